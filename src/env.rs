@@ -1,0 +1,85 @@
+//! What a command knows of its surroundings, read once when it starts.
+//!
+//! Nothing else in the crate reads the clock or an environment variable, so that a command has
+//! one instant and a test can have any.
+
+use std::collections::BTreeMap;
+
+use crate::model::Timestamp;
+
+/// The instant, the user and the variables of one run of a command.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    now: Timestamp,
+    user_id: u32,
+    variables: BTreeMap<String, String>,
+}
+
+/// The variables that are read; all others do not concern us.
+const VARIABLES: [&str; 15] = [
+    "HOME",
+    "USER",
+    "SUDO_USER",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "KITCERT_STATE",
+    "NO_COLOR",
+    "EARTHLY_CONFIG",
+    "EARTHLY_INSTALLATION_NAME",
+    "EARTHLY_BUILDKIT_HOST",
+    "EARTH_CONFIG",
+    "EARTH_INSTALLATION_NAME",
+    "EARTH_BUILDKIT_HOST",
+    "BUILDKIT_HOST",
+    "TERM",
+];
+
+impl Environment {
+    /// The surroundings of this process. The clock is read here and nowhere else.
+    #[must_use]
+    pub fn of_process() -> Environment {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let read = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+        Environment {
+            now: Timestamp::from_unix(now),
+            user_id: rustix::process::geteuid().as_raw(),
+            variables: VARIABLES.into_iter().filter_map(read).collect(),
+        }
+    }
+
+    /// Surroundings made up: that instant, the user of this process, and those variables.
+    #[must_use]
+    pub fn made_up(now: Timestamp, variables: &[(&str, &str)]) -> Environment {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Environment {
+            now,
+            user_id: rustix::process::geteuid().as_raw(),
+            variables: variables.iter().map(owned).collect(),
+        }
+    }
+
+    /// The instant of this run.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The effective user id.
+    #[must_use]
+    pub fn user_id(&self) -> u32 {
+        self.user_id
+    }
+
+    /// Whether the effective user is root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.user_id == 0
+    }
+
+    /// The value of a variable; an empty one counts as unset, as it does for the tools that we
+    /// configure.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}

@@ -1,0 +1,120 @@
+//! The one shape of an error.
+
+use std::fmt;
+
+use super::ExitCode;
+
+/// Why something could not be done, told the way a person needs it: what was being done, to
+/// what, what was expected, what was found, and a command to try.
+///
+/// Every fallible function of the crate returns this type, so that no message can leave a part
+/// out and no layer has to translate another's errors. It never holds key bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(Box<Facts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    exit: ExitCode,
+    doing: String,
+    subject: String,
+    expected: String,
+    found: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure while `doing` something ("reading the CA key") to `subject` (a path, a host, an
+    /// option). Lower case, no full stop. Ends in [`ExitCode::Failed`] unless told otherwise.
+    pub fn new(doing: impl Into<String>, subject: impl fmt::Display) -> Failure {
+        Failure(Box::new(Facts {
+            exit: ExitCode::Failed,
+            doing: doing.into(),
+            subject: subject.to_string(),
+            expected: String::new(),
+            found: String::new(),
+            hint: None,
+        }))
+    }
+
+    /// What should have been there.
+    #[must_use]
+    pub fn expected(mut self, expected: impl fmt::Display) -> Failure {
+        self.0.expected = expected.to_string();
+        self
+    }
+
+    /// What was there.
+    #[must_use]
+    pub fn found(mut self, found: impl fmt::Display) -> Failure {
+        self.0.found = found.to_string();
+        self
+    }
+
+    /// A command that can be pasted, printed after `try:`.
+    #[must_use]
+    pub fn hint(mut self, command: impl Into<String>) -> Failure {
+        self.0.hint = Some(command.into());
+        self
+    }
+
+    /// The code that the command ends with.
+    #[must_use]
+    pub fn exit(mut self, exit: ExitCode) -> Failure {
+        self.0.exit = exit;
+        self
+    }
+
+    /// The code that the command ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        self.0.exit
+    }
+
+    /// What was being done.
+    #[must_use]
+    pub fn doing(&self) -> &str {
+        &self.0.doing
+    }
+
+    /// To what: a path, a host, an option.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// What should have been there; empty where there is nothing to compare.
+    #[must_use]
+    pub fn what_was_expected(&self) -> &str {
+        &self.0.expected
+    }
+
+    /// What was there instead; empty where there is nothing to compare.
+    #[must_use]
+    pub fn what_was_found(&self) -> &str {
+        &self.0.found
+    }
+
+    /// A command to try.
+    #[must_use]
+    pub fn command_to_try(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+/// One line: `doing subject: expected …, found …`. The command to try is shown apart, by `cli`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.doing)?;
+        if !self.0.subject.is_empty() {
+            write!(f, " {}", self.0.subject)?;
+        }
+        match (self.0.expected.is_empty(), self.0.found.is_empty()) {
+            (false, false) => write!(f, ": expected {}, found {}", self.0.expected, self.0.found),
+            (false, true) => write!(f, ": expected {}", self.0.expected),
+            (true, false) => write!(f, ": {}", self.0.found),
+            (true, true) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,126 @@
+//! What was seen, and what to do about it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{ExitCode, Rule};
+
+/// How grave a finding is. The order is that of gravity: `Pass` is the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As it must be.
+    Pass,
+    /// Worth knowing.
+    Info,
+    /// Works, and will surprise somebody.
+    Warning,
+    /// Does not work, or not for everybody.
+    Error,
+    /// A stranger can run code here, or hold a key that is not theirs.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it, as JSON has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Pass => "pass",
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One result of looking at a file or a daemon: a fact with its cause and its cure. Text, JSON
+/// and every other view print the same list of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The stable word for what was looked at.
+    pub rule: Rule,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What was looked at: a path, an endpoint, a dial.
+    pub subject: String,
+    /// What must be so.
+    pub expected: String,
+    /// What is so.
+    pub found: String,
+    /// Why, where it is known.
+    pub cause: Option<String>,
+    /// A command, or a line to change, that mends it.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    /// A finding of that rule about `subject`.
+    pub fn new(rule: Rule, severity: Severity, subject: impl fmt::Display) -> Finding {
+        Finding {
+            rule,
+            severity,
+            subject: subject.to_string(),
+            expected: String::new(),
+            found: String::new(),
+            cause: None,
+            fix: None,
+        }
+    }
+
+    /// What must be so.
+    #[must_use]
+    pub fn expected(mut self, expected: impl fmt::Display) -> Finding {
+        self.expected = expected.to_string();
+        self
+    }
+
+    /// What is so.
+    #[must_use]
+    pub fn found(mut self, found: impl fmt::Display) -> Finding {
+        self.found = found.to_string();
+        self
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn cause(mut self, cause: impl fmt::Display) -> Finding {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// What mends it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl fmt::Display) -> Finding {
+        self.fix = Some(fix.to_string());
+        self
+    }
+
+    /// The gravest severity of a list; `Pass` for none.
+    #[must_use]
+    pub fn gravest(findings: &[Finding]) -> Severity {
+        findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Pass)
+    }
+
+    /// The exit code that a list of findings means: 3 from `Error` up, 4 from `fail_on` up where
+    /// that is given, else 0.
+    #[must_use]
+    pub fn exit_code(findings: &[Finding], fail_on: Option<Severity>) -> ExitCode {
+        let gravest = Finding::gravest(findings);
+        if gravest >= Severity::Error {
+            ExitCode::Verification
+        } else if fail_on.is_some_and(|bound| gravest >= bound) {
+            ExitCode::Due
+        } else {
+            ExitCode::Done
+        }
+    }
+}

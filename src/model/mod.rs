@@ -1,0 +1,37 @@
+//! Words: the values that every other module speaks in.
+//!
+//! Text from outside becomes one of these types once, at the edge, and is right from then on:
+//! an [`IdentityName`] is safe as a folder name, a [`SubjectAltName`] holds an address or a DNS
+//! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
+//! clock or a random number, and nothing here does cryptography.
+
+mod endpoint;
+mod exit;
+mod failure;
+mod finding;
+mod fingerprint;
+mod key_algorithm;
+mod lifetime;
+mod name;
+pub mod profile;
+mod role;
+mod rule;
+mod serial;
+mod subject_alt_name;
+mod timestamp;
+mod validity;
+
+pub use endpoint::Endpoint;
+pub use exit::ExitCode;
+pub use failure::Failure;
+pub use finding::{Finding, Severity};
+pub use fingerprint::{Fingerprint, FingerprintPrefix};
+pub use key_algorithm::KeyAlgorithm;
+pub use lifetime::Lifetime;
+pub use name::{AuthorityName, IdentityName};
+pub use role::{ExtendedKeyUsage, Role};
+pub use rule::Rule;
+pub use serial::SerialNumber;
+pub use subject_alt_name::{DnsName, SubjectAltName};
+pub use timestamp::Timestamp;
+pub use validity::Validity;

@@ -1,0 +1,162 @@
+//! What identities and authorities are called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{DnsName, ExitCode, Failure};
+
+/// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
+///
+/// One to 63 characters of `a-z`, `0-9`, `.` and `-`; every label between dots begins and ends
+/// with a letter or a digit. So a name is safe as a folder and as part of a DNS name
+/// (RFC 1034 section 3.5), and no two names differ by case alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdentityName(String);
+
+const LONGEST_IDENTITY_NAME: usize = 63;
+
+/// The domain of every client's dNSName. `.internal` is reserved for private use, so that no
+/// public name can ever collide with it.
+const CLIENT_DOMAIN: &str = "client.kitcert.internal";
+
+impl IdentityName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The dNSName in this client's certificate: `<name>.client.kitcert.internal`.
+    ///
+    /// Some verifiers refuse a certificate without any SAN, and linters refuse single labels.
+    #[must_use]
+    pub fn client_dns_name(&self) -> DnsName {
+        DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", self.0))
+    }
+}
+
+impl FromStr for IdentityName {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<IdentityName, Failure> {
+        let is_label = |label: &str| {
+            let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            let bytes = label.as_bytes();
+            bytes.first().is_some_and(alphanumeric)
+                && bytes.last().is_some_and(alphanumeric)
+                && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+        };
+        if text.len() <= LONGEST_IDENTITY_NAME && text.split('.').all(is_label) {
+            return Ok(IdentityName(text.to_owned()));
+        }
+        Err(Failure::new("reading the name", format!("{:?}", shorten(text)))
+            .expected(
+                "up to 63 of a-z, 0-9, '.' and '-', each label beginning and ending with a letter or digit",
+            )
+            .found(if text.is_empty() { "nothing" } else { "something else" })
+            .exit(ExitCode::Usage))
+    }
+}
+
+impl fmt::Display for IdentityName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a certificate authority is called, before its key id is appended: `Acme builders`.
+///
+/// The certificate's common name is `<name> <8 hex of its key id>` and must fit the 64 characters
+/// of RFC 5280 appendix A.1 (ub-common-name), so that 55 are left for the name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AuthorityName(String);
+
+const LONGEST_AUTHORITY_NAME: usize = 64 - 9;
+
+impl AuthorityName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for AuthorityName {
+    fn default() -> AuthorityName {
+        AuthorityName("buildkit CA".to_owned())
+    }
+}
+
+impl FromStr for AuthorityName {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<AuthorityName, Failure> {
+        let length = text.chars().count();
+        let trimmed = text.trim() == text;
+        if (1..=LONGEST_AUTHORITY_NAME).contains(&length) && trimmed && !text.chars().any(char::is_control) {
+            return Ok(AuthorityName(text.to_owned()));
+        }
+        Err(Failure::new("reading the CA's name", format!("{:?}", shorten(text)))
+            .expected("1 to 55 characters without control characters or blanks at the ends")
+            .found(format!("{length} characters"))
+            .exit(ExitCode::Usage))
+    }
+}
+
+impl fmt::Display for AuthorityName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 80 {
+        return text.to_owned();
+    }
+    text.chars().take(77).chain("...".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_safe_folder_and_dns_label() {
+        for good in ["a", "ana", "ci-7", "ci.linux", "0", &"a".repeat(63)] {
+            assert_eq!(good.parse::<IdentityName>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "a-",
+            "a.-b",
+            "Ana",
+            "a/b",
+            "a b",
+            "ä",
+            "a_b",
+            &"a".repeat(64),
+        ] {
+            assert!(bad.parse::<IdentityName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_clients_dns_name_is_under_a_private_domain() {
+        let name: IdentityName = "ana".parse().unwrap();
+        assert_eq!(name.client_dns_name().as_str(), "ana.client.kitcert.internal");
+    }
+
+    #[test]
+    fn an_authority_name_leaves_room_for_its_key_id() {
+        assert!("x".repeat(55).parse::<AuthorityName>().is_ok());
+        for bad in [String::new(), "x".repeat(56), " x".to_owned(), "x\n".to_owned(), "a\0b".to_owned()] {
+            assert!(bad.parse::<AuthorityName>().is_err(), "{bad:?}");
+        }
+    }
+}

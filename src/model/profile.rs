@@ -1,0 +1,28 @@
+//! The numbers of the certificate profile, each with its reason.
+
+use super::Lifetime;
+
+/// How far notBefore lies in the past, so that a peer whose clock is behind accepts at once.
+pub const BACKDATING: Lifetime = Lifetime::from_seconds(3_600);
+
+/// A daemon's default lifetime: a daemon must be restarted for each renewal.
+pub const DAEMON_LIFETIME: Lifetime = Lifetime::days(397);
+
+/// A client's default lifetime: daemons read no CRL, so expiry is what ends a lost key's power.
+pub const CLIENT_LIFETIME: Lifetime = Lifetime::days(90);
+
+/// A CA's default lifetime.
+pub const AUTHORITY_LIFETIME: Lifetime = Lifetime::days(3_650);
+
+/// How long the probe certificate of `verify` is valid; it never leaves memory.
+pub const PROBE_LIFETIME: Lifetime = Lifetime::from_seconds(600);
+
+/// No file that we read as PEM, configuration or list of names is larger, in octets. Parsers
+/// elsewhere were quadratic in it (CVE-2024-12401, CVE-2025-61723).
+pub const LARGEST_PEM: usize = 64 * 1024;
+
+/// No bundle holds more certificates: verifiers give up after 100 signature checks.
+pub const LARGEST_BUNDLE: usize = 16;
+
+/// No certificate carries more names (CVE-2026-27145).
+pub const MOST_NAMES: usize = 100;
