@@ -36,6 +36,14 @@ impl DistinguishedName {
         let common_name = name.iter_common_name().next()?.as_str().ok()?;
         Some(common_name.to_owned())
     }
+
+    /// The first organization, where there is one that is text.
+    #[must_use]
+    pub fn organization(&self) -> Option<String> {
+        let (_, name) = X509Name::from_der(&self.0).ok()?;
+        let organization = name.iter_organization().next()?.as_str().ok()?;
+        Some(organization.to_owned())
+    }
 }
 
 /// As `CN=ana, O=Acme`; the hex of the DER where it cannot be read.
