@@ -11,7 +11,7 @@ use crate::layout::edit_inventory;
 use crate::model::{Failure, IdentityName, Role};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle};
 use crate::plan::{Issuance, InventoryStep, KeySource, Plan, StateStep};
-use crate::store::{FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe, read_state_key};
+use crate::store::{FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe};
 
 /// What a command did, or would do.
 #[derive(Debug)]
@@ -219,7 +219,7 @@ pub(super) fn load_authority(
 
 pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
     let path = state.join(relative);
-    let bytes: Zeroizing<Vec<u8>> = read_state_key(&path)?;
+    let bytes = read(&path, LARGEST_PEM)?.bytes;
     PrivateKey::from_pem(&bytes, &path.display().to_string())
 }
 
