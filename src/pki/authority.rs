@@ -1,0 +1,316 @@
+//! A certificate authority, and what it issues.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustls::SignatureScheme;
+
+use super::certificate::Certificate;
+use super::lint;
+use super::private_key::PrivateKey;
+use super::public_key::{PublicKey, PublicKeyKind};
+use crate::model::profile::{BACKDATING, MOST_NAMES};
+use crate::model::{
+    AuthorityName, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, SerialNumber, Severity,
+    SubjectAltName, Timestamp, Validity,
+};
+
+/// A CA whose key is at hand: its certificate, and the means to sign.
+///
+/// Signing takes `&self`, so that many threads may issue at once.
+pub struct CertificateAuthority {
+    certificate: Certificate,
+    issuer: Issuer<'static, Signer>,
+}
+
+/// What a new CA is to be.
+#[derive(Clone, Debug)]
+pub struct AuthorityRequest {
+    /// The first part of its common name.
+    pub name: AuthorityName,
+    /// From when until when.
+    pub validity: Validity,
+}
+
+/// What a new end-entity certificate is to be.
+#[derive(Clone, Debug)]
+pub struct LeafRequest {
+    /// Daemon or client.
+    pub role: Role,
+    /// Its name in this state; part of the common name, which nobody decides by.
+    pub name: IdentityName,
+    /// The names of a daemon; a client has its one name by its identity.
+    pub hosts: Vec<SubjectAltName>,
+    /// From when until when; cut to the CA's own validity.
+    pub validity: Validity,
+}
+
+impl LeafRequest {
+    /// A request for a certificate that is valid from an hour before `now`, for `lifetime`.
+    #[must_use]
+    pub fn new(
+        role: Role,
+        name: IdentityName,
+        hosts: Vec<SubjectAltName>,
+        now: Timestamp,
+        lifetime: Lifetime,
+    ) -> LeafRequest {
+        LeafRequest { role, name, hosts, validity: Validity::issued(now, lifetime, BACKDATING) }
+    }
+}
+
+impl CertificateAuthority {
+    /// Makes a CA of that key: self-signed, path length 0, its name made its own by eight hex
+    /// digits of its key identifier.
+    ///
+    /// # Errors
+    /// The profile's lint finds fault with the certificate that was made.
+    pub fn create(request: &AuthorityRequest, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
+        let identifier = key.public_key().key_identifier();
+        let common_name = format!("{} {}", request.name, hex(&identifier[..4]));
+        CertificateAuthority::with_common_name(&common_name, identifier, request.validity, key)
+    }
+
+    /// Makes a stranger: a CA of `key` with this CA's name and key identifier to the byte, and
+    /// nothing else of it. A daemon that lets its clients in does not check signatures.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::create`], and a name that is not of our making.
+    pub fn impersonate(original: &Certificate, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
+        let identifier = original
+            .subject_key_identifier()
+            .map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
+        let common_name = original.subject().common_name().unwrap_or_default();
+        let stranger =
+            CertificateAuthority::with_common_name(&common_name, identifier, original.validity(), key)?;
+        if stranger.certificate.subject() == original.subject() {
+            return Ok(stranger);
+        }
+        Err(Failure::new("imitating the CA", original.subject())
+            .expected("a common name alone, in UTF-8")
+            .found("a name of another form"))
+    }
+
+    fn with_common_name(
+        common_name: &str,
+        identifier: Vec<u8>,
+        validity: Validity,
+        key: &PrivateKey,
+    ) -> Result<CertificateAuthority, Failure> {
+        let mut parameters = parameters(common_name, validity)?;
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
+        let signer = Signer::new(key)?;
+        let made = parameters.self_signed(&signer).map_err(|error| unmade(common_name, &error))?;
+        let certificate = Certificate::from_der(made.der())?;
+        refuse_faults(common_name, lint::authority(&certificate))?;
+        Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer) })
+    }
+
+    /// A CA that was made before: its certificate and its key. `subject` is the path for
+    /// messages.
+    ///
+    /// # Errors
+    /// A certificate that is no CA's, that may not sign, or whose key is another.
+    pub fn load(
+        certificate: Certificate,
+        key: &PrivateKey,
+        subject: &str,
+    ) -> Result<CertificateAuthority, Failure> {
+        let wrong = |expected: &str, found: &str| {
+            Err(Failure::new("loading the CA", subject)
+                .expected(expected)
+                .found(found)
+                .hint(format!("kitcert inspect {subject}")))
+        };
+        if !certificate.is_authority() {
+            return wrong("a CA certificate (basicConstraints cA)", "an end-entity certificate");
+        }
+        if certificate.key_usage().is_some_and(|usage| !usage.key_cert_sign) {
+            return wrong("a CA that may sign certificates (keyCertSign)", "one that may not");
+        }
+        if certificate.public_key() != key.public_key() {
+            return wrong("the key of this certificate", "another key");
+        }
+        let (Some(common_name), Some(identifier)) =
+            (certificate.subject().common_name(), certificate.subject_key_identifier())
+        else {
+            return wrong("a CA with a common name and a subject key identifier", "one without");
+        };
+        let mut parameters = parameters(&common_name, certificate.validity())?;
+        parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
+        Ok(CertificateAuthority { issuer: Issuer::new(parameters, Signer::new(key)?), certificate })
+    }
+
+    /// The CA's own certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Issues a certificate for `key` by the profile, and lints it before it is returned.
+    ///
+    /// Every call takes a new random serial number, also for a key that had one before. The
+    /// validity is cut to the CA's own.
+    ///
+    /// # Errors
+    /// A daemon without a name or with more than a hundred, a CA that is not valid then, a key
+    /// that peers refuse, or a fault that the lint finds.
+    pub fn issue(&self, request: &LeafRequest, key: &PublicKey) -> Result<Certificate, Failure> {
+        let parameters = self.leaf_parameters(request, key)?;
+        let common_name = common_name(request);
+        let made = parameters.signed_by(key, &self.issuer).map_err(|error| unmade(&common_name, &error))?;
+        let certificate = Certificate::from_der(made.der())?;
+        refuse_faults(&common_name, lint::leaf(&certificate, request.role, Some(&self.certificate)))?;
+        Ok(certificate)
+    }
+
+    fn leaf_parameters(&self, request: &LeafRequest, key: &PublicKey) -> Result<CertificateParams, Failure> {
+        let common_name = common_name(request);
+        let refused = |expected: String, found: String| {
+            Err(Failure::new("issuing a certificate for", &common_name).expected(expected).found(found))
+        };
+        let names = match request.role {
+            Role::Daemon => request.hosts.clone(),
+            Role::Client => vec![SubjectAltName::Dns(request.name.client_dns_name())],
+        };
+        if names.is_empty() || names.len() > MOST_NAMES {
+            return refused(format!("1 to {MOST_NAMES} names"), names.len().to_string());
+        }
+        match key.kind() {
+            PublicKeyKind::Generated(_) | PublicKeyKind::Rsa(2048..=8192) => {}
+            kind => {
+                return refused(
+                    "ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits".into(),
+                    kind.to_string(),
+                );
+            }
+        }
+        let validity = request.validity.within(self.certificate.validity());
+        if validity.seconds() <= 0 {
+            let own = self.certificate.validity();
+            return refused(
+                format!("a CA that is valid from {}", request.validity.not_before),
+                format!("one that is valid from {} until {}", own.not_before, own.not_after),
+            );
+        }
+        let mut parameters = parameters(&common_name, validity)?;
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![match request.role {
+            Role::Daemon => ExtendedKeyUsagePurpose::ServerAuth,
+            Role::Client => ExtendedKeyUsagePurpose::ClientAuth,
+        }];
+        parameters.subject_alt_names = names.iter().map(general_name).collect::<Result<_, _>>()?;
+        parameters.use_authority_key_identifier_extension = true;
+        parameters.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
+        Ok(parameters)
+    }
+}
+
+/// A key that signs, as rcgen asks for one.
+struct Signer {
+    public_key: PublicKey,
+    signer: Box<dyn rustls::sign::Signer>,
+    algorithm: &'static rcgen::SignatureAlgorithm,
+}
+
+impl Signer {
+    fn new(key: &PrivateKey) -> Result<Signer, Failure> {
+        let (scheme, algorithm) = match key.public_key().kind() {
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => {
+                (SignatureScheme::ECDSA_NISTP256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256)
+            }
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => {
+                (SignatureScheme::ECDSA_NISTP384_SHA384, &rcgen::PKCS_ECDSA_P384_SHA384)
+            }
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) => {
+                (SignatureScheme::ED25519, &rcgen::PKCS_ED25519)
+            }
+            // rustls signs PKCS#1 v1.5 only for TLS 1.2, by the same scheme.
+            PublicKeyKind::Rsa(2048..) => (SignatureScheme::RSA_PKCS1_SHA256, &rcgen::PKCS_RSA_SHA256),
+            kind => {
+                return Err(Failure::new("loading the CA's key", "")
+                    .expected("ECDSA on P-256 or P-384, Ed25519, or RSA of at least 2048 bits")
+                    .found(kind));
+            }
+        };
+        let signer = key.signing_key()?.choose_scheme(&[scheme]);
+        let signer =
+            signer.ok_or_else(|| Failure::new("loading the CA's key", "").found("a key that cannot sign"))?;
+        Ok(Signer { public_key: key.public_key().clone(), signer, algorithm })
+    }
+}
+
+impl rcgen::PublicKeyData for Signer {
+    fn der_bytes(&self) -> &[u8] {
+        self.public_key.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+impl rcgen::SigningKey for Signer {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.signer.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
+}
+
+/// Parameters with every default of rcgen that is a trap set anew: its validity is 1975 to 4096,
+/// and its serial number a hash of the key, which a renewal would repeat.
+fn parameters(common_name: &str, validity: Validity) -> Result<CertificateParams, Failure> {
+    let mut parameters = CertificateParams::default();
+    let mut name = Name::new();
+    name.push(DnType::CommonName, common_name);
+    parameters.distinguished_name = name;
+    parameters.serial_number = Some(rcgen::SerialNumber::from_slice(random_serial()?.octets()));
+    parameters.not_before = validity.not_before.calendar();
+    parameters.not_after = validity.not_after.calendar();
+    Ok(parameters)
+}
+
+fn random_serial() -> Result<SerialNumber, Failure> {
+    let mut octets = [0; 16];
+    SystemRandom::new()
+        .fill(&mut octets)
+        .map_err(|_| Failure::new("making", "a serial number").found("no random numbers"))?;
+    Ok(SerialNumber::from_random(octets))
+}
+
+/// `client ana`, cut to the 64 characters of RFC 5280's ub-common-name.
+fn common_name(request: &LeafRequest) -> String {
+    format!("{} {}", request.role, request.name).chars().take(64).collect()
+}
+
+fn general_name(name: &SubjectAltName) -> Result<SanType, Failure> {
+    match name {
+        SubjectAltName::Ip(address) => Ok(SanType::IpAddress(*address)),
+        SubjectAltName::Dns(name) => {
+            name.as_str().try_into().map(SanType::DnsName).map_err(|error| unmade(name.as_str(), &error))
+        }
+    }
+}
+
+fn unmade(common_name: &str, error: &rcgen::Error) -> Failure {
+    Failure::new("encoding the certificate of", common_name).found(error)
+}
+
+fn refuse_faults(common_name: &str, findings: Vec<Finding>) -> Result<(), Failure> {
+    match findings.into_iter().find(|finding| finding.severity >= Severity::Error) {
+        None => Ok(()),
+        Some(fault) => {
+            Err(Failure::new(format!("checking ({}) the certificate of", fault.rule), common_name)
+                .expected(fault.expected)
+                .found(fault.found))
+        }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

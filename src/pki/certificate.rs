@@ -1,0 +1,365 @@
+//! A certificate, read once.
+
+use std::net::IpAddr;
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+
+use super::distinguished_name::DistinguishedName;
+use super::pem_block::PemBlock;
+use super::public_key::{PublicKey, sha256};
+use crate::model::{
+    ExtendedKeyUsage, Failure, Fingerprint, SerialNumber, SubjectAltName, Timestamp, Validity,
+};
+
+/// An X.509 certificate: its DER, and what verifiers look at, read from it once.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    der: Vec<u8>,
+    version: u32,
+    serial: SerialNumber,
+    signature_algorithm: String,
+    subject: DistinguishedName,
+    issuer: DistinguishedName,
+    validity: Validity,
+    public_key: PublicKey,
+    basic_constraints: Option<BasicConstraints>,
+    key_usage: Option<KeyUsage>,
+    extended_key_usages: Option<Vec<ExtendedKeyUsage>>,
+    names: Option<Vec<NameKind>>,
+    subject_key_identifier: Option<Vec<u8>>,
+    authority_key_identifier: Option<Vec<u8>>,
+    extensions: Vec<ExtensionSummary>,
+}
+
+/// The basicConstraints extension (RFC 5280 section 4.2.1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasicConstraints {
+    /// cA.
+    pub is_authority: bool,
+    /// pathLenConstraint.
+    pub path_length: Option<u32>,
+}
+
+/// The keyUsage extension (RFC 5280 section 4.2.1.3), as far as TLS is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUsage {
+    /// digitalSignature.
+    pub digital_signature: bool,
+    /// keyCertSign.
+    pub key_cert_sign: bool,
+    /// cRLSign.
+    pub crl_sign: bool,
+    /// Whether any other bit is set.
+    pub others: bool,
+}
+
+/// A general name of a certificate as it stands there, usable or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// A dNSName, to the letter.
+    Dns(String),
+    /// An iPAddress of 4 or 16 octets.
+    Ip(IpAddr),
+    /// Any other, described.
+    Other(String),
+}
+
+/// One extension of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionSummary {
+    /// Its object identifier, dotted.
+    pub identifier: String,
+    /// Whether a verifier that does not know it must refuse.
+    pub critical: bool,
+}
+
+impl Certificate {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// Bytes that are no certificate, or that are followed by others.
+    pub fn from_der(der: &[u8]) -> Result<Certificate, Failure> {
+        let broken = |found: &str| {
+            Failure::new("reading", "a certificate").expected("an X.509 certificate in DER").found(found)
+        };
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| broken("something else"))?;
+        if !rest.is_empty() {
+            return Err(broken("bytes behind it"));
+        }
+        Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
+    }
+
+    /// Reads the certificates of a PEM file, leaf first. `subject` is the path or name for
+    /// messages.
+    ///
+    /// # Errors
+    /// No certificate, a damaged block, or anything but certificates.
+    pub fn chain_from_pem(bytes: &[u8], subject: &str) -> Result<Vec<Certificate>, Failure> {
+        let wrong = |found: String| {
+            Failure::new("reading the certificate", subject)
+                .expected("CERTIFICATE blocks in PEM")
+                .found(found)
+                .hint(format!("kitcert inspect {subject}"))
+        };
+        let read = |block: PemBlock| {
+            if block.label != "CERTIFICATE" {
+                return Err(wrong(format!("a block of {:?} in line {}", block.label, block.line)));
+            }
+            let contents = block
+                .contents
+                .map_err(|fault| wrong(format!("a block that {fault} in line {}", block.line)))?;
+            Certificate::from_der(&contents)
+                .map_err(|failure| wrong(format!("{} in line {}", failure.what_was_found(), block.line)))
+        };
+        let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        match (chain.is_empty(), bytes.is_empty()) {
+            (true, true) => Err(wrong("an empty file".into())),
+            (true, false) => Err(wrong("no PEM block".into())),
+            (false, _) => Ok(chain),
+        }
+    }
+
+    fn of(der: &[u8], parsed: &X509Certificate<'_>) -> Option<Certificate> {
+        let mut certificate = Certificate {
+            der: der.to_vec(),
+            version: parsed.version().0 + 1,
+            serial: SerialNumber::from_der_octets(parsed.raw_serial()),
+            signature_algorithm: parsed.signature_algorithm.algorithm.to_id_string(),
+            subject: DistinguishedName::from_der(parsed.subject().as_raw()),
+            issuer: DistinguishedName::from_der(parsed.issuer().as_raw()),
+            validity: Validity {
+                not_before: Timestamp::from_unix(parsed.validity().not_before.timestamp()),
+                not_after: Timestamp::from_unix(parsed.validity().not_after.timestamp()),
+            },
+            public_key: PublicKey::of(parsed.public_key()),
+            basic_constraints: None,
+            key_usage: None,
+            extended_key_usages: None,
+            names: None,
+            subject_key_identifier: None,
+            authority_key_identifier: None,
+            extensions: Vec::new(),
+        };
+        for extension in parsed.extensions() {
+            let identifier = extension.oid.to_id_string();
+            certificate.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
+            certificate.take(extension.parsed_extension())?;
+        }
+        Some(certificate)
+    }
+
+    fn take(&mut self, extension: &ParsedExtension<'_>) -> Option<()> {
+        match extension {
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.basic_constraints = Some(BasicConstraints {
+                    is_authority: constraints.ca,
+                    path_length: constraints.path_len_constraint,
+                });
+            }
+            ParsedExtension::KeyUsage(usage) => {
+                const NAMED: u16 = 1 | 1 << 5 | 1 << 6;
+                self.key_usage = Some(KeyUsage {
+                    digital_signature: usage.digital_signature(),
+                    key_cert_sign: usage.key_cert_sign(),
+                    crl_sign: usage.crl_sign(),
+                    others: usage.flags & !NAMED != 0,
+                });
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => self.extended_key_usages = Some(usages_of(usage)),
+            ParsedExtension::SubjectAlternativeName(names) => {
+                self.names = Some(names.general_names.iter().map(name_of).collect());
+            }
+            ParsedExtension::SubjectKeyIdentifier(identifier) => {
+                self.subject_key_identifier = Some(identifier.0.to_vec());
+            }
+            ParsedExtension::AuthorityKeyIdentifier(identifier) => {
+                self.authority_key_identifier =
+                    identifier.key_identifier.as_ref().map(|octets| octets.0.to_vec());
+            }
+            ParsedExtension::ParseError { .. } => return None,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Its DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// It in PEM: one block, LF.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), super::pem_block::LINES)
+    }
+
+    /// SHA-256 of its DER.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(sha256(&self.der))
+    }
+
+    /// X.509's version, 3 for every certificate with extensions.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Its serial number.
+    #[must_use]
+    pub fn serial(&self) -> &SerialNumber {
+        &self.serial
+    }
+
+    /// What it is signed with, as a dotted object identifier.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> &str {
+        &self.signature_algorithm
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn subject(&self) -> &DistinguishedName {
+        &self.subject
+    }
+
+    /// Who issued it.
+    #[must_use]
+    pub fn issuer(&self) -> &DistinguishedName {
+        &self.issuer
+    }
+
+    /// When it is valid.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The key that it speaks for.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// basicConstraints, if it is there.
+    #[must_use]
+    pub fn basic_constraints(&self) -> Option<BasicConstraints> {
+        self.basic_constraints
+    }
+
+    /// Whether basicConstraints says cA.
+    #[must_use]
+    pub fn is_authority(&self) -> bool {
+        self.basic_constraints.is_some_and(|constraints| constraints.is_authority)
+    }
+
+    /// keyUsage, if it is there.
+    #[must_use]
+    pub fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
+    }
+
+    /// extendedKeyUsage, if it is there.
+    #[must_use]
+    pub fn extended_key_usages(&self) -> Option<&[ExtendedKeyUsage]> {
+        self.extended_key_usages.as_deref()
+    }
+
+    /// subjectAltName as it stands, if it is there.
+    #[must_use]
+    pub fn names(&self) -> Option<&[NameKind]> {
+        self.names.as_deref()
+    }
+
+    /// Those of its names that a client can match: well-formed DNS names and addresses.
+    #[must_use]
+    pub fn usable_names(&self) -> Vec<SubjectAltName> {
+        let usable = |name: &NameKind| match name {
+            NameKind::Dns(name) => name.parse().ok().map(SubjectAltName::Dns),
+            NameKind::Ip(address) => Some(SubjectAltName::Ip(address.to_canonical())),
+            NameKind::Other(_) => None,
+        };
+        self.names.iter().flatten().filter_map(usable).collect()
+    }
+
+    /// Whether a client that dials `host` takes this certificate for that host's, as Go's
+    /// `VerifyHostname` decides: by address among the iPAddresses, by name among the dNSNames,
+    /// and never by the common name.
+    #[must_use]
+    pub fn covers(&self, host: &SubjectAltName) -> bool {
+        self.usable_names().iter().any(|name| match (name, host) {
+            (SubjectAltName::Dns(name), SubjectAltName::Dns(host)) => name.covers(host),
+            (name, host) => name == host,
+        })
+    }
+
+    /// subjectKeyIdentifier, if it is there.
+    #[must_use]
+    pub fn subject_key_identifier(&self) -> Option<&[u8]> {
+        self.subject_key_identifier.as_deref()
+    }
+
+    /// The keyIdentifier of authorityKeyIdentifier, if it is there.
+    #[must_use]
+    pub fn authority_key_identifier(&self) -> Option<&[u8]> {
+        self.authority_key_identifier.as_deref()
+    }
+
+    /// Every extension, in order.
+    #[must_use]
+    pub fn extensions(&self) -> &[ExtensionSummary] {
+        &self.extensions
+    }
+
+    /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
+    #[must_use]
+    pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return false };
+        let Ok((_, key)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(issuer.spki_der()) else {
+            return false;
+        };
+        parsed.verify_signature(Some(&key)).is_ok()
+    }
+}
+
+/// Two certificates are the same only if every byte is.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Certificate) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+fn usages_of(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<ExtendedKeyUsage> {
+    let other = |identifier: &str| Some(ExtendedKeyUsage::Other(identifier.to_owned()));
+    let named = [
+        usage.any.then_some(ExtendedKeyUsage::Any),
+        usage.server_auth.then_some(ExtendedKeyUsage::ServerAuth),
+        usage.client_auth.then_some(ExtendedKeyUsage::ClientAuth),
+        usage.code_signing.then(|| other("codeSigning")).flatten(),
+        usage.email_protection.then(|| other("emailProtection")).flatten(),
+        usage.time_stamping.then(|| other("timeStamping")).flatten(),
+        usage.ocsp_signing.then(|| other("OCSPSigning")).flatten(),
+    ];
+    let others = usage.other.iter().map(|identifier| ExtendedKeyUsage::Other(identifier.to_id_string()));
+    named.into_iter().flatten().chain(others).collect()
+}
+
+fn name_of(name: &GeneralName<'_>) -> NameKind {
+    match name {
+        GeneralName::DNSName(name) => NameKind::Dns((*name).to_owned()),
+        GeneralName::IPAddress(octets) => match (<[u8; 4]>::try_from(*octets), <[u8; 16]>::try_from(*octets))
+        {
+            (Ok(four), _) => NameKind::Ip(four.into()),
+            (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
+            _ => NameKind::Other(format!("an IP address of {} octets", octets.len())),
+        },
+        GeneralName::URI(uri) => NameKind::Other(format!("URI:{uri}")),
+        GeneralName::RFC822Name(address) => NameKind::Other(format!("email:{address}")),
+        _ => NameKind::Other("a name of another kind".to_owned()),
+    }
+}

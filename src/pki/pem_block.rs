@@ -1,0 +1,99 @@
+//! PEM as Go reads it: block by block, each judged alone.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// One `-----BEGIN …-----` of a file.
+pub struct PemBlock {
+    /// What stands behind BEGIN: `CERTIFICATE`, `PRIVATE KEY`.
+    pub label: String,
+    /// The line of the BEGIN, counted from 1.
+    pub line: usize,
+    /// The decoded contents, or why there are none.
+    pub contents: Result<Zeroizing<Vec<u8>>, PemFault>,
+}
+
+/// Why a block is passed over without a word by Go's `pem.Decode` and `AppendCertsFromPEM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PemFault {
+    /// The block has no END line of its own.
+    NoEnd,
+    /// What is between the lines is no base64.
+    Damaged,
+    /// The block has headers (`Proc-Type: …`), which a certificate never has.
+    Headers,
+}
+
+impl fmt::Display for PemFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PemFault::NoEnd => "has no END line",
+            PemFault::Damaged => "is not base64",
+            PemFault::Headers => "has PEM headers",
+        })
+    }
+}
+
+impl PemBlock {
+    /// Every block of a file, in order. Text between blocks is passed over, as every reader does.
+    #[must_use]
+    pub fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()).collect();
+        let mut blocks = Vec::new();
+        let mut at = 0;
+        while at < lines.len() {
+            let Some(label) = label_of(lines[at], b"-----BEGIN ") else {
+                at += 1;
+                continue;
+            };
+            let end = lines[at + 1..].iter().position(|line| line.starts_with(b"-----"));
+            let end = end.map_or(lines.len(), |offset| at + 1 + offset);
+            let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label.clone());
+            let contents = if closed { decode(&lines[at..=end]) } else { Err(PemFault::NoEnd) };
+            blocks.push(PemBlock { label, line: at + 1, contents });
+            at = if closed { end + 1 } else { end };
+        }
+        blocks
+    }
+}
+
+fn label_of(line: &[u8], opening: &[u8]) -> Option<String> {
+    let label = line.strip_prefix(opening)?.strip_suffix(b"-----")?;
+    Some(String::from_utf8_lossy(label).into_owned())
+}
+
+fn decode(lines: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
+    let text = Zeroizing::new(lines.join(&b'\n'));
+    let parsed = pem::parse(text.as_slice()).map_err(|_| PemFault::Damaged)?;
+    if parsed.headers().iter().next().is_some() {
+        return Err(PemFault::Headers);
+    }
+    Ok(Zeroizing::new(parsed.into_contents()))
+}
+
+/// How we write PEM on every system (RFC 7468 section 3 leaves the line ending open).
+pub(super) const LINES: pem::EncodeConfig = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_block_does_not_hide_the_next() {
+        let file = b"preamble\n-----BEGIN A-----\nAAAA\n-----END A-----\n-----BEGIN B-----\n!!\n-----END B-----\n\
+            -----BEGIN C-----\nX: y\n\nAAAA\n-----END C-----\n-----BEGIN D-----\nAAAA\n-----BEGIN E-----\r\nAAAA\r\n-----END E-----";
+        let faults: Vec<_> =
+            PemBlock::all_of(file).into_iter().map(|b| (b.label, b.line, b.contents.err())).collect();
+        assert_eq!(
+            faults,
+            [
+                ("A".to_owned(), 2, None),
+                ("B".to_owned(), 5, Some(PemFault::Damaged)),
+                ("C".to_owned(), 8, Some(PemFault::Headers)),
+                ("D".to_owned(), 12, Some(PemFault::NoEnd)),
+                ("E".to_owned(), 14, None),
+            ]
+        );
+    }
+}

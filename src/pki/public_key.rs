@@ -1,0 +1,168 @@
+//! The public half of a key.
+
+use std::fmt;
+
+use ring::digest::{SHA256, digest};
+use x509_parser::oid_registry::{
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
+};
+use x509_parser::oid_registry::{OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519};
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey as ParsedKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use crate::model::{Failure, Fingerprint, KeyAlgorithm};
+
+/// A public key as the DER of its SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    spki: Vec<u8>,
+    bits: Vec<u8>,
+    kind: PublicKeyKind,
+}
+
+/// What kind of key it is, as far as a peer's verifier cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKeyKind {
+    /// One of the kinds that we generate.
+    Generated(KeyAlgorithm),
+    /// RSA with a modulus of that many bits.
+    Rsa(usize),
+    /// ECDSA on P-521: Go takes it, ring cannot verify it.
+    EcdsaP521,
+    /// Anything else, by the object identifier of its algorithm.
+    Other(String),
+}
+
+impl PublicKey {
+    /// Reads a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// Bytes that are none, or that are followed by others.
+    pub fn from_spki_der(der: &[u8]) -> Result<PublicKey, Failure> {
+        let broken = || {
+            Failure::new("reading", "a public key")
+                .expected("a SubjectPublicKeyInfo in DER")
+                .found("something else")
+        };
+        let (rest, spki) = SubjectPublicKeyInfo::from_der(der).map_err(|_| broken())?;
+        if rest.is_empty() { Ok(PublicKey::of(&spki)) } else { Err(broken()) }
+    }
+
+    pub(super) fn of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKey {
+        PublicKey {
+            spki: spki.raw.to_vec(),
+            bits: spki.subject_public_key.data.to_vec(),
+            kind: kind_of(spki),
+        }
+    }
+
+    /// The key of that algorithm with those bits, which ring has just made.
+    pub(super) fn generated(algorithm: KeyAlgorithm, bits: &[u8]) -> PublicKey {
+        let mut spki = spki_prefix(algorithm).to_vec();
+        spki.extend_from_slice(bits);
+        PublicKey { spki, bits: bits.to_vec(), kind: PublicKeyKind::Generated(algorithm) }
+    }
+
+    /// The DER of its SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> &PublicKeyKind {
+        &self.kind
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo, as `openssl pkey -pubin -outform DER | sha256sum`
+    /// prints it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(sha256(&self.spki))
+    }
+
+    /// The key identifier that we give this key: the left-most 160 bits of the SHA-256 of the
+    /// BIT STRING's value (RFC 7093 section 2 method 1).
+    #[must_use]
+    pub fn key_identifier(&self) -> Vec<u8> {
+        sha256(&self.bits)[..20].to_vec()
+    }
+}
+
+/// The rcgen face of a public key. The algorithm here names the key's own kind; it does not say
+/// what a request with this key was signed with.
+impl rcgen::PublicKeyData for PublicKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        match &self.kind {
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => &rcgen::PKCS_ECDSA_P384_SHA384,
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) => &rcgen::PKCS_ED25519,
+            PublicKeyKind::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
+            _ => &rcgen::PKCS_ECDSA_P256_SHA256,
+        }
+    }
+}
+
+/// As `ecdsa-p256`, `rsa-2048`.
+impl fmt::Display for PublicKeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublicKeyKind::Generated(algorithm) => algorithm.fmt(f),
+            PublicKeyKind::Rsa(bits) => f.pad(&format!("rsa-{bits}")),
+            PublicKeyKind::EcdsaP521 => f.pad("ecdsa-p521"),
+            PublicKeyKind::Other(identifier) => f.pad(identifier),
+        }
+    }
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut octets = [0; 32];
+    octets.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    octets
+}
+
+fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
+    let identifier = &spki.algorithm.algorithm;
+    let curve = || spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    if *identifier == OID_SIG_ED25519 {
+        return PublicKeyKind::Generated(KeyAlgorithm::Ed25519);
+    }
+    if *identifier == OID_KEY_TYPE_EC_PUBLIC_KEY {
+        return match curve() {
+            Some(curve) if curve == OID_EC_P256 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256),
+            Some(curve) if curve == OID_NIST_EC_P384 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384),
+            Some(curve) if curve == OID_NIST_EC_P521 => PublicKeyKind::EcdsaP521,
+            curve => PublicKeyKind::Other(curve.map_or_else(String::new, |curve| curve.to_id_string())),
+        };
+    }
+    match spki.parsed() {
+        Ok(ParsedKey::RSA(key)) if *identifier == OID_PKCS1_RSAENCRYPTION => {
+            let leading_zeros = key.modulus.iter().take_while(|octet| **octet == 0).count();
+            let significant = &key.modulus[leading_zeros..];
+            let spare = significant.first().map_or(0, |octet| octet.leading_zeros() as usize);
+            PublicKeyKind::Rsa(significant.len() * 8 - spare)
+        }
+        _ => PublicKeyKind::Other(identifier.to_id_string()),
+    }
+}
+
+/// Everything of the SubjectPublicKeyInfo that is before the key's own bits (RFC 5480 section 2,
+/// RFC 8410 section 4): it is the same for every key of an algorithm.
+fn spki_prefix(algorithm: KeyAlgorithm) -> &'static [u8] {
+    match algorithm {
+        KeyAlgorithm::EcdsaP256 => &[
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+            0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ],
+        KeyAlgorithm::EcdsaP384 => &[
+            0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+            0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
+        ],
+        KeyAlgorithm::Ed25519 => &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
+    }
+}

@@ -1,0 +1,106 @@
+//! The CAs that a peer trusts.
+
+use super::certificate::Certificate;
+use super::distinguished_name::DistinguishedName;
+use super::pem_block::PemBlock;
+use crate::model::Failure;
+use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
+
+/// A `ca.pem` as Go's `AppendCertsFromPEM` loads it: certificates that parse are trust anchors,
+/// self-signed or not, CA or not; everything else is dropped without a word. What was dropped is
+/// kept here, so that somebody says it.
+#[derive(Clone, Debug, Default)]
+pub struct TrustBundle {
+    certificates: Vec<Certificate>,
+    dropped: Vec<DroppedBlock>,
+}
+
+/// A block that Go would pass over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedBlock {
+    /// The line of its BEGIN, counted from 1.
+    pub line: usize,
+    /// What stands behind BEGIN.
+    pub label: String,
+    /// Why it is passed over.
+    pub why: String,
+}
+
+impl TrustBundle {
+    /// The bundle of those certificates, in that order.
+    #[must_use]
+    pub fn new(certificates: Vec<Certificate>) -> TrustBundle {
+        TrustBundle { certificates, dropped: Vec::new() }
+    }
+
+    /// Reads a PEM file. `subject` is the path or name for messages.
+    ///
+    /// # Errors
+    /// No certificate at all ("failed to append ca cert" is all that buildkitd would say), more
+    /// than 16, or more than 64 KiB.
+    pub fn from_pem(bytes: &[u8], subject: &str) -> Result<TrustBundle, Failure> {
+        let wrong = |expected: String, found: String| {
+            Failure::new("reading the CA bundle", subject)
+                .expected(expected)
+                .found(found)
+                .hint(format!("kitcert inspect {subject}"))
+        };
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(format!("at most {LARGEST_PEM} bytes"), format!("{} bytes", bytes.len())));
+        }
+        let mut bundle = TrustBundle::default();
+        for block in PemBlock::all_of(bytes) {
+            bundle.take(block);
+        }
+        let a_certificate = "at least one CERTIFICATE in PEM".to_owned();
+        match (bundle.certificates.len(), bundle.dropped.first()) {
+            (0, Some(block)) => Err(wrong(a_certificate, format!("a {} that {}", block.label, block.why))),
+            (0, None) if bytes.is_empty() => Err(wrong(a_certificate, "an empty file".to_owned())),
+            (0, None) => Err(wrong(a_certificate, "no PEM block".to_owned())),
+            (count, _) if count > LARGEST_BUNDLE => {
+                Err(wrong(format!("at most {LARGEST_BUNDLE} certificates"), count.to_string()))
+            }
+            _ => Ok(bundle),
+        }
+    }
+
+    fn take(&mut self, block: PemBlock) {
+        let why = match (block.label.as_str(), block.contents) {
+            ("CERTIFICATE", Ok(der)) => match Certificate::from_der(&der) {
+                Ok(certificate) => return self.certificates.push(certificate),
+                Err(failure) => format!("holds {}", failure.what_was_found()),
+            },
+            (_, Err(fault)) => fault.to_string(),
+            (_, Ok(_)) => "is no certificate".to_owned(),
+        };
+        self.dropped.push(DroppedBlock { line: block.line, label: block.label, why });
+    }
+
+    /// The trust anchors, in the order of the file.
+    #[must_use]
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// What Go passes over.
+    #[must_use]
+    pub fn dropped(&self) -> &[DroppedBlock] {
+        &self.dropped
+    }
+
+    /// The names that a server with this bundle tells its clients (the certificate_authorities of
+    /// its CertificateRequest): the subjects, each once.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<&DistinguishedName> {
+        let mut subjects: Vec<_> = self.certificates.iter().map(Certificate::subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        subjects
+    }
+
+    /// The file: one block a certificate, LF, nothing between.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        self.certificates.iter().map(Certificate::to_pem).collect()
+    }
+}
