@@ -1,1 +1,22 @@
-//! The wire.
+//! The wire: what a daemon does when it is dialled, and what that proves.
+//!
+//! [`probe`] dials, completes handshakes and asks BuildKit's read-only questions; async stays
+//! inside it. [`judge`] is a pure function of what was seen and of what should be. Nothing here
+//! reads a file, prints, or sends anything but handshakes, SETTINGS and read-only calls.
+
+pub(crate) mod buildkit;
+mod dial;
+mod observed;
+mod request;
+mod run;
+mod text;
+mod tls;
+mod trust;
+mod watched;
+
+pub use observed::{
+    AboveTls, Agreed, Answer, Asked, BuildkitVersion, Dial, Dialled, Handshake, Idleness, Inconclusive,
+    Moment, Observed, Outcome, Refusal, Stage, Unreachable, Worker,
+};
+pub use request::{Identity, Request};
+pub use run::probe;
