@@ -4,14 +4,16 @@
 //! one instant and a test can have any.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use crate::model::Timestamp;
+use crate::model::{Failure, Timestamp};
 
 /// The instant, the user and the variables of one run of a command.
 #[derive(Clone, Debug)]
 pub struct Environment {
     now: Timestamp,
     user_id: u32,
+    current_directory: Option<PathBuf>,
     variables: BTreeMap<String, String>,
 }
 
@@ -43,6 +45,7 @@ impl Environment {
         Environment {
             now: Timestamp::from_unix(now),
             user_id: rustix::process::geteuid().as_raw(),
+            current_directory: std::env::current_dir().ok(),
             variables: VARIABLES.into_iter().filter_map(read).collect(),
         }
     }
@@ -54,6 +57,7 @@ impl Environment {
         Environment {
             now,
             user_id: rustix::process::geteuid().as_raw(),
+            current_directory: std::env::current_dir().ok(),
             variables: variables.iter().map(owned).collect(),
         }
     }
@@ -62,6 +66,20 @@ impl Environment {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// A path as the user meant it: a relative one begins in the current directory.
+    ///
+    /// # Errors
+    /// A relative path, and a current directory that has been removed.
+    pub fn absolute(&self, path: &Path) -> Result<PathBuf, Failure> {
+        match &self.current_directory {
+            Some(directory) => Ok(directory.join(path)),
+            None if path.is_absolute() => Ok(path.to_owned()),
+            None => Err(Failure::new("reading the path", path.display())
+                .expected("an absolute path, since the current directory is gone")
+                .found("a relative one")),
+        }
     }
 
     /// The effective user id.

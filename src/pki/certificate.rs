@@ -1,5 +1,6 @@
 //! A certificate, read once.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use x509_parser::certificate::X509Certificate;
@@ -7,8 +8,10 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
 use super::distinguished_name::DistinguishedName;
+use super::name_constraints::NameConstraints;
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
+use super::signature_algorithm::SignatureAlgorithm;
 use crate::model::{
     ExtendedKeyUsage, Failure, Fingerprint, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
@@ -19,7 +22,7 @@ pub struct Certificate {
     der: Vec<u8>,
     version: u32,
     serial: SerialNumber,
-    signature_algorithm: String,
+    signature_algorithm: SignatureAlgorithm,
     subject: DistinguishedName,
     issuer: DistinguishedName,
     validity: Validity,
@@ -30,6 +33,7 @@ pub struct Certificate {
     names: Option<Vec<NameKind>>,
     subject_key_identifier: Option<Vec<u8>>,
     authority_key_identifier: Option<Vec<u8>>,
+    name_constraints: Option<NameConstraints>,
     extensions: Vec<ExtensionSummary>,
 }
 
@@ -62,8 +66,36 @@ pub enum NameKind {
     Dns(String),
     /// An iPAddress of 4 or 16 octets.
     Ip(IpAddr),
-    /// Any other, described.
-    Other(String),
+    /// An iPAddress of that many octets, which no address has.
+    MalformedIp(usize),
+    /// A uniformResourceIdentifier, to the letter.
+    Uri(String),
+    /// An rfc822Name, to the letter.
+    Email(String),
+    /// Any other, of which Go takes no notice.
+    Other,
+}
+
+/// The name alone, its control characters replaced: one from elsewhere must not be able to steer
+/// a terminal.
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let harmless = |text: &str| text.replace(char::is_control, "\u{fffd}");
+        match self {
+            NameKind::Dns(name) | NameKind::Uri(name) | NameKind::Email(name) => f.pad(&harmless(name)),
+            NameKind::Ip(address) => f.pad(&address.to_string()),
+            NameKind::MalformedIp(octets) => f.pad(&format!("an IP address of {octets} octets")),
+            NameKind::Other => f.pad("a name of another kind"),
+        }
+    }
+}
+
+impl KeyUsage {
+    /// Whether no bit is set, which Go takes for an absent extension.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        !(self.digital_signature || self.key_cert_sign || self.crl_sign || self.others)
+    }
 }
 
 /// One extension of a certificate.
@@ -87,6 +119,9 @@ impl Certificate {
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| broken("something else"))?;
         if !rest.is_empty() {
             return Err(broken("bytes behind it"));
+        }
+        if parsed.signature_algorithm != parsed.tbs_certificate.signature {
+            return Err(broken("two signature algorithms in one certificate"));
         }
         Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
     }
@@ -126,7 +161,7 @@ impl Certificate {
             der: der.to_vec(),
             version: parsed.version().0 + 1,
             serial: SerialNumber::from_der_octets(parsed.raw_serial()),
-            signature_algorithm: parsed.signature_algorithm.algorithm.to_id_string(),
+            signature_algorithm: SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm),
             subject: DistinguishedName::from_der(parsed.subject().as_raw()),
             issuer: DistinguishedName::from_der(parsed.issuer().as_raw()),
             validity: Validity {
@@ -140,17 +175,22 @@ impl Certificate {
             names: None,
             subject_key_identifier: None,
             authority_key_identifier: None,
+            name_constraints: None,
             extensions: Vec::new(),
         };
         for extension in parsed.extensions() {
             let identifier = extension.oid.to_id_string();
+            let parsed = extension.parsed_extension();
+            if parsed.error().is_some() && READ_BY_GO.contains(&identifier.as_str()) {
+                return None;
+            }
             certificate.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
-            certificate.take(extension.parsed_extension())?;
+            certificate.take(parsed);
         }
         Some(certificate)
     }
 
-    fn take(&mut self, extension: &ParsedExtension<'_>) -> Option<()> {
+    fn take(&mut self, extension: &ParsedExtension<'_>) {
         match extension {
             ParsedExtension::BasicConstraints(constraints) => {
                 self.basic_constraints = Some(BasicConstraints {
@@ -178,10 +218,11 @@ impl Certificate {
                 self.authority_key_identifier =
                     identifier.key_identifier.as_ref().map(|octets| octets.0.to_vec());
             }
-            ParsedExtension::ParseError { .. } => return None,
+            ParsedExtension::NameConstraints(constraints) => {
+                self.name_constraints = Some(NameConstraints::of(constraints));
+            }
             _ => {}
         }
-        Some(())
     }
 
     /// Its DER.
@@ -214,9 +255,9 @@ impl Certificate {
         &self.serial
     }
 
-    /// What it is signed with, as a dotted object identifier.
+    /// What it is signed with.
     #[must_use]
-    pub fn signature_algorithm(&self) -> &str {
+    pub fn signature_algorithm(&self) -> &SignatureAlgorithm {
         &self.signature_algorithm
     }
 
@@ -280,7 +321,7 @@ impl Certificate {
         let usable = |name: &NameKind| match name {
             NameKind::Dns(name) => name.parse().ok().map(SubjectAltName::Dns),
             NameKind::Ip(address) => Some(SubjectAltName::Ip(address.to_canonical())),
-            NameKind::Other(_) => None,
+            NameKind::MalformedIp(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => None,
         };
         self.names.iter().flatten().filter_map(usable).collect()
     }
@@ -308,10 +349,58 @@ impl Certificate {
         self.authority_key_identifier.as_deref()
     }
 
+    /// nameConstraints, if it is there.
+    #[must_use]
+    pub fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.name_constraints.as_ref()
+    }
+
     /// Every extension, in order.
     #[must_use]
     pub fn extensions(&self) -> &[ExtensionSummary] {
         &self.extensions
+    }
+
+    /// Whether an extension is there, and if so, critical. `identifier` is dotted.
+    #[must_use]
+    pub fn criticality(&self, identifier: &str) -> Option<bool> {
+        let same = |extension: &&ExtensionSummary| extension.identifier == identifier;
+        self.extensions.iter().find(same).map(|extension| extension.critical)
+    }
+
+    /// The first extension that is there twice.
+    #[must_use]
+    pub fn repeated_extension(&self) -> Option<&str> {
+        let repeated = |(at, extension): (usize, &ExtensionSummary)| {
+            let before = self.extensions.get(..at).unwrap_or_default();
+            before.iter().any(|other| other.identifier == extension.identifier)
+        };
+        let at = self.extensions.iter().enumerate().position(repeated)?;
+        self.extensions.get(at).map(|extension| extension.identifier.as_str())
+    }
+
+    /// Why Go cannot read this certificate at all (`x509.ParseCertificate`), where it cannot: such
+    /// a certificate is dropped from a bundle in silence, and ends a handshake.
+    #[must_use]
+    pub fn unreadable_to_go(&self) -> Option<&'static str> {
+        let critical = |identifier| self.criticality(identifier) == Some(true);
+        let malformed = |name: &NameKind| matches!(name, NameKind::MalformedIp(_));
+        match () {
+            () if self.serial.is_negative() => Some("a negative serial number"),
+            () if self.version > 3 => Some("a version that does not exist"),
+            () if self.repeated_extension().is_some() => Some("an extension that is there twice"),
+            () if critical(oid::SUBJECT_KEY_IDENTIFIER) => Some("a critical subject key identifier"),
+            () if critical(oid::AUTHORITY_KEY_IDENTIFIER) => Some("a critical authority key identifier"),
+            () if critical(oid::AUTHORITY_INFORMATION) => Some("critical authority information"),
+            () if self.names.iter().flatten().any(malformed) => Some("an IP address of a wrong length"),
+            () => None,
+        }
+    }
+
+    /// Whether subject and issuer are the same, to the byte.
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
     }
 
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
@@ -334,7 +423,7 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-fn usages_of(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<ExtendedKeyUsage> {
+pub(super) fn usages_of(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<ExtendedKeyUsage> {
     let other = |identifier: &str| Some(ExtendedKeyUsage::Other(identifier.to_owned()));
     let named = [
         usage.any.then_some(ExtendedKeyUsage::Any),
@@ -349,17 +438,52 @@ fn usages_of(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<Exten
     named.into_iter().flatten().chain(others).collect()
 }
 
-fn name_of(name: &GeneralName<'_>) -> NameKind {
+pub(super) fn name_of(name: &GeneralName<'_>) -> NameKind {
     match name {
         GeneralName::DNSName(name) => NameKind::Dns((*name).to_owned()),
         GeneralName::IPAddress(octets) => match (<[u8; 4]>::try_from(*octets), <[u8; 16]>::try_from(*octets))
         {
             (Ok(four), _) => NameKind::Ip(four.into()),
             (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
-            _ => NameKind::Other(format!("an IP address of {} octets", octets.len())),
+            _ => NameKind::MalformedIp(octets.len()),
         },
-        GeneralName::URI(uri) => NameKind::Other(format!("URI:{uri}")),
-        GeneralName::RFC822Name(address) => NameKind::Other(format!("email:{address}")),
-        _ => NameKind::Other("a name of another kind".to_owned()),
+        GeneralName::URI(uri) => NameKind::Uri((*uri).to_owned()),
+        GeneralName::RFC822Name(address) => NameKind::Email((*address).to_owned()),
+        _ => NameKind::Other,
     }
 }
+
+/// Object identifiers of extensions (RFC 5280 sections 4.2.1 and 4.2.2), dotted.
+pub(super) mod oid {
+    pub const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
+    pub const KEY_USAGE: &str = "2.5.29.15";
+    pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
+    pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
+    pub const NAME_CONSTRAINTS: &str = "2.5.29.30";
+    pub const REVOCATION_LISTS: &str = "2.5.29.31";
+    pub const POLICIES: &str = "2.5.29.32";
+    pub const POLICY_MAPPINGS: &str = "2.5.29.33";
+    pub const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
+    pub const POLICY_CONSTRAINTS: &str = "2.5.29.36";
+    pub const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+    pub const INHIBIT_ANY_POLICY: &str = "2.5.29.54";
+    pub const AUTHORITY_INFORMATION: &str = "1.3.6.1.5.5.7.1.1";
+}
+
+/// The extensions that Go reads, and refuses the certificate for where it cannot
+/// (`processExtensions` in crypto/x509); it looks into no other.
+pub(super) const READ_BY_GO: [&str; 13] = [
+    oid::SUBJECT_KEY_IDENTIFIER,
+    oid::KEY_USAGE,
+    oid::SUBJECT_ALT_NAME,
+    oid::BASIC_CONSTRAINTS,
+    oid::NAME_CONSTRAINTS,
+    oid::REVOCATION_LISTS,
+    oid::POLICIES,
+    oid::POLICY_MAPPINGS,
+    oid::AUTHORITY_KEY_IDENTIFIER,
+    oid::POLICY_CONSTRAINTS,
+    oid::EXTENDED_KEY_USAGE,
+    oid::INHIBIT_ANY_POLICY,
+    oid::AUTHORITY_INFORMATION,
+];

@@ -36,13 +36,22 @@ impl DistinguishedName {
         let common_name = name.iter_common_name().next()?.as_str().ok()?;
         Some(common_name.to_owned())
     }
+
+    /// The first organization, where there is one that is text.
+    #[must_use]
+    pub fn organization(&self) -> Option<String> {
+        let (_, name) = X509Name::from_der(&self.0).ok()?;
+        let organization = name.iter_organization().next()?.as_str().ok()?;
+        Some(organization.to_owned())
+    }
 }
 
 /// As `CN=ana, O=Acme`; the hex of the DER where it cannot be read.
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match X509Name::from_der(&self.0) {
-            Ok((_, name)) => f.pad(&name.to_string()),
+            // A name from elsewhere must not be able to steer a terminal.
+            Ok((_, name)) => f.pad(&name.to_string().replace(char::is_control, "\u{fffd}")),
             Err(_) => self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
         }
     }

@@ -6,17 +6,25 @@
 
 mod authority;
 mod certificate;
+pub mod chain;
+mod chain_fault;
 mod distinguished_name;
 pub mod lint;
+mod name_constraints;
 mod pem_block;
 mod private_key;
 mod public_key;
+mod request;
+mod signature_algorithm;
 mod trust_bundle;
 
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
 pub use certificate::{BasicConstraints, Certificate, ExtensionSummary, KeyUsage, NameKind};
 pub use distinguished_name::DistinguishedName;
+pub use name_constraints::NameConstraints;
 pub use pem_block::{PemBlock, PemFault};
 pub use private_key::{KeyEncoding, PrivateKey};
 pub use public_key::{PublicKey, PublicKeyKind};
+pub use request::CertificateRequest;
+pub use signature_algorithm::SignatureAlgorithm;
 pub use trust_bundle::{DroppedBlock, TrustBundle};

@@ -91,6 +91,15 @@ impl PublicKey {
     }
 }
 
+impl PublicKeyKind {
+    /// Whether this program can check what such a key has signed: ring knows no P-521 and no RSA
+    /// below 2048 bits.
+    #[must_use]
+    pub fn is_verifiable(&self) -> bool {
+        matches!(self, PublicKeyKind::Generated(_) | PublicKeyKind::Rsa(2048..=8192))
+    }
+}
+
 /// The rcgen face of a public key. The algorithm here names the key's own kind; it does not say
 /// what a request with this key was signed with.
 impl rcgen::PublicKeyData for PublicKey {

@@ -54,7 +54,9 @@ impl TrustBundle {
         }
         let a_certificate = "at least one CERTIFICATE in PEM".to_owned();
         match (bundle.certificates.len(), bundle.dropped.first()) {
-            (0, Some(block)) => Err(wrong(a_certificate, format!("a {} that {}", block.label, block.why))),
+            (0, Some(block)) => {
+                Err(wrong(a_certificate, format!("a block of {:?} that {}", block.label, block.why)))
+            }
             (0, None) if bytes.is_empty() => Err(wrong(a_certificate, "an empty file".to_owned())),
             (0, None) => Err(wrong(a_certificate, "no PEM block".to_owned())),
             (count, _) if count > LARGEST_BUNDLE => {
@@ -67,7 +69,10 @@ impl TrustBundle {
     fn take(&mut self, block: PemBlock) {
         let why = match (block.label.as_str(), block.contents) {
             ("CERTIFICATE", Ok(der)) => match Certificate::from_der(&der) {
-                Ok(certificate) => return self.certificates.push(certificate),
+                Ok(certificate) => match certificate.unreadable_to_go() {
+                    None => return self.certificates.push(certificate),
+                    Some(why) => format!("has {why}"),
+                },
                 Err(failure) => format!("holds {}", failure.what_was_found()),
             },
             (_, Err(fault)) => fault.to_string(),

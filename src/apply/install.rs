@@ -1,0 +1,208 @@
+//! `install`, done: files where a daemon or a client reads them.
+
+use std::path::{Path, PathBuf};
+
+use super::check::Set;
+use super::context::{Context, Mode};
+use super::state_change::{change_state, identity_folder, read_key};
+use crate::layout::{ClientPlace, ClientSettings, ClientTool, EnableTls, SetFile, client_place};
+use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
+use crate::plan::{
+    self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan,
+};
+use crate::store::{
+    FileSet, Interest, LinkState, Observation, Placement, earthly_home, exists, numeric_owner, owner_of_home,
+    read_if_present, replace_file,
+};
+use crate::model::profile::LARGEST_PEM;
+
+/// What an installation did, or would do.
+#[derive(Debug)]
+pub struct Installed {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// The folder that the links stand in, and the config: a client's; the root: a daemon's.
+    pub place: InstalledPlace,
+}
+
+/// Where files were put.
+#[derive(Debug)]
+pub enum InstalledPlace {
+    /// A daemon's files.
+    Daemon(InstallDaemonRequest),
+    /// A client's files.
+    Client(ClientPlace),
+}
+
+/// What `install client` was asked for.
+#[derive(Clone, Debug)]
+pub struct ClientInstallation {
+    /// The client.
+    pub name: IdentityName,
+    /// The daemon that it will use.
+    pub endpoint: Endpoint,
+    /// Its tool.
+    pub tool: ClientTool,
+    /// The config to edit instead of the tool's own.
+    pub config: Option<PathBuf>,
+    /// Whether TLS is turned on where the config turns it off.
+    pub enable_tls: EnableTls,
+}
+
+/// A daemon's files, and the place for them.
+pub(super) struct PlacedDaemon {
+    placement: Placement,
+    files: Option<FileSet>,
+    /// What the planner needs to know of it.
+    pub observed: Placed,
+}
+
+impl PlacedDaemon {
+    /// Puts the files in place.
+    pub fn install(&self) -> Result<(), Failure> {
+        match &self.files {
+            Some(files) => self.placement.install(files, self.observed.next_generation),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Installs a daemon's files under a root.
+///
+/// # Errors
+/// No certificate, a set that its peers would refuse, foreign files in the way, parents that
+/// others can write, a disk that does not take the files. Nothing live is changed then.
+pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Installed, Failure> {
+    let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
+    let planner = |observation: Option<&Observation>| {
+        let observation = observation.ok_or_else(|| context.no_state())?;
+        let placed = observe_daemon(context, request, Some(observation))?;
+        plan::install_daemon(request, observation, &placed.observed)
+    };
+    let (_, observation) = context.observe(&interest)?;
+    let hosts = observation.inventory.daemons.get(&request.name).map(|daemon| daemon.endpoint.host().clone());
+    check_set(context, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
+    let placed = observe_daemon(context, request, Some(&observation))?;
+    let done = change_state(context, &interest, &planner)?;
+    if context.mode == Mode::Apply && !done.plan.placements.is_empty() {
+        placed.install()?;
+    }
+    Ok(Installed { plan: done.plan, place: InstalledPlace::Daemon(request.clone()) })
+}
+
+/// Installs a client's files beside its config, and edits the config in place.
+///
+/// # Errors
+/// As [`install_daemon`], and a config that cannot be edited safely: the failure has the lines
+/// to add.
+pub fn install_client(context: &Context<'_>, request: &ClientInstallation) -> Result<Installed, Failure> {
+    let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
+    let (_, observation) = context.observe(&interest)?;
+    let place = client_place_of(context, request)?;
+    let config = match &place.config {
+        None => None,
+        Some(config) => Some(ConfigFile {
+            path: config.path.clone(),
+            bytes: read_if_present(&config.path, LARGEST_PEM)?.map(|file| file.bytes.to_vec()),
+            settings: ClientSettings {
+                endpoint: request.endpoint.clone(),
+                tls_ca: config.value_of(SetFile::Authority),
+                tls_cert: config.value_of(SetFile::Certificate),
+                tls_key: config.value_of(SetFile::Key),
+                enable_tls: request.enable_tls,
+            },
+        }),
+    };
+    let (placement, files) = client_placement(context, &request.name, &place, &observation)?;
+    let observed = observe_placement(&placement, files.as_ref())?;
+    let asked = InstallClientRequest { name: request.name.clone(), config };
+    let plan = plan::install_client(&asked, &observation, &observed)?;
+    check_set(context, Role::Client, &request.name, &observation, &[])?;
+    if context.mode == Mode::Apply {
+        if let (false, Some(files)) = (plan.placements.is_empty(), &files) {
+            placement.install(files, observed.next_generation)?;
+        }
+        if let Some(config) = &plan.config {
+            replace_file(&config.path, config.before.as_deref(), &config.after, placement.owner)?;
+        }
+    }
+    Ok(Installed { plan, place: InstalledPlace::Client(place) })
+}
+
+pub(super) fn observe_daemon(
+    context: &Context<'_>,
+    request: &InstallDaemonRequest,
+    observation: Option<&Observation>,
+) -> Result<PlacedDaemon, Failure> {
+    let root = &request.install.root;
+    let layout = request.install.layout;
+    let placement = Placement {
+        root: root.clone(),
+        folder: root.join(layout.folder()),
+        links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
+        owner: request.owner.as_ref().map(numeric_owner).transpose()?,
+    };
+    let files = observation
+        .filter(|observation| observation.current(Role::Daemon, &request.name).is_some())
+        .map(|_| read_set(&context.state, Role::Daemon, &request.name))
+        .transpose()?;
+    let observed = observe_placement(&placement, files.as_ref())?;
+    Ok(PlacedDaemon { placement, files, observed })
+}
+
+fn client_place_of(context: &Context<'_>, request: &ClientInstallation) -> Result<ClientPlace, Failure> {
+    let home = earthly_home(context.environment)?;
+    client_place(request.tool, context.environment, &home, request.config.as_deref(), &request.endpoint, &exists)
+}
+
+fn client_placement(
+    context: &Context<'_>,
+    name: &IdentityName,
+    place: &ClientPlace,
+    observation: &Observation,
+) -> Result<(Placement, Option<FileSet>), Failure> {
+    let home = earthly_home(context.environment)?;
+    let links = [SetFile::Authority, SetFile::Certificate, SetFile::Key];
+    let placement = Placement {
+        root: home.clone(),
+        folder: place.folder.join("kitcert"),
+        links: links.into_iter().map(|file| (place.folder.join(file.file_name()), file.file_name())).collect(),
+        owner: owner_of_home(context.environment, &home)?,
+    };
+    let has_key = observation
+        .current(Role::Client, name)
+        .is_some_and(|current| current.key == crate::store::KeyPresence::Present);
+    let files = if has_key { Some(read_set(&context.state, Role::Client, name)?) } else { None };
+    Ok((placement, files))
+}
+
+/// What stands at a place, compared with what should.
+fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
+    let placed = placement.observe()?;
+    placed.refuse_foreign()?;
+    let same = files.is_some_and(|files| placed.holds(files)) && placed.links.iter().all(|link| *link == LinkState::Ours);
+    Ok(Placed {
+        folder: placement.folder.clone(),
+        links: placement.links.iter().map(|(path, _)| path.clone()).collect(),
+        next_generation: placed.next_generation,
+        state: if same { PlacedState::UpToDate } else { PlacedState::Outdated },
+    })
+}
+
+fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Failure> {
+    FileSet::read(&state.join(identity_folder(role, name)).join("current"))
+}
+
+/// Checks the set that is about to be installed as its peers would.
+fn check_set(
+    context: &Context<'_>,
+    role: Role,
+    name: &IdentityName,
+    observation: &Observation,
+    hosts: &[SubjectAltName],
+) -> Result<(), Failure> {
+    let Some(current) = observation.current(role, name) else { return Ok(()) };
+    let key = read_key(&context.state, &identity_folder(role, name).join("current/key.pem"))?;
+    let set = Set { role, name, trust: &current.trust, chain: &current.chain, key: key.public_key(), hosts };
+    set.check(context.environment.now())
+}

@@ -1,0 +1,45 @@
+//! `issue`, done.
+
+use super::context::Context;
+use super::state_change::{Done, change_state};
+use crate::model::{Failure, Role};
+use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
+use crate::store::{Interest, Observation};
+
+/// Issues a daemon's certificate.
+///
+/// # Errors
+/// What [`plan::issue_daemon`] refuses, no state, a state that is busy.
+pub fn issue_daemon(context: &Context<'_>, request: &IssueDaemonRequest) -> Result<Done, Failure> {
+    let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
+    change_existing(context, &interest, &|observation| {
+        plan::issue_daemon(request, observation, context.environment.now())
+    })
+}
+
+/// Issues clients' certificates: all of them or none.
+///
+/// # Errors
+/// What [`plan::issue_clients`] refuses, no state, a state that is busy.
+pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Result<Done, Failure> {
+    let interest = if request.names.is_empty() {
+        Interest::Everything
+    } else {
+        Interest::Identities(request.names.iter().map(|name| (Role::Client, name.clone())).collect())
+    };
+    change_existing(context, &interest, &|observation| {
+        plan::issue_clients(request, observation, context.environment.now())
+    })
+}
+
+/// Changes a state that must be there: none is ever made here.
+fn change_existing(
+    context: &Context<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(&Observation) -> Result<crate::plan::Plan, Failure>,
+) -> Result<Done, Failure> {
+    change_state(context, interest, &|observation| match observation {
+        Some(observation) => planner(observation),
+        None => Err(context.no_state()),
+    })
+}

@@ -1,0 +1,21 @@
+//! Deeds: observe, plan, stage, check, commit, prove.
+//!
+//! Every command that changes something goes the same way: what is there is observed, a planner
+//! decides, the new files are written beside the live ones, read back and checked as both peers
+//! would, and only then moved into place. Nothing here decides what should be; nothing here
+//! writes a file by another way than `store`'s.
+
+mod check;
+mod context;
+mod init;
+mod install;
+mod issue;
+mod prove;
+mod state_change;
+
+pub use context::{Context, Mode, Progress};
+pub use init::init;
+pub use install::{Installed, install_client, install_daemon};
+pub use issue::{issue_clients, issue_daemon};
+pub use prove::{Credentials, Proof, Target, verify};
+pub use state_change::Done;

@@ -1,0 +1,251 @@
+//! The one way in which a state directory changes.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use zeroize::Zeroizing;
+
+use super::check;
+use super::context::{Context, Mode, PATIENCE, Progress};
+use crate::layout::edit_inventory;
+use crate::model::{Failure, IdentityName, Role};
+use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle};
+use crate::plan::{Issuance, InventoryStep, KeySource, Plan, StateStep};
+use crate::store::{FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe, read_state_key};
+
+/// What a command did, or would do.
+#[derive(Debug)]
+pub struct Done {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// The certificates that were issued.
+    pub issued: Vec<Issued>,
+}
+
+/// A certificate that was issued.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Daemon or client.
+    pub role: Role,
+    /// Whose.
+    pub name: IdentityName,
+    /// It.
+    pub certificate: Certificate,
+}
+
+/// Observes, plans, and carries the state steps of the plan out as one transaction.
+///
+/// The plan is made before anything is locked, so that a command with nothing to do writes
+/// nothing at all; and again under the lock, since another command may have been there first.
+///
+/// # Errors
+/// What the planner refuses; a state that is busy; a disk that is full. Nothing is changed then.
+pub(super) fn change_state(
+    context: &Context<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
+) -> Result<Done, Failure> {
+    let found = StateDirectory::find(&context.state)?;
+    let observation = found.as_ref().map(|directory| observe(directory, interest)).transpose()?;
+    let plan = planner(observation.as_ref())?;
+    if plan.state.is_empty() || context.mode == Mode::DryRun {
+        return Ok(Done { plan, issued: Vec::new() });
+    }
+    let directory = match found {
+        Some(directory) => directory,
+        None => StateDirectory::create(&context.state)?,
+    };
+    let lock = directory.lock(PATIENCE)?;
+    let observation = StateDirectory::find(&context.state)?.map(|directory| observe(&directory, interest)).transpose()?;
+    let plan = planner(observation.as_ref())?;
+    if plan.state.is_empty() {
+        return Ok(Done { plan, issued: Vec::new() });
+    }
+    let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
+    Ok(Done { plan, issued })
+}
+
+fn carry_out(
+    context: &Context<'_>,
+    lock: &StateLock,
+    observation: Option<&Observation>,
+    plan: &Plan,
+) -> Result<Vec<Issued>, Failure> {
+    let staged = lock.stage()?;
+    let mut made = None;
+    for step in &plan.state {
+        match step {
+            StateStep::Create(_) | StateStep::Issue(_) => {}
+            StateStep::MakeAuthority { name, algorithm, validity } => {
+                let key = PrivateKey::generate(*algorithm)?;
+                let request = AuthorityRequest { name: name.clone(), validity: *validity };
+                let authority = CertificateAuthority::create(&request, &key)?;
+                stage_authority(&staged, &authority, &key)?;
+                made = Some(authority);
+            }
+            StateStep::Inventory(InventoryStep::Write(inventory)) => {
+                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), FileMode::Private)?;
+            }
+            StateStep::Inventory(InventoryStep::Edit(changes)) => {
+                let text = observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
+                let edited = edit_inventory(text, &context.state.join(INVENTORY), changes)?;
+                staged.file(Path::new(INVENTORY), &edited, FileMode::Private)?;
+            }
+        }
+    }
+    let issuances: Vec<&Issuance> = plan.issuances().collect();
+    let issued = if issuances.is_empty() {
+        Vec::new()
+    } else {
+        let authority = match made {
+            Some(authority) => authority,
+            None => load_authority(context, observation)?,
+        };
+        issue_all(context, &staged, &authority, &issuances)?
+    };
+    staged.append(Path::new(LOG), &log_lines(context, &issued))?;
+    (context.progress)(Progress::Committing);
+    staged.commit()?;
+    Ok(issued)
+}
+
+fn issue_all(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    authority: &CertificateAuthority,
+    issuances: &[&Issuance],
+) -> Result<Vec<Issued>, Failure> {
+    (context.progress)(Progress::Issuing(issuances.len() as u64));
+    let trust = TrustBundle::new(vec![authority.certificate().clone()]).to_pem();
+    let issue_one = |issuance: &&Issuance| {
+        let issued = stage_identity(context, staged, authority, &trust, issuance)?;
+        (context.progress)(Progress::Issued);
+        Ok(issued)
+    };
+    // Starting threads costs more than issuing a few.
+    if issuances.len() < WORTH_THREADS {
+        issuances.iter().map(issue_one).collect()
+    } else {
+        issuances.par_iter().map(issue_one).collect()
+    }
+}
+
+/// Makes, writes, reads back and checks one generation.
+fn stage_identity(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    authority: &CertificateAuthority,
+    trust: &str,
+    issuance: &Issuance,
+) -> Result<Issued, Failure> {
+    let key = match &issuance.key {
+        KeySource::New(algorithm) => IssuedKey::Ours(PrivateKey::generate(*algorithm)?),
+        KeySource::Kept { generation } => IssuedKey::Ours(kept_key(context, issuance, *generation)?),
+        KeySource::Requested(public_key) => IssuedKey::Elsewhere(public_key.clone()),
+    };
+    let request = LeafRequest {
+        role: issuance.role,
+        name: issuance.name.clone(),
+        hosts: issuance.hosts.clone(),
+        validity: issuance.validity,
+    };
+    let certificate = authority.issue(&request, key.public())?;
+    let pem = certificate.to_pem();
+    let folder = identity_folder(issuance.role, &issuance.name);
+    let generation = format!("gen-{:04}", issuance.generation);
+    staged.file(&PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes(), FileMode::Public)?;
+    let set = folder.join(&generation);
+    staged.file(&set.join("ca.pem"), trust.as_bytes(), FileMode::Public)?;
+    staged.file(&set.join("cert.pem"), pem.as_bytes(), FileMode::Public)?;
+    if let IssuedKey::Ours(key) = &key {
+        stage_key(staged, &set, key)?;
+    }
+    staged.link(&folder.join("current"), &generation)?;
+    check::staged_set(staged, &set, issuance, key.public(), context.environment.now())?;
+    Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate })
+}
+
+/// The key that a certificate is for: one that we hold, or the public half of one elsewhere.
+enum IssuedKey {
+    Ours(PrivateKey),
+    Elsewhere(PublicKey),
+}
+
+impl IssuedKey {
+    fn public(&self) -> &PublicKey {
+        match self {
+            IssuedKey::Ours(key) => key.public_key(),
+            IssuedKey::Elsewhere(key) => key,
+        }
+    }
+}
+
+fn kept_key(context: &Context<'_>, issuance: &Issuance, generation: u32) -> Result<PrivateKey, Failure> {
+    let folder = identity_folder(issuance.role, &issuance.name).join(format!("gen-{generation:04}"));
+    read_key(&context.state, &folder.join("key.pem"))
+}
+
+fn stage_authority(staged: &StagedChange<'_>, authority: &CertificateAuthority, key: &PrivateKey) -> Result<(), Failure> {
+    let certificate = authority.certificate();
+    let identifier = certificate.subject_key_identifier().unwrap_or_default();
+    let folder = PathBuf::from("ca").join(identifier.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    let pem = certificate.to_pem();
+    staged.file(&PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes(), FileMode::Public)?;
+    staged.file(&folder.join("ca.pem"), pem.as_bytes(), FileMode::Public)?;
+    stage_key(staged, &folder, key)?;
+    check::staged_authority(staged, &folder)
+}
+
+/// The only way by which a key reaches a disk.
+fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
+    staged.file(&folder.join("key.pem"), key.expose_pem().as_bytes(), FileMode::Private)
+}
+
+pub(super) fn load_authority(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+) -> Result<CertificateAuthority, Failure> {
+    let observed = observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
+    let observed = observed.ok_or_else(|| {
+        Failure::new("loading the CA of", context.state.display())
+            .expected("a CA that is valid and whose key is at hand")
+            .found("none")
+    })?;
+    let folder = Path::new("ca").join(&observed.key_identifier);
+    let key = read_key(&context.state, &folder.join("key.pem"))?;
+    let path = context.state.join(&folder).join("ca.pem");
+    CertificateAuthority::load(observed.certificate.clone(), &key, &path.display().to_string())
+}
+
+pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
+    let path = state.join(relative);
+    let bytes: Zeroizing<Vec<u8>> = read_state_key(&path)?;
+    PrivateKey::from_pem(&bytes, &path.display().to_string())
+}
+
+/// The folder of an identity, relative to the state.
+pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
+    match role {
+        Role::Daemon => Path::new("daemons").join(name.as_str()),
+        Role::Client => Path::new("clients").join(name.as_str()),
+    }
+}
+
+fn log_lines(context: &Context<'_>, issued: &[Issued]) -> Vec<u8> {
+    let by = context.environment.variable("SUDO_USER").or_else(|| context.environment.variable("USER")).unwrap_or("unknown");
+    let line = |issued: &Issued| LogLine {
+        time: context.environment.now().to_string(),
+        by: by.to_owned(),
+        command: context.command.to_owned(),
+        event: "issued".to_owned(),
+        role: issued.role.to_string(),
+        name: issued.name.to_string(),
+        serial: issued.certificate.serial().to_string(),
+        until: issued.certificate.validity().not_after.to_string(),
+    };
+    issued.iter().flat_map(|issued| line(issued).to_bytes()).collect()
+}
+
+const INVENTORY: &str = "kitcert.yaml";
+const LOG: &str = "log.jsonl";
+const WORTH_THREADS: usize = 16;

@@ -1,0 +1,331 @@
+//! The command line: what can be typed. Help, man pages and completions come from here alone.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Style, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::layout::{ClientTool, DaemonLayout};
+use crate::model::{
+    AuthorityName, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity, SubjectAltName, Timestamp,
+};
+
+/// Certificates and proven mutual TLS for build daemons that speak BuildKit's gRPC
+///
+/// A remote build daemon runs whatever a client sends it. kitcert issues the certificates that
+/// keep strangers out, puts them where the daemon and its clients read them, and proves on the
+/// wire that the right people get in and nobody else does.
+#[derive(Debug, Parser)]
+#[command(name = "kitcert", version, max_term_width = 100, styles = STYLES, after_long_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that may stand before or behind the command.
+#[derive(Debug, Args)]
+pub struct GlobalOptions {
+    /// The state directory [default: /var/lib/kitcert for root, else $XDG_DATA_HOME/kitcert]
+    #[arg(long, global = true, value_name = "DIR", env = "KITCERT_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
+    /// How to print the result
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Print nothing that does not need attention
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more: every check, and how long each took
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colour; NO_COLOR turns it off too
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// One JSON object, `"schema": 1`.
+    Json,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a CA, a daemon's certificate and the first clients'
+    Init(InitArguments),
+    /// Issue certificates for more daemons or clients
+    #[command(subcommand)]
+    Issue(IssueCommand),
+    /// Put files where a daemon or a client reads them
+    #[command(subcommand)]
+    Install(InstallCommand),
+    /// Prove that the right people get in and nobody else does
+    Verify(VerifyArguments),
+    /// Show what exists, when it ends, and what is not proven
+    Status(StatusArguments),
+    /// Read and judge certificates, keys, bundles, requests, configs, or a live endpoint
+    Inspect(InspectArguments),
+    /// Show the whole story on this machine, in a throw-away directory
+    Demo(DemoArguments),
+    /// Print a completion script for a shell
+    Completions(CompletionsArguments),
+}
+
+/// What every command that changes something understands.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ChangeOptions {
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `kitcert init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A name or an address that clients dial; give it again for each
+    #[arg(long = "host", value_name = "HOST", required = true)]
+    pub hosts: Vec<SubjectAltName>,
+    /// What the daemon is called here
+    #[arg(long, value_name = "NAME", default_value = "builder")]
+    pub name: IdentityName,
+    /// A client to issue a certificate for; give it again for each
+    #[arg(long = "client", value_name = "NAME")]
+    pub clients: Vec<IdentityName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// The first part of the CA's common name
+    #[arg(long, value_name = "TEXT", default_value = "buildkit CA")]
+    pub ca_name: AuthorityName,
+    /// How long the CA is valid
+    #[arg(long, value_name = "DURATION", default_value = "10y")]
+    pub ca_lifetime: Lifetime,
+    /// How long the daemon's certificate is valid
+    #[arg(long, value_name = "DURATION", default_value = "397d")]
+    pub lifetime: Lifetime,
+    /// How long the clients' certificates are valid
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub client_lifetime: Lifetime,
+    /// The type of every key: ecdsa-p256, ecdsa-p384 or ed25519
+    #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
+    pub key: KeyAlgorithm,
+    /// Install the daemon's files too, under / or another root
+    #[arg(long, value_name = "ROOT", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
+    pub install: Option<PathBuf>,
+    /// Which daemon the files are installed for: earthly, earthbuild or buildkit
+    #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
+    pub layout: DaemonLayout,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert issue`
+#[derive(Debug, Subcommand)]
+pub enum IssueCommand {
+    /// Issue a certificate for a daemon
+    Daemon(IssueDaemonArguments),
+    /// Issue certificates for clients, or sign a client's request
+    Client(IssueClientArguments),
+}
+
+/// `kitcert issue daemon`
+#[derive(Debug, Args)]
+pub struct IssueDaemonArguments {
+    /// What the daemon is called here
+    pub name: IdentityName,
+    /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
+    #[arg(long = "host", value_name = "HOST")]
+    pub hosts: Vec<SubjectAltName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL", requires = "hosts")]
+    pub endpoint: Option<Endpoint>,
+    /// How long the certificate is valid [default: 397d]
+    #[arg(long, value_name = "DURATION", requires = "hosts")]
+    pub lifetime: Option<Lifetime>,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert issue client`
+#[derive(Debug, Args)]
+pub struct IssueClientArguments {
+    /// The clients [default: those of kitcert.yaml that have no certificate]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<IdentityName>,
+    /// Read more names from a file, one a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// How long the certificates are valid [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// Sign a PKCS#10 request, taking its key and nothing else from it
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub csr: Option<PathBuf>,
+    /// The SHA-256 of the request's public key, as its owner told you
+    #[arg(long, value_name = "HEX", requires = "csr")]
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert install`
+#[derive(Debug, Subcommand)]
+pub enum InstallCommand {
+    /// Install a daemon's files where it reads them
+    Daemon(InstallDaemonArguments),
+    /// Install a client's files, and edit its config in place
+    Client(InstallClientArguments),
+}
+
+/// `kitcert install daemon`
+#[derive(Debug, Args)]
+pub struct InstallDaemonArguments {
+    /// The daemon [default: the only one]
+    pub name: Option<IdentityName>,
+    /// Install under this directory instead of / [default: as in kitcert.yaml, else /]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Which daemon it is: earthly, earthbuild or buildkit [default: as in kitcert.yaml, else earthly]
+    #[arg(long, value_name = "LAYOUT")]
+    pub layout: Option<DaemonLayout>,
+    /// Give the files to this user and group, names or numbers
+    #[arg(long, value_name = "USER:GROUP")]
+    pub owner: Option<String>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert install client`
+#[derive(Debug, Args)]
+pub struct InstallClientArguments {
+    /// The client [default: the only one]
+    pub name: Option<IdentityName>,
+    /// The daemon that it will use [default: the only one's]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// The config file to edit [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The tool: earthly, earthbuild, buildctl or buildx
+    #[arg(long = "for", value_name = "TOOL", default_value = "earthly")]
+    pub tool: ClientTool,
+    /// Turn TLS on where the config says tls_enabled: false
+    #[arg(long)]
+    pub enable_tls: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert verify`
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// tcp://host:port or a daemon's name [default: what the client's own config says]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Dial as this client of the state
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tlsdir", "ca"])]
+    pub client: Option<IdentityName>,
+    /// Dial with the ca.pem, cert.pem and key.pem of a directory
+    #[arg(long, value_name = "DIR", conflicts_with = "ca")]
+    pub tlsdir: Option<PathBuf>,
+    /// Dial with this CA bundle
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
+    pub ca: Option<PathBuf>,
+    /// Dial with this certificate
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"])]
+    pub cert: Option<PathBuf>,
+    /// Dial with this key
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "cert"])]
+    pub key: Option<PathBuf>,
+    /// How long one dial may take
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    pub timeout: Lifetime,
+    /// Exit 4 where the gravest finding is a warning
+    #[arg(long, value_name = "SEVERITY", value_parser = ["warning"])]
+    pub fail_on: Option<String>,
+}
+
+impl VerifyArguments {
+    /// From which severity on a list without errors still fails.
+    #[must_use]
+    pub fn fail_on_severity(&self) -> Option<Severity> {
+        self.fail_on.as_ref().map(|_| Severity::Warning)
+    }
+}
+
+/// `kitcert status`
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Show what will be so at that time
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Exit 4 where something is due or not proven
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `kitcert inspect`
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// Files, - for standard input, or tcp://host:port
+    #[arg(value_name = "PATH|URL", required = true)]
+    pub subjects: Vec<PathBuf>,
+}
+
+/// `kitcert demo`
+#[derive(Debug, Args)]
+pub struct DemoArguments {}
+
+/// `kitcert completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// The table of exit codes, as the last part of `--help` and of the man page.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or nothing to do
+  1  failed; nothing changed, or the former set is back and served
+  2  usage
+  3  verification found errors, an unreachable daemon included
+  4  something is due, or only warnings, where that was asked
+  5  busy or changed underneath; safe to retry
+  6  files are committed, the daemon does not serve them yet
+  7  changed or down, and the former set could not be brought back";
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());

@@ -1,0 +1,14 @@
+//! `kitcert completions`
+
+use clap::CommandFactory;
+
+use crate::cli::arguments::{Arguments, CompletionsArguments};
+use crate::cli::report::Report;
+use crate::model::Failure;
+
+pub(super) fn run(asked: &CompletionsArguments) -> Result<Report, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(asked.shell, &mut Arguments::command(), "kitcert", &mut script);
+    let script = String::from_utf8_lossy(&script).trim_end().to_owned();
+    Ok(Report::new("completions").detail("script", &script).line(script))
+}

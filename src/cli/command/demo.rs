@@ -1,0 +1,147 @@
+//! `kitcert demo`: the main job, told on one's own machine.
+//!
+//! Nothing is staged: the commands are run as they are printed, on a state in a throw-away
+//! directory, against the practice daemon on a real socket.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::Session;
+use crate::cli::report::{Report, Tone};
+use crate::cli::{self, Console};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Endpoint, ExitCode, Failure};
+use crate::pki::{Certificate, PrivateKey, TrustBundle};
+use crate::practice::PracticeDaemon;
+use crate::store::{ScratchDirectory, read};
+
+pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
+    let scratch = ScratchDirectory::create("kitcert-demo")?;
+    let root = scratch.path().join("builder");
+    let mut demo = Demo { session, state: scratch.path().join("state").display().to_string() };
+    let port = demo.free_port()?;
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+
+    demo.say("1. The admin makes a CA, a daemon's certificate and a first client's, and installs them.")?;
+    let install = format!("--install={}", root.display());
+    let init = ["init", "--host", "127.0.0.1", "--host", "localhost", "--client", "ana", "--endpoint", &endpoint, &install];
+    demo.kitcert(&init, ExitCode::Done)?;
+
+    demo.say("2. A daemon starts with these files. (A small practice daemon plays buildkitd's part here.)")?;
+    let locked = demo.start(port, &root, Door::Locked)?;
+    demo.say(&format!("   practice daemon on {}, which asks for client certificates\n", locked.address()))?;
+    demo.kitcert(&["verify", "builder"], ExitCode::Done)?;
+    drop(locked);
+
+    demo.say("3. The same daemon again, but somebody forgot its `ca`. TLS still looks perfect.")?;
+    let unlocked = demo.start(port, &root, Door::Unlocked)?;
+    demo.say(&format!("   practice daemon on {}, which asks nobody\n", unlocked.address()))?;
+    demo.kitcert(&["verify", "builder"], ExitCode::Verification)?;
+    drop(unlocked);
+
+    let report = Report::new("demo")
+        .target(endpoint)
+        .toned(Tone::Good, "That was all of it, on this machine, for real; the directory is gone again.")
+        .line("Yours, on the machine of your daemon:");
+    Ok(NEXT.into_iter().fold(report, |report, command| report.line(format!("  {command}"))))
+}
+
+/// Whether the practice daemon asks its clients for certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Locked,
+    Unlocked,
+}
+
+struct Demo<'a> {
+    session: Session<'a>,
+    state: String,
+}
+
+impl Demo<'_> {
+    /// BuildKit's port, or the next that is free.
+    fn free_port(&mut self) -> Result<u16, Failure> {
+        let first = Endpoint::DEFAULT_PORT;
+        let free = |port: &u16| PracticeDaemon::can_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)));
+        let port = (first..first + PORTS_TRIED).find(free).ok_or_else(|| {
+            Failure::new("looking for a port on", "127.0.0.1")
+                .expected(format!("a free one from {first} to {}", first + PORTS_TRIED - 1))
+                .found("none")
+        })?;
+        if port != first {
+            self.say(&format!("Port {first} is taken on this machine; the demo uses {port}.\n"))?;
+        }
+        Ok(port)
+    }
+
+    fn start(&self, port: u16, root: &Path, door: Door) -> Result<PracticeDaemon, Failure> {
+        let file = |name: &str| {
+            let path = root.join("etc").join(name);
+            Ok((read(&path, LARGEST_PEM)?.bytes, path.display().to_string()))
+        };
+        let (certificate, certificate_path) = file("cert.pem")?;
+        let (key, key_path) = file("key.pem")?;
+        let (authority, authority_path) = file("ca.pem")?;
+        let trust = match door {
+            Door::Locked => Some(TrustBundle::from_pem(&authority, &authority_path)?),
+            Door::Unlocked => None,
+        };
+        let chain = Certificate::chain_from_pem(&certificate, &certificate_path)?;
+        let key = PrivateKey::from_pem(&key, &key_path)?;
+        PracticeDaemon::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &chain, &key, trust.as_ref())
+    }
+
+    /// Prints a command, runs it, and prints what it says.
+    fn kitcert(&mut self, arguments: &[&str], expected: ExitCode) -> Result<(), Failure> {
+        self.say(&format!("$ kitcert {}", arguments.join(" ")))?;
+        let said = Captured::default();
+        let mut console = Console::made_up(Box::new(said.clone()), Box::new(said.clone()), Box::new(io::empty()));
+        let line = ["kitcert", "--state", &self.state].iter().chain(arguments);
+        let exit = cli::run(line.map(ToString::to_string), self.session.environment, &mut console);
+        let text = String::from_utf8_lossy(&said.0.borrow()).into_owned();
+        self.say(&text)?;
+        if exit == expected {
+            return Ok(());
+        }
+        Err(Failure::new("running", format!("kitcert {}", arguments.join(" ")))
+            .expected(format!("exit code {}", expected.code()))
+            .found(exit.code()))
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Failure> {
+        let quiet = self.session.global.quiet || self.session.global.format == cli::arguments::Format::Json;
+        if quiet {
+            return Ok(());
+        }
+        self.session
+            .console
+            .print(&format!("{text}\n"))
+            .map_err(|error| Failure::new("writing", "to standard output").found(error))
+    }
+}
+
+/// What a command within the demo says.
+#[derive(Clone, Default)]
+struct Captured(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const PORTS_TRIED: u16 = 100;
+
+/// The three commands that a person types next.
+const NEXT: [&str; 3] = [
+    "sudo kitcert init --host builder.example.com --client ana --install",
+    "sudo kitcert verify builder",
+    "sudo kitcert status",
+];

@@ -1,0 +1,78 @@
+//! `kitcert init`
+
+use super::{Session, UNWATCHED, install, plan_view};
+use crate::apply::{self, Context, Mode};
+use crate::cli::arguments::InitArguments;
+use crate::cli::report::{Changed, Report, Tone};
+use crate::layout::state_place;
+use crate::model::{Failure, Role};
+use crate::plan::{InitRequest, InstallRequest};
+use crate::store::{Interest, Observation};
+
+pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
+    super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
+    let context = session.context("init", Some(asked.change), UNWATCHED)?;
+    let install = asked.install.as_ref().map(|root| {
+        Ok(InstallRequest { root: session.environment.absolute(root)?, layout: asked.layout })
+    });
+    let request = InitRequest {
+        state: context.state.clone(),
+        hosts: asked.hosts.clone(),
+        name: asked.name.clone(),
+        clients: asked.clients.clone(),
+        endpoint: asked.endpoint.clone(),
+        authority_name: asked.ca_name.clone(),
+        authority_lifetime: asked.ca_lifetime,
+        daemon_lifetime: asked.lifetime,
+        client_lifetime: asked.client_lifetime,
+        key: asked.key,
+        install: install.transpose()?,
+    };
+    let done = apply::init(&context, &request)?;
+    let report = Report::new("init").target(context.state.display().to_string());
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &done.plan));
+    }
+    let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
+    show(report.changed(changed).detail("plan", done.plan.summary()), &context, &request, changed)
+}
+
+fn show(report: Report, context: &Context<'_>, request: &InitRequest, changed: Changed) -> Result<Report, Failure> {
+    let identities = request.clients.iter().map(|name| (Role::Client, name.clone()));
+    let identities = identities.chain([(Role::Daemon, request.name.clone())]).collect();
+    let (_, observation) = context.observe(&Interest::Identities(identities))?;
+    let mut report = report.table(rows(&observation, request));
+    if let Some(install) = &request.install {
+        report = report.line(install::installed_line(install.layout, &install.root));
+        let endpoint = &observation.inventory.daemons[&request.name].endpoint;
+        report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
+    }
+    report = report.toned(Tone::Warning, format!("back up   {} (holds the CA key)", context.state.display()));
+    let proven = observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
+    let last = match (proven, changed) {
+        (true, _) => "nothing to do: it is all there, and proven".to_owned(),
+        (false, Changed::No) => format!("nothing to do; not proven yet; next: kitcert verify {}", request.name),
+        (false, Changed::Yes) => not_proven(request),
+    };
+    Ok(report.detail("proven", proven).line(last))
+}
+
+fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<String>)> {
+    let row = |kind: &str, name: String, until: String| (Tone::Plain, vec![kind.to_owned(), name, format!("until {until}")]);
+    let date = |certificate: &crate::pki::Certificate| certificate.validity().not_after.date();
+    let authorities = observation.authorities.iter().map(|authority| {
+        row("CA", authority.certificate.subject().common_name().unwrap_or_default(), date(&authority.certificate))
+    });
+    let identities = request.clients.iter().map(|name| (Role::Client, name));
+    let identities = std::iter::once((Role::Daemon, &request.name)).chain(identities);
+    let identities = identities.filter_map(|(role, name)| {
+        let current = observation.current(role, name)?;
+        Some(row(&role.to_string(), name.to_string(), date(current.leaf())))
+    });
+    authorities.chain(identities).collect()
+}
+
+fn not_proven(request: &InitRequest) -> String {
+    let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
+    format!("not proven yet; next: {first}; then: kitcert verify {}", request.name)
+}

@@ -1,0 +1,144 @@
+//! `kitcert install`
+
+use std::path::Path;
+
+use super::{Session, UNWATCHED, plan_view};
+use crate::apply::{self, ClientInstallation, Installed, InstalledPlace, Mode};
+use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
+use crate::cli::report::{Changed, Report, Tone};
+use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, state_place, use_command};
+use crate::model::{Endpoint, Failure, IdentityName, Severity};
+use crate::plan::{InstallDaemonRequest, InstallRequest};
+use crate::store::{Interest, Observation};
+
+pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Result<Report, Failure> {
+    let context = session.context("install daemon", Some(asked.change), UNWATCHED)?;
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let name = the_only(asked.name.as_ref(), observation.inventory.daemons.keys(), "daemon")?;
+    let listed = observation.inventory.daemons.get(&name);
+    let there = listed.and_then(|daemon| daemon.install.clone());
+    let root = match (&asked.root, &there) {
+        (Some(root), _) => session.environment.absolute(root)?,
+        (None, Some(there)) => there.root.clone(),
+        (None, None) => Path::new("/").to_owned(),
+    };
+    let owner = asked.owner.as_deref().map(str::parse).transpose()?;
+    let request = InstallDaemonRequest {
+        name: name.clone(),
+        install: InstallRequest {
+            layout: asked.layout.or(there.as_ref().map(|there| there.layout)).unwrap_or_default(),
+            root,
+        },
+        owner: owner.or_else(|| there.and_then(|there| there.owner)),
+    };
+    let installed = apply::install_daemon(&context, &request)?;
+    let report = Report::new("install daemon").target(request.install.root.display().to_string());
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &installed.plan));
+    }
+    let report = with_plan(report, &installed);
+    let report = report.line(installed_line(request.install.layout, &request.install.root));
+    let restart = listed.map(|daemon| daemon.restart.clone()).filter(|restart| !restart.is_empty());
+    let report = match (listed, restart) {
+        (Some(_), Some(restart)) => report.line(format!("restart:  {}", restart.join(" "))),
+        (Some(daemon), None) => {
+            start_lines(report, request.install.layout, &request.install.root, &name, &daemon.endpoint)?
+        }
+        (None, _) => report,
+    };
+    Ok(report.line(format!("not proven yet; next: start or restart the daemon; then: kitcert verify {name}")))
+}
+
+pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Result<Report, Failure> {
+    let context = session.context("install client", Some(asked.change), UNWATCHED)?;
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
+    let request = ClientInstallation {
+        name: the_only(asked.name.as_ref(), observation.inventory.clients.keys(), "client")?,
+        endpoint: endpoint(asked, &observation)?,
+        tool: asked.tool,
+        config,
+        enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
+    };
+    let installed = apply::install_client(&context, &request)?;
+    let InstalledPlace::Client(place) = &installed.place else {
+        return Ok(Report::new("install client"));
+    };
+    let report = Report::new("install client").target(place.folder.display().to_string());
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &installed.plan));
+    }
+    let mut report = with_plan(report, &installed)
+        .line(format!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
+    if let Some(config) = &place.config {
+        let edited = if installed.plan.config.is_some() { "edited" } else { "unchanged" };
+        report = report.line(format!("config    {} {edited}", config.path.display()));
+    }
+    let findings = place.findings(&request.endpoint);
+    for finding in findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
+        report = report.toned(Tone::Warning, format!("warning   {}: {}", finding.subject, finding.found));
+    }
+    report = report.findings(findings);
+    if let Some(line) = environment_line(request.tool, &request.endpoint) {
+        report = report.line(format!("set too:  {line}   # the config's host is ignored without docker or podman"));
+    }
+    let next = use_command(place, &request.endpoint);
+    Ok(report.line(format!("not proven yet; next: kitcert verify {}; then: {next}", request.endpoint)))
+}
+
+/// `installed /etc/{ca,cert,key}.pem    key 0600`
+pub(super) fn installed_line(layout: DaemonLayout, root: &Path) -> String {
+    let paths = layout.shorthand().into_iter().map(|path| root.join(path).display().to_string());
+    format!("installed {}    key 0600", paths.collect::<Vec<_>>().join(" "))
+}
+
+/// How the daemon is started with these files.
+pub(super) fn start_lines(
+    report: Report,
+    layout: DaemonLayout,
+    root: &Path,
+    name: &IdentityName,
+    endpoint: &Endpoint,
+) -> Result<Report, Failure> {
+    let start = start_command(layout, root, name, endpoint.port())?;
+    Ok(report.detail("start", &start.arguments).line(format!("start:    {}", start.rendered())))
+}
+
+fn with_plan(report: Report, installed: &Installed) -> Report {
+    let changed = if installed.plan.is_empty() { Changed::No } else { Changed::Yes };
+    report.changed(changed).detail("plan", installed.plan.summary())
+}
+
+fn endpoint(asked: &InstallClientArguments, observation: &Observation) -> Result<Endpoint, Failure> {
+    if let Some(endpoint) = &asked.endpoint {
+        return Ok(endpoint.clone());
+    }
+    let name = the_only(None, observation.inventory.daemons.keys(), "daemon").map_err(|failure| {
+        failure.hint("kitcert install client --endpoint tcp://builder.example.com:8372")
+    })?;
+    Ok(observation.inventory.daemons[&name].endpoint.clone())
+}
+
+/// The name that was given, or the only one that there is.
+fn the_only<'a>(
+    given: Option<&IdentityName>,
+    listed: impl Iterator<Item = &'a IdentityName>,
+    kind: &str,
+) -> Result<IdentityName, Failure> {
+    if let Some(name) = given {
+        return Ok(name.clone());
+    }
+    let listed: Vec<_> = listed.collect();
+    match listed.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(Failure::new("choosing", format!("a {kind}"))
+            .expected(format!("one in kitcert.yaml"))
+            .found("none")
+            .hint(format!("kitcert issue {kind} NAME"))),
+        [first, ..] => Err(Failure::new("choosing", format!("a {kind}"))
+            .expected(format!("the name of one of {}", listed.len()))
+            .found("none")
+            .hint(format!("kitcert install {kind} {first}"))
+            .exit(crate::model::ExitCode::Usage)),
+    }
+}

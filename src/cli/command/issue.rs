@@ -1,0 +1,171 @@
+//! `kitcert issue`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Session, UNWATCHED, plan_view};
+use crate::apply::{self, Context, Done, Mode, Progress};
+use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
+use crate::cli::report::{Changed, Report, Tone};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{ExitCode, Failure, IdentityName, Role, SubjectAltName};
+use crate::pki::{CertificateRequest, PublicKey};
+use crate::plan::{IssueClientsRequest, IssueDaemonRequest};
+use crate::store::{read, read_standard_input};
+
+pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
+    refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
+    let context = session.context("issue daemon", Some(asked.change), UNWATCHED)?;
+    let request = IssueDaemonRequest {
+        name: asked.name.clone(),
+        hosts: asked.hosts.clone(),
+        endpoint: asked.endpoint.clone(),
+        lifetime: asked.lifetime,
+    };
+    let done = apply::issue_daemon(&context, &request)?;
+    let next = format!("not proven yet; next: kitcert install daemon {0}; then: kitcert verify {0}", asked.name);
+    Ok(show(Report::new("issue daemon"), &context, &done, next))
+}
+
+pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> Result<Report, Failure> {
+    let mut names = asked.names.clone();
+    if let Some(list) = &asked.from {
+        names.extend(names_of(list)?);
+    }
+    let requested_key = match &asked.csr {
+        Some(path) => Some(confirmed_key(&mut session, asked, path)?),
+        None => None,
+    };
+    let bar = progress_bar(&session);
+    let watch = |progress| match progress {
+        Progress::Issuing(count) => bar.set_length(count),
+        Progress::Issued => bar.inc(1),
+        Progress::Committing => bar.set_message("making it durable"),
+    };
+    let context = Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };
+    let request = IssueClientsRequest { names, lifetime: asked.lifetime, requested_key };
+    let done = apply::issue_clients(&context, &request);
+    bar.finish_and_clear();
+    let done = done?;
+    let next = match done.issued.as_slice() {
+        [one] if asked.csr.is_some() => format!("hand over {}/clients/{}/current", context.state.display(), one.name),
+        [one] => format!("next: kitcert install client {}", one.name),
+        _ => "next: kitcert status".to_owned(),
+    };
+    Ok(show(Report::new("issue client"), &context, &done, next))
+}
+
+/// A wildcard in a daemon's certificate is good for hosts that nobody thought of.
+pub(super) fn refuse_wildcards(hosts: &[SubjectAltName], allowed: bool) -> Result<(), Failure> {
+    let wildcard = hosts.iter().find(|host| matches!(host, SubjectAltName::Dns(name) if name.is_wildcard()));
+    match wildcard {
+        Some(host) if !allowed => Err(Failure::new("reading", "--host")
+            .expected("a host, or --allow-wildcard")
+            .found(host)
+            .exit(ExitCode::Usage)),
+        _ => Ok(()),
+    }
+}
+
+fn show(report: Report, context: &Context<'_>, done: &Done, next: String) -> Report {
+    let report = report.target(context.state.display().to_string());
+    if context.mode == Mode::DryRun {
+        return plan_view::show(report, &done.plan);
+    }
+    let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
+    let report = report.detail("issued", issued);
+    let report = match done.issued.as_slice() {
+        [] => return report.line("nothing to do: they have their certificates already"),
+        few if few.len() <= MOST_SHOWN => report.table(few.iter().map(issued_row).collect()),
+        many => report.line(summary(many)),
+    };
+    report.changed(Changed::Yes).line(next)
+}
+
+fn issued_row(issued: &apply::Issued) -> (Tone, Vec<String>) {
+    let until = issued.certificate.validity().not_after.date();
+    (Tone::Plain, vec![issued.role.to_string(), issued.name.to_string(), format!("until {until}")])
+}
+
+fn issued_json(issued: &apply::Issued) -> serde_json::Value {
+    serde_json::json!({
+        "role": issued.role.to_string(),
+        "name": issued.name.to_string(),
+        "serial": issued.certificate.serial().to_string(),
+        "not_after": issued.certificate.validity().not_after.to_string(),
+        "fingerprint": issued.certificate.fingerprint().to_string(),
+    })
+}
+
+fn summary(issued: &[apply::Issued]) -> String {
+    let earliest = issued.iter().map(|issued| issued.certificate.validity().not_after).min();
+    let until = earliest.map(|instant| instant.date()).unwrap_or_default();
+    format!("{} {}s  until {until}", issued.len(), issued[0].role)
+}
+
+/// The names of a list, one a line; blank lines and `#` comments are passed over.
+fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
+    let file = if list == Path::new("-") { read_standard_input(LARGEST_LIST)? } else { read(list, LARGEST_LIST)?.bytes };
+    let wrong = |expected: &str, found: String| {
+        Failure::new("reading the names in", list.display()).expected(expected).found(found).exit(ExitCode::Usage)
+    };
+    let text = std::str::from_utf8(&file).map_err(|_| wrong("names, one a line", "bytes that are no text".to_owned()))?;
+    let mut lines = BTreeMap::new();
+    let mut names = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let name: IdentityName = line
+            .parse()
+            .map_err(|failure: Failure| wrong(failure.what_was_expected(), format!("{line:?} in line {number}")))?;
+        if let Some(first) = lines.insert(name.clone(), number) {
+            return Err(wrong("each name once", format!("{name} in lines {first} and {number}")));
+        }
+        names.push(name);
+    }
+    if names.is_empty() { Err(wrong("names, one a line", "none".to_owned())) } else { Ok(names) }
+}
+
+/// The key of a request, after somebody has said that it is the right one.
+fn confirmed_key(session: &mut Session<'_>, asked: &IssueClientArguments, path: &Path) -> Result<PublicKey, Failure> {
+    let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, &path.display().to_string())?;
+    let fingerprint = request.fingerprint();
+    let refused = |found: String| {
+        let name = asked.names.first().map(ToString::to_string).unwrap_or_default();
+        Failure::new("signing the request", path.display())
+            .expected("the fingerprint of its key, as its owner told you")
+            .found(found)
+            .hint(format!("kitcert issue client {name} --csr {} --fingerprint {fingerprint}   # after comparing", path.display()))
+            .exit(ExitCode::Usage)
+    };
+    if let Some(told) = &asked.fingerprint {
+        if told.matches(&fingerprint) {
+            return Ok(request.public_key().clone());
+        }
+        return Err(Failure::new("signing the request", path.display())
+            .expected("a key with the fingerprint that was given")
+            .found(fingerprint));
+    }
+    let question = format!("key of {}: SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ", path.display());
+    match session.console.ask(&question).as_deref() {
+        Some("yes" | "y") => Ok(request.public_key().clone()),
+        Some(_) => Err(refused("another answer than yes".to_owned())),
+        None => Err(refused("nobody to ask".to_owned())),
+    }
+}
+
+fn progress_bar(session: &Session<'_>) -> ProgressBar {
+    let watched = session.console.terminals().err && !session.global.quiet;
+    let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("issuing {bar:30} {pos}/{len} {msg}");
+    let bar = ProgressBar::with_draw_target(None, target);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+/// A hundred thousand names of the greatest length.
+const LARGEST_LIST: usize = 100_000 * 64;
+const MOST_SHOWN: usize = 20;

@@ -1,0 +1,68 @@
+//! One small file a command.
+
+mod completions;
+mod demo;
+mod init;
+mod inspect;
+mod install;
+mod issue;
+mod plan_view;
+mod status;
+mod verify;
+
+use super::Console;
+use super::arguments::{Arguments, ChangeOptions, Command, GlobalOptions, InstallCommand, IssueCommand};
+use super::report::Report;
+use crate::apply::{Context, Mode, Progress};
+use crate::env::Environment;
+use crate::layout::state_place;
+use crate::model::Failure;
+
+/// Runs a command.
+pub(super) fn run(
+    arguments: &Arguments,
+    environment: &Environment,
+    console: &mut Console,
+) -> Result<Report, Failure> {
+    let session = Session { global: &arguments.global, environment, console };
+    match &arguments.command {
+        Command::Init(asked) => init::run(session, asked),
+        Command::Issue(IssueCommand::Daemon(asked)) => issue::daemon(session, asked),
+        Command::Issue(IssueCommand::Client(asked)) => issue::client(session, asked),
+        Command::Install(InstallCommand::Daemon(asked)) => install::daemon(session, asked),
+        Command::Install(InstallCommand::Client(asked)) => install::client(session, asked),
+        Command::Verify(asked) => verify::run(session, asked),
+        Command::Status(asked) => status::run(session, asked),
+        Command::Inspect(asked) => inspect::run(session, asked),
+        Command::Demo(_) => demo::run(session),
+        Command::Completions(asked) => completions::run(asked),
+    }
+}
+
+/// What a command has at hand.
+struct Session<'a> {
+    global: &'a GlobalOptions,
+    environment: &'a Environment,
+    console: &'a mut Console,
+}
+
+impl<'a> Session<'a> {
+    /// The context of a deed of this command.
+    fn context(
+        &self,
+        command: &'static str,
+        change: Option<ChangeOptions>,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Result<Context<'a>, Failure> {
+        Ok(Context {
+            environment: self.environment,
+            state: state_place::of(self.environment, self.global.state.as_deref())?,
+            command,
+            mode: if change.is_some_and(|change| change.dry_run) { Mode::DryRun } else { Mode::Apply },
+            progress,
+        })
+    }
+}
+
+/// For deeds that are over before anybody could watch.
+const UNWATCHED: &(dyn Fn(Progress) + Sync) = &|_| {};

@@ -1,0 +1,22 @@
+//! A plan on a screen: what `--dry-run` prints.
+
+use crate::cli::report::{Report, Tone};
+use crate::plan::Plan;
+
+/// Adds a plan that was not carried out.
+pub(super) fn show(report: Report, plan: &Plan) -> Report {
+    let report = report.detail("plan", plan.summary()).detail("dry_run", true);
+    if plan.is_empty() {
+        return report.line("nothing to do");
+    }
+    let steps = plan.summary();
+    let hidden = steps.len().saturating_sub(MOST_SHOWN);
+    let shown = steps.into_iter().take(MOST_SHOWN);
+    let rows = shown.map(|step| (Tone::Plain, vec![format!("would {}", step.step), step.subject, step.detail]));
+    let report = report.table(rows.collect());
+    let report = if hidden > 0 { report.line(format!("… and {hidden} more steps")) } else { report };
+    report.line("nothing was changed (--dry-run)")
+}
+
+/// A plan for ten thousand clients is read in JSON.
+const MOST_SHOWN: usize = 40;

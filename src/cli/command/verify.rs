@@ -1,0 +1,107 @@
+//! `kitcert verify`
+
+use std::path::Path;
+
+use super::{Session, UNWATCHED};
+use crate::apply::{self, Credentials, Proof, Target, VerifyRequest};
+use crate::cli::arguments::{GlobalOptions, VerifyArguments};
+use crate::cli::report::{Changed, Report, Tone, tone_of};
+use crate::model::{ExitCode, Failure, Finding, Severity};
+
+pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
+    let context = session.context("verify", None, UNWATCHED)?;
+    let targets = match asked.targets.as_slice() {
+        [] => vec![Target::Configured],
+        named => named.iter().map(|target| target_of(target)).collect::<Result<_, _>>()?,
+    };
+    let mut report = Report::new("verify");
+    let mut exits = Vec::new();
+    for target in targets {
+        let request = VerifyRequest { target, credentials: credentials(&session, asked)?, deadline: asked.timeout };
+        let proof = apply::verify(&context, &request)?;
+        exits.push(Finding::exit_code(&proof.findings, asked.fail_on_severity()));
+        report = show(report, session.global, proof);
+    }
+    Ok(report.exit(ExitCode::of_all(exits)))
+}
+
+fn target_of(text: &str) -> Result<Target, Failure> {
+    if text.contains("://") {
+        return text.parse().map(Target::Endpoint);
+    }
+    text.parse().map(Target::Daemon).map_err(|_: Failure| {
+        Failure::new("reading the target", format!("{text:?}"))
+            .expected("tcp://host:port or the name of a daemon")
+            .found("something else")
+            .hint(format!("kitcert verify tcp://{text}"))
+            .exit(ExitCode::Usage)
+    })
+}
+
+fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credentials, Failure> {
+    let absolute = |path: &Path| session.environment.absolute(path);
+    if let Some(name) = &asked.client {
+        return Ok(Credentials::Client(name.clone()));
+    }
+    if let Some(folder) = &asked.tlsdir {
+        return Ok(Credentials::Directory(absolute(folder)?));
+    }
+    match (&asked.ca, &asked.cert, &asked.key) {
+        (Some(ca), Some(cert), Some(key)) => {
+            Ok(Credentials::Files { authority: absolute(ca)?, certificate: absolute(cert)?, key: absolute(key)? })
+        }
+        _ => Ok(Credentials::Automatic),
+    }
+}
+
+/// The findings, worst last, and the verdict as the last line.
+fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
+    let mut shown: Vec<&Finding> = proof.findings.iter().filter(|finding| is_shown(finding, global)).collect();
+    shown.sort_by_key(|finding| finding.severity);
+    let rows = shown.iter().map(|finding| (tone_of(finding.severity), row(finding))).collect();
+    let gravest = Finding::gravest(&proof.findings);
+    let mut report = report
+        .target(proof.endpoint.to_string())
+        .changed(if proof.recorded { Changed::Yes } else { Changed::No })
+        .line(format!("{}  as {}", proof.endpoint, proof.identity))
+        .table(rows);
+    if let Some(worst) = shown.iter().rev().find(|finding| finding.severity >= Severity::Warning) {
+        report = match &worst.cause {
+            Some(cause) => report.line(format!("cause: {cause}")),
+            None => report,
+        };
+        report = match &worst.fix {
+            Some(fix) => report.line(format!("try: {fix}")),
+            None => report,
+        };
+    }
+    if global.verbose {
+        report = report.table(proof.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
+    }
+    let verdict = proof.verdict.clone();
+    report.detail("verdict", &proof.verdict).detail("daemon", &proof.daemon_facts).findings(proof.findings).toned(
+        match gravest {
+            Severity::Pass | Severity::Info => Tone::Good,
+            severity => tone_of(severity),
+        },
+        verdict,
+    )
+}
+
+fn is_shown(finding: &Finding, global: &GlobalOptions) -> bool {
+    !global.quiet || finding.severity >= Severity::Warning
+}
+
+/// `CRITICAL  anonymous  expected refused, found Info answered`
+fn row(finding: &Finding) -> Vec<String> {
+    let severity = match finding.severity {
+        Severity::Critical => "CRITICAL".to_owned(),
+        Severity::Error => "ERROR".to_owned(),
+        severity => severity.to_string(),
+    };
+    let text = match (finding.severity, finding.expected.is_empty()) {
+        (Severity::Pass | Severity::Info, _) | (_, true) => finding.found.clone(),
+        _ => format!("expected {}, found {}", finding.expected, finding.found),
+    };
+    vec![format!("  {severity}"), finding.subject.clone(), text]
+}

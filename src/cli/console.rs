@@ -1,0 +1,77 @@
+//! The terminal, or whatever stands in for it.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Where a command reads and writes.
+pub struct Console {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    input: Box<dyn BufRead>,
+    terminals: Terminals,
+}
+
+/// Which of the three streams are a person's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminals {
+    /// Whether questions can be answered.
+    pub input: bool,
+    /// Whether results are read by eye.
+    pub out: bool,
+    /// Whether progress is seen.
+    pub err: bool,
+}
+
+impl Console {
+    /// The streams of this process.
+    #[must_use]
+    pub fn of_process() -> Console {
+        Console {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            input: Box::new(io::stdin().lock()),
+            terminals: Terminals {
+                input: io::stdin().is_terminal(),
+                out: io::stdout().is_terminal(),
+                err: io::stderr().is_terminal(),
+            },
+        }
+    }
+
+    /// Streams made up, for a command that runs within another.
+    #[must_use]
+    pub fn made_up(out: Box<dyn Write>, err: Box<dyn Write>, input: Box<dyn BufRead>) -> Console {
+        Console { out, err, input, terminals: Terminals::default() }
+    }
+
+    /// Which streams are a person's.
+    #[must_use]
+    pub fn terminals(&self) -> Terminals {
+        self.terminals
+    }
+
+    /// Writes results.
+    ///
+    /// # Errors
+    /// The reader is gone, or the disk behind it is full.
+    pub fn print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Writes to the person at the terminal: failures, questions, progress. There is nobody to
+    /// tell when that fails.
+    pub fn notify(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Asks a question and reads a line; None where nobody is there to answer.
+    pub fn ask(&mut self, question: &str) -> Option<String> {
+        if !self.terminals.input {
+            return None;
+        }
+        self.notify(question);
+        let mut answer = String::new();
+        let read = self.input.read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_owned())
+    }
+}

@@ -1,0 +1,117 @@
+//! Words on a screen: arguments, one small file a command, output, and failures with hints.
+//!
+//! A command here turns what was typed into a request, has `apply` do it, and turns what came of
+//! it into a [`Report`]. It decides nothing and touches no file.
+
+mod arguments;
+mod command;
+mod console;
+pub mod manual;
+mod report;
+
+use std::ffi::OsString;
+use std::io;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use arguments::Arguments;
+pub use console::{Console, Terminals};
+pub use report::{Changed, Ink, Report, Tone};
+
+use crate::env::Environment;
+use crate::model::{ExitCode, Failure};
+use arguments::{ColorChoice, Command, Format, GlobalOptions};
+use report::{failure_json, failure_text};
+
+/// Runs one command line, program name first, and says what the process should end with.
+pub fn run(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    environment: &Environment,
+    console: &mut Console,
+) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error, environment, console),
+    };
+    let result = command::run(&arguments, environment, console);
+    let global = &arguments.global;
+    let exit = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code);
+    let written = match (&result, global.format) {
+        (Ok(report), Format::Json) => console.print(&report.to_json()),
+        (Ok(_), Format::Text) if global.quiet && exit == ExitCode::Done => Ok(()),
+        (Ok(report), Format::Text) => {
+            let ink = ink(global, environment, console.terminals().out);
+            console.print(&report.to_text(ink))
+        }
+        (Err(failure), Format::Json) => console.print(&failure_json(arguments.command.name(), failure)),
+        (Err(failure), Format::Text) => {
+            console.notify(&failure_text(failure, ink(global, environment, console.terminals().err)));
+            Ok(())
+        }
+    };
+    written.map_or_else(|error| unwritten(&error, exit, console), |()| exit)
+}
+
+/// Turns a panic into one line that says whose fault it is, and exit code 1.
+pub fn report_panics_plainly() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("error: kitcert has a fault at {place}; nothing was committed by this step");
+        eprintln!("try: the same command again, and report it with what was typed");
+        std::process::exit(ExitCode::Failed.code().into());
+    }));
+}
+
+/// Help and version go to standard output; a command line that makes no sense to standard error.
+fn explain(error: &clap::Error, environment: &Environment, console: &mut Console) -> ExitCode {
+    let coloured = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
+    let render = |terminal: bool| {
+        let text = error.render();
+        if coloured(terminal) { text.ansi().to_string() } else { text.to_string() }
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let written = console.print(&render(console.terminals().out));
+        return written.map_or_else(|error| unwritten(&error, ExitCode::Done, console), |()| ExitCode::Done);
+    }
+    let text = render(console.terminals().err);
+    let text = text.replace("For more information, try '--help'.", "try: kitcert --help").replace("\n\n", "\n");
+    console.notify(&text);
+    ExitCode::Usage
+}
+
+fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink {
+    let automatic = terminal && environment.variable("NO_COLOR").is_none() && environment.variable("TERM") != Some("dumb");
+    match global.color {
+        ColorChoice::Always => Ink::Coloured,
+        ColorChoice::Auto if automatic => Ink::Coloured,
+        ColorChoice::Auto | ColorChoice::Never => Ink::Plain,
+    }
+}
+
+/// A reader that has gone (`kitcert status | head -1`) has read what it wanted.
+fn unwritten(error: &io::Error, exit: ExitCode, console: &mut Console) -> ExitCode {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return exit;
+    }
+    let failure = Failure::new("writing", "the result").found(error);
+    console.notify(&failure_text(&failure, Ink::Plain));
+    ExitCode::Failed
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Init(_) => "init",
+            Command::Issue(arguments::IssueCommand::Daemon(_)) => "issue daemon",
+            Command::Issue(arguments::IssueCommand::Client(_)) => "issue client",
+            Command::Install(arguments::InstallCommand::Daemon(_)) => "install daemon",
+            Command::Install(arguments::InstallCommand::Client(_)) => "install client",
+            Command::Verify(_) => "verify",
+            Command::Status(_) => "status",
+            Command::Inspect(_) => "inspect",
+            Command::Demo(_) => "demo",
+            Command::Completions(_) => "completions",
+        }
+    }
+}

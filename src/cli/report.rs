@@ -1,0 +1,237 @@
+//! What a command has to say, and its two views: text and JSON.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Map, Value, json};
+
+use crate::model::{ExitCode, Failure, Finding, Severity};
+
+/// The result of a command. Text and JSON are made of the same values.
+#[derive(Debug)]
+pub struct Report {
+    command: &'static str,
+    target: Option<String>,
+    changed: Changed,
+    exit: ExitCode,
+    findings: Vec<Finding>,
+    details: Map<String, Value>,
+    blocks: Vec<Block>,
+}
+
+/// Whether anything on disk is different now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Something is.
+    Yes,
+    /// Nothing is.
+    No,
+}
+
+/// How a line is coloured on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// Green.
+    Good,
+    /// Yellow.
+    Warning,
+    /// Red and bold.
+    Bad,
+    /// Dim.
+    Aside,
+}
+
+#[derive(Debug)]
+enum Block {
+    Line(Tone, String),
+    Table(Vec<(Tone, Vec<String>)>),
+}
+
+/// How text is rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// With colours.
+    Coloured,
+    /// Without.
+    Plain,
+}
+
+impl Report {
+    /// An empty report of a command that succeeded and changed nothing.
+    #[must_use]
+    pub fn new(command: &'static str) -> Report {
+        Report {
+            command,
+            target: None,
+            changed: Changed::No,
+            exit: ExitCode::Done,
+            findings: Vec::new(),
+            details: Map::new(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// What the command was about: a path, an endpoint.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> Report {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// Whether it changed anything.
+    #[must_use]
+    pub fn changed(mut self, changed: Changed) -> Report {
+        self.changed = changed;
+        self
+    }
+
+    /// The code that it ends with.
+    #[must_use]
+    pub fn exit(mut self, exit: ExitCode) -> Report {
+        self.exit = exit;
+        self
+    }
+
+    /// A member of the JSON object.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl serde::Serialize) -> Report {
+        self.details.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+        self
+    }
+
+    /// Findings for JSON; the text of them is added by whoever decides its shape.
+    #[must_use]
+    pub fn findings(mut self, findings: Vec<Finding>) -> Report {
+        self.findings.extend(findings);
+        self
+    }
+
+    /// A line of text.
+    #[must_use]
+    pub fn line(self, text: impl Into<String>) -> Report {
+        self.toned(Tone::Plain, text)
+    }
+
+    /// A line of text in a tone.
+    #[must_use]
+    pub fn toned(mut self, tone: Tone, text: impl Into<String>) -> Report {
+        self.blocks.push(Block::Line(tone, text.into()));
+        self
+    }
+
+    /// Rows whose columns are aligned.
+    #[must_use]
+    pub fn table(mut self, rows: Vec<(Tone, Vec<String>)>) -> Report {
+        if !rows.is_empty() {
+            self.blocks.push(Block::Table(rows));
+        }
+        self
+    }
+
+    /// The code that the command ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        self.exit
+    }
+
+    /// The JSON view: one object, `"schema": 1`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut object = json!({
+            "schema": SCHEMA,
+            "command": self.command,
+            "target": self.target,
+            "changed": self.changed == Changed::Yes,
+            "exit": self.exit.code(),
+            "findings": self.findings,
+        });
+        if let Value::Object(members) = &mut object {
+            members.extend(self.details.clone());
+        }
+        format!("{object:#}\n")
+    }
+
+    /// The text view.
+    #[must_use]
+    pub fn to_text(&self, ink: Ink) -> String {
+        self.blocks.iter().map(|block| block.render(ink)).collect()
+    }
+}
+
+impl Block {
+    fn render(&self, ink: Ink) -> String {
+        match self {
+            Block::Line(tone, text) => paint(ink, *tone, text) + "\n",
+            Block::Table(rows) => render_table(rows, ink),
+        }
+    }
+}
+
+/// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
+fn render_table(rows: &[(Tone, Vec<String>)], ink: Ink) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for (_, cells) in rows {
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    let text = table.to_string();
+    let painted = text.lines().zip(rows).map(|(line, (tone, _))| paint(ink, *tone, line.trim_end()) + "\n");
+    painted.collect()
+}
+
+/// The text of a failure, as it goes to standard error.
+#[must_use]
+pub fn failure_text(failure: &Failure, ink: Ink) -> String {
+    let hint = failure.command_to_try().map(|command| format!("try: {command}\n")).unwrap_or_default();
+    format!("{} {failure}\n{hint}", paint(ink, Tone::Bad, "error:"))
+}
+
+/// The JSON object of a command that failed.
+#[must_use]
+pub fn failure_json(command: &str, failure: &Failure) -> String {
+    let object = json!({
+        "schema": SCHEMA,
+        "command": command,
+        "changed": false,
+        "exit": failure.exit_code().code(),
+        "findings": [],
+        "error": {
+            "doing": failure.doing(),
+            "subject": failure.subject(),
+            "expected": failure.what_was_expected(),
+            "found": failure.what_was_found(),
+            "try": failure.command_to_try(),
+        },
+    });
+    format!("{object:#}\n")
+}
+
+/// The tone of a severity.
+#[must_use]
+pub fn tone_of(severity: Severity) -> Tone {
+    match severity {
+        Severity::Pass => Tone::Good,
+        Severity::Info => Tone::Plain,
+        Severity::Warning => Tone::Warning,
+        Severity::Error | Severity::Critical => Tone::Bad,
+    }
+}
+
+fn paint(ink: Ink, tone: Tone, text: &str) -> String {
+    let style = match (ink, tone) {
+        (Ink::Plain, _) | (_, Tone::Plain) => return text.to_owned(),
+        (_, Tone::Good) => AnsiColor::Green.on_default(),
+        (_, Tone::Warning) => AnsiColor::Yellow.on_default(),
+        (_, Tone::Bad) => AnsiColor::Red.on_default().bold(),
+        (_, Tone::Aside) => Style::new().dimmed(),
+    };
+    format!("{style}{text}{style:#}")
+}
+
+/// The version of the JSON objects' shape.
+const SCHEMA: u32 = 1;

@@ -1,0 +1,46 @@
+//! Where the state directory is.
+
+use std::path::{Path, PathBuf};
+
+use crate::env::Environment;
+use crate::model::{ExitCode, Failure};
+
+/// The state directory of a command: what was given, else `/var/lib/kitcert` for root, else
+/// `$XDG_DATA_HOME/kitcert`, which without that variable is `~/.local/share/kitcert`.
+///
+/// # Errors
+/// A user without HOME who names no directory.
+pub fn of(environment: &Environment, given: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = given {
+        return environment.absolute(path);
+    }
+    if environment.is_root() {
+        return Ok(PathBuf::from(OF_ROOT));
+    }
+    of_user(environment).ok_or_else(|| {
+        Failure::new("choosing", "the state directory")
+            .expected("HOME, XDG_DATA_HOME or --state")
+            .found("none of them")
+            .exit(ExitCode::Usage)
+    })
+}
+
+/// Where a state may be that was meant instead of `looked_for`: root's, and that of the user who
+/// called `sudo`.
+#[must_use]
+pub fn elsewhere(environment: &Environment, looked_for: &Path) -> Vec<PathBuf> {
+    let of_sudo_user = environment.variable("SUDO_USER").map(|user| {
+        let home = Path::new("/home").join(user);
+        home.join(BELOW_HOME)
+    });
+    let places = [Some(PathBuf::from(OF_ROOT)), of_sudo_user, of_user(environment)];
+    places.into_iter().flatten().filter(|place| place != looked_for).collect()
+}
+
+fn of_user(environment: &Environment) -> Option<PathBuf> {
+    let data = environment.variable("XDG_DATA_HOME").map(|data| Path::new(data).join("kitcert"));
+    data.or_else(|| environment.variable("HOME").map(|home| Path::new(home).join(BELOW_HOME)))
+}
+
+const OF_ROOT: &str = "/var/lib/kitcert";
+const BELOW_HOME: &str = ".local/share/kitcert";

@@ -1,0 +1,191 @@
+//! The lint: what some peer of a BuildKit daemon would refuse, or what would surprise somebody.
+//!
+//! Only deviations are returned. [`leaf`] and [`authority`] look at no clock, so that a verdict
+//! on a certificate never changes; they run on every certificate before it leaves the CA. Every
+//! finding's subject is the certificate's; who knows a path puts that in its place.
+
+mod every_certificate;
+mod legacy;
+mod names;
+mod purposes;
+
+use super::certificate::Certificate;
+use super::trust_bundle::{DroppedBlock, TrustBundle};
+use crate::model::profile::LARGEST_BUNDLE;
+use crate::model::{Finding, Role, Rule, Severity, Timestamp};
+
+/// An end-entity certificate by the profile of its role. With `issuer`, also what the two must
+/// agree on.
+#[must_use]
+pub fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
+    let mut report = Report::on(certificate, Fix::of(role));
+    every_certificate::judge(&mut report);
+    every_certificate::judge_subject_of_leaf(&mut report);
+    purposes::judge_leaf(&mut report, role);
+    names::judge(&mut report, role);
+    if let Some(issuer) = issuer {
+        every_certificate::judge_with_issuer(&mut report, issuer);
+    }
+    legacy::judge_leaf(&mut report);
+    report.findings
+}
+
+/// A CA's certificate by the profile.
+#[must_use]
+pub fn authority(certificate: &Certificate) -> Vec<Finding> {
+    let mut report = Report::on(certificate, Fix::NewAuthority);
+    every_certificate::judge(&mut report);
+    every_certificate::judge_subject_of_authority(&mut report);
+    purposes::judge_authority(&mut report);
+    legacy::judge_authority(&mut report);
+    report.findings
+}
+
+/// Whether a certificate is valid at `now`, and for how long: less than a third of its lifetime
+/// is a warning.
+#[must_use]
+pub fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
+    let fix = if certificate.is_authority() { Fix::NewAuthority } else { Fix::Renew };
+    let mut report = Report::on(certificate, fix);
+    let validity = certificate.validity();
+    let left = validity.not_after.seconds_since(now);
+    if now < validity.not_before {
+        let found = format!("valid from {}; it is {} here", validity.not_before.minute(), now.minute());
+        let finding = report.finding(Rule::NotYetValid, Severity::Error).expected("valid now").found(found);
+        let cause = "the clock of this machine, or of the one that issued it, is wrong";
+        report.findings.push(finding.cause(cause).fix("timedatectl status"));
+    } else if left < 0 {
+        let found = format!("valid until {}", validity.not_after.minute());
+        report.add(Rule::Expired, Severity::Error, "valid now", found, "it was not renewed in time");
+    } else if left < validity.seconds() / 3 {
+        let found = format!("valid until {}", validity.not_after.minute());
+        let cause = "two thirds of its lifetime are over";
+        report.add(Rule::ExpiresSoon, Severity::Warning, "a third of its lifetime left", found, cause);
+    }
+    report.findings
+}
+
+/// A `ca.pem` as a whole; its certificates one by one are for [`authority`].
+#[must_use]
+pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
+    let mut findings: Vec<_> = bundle.dropped().iter().map(dropped).collect();
+    let certificates = bundle.certificates();
+    for (at, certificate) in certificates.iter().enumerate() {
+        let before = certificates.get(..at).unwrap_or_default();
+        if before.contains(certificate) {
+            findings.push(
+                Finding::new(Rule::BundleDuplicate, Severity::Warning, certificate.subject())
+                    .expected("each certificate once")
+                    .found(format!("certificate {} again", at + 1))
+                    .fix("delete the second of the two blocks"),
+            );
+        } else if !certificate.is_authority() {
+            findings.push(leaf_in_bundle(certificate));
+        }
+    }
+    if certificates.is_empty() || certificates.len() > LARGEST_BUNDLE {
+        findings.push(
+            Finding::new(Rule::BundleSize, Severity::Error, "the bundle")
+                .expected(format!("1 to {LARGEST_BUNDLE} certificates"))
+                .found(certificates.len())
+                .cause("verifiers give up after a hundred signature checks")
+                .fix("delete the blocks of CAs that nobody uses any more"),
+        );
+    }
+    findings
+}
+
+fn dropped(block: &DroppedBlock) -> Finding {
+    let subject = format!("line {}", block.line);
+    if block.label.ends_with("PRIVATE KEY") {
+        return Finding::new(Rule::KeyInBundle, Severity::Critical, subject)
+            .expected("certificates only")
+            .found("a private key")
+            .cause("bundles are handed to everybody; whoever has read this one may have the key")
+            .fix("delete the block, and replace what the key belongs to: kitcert rotate --force --new-key");
+    }
+    Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
+        .expected("a certificate that Go loads")
+        .found(format!("a block of {:?} that {}", block.label, block.why))
+        .cause("Go passes it over without a word, and the daemon starts without that CA")
+        .fix("copy the certificate again from where it came")
+}
+
+fn leaf_in_bundle(certificate: &Certificate) -> Finding {
+    let finding = |severity| {
+        Finding::new(Rule::BundleHoldsLeaf, severity, certificate.subject())
+            .expected("CA certificates only")
+            .fix("put the CA's certificate in its place: kitcert status")
+    };
+    if certificate.is_self_issued() {
+        return finding(Severity::Info)
+            .found("a self-signed certificate that is no CA")
+            .cause("it lets in the one client that holds its key");
+    }
+    finding(Severity::Warning)
+        .found("an end-entity certificate")
+        .cause("its own client withholds it, as its issuer is not among the names that the daemon offers")
+}
+
+/// What is found of one certificate.
+struct Report<'a> {
+    certificate: &'a Certificate,
+    fix: Fix,
+    findings: Vec<Finding>,
+}
+
+/// What mends a certificate's every fault.
+#[derive(Clone, Copy)]
+enum Fix {
+    NewDaemon,
+    NewClient,
+    NewAuthority,
+    Renew,
+}
+
+impl Fix {
+    fn of(role: Role) -> Fix {
+        match role {
+            Role::Daemon => Fix::NewDaemon,
+            Role::Client => Fix::NewClient,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Fix::NewDaemon => "kitcert issue daemon NAME --host HOST",
+            Fix::NewClient => "kitcert issue client NAME",
+            Fix::NewAuthority => "kitcert rotate --ca",
+            Fix::Renew => "kitcert rotate --force",
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    fn on(certificate: &'a Certificate, fix: Fix) -> Report<'a> {
+        Report { certificate, fix, findings: Vec::new() }
+    }
+
+    fn finding(&self, rule: Rule, severity: Severity) -> Finding {
+        if self.certificate.subject().is_empty() {
+            return Finding::new(rule, severity, format!("serial {}", self.certificate.serial()));
+        }
+        Finding::new(rule, severity, self.certificate.subject())
+    }
+
+    /// A fault that a new certificate mends.
+    fn add(
+        &mut self,
+        rule: Rule,
+        severity: Severity,
+        expected: &str,
+        found: impl std::fmt::Display,
+        cause: &str,
+    ) {
+        let finding = self.finding(rule, severity).expected(expected).found(found);
+        self.findings.push(finding.cause(cause).fix(self.fix.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

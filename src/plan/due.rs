@@ -1,0 +1,176 @@
+//! `status`: what exists, when it ends, and what needs attention.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{IdentityName, Role, Timestamp, Validity};
+use crate::pki::Certificate;
+use crate::store::{Observation, ObservedIdentity};
+
+/// One row of `status`: a CA, a daemon or a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusRow {
+    /// `ca`, `daemon` or `client`.
+    pub kind: &'static str,
+    /// A CA's key identifier, shortened; an identity's name.
+    pub name: String,
+    /// When it ends: the earliest of itself and its issuer. RFC 3339.
+    pub expires: Option<String>,
+    /// Seconds until then; negative when it is over.
+    pub seconds_left: Option<i64>,
+    /// The issuer's key identifier, shortened, or `self`.
+    pub issuer: String,
+    /// How it stands.
+    pub state: IdentityState,
+}
+
+/// How a CA or an identity stands. The order is that of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityState {
+    /// Nothing to do.
+    Ok,
+    /// It is on disk, and kitcert.yaml does not list it.
+    NotListed,
+    /// No `verify` has shown yet that the daemon serves it.
+    NotProven,
+    /// Less than a third of its lifetime is left; for a CA, less than a new leaf would need.
+    Due,
+    /// kitcert.yaml lists it, and it has no certificate.
+    NotIssued,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is over.
+    Expired,
+}
+
+impl IdentityState {
+    /// Whether `status --check` and a rotation have something to do about it.
+    #[must_use]
+    pub fn needs_attention(self) -> bool {
+        self >= IdentityState::NotProven
+    }
+}
+
+impl fmt::Display for IdentityState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            IdentityState::Ok => "ok",
+            IdentityState::NotListed => "not listed",
+            IdentityState::NotProven => "not proven",
+            IdentityState::Due => "due",
+            IdentityState::NotIssued => "not issued",
+            IdentityState::NotYetValid => "not yet valid",
+            IdentityState::Expired => "expired",
+        })
+    }
+}
+
+/// Every CA, daemon and client of the state as of `now`, in that order, by name.
+#[must_use]
+pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
+    let authorities = observation.authorities.iter().map(|authority| {
+        let validity = authority.certificate.validity();
+        let longest = longest_leaf(observation);
+        let state = match end_state(validity, now) {
+            IdentityState::Ok if validity.not_after.seconds_since(now) < longest => IdentityState::Due,
+            state => state,
+        };
+        row("ca", short(&authority.key_identifier), Some(validity), "self".to_owned(), state, now)
+    });
+    let identities = [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
+    authorities.chain(identities).collect()
+}
+
+fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusRow> {
+    let kind = match role {
+        Role::Daemon => "daemon",
+        Role::Client => "client",
+    };
+    let listed: Vec<&IdentityName> = match role {
+        Role::Daemon => observation.inventory.daemons.keys().collect(),
+        Role::Client => observation.inventory.clients.keys().collect(),
+    };
+    let on_disk = observation.identities(role);
+    let missing = listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
+    let missing = missing
+        .map(|name| row(kind, name.to_string(), None, "-".to_owned(), IdentityState::NotIssued, now));
+    let issued = on_disk.iter().filter_map(|(name, identity)| {
+        let current = identity.current.as_ref()?;
+        let leaf = current.leaf();
+        let issuer = observation.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer());
+        let validity = issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.certificate.validity()));
+        let is_listed = listed.binary_search(&name).is_ok();
+        let state = identity_state(role, identity, validity, leaf, is_listed, now);
+        let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
+        Some(row(kind, name.to_string(), Some(validity), issuer, state, now))
+    });
+    let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    rows
+}
+
+fn identity_state(
+    role: Role,
+    identity: &ObservedIdentity,
+    validity: Validity,
+    leaf: &Certificate,
+    is_listed: bool,
+    now: Timestamp,
+) -> IdentityState {
+    let whole = leaf.validity().seconds();
+    let by_date = match end_state(validity, now) {
+        IdentityState::Ok if validity.not_after.seconds_since(now) * 3 < whole => IdentityState::Due,
+        state => state,
+    };
+    let by_proof = match role {
+        Role::Daemon if !identity.is_proven() => IdentityState::NotProven,
+        _ => IdentityState::Ok,
+    };
+    let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
+    by_date.max(by_proof).max(by_list)
+}
+
+fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
+    if now > validity.not_after {
+        IdentityState::Expired
+    } else if now < validity.not_before {
+        IdentityState::NotYetValid
+    } else {
+        IdentityState::Ok
+    }
+}
+
+/// The longest lifetime that a new leaf would have, in seconds.
+fn longest_leaf(observation: &Observation) -> i64 {
+    let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
+    let clients = observation.inventory.clients.values().map(|client| client.lifetime);
+    daemons.chain(clients).map(|lifetime| lifetime.seconds()).max().unwrap_or(0)
+}
+
+fn row(
+    kind: &'static str,
+    name: String,
+    validity: Option<Validity>,
+    issuer: String,
+    state: IdentityState,
+    now: Timestamp,
+) -> StatusRow {
+    StatusRow {
+        kind,
+        name,
+        expires: validity.map(|validity| validity.not_after.to_string()),
+        seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
+        issuer,
+        state,
+    }
+}
+
+fn short(key_identifier: &str) -> String {
+    key_identifier.chars().take(8).collect()
+}
+
+fn hex_short(octets: &[u8]) -> String {
+    octets.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
+}

@@ -1,0 +1,217 @@
+//! `init`: a CA, a daemon and its first clients.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use super::install_daemon::{Placed, placement_step};
+use super::issue::endpoint_of;
+use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use super::refuse_repetition;
+use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, Inventory, Renewal, RestartWhen};
+use crate::model::profile::BACKDATING;
+use crate::model::{
+    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+};
+use crate::store::Observation;
+
+/// What `init` was asked for.
+#[derive(Clone, Debug)]
+pub struct InitRequest {
+    /// Where the state is to be.
+    pub state: PathBuf,
+    /// The daemon's names and addresses.
+    pub hosts: Vec<SubjectAltName>,
+    /// What the daemon is called.
+    pub name: IdentityName,
+    /// The first clients.
+    pub clients: Vec<IdentityName>,
+    /// Where clients reach the daemon; the first host and port 8372 where it is not said.
+    pub endpoint: Option<Endpoint>,
+    /// The first part of the CA's common name.
+    pub authority_name: AuthorityName,
+    /// How long the CA lives.
+    pub authority_lifetime: Lifetime,
+    /// How long the daemon's certificate lives.
+    pub daemon_lifetime: Lifetime,
+    /// How long the clients' certificates live.
+    pub client_lifetime: Lifetime,
+    /// The type of every key.
+    pub key: KeyAlgorithm,
+    /// Where the daemon's files are installed too.
+    pub install: Option<InstallRequest>,
+}
+
+/// Where and for which daemon files are installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstallRequest {
+    /// The root that paths are under.
+    pub root: PathBuf,
+    /// Which daemon reads them.
+    pub layout: DaemonLayout,
+}
+
+/// Plans `init`. `observed` is the state that is there, if any; `placed` what is installed under
+/// the requested root.
+///
+/// The same request again plans nothing.
+///
+/// # Errors
+/// Names given twice, a CA that would live less than twice as long as a leaf, and a state that
+/// was made by another request: the difference is named.
+pub fn init(
+    request: &InitRequest,
+    observed: Option<&Observation>,
+    placed: Option<&Placed>,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    refuse_repetition("--host", &request.hosts)?;
+    refuse_repetition("--client", &request.clients)?;
+    refuse_short_authority(request)?;
+    let mut plan = match observed {
+        None => fresh(request, now)?,
+        Some(observation) => {
+            refuse_difference(request, observation)?;
+            Plan::default()
+        }
+    };
+    if let Some(placed) = placed {
+        plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
+    }
+    Ok(plan)
+}
+
+fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
+    let authority = Validity::issued(now, request.authority_lifetime, BACKDATING);
+    let issue = |role, name: &IdentityName, hosts: Vec<SubjectAltName>, lifetime| {
+        StateStep::Issue(Issuance {
+            role,
+            name: name.clone(),
+            hosts,
+            validity: Validity::issued(now, lifetime, BACKDATING).within(authority),
+            generation: 1,
+            key: KeySource::New(request.key),
+        })
+    };
+    let mut state = vec![
+        StateStep::Create(request.state.clone()),
+        StateStep::MakeAuthority {
+            name: request.authority_name.clone(),
+            algorithm: request.key,
+            validity: authority,
+        },
+        issue(Role::Daemon, &request.name, request.hosts.clone(), request.daemon_lifetime),
+    ];
+    state.extend(request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), request.client_lifetime)));
+    state.push(StateStep::Inventory(InventoryStep::Write(inventory(request)?)));
+    Ok(Plan { state, ..Plan::default() })
+}
+
+fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
+    let client = ClientEntry { lifetime: request.client_lifetime, renew: Renewal::default() };
+    Ok(Inventory {
+        authority: AuthorityPolicy {
+            name: request.authority_name.clone(),
+            lifetime: request.authority_lifetime,
+            key: request.key,
+        },
+        daemons: BTreeMap::from([(request.name.clone(), daemon_entry(request)?)]),
+        clients: request.clients.iter().map(|name| (name.clone(), client.clone())).collect(),
+    })
+}
+
+fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
+    Ok(DaemonEntry {
+        hosts: request.hosts.clone(),
+        endpoint: endpoint_of(request.endpoint.as_ref(), &request.hosts)?,
+        lifetime: request.daemon_lifetime,
+        install: request.install.as_ref().map(|install| InstallEntry {
+            layout: install.layout,
+            root: install.root.clone(),
+            owner: None,
+        }),
+        restart: Vec::new(),
+        restart_when: RestartWhen::default(),
+    })
+}
+
+fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
+    let longest = request.daemon_lifetime.max(request.client_lifetime);
+    if request.authority_lifetime.seconds() >= 2 * longest.seconds() {
+        return Ok(());
+    }
+    Err(Failure::new("reading", "--ca-lifetime")
+        .expected(format!("at least twice the longest certificate's ({longest}), or it could not be rolled over"))
+        .found(request.authority_lifetime)
+        .exit(ExitCode::Usage))
+}
+
+/// Compares what the request names with what is there. What the state has besides, such as
+/// clients that were added since, is no difference.
+fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result<(), Failure> {
+    let path = observation.path.display();
+    let differs = |what: &str, there: &dyn Display, asked: &dyn Display, hint: String| {
+        Err(Failure::new("initialising", path.to_string())
+            .expected(format!("the {what} that it was made with ({there})"))
+            .found(asked)
+            .hint(hint))
+    };
+    let another = "kitcert --state DIR init …   # a state of its own".to_owned();
+    let policy = &observation.inventory.authority;
+    if policy.name != request.authority_name {
+        return differs("CA name", &policy.name, &request.authority_name, another);
+    }
+    if policy.lifetime != request.authority_lifetime {
+        return differs("CA lifetime", &policy.lifetime, &request.authority_lifetime, another);
+    }
+    if policy.key != request.key {
+        return differs("key type", &policy.key, &request.key, another);
+    }
+    let asked = daemon_entry(request)?;
+    let Some(daemon) = observation.inventory.daemons.get(&request.name) else {
+        let there = join(observation.inventory.daemons.keys());
+        let hint = format!("kitcert issue daemon {} --host {}", request.name, join_with(&request.hosts, " --host "));
+        return differs("daemon", &there, &request.name, hint);
+    };
+    let edit = format!("edit {path}/kitcert.yaml, then: kitcert issue daemon {}", request.name);
+    if daemon.hosts != asked.hosts {
+        return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
+    }
+    if daemon.endpoint != asked.endpoint {
+        return differs("endpoint", &daemon.endpoint, &asked.endpoint, edit);
+    }
+    if daemon.lifetime != asked.lifetime {
+        return differs("daemon lifetime", &daemon.lifetime, &asked.lifetime, edit);
+    }
+    if let Some(install) = &asked.install
+        && daemon.install.as_ref().map(|there| (&there.root, there.layout)) != Some((&install.root, install.layout))
+    {
+        let there = daemon.install.as_ref().map_or_else(
+            || "not installed".to_owned(),
+            |there| format!("{} under {}", there.layout, there.root.display()),
+        );
+        let asked = format!("{} under {}", install.layout, install.root.display());
+        let hint = format!("kitcert install daemon {} --root {} --layout {}", request.name, install.root.display(), install.layout);
+        return differs("installation", &there, &asked, hint);
+    }
+    for name in &request.clients {
+        let Some(client) = observation.inventory.clients.get(name) else {
+            let hint = format!("kitcert issue client {name}");
+            return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
+        };
+        if client.lifetime != request.client_lifetime {
+            let edit = format!("edit {path}/kitcert.yaml");
+            return differs("client lifetime", &client.lifetime, &request.client_lifetime, edit);
+        }
+    }
+    Ok(())
+}
+
+fn join<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let text = items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+fn join_with<T: Display>(items: &[T], separator: &str) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(separator)
+}

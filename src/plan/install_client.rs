@@ -1,0 +1,86 @@
+//! `install client`: its files, and the config that names them.
+
+use std::path::PathBuf;
+
+use super::install_daemon::{Placed, placement_step};
+use super::step::{Plan, StepSummary};
+use crate::layout::{ClientSettings, ConfigEdit, KeyChange, edit_client_config};
+use crate::model::{Failure, IdentityName, Role};
+use crate::store::{KeyPresence, Observation};
+
+/// What `install client` was asked for.
+#[derive(Clone, Debug)]
+pub struct InstallClientRequest {
+    /// The client.
+    pub name: IdentityName,
+    /// The config to edit, for tools that have one.
+    pub config: Option<ConfigFile>,
+}
+
+/// A client's config as it is, and what it should say.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it; None: there is none.
+    pub bytes: Option<Vec<u8>>,
+    /// What it should say.
+    pub settings: ClientSettings,
+}
+
+/// The edit of a config.
+#[derive(Clone, Debug)]
+pub struct ConfigStep {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What was in it, so that nobody else's change is lost; None: there is none.
+    pub before: Option<Vec<u8>>,
+    /// What will be in it.
+    pub after: Vec<u8>,
+    /// The keys that change.
+    pub keys: Vec<KeyChange>,
+}
+
+/// Plans `install client`: the files if they differ from what is there, the config if it does not
+/// say what it should.
+///
+/// # Errors
+/// A client without a certificate or whose key is kept elsewhere, and a config that cannot be
+/// edited safely: the failure has the lines to add.
+pub fn install_client(request: &InstallClientRequest, observation: &Observation, placed: &Placed) -> Result<Plan, Failure> {
+    let failure = || Failure::new("installing client", &request.name);
+    match observation.current(Role::Client, &request.name) {
+        None => {
+            return Err(failure()
+                .expected("a certificate")
+                .found("none")
+                .hint(format!("kitcert issue client {}", request.name)));
+        }
+        Some(current) if current.key == KeyPresence::Absent => {
+            return Err(failure()
+                .expected("its key")
+                .found("a certificate alone; the key stayed where its request was made"));
+        }
+        Some(_) => {}
+    }
+    let mut plan = Plan::default();
+    plan.placements.extend(placement_step(Role::Client, &request.name, placed));
+    if let Some(config) = &request.config
+        && let ConfigEdit::Changed { bytes, keys } =
+            edit_client_config(config.bytes.as_deref(), &config.path, &config.settings)?
+    {
+        plan.config =
+            Some(ConfigStep { path: config.path.clone(), before: config.bytes.clone(), after: bytes, keys });
+    }
+    Ok(plan)
+}
+
+impl ConfigStep {
+    pub(super) fn summary(&self) -> StepSummary {
+        StepSummary {
+            step: if self.before.is_some() { "edit" } else { "write" },
+            subject: self.path.display().to_string(),
+            detail: self.keys.iter().map(|change| format!("{}: {}", change.key, change.to)).collect::<Vec<_>>().join(", "),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `install daemon`: its files, where it reads them.
+
+use std::path::PathBuf;
+
+use super::init::InstallRequest;
+use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
+use crate::layout::{DaemonEntry, InstallEntry, InventoryChange, Owner};
+use crate::model::{Failure, IdentityName, Role};
+use crate::store::Observation;
+
+/// What `install daemon` was asked for, with what kitcert.yaml says filled in.
+#[derive(Clone, Debug)]
+pub struct InstallDaemonRequest {
+    /// The daemon.
+    pub name: IdentityName,
+    /// Where, and for which daemon.
+    pub install: InstallRequest,
+    /// Whose the files are to be; root's or ours where it is not said.
+    pub owner: Option<Owner>,
+}
+
+/// What stands where files are to be installed.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The folder of the generations.
+    pub folder: PathBuf,
+    /// The paths that are to lead there.
+    pub links: Vec<PathBuf>,
+    /// The number that a new generation would have.
+    pub next_generation: u32,
+    /// How what is there compares with what should be.
+    pub state: PlacedState,
+}
+
+/// How what is installed compares with what should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlacedState {
+    /// Nothing, other files, or not all of the links.
+    Outdated,
+    /// Every file, byte for byte, and every link.
+    UpToDate,
+}
+
+/// Plans `install daemon`: the files if they differ from what is there, and kitcert.yaml if it
+/// does not say yet where the daemon is installed.
+///
+/// # Errors
+/// A daemon that has no certificate.
+pub fn install_daemon(request: &InstallDaemonRequest, observation: &Observation, placed: &Placed) -> Result<Plan, Failure> {
+    if observation.current(Role::Daemon, &request.name).is_none() {
+        return Err(Failure::new("installing daemon", &request.name)
+            .expected("a certificate")
+            .found("none")
+            .hint(format!("kitcert issue daemon {}", request.name)));
+    }
+    let entry = InstallEntry {
+        layout: request.install.layout,
+        root: request.install.root.clone(),
+        owner: request.owner.clone(),
+    };
+    let listed = observation.inventory.daemons.get(&request.name);
+    let mut plan = Plan::default();
+    if let Some(DaemonEntry { install, .. }) = listed
+        && install.as_ref() != Some(&entry)
+    {
+        let change = InventoryChange::SetInstall(request.name.clone(), entry);
+        plan.state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+    }
+    plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
+    Ok(plan)
+}
+
+/// The step that puts a set of files in place, where what is there is not the same already.
+pub(super) fn placement_step(role: Role, name: &IdentityName, placed: &Placed) -> Option<PlacementStep> {
+    (placed.state == PlacedState::Outdated).then(|| PlacementStep {
+        role,
+        name: name.clone(),
+        folder: placed.folder.clone(),
+        generation: placed.next_generation,
+        links: placed.links.clone(),
+    })
+}

@@ -1,0 +1,257 @@
+//! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
+
+use super::refuse_repetition;
+use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use crate::layout::{ClientEntry, DaemonEntry, InventoryChange, Renewal, RestartWhen};
+use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
+use crate::model::{Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
+use crate::pki::PublicKey;
+use crate::store::{KeyPresence, Observation, ObservedGeneration};
+
+/// What `issue daemon` was asked for.
+#[derive(Clone, Debug)]
+pub struct IssueDaemonRequest {
+    /// What the daemon is called.
+    pub name: IdentityName,
+    /// Its names and addresses; empty: as kitcert.yaml says.
+    pub hosts: Vec<SubjectAltName>,
+    /// Where clients reach it; the first host and port 8372 where it is not said.
+    pub endpoint: Option<Endpoint>,
+    /// How long its certificate lives.
+    pub lifetime: Option<Lifetime>,
+}
+
+/// What `issue client` was asked for.
+#[derive(Clone, Debug)]
+pub struct IssueClientsRequest {
+    /// The clients; empty: those that kitcert.yaml lists and that have no certificate.
+    pub names: Vec<IdentityName>,
+    /// How long their certificates live.
+    pub lifetime: Option<Lifetime>,
+    /// The key of a request, for exactly one client.
+    pub requested_key: Option<PublicKey>,
+}
+
+/// Plans `issue daemon`. A daemon that has its certificate already, for the same names, needs
+/// nothing; where its names in kitcert.yaml have changed, it is issued a new one for its key.
+///
+/// # Errors
+/// A name given twice, a daemon that is neither described nor listed, a request that differs
+/// from what is listed, and no CA that can issue.
+pub fn issue_daemon(request: &IssueDaemonRequest, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+    refuse_repetition("--host", &request.hosts)?;
+    let listed = observation.inventory.daemons.get(&request.name);
+    let entry = match listed {
+        Some(entry) => {
+            refuse_other_daemon(request, entry, observation)?;
+            entry.clone()
+        }
+        None => described_daemon(request, observation)?,
+    };
+    let identity = observation.daemons.get(&request.name);
+    let current = identity.and_then(|identity| identity.current.as_ref());
+    if listed.is_some() && current.is_some_and(|current| names_are(current, &entry.hosts)) {
+        return Ok(Plan::default());
+    }
+    let key = match current {
+        Some(current) if current.key == KeyPresence::Present => KeySource::Kept { generation: current.number },
+        _ => KeySource::New(observation.inventory.authority.key),
+    };
+    let mut state = vec![StateStep::Issue(Issuance {
+        role: Role::Daemon,
+        name: request.name.clone(),
+        hosts: entry.hosts.clone(),
+        validity: validity(observation, entry.lifetime, now)?,
+        generation: next_generation(observation, Role::Daemon, &request.name),
+        key,
+    })];
+    if listed.is_none() {
+        let change = InventoryChange::AddDaemon(request.name.clone(), entry);
+        state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+    }
+    Ok(Plan { state, ..Plan::default() })
+}
+
+/// Plans `issue client`. Clients that have a certificate already are left as they are.
+///
+/// # Errors
+/// A name given twice, a request for anything but one client, a lifetime or a key that differs
+/// from what is there, and no CA that can issue.
+pub fn issue_clients(request: &IssueClientsRequest, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+    refuse_repetition("the names", &request.names)?;
+    if request.requested_key.is_some() && request.names.len() != 1 {
+        return Err(Failure::new("reading", "--csr")
+            .expected("the name of one client")
+            .found(format!("{} names", request.names.len()))
+            .hint("kitcert issue client ana --csr ana.csr")
+            .exit(ExitCode::Usage));
+    }
+    let listed = &observation.inventory.clients;
+    let names = if request.names.is_empty() { listed.keys().cloned().collect() } else { request.names.clone() };
+    let mut state = Vec::new();
+    let mut added = Vec::new();
+    for name in names {
+        let entry = match listed.get(&name) {
+            Some(entry) => {
+                refuse_other_lifetime(&name, request.lifetime, entry, observation)?;
+                entry.clone()
+            }
+            None => new_client(request),
+        };
+        if !listed.contains_key(&name) {
+            added.push((name.clone(), entry.clone()));
+        }
+        if let Some(current) = observation.current(Role::Client, &name) {
+            refuse_other_key(&name, request.requested_key.as_ref(), current)?;
+            continue;
+        }
+        state.push(StateStep::Issue(Issuance {
+            role: Role::Client,
+            hosts: Vec::new(),
+            validity: validity(observation, entry.lifetime, now)?,
+            generation: next_generation(observation, Role::Client, &name),
+            key: match &request.requested_key {
+                Some(key) => KeySource::Requested(key.clone()),
+                None => KeySource::New(observation.inventory.authority.key),
+            },
+            name,
+        }));
+    }
+    if !added.is_empty() {
+        state.push(StateStep::Inventory(InventoryStep::Edit(vec![InventoryChange::AddClients(added)])));
+    }
+    Ok(Plan { state, ..Plan::default() })
+}
+
+fn new_client(request: &IssueClientsRequest) -> ClientEntry {
+    ClientEntry { lifetime: request.lifetime.unwrap_or(CLIENT_LIFETIME), renew: Renewal::default() }
+}
+
+fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> Result<DaemonEntry, Failure> {
+    if request.hosts.is_empty() {
+        return Err(Failure::new("issuing a certificate for daemon", &request.name)
+            .expected(format!("--host, or the daemon in {}/kitcert.yaml", observation.path.display()))
+            .found("neither")
+            .hint(format!("kitcert issue daemon {} --host builder.example.com", request.name))
+            .exit(ExitCode::Usage));
+    }
+    Ok(DaemonEntry {
+        endpoint: endpoint_of(request.endpoint.as_ref(), &request.hosts)?,
+        hosts: request.hosts.clone(),
+        lifetime: request.lifetime.unwrap_or(DAEMON_LIFETIME),
+        install: None,
+        restart: Vec::new(),
+        restart_when: RestartWhen::default(),
+    })
+}
+
+/// The endpoint that was given, or else the first host that can be dialled, on port 8372.
+///
+/// # Errors
+/// Wildcards alone, which nobody can dial.
+pub(super) fn endpoint_of(given: Option<&Endpoint>, hosts: &[SubjectAltName]) -> Result<Endpoint, Failure> {
+    if let Some(endpoint) = given {
+        return Ok(endpoint.clone());
+    }
+    let dialled = hosts.iter().find(|host| !matches!(host, SubjectAltName::Dns(name) if name.is_wildcard()));
+    dialled.map(|host| Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)).ok_or_else(|| {
+        Failure::new("reading", "--host")
+            .expected("one host that can be dialled, or --endpoint")
+            .found("wildcards alone")
+            .exit(ExitCode::Usage)
+    })
+}
+
+fn refuse_other_daemon(
+    request: &IssueDaemonRequest,
+    entry: &DaemonEntry,
+    observation: &Observation,
+) -> Result<(), Failure> {
+    let asked = |what: &str, there: String, asked: String| {
+        Err(Failure::new("issuing a certificate for daemon", &request.name)
+            .expected(format!("the {what} of {}/kitcert.yaml ({there})", observation.path.display()))
+            .found(asked)
+            .hint(format!("edit {}/kitcert.yaml, then: kitcert issue daemon {}", observation.path.display(), request.name)))
+    };
+    let join = |hosts: &[SubjectAltName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !request.hosts.is_empty() && request.hosts != entry.hosts {
+        return asked("hosts", join(&entry.hosts), join(&request.hosts));
+    }
+    match (&request.endpoint, request.lifetime) {
+        (Some(endpoint), _) if *endpoint != entry.endpoint => {
+            asked("endpoint", entry.endpoint.to_string(), endpoint.to_string())
+        }
+        (_, Some(lifetime)) if lifetime != entry.lifetime => {
+            asked("lifetime", entry.lifetime.to_string(), lifetime.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_other_lifetime(
+    name: &IdentityName,
+    lifetime: Option<Lifetime>,
+    entry: &ClientEntry,
+    observation: &Observation,
+) -> Result<(), Failure> {
+    match lifetime {
+        Some(lifetime) if lifetime != entry.lifetime => {
+            let path = observation.path.join("kitcert.yaml");
+            Err(Failure::new("issuing a certificate for client", name)
+                .expected(format!("the lifetime of {} ({})", path.display(), entry.lifetime))
+                .found(lifetime)
+                .hint(format!("edit {}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_other_key(
+    name: &IdentityName,
+    requested: Option<&PublicKey>,
+    current: &ObservedGeneration,
+) -> Result<(), Failure> {
+    match requested {
+        Some(key) if key != current.leaf().public_key() => Err(Failure::new("signing the request of client", name)
+            .expected(format!("the key that {name} has a certificate for ({})", current.leaf().public_key().fingerprint()))
+            .found(format!("another ({})", key.fingerprint()))
+            .hint(format!("kitcert issue client {name}-2 --csr FILE"))),
+        _ => Ok(()),
+    }
+}
+
+fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
+    let sorted = |mut names: Vec<SubjectAltName>| {
+        names.sort();
+        names
+    };
+    sorted(current.leaf().usable_names()) == sorted(hosts.to_vec())
+}
+
+fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
+    observation.identities(role).get(name).map_or(1, |identity| identity.last_generation + 1)
+}
+
+/// From an hour ago for that long, cut to the validity of the CA that will sign.
+fn validity(observation: &Observation, lifetime: Lifetime, now: Timestamp) -> Result<Validity, Failure> {
+    let Some(authority) = observation.issuing_authority(now) else {
+        return Err(no_authority(observation, now));
+    };
+    Ok(Validity::issued(now, lifetime, BACKDATING).within(authority.certificate.validity()))
+}
+
+fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
+    let failure = Failure::new("issuing with the CA of", observation.path.display())
+        .expected("a CA that is valid and whose key is at hand");
+    match observation.authorities.first() {
+        None => failure.found("no CA"),
+        Some(authority) if authority.key == KeyPresence::Absent => {
+            failure.found(format!("no key.pem in ca/{}", authority.key_identifier))
+        }
+        Some(authority) if now > authority.certificate.validity().not_after => {
+            failure.found(format!("one that expired on {}", authority.certificate.validity().not_after.date()))
+        }
+        Some(authority) => failure
+            .found(format!("one that is valid from {} (is the clock right?)", authority.certificate.validity().not_before)),
+    }
+}

@@ -1,0 +1,36 @@
+//! Decisions: what is to be done, as values.
+//!
+//! One pure planner a command: from what was observed, what was asked and the instant, to a
+//! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
+//! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
+
+mod due;
+mod init;
+mod install_client;
+mod install_daemon;
+mod issue;
+mod step;
+
+pub use due::{IdentityState, StatusRow, status};
+pub use init::{InitRequest, InstallRequest, init};
+pub use install_client::{ConfigFile, ConfigStep, InstallClientRequest, install_client};
+pub use install_daemon::{InstallDaemonRequest, Placed, PlacedState, install_daemon};
+pub use issue::{IssueClientsRequest, IssueDaemonRequest, issue_clients, issue_daemon};
+pub use step::{InventoryStep, Issuance, KeySource, PlacementStep, Plan, StateStep, StepSummary};
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use crate::model::{ExitCode, Failure};
+
+/// Refuses a list that names something twice: what was meant is not known.
+fn refuse_repetition<T: Ord + Display>(option: &str, items: &[T]) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    match items.iter().find(|item| !seen.insert(*item)) {
+        None => Ok(()),
+        Some(repeated) => Err(Failure::new("reading", option)
+            .expected("each name once")
+            .found(format!("{repeated} twice"))
+            .exit(ExitCode::Usage)),
+    }
+}
