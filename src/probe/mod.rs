@@ -4,6 +4,8 @@
 //! inside it. [`judge`] is a pure function of what was seen and of what should be. Nothing here
 //! reads a file, prints, or sends anything but handshakes, SETTINGS and read-only calls.
 
+#[cfg(test)]
+mod against_practice;
 pub(crate) mod buildkit;
 mod dial;
 mod observed;

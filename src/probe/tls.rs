@@ -15,7 +15,8 @@ use super::observed::{Asked, Handshake};
 use super::request::Identity;
 use super::trust::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
-use crate::pki::DistinguishedName;
+use crate::pki::chain::would_send;
+use crate::pki::{Certificate, DistinguishedName};
 
 /// What a dial shows the daemon.
 pub(super) enum Offer<'a> {
@@ -70,11 +71,11 @@ pub(super) fn configuration(
         Offer::AsGoWould(identity) => (Some(Arc::new(certified_key(identity)?)), HoldBack::AsGo),
         Offer::Always(identity) => (Some(Arc::new(certified_key(identity)?)), HoldBack::Never),
     };
-    let issuers = match offer {
-        Offer::AsGoWould(identity) => identity.chain.iter().map(|link| link.issuer().clone()).collect(),
+    let chain = match offer {
+        Offer::AsGoWould(identity) => identity.chain.clone(),
         Offer::Nothing | Offer::Always(_) => Vec::new(),
     };
-    let resolver = Resolver { key, issuers, hold_back, notes: Arc::clone(notes) };
+    let resolver = Resolver { key, chain, hold_back, notes: Arc::clone(notes) };
     let verifier = Verifier {
         expectation: expectation.clone(),
         on_fault,
@@ -117,11 +118,10 @@ enum HoldBack {
     AsGo,
 }
 
-/// Notes the CAs that the daemon names, and decides as Go's `SupportsCertificate` does: no names
-/// mean any, and otherwise the issuer of one certificate of the chain must be among them.
+/// Notes the CAs that the daemon names, and holds back where a Go client would.
 struct Resolver {
     key: Option<Arc<CertifiedKey>>,
-    issuers: Vec<DistinguishedName>,
+    chain: Vec<Certificate>,
     hold_back: HoldBack,
     notes: SharedNotes,
 }
@@ -136,7 +136,7 @@ impl std::fmt::Debug for Resolver {
 impl ResolvesClientCert for Resolver {
     fn resolve(&self, named: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let named: Vec<_> = named.iter().map(|name| DistinguishedName::from_der(name)).collect();
-        let wanted = named.is_empty() || self.issuers.iter().any(|issuer| named.contains(issuer));
+        let wanted = would_send(&self.chain, &named);
         let mut notes = open(&self.notes);
         notes.handshake.asked = Asked::For(named);
         match self.hold_back {
