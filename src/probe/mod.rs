@@ -4,16 +4,22 @@
 //! inside it. [`judge`] is a pure function of what was seen and of what should be. Nothing here
 //! reads a file, prints, or sends anything but handshakes, SETTINGS and read-only calls.
 
+mod admission;
 #[cfg(test)]
 mod against_practice;
 pub(crate) mod buildkit;
+#[cfg(test)]
+mod cast;
 mod dial;
+mod intrusion;
 mod observed;
+mod presence;
 mod request;
 mod run;
 mod text;
 mod tls;
 mod trust;
+mod verdict;
 mod watched;
 
 pub use observed::{
@@ -22,3 +28,4 @@ pub use observed::{
 };
 pub use request::{Identity, Request};
 pub use run::probe;
+pub use verdict::{LocalFacts, Verdict, judge};

@@ -69,6 +69,29 @@ pub enum Outcome {
     Inconclusive(Inconclusive),
 }
 
+/// One clause: `refused: alert 116 (certificate required)`.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Accepted(_) => f.write_str("accepted"),
+            Outcome::Refused { how, .. } => write!(f, "refused: {how}"),
+            Outcome::RefusedAbove(above) => write!(f, "refused above TLS: {above}"),
+            Outcome::Untrusted(_) => f.write_str("the server's certificate is at fault"),
+            Outcome::NotTls => f.write_str("no TLS"),
+            Outcome::Unreachable(Unreachable::Dns(why)) => write!(f, "no address: {why}"),
+            Outcome::Unreachable(Unreachable::Refused) => f.write_str("connection refused"),
+            Outcome::Unreachable(Unreachable::Filtered) => f.write_str("no answer to TCP"),
+            Outcome::Unreachable(Unreachable::NoRoute(why)) => f.write_str(why),
+            Outcome::Inconclusive(Inconclusive::TimedOut(stage)) => {
+                write!(f, "the time was up while {}", stage.doing())
+            }
+            Outcome::Inconclusive(Inconclusive::Protocol(what) | Inconclusive::NotDialled(what)) => {
+                f.write_str(what)
+            }
+        }
+    }
+}
+
 /// What an accepted dial was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -154,6 +177,16 @@ pub enum AboveTls {
     Http(u16),
 }
 
+impl fmt::Display for AboveTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AboveTls::Grpc { status, message } if message.is_empty() => write!(f, "gRPC status {status}"),
+            AboveTls::Grpc { status, message } => write!(f, "gRPC status {status} ({message})"),
+            AboveTls::Http(status) => write!(f, "HTTP {status}"),
+        }
+    }
+}
+
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreachable {
@@ -191,14 +224,16 @@ pub enum Stage {
     Call,
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Stage {
+    /// What is being done then, in words.
+    #[must_use]
+    pub fn doing(self) -> &'static str {
+        match self {
             Stage::Connecting => "connecting",
-            Stage::Handshake => "the handshake",
-            Stage::Settings => "waiting for HTTP/2 SETTINGS",
+            Stage::Handshake => "waiting for the handshake",
+            Stage::Settings => "waiting for HTTP/2 SETTINGS or an alert",
             Stage::Call => "waiting for the answer to a call",
-        })
+        }
     }
 }
 
