@@ -6,5 +6,6 @@ pub mod env;
 pub mod layout;
 pub mod model;
 pub mod pki;
+pub mod practice;
 pub mod probe;
 pub mod store;

@@ -1,0 +1,202 @@
+//! Whether our own certificate gets in, and if not, why.
+
+use super::observed::{
+    AboveTls, Answer, Asked, Dial, Dialled, Handshake, Inconclusive, Moment, Observed, Outcome, Refusal,
+};
+use super::verdict::LocalFacts;
+use crate::model::{ExtendedKeyUsage, Finding, Rule, Severity};
+use crate::pki::{Certificate, DistinguishedName};
+
+/// The findings about our own certificate.
+pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
+    let Some(dialled) = observed.dials.get(&Dial::Ours) else {
+        return vec![
+            Finding::new(Rule::Inconclusive, Severity::Warning, Dial::Ours)
+                .expected("accepted")
+                .found("not tried")
+                .cause("there was no client certificate to show, and nothing is proven without one")
+                .fix("kitcert verify --client NAME"),
+        ];
+    };
+    match &dialled.outcome {
+        Outcome::Accepted(answer) => {
+            let accepted = Finding::new(Rule::OursRefused, Severity::Pass, Dial::Ours);
+            let mut findings = vec![accepted.expected("accepted").found("accepted"), buildkit(answer)];
+            findings.extend(again(observed));
+            findings
+        }
+        Outcome::Refused { how, moment } => {
+            let (cause, fix) = cause_of_refusal(how, *moment, &dialled.handshake, local);
+            let found = format!("{}, {}", dialled.outcome, when(*moment));
+            vec![refused(found).cause(cause).fix(fix)]
+        }
+        Outcome::RefusedAbove(above) => vec![refused_above(above, dialled)],
+        Outcome::Inconclusive(Inconclusive::Protocol(what)) => vec![
+            Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
+                .expected("BuildKit's gRPC")
+                .found(what)
+                .cause("another service, or a proxy that does not pass HTTP/2 on"),
+        ],
+        Outcome::Untrusted(_) | Outcome::NotTls | Outcome::Unreachable(_) | Outcome::Inconclusive(_) => {
+            Vec::new()
+        }
+    }
+}
+
+fn again(observed: &Observed) -> Option<Finding> {
+    let outcome = observed.outcome(Dial::OursAgain)?;
+    if matches!(outcome, Outcome::Accepted(_)) {
+        return None;
+    }
+    Some(
+        Finding::new(Rule::Inconclusive, Severity::Error, Dial::OursAgain)
+            .expected("accepted, as before the other dials")
+            .found(outcome)
+            .cause("it restarted meanwhile, or several daemons answer at this address")
+            .fix("kitcert verify"),
+    )
+}
+
+fn buildkit(answer: &Answer) -> Finding {
+    let finding = |severity| {
+        Finding::new(Rule::NotBuildkit, severity, Dial::Ours).expected("BuildKit with at least one worker")
+    };
+    let name = match &answer.buildkit {
+        Some(buildkit) => format!("{} {}", buildkit.package, buildkit.version).trim().to_owned(),
+        None => "a BuildKit too old to tell its version".to_owned(),
+    };
+    match (&answer.buildkit, &answer.workers) {
+        (None, None) => finding(Severity::Error)
+            .found("gRPC that knows neither Info nor ListWorkers")
+            .cause("another gRPC service listens there"),
+        (_, None) => finding(Severity::Warning).found(format!("{name}, and it does not tell its workers")),
+        (_, Some(workers)) if workers.is_empty() => finding(Severity::Error)
+            .found(format!("{name} without a worker"))
+            .cause("the daemon runs but cannot build: its log tells why no worker started"),
+        (_, Some(workers)) => {
+            let mut platforms: Vec<_> = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
+            platforms.sort_unstable();
+            platforms.dedup();
+            let count = workers.len();
+            let plural = if count == 1 { "" } else { "s" };
+            finding(Severity::Pass)
+                .found(format!("{name}, {count} worker{plural} ({})", platforms.join(", ")))
+        }
+    }
+}
+
+fn refused_above(above: &AboveTls, dialled: &Dialled) -> Finding {
+    match above {
+        AboveTls::Http(_) => Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
+            .expected("BuildKit's gRPC")
+            .found(&dialled.outcome)
+            .cause("a web server or a proxy answers, not BuildKit"),
+        AboveTls::Grpc { status: 7 | 16, .. } => {
+            refused(dialled.outcome.to_string()).cause("TLS let us in, and something above it did not")
+        }
+        AboveTls::Grpc { .. } => {
+            refused(dialled.outcome.to_string()).cause("a proxy without a daemon behind it, most likely")
+        }
+    }
+}
+
+fn refused(found: String) -> Finding {
+    Finding::new(Rule::OursRefused, Severity::Error, Dial::Ours).expected("accepted").found(found)
+}
+
+fn when(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Handshake => "during the handshake",
+        Moment::AfterHandshake => "after the handshake",
+    }
+}
+
+/// Why our certificate was refused, and what mends it: told apart by whether it was sent at all,
+/// by the alert, and by what the certificate itself says.
+fn cause_of_refusal(
+    how: &Refusal,
+    moment: Moment,
+    handshake: &Handshake,
+    local: &LocalFacts,
+) -> (String, String) {
+    let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()) else {
+        return ("there was no client certificate to show".to_owned(), local.reinstall());
+    };
+    if handshake.withheld {
+        let named = names(&handshake.asked);
+        let issuer = leaf.issuer();
+        let cause = format!(
+            "our certificate was not sent, nor would Go send it: {issuer} issued it, and the daemon asks for {named}"
+        );
+        return (cause, local.reinstall());
+    }
+    if let Some(cause) = fault_of_ours(leaf, local) {
+        return (cause, "kitcert install client".to_owned());
+    }
+    match how {
+        Refusal::Alert(alert) => cause_of_alert(*alert, leaf, local),
+        Refusal::Closed | Refusal::Reset if moment == Moment::Handshake => {
+            ("the daemon, or a proxy, ends the handshake without saying why".to_owned(), local.restart())
+        }
+        Refusal::Closed | Refusal::Reset => (
+            "the alert was lost, or its TLS sends none; most likely another CA's key is in its ca.pem"
+                .to_owned(),
+            local.reinstall(),
+        ),
+    }
+}
+
+/// What is wrong with our certificate for whoever looks at it.
+fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<String> {
+    let validity = leaf.validity();
+    if local.now > validity.not_after {
+        return Some(format!("our certificate expired at {}", validity.not_after.minute()));
+    }
+    if local.now < validity.not_before {
+        return Some(format!("our certificate is not valid before {}", validity.not_before.minute()));
+    }
+    let allows =
+        |usage: &ExtendedKeyUsage| matches!(usage, ExtendedKeyUsage::ClientAuth | ExtendedKeyUsage::Any);
+    let wrong_usage = leaf.extended_key_usages().is_some_and(|usages| !usages.iter().any(allows));
+    wrong_usage.then(|| "our certificate is not for clients: its usages lack clientAuth".to_owned())
+}
+
+/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's.
+fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String, String) {
+    match alert {
+        116 => (
+            "no certificate reached the daemon: the intermediate is missing from our file, or its ca.pem is damaged".to_owned(),
+            local.reinstall(),
+        ),
+        48 => (
+            format!("the daemon trusts a CA named {} that has another key", leaf.issuer()),
+            local.reinstall(),
+        ),
+        45 => (
+            format!("our certificate is valid until {}, so the daemon's clock is wrong", leaf.validity().not_after.minute()),
+            "on the daemon's machine: timedatectl status".to_owned(),
+        ),
+        42 | 46 => (
+            "an older daemon says this of every fault; most likely another CA is in its ca.pem".to_owned(),
+            local.reinstall(),
+        ),
+        40 => ("in TLS 1.2 this is said of a certificate that is missing or does not fit".to_owned(), local.reinstall()),
+        70 => ("the daemon speaks neither TLS 1.2 nor 1.3".to_owned(), "update the daemon".to_owned()),
+        112 => (
+            "a proxy before the daemon knows no server of that name".to_owned(),
+            "dial the daemon itself, or pass TCP through unopened".to_owned(),
+        ),
+        120 => ("the daemon does not speak h2".to_owned(), "update the daemon".to_owned()),
+        _ => ("the daemon does not say why".to_owned(), local.reinstall()),
+    }
+}
+
+fn names(asked: &Asked) -> String {
+    match asked {
+        Asked::For(names) if !names.is_empty() => {
+            names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>().join(" or ")
+        }
+        Asked::For(_) => "any".to_owned(),
+        Asked::Nothing => "none".to_owned(),
+    }
+}

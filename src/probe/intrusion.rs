@@ -1,0 +1,148 @@
+//! Whether those who must not get in are refused.
+
+use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
+use super::verdict::LocalFacts;
+use crate::model::{Finding, Rule, Severity};
+
+/// What a refusal rests on: it counts only while our own certificate is accepted, or a daemon
+/// that refuses everybody would pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Footing {
+    /// Ours was accepted before and after.
+    Firm,
+    /// It was not.
+    None,
+}
+
+impl Footing {
+    pub(super) fn of(observed: &Observed) -> Footing {
+        let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
+        if accepted(Dial::Ours) && accepted(Dial::OursAgain) { Footing::Firm } else { Footing::None }
+    }
+}
+
+/// Whether every one of the three that decide was refused by an alert or a close.
+pub(super) fn are_all_refused(observed: &Observed, footing: Footing) -> bool {
+    let refused = |dial: &Dial| matches!(observed.outcome(*dial), Some(Outcome::Refused { .. }));
+    footing == Footing::Firm && [Dial::Anonymous, Dial::Stranger, Dial::Plaintext].iter().all(refused)
+}
+
+/// One finding for each of them that was tried, and for a stranger that was not.
+pub(super) fn all(observed: &Observed, local: &LocalFacts, footing: Footing) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for dial in [Dial::Anonymous, Dial::Stranger, Dial::Plaintext, Dial::Expired, Dial::DaemonUsage] {
+        match observed.outcome(dial) {
+            Some(outcome) => findings.extend(finding(dial, outcome, observed, local, footing)),
+            None => findings.extend(untried(dial, observed)),
+        }
+    }
+    findings.extend(
+        observed
+            .outcome(Dial::Tls12)
+            .map(|outcome| Finding::new(Rule::Tls12Accepted, Severity::Info, Dial::Tls12).found(outcome)),
+    );
+    findings
+}
+
+fn finding(
+    dial: Dial,
+    outcome: &Outcome,
+    observed: &Observed,
+    local: &LocalFacts,
+    footing: Footing,
+) -> Option<Finding> {
+    let (rule, severity) = gravity(dial);
+    let unproven = |severity| {
+        Finding::new(Rule::Inconclusive, severity, dial).expected("an alert or a close").found(outcome)
+    };
+    Some(match outcome {
+        Outcome::Accepted(_) => Finding::new(rule, severity, dial)
+            .expected("refused")
+            .found("a call answered")
+            .cause(cause_of_acceptance(dial, observed))
+            .fix(local.reinstall()),
+        Outcome::Refused { .. } if footing == Footing::Firm => {
+            Finding::new(rule, Severity::Pass, dial).expected("refused").found(outcome)
+        }
+        // Whatever keeps ours out has its own finding, and explains all the others.
+        _ if has_said_it_all(observed) => return None,
+        Outcome::Refused { .. } => Finding::new(Rule::Inconclusive, Severity::Warning, dial)
+            .expected("refused while ours is accepted before and after")
+            .found(format!("{outcome}, and ours is not accepted"))
+            .cause("a daemon that refuses everybody proves nothing"),
+        Outcome::RefusedAbove(above) if is_a_refusal(above) => {
+            unproven(Severity::Warning).cause("TLS let it in; somebody above it, or a proxy, turned it away")
+        }
+        Outcome::RefusedAbove(_) => {
+            unproven(Severity::Error).cause("a proxy's word, which may be another the next time")
+        }
+        Outcome::Inconclusive(Inconclusive::TimedOut(_)) => {
+            unproven(Severity::Error).cause("silence is no refusal: the daemon may only be slow")
+        }
+        Outcome::Untrusted(_)
+        | Outcome::NotTls
+        | Outcome::Unreachable(_)
+        | Outcome::Inconclusive(Inconclusive::Protocol(_) | Inconclusive::NotDialled(_)) => {
+            unproven(Severity::Error)
+        }
+    })
+}
+
+/// Whether the first dial already ended for a reason that has nothing to do with who we are.
+fn has_said_it_all(observed: &Observed) -> bool {
+    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
+    matches!(first, None | Some(Outcome::Untrusted(_) | Outcome::NotTls | Outcome::Unreachable(_)))
+        || matches!(
+            first,
+            Some(Outcome::Inconclusive(Inconclusive::TimedOut(_) | Inconclusive::NotDialled(_)))
+        )
+}
+
+/// Only a stranger is always at hand, once a daemon was reached in earnest.
+fn untried(dial: Dial, observed: &Observed) -> Option<Finding> {
+    let in_earnest = observed.dials.contains_key(&Dial::Tls12);
+    (dial == Dial::Stranger && in_earnest).then(|| {
+        Finding::new(Rule::Inconclusive, Severity::Warning, dial)
+            .expected("refused")
+            .found("not tried")
+            .cause("there was no certificate of a stranger to show")
+    })
+}
+
+fn gravity(dial: Dial) -> (Rule, Severity) {
+    match dial {
+        Dial::Stranger => (Rule::StrangerAccepted, Severity::Critical),
+        Dial::Plaintext => (Rule::PlaintextAccepted, Severity::Critical),
+        Dial::Expired => (Rule::ExpiredAccepted, Severity::Error),
+        Dial::DaemonUsage => (Rule::DaemonUsageAccepted, Severity::Error),
+        Dial::Anonymous | Dial::Ours | Dial::OursAgain | Dial::Tls12 => {
+            (Rule::AnonymousAccepted, Severity::Critical)
+        }
+    }
+}
+
+fn cause_of_acceptance(dial: Dial, observed: &Observed) -> &'static str {
+    let asks = observed.handshake().is_some_and(|handshake| handshake.asked != Asked::Nothing);
+    let lets_anyone_in = matches!(observed.outcome(Dial::Anonymous), Some(Outcome::Accepted(_)));
+    match (dial, lets_anyone_in, asks) {
+        (Dial::Plaintext, _, _) => {
+            "no TLS at all: BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key"
+        }
+        (_, true, false) => "TLS has cert and key but no client CA",
+        (_, true, true) => "the daemon asks for a certificate and does not insist on one",
+        (Dial::Stranger, ..) => "the daemon looks at the names of a certificate and not at its signature",
+        (Dial::Expired, ..) => "the daemon's clock is behind, or it does not look at dates",
+        (Dial::DaemonUsage, ..) => {
+            "the daemon does not look at extended key usage: a stolen daemon key opens it"
+        }
+        _ => "the daemon lets in whoever asks",
+    }
+}
+
+/// PERMISSION_DENIED and UNAUTHENTICATED, and HTTP's 4xx, are meant as refusals.
+fn is_a_refusal(above: &AboveTls) -> bool {
+    match above {
+        AboveTls::Grpc { status, .. } => matches!(status, 7 | 16),
+        AboveTls::Http(status) => (400..500).contains(status),
+    }
+}

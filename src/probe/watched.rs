@@ -1,0 +1,140 @@
+//! A stream that remembers how it began and how it ended.
+//!
+//! The HTTP/2 library tells neither whether SETTINGS came first nor which alert ended the
+//! connection, and both decide the verdict.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::observed::Refusal;
+
+/// A stream whose first bytes may have been read already; it gives them out again.
+pub(super) struct Watched<S> {
+    stream: S,
+    unread: Vec<u8>,
+    record: Rc<RefCell<Record>>,
+}
+
+/// What was seen of a stream.
+#[derive(Default)]
+pub(super) struct Record {
+    /// The first bytes read, at most a frame header and the text of a short HTTP/1 answer.
+    pub(super) first: Vec<u8>,
+    /// How the peer ended it.
+    pub(super) end: Option<End>,
+}
+
+/// How a peer ended a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Refused(Refusal),
+    Broken(String),
+}
+
+impl Record {
+    /// Whether the peer began with a SETTINGS frame that is not an acknowledgement: what a server
+    /// must send first (RFC 9113 section 3.4).
+    pub(super) fn began_with_settings(&self) -> bool {
+        matches!(self.first.get(..9), Some([_, _, _, SETTINGS, flags, 0, 0, 0, 0]) if flags & ACKNOWLEDGEMENT == 0)
+    }
+
+    /// The status of an answer in HTTP/1, which a server gives that does not know HTTP/2.
+    pub(super) fn http1_status(&self) -> Option<u16> {
+        let rest = self.first.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+        std::str::from_utf8(rest).ok()?.parse().ok()
+    }
+}
+
+impl End {
+    /// What an error of reading or writing means.
+    pub(super) fn of(error: &io::Error) -> End {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match (inner, error.kind()) {
+            (Some(rustls::Error::AlertReceived(alert)), _) => End::Refused(Refusal::Alert((*alert).into())),
+            (Some(other), _) => End::Broken(other.to_string()),
+            (None, io::ErrorKind::UnexpectedEof) => End::Refused(Refusal::Closed),
+            (
+                None,
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted,
+            ) => End::Refused(Refusal::Reset),
+            (None, _) => End::Broken(error.to_string()),
+        }
+    }
+}
+
+impl<S> Watched<S> {
+    /// Watches `stream`, of which `unread` has been read already, and writes to `record`.
+    pub(super) fn new(stream: S, unread: Vec<u8>, record: Rc<RefCell<Record>>) -> Watched<S> {
+        record.borrow_mut().first = unread.iter().copied().take(LONGEST_BEGINNING).collect();
+        Watched { stream, unread, record }
+    }
+
+    fn note_end(&self, end: End) {
+        let mut record = self.record.borrow_mut();
+        // An alert that is read after a write has failed says more than the failure.
+        let says_more = matches!(end, End::Refused(Refusal::Alert(_)));
+        if record.end.is_none() || says_more {
+            record.end = Some(end);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let count = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.drain(..count).collect::<Vec<_>>());
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match &result {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before && buffer.remaining() > 0 => {
+                self.note_end(End::Refused(Refusal::Closed));
+            }
+            Poll::Ready(Ok(())) => {
+                let mut record = self.record.borrow_mut();
+                let room = LONGEST_BEGINNING.saturating_sub(record.first.len());
+                record.first.extend(buffer.filled().iter().skip(before).take(room));
+            }
+            Poll::Ready(Err(error)) => self.note_end(End::of(error)),
+            Poll::Pending => {}
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Err(error)) = &result {
+            self.note_end(End::of(error));
+        }
+        result
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+const SETTINGS: u8 = 4;
+const ACKNOWLEDGEMENT: u8 = 1;
+const LONGEST_BEGINNING: usize = 64;

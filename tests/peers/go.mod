@@ -1,0 +1,3 @@
+module kitcert/peers
+
+go 1.24

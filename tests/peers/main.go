@@ -1,0 +1,67 @@
+// Peers is the Go side of kitcert's tests: a daemon and a client whose TLS is configured exactly
+// as buildkitd's and its clients' are, from Go's standard library alone.
+//
+//	peers serve --addr 127.0.0.1:0 --cert FILE --key FILE --ca FILE [options]
+//	    a daemon; prints "listening 127.0.0.1:PORT" once it does, and ends with its standard input
+//	    or by a signal. Options:
+//	      --no-ca              cert and key without ca: anyone is accepted, as buildkitd does
+//	      --tls12              nothing newer than TLS 1.2
+//	      --no-alpn            selects no protocol, as earthly/buildkitd does
+//	      --plaintext          no TLS at all
+//	      --silent             accepts connections and never says a word
+//	      --slow DURATION      waits that long before the handshake
+//	      --lenient            completes the handshake with anyone, sends SETTINGS, and answers
+//	                           400 to whoever has no right certificate, as nginx does
+//	      --workers N          lists that many workers (1)
+//	      --grpc-status N      answers every call with that gRPC status
+//	      --http-status N      answers every call with that HTTP status
+//	      --no-info            knows no Info, as old daemons
+//	      --idle SECONDS       tells sessions and idle seconds, as Earthly's daemon does
+//	peers check-bundle FILE
+//	    what AppendCertsFromPEM makes of a bundle: one line a block, "kept SHA-256 SUBJECT" or
+//	    "dropped REASON"; then "loads" or "fails"
+//	peers verify --ca FILE --role server|client [--name HOST] [--at RFC3339] [FILE...]
+//	    one line a certificate file (the leaf, then intermediates): "ok FILE" or
+//	    "refused FILE: ERROR"; without FILEs, their names are read from standard input, one a line
+//	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
+//	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
+//	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
+//
+// Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
+// cannot be used.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+)
+
+// errRefused ends a command whose verdict has been printed already.
+var errRefused = errors.New("refused")
+
+func main() {
+	commands := map[string]func([]string) error{
+		"serve":        serve,
+		"check-bundle": checkBundle,
+		"verify":       verify,
+		"client":       client,
+	}
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client …")
+		os.Exit(2)
+	}
+	switch err := commands[os.Args[1]](os.Args[2:]); {
+	case err == nil:
+	case errors.Is(err, errRefused):
+		os.Exit(1)
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+}
+
+func newFlags(name string) *flag.FlagSet {
+	return flag.NewFlagSet(name, flag.ExitOnError)
+}

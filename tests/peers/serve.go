@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+type daemon struct {
+	cert, key, ca                             string
+	noCA, tls12, noALPN                       bool
+	plaintext, silent, lenient, noInfo        bool
+	slow                                      time.Duration
+	workers, grpcStatus, httpStatus, idleTime int
+}
+
+func serve(arguments []string) error {
+	var d daemon
+	flags := newFlags("serve")
+	address := flags.String("addr", "127.0.0.1:0", "")
+	flags.StringVar(&d.cert, "cert", "", "")
+	flags.StringVar(&d.key, "key", "", "")
+	flags.StringVar(&d.ca, "ca", "", "")
+	flags.BoolVar(&d.noCA, "no-ca", false, "")
+	flags.BoolVar(&d.tls12, "tls12", false, "")
+	flags.BoolVar(&d.noALPN, "no-alpn", false, "")
+	flags.BoolVar(&d.plaintext, "plaintext", false, "")
+	flags.BoolVar(&d.silent, "silent", false, "")
+	flags.BoolVar(&d.lenient, "lenient", false, "")
+	flags.BoolVar(&d.noInfo, "no-info", false, "")
+	flags.DurationVar(&d.slow, "slow", 0, "")
+	flags.IntVar(&d.workers, "workers", 1, "")
+	flags.IntVar(&d.grpcStatus, "grpc-status", 0, "")
+	flags.IntVar(&d.httpStatus, "http-status", 200, "")
+	flags.IntVar(&d.idleTime, "idle", -1, "")
+	flags.Parse(arguments)
+
+	var config *tls.Config
+	if !d.plaintext && !d.silent {
+		var err error
+		if config, err = d.tlsConfig(); err != nil {
+			return err
+		}
+	}
+	listener, err := net.Listen("tcp", *address)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening %s\n", listener.Addr())
+	go endWithInput()
+	if d.silent {
+		return holdForever(listener)
+	}
+	ready := &handshaken{listener: listener, conns: make(chan net.Conn)}
+	go ready.accept(config, d.slow)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	server := http.Server{Handler: d.handler(), Protocols: &protocols, ErrorLog: log.New(io.Discard, "", 0)}
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, peerKey{}, conn.(*prefaced).verified)
+	}
+	return server.Serve(ready)
+}
+
+// tlsConfig is serverCredentials of buildkitd's main.go: LoadX509KeyPair, NextProtos h2, and with
+// a ca RequireAndVerifyClientCert; no MinVersion, no other option.
+func (d *daemon) tlsConfig() (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(d.cert, d.key)
+	if err != nil {
+		return nil, fmt.Errorf("could not load server key pair: %w", err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}}
+	if d.noALPN {
+		config.NextProtos = nil
+	}
+	if d.tls12 {
+		config.MaxVersion = tls.VersionTLS12
+	}
+	if d.noCA {
+		return config, nil
+	}
+	pem, err := os.ReadFile(d.ca)
+	if err != nil {
+		return nil, fmt.Errorf("could not read ca certificate: %w", err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("failed to append ca cert")
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	if d.lenient {
+		config.ClientAuth = tls.RequestClientCert
+	}
+	return config, nil
+}
+
+// handshaken is a listener of connections whose handshake is over. It is done here, not by
+// net/http, so that a connection without ALPN can be served too.
+type handshaken struct {
+	listener net.Listener
+	conns    chan net.Conn
+}
+
+func (h *handshaken) accept(config *tls.Config, slow time.Duration) {
+	for {
+		conn, err := h.listener.Accept()
+		if err != nil {
+			close(h.conns)
+			return
+		}
+		go func() {
+			time.Sleep(slow)
+			ready := &prefaced{Conn: conn, given: []byte(preface), owed: len(preface)}
+			if config != nil {
+				secure := tls.Server(conn, config)
+				if secure.Handshake() != nil {
+					conn.Close()
+					return
+				}
+				ready.Conn = secure
+				ready.verified = trusted(secure.ConnectionState(), config)
+			}
+			h.conns <- ready
+		}()
+	}
+}
+
+func trusted(state tls.ConnectionState, config *tls.Config) bool {
+	if config.ClientCAs == nil {
+		return true
+	}
+	return len(state.PeerCertificates) > 0 && verifyChain(state.PeerCertificates, x509.VerifyOptions{
+		Roots:     config.ClientCAs,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}) == nil
+}
+
+func (h *handshaken) Accept() (net.Conn, error) {
+	conn, open := <-h.conns
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (h *handshaken) Close() error   { return h.listener.Close() }
+func (h *handshaken) Addr() net.Addr { return h.listener.Addr() }
+
+// prefaced hands net/http the client's preface before it has come, and swallows it when it does:
+// so SETTINGS are sent first, as grpc-go's server sends them.
+type prefaced struct {
+	net.Conn
+	given    []byte
+	owed     int
+	verified bool
+}
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+func (p *prefaced) Read(buffer []byte) (int, error) {
+	if len(p.given) > 0 {
+		count := copy(buffer, p.given)
+		p.given = p.given[count:]
+		return count, nil
+	}
+	if p.owed > 0 {
+		theirs := make([]byte, p.owed)
+		if _, err := io.ReadFull(p.Conn, theirs); err != nil {
+			return 0, err
+		}
+		if string(theirs) != preface {
+			p.Conn.Close()
+			return 0, errors.New("not HTTP/2")
+		}
+		p.owed = 0
+	}
+	return p.Conn.Read(buffer)
+}
+
+type peerKey struct{}
+
+func (d *daemon) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20))
+		if verified, _ := r.Context().Value(peerKey{}).(bool); d.lenient && !verified {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if d.httpStatus != http.StatusOK {
+			w.WriteHeader(d.httpStatus)
+			return
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		body, known := d.answer(r.URL.Path)
+		status := d.grpcStatus
+		if !known {
+			status = 12
+		}
+		if status != 0 {
+			w.Header().Set("Grpc-Status", strconv.Itoa(status))
+			w.Header().Set("Grpc-Message", "as asked")
+			return
+		}
+		length := len(body)
+		w.Write(append([]byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}, body...))
+		w.(http.Flusher).Flush()
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	})
+}
+
+func (d *daemon) answer(path string) ([]byte, bool) {
+	version := concat(text(1, "github.com/moby/buildkit"), text(2, "v0.0.0-peer"), text(3, "0123456789abcdef"))
+	switch path {
+	case "/moby.buildkit.v1.Control/Info":
+		info := message(1, version)
+		if d.idleTime >= 0 {
+			info = concat(info, number(101, 0), number(102, d.idleTime))
+		}
+		return info, !d.noInfo
+	case "/moby.buildkit.v1.Control/ListWorkers":
+		var workers []byte
+		for index := range d.workers {
+			platform := concat(text(1, "amd64"), text(2, "linux"))
+			worker := concat(text(1, fmt.Sprintf("worker-%d", index)), message(3, platform), message(5, version))
+			workers = append(workers, message(1, worker)...)
+		}
+		return workers, true
+	}
+	return nil, false
+}
+
+func text(field int, value string) []byte    { return message(field, []byte(value)) }
+func message(field int, value []byte) []byte { return concat(varint(field<<3|2), varint(len(value)), value) }
+func number(field, value int) []byte         { return concat(varint(field<<3), varint(value)) }
+
+func concat(parts ...[]byte) (all []byte) {
+	for _, part := range parts {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func varint(value int) (octets []byte) {
+	for value >= 0x80 {
+		octets = append(octets, byte(value)|0x80)
+		value >>= 7
+	}
+	return append(octets, byte(value))
+}
+
+func holdForever(listener net.Listener) error {
+	var held []net.Conn
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		held = append(held, conn)
+	}
+}
+
+// endWithInput ends the process with whoever started it, so that no test leaves one behind.
+func endWithInput() {
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
