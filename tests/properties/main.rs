@@ -2,5 +2,7 @@
 //! agree.
 
 mod chains;
+mod chains_by_hand;
+mod entities;
 mod issuing;
 mod peers;
