@@ -7,7 +7,9 @@ use super::prove::Credentials;
 use super::state_change::{identity_folder, load_authority, read_key};
 use crate::layout::{ClientConfig, ClientTool, SetFile, client_place};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
-use crate::model::{Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
+use crate::model::{
+    Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity,
+};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
 use crate::store::{KeyPresence, Observation, earthly_home, exists, read, read_if_present};
@@ -63,11 +65,13 @@ impl Configured {
 /// Reads the config of this user's Earthly. The host of the environment wins, as it does there.
 pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
     let environment = context.environment;
-    let host = ["EARTH_BUILDKIT_HOST", "EARTHLY_BUILDKIT_HOST"].into_iter().find_map(|name| environment.variable(name));
+    let host = ["EARTH_BUILDKIT_HOST", "EARTHLY_BUILDKIT_HOST"]
+        .into_iter()
+        .find_map(|name| environment.variable(name));
     let mut configured = Configured { host: host.map(str::to_owned), ..Configured::default() };
     let home = earthly_home(environment)?;
     for tool in [ClientTool::Earthly, ClientTool::Earthbuild] {
-        let place = client_place(tool, environment, &home, None, None, &exists)?;
+        let place = client_place(tool, environment, &home, None, &exists)?;
         let Some(config) = place.config else { continue };
         let Some(file) = read_if_present(&config.path, LARGEST_PEM)? else { continue };
         let read = ClientConfig::parse(&file.bytes, &config.path)?;
@@ -121,7 +125,8 @@ fn automatic(context: &Context<'_>, observation: &Observation) -> Result<Client,
     if let Some((name, _)) = usable {
         return of_state(context, observation, name);
     }
-    let trust = TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect());
+    let trust =
+        TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect());
     let Some(authority) = authority(context, observation)? else {
         return Ok(Client {
             described: "nobody: no client's key and no CA key is at hand".to_owned(),
@@ -136,7 +141,11 @@ fn automatic(context: &Context<'_>, observation: &Observation) -> Result<Client,
     Ok(Client { described, trust, identity: Some(identity), authority: Some(authority), files: None })
 }
 
-fn of_state(context: &Context<'_>, observation: &Observation, name: &IdentityName) -> Result<Client, Failure> {
+fn of_state(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Result<Client, Failure> {
     let failure = |expected: &str, found: &str| {
         Failure::new("dialling as client", name).expected(expected).found(found).hint("kitcert status")
     };
@@ -152,14 +161,22 @@ fn of_state(context: &Context<'_>, observation: &Observation, name: &IdentityNam
         trust: current.trust.clone(),
         identity: Some(Identity { chain: current.chain.clone(), key }),
         authority: authority(context, observation)?,
-        files: Some(ClientFiles { authority: file("ca.pem"), certificate: file("cert.pem"), key: file("key.pem") }),
+        files: Some(ClientFiles {
+            authority: file("ca.pem"),
+            certificate: file("cert.pem"),
+            key: file("key.pem"),
+        }),
     })
 }
 
 fn of_files(files: &ClientFiles) -> Result<Client, Failure> {
     let subject = |path: &Path| path.display().to_string();
-    let trust = TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &subject(&files.authority))?;
-    let chain = Certificate::chain_from_pem(&read(&files.certificate, LARGEST_PEM)?.bytes, &subject(&files.certificate))?;
+    let trust =
+        TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &subject(&files.authority))?;
+    let chain = Certificate::chain_from_pem(
+        &read(&files.certificate, LARGEST_PEM)?.bytes,
+        &subject(&files.certificate),
+    )?;
     let key = PrivateKey::from_pem(&read(&files.key, LARGEST_PEM)?.bytes, &subject(&files.key))?;
     Ok(Client {
         described: subject(&files.certificate),
@@ -184,7 +201,10 @@ fn in_directory(folder: &Path) -> Result<ClientFiles, Failure> {
     })
 }
 
-fn authority(context: &Context<'_>, observation: &Observation) -> Result<Option<CertificateAuthority>, Failure> {
+fn authority(
+    context: &Context<'_>,
+    observation: &Observation,
+) -> Result<Option<CertificateAuthority>, Failure> {
     match observation.issuing_authority(context.environment.now()) {
         Some(_) => load_authority(context, Some(observation)).map(Some),
         None => Ok(None),

@@ -1,13 +1,13 @@
 //! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::{Context, PATIENCE};
 use super::credentials::{self, Client};
 use super::files;
 use crate::layout::DaemonEntry;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity, SubjectAltName};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
@@ -94,15 +94,16 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     let configured = credentials::configured(context)?;
     let endpoint = endpoint_of(context, request, observation.as_ref(), &configured)?;
     let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
-    let client = credentials::choose(context, &request.credentials, observation.as_ref(), &configured, &endpoint)?;
+    let client = credentials::choose(context, &request.credentials, observation.as_ref(), &configured)?;
     let mut findings = files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?;
     if request.target == Target::Configured {
         findings.extend(configured.findings.iter().cloned());
     }
     let observed = dial(context, &client, &endpoint, request.deadline)?;
-    let verdict = judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
-    let recorded = match (&observation, &daemon, &verdict) {
-        (Some(observation), Some((name, _)), verdict) if proves(verdict, &findings) => {
+    let verdict =
+        judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
+    let recorded = match (&observation, &daemon) {
+        (Some(observation), Some((name, _))) if proves(&verdict, &findings) => {
             record(context, observation, name, &observed)?
         }
         _ => Recorded::Unchanged,
@@ -133,13 +134,16 @@ fn endpoint_of(
             let listed = observation.inventory.daemons.get(name);
             listed.map(|daemon| daemon.endpoint.clone()).ok_or_else(|| unknown_daemon(name, observation))
         }
-        Target::Configured => configured.endpoint()?.map_or_else(|| the_only_endpoint(context, observation), Ok),
+        Target::Configured => {
+            configured.endpoint()?.map_or_else(|| the_only_endpoint(context, observation), Ok)
+        }
     }
 }
 
 /// Without a config that names a host, the state's one daemon is meant.
 fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
-    let daemons: Vec<&DaemonEntry> = observation.iter().flat_map(|found| found.inventory.daemons.values()).collect();
+    let daemons: Vec<&DaemonEntry> =
+        observation.iter().flat_map(|found| found.inventory.daemons.values()).collect();
     match daemons.as_slice() {
         [only] => Ok(only.endpoint.clone()),
         several => Err(Failure::new("choosing", "a daemon to verify")
@@ -160,7 +164,11 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
 
 /// The daemon of the state that an endpoint belongs to: the one that was named, else the one with
 /// that endpoint, else the only one with that host.
-fn daemon_of(target: &Target, observation: Option<&Observation>, endpoint: &Endpoint) -> Option<(IdentityName, DaemonEntry)> {
+fn daemon_of(
+    target: &Target,
+    observation: Option<&Observation>,
+    endpoint: &Endpoint,
+) -> Option<(IdentityName, DaemonEntry)> {
     let daemons = &observation?.inventory.daemons;
     let entry = |name: &IdentityName| Some((name.clone(), daemons.get(name)?.clone()));
     if let Target::Daemon(name) = target {
@@ -176,7 +184,12 @@ fn daemon_of(target: &Target, observation: Option<&Observation>, endpoint: &Endp
     }
 }
 
-fn dial(context: &Context<'_>, client: &Client, endpoint: &Endpoint, deadline: Lifetime) -> Result<Observed, Failure> {
+fn dial(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    deadline: Lifetime,
+) -> Result<Observed, Failure> {
     let strangers = credentials::strangers(context, client)?;
     let request = probe::Request {
         endpoint,
@@ -200,7 +213,7 @@ fn local_facts(
     endpoint: &Endpoint,
 ) -> Result<LocalFacts, Failure> {
     let installed = match (observation, daemon) {
-        (Some(observation), Some((name, entry))) => files::installed(context, observation, name, entry)?,
+        (Some(observation), Some((name, entry))) => files::installed(observation, name, entry)?,
         _ => files::InstalledSet::default(),
     };
     Ok(LocalFacts {
@@ -211,7 +224,7 @@ fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.map(|(_, entry)| files::restart_command(entry)),
+        restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
     })
 }
 
@@ -250,7 +263,9 @@ fn record(
 fn last_line(verdict: &Verdict, files: &[Finding]) -> String {
     match files.iter().filter(|finding| finding.severity >= Severity::Error).count() {
         0 => verdict.summary.clone(),
-        count => format!("{}; {count} fault{} in the files", verdict.summary, if count == 1 { "" } else { "s" }),
+        count => {
+            format!("{}; {count} fault{} in the files", verdict.summary, if count == 1 { "" } else { "s" })
+        }
     }
 }
 

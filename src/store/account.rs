@@ -20,7 +20,10 @@ pub fn numeric_owner(owner: &Owner) -> Result<Ownership, Failure> {
         Failure::new(format!("looking up the {kind}"), name)
             .expected(format!("a number, or a name of {file}"))
             .found("neither")
-            .hint(format!("getent {} {name}   # then give the number", if kind == "user" { "passwd" } else { "group" }))
+            .hint(format!(
+                "getent {} {name}   # then give the number",
+                if kind == "user" { "passwd" } else { "group" }
+            ))
             .exit(ExitCode::Usage)
     };
     let user = number_of(owner.user(), PASSWD)?.ok_or_else(|| unknown("user", owner.user(), PASSWD))?;
@@ -45,7 +48,10 @@ pub fn earthly_home(environment: &Environment) -> Result<PathBuf, Failure> {
     }
     let own = account_by(|account| account.user == environment.user_id())?;
     own.map(|account| account.home).ok_or_else(|| {
-        Failure::new("looking for", "the home directory").expected("HOME").found("none").hint("HOME=/root kitcert …")
+        Failure::new("looking for", "the home directory")
+            .expected("HOME")
+            .found("none")
+            .hint("HOME=/root kitcert …")
     })
 }
 
@@ -55,7 +61,9 @@ pub fn earthly_home(environment: &Environment) -> Result<PathBuf, Failure> {
 /// # Errors
 /// /etc/passwd cannot be read.
 pub fn owner_of_home(environment: &Environment, home: &Path) -> Result<Option<Ownership>, Failure> {
-    let Some(user) = environment.variable("SUDO_USER").filter(|_| environment.is_root()) else { return Ok(None) };
+    let Some(user) = environment.variable("SUDO_USER").filter(|_| environment.is_root()) else {
+        return Ok(None);
+    };
     let account = account_by(|account| account.name == user && account.home == home)?;
     Ok(account.map(|account| Ownership { user: account.user, group: account.group }))
 }

@@ -32,9 +32,15 @@ pub struct StagedChange<'a> {
 }
 
 impl<'a> StagedChange<'a> {
-    pub(super) fn begin(state: &'a Directory, staged: PathBuf, published: PathBuf) -> Result<StagedChange<'a>, Failure> {
+    pub(super) fn begin(
+        state: &'a Directory,
+        staged: PathBuf,
+        published: PathBuf,
+    ) -> Result<StagedChange<'a>, Failure> {
         state.make_folder(&staged, 0o700, None)?;
-        let folder = state.folder(&staged)?.ok_or_else(|| trouble("opening", &state.path().join(&staged), Errno::NOENT))?;
+        let folder = state
+            .folder(&staged)?
+            .ok_or_else(|| trouble("opening", &state.path().join(&staged), Errno::NOENT))?;
         Ok(StagedChange { state, folder, staged, published, files: AtomicUsize::new(0) })
     }
 
@@ -72,7 +78,8 @@ impl<'a> StagedChange<'a> {
     /// There is none, or it cannot be read.
     pub fn read_back(&self, relative: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let file = self.folder.read(relative, LARGEST_PEM)?;
-        file.map(|file| file.bytes).ok_or_else(|| trouble("reading back", &self.folder.path().join(relative), Errno::NOENT))
+        file.map(|file| file.bytes)
+            .ok_or_else(|| trouble("reading back", &self.folder.path().join(relative), Errno::NOENT))
     }
 
     /// Makes the change durable, publishes it, and moves it into place.
@@ -154,7 +161,9 @@ struct Touched {
 fn merge(from: &Directory, to: &Directory, pass: Pass, touched: &mut Touched) -> Result<(), Failure> {
     for name in from.names()? {
         let path = Path::new(&name);
-        if name == OsStr::new(APPENDED) || (pass == Pass::Issued && from.path().parent() == Some(to.path()) && name != ISSUED) {
+        if name == OsStr::new(APPENDED)
+            || (pass == Pass::Issued && from.path().parent() == Some(to.path()) && name != ISSUED)
+        {
             continue;
         }
         match (from.entry(path)?, pass) {
@@ -183,7 +192,8 @@ fn append_all(from: &Directory, state: &Directory) -> Result<(), Failure> {
         let path = state.path().join(name);
         let failed = |errno| trouble("appending to", &path, errno);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(state.handle(), name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        let file =
+            rustix::fs::openat(state.handle(), name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         let size = rustix::fs::fstat(&file).map_err(failed)?.st_size.unsigned_abs();
         let length = addition.bytes.len();
         let mut end = vec![0; length];
@@ -204,7 +214,9 @@ fn append_all(from: &Directory, state: &Directory) -> Result<(), Failure> {
 fn refuse_overwriting(staged: &Directory, state: &Directory) -> Result<(), Failure> {
     for name in staged.names()? {
         let path = Path::new(&name);
-        let (Some(Entry::Folder), Some(Entry::Folder)) = (staged.entry(path)?, state.entry(path)?) else { continue };
+        let (Some(Entry::Folder), Some(Entry::Folder)) = (staged.entry(path)?, state.entry(path)?) else {
+            continue;
+        };
         if name.as_bytes().starts_with(b"gen-") {
             return Err(trouble("adding the generation", &state.path().join(path), Errno::EXIST));
         }

@@ -62,7 +62,8 @@ impl Directory {
     /// absent for another reason than that it does not exist.
     pub fn open_trusted(path: &Path, trusted: &[u32]) -> Result<Option<Directory>, Failure> {
         let mut left: VecDeque<OsString> = names_of(path);
-        let mut at = open_folder(None, Path::new("/")).map_err(|errno| trouble("opening", Path::new("/"), errno))?;
+        let mut at =
+            open_folder(None, Path::new("/")).map_err(|errno| trouble("opening", Path::new("/"), errno))?;
         let mut shown = PathBuf::from("/");
         let mut links = 0;
         while let Some(name) = left.pop_front() {
@@ -82,11 +83,13 @@ impl Directory {
                 let target = target.map_err(|errno| trouble("reading the link", &next, errno))?;
                 let target = shown.join(PathBuf::from(OsString::from_vec(target.into_bytes())));
                 left = names_of(&target).into_iter().chain(left).collect();
-                at = open_folder(None, Path::new("/")).map_err(|errno| trouble("opening", Path::new("/"), errno))?;
+                at = open_folder(None, Path::new("/"))
+                    .map_err(|errno| trouble("opening", Path::new("/"), errno))?;
                 shown = PathBuf::from("/");
                 continue;
             }
-            at = open_folder(Some(&at), Path::new(&name)).map_err(|errno| trouble("opening", &next, errno))?;
+            at =
+                open_folder(Some(&at), Path::new(&name)).map_err(|errno| trouble("opening", &next, errno))?;
             let status = rustix::fs::fstat(&at).map_err(|errno| trouble("opening", &next, errno))?;
             refuse_hostile(&next, &status, trusted)?;
             shown = next;
@@ -96,7 +99,12 @@ impl Directory {
 
     /// Opens a folder as [`Directory::open_trusted`] does, and makes what is missing of it: its
     /// parents 0755, itself with `mode`.
-    pub fn make_trusted(path: &Path, mode: u32, trusted: &[u32], owner: Option<Ownership>) -> Result<Directory, Failure> {
+    pub fn make_trusted(
+        path: &Path,
+        mode: u32,
+        trusted: &[u32],
+        owner: Option<Ownership>,
+    ) -> Result<Directory, Failure> {
         if let Some(directory) = Directory::open_trusted(path, trusted)? {
             return Ok(directory);
         }
@@ -134,7 +142,13 @@ impl Directory {
 
     /// Makes a new file with those bytes. It is 0600 from the first instant, and gets its owner
     /// and its wider mode, if any, when it is whole.
-    pub fn make_file(&self, name: &Path, bytes: &[u8], mode: FileMode, owner: Option<Ownership>) -> Result<OwnedFd, Errno> {
+    pub fn make_file(
+        &self,
+        name: &Path,
+        bytes: &[u8],
+        mode: FileMode,
+        owner: Option<Ownership>,
+    ) -> Result<OwnedFd, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
         let mut left = bytes;
@@ -320,7 +334,9 @@ fn refuse_hostile(path: &Path, status: &Stat, trusted: &[u32]) -> Result<(), Fai
 fn set_owner(handle: &OwnedFd, owner: Option<Ownership>) -> Result<(), Errno> {
     match owner {
         None => Ok(()),
-        Some(owner) => rustix::fs::fchown(handle, Some(Uid::from_raw(owner.user)), Some(Gid::from_raw(owner.group))),
+        Some(owner) => {
+            rustix::fs::fchown(handle, Some(Uid::from_raw(owner.user)), Some(Gid::from_raw(owner.group)))
+        }
     }
 }
 

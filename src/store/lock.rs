@@ -32,7 +32,10 @@ impl StateLock {
         wait(&mut file, &path, patience)?;
         // Who holds it is for the message of whoever waits; nothing depends on it.
         let holder = format!("{} {}\n", std::process::id(), command_line());
-        let _ = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(holder.as_bytes()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(holder.as_bytes()));
         let lock = StateLock { folder, _file: file };
         lock.tidy()?;
         Ok(lock)

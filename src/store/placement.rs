@@ -74,7 +74,9 @@ impl FileSet {
 
     fn read_if_whole(folder: &Path) -> Result<Option<FileSet>, Failure> {
         let file = |name| read_if_present(&folder.join(name), LARGEST_PEM);
-        let (Some(authority), Some(certificate), Some(key)) = (file(FILES[0])?, file(FILES[1])?, file(FILES[2])?) else {
+        let (Some(authority), Some(certificate), Some(key)) =
+            (file(FILES[0])?, file(FILES[1])?, file(FILES[2])?)
+        else {
             return Ok(None);
         };
         Ok(Some(FileSet {
@@ -129,7 +131,8 @@ impl Placement {
     /// # Errors
     /// It cannot be looked at, or a parent is one that others can write.
     pub fn observe(&self) -> Result<PlacedFiles, Failure> {
-        let links = self.links.iter().map(|(path, file)| self.link_state(path, file)).collect::<Result<_, _>>()?;
+        let links =
+            self.links.iter().map(|(path, file)| self.link_state(path, file)).collect::<Result<_, _>>()?;
         let Some(folder) = Directory::open_trusted(&self.folder, &self.trusted())? else {
             return Ok(PlacedFiles { current: None, next_generation: 1, links });
         };
@@ -178,7 +181,9 @@ impl Placement {
         let staged = Path::new(STAGED);
         folder.remove_folder_if_present(staged)?;
         folder.make_folder(staged, 0o755, self.owner)?;
-        let inner = folder.folder(staged)?.ok_or_else(|| trouble("opening", &self.folder.join(staged), rustix::io::Errno::NOENT))?;
+        let inner = folder
+            .folder(staged)?
+            .ok_or_else(|| trouble("opening", &self.folder.join(staged), rustix::io::Errno::NOENT))?;
         for (name, bytes, mode) in files.files() {
             let failed = |errno| trouble("writing", &self.folder.join(STAGED).join(name), errno);
             let file = inner.make_file(Path::new(name), bytes, mode, self.owner).map_err(failed)?;
@@ -198,7 +203,9 @@ impl Placement {
 
     fn link_state(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
         let (parent, name) = split(path)?;
-        let Some(parent) = Directory::open_trusted(parent, &self.trusted())? else { return Ok(LinkState::Absent) };
+        let Some(parent) = Directory::open_trusted(parent, &self.trusted())? else {
+            return Ok(LinkState::Absent);
+        };
         let foreign = |what: String| LinkState::Foreign { path: path.to_owned(), what };
         Ok(match parent.entry(name)? {
             None => LinkState::Absent,
@@ -215,7 +222,8 @@ impl Placement {
     /// Where a link leads: from its own folder, relatively, so that a root can be moved.
     fn target_of(&self, link: &Path, file: &str) -> PathBuf {
         let from = link.parent().unwrap_or(Path::new("/"));
-        let shared = from.components().zip(self.folder.components()).take_while(|(one, other)| one == other).count();
+        let shared =
+            from.components().zip(self.folder.components()).take_while(|(one, other)| one == other).count();
         let up = from.components().skip(shared).map(|_| Path::new(".."));
         let down: PathBuf = self.folder.components().skip(shared).collect();
         up.collect::<PathBuf>().join(down).join(CURRENT).join(file)

@@ -56,7 +56,9 @@ pub fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure
     let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
     read.map_err(|error| Failure::new("reading", "standard input").found(error))?;
     if bytes.len() > largest {
-        return Err(Failure::new("reading", "standard input").expected(format!("at most {largest} bytes")).found("more"));
+        return Err(Failure::new("reading", "standard input")
+            .expected(format!("at most {largest} bytes"))
+            .found("more"));
     }
     Ok(bytes)
 }
@@ -72,7 +74,11 @@ pub(super) fn read_open(file: OwnedFd, path: &Path, largest: usize) -> Result<Re
     match FileType::from_raw_mode(status.st_mode) {
         FileType::RegularFile => {}
         FileType::Directory => return Err(trouble("reading", path, Errno::ISDIR)),
-        _ => return Err(Failure::new("reading", path.display()).expected("a file").found("something that is none")),
+        _ => {
+            return Err(Failure::new("reading", path.display())
+                .expected("a file")
+                .found("something that is none"));
+        }
     }
     let too_large = || {
         Err(Failure::new("reading", path.display())

@@ -6,8 +6,8 @@ use rustix::fs::{Gid, Mode, Uid};
 
 use super::directory::{Directory, Entry, FileMode, Ownership};
 use super::trouble::trouble;
-use crate::model::{ExitCode, Failure};
 use crate::model::profile::LARGEST_PEM;
+use crate::model::{ExitCode, Failure};
 
 /// Replaces the contents of a config file at one instant, or makes it.
 ///
@@ -17,7 +17,12 @@ use crate::model::profile::LARGEST_PEM;
 /// # Errors
 /// The file is not what was read any more (busy: safe to retry); a folder that others can write;
 /// a disk that does not take it. The file is as it was then.
-pub fn replace_file(path: &Path, expected: Option<&[u8]>, contents: &[u8], owner: Option<Ownership>) -> Result<(), Failure> {
+pub fn replace_file(
+    path: &Path,
+    expected: Option<&[u8]>,
+    contents: &[u8],
+    owner: Option<Ownership>,
+) -> Result<(), Failure> {
     let trusted: Vec<u32> = owner.iter().map(|owner| owner.user).collect();
     let path = follow(path, &trusted)?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

@@ -124,8 +124,8 @@ fn refuse_shared(folder: &Directory) -> Result<(), Failure> {
     if status.st_uid == us && mode & 0o022 == 0 {
         return Ok(());
     }
-    let shown = folder.path().display();
-    Err(Failure::new("opening the state", shown)
+    let shown = folder.path().display().to_string();
+    Err(Failure::new("opening the state", &shown)
         .expected(format!("a folder of user {us} that nobody else can write"))
         .found(format!("mode {mode:04o} of user {}", status.st_uid))
         .hint(if status.st_uid == us { format!("chmod 0700 {shown}") } else { format!("ls -ld {shown}") }))

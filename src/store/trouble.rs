@@ -12,15 +12,24 @@ pub(super) fn trouble(doing: &str, path: &Path, errno: Errno) -> Failure {
     let shown = path.display();
     match errno {
         Errno::NOENT => failure.expected("a path that exists").found("nothing"),
-        Errno::ACCESS | Errno::PERM => {
-            failure.expected("permission").found("none").hint(format!("ls -ld {shown}   # then run as its owner, or with sudo"))
-        }
+        Errno::ACCESS | Errno::PERM => failure
+            .expected("permission")
+            .found("none")
+            .hint(format!("ls -ld {shown}   # then run as its owner, or with sudo")),
         Errno::ROFS => failure.expected("a file system that can be written").found("a read-only one"),
-        Errno::NOSPC | Errno::DQUOT => failure.expected("room on the disk").found("none").hint(format!("df -h {shown}")),
-        Errno::EXIST => failure.expected("nothing there yet").found("something").hint(format!("ls -ld {shown}")),
-        Errno::LOOP => failure.expected("a file or folder").found("a symbolic link").hint(format!("ls -ld {shown}")),
+        Errno::NOSPC | Errno::DQUOT => {
+            failure.expected("room on the disk").found("none").hint(format!("df -h {shown}"))
+        }
+        Errno::EXIST => {
+            failure.expected("nothing there yet").found("something").hint(format!("ls -ld {shown}"))
+        }
+        Errno::LOOP => {
+            failure.expected("a file or folder").found("a symbolic link").hint(format!("ls -ld {shown}"))
+        }
         Errno::ISDIR => failure.expected("a file").found("a directory").hint(format!("ls -ld {shown}")),
-        Errno::NOTDIR => failure.expected("a directory").found("something else").hint(format!("ls -ld {shown}")),
+        Errno::NOTDIR => {
+            failure.expected("a directory").found("something else").hint(format!("ls -ld {shown}"))
+        }
         Errno::MFILE | Errno::NFILE => {
             failure.expected("a free file descriptor").found("too many open files").exit(ExitCode::Busy)
         }
