@@ -1,0 +1,198 @@
+//! What Earthly's loader accepts: the first YAML document, and the type of each key that it
+//! knows (Earthly v0.8.16, config/config.go, decoded by yaml.v3 without strictness).
+
+use serde::Deserialize;
+use serde_yaml::{Mapping, Value};
+
+/// Every document of a config up to the first that is not YAML. Earthly reads the first alone,
+/// so what follows it may be anything; the first being broken is the error.
+pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
+    let mut documents = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        match Value::deserialize(document) {
+            Ok(value) => documents.push(value),
+            Err(error) if documents.is_empty() => return Err(describe(&error)),
+            Err(_) => break,
+        }
+    }
+    Ok(documents)
+}
+
+/// The `global` section with what it merges (`<<`), empty where there is none.
+///
+/// # Errors
+/// What Earthly refuses to load, as the text of `found`; no value of the file is quoted.
+pub(super) fn checked_global(root: Option<&Value>) -> Result<Mapping, String> {
+    let mut root = match root {
+        None | Some(Value::Null) => return Ok(Mapping::new()),
+        Some(root) => root.clone(),
+    };
+    root.apply_merge().map_err(|_| "a merge key (<<) whose value is no mapping".to_owned())?;
+    let Value::Mapping(sections) = root else {
+        return Err("a list or a single value instead of sections".to_owned());
+    };
+    check_git(sections.get("git"))?;
+    match sections.get("global") {
+        None | Some(Value::Null) => Ok(Mapping::new()),
+        Some(Value::Mapping(global)) => {
+            check_section("global", global, GLOBAL)?;
+            Ok(global.clone())
+        }
+        Some(_) => Err("a single value or a list under global".to_owned()),
+    }
+}
+
+/// What yaml.v3 makes of a value for a boolean key: YAML 1.1's words count, quoted or not, but
+/// a quoted "true" or "false" does not.
+pub(super) fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::String(word) => match word.as_str() {
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The key that Earthly knows and that `key` was probably meant to be: the same letters in
+/// another case, or with other underscores and hyphens.
+pub(super) fn meant_by(key: &str) -> Option<&'static str> {
+    let letters = |key: &str| key.replace(['_', '-'], "").to_lowercase();
+    if GLOBAL.iter().any(|(known, _)| *known == key) {
+        return None;
+    }
+    GLOBAL.iter().map(|(known, _)| *known).find(|known| letters(known) == letters(key))
+}
+
+fn check_git(git: Option<&Value>) -> Result<(), String> {
+    let sites = match git {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Mapping(sites)) => sites,
+        Some(_) => return Err("a single value or a list under git".to_owned()),
+    };
+    for site in sites.values() {
+        match site {
+            Value::Null => {}
+            Value::Mapping(site) => check_section("an entry of git", site, GIT)?,
+            _ => return Err("an entry of git that is no mapping".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+fn check_section(section: &str, values: &Mapping, known: &[(&str, Kind)]) -> Result<(), String> {
+    for (key, kind) in known {
+        if let Some(value) = values.get(*key)
+            && !kind.accepts(value)
+        {
+            return Err(format!("{key} in {section}, which must be {}", kind.word()));
+        }
+    }
+    Ok(())
+}
+
+/// Syntax errors of the parser quote nothing; that of a key given twice quotes the key.
+fn describe(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let problem = if text.contains("duplicate entry") {
+        "a key that stands there twice"
+    } else if text.contains("unknown anchor") {
+        "an alias of no anchor"
+    } else if text.contains("cannot start any token") {
+        "a tab as indentation, or another character that cannot begin a value"
+    } else {
+        "no valid YAML"
+    };
+    match error.location() {
+        Some(place) => format!("{problem}, near line {}", place.line()),
+        None => problem.to_owned(),
+    }
+}
+
+/// The Go type of a key.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Boolean,
+    Integer,
+    Unsigned16,
+    Duration,
+    Texts,
+}
+
+impl Kind {
+    /// Whether yaml.v3 decodes the value to that type. Null keeps a default, and an unknown tag
+    /// is passed over.
+    fn accepts(self, value: &Value) -> bool {
+        let scalar = |value: &Value| !matches!(value, Value::Sequence(_) | Value::Mapping(_));
+        match (self, value) {
+            (_, Value::Null | Value::Tagged(_)) => true,
+            (Kind::Text, value) => scalar(value),
+            (Kind::Boolean, value) => boolean(value).is_some(),
+            (Kind::Integer, value) => value.is_number(),
+            (Kind::Unsigned16, value) => {
+                value.as_f64().is_some_and(|number| (0.0..=65535.0).contains(&number))
+            }
+            (Kind::Duration, value) => value.is_number() || value.is_string(),
+            (Kind::Texts, Value::Sequence(items)) => items.iter().all(scalar),
+            (Kind::Texts, _) => false,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Boolean => "true or false without quotes",
+            Kind::Integer => "a number",
+            Kind::Unsigned16 => "a number from 0 to 65535",
+            Kind::Duration => "a duration",
+            Kind::Texts => "a list of texts",
+        }
+    }
+}
+
+const GLOBAL: &[(&str, Kind)] = &[
+    ("cache_size_mb", Kind::Integer),
+    ("cache_size_pct", Kind::Integer),
+    ("buildkit_cache_keep_duration_s", Kind::Integer),
+    ("buildkit_image", Kind::Text),
+    ("buildkit_restart_timeout_s", Kind::Integer),
+    ("buildkit_additional_args", Kind::Texts),
+    ("buildkit_additional_config", Kind::Text),
+    ("buildkit_max_parallelism", Kind::Integer),
+    ("conversion_parallelism", Kind::Integer),
+    ("cni_mtu", Kind::Unsigned16),
+    ("buildkit_host", Kind::Text),
+    ("local_registry_host", Kind::Text),
+    ("darwin_proxy_image", Kind::Text),
+    ("darwin_proxy_wait", Kind::Duration),
+    ("tlsca", Kind::Text),
+    ("tlsca_key", Kind::Text),
+    ("tlscert", Kind::Text),
+    ("tlskey", Kind::Text),
+    ("buildkitd_tlscert", Kind::Text),
+    ("buildkitd_tlskey", Kind::Text),
+    ("tls_enabled", Kind::Boolean),
+    ("container_frontend", Kind::Text),
+    ("ip_tables", Kind::Text),
+    ("secret_provider", Kind::Text),
+    ("git_image", Kind::Text),
+    ("cache_path", Kind::Text),
+    ("buildkit_transport", Kind::Text),
+];
+
+const GIT: &[(&str, Kind)] = &[
+    ("pattern", Kind::Text),
+    ("substitute", Kind::Text),
+    ("suffix", Kind::Text),
+    ("auth", Kind::Text),
+    ("user", Kind::Text),
+    ("port", Kind::Integer),
+    ("prefix", Kind::Text),
+    ("password", Kind::Text),
+    ("serverkey", Kind::Text),
+    ("strict_host_key_checking", Kind::Boolean),
+    ("ssh_command", Kind::Text),
+];
