@@ -203,7 +203,10 @@ impl<'text> Document<'text> {
             Written::Nothing(_) => {}
             Written::Scalar(value) | Written::Other(value) => match self.text.get(value.clone()) {
                 Some("~" | "null" | "Null" | "NULL" | "{}" | "{ }") => {
-                    splices.push((value.clone(), String::new()));
+                    let ends_the_line = value.end == self.line(at).end;
+                    let before = self.text.get(..value.start).unwrap_or_default();
+                    let start = if ends_the_line { before.trim_end().len() } else { value.start };
+                    splices.push((start..value.end, String::new()));
                 }
                 Some(anchor) if anchor.starts_with('&') && !anchor.contains([' ', '\t']) => {}
                 _ => return Vec::new(),

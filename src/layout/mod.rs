@@ -2,6 +2,8 @@
 
 mod client_config;
 mod client_config_edit;
+#[cfg(test)]
+mod client_config_fixtures;
 mod client_config_schema;
 mod client_config_splice;
 mod set_file;
