@@ -32,6 +32,7 @@ const OUTCOMES: &[(&str, Outcome)] = &[
     ("broken-duplicate-deep", Broken),
     ("broken-duplicate-key", Broken),
     ("broken-duplicate-section", Broken),
+    ("broken-duplicate-password", Broken),
     ("broken-encoding", Broken),
     ("broken-git-scalar", Broken),
     ("broken-global-list", Broken),
@@ -208,5 +209,138 @@ fn an_edit_makes_exactly_the_expected_file() {
         assert!(keeps_foreign_lines(&before, &after), "{name}");
         let again = edit_client_config(Some(&after), path(), &settings(EnableTls::OnlyIfUnset)).unwrap();
         assert!(matches!(again, ConfigEdit::Unchanged), "{name}");
+    }
+}
+
+#[test]
+fn an_absent_file_becomes_the_lines_to_add() {
+    let settings = settings(EnableTls::OnlyIfUnset);
+    let ConfigEdit::Changed { bytes, keys } = edit_client_config(None, path(), &settings).unwrap() else {
+        panic!("unchanged");
+    };
+    assert_eq!(String::from_utf8(bytes).unwrap(), lines_to_add(&settings));
+    let keys: Vec<_> = keys.iter().map(|change| (change.key, change.from.as_deref())).collect();
+    let expected = ["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey"].map(|key| (key, None));
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_change_tells_what_stood_there() {
+    let edit = edit_client_config(
+        Some(&fixture("tls-disabled")),
+        path(),
+        &ClientSettings { tls_ca: "/etc/ca.pem".to_owned(), ..settings(EnableTls::EvenIfDisabled) },
+    );
+    let ConfigEdit::Changed { keys, .. } = edit.unwrap() else { panic!("unchanged") };
+    let keys: Vec<_> = keys.iter().map(|change| (change.key, change.from.as_deref(), &*change.to)).collect();
+    assert_eq!(
+        keys,
+        [
+            ("tls_enabled", Some("false"), "true"),
+            ("tlsca", None, "/etc/ca.pem"),
+            ("tlscert", None, "./certs/cert.pem"),
+            ("tlskey", None, "./certs/key.pem"),
+        ]
+    );
+}
+
+#[test]
+fn no_message_quotes_a_foreign_value() {
+    for (name, _) in OUTCOMES {
+        let result = edit_client_config(Some(&fixture(name)), path(), &settings(EnableTls::OnlyIfUnset));
+        if let Err(failure) = result {
+            let told = format!("{failure:?}");
+            assert!(!told.contains("not-a-real-token"), "{name}: {told}");
+        }
+    }
+}
+
+/// One foreign line or block of the given indent.
+fn foreign(indent: usize) -> impl Strategy<Value = String> {
+    let pad = " ".repeat(indent);
+    let nested = " ".repeat(indent + 3);
+    (0usize..9, "[a-z]{3,8}", "[a-z0-9]{1,6}").prop_map(move |(shape, key, word)| match shape {
+        0 => format!("{pad}# {key}: {word}\n"),
+        1 => "\n".to_owned(),
+        2 => format!("{pad}x_{key}: {word} # tlsca: {word}\n"),
+        3 => format!("{pad}x_{key}: |\n{nested}global:\n{nested}tlskey: {word}\n\n"),
+        4 => format!("{pad}x_{key}:\n{pad}- {word}\n{pad}- global: {word}\n"),
+        5 => format!("{pad}x_{key}: {{tlsca: {word}, global: [1, 2]}}\n"),
+        6 => format!("{pad}x_{key}: 'it''s: # {word}'\n"),
+        7 => format!("{pad}x_{key}: \"{word}\n\n{nested}tlsca\"\n"),
+        _ => format!("{pad}x_{key}: >-\n{nested}{word}\n{nested}# {key}\n"),
+    })
+}
+
+/// Foreign lines whose keys differ.
+fn foreign_lines_of(indent: usize) -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec(foreign(indent), 0..5).prop_map(|blocks| {
+        let number = |(at, block): (usize, String)| block.replacen("x_", &format!("x{at}_"), 1);
+        blocks.into_iter().enumerate().map(number).collect()
+    })
+}
+
+/// One of our keys, written in one of the ways that people write it.
+fn own(indent: usize, key: &'static str) -> impl Strategy<Value = Option<String>> {
+    let pad = " ".repeat(indent);
+    (0usize..7, "[a-z]{1,6}").prop_map(move |(shape, word)| {
+        let value = match (shape, key) {
+            (0 | 1, _) => return None,
+            (2, _) => String::new(),
+            (3, "tls_enabled") => " no".to_owned(),
+            (_, "tls_enabled") => " True  # on".to_owned(),
+            (3, _) => format!(" '{word}#'   # was: {word}"),
+            (4, _) => format!(" \"./{word} \\\" x\""),
+            (5, _) => format!("   ./{word}#x.pem # {word}"),
+            _ => " ~".to_owned(),
+        };
+        Some(format!("{pad}{key}:{value}\n"))
+    })
+}
+
+fn section(indent: usize) -> impl Strategy<Value = String> {
+    let ours =
+        (own(indent, "tlsca"), own(indent, "tls_enabled"), own(indent, "tlskey"), own(indent, "tlscert"));
+    (ours, own(indent, "buildkit_host"), foreign_lines_of(indent))
+        .prop_map(|((a, b, c, d), e, foreign)| {
+            let ours = [a, b, c, d, e].into_iter().flatten();
+            foreign.into_iter().chain(ours).collect::<Vec<_>>()
+        })
+        .prop_shuffle()
+        .prop_map(|blocks| format!("global: # ours\n{}", blocks.concat()))
+}
+
+fn block_style_file() -> impl Strategy<Value = Vec<u8>> {
+    let section = prop_oneof![Just(String::new()), section(2), section(4)];
+    (foreign_lines_of(0), section, foreign_lines_of(0), any::<bool>(), any::<bool>()).prop_map(
+        |(before, section, after, returns, final_newline)| {
+            let after: String = after.concat().replace("\nx", "\ny").replacen('x', "y", 1);
+            let mut text = format!("{}{section}{after}", before.concat());
+            if !final_newline {
+                text.truncate(text.trim_end().len());
+            }
+            if returns { text.replace('\n', "\r\n").into_bytes() } else { text.into_bytes() }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_foreign_line_of_a_block_style_file_survives(before in block_style_file()) {
+        prop_assume!(ClientConfig::parse(&before, path()).is_ok());
+        let edit = edit_client_config(Some(&before), path(), &settings(EnableTls::EvenIfDisabled)).unwrap();
+        let ConfigEdit::Changed { bytes, .. } = edit else { panic!("unchanged") };
+        prop_assert!(says_everything(&bytes));
+        prop_assert!(keeps_foreign_lines(&before, &bytes), "{}", String::from_utf8_lossy(&bytes));
+        prop_assert!(edited(&bytes, EnableTls::OnlyIfUnset).is_none());
+    }
+
+    #[test]
+    fn any_path_is_read_back_as_it_was_given(tls_ca in any::<String>(), name in "existing-tls|empty|crlf") {
+        let settings = ClientSettings { tls_ca: tls_ca.clone(), ..settings(EnableTls::OnlyIfUnset) };
+        let edit = edit_client_config(Some(&fixture(&name)), path(), &settings).unwrap();
+        let ConfigEdit::Changed { bytes, .. } = edit else { panic!("unchanged") };
+        let config = ClientConfig::parse(&bytes, path()).unwrap();
+        prop_assert_eq!(config.path_of(SetFile::Authority), &tls_ca);
     }
 }

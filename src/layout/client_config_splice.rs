@@ -39,16 +39,26 @@ pub(super) fn plain_or_quoted(value: &str) -> String {
 }
 
 fn single_quoted(value: &str) -> String {
-    if value.chars().any(char::is_control) {
+    if value.chars().any(must_be_escaped) {
         double_quoted(value)
     } else {
         format!("'{}'", value.replace('\'', "''"))
     }
 }
 
-/// JSON's strings are YAML's double-quoted ones.
 fn double_quoted(value: &str) -> String {
-    serde_json::Value::from(value).to_string()
+    let escaped = value.chars().map(|character| match character {
+        '"' | '\\' => format!("\\{character}"),
+        character if must_be_escaped(character) => format!("\\U{:08X}", u32::from(character)),
+        character => character.to_string(),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+/// Line breaks, and what YAML 1.1 does not count as printable (section 5.1).
+fn must_be_escaped(character: char) -> bool {
+    let others = ['\u{2028}', '\u{2029}', BYTE_ORDER_MARK, '\u{fffe}', '\u{ffff}'];
+    character.is_control() || others.contains(&character)
 }
 
 /// The lines of a text of which `first..last` are those of its first document.
