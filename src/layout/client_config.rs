@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use super::SetFile;
-use super::client_config_schema::{boolean, checked_global, documents, meant_by};
+use super::client_config_schema::{OUR_KEYS, boolean, checked_global, documents, meant_by};
 use crate::model::{Endpoint, Failure, Finding, Rule, Severity};
 
 /// What a client's config says of its daemon. Texts are as written; `None` is a key that is
@@ -218,7 +218,7 @@ fn ignored_keys(root: Option<&Value>, global: &Mapping) -> Vec<IgnoredKey> {
             let meant = match key {
                 "global" | "git" => return None,
                 key if key.eq_ignore_ascii_case("global") => "global".to_owned(),
-                key if OURS.contains(&key) => format!("global.{key}"),
+                key if OUR_KEYS.contains(&key) => format!("global.{key}"),
                 _ => return None,
             };
             Some(IgnoredKey { written: format!("{key} at the top level"), meant })
@@ -226,7 +226,79 @@ fn ignored_keys(root: Option<&Value>, global: &Mapping) -> Vec<IgnoredKey> {
     misspelt.chain(misplaced).collect()
 }
 
-const OURS: &[&str] = &["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey"];
 const DEFAULT_CA: &str = "./certs/ca_cert.pem";
 const DEFAULT_CERTIFICATE: &str = "./certs/earthly_cert.pem";
 const DEFAULT_KEY: &str = "./certs/earthly_key.pem";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> ClientConfig {
+        ClientConfig::parse(text.as_bytes(), Path::new("config.yml")).unwrap()
+    }
+
+    fn found(text: &str) -> Vec<(Rule, Severity)> {
+        let findings = parsed(text).findings(Path::new("config.yml"));
+        findings.iter().map(|finding| (finding.rule, finding.severity)).collect()
+    }
+
+    #[test]
+    fn an_absent_key_has_earthlys_default() {
+        for text in ["", "# nothing\n", "global:\n", "global:\n  tlsca: ~\n", "Global:\n  tlsca: x\n"] {
+            let config = parsed(text);
+            assert!(config.tls_enabled && config.buildkit_host.is_none(), "{text:?}");
+            assert_eq!(config.path_of(SetFile::Authority), "./certs/ca_cert.pem", "{text:?}");
+            assert_eq!(config.path_of(SetFile::Certificate), "./certs/earthly_cert.pem", "{text:?}");
+            assert_eq!(config.path_of(SetFile::Key), "./certs/earthly_key.pem", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_written_and_from_the_first_document_alone() {
+        let config = parsed(
+            "x: &x {tlsca: ~/ca.pem, tlskey: merged}\nglobal:\n  <<: *x\n  tlskey: own\n  tlscert: 5\n\
+             \n  tlsca_key: k\n  buildkitd_tlscert: c\n  buildkitd_tlskey: d\n  tls_enabled: Off\n\
+             ---\nglobal: {tlsca: second}\n",
+        );
+        assert_eq!(config.path_of(SetFile::Authority), "~/ca.pem");
+        assert_eq!(config.path_of(SetFile::Certificate), "5");
+        assert_eq!(config.path_of(SetFile::Key), "own");
+        assert_eq!(config.tls_ca_key.as_deref(), Some("k"));
+        assert_eq!(config.buildkitd_tls_cert.as_deref(), Some("c"));
+        assert_eq!(config.buildkitd_tls_key.as_deref(), Some("d"));
+        assert!(!config.tls_enabled);
+    }
+
+    #[test]
+    fn a_sound_config_has_no_findings() {
+        let sound = "global: {buildkit_host: 'tcp://builder:8372', tlsca: ./a, tlscert: ./b, tlskey: /c}";
+        assert_eq!(found(sound), []);
+        assert_eq!(found(""), []);
+    }
+
+    #[test]
+    fn what_would_surprise_its_owner_is_found() {
+        use Severity::{Error, Info, Warning};
+        for (global, expected) in [
+            ("tls_enabled: no", (Rule::TlsDisabled, Warning)),
+            ("tls_enabled: no, buildkit_host: 'tcp://builder:8372'", (Rule::TlsDisabled, Error)),
+            ("buildkit_host: 'tcp://builder'", (Rule::ConfigEndpoint, Error)),
+            ("buildkit_host: 'builder:8372'", (Rule::ConfigEndpoint, Error)),
+            ("buildkit_host: 'docker-container://b'", (Rule::ConfigEndpoint, Info)),
+            ("buildkit_host: 'tcp://127.0.0.1:8372'", (Rule::LoopbackHost, Warning)),
+            ("tlsca: ~/ca.pem", (Rule::ConfigPath, Error)),
+            ("tlscert: $HOME/cert.pem", (Rule::ConfigPath, Error)),
+            ("tlskey: ''", (Rule::ConfigPath, Error)),
+            ("tlskey: 'C:\\key.pem'", (Rule::ConfigPath, Error)),
+            ("tlsca: ./a.pem, tlscert: ./a.pem", (Rule::ConfigPath, Warning)),
+            ("tls_ca: ./a.pem", (Rule::ConfigBroken, Warning)),
+            ("TLSKey: ./a.pem", (Rule::ConfigBroken, Warning)),
+            ("buildkit-host: 'tcp://builder:8372'", (Rule::ConfigBroken, Warning)),
+        ] {
+            assert_eq!(found(&format!("global: {{{global}}}")), [expected], "{global}");
+        }
+        assert_eq!(found("global:\ntlsca: ./a.pem\n"), [(Rule::ConfigBroken, Warning)]);
+        assert_eq!(found("Global: {}\n"), [(Rule::ConfigBroken, Warning)]);
+    }
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use super::ClientConfig;
-use super::client_config_schema::documents;
+use super::client_config_schema::{OUR_KEYS, documents};
 use super::client_config_splice::{candidates, plain_or_quoted};
 use crate::model::{Endpoint, Failure};
 
@@ -125,13 +125,16 @@ fn read(bytes: &[u8]) -> Option<(&str, Vec<Value>)> {
 }
 
 fn wanted(settings: &ClientSettings) -> [(&'static str, String); 5] {
-    [
-        ("buildkit_host", settings.endpoint.to_string()),
-        ("tls_enabled", "true".to_owned()),
-        ("tlsca", settings.tls_ca.clone()),
-        ("tlscert", settings.tls_cert.clone()),
-        ("tlskey", settings.tls_key.clone()),
-    ]
+    OUR_KEYS.map(|key| {
+        let value = match key {
+            "buildkit_host" => settings.endpoint.to_string(),
+            "tls_enabled" => "true".to_owned(),
+            "tlsca" => settings.tls_ca.clone(),
+            "tlscert" => settings.tls_cert.clone(),
+            _ => settings.tls_key.clone(),
+        };
+        (key, value)
+    })
 }
 
 /// The keys whose effective value is another one, and `tls_enabled` where nothing says it.

@@ -196,3 +196,6 @@ const GIT: &[(&str, Kind)] = &[
     ("strict_host_key_checking", Kind::Boolean),
     ("ssh_command", Kind::Text),
 ];
+
+/// The keys under `global` that we set, in the order in which we write them.
+pub(super) const OUR_KEYS: [&str; 5] = ["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey"];

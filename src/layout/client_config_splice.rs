@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde_yaml::Value;
 
 use super::client_config_edit::KeyChange;
+use super::client_config_schema::OUR_KEYS;
 
 /// Texts in which the changes may have been made as intended, the likeliest first; none where
 /// the shape cannot be edited line by line.
@@ -60,6 +61,9 @@ fn must_be_escaped(character: char) -> bool {
     let others = ['\u{2028}', '\u{2029}', BYTE_ORDER_MARK, '\u{fffe}', '\u{ffff}'];
     character.is_control() || others.contains(&character)
 }
+
+/// Bytes of the text and what shall stand in their place.
+type Splice = (Range<usize>, String);
 
 /// The lines of a text of which `first..last` are those of its first document.
 struct Document<'text> {
@@ -160,7 +164,7 @@ impl<'text> Document<'text> {
 
     /// An insertion of lines before line `at`. Where the text ends without a line break, it
     /// still does afterwards.
-    fn insertion(&self, at: usize, lines: &[String]) -> (Range<usize>, String) {
+    fn insertion(&self, at: usize, lines: &[String]) -> Splice {
         let offset = self.line(at).start;
         let before = at.checked_sub(1);
         let line_break = self.line_break(before.unwrap_or(at));
@@ -208,57 +212,59 @@ impl<'text> Document<'text> {
         changes: &[KeyChange],
     ) -> Vec<String> {
         let indent = self.line(at).indent;
-        let mut splices = Vec::new();
-        match written {
-            Written::Nothing(_) => {}
-            Written::Scalar(value) | Written::Other(value) => match self.text.get(value.clone()) {
-                Some("~" | "null" | "Null" | "NULL" | "{}" | "{ }") => {
-                    let ends_the_line = value.end == self.line(at).end;
-                    let before = self.text.get(..value.start).unwrap_or_default();
-                    let start = if ends_the_line { before.trim_end().len() } else { value.start };
-                    splices.push((start..value.end, String::new()));
-                }
-                Some(anchor) if anchor.starts_with('&') && !anchor.contains([' ', '\t']) => {}
-                _ => return Vec::new(),
-            },
-        }
         let end = (at + 1..self.last)
             .find(|line| self.is_content(*line) && self.line(*line).indent <= indent)
             .unwrap_or(self.last);
-        let children = (at + 1..end).find(|line| self.is_content(*line));
-        let child_indent = children.map_or(indent + self.step(indent), |line| self.line(line).indent);
-        let mut missing = Vec::new();
-        for change in changes {
-            if global.is_some_and(|global| global.get(change.key).is_some()) {
-                let place = (at + 1..end).find_map(|line| self.written_at(line, child_indent, change.key));
-                match place {
-                    Some(Written::Nothing(offset)) => {
-                        splices.push((offset..offset, format!(" {}", scalar(change))));
-                    }
-                    Some(Written::Scalar(value)) => {
-                        let replaced = self.in_the_same_quotes(&value, change);
-                        splices.push((value, replaced));
-                    }
-                    Some(Written::Other(_)) | None => return Vec::new(),
-                }
-            } else {
-                missing.push(key_line(child_indent, change));
-            }
+        let child = (at + 1..end).find(|line| self.is_content(*line));
+        let indent = child.map_or(indent + self.step(indent), |line| self.line(line).indent);
+        let is_there = |change: &&KeyChange| global.is_some_and(|global| global.get(change.key).is_some());
+        let (present, missing): (Vec<_>, Vec<_>) = changes.iter().partition(is_there);
+
+        let Some(mut splices) = self.opening(written) else { return Vec::new() };
+        for change in present {
+            let Some(splice) = self.replacement(at + 1..end, indent, change) else { return Vec::new() };
+            splices.push(splice);
         }
         if missing.is_empty() {
             return vec![self.spliced(splices)];
         }
-        let ours = |line: &usize| OURS.iter().any(|key| self.written_at(*line, child_indent, key).is_some());
-        let behind_ours = (at + 1..end).rev().find(ours).map(|line| line + 1);
-        behind_ours
-            .into_iter()
-            .chain([at + 1])
-            .map(|place| {
-                let mut splices = splices.clone();
-                splices.push(self.insertion(place, &missing));
-                self.spliced(splices)
-            })
-            .collect()
+        let missing: Vec<_> = missing.into_iter().map(|change| key_line(indent, change)).collect();
+        let is_ours = |line: &usize| OUR_KEYS.iter().any(|key| self.written_at(*line, indent, key).is_some());
+        let behind_ours = (at + 1..end).rev().find(is_ours).map(|line| line + 1);
+        let with_missing = |place| {
+            let mut splices = splices.clone();
+            splices.push(self.insertion(place, &missing));
+            self.spliced(splices)
+        };
+        behind_ours.into_iter().chain([at + 1]).map(with_missing).collect()
+    }
+
+    /// Takes away what stands behind `global:` so that keys can stand below it; none where that
+    /// is more than an empty value.
+    fn opening(&self, written: &Written) -> Option<Vec<Splice>> {
+        let (Written::Scalar(value) | Written::Other(value)) = written else { return Some(Vec::new()) };
+        match self.text.get(value.clone())? {
+            "~" | "null" | "Null" | "NULL" | "{}" | "{ }" => {
+                let before = self.text.get(..value.start)?;
+                let ends_the_line = self.lines.iter().any(|line| line.end == value.end);
+                let start = if ends_the_line { before.trim_end().len() } else { value.start };
+                Some(vec![(start..value.end, String::new())])
+            }
+            anchor if anchor.starts_with('&') && !anchor.contains([' ', '\t']) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    /// The new value in the place of the old one; none where that is more than one scalar.
+    fn replacement(&self, children: Range<usize>, indent: usize, change: &KeyChange) -> Option<Splice> {
+        match children.into_iter().find_map(|line| self.written_at(line, indent, change.key))? {
+            Written::Nothing(offset) => Some((offset..offset, format!(" {}", scalar(change)))),
+            Written::Scalar(value) => {
+                let replaced = self.in_the_same_quotes(&value, change);
+                Some((value, replaced))
+            }
+            Written::Other(_) => None,
+        }
     }
 
     /// What stands behind `key:` on that line, where the line is that of the key at that indent.
@@ -308,7 +314,7 @@ impl<'text> Document<'text> {
         }
     }
 
-    fn spliced(&self, mut splices: Vec<(Range<usize>, String)>) -> String {
+    fn spliced(&self, mut splices: Vec<Splice>) -> String {
         splices.sort_by_key(|(range, _)| (range.start, range.end));
         let mut text = self.text.to_owned();
         for (range, replacement) in splices.into_iter().rev() {
@@ -354,4 +360,3 @@ fn quoted_length(value: &str, quote: char) -> Option<usize> {
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const DEFAULT_STEP: usize = 2;
-const OURS: &[&str] = &["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey"];
