@@ -4,18 +4,14 @@
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
-/// Every document of a config up to the first that is not YAML. Earthly reads the first alone,
-/// so what follows it may be anything; the first being broken is the error.
+/// Every document of a config. Earthly reads the first alone, and the beginning of the next on
+/// the way; one that is no YAML is refused wherever it stands, which is stricter by a hair.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
-    let mut documents = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        match Value::deserialize(document) {
-            Ok(value) => documents.push(value),
-            Err(error) if documents.is_empty() => return Err(describe(&error)),
-            Err(_) => break,
-        }
+    if declares_another_version(text) {
+        return Err("a %YAML line of another version than 1.1".to_owned());
     }
-    Ok(documents)
+    let documents = serde_yaml::Deserializer::from_str(text).map(Value::deserialize);
+    documents.collect::<Result<_, _>>().map_err(|error| describe(&error))
 }
 
 /// The `global` section with what it merges (`<<`), empty where there is none.
@@ -93,6 +89,15 @@ fn check_section(section: &str, values: &Mapping, known: &[(&str, Kind)]) -> Res
     Ok(())
 }
 
+/// yaml.v3 refuses such a file, and our parser does not.
+fn declares_another_version(text: &str) -> bool {
+    let is_before_content = |line: &&str| line.is_empty() || line.starts_with(['#', '%']);
+    let mut directives = text.trim_start_matches('\u{feff}').lines().take_while(is_before_content);
+    directives.any(|line| {
+        line.strip_prefix("%YAML").is_some_and(|version| version.split_whitespace().next() != Some("1.1"))
+    })
+}
+
 /// Syntax errors of the parser quote nothing; that of a key given twice quotes the key.
 fn describe(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
@@ -100,6 +105,8 @@ fn describe(error: &serde_yaml::Error) -> String {
         "a key that stands there twice"
     } else if text.contains("unknown anchor") {
         "an alias of no anchor"
+    } else if text.contains("as u128") || text.contains("as i128") {
+        "a number of more than 64 bits without quotes"
     } else if text.contains("cannot start any token") {
         "a tab as indentation, or another character that cannot begin a value"
     } else {
@@ -131,11 +138,15 @@ impl Kind {
             (_, Value::Null | Value::Tagged(_)) => true,
             (Kind::Text, value) => scalar(value),
             (Kind::Boolean, value) => boolean(value).is_some(),
+            (Kind::Integer, Value::String(text)) => is_integer_of_yaml_1_1(text),
             (Kind::Integer, value) => value.is_number(),
             (Kind::Unsigned16, value) => {
                 value.as_f64().is_some_and(|number| (0.0..=65535.0).contains(&number))
             }
-            (Kind::Duration, value) => value.is_number() || value.is_string(),
+            (Kind::Duration, Value::String(text)) => {
+                text.ends_with(['s', 'm', 'h']) && text.contains(|letter: char| letter.is_ascii_digit())
+            }
+            (Kind::Duration, value) => value.is_number(),
             (Kind::Texts, Value::Sequence(items)) => items.iter().all(scalar),
             (Kind::Texts, _) => false,
         }
@@ -151,6 +162,16 @@ impl Kind {
             Kind::Texts => "a list of texts",
         }
     }
+}
+
+/// `1_000` and `010`, which are numbers to yaml.v3 and text to our parser. Other digits that
+/// come as text were quoted, and are refused by yaml.v3.
+fn is_integer_of_yaml_1_1(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let starts_right = digits.starts_with(|first: char| first.is_ascii_digit());
+    starts_right
+        && (digits.contains('_') || (digits.len() > 1 && digits.starts_with('0')))
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
 }
 
 const GLOBAL: &[(&str, Kind)] = &[
