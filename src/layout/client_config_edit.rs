@@ -89,16 +89,16 @@ pub fn edit_client_config(
             .found("tls_enabled switched off; the file is left as it was")
             .hint("kitcert install client --enable-tls"));
     }
-    let before = read(current).ok_or_else(|| by_hand(path, settings))?;
-    let keys = changes(&config, before.1.first(), settings);
+    let (text, before) = read(current).ok_or_else(|| by_hand(path, settings))?;
+    let keys = changes(&config, before.first(), settings);
     if keys.is_empty() {
         return Ok(ConfigEdit::Unchanged);
     }
-    let expected = expected_documents(&before.1, &keys).ok_or_else(|| by_hand(path, settings))?;
-    candidates(before.0, before.1.first(), &keys)
+    let expected = expected_documents(&before, &keys).ok_or_else(|| by_hand(path, settings))?;
+    candidates(text, before.first(), &keys)
         .into_iter()
-        .find(|text| documents(text).is_ok_and(|after| after == expected))
-        .map(|text| ConfigEdit::Changed { bytes: text.into_bytes(), keys })
+        .find(|edited| documents(edited).is_ok_and(|after| after == expected))
+        .map(|edited| ConfigEdit::Changed { bytes: edited.into_bytes(), keys })
         .ok_or_else(|| by_hand(path, settings))
 }
 
