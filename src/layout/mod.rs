@@ -7,6 +7,10 @@
 
 mod client_config;
 mod client_config_edit;
+#[cfg(test)]
+mod client_config_fixtures;
+mod client_config_schema;
+mod client_config_splice;
 mod client_place;
 mod daemon_layout;
 mod inventory;
