@@ -161,14 +161,15 @@ fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<String> {
     wrong_usage.then(|| "our certificate is not for clients: its usages lack clientAuth".to_owned())
 }
 
-/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's.
+/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's; where rustls has
+/// another word for the same (51 for a wrong signature, 43 for a wrong usage), of rustls too.
 fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String, String) {
     match alert {
         116 => (
             "no certificate reached the daemon: the intermediate is missing from our file, or its ca.pem is damaged".to_owned(),
             local.reinstall(),
         ),
-        48 => (
+        48 | 51 => (
             format!("the daemon trusts a CA named {} that has another key", leaf.issuer()),
             local.reinstall(),
         ),
@@ -176,7 +177,7 @@ fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String,
             format!("our certificate is valid until {}, so the daemon's clock is wrong", leaf.validity().not_after.minute()),
             "on the daemon's machine: timedatectl status".to_owned(),
         ),
-        42 | 46 => (
+        42 | 43 | 46 => (
             "an older daemon says this of every fault; most likely another CA is in its ca.pem".to_owned(),
             local.reinstall(),
         ),

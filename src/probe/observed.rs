@@ -316,7 +316,7 @@ impl Observed {
                 !dial.handshake.chain.is_empty(),
             )
         };
-        [Dial::Ours, Dial::Anonymous]
+        [Dial::Anonymous, Dial::Ours]
             .iter()
             .filter_map(|dial| self.dials.get(dial))
             .filter(|dialled| !dialled.handshake.chain.is_empty())
