@@ -82,7 +82,11 @@ impl Drop for PracticeDaemon {
     }
 }
 
-fn configuration(server: &Identity, client_trust: Option<&TrustBundle>) -> Result<ServerConfig, Failure> {
+/// The TLS of a daemon: buildkitd's, but for the library.
+pub(crate) fn configuration(
+    server: &Identity,
+    client_trust: Option<&TrustBundle>,
+) -> Result<ServerConfig, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new("starting the practice daemon", "").expected("a usable certificate and key").found(error)
     };

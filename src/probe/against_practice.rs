@@ -1,13 +1,14 @@
 //! Every kind of dial against the practice daemon, and against listeners that are none.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cast::Cast;
 use super::*;
 use crate::model::Rule;
-use crate::practice::PracticeDaemon;
+use crate::practice::{self, PracticeDaemon};
 
 fn is_refused(observed: &Observed, dial: Dial) -> bool {
     matches!(observed.outcome(dial), Some(Outcome::Refused { .. }))
@@ -65,6 +66,26 @@ fn nothing_of_ours_goes_to_a_daemon_of_another_name_or_ca() {
     let observed = cast.probe(daemon.address().port());
     let Some(Outcome::Untrusted(faults)) = observed.outcome(Dial::Ours) else { panic!("{observed:?}") };
     assert_eq!(faults[0].rule, Rule::ServerUntrusted);
+}
+
+#[test]
+fn our_certificate_never_reaches_a_daemon_of_another_name() {
+    let cast = Cast::new("other.example");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let configuration = Arc::new(practice::configuration(&cast.server, Some(&cast.trust)).unwrap());
+    let daemon = std::thread::spawn(move || {
+        let mut saw_a_certificate = |stream: std::io::Result<TcpStream>| {
+            let mut stream = stream.unwrap();
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&configuration)).unwrap();
+            // Every one of these handshakes is meant to fail.
+            let _ = connection.complete_io(&mut stream);
+            connection.peer_certificates().is_some()
+        };
+        listener.incoming().take(3).map(&mut saw_a_certificate).collect::<Vec<_>>()
+    });
+    cast.probe(port);
+    assert_eq!(daemon.join().unwrap(), [false, false, false]);
 }
 
 #[test]
