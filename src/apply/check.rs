@@ -32,7 +32,9 @@ impl Set<'_> {
     /// What is wrong with it.
     pub fn check(&self, now: Timestamp) -> Result<(), Failure> {
         let wrong = |expected: &str, found: String| {
-            Err(Failure::new(format!("checking the files of {}", self.role), self.name).expected(expected).found(found))
+            Err(Failure::new(format!("checking the files of {}", self.role), self.name)
+                .expected(expected)
+                .found(found))
         };
         let purpose = match self.role {
             Role::Daemon => Purpose::Server,
@@ -68,10 +70,20 @@ pub(super) fn staged_set(
     if let crate::plan::KeySource::New(_) | crate::plan::KeySource::Kept { .. } = issuance.key {
         let written = PrivateKey::from_pem(&staged.read_back(&set.join("key.pem"))?, &subject("key.pem"))?;
         if written.public_key() != key {
-            return Err(Failure::new("reading back", subject("key.pem")).expected("the key that was written").found("another"));
+            return Err(Failure::new("reading back", subject("key.pem"))
+                .expected("the key that was written")
+                .found("another"));
         }
     }
-    Set { role: issuance.role, name: &issuance.name, trust: &trust, chain: &chain, key, hosts: &issuance.hosts }.check(now)
+    Set {
+        role: issuance.role,
+        name: &issuance.name,
+        trust: &trust,
+        chain: &chain,
+        key,
+        hosts: &issuance.hosts,
+    }
+    .check(now)
 }
 
 /// Reads a staged CA back and checks that its key is its own.
@@ -80,8 +92,14 @@ pub(super) fn staged_authority(staged: &StagedChange<'_>, folder: &Path) -> Resu
     let chain = Certificate::chain_from_pem(&staged.read_back(&folder.join("ca.pem"))?, &subject("ca.pem"))?;
     let key = PrivateKey::from_pem(&staged.read_back(&folder.join("key.pem"))?, &subject("key.pem"))?;
     match chain.as_slice() {
-        [certificate] if certificate.public_key() == key.public_key() && certificate.is_signed_by(key.public_key()) => Ok(()),
-        _ => Err(Failure::new("reading back", subject("ca.pem")).expected("the CA that was written").found("another")),
+        [certificate]
+            if certificate.public_key() == key.public_key() && certificate.is_signed_by(key.public_key()) =>
+        {
+            Ok(())
+        }
+        _ => Err(Failure::new("reading back", subject("ca.pem"))
+            .expected("the CA that was written")
+            .found("another")),
     }
 }
 

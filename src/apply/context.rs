@@ -64,7 +64,9 @@ impl Context<'_> {
             .found("none");
         let elsewhere = state_place::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
-            Some(place) => failure.hint(format!("kitcert --state {} …   # there is a state", place.display())),
+            Some(place) => {
+                failure.hint(format!("kitcert --state {} …   # there is a state", place.display()))
+            }
             None => failure.hint("kitcert init --host builder.example.com --client ana"),
         }
     }

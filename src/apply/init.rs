@@ -19,7 +19,8 @@ pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Done, Failur
     let interest = Interest::Identities(identities);
     let placement = |observation: Option<&Observation>| -> Result<Option<PlacedDaemon>, Failure> {
         let Some(install) = &request.install else { return Ok(None) };
-        let request = InstallDaemonRequest { name: request.name.clone(), install: install.clone(), owner: None };
+        let request =
+            InstallDaemonRequest { name: request.name.clone(), install: install.clone(), owner: None };
         install::observe_daemon(context, &request, observation).map(Some)
     };
     let planner = |observation: Option<&Observation>| {

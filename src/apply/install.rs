@@ -6,15 +6,13 @@ use super::check::Set;
 use super::context::{Context, Mode};
 use super::state_change::{change_state, identity_folder, read_key};
 use crate::layout::{ClientPlace, ClientSettings, ClientTool, EnableTls, SetFile, client_place};
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
-use crate::plan::{
-    self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan,
-};
+use crate::plan::{self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan};
 use crate::store::{
     FileSet, Interest, LinkState, Observation, Placement, earthly_home, exists, numeric_owner, owner_of_home,
     read_if_present, replace_file,
 };
-use crate::model::profile::LARGEST_PEM;
 
 /// What an installation did, or would do.
 #[derive(Debug)]
@@ -152,7 +150,7 @@ pub(super) fn observe_daemon(
 
 fn client_place_of(context: &Context<'_>, request: &ClientInstallation) -> Result<ClientPlace, Failure> {
     let home = earthly_home(context.environment)?;
-    client_place(request.tool, context.environment, &home, request.config.as_deref(), &request.endpoint, &exists)
+    client_place(request.tool, context.environment, &home, request.config.as_deref(), &exists)
 }
 
 fn client_placement(
@@ -166,7 +164,10 @@ fn client_placement(
     let placement = Placement {
         root: home.clone(),
         folder: place.folder.join("kitcert"),
-        links: links.into_iter().map(|file| (place.folder.join(file.file_name()), file.file_name())).collect(),
+        links: links
+            .into_iter()
+            .map(|file| (place.folder.join(file.file_name()), file.file_name()))
+            .collect(),
         owner: owner_of_home(context.environment, &home)?,
     };
     let has_key = observation
@@ -180,7 +181,8 @@ fn client_placement(
 fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
     let placed = placement.observe()?;
     placed.refuse_foreign()?;
-    let same = files.is_some_and(|files| placed.holds(files)) && placed.links.iter().all(|link| *link == LinkState::Ours);
+    let same = files.is_some_and(|files| placed.holds(files))
+        && placed.links.iter().all(|link| *link == LinkState::Ours);
     Ok(Placed {
         folder: placement.folder.clone(),
         links: placement.links.iter().map(|(path, _)| path.clone()).collect(),

@@ -7,7 +7,10 @@
 
 mod check;
 mod context;
+mod credentials;
+mod files;
 mod init;
+mod inspect;
 mod install;
 mod issue;
 mod prove;
@@ -15,7 +18,8 @@ mod state_change;
 
 pub use context::{Context, Mode, Progress};
 pub use init::init;
-pub use install::{Installed, install_client, install_daemon};
+pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_standard_input};
+pub use install::{ClientInstallation, Installed, InstalledPlace, install_client, install_daemon};
 pub use issue::{issue_clients, issue_daemon};
-pub use prove::{Credentials, Proof, Target, verify};
-pub use state_change::Done;
+pub use prove::{Credentials, Proof, Recorded, Target, VerifyRequest, verify};
+pub use state_change::{Done, Issued};

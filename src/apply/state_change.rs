@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use zeroize::Zeroizing;
 
 use super::check;
 use super::context::{Context, Mode, PATIENCE, Progress};
 use crate::layout::edit_inventory;
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role};
-use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle};
-use crate::plan::{Issuance, InventoryStep, KeySource, Plan, StateStep};
-use crate::store::{FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe, read_state_key};
+use crate::pki::{
+    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
+};
+use crate::plan::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use crate::store::{
+    FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe, read,
+};
 
 /// What a command did, or would do.
 #[derive(Debug)]
@@ -56,7 +60,8 @@ pub(super) fn change_state(
         None => StateDirectory::create(&context.state)?,
     };
     let lock = directory.lock(PATIENCE)?;
-    let observation = StateDirectory::find(&context.state)?.map(|directory| observe(&directory, interest)).transpose()?;
+    let observation =
+        StateDirectory::find(&context.state)?.map(|directory| observe(&directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
@@ -87,7 +92,8 @@ fn carry_out(
                 staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), FileMode::Private)?;
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
-                let text = observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
+                let text =
+                    observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
                 let edited = edit_inventory(text, &context.state.join(INVENTORY), changes)?;
                 staged.file(Path::new(INVENTORY), &edited, FileMode::Private)?;
             }
@@ -153,7 +159,11 @@ fn stage_identity(
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = format!("gen-{:04}", issuance.generation);
-    staged.file(&PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes(), FileMode::Public)?;
+    staged.file(
+        &PathBuf::from(format!("issued/{}.pem", certificate.serial())),
+        pem.as_bytes(),
+        FileMode::Public,
+    )?;
     let set = folder.join(&generation);
     staged.file(&set.join("ca.pem"), trust.as_bytes(), FileMode::Public)?;
     staged.file(&set.join("cert.pem"), pem.as_bytes(), FileMode::Public)?;
@@ -185,12 +195,21 @@ fn kept_key(context: &Context<'_>, issuance: &Issuance, generation: u32) -> Resu
     read_key(&context.state, &folder.join("key.pem"))
 }
 
-fn stage_authority(staged: &StagedChange<'_>, authority: &CertificateAuthority, key: &PrivateKey) -> Result<(), Failure> {
+fn stage_authority(
+    staged: &StagedChange<'_>,
+    authority: &CertificateAuthority,
+    key: &PrivateKey,
+) -> Result<(), Failure> {
     let certificate = authority.certificate();
     let identifier = certificate.subject_key_identifier().unwrap_or_default();
-    let folder = PathBuf::from("ca").join(identifier.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    let folder =
+        PathBuf::from("ca").join(identifier.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
     let pem = certificate.to_pem();
-    staged.file(&PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes(), FileMode::Public)?;
+    staged.file(
+        &PathBuf::from(format!("issued/{}.pem", certificate.serial())),
+        pem.as_bytes(),
+        FileMode::Public,
+    )?;
     staged.file(&folder.join("ca.pem"), pem.as_bytes(), FileMode::Public)?;
     stage_key(staged, &folder, key)?;
     check::staged_authority(staged, &folder)
@@ -205,7 +224,8 @@ pub(super) fn load_authority(
     context: &Context<'_>,
     observation: Option<&Observation>,
 ) -> Result<CertificateAuthority, Failure> {
-    let observed = observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
+    let observed =
+        observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
     let observed = observed.ok_or_else(|| {
         Failure::new("loading the CA of", context.state.display())
             .expected("a CA that is valid and whose key is at hand")
@@ -219,7 +239,7 @@ pub(super) fn load_authority(
 
 pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
     let path = state.join(relative);
-    let bytes: Zeroizing<Vec<u8>> = read_state_key(&path)?;
+    let bytes = read(&path, LARGEST_PEM)?.bytes;
     PrivateKey::from_pem(&bytes, &path.display().to_string())
 }
 
@@ -232,7 +252,11 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
 }
 
 fn log_lines(context: &Context<'_>, issued: &[Issued]) -> Vec<u8> {
-    let by = context.environment.variable("SUDO_USER").or_else(|| context.environment.variable("USER")).unwrap_or("unknown");
+    let by = context
+        .environment
+        .variable("SUDO_USER")
+        .or_else(|| context.environment.variable("USER"))
+        .unwrap_or("unknown");
     let line = |issued: &Issued| LogLine {
         time: context.environment.now().to_string(),
         by: by.to_owned(),

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
-    AuthorityName, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity, SubjectAltName, Timestamp,
+    AuthorityName, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
+    SubjectAltName, Timestamp,
 };
 
 /// Certificates and proven mutual TLS for build daemons that speak BuildKit's gRPC

@@ -20,7 +20,9 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
 
 fn add(command: &clap::Command, name: &str, pages: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone().name(name.to_owned())).render(&mut page)?;
+    clap_mangen::Man::new(command.clone().display_name(name.to_owned())).title(name).render(&mut page)?;
     pages.insert(format!("{name}.1"), page);
-    command.get_subcommands().try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
+    command
+        .get_subcommands()
+        .try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
 }

@@ -75,13 +75,16 @@ fn explain(error: &clap::Error, environment: &Environment, console: &mut Console
         return written.map_or_else(|error| unwritten(&error, ExitCode::Done, console), |()| ExitCode::Done);
     }
     let text = render(console.terminals().err);
-    let text = text.replace("For more information, try '--help'.", "try: kitcert --help").replace("\n\n", "\n");
+    let text =
+        text.replace("For more information, try '--help'.", "try: kitcert --help").replace("\n\n", "\n");
     console.notify(&text);
     ExitCode::Usage
 }
 
 fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink {
-    let automatic = terminal && environment.variable("NO_COLOR").is_none() && environment.variable("TERM") != Some("dumb");
+    let automatic = terminal
+        && environment.variable("NO_COLOR").is_none()
+        && environment.variable("TERM") != Some("dumb");
     match global.color {
         ColorChoice::Always => Ink::Coloured,
         ColorChoice::Auto if automatic => Ink::Coloured,

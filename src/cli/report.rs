@@ -171,7 +171,7 @@ impl Block {
 /// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
 fn render_table(rows: &[(Tone, Vec<String>)], ink: Ink) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (_, cells) in rows {
         table.add_row(cells);
     }

@@ -1,13 +1,13 @@
 //! A certificate, read once.
 
-use std::fmt;
-use std::net::IpAddr;
-
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use super::distinguished_name::DistinguishedName;
+use super::extension::{
+    BasicConstraints, ExtensionSummary, KeyUsage, NameKind, READ_BY_GO, name_of, oid, usages_of,
+};
 use super::name_constraints::NameConstraints;
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
@@ -35,76 +35,6 @@ pub struct Certificate {
     authority_key_identifier: Option<Vec<u8>>,
     name_constraints: Option<NameConstraints>,
     extensions: Vec<ExtensionSummary>,
-}
-
-/// The basicConstraints extension (RFC 5280 section 4.2.1.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BasicConstraints {
-    /// cA.
-    pub is_authority: bool,
-    /// pathLenConstraint.
-    pub path_length: Option<u32>,
-}
-
-/// The keyUsage extension (RFC 5280 section 4.2.1.3), as far as TLS is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyUsage {
-    /// digitalSignature.
-    pub digital_signature: bool,
-    /// keyCertSign.
-    pub key_cert_sign: bool,
-    /// cRLSign.
-    pub crl_sign: bool,
-    /// Whether any other bit is set.
-    pub others: bool,
-}
-
-/// A general name of a certificate as it stands there, usable or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameKind {
-    /// A dNSName, to the letter.
-    Dns(String),
-    /// An iPAddress of 4 or 16 octets.
-    Ip(IpAddr),
-    /// An iPAddress of that many octets, which no address has.
-    MalformedIp(usize),
-    /// A uniformResourceIdentifier, to the letter.
-    Uri(String),
-    /// An rfc822Name, to the letter.
-    Email(String),
-    /// Any other, of which Go takes no notice.
-    Other,
-}
-
-/// The name alone, its control characters replaced: one from elsewhere must not be able to steer
-/// a terminal.
-impl fmt::Display for NameKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let harmless = |text: &str| text.replace(char::is_control, "\u{fffd}");
-        match self {
-            NameKind::Dns(name) | NameKind::Uri(name) | NameKind::Email(name) => f.pad(&harmless(name)),
-            NameKind::Ip(address) => f.pad(&address.to_string()),
-            NameKind::MalformedIp(octets) => f.pad(&format!("an IP address of {octets} octets")),
-            NameKind::Other => f.pad("a name of another kind"),
-        }
-    }
-}
-
-impl KeyUsage {
-    /// Whether no bit is set, which Go takes for an absent extension.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        !(self.digital_signature || self.key_cert_sign || self.crl_sign || self.others)
-    }
-}
-
-/// One extension of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtensionSummary {
-    /// Its object identifier, dotted.
-    pub identifier: String,
-    /// Whether a verifier that does not know it must refuse.
-    pub critical: bool,
 }
 
 impl Certificate {
@@ -198,15 +128,7 @@ impl Certificate {
                     path_length: constraints.path_len_constraint,
                 });
             }
-            ParsedExtension::KeyUsage(usage) => {
-                const NAMED: u16 = 1 | 1 << 5 | 1 << 6;
-                self.key_usage = Some(KeyUsage {
-                    digital_signature: usage.digital_signature(),
-                    key_cert_sign: usage.key_cert_sign(),
-                    crl_sign: usage.crl_sign(),
-                    others: usage.flags & !NAMED != 0,
-                });
-            }
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(KeyUsage::of(usage)),
             ParsedExtension::ExtendedKeyUsage(usage) => self.extended_key_usages = Some(usages_of(usage)),
             ParsedExtension::SubjectAlternativeName(names) => {
                 self.names = Some(names.general_names.iter().map(name_of).collect());
@@ -422,68 +344,3 @@ impl PartialEq for Certificate {
 }
 
 impl Eq for Certificate {}
-
-pub(super) fn usages_of(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<ExtendedKeyUsage> {
-    let other = |identifier: &str| Some(ExtendedKeyUsage::Other(identifier.to_owned()));
-    let named = [
-        usage.any.then_some(ExtendedKeyUsage::Any),
-        usage.server_auth.then_some(ExtendedKeyUsage::ServerAuth),
-        usage.client_auth.then_some(ExtendedKeyUsage::ClientAuth),
-        usage.code_signing.then(|| other("codeSigning")).flatten(),
-        usage.email_protection.then(|| other("emailProtection")).flatten(),
-        usage.time_stamping.then(|| other("timeStamping")).flatten(),
-        usage.ocsp_signing.then(|| other("OCSPSigning")).flatten(),
-    ];
-    let others = usage.other.iter().map(|identifier| ExtendedKeyUsage::Other(identifier.to_id_string()));
-    named.into_iter().flatten().chain(others).collect()
-}
-
-pub(super) fn name_of(name: &GeneralName<'_>) -> NameKind {
-    match name {
-        GeneralName::DNSName(name) => NameKind::Dns((*name).to_owned()),
-        GeneralName::IPAddress(octets) => match (<[u8; 4]>::try_from(*octets), <[u8; 16]>::try_from(*octets))
-        {
-            (Ok(four), _) => NameKind::Ip(four.into()),
-            (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
-            _ => NameKind::MalformedIp(octets.len()),
-        },
-        GeneralName::URI(uri) => NameKind::Uri((*uri).to_owned()),
-        GeneralName::RFC822Name(address) => NameKind::Email((*address).to_owned()),
-        _ => NameKind::Other,
-    }
-}
-
-/// Object identifiers of extensions (RFC 5280 sections 4.2.1 and 4.2.2), dotted.
-pub(super) mod oid {
-    pub const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
-    pub const KEY_USAGE: &str = "2.5.29.15";
-    pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
-    pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-    pub const NAME_CONSTRAINTS: &str = "2.5.29.30";
-    pub const REVOCATION_LISTS: &str = "2.5.29.31";
-    pub const POLICIES: &str = "2.5.29.32";
-    pub const POLICY_MAPPINGS: &str = "2.5.29.33";
-    pub const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
-    pub const POLICY_CONSTRAINTS: &str = "2.5.29.36";
-    pub const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
-    pub const INHIBIT_ANY_POLICY: &str = "2.5.29.54";
-    pub const AUTHORITY_INFORMATION: &str = "1.3.6.1.5.5.7.1.1";
-}
-
-/// The extensions that Go reads, and refuses the certificate for where it cannot
-/// (`processExtensions` in crypto/x509); it looks into no other.
-pub(super) const READ_BY_GO: [&str; 13] = [
-    oid::SUBJECT_KEY_IDENTIFIER,
-    oid::KEY_USAGE,
-    oid::SUBJECT_ALT_NAME,
-    oid::BASIC_CONSTRAINTS,
-    oid::NAME_CONSTRAINTS,
-    oid::REVOCATION_LISTS,
-    oid::POLICIES,
-    oid::POLICY_MAPPINGS,
-    oid::AUTHORITY_KEY_IDENTIFIER,
-    oid::POLICY_CONSTRAINTS,
-    oid::EXTENDED_KEY_USAGE,
-    oid::INHIBIT_ANY_POLICY,
-    oid::AUTHORITY_INFORMATION,
-];

@@ -4,9 +4,10 @@
 //! without extended key usage. A proof that rests on rustls alone would bless an expired root
 //! that every Go client refuses.
 
-use super::certificate::{Certificate, NameKind, READ_BY_GO, oid};
+use super::certificate::Certificate;
 pub use super::chain_fault::ChainFault;
 use super::distinguished_name::DistinguishedName;
+use super::extension::{NameKind, READ_BY_GO, oid};
 use super::name_constraints::NameConstraints;
 use super::trust_bundle::TrustBundle;
 use crate::model::profile::LARGEST_BUNDLE;

@@ -9,6 +9,7 @@ mod certificate;
 pub mod chain;
 mod chain_fault;
 mod distinguished_name;
+mod extension;
 pub mod lint;
 mod name_constraints;
 mod pem_block;
@@ -19,8 +20,9 @@ mod signature_algorithm;
 mod trust_bundle;
 
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub use certificate::{BasicConstraints, Certificate, ExtensionSummary, KeyUsage, NameKind};
+pub use certificate::Certificate;
 pub use distinguished_name::DistinguishedName;
+pub use extension::{BasicConstraints, ExtensionSummary, KeyUsage, NameKind};
 pub use name_constraints::NameConstraints;
 pub use pem_block::{PemBlock, PemFault};
 pub use private_key::{KeyEncoding, PrivateKey};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use x509_parser::extensions::{GeneralName, GeneralSubtree, NameConstraints as Parsed};
 
-use super::certificate::NameKind;
+use super::extension::NameKind;
 
 /// The nameConstraints extension (RFC 5280 section 4.2.1.10), of the two kinds that concern
 /// BuildKit's certificates: DNS names and IP addresses. We never issue it.

@@ -91,8 +91,8 @@ mod tests {
                 ("A".to_owned(), 2, None),
                 ("B".to_owned(), 5, Some(PemFault::Damaged)),
                 ("C".to_owned(), 8, Some(PemFault::Headers)),
-                ("D".to_owned(), 12, Some(PemFault::NoEnd)),
-                ("E".to_owned(), 14, None),
+                ("D".to_owned(), 13, Some(PemFault::NoEnd)),
+                ("E".to_owned(), 15, None),
             ]
         );
     }

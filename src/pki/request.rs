@@ -4,8 +4,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use super::certificate::{name_of, usages_of};
 use super::distinguished_name::DistinguishedName;
+use super::extension::{name_of, usages_of};
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, PublicKeyKind};
 use crate::model::profile::LARGEST_PEM;

@@ -79,7 +79,8 @@ pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
         };
         row("ca", short(&authority.key_identifier), Some(validity), "self".to_owned(), state, now)
     });
-    let identities = [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
+    let identities =
+        [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
     authorities.chain(identities).collect()
 }
 
@@ -93,14 +94,17 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         Role::Client => observation.inventory.clients.keys().collect(),
     };
     let on_disk = observation.identities(role);
-    let missing = listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
-    let missing = missing
-        .map(|name| row(kind, name.to_string(), None, "-".to_owned(), IdentityState::NotIssued, now));
+    let missing =
+        listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
+    let missing =
+        missing.map(|name| row(kind, name.to_string(), None, "-".to_owned(), IdentityState::NotIssued, now));
     let issued = on_disk.iter().filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
-        let issuer = observation.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer());
-        let validity = issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.certificate.validity()));
+        let issuer =
+            observation.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer());
+        let validity =
+            issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.certificate.validity()));
         let is_listed = listed.binary_search(&name).is_ok();
         let state = identity_state(role, identity, validity, leaf, is_listed, now);
         let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);

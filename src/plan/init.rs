@@ -6,12 +6,15 @@ use std::path::PathBuf;
 
 use super::install_daemon::{Placed, placement_step};
 use super::issue::endpoint_of;
-use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use super::refuse_repetition;
-use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, Inventory, Renewal, RestartWhen};
+use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use crate::layout::{
+    AuthorityPolicy, ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, Inventory, Renewal, RestartWhen,
+};
 use crate::model::profile::BACKDATING;
 use crate::model::{
-    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName,
+    Timestamp, Validity,
 };
 use crate::store::Observation;
 
@@ -102,7 +105,9 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
         },
         issue(Role::Daemon, &request.name, request.hosts.clone(), request.daemon_lifetime),
     ];
-    state.extend(request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), request.client_lifetime)));
+    state.extend(
+        request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), request.client_lifetime)),
+    );
     state.push(StateStep::Inventory(InventoryStep::Write(inventory(request)?)));
     Ok(Plan { state, ..Plan::default() })
 }
@@ -141,7 +146,9 @@ fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new("reading", "--ca-lifetime")
-        .expected(format!("at least twice the longest certificate's ({longest}), or it could not be rolled over"))
+        .expected(format!(
+            "at least twice the longest certificate's ({longest}), or it could not be rolled over"
+        ))
         .found(request.authority_lifetime)
         .exit(ExitCode::Usage))
 }
@@ -170,7 +177,8 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     let asked = daemon_entry(request)?;
     let Some(daemon) = observation.inventory.daemons.get(&request.name) else {
         let there = join(observation.inventory.daemons.keys());
-        let hint = format!("kitcert issue daemon {} --host {}", request.name, join_with(&request.hosts, " --host "));
+        let hint =
+            format!("kitcert issue daemon {} --host {}", request.name, join_with(&request.hosts, " --host "));
         return differs("daemon", &there, &request.name, hint);
     };
     let edit = format!("edit {path}/kitcert.yaml, then: kitcert issue daemon {}", request.name);
@@ -184,14 +192,20 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
         return differs("daemon lifetime", &daemon.lifetime, &asked.lifetime, edit);
     }
     if let Some(install) = &asked.install
-        && daemon.install.as_ref().map(|there| (&there.root, there.layout)) != Some((&install.root, install.layout))
+        && daemon.install.as_ref().map(|there| (&there.root, there.layout))
+            != Some((&install.root, install.layout))
     {
         let there = daemon.install.as_ref().map_or_else(
             || "not installed".to_owned(),
             |there| format!("{} under {}", there.layout, there.root.display()),
         );
         let asked = format!("{} under {}", install.layout, install.root.display());
-        let hint = format!("kitcert install daemon {} --root {} --layout {}", request.name, install.root.display(), install.layout);
+        let hint = format!(
+            "kitcert install daemon {} --root {} --layout {}",
+            request.name,
+            install.root.display(),
+            install.layout
+        );
         return differs("installation", &there, &asked, hint);
     }
     for name in &request.clients {

@@ -47,7 +47,11 @@ pub struct ConfigStep {
 /// # Errors
 /// A client without a certificate or whose key is kept elsewhere, and a config that cannot be
 /// edited safely: the failure has the lines to add.
-pub fn install_client(request: &InstallClientRequest, observation: &Observation, placed: &Placed) -> Result<Plan, Failure> {
+pub fn install_client(
+    request: &InstallClientRequest,
+    observation: &Observation,
+    placed: &Placed,
+) -> Result<Plan, Failure> {
     let failure = || Failure::new("installing client", &request.name);
     match observation.current(Role::Client, &request.name) {
         None => {
@@ -80,7 +84,12 @@ impl ConfigStep {
         StepSummary {
             step: if self.before.is_some() { "edit" } else { "write" },
             subject: self.path.display().to_string(),
-            detail: self.keys.iter().map(|change| format!("{}: {}", change.key, change.to)).collect::<Vec<_>>().join(", "),
+            detail: self
+                .keys
+                .iter()
+                .map(|change| format!("{}: {}", change.key, change.to))
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 }

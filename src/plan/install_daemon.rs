@@ -46,7 +46,11 @@ pub enum PlacedState {
 ///
 /// # Errors
 /// A daemon that has no certificate.
-pub fn install_daemon(request: &InstallDaemonRequest, observation: &Observation, placed: &Placed) -> Result<Plan, Failure> {
+pub fn install_daemon(
+    request: &InstallDaemonRequest,
+    observation: &Observation,
+    placed: &Placed,
+) -> Result<Plan, Failure> {
     if observation.current(Role::Daemon, &request.name).is_none() {
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")

@@ -4,7 +4,9 @@ use super::refuse_repetition;
 use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange, Renewal, RestartWhen};
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
-use crate::model::{Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
+use crate::model::{
+    Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+};
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
@@ -38,7 +40,11 @@ pub struct IssueClientsRequest {
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
 /// from what is listed, and no CA that can issue.
-pub fn issue_daemon(request: &IssueDaemonRequest, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+pub fn issue_daemon(
+    request: &IssueDaemonRequest,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
     refuse_repetition("--host", &request.hosts)?;
     let listed = observation.inventory.daemons.get(&request.name);
     let entry = match listed {
@@ -54,7 +60,9 @@ pub fn issue_daemon(request: &IssueDaemonRequest, observation: &Observation, now
         return Ok(Plan::default());
     }
     let key = match current {
-        Some(current) if current.key == KeyPresence::Present => KeySource::Kept { generation: current.number },
+        Some(current) if current.key == KeyPresence::Present => {
+            KeySource::Kept { generation: current.number }
+        }
         _ => KeySource::New(observation.inventory.authority.key),
     };
     let mut state = vec![StateStep::Issue(Issuance {
@@ -77,7 +85,11 @@ pub fn issue_daemon(request: &IssueDaemonRequest, observation: &Observation, now
 /// # Errors
 /// A name given twice, a request for anything but one client, a lifetime or a key that differs
 /// from what is there, and no CA that can issue.
-pub fn issue_clients(request: &IssueClientsRequest, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+pub fn issue_clients(
+    request: &IssueClientsRequest,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
     refuse_repetition("the names", &request.names)?;
     if request.requested_key.is_some() && request.names.len() != 1 {
         return Err(Failure::new("reading", "--csr")
@@ -87,7 +99,8 @@ pub fn issue_clients(request: &IssueClientsRequest, observation: &Observation, n
             .exit(ExitCode::Usage));
     }
     let listed = &observation.inventory.clients;
-    let names = if request.names.is_empty() { listed.keys().cloned().collect() } else { request.names.clone() };
+    let names =
+        if request.names.is_empty() { listed.keys().cloned().collect() } else { request.names.clone() };
     let mut state = Vec::new();
     let mut added = Vec::new();
     for name in names {
@@ -171,9 +184,14 @@ fn refuse_other_daemon(
         Err(Failure::new("issuing a certificate for daemon", &request.name)
             .expected(format!("the {what} of {}/kitcert.yaml ({there})", observation.path.display()))
             .found(asked)
-            .hint(format!("edit {}/kitcert.yaml, then: kitcert issue daemon {}", observation.path.display(), request.name)))
+            .hint(format!(
+                "edit {}/kitcert.yaml, then: kitcert issue daemon {}",
+                observation.path.display(),
+                request.name
+            )))
     };
-    let join = |hosts: &[SubjectAltName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let join =
+        |hosts: &[SubjectAltName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if !request.hosts.is_empty() && request.hosts != entry.hosts {
         return asked("hosts", join(&entry.hosts), join(&request.hosts));
     }
@@ -212,10 +230,15 @@ fn refuse_other_key(
     current: &ObservedGeneration,
 ) -> Result<(), Failure> {
     match requested {
-        Some(key) if key != current.leaf().public_key() => Err(Failure::new("signing the request of client", name)
-            .expected(format!("the key that {name} has a certificate for ({})", current.leaf().public_key().fingerprint()))
-            .found(format!("another ({})", key.fingerprint()))
-            .hint(format!("kitcert issue client {name}-2 --csr FILE"))),
+        Some(key) if key != current.leaf().public_key() => {
+            Err(Failure::new("signing the request of client", name)
+                .expected(format!(
+                    "the key that {name} has a certificate for ({})",
+                    current.leaf().public_key().fingerprint()
+                ))
+                .found(format!("another ({})", key.fingerprint()))
+                .hint(format!("kitcert issue client {name}-2 --csr FILE")))
+        }
         _ => Ok(()),
     }
 }
@@ -248,10 +271,11 @@ fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
         Some(authority) if authority.key == KeyPresence::Absent => {
             failure.found(format!("no key.pem in ca/{}", authority.key_identifier))
         }
-        Some(authority) if now > authority.certificate.validity().not_after => {
-            failure.found(format!("one that expired on {}", authority.certificate.validity().not_after.date()))
-        }
-        Some(authority) => failure
-            .found(format!("one that is valid from {} (is the clock right?)", authority.certificate.validity().not_before)),
+        Some(authority) if now > authority.certificate.validity().not_after => failure
+            .found(format!("one that expired on {}", authority.certificate.validity().not_after.date())),
+        Some(authority) => failure.found(format!(
+            "one that is valid from {} (is the clock right?)",
+            authority.certificate.validity().not_before
+        )),
     }
 }

@@ -146,11 +146,9 @@ impl StateStep {
                 detail: format!("{algorithm}, until {}", validity.not_after.date()),
             },
             StateStep::Issue(issuance) => issuance.summary(),
-            StateStep::Inventory(InventoryStep::Write(_)) => StepSummary {
-                step: "write",
-                subject: "kitcert.yaml".to_owned(),
-                detail: String::new(),
-            },
+            StateStep::Inventory(InventoryStep::Write(_)) => {
+                StepSummary { step: "write", subject: "kitcert.yaml".to_owned(), detail: String::new() }
+            }
             StateStep::Inventory(InventoryStep::Edit(changes)) => StepSummary {
                 step: "edit",
                 subject: "kitcert.yaml".to_owned(),
@@ -174,7 +172,11 @@ impl Issuance {
         StepSummary {
             step: "issue",
             subject: format!("{} {}", self.role, self.name),
-            detail: format!("gen-{:04}, {key}, until {}, for {names}", self.generation, self.validity.not_after.date()),
+            detail: format!(
+                "gen-{:04}, {key}, until {}, for {names}",
+                self.generation,
+                self.validity.not_after.date()
+            ),
         }
     }
 }

@@ -67,6 +67,12 @@ impl PracticeDaemon {
         Ok(PracticeDaemon { address, stop: Some(stop), thread: Some(thread) })
     }
 
+    /// Whether a port of 127.0.0.1 is free.
+    #[must_use]
+    pub fn can_listen(port: u16) -> bool {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -141,7 +141,11 @@ fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Fai
 }
 
 /// An identity of the state; None where it has no folder.
-fn identity(directory: &StateDirectory, role: Role, name: &IdentityName) -> Result<Option<ObservedIdentity>, Failure> {
+fn identity(
+    directory: &StateDirectory,
+    role: Role,
+    name: &IdentityName,
+) -> Result<Option<ObservedIdentity>, Failure> {
     let folder = Path::new(folder_of(role)).join(name.as_str());
     let entries = directory.list(&folder)?;
     if entries.is_empty() {
@@ -214,9 +218,9 @@ impl Observation {
     /// The CA that issues: the youngest that is valid and whose key is at hand.
     #[must_use]
     pub fn issuing_authority(&self, now: Timestamp) -> Option<&ObservedAuthority> {
-        self.authorities
-            .iter()
-            .find(|authority| authority.key == KeyPresence::Present && authority.certificate.validity().contains(now))
+        self.authorities.iter().find(|authority| {
+            authority.key == KeyPresence::Present && authority.certificate.validity().contains(now)
+        })
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -16,6 +15,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::practice::PracticeDaemon;
+use crate::probe::Identity;
 use crate::store::{ScratchDirectory, read};
 
 pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
@@ -27,7 +27,18 @@ pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
 
     demo.say("1. The admin makes a CA, a daemon's certificate and a first client's, and installs them.")?;
     let install = format!("--install={}", root.display());
-    let init = ["init", "--host", "127.0.0.1", "--host", "localhost", "--client", "ana", "--endpoint", &endpoint, &install];
+    let init = [
+        "init",
+        "--host",
+        "127.0.0.1",
+        "--host",
+        "localhost",
+        "--client",
+        "ana",
+        "--endpoint",
+        &endpoint,
+        &install,
+    ];
     demo.kitcert(&init, ExitCode::Done)?;
 
     demo.say("2. A daemon starts with these files. (A small practice daemon plays buildkitd's part here.)")?;
@@ -65,7 +76,7 @@ impl Demo<'_> {
     /// BuildKit's port, or the next that is free.
     fn free_port(&mut self) -> Result<u16, Failure> {
         let first = Endpoint::DEFAULT_PORT;
-        let free = |port: &u16| PracticeDaemon::can_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)));
+        let free = |port: &u16| PracticeDaemon::can_listen(*port);
         let port = (first..first + PORTS_TRIED).find(free).ok_or_else(|| {
             Failure::new("looking for a port on", "127.0.0.1")
                 .expected(format!("a free one from {first} to {}", first + PORTS_TRIED - 1))
@@ -89,18 +100,24 @@ impl Demo<'_> {
             Door::Locked => Some(TrustBundle::from_pem(&authority, &authority_path)?),
             Door::Unlocked => None,
         };
-        let chain = Certificate::chain_from_pem(&certificate, &certificate_path)?;
-        let key = PrivateKey::from_pem(&key, &key_path)?;
-        PracticeDaemon::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &chain, &key, trust.as_ref())
+        let server = Identity {
+            chain: Certificate::chain_from_pem(&certificate, &certificate_path)?,
+            key: PrivateKey::from_pem(&key, &key_path)?,
+        };
+        PracticeDaemon::start(port, &server, trust.as_ref())
     }
 
     /// Prints a command, runs it, and prints what it says.
     fn kitcert(&mut self, arguments: &[&str], expected: ExitCode) -> Result<(), Failure> {
         self.say(&format!("$ kitcert {}", arguments.join(" ")))?;
         let said = Captured::default();
-        let mut console = Console::made_up(Box::new(said.clone()), Box::new(said.clone()), Box::new(io::empty()));
-        let line = ["kitcert", "--state", &self.state].iter().chain(arguments);
-        let exit = cli::run(line.map(ToString::to_string), self.session.environment, &mut console);
+        let mut console =
+            Console::made_up(Box::new(said.clone()), Box::new(said.clone()), Box::new(io::empty()));
+        let line = ["kitcert", "--state", &self.state]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .map(str::to_owned);
+        let exit = cli::run(line.collect::<Vec<_>>(), self.session.environment, &mut console);
         let text = String::from_utf8_lossy(&said.0.borrow()).into_owned();
         self.say(&text)?;
         if exit == expected {

@@ -4,7 +4,6 @@ use super::{Session, UNWATCHED, install, plan_view};
 use crate::apply::{self, Context, Mode};
 use crate::cli::arguments::InitArguments;
 use crate::cli::report::{Changed, Report, Tone};
-use crate::layout::state_place;
 use crate::model::{Failure, Role};
 use crate::plan::{InitRequest, InstallRequest};
 use crate::store::{Interest, Observation};
@@ -12,9 +11,10 @@ use crate::store::{Interest, Observation};
 pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
     super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let context = session.context("init", Some(asked.change), UNWATCHED)?;
-    let install = asked.install.as_ref().map(|root| {
-        Ok(InstallRequest { root: session.environment.absolute(root)?, layout: asked.layout })
-    });
+    let install = asked
+        .install
+        .as_ref()
+        .map(|root| Ok(InstallRequest { root: session.environment.absolute(root)?, layout: asked.layout }));
     let request = InitRequest {
         state: context.state.clone(),
         hosts: asked.hosts.clone(),
@@ -37,7 +37,12 @@ pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report,
     show(report.changed(changed).detail("plan", done.plan.summary()), &context, &request, changed)
 }
 
-fn show(report: Report, context: &Context<'_>, request: &InitRequest, changed: Changed) -> Result<Report, Failure> {
+fn show(
+    report: Report,
+    context: &Context<'_>,
+    request: &InitRequest,
+    changed: Changed,
+) -> Result<Report, Failure> {
     let identities = request.clients.iter().map(|name| (Role::Client, name.clone()));
     let identities = identities.chain([(Role::Daemon, request.name.clone())]).collect();
     let (_, observation) = context.observe(&Interest::Identities(identities))?;
@@ -48,20 +53,29 @@ fn show(report: Report, context: &Context<'_>, request: &InitRequest, changed: C
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
     report = report.toned(Tone::Warning, format!("back up   {} (holds the CA key)", context.state.display()));
-    let proven = observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
+    let proven =
+        observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
     let last = match (proven, changed) {
         (true, _) => "nothing to do: it is all there, and proven".to_owned(),
-        (false, Changed::No) => format!("nothing to do; not proven yet; next: kitcert verify {}", request.name),
+        (false, Changed::No) => {
+            format!("nothing to do; not proven yet; next: kitcert verify {}", request.name)
+        }
         (false, Changed::Yes) => not_proven(request),
     };
     Ok(report.detail("proven", proven).line(last))
 }
 
 fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<String>)> {
-    let row = |kind: &str, name: String, until: String| (Tone::Plain, vec![kind.to_owned(), name, format!("until {until}")]);
+    let row = |kind: &str, name: String, until: String| {
+        (Tone::Plain, vec![kind.to_owned(), name, format!("until {until}")])
+    };
     let date = |certificate: &crate::pki::Certificate| certificate.validity().not_after.date();
     let authorities = observation.authorities.iter().map(|authority| {
-        row("CA", authority.certificate.subject().common_name().unwrap_or_default(), date(&authority.certificate))
+        row(
+            "CA",
+            authority.certificate.subject().common_name().unwrap_or_default(),
+            date(&authority.certificate),
+        )
     });
     let identities = request.clients.iter().map(|name| (Role::Client, name));
     let identities = std::iter::once((Role::Daemon, &request.name)).chain(identities);

@@ -6,7 +6,7 @@ use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, ClientInstallation, Installed, InstalledPlace, Mode};
 use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
-use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, state_place, use_command};
+use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, use_command};
 use crate::model::{Endpoint, Failure, IdentityName, Severity};
 use crate::plan::{InstallDaemonRequest, InstallRequest};
 use crate::store::{Interest, Observation};
@@ -80,7 +80,8 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
     }
     report = report.findings(findings);
     if let Some(line) = environment_line(request.tool, &request.endpoint) {
-        report = report.line(format!("set too:  {line}   # the config's host is ignored without docker or podman"));
+        report = report
+            .line(format!("set too:  {line}   # the config's host is ignored without docker or podman"));
     }
     let next = use_command(place, &request.endpoint);
     Ok(report.line(format!("not proven yet; next: kitcert verify {}; then: {next}", request.endpoint)))

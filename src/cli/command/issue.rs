@@ -10,7 +10,7 @@ use crate::apply::{self, Context, Done, Mode, Progress};
 use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Role, SubjectAltName};
+use crate::model::{ExitCode, Failure, IdentityName, SubjectAltName};
 use crate::pki::{CertificateRequest, PublicKey};
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest};
 use crate::store::{read, read_standard_input};
@@ -25,7 +25,8 @@ pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Resu
         lifetime: asked.lifetime,
     };
     let done = apply::issue_daemon(&context, &request)?;
-    let next = format!("not proven yet; next: kitcert install daemon {0}; then: kitcert verify {0}", asked.name);
+    let next =
+        format!("not proven yet; next: kitcert install daemon {0}; then: kitcert verify {0}", asked.name);
     Ok(show(Report::new("issue daemon"), &context, &done, next))
 }
 
@@ -44,13 +45,16 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
         Progress::Issued => bar.inc(1),
         Progress::Committing => bar.set_message("making it durable"),
     };
-    let context = Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };
+    let context =
+        Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };
     let request = IssueClientsRequest { names, lifetime: asked.lifetime, requested_key };
     let done = apply::issue_clients(&context, &request);
     bar.finish_and_clear();
     let done = done?;
     let next = match done.issued.as_slice() {
-        [one] if asked.csr.is_some() => format!("hand over {}/clients/{}/current", context.state.display(), one.name),
+        [one] if asked.csr.is_some() => {
+            format!("hand over {}/clients/{}/current", context.state.display(), one.name)
+        }
         [one] => format!("next: kitcert install client {}", one.name),
         _ => "next: kitcert status".to_owned(),
     };
@@ -107,11 +111,19 @@ fn summary(issued: &[apply::Issued]) -> String {
 
 /// The names of a list, one a line; blank lines and `#` comments are passed over.
 fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
-    let file = if list == Path::new("-") { read_standard_input(LARGEST_LIST)? } else { read(list, LARGEST_LIST)?.bytes };
-    let wrong = |expected: &str, found: String| {
-        Failure::new("reading the names in", list.display()).expected(expected).found(found).exit(ExitCode::Usage)
+    let file = if list == Path::new("-") {
+        read_standard_input(LARGEST_LIST)?
+    } else {
+        read(list, LARGEST_LIST)?.bytes
     };
-    let text = std::str::from_utf8(&file).map_err(|_| wrong("names, one a line", "bytes that are no text".to_owned()))?;
+    let wrong = |expected: &str, found: String| {
+        Failure::new("reading the names in", list.display())
+            .expected(expected)
+            .found(found)
+            .exit(ExitCode::Usage)
+    };
+    let text = std::str::from_utf8(&file)
+        .map_err(|_| wrong("names, one a line", "bytes that are no text".to_owned()))?;
     let mut lines = BTreeMap::new();
     let mut names = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -119,9 +131,9 @@ fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
         if line.is_empty() {
             continue;
         }
-        let name: IdentityName = line
-            .parse()
-            .map_err(|failure: Failure| wrong(failure.what_was_expected(), format!("{line:?} in line {number}")))?;
+        let name: IdentityName = line.parse().map_err(|failure: Failure| {
+            wrong(failure.what_was_expected(), format!("{line:?} in line {number}"))
+        })?;
         if let Some(first) = lines.insert(name.clone(), number) {
             return Err(wrong("each name once", format!("{name} in lines {first} and {number}")));
         }
@@ -131,7 +143,11 @@ fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
 }
 
 /// The key of a request, after somebody has said that it is the right one.
-fn confirmed_key(session: &mut Session<'_>, asked: &IssueClientArguments, path: &Path) -> Result<PublicKey, Failure> {
+fn confirmed_key(
+    session: &mut Session<'_>,
+    asked: &IssueClientArguments,
+    path: &Path,
+) -> Result<PublicKey, Failure> {
     let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, &path.display().to_string())?;
     let fingerprint = request.fingerprint();
     let refused = |found: String| {
@@ -139,7 +155,10 @@ fn confirmed_key(session: &mut Session<'_>, asked: &IssueClientArguments, path: 
         Failure::new("signing the request", path.display())
             .expected("the fingerprint of its key, as its owner told you")
             .found(found)
-            .hint(format!("kitcert issue client {name} --csr {} --fingerprint {fingerprint}   # after comparing", path.display()))
+            .hint(format!(
+                "kitcert issue client {name} --csr {} --fingerprint {fingerprint}   # after comparing",
+                path.display()
+            ))
             .exit(ExitCode::Usage)
     };
     if let Some(told) = &asked.fingerprint {
@@ -150,7 +169,10 @@ fn confirmed_key(session: &mut Session<'_>, asked: &IssueClientArguments, path: 
             .expected("a key with the fingerprint that was given")
             .found(fingerprint));
     }
-    let question = format!("key of {}: SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ", path.display());
+    let question = format!(
+        "key of {}: SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ",
+        path.display()
+    );
     match session.console.ask(&question).as_deref() {
         Some("yes" | "y") => Ok(request.public_key().clone()),
         Some(_) => Err(refused("another answer than yes".to_owned())),

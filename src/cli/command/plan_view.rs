@@ -12,7 +12,8 @@ pub(super) fn show(report: Report, plan: &Plan) -> Report {
     let steps = plan.summary();
     let hidden = steps.len().saturating_sub(MOST_SHOWN);
     let shown = steps.into_iter().take(MOST_SHOWN);
-    let rows = shown.map(|step| (Tone::Plain, vec![format!("would {}", step.step), step.subject, step.detail]));
+    let rows =
+        shown.map(|step| (Tone::Plain, vec![format!("would {}", step.step), step.subject, step.detail]));
     let report = report.table(rows.collect());
     let report = if hidden > 0 { report.line(format!("… and {hidden} more steps")) } else { report };
     report.line("nothing was changed (--dry-run)")

@@ -22,7 +22,10 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
         .line(format!("{}  {}", context.state.display(), now.minute()))
         .table(table(&rows));
     if directory.has_unfinished_change()? {
-        report = report.toned(Tone::Warning, "an interrupted change waits; the next command that changes something finishes it");
+        report = report.toned(
+            Tone::Warning,
+            "an interrupted change waits; the next command that changes something finishes it",
+        );
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows)))
 }
@@ -36,14 +39,21 @@ fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {
 fn cells(row: &StatusRow) -> Vec<String> {
     let date = row.expires.as_deref().and_then(|instant| instant.get(..10)).unwrap_or("-");
     let left = row.seconds_left.map_or_else(|| "-".to_owned(), left);
-    vec![row.kind.to_owned(), row.name.clone(), date.to_owned(), left, row.issuer.clone(), row.state.to_string()]
+    vec![
+        row.kind.to_owned(),
+        row.name.clone(),
+        date.to_owned(),
+        left,
+        row.issuer.clone(),
+        row.state.to_string(),
+    ]
 }
 
-/// Days while there are some, then hours and minutes.
+/// Days, to the nearest, while there are some; then hours and minutes.
 fn left(seconds: i64) -> String {
     let (sign, seconds) = if seconds < 0 { ("-", -seconds) } else { ("", seconds) };
     match seconds {
-        172_800.. => format!("{sign}{}d", seconds / 86_400),
+        172_800.. => format!("{sign}{}d", (seconds + 43_200) / 86_400),
         7_200.. => format!("{sign}{}h", seconds / 3_600),
         _ => format!("{sign}{}m", seconds / 60),
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Session, UNWATCHED};
-use crate::apply::{self, Credentials, Proof, Target, VerifyRequest};
+use crate::apply::{self, Credentials, Proof, Recorded, Target, VerifyRequest};
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
 use crate::model::{ExitCode, Failure, Finding, Severity};
@@ -17,7 +17,8 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
     let mut report = Report::new("verify");
     let mut exits = Vec::new();
     for target in targets {
-        let request = VerifyRequest { target, credentials: credentials(&session, asked)?, deadline: asked.timeout };
+        let request =
+            VerifyRequest { target, credentials: credentials(&session, asked)?, deadline: asked.timeout };
         let proof = apply::verify(&context, &request)?;
         exits.push(Finding::exit_code(&proof.findings, asked.fail_on_severity()));
         report = show(report, session.global, proof);
@@ -47,22 +48,28 @@ fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credent
         return Ok(Credentials::Directory(absolute(folder)?));
     }
     match (&asked.ca, &asked.cert, &asked.key) {
-        (Some(ca), Some(cert), Some(key)) => {
-            Ok(Credentials::Files { authority: absolute(ca)?, certificate: absolute(cert)?, key: absolute(key)? })
-        }
+        (Some(ca), Some(cert), Some(key)) => Ok(Credentials::Files {
+            authority: absolute(ca)?,
+            certificate: absolute(cert)?,
+            key: absolute(key)?,
+        }),
         _ => Ok(Credentials::Automatic),
     }
 }
 
 /// The findings, worst last, and the verdict as the last line.
 fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
-    let mut shown: Vec<&Finding> = proof.findings.iter().filter(|finding| is_shown(finding, global)).collect();
+    let mut shown: Vec<&Finding> =
+        proof.findings.iter().filter(|finding| is_shown(finding, global)).collect();
     shown.sort_by_key(|finding| finding.severity);
     let rows = shown.iter().map(|finding| (tone_of(finding.severity), row(finding))).collect();
     let gravest = Finding::gravest(&proof.findings);
     let mut report = report
         .target(proof.endpoint.to_string())
-        .changed(if proof.recorded { Changed::Yes } else { Changed::No })
+        .changed(match proof.recorded {
+            Recorded::Moved => Changed::Yes,
+            Recorded::Unchanged => Changed::No,
+        })
         .line(format!("{}  as {}", proof.endpoint, proof.identity))
         .table(rows);
     if let Some(worst) = shown.iter().rev().find(|finding| finding.severity >= Severity::Warning) {
@@ -79,13 +86,17 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
         report = report.table(proof.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
     }
     let verdict = proof.verdict.clone();
-    report.detail("verdict", &proof.verdict).detail("daemon", &proof.daemon_facts).findings(proof.findings).toned(
-        match gravest {
-            Severity::Pass | Severity::Info => Tone::Good,
-            severity => tone_of(severity),
-        },
-        verdict,
-    )
+    report
+        .detail("verdict", &proof.verdict)
+        .detail("daemon", &proof.daemon_facts)
+        .findings(proof.findings)
+        .toned(
+            match gravest {
+                Severity::Pass | Severity::Info => Tone::Good,
+                severity => tone_of(severity),
+            },
+            verdict,
+        )
 }
 
 fn is_shown(finding: &Finding, global: &GlobalOptions) -> bool {

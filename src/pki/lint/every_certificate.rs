@@ -6,8 +6,9 @@ use crate::model::Rule::{
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
-use crate::pki::certificate::{Certificate, oid};
+use crate::pki::Certificate;
 use crate::pki::chain::unhandled_critical_extension;
+use crate::pki::extension::oid;
 use crate::pki::{PublicKeyKind, SignatureAlgorithm as Algorithm};
 
 pub(super) fn judge(report: &mut Report<'_>) {

@@ -5,9 +5,12 @@
 //! finding's subject is the certificate's; who knows a path puts that in its place.
 
 mod every_certificate;
+mod key_mode;
 mod legacy;
 mod names;
 mod purposes;
+
+pub use key_mode::key_mode;
 
 use super::certificate::Certificate;
 use super::trust_bundle::{DroppedBlock, TrustBundle};

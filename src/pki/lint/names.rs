@@ -7,7 +7,7 @@ use crate::model::Rule::{IpAsDnsName, SubjectAltName, UnderscoreInName, Wildcard
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::profile::MOST_NAMES;
 use crate::model::{DnsName, Role};
-use crate::pki::certificate::{NameKind, oid};
+use crate::pki::extension::{NameKind, oid};
 
 pub(super) fn judge(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;

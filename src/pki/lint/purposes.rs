@@ -4,7 +4,7 @@ use super::Report;
 use crate::model::Rule::{BasicConstraints, ExtendedKeyUsage, KeyUsage, PathLength};
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::{ExtendedKeyUsage as Usage, Role};
-use crate::pki::certificate::oid;
+use crate::pki::extension::oid;
 
 pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;

@@ -1,0 +1,221 @@
+//! The local half of `verify`: the files at hand, judged before anybody is dialled.
+
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::credentials::Client;
+use super::state_change::identity_folder;
+use crate::layout::{DaemonEntry, SetFile, restart_command};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{
+    Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, SubjectAltName, Timestamp,
+};
+use crate::pki::chain::{self, Purpose};
+use crate::pki::{Certificate, PrivateKey, TrustBundle, lint};
+use crate::store::{Observation, read_if_present};
+
+/// What the daemon would read at its next start.
+#[derive(Default)]
+pub(super) struct InstalledSet {
+    /// Its certificate.
+    pub leaf: Option<Certificate>,
+    /// The CAs that it trusts its clients by.
+    pub trust: Option<TrustBundle>,
+}
+
+/// The installed files of a daemon; where it is not installed on this machine, the set that was
+/// issued for it.
+pub(super) fn installed(
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<InstalledSet, Failure> {
+    let Some(paths) = installed_paths(entry) else {
+        let current = observation.current(Role::Daemon, name);
+        return Ok(InstalledSet {
+            leaf: current.map(|current| current.leaf().clone()),
+            trust: current.map(|current| current.trust.clone()),
+        });
+    };
+    let read = |path: &Path| Ok(read_if_present(path, LARGEST_PEM)?.map(|file| file.bytes));
+    let shown = |path: &Path| path.display().to_string();
+    let leaf = read(&paths.certificate)?
+        .and_then(|bytes| Certificate::chain_from_pem(&bytes, &shown(&paths.certificate)).ok());
+    let trust = read(&paths.authority)?
+        .and_then(|bytes| TrustBundle::from_pem(&bytes, &shown(&paths.authority)).ok());
+    Ok(InstalledSet { leaf: leaf.and_then(|chain| chain.into_iter().next()), trust })
+}
+
+/// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
+/// container that we told to start.
+pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
+    if !entry.restart.is_empty() {
+        return Some(entry.restart.join(" "));
+    }
+    entry.install.as_ref().map(|install| restart_command(install.layout, name).join(" "))
+}
+
+/// Everything that is to be said of the files: the daemon's, if it is one of this state, and the
+/// client's.
+pub(super) fn findings(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+    daemon: Option<&(IdentityName, DaemonEntry)>,
+    client: &Client,
+    endpoint: &Endpoint,
+) -> Result<Vec<Finding>, Failure> {
+    let now = context.environment.now();
+    let mut findings = Vec::new();
+    if let (Some(observation), Some((name, entry))) = (observation, daemon) {
+        let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");
+        let issued = SetPaths::in_folder(&folder);
+        findings.extend(issued.judge(
+            Role::Daemon,
+            name.as_str(),
+            std::slice::from_ref(endpoint.host()),
+            now,
+        )?);
+        if let (Some(installed), Some(current)) =
+            (installed_paths(entry), observation.current(Role::Daemon, name))
+        {
+            findings.extend(installed.compare(name, current.leaf(), &current.trust)?);
+        }
+    }
+    if let Some(files) = &client.files {
+        let paths = SetPaths {
+            authority: files.authority.clone(),
+            certificate: files.certificate.clone(),
+            key: files.key.clone(),
+        };
+        findings.extend(paths.judge(Role::Client, &client.described, &[], now)?);
+    }
+    Ok(findings)
+}
+
+fn installed_paths(entry: &DaemonEntry) -> Option<SetPaths> {
+    let install = entry.install.as_ref()?;
+    let links = install.layout.links();
+    let path_of = |wanted: SetFile| {
+        links.iter().find(|(_, file)| *file == wanted).map(|(path, _)| install.root.join(path))
+    };
+    Some(SetPaths {
+        authority: path_of(SetFile::Authority)?,
+        certificate: path_of(SetFile::Certificate)?,
+        key: path_of(SetFile::Key)?,
+    })
+}
+
+/// Where the three files of a set are.
+struct SetPaths {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl SetPaths {
+    fn in_folder(folder: &Path) -> SetPaths {
+        let path = |file: SetFile| folder.join(file.file_name());
+        SetPaths {
+            authority: path(SetFile::Authority),
+            certificate: path(SetFile::Certificate),
+            key: path(SetFile::Key),
+        }
+    }
+
+    /// Judges a set by the profile and by the peer's rules; a set without fault is a pass.
+    fn judge(
+        &self,
+        role: Role,
+        whose: &str,
+        hosts: &[SubjectAltName],
+        now: Timestamp,
+    ) -> Result<Vec<Finding>, Failure> {
+        let subject = format!("files of {whose}");
+        let shown = |path: &Path| path.display().to_string();
+        let Some(certificate) = self.read(&self.certificate)? else {
+            return Ok(vec![missing(&self.certificate)]);
+        };
+        let Some(authority) = self.read(&self.authority)? else { return Ok(vec![missing(&self.authority)]) };
+        let chain = Certificate::chain_from_pem(&certificate.bytes, &shown(&self.certificate))?;
+        let trust = TrustBundle::from_pem(&authority.bytes, &shown(&self.authority))?;
+        let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
+        let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
+        let mut findings = lint::leaf(leaf, role, issuer);
+        findings.extend(lint::dates(leaf, now));
+        findings.extend(lint::bundle(&trust));
+        if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {
+            findings.push(fault.finding(shown(&self.certificate)));
+        }
+        findings.extend(
+            hosts.iter().filter(|host| !leaf.covers(host)).map(|host| unnamed(&self.certificate, leaf, host)),
+        );
+        findings.extend(self.judge_key(leaf)?);
+        if Finding::gravest(&findings) < Severity::Warning {
+            let found = format!("match each other, and are good until {}", leaf.validity().not_after.date());
+            findings.push(Finding::new(Rule::ChainUntrusted, Severity::Pass, subject).found(found));
+        }
+        Ok(findings)
+    }
+
+    /// A key of a client elsewhere is not here, and is no fault.
+    fn judge_key(&self, leaf: &Certificate) -> Result<Vec<Finding>, Failure> {
+        let Some(file) = self.read(&self.key)? else { return Ok(Vec::new()) };
+        let mut findings: Vec<Finding> = lint::key_mode(self.key.display(), file.mode).into_iter().collect();
+        let key = PrivateKey::from_pem(&file.bytes, &self.key.display().to_string())?;
+        if key.public_key() != leaf.public_key() {
+            let finding = Finding::new(Rule::KeyMismatch, Severity::Error, self.key.display())
+                .expected("the key of the certificate beside it")
+                .found("another key")
+                .cause("the certificate and the key come from two different sets");
+            findings.push(finding);
+        }
+        Ok(findings)
+    }
+
+    /// Compares what is installed with what was issued last.
+    fn compare(
+        &self,
+        name: &IdentityName,
+        leaf: &Certificate,
+        trust: &TrustBundle,
+    ) -> Result<Vec<Finding>, Failure> {
+        let fix = format!("kitcert install daemon {name}");
+        let mut findings = Vec::new();
+        for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
+            let finding = match self.read(path)? {
+                None => missing(path).fix(&fix),
+                Some(file) if *file.bytes != *expected.as_bytes() => {
+                    Finding::new(Rule::ServedIsStale, Severity::Warning, path.display())
+                        .expected("what was issued last")
+                        .found("another file")
+                        .cause("it was issued anew and not installed since")
+                        .fix(&fix)
+                }
+                Some(_) => continue,
+            };
+            findings.push(finding);
+        }
+        match self.read(&self.key)? {
+            None => findings.push(missing(&self.key).fix(&fix)),
+            Some(file) => findings.extend(lint::key_mode(self.key.display(), file.mode)),
+        }
+        Ok(findings)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<crate::store::ReadFile>, Failure> {
+        read_if_present(path, LARGEST_PEM)
+    }
+}
+
+fn missing(path: &Path) -> Finding {
+    Finding::new(Rule::UnreadableFile, Severity::Error, path.display()).expected("a file").found("none")
+}
+
+fn unnamed(path: &Path, leaf: &Certificate, host: &SubjectAltName) -> Finding {
+    let names = leaf.usable_names().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Finding::new(Rule::ServerNameMismatch, Severity::Error, path.display())
+        .expected(format!("{host} among its names"))
+        .found(names)
+        .cause("clients compare the host that they dial with the names in the certificate")
+        .fix("add the host in kitcert.yaml, then: kitcert issue daemon NAME")
+}

@@ -1,0 +1,122 @@
+//! `inspect`, done: one file or endpoint, read and judged.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::context::Context;
+use crate::env::Environment;
+use crate::layout::{FileFacts, judge};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Endpoint, Failure, Finding, Role, Rule, Severity};
+use crate::pki::TrustBundle;
+use crate::pki::{Certificate, lint};
+use crate::probe::{self, Asked, Dial, Outcome};
+use crate::store::{read, read_standard_input};
+
+/// What was seen of one thing.
+#[derive(Debug)]
+pub struct Inspected {
+    /// What it is, in words.
+    pub kind: String,
+    /// What it says, in the order of reading.
+    pub facts: Vec<(String, String)>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads and judges a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
+    let file = read(path, LARGEST_INSPECTED)?;
+    let facts = FileFacts { path, mode: Some(file.mode) };
+    Ok(of(judge(&file.bytes, &facts, context.environment.now())))
+}
+
+/// Reads and judges standard input.
+///
+/// # Errors
+/// It cannot be read.
+pub fn inspect_standard_input(environment: &Environment) -> Result<Inspected, Failure> {
+    let bytes = read_standard_input(LARGEST_PEM)?;
+    let facts = FileFacts { path: Path::new("-"), mode: None };
+    Ok(of(judge(&bytes, &facts, environment.now())))
+}
+
+fn of(judgement: crate::layout::Judgement) -> Inspected {
+    Inspected { kind: judgement.kind.to_string(), facts: judgement.facts, findings: judgement.findings }
+}
+
+/// Dials an endpoint without a certificate, and judges what it serves.
+///
+/// # Errors
+/// None: whatever is wrong is a finding.
+pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Result<Inspected, Failure> {
+    let trust = TrustBundle::default();
+    let request = probe::Request {
+        endpoint,
+        trust: &trust,
+        ours: None,
+        stranger: None,
+        expired: None,
+        daemon_usage: None,
+        deadline: DEADLINE,
+        now: environment.now(),
+    };
+    let observed = probe::probe(&request);
+    let Some(handshake) = observed.handshake() else {
+        let outcome = observed.outcome(Dial::Anonymous);
+        let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
+            .expected("a TLS server")
+            .found(outcome.map_or_else(|| "no answer".to_owned(), describe));
+        return Ok(Inspected { kind: "endpoint".to_owned(), facts: Vec::new(), findings: vec![finding] });
+    };
+    let mut facts = Vec::new();
+    let mut findings = Vec::new();
+    if let Some(agreed) = &handshake.agreed {
+        facts.push(("protocol".to_owned(), agreed.version.to_owned()));
+        facts.push(("ALPN".to_owned(), agreed.protocol.clone().unwrap_or_else(|| "none".to_owned())));
+    }
+    facts.push((
+        "asks for".to_owned(),
+        match &handshake.asked {
+            Asked::Nothing => "no client certificate".to_owned(),
+            Asked::For(names) if names.is_empty() => "a client certificate of any CA".to_owned(),
+            Asked::For(names) => {
+                let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                format!("a client certificate of {names}")
+            }
+        },
+    ));
+    if handshake.asked == Asked::Nothing {
+        findings.push(
+            Finding::new(Rule::AnonymousAccepted, Severity::Critical, endpoint)
+                .expected("a request for a client certificate")
+                .found("none: anyone may come in"),
+        );
+    }
+    for der in &handshake.chain {
+        let certificate = Certificate::from_der(der)?;
+        facts.extend(crate::layout::facts_of(&certificate));
+        findings.extend(lint::dates(&certificate, environment.now()));
+    }
+    if let Some(leaf) = handshake.leaf() {
+        findings.extend(lint::leaf(&leaf, Role::Daemon, None));
+    }
+    Ok(Inspected { kind: "endpoint".to_owned(), facts, findings })
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::NotTls => "something that does not speak TLS".to_owned(),
+        Outcome::Unreachable(why) => format!("no connection ({why:?})"),
+        Outcome::Inconclusive(why) => format!("no verdict ({why:?})"),
+        _ => "a refusal".to_owned(),
+    }
+}
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Configs and kitcert.yaml are inspected too.
+const LARGEST_INSPECTED: usize = 16 * 1024 * 1024;

@@ -1,0 +1,277 @@
+//! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::context::{Context, PATIENCE};
+use super::credentials::{self, Client};
+use super::files;
+use crate::layout::DaemonEntry;
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
+use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
+use crate::store::{Interest, Observation, StateDirectory, observe};
+
+/// What `verify` was asked for.
+#[derive(Clone, Debug)]
+pub struct VerifyRequest {
+    /// Whom to dial.
+    pub target: Target,
+    /// As whom.
+    pub credentials: Credentials,
+    /// How long one dial may take.
+    pub deadline: Lifetime,
+}
+
+/// Whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// What the client's own config says.
+    Configured,
+    /// An endpoint.
+    Endpoint(Endpoint),
+    /// A daemon of the state.
+    Daemon(IdentityName),
+}
+
+/// As whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// A client of the state; else a probe certificate of its CA, made for this and never
+    /// written; else what the client's own config names.
+    Automatic,
+    /// That client of the state.
+    Client(IdentityName),
+    /// The ca.pem, cert.pem and key.pem of a directory, or their Kubernetes names.
+    Directory(PathBuf),
+    /// Three files.
+    Files {
+        /// The CA bundle.
+        authority: PathBuf,
+        /// The certificate.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Proof {
+    /// Who was dialled.
+    pub endpoint: Endpoint,
+    /// As whom, in words.
+    pub identity: String,
+    /// Everything that was found, the files' first.
+    pub findings: Vec<Finding>,
+    /// The verdict in one line.
+    pub verdict: String,
+    /// What the daemon said of itself.
+    pub daemon_facts: serde_json::Value,
+    /// Each dial and how long it took.
+    pub timings: Vec<Vec<String>>,
+    /// Whether the state was told, by moving the daemon's `proven`.
+    pub recorded: Recorded,
+}
+
+/// Whether a proof changed the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// `proven` was moved.
+    Moved,
+    /// It stood there already, or there is nothing to move.
+    Unchanged,
+}
+
+/// Judges the files at hand, dials, and moves `proven` of a daemon whose current certificate was
+/// served and whose every dial went as it must.
+///
+/// # Errors
+/// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
+/// Whatever is wrong with the daemon is a finding, not an error.
+pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
+    let directory = StateDirectory::find(&context.state)?;
+    let observation = directory.as_ref().map(|found| observe(found, &Interest::Everything)).transpose()?;
+    let configured = credentials::configured(context)?;
+    let endpoint = endpoint_of(context, request, observation.as_ref(), &configured)?;
+    let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
+    let client = credentials::choose(context, &request.credentials, observation.as_ref(), &configured)?;
+    let mut findings = files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?;
+    if request.target == Target::Configured {
+        findings.extend(configured.findings.iter().cloned());
+    }
+    let observed = dial(context, &client, &endpoint, request.deadline)?;
+    let verdict =
+        judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
+    let recorded = match (&observation, &daemon) {
+        (Some(observation), Some((name, _))) if proves(&verdict, &findings) => {
+            record(context, observation, name, &observed)?
+        }
+        _ => Recorded::Unchanged,
+    };
+    let verdict_line = last_line(&verdict, &findings);
+    findings.extend(verdict.findings);
+    Ok(Proof {
+        endpoint,
+        identity: client.described,
+        findings,
+        verdict: verdict_line,
+        daemon_facts: verdict.facts,
+        timings: timings(&observed),
+        recorded,
+    })
+}
+
+fn endpoint_of(
+    context: &Context<'_>,
+    request: &VerifyRequest,
+    observation: Option<&Observation>,
+    configured: &credentials::Configured,
+) -> Result<Endpoint, Failure> {
+    match &request.target {
+        Target::Endpoint(endpoint) => Ok(endpoint.clone()),
+        Target::Daemon(name) => {
+            let observation = observation.ok_or_else(|| context.no_state())?;
+            let listed = observation.inventory.daemons.get(name);
+            listed.map(|daemon| daemon.endpoint.clone()).ok_or_else(|| unknown_daemon(name, observation))
+        }
+        Target::Configured => {
+            configured.endpoint()?.map_or_else(|| the_only_endpoint(context, observation), Ok)
+        }
+    }
+}
+
+/// Without a config that names a host, the state's one daemon is meant.
+fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
+    let daemons: Vec<&DaemonEntry> =
+        observation.iter().flat_map(|found| found.inventory.daemons.values()).collect();
+    match daemons.as_slice() {
+        [only] => Ok(only.endpoint.clone()),
+        several => Err(Failure::new("choosing", "a daemon to verify")
+            .expected("tcp://host:port, a daemon's name, or a client's config that names a host")
+            .found(format!("none, and {} daemons in {}", several.len(), context.state.display()))
+            .hint("kitcert verify tcp://builder.example.com:8372")
+            .exit(crate::model::ExitCode::Usage)),
+    }
+}
+
+fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
+    let known = observation.inventory.daemons.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Failure::new("verifying daemon", name)
+        .expected(format!("one of {}/kitcert.yaml ({known})", observation.path.display()))
+        .found("another name")
+        .hint("kitcert status")
+}
+
+/// The daemon of the state that an endpoint belongs to: the one that was named, else the one with
+/// that endpoint, else the only one with that host.
+fn daemon_of(
+    target: &Target,
+    observation: Option<&Observation>,
+    endpoint: &Endpoint,
+) -> Option<(IdentityName, DaemonEntry)> {
+    let daemons = &observation?.inventory.daemons;
+    let entry = |name: &IdentityName| Some((name.clone(), daemons.get(name)?.clone()));
+    if let Target::Daemon(name) = target {
+        return entry(name);
+    }
+    if let Some((name, _)) = daemons.iter().find(|(_, daemon)| daemon.endpoint == *endpoint) {
+        return entry(name);
+    }
+    let mut with_host = daemons.iter().filter(|(_, daemon)| daemon.hosts.contains(endpoint.host()));
+    match (with_host.next(), with_host.next()) {
+        (Some((name, _)), None) => entry(name),
+        _ => None,
+    }
+}
+
+fn dial(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    deadline: Lifetime,
+) -> Result<Observed, Failure> {
+    let strangers = credentials::strangers(context, client)?;
+    let request = probe::Request {
+        endpoint,
+        trust: &client.trust,
+        ours: client.identity.as_ref(),
+        stranger: strangers.stranger.as_ref(),
+        expired: strangers.expired.as_ref(),
+        daemon_usage: strangers.daemon_usage.as_ref(),
+        deadline: Duration::from_secs(deadline.seconds().unsigned_abs()),
+        now: context.environment.now(),
+    };
+    Ok(probe::probe(&request))
+}
+
+/// What the verdict needs to know of this machine.
+fn local_facts(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+    daemon: Option<&(IdentityName, DaemonEntry)>,
+    client: &Client,
+    endpoint: &Endpoint,
+) -> Result<LocalFacts, Failure> {
+    let installed = match (observation, daemon) {
+        (Some(observation), Some((name, entry))) => files::installed(observation, name, entry)?,
+        _ => files::InstalledSet::default(),
+    };
+    Ok(LocalFacts {
+        endpoint: endpoint.clone(),
+        now: context.environment.now(),
+        trust: client.trust.clone(),
+        ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
+        installed_leaf: installed.leaf,
+        installed_trust: installed.trust,
+        daemon: daemon.map(|(name, _)| name.clone()),
+        restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
+    })
+}
+
+fn proves(verdict: &Verdict, findings: &[Finding]) -> bool {
+    verdict.proven && Finding::gravest(findings) < Severity::Error
+}
+
+/// Moves `proven` to the current generation, if it is that generation which was served.
+fn record(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    observed: &Observed,
+) -> Result<Recorded, Failure> {
+    let served = observed.handshake().and_then(probe::Handshake::leaf);
+    let (Some(identity), Some(served)) = (observation.daemons.get(name), served) else {
+        return Ok(Recorded::Unchanged);
+    };
+    let Some(current) = identity.current.as_ref().filter(|current| *current.leaf() == served) else {
+        return Ok(Recorded::Unchanged);
+    };
+    if identity.proven == Some(current.number) {
+        return Ok(Recorded::Unchanged);
+    }
+    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
+    let lock = directory.lock(PATIENCE)?;
+    let staged = lock.stage()?;
+    let link = super::state_change::identity_folder(Role::Daemon, name).join("proven");
+    staged.link(&link, &format!("gen-{:04}", current.number))?;
+    staged.commit()?;
+    Ok(Recorded::Moved)
+}
+
+/// The files' errors come first: a daemon that is perfect today may be served wrong files at its
+/// next restart.
+fn last_line(verdict: &Verdict, files: &[Finding]) -> String {
+    match files.iter().filter(|finding| finding.severity >= Severity::Error).count() {
+        0 => verdict.summary.clone(),
+        count => {
+            format!("{}; {count} fault{} in the files", verdict.summary, if count == 1 { "" } else { "s" })
+        }
+    }
+}
+
+fn timings(observed: &Observed) -> Vec<Vec<String>> {
+    let row = |(dial, dialled): (&Dial, &probe::Dialled)| {
+        vec![format!("  {dial}"), format!("{:.1} ms", dialled.elapsed.as_secs_f64() * 1e3)]
+    };
+    observed.dials.iter().map(row).collect()
+}

@@ -1,0 +1,81 @@
+//! `kitcert inspect`
+
+use std::path::Path;
+
+use super::{Session, UNWATCHED};
+use crate::apply::{self, Inspected};
+use crate::cli::arguments::InspectArguments;
+use crate::cli::report::{Report, Tone, tone_of};
+use crate::model::{ExitCode, Failure, Finding, Severity};
+
+pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
+    let now = session.environment.now();
+    let mut report = Report::new("inspect");
+    let mut exits = Vec::new();
+    let mut objects = Vec::new();
+    for subject in &asked.subjects {
+        let inspected = inspect(&session, subject)?;
+        exits.push(Finding::exit_code(&inspected.findings, None));
+        objects.push(serde_json::json!({
+            "subject": subject.display().to_string(),
+            "kind": inspected.kind,
+            "facts": inspected.facts,
+        }));
+        report = show(report, subject, inspected);
+    }
+    let report = if let [only] = asked.subjects.as_slice() {
+        report.target(only.display().to_string())
+    } else {
+        report
+    };
+    Ok(report.detail("now", now.to_string()).detail("inspected", objects).exit(ExitCode::of_all(exits)))
+}
+
+fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> {
+    let endpoint = subject.to_str().filter(|text| text.contains("://"));
+    match endpoint {
+        Some(endpoint) => apply::inspect_endpoint(session.environment, &endpoint.parse()?),
+        None if subject == Path::new("-") => apply::inspect_standard_input(session.environment),
+        None => {
+            let context = session.context("inspect", None, UNWATCHED)?;
+            apply::inspect_file(&context, &session.environment.absolute(subject)?)
+        }
+    }
+}
+
+fn show(report: Report, subject: &Path, inspected: Inspected) -> Report {
+    let mut findings = inspected.findings;
+    findings.sort_by_key(|finding| finding.severity);
+    let rows =
+        inspected.facts.iter().map(|(name, value)| (Tone::Plain, vec![format!("  {name}"), value.clone()]));
+    let report = report.line(format!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
+    let rows = findings.iter().map(|finding| (tone_of(finding.severity), row(finding)));
+    let report = report.table(rows.collect());
+    let fix = findings.last().and_then(|finding| finding.fix.clone());
+    let report = match fix {
+        Some(fix) => report.line(format!("try: {fix}")),
+        None => report,
+    };
+    let gravest = Finding::gravest(&findings);
+    let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
+    let report = match count {
+        0 => report.toned(Tone::Good, "nothing wrong with it"),
+        1 => report.toned(tone_of(gravest), "1 finding"),
+        count => report.toned(tone_of(gravest), format!("{count} findings")),
+    };
+    report.findings(findings)
+}
+
+/// `ERROR  key-mode  expected mode 0600, found mode 0444`
+fn row(finding: &Finding) -> Vec<String> {
+    let severity = match finding.severity {
+        Severity::Critical => "CRITICAL".to_owned(),
+        Severity::Error => "ERROR".to_owned(),
+        severity => severity.to_string(),
+    };
+    let text = match finding.expected.is_empty() {
+        true => finding.found.clone(),
+        false => format!("expected {}, found {}", finding.expected, finding.found),
+    };
+    vec![format!("  {severity}"), finding.rule.to_string(), text]
+}

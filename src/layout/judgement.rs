@@ -1,0 +1,254 @@
+//! Any file of ours, read and judged by the profile.
+
+use std::fmt;
+use std::path::Path;
+
+use super::client_config::ClientConfig;
+use super::inventory::Inventory;
+use crate::model::{Finding, Role, Rule, Severity, Timestamp};
+use crate::pki::{Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, TrustBundle, lint};
+
+/// What is known of a file besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct FileFacts<'a> {
+    /// Its path.
+    pub path: &'a Path,
+    /// Its permission bits, where it is a file.
+    pub mode: Option<u32>,
+}
+
+/// A file as it was understood.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// What it is.
+    pub kind: Kind,
+    /// What it says, in the order of reading.
+    pub facts: Vec<(String, String)>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A certificate, with its chain behind it or alone.
+    Certificate,
+    /// CA certificates.
+    Bundle,
+    /// A private key.
+    Key,
+    /// A PKCS#10 request.
+    Request,
+    /// Earthly's config.yml.
+    ClientConfig,
+    /// kitcert.yaml.
+    Inventory,
+    /// Something else.
+    Unknown,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Kind::Certificate => "certificate",
+            Kind::Bundle => "CA bundle",
+            Kind::Key => "private key",
+            Kind::Request => "certificate request",
+            Kind::ClientConfig => "client config",
+            Kind::Inventory => "kitcert.yaml",
+            Kind::Unknown => "unknown",
+        })
+    }
+}
+
+/// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
+/// it: only its kind and its public half are told.
+#[must_use]
+pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
+    let labels: Vec<String> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
+    let has = |part: &str| labels.iter().any(|label| label.contains(part));
+    if has("CERTIFICATE REQUEST") {
+        return judge_request(bytes, file);
+    }
+    if has("CERTIFICATE") {
+        return judge_certificates(bytes, file, now);
+    }
+    if has("PRIVATE KEY") {
+        return judge_key(bytes, file);
+    }
+    if labels.is_empty()
+        && file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+    {
+        return judge_yaml(bytes, file);
+    }
+    let found = match (bytes.is_empty(), labels.first()) {
+        (true, _) => "an empty file".to_owned(),
+        (false, Some(label)) => format!("a PEM block of {label:?}"),
+        (false, None) => "neither".to_owned(),
+    };
+    let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
+        .expected("certificates, a key or a request in PEM, or a .yml file")
+        .found(found);
+    Judgement { kind: Kind::Unknown, facts: Vec::new(), findings: vec![finding] }
+}
+
+/// What a certificate says, line by line.
+#[must_use]
+pub fn facts_of(certificate: &Certificate) -> Vec<(String, String)> {
+    let names = certificate.names().unwrap_or_default().iter().map(ToString::to_string);
+    let usages = certificate.extended_key_usages().unwrap_or_default().iter().map(ToString::to_string);
+    let join = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let validity = certificate.validity();
+    let mut facts = vec![
+        ("subject", certificate.subject().to_string()),
+        ("issuer", certificate.issuer().to_string()),
+        ("serial", certificate.serial().to_string()),
+        ("valid", format!("{} until {}", validity.not_before, validity.not_after)),
+        ("key", certificate.public_key().kind().to_string()),
+    ];
+    if certificate.is_authority() {
+        facts.push(("usage", "certificate authority".to_owned()));
+    } else {
+        facts.push(("names", join(names.collect())));
+        facts.push(("usage", join(usages.collect())));
+    }
+    facts.push(("SHA-256", certificate.fingerprint().to_string()));
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
+    let bundle = match TrustBundle::from_pem(bytes, &file.path.display().to_string()) {
+        Ok(bundle) => bundle,
+        Err(failure) => {
+            let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
+                .expected(failure.what_was_expected())
+                .found(failure.what_was_found());
+            return Judgement { kind: Kind::Bundle, facts: Vec::new(), findings: vec![finding] };
+        }
+    };
+    let certificates = bundle.certificates();
+    let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
+    let mut findings = if is_bundle { lint::bundle(&bundle) } else { Vec::new() };
+    for certificate in certificates {
+        findings.extend(lint::dates(certificate, now));
+        findings.extend(if certificate.is_authority() {
+            lint::authority(certificate)
+        } else {
+            let issuer = certificates
+                .iter()
+                .find(|other| other.is_authority() && other.subject() == certificate.issuer());
+            lint::leaf(certificate, role_of(certificate), issuer)
+        });
+    }
+    if !is_bundle {
+        findings.extend(dropped(&bundle, file));
+    }
+    let kind = if is_bundle { Kind::Bundle } else { Kind::Certificate };
+    Judgement { kind, facts: certificates.iter().flat_map(facts_of).collect(), findings }
+}
+
+/// Blocks of a certificate file that no peer would load.
+fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
+    let finding = |block: &crate::pki::DroppedBlock| {
+        let (rule, severity) = if block.label.contains("PRIVATE KEY") {
+            (Rule::KeyInBundle, Severity::Critical)
+        } else {
+            (Rule::BundleBlockDropped, Severity::Error)
+        };
+        Finding::new(rule, severity, file.path.display())
+            .expected("certificates alone")
+            .found(format!("a block of {:?} in line {} that {}", block.label, block.line, block.why))
+    };
+    bundle.dropped().iter().map(finding).collect()
+}
+
+/// The role that a certificate's usages speak of: one that serves is a daemon's.
+fn role_of(certificate: &Certificate) -> Role {
+    let usages = certificate.extended_key_usages().unwrap_or_default();
+    let client = usages.contains(&crate::model::ExtendedKeyUsage::ClientAuth);
+    let server = usages.contains(&crate::model::ExtendedKeyUsage::ServerAuth);
+    if client && !server { Role::Client } else { Role::Daemon }
+}
+
+fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
+    let subject = file.path.display().to_string();
+    let mut findings: Vec<Finding> =
+        file.mode.and_then(|mode| lint::key_mode(&subject, mode)).into_iter().collect();
+    let facts = match PrivateKey::from_pem(bytes, &subject) {
+        Ok(key) => {
+            if key.encoding() != KeyEncoding::Pkcs8 {
+                findings.push(
+                    Finding::new(Rule::KeyFormat, Severity::Info, &subject)
+                        .expected("PKCS#8, which every tool reads")
+                        .found("an older form, which daemons and clients read too"),
+                );
+            }
+            let public = key.public_key();
+            vec![
+                ("key".to_owned(), public.kind().to_string()),
+                ("SHA-256 of the public key".to_owned(), public.fingerprint().to_string()),
+            ]
+        }
+        Err(failure) => {
+            findings.push(
+                Finding::new(Rule::KeyFormat, Severity::Error, &subject)
+                    .expected(failure.what_was_expected())
+                    .found(failure.what_was_found()),
+            );
+            Vec::new()
+        }
+    };
+    Judgement { kind: Kind::Key, facts, findings }
+}
+
+fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
+    let subject = file.path.display().to_string();
+    match CertificateRequest::from_pem(bytes, &subject) {
+        Ok(request) => {
+            let mut facts = vec![
+                ("subject".to_owned(), request.subject().to_string()),
+                ("key".to_owned(), request.public_key().kind().to_string()),
+                ("SHA-256 of the public key".to_owned(), request.fingerprint().to_string()),
+            ];
+            facts.extend(request.requested().iter().map(|asked| ("asks for".to_owned(), asked.clone())));
+            Judgement { kind: Kind::Request, facts, findings: Vec::new() }
+        }
+        Err(failure) => {
+            let finding = Finding::new(Rule::RequestSignature, Severity::Error, &subject)
+                .expected(failure.what_was_expected())
+                .found(failure.what_was_found());
+            Judgement { kind: Kind::Request, facts: Vec::new(), findings: vec![finding] }
+        }
+    }
+}
+
+/// kitcert.yaml by its name; any other YAML is taken for a client's config. No value of it is
+/// repeated but those of the keys that are ours: the others may be passwords.
+fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
+    let broken = |kind: Kind, failure: &crate::model::Failure| {
+        let finding = Finding::new(Rule::ConfigBroken, Severity::Error, file.path.display())
+            .expected(failure.what_was_expected())
+            .found(failure.what_was_found());
+        Judgement { kind, facts: Vec::new(), findings: vec![finding] }
+    };
+    if file.path.file_name().is_some_and(|name| name == "kitcert.yaml") {
+        return match Inventory::parse(bytes, file.path) {
+            Err(failure) => broken(Kind::Inventory, &failure),
+            Ok(inventory) => {
+                let facts = vec![
+                    ("daemons".to_owned(), inventory.daemons.len().to_string()),
+                    ("clients".to_owned(), inventory.clients.len().to_string()),
+                ];
+                Judgement { kind: Kind::Inventory, facts, findings: Vec::new() }
+            }
+        };
+    }
+    match ClientConfig::parse(bytes, file.path) {
+        Err(failure) => broken(Kind::ClientConfig, &failure),
+        Ok(config) => {
+            let host = config.buildkit_host.clone().unwrap_or_else(|| "none".to_owned());
+            let facts = vec![("buildkit_host".to_owned(), host)];
+            Judgement { kind: Kind::ClientConfig, facts, findings: config.findings(file.path) }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Who can read a key.
+
+use std::fmt::Display;
+
+use crate::model::{Finding, Rule, Severity};
+
+/// Judges the permission bits of a key file; None for a key that only its owner can read.
+///
+/// A group that may read is a warning, since root's keys are shared so on purpose where a daemon
+/// runs as another user; anything wider gives the key away.
+#[must_use]
+pub fn key_mode(path: impl Display, mode: u32) -> Option<Finding> {
+    let severity = match (mode & 0o007, mode & 0o070) {
+        (0, 0) => return None,
+        (0, 0o040) => Severity::Warning,
+        _ => Severity::Critical,
+    };
+    Some(
+        Finding::new(Rule::KeyMode, severity, &path)
+            .expected("mode 0600")
+            .found(format!("mode {mode:04o}"))
+            .cause("whoever can read this key can be its owner")
+            .fix(format!("chmod 0600 {path}   # and issue a new key, if others were on this machine")),
+    )
+}

@@ -1,0 +1,1 @@
+//! Every certificate that we issue is one that others accept.

@@ -1,0 +1,8 @@
+//! Properties that must hold for every certificate, chain and file, and the other programs that
+//! agree.
+
+mod chains;
+mod chains_by_hand;
+mod entities;
+mod issuing;
+mod peers;
