@@ -161,7 +161,10 @@ pub(super) fn protocol(observed: &Observed, local: &LocalFacts) -> Option<Findin
         Some(protocol) => finding(Severity::Pass).found(protocol),
         None => finding(Severity::Warning)
             .found("no protocol")
-            .cause("buildkitd before v0.17 and earthly/buildkitd up to v0.8.16 select none; buildctl from v0.19 and EarthBuild from 0.8.18 refuse that")
+            .cause(
+                "buildkitd before v0.17 and earthly/buildkitd up to v0.8.16 select none; buildctl from \
+                 v0.19 and EarthBuild from 0.8.18 refuse that",
+            )
             .fix("update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for those clients"),
     })
 }

@@ -316,7 +316,7 @@ mod tests {
     fn the_cause_of_our_refusal_is_told_by_the_alert() {
         let cast = Cast::new(HOST);
         for (code, cause) in [
-            (116, "no certificate reached"),
+            (116, "no certificate arrived"),
             (48, "another key"),
             (45, "clock"),
             (42, "another CA"),

@@ -40,7 +40,10 @@ impl Record {
     /// Whether the peer began with a SETTINGS frame that is not an acknowledgement: what a server
     /// must send first (RFC 9113 section 3.4).
     pub(super) fn began_with_settings(&self) -> bool {
-        matches!(self.first.get(..9), Some([_, _, _, SETTINGS, flags, 0, 0, 0, 0]) if flags & ACKNOWLEDGEMENT == 0)
+        match self.first.get(..9) {
+            Some([_, _, _, SETTINGS, flags, 0, 0, 0, 0]) => flags & ACKNOWLEDGEMENT == 0,
+            _ => false,
+        }
     }
 
     /// The status of an answer in HTTP/1, which a server gives that does not know HTTP/2.

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use kitcert::model::{
 };
 use kitcert::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use kitcert::probe::{Identity, LocalFacts, Request, Verdict, judge, probe};
+
+use crate::peers;
 
 const HOST: &str = "127.0.0.1";
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -96,7 +98,7 @@ struct Peer {
 
 impl Peer {
     fn start(folder: &Path, scenario: &Scenario) -> Option<Peer> {
-        let program = go_peer()?;
+        let program = peers::program("go-peer", "verify_scenarios")?;
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             std::fs::write(&path, text).unwrap();
@@ -128,19 +130,6 @@ impl Drop for Peer {
         drop(self.child.stdin.take());
         self.child.wait().unwrap();
     }
-}
-
-/// The compiled peer; where there is none, the test is named among the skipped.
-fn go_peer() -> Option<PathBuf> {
-    let program = PathBuf::from(std::env::var_os("KITCERT_PEERS")?).join("bin/go-peer");
-    if program.exists() {
-        return Some(program);
-    }
-    if let Some(skipped) = std::env::var_os("KITCERT_SKIPPED") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(skipped).unwrap();
-        std::io::Write::write_all(&mut file, b"verify_scenarios: no Go peer\n").unwrap();
-    }
-    None
 }
 
 fn key() -> PrivateKey {
