@@ -77,10 +77,12 @@ fn buildkit(answer: &Answer) -> Finding {
             let mut platforms: Vec<_> = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
             platforms.sort_unstable();
             platforms.dedup();
-            let count = workers.len();
-            let plural = if count == 1 { "" } else { "s" };
-            finding(Severity::Pass)
-                .found(format!("{name}, {count} worker{plural} ({})", platforms.join(", ")))
+            let plural = if workers.len() == 1 { "" } else { "s" };
+            let found = format!("{name}, {} worker{plural}", workers.len());
+            finding(Severity::Pass).found(match platforms.as_slice() {
+                [] => found,
+                platforms => format!("{found} ({})", platforms.join(", ")),
+            })
         }
     }
 }

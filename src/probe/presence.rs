@@ -72,7 +72,7 @@ fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
     let host = local.endpoint.host();
     let (cause, fix) = match why {
         Unreachable::Dns(_) => ("the name does not resolve here".to_owned(), format!("getent hosts {host}")),
-        Unreachable::Refused => ("nothing listens on that port".to_owned(), local.restart()),
+        Unreachable::Refused => ("nothing listens on that port".to_owned(), local.start()),
         Unreachable::Filtered => (
             "no answer at all: a firewall, an unpublished port, or the address of no machine".to_owned(),
             format!("publish or open port {}", local.endpoint.port()),

@@ -298,3 +298,12 @@ fn a_port_where_nothing_listens_is_unreachable() {
     let verdict = Scenario::sound().verdict_of(port);
     assert_eq!(faults(&verdict), [Rule::Unreachable]);
 }
+
+#[test]
+fn an_earthly_daemon_tells_how_long_it_has_been_idle() {
+    let Some(verdict) = Scenario::with(&["--idle", "42"]).verdict() else { return };
+    assert_eq!(verdict.facts["idle_seconds"], 42);
+    assert_eq!(verdict.facts["sessions"], 0);
+    let Some(verdict) = Scenario::sound().verdict() else { return };
+    assert!(verdict.facts["idle_seconds"].is_null());
+}
