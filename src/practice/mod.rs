@@ -88,7 +88,11 @@ impl Drop for PracticeDaemon {
     }
 }
 
-fn configuration(server: &Identity, client_trust: Option<&TrustBundle>) -> Result<ServerConfig, Failure> {
+/// The TLS of a daemon: buildkitd's, but for the library.
+pub(crate) fn configuration(
+    server: &Identity,
+    client_trust: Option<&TrustBundle>,
+) -> Result<ServerConfig, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new("starting the practice daemon", "").expected("a usable certificate and key").found(error)
     };
@@ -135,6 +139,8 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor) {
 
 /// The handshake, within a limit so that a silent peer does not stay for ever, then the calls.
 async fn greet(stream: TcpStream, acceptor: TlsAcceptor) {
+    // A lost optimisation is no reason to refuse somebody.
+    let _ = stream.set_nodelay(true);
     if let Ok(Ok(stream)) = timeout(LONGEST_HANDSHAKE, acceptor.accept(stream)).await {
         answers::answer_all(stream).await;
     }
@@ -142,3 +148,40 @@ async fn greet(stream: TcpStream, acceptor: TlsAcceptor) {
 
 const A_MOMENT: Duration = Duration::from_millis(10);
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::model::{AuthorityName, KeyAlgorithm, Lifetime, Timestamp, Validity};
+    use crate::pki::{AuthorityRequest, CertificateAuthority, PrivateKey};
+
+    fn identity() -> Identity {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let now = Timestamp::from_unix(1_800_000_000);
+        let validity = Validity { not_before: now, not_after: now.plus(Lifetime::days(1)) };
+        let request = AuthorityRequest { name: AuthorityName::default(), validity };
+        let certificate = CertificateAuthority::create(&request, &key).unwrap().certificate().clone();
+        Identity { chain: vec![certificate], key }
+    }
+
+    #[test]
+    fn it_listens_on_loopback_alone_until_it_is_dropped() {
+        let daemon = PracticeDaemon::start(0, &identity(), None).unwrap();
+        let address = daemon.address();
+        assert!(address.ip().is_loopback());
+        assert!(TcpStream::connect(address).is_ok());
+        drop(daemon);
+        assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named() {
+        let first = PracticeDaemon::start(0, &identity(), None).unwrap();
+        let Err(failure) = PracticeDaemon::start(first.address().port(), &identity(), None) else {
+            panic!("two daemons on one port");
+        };
+        assert_eq!(failure.subject(), first.address().to_string());
+    }
+}

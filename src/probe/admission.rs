@@ -77,10 +77,12 @@ fn buildkit(answer: &Answer) -> Finding {
             let mut platforms: Vec<_> = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
             platforms.sort_unstable();
             platforms.dedup();
-            let count = workers.len();
-            let plural = if count == 1 { "" } else { "s" };
-            finding(Severity::Pass)
-                .found(format!("{name}, {count} worker{plural} ({})", platforms.join(", ")))
+            let plural = if workers.len() == 1 { "" } else { "s" };
+            let found = format!("{name}, {} worker{plural}", workers.len());
+            finding(Severity::Pass).found(match platforms.as_slice() {
+                [] => found,
+                platforms => format!("{found} ({})", platforms.join(", ")),
+            })
         }
     }
 }
@@ -126,7 +128,8 @@ fn cause_of_refusal(
         let named = names(&handshake.asked);
         let issuer = leaf.issuer();
         let cause = format!(
-            "our certificate was not sent, nor would Go send it: {issuer} issued it, and the daemon asks for {named}"
+            "our certificate was not sent, nor would Go send it: {issuer} issued it, and the daemon \
+             asks for {named}"
         );
         return (cause, local.reinstall());
     }
@@ -139,8 +142,7 @@ fn cause_of_refusal(
             ("the daemon, or a proxy, ends the handshake without saying why".to_owned(), local.restart())
         }
         Refusal::Closed | Refusal::Reset => (
-            "the alert was lost, or its TLS sends none; most likely another CA's key is in its ca.pem"
-                .to_owned(),
+            "the alert was lost, or its TLS sends none; most likely it trusts another CA".to_owned(),
             local.reinstall(),
         ),
     }
@@ -161,34 +163,29 @@ fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<String> {
     wrong_usage.then(|| "our certificate is not for clients: its usages lack clientAuth".to_owned())
 }
 
-/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's.
+/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's; where rustls has
+/// another word for the same (51 for a wrong signature, 43 for a wrong usage), of rustls too.
 fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String, String) {
-    match alert {
-        116 => (
-            "no certificate reached the daemon: the intermediate is missing from our file, or its ca.pem is damaged".to_owned(),
-            local.reinstall(),
-        ),
-        48 => (
-            format!("the daemon trusts a CA named {} that has another key", leaf.issuer()),
-            local.reinstall(),
-        ),
-        45 => (
-            format!("our certificate is valid until {}, so the daemon's clock is wrong", leaf.validity().not_after.minute()),
-            "on the daemon's machine: timedatectl status".to_owned(),
-        ),
-        42 | 46 => (
-            "an older daemon says this of every fault; most likely another CA is in its ca.pem".to_owned(),
-            local.reinstall(),
-        ),
-        40 => ("in TLS 1.2 this is said of a certificate that is missing or does not fit".to_owned(), local.reinstall()),
-        70 => ("the daemon speaks neither TLS 1.2 nor 1.3".to_owned(), "update the daemon".to_owned()),
+    let until = leaf.validity().not_after.minute();
+    let namesake = format!("the daemon trusts a CA named {} that has another key", leaf.issuer());
+    let late = format!("our certificate is valid until {until}, so the daemon's clock is wrong");
+    let (cause, fix) = match alert {
+        116 => {
+            ("no certificate arrived: ours lacks its intermediate, or the daemon's ca.pem is damaged", None)
+        }
+        48 | 51 => (namesake.as_str(), None),
+        45 => (late.as_str(), Some("on the daemon's machine: timedatectl status")),
+        42 | 43 | 46 => ("an older daemon says this of every fault; most likely it trusts another CA", None),
+        40 => ("in TLS 1.2 this is said of a certificate that is missing or does not fit", None),
+        70 => ("the daemon speaks neither TLS 1.2 nor 1.3", Some("update the daemon")),
         112 => (
-            "a proxy before the daemon knows no server of that name".to_owned(),
-            "dial the daemon itself, or pass TCP through unopened".to_owned(),
+            "a proxy before the daemon knows no server of that name",
+            Some("dial the daemon itself, or pass TCP through unopened"),
         ),
-        120 => ("the daemon does not speak h2".to_owned(), "update the daemon".to_owned()),
-        _ => ("the daemon does not say why".to_owned(), local.reinstall()),
-    }
+        120 => ("the daemon does not speak h2", Some("update the daemon")),
+        _ => ("the daemon does not say why", None),
+    };
+    (cause.to_owned(), fix.map_or_else(|| local.reinstall(), str::to_owned))
 }
 
 fn names(asked: &Asked) -> String {

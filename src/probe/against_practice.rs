@@ -1,13 +1,14 @@
 //! Every kind of dial against the practice daemon, and against listeners that are none.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cast::Cast;
 use super::*;
 use crate::model::Rule;
-use crate::practice::PracticeDaemon;
+use crate::practice::{self, PracticeDaemon};
 
 fn is_refused(observed: &Observed, dial: Dial) -> bool {
     matches!(observed.outcome(dial), Some(Outcome::Refused { .. }))
@@ -68,6 +69,26 @@ fn nothing_of_ours_goes_to_a_daemon_of_another_name_or_ca() {
 }
 
 #[test]
+fn our_certificate_never_reaches_a_daemon_of_another_name() {
+    let cast = Cast::new("other.example");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let configuration = Arc::new(practice::configuration(&cast.server, Some(&cast.trust)).unwrap());
+    let daemon = std::thread::spawn(move || {
+        let mut saw_a_certificate = |stream: std::io::Result<TcpStream>| {
+            let mut stream = stream.unwrap();
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&configuration)).unwrap();
+            // Every one of these handshakes is meant to fail.
+            let _ = connection.complete_io(&mut stream);
+            connection.peer_certificates().is_some()
+        };
+        listener.incoming().take(3).map(&mut saw_a_certificate).collect::<Vec<_>>()
+    });
+    cast.probe(port);
+    assert_eq!(daemon.join().unwrap(), [false, false, false]);
+}
+
+#[test]
 fn our_certificate_is_withheld_where_go_would_withhold_it() {
     let cast = Cast::new("127.0.0.1");
     let elsewhere = Cast::new("127.0.0.1");
@@ -115,4 +136,51 @@ fn what_is_not_tls_is_told_apart() {
     assert_eq!(observed.outcome(Dial::Ours), Some(&Outcome::NotTls));
     assert!(!is_accepted(&observed, Dial::Plaintext), "{observed:?}");
     shell.join().unwrap();
+}
+
+/// A plain HTTP/2 server that answers every call with that response and those bytes.
+fn hostile(response: fn() -> http::Response<()>, body: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            // A stream that is dropped is reset, which would be the end of the answer.
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut connection) = h2::server::handshake(stream).await else { continue };
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let Ok(mut stream) = respond.send_response(response(), false) else { continue };
+                    let _ = stream.send_data(vec![0; body].into(), false);
+                    held.push(stream);
+                }
+            }
+        });
+    });
+    port
+}
+
+#[test]
+fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
+    let cast = Cast::new("127.0.0.1");
+    let plain = || http::Response::new(());
+    let many_headers = || {
+        let mut response = http::Response::new(());
+        for count in 0..2000 {
+            response.headers_mut().append("x-filler", http::HeaderValue::from(count));
+        }
+        response
+    };
+    let too_long = "an answer of more than 1 MiB";
+    for (port, expected) in [(hostile(plain, 4 << 20), too_long), (hostile(many_headers, 1), "HTTP/2")] {
+        let observed = cast.probe(port);
+        let outcome = observed.outcome(Dial::Plaintext).unwrap();
+        assert!(matches!(outcome, Outcome::Inconclusive(Inconclusive::Protocol(_))), "{outcome:?}");
+        assert!(outcome.to_string().contains(expected), "{outcome}");
+    }
+    let observed = cast.probe_within(hostile(plain, 1), Duration::from_secs(1));
+    let waiting = Outcome::Inconclusive(Inconclusive::TimedOut(Stage::Call));
+    assert_eq!(observed.outcome(Dial::Plaintext), Some(&waiting));
 }

@@ -71,7 +71,10 @@ fn finding(
             .found(format!("{outcome}, and ours is not accepted"))
             .cause("a daemon that refuses everybody proves nothing"),
         Outcome::RefusedAbove(above) if is_a_refusal(above) => {
-            unproven(Severity::Warning).cause("TLS let it in; somebody above it, or a proxy, turned it away")
+            unproven(Severity::Warning).cause(match dial {
+                Dial::Plaintext => "something there reads HTTP without TLS, and turned it away",
+                _ => "TLS let it in; somebody above it, or a proxy, turned it away",
+            })
         }
         Outcome::RefusedAbove(_) => {
             unproven(Severity::Error).cause("a proxy's word, which may be another the next time")

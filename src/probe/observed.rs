@@ -75,7 +75,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Accepted(_) => f.write_str("accepted"),
             Outcome::Refused { how, .. } => write!(f, "refused: {how}"),
-            Outcome::RefusedAbove(above) => write!(f, "refused above TLS: {above}"),
+            Outcome::RefusedAbove(above) => write!(f, "turned down by {above}"),
             Outcome::Untrusted(_) => f.write_str("the server's certificate is at fault"),
             Outcome::NotTls => f.write_str("no TLS"),
             Outcome::Unreachable(Unreachable::Dns(why)) => write!(f, "no address: {why}"),
@@ -316,7 +316,7 @@ impl Observed {
                 !dial.handshake.chain.is_empty(),
             )
         };
-        [Dial::Ours, Dial::Anonymous]
+        [Dial::Anonymous, Dial::Ours]
             .iter()
             .filter_map(|dial| self.dials.get(dial))
             .filter(|dialled| !dialled.handshake.chain.is_empty())

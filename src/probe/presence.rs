@@ -72,7 +72,7 @@ fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
     let host = local.endpoint.host();
     let (cause, fix) = match why {
         Unreachable::Dns(_) => ("the name does not resolve here".to_owned(), format!("getent hosts {host}")),
-        Unreachable::Refused => ("nothing listens on that port".to_owned(), local.restart()),
+        Unreachable::Refused => ("nothing listens on that port".to_owned(), local.start()),
         Unreachable::Filtered => (
             "no answer at all: a firewall, an unpublished port, or the address of no machine".to_owned(),
             format!("publish or open port {}", local.endpoint.port()),
@@ -161,7 +161,10 @@ pub(super) fn protocol(observed: &Observed, local: &LocalFacts) -> Option<Findin
         Some(protocol) => finding(Severity::Pass).found(protocol),
         None => finding(Severity::Warning)
             .found("no protocol")
-            .cause("buildkitd before v0.17 and earthly/buildkitd up to v0.8.16 select none; buildctl from v0.19 and EarthBuild from 0.8.18 refuse that")
+            .cause(
+                "buildkitd before v0.17 and earthly/buildkitd up to v0.8.16 select none; buildctl from \
+                 v0.19 and EarthBuild from 0.8.18 refuse that",
+            )
             .fix("update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for those clients"),
     })
 }

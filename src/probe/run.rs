@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::buildkit::Depth;
 use super::dial::{Target, Terms, plaintext, secure};
-use super::observed::{Dial, Dialled, Handshake, Inconclusive, Observed, Outcome, Unreachable};
+use super::observed::{Dial, Dialled, Handshake, Inconclusive, Moment, Observed, Outcome, Unreachable};
 use super::request::{Identity, Request};
 use super::tls::{Offer, OnFault, server_name};
 use super::trust::ServerExpectation;
@@ -71,7 +71,22 @@ async fn run(request: &Request<'_>) -> Observed {
         Next::Diagnosis => diagnose(&target, request, &mut observed).await,
         Next::Everything => everything(&target, request, &mut observed).await,
     }
+    name_the_plain_daemon(&mut observed);
     observed
+}
+
+/// A daemon without TLS closes on a ClientHello, and its reset may overtake the bytes that would
+/// have shown it. If it lets plaintext in and has shown no certificate, it refused nobody.
+fn name_the_plain_daemon(observed: &mut Observed) {
+    if !matches!(observed.outcome(Dial::Plaintext), Some(Outcome::Accepted(_))) {
+        return;
+    }
+    for dialled in observed.dials.values_mut() {
+        let refused_early = matches!(dialled.outcome, Outcome::Refused { moment: Moment::Handshake, .. });
+        if refused_early && dialled.handshake.chain.is_empty() {
+            dialled.outcome = Outcome::NotTls;
+        }
+    }
 }
 
 /// What is worth dialling after the first dial.

@@ -40,6 +40,12 @@ impl LocalFacts {
         }
     }
 
+    /// The command that brings it up.
+    pub(super) fn start(&self) -> String {
+        let unknown = "start the daemon, or name the port on which it listens";
+        self.restart.clone().unwrap_or_else(|| unknown.to_owned())
+    }
+
     /// The command that makes the daemon read its files again.
     pub(super) fn restart(&self) -> String {
         self.restart.clone().unwrap_or_else(|| "restart the daemon: it reads its files only then".to_owned())
@@ -109,6 +115,9 @@ fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> String {
         }
         Some(_) if faults > 0 => {
             format!("not proven: {faults} fault{}", if faults == 1 { "" } else { "s" })
+        }
+        Some(_) if observed.dials.values().any(|one| matches!(one.outcome, Outcome::RefusedAbove(_))) => {
+            "not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for".to_owned()
         }
         Some(_) => "not proven: a check came to no verdict".to_owned(),
     }
@@ -316,7 +325,7 @@ mod tests {
     fn the_cause_of_our_refusal_is_told_by_the_alert() {
         let cast = Cast::new(HOST);
         for (code, cause) in [
-            (116, "no certificate reached"),
+            (116, "no certificate arrived"),
             (48, "another key"),
             (45, "clock"),
             (42, "another CA"),

@@ -40,7 +40,10 @@ impl Record {
     /// Whether the peer began with a SETTINGS frame that is not an acknowledgement: what a server
     /// must send first (RFC 9113 section 3.4).
     pub(super) fn began_with_settings(&self) -> bool {
-        matches!(self.first.get(..9), Some([_, _, _, SETTINGS, flags, 0, 0, 0, 0]) if flags & ACKNOWLEDGEMENT == 0)
+        match self.first.get(..9) {
+            Some([_, _, _, SETTINGS, flags, 0, 0, 0, 0]) => flags & ACKNOWLEDGEMENT == 0,
+            _ => false,
+        }
     }
 
     /// The status of an answer in HTTP/1, which a server gives that does not know HTTP/2.
@@ -138,3 +141,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 const SETTINGS: u8 = 4;
 const ACKNOWLEDGEMENT: u8 = 1;
 const LONGEST_BEGINNING: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(first: &[u8]) -> Record {
+        Record { first: first.to_vec(), end: None }
+    }
+
+    #[test]
+    fn only_a_servers_own_settings_count_as_settings() {
+        assert!(record(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).began_with_settings());
+        assert!(record(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5]).began_with_settings());
+        for other in [
+            &[0, 0, 0, 4, 1, 0, 0, 0, 0][..],
+            &[0, 0, 0, 4, 0, 0, 0, 0, 1],
+            &[0, 0, 0, 7, 0, 0, 0, 0, 0],
+            &[0, 0, 0, 4, 0, 0, 0],
+            b"HTTP/1.1 400 Bad Request",
+            &[],
+        ] {
+            assert!(!record(other).began_with_settings(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_http_1_is_known_by_its_status() {
+        assert_eq!(record(b"HTTP/1.1 400 Bad Request").http1_status(), Some(400));
+        assert_eq!(record(b"HTTP/1.1 4").http1_status(), None);
+        assert_eq!(record(b"SSH-2.0-OpenSSH").http1_status(), None);
+    }
+
+    #[test]
+    fn an_alert_says_more_than_the_reset_before_it_and_a_reset_less_than_the_alert() {
+        let alert = || {
+            let received = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+            End::of(&io::Error::new(io::ErrorKind::InvalidData, received))
+        };
+        let reset = || End::of(&io::Error::from(io::ErrorKind::ConnectionReset));
+        for order in [[alert(), reset()], [reset(), alert()]] {
+            let watched = Watched::new((), Vec::new(), Rc::default());
+            order.into_iter().for_each(|end| watched.note_end(end));
+            assert_eq!(watched.record.borrow().end, Some(End::Refused(Refusal::Alert(116))));
+        }
+    }
+}

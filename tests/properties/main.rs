@@ -6,3 +6,4 @@ mod chains_by_hand;
 mod entities;
 mod issuing;
 mod peers;
+mod verify_scenarios;
