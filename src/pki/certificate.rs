@@ -12,6 +12,7 @@ use super::name_constraints::NameConstraints;
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
 use super::signature_algorithm::SignatureAlgorithm;
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     ExtendedKeyUsage, Failure, Fingerprint, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
@@ -60,7 +61,7 @@ impl Certificate {
     /// messages.
     ///
     /// # Errors
-    /// No certificate, a damaged block, or anything but certificates.
+    /// No certificate, a damaged block, anything but certificates, or more than 64 KiB.
     pub fn chain_from_pem(bytes: &[u8], subject: &str) -> Result<Vec<Certificate>, Failure> {
         let wrong = |found: String| {
             Failure::new("reading the certificate", subject)
@@ -78,6 +79,9 @@ impl Certificate {
             Certificate::from_der(&contents)
                 .map_err(|failure| wrong(format!("{} in line {}", failure.what_was_found(), block.line)))
         };
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(format!("{} bytes", bytes.len())));
+        }
         let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         match (chain.is_empty(), bytes.is_empty()) {
             (true, true) => Err(wrong("an empty file".into())),
