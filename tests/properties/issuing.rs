@@ -175,9 +175,7 @@ fn go_accepts_every_certificate() {
 #[test]
 fn a_linter_has_nothing_to_say() {
     let test = "a_linter_has_nothing_to_say";
-    let Some(python) = peers::program("python", test).or_else(|| peers::program("python3", test)) else {
-        return;
-    };
+    let Some(python) = peers::program("python3", test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let has_linter = Command::new(&python).args(["-c", "import pkilint"]).output().unwrap();
     if !has_linter.status.success() {
@@ -275,5 +273,5 @@ fn what_is_no_certificate_is_refused_and_named() {
     assert!(found(&certificate.as_bytes()[..certificate.len() / 2]).contains("has no END line"));
     assert!(found(certificate.replace("MII", "MI").as_bytes()).contains("line 1"));
     assert!(found(&vec![b'A'; 10_000_000]).contains("bytes"));
-    assert!(found("-----BEGIN X-----\n".repeat(3_800).as_bytes()).contains("line 1"));
+    assert!(found("-----BEGIN X-----\n".repeat(3_000).as_bytes()).contains("line 1"));
 }
