@@ -2,7 +2,7 @@
 
 use super::Report;
 use crate::model::Rule::{
-    AuthorityKeyIdentifier, CertificateVersion, EmptySubject, OutlivesIssuer, SerialNumber,
+    AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, OutlivesIssuer, SerialNumber,
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
@@ -197,6 +197,11 @@ fn judge_issuer_name(report: &mut Report<'_>) {
 /// [`verify`](crate::pki::chain::verify).
 pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     let certificate = report.certificate;
+    if certificate.issuer() != issuer.subject() {
+        let expected = format!("issued by {}", issuer.subject());
+        let cause = "verifiers look for an issuer of that name, to the byte";
+        report.add(ChainUntrusted, Error, &expected, certificate.issuer(), cause);
+    }
     let (own, theirs) = (certificate.validity().not_after, issuer.validity().not_after);
     if own > theirs {
         let expected = format!("valid until {} at most, as its issuer", theirs.minute());
