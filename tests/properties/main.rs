@@ -1,6 +1,7 @@
 //! Properties that must hold for every certificate, chain and file, and the other programs that
 //! agree.
 
+mod bundles;
 mod chains;
 mod chains_by_hand;
 mod entities;
