@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use ring::agreement::{ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
 };
@@ -30,6 +32,9 @@ pub enum PublicKeyKind {
     Rsa(usize),
     /// ECDSA on P-521: Go takes it, ring cannot verify it.
     EcdsaP521,
+    /// ECDSA on another curve, by its object identifier; empty where it has none. Go cannot read
+    /// a certificate with such a key.
+    OtherCurve(String),
     /// Anything else, by the object identifier of its algorithm.
     Other(String),
 }
@@ -83,6 +88,27 @@ impl PublicKey {
         Fingerprint::new(sha256(&self.spki))
     }
 
+    /// Why Go cannot read a certificate with this key, where it cannot.
+    #[must_use]
+    pub fn unreadable_to_go(&self) -> Option<&'static str> {
+        let is_point = |curve| {
+            // ring says whether a point is on its curve only when it agrees on a key with it.
+            let own = EphemeralPrivateKey::generate(curve, &SystemRandom::new());
+            own.is_ok_and(|own| {
+                agree_ephemeral(own, &UnparsedPublicKey::new(curve, &self.bits), |_| ()).is_ok()
+            })
+        };
+        match &self.kind {
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) if !is_point(&ECDH_P256) => Some(NO_POINT),
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) if !is_point(&ECDH_P384) => Some(NO_POINT),
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) if self.bits.len() != 32 => Some(NO_POINT),
+            PublicKeyKind::OtherCurve(curve) if curve != P224 => {
+                Some("a key on a curve that Go does not know")
+            }
+            _ => None,
+        }
+    }
+
     /// The key identifier that we give this key: the left-most 160 bits of the SHA-256 of the
     /// BIT STRING's value (RFC 7093 section 2 method 1).
     #[must_use]
@@ -124,6 +150,7 @@ impl fmt::Display for PublicKeyKind {
             PublicKeyKind::Generated(algorithm) => algorithm.fmt(f),
             PublicKeyKind::Rsa(bits) => f.pad(&format!("rsa-{bits}")),
             PublicKeyKind::EcdsaP521 => f.pad("ecdsa-p521"),
+            PublicKeyKind::OtherCurve(curve) => f.pad(&format!("ecdsa on {curve}")),
             PublicKeyKind::Other(identifier) => f.pad(identifier),
         }
     }
@@ -146,7 +173,7 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
             Some(curve) if curve == OID_EC_P256 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256),
             Some(curve) if curve == OID_NIST_EC_P384 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384),
             Some(curve) if curve == OID_NIST_EC_P521 => PublicKeyKind::EcdsaP521,
-            curve => PublicKeyKind::Other(curve.map_or_else(String::new, |curve| curve.to_id_string())),
+            curve => PublicKeyKind::OtherCurve(curve.map_or_else(String::new, |curve| curve.to_id_string())),
         };
     }
     match spki.parsed() {
@@ -159,6 +186,11 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
         _ => PublicKeyKind::Other(identifier.to_id_string()),
     }
 }
+
+const NO_POINT: &str = "a key that is no point of its curve";
+
+/// secp224r1, which Go reads and TLS does not use.
+const P224: &str = "1.3.132.0.33";
 
 /// Everything of the SubjectPublicKeyInfo that is before the key's own bits (RFC 5480 section 2,
 /// RFC 8410 section 4): it is the same for every key of an algorithm.

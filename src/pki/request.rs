@@ -190,7 +190,7 @@ mod tests {
         for (name, found) in [
             ("rsa-1024", "rsa-1024"),
             ("p521", "ecdsa-p521, which this program cannot verify"),
-            ("secp256k1", "1.3.132.0.10"),
+            ("secp256k1", "ecdsa on 1.3.132.0.10"),
         ] {
             assert_eq!(read(name).unwrap_err().what_was_found(), found);
         }

@@ -4,19 +4,18 @@ use std::process::Command;
 
 use kitcert::pki::Certificate;
 
-use crate::entities::{authority, client, root, signed};
 use crate::peers;
 
 /// Every certificate that differs from a sound one in one octet.
 fn mutants() -> Vec<Vec<u8>> {
-    let ca = root(authority("ca"));
-    let leaf = signed(client("ana"), &ca);
     let mut mutants = Vec::new();
-    for certificate in [&ca.certificate, &leaf.certificate] {
-        let der = certificate.der();
-        for at in 0..der.len() {
+    for file in ["ca.pem", "client.pem"] {
+        let path = format!("{}/fixtures/pki/mutated/{file}", env!("CARGO_MANIFEST_DIR"));
+        let certificate =
+            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0);
+        for at in 0..certificate.der().len() {
             for flip in [0x01, 0x02, 0x20, 0x80, 0xff] {
-                let mut mutant = der.to_vec();
+                let mut mutant = certificate.der().to_vec();
                 mutant[at] ^= flip;
                 mutants.push(mutant);
             }
@@ -29,9 +28,27 @@ fn is_loaded(der: &[u8]) -> bool {
     Certificate::from_der(der).is_ok_and(|certificate| certificate.unreadable_to_go().is_none())
 }
 
+/// What Go refuses and we load, by Go's words, and why that does no harm.
+const EXCEPTIONS: [(&str, &str); 10] = [
+    ("malformed extension OID field", TAG),
+    ("invalid RDNSequence", TAG),
+    ("malformed OID", TAG),
+    ("invalid subject key identifier", TAG),
+    ("invalid key usage", TAG),
+    ("invalid extended key usages", TAG),
+    ("invalid authority key identifier", TAG),
+    ("invalid basic constraints", TAG),
+    ("invalid ECDSA parameters", TAG),
+    ("inner and outer signature algorithm identifiers don't match", "only in the tag of one of them"),
+];
+
+const TAG: &str = "our parser takes an element by its place, whatever its tag says";
+
 #[test]
-fn go_loads_every_damaged_certificate_that_we_load() {
-    let Some(go) = peers::program("go-peer", "go_loads_every_damaged_certificate_that_we_load") else { return };
+fn a_damaged_certificate_is_dropped_where_go_drops_it() {
+    let Some(go) = peers::program("go-peer", "a_damaged_certificate_is_dropped_where_go_drops_it") else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let mutants = mutants();
@@ -39,13 +56,39 @@ fn go_loads_every_damaged_certificate_that_we_load() {
     std::fs::write(&path, mutants.iter().map(block).collect::<String>()).unwrap();
     let output = peers::run(Command::new(go).arg("check-bundle").arg(path), "");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let fates: Vec<&str> = said.lines().filter(|line| !line.starts_with("loads")).collect();
+    let fates: Vec<&str> = said.lines().filter(|line| *line != "loads").collect();
     assert_eq!(fates.len(), mutants.len());
-    let (mut kept, mut a, mut b) = (0,0,0);
-    for (der, fate) in mutants.iter().zip(&fates) {
-        kept += usize::from(fate.starts_with("kept"));
-        if is_loaded(der) && !fate.starts_with("kept") { a+=1; println!("WE ACCEPT {fate}"); }
-        if !is_loaded(der) && fate.starts_with("kept") { b+=1; println!("WE REFUSE {:?}", Certificate::from_der(der).err().map(|f| f.to_string())); }
+    let (mut kept, mut excepted, mut too_strict) = (0, 0, 0);
+    for (der, fate) in mutants.iter().zip(fates) {
+        let is_kept = fate.starts_with("kept");
+        kept += usize::from(is_kept);
+        too_strict += usize::from(is_kept && !is_loaded(der));
+        if !is_kept && is_loaded(der) {
+            excepted += 1;
+            assert!(
+                EXCEPTIONS.iter().any(|(words, _)| fate.contains(words)),
+                "we load what Go dropped: {fate}"
+            );
+        }
     }
-    println!("{} {kept} {a} {b}", mutants.len());
+    println!("{} mutants, {kept} kept by Go; {excepted} more by us, {too_strict} fewer", mutants.len());
+    assert!(kept > 1_000);
+    assert!(excepted * 100 <= mutants.len(), "{excepted}");
+    assert!(too_strict * 50 <= mutants.len(), "{too_strict}");
+}
+
+#[test]
+fn no_damage_makes_us_panic() {
+    for der in mutants() {
+        if let Ok(certificate) = Certificate::from_der(&der) {
+            let now = certificate.validity().not_before;
+            let file = kitcert::layout::judgement::FileFacts {
+                path: "ca.pem".to_owned(),
+                mode: None,
+                owner: kitcert::layout::judgement::FileOwner::UsOrRoot,
+            };
+            let judgement = kitcert::layout::judgement::judge(certificate.to_pem().as_bytes(), &file, now);
+            assert!(!judgement.kind.as_str().is_empty());
+        }
+    }
 }

@@ -96,7 +96,9 @@ fn judge_key(report: &mut Report<'_>) {
             let cause = "Go takes it, but rustls does not, so that kitcert cannot prove it";
             report.add(WeakKey, Warning, expected, kind, cause);
         }
-        PublicKeyKind::Other(_) => report.add(WeakKey, Error, expected, kind, "Go does not know such keys"),
+        PublicKeyKind::OtherCurve(_) | PublicKeyKind::Other(_) => {
+            report.add(WeakKey, Error, expected, kind, "Go does not know such keys")
+        }
     }
 }
 
