@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use ring::agreement::{ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::digest::{SHA256, digest};
-use ring::rand::SystemRandom;
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
 };
@@ -88,20 +86,15 @@ impl PublicKey {
         Fingerprint::new(sha256(&self.spki))
     }
 
-    /// Why Go cannot read a certificate with this key, where it cannot.
+    /// Why Go cannot read a certificate with this key, where it cannot. Whether the key is a point
+    /// of its curve is not looked at: no signature of one that is not is ever right, and telling
+    /// costs as much as checking one.
     #[must_use]
     pub fn unreadable_to_go(&self) -> Option<&'static str> {
-        let is_point = |curve| {
-            // ring says whether a point is on its curve only when it agrees on a key with it.
-            let own = EphemeralPrivateKey::generate(curve, &SystemRandom::new());
-            own.is_ok_and(|own| {
-                agree_ephemeral(own, &UnparsedPublicKey::new(curve, &self.bits), |_| ()).is_ok()
-            })
-        };
         match &self.kind {
-            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) if !is_point(&ECDH_P256) => Some(NO_POINT),
-            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) if !is_point(&ECDH_P384) => Some(NO_POINT),
-            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) if self.bits.len() != 32 => Some(NO_POINT),
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) if self.bits.len() != 32 => {
+                Some("a key of a wrong length")
+            }
             PublicKeyKind::OtherCurve(curve) if curve != P224 => {
                 Some("a key on a curve that Go does not know")
             }
@@ -186,8 +179,6 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
         _ => PublicKeyKind::Other(identifier.to_id_string()),
     }
 }
-
-const NO_POINT: &str = "a key that is no point of its curve";
 
 /// secp224r1, which Go reads and TLS does not use.
 const P224: &str = "1.3.132.0.33";
