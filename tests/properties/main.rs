@@ -5,5 +5,6 @@ mod bundles;
 mod chains;
 mod chains_by_hand;
 mod entities;
+mod hosts;
 mod issuing;
 mod peers;
