@@ -1,5 +1,7 @@
 //! A certificate authority, and what it issues.
 
+use std::fmt;
+
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
@@ -70,43 +72,35 @@ impl CertificateAuthority {
     pub fn create(request: &AuthorityRequest, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
         let identifier = key.public_key().key_identifier();
         let common_name = format!("{} {}", request.name, hex(&identifier[..4]));
-        CertificateAuthority::with_common_name(&common_name, identifier, request.validity, key)
+        let parameters = parameters(name_of(&common_name), request.validity)?;
+        CertificateAuthority::self_signed(parameters, identifier, key)
     }
 
     /// Makes a stranger: a CA of `key` with this CA's name and key identifier to the byte, and
     /// nothing else of it. A daemon that lets its clients in does not check signatures.
     ///
     /// # Errors
-    /// As [`CertificateAuthority::create`], and a name that is not of our making.
+    /// As [`CertificateAuthority::create`], and a name that cannot be written again.
     pub fn impersonate(original: &Certificate, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
         let identifier = original
             .subject_key_identifier()
             .map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
-        let common_name = original.subject().common_name().unwrap_or_default();
-        let stranger =
-            CertificateAuthority::with_common_name(&common_name, identifier, original.validity(), key)?;
-        if stranger.certificate.subject() == original.subject() {
-            return Ok(stranger);
-        }
-        Err(Failure::new("imitating the CA", original.subject())
-            .expected("a common name alone, in UTF-8")
-            .found("a name of another form"))
+        let parameters = parameters_like(original, "imitating the CA", original.subject())?;
+        CertificateAuthority::self_signed(parameters, identifier, key)
     }
 
-    fn with_common_name(
-        common_name: &str,
+    fn self_signed(
+        mut parameters: CertificateParams,
         identifier: Vec<u8>,
-        validity: Validity,
         key: &PrivateKey,
     ) -> Result<CertificateAuthority, Failure> {
-        let mut parameters = parameters(common_name, validity)?;
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
         let signer = Signer::new(key)?;
-        let made = parameters.self_signed(&signer).map_err(|error| unmade(common_name, &error))?;
+        let made = parameters.self_signed(&signer).map_err(|error| unmade("the CA", &error))?;
         let certificate = Certificate::from_der(made.der())?;
-        refuse_faults(common_name, lint::authority(&certificate))?;
+        refuse_faults(certificate.subject(), lint::authority(&certificate))?;
         Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer) })
     }
 
@@ -114,7 +108,8 @@ impl CertificateAuthority {
     /// messages.
     ///
     /// # Errors
-    /// A certificate that is no CA's, that may not sign, or whose key is another.
+    /// A certificate that is no CA's, that may not sign, whose key is another, or whose name
+    /// cannot be written again to the byte, as every certificate that it issues must have it.
     pub fn load(
         certificate: Certificate,
         key: &PrivateKey,
@@ -135,12 +130,10 @@ impl CertificateAuthority {
         if certificate.public_key() != key.public_key() {
             return wrong("the key of this certificate", "another key");
         }
-        let (Some(common_name), Some(identifier)) =
-            (certificate.subject().common_name(), certificate.subject_key_identifier())
-        else {
-            return wrong("a CA with a common name and a subject key identifier", "one without");
+        let Some(identifier) = certificate.subject_key_identifier() else {
+            return wrong("a CA with a subject key identifier", "one without");
         };
-        let mut parameters = parameters(&common_name, certificate.validity())?;
+        let mut parameters = parameters_like(&certificate, "loading the CA", &subject)?;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
         Ok(CertificateAuthority { issuer: Issuer::new(parameters, Signer::new(key)?), certificate })
     }
@@ -197,7 +190,7 @@ impl CertificateAuthority {
                 format!("one that is valid from {} until {}", own.not_before, own.not_after),
             );
         }
-        let mut parameters = parameters(&common_name, validity)?;
+        let mut parameters = parameters(name_of(&common_name), validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![match request.role {
@@ -263,15 +256,30 @@ impl rcgen::SigningKey for Signer {
 
 /// Parameters with every default of rcgen that is a trap set anew: its validity is 1975 to 4096,
 /// and its serial number a hash of the key, which a renewal would repeat.
-fn parameters(common_name: &str, validity: Validity) -> Result<CertificateParams, Failure> {
+fn parameters(name: Name, validity: Validity) -> Result<CertificateParams, Failure> {
     let mut parameters = CertificateParams::default();
-    let mut name = Name::new();
-    name.push(DnType::CommonName, common_name);
     parameters.distinguished_name = name;
     parameters.serial_number = Some(rcgen::SerialNumber::from_slice(random_serial()?.octets()));
     parameters.not_before = validity.not_before.calendar();
     parameters.not_after = validity.not_after.calendar();
     Ok(parameters)
+}
+
+/// Parameters with the name and the validity of a CA that exists.
+fn parameters_like(
+    original: &Certificate,
+    doing: &str,
+    subject: &impl fmt::Display,
+) -> Result<CertificateParams, Failure> {
+    let other_form =
+        || Failure::new(doing, subject).expected("a name of text, each part once").found(original.subject());
+    parameters(original.subject().to_rcgen().ok_or_else(other_form)?, original.validity())
+}
+
+fn name_of(common_name: &str) -> Name {
+    let mut name = Name::new();
+    name.push(DnType::CommonName, common_name);
+    name
 }
 
 fn random_serial() -> Result<SerialNumber, Failure> {
@@ -300,17 +308,18 @@ fn unmade(common_name: &str, error: &rcgen::Error) -> Failure {
     Failure::new("encoding the certificate of", common_name).found(error)
 }
 
-fn refuse_faults(common_name: &str, findings: Vec<Finding>) -> Result<(), Failure> {
+fn refuse_faults(subject: impl fmt::Display, findings: Vec<Finding>) -> Result<(), Failure> {
     match findings.into_iter().find(|finding| finding.severity >= Severity::Error) {
         None => Ok(()),
-        Some(fault) => {
-            Err(Failure::new(format!("checking ({}) the certificate of", fault.rule), common_name)
-                .expected(fault.expected)
-                .found(fault.found))
-        }
+        Some(fault) => Err(Failure::new(format!("checking ({}) the certificate of", fault.rule), subject)
+            .expected(fault.expected)
+            .found(fault.found)),
     }
 }
 
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

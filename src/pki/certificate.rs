@@ -4,6 +4,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
+use super::der::{self, Place};
 use super::distinguished_name::DistinguishedName;
 use super::extension::{
     BasicConstraints, ExtensionSummary, KeyUsage, NameKind, READ_BY_GO, name_of, oid, usages_of,
@@ -12,6 +13,7 @@ use super::name_constraints::NameConstraints;
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
 use super::signature_algorithm::SignatureAlgorithm;
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     ExtendedKeyUsage, Failure, Fingerprint, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
@@ -46,6 +48,9 @@ impl Certificate {
         let broken = |found: &str| {
             Failure::new("reading", "a certificate").expected("an X.509 certificate in DER").found(found)
         };
+        if !der::is_strict(der, Place::Certificate) {
+            return Err(broken("something else"));
+        }
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| broken("something else"))?;
         if !rest.is_empty() {
             return Err(broken("bytes behind it"));
@@ -60,7 +65,7 @@ impl Certificate {
     /// messages.
     ///
     /// # Errors
-    /// No certificate, a damaged block, or anything but certificates.
+    /// No certificate, a damaged block, anything but certificates, or more than 64 KiB.
     pub fn chain_from_pem(bytes: &[u8], subject: &str) -> Result<Vec<Certificate>, Failure> {
         let wrong = |found: String| {
             Failure::new("reading the certificate", subject)
@@ -78,6 +83,9 @@ impl Certificate {
             Certificate::from_der(&contents)
                 .map_err(|failure| wrong(format!("{} in line {}", failure.what_was_found(), block.line)))
         };
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(format!("{} bytes", bytes.len())));
+        }
         let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         match (chain.is_empty(), bytes.is_empty()) {
             (true, true) => Err(wrong("an empty file".into())),
@@ -111,7 +119,8 @@ impl Certificate {
         for extension in parsed.extensions() {
             let identifier = extension.oid.to_id_string();
             let parsed = extension.parsed_extension();
-            if parsed.error().is_some() && READ_BY_GO.contains(&identifier.as_str()) {
+            let is_sound = parsed.error().is_none() && der::is_strict(extension.value, Place::Extension);
+            if !is_sound && READ_BY_GO.contains(&identifier.as_str()) {
                 return None;
             }
             certificate.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
@@ -243,7 +252,7 @@ impl Certificate {
         let usable = |name: &NameKind| match name {
             NameKind::Dns(name) => name.parse().ok().map(SubjectAltName::Dns),
             NameKind::Ip(address) => Some(SubjectAltName::Ip(address.to_canonical())),
-            NameKind::MalformedIp(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => None,
+            NameKind::Malformed(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => None,
         };
         self.names.iter().flatten().filter_map(usable).collect()
     }
@@ -306,7 +315,6 @@ impl Certificate {
     #[must_use]
     pub fn unreadable_to_go(&self) -> Option<&'static str> {
         let critical = |identifier| self.criticality(identifier) == Some(true);
-        let malformed = |name: &NameKind| matches!(name, NameKind::MalformedIp(_));
         match () {
             () if self.serial.is_negative() => Some("a negative serial number"),
             () if self.version > 3 => Some("a version that does not exist"),
@@ -314,8 +322,10 @@ impl Certificate {
             () if critical(oid::SUBJECT_KEY_IDENTIFIER) => Some("a critical subject key identifier"),
             () if critical(oid::AUTHORITY_KEY_IDENTIFIER) => Some("a critical authority key identifier"),
             () if critical(oid::AUTHORITY_INFORMATION) => Some("critical authority information"),
-            () if self.names.iter().flatten().any(malformed) => Some("an IP address of a wrong length"),
-            () => None,
+            () if self.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
+                Some("a name that is none")
+            }
+            () => self.public_key.unreadable_to_go(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
@@ -43,6 +44,31 @@ impl DistinguishedName {
         let (_, name) = X509Name::from_der(&self.0).ok()?;
         let organization = name.iter_organization().next()?.as_str().ok()?;
         Some(organization.to_owned())
+    }
+
+    /// The name as rcgen takes it; nothing where rcgen would not write the same bytes again.
+    pub(super) fn to_rcgen(&self) -> Option<rcgen::DistinguishedName> {
+        let (_, name) = X509Name::from_der(&self.0).ok()?;
+        let mut copy = rcgen::DistinguishedName::new();
+        let mut seen = Vec::new();
+        for part in name.iter_rdn() {
+            let mut attributes = part.iter();
+            let (Some(attribute), None) = (attributes.next(), attributes.next()) else { return None };
+            let identifier: Vec<u64> = attribute.attr_type().iter()?.collect();
+            if seen.contains(&identifier) {
+                return None;
+            }
+            let text = attribute.as_str().ok()?;
+            let value = match attribute.attr_value().tag() {
+                Tag::Utf8String => rcgen::DnValue::Utf8String(text.to_owned()),
+                Tag::PrintableString => rcgen::DnValue::PrintableString(text.try_into().ok()?),
+                Tag::Ia5String => rcgen::DnValue::Ia5String(text.try_into().ok()?),
+                _ => return None,
+            };
+            copy.push(rcgen::DnType::from_oid(&identifier), value);
+            seen.push(identifier);
+        }
+        Some(copy)
     }
 }
 

@@ -36,8 +36,8 @@ pub enum NameKind {
     Dns(String),
     /// An iPAddress of 4 or 16 octets.
     Ip(IpAddr),
-    /// An iPAddress of that many octets, which no address has.
-    MalformedIp(usize),
+    /// One that Go cannot read, described: an iPAddress of 5 octets, a dNSName beyond ASCII.
+    Malformed(String),
     /// A uniformResourceIdentifier, to the letter.
     Uri(String),
     /// An rfc822Name, to the letter.
@@ -54,8 +54,22 @@ impl fmt::Display for NameKind {
         match self {
             NameKind::Dns(name) | NameKind::Uri(name) | NameKind::Email(name) => f.pad(&harmless(name)),
             NameKind::Ip(address) => f.pad(&address.to_string()),
-            NameKind::MalformedIp(octets) => f.pad(&format!("an IP address of {octets} octets")),
+            NameKind::Malformed(description) => f.pad(description),
             NameKind::Other => f.pad("a name of another kind"),
+        }
+    }
+}
+
+impl NameKind {
+    /// Whether Go refuses a certificate with this name: an address of a wrong length, an IPv4
+    /// address in the clothes of IPv6 (since 1.26), or text that is not ASCII.
+    #[must_use]
+    pub fn is_unreadable_to_go(&self) -> bool {
+        match self {
+            NameKind::Malformed(_) => true,
+            NameKind::Ip(address) => address.is_ipv6() && address.to_canonical().is_ipv4(),
+            NameKind::Dns(text) | NameKind::Uri(text) | NameKind::Email(text) => !text.is_ascii(),
+            NameKind::Other => false,
         }
     }
 }
@@ -109,10 +123,11 @@ pub(super) fn name_of(name: &GeneralName<'_>) -> NameKind {
         {
             (Ok(four), _) => NameKind::Ip(four.into()),
             (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
-            _ => NameKind::MalformedIp(octets.len()),
+            _ => NameKind::Malformed(format!("an IP address of {} octets", octets.len())),
         },
         GeneralName::URI(uri) => NameKind::Uri((*uri).to_owned()),
         GeneralName::RFC822Name(address) => NameKind::Email((*address).to_owned()),
+        GeneralName::Invalid(..) => NameKind::Malformed("a name that is no text".to_owned()),
         _ => NameKind::Other,
     }
 }

@@ -8,6 +8,7 @@ mod authority;
 mod certificate;
 pub mod chain;
 mod chain_fault;
+mod der;
 mod distinguished_name;
 mod extension;
 pub mod lint;

@@ -36,10 +36,11 @@ impl fmt::Display for PemFault {
 }
 
 impl PemBlock {
-    /// Every block of a file, in order. Text between blocks is passed over, as every reader does.
+    /// Every block of a file, in order. Text between blocks is passed over, as every reader does;
+    /// a BEGIN or END that is indented is text to Go, and so it is here.
     #[must_use]
     pub fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
-        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()).collect();
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
         let mut blocks = Vec::new();
         let mut at = 0;
         while at < lines.len() {
@@ -64,11 +65,13 @@ fn label_of(line: &[u8], opening: &[u8]) -> Option<String> {
 }
 
 fn decode(lines: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
-    let text = Zeroizing::new(lines.join(&b'\n'));
-    let parsed = pem::parse(text.as_slice()).map_err(|_| PemFault::Damaged)?;
-    if parsed.headers().iter().next().is_some() {
+    if lines.iter().any(|line| line.contains(&b':')) {
         return Err(PemFault::Headers);
     }
+    // The parser takes an empty line for the end of headers; Go passes over it.
+    let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
+    let text = Zeroizing::new(lines.join(&b'\n'));
+    let parsed = pem::parse(text.as_slice()).map_err(|_| PemFault::Damaged)?;
     Ok(Zeroizing::new(parsed.into_contents()))
 }
 

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::pem_block::{LINES, PemBlock};
 use super::public_key::PublicKey;
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, KeyAlgorithm};
 
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
@@ -74,6 +75,9 @@ impl PrivateKey {
                 .found(found)
                 .hint(format!("kitcert inspect {subject}"))
         };
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(format!("{} bytes", bytes.len())));
+        }
         let blocks = PemBlock::all_of(bytes);
         let mut keys = blocks.into_iter().filter(|block| block.label != "EC PARAMETERS");
         let Some(block) = keys.next() else {

@@ -30,6 +30,9 @@ pub enum PublicKeyKind {
     Rsa(usize),
     /// ECDSA on P-521: Go takes it, ring cannot verify it.
     EcdsaP521,
+    /// ECDSA on another curve, by its object identifier; empty where it has none. Go cannot read
+    /// a certificate with such a key.
+    OtherCurve(String),
     /// Anything else, by the object identifier of its algorithm.
     Other(String),
 }
@@ -83,6 +86,22 @@ impl PublicKey {
         Fingerprint::new(sha256(&self.spki))
     }
 
+    /// Why Go cannot read a certificate with this key, where it cannot. Whether the key is a point
+    /// of its curve is not looked at: no signature of one that is not is ever right, and telling
+    /// costs as much as checking one.
+    #[must_use]
+    pub fn unreadable_to_go(&self) -> Option<&'static str> {
+        match &self.kind {
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) if self.bits.len() != 32 => {
+                Some("a key of a wrong length")
+            }
+            PublicKeyKind::OtherCurve(curve) if curve != P224 => {
+                Some("a key on a curve that Go does not know")
+            }
+            _ => None,
+        }
+    }
+
     /// The key identifier that we give this key: the left-most 160 bits of the SHA-256 of the
     /// BIT STRING's value (RFC 7093 section 2 method 1).
     #[must_use]
@@ -124,6 +143,7 @@ impl fmt::Display for PublicKeyKind {
             PublicKeyKind::Generated(algorithm) => algorithm.fmt(f),
             PublicKeyKind::Rsa(bits) => f.pad(&format!("rsa-{bits}")),
             PublicKeyKind::EcdsaP521 => f.pad("ecdsa-p521"),
+            PublicKeyKind::OtherCurve(curve) => f.pad(&format!("ecdsa on {curve}")),
             PublicKeyKind::Other(identifier) => f.pad(identifier),
         }
     }
@@ -146,7 +166,7 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
             Some(curve) if curve == OID_EC_P256 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256),
             Some(curve) if curve == OID_NIST_EC_P384 => PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384),
             Some(curve) if curve == OID_NIST_EC_P521 => PublicKeyKind::EcdsaP521,
-            curve => PublicKeyKind::Other(curve.map_or_else(String::new, |curve| curve.to_id_string())),
+            curve => PublicKeyKind::OtherCurve(curve.map_or_else(String::new, |curve| curve.to_id_string())),
         };
     }
     match spki.parsed() {
@@ -159,6 +179,9 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
         _ => PublicKeyKind::Other(identifier.to_id_string()),
     }
 }
+
+/// secp224r1, which Go reads and TLS does not use.
+const P224: &str = "1.3.132.0.33";
 
 /// Everything of the SubjectPublicKeyInfo that is before the key's own bits (RFC 5480 section 2,
 /// RFC 8410 section 4): it is the same for every key of an algorithm.

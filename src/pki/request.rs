@@ -8,6 +8,7 @@ use super::distinguished_name::DistinguishedName;
 use super::extension::{name_of, usages_of};
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, PublicKeyKind};
+use super::signature_algorithm::SignatureAlgorithm;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Fingerprint};
 
@@ -72,7 +73,10 @@ impl CertificateRequest {
             kind => return refused(USABLE_KEYS, kind.to_string()),
         }
         if parsed.verify_signature().is_err() {
-            return refused("a signature by the request's own key", "another".to_owned());
+            let algorithm = SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm);
+            // openssl's own salt length for RSA-PSS is one that neither Go nor ring verifies.
+            let found = format!("one of {algorithm} that is another's, or that cannot be verified");
+            return refused("a signature by the request's own key", found);
         }
         Ok(CertificateRequest {
             subject: DistinguishedName::from_der(info.subject.as_raw()),
@@ -127,3 +131,84 @@ fn described(extension: &ParsedExtension<'_>) -> Option<String> {
 }
 
 const USABLE_KEYS: &str = "a key of ecdsa-p256, ecdsa-p384, ed25519, or RSA of 2048 to 8192 bits";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str) -> Result<CertificateRequest, Failure> {
+        let path = format!("{}/fixtures/pki/requests/{name}.csr", env!("CARGO_MANIFEST_DIR"));
+        CertificateRequest::from_pem(&std::fs::read(&path).unwrap(), &path)
+    }
+
+    #[test]
+    fn requests_of_openssl_are_read_whatever_hash_they_are_signed_with() {
+        for (name, kind) in [
+            ("p256", "ecdsa-p256"),
+            ("p384", "ecdsa-p384"),
+            ("ed25519", "ed25519"),
+            ("rsa-2048", "rsa-2048"),
+            ("rsa-3072", "rsa-3072"),
+            ("rsa-pss", "rsa-2048"),
+            ("p384-sha256", "ecdsa-p384"),
+            ("p256-sha384", "ecdsa-p256"),
+        ] {
+            let request = read(name).unwrap();
+            assert_eq!(request.public_key().kind().to_string(), kind, "{name}");
+            assert_eq!(request.requested(), &[] as &[String], "{name}");
+        }
+        assert_eq!(read("p384").unwrap().fingerprint(), read("p384-sha256").unwrap().fingerprint());
+        assert_ne!(read("p256").unwrap().fingerprint(), read("p384").unwrap().fingerprint());
+    }
+
+    #[test]
+    fn what_a_request_wants_besides_is_told() {
+        let request = read("greedy").unwrap();
+        assert_eq!(
+            request.requested(),
+            [
+                "CA:TRUE",
+                "keyCertSign",
+                "names builder.example.com, 10.0.0.5",
+                "usages serverAuth, clientAuth"
+            ]
+        );
+        assert!(request.subject().to_string().contains("builder.example.com"));
+    }
+
+    #[test]
+    fn a_request_whose_maker_does_not_hold_the_key_is_refused() {
+        for (name, algorithm) in [("forged", "ecdsa-sha256"), ("rsa-pss-long-salt", "rsa-pss")] {
+            let failure = read(name).unwrap_err();
+            assert_eq!(failure.what_was_expected(), "a signature by the request's own key");
+            assert!(failure.what_was_found().contains(algorithm));
+        }
+    }
+
+    #[test]
+    fn keys_that_a_peer_would_refuse_are_refused_by_name() {
+        for (name, found) in [
+            ("rsa-1024", "rsa-1024"),
+            ("p521", "ecdsa-p521, which this program cannot verify"),
+            ("secp256k1", "ecdsa on 1.3.132.0.10"),
+        ] {
+            assert_eq!(read(name).unwrap_err().what_was_found(), found);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_named() {
+        let found = |bytes: &[u8]| {
+            let failure = CertificateRequest::from_pem(bytes, "me.csr").unwrap_err();
+            failure.what_was_found().to_owned()
+        };
+        assert_eq!(found(b""), "an empty file");
+        assert_eq!(found(b"\x00\xff\x30"), "no PEM block");
+        assert_eq!(found(&[b'-'; 100_000]), "100000 bytes");
+        let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+        assert_eq!(found(block("CERTIFICATE").as_bytes()), "a block of \"CERTIFICATE\"");
+        assert_eq!(found(block("PRIVATE KEY").as_bytes()), "a block of \"PRIVATE KEY\"");
+        assert_eq!(found(block("CERTIFICATE REQUEST").as_bytes()), "a block that holds something else");
+        assert_eq!(found(block("CERTIFICATE REQUEST").repeat(2).as_bytes()), "more than one block");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::Report;
 use crate::model::Rule::{
-    AuthorityKeyIdentifier, CertificateVersion, EmptySubject, OutlivesIssuer, SerialNumber,
+    AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, OutlivesIssuer, SerialNumber,
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
@@ -96,7 +96,9 @@ fn judge_key(report: &mut Report<'_>) {
             let cause = "Go takes it, but rustls does not, so that kitcert cannot prove it";
             report.add(WeakKey, Warning, expected, kind, cause);
         }
-        PublicKeyKind::Other(_) => report.add(WeakKey, Error, expected, kind, "Go does not know such keys"),
+        PublicKeyKind::OtherCurve(_) | PublicKeyKind::Other(_) => {
+            report.add(WeakKey, Error, expected, kind, "Go does not know such keys")
+        }
     }
 }
 
@@ -197,6 +199,11 @@ fn judge_issuer_name(report: &mut Report<'_>) {
 /// [`verify`](crate::pki::chain::verify).
 pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     let certificate = report.certificate;
+    if certificate.issuer() != issuer.subject() {
+        let expected = format!("issued by {}", issuer.subject());
+        let cause = "verifiers look for an issuer of that name, to the byte";
+        report.add(ChainUntrusted, Error, &expected, certificate.issuer(), cause);
+    }
     let (own, theirs) = (certificate.validity().not_after, issuer.validity().not_after);
     if own > theirs {
         let expected = format!("valid until {} at most, as its issuer", theirs.minute());

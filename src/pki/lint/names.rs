@@ -28,9 +28,13 @@ pub(super) fn judge(report: &mut Report<'_>, role: Role) {
     for name in names {
         match name {
             NameKind::Dns(text) => judge_dns_name(report, text),
-            NameKind::MalformedIp(_) => {
+            NameKind::Malformed(_) => {
                 let cause = "Go cannot read such a certificate";
-                report.add(SubjectAltName, Error, "an address of 4 or 16 octets", name, cause);
+                report.add(SubjectAltName, Error, "a name that Go reads", name, cause);
+            }
+            NameKind::Ip(_) if name.is_unreadable_to_go() => {
+                let cause = "Go cannot read such a certificate";
+                report.add(SubjectAltName, Error, "an IPv4 address of 4 octets", name, cause);
             }
             NameKind::Ip(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => {}
         }

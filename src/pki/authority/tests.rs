@@ -1,0 +1,123 @@
+use std::collections::HashSet;
+
+use super::*;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-23").unwrap()
+}
+
+fn a_key() -> PrivateKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).ok().unwrap()
+}
+
+fn an_authority(days: u32, key: &PrivateKey) -> CertificateAuthority {
+    let validity = Validity::issued(now(), Lifetime::days(days), BACKDATING);
+    let request = AuthorityRequest { name: "Acme builders".parse().unwrap(), validity };
+    CertificateAuthority::create(&request, key).ok().unwrap()
+}
+
+fn ana(lifetime: Lifetime) -> LeafRequest {
+    LeafRequest::new(Role::Client, "ana".parse().unwrap(), vec![], now(), lifetime)
+}
+
+#[test]
+fn a_hundred_thousand_serials_are_distinct_positive_and_of_16_octets() {
+    let serials: HashSet<_> = (0..100_000).map(|_| random_serial().unwrap()).collect();
+    assert_eq!(serials.len(), 100_000);
+    let sound =
+        |serial: &SerialNumber| serial.octets().len() == 16 && !serial.is_negative() && !serial.is_zero();
+    assert!(serials.iter().all(sound));
+    let ones: u32 = serials.iter().flat_map(|serial| serial.octets()).map(|octet| octet.count_ones()).sum();
+    // Of 126 random bits, half; and the one that is always set.
+    let expected = 100_000.0 * (63.0 + 1.0);
+    assert!((f64::from(ones) / expected - 1.0).abs() < 0.002, "{ones} ones");
+}
+
+#[test]
+fn a_renewal_of_the_same_key_has_a_new_serial() {
+    let (ca, key) = (an_authority(3650, &a_key()), a_key());
+    let first = ca.issue(&ana(Lifetime::days(90)), key.public_key()).unwrap();
+    let second = ca.issue(&ana(Lifetime::days(90)), key.public_key()).unwrap();
+    assert_eq!(first.public_key(), second.public_key());
+    assert_ne!(first.serial(), second.serial());
+}
+
+#[test]
+fn a_leaf_never_outlives_its_ca() {
+    let ca = an_authority(30, &a_key());
+    for days in [1, 29, 30, 31, 397, 36_500] {
+        let leaf = ca.issue(&ana(Lifetime::days(days)), a_key().public_key()).unwrap();
+        assert!(leaf.validity().not_after <= ca.certificate().validity().not_after, "{days}");
+        assert!(leaf.validity().not_before >= ca.certificate().validity().not_before, "{days}");
+    }
+    let late = now().plus(Lifetime::days(31));
+    let request = LeafRequest::new(Role::Client, "ana".parse().unwrap(), vec![], late, Lifetime::days(1));
+    assert!(ca.issue(&request, a_key().public_key()).is_err());
+}
+
+#[test]
+fn a_ca_is_loaded_with_its_own_key_only() {
+    let key = a_key();
+    let ca = an_authority(3650, &key);
+    let leaf = ca.issue(&ana(Lifetime::days(90)), key.public_key()).unwrap();
+    let load = |certificate: &Certificate, key: &PrivateKey| {
+        CertificateAuthority::load(certificate.clone(), key, "ca.pem").map(|ca| ca.certificate().clone())
+    };
+    assert!(load(ca.certificate(), &key).is_ok_and(|loaded| loaded == *ca.certificate()));
+    assert_eq!(load(ca.certificate(), &a_key()).unwrap_err().what_was_found(), "another key");
+    assert_eq!(load(&leaf, &key).unwrap_err().what_was_found(), "an end-entity certificate");
+}
+
+#[test]
+fn a_loaded_ca_issues_what_the_first_would() {
+    let key = a_key();
+    let ca = an_authority(3650, &key);
+    let again = CertificateAuthority::load(ca.certificate().clone(), &key, "ca.pem").ok().unwrap();
+    let leaf = again.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    assert_eq!(leaf.issuer(), ca.certificate().subject());
+    assert_eq!(leaf.authority_key_identifier(), ca.certificate().subject_key_identifier());
+    assert!(leaf.is_signed_by(ca.certificate().public_key()));
+}
+
+#[test]
+fn a_stranger_has_the_name_and_the_key_identifier_but_not_the_key() {
+    let ca = an_authority(3650, &a_key());
+    let stranger = CertificateAuthority::impersonate(ca.certificate(), &a_key()).ok().unwrap();
+    let (own, other) = (ca.certificate(), stranger.certificate());
+    assert_eq!(own.subject(), other.subject());
+    assert_eq!(own.subject_key_identifier(), other.subject_key_identifier());
+    assert_ne!(own.public_key(), other.public_key());
+    let leaf = stranger.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    assert!(!leaf.is_signed_by(own.public_key()));
+}
+
+/// A CA of another program, with the name in its own encoding.
+fn of_another_program(fill: impl FnOnce(&mut Name)) -> (Certificate, PrivateKey) {
+    let key = a_key();
+    let mut foreign = CertificateParams::default();
+    let mut name = Name::new();
+    fill(&mut name);
+    foreign.distinguished_name = name;
+    foreign.not_before = now().calendar();
+    foreign.not_after = now().plus(Lifetime::days(3650)).calendar();
+    foreign.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    foreign.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let made = foreign.self_signed(&Signer::new(&key).ok().unwrap()).unwrap();
+    (Certificate::from_der(made.der()).unwrap(), key)
+}
+
+#[test]
+fn a_ca_of_another_program_keeps_its_name_to_the_byte() {
+    let (certificate, key) = of_another_program(|name| {
+        name.push(DnType::OrganizationName, rcgen::DnValue::PrintableString("Acme".try_into().unwrap()));
+        name.push(DnType::OrganizationalUnitName, "ana@machine");
+        name.push(DnType::CommonName, rcgen::DnValue::PrintableString("builders".try_into().unwrap()));
+    });
+    let ca = CertificateAuthority::load(certificate.clone(), &key, "ca.pem").ok().unwrap();
+    let leaf = ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    assert_eq!(leaf.issuer(), certificate.subject());
+    let stranger = CertificateAuthority::impersonate(&certificate, &a_key()).ok().unwrap();
+    assert_eq!(stranger.certificate().subject(), certificate.subject());
+    let leaf = stranger.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    assert_eq!(leaf.issuer(), certificate.subject());
+}

@@ -1,0 +1,149 @@
+//! A bundle is read as Go reads it, damage included.
+
+use std::process::Command;
+
+use kitcert::model::Role;
+use kitcert::pki::{Certificate, TrustBundle, lint};
+
+use crate::peers;
+
+/// Every certificate that differs from a sound one in one octet.
+fn mutants() -> Vec<Vec<u8>> {
+    let mut mutants = Vec::new();
+    for file in ["ca.pem", "client.pem"] {
+        let path = format!("{}/fixtures/pki/mutated/{file}", env!("CARGO_MANIFEST_DIR"));
+        let certificate =
+            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0);
+        for at in 0..certificate.der().len() {
+            for flip in [0x01, 0x02, 0x20, 0x80, 0xff] {
+                let mut mutant = certificate.der().to_vec();
+                mutant[at] ^= flip;
+                mutants.push(mutant);
+            }
+        }
+    }
+    mutants
+}
+
+fn is_loaded(der: &[u8]) -> bool {
+    Certificate::from_der(der).is_ok_and(|certificate| certificate.unreadable_to_go().is_none())
+}
+
+/// What Go refuses and we load, by Go's words, and why that does no harm.
+const EXCEPTIONS: [(&str, &str); 10] = [
+    ("malformed extension OID field", TAG),
+    ("invalid RDNSequence", TAG),
+    ("malformed OID", TAG),
+    ("invalid subject key identifier", TAG),
+    ("invalid key usage", TAG),
+    ("invalid extended key usages", TAG),
+    ("invalid ECDSA parameters", TAG),
+    ("inner and outer signature algorithm identifiers don't match", TAG),
+    ("P256 point not on curve", KEY),
+    ("invalid uncompressed public key", KEY),
+];
+
+const TAG: &str = "our parser takes an element by its place, whatever its tag says";
+const KEY: &str = "no signature of such a key is ever right, so that nothing is accepted by it";
+
+#[test]
+fn a_damaged_certificate_is_dropped_where_go_drops_it() {
+    let Some(go) = peers::program("go-peer", "a_damaged_certificate_is_dropped_where_go_drops_it") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let mutants = mutants();
+    let block = |der: &Vec<u8>| pem::encode(&pem::Pem::new("CERTIFICATE", der.as_slice()));
+    std::fs::write(&path, mutants.iter().map(block).collect::<String>()).unwrap();
+    let output = peers::run(Command::new(go).arg("check-bundle").arg(path), "");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let fates: Vec<&str> = said.lines().filter(|line| *line != "loads").collect();
+    assert_eq!(fates.len(), mutants.len());
+    let (mut kept, mut too_strict, mut excepted) = (0, 0, [0; EXCEPTIONS.len()]);
+    for (der, fate) in mutants.iter().zip(fates) {
+        let is_kept = fate.starts_with("kept");
+        kept += usize::from(is_kept);
+        too_strict += usize::from(is_kept && !is_loaded(der));
+        if !is_kept && is_loaded(der) {
+            let exception = EXCEPTIONS.iter().position(|(words, _)| fate.contains(words));
+            excepted[exception.unwrap_or_else(|| panic!("we load what Go dropped: {fate}"))] += 1;
+        }
+    }
+    println!("{} mutants, {kept} kept by Go; {excepted:?} more by us, {too_strict} fewer", mutants.len());
+    for ((words, reason), count) in EXCEPTIONS.iter().zip(excepted) {
+        assert!(count > 0, "no exception any more: {words} ({reason})");
+    }
+    assert!(kept > 1_000);
+    // Texts and numbers of a kind that nobody writes, which Go does not look at.
+    assert!(too_strict * 50 <= mutants.len(), "{too_strict}");
+}
+
+#[test]
+fn no_damage_makes_the_lint_panic() {
+    for der in mutants() {
+        let Ok(certificate) = Certificate::from_der(&der) else { continue };
+        let now = certificate.validity().not_before;
+        for role in [Role::Daemon, Role::Client] {
+            let findings = lint::leaf(&certificate, role, Some(&certificate));
+            assert!(findings.iter().all(|finding| !finding.subject.is_empty()));
+        }
+        drop((lint::authority(&certificate), lint::dates(&certificate, now)));
+        drop(lint::bundle(&TrustBundle::new(vec![certificate])));
+    }
+}
+
+/// Files as people paste them together.
+fn pasted() -> Vec<(&'static str, String)> {
+    let path = format!("{}/fixtures/pki/mutated/ca.pem", env!("CARGO_MANIFEST_DIR"));
+    let ca = std::fs::read_to_string(path).unwrap();
+    let one_line = {
+        let body: String = ca.lines().filter(|line| !line.starts_with('-')).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    };
+    let indented: String = ca.lines().map(|line| format!("  {line}\n")).collect();
+    let body_indented = indented.replace("  -----", "-----");
+    let spaced: String = ca.lines().map(|line| format!("{line}  \n")).collect();
+    let parted = ca.replacen('\n', "\n\n", 2);
+    vec![
+        ("as it is", ca.clone()),
+        ("twice", format!("{ca}{ca}")),
+        ("with text around", format!("Acme's CA\n{ca}\n# the end\n")),
+        ("with DOS line ends", ca.replace('\n', "\r\n")),
+        ("without a last line end", ca.trim_end().to_owned()),
+        ("in one line", one_line),
+        ("indented", indented),
+        ("with an indented body", body_indented),
+        ("with trailing blanks", spaced),
+        ("with blank lines", parted),
+        ("behind a byte order mark", format!("\u{feff}{ca}")),
+        ("with a header", ca.replacen('\n', "\nProc-Type: 4,ENCRYPTED\n\n", 1)),
+        ("without END", ca.replace("-----END CERTIFICATE-----", "")),
+        ("without END, then again", format!("{}{ca}", ca.replace("-----END CERTIFICATE-----\n", ""))),
+        ("with another END", ca.replace("END CERTIFICATE", "END CERT")),
+        ("as TRUSTED CERTIFICATE", ca.replace("CERTIFICATE", "TRUSTED CERTIFICATE")),
+        ("as X509 CERTIFICATE", ca.replace("CERTIFICATE", "X509 CERTIFICATE")),
+        ("with a lost letter", ca.replacen("MII", "MI", 1)),
+        ("with a foreign letter", ca.replacen("MII", "M!I", 1)),
+        ("glued together", format!("{}{ca}", ca.trim_end())),
+        ("nothing", String::new()),
+    ]
+}
+
+#[test]
+fn certificates_are_found_in_a_file_where_go_finds_them() {
+    let Some(go) = peers::program("go-peer", "certificates_are_found_in_a_file_where_go_finds_them") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    for (name, text) in pasted() {
+        std::fs::write(&path, &text).unwrap();
+        let output = peers::run(Command::new(&go).arg("check-bundle").arg(&path), "");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let theirs = said.lines().filter(|line| line.starts_with("kept ")).count();
+        let ours =
+            TrustBundle::from_pem(text.as_bytes(), "ca.pem").map_or(0, |bundle| bundle.certificates().len());
+        assert_eq!(ours, theirs, "{name}");
+    }
+}
