@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::chain::{self, Purpose};
 use crate::pki::{Certificate, PrivateKey, PublicKey, TrustBundle};
@@ -65,10 +66,19 @@ pub(super) fn staged_set(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let subject = |file: &str| set.join(file).display().to_string();
-    let chain = Certificate::chain_from_pem(&staged.read_back(&set.join("cert.pem"))?, &subject("cert.pem"))?;
-    let trust = TrustBundle::from_pem(&staged.read_back(&set.join("ca.pem"))?, &subject("ca.pem"))?;
+    let chain = Certificate::chain_from_pem(
+        &staged.read_back(&set.join("cert.pem"), LARGEST_PEM)?.bytes,
+        &subject("cert.pem"),
+    )?;
+    let trust = TrustBundle::from_pem(
+        &staged.read_back(&set.join("ca.pem"), LARGEST_PEM)?.bytes,
+        &subject("ca.pem"),
+    )?;
     if let crate::plan::KeySource::New(_) | crate::plan::KeySource::Kept { .. } = issuance.key {
-        let written = PrivateKey::from_pem(&staged.read_back(&set.join("key.pem"))?, &subject("key.pem"))?;
+        let written = PrivateKey::from_pem(
+            &staged.read_back(&set.join("key.pem"), LARGEST_PEM)?.bytes,
+            &subject("key.pem"),
+        )?;
         if written.public_key() != key {
             return Err(Failure::new("reading back", subject("key.pem"))
                 .expected("the key that was written")
@@ -89,8 +99,14 @@ pub(super) fn staged_set(
 /// Reads a staged CA back and checks that its key is its own.
 pub(super) fn staged_authority(staged: &StagedChange<'_>, folder: &Path) -> Result<(), Failure> {
     let subject = |file: &str| folder.join(file).display().to_string();
-    let chain = Certificate::chain_from_pem(&staged.read_back(&folder.join("ca.pem"))?, &subject("ca.pem"))?;
-    let key = PrivateKey::from_pem(&staged.read_back(&folder.join("key.pem"))?, &subject("key.pem"))?;
+    let chain = Certificate::chain_from_pem(
+        &staged.read_back(&folder.join("ca.pem"), LARGEST_PEM)?.bytes,
+        &subject("ca.pem"),
+    )?;
+    let key = PrivateKey::from_pem(
+        &staged.read_back(&folder.join("key.pem"), LARGEST_PEM)?.bytes,
+        &subject("key.pem"),
+    )?;
     match chain.as_slice() {
         [certificate]
             if certificate.public_key() == key.public_key() && certificate.is_signed_by(key.public_key()) =>

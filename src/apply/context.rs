@@ -46,6 +46,12 @@ pub enum Progress {
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Context<'_> {
+    /// Who typed the command; with sudo, the user behind it.
+    pub(super) fn user(&self) -> &str {
+        let variable = |name| self.environment.variable(name);
+        variable("SUDO_USER").or_else(|| variable("USER")).unwrap_or("unknown")
+    }
+
     /// The state, read as far as `interest` goes.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
 use crate::plan::{self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan};
 use crate::store::{
-    FileSet, Interest, LinkState, Observation, Placement, earthly_home, exists, numeric_owner, owner_of_home,
-    read_if_present, replace_file,
+    FileMode, FileSet, Home, Interest, LinkState, Observation, Owner, Parents, Placement, Replacement,
+    earthly_home, exists, read, read_if_present, replace_file,
 };
 
 /// What an installation did, or would do.
@@ -121,7 +121,14 @@ pub fn install_client(context: &Context<'_>, request: &ClientInstallation) -> Re
             placement.install(files, observed.next_generation)?;
         }
         if let Some(config) = &plan.config {
-            replace_file(&config.path, config.before.as_deref(), &config.after, placement.owner)?;
+            replace_file(&Replacement {
+                path: &config.path,
+                expected: config.before.as_deref(),
+                bytes: &config.after,
+                mode_if_absent: FileMode::Private,
+                owner_if_absent: placement.owner,
+                parents: Parents::Create,
+            })?;
         }
     }
     Ok(Installed { plan, place: InstalledPlace::Client(place) })
@@ -135,10 +142,9 @@ pub(super) fn observe_daemon(
     let root = &request.install.root;
     let layout = request.install.layout;
     let placement = Placement {
-        root: root.clone(),
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
-        owner: request.owner.as_ref().map(numeric_owner).transpose()?,
+        owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
     };
     let files = observation
         .filter(|observation| observation.current(Role::Daemon, &request.name).is_some())
@@ -150,7 +156,7 @@ pub(super) fn observe_daemon(
 
 fn client_place_of(context: &Context<'_>, request: &ClientInstallation) -> Result<ClientPlace, Failure> {
     let home = earthly_home(context.environment)?;
-    client_place(request.tool, context.environment, &home, request.config.as_deref(), &exists)
+    client_place(request.tool, context.environment, &home.path, request.config.as_deref(), &exists)
 }
 
 fn client_placement(
@@ -159,16 +165,15 @@ fn client_placement(
     place: &ClientPlace,
     observation: &Observation,
 ) -> Result<(Placement, Option<FileSet>), Failure> {
-    let home = earthly_home(context.environment)?;
+    let Home { owner, .. } = earthly_home(context.environment)?;
     let links = [SetFile::Authority, SetFile::Certificate, SetFile::Key];
     let placement = Placement {
-        root: home.clone(),
         folder: place.folder.join("kitcert"),
         links: links
             .into_iter()
             .map(|file| (place.folder.join(file.file_name()), file.file_name()))
             .collect(),
-        owner: owner_of_home(context.environment, &home)?,
+        owner,
     };
     let has_key = observation
         .current(Role::Client, name)
@@ -180,19 +185,34 @@ fn client_placement(
 /// What stands at a place, compared with what should.
 fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
     let placed = placement.observe()?;
-    placed.refuse_foreign()?;
-    let same = files.is_some_and(|files| placed.holds(files))
-        && placed.links.iter().all(|link| *link == LinkState::Ours);
+    let foreign = placement.links.iter().zip(&placed.links).find_map(|((path, _), state)| match state {
+        LinkState::Foreign { what } => Some((path, what)),
+        LinkState::Absent | LinkState::Ours => None,
+    });
+    if let Some((path, what)) = foreign {
+        return Err(Failure::new("installing", path.display())
+            .expected("nothing, or a link that kitcert made")
+            .found(what)
+            .hint(format!("mv {0} {0}.before-kitcert", path.display())));
+    }
+    let is_current = |files: &FileSet| placed.current.as_ref().is_some_and(|current| current.holds(files));
+    let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);
     Ok(Placed {
         folder: placement.folder.clone(),
         links: placement.links.iter().map(|(path, _)| path.clone()).collect(),
-        next_generation: placed.next_generation,
+        next_generation: placed.next,
         state: if same { PlacedState::UpToDate } else { PlacedState::Outdated },
     })
 }
 
 fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Failure> {
-    FileSet::read(&state.join(identity_folder(role, name)).join("current"))
+    let folder = state.join(identity_folder(role, name)).join("current");
+    let file = |file: SetFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
+    Ok(FileSet {
+        authority: file(SetFile::Authority)?.to_vec(),
+        certificate: file(SetFile::Certificate)?.to_vec(),
+        key: file(SetFile::Key)?,
+    })
 }
 
 /// Checks the set that is about to be installed as its peers would.

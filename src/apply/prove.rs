@@ -9,7 +9,7 @@ use super::files;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
-use crate::store::{Interest, Observation, StateDirectory, observe};
+use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory, observe};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -250,10 +250,22 @@ fn record(
         return Ok(Recorded::Unchanged);
     }
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
-    let lock = directory.lock(PATIENCE)?;
+    let lock = directory.lock(context.command, PATIENCE)?;
     let staged = lock.stage()?;
     let link = super::state_change::identity_folder(Role::Daemon, name).join("proven");
     staged.link(&link, &format!("gen-{:04}", current.number))?;
+    staged.record(&LogLine {
+        time: context.environment.now(),
+        by: context.user().to_owned(),
+        command: context.command.to_owned(),
+        event: LogEvent::Proven,
+        subject: format!("daemon {name}"),
+        serial: Some(served.serial().clone()),
+        reason: format!(
+            "{} served it and refused strangers",
+            observed.address.map_or_else(String::new, |it| it.to_string())
+        ),
+    })?;
     staged.commit()?;
     Ok(Recorded::Moved)
 }

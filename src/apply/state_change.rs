@@ -14,7 +14,8 @@ use crate::pki::{
 };
 use crate::plan::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::store::{
-    FileMode, Interest, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe, read,
+    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe,
+    read,
 };
 
 /// What a command did, or would do.
@@ -59,7 +60,7 @@ pub(super) fn change_state(
         Some(directory) => directory,
         None => StateDirectory::create(&context.state)?,
     };
-    let lock = directory.lock(PATIENCE)?;
+    let lock = directory.lock(context.command, PATIENCE)?;
     let observation =
         StateDirectory::find(&context.state)?.map(|directory| observe(&directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
@@ -72,7 +73,7 @@ pub(super) fn change_state(
 
 fn carry_out(
     context: &Context<'_>,
-    lock: &StateLock,
+    lock: &StateLock<'_>,
     observation: Option<&Observation>,
     plan: &Plan,
 ) -> Result<Vec<Issued>, Failure> {
@@ -109,7 +110,7 @@ fn carry_out(
         };
         issue_all(context, &staged, &authority, &issuances)?
     };
-    staged.append(Path::new(LOG), &log_lines(context, &issued))?;
+    issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
     (context.progress)(Progress::Committing);
     staged.commit()?;
     Ok(issued)
@@ -217,7 +218,7 @@ fn stage_authority(
 
 /// The only way by which a key reaches a disk.
 fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
-    staged.file(&folder.join("key.pem"), key.expose_pem().as_bytes(), FileMode::Private)
+    staged.private_key(&folder.join("key.pem"), key.expose_pem().as_bytes())
 }
 
 pub(super) fn load_authority(
@@ -251,25 +252,17 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
     }
 }
 
-fn log_lines(context: &Context<'_>, issued: &[Issued]) -> Vec<u8> {
-    let by = context
-        .environment
-        .variable("SUDO_USER")
-        .or_else(|| context.environment.variable("USER"))
-        .unwrap_or("unknown");
-    let line = |issued: &Issued| LogLine {
-        time: context.environment.now().to_string(),
-        by: by.to_owned(),
+fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
+    LogLine {
+        time: context.environment.now(),
+        by: context.user().to_owned(),
         command: context.command.to_owned(),
-        event: "issued".to_owned(),
-        role: issued.role.to_string(),
-        name: issued.name.to_string(),
-        serial: issued.certificate.serial().to_string(),
-        until: issued.certificate.validity().not_after.to_string(),
-    };
-    issued.iter().flat_map(|issued| line(issued).to_bytes()).collect()
+        event: LogEvent::Issued,
+        subject: format!("{} {}", issued.role, issued.name),
+        serial: Some(issued.certificate.serial().clone()),
+        reason: "asked".to_owned(),
+    }
 }
 
 const INVENTORY: &str = "kitcert.yaml";
-const LOG: &str = "log.jsonl";
 const WORTH_THREADS: usize = 16;

@@ -1,274 +1,225 @@
-//! The one transaction: all of a change, or none of it.
-//!
-//! New files are written to `.stage-…` beside the live ones and made durable; one rename to
-//! `.commit-…` publishes them; then each is moved into place. A crash before that rename leaves
-//! the old state and some rubbish, a crash after it leaves work that whoever takes the lock next
-//! finishes. There is no other journal.
+//! A change of the state: staged beside the live files, then all of it or none.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use zeroize::Zeroizing;
-
-use super::directory::{Directory, Entry, FileMode};
-use super::trouble::trouble;
+use super::directory::{Access, Directory, fresh_name};
+use super::journal;
+use super::log::LogLine;
+use super::read::ReadFile;
 use crate::model::Failure;
-use crate::model::profile::LARGEST_PEM;
 
-/// A change that is being put together. Many threads may add files at once.
-///
-/// It is dropped without a trace, but for a folder that the next command removes, unless it is
-/// committed.
-pub struct StagedChange<'a> {
-    state: &'a Directory,
-    folder: Directory,
-    staged: PathBuf,
-    published: PathBuf,
-    files: AtomicUsize,
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileMode {
+    /// Everybody: 0644.
+    Public,
+    /// Its owner: 0600.
+    Private,
 }
 
-impl<'a> StagedChange<'a> {
-    pub(super) fn begin(
-        state: &'a Directory,
-        staged: PathBuf,
-        published: PathBuf,
-    ) -> Result<StagedChange<'a>, Failure> {
-        state.make_folder(&staged, 0o700, None)?;
-        let folder = state
-            .folder(&staged)?
-            .ok_or_else(|| trouble("opening", &state.path().join(&staged), Errno::NOENT))?;
-        Ok(StagedChange { state, folder, staged, published, files: AtomicUsize::new(0) })
+impl FileMode {
+    /// The permission bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        match self {
+            FileMode::Public => 0o644,
+            FileMode::Private => 0o600,
+        }
+    }
+}
+
+/// A change that is being written under `.stage-…` and is not seen yet. Several threads may add to
+/// it at once. Dropped without a commit, it leaves nothing behind.
+///
+/// Every path is relative to the state, made of plain names of which none begins with a dot.
+pub struct StagedChange<'lock> {
+    state: &'lock Directory,
+    stage: Directory,
+    identifier: String,
+    /// Folders that were made, so that a file costs no walk from the top.
+    folders: Mutex<HashMap<PathBuf, Arc<Directory>>>,
+    log: Mutex<Vec<u8>>,
+    removals: Mutex<Vec<String>>,
+    entries: AtomicUsize,
+}
+
+impl<'lock> StagedChange<'lock> {
+    pub(super) fn begin(state: &'lock Directory) -> Result<StagedChange<'lock>, Failure> {
+        let identifier = fresh_name("")?;
+        let stage = state.make_folder(format!("{}{identifier}", journal::STAGED), PRIVATE_FOLDER)?;
+        Ok(StagedChange {
+            state,
+            stage,
+            identifier,
+            folders: Mutex::new(HashMap::new()),
+            log: Mutex::new(Vec::new()),
+            removals: Mutex::new(Vec::new()),
+            entries: AtomicUsize::new(0),
+        })
     }
 
-    /// Adds a file, by its path in the state.
+    /// Adds a file.
     ///
     /// # Errors
-    /// The disk does not take it, or it was added before.
+    /// A path that leaves the state, one that this change has already, a full disk.
     pub fn file(&self, relative: &Path, bytes: &[u8], mode: FileMode) -> Result<(), Failure> {
-        self.files.fetch_add(1, Ordering::Relaxed);
-        self.adding(relative, || self.folder.make_file(relative, bytes, mode, None).map(drop))
+        let (folder, name) = self.folder_of(relative)?;
+        folder.create_file(name, bytes, Access { mode: mode.bits(), owner: None })?;
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Adds a symbolic link, by its path in the state.
+    /// Adds a private key: like [`StagedChange::file`], and always 0600.
     ///
     /// # Errors
-    /// As [`StagedChange::file`].
+    /// Those of [`StagedChange::file`].
+    pub fn private_key(&self, relative: &Path, pem: &[u8]) -> Result<(), Failure> {
+        self.file(relative, pem, FileMode::Private)
+    }
+
+    /// Adds a symbolic link, or moves one that the state has.
+    ///
+    /// # Errors
+    /// Those of [`StagedChange::file`].
     pub fn link(&self, relative: &Path, target: &str) -> Result<(), Failure> {
-        self.adding(relative, || rustix::fs::symlinkat(target, self.folder.handle(), relative))
+        let (folder, name) = self.folder_of(relative)?;
+        folder.make_link(target, name)?;
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Adds bytes to the end of a file of the state.
+    /// Takes a file, a link or a folder away, if it is there.
     ///
     /// # Errors
-    /// As [`StagedChange::file`].
-    pub fn append(&self, relative: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        if bytes.is_empty() {
+    /// A path that leaves the state.
+    pub fn remove(&self, relative: &Path) -> Result<(), Failure> {
+        let name = checked(relative)?;
+        unpoisoned(&self.removals).push(name.to_owned());
+        Ok(())
+    }
+
+    /// Adds a line to `log.jsonl`, there once however often a crash makes the change be finished.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn record(&self, line: &LogLine) -> Result<(), Failure> {
+        let bytes = line.to_bytes()?;
+        unpoisoned(&self.log).extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// Reads back from the disk what was added, to check it before it counts.
+    ///
+    /// # Errors
+    /// It was not added, or cannot be read.
+    pub fn read_back(&self, relative: &Path, largest: usize) -> Result<ReadFile, Failure> {
+        let name = checked(relative)?;
+        let file = self.stage.read(name, largest)?;
+        file.ok_or_else(|| {
+            Failure::new("reading back", self.stage.path().join(name).display())
+                .expected("what was staged")
+                .found("nothing")
+        })
+    }
+
+    /// Makes the change durable and puts all of it in place. A crash at any point leaves the old
+    /// state or, once the next command holds the lock, the new one.
+    ///
+    /// # Errors
+    /// A certificate, a key or a generation that the state has already under that name, and
+    /// everything that fails before the change counts: then nothing has changed. A failure later
+    /// says so, and the next command finishes the change.
+    pub fn commit(self) -> Result<(), Failure> {
+        let log = std::mem::take(&mut *unpoisoned(&self.log));
+        let removals = std::mem::take(&mut *unpoisoned(&self.removals));
+        let entries = self.entries.load(Ordering::Relaxed);
+        if entries == 0 && log.is_empty() && removals.is_empty() {
             return Ok(());
         }
-        self.file(&Path::new(APPENDED).join(relative), bytes, FileMode::Private)
+        journal::refuse_overwriting(&self.stage, self.state)?;
+        journal::write_notes(&self.stage, self.state, &log, &removals)?;
+        journal::make_durable(&self.stage, entries)?;
+        journal::publish(self.state, &self.identifier)?;
+        journal::finish(self.state, &self.identifier)
+            .map_err(|failure| failure.hint("run the same command again: it finishes this change first"))
     }
 
-    /// Reads a file that was added.
-    ///
-    /// # Errors
-    /// There is none, or it cannot be read.
-    pub fn read_back(&self, relative: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let file = self.folder.read(relative, LARGEST_PEM)?;
-        file.map(|file| file.bytes)
-            .ok_or_else(|| trouble("reading back", &self.folder.path().join(relative), Errno::NOENT))
+    /// The folder that a path lies in, made where it is missing, and the last name.
+    fn folder_of<'a>(&self, relative: &'a Path) -> Result<(Arc<Directory>, &'a Path), Failure> {
+        checked(relative)?;
+        let name = relative.file_name().map_or(relative, Path::new);
+        let folder = self.folder(relative.parent().unwrap_or(Path::new("")))?;
+        Ok((folder, name))
     }
 
-    /// Makes the change durable, publishes it, and moves it into place.
-    ///
-    /// # Errors
-    /// The disk does not take it; a generation of that number is there already. Before it is
-    /// published nothing has changed; after, the next command goes on.
-    pub fn commit(self) -> Result<(), Failure> {
-        refuse_overwriting(&self.folder, self.state)?;
-        let count = self.files.load(Ordering::Relaxed);
-        make_durable(&self.folder, count)?;
-        self.state.rename(&self.staged, self.state, &self.published)?;
-        self.state.sync()?;
-        finish_many(self.state, &self.published, count)
-    }
-
-    /// Adds an entry, and makes its parents where they are missing: trying first costs nothing
-    /// where they are there. Nobody else can plant anything in a folder of ours that has just
-    /// been made, so that names of several components are safe here.
-    fn adding(&self, relative: &Path, add: impl Fn() -> Result<(), Errno>) -> Result<(), Failure> {
-        let failed = |errno| trouble("writing", &self.folder.path().join(relative), errno);
-        match add() {
-            Err(Errno::NOENT) => {
-                let mut parents: Vec<&Path> = relative.ancestors().skip(1).collect();
-                parents.pop();
-                for parent in parents.into_iter().rev() {
-                    match rustix::fs::mkdirat(self.folder.handle(), parent, Mode::RWXU) {
-                        Ok(()) | Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(failed(errno)),
-                    }
-                }
-                add().map_err(failed)
-            }
-            done => done.map_err(failed),
+    fn folder(&self, relative: &Path) -> Result<Arc<Directory>, Failure> {
+        if let Some(folder) = unpoisoned(&self.folders).get(relative) {
+            return Ok(folder.clone());
         }
-    }
-}
-
-/// Moves a published change into place, from wherever a killed command left it.
-pub(super) fn finish(state: &Directory, published: &Path) -> Result<(), Failure> {
-    finish_many(state, published, MANY)
-}
-
-fn finish_many(state: &Directory, published: &Path, count: usize) -> Result<(), Failure> {
-    let Some(folder) = state.folder(published)? else { return Ok(()) };
-    let mut touched = Touched { folders: Vec::new() };
-    // What is referred to comes first, and the links that make it current come last.
-    for pass in [Pass::Issued, Pass::Files, Pass::Links] {
-        merge(&folder, state, pass, &mut touched)?;
-    }
-    append_all(&folder, state)?;
-    if count < MANY {
-        touched.folders.iter().try_for_each(Directory::sync)?;
-        state.sync()?;
-    } else {
-        sync_all(state)?;
-    }
-    state.remove_folder(published)
-}
-
-/// What a walk through a published change moves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// `issued/`: no certificate is ever in use that is not listed there.
-    Issued,
-    /// Everything else but links.
-    Files,
-    /// Links.
-    Links,
-}
-
-/// The folders whose lists have changed.
-struct Touched {
-    folders: Vec<Directory>,
-}
-
-/// Moves the entries of `from` to `to`: new ones whole, so that a folder of ten thousand clients
-/// costs one rename; folders that are there already entry by entry.
-fn merge(from: &Directory, to: &Directory, pass: Pass, touched: &mut Touched) -> Result<(), Failure> {
-    for name in from.names()? {
-        let path = Path::new(&name);
-        if name == OsStr::new(APPENDED)
-            || (pass == Pass::Issued && from.path().parent() == Some(to.path()) && name != ISSUED)
-        {
-            continue;
-        }
-        match (from.entry(path)?, pass) {
-            (Some(Entry::Folder), _) => {
-                if pass != Pass::Links && to.entry(path)?.is_none() {
-                    from.rename(path, to, path)?;
-                } else if let (Some(inner), Some(target)) = (from.folder(path)?, to.folder(path)?) {
-                    merge(&inner, &target, pass, touched)?;
-                    touched.folders.push(target);
-                }
-            }
-            (Some(Entry::Link(_)), Pass::Links) => from.rename(path, to, path)?,
-            (Some(Entry::File), Pass::Issued | Pass::Files) => from.rename(path, to, path)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Appends what is to be appended, unless a killed command has done so already.
-fn append_all(from: &Directory, state: &Directory) -> Result<(), Failure> {
-    let Some(appended) = from.folder(Path::new(APPENDED))? else { return Ok(()) };
-    for name in appended.names()? {
-        let name = Path::new(&name);
-        let Some(addition) = appended.read(name, LARGEST_APPENDED)? else { continue };
-        let path = state.path().join(name);
-        let failed = |errno| trouble("appending to", &path, errno);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            rustix::fs::openat(state.handle(), name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        let size = rustix::fs::fstat(&file).map_err(failed)?.st_size.unsigned_abs();
-        let length = addition.bytes.len();
-        let mut end = vec![0; length];
-        let there = size.checked_sub(length as u64).is_some_and(|offset| {
-            rustix::io::pread(&file, &mut end, offset) == Ok(length) && end == *addition.bytes
-        });
-        let mut left = if there { &[] } else { addition.bytes.as_slice() };
-        while !left.is_empty() {
-            let written = rustix::io::write(&file, left).map_err(failed)?;
-            left = &left[written..];
-        }
-        rustix::fs::fsync(&file).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// A generation is written once and never again.
-fn refuse_overwriting(staged: &Directory, state: &Directory) -> Result<(), Failure> {
-    for name in staged.names()? {
-        let path = Path::new(&name);
-        let (Some(Entry::Folder), Some(Entry::Folder)) = (staged.entry(path)?, state.entry(path)?) else {
-            continue;
+        let folder = match (relative.parent(), relative.file_name()) {
+            (Some(parent), Some(name)) => self.enter(&*self.folder(parent)?, name.as_ref())?,
+            _ => self.stage.folder(".")?.ok_or_else(|| {
+                Failure::new("opening", self.stage.path().display())
+                    .expected("the staged change")
+                    .found("nothing")
+            })?,
         };
-        if name.as_bytes().starts_with(b"gen-") {
-            return Err(trouble("adding the generation", &state.path().join(path), Errno::EXIST));
+        let folder = Arc::new(folder);
+        let mut folders = unpoisoned(&self.folders);
+        if folders.len() >= MOST_FOLDERS_OPEN {
+            folders.clear();
         }
-        if let (Some(inner), Some(target)) = (staged.folder(path)?, state.folder(path)?) {
-            refuse_overwriting(&inner, &target)?;
-        }
+        folders.insert(relative.to_owned(), folder.clone());
+        Ok(folder)
     }
-    Ok(())
-}
 
-/// Few files are made durable one by one, which disturbs nobody else on the disk; many by one
-/// `syncfs`, which costs as much as three of them.
-fn make_durable(folder: &Directory, count: usize) -> Result<(), Failure> {
-    if count >= MANY {
-        return sync_all(folder);
-    }
-    for name in folder.names()? {
-        let path = Path::new(&name);
-        match folder.entry(path)? {
-            Some(Entry::Folder) => {
-                if let Some(inner) = folder.folder(path)? {
-                    make_durable(&inner, count)?;
-                }
+    fn enter(&self, parent: &Directory, name: &Path) -> Result<Directory, Failure> {
+        // Made first and looked for second: in a bulk issue nearly every folder is new.
+        match parent.make_folder(name, PRIVATE_FOLDER) {
+            Ok(folder) => {
+                self.entries.fetch_add(1, Ordering::Relaxed);
+                Ok(folder)
             }
-            Some(Entry::File) => {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                rustix::fs::openat(folder.handle(), path, flags, Mode::empty())
-                    .and_then(|file| rustix::fs::fsync(&file))
-                    .map_err(|errno| trouble("making durable", &folder.path().join(path), errno))?;
-            }
-            _ => {}
+            Err(failure) => parent.folder(name)?.ok_or(failure),
         }
     }
-    folder.sync()
 }
 
-#[cfg(target_os = "linux")]
-fn sync_all(folder: &Directory) -> Result<(), Failure> {
-    rustix::fs::syncfs(folder.handle()).map_err(|errno| trouble("making durable", folder.path(), errno))
+impl Drop for StagedChange<'_> {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by whoever takes the lock next.
+        let _ = self.state.remove_whole(format!("{}{}", journal::STAGED, self.identifier));
+    }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn sync_all(folder: &Directory) -> Result<(), Failure> {
-    make_durable(folder, 0)
+/// The path as text, where it stays within the state and does not touch the journal's own names.
+fn checked(relative: &Path) -> Result<&str, Failure> {
+    let refused = || {
+        Failure::new("changing", relative.display())
+            .expected("a path of plain names within the state")
+            .found("another")
+    };
+    let is_plain = |component| match component {
+        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+        _ => false,
+    };
+    match relative.to_str() {
+        Some(text) if !text.is_empty() && !text.contains('\n') && relative.components().all(is_plain) => {
+            Ok(text)
+        }
+        _ => Err(refused()),
+    }
 }
 
-const ISSUED: &str = "issued";
-const APPENDED: &str = ".append";
+/// What the mutex guards, also when another thread panicked: every change of it is whole.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-/// From here on one `syncfs` is cheaper than an `fsync` each: on ext4, 13 files cost 5 ms one by
-/// one and 1.3 ms together.
-const MANY: usize = 8;
+const PRIVATE_FOLDER: Access = Access { mode: 0o700, owner: None };
 
-/// The log lines of a hundred thousand certificates.
-const LARGEST_APPENDED: usize = 64 * 1024 * 1024;
+/// Far below the 256 that macOS lets a process have open, and enough for every thread at once.
+const MOST_FOLDERS_OPEN: usize = 64;

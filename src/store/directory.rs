@@ -1,343 +1,320 @@
-//! A folder that is held open, so that nobody can swap it underneath.
+//! A folder held open, so that nobody can put another in its place between two steps.
 
-use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fchown, fsync, openat, statat};
 use rustix::io::Errno;
 
-use super::read::{ReadFile, read_open};
-use super::trouble::trouble;
+use super::account::Owner;
+use super::read::{Links, ReadFile, read_at};
+use super::trust::FOLDER;
+use super::{fault, step};
 use crate::model::Failure;
 
-/// A folder, by its open handle.
+/// An open folder and what messages call it. Names may lead through its subfolders; the last
+/// component is never followed where it is a link.
 pub(super) struct Directory {
     handle: OwnedFd,
     path: PathBuf,
 }
 
-/// With which mode a file is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileMode {
-    /// 0600: keys, and what only we read.
-    Private,
-    /// 0644: certificates.
-    Public,
-}
-
-/// A user and a group, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ownership {
-    /// The user's number.
-    pub user: u32,
-    /// The group's number.
-    pub group: u32,
-}
-
-/// What stands under a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    /// A folder.
-    Folder,
-    /// A file.
-    File,
-    /// A symbolic link, and where it leads.
-    Link(PathBuf),
-    /// A FIFO, a socket, a device.
-    Other,
+/// The mode and the owner that a new file or folder gets.
+#[derive(Clone, Copy)]
+pub(super) struct Access {
+    /// Permission bits.
+    pub(super) mode: u32,
+    /// Otherwise this process's user and group.
+    pub(super) owner: Option<Owner>,
 }
 
 impl Directory {
-    /// Opens a folder whose every parent only root, we, or one of `trusted` can change, so that
-    /// the path leads where it is meant to; None where it does not exist.
-    ///
-    /// A parent with the sticky bit that is root's or ours is taken (`/tmp`). A symbolic link is
-    /// followed where it, like the folder that it stands in, is root's, ours or a trusted user's.
-    ///
-    /// # Errors
-    /// A parent that others can write, which is named with its mode and owner; a path that is
-    /// absent for another reason than that it does not exist.
-    pub fn open_trusted(path: &Path, trusted: &[u32]) -> Result<Option<Directory>, Failure> {
-        let mut left: VecDeque<OsString> = names_of(path);
-        let mut at =
-            open_folder(None, Path::new("/")).map_err(|errno| trouble("opening", Path::new("/"), errno))?;
-        let mut shown = PathBuf::from("/");
-        let mut links = 0;
-        while let Some(name) = left.pop_front() {
-            let next = shown.join(&name);
-            let status = match rustix::fs::statat(&at, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(status) => status,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(errno) => return Err(trouble("opening", &next, errno)),
-            };
-            if FileType::from_raw_mode(status.st_mode) == FileType::Symlink {
-                refuse_foreign_owner(&next, &status, trusted)?;
-                links += 1;
-                if links > MOST_LINKS {
-                    return Err(trouble("opening", &next, Errno::LOOP));
-                }
-                let target = rustix::fs::readlinkat(&at, &name, Vec::new());
-                let target = target.map_err(|errno| trouble("reading the link", &next, errno))?;
-                let target = shown.join(PathBuf::from(OsString::from_vec(target.into_bytes())));
-                left = names_of(&target).into_iter().chain(left).collect();
-                at = open_folder(None, Path::new("/"))
-                    .map_err(|errno| trouble("opening", Path::new("/"), errno))?;
-                shown = PathBuf::from("/");
-                continue;
-            }
-            at =
-                open_folder(Some(&at), Path::new(&name)).map_err(|errno| trouble("opening", &next, errno))?;
-            let status = rustix::fs::fstat(&at).map_err(|errno| trouble("opening", &next, errno))?;
-            refuse_hostile(&next, &status, trusted)?;
-            shown = next;
-        }
-        Ok(Some(Directory { handle: at, path: path.to_owned() }))
+    /// The folder of that handle.
+    pub(super) fn new(handle: OwnedFd, path: PathBuf) -> Directory {
+        Directory { handle, path }
     }
 
-    /// Opens a folder as [`Directory::open_trusted`] does, and makes what is missing of it: its
-    /// parents 0755, itself with `mode`.
-    pub fn make_trusted(
-        path: &Path,
-        mode: u32,
-        trusted: &[u32],
-        owner: Option<Ownership>,
-    ) -> Result<Directory, Failure> {
-        if let Some(directory) = Directory::open_trusted(path, trusted)? {
-            return Ok(directory);
-        }
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(trouble("making", path, Errno::NOENT));
-        };
-        let parent = Directory::make_trusted(parent, 0o755, trusted, owner)?;
-        parent.make_folder(Path::new(name), mode, owner)?;
-        Directory::open_trusted(path, trusted)?.ok_or_else(|| trouble("opening", path, Errno::NOENT))
-    }
-
-    /// Its path, for messages.
-    pub fn path(&self) -> &Path {
+    /// What messages call it.
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a folder in it; None where there is none. Links are not followed.
-    pub fn folder(&self, name: &Path) -> Result<Option<Directory>, Failure> {
-        match open_folder(Some(&self.handle), name) {
-            Ok(handle) => Ok(Some(Directory { handle, path: self.path.join(name) })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(trouble("opening", &self.path.join(name), errno)),
-        }
-    }
-
-    /// Makes a folder in it. The mode is set again after, whatever the umask took.
-    pub fn make_folder(&self, name: &Path, mode: u32, owner: Option<Ownership>) -> Result<(), Failure> {
-        let path = self.path.join(name);
-        let failed = |errno| trouble("making the folder", &path, errno);
-        rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(mode & 0o700)).map_err(failed)?;
-        let handle = open_folder(Some(&self.handle), name).map_err(failed)?;
-        set_owner(&handle, owner).map_err(failed)?;
-        rustix::fs::fchmod(&handle, Mode::from_raw_mode(mode)).map_err(failed)
-    }
-
-    /// Makes a new file with those bytes. It is 0600 from the first instant, and gets its owner
-    /// and its wider mode, if any, when it is whole.
-    pub fn make_file(
-        &self,
-        name: &Path,
-        bytes: &[u8],
-        mode: FileMode,
-        owner: Option<Ownership>,
-    ) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
-        let mut left = bytes;
-        while !left.is_empty() {
-            match rustix::io::write(&file, left) {
-                Ok(0) => return Err(Errno::IO),
-                Ok(written) => left = &left[written..],
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        set_owner(&file, owner)?;
-        match mode {
-            // A umask only ever takes bits away; whoever made this file may still read and write it.
-            FileMode::Private => rustix::fs::fchmod(&file, Mode::from_raw_mode(0o600))?,
-            FileMode::Public => rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))?,
-        }
-        Ok(file)
-    }
-
-    /// Reads a file in it; None where there is none. Links are not followed.
-    pub fn read(&self, name: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let path = self.path.join(name);
-        match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
-            Ok(file) => read_open(file, &path, largest).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(trouble("reading", &path, errno)),
-        }
-    }
-
-    /// What stands under a name in it; None for nothing.
-    pub fn entry(&self, name: &Path) -> Result<Option<Entry>, Failure> {
-        let path = self.path.join(name);
-        let status = match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(status) => status,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(trouble("looking at", &path, errno)),
-        };
-        Ok(Some(match FileType::from_raw_mode(status.st_mode) {
-            FileType::Directory => Entry::Folder,
-            FileType::RegularFile => Entry::File,
-            FileType::Symlink => {
-                let target = rustix::fs::readlinkat(&self.handle, name, Vec::new());
-                let target = target.map_err(|errno| trouble("reading the link", &path, errno))?;
-                Entry::Link(PathBuf::from(OsString::from_vec(target.into_bytes())))
-            }
-            _ => Entry::Other,
-        }))
-    }
-
-    /// The names in it, sorted.
-    pub fn names(&self) -> Result<Vec<OsString>, Failure> {
-        let failed = |errno| trouble("listing", &self.path, errno);
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&self.handle).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    /// Makes a symbolic link in it.
-    pub fn make_link(&self, name: &Path, target: &Path) -> Result<(), Failure> {
-        rustix::fs::symlinkat(target, &self.handle, name)
-            .map_err(|errno| trouble("making the link", &self.path.join(name), errno))
-    }
-
-    /// Moves an entry of it to another folder, replacing a file or link that is there.
-    pub fn rename(&self, name: &Path, to: &Directory, new_name: &Path) -> Result<(), Failure> {
-        rustix::fs::renameat(&self.handle, name, &to.handle, new_name)
-            .map_err(|errno| trouble("moving a file to", &to.path.join(new_name), errno))
-    }
-
-    /// Removes a file or link of it.
-    pub fn remove(&self, name: &Path) -> Result<(), Failure> {
-        rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())
-            .map_err(|errno| trouble("removing", &self.path.join(name), errno))
-    }
-
-    /// Removes a folder of it with all that is in it, links themselves and never what they lead
-    /// to.
-    pub fn remove_folder(&self, name: &Path) -> Result<(), Failure> {
-        if let Some(folder) = self.folder(name)? {
-            for name in folder.names()? {
-                match folder.entry(Path::new(&name))? {
-                    Some(Entry::Folder) => folder.remove_folder(Path::new(&name))?,
-                    _ => folder.remove(Path::new(&name))?,
-                }
-            }
-        }
-        self.remove_empty_folder(name)
-    }
-
-    /// Removes an empty folder of it.
-    pub fn remove_empty_folder(&self, name: &Path) -> Result<(), Failure> {
-        rustix::fs::unlinkat(&self.handle, name, AtFlags::REMOVEDIR)
-            .map_err(|errno| trouble("removing", &self.path.join(name), errno))
-    }
-
-    /// Who owns it, and its mode.
-    pub fn status(&self) -> Result<Stat, Failure> {
-        rustix::fs::fstat(&self.handle).map_err(|errno| trouble("looking at", &self.path, errno))
-    }
-
-    /// The mode of an entry, links not followed; None for nothing.
-    pub fn mode(&self, name: &Path) -> Result<Option<u32>, Failure> {
-        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(status) => Ok(Some(status.st_mode & 0o7777)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(trouble("looking at", &self.path.join(name), errno)),
-        }
-    }
-
-    /// Makes what it lists durable.
-    pub fn sync(&self) -> Result<(), Failure> {
-        rustix::fs::fsync(&self.handle).map_err(|errno| trouble("making durable", &self.path, errno))
-    }
-
-    /// The handle, for calls of other modules of `store`.
-    pub fn handle(&self) -> &OwnedFd {
+    /// The open folder itself.
+    pub(super) fn handle(&self) -> &OwnedFd {
         &self.handle
     }
-}
 
-fn names_of(path: &Path) -> VecDeque<OsString> {
-    let mut names = VecDeque::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => names.push_back(name.to_owned()),
-            Component::ParentDir => {
-                names.pop_back();
+    /// A folder in it; `None` where there is nothing.
+    pub(super) fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Directory>, Failure> {
+        let name = name.as_ref();
+        match openat(&self.handle, name, FOLDER, Mode::empty()) {
+            Ok(handle) => Ok(Some(Directory::new(handle, self.path.join(name)))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failure("opening", name, error)),
+        }
+    }
+
+    /// Makes a folder in it; never one that is there already.
+    pub(super) fn make_folder(&self, name: impl AsRef<Path>, access: Access) -> Result<Directory, Failure> {
+        let name = name.as_ref();
+        let failure = |error| self.failure("making the folder", name, error);
+        step::allow()?;
+        rustix::fs::mkdirat(&self.handle, name, Mode::RWXU).map_err(failure)?;
+        let handle = openat(&self.handle, name, FOLDER, Mode::empty()).map_err(failure)?;
+        set_access(&handle, access).map_err(failure)?;
+        Ok(Directory::new(handle, self.path.join(name)))
+    }
+
+    /// Writes a new file: made for this user alone, filled, and only then given its owner and its
+    /// mode. It is not yet durable. Nothing is left of one that could not be written whole.
+    pub(super) fn create_file(
+        &self,
+        name: impl AsRef<Path>,
+        bytes: &[u8],
+        access: Access,
+    ) -> Result<File, Failure> {
+        let name = name.as_ref();
+        step::allow()?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| self.failure("making the file", name, error))?;
+        let mut file = File::from(handle);
+        let written = file
+            .write_all(bytes)
+            .map_err(|error| fault::failure_of_io("writing", &self.path.join(name), &error))
+            .and_then(|()| {
+                set_access(&file, access).map_err(|error| self.failure("giving its mode to", name, error))
+            });
+        match written {
+            Ok(()) => Ok(file),
+            Err(failure) => {
+                // The failure that made it incomplete is the one to tell.
+                let _ = rustix::fs::unlinkat(&self.handle, name, AtFlags::empty());
+                Err(failure)
             }
-            _ => {}
         }
     }
-    names
-}
 
-fn open_folder(parent: Option<&OwnedFd>, name: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = |flags| match parent {
-        Some(parent) => rustix::fs::openat(parent, name, flags, Mode::empty()),
-        None => rustix::fs::open(name, flags, Mode::empty()),
-    };
-    match open(flags) {
-        // A folder that may be walked through but not listed, such as another's home.
-        #[cfg(target_os = "linux")]
-        Err(Errno::ACCESS) => open(flags | OFlags::PATH),
-        opened => opened,
+    /// Reads a file; `None` where there is nothing.
+    pub(super) fn read(&self, name: impl AsRef<Path>, largest: usize) -> Result<Option<ReadFile>, Failure> {
+        let name = name.as_ref();
+        read_at(&self.handle, name, &self.path.join(name), Links::Refused, largest)
     }
-}
 
-fn refuse_foreign_owner(path: &Path, status: &Stat, trusted: &[u32]) -> Result<(), Failure> {
-    let us = rustix::process::geteuid().as_raw();
-    if status.st_uid == 0 || status.st_uid == us || trusted.contains(&status.st_uid) {
-        return Ok(());
+    /// What is at that name, links not followed; `None` where there is nothing.
+    pub(super) fn look(&self, name: impl AsRef<Path>) -> Result<Option<Stat>, Failure> {
+        let name = name.as_ref();
+        match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failure("looking at", name, error)),
+        }
     }
-    Err(Failure::new("opening", path.display())
-        .expected("a folder that is root's or ours")
-        .found(format!("one of user {}", status.st_uid))
-        .hint(format!("ls -ld {}", path.display())))
-}
 
-fn refuse_hostile(path: &Path, status: &Stat, trusted: &[u32]) -> Result<(), Failure> {
-    refuse_foreign_owner(path, status, trusted)?;
-    let mode = status.st_mode & 0o7777;
-    let sticky = mode & 0o1000 != 0;
-    // A group that has the number of its only user is private to that user.
-    let group = mode & 0o020 != 0 && status.st_gid != status.st_uid;
-    if sticky || (mode & 0o002 == 0 && !group) {
-        return Ok(());
+    /// Where a link leads, as it is written; `None` where there is nothing, a failure where there
+    /// is something else.
+    pub(super) fn link_target(&self, name: impl AsRef<Path>) -> Result<Option<String>, Failure> {
+        let name = name.as_ref();
+        match rustix::fs::readlinkat(&self.handle, name, Vec::new()) {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::INVAL) => Err(Failure::new("reading the link", self.path.join(name).display())
+                .expected("a symbolic link")
+                .found("something else")),
+            Err(error) => Err(self.failure("reading the link", name, error)),
+        }
     }
-    Err(Failure::new("opening", path.display())
-        .expected("a folder that no other user can write")
-        .found(format!("mode {mode:04o} of user {} and group {}", status.st_uid, status.st_gid))
-        .hint(format!("chmod go-w {}", path.display())))
-}
 
-fn set_owner(handle: &OwnedFd, owner: Option<Ownership>) -> Result<(), Errno> {
-    match owner {
-        None => Ok(()),
-        Some(owner) => {
-            rustix::fs::fchown(handle, Some(Uid::from_raw(owner.user)), Some(Gid::from_raw(owner.group)))
+    /// Makes a symbolic link; never over something.
+    pub(super) fn make_link(&self, target: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<(), Failure> {
+        step::allow()?;
+        rustix::fs::symlinkat(target.as_ref(), &self.handle, name.as_ref())
+            .map_err(|error| self.failure("linking", name.as_ref(), error))
+    }
+
+    /// Renames something in it to a name in `into`, over what is there.
+    pub(super) fn rename(
+        &self,
+        name: impl AsRef<Path>,
+        into: &Directory,
+        new_name: impl AsRef<Path>,
+    ) -> Result<(), Failure> {
+        step::allow()?;
+        rustix::fs::renameat(&self.handle, name.as_ref(), &into.handle, new_name.as_ref())
+            .map_err(|error| into.failure("putting in place", new_name.as_ref(), error))
+    }
+
+    /// Gives something in it a second name that must be free: what a rename cannot promise.
+    pub(super) fn name_anew(
+        &self,
+        name: impl AsRef<Path>,
+        new_name: impl AsRef<Path>,
+    ) -> Result<(), Failure> {
+        step::allow()?;
+        let new_name = new_name.as_ref();
+        rustix::fs::linkat(&self.handle, name.as_ref(), &self.handle, new_name, AtFlags::empty())
+            .map_err(|error| self.failure("putting in place", new_name, error))
+    }
+
+    /// Removes a file or a link; nothing there is as good.
+    pub(super) fn remove(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
+        self.unlink(name.as_ref(), AtFlags::empty())
+    }
+
+    /// Removes whatever has that name, folders with all that is in them. Only for names that this
+    /// module made up: folders are entered by handle, and links removed, not followed.
+    pub(super) fn remove_whole(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
+        let name = name.as_ref();
+        match self.look(name)?.map(|stat| fault::file_type(&stat)) {
+            None => Ok(()),
+            Some(FileType::Directory) => {
+                if let Some(folder) = self.folder(name)? {
+                    for (entry, kind) in folder.entries()? {
+                        match kind {
+                            FileType::Directory => folder.remove_whole(&entry)?,
+                            _ => folder.remove(&entry)?,
+                        }
+                    }
+                }
+                self.unlink(name, AtFlags::REMOVEDIR)
+            }
+            Some(_) => self.remove(name),
+        }
+    }
+
+    /// What is in it, by name.
+    pub(super) fn entries(&self) -> Result<Vec<(String, FileType)>, Failure> {
+        let failure = |error| fault::failure("listing", &self.path, error);
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.handle).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name == "." || name == ".." {
+                continue;
+            }
+            // Some file systems don't tell the kind when they list.
+            let kind = match entry.file_type() {
+                FileType::Unknown => {
+                    self.look(&name)?.map_or(FileType::Unknown, |stat| fault::file_type(&stat))
+                }
+                kind => kind,
+            };
+            entries.push((name, kind));
+        }
+        entries.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(entries)
+    }
+
+    /// Makes its list of names durable.
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        step::allow()?;
+        fsync(&self.handle).map_err(|error| fault::failure("making durable", &self.path, error))
+    }
+
+    /// Makes everything in it durable, file by file.
+    pub(super) fn sync_whole(&self) -> Result<(), Failure> {
+        for (name, kind) in self.entries()? {
+            match kind {
+                FileType::Directory => {
+                    if let Some(folder) = self.folder(&name)? {
+                        folder.sync_whole()?;
+                    }
+                }
+                FileType::RegularFile => {
+                    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    let file = openat(&self.handle, name.as_str(), flags, Mode::empty())
+                        .map_err(|error| self.failure("making durable", Path::new(&name), error))?;
+                    make_durable(&File::from(file), &self.path.join(&name))?;
+                }
+                _ => {}
+            }
+        }
+        self.sync()
+    }
+
+    /// Makes everything that was written to its file system durable in one go, which for many
+    /// files is far cheaper than one after the other.
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync_file_system(&self) -> Result<(), Failure> {
+        step::allow()?;
+        rustix::fs::syncfs(&self.handle).map_err(|error| fault::failure("making durable", &self.path, error))
+    }
+
+    /// A failure of `doing` something to a name in it.
+    pub(super) fn failure(&self, doing: &str, name: &Path, error: Errno) -> Failure {
+        fault::failure(doing, &self.path.join(name), error)
+    }
+
+    fn unlink(&self, name: &Path, flags: AtFlags) -> Result<(), Failure> {
+        step::allow()?;
+        match rustix::fs::unlinkat(&self.handle, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.failure("removing", name, error)),
         }
     }
 }
 
-const MOST_LINKS: usize = 40;
+/// Makes the content of a file durable (`F_FULLFSYNC` on macOS, where fsync is not enough).
+pub(super) fn make_durable(file: &File, path: &Path) -> Result<(), Failure> {
+    step::allow()?;
+    file.sync_all().map_err(|error| fault::failure_of_io("making durable", path, &error))
+}
+
+/// A name that nothing has yet, beginning with `prefix`.
+pub(super) fn fresh_name(prefix: &str) -> Result<String, Failure> {
+    let mut octets = [0; 8];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut octets).map_err(|_| {
+        Failure::new("making up a name", prefix).expected("random numbers of the system").found("none")
+    })?;
+    Ok(format!("{prefix}{:016x}", u64::from_be_bytes(octets)))
+}
+
+fn set_access(handle: impl std::os::fd::AsFd, access: Access) -> Result<(), Errno> {
+    if let Some(owner) = access.owner {
+        fchown(&handle, Some(owner.user_id()), Some(owner.group_id()))?;
+    }
+    // Said outright, since the umask may have taken away what it should have.
+    fchmod(&handle, fault::mode(access.mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::trust::open_trusted;
+
+    const PRIVATE: Access = Access { mode: 0o600, owner: None };
+
+    #[test]
+    fn a_new_file_never_goes_over_or_through_what_is_there() {
+        let base = tempfile::tempdir().unwrap();
+        let path = |name: &str| base.path().join(name);
+        let folder = open_trusted(base.path(), &[]).ok().flatten().unwrap();
+        std::fs::write(path("victim"), "old").unwrap();
+        std::os::unix::fs::symlink("victim", path("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        std::fs::hard_link(path("victim"), path("hard")).unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        rustix::fs::mknodat(&folder.handle, "pipe", FileType::Fifo, Mode::RWXU, 0).unwrap();
+        for name in ["victim", "link", "dangling", "hard", "folder", "pipe"] {
+            assert!(folder.create_file(name, b"new", PRIVATE).is_err(), "{name}");
+        }
+        assert_eq!(std::fs::read(path("victim")).unwrap(), b"old");
+        assert!(!path("nowhere").exists());
+    }
+
+    #[test]
+    fn a_name_is_not_followed_out_of_its_folder() {
+        let base = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("keep"), "x").unwrap();
+        std::fs::create_dir(base.path().join("tree")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), base.path().join("tree/link")).unwrap();
+        let folder = open_trusted(base.path(), &[]).ok().flatten().unwrap();
+        assert!(folder.folder("tree/link").is_err());
+        assert!(folder.read("tree/link", 9).is_err());
+        folder.remove_whole("tree").unwrap();
+        assert!(!base.path().join("tree").exists() && outside.path().join("keep").exists());
+    }
+}

@@ -1,34 +1,85 @@
-//! The log: who was issued what, when, and by whom. Append-only, and never a secret in it.
+//! What happened, one line each, for whoever asks later.
 
-use serde::Serialize;
+use std::fmt::Display;
 
-/// A line of log.jsonl.
+use serde::{Serialize, Serializer};
+
+use crate::model::{Failure, SerialNumber, Timestamp};
+
+/// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
 #[derive(Clone, Debug, Serialize)]
 pub struct LogLine {
-    /// When: RFC 3339, UTC.
-    pub time: String,
-    /// The user who typed it; with sudo, the one behind it.
+    /// When, in RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    pub time: Timestamp,
+    /// The user who ran the command, the `sudo` user where there is one.
     pub by: String,
-    /// The command.
+    /// The command that was run: `issue client`, `rotate`.
     pub command: String,
-    /// What happened: `issued`.
-    pub event: String,
-    /// Daemon or client.
-    pub role: String,
-    /// Whose.
-    pub name: String,
-    /// The certificate's serial number, in hex.
-    pub serial: String,
-    /// Its last second: RFC 3339, UTC.
-    pub until: String,
+    /// What happened.
+    pub event: LogEvent,
+    /// To what: `client ana`, `daemon builder`, `ca 3f9c21aa`.
+    pub subject: String,
+    /// The certificate's number in hex, where a certificate is concerned.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    pub serial: Option<SerialNumber>,
+    /// Why, in a few words: `due`, `asked`, `key compromised`.
+    pub reason: String,
+}
+
+/// What a line tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogEvent {
+    /// A certificate was issued.
+    Issued,
+    /// A daemon was seen to serve what it should, and to refuse what it should.
+    Proven,
 }
 
 impl LogLine {
-    /// The line, with its line feed.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).unwrap_or_default();
-        line.push(b'\n');
-        line
+    /// The line as `log.jsonl` holds it: one JSON object and a line feed.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = serde_json::to_vec(self)
+            .map_err(|error| Failure::new("writing a line of", "log.jsonl").found(error))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn as_text_if_any<S: Serializer>(value: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_object_on_one_line() {
+        let line = LogLine {
+            time: Timestamp::from_unix(0),
+            by: "ana\nroot".to_owned(),
+            command: "issue client".to_owned(),
+            event: LogEvent::Proven,
+            subject: "client ci".to_owned(),
+            serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
+            reason: "asked".to_owned(),
+        };
+        assert_eq!(
+            String::from_utf8(line.to_bytes().unwrap()).unwrap(),
+            "{\"time\":\"1970-01-01T00:00:00Z\",\"by\":\"ana\\nroot\",\"command\":\"issue client\",\
+             \"event\":\"proven\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
+        );
     }
 }

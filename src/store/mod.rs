@@ -1,15 +1,16 @@
-//! Files: the state directory and its one transaction, installed copies behind a `current` link,
-//! a person's config, and reading with a limit.
+//! Files: the state directory with its one transaction, the lock, the log, installed copies, and
+//! everything else that is read from or written to a disk.
 //!
-//! Nothing else in the crate touches a disk. It moves bytes and decides nothing: which bytes, and
-//! where to, is the planner's. Folders are held open and files are named relative to them, links
-//! are never followed by accident, and everything is made with its final mode or a tighter one.
-//! What only Linux has (`syncfs`, `O_PATH`) has a portable fallback beside it.
+//! Nothing else in the crate touches a file. This module moves bytes and keeps them whole, private
+//! and durable; it does not know what a certificate is, what is due, or what a command wants.
+//! Folders are held by handle, links are not followed where somebody else could have planted them,
+//! and whatever cannot be read is a failure, never an absence.
 
 mod account;
 mod change;
 mod directory;
-mod lock;
+mod fault;
+mod journal;
 mod log;
 mod observation;
 mod placement;
@@ -17,18 +18,20 @@ mod read;
 mod replace;
 mod scratch;
 mod state;
-mod trouble;
+mod step;
+mod trust;
 
-pub use account::{earthly_home, numeric_owner, owner_of_home};
-pub use change::StagedChange;
-pub use directory::{FileMode, Ownership};
-pub use lock::StateLock;
-pub use log::LogLine;
+pub use account::{Home, Owner, earthly_home};
+pub use change::{FileMode, StagedChange};
+pub use log::{LogEvent, LogLine};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
 };
-pub use placement::{FileSet, LinkState, PlacedFiles, Placement};
+pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
 pub use read::{ReadFile, exists, read, read_if_present, read_standard_input};
-pub use replace::replace_file;
+pub use replace::{Parents, Replacement, replace_file};
 pub use scratch::ScratchDirectory;
-pub use state::StateDirectory;
+pub use state::{StateDirectory, StateLock};
+
+#[cfg(test)]
+mod tests;

@@ -186,10 +186,10 @@ fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, 
 }
 
 fn required(directory: &StateDirectory, path: &Path, largest: usize) -> Result<Vec<u8>, Failure> {
-    let bytes = directory.read(path, largest)?.ok_or_else(|| {
+    let file = directory.read(path, largest)?.ok_or_else(|| {
         Failure::new("reading", directory.path().join(path).display()).expected("a file").found("none")
     })?;
-    Ok(bytes.to_vec())
+    Ok(file.bytes.to_vec())
 }
 
 fn folder_of(role: Role) -> &'static str {

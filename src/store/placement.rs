@@ -1,258 +1,308 @@
-//! Installed copies: generations behind one `current` link, and fixed links that lead through it.
-//!
-//! The links at `/etc/ca.pem` and its like are made once. After that one rename of `current`
-//! swaps all three files at the same instant, so that nobody ever reads a mixed set.
+//! Installed copies: what a daemon or a client reads, generation by generation behind one link.
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::directory::{Directory, Entry, FileMode, Ownership};
-use super::read::{read, read_if_present};
-use super::trouble::trouble;
-use crate::model::Failure;
-use crate::model::profile::LARGEST_PEM;
+use super::account::Owner;
+use super::directory::{Access, Directory, fresh_name, make_durable};
+use super::fault;
+use super::trust::{NewFolders, create_trusted, open_trusted};
+use crate::model::{ExitCode, Failure};
 
-/// A place for one set of files.
+/// Where copies are installed.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// The directory that everything is under, and that parents are made in where it is missing.
-    pub root: PathBuf,
-    /// The folder that holds the generations and `current`.
+    /// The folder of the generations: it holds `gen-NNNN/{ca,cert,key}.pem` and `current`.
     pub folder: PathBuf,
-    /// The paths that lead to the current files, and the name of the file in a generation.
+    /// Links beside it that lead through `current`: where each one is, and to which file
+    /// (`ca.pem`, `cert.pem` or `key.pem`).
     pub links: Vec<(PathBuf, &'static str)>,
-    /// Whose the files are to be; None: whoever runs this.
-    pub owner: Option<Ownership>,
+    /// Whose the files become; otherwise this process's user.
+    pub owner: Option<Owner>,
 }
 
-/// The three files of a set, as bytes.
+/// The three files of a daemon or a client. Without Debug, since one is a key.
 pub struct FileSet {
-    authority: Vec<u8>,
-    certificate: Vec<u8>,
-    key: Zeroizing<Vec<u8>>,
+    /// `ca.pem`.
+    pub authority: Vec<u8>,
+    /// `cert.pem`.
+    pub certificate: Vec<u8>,
+    /// `key.pem`.
+    pub key: Zeroizing<Vec<u8>>,
 }
 
-/// What stands at a place.
+/// What is installed.
 pub struct PlacedFiles {
-    /// What `current` leads to, if there is a whole set.
-    current: Option<FileSet>,
-    /// The number of the next generation.
-    pub next_generation: u32,
-    /// What stands at each link's path, in the order of the links.
+    /// The generation that `current` leads to.
+    pub current: Option<PlacedGeneration>,
+    /// A number above all that are there.
+    pub next: u32,
+    /// Each link of the placement, in its order.
     pub links: Vec<LinkState>,
 }
 
-/// What stands at the path of a link.
+/// One installed generation.
+pub struct PlacedGeneration {
+    /// Its number: 7 for `gen-0007`.
+    pub number: u32,
+    /// Its files; `None` where one is missing.
+    pub files: Option<FileSet>,
+    /// Whether modes and owner are what [`Placement::install`] would give.
+    access_is_right: bool,
+}
+
+/// What is at a place where a link belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// Nothing.
     Absent,
-    /// Our link.
+    /// The link.
     Ours,
-    /// Something that is not ours; what.
+    /// Something that is not ours to overwrite.
     Foreign {
-        /// The path.
-        path: PathBuf,
-        /// What it is.
+        /// What it is: "a file", "a symbolic link to x".
         what: String,
     },
 }
 
-impl FileSet {
-    /// Reads the ca.pem, cert.pem and key.pem of a folder of the state.
+impl Placement {
+    /// Looks at what is installed.
     ///
     /// # Errors
-    /// One of them is not there or cannot be read.
-    pub fn read(folder: &Path) -> Result<FileSet, Failure> {
-        Ok(FileSet {
-            authority: read(&folder.join(FILES[0]), LARGEST_PEM)?.bytes.to_vec(),
-            certificate: read(&folder.join(FILES[1]), LARGEST_PEM)?.bytes.to_vec(),
-            key: read(&folder.join(FILES[2]), LARGEST_PEM)?.bytes,
+    /// Folders on the way that others can write in; a `current` that is no link to a generation;
+    /// files that cannot be read.
+    pub fn observe(&self) -> Result<PlacedFiles, Failure> {
+        let links =
+            self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
+        let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
+            return Ok(PlacedFiles { current: None, next: 1, links });
+        };
+        let entries = folder.entries()?;
+        let highest = entries.iter().filter_map(|(name, _)| number_of(name)).max().unwrap_or(0);
+        let current = match folder.link_target(CURRENT)? {
+            None => None,
+            Some(target) => Some(self.look_at_generation(&folder, &target)?),
+        };
+        Ok(PlacedFiles { current, next: highest.saturating_add(1), links })
+    }
+
+    /// Installs a set as generation `number`, all of it or nothing: the files are written and made
+    /// durable beside the present ones, one rename makes them current, and links that are missing
+    /// are made. Where all of it is so already, nothing is written. Certificates get 0644, the key
+    /// 0600 and the folders 0755.
+    ///
+    /// # Errors
+    /// Something foreign at the place of a link (nothing is written then); a generation of that
+    /// number that is there already; what fails on a disk.
+    pub fn install(&self, files: &FileSet, number: u32) -> Result<(), Failure> {
+        let placed = self.observe()?;
+        self.refuse_foreign(&placed.links)?;
+        let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files));
+        let missing: Vec<_> = self
+            .links
+            .iter()
+            .zip(&placed.links)
+            .filter_map(|(link, state)| (*state == LinkState::Absent).then_some(link))
+            .collect();
+        if is_current && missing.is_empty() {
+            return Ok(());
+        }
+        let new_folders = NewFolders { last: FOLDER_MODE, owner: self.owner };
+        let folder = create_trusted(&self.folder, &self.trusted(), new_folders)?;
+        // Opened before anything is written, so that what is wrong with them is told in time.
+        let links = missing
+            .into_iter()
+            .map(|(path, file)| {
+                let parent = path.parent().unwrap_or(path);
+                Ok((create_trusted(parent, &self.trusted(), new_folders)?, path, *file))
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        if !is_current {
+            self.write_generation(&folder, files, number)?;
+        }
+        self.make_links(&links)
+    }
+
+    fn trusted(&self) -> Vec<u32> {
+        self.owner.iter().map(|owner| owner.user).collect()
+    }
+
+    fn look_at_generation(&self, folder: &Directory, target: &str) -> Result<PlacedGeneration, Failure> {
+        let number = number_of(target).ok_or_else(|| {
+            Failure::new("reading the link", folder.path().join(CURRENT).display())
+                .expected("a generation, such as gen-0001")
+                .found(target)
+        })?;
+        let mut generation = PlacedGeneration { number, files: None, access_is_right: false };
+        let Some(inside) = folder.folder(target)? else { return Ok(generation) };
+        let read = |name: &str| inside.read(name, LARGEST_FILE);
+        if let (Some(authority), Some(certificate), Some(key)) =
+            (read(AUTHORITY)?, read(CERTIFICATE)?, read(KEY)?)
+        {
+            let ours = |file: &super::ReadFile, mode| {
+                let is_owned =
+                    self.owner.is_none_or(|owner| (owner.user, owner.group) == (file.owner, file.group));
+                is_owned && file.mode == mode
+            };
+            generation.access_is_right =
+                ours(&authority, PUBLIC) && ours(&certificate, PUBLIC) && ours(&key, PRIVATE);
+            generation.files = Some(FileSet {
+                authority: authority.bytes.to_vec(),
+                certificate: certificate.bytes.to_vec(),
+                key: key.bytes,
+            });
+        }
+        Ok(generation)
+    }
+
+    fn look_at_link(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(fault::failure("looking at", path, Errno::INVAL));
+        };
+        let Some(folder) = open_trusted(parent, &self.trusted())? else { return Ok(LinkState::Absent) };
+        let what = match folder.look(name)?.as_ref().map(fault::file_type) {
+            None => return Ok(LinkState::Absent),
+            Some(FileType::Symlink) => {
+                let target = folder.link_target(name)?.unwrap_or_default();
+                if Path::new(&target) == self.target_of(path, file) {
+                    return Ok(LinkState::Ours);
+                }
+                format!("a symbolic link to {target}")
+            }
+            Some(other) => fault::kind(other).to_owned(),
+        };
+        Ok(LinkState::Foreign { what })
+    }
+
+    /// What the link at `path` says: relative, so that it holds in a container that has the tree
+    /// elsewhere.
+    fn target_of(&self, path: &Path, file: &str) -> PathBuf {
+        let from = path.parent().unwrap_or(Path::new(""));
+        let shared =
+            from.ancestors().find(|ancestor| self.folder.starts_with(ancestor)).unwrap_or(Path::new(""));
+        let up = from.strip_prefix(shared).map_or(0, |rest| rest.components().count());
+        let down = self.folder.strip_prefix(shared).unwrap_or(&self.folder);
+        let mut target: PathBuf = std::iter::repeat_n("..", up).collect();
+        target.extend([down, Path::new(CURRENT), Path::new(file)]);
+        target
+    }
+
+    fn refuse_foreign(&self, states: &[LinkState]) -> Result<(), Failure> {
+        let foreign: Vec<(&Path, &str)> = self
+            .links
+            .iter()
+            .zip(states)
+            .filter_map(|((path, _), state)| match state {
+                LinkState::Foreign { what } => Some((path.as_path(), what.as_str())),
+                LinkState::Absent | LinkState::Ours => None,
+            })
+            .collect();
+        let Some((path, what)) = foreign.first() else { return Ok(()) };
+        let moves: Vec<_> =
+            foreign.iter().map(|(path, _)| format!("mv {0} {0}.before-kitcert", path.display())).collect();
+        Err(Failure::new("installing", path.display())
+            .expected("nothing, or the link that an earlier install made")
+            .found(what)
+            .hint(moves.join(" && ")))
+    }
+
+    fn write_generation(&self, folder: &Directory, files: &FileSet, number: u32) -> Result<(), Failure> {
+        let name = format!("gen-{number:04}");
+        if folder.look(&name)?.is_some() {
+            return Err(Failure::new("installing", folder.path().join(&name).display())
+                .expected("nothing there yet")
+                .found("a generation of that number")
+                .exit(ExitCode::Busy));
+        }
+        remove_leftovers(folder)?;
+        let staged = fresh_name(STAGED)?;
+        let link = fresh_name(STAGED)?;
+        let written = self.stage_generation(folder, files, &staged).and_then(|()| {
+            folder.rename(&staged, folder, &name)?;
+            folder.make_link(&name, &link)?;
+            folder.sync()?;
+            folder.rename(&link, folder, CURRENT)?;
+            folder.sync()
+        });
+        written.inspect_err(|_| {
+            // The failure that stopped it is the one to tell; the next install tries this again.
+            let _ = folder.remove_whole(&staged).and_then(|()| folder.remove(&link));
         })
     }
 
-    fn read_if_whole(folder: &Path) -> Result<Option<FileSet>, Failure> {
-        let file = |name| read_if_present(&folder.join(name), LARGEST_PEM);
-        let (Some(authority), Some(certificate), Some(key)) =
-            (file(FILES[0])?, file(FILES[1])?, file(FILES[2])?)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(FileSet {
-            authority: authority.bytes.to_vec(),
-            certificate: certificate.bytes.to_vec(),
-            key: key.bytes,
-        }))
-    }
-
-    fn is(&self, other: &FileSet) -> bool {
-        self.authority == other.authority && self.certificate == other.certificate && *self.key == *other.key
-    }
-
-    fn files(&self) -> [(&'static str, &[u8], FileMode); 3] {
-        [
-            (FILES[0], &self.authority, FileMode::Public),
-            (FILES[1], &self.certificate, FileMode::Public),
-            (FILES[2], &self.key, FileMode::Private),
-        ]
-    }
-}
-
-impl PlacedFiles {
-    /// Whether the current set is that one, byte for byte.
-    #[must_use]
-    pub fn holds(&self, files: &FileSet) -> bool {
-        self.current.as_ref().is_some_and(|current| current.is(files))
-    }
-
-    /// Refuses to go on where something that is not ours stands in the way of a link.
-    ///
-    /// # Errors
-    /// The first such thing, with the command that moves it away.
-    pub fn refuse_foreign(&self) -> Result<(), Failure> {
-        let foreign = self.links.iter().find_map(|link| match link {
-            LinkState::Foreign { path, what } => Some((path, what)),
-            _ => None,
-        });
-        match foreign {
-            None => Ok(()),
-            Some((path, what)) => Err(Failure::new("installing", path.display())
-                .expected("nothing, or a link that kitcert made")
-                .found(what)
-                .hint(format!("mv {0} {0}.before-kitcert", path.display()))),
+    fn stage_generation(&self, folder: &Directory, files: &FileSet, name: &str) -> Result<(), Failure> {
+        let access = |mode| Access { mode, owner: self.owner };
+        let staged = folder.make_folder(name, access(FOLDER_MODE))?;
+        for (name, bytes, mode) in [
+            (AUTHORITY, files.authority.as_slice(), PUBLIC),
+            (CERTIFICATE, files.certificate.as_slice(), PUBLIC),
+            (KEY, files.key.as_slice(), PRIVATE),
+        ] {
+            let file = staged.create_file(name, bytes, access(mode))?;
+            make_durable(&file, &staged.path().join(name))?;
         }
-    }
-}
-
-impl Placement {
-    /// Looks at what is there.
-    ///
-    /// # Errors
-    /// It cannot be looked at, or a parent is one that others can write.
-    pub fn observe(&self) -> Result<PlacedFiles, Failure> {
-        let links =
-            self.links.iter().map(|(path, file)| self.link_state(path, file)).collect::<Result<_, _>>()?;
-        let Some(folder) = Directory::open_trusted(&self.folder, &self.trusted())? else {
-            return Ok(PlacedFiles { current: None, next_generation: 1, links });
-        };
-        let numbers = folder.names()?;
-        let number_of = |name: &str| name.strip_prefix("gen-")?.parse::<u32>().ok();
-        let last = numbers.iter().filter_map(|name| number_of(name.to_str()?)).max().unwrap_or(0);
-        let current = match folder.entry(Path::new(CURRENT))? {
-            None => None,
-            Some(Entry::Link(target)) if number_of(&target.display().to_string()).is_some() => {
-                FileSet::read_if_whole(&self.folder.join(target))?
-            }
-            Some(_) => {
-                return Err(Failure::new("installing", self.folder.join(CURRENT).display())
-                    .expected("a link to a generation")
-                    .found("something else"));
-            }
-        };
-        Ok(PlacedFiles { current, next_generation: last + 1, links })
+        staged.sync()
     }
 
-    /// Puts a set in place as that generation: written beside the others, made durable, and then
-    /// made current by one rename. Links that are missing are made.
-    ///
-    /// # Errors
-    /// Something foreign in the way, or a disk that does not take it. What was current stays so.
-    pub fn install(&self, files: &FileSet, generation: u32) -> Result<(), Failure> {
-        let placed = self.observe()?;
-        placed.refuse_foreign()?;
-        let trusted = self.trusted();
-        let folder = Directory::make_trusted(&self.folder, 0o755, &trusted, self.owner)?;
-        if !placed.holds(files) {
-            self.add_generation(&folder, files, generation)?;
-        }
-        for ((path, file), state) in self.links.iter().zip(&placed.links) {
-            if *state == LinkState::Absent {
-                let (parent, name) = split(path)?;
-                let parent = Directory::make_trusted(parent, 0o755, &trusted, self.owner)?;
-                parent.make_link(name, &self.target_of(path, file))?;
-                parent.sync()?;
+    fn make_links(&self, links: &[(Directory, &PathBuf, &'static str)]) -> Result<(), Failure> {
+        let mut made: Vec<(&Directory, &Path)> = Vec::new();
+        for (parent, path, file) in links {
+            let name = path.file_name().map_or(path.as_path(), Path::new);
+            let linked = parent.make_link(self.target_of(path, file), name);
+            if let Err(failure) = linked.and_then(|()| {
+                made.push((parent, name));
+                parent.sync()
+            }) {
+                for (parent, name) in made {
+                    // Half of the links would be worse than none.
+                    let _ = parent.remove(name);
+                }
+                return Err(failure);
             }
         }
         Ok(())
     }
+}
 
-    fn add_generation(&self, folder: &Directory, files: &FileSet, generation: u32) -> Result<(), Failure> {
-        let staged = Path::new(STAGED);
-        folder.remove_folder_if_present(staged)?;
-        folder.make_folder(staged, 0o755, self.owner)?;
-        let inner = folder
-            .folder(staged)?
-            .ok_or_else(|| trouble("opening", &self.folder.join(staged), rustix::io::Errno::NOENT))?;
-        for (name, bytes, mode) in files.files() {
-            let failed = |errno| trouble("writing", &self.folder.join(STAGED).join(name), errno);
-            let file = inner.make_file(Path::new(name), bytes, mode, self.owner).map_err(failed)?;
-            rustix::fs::fsync(&file).map_err(failed)?;
-        }
-        inner.sync()?;
-        let name = format!("gen-{generation:04}");
-        folder.rename(staged, folder, Path::new(&name))?;
-        let next = Path::new(NEXT);
-        if folder.entry(next)?.is_some() {
-            folder.remove(next)?;
-        }
-        folder.make_link(next, Path::new(&name))?;
-        folder.rename(next, folder, Path::new(CURRENT))?;
-        folder.sync()
-    }
-
-    fn link_state(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
-        let (parent, name) = split(path)?;
-        let Some(parent) = Directory::open_trusted(parent, &self.trusted())? else {
-            return Ok(LinkState::Absent);
-        };
-        let foreign = |what: String| LinkState::Foreign { path: path.to_owned(), what };
-        Ok(match parent.entry(name)? {
-            None => LinkState::Absent,
-            Some(Entry::Link(target)) if target == self.target_of(path, file) => LinkState::Ours,
-            Some(Entry::Link(target)) => foreign(format!("a link to {}", target.display())),
-            Some(Entry::File) => foreign("a file of somebody else".to_owned()),
-            Some(Entry::Folder) => foreign(
-                "a directory (docker makes one when it is told to mount a file that is not there)".to_owned(),
-            ),
-            Some(Entry::Other) => foreign("something that is no file".to_owned()),
-        })
-    }
-
-    /// Where a link leads: from its own folder, relatively, so that a root can be moved.
-    fn target_of(&self, link: &Path, file: &str) -> PathBuf {
-        let from = link.parent().unwrap_or(Path::new("/"));
-        let shared =
-            from.components().zip(self.folder.components()).take_while(|(one, other)| one == other).count();
-        let up = from.components().skip(shared).map(|_| Path::new(".."));
-        let down: PathBuf = self.folder.components().skip(shared).collect();
-        up.collect::<PathBuf>().join(down).join(CURRENT).join(file)
-    }
-
-    /// Users besides root and us whose folders may be walked through: whoever gets the files.
-    fn trusted(&self) -> Vec<u32> {
-        self.owner.iter().map(|owner| owner.user).collect()
+impl PlacedGeneration {
+    /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
+    #[must_use]
+    pub fn holds(&self, files: &FileSet) -> bool {
+        self.access_is_right
+            && self.files.as_ref().is_some_and(|there| {
+                there.authority == files.authority
+                    && there.certificate == files.certificate
+                    && there.key == files.key
+            })
     }
 }
 
-impl Directory {
-    fn remove_folder_if_present(&self, name: &Path) -> Result<(), Failure> {
-        match self.entry(name)? {
-            None => Ok(()),
-            Some(Entry::Folder) => self.remove_folder(name),
-            Some(_) => self.remove(name),
+/// Removes what an install left that was stopped in the middle.
+fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
+    for (name, _) in folder.entries()? {
+        if name.starts_with(STAGED) {
+            folder.remove_whole(&name)?;
         }
     }
+    Ok(())
 }
 
-fn split(path: &Path) -> Result<(&Path, &Path), Failure> {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => Ok((parent, Path::new(name))),
-        _ => Err(trouble("installing", path, rustix::io::Errno::ISDIR)),
-    }
+fn number_of(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix("gen-")?;
+    (digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-const FILES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 const CURRENT: &str = "current";
-const STAGED: &str = ".stage";
-const NEXT: &str = ".next";
+const STAGED: &str = ".stage-";
+const AUTHORITY: &str = "ca.pem";
+const CERTIFICATE: &str = "cert.pem";
+const KEY: &str = "key.pem";
+const PUBLIC: u32 = 0o644;
+const PRIVATE: u32 = 0o600;
+/// A container's user must get through; the key is closed by its own mode.
+const FOLDER_MODE: u32 = 0o755;
+/// A bundle of sixteen certificates stays far below it.
+const LARGEST_FILE: usize = 1 << 20;

@@ -1,99 +1,168 @@
-//! Reading files, never more of them than is sensible.
+//! Reading, never more than was asked for and never waiting for a pipe.
 
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::trouble::trouble;
+use super::fault;
 use crate::model::Failure;
 
-/// A file as it was read.
+/// A file as it was read. It may hold a key, so it is wiped when dropped and cannot be printed.
 pub struct ReadFile {
-    /// What is in it; overwritten when dropped, since it may be a key.
+    /// What it holds.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Its permission bits, such as `0o600`.
+    /// Its permission bits.
     pub mode: u32,
-    /// The user that it belongs to.
+    /// The user id of its owner.
     pub owner: u32,
-    /// The group that it belongs to.
+    /// The id of its group.
     pub group: u32,
 }
 
-/// Reads a file of at most `largest` bytes. Links are followed, as the daemons follow them.
+/// Reads a file that somebody named, following links as any reader does.
 ///
 /// # Errors
-/// Nothing there, no permission, a directory or another thing that is no file, or more bytes.
+/// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
+/// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    read_if_present(path, largest)?.ok_or_else(|| trouble("reading", path, Errno::NOENT))
+    read_if_present(path, largest)?.ok_or_else(|| fault::failure("reading", path, Errno::NOENT))
 }
 
-/// As [`read`]; None where nothing is there, and for no other reason: what cannot be read is not
-/// absent.
+/// The same, with `None` where nothing is there, and only there: no permission to look is a
+/// failure.
 ///
 /// # Errors
-/// As [`read`], but for nothing there.
+/// Those of [`read`] but absence.
 pub fn read_if_present(path: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => read_open(file, path, largest).map(Some),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(trouble("reading", path, errno)),
-    }
+    read_at(CWD, path, path, Links::Followed, largest)
 }
 
-/// Reads standard input to its end, at most `largest` bytes.
-///
-/// # Errors
-/// It cannot be read, or holds more.
-pub fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let limit = largest as u64 + 1;
-    let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::new("reading", "standard input").found(error))?;
-    if bytes.len() > largest {
-        return Err(Failure::new("reading", "standard input")
-            .expected(format!("at most {largest} bytes"))
-            .found("more"));
-    }
-    Ok(bytes)
-}
-
-/// Whether something is at a path, links followed; also where it cannot be looked into.
+/// Whether something is at a path, links followed; also where it cannot be looked into, since what
+/// cannot be read is not absent.
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     !matches!(rustix::fs::stat(path), Err(Errno::NOENT | Errno::NOTDIR))
 }
 
-pub(super) fn read_open(file: OwnedFd, path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    let status = rustix::fs::fstat(&file).map_err(|errno| trouble("reading", path, errno))?;
-    match FileType::from_raw_mode(status.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Directory => return Err(trouble("reading", path, Errno::ISDIR)),
-        _ => {
-            return Err(Failure::new("reading", path.display())
-                .expected("a file")
-                .found("something that is none"));
+/// Reads standard input to its end.
+///
+/// # Errors
+/// More than `largest` octets, or none that can be read.
+pub fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_to_end(std::io::stdin().lock(), Path::new("standard input"), 0, largest)
+}
+
+/// Whether the last component of a path may be a symbolic link.
+#[derive(Clone, Copy)]
+pub(super) enum Links {
+    Followed,
+    Refused,
+}
+
+/// Reads `name` in the folder of that handle; `path` is what messages call it.
+pub(super) fn read_at(
+    folder: impl AsFd,
+    name: &Path,
+    path: &Path,
+    links: Links,
+    largest: usize,
+) -> Result<Option<ReadFile>, Failure> {
+    // Without NONBLOCK the open of a named pipe waits until somebody writes to it.
+    let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    if let Links::Refused = links {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(handle) => File::from(handle),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(fault::failure("reading", path, error)),
+    };
+    let stat = fstat(&file).map_err(|error| fault::failure("reading", path, error))?;
+    let found = fault::file_type(&stat);
+    if found != FileType::RegularFile {
+        return Err(Failure::new("reading", path.display()).expected("a file").found(fault::kind(found)));
+    }
+    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    Ok(Some(ReadFile {
+        bytes: read_to_end(file, path, size, largest)?,
+        mode: fault::permissions(&stat),
+        owner: stat.st_uid,
+        group: stat.st_gid,
+    }))
+}
+
+fn read_to_end(
+    source: impl std::io::Read,
+    path: &Path,
+    size: usize,
+    largest: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let too_large = || {
+        Failure::new("reading", path.display()).expected(format!("at most {largest} octets")).found("more")
+    };
+    if size > largest {
+        return Err(too_large());
+    }
+    // One octet more than the file has, so that the end is seen without growing: a vector that
+    // grows leaves a copy of the key behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.saturating_add(1)));
+    let limit = u64::try_from(largest).unwrap_or(u64::MAX).saturating_add(1);
+    source
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| fault::failure_of_io("reading", path, &error))?;
+    if bytes.len() > largest { Err(too_large()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{FileType, mknodat};
+
+    #[test]
+    fn a_file_is_read_with_its_mode_and_through_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        std::fs::write(&file, "text").unwrap();
+        std::os::unix::fs::symlink("a", folder.path().join("b")).unwrap();
+        let read = read(&folder.path().join("b"), 4).ok().unwrap();
+        assert_eq!((read.bytes.as_slice(), read.mode & 0o600), (b"text".as_slice(), 0o600));
+    }
+
+    #[test]
+    fn only_nothing_is_absent_and_only_a_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        std::fs::write(path("file"), "text").unwrap();
+        std::os::unix::fs::symlink("circle", path("circle")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        assert!(read_if_present(&path("nothing"), 9).is_ok_and(|file| file.is_none()));
+        assert!(read_if_present(&path("dangling"), 9).is_ok_and(|file| file.is_none()));
+        for (name, words) in [
+            ("nothing", "found nothing"),
+            ("pipe", "found a named pipe"),
+            ("", "found a folder"),
+            ("circle", "a circle"),
+            ("file/below", "expected a folder"),
+        ] {
+            let failure = read(&path(name), 9).err().unwrap().to_string();
+            assert!(failure.contains(words), "{name}: {failure}");
+        }
+        let failure = read(&path("file"), 3).err().unwrap().to_string();
+        assert!(failure.ends_with("expected at most 3 octets, found more"), "{failure}");
+    }
+
+    #[test]
+    fn a_file_that_claims_to_be_empty_is_still_capped() {
+        // Files of /proc have no size, so that only counting what comes can stop it.
+        if Path::new("/proc/self/maps").exists() {
+            assert!(read(Path::new("/proc/self/maps"), 10).is_err());
         }
     }
-    let too_large = || {
-        Err(Failure::new("reading", path.display())
-            .expected(format!("at most {largest} bytes"))
-            .found(format!("{} bytes", status.st_size)))
-    };
-    if usize::try_from(status.st_size).is_ok_and(|size| size > largest) {
-        return too_large();
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(status.st_size).unwrap_or(0) + 1));
-    let limit = largest as u64 + 1;
-    let read = std::fs::File::from(file).take(limit).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::new("reading", path.display()).found(error))?;
-    if bytes.len() > largest {
-        return too_large();
-    }
-    Ok(ReadFile { bytes, mode: status.st_mode & 0o7777, owner: status.st_uid, group: status.st_gid })
 }

@@ -1,136 +1,225 @@
-//! The state directory.
+//! The state directory and its lock.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use zeroize::Zeroizing;
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 
-use super::directory::{Directory, Entry};
-use super::lock::StateLock;
-use crate::model::Failure;
+use super::change::StagedChange;
+use super::directory::Directory;
+use super::journal::DESCRIPTION;
+use super::read::ReadFile;
+use super::trust::{NewFolders, create_trusted, open_trusted};
+use super::{fault, journal};
+use crate::model::{ExitCode, Failure};
 
-/// A state directory: ours alone, and with a kitcert.yaml in it.
+/// A state directory, held open. It is this user's, and nobody else can write in it.
 pub struct StateDirectory {
     folder: Directory,
 }
 
 impl StateDirectory {
-    /// Finds the state at a path; None where there is none: nothing there, or a folder without a
-    /// kitcert.yaml.
+    /// Opens the state at `path`; `None` where there is none: no such folder, or one without
+    /// `kitcert.yaml` and without a change that a crash left half in place.
     ///
     /// # Errors
-    /// A folder that another user owns or can write, or that cannot be read: that is never taken
-    /// for none.
+    /// A folder that belongs to another user, that others can write in or reach through a folder
+    /// they can write in, or that cannot be read. None of these is an absent state: taking it for
+    /// one would make a new CA.
     pub fn find(path: &Path) -> Result<Option<StateDirectory>, Failure> {
-        let Some(folder) = Directory::open_trusted(path, &[])? else { return Ok(None) };
-        refuse_shared(&folder)?;
-        Ok(folder.entry(Path::new(INVENTORY))?.is_some().then_some(StateDirectory { folder }))
+        let Some(folder) = open_trusted(path, &[])? else { return Ok(None) };
+        let state = StateDirectory { folder };
+        if state.folder.look(DESCRIPTION)?.is_none() && !state.has_unfinished_change()? {
+            return Ok(None);
+        }
+        state.refuse_others(OTHERS_WRITE)?;
+        Ok(Some(state))
     }
 
-    /// Makes the folder of a state, 0700, and its parents.
+    /// Makes the folder for a state, mode 0700, with the folders above it (0755), or takes one
+    /// that is already this user's alone.
     ///
     /// # Errors
-    /// Parents that others can write, or a disk that does not take it.
+    /// A folder, or one above it, that others own or can write in; one that others can look into.
     pub fn create(path: &Path) -> Result<StateDirectory, Failure> {
-        let folder = Directory::make_trusted(path, 0o700, &[], None)?;
-        refuse_shared(&folder)?;
-        Ok(StateDirectory { folder })
+        let folder = create_trusted(path, &[], NewFolders { last: OURS_ALONE, owner: None })?;
+        let state = StateDirectory { folder };
+        state.refuse_others(OTHERS_ANYTHING)?;
+        Ok(state)
     }
 
-    /// Its path.
+    /// Where it is, links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Reads a file of it; None for nothing there.
+    /// Reads a file of the state, `current` and `proven` in the middle of the path followed;
+    /// `None` where it is not there.
     ///
     /// # Errors
-    /// A file that cannot be read, or has more than `largest` bytes.
-    pub fn read(&self, relative: &Path, largest: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-        Ok(self.folder.read(relative, largest)?.map(|file| file.bytes))
+    /// Anything but absence: no permission, no file, more than `largest` octets.
+    pub fn read(&self, relative: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
+        self.folder.read(relative, largest)
     }
 
-    /// The names in a folder of it, sorted; none where there is no such folder.
+    /// The names in a folder of the state, sorted, without those that begin with a dot; none where
+    /// the folder is not there. The empty path is the state itself.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// Something else than a folder, or one that cannot be read.
     pub fn list(&self, relative: &Path) -> Result<Vec<String>, Failure> {
-        let Some(folder) = self.folder.folder(relative)? else { return Ok(Vec::new()) };
-        let names = folder.names()?;
-        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+        let here = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        let entries = match self.folder.folder(here)? {
+            Some(folder) => folder.entries()?,
+            None => Vec::new(),
+        };
+        Ok(entries.into_iter().map(|(name, _)| name).filter(|name| !name.starts_with('.')).collect())
     }
 
-    /// Where a link of it leads; None for nothing there.
+    /// Where a link of the state leads, as it is written (`gen-0007`); `None` where it is not
+    /// there.
     ///
     /// # Errors
     /// Something else than a link.
     pub fn link_target(&self, relative: &Path) -> Result<Option<String>, Failure> {
-        match self.folder.entry(relative)? {
-            None => Ok(None),
-            Some(Entry::Link(target)) => Ok(Some(target.display().to_string())),
-            Some(_) => Err(Failure::new("reading the link", self.path().join(relative).display())
-                .expected("a link to a generation")
-                .found("something else")),
-        }
+        self.folder.link_target(relative)
     }
 
-    /// The mode of a file of it; None for nothing there.
+    /// The permission bits of a file or folder of the state; `None` where it is not there.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// Anything but absence.
     pub fn mode(&self, relative: &Path) -> Result<Option<u32>, Failure> {
-        self.folder.mode(relative)
+        Ok(self.folder.look(relative)?.map(|stat| fault::permissions(&stat)))
     }
 
-    /// Whether a change was published and not finished, by a command that was killed.
+    /// Whether a crash left a committed change half in place: what is read then may be of either
+    /// side, until somebody takes the lock, which finishes it.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn has_unfinished_change(&self) -> Result<bool, Failure> {
-        Ok(self.folder.names()?.iter().any(|name| is_published(name)))
+        let entries = self.folder.entries()?;
+        Ok(entries.iter().any(|(name, _)| name.starts_with(journal::COMMITTED)))
     }
 
-    /// Takes the lock, and finishes what a killed command has published.
+    /// Takes the lock for `command` (which others are told while it is held), waiting up to `wait`
+    /// for another to give it back, then finishes what a crash left: a change that was committed
+    /// is put in place, one that was only staged is removed.
     ///
     /// # Errors
-    /// Another command holds it for longer than `patience`; a disk that does not take it.
-    pub fn lock(self, patience: Duration) -> Result<StateLock, Failure> {
-        StateLock::take(self.folder, patience)
+    /// [`ExitCode::Busy`] with the process and the command that hold it; a lock file that cannot
+    /// be written.
+    pub fn lock(&self, command: &str, wait: Duration) -> Result<StateLock<'_>, Failure> {
+        let path = self.path().join(LOCK);
+        let file = self.open_lock()?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() < wait => {
+                    // The system has no lock with a time limit and none that could be awaited
+                    // beside a clock, so that asking again is all there is.
+                    std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())));
+                }
+                Err(TryLockError::WouldBlock) => return Err(busy(&file, &path)),
+                Err(TryLockError::Error(error)) => {
+                    return Err(fault::failure_of_io("locking", &path, &error));
+                }
+            }
+        }
+        let holder = format!("{} {command}\n", std::process::id());
+        let written = file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0));
+        written.map_err(|error| fault::failure_of_io("writing", &path, &error))?;
+        journal::recover(&self.folder)?;
+        Ok(StateLock { state: self, _file: file })
+    }
+
+    pub(super) fn folder(&self) -> &Directory {
+        &self.folder
+    }
+
+    fn open_lock(&self) -> Result<File, Failure> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let failure = |error| self.folder.failure("locking", Path::new(LOCK), error);
+        let handle = openat(self.folder.handle(), LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failure)?;
+        let stat = fstat(&handle).map_err(failure)?;
+        let found = match fault::file_type(&stat) {
+            FileType::RegularFile if stat.st_nlink == 1 => return Ok(File::from(handle)),
+            FileType::RegularFile => "a file with a second name, which locking would overwrite",
+            other => fault::kind(other),
+        };
+        Err(Failure::new("locking", self.path().join(LOCK).display()).expected("a lock file").found(found))
+    }
+
+    fn refuse_others(&self, bits: u32) -> Result<(), Failure> {
+        let path = self.path();
+        let stat = fstat(self.folder.handle()).map_err(|error| fault::failure("opening", path, error))?;
+        let refused = |expected: &str, found: String| {
+            Failure::new("opening the state", path.display()).expected(expected).found(found)
+        };
+        let us = rustix::process::geteuid().as_raw();
+        if stat.st_uid != us {
+            return Err(refused(
+                &format!("a folder of this user ({us})"),
+                format!("one of user {}", stat.st_uid),
+            ));
+        }
+        let mode = fault::permissions(&stat);
+        if mode & bits == 0 {
+            return Ok(());
+        }
+        let failure = refused("a folder for its owner alone (0700)", format!("mode {mode:04o}"));
+        // A folder with other things in it may have to be open to others; that of a state has not.
+        let is_state = self.folder.look(DESCRIPTION)?.is_some() || self.folder.entries()?.is_empty();
+        Err(if is_state { failure.hint(format!("chmod 700 {}", path.display())) } else { failure })
     }
 }
 
-/// Whether a name is that of a published change.
-pub(super) fn is_published(name: &OsString) -> bool {
-    name.as_bytes().starts_with(PUBLISHED.as_bytes())
+/// The right to change a state; given back when it is dropped.
+pub struct StateLock<'state> {
+    state: &'state StateDirectory,
+    /// Held for the lock on it alone.
+    _file: File,
 }
 
-/// Whether a name is that of a change that was never published.
-pub(super) fn is_staged(name: &OsString) -> bool {
-    name.as_bytes().starts_with(STAGED.as_bytes())
-}
-
-/// The names that changes have before and after they are published.
-pub(super) fn change_names(nonce: u64) -> (PathBuf, PathBuf) {
-    (PathBuf::from(format!("{STAGED}{nonce:016x}")), PathBuf::from(format!("{PUBLISHED}{nonce:016x}")))
-}
-
-fn refuse_shared(folder: &Directory) -> Result<(), Failure> {
-    let status = folder.status()?;
-    let us = rustix::process::geteuid().as_raw();
-    let mode = status.st_mode & 0o7777;
-    if status.st_uid == us && mode & 0o022 == 0 {
-        return Ok(());
+impl StateLock<'_> {
+    /// The state that is locked.
+    #[must_use]
+    pub fn state(&self) -> &StateDirectory {
+        self.state
     }
-    let shown = folder.path().display().to_string();
-    Err(Failure::new("opening the state", &shown)
-        .expected(format!("a folder of user {us} that nobody else can write"))
-        .found(format!("mode {mode:04o} of user {}", status.st_uid))
-        .hint(if status.st_uid == us { format!("chmod 0700 {shown}") } else { format!("ls -ld {shown}") }))
+
+    /// Begins a change: everything is written beside the live files, and none of it is seen until
+    /// [`StagedChange::commit`].
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn stage(&self) -> Result<StagedChange<'_>, Failure> {
+        StagedChange::begin(self.state.folder())
+    }
 }
 
-const INVENTORY: &str = "kitcert.yaml";
-const STAGED: &str = ".stage-";
-const PUBLISHED: &str = ".commit-";
+fn busy(file: &File, path: &Path) -> Failure {
+    let mut holder = [0; 256];
+    let length = file.read_at(&mut holder, 0).unwrap_or(0);
+    let text = String::from_utf8_lossy(holder.get(..length).unwrap_or_default()).into_owned();
+    let found = match text.trim_end().split_once(' ') {
+        Some((process, command)) => format!("process {process} at work on it: {command}"),
+        None => "another command at work on it".to_owned(),
+    };
+    let state: PathBuf = path.parent().unwrap_or(path).to_owned();
+    Failure::new("locking the state", state.display())
+        .expected("nobody at work on it")
+        .found(found)
+        .exit(ExitCode::Busy)
+}
+
+const LOCK: &str = ".lock";
+const OURS_ALONE: u32 = 0o700;
+const OTHERS_WRITE: u32 = 0o022;
+const OTHERS_ANYTHING: u32 = 0o077;
+const POLL: Duration = Duration::from_millis(10);

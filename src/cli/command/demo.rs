@@ -19,7 +19,7 @@ use crate::probe::Identity;
 use crate::store::{ScratchDirectory, read};
 
 pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
-    let scratch = ScratchDirectory::create("kitcert-demo")?;
+    let scratch = ScratchDirectory::create()?;
     let root = scratch.path().join("builder");
     let mut demo = Demo { session, state: scratch.path().join("state").display().to_string() };
     let port = demo.free_port()?;

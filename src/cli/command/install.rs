@@ -89,7 +89,7 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`
 pub(super) fn installed_line(layout: DaemonLayout, root: &Path) -> String {
-    let paths = layout.shorthand().into_iter().map(|path| root.join(path).display().to_string());
+    let paths = layout.shorthand().iter().map(|path| root.join(path).display().to_string());
     format!("installed {}    key 0600", paths.collect::<Vec<_>>().join(" "))
 }
 
@@ -133,7 +133,7 @@ fn the_only<'a>(
     match listed.as_slice() {
         [only] => Ok((*only).clone()),
         [] => Err(Failure::new("choosing", format!("a {kind}"))
-            .expected(format!("one in kitcert.yaml"))
+            .expected("one in kitcert.yaml")
             .found("none")
             .hint(format!("kitcert issue {kind} NAME"))),
         [first, ..] => Err(Failure::new("choosing", format!("a {kind}"))
