@@ -71,7 +71,7 @@ pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
     let mut configured = Configured { host: host.map(str::to_owned), ..Configured::default() };
     let home = earthly_home(environment)?;
     for tool in [ClientTool::Earthly, ClientTool::Earthbuild] {
-        let place = client_place(tool, environment, &home.path, None, &exists)?;
+        let place = client_place(tool, environment, &home.path, None, None, &exists)?;
         let Some(config) = place.config else { continue };
         let Some(file) = read_if_present(&config.path, LARGEST_PEM)? else { continue };
         let read = ClientConfig::parse(&file.bytes, &config.path)?;

@@ -48,11 +48,11 @@ pub(super) fn installed(
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
 /// container that we told to start.
-pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
+pub(super) fn restart_line(entry: &DaemonEntry) -> Option<String> {
     if !entry.restart.is_empty() {
         return Some(entry.restart.join(" "));
     }
-    entry.install.as_ref().map(|install| restart_command(install.layout, name).join(" "))
+    entry.install.as_ref().map(|install| restart_command(install.layout).join(" "))
 }
 
 /// Everything that is to be said of the files: the daemon's, if it is one of this state, and the

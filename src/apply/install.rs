@@ -156,7 +156,8 @@ pub(super) fn observe_daemon(
 
 fn client_place_of(context: &Context<'_>, request: &ClientInstallation) -> Result<ClientPlace, Failure> {
     let home = earthly_home(context.environment)?;
-    client_place(request.tool, context.environment, &home.path, request.config.as_deref(), &exists)
+    let config = request.config.as_deref();
+    client_place(request.tool, context.environment, &home.path, config, Some(&request.endpoint), &exists)
 }
 
 fn client_placement(

@@ -224,7 +224,7 @@ fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
+        restart: daemon.and_then(|(_, entry)| files::restart_line(entry)),
     })
 }
 

@@ -1,182 +1,146 @@
-//! Setting the daemon's keys in `config.yml` in place, with every other byte kept.
-//!
-//! Texts are spliced, not printed anew, and a splice counts only if the parser then sees the
-//! same values as before but for the intended keys. Otherwise the file is left to its owner,
-//! with the lines to add.
+//! Earthly's and EarthBuild's `config.yml`, edited in place.
 
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
 use super::ClientConfig;
-use super::client_config_schema::{OUR_KEYS, documents};
-use super::client_config_splice::{candidates, plain_or_quoted};
+use super::command_line::shell_word;
+use super::yaml_document::Document;
+use super::yaml_edit::{Position, set_at};
+use super::yaml_text::{Fields, Node, lines};
 use crate::model::{Endpoint, Failure};
 
-/// What a client's config shall say of its daemon.
-#[derive(Clone, Debug)]
+/// What the config should say. The three files are values as they are to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// Where the daemon is; becomes `buildkit_host`.
+    /// `buildkit_host`.
     pub endpoint: Endpoint,
-    /// The path of the CA certificates; becomes `tlsca`.
+    /// `tlsca`.
     pub tls_ca: String,
-    /// The path of the client's certificate; becomes `tlscert`.
+    /// `tlscert`.
     pub tls_cert: String,
-    /// The path of the client's key; becomes `tlskey`.
+    /// `tlskey`.
     pub tls_key: String,
-    /// What to do about a `tls_enabled: false` of the owner's.
+    /// What becomes of a `tls_enabled: false` that is there.
     pub enable_tls: EnableTls,
 }
 
-/// Whether a `tls_enabled: false` that somebody wrote may be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a `tls_enabled: false` that is there: somebody may have meant it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EnableTls {
-    /// Refuse such a config: its owner switched TLS off.
+    /// The edit is refused.
+    #[default]
     OnlyIfUnset,
-    /// Switch TLS on all the same.
+    /// It becomes true.
     EvenIfDisabled,
 }
 
 /// What an edit comes to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigEdit {
     /// The config says everything already.
     Unchanged,
-    /// The config with the intended keys changed, and all else as it was.
+    /// It has to become this.
     Changed {
         /// The whole file.
         bytes: Vec<u8>,
-        /// What differs, in the order of `lines_to_add`.
+        /// The keys that change, in the order of [`lines_to_add`].
         keys: Vec<KeyChange>,
     },
 }
 
-/// One key under `global` that an edit sets.
+/// A key of `global` that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChange {
-    /// The key as it stands under `global`, such as `tlsca`.
+    /// The key.
     pub key: &'static str,
-    /// The value that Earthly read so far; `None` where the key was absent or null.
+    /// What it said; None if it was left out.
     pub from: Option<String>,
-    /// The value that is set.
+    /// What it says.
     pub to: String,
 }
 
-impl KeyChange {
-    /// The value as the parser has to see it afterwards.
-    fn value(&self) -> Value {
-        if self.key == "tls_enabled" { Value::Bool(true) } else { Value::String(self.to.clone()) }
-    }
-}
-
-/// Sets the daemon's address and the client's three files in a config, or makes one where there
-/// is none (`None`). Doing it again changes nothing.
+/// Sets `buildkit_host`, `tls_enabled`, `tlsca`, `tlscert` and `tlskey` below `global` in a config;
+/// None is a file that is not there. Every other octet stays as it is: comments, order, line
+/// ends, further documents.
 ///
 /// # Errors
-/// A config that Earthly would not load; TLS switched off, unless the settings say to switch it
-/// on; a shape in which nothing can be set without touching something else, such as flow style
-/// or `global: *alias`. The failure then carries the lines to add by hand.
+/// A config that its tool refuses; one that says `tls_enabled: false`, unless that may be changed;
+/// and one that cannot be edited so that nothing else changes. The hint then has the lines to add
+/// by hand. No value of the file is quoted.
 pub fn edit_client_config(
     current: Option<&[u8]>,
     path: &Path,
     settings: &ClientSettings,
 ) -> Result<ConfigEdit, Failure> {
-    let current = current.unwrap_or_default();
-    let config = ClientConfig::parse(current, path)?;
-    if !config.tls_enabled && settings.enable_tls == EnableTls::OnlyIfUnset {
-        return Err(Failure::new("editing the client's config", path.display())
-            .expected("tls_enabled: true, or no such key")
-            .found("tls_enabled switched off; the file is left as it was")
+    let by_hand = |failure: Failure| {
+        let editor = format!("${{EDITOR:-vi}} {}", shell_word(&path.display().to_string()));
+        failure.hint(format!("{editor}   # so that it says:\n{}", lines_to_add(settings).trim_end()))
+    };
+    let document = Document::parse(current.unwrap_or_default(), path).map_err(by_hand)?;
+    let config = ClientConfig::of_document(&document, path).map_err(by_hand)?;
+    if config.tls_enabled == Some(false) && settings.enable_tls == EnableTls::OnlyIfUnset {
+        return Err(Failure::new("editing", path.display())
+            .expected("tls_enabled: true")
+            .found("tls_enabled: false, with which the certificates would be ignored")
             .hint("kitcert install client --enable-tls"));
     }
-    let (text, before) = read(current).ok_or_else(|| by_hand(path, settings))?;
-    let keys = changes(&config, before.first(), settings);
+    let keys = changes(&config, settings);
     if keys.is_empty() {
         return Ok(ConfigEdit::Unchanged);
     }
-    let expected = expected_documents(&before, &keys).ok_or_else(|| by_hand(path, settings))?;
-    candidates(text, before.first(), &keys)
-        .into_iter()
-        .find(|edited| documents(edited).is_ok_and(|after| after == expected))
-        .map(|edited| ConfigEdit::Changed { bytes: edited.into_bytes(), keys })
-        .ok_or_else(|| by_hand(path, settings))
+    let fields: Fields = keys.iter().map(|change| (change.key.to_owned(), node(change))).collect();
+    let edited = set_at(&document, &["global"], &fields, Position::First);
+    match edited.filter(|edited| only_these_changed(&document, edited, &keys, path)) {
+        Some(edited) => Ok(ConfigEdit::Changed { bytes: edited.into_bytes(), keys }),
+        None => Err(by_hand(
+            Failure::new("editing", path.display())
+                .expected("a form that can be edited safely")
+                .found("one that cannot; the file is as it was"),
+        )),
+    }
 }
 
-/// The lines that an edit sets, as a block to put into a config by hand.
+/// The lines that a config needs, for a person to add.
 #[must_use]
 pub fn lines_to_add(settings: &ClientSettings) -> String {
-    let lines = wanted(settings).map(|(key, value)| {
-        let written = if key == "tls_enabled" { value } else { plain_or_quoted(&value) };
-        format!("  {key}: {written}\n")
-    });
-    format!("global:\n{}", lines.concat())
+    let changes = changes(&ClientConfig::default(), settings);
+    let fields = changes.iter().map(|change| (change.key.to_owned(), node(change))).collect();
+    lines(&[("global".to_owned(), Node::Nested(fields))], 0, 2)
 }
 
-fn by_hand(path: &Path, settings: &ClientSettings) -> Failure {
-    Failure::new("editing the client's config", path.display())
-        .expected("a global section in block style, whose lines can be set one by one")
-        .found("a shape in which something else could change; the file is left as it was")
-        .hint(format!("add these lines to {}:\n{}", path.display(), lines_to_add(settings)))
+fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {
+    let enabled = config.tls_enabled.map(|enabled| enabled.to_string());
+    let endpoint = settings.endpoint.to_string();
+    let wanted = [
+        ("buildkit_host", &config.buildkit_host, endpoint.as_str()),
+        (TLS_ENABLED, &enabled, "true"),
+        ("tlsca", &config.tls_ca, &settings.tls_ca),
+        ("tlscert", &config.tls_cert, &settings.tls_cert),
+        ("tlskey", &config.tls_key, &settings.tls_key),
+    ];
+    let differing = wanted.into_iter().filter(|(_, from, to)| from.as_deref() != Some(*to));
+    differing.map(|(key, from, to)| KeyChange { key, from: from.clone(), to: to.to_owned() }).collect()
 }
 
-fn read(bytes: &[u8]) -> Option<(&str, Vec<Value>)> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Some((text, documents(text).ok()?))
+fn node(change: &KeyChange) -> Node {
+    if change.key == TLS_ENABLED { Node::Word("true") } else { Node::Text(change.to.clone()) }
 }
 
-fn wanted(settings: &ClientSettings) -> [(&'static str, String); 5] {
-    OUR_KEYS.map(|key| {
-        let value = match key {
-            "buildkit_host" => settings.endpoint.to_string(),
-            "tls_enabled" => "true".to_owned(),
-            "tlsca" => settings.tls_ca.clone(),
-            "tlscert" => settings.tls_cert.clone(),
-            _ => settings.tls_key.clone(),
-        };
-        (key, value)
-    })
-}
-
-/// The keys whose effective value is another one, and `tls_enabled` where nothing says it.
-fn changes(config: &ClientConfig, root: Option<&Value>, settings: &ClientSettings) -> Vec<KeyChange> {
-    let tls_is_written = root.is_some_and(|root| {
-        let mut root = root.clone();
-        root.apply_merge().is_ok()
-            && root.get("global").and_then(|global| global.get("tls_enabled")).is_some_and(|v| !v.is_null())
-    });
-    let changes = wanted(settings).map(|(key, to)| {
-        let from = match key {
-            "buildkit_host" => config.buildkit_host.clone(),
-            "tls_enabled" => tls_is_written.then(|| config.tls_enabled.to_string()),
-            "tlsca" => config.tls_ca.clone(),
-            "tlscert" => config.tls_cert.clone(),
-            _ => config.tls_key.clone(),
-        };
-        KeyChange { key, from, to }
-    });
-    changes.into_iter().filter(|change| change.from.as_ref() != Some(&change.to)).collect()
-}
-
-/// What the parser has to see afterwards, to the last value of the last document.
-fn expected_documents(before: &[Value], keys: &[KeyChange]) -> Option<Vec<Value>> {
-    let mut expected = before.to_vec();
-    if expected.is_empty() {
-        expected.push(Value::Null);
-    }
-    let global = expected.first_mut().and_then(section).and_then(|root| {
-        let global = root.entry(Value::from("global")).or_insert(Value::Null);
-        section(global)
-    })?;
+/// Whether the edited text says what the document said, but for those keys, and the documents that
+/// follow are the same octets.
+fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[KeyChange], path: &Path) -> bool {
+    let Ok(after) = Document::parse(edited.as_bytes(), path) else { return false };
+    let mut root = before.value.as_mapping().cloned().unwrap_or_default();
+    let mut global = root.get("global").and_then(Value::as_mapping).cloned().unwrap_or_else(Mapping::new);
     for change in keys {
-        global.insert(Value::from(change.key), change.value());
+        let value =
+            if change.key == TLS_ENABLED { Value::Bool(true) } else { Value::String(change.to.clone()) };
+        global.insert(Value::String(change.key.to_owned()), value);
     }
-    Some(expected)
+    root.insert(Value::String("global".to_owned()), Value::Mapping(global));
+    after.value == Value::Mapping(root) && after.rest() == before.rest()
 }
 
-/// A mapping, which null becomes.
-fn section(value: &mut Value) -> Option<&mut Mapping> {
-    if value.is_null() {
-        *value = Value::Mapping(Mapping::new());
-    }
-    value.as_mapping_mut()
-}
+const TLS_ENABLED: &str = "tls_enabled";

@@ -1,237 +1,353 @@
-//! Where clients read their files and their config.
+//! Where a client's tool reads its certificates and its config.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use super::set_file::SetFile;
+use super::SetFile;
+use super::client_tool::ClientTool;
+use super::command_line::{csv_field, shell_line};
 use crate::env::Environment;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, SubjectAltName};
 
-/// A tool that talks to a daemon.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientTool {
-    /// `earthly`, up to 0.8.17 of the community too: `~/.earthly`.
-    #[default]
-    Earthly,
-    /// EarthBuild's `earth`, from 0.8.19: `~/.earth`, without a look at `~/.earthly`.
-    Earthbuild,
-    /// `buildctl`, which has no config: `--tlsdir`.
-    Buildctl,
-    /// `docker buildx` with the remote driver: `--driver-opt`, absolute paths.
-    Buildx,
-}
-
-/// Where a client's files and config are.
+/// Where a tool's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientPlace {
     /// The tool.
     pub tool: ClientTool,
-    /// The folder in which ca.pem, cert.pem and key.pem stand.
+    /// The folder where `ca.pem`, `cert.pem` and `key.pem` are to be, such as `~/.earthly/certs`.
     pub folder: PathBuf,
-    /// Its config, if it has one.
+    /// The tool's config; None for tools that have none.
     pub config: Option<ConfigPlace>,
 }
 
-/// Where a config is, and what relative paths in it mean.
+/// Where a tool's config is, and how paths are written in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigPlace {
-    /// The file.
+    /// The config file, as it was given where it was given.
     pub path: PathBuf,
-    /// The tool's own directory: what Earthly joins relative values to, wherever the config
-    /// itself lies (its config.go, despite its help text).
-    pub tool_directory: PathBuf,
+    /// The tool's own directory, from which it resolves relative paths wherever the config is.
+    directory: PathBuf,
+    /// What stands before a file's name in a value.
+    prefix: String,
 }
 
-impl ConfigPlace {
-    /// The value of a key for one of our files: relative in the tool's own directory, where both
-    /// readings agree and a moved home survives; absolute elsewhere.
-    #[must_use]
-    pub fn value_of(&self, file: SetFile) -> String {
-        if self.path.parent() == Some(&self.tool_directory) {
-            return format!("./{CERTIFICATES}/{}", file.file_name());
-        }
-        self.tool_directory.join(CERTIFICATES).join(file.file_name()).display().to_string()
-    }
-
-    /// The path that a value means to the tool. A `~` is not expanded, there as here.
-    #[must_use]
-    pub fn resolve(&self, value: &str) -> PathBuf {
-        self.tool_directory.join(value.strip_prefix("./").unwrap_or(value))
-    }
-}
-
-impl ClientPlace {
-    /// What the user of this place should know of an endpoint: a tool that takes the host for its
-    /// own machine starts a container instead of connecting.
-    #[must_use]
-    pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
-        let earthly = matches!(self.tool, ClientTool::Earthly | ClientTool::Earthbuild);
-        if !earthly || !endpoint.is_local_to_earthly() {
-            return Vec::new();
-        }
-        vec![
-            Finding::new(Rule::LoopbackHost, Severity::Warning, endpoint)
-                .expected("a host that earthly takes for another machine")
-                .found("a host that earthly takes for its own: it starts a container there instead of connecting")
-                .fix("use another of the daemon's names, such as the machine's host name"),
-        ]
-    }
-}
-
-/// Where a tool of the user with that home reads its files. `exists` tells whether a file is
-/// there; `given` replaces the config's path, as the tool's own `--config` does.
+/// Where the tool reads its files, if `home` is the home that it looks in (Earthly prefers that of
+/// `SUDO_USER`). `config_override` is the path of `--config`; else the tool's own variable counts.
+/// The endpoint is only needed for tools without a config, which keep a folder for each host.
 ///
 /// # Errors
-/// A config that is named for a tool which has none.
+/// An installation name that is no single folder, a folder that a config cannot name since it is
+/// not UTF-8, and a tool without a config and no endpoint.
 pub fn client_place(
     tool: ClientTool,
     environment: &Environment,
     home: &Path,
-    given: Option<&Path>,
+    config_override: Option<&Path>,
+    endpoint: Option<&Endpoint>,
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<ClientPlace, Failure> {
-    let (names, configs, default) = match tool {
-        ClientTool::Earthly => (&["EARTHLY_INSTALLATION_NAME"][..], &["EARTHLY_CONFIG"][..], "earthly"),
-        ClientTool::Earthbuild => (
-            &["EARTH_INSTALLATION_NAME", "EARTHLY_INSTALLATION_NAME"][..],
-            &["EARTH_CONFIG", "EARTHLY_CONFIG"][..],
-            "earth",
-        ),
-        ClientTool::Buildctl | ClientTool::Buildx => {
-            return place_without_config(tool, environment, home, given);
-        }
+    let Some(names) = tool.earthly_names() else {
+        return unconfigured(tool, environment, home, endpoint);
     };
-    let variable =
-        |names: &[&str]| names.iter().find_map(|name| environment.variable(name)).map(str::to_owned);
-    let tool_directory = home.join(format!(".{}", variable(names).unwrap_or_else(|| default.to_owned())));
-    let chosen = given.map(Path::to_owned).or_else(|| variable(configs).map(PathBuf::from));
-    let path = match chosen {
-        Some(path) => environment.absolute(&path)?,
-        None => {
-            // Earthly reads config.yaml only while there is no config.yml: making one would hide it.
-            let (usual, legacy) = (tool_directory.join("config.yml"), tool_directory.join("config.yaml"));
-            if !exists(&usual) && exists(&legacy) { legacy } else { usual }
+    let name = first_variable(environment, names.installation_variables).unwrap_or(names.installation);
+    if name.contains('/') {
+        return Err(Failure::new("reading", names.installation_variables[0])
+            .expected("a name without '/'")
+            .found("one with")
+            .exit(ExitCode::Usage));
+    }
+    let directory = home.join(format!(".{name}"));
+    let given =
+        config_override.or_else(|| first_variable(environment, names.config_variables).map(Path::new));
+    let path = match given {
+        Some(path) => path.to_owned(),
+        // A new config.yml beside a config.yaml would hide it (earthly's before.go).
+        None if exists(&directory.join(OLD_CONFIG)) && !exists(&directory.join(CONFIG)) => {
+            directory.join(OLD_CONFIG)
         }
+        None => directory.join(CONFIG),
     };
-    Ok(ClientPlace {
-        tool,
-        folder: tool_directory.join(CERTIFICATES),
-        config: Some(ConfigPlace { path, tool_directory }),
-    })
+    let folder = directory.join(CERTIFICATES);
+    let prefix = if path.parent() == Some(&directory) {
+        format!("./{CERTIFICATES}")
+    } else {
+        let text = folder.to_str().ok_or_else(|| {
+            Failure::new("naming", folder.display()).expected("a path in UTF-8").found("other bytes")
+        })?;
+        text.to_owned()
+    };
+    Ok(ClientPlace { tool, folder, config: Some(ConfigPlace { path, directory, prefix }) })
 }
 
-fn place_without_config(
+/// What a person types next to use the files: for `earthly` and `earth` any target, since the
+/// config says the rest; for `buildctl` and `buildx` what names the files, by absolute paths.
+#[must_use]
+pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
+    let endpoint_text = endpoint.to_string();
+    let file = |file: SetFile| place.folder.join(file.file_name()).display().to_string();
+    let words: Vec<String> = match place.tool {
+        ClientTool::Earthly => vec!["earthly".to_owned(), "+build".to_owned()],
+        ClientTool::Earthbuild => vec!["earth".to_owned(), "+build".to_owned()],
+        ClientTool::Buildctl => {
+            let folder = place.folder.display().to_string();
+            let words = ["buildctl", "--addr", &endpoint_text, "--tlsdir", &folder, "debug", "workers"];
+            words.map(str::to_owned).to_vec()
+        }
+        ClientTool::Buildx => {
+            let name = format!("kitcert-{}", endpoint.host()).replace(':', "-");
+            let mut words = ["docker", "buildx", "create", "--name", &name, "--driver", "remote"]
+                .map(str::to_owned)
+                .to_vec();
+            for (key, set_file) in BUILDX_OPTIONS.into_iter().zip(SetFile::ALL) {
+                words.extend(["--driver-opt".to_owned(), csv_field(&format!("{key}={}", file(set_file)))]);
+            }
+            words.push(endpoint_text);
+            words
+        }
+    };
+    shell_line(&words)
+}
+
+/// The variable that the tool needs besides its config: without docker or podman on the client it
+/// ignores `buildkit_host` there (earthly#2978). None for tools that have no config.
+#[must_use]
+pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<String> {
+    tool.earthly_names()
+        .map(|names| format!("export {}={}", names.host_variable, shell_line(&[endpoint.to_string()])))
+}
+
+impl ClientPlace {
+    /// What will surprise somebody who uses this tool with that endpoint.
+    #[must_use]
+    pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
+        if self.tool.earthly_names().is_none() || !endpoint.is_local_to_earthly() {
+            return Vec::new();
+        }
+        vec![
+            Finding::new(Rule::LoopbackHost, Severity::Warning, endpoint)
+                .expected("a host that the tool only connects to")
+                .found(format!("one for which {} starts a container of its own", self.tool))
+                .cause("it takes localhost, 127.0.0.1 and ::1 for a daemon that it manages itself (earthly#2989)")
+                .fix("use this machine's host name, which the daemon's certificate must name"),
+        ]
+    }
+}
+
+impl ConfigPlace {
+    /// A file of the set as a value of this config: relative in the tool's own directory, where it
+    /// survives a moved home, and absolute in a config elsewhere, where the tool would not look
+    /// beside it.
+    #[must_use]
+    pub fn value_of(&self, file: SetFile) -> String {
+        format!("{}/{}", self.prefix, file.file_name())
+    }
+
+    /// The file that a value of this config names, as the tool finds it: a relative path begins in
+    /// the tool's own directory, and neither `~` nor `$HOME` mean anything.
+    #[must_use]
+    pub fn resolve(&self, value: &str) -> PathBuf {
+        self.directory.join(value).components().collect()
+    }
+}
+
+fn unconfigured(
     tool: ClientTool,
     environment: &Environment,
     home: &Path,
-    given: Option<&Path>,
+    endpoint: Option<&Endpoint>,
 ) -> Result<ClientPlace, Failure> {
-    if let Some(config) = given {
-        return Err(Failure::new("reading", format!("--config {}", config.display()))
-            .expected("a tool that has a config (earthly, earthbuild)")
-            .found(tool)
-            .exit(ExitCode::Usage));
-    }
-    let base = environment.variable("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
-    Ok(ClientPlace { tool, folder: base.join("kitcert").join(tool.as_str()), config: None })
+    let host = endpoint.map(Endpoint::host).map(SubjectAltName::to_string).ok_or_else(|| {
+        Failure::new("choosing the folder for", tool)
+            .expected("the endpoint of its daemon")
+            .found("none")
+            .hint(format!("kitcert install client --for {tool} --endpoint tcp://builder.example.com:8372"))
+            .exit(ExitCode::Usage)
+    })?;
+    // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).
+    let configured =
+        environment.variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = configured.unwrap_or_else(|| home.join(".config"));
+    let folder = base.join("kitcert").join(tool.as_str()).join(host);
+    Ok(ClientPlace { tool, folder, config: None })
 }
 
-/// The command that uses the daemon from now on.
-#[must_use]
-pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
-    let folder = place.folder.display();
-    match place.tool {
-        ClientTool::Earthly => "earthly +TARGET".to_owned(),
-        ClientTool::Earthbuild => "earth +TARGET".to_owned(),
-        ClientTool::Buildctl => format!("buildctl --addr {endpoint} --tlsdir {folder} debug workers"),
-        ClientTool::Buildx => format!(
-            "docker buildx create --name kitcert --driver remote --driver-opt cacert={folder}/ca.pem \
-             --driver-opt cert={folder}/cert.pem --driver-opt key={folder}/key.pem {endpoint}"
-        ),
-    }
+fn first_variable<'a>(environment: &'a Environment, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| environment.variable(name))
 }
 
-/// The variable to set too, for tools that pass over the config's host where neither docker nor
-/// podman works (earthly#2978).
-#[must_use]
-pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<String> {
-    match tool {
-        ClientTool::Earthly => Some(format!("export EARTHLY_BUILDKIT_HOST={endpoint}")),
-        ClientTool::Earthbuild => Some(format!("export EARTH_BUILDKIT_HOST={endpoint}")),
-        ClientTool::Buildctl | ClientTool::Buildx => None,
-    }
-}
-
-impl ClientTool {
-    const ALL: [ClientTool; 4] =
-        [ClientTool::Earthly, ClientTool::Earthbuild, ClientTool::Buildctl, ClientTool::Buildx];
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ClientTool::Earthly => "earthly",
-            ClientTool::Earthbuild => "earthbuild",
-            ClientTool::Buildctl => "buildctl",
-            ClientTool::Buildx => "buildx",
-        }
-    }
-}
-
-impl FromStr for ClientTool {
-    type Err = Failure;
-
-    fn from_str(text: &str) -> Result<ClientTool, Failure> {
-        ClientTool::ALL.into_iter().find(|tool| tool.as_str() == text).ok_or_else(|| {
-            Failure::new("reading the tool", format!("{text:?}"))
-                .expected("earthly, earthbuild, buildctl or buildx")
-                .found("another word")
-                .exit(ExitCode::Usage)
-        })
-    }
-}
-
-impl fmt::Display for ClientTool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
+const CONFIG: &str = "config.yml";
+const OLD_CONFIG: &str = "config.yaml";
 const CERTIFICATES: &str = "certs";
+
+/// The names of [`SetFile::ALL`] in the remote driver; each is an option of its own, since one
+/// value with several is CSV.
+const BUILDX_OPTIONS: [&str; 3] = ["cacert", "cert", "key"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Timestamp;
 
-    fn place(variables: &[(&str, &str)], there: &[&str]) -> ClientPlace {
-        let environment = Environment::made_up(Timestamp::from_unix(0), variables);
-        let exists = |path: &Path| there.iter().any(|file| Path::new(file) == path);
-        client_place(ClientTool::Earthly, &environment, Path::new("/home/ana"), None, &exists).unwrap()
+    const HOME: &str = "/home/ana";
+
+    struct Asked<'a> {
+        tool: ClientTool,
+        variables: &'a [(&'a str, &'a str)],
+        config: Option<&'a str>,
+        there: &'a [&'a str],
+    }
+
+    fn place(asked: &Asked<'_>) -> Result<ClientPlace, Failure> {
+        let environment = Environment::made_up(Timestamp::from_unix(0), asked.variables);
+        let exists = |path: &Path| asked.there.iter().any(|there| Path::new(there) == path);
+        let config = asked.config.map(Path::new);
+        client_place(asked.tool, &environment, Path::new(HOME), config, Some(&endpoint()), &exists)
+    }
+
+    fn plain(tool: ClientTool) -> ClientPlace {
+        place(&Asked { tool, variables: &[], config: None, there: &[] }).unwrap()
+    }
+
+    fn endpoint() -> Endpoint {
+        "tcp://builder.example.com:8372".parse().unwrap()
+    }
+
+    fn config_of(asked: &Asked<'_>) -> (String, String) {
+        let config = place(asked).unwrap().config.unwrap();
+        (config.path.display().to_string(), config.value_of(SetFile::Authority))
     }
 
     #[test]
-    fn values_are_relative_only_in_the_tools_own_directory() {
-        let own = place(&[], &[]).config.unwrap();
-        assert_eq!(own.value_of(SetFile::Key), "./certs/key.pem");
-        let other = place(&[("EARTHLY_CONFIG", "/run/earthly.yml")], &[]).config.unwrap();
-        assert_eq!(other.value_of(SetFile::Key), "/home/ana/.earthly/certs/key.pem");
-        assert_eq!(other.resolve("./certs/ca.pem"), Path::new("/home/ana/.earthly/certs/ca.pem"));
+    fn earthly_reads_its_own_directory_and_earth_another() {
+        for (tool, directory) in [(ClientTool::Earthly, ".earthly"), (ClientTool::Earthbuild, ".earth")] {
+            let place = plain(tool);
+            assert_eq!(place.folder, Path::new(HOME).join(directory).join("certs"));
+            let config = place.config.unwrap();
+            assert_eq!(config.path, Path::new(HOME).join(directory).join("config.yml"));
+            assert_eq!(config.value_of(SetFile::Key), "./certs/key.pem");
+            assert_eq!(
+                config.resolve("./certs/key.pem"),
+                Path::new(HOME).join(directory).join("certs/key.pem")
+            );
+        }
     }
 
     #[test]
-    fn an_old_config_yaml_is_not_hidden_by_a_new_config_yml() {
-        let config = |there: &[&str]| place(&[], there).config.unwrap().path;
-        assert_eq!(config(&[]), Path::new("/home/ana/.earthly/config.yml"));
-        assert_eq!(config(&["/home/ana/.earthly/config.yaml"]), Path::new("/home/ana/.earthly/config.yaml"));
-        let both = ["/home/ana/.earthly/config.yaml", "/home/ana/.earthly/config.yml"];
-        assert_eq!(config(&both), Path::new("/home/ana/.earthly/config.yml"));
+    fn an_old_config_is_kept_in_use_only_while_it_is_alone() {
+        let old = "/home/ana/.earthly/config.yaml";
+        let new = "/home/ana/.earthly/config.yml";
+        let read = |there: &[&str]| {
+            config_of(&Asked { tool: ClientTool::Earthly, variables: &[], config: None, there })
+        };
+        assert_eq!(read(&[old]), (old.to_owned(), "./certs/ca.pem".to_owned()));
+        assert_eq!(read(&[old, new]).0, new);
+        assert_eq!(read(&[]).0, new);
     }
 
     #[test]
-    fn an_installation_name_moves_the_directory() {
-        let named = place(&[("EARTHLY_INSTALLATION_NAME", "earthly-dev")], &[]);
-        assert_eq!(named.folder, Path::new("/home/ana/.earthly-dev/certs"));
+    fn a_config_elsewhere_names_the_files_absolutely() {
+        let absolute = "/home/ana/.earthly/certs/ca.pem";
+        let variables = [("EARTHLY_CONFIG", "/run/earthly.yml")];
+        let asked = |config| Asked { tool: ClientTool::Earthly, variables: &variables, config, there: &[] };
+        assert_eq!(config_of(&asked(None)), ("/run/earthly.yml".to_owned(), absolute.to_owned()));
+        assert_eq!(config_of(&asked(Some("/x.yml"))), ("/x.yml".to_owned(), absolute.to_owned()));
+        let config = place(&asked(None)).unwrap().config.unwrap();
+        assert_eq!(config.resolve("certs/ca.pem"), Path::new(absolute));
+        assert_eq!(config.resolve("/abs.pem"), Path::new("/abs.pem"));
+    }
+
+    #[test]
+    fn earths_variables_go_before_earthlys_and_earthly_ignores_them() {
+        let variables = [
+            ("EARTH_INSTALLATION_NAME", "earth-dev"),
+            ("EARTHLY_INSTALLATION_NAME", "earthly-dev"),
+            ("EARTH_CONFIG", "/earth.yml"),
+        ];
+        let folder = |tool| {
+            let place = place(&Asked { tool, variables: &variables, config: None, there: &[] }).unwrap();
+            (place.folder.display().to_string(), place.config.unwrap().path.display().to_string())
+        };
+        assert_eq!(
+            folder(ClientTool::Earthbuild),
+            ("/home/ana/.earth-dev/certs".to_owned(), "/earth.yml".to_owned())
+        );
+        assert_eq!(
+            folder(ClientTool::Earthly),
+            ("/home/ana/.earthly-dev/certs".to_owned(), "/home/ana/.earthly-dev/config.yml".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_installation_name_stays_one_folder() {
+        let variables = [("EARTHLY_INSTALLATION_NAME", "/../../etc")];
+        assert!(
+            place(&Asked { tool: ClientTool::Earthly, variables: &variables, config: None, there: &[] })
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn tools_without_a_config_keep_a_folder_for_each_host() {
+        let folder = |variables| {
+            place(&Asked { tool: ClientTool::Buildctl, variables, config: None, there: &[] }).unwrap().folder
+        };
+        let below = "kitcert/buildctl/builder.example.com";
+        assert_eq!(folder(&[]), Path::new(HOME).join(".config").join(below));
+        assert_eq!(folder(&[("XDG_CONFIG_HOME", "/cfg")]), Path::new("/cfg").join(below));
+        assert_eq!(folder(&[("XDG_CONFIG_HOME", "cfg")]), Path::new(HOME).join(".config").join(below));
+        let environment = Environment::made_up(Timestamp::from_unix(0), &[]);
+        assert!(
+            client_place(ClientTool::Buildx, &environment, Path::new(HOME), None, None, &|_| false).is_err()
+        );
+    }
+
+    #[test]
+    fn the_next_command_names_the_files_where_no_config_does() {
+        let command = |tool| use_command(&plain(tool), &endpoint());
+        assert_eq!(
+            command(ClientTool::Buildctl),
+            "buildctl --addr tcp://builder.example.com:8372 --tlsdir \
+             /home/ana/.config/kitcert/buildctl/builder.example.com debug workers"
+        );
+        let folder = "/home/ana/.config/kitcert/buildx/builder.example.com";
+        assert_eq!(
+            command(ClientTool::Buildx),
+            format!(
+                "docker buildx create --name kitcert-builder.example.com --driver remote \
+                 --driver-opt cacert={folder}/ca.pem --driver-opt cert={folder}/cert.pem \
+                 --driver-opt key={folder}/key.pem tcp://builder.example.com:8372"
+            )
+        );
+        assert_eq!(command(ClientTool::Earthbuild), "earth +build");
+    }
+
+    #[test]
+    fn a_comma_or_a_blank_in_a_folder_survives_buildx() {
+        let place = ClientPlace { tool: ClientTool::Buildx, folder: "/a, b".into(), config: None };
+        let endpoint = "tcp://[::1]:8372".parse().unwrap();
+        let command = use_command(&place, &endpoint);
+        assert!(command.contains(r#"--name kitcert---1 "#), "{command}");
+        assert!(command.contains(r#"--driver-opt '"cacert=/a, b/ca.pem"' "#), "{command}");
+        assert!(command.ends_with(" 'tcp://[::1]:8372'"), "{command}");
+    }
+
+    #[test]
+    fn the_host_variable_is_printed_for_the_tools_that_may_ignore_their_config() {
+        let line = |tool| environment_line(tool, &endpoint());
+        let export = |name| Some(format!("export {name}=tcp://builder.example.com:8372"));
+        assert_eq!(line(ClientTool::Earthly), export("EARTHLY_BUILDKIT_HOST"));
+        assert_eq!(line(ClientTool::Earthbuild), export("EARTH_BUILDKIT_HOST"));
+        assert_eq!((line(ClientTool::Buildctl), line(ClientTool::Buildx)), (None, None));
+    }
+
+    #[test]
+    fn a_loopback_host_is_a_warning_for_tools_that_would_start_their_own() {
+        let local = "tcp://localhost:8372".parse().unwrap();
+        let remote = endpoint();
+        let rules = |tool, endpoint| {
+            plain(tool).findings(endpoint).iter().map(|found| found.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(rules(ClientTool::Earthly, &local), [Rule::LoopbackHost]);
+        assert_eq!(rules(ClientTool::Earthly, &remote), []);
+        assert_eq!(rules(ClientTool::Buildctl, &local), []);
     }
 }

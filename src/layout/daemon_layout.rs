@@ -1,31 +1,55 @@
-//! Where daemons read their files.
+//! Where a daemon reads its certificates.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::set_file::SetFile;
 use crate::model::{ExitCode, Failure};
 
-/// A kind of daemon, by where it reads its three files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which daemon it is, and so which paths it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DaemonLayout {
-    /// earthly/buildkitd: `/etc/{ca,cert,key}.pem` (its buildkitd.tls.template).
+    /// Earthly's image `earthly/buildkitd`, which reads `/etc/{ca,cert,key}.pem`.
     #[default]
     Earthly,
-    /// EarthBuild's buildkitd: the same, and in newer releases
-    /// `/etc/earth-certs/{ca_cert,buildkit_cert,buildkit_key}.pem`; both are served.
+    /// EarthBuild's image. Up to 0.8.18 it reads Earthly's paths, later ones read
+    /// `/etc/earth-certs`: both are made.
     Earthbuild,
-    /// moby buildkitd, with the paths of its documentation: `/etc/buildkit/{tlsca,tls}.crt` and
-    /// `tls.key`.
+    /// moby's `buildkitd`, with the paths of its documentation (docs/buildkitd.toml.md).
     Buildkit,
 }
 
+/// One file of a set, be it a daemon's or a client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SetFile {
+    /// The CA certificates that the peer is verified with.
+    Authority,
+    /// The certificate, with intermediates if it has any.
+    Certificate,
+    /// Its key.
+    Key,
+}
+
+impl SetFile {
+    /// Every file of a set.
+    pub const ALL: [SetFile; 3] = [SetFile::Authority, SetFile::Certificate, SetFile::Key];
+
+    /// The file's name within a generation, which is also the one that `buildctl --tlsdir` reads.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            SetFile::Authority => "ca.pem",
+            SetFile::Certificate => "cert.pem",
+            SetFile::Key => "key.pem",
+        }
+    }
+}
+
 impl DaemonLayout {
-    /// Every kind.
+    /// Every layout, the default first.
     pub const ALL: [DaemonLayout; 3] =
         [DaemonLayout::Earthly, DaemonLayout::Earthbuild, DaemonLayout::Buildkit];
 
-    /// The word for it.
+    /// The word for it on a command line and in kitcert.yaml.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,46 +59,36 @@ impl DaemonLayout {
         }
     }
 
-    /// The paths that the daemon reads, without the leading slash, and which file each is.
-    #[must_use]
-    pub fn links(self) -> Vec<(&'static str, SetFile)> {
-        let etc = [
-            ("etc/ca.pem", SetFile::Authority),
-            ("etc/cert.pem", SetFile::Certificate),
-            ("etc/key.pem", SetFile::Key),
-        ];
-        let earth_certs = [
-            ("etc/earth-certs/ca_cert.pem", SetFile::Authority),
-            ("etc/earth-certs/buildkit_cert.pem", SetFile::Certificate),
-            ("etc/earth-certs/buildkit_key.pem", SetFile::Key),
-        ];
-        match self {
-            DaemonLayout::Earthly => etc.to_vec(),
-            DaemonLayout::Earthbuild => [etc, earth_certs].concat(),
-            DaemonLayout::Buildkit => vec![
-                ("etc/buildkit/tlsca.crt", SetFile::Authority),
-                ("etc/buildkit/tls.crt", SetFile::Certificate),
-                ("etc/buildkit/tls.key", SetFile::Key),
-            ],
-        }
-    }
-
-    /// Those paths for a person to read: `etc/{ca,cert,key}.pem`.
-    #[must_use]
-    pub fn shorthand(self) -> &'static [&'static str] {
-        match self {
-            DaemonLayout::Earthly => &["etc/{ca,cert,key}.pem"],
-            DaemonLayout::Earthbuild => {
-                &["etc/{ca,cert,key}.pem", "etc/earth-certs/{ca_cert,buildkit_cert,buildkit_key}.pem"]
-            }
-            DaemonLayout::Buildkit => &["etc/buildkit/{tlsca.crt,tls.crt,tls.key}"],
-        }
-    }
-
-    /// The folder that holds the generations which those paths lead to.
+    /// The folder of the installed generations, below the daemon's root: it holds `gen-NNNN` and
+    /// `current`, and is the same for every layout.
     #[must_use]
     pub fn folder(self) -> &'static str {
         "etc/kitcert"
+    }
+
+    /// The paths that the daemon reads, below its root, with the file that each stands for. Each
+    /// is to be a relative link into `current` of [`DaemonLayout::folder`].
+    #[must_use]
+    pub fn links(self) -> Vec<(&'static str, SetFile)> {
+        let paths: &[[&'static str; 3]] = match self {
+            DaemonLayout::Earthly => &[EARTHLY],
+            DaemonLayout::Earthbuild => &[EARTHLY, EARTHBUILD],
+            DaemonLayout::Buildkit => &[BUILDKIT],
+        };
+        paths.iter().flat_map(|set| set.iter().copied().zip(SetFile::ALL)).collect()
+    }
+
+    /// The same paths for a person to read: those of a folder in one, with braces.
+    #[must_use]
+    pub fn shorthand(self) -> Vec<&'static str> {
+        let earthly = "etc/{ca,cert,key}.pem";
+        match self {
+            DaemonLayout::Earthly => vec![earthly],
+            DaemonLayout::Earthbuild => {
+                vec![earthly, "etc/earth-certs/{ca_cert,buildkit_cert,buildkit_key}.pem"]
+            }
+            DaemonLayout::Buildkit => vec!["etc/buildkit/{tlsca.crt,tls.crt,tls.key}"],
+        }
     }
 }
 
@@ -94,5 +108,48 @@ impl FromStr for DaemonLayout {
 impl fmt::Display for DaemonLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+const EARTHLY: [&str; 3] = ["etc/ca.pem", "etc/cert.pem", "etc/key.pem"];
+const EARTHBUILD: [&str; 3] =
+    ["etc/earth-certs/ca_cert.pem", "etc/earth-certs/buildkit_cert.pem", "etc/earth-certs/buildkit_key.pem"];
+const BUILDKIT: [&str; 3] = ["etc/buildkit/tlsca.crt", "etc/buildkit/tls.crt", "etc/buildkit/tls.key"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_links_each_file_of_the_set() {
+        for layout in DaemonLayout::ALL {
+            for file in SetFile::ALL {
+                assert!(layout.links().iter().any(|(_, linked)| *linked == file), "{layout} {file:?}");
+            }
+            assert!(layout.links().iter().all(|(path, _)| path.starts_with("etc/")));
+        }
+    }
+
+    #[test]
+    fn the_shorthand_stands_for_exactly_the_links() {
+        for layout in DaemonLayout::ALL {
+            let expanded: Vec<String> = layout.shorthand().into_iter().flat_map(expand).collect();
+            let links: Vec<&str> = layout.links().into_iter().map(|(path, _)| path).collect();
+            assert_eq!(expanded, links);
+        }
+    }
+
+    fn expand(text: &str) -> Vec<String> {
+        let (before, rest) = text.split_once('{').unwrap();
+        let (inner, after) = rest.split_once('}').unwrap();
+        inner.split(',').map(|word| format!("{before}{word}{after}")).collect()
+    }
+
+    #[test]
+    fn a_layout_is_printed_as_it_is_read() {
+        for layout in DaemonLayout::ALL {
+            assert_eq!(layout.to_string().parse::<DaemonLayout>().unwrap(), layout);
+        }
+        assert!("Earthly".parse::<DaemonLayout>().is_err());
     }
 }

@@ -1,320 +1,131 @@
-//! kitcert.yaml: what should exist.
+//! `kitcert.yaml`: what should exist.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::daemon_layout::DaemonLayout;
-use crate::model::profile::{AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME};
+use super::DaemonLayout;
+use super::inventory_text;
 use crate::model::{
     AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
 };
 
-/// What kitcert.yaml says should exist. A key that it does not know is an error: a misspelt
-/// `lifetme` must not mean the default.
+/// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
+/// certificates are the truth of what does exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// `ca`: what the CA is like, and the next one will be.
+    /// What a new CA is to be like; `ca` in the file.
     pub authority: AuthorityPolicy,
-    /// `daemons`, by name.
+    /// The daemons, by name.
     pub daemons: BTreeMap<IdentityName, DaemonEntry>,
-    /// `clients`, by name.
+    /// The clients, by name.
     pub clients: BTreeMap<IdentityName, ClientEntry>,
 }
 
-/// `ca: {name, lifetime, key}`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+/// What a new CA is to be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityPolicy {
-    /// The first part of its common name.
-    #[serde(with = "text")]
+    /// What it is called, before its key id is appended.
     pub name: AuthorityName,
-    /// How long it lives.
-    #[serde(with = "text")]
+    /// How long it is valid.
     pub lifetime: Lifetime,
-    /// The type of every key.
-    #[serde(with = "text")]
+    /// The type of every key, the CA's and the leaves'.
     pub key: KeyAlgorithm,
 }
 
-impl Default for AuthorityPolicy {
-    fn default() -> AuthorityPolicy {
-        AuthorityPolicy {
-            name: AuthorityName::default(),
-            lifetime: AUTHORITY_LIFETIME,
-            key: KeyAlgorithm::default(),
-        }
-    }
-}
-
 /// A daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonEntry {
-    /// The names and addresses of its certificate.
-    #[serde(serialize_with = "texts")]
+    /// The names and addresses in its certificate; at least one.
     pub hosts: Vec<SubjectAltName>,
-    /// Where clients reach it; by default the first host, port 8372.
-    #[serde(serialize_with = "text::serialize")]
+    /// Where it is dialled.
     pub endpoint: Endpoint,
-    /// How long its certificate lives.
-    #[serde(serialize_with = "text::serialize")]
+    /// How long its certificates are valid.
     pub lifetime: Lifetime,
-    /// Where its files are installed on this machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where its files are installed, if on this machine.
     pub install: Option<InstallEntry>,
-    /// The command, word by word, that restarts it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The program with its arguments that restarts it; empty where nothing does. Never a shell's
+    /// line.
     pub restart: Vec<String>,
     /// When it may be restarted.
-    #[serde(skip_serializing_if = "is_default")]
     pub restart_when: RestartWhen,
 }
 
-/// `install: {layout, root, owner}`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// Where a daemon's files are installed on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallEntry {
-    /// Which daemon reads them.
-    #[serde(with = "text", default)]
+    /// Which daemon it is, and so which paths it reads.
     pub layout: DaemonLayout,
-    /// The root that the paths are under.
+    /// The directory that stands for the daemon's `/`; absolute.
     pub root: PathBuf,
-    /// Whose they are; root's or ours without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whose the files are to be; None: whoever installs them.
     pub owner: Option<Owner>,
 }
 
-/// A user and a group as they are typed: `1000:1000`, `buildkit:buildkit`.
+/// When a daemon may be restarted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartWhen {
+    /// At once.
+    #[default]
+    Now,
+    /// When it builds nothing: Earthly's `Info` tells its sessions and idle seconds.
+    Idle,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientEntry {
+    /// How long its certificates are valid.
+    pub lifetime: Lifetime,
+    /// Who renews it.
+    pub renew: Renewal,
+}
+
+/// Who renews a client's certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// A person, by a kit or an install.
+    #[default]
+    Manual,
+    /// Every `rotate` for which it is due.
+    Auto,
+}
+
+/// A user and a group, names or numbers, as `chown` takes them: `user:group`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     user: String,
     group: String,
 }
 
-/// When a daemon may be restarted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RestartWhen {
-    /// At once; running builds are cut.
-    #[default]
-    Now,
-    /// When its Info shows no session, which Earthly's daemon tells.
-    Idle,
-}
-
-/// A client.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClientEntry {
-    /// How long its certificate lives.
-    #[serde(with = "text")]
-    pub lifetime: Lifetime,
-    /// Who renews it.
-    #[serde(skip_serializing_if = "is_default")]
-    pub renew: Renewal,
-}
-
-impl Default for ClientEntry {
-    fn default() -> ClientEntry {
-        ClientEntry { lifetime: CLIENT_LIFETIME, renew: Renewal::default() }
-    }
-}
-
-/// Who renews a client whose key was made elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Renewal {
-    /// Somebody asks for it.
-    #[default]
-    Manual,
-    /// It is renewed when it is due.
-    Auto,
-}
-
 impl Inventory {
-    /// Reads kitcert.yaml; `path` is for messages.
+    /// Reads `kitcert.yaml`. Lifetimes that are left out are those of the profile; an endpoint that
+    /// is left out is the first host that can be dialled, on port 8372.
     ///
     /// # Errors
-    /// Text that is no YAML, keys that are not known, values that are none, another version: with
-    /// the line.
+    /// What is no YAML, a key that is unknown or stands twice (a misspelt key must not pass for a
+    /// default), a value that is not what its key asks for, and a version other than 1. The
+    /// failure names the line.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
-        let wrong = |found: String| {
-            Failure::new("reading", path.display())
-                .expected("what the manual says of kitcert.yaml, version 1")
-                .found(found)
-                .hint(format!("edit {}", path.display()))
-        };
-        let text = std::str::from_utf8(bytes).map_err(|_| wrong("bytes that are no text".to_owned()))?;
-        let file: InventoryFile = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if file.version != VERSION {
-            return Err(wrong(format!("version {}", file.version)));
-        }
-        let daemons = file.daemons.unwrap_or_default().into_iter().map(|(name, daemon)| {
-            let entry = daemon.entry().map_err(|found| wrong(format!("daemon {name}: {found}")))?;
-            Ok((name.0, entry))
-        });
-        Ok(Inventory {
-            authority: file.ca.unwrap_or_default(),
-            daemons: daemons.collect::<Result<_, Failure>>()?,
-            clients: file
-                .clients
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(name, client)| (name.0, client.unwrap_or_default()))
-                .collect(),
-        })
+        inventory_text::parse(bytes, path)
     }
 
-    /// A new kitcert.yaml, with what a person needs to know to edit it.
+    /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = format!("{HEADER}version: {VERSION}\nca: {}\n", flow(&self.authority));
-        text.push_str("daemons:\n");
-        for (name, daemon) in &self.daemons {
-            text.push_str(&daemon_lines(name, daemon, "\n", "  "));
-        }
-        text.push_str("clients:");
-        text.push_str(if self.clients.is_empty() { " {}\n" } else { "\n" });
-        for (name, client) in &self.clients {
-            text.push_str(&client_line(name, client, "\n", "  "));
-        }
-        text
-    }
-}
-
-/// The lines of a daemon, as it stands below `daemons:`.
-pub(super) fn daemon_lines(
-    name: &IdentityName,
-    daemon: &DaemonEntry,
-    line_end: &str,
-    indent: &str,
-) -> String {
-    let hosts = daemon.hosts.iter().map(|host| scalar(&host.to_string())).collect::<Vec<_>>().join(", ");
-    let mut lines = vec![
-        format!("{indent}{}:", scalar(name.as_str())),
-        format!("{indent}{indent}hosts: [{hosts}]"),
-        format!("{indent}{indent}endpoint: {}", scalar(&daemon.endpoint.to_string())),
-        format!("{indent}{indent}lifetime: {}", daemon.lifetime),
-    ];
-    if let Some(install) = &daemon.install {
-        lines.push(install_line(install, &indent.repeat(2)));
-    }
-    lines.into_iter().map(|line| line + line_end).collect()
-}
-
-/// The line that says where a daemon is installed.
-pub(super) fn install_line(install: &InstallEntry, indent: &str) -> String {
-    format!("{indent}install: {}", flow(install))
-}
-
-/// The line of a client, as it stands below `clients:`.
-pub(super) fn client_line(name: &IdentityName, client: &ClientEntry, line_end: &str, indent: &str) -> String {
-    format!("{indent}{}: {}{line_end}", scalar(name.as_str()), flow(client))
-}
-
-/// A value as `{key: value, …}` on one line.
-fn flow(value: &impl Serialize) -> String {
-    let Ok(serde_yaml::Value::Mapping(members)) = serde_yaml::to_value(value) else { return "{}".to_owned() };
-    let member = |(key, value): (&serde_yaml::Value, &serde_yaml::Value)| {
-        format!("{}: {}", key.as_str().unwrap_or_default(), scalar(value.as_str().unwrap_or_default()))
-    };
-    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
-}
-
-/// A text as a scalar that means itself also within `[…]` and `{…}`: plain where YAML cannot
-/// take it for anything else, in double quotes (a JSON string) otherwise.
-fn scalar(text: &str) -> String {
-    let plain_character = |character: char| character.is_ascii_alphanumeric() || "-_./ ".contains(character);
-    let begins_well =
-        text.starts_with(|character: char| character.is_ascii_alphanumeric() || character == '/');
-    let is_text =
-        || serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|value| value.as_str() == Some(text));
-    let is_url = text.starts_with("tcp://") && !text.contains('[');
-    let plain =
-        text.chars().all(plain_character) || (is_url && text.chars().all(|c| plain_character(c) || c == ':'));
-    // YAML 1.1, which Go's readers still follow here and there, has more words for true and false.
-    let word = ["y", "n", "yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str());
-    if plain && begins_well && !word && !text.ends_with(' ') && is_text() {
-        return text.to_owned();
-    }
-    serde_json::Value::from(text).to_string()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InventoryFile {
-    version: u32,
-    ca: Option<AuthorityPolicy>,
-    daemons: Option<BTreeMap<Name, DaemonFile>>,
-    clients: Option<BTreeMap<Name, Option<ClientEntry>>>,
-}
-
-/// A name as a key.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Name(IdentityName);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
-        text::deserialize(deserializer).map(Name)
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DaemonFile {
-    hosts: Vec<Text<SubjectAltName>>,
-    endpoint: Option<Text<Endpoint>>,
-    lifetime: Option<Text<Lifetime>>,
-    install: Option<InstallEntry>,
-    #[serde(default)]
-    restart: Vec<String>,
-    #[serde(default)]
-    restart_when: RestartWhen,
-}
-
-impl DaemonFile {
-    fn entry(self) -> Result<DaemonEntry, String> {
-        let hosts: Vec<SubjectAltName> = self.hosts.into_iter().map(|host| host.0).collect();
-        let first = hosts.first().cloned().ok_or("no hosts")?;
-        Ok(DaemonEntry {
-            endpoint: self
-                .endpoint
-                .map_or_else(|| Endpoint::new(first, Endpoint::DEFAULT_PORT), |endpoint| endpoint.0),
-            hosts,
-            lifetime: self.lifetime.map_or(DAEMON_LIFETIME, |lifetime| lifetime.0),
-            install: self.install,
-            restart: self.restart,
-            restart_when: self.restart_when,
-        })
-    }
-}
-
-/// A value that is read from text.
-struct Text<T>(T);
-
-impl<'de, T: FromStr<Err = Failure>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<T>, D::Error> {
-        text::deserialize(deserializer).map(Text)
+        inventory_text::render(self)
     }
 }
 
 impl Owner {
-    /// The user, a name or a number.
+    /// The user's name or number.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The group, a name or a number.
+    /// The group's name or number.
     #[must_use]
     pub fn group(&self) -> &str {
         &self.group
@@ -325,12 +136,16 @@ impl FromStr for Owner {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Owner, Failure> {
+        let is_name = |name: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte);
+            !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
+        };
         match text.split_once(':') {
-            Some((user, group)) if !user.is_empty() && !group.is_empty() && !group.contains(':') => {
+            Some((user, group)) if is_name(user) && is_name(group) => {
                 Ok(Owner { user: user.to_owned(), group: group.to_owned() })
             }
             _ => Err(Failure::new("reading the owner", format!("{text:?}"))
-                .expected("USER:GROUP, such as 1000:1000")
+                .expected("user:group, names or numbers, such as root:docker or 1000:1000")
                 .found("something else")
                 .exit(ExitCode::Usage)),
         }
@@ -343,49 +158,52 @@ impl fmt::Display for Owner {
     }
 }
 
-impl Serialize for Owner {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        text::serialize(self, serializer)
+impl RestartWhen {
+    /// Every value, the default first.
+    pub const ALL: [RestartWhen; 2] = [RestartWhen::Now, RestartWhen::Idle];
+
+    /// The word for it in kitcert.yaml.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RestartWhen::Now => "now",
+            RestartWhen::Idle => "idle",
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Owner {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Owner, D::Error> {
-        text::deserialize(deserializer)
+impl Renewal {
+    /// Every value, the default first.
+    pub const ALL: [Renewal; 2] = [Renewal::Manual, Renewal::Auto];
+
+    /// The word for it in kitcert.yaml.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Renewal::Manual => "manual",
+            Renewal::Auto => "auto",
+        }
     }
 }
 
-fn texts<S: Serializer>(values: &[SubjectAltName], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(values.iter().map(ToString::to_string))
-}
+impl FromStr for RestartWhen {
+    type Err = Failure;
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-/// Values that are text in the file and a type here.
-mod text {
-    use super::{Deserialize, Deserializer, Failure, FromStr, Serializer, fmt};
-    use serde::de::Error as _;
-
-    pub fn serialize<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub fn deserialize<'de, T: FromStr<Err = Failure>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|failure: Failure| {
-            D::Error::custom(format!("{text:?}, where {} was expected", failure.what_was_expected()))
-        })
+    fn from_str(text: &str) -> Result<RestartWhen, Failure> {
+        let word = RestartWhen::ALL.into_iter().find(|word| word.as_str() == text);
+        word.ok_or_else(|| another_word("when to restart", text, "now or idle"))
     }
 }
 
-const VERSION: u32 = 1;
+impl FromStr for Renewal {
+    type Err = Failure;
 
-const HEADER: &str = "\
-# What should exist. Commands edit this file and keep your comments; you may edit it too:
-# `kitcert issue` brings the disk to what it says. Durations: 10y (of 365 days), 397d, 12h.
-# A daemon may also say   restart: [docker, restart, earthly-buildkitd]
-";
+    fn from_str(text: &str) -> Result<Renewal, Failure> {
+        let word = Renewal::ALL.into_iter().find(|word| word.as_str() == text);
+        word.ok_or_else(|| another_word("who renews", text, "manual or auto"))
+    }
+}
+
+fn another_word(what: &str, text: &str, expected: &str) -> Failure {
+    Failure::new(format!("reading {what}"), format!("{text:?}")).expected(expected).found("another word")
+}

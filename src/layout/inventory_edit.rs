@@ -1,51 +1,109 @@
-//! kitcert.yaml, edited in place: lines are put in, and every byte of a person's stays.
+//! `kitcert.yaml`, edited in place.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::inventory::{
-    ClientEntry, DaemonEntry, InstallEntry, Inventory, client_line, daemon_lines, install_line,
-};
+use super::inventory::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
+use super::inventory_text::{client_node, daemon_node, install_fields, named};
+use super::yaml_document::Document;
+use super::yaml_edit::{Position, set_at};
+use super::yaml_text::{Fields, Node, lines};
 use crate::model::{Failure, IdentityName};
 
-/// A change of kitcert.yaml.
-#[derive(Clone, Debug)]
+/// One change of `kitcert.yaml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InventoryChange {
-    /// One more daemon.
+    /// A daemon that is not there yet.
     AddDaemon(IdentityName, DaemonEntry),
-    /// More clients, however many, in one edit.
+    /// Clients that are not there yet.
     AddClients(Vec<(IdentityName, ClientEntry)>),
-    /// Where a daemon is installed.
+    /// Where a daemon that is there is installed.
     SetInstall(IdentityName, InstallEntry),
 }
 
-/// Edits kitcert.yaml and reads the result again: it must say exactly what it said before and
-/// the changes. `path` is for messages.
+/// The text of `kitcert.yaml` after some changes. Every octet that is not part of a change stays:
+/// comments, quotes, order, line ends. What is there already as it should be is left alone.
 ///
 /// # Errors
-/// A file that cannot be read, or that is written in a way that the edit does not understand: the
-/// failure has the lines to add by hand.
+/// A file that [`Inventory::parse`] refuses; a change that contradicts what is there; and a text
+/// that cannot be edited so that the result says exactly what it should: the failure's hint has
+/// the lines to add by hand.
 pub fn edit_inventory(text: &[u8], path: &Path, changes: &[InventoryChange]) -> Result<Vec<u8>, Failure> {
     let mut expected = Inventory::parse(text, path)?;
-    let mut edited = String::from_utf8_lossy(text).into_owned();
+    let mut steps = Vec::new();
     for change in changes {
-        let lines = Layout::of(&edited).lines_of(change);
-        let by_hand = || {
-            Failure::new("editing", path.display())
-                .expected(format!("a block that these lines can be added to:\n{}", lines.trim_end()))
-                .found("one that is written in another way")
-                .hint(format!("edit {}, then the same command again", path.display()))
-        };
-        edited = apply(&edited, change, &lines).ok_or_else(by_hand)?;
-        expect(&mut expected, change);
-        if Inventory::parse(edited.as_bytes(), path).ok().as_ref() != Some(&expected) {
-            return Err(by_hand());
-        }
+        let step = step(&expected, change, path)?;
+        apply(&mut expected, change);
+        steps.extend(step);
     }
-    Ok(edited.into_bytes())
+    let mut edited = text.to_vec();
+    for step in &steps {
+        let document = Document::parse(&edited, path)?;
+        let keys: Vec<&str> = step.path.iter().map(String::as_str).collect();
+        let after = set_at(&document, &keys, &step.fields, Position::Last);
+        edited = after.ok_or_else(|| by_hand(path, &steps))?.into_bytes();
+    }
+    match Inventory::parse(&edited, path) {
+        Ok(inventory) if inventory == expected => Ok(edited),
+        _ => Err(by_hand(path, &steps)),
+    }
 }
 
-fn expect(inventory: &mut Inventory, change: &InventoryChange) {
+/// Fields that are set in the mapping at a path.
+struct Step {
+    path: Vec<String>,
+    fields: Fields,
+}
+
+/// What a change means for the text; None if it is there already.
+fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<Option<Step>, Failure> {
+    let differs = |kind: &str, name: &IdentityName| {
+        Failure::new(format!("adding the {kind} {name} to"), path.display())
+            .expected("no such entry, or the same")
+            .found("another of that name")
+    };
+    let (section, fields) = match change {
+        InventoryChange::AddDaemon(name, daemon) => match inventory.daemons.get(name) {
+            Some(there) if there != daemon => return Err(differs("daemon", name)),
+            Some(_) => return Ok(None),
+            None => (vec!["daemons"], vec![named(name, daemon_node(daemon))]),
+        },
+        InventoryChange::AddClients(clients) => {
+            let mut added = BTreeMap::new();
+            let mut fields = Vec::new();
+            for (name, client) in clients {
+                match inventory.clients.get(name).or_else(|| added.get(name).copied()) {
+                    Some(there) if there != client => return Err(differs("client", name)),
+                    Some(_) => {}
+                    None => {
+                        fields.push(named(name, client_node(client)));
+                        added.insert(name, client);
+                    }
+                }
+            }
+            (vec!["clients"], fields)
+        }
+        InventoryChange::SetInstall(name, install) => match inventory.daemons.get(name) {
+            None => {
+                return Err(Failure::new("setting the place of", name)
+                    .expected(format!("a daemon of that name in {}", path.display()))
+                    .found("none"));
+            }
+            Some(daemon) if daemon.install.as_ref() == Some(install) => return Ok(None),
+            Some(daemon) if daemon.install.is_some() => {
+                (vec!["daemons", name.as_str(), "install"], install_fields(install))
+            }
+            Some(_) => {
+                let install = ("install".to_owned(), Node::Inline(install_fields(install)));
+                (vec!["daemons", name.as_str()], vec![install])
+            }
+        },
+    };
+    let path = section.into_iter().map(str::to_owned).collect();
+    Ok((!fields.is_empty()).then_some(Step { path, fields }))
+}
+
+fn apply(inventory: &mut Inventory, change: &InventoryChange) {
     match change {
         InventoryChange::AddDaemon(name, daemon) => {
             inventory.daemons.insert(name.clone(), daemon.clone());
@@ -59,218 +117,180 @@ fn expect(inventory: &mut Inventory, change: &InventoryChange) {
     }
 }
 
-/// How the file at hand is written.
-struct Layout {
-    line_end: &'static str,
+fn by_hand(path: &Path, steps: &[Step]) -> Failure {
+    let fields = steps.iter().map(|step| {
+        let shown = step.fields.iter().take(LINES_SHOWN).cloned().collect();
+        step.path.iter().rev().fold(shown, |inner: Fields, key| vec![(key.clone(), Node::Nested(inner))])
+    });
+    let text: String = fields.map(|fields| lines(&fields, 0, 2)).collect();
+    let left: usize = steps.iter().map(|step| step.fields.len().saturating_sub(LINES_SHOWN)).sum();
+    let more = if left == 0 { String::new() } else { format!("… and {left} more like these\n") };
+    Failure::new("editing", path.display())
+        .expected("a form that can be edited safely")
+        .found("one that cannot; the file is as it was")
+        .hint(
+            format!("{} {}   # so that it says:\n{text}{more}", "${EDITOR:-vi}", path.display())
+                .trim_end()
+                .to_owned(),
+        )
 }
 
-impl Layout {
-    fn of(text: &str) -> Layout {
-        let crlf = text.find('\n').is_some_and(|at| text[..at].ends_with('\r'));
-        Layout { line_end: if crlf { "\r\n" } else { "\n" } }
-    }
-
-    fn lines_of(&self, change: &InventoryChange) -> String {
-        match change {
-            InventoryChange::AddDaemon(name, daemon) => daemon_lines(name, daemon, self.line_end, INDENT),
-            InventoryChange::AddClients(clients) => clients
-                .iter()
-                .map(|(name, client)| client_line(name, client, self.line_end, INDENT))
-                .collect(),
-            InventoryChange::SetInstall(_, install) => {
-                install_line(install, &INDENT.repeat(2)) + self.line_end
-            }
-        }
-    }
-}
-
-fn apply(text: &str, change: &InventoryChange, lines: &str) -> Option<String> {
-    match change {
-        InventoryChange::AddDaemon(..) => add_to_section(text, "daemons", lines),
-        InventoryChange::AddClients(_) => add_to_section(text, "clients", lines),
-        InventoryChange::SetInstall(name, _) => set_install(text, name, lines),
-    }
-}
-
-/// Puts lines at the end of a section, which is begun at the end of the file where it is missing.
-fn add_to_section(text: &str, section: &str, lines: &str) -> Option<String> {
-    let line_end = Layout::of(text).line_end;
-    let Some(block) = block(text, 0..text.len(), section, "") else {
-        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { line_end };
-        return Some(format!("{text}{gap}{section}:{line_end}{lines}"));
-    };
-    let head = &text[block.head.clone()];
-    let value = head.split_once(':')?.1;
-    let without_comment = value.split(" #").next().unwrap_or_default().trim();
-    let head = match without_comment {
-        "" => head.to_owned(),
-        "{}" | "null" | "~" => head.replacen(&format!(" {without_comment}"), "", 1),
-        _ => return None,
-    };
-    let indented = reindent(lines, &block.indent);
-    let body = &text[block.body.clone()];
-    let gap = if body.ends_with('\n') || (body.is_empty() && head.ends_with('\n')) { "" } else { line_end };
-    Some(format!("{}{head}{body}{gap}{indented}{}", &text[..block.head.start], &text[block.body.end..]))
-}
-
-/// Replaces a daemon's `install:` line, or puts one behind its others.
-fn set_install(text: &str, name: &IdentityName, line: &str) -> Option<String> {
-    let daemons = block(text, 0..text.len(), "daemons", "")?;
-    let daemon = block(text, daemons.body.clone(), name.as_str(), &daemons.indent)?;
-    if !text[daemon.head.clone()].trim_end().ends_with(':') {
-        return None;
-    }
-    let line = reindent_to(line, &daemon.indent);
-    match block(text, daemon.body.clone(), "install", &daemon.indent) {
-        Some(install) if install.body.is_empty() => {
-            Some(format!("{}{line}{}", &text[..install.head.start], &text[install.head.end..]))
-        }
-        Some(_) => None,
-        None => {
-            let gap = if text[..daemon.body.end].ends_with('\n') { "" } else { Layout::of(text).line_end };
-            Some(format!("{}{gap}{line}{}", &text[..daemon.body.end], &text[daemon.body.end..]))
-        }
-    }
-}
-
-/// A key of a block mapping, and the lines below it.
-#[derive(Clone)]
-struct Block {
-    /// The line of the key.
-    head: Range<usize>,
-    /// The lines that are indented more than the key, without blank lines and comments that
-    /// follow the last of them.
-    body: Range<usize>,
-    /// The indentation of the first of those lines; two blanks more than the key's where there
-    /// is none.
-    indent: String,
-}
-
-fn block(text: &str, within: Range<usize>, key: &str, indent: &str) -> Option<Block> {
-    let mut at = within.start;
-    let mut found: Option<Block> = None;
-    for line in text[within].split_inclusive('\n') {
-        let range = at..at + line.len();
-        at = range.end;
-        let content = line.trim_start_matches(' ');
-        let own_indent = &line[..line.len() - content.len()];
-        let blank = content.trim().is_empty() || content.starts_with('#');
-        match &mut found {
-            None if !blank && own_indent == indent && key_of(content) == Some(key) => {
-                let body = range.end..range.end;
-                found = Some(Block { head: range, body, indent: format!("{indent}{INDENT}") });
-            }
-            Some(block) if !blank && own_indent.len() <= indent.len() => return Some(block.clone()),
-            Some(block) if !blank => {
-                if block.body.is_empty() {
-                    block.indent = own_indent.to_owned();
-                }
-                block.body.end = range.end;
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The key of a line such as `ana: {…}` or `"on": {…}`.
-fn key_of(content: &str) -> Option<&str> {
-    let key = content.split_once(':')?.0.trim_end();
-    Some(key.trim_matches(|quote| quote == '"' || quote == '\''))
-}
-
-/// The lines of a change, which are written with two blanks a level, in the indentation of the
-/// block that they join.
-fn reindent(lines: &str, indent: &str) -> String {
-    if indent == INDENT {
-        return lines.to_owned();
-    }
-    lines
-        .split_inclusive('\n')
-        .map(|line| format!("{indent}{}", line.strip_prefix(INDENT).unwrap_or(line)))
-        .collect()
-}
-
-fn reindent_to(line: &str, indent: &str) -> String {
-    format!("{indent}{}", line.trim_start_matches(' '))
-}
-
-const INDENT: &str = "  ";
+/// How many lines of a change are shown that must be made by hand.
+const LINES_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{DaemonLayout, Renewal, RestartWhen};
+    use crate::model::{Endpoint, Lifetime};
+
+    const PATH: &str = "kitcert.yaml";
 
     fn edit(text: &str, changes: &[InventoryChange]) -> Result<String, Failure> {
-        edit_inventory(text.as_bytes(), Path::new("kitcert.yaml"), changes)
+        edit_inventory(text.as_bytes(), Path::new(PATH), changes)
             .map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
-    fn client(name: &str) -> InventoryChange {
-        InventoryChange::AddClients(vec![(name.parse().unwrap(), ClientEntry::default())])
+    fn client(name: &str, days: u32) -> (IdentityName, ClientEntry) {
+        (name.parse().unwrap(), ClientEntry { lifetime: Lifetime::days(days), renew: Renewal::Manual })
     }
 
-    fn install() -> InstallEntry {
-        InstallEntry { layout: Default::default(), root: "/srv/b".into(), owner: None }
+    fn add_client(name: &str) -> [InventoryChange; 1] {
+        [InventoryChange::AddClients(vec![client(name, 90)])]
+    }
+
+    fn daemon() -> DaemonEntry {
+        DaemonEntry {
+            hosts: vec!["b.example".parse().unwrap(), "::1".parse().unwrap()],
+            endpoint: Endpoint::new("b.example".parse().unwrap(), 8372),
+            lifetime: Lifetime::days(397),
+            install: None,
+            restart: Vec::new(),
+            restart_when: RestartWhen::Now,
+        }
+    }
+
+    fn install(root: &str) -> InstallEntry {
+        InstallEntry { layout: DaemonLayout::Earthly, root: root.into(), owner: None }
     }
 
     #[test]
-    fn a_client_is_added_wherever_the_section_stands_and_however_it_is_empty() {
-        for (text, expected) in [
-            ("version: 1\n", "version: 1\nclients:\n  bob: {lifetime: 90d}\n"),
-            ("version: 1", "version: 1\nclients:\n  bob: {lifetime: 90d}\n"),
-            ("version: 1\nclients:\n", "version: 1\nclients:\n  bob: {lifetime: 90d}\n"),
-            ("version: 1\nclients: {} # nobody\n", "version: 1\nclients: # nobody\n  bob: {lifetime: 90d}\n"),
+    fn a_client_is_added_below_the_last_and_nothing_else_moves() {
+        for (before, after) in [
             (
-                "version: 1\nclients: # people\n    ana: {lifetime: 90d} # ana\n\n# end\ndaemons:\n",
-                "version: 1\nclients: # people\n    ana: {lifetime: 90d} # ana\n    bob: {lifetime: 90d}\n\n# end\ndaemons:\n",
+                "version: 1 # one\nclients:\n    bob: {lifetime: '7d'}  # two\n    # three\n\nca: {}\n",
+                "version: 1 # one\nclients:\n    bob: {lifetime: '7d'}  # two\n    ana: {lifetime: 90d}\n    # three\n\nca: {}\n",
             ),
+            ("version: 1\nclients:\n", "version: 1\nclients:\n  ana: {lifetime: 90d}\n"),
+            ("version: 1\nclients: # none\n", "version: 1\nclients: # none\n  ana: {lifetime: 90d}\n"),
+            ("version: 1\nclients: {} # none\n", "version: 1\nclients: # none\n  ana: {lifetime: 90d}\n"),
+            ("version: 1\nclients: ~\n", "version: 1\nclients:\n  ana: {lifetime: 90d}\n"),
+            ("version: 1\n# end\n", "version: 1\n# end\nclients:\n  ana: {lifetime: 90d}\n"),
+            ("version: 1", "version: 1\nclients:\n  ana: {lifetime: 90d}"),
             (
-                "version: 1\r\nclients:\r\n  ana:\r\n",
-                "version: 1\r\nclients:\r\n  ana:\r\n  bob: {lifetime: 90d}\r\n",
+                "version: 1\r\nclients:\r\n  bob:\r\nca: {}\r\n",
+                "version: 1\r\nclients:\r\n  bob:\r\n  ana: {lifetime: 90d}\r\nca: {}\r\n",
             ),
-            ("version: 1\nclients:\n  ana:", "version: 1\nclients:\n  ana:\n  bob: {lifetime: 90d}\n"),
+            ("version: 1\nclients: {bob: {}}\n", "version: 1\nclients: {bob: {}, ana: {lifetime: 90d}}\n"),
+            ("{version: 1, clients: {}}\n", "{version: 1, clients: {ana: {lifetime: 90d}}}\n"),
+            ("{version: 1}\n", "{version: 1, clients: {ana: {lifetime: 90d}}}\n"),
+            (
+                "version: 1\nclients:\n  bob:\n    lifetime: 7d\n    # his\n  # all\n",
+                "version: 1\nclients:\n  bob:\n    lifetime: 7d\n  ana: {lifetime: 90d}\n    # his\n  # all\n",
+            ),
+            ("---\nversion: 1\n...\n", "---\nversion: 1\nclients:\n  ana: {lifetime: 90d}\n...\n"),
+            ("\u{feff}version: 1\n", "\u{feff}version: 1\nclients:\n  ana: {lifetime: 90d}\n"),
         ] {
-            assert_eq!(edit(text, &[client("bob")]).unwrap(), expected);
+            assert_eq!(edit(before, &add_client("ana")).unwrap(), after);
         }
     }
 
     #[test]
-    fn what_is_written_in_another_way_is_refused_with_the_lines_to_add() {
-        let failure = edit("version: 1\nclients: {ana: {lifetime: 90d}}\n", &[client("bob")]).unwrap_err();
-        assert!(failure.what_was_expected().contains("bob: {lifetime: 90d}"), "{failure}");
+    fn what_is_there_already_changes_nothing() {
+        let text = "version: 1\ndaemons:\n  b: {hosts: [b.example, '::1'], install: {layout: earthly, root: /}}\nclients:\n  ana:\n";
+        assert_eq!(edit(text, &add_client("ana")).unwrap(), text);
+        let set = InventoryChange::SetInstall("b".parse().unwrap(), install("/"));
+        assert_eq!(edit(text, &[set]).unwrap(), text);
+        let mut there = daemon();
+        there.install = Some(install("/"));
+        assert_eq!(edit(text, &[InventoryChange::AddDaemon("b".parse().unwrap(), there)]).unwrap(), text);
     }
 
     #[test]
-    fn a_daemon_learns_where_it_is_installed_and_forgets_where_it_was() {
-        let text = "version: 1\ndaemons:\n  b: # main\n    hosts: [b.example] # name\n  c:\n    hosts: [c.example]\n";
-        let once = edit(text, &[InventoryChange::SetInstall("b".parse().unwrap(), install())]).unwrap_err();
-        assert!(once.what_was_expected().contains("install:"));
-        let text = text.replace(" # main", "");
-        let once = edit(&text, &[InventoryChange::SetInstall("b".parse().unwrap(), install())]).unwrap();
-        assert!(once.contains("# name\n    install: {layout: earthly, root: /srv/b}\n  c:"), "{once}");
-        let again = edit(&once, &[InventoryChange::SetInstall("b".parse().unwrap(), install())]).unwrap();
-        assert_eq!(once, again);
-    }
-
-    #[test]
-    fn what_is_rendered_is_read_again() {
-        let text = "version: 1\nca: {name: 'Acme, \"builders\"', lifetime: 5y, key: ed25519}\ndaemons:\n  on:\n    hosts: ['::1', '*.b.example', 10.0.0.5, 1e3.example]\n    endpoint: tcp://[::1]:8372\nclients:\n  \"7\": {renew: auto}\n  \"null\":\n  1e3:\n  0x1f:\n  1.5:\n";
-        let inventory = Inventory::parse(text.as_bytes(), Path::new("k")).unwrap();
-        let rendered = inventory.render();
-        assert_eq!(Inventory::parse(rendered.as_bytes(), Path::new("k")).unwrap(), inventory, "{rendered}");
-    }
-
-    #[test]
-    fn a_misspelt_key_is_an_error() {
-        for text in [
-            "version: 2\n",
-            "version: 1\nclinets: {}\n",
-            "version: 1\nclients:\n  ana: {lifetme: 1d}\n",
-            "",
-            "- a\n",
+    fn a_contradiction_is_refused() {
+        let text = "version: 1\ndaemons:\n  b: {hosts: [b]}\nclients:\n  ana: {lifetime: 7d}\n";
+        let twice = InventoryChange::AddClients(vec![client("eve", 1), client("eve", 2)]);
+        for change in [
+            InventoryChange::AddClients(vec![client("ana", 90)]),
+            twice,
+            InventoryChange::AddDaemon("b".parse().unwrap(), daemon()),
+            InventoryChange::SetInstall("other".parse().unwrap(), install("/")),
         ] {
-            assert!(Inventory::parse(text.as_bytes(), Path::new("k")).is_err(), "{text}");
+            assert!(edit(text, std::slice::from_ref(&change)).is_err(), "{change:?}");
         }
+    }
+
+    #[test]
+    fn a_daemon_and_its_place_are_written_as_the_rest_is() {
+        let name: IdentityName = "b".parse().unwrap();
+        let changes = [
+            InventoryChange::AddDaemon(name.clone(), daemon()),
+            InventoryChange::SetInstall(name, install("/srv/my builder")),
+        ];
+        let edited = edit("version: 1\nclients:\n    ana:\n", &changes).unwrap();
+        assert_eq!(
+            edited,
+            "version: 1\nclients:\n    ana:\ndaemons:\n    b:\n        hosts: [b.example, '::1']\n        \
+             endpoint: tcp://b.example:8372\n        lifetime: 397d\n        \
+             install: {layout: earthly, root: /srv/my builder}\n"
+        );
+    }
+
+    #[test]
+    fn another_place_replaces_the_values_alone() {
+        let set = |root: &str| [InventoryChange::SetInstall("b".parse().unwrap(), install(root))];
+        for (before, after) in [
+            (
+                "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    install:\n      layout: buildkit # old\n      root: \"/a\" # here\n",
+                "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    install:\n      layout: earthly # old\n      root: \"/srv\" # here\n",
+            ),
+            (
+                "version: 1\ndaemons: {b: {hosts: [b], install: {layout: earthly}}}\n",
+                "version: 1\ndaemons: {b: {hosts: [b], install: {layout: earthly, root: /srv}}}\n",
+            ),
+            (
+                "version: 1\ndaemons:\n  b: {hosts: [b]}\n",
+                "version: 1\ndaemons:\n  b: {hosts: [b], install: {layout: earthly, root: /srv}}\n",
+            ),
+        ] {
+            assert_eq!(edit(before, &set("/srv")).unwrap(), after);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_edited_is_left_with_the_lines_to_add() {
+        let names: Vec<_> = (0..7).map(|number| client(&format!("c{number}"), 7)).collect();
+        let text = "version: 1\nclients: &all\n  ? bob\n  : {}\n";
+        let failure = edit(text, &[InventoryChange::AddClients(names)]).unwrap_err();
+        let hint = failure.command_to_try().unwrap();
+        assert!(hint.contains("clients:\n  c0: {lifetime: 7d}\n"), "{hint}");
+        assert!(hint.ends_with("… and 2 more like these"), "{hint}");
+    }
+
+    #[test]
+    fn an_aliased_section_is_not_grown_behind_its_others_back() {
+        let text = "version: 1\ndaemons:\n  a: &a\n    hosts: [a]\n  b: *a\n";
+        let set = |name: &str| [InventoryChange::SetInstall(name.parse().unwrap(), install("/"))];
+        assert!(edit(text, &set("a")).is_err());
+        assert!(edit(text, &set("b")).is_err());
+    }
+
+    #[test]
+    fn ten_thousand_clients_are_one_edit() {
+        let names: Vec<_> = (0..10_000).map(|number| client(&format!("c{number}"), 7)).collect();
+        let before = "version: 1\nclients:\n  ana: {} # first\n";
+        let edited = edit(before, &[InventoryChange::AddClients(names)]).unwrap();
+        assert!(edited.starts_with(before));
+        assert_eq!(edited.lines().count(), 10_003);
     }
 }

@@ -1,176 +1,228 @@
-//! How a daemon is started with the files that were installed.
+//! How a daemon is started with the files that are installed for it.
 
 use std::path::Path;
 
-use super::daemon_layout::DaemonLayout;
-use crate::model::{Failure, IdentityName};
+use super::DaemonLayout;
+use super::command_line::{csv_field, shell_line};
+use crate::model::{Endpoint, Failure, IdentityName};
 
-/// A command, word by word.
+/// The command that starts a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartCommand {
-    /// Its words, the program first.
+    /// The program and its arguments.
     pub arguments: Vec<String>,
+    /// The arguments that begin a line when it is shown on several.
+    line_starts: Vec<usize>,
 }
 
 impl StartCommand {
-    /// The command as a shell reads it, on lines of its own for each part, words with anything
-    /// that a shell would take apart in single quotes.
+    /// The command on one line, quoted for a POSIX shell.
     #[must_use]
     pub fn rendered(&self) -> String {
-        let mut text = String::new();
-        for (position, word) in self.arguments.iter().enumerate() {
-            let opens_line = position > 0 && word.starts_with("--");
-            text.push_str(match (position, opens_line) {
-                (0, _) => "",
-                (_, true) => " \\\n            ",
-                (_, false) => " ",
-            });
-            text.push_str(&quoted(word));
-        }
-        text
+        shell_line(&self.arguments)
+    }
+
+    /// The command on several lines, each but the last ending in ` \`.
+    #[must_use]
+    pub fn rendered_lines(&self) -> String {
+        let ends = self.line_starts.iter().skip(1).copied().chain([self.arguments.len()]);
+        let lines =
+            self.line_starts.iter().zip(ends).map(|(start, end)| shell_line(&self.arguments[*start..end]));
+        lines.collect::<Vec<_>>().join(" \\\n  ")
     }
 }
 
-/// The `docker run` line of a daemon whose files are installed under `root`.
+/// The `docker run` that starts a daemon whose files are installed below `root`, an absolute path,
+/// and publishes `port`, and no other.
 ///
-/// Each file is mounted by itself, read-only, with `--mount`: `-v` would make a directory of a
-/// file that is missing. Only the TLS port is published: 8371 (the registry) and 6060 (profiling)
-/// ask nobody for a certificate.
+/// Each file is a mount of its own: `--mount` refuses a file that is missing, where `-v` would
+/// make a directory of that name, and Docker follows the links anew at each restart. The
+/// container's host name is the daemon's, by which BuildKit calls its workers.
 ///
 /// # Errors
-/// A root that docker's `--mount` cannot name.
+/// A root that is relative, or no UTF-8, which no argument of Docker can hold.
 pub fn start_command(
     layout: DaemonLayout,
     root: &Path,
-    name: &IdentityName,
+    daemon: &IdentityName,
     port: u16,
 ) -> Result<StartCommand, Failure> {
-    let mut words = [
-        "docker",
-        "run",
-        "-d",
-        "--name",
-        &container(layout, name),
-        "--restart",
-        "unless-stopped",
-        "--privileged",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    words.extend(["--publish".to_owned(), format!("{port}:{CONTAINER_PORT}")]);
+    let failure = |found: &str| {
+        Failure::new("writing the start command for", root.display())
+            .expected("an absolute path in UTF-8")
+            .found(found)
+    };
+    if !root.is_absolute() {
+        return Err(failure("a relative one"));
+    }
+    let image = Image::of(layout);
+    let mut lines: Vec<Vec<String>> = vec![
+        words(&["docker", "run", "-d", "--name", image.container]),
+        words(&["--hostname", daemon.as_str()]),
+        words(&["--restart", "unless-stopped"]),
+        words(&["--privileged"]),
+        words(&["-p", &format!("{port}:{INNER_PORT}")]),
+        words(&["--mount", &format!("type=volume,src={}-cache,dst={}", image.container, image.data)]),
+    ];
     for (path, _) in layout.links() {
-        words.extend(["--mount".to_owned(), mount(&root.join(path), path)?]);
+        let source = root.join(path);
+        let source = source.to_str().ok_or_else(|| failure("bytes that are not UTF-8"))?;
+        let source = csv_field(&format!("src={source}"));
+        lines.push(words(&["--mount", &format!("type=bind,{source},dst=/{path},readonly")]));
     }
-    let own: &[&str] = match layout {
-        DaemonLayout::Earthly => &[
-            "--env",
-            "BUILDKIT_TCP_TRANSPORT_ENABLED=true",
-            "--env",
-            "BUILDKIT_TLS_ENABLED=true",
-            "--volume",
-            "earthly-cache:/tmp/earthly",
-            "earthly/buildkitd:v0.8.16",
-        ],
-        DaemonLayout::Earthbuild => &[
-            "--env",
-            "BUILDKIT_TCP_TRANSPORT_ENABLED=true",
-            "--env",
-            "BUILDKIT_TLS_ENABLED=true",
-            "--volume",
-            "earthbuild-cache:/tmp/earthbuild",
-            "ghcr.io/earthbuild/earthbuild:buildkitd-v0.8.18",
-        ],
-        DaemonLayout::Buildkit => &[
-            "--volume",
-            "buildkit-cache:/var/lib/buildkit",
-            "moby/buildkit:v0.32.2",
-            "--addr",
-            "tcp://0.0.0.0:8372",
-            "--tlscacert",
-            "/etc/buildkit/tlsca.crt",
-            "--tlscert",
-            "/etc/buildkit/tls.crt",
-            "--tlskey",
-            "/etc/buildkit/tls.key",
-        ],
-    };
-    words.extend(own.iter().map(|word| (*word).to_owned()));
-    Ok(StartCommand { arguments: words })
+    lines.extend(image.environment.iter().map(|variable| words(&["-e", variable])));
+    lines.push(
+        std::iter::once(image.reference).chain(image.arguments.iter().copied()).map(str::to_owned).collect(),
+    );
+    let starts = lines.iter().scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some(start)
+    });
+    Ok(StartCommand { line_starts: starts.collect(), arguments: lines.concat() })
 }
 
-/// The command that restarts such a daemon; it resolves the mounted links anew.
+/// The program with its arguments that restarts the container of [`start_command`].
 #[must_use]
-pub fn restart_command(layout: DaemonLayout, name: &IdentityName) -> Vec<String> {
-    vec!["docker".to_owned(), "restart".to_owned(), container(layout, name)]
+pub fn restart_command(layout: DaemonLayout) -> Vec<String> {
+    words(&["docker", "restart", Image::of(layout).container])
 }
 
-/// `earthly-buildkitd` for the daemon called `builder`, as Earthly calls its own; another daemon
-/// has its name behind it.
-fn container(layout: DaemonLayout, name: &IdentityName) -> String {
-    let base = match layout {
-        DaemonLayout::Earthly => "earthly-buildkitd",
-        DaemonLayout::Earthbuild => "earthbuild-buildkitd",
-        DaemonLayout::Buildkit => "buildkitd",
-    };
-    if name.as_str() == "builder" { base.to_owned() } else { format!("{base}-{name}") }
+/// What is known of a daemon's image.
+struct Image {
+    reference: &'static str,
+    /// The container's name; for Earthly and EarthBuild the one that their own clients give it.
+    container: &'static str,
+    /// Where it keeps its cache.
+    data: &'static str,
+    environment: &'static [&'static str],
+    arguments: &'static [&'static str],
 }
 
-/// Docker reads the value as CSV, where a comma ends a field and a quote begins one.
-fn mount(source: &Path, destination: &str) -> Result<String, Failure> {
-    let source = source.display().to_string();
-    if source.contains(['"', '\n', '\r']) {
-        return Err(Failure::new("printing the docker line for", &source)
-            .expected("a path that docker's --mount can name")
-            .found("a quote or a line break in it"));
+impl Image {
+    fn of(layout: DaemonLayout) -> Image {
+        match layout {
+            DaemonLayout::Earthly => Image {
+                reference: "earthly/buildkitd:v0.8.16",
+                container: "earthly-buildkitd",
+                data: "/tmp/earthly",
+                environment: &TRANSPORT,
+                arguments: &[],
+            },
+            DaemonLayout::Earthbuild => Image {
+                reference: "ghcr.io/earthbuild/earthbuild:buildkitd-v0.8.18",
+                container: "earth-buildkitd",
+                data: "/tmp/earthbuild",
+                environment: &TRANSPORT,
+                arguments: &[],
+            },
+            DaemonLayout::Buildkit => Image {
+                reference: "moby/buildkit:v0.32.2",
+                container: "buildkitd",
+                data: "/var/lib/buildkit",
+                environment: &[],
+                arguments: &BUILDKIT_ARGUMENTS,
+            },
+        }
     }
-    let field = format!("src={source}");
-    let field = if field.contains(',') { format!("\"{field}\"") } else { field };
-    Ok(format!("type=bind,{field},dst=/{destination},readonly"))
 }
 
-fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=,+@%".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// The port inside every such container.
-const CONTAINER_PORT: u16 = 8372;
+/// Inside the container it is always this one, whatever is published.
+const INNER_PORT: u16 = Endpoint::DEFAULT_PORT;
+
+/// The entry script compares with exactly `true`; `1` would leave TLS off with a line in the log.
+const TRANSPORT: [&str; 2] = ["BUILDKIT_TCP_TRANSPORT_ENABLED=true", "BUILDKIT_TLS_ENABLED=true"];
+
+/// All three files: with the CA alone buildkitd would listen in plaintext, and without it let
+/// anyone in.
+const BUILDKIT_ARGUMENTS: [&str; 8] = [
+    "--addr",
+    "tcp://0.0.0.0:8372",
+    "--tlscacert",
+    "/etc/buildkit/tlsca.crt",
+    "--tlscert",
+    "/etc/buildkit/tls.crt",
+    "--tlskey",
+    "/etc/buildkit/tls.key",
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rendered(layout: DaemonLayout, root: &str) -> String {
-        start_command(layout, Path::new(root), &"builder".parse().unwrap(), 8372).unwrap().rendered()
+    fn start(layout: DaemonLayout, root: &str) -> StartCommand {
+        start_command(layout, Path::new(root), &"builder".parse().unwrap(), 9000).unwrap()
     }
 
     #[test]
-    fn every_file_is_mounted_by_itself_and_one_port_is_published() {
-        for (layout, files) in
-            [(DaemonLayout::Earthly, 3), (DaemonLayout::Earthbuild, 6), (DaemonLayout::Buildkit, 3)]
-        {
-            let text = rendered(layout, "/srv/builder");
-            assert_eq!(text.matches("--mount type=bind,src=/srv/builder/etc/").count(), files, "{text}");
-            assert_eq!(text.matches("--publish").count(), 1);
-            assert!(!text.contains("8371") && !text.contains("6060"));
+    fn each_file_is_mounted_once_where_the_daemon_reads_it() {
+        for layout in DaemonLayout::ALL {
+            let arguments = start(layout, "/srv/builder").arguments;
+            for (path, _) in layout.links() {
+                let mount = format!("type=bind,src=/srv/builder/{path},dst=/{path},readonly");
+                assert_eq!(
+                    arguments.iter().filter(|argument| **argument == mount).count(),
+                    1,
+                    "{layout} {path}"
+                );
+            }
         }
     }
 
     #[test]
-    fn a_path_that_a_shell_or_docker_would_take_apart_is_quoted() {
+    fn one_port_is_published_and_all_of_the_tls_is_on() {
+        for layout in DaemonLayout::ALL {
+            let start = start(layout, "/");
+            let published: Vec<_> = start.arguments.windows(2).filter(|pair| pair[0] == "-p").collect();
+            assert_eq!(published, [["-p", "9000:8372"]]);
+            let all = start.rendered();
+            let on = all.contains("BUILDKIT_TLS_ENABLED=true")
+                && all.contains("BUILDKIT_TCP_TRANSPORT_ENABLED=true");
+            let given = ["--tlscacert", "--tlscert", "--tlskey"].iter().all(|option| all.contains(option));
+            assert!(on || given, "{all}");
+        }
+    }
+
+    #[test]
+    fn the_paths_of_buildkits_arguments_are_those_that_are_mounted() {
+        for (path, _) in DaemonLayout::Buildkit.links() {
+            assert!(BUILDKIT_ARGUMENTS.contains(&format!("/{path}").as_str()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_blanks_commas_and_quotes_survives_shell_and_csv() {
+        let rendered = start(DaemonLayout::Earthly, "/srv/a, \"b\"").rendered();
         assert!(
-            rendered(DaemonLayout::Earthly, "/srv/my builder")
-                .contains("'type=bind,src=/srv/my builder/etc/ca.pem")
+            rendered.contains(r#"'type=bind,"src=/srv/a, ""b""/etc/ca.pem",dst=/etc/ca.pem,readonly'"#),
+            "{rendered}"
         );
-        assert!(
-            rendered(DaemonLayout::Earthly, "/srv/a,b")
-                .contains(r#"'type=bind,"src=/srv/a,b/etc/ca.pem",dst="#)
-        );
-        assert!(
-            start_command(DaemonLayout::Earthly, Path::new("/a\"b"), &"builder".parse().unwrap(), 1).is_err()
-        );
+    }
+
+    #[test]
+    fn what_docker_could_not_mount_is_refused() {
+        let name = "builder".parse().unwrap();
+        assert!(start_command(DaemonLayout::Earthly, Path::new("srv"), &name, 8372).is_err());
+    }
+
+    #[test]
+    fn several_lines_say_the_same_as_one() {
+        for layout in DaemonLayout::ALL {
+            let start = start(layout, "/srv/my builder");
+            assert_eq!(start.rendered_lines().replace(" \\\n  ", " "), start.rendered());
+            assert!(start.rendered_lines().lines().count() > 8);
+        }
+    }
+
+    #[test]
+    fn a_restart_names_the_container_that_was_started() {
+        for layout in DaemonLayout::ALL {
+            let name = restart_command(layout).pop().unwrap();
+            assert!(start(layout, "/").rendered().contains(&format!("--name {name} ")));
+        }
     }
 }

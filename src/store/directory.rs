@@ -81,9 +81,12 @@ impl Directory {
         let handle = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| self.failure("making the file", name, error))?;
         let mut file = File::from(handle);
-        let written = file
-            .write_all(bytes)
-            .map_err(|error| fault::failure_of_io("writing", &self.path.join(name), &error))
+        let written = step::allow()
+            .and_then(|()| {
+                let path = self.path.join(name);
+                file.write_all(bytes).map_err(|error| fault::failure_of_io("writing", &path, &error))
+            })
+            .and_then(|()| step::allow())
             .and_then(|()| {
                 set_access(&file, access).map_err(|error| self.failure("giving its mode to", name, error))
             });
@@ -91,7 +94,7 @@ impl Directory {
             Ok(()) => Ok(file),
             Err(failure) => {
                 // The failure that made it incomplete is the one to tell.
-                let _ = rustix::fs::unlinkat(&self.handle, name, AtFlags::empty());
+                let _ = self.remove(name);
                 Err(failure)
             }
         }

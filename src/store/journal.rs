@@ -281,5 +281,8 @@ const REMOVED: &str = ".removed-";
 const NOTE: Access = Access { mode: 0o600, owner: None };
 /// Ten million lines of a log, or as many names.
 const LARGEST_NOTE: usize = 2 << 30;
+/// Up to so many entries are made durable one by one. On a quiet ext4 one fsync costs 0.4 ms and
+/// one syncfs 0.5 to 0.9 ms whatever the number (13 files: 5.7 ms against 0.9 ms), but a syncfs
+/// also waits for what every other process has written, which a small change should not.
 #[cfg(target_os = "linux")]
 const FEW: usize = 4;

@@ -135,7 +135,7 @@ impl StateDirectory {
         let written = file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0));
         written.map_err(|error| fault::failure_of_io("writing", &path, &error))?;
         journal::recover(&self.folder)?;
-        Ok(StateLock { state: self, _file: file })
+        Ok(StateLock { state: self, file })
     }
 
     pub(super) fn folder(&self) -> &Directory {
@@ -182,8 +182,7 @@ impl StateDirectory {
 /// The right to change a state; given back when it is dropped.
 pub struct StateLock<'state> {
     state: &'state StateDirectory,
-    /// Held for the lock on it alone.
-    _file: File,
+    file: File,
 }
 
 impl StateLock<'_> {
@@ -200,6 +199,14 @@ impl StateLock<'_> {
     /// The state cannot be written.
     pub fn stage(&self) -> Result<StagedChange<'_>, Failure> {
         StagedChange::begin(self.state.folder())
+    }
+}
+
+impl Drop for StateLock<'_> {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread is just starting holds the same open
+        // file until it runs its program. Should unlocking fail, closing still does it by and by.
+        let _ = self.file.unlock();
     }
 }
 

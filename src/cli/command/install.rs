@@ -89,8 +89,8 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`
 pub(super) fn installed_line(layout: DaemonLayout, root: &Path) -> String {
-    let paths = layout.shorthand().iter().map(|path| root.join(path).display().to_string());
-    format!("installed {}    key 0600", paths.collect::<Vec<_>>().join(" "))
+    let paths: Vec<_> = layout.shorthand().iter().map(|path| root.join(path).display().to_string()).collect();
+    format!("installed {}    key 0600", paths.join(" "))
 }
 
 /// How the daemon is started with these files.
@@ -102,7 +102,9 @@ pub(super) fn start_lines(
     endpoint: &Endpoint,
 ) -> Result<Report, Failure> {
     let start = start_command(layout, root, name, endpoint.port())?;
-    Ok(report.detail("start", &start.arguments).line(format!("start:    {}", start.rendered())))
+    Ok(report
+        .detail("start", &start.arguments)
+        .line(format!("start:    {}", start.rendered_lines().replace('\n', "\n        "))))
 }
 
 fn with_plan(report: Report, installed: &Installed) -> Report {

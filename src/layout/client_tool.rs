@@ -1,0 +1,83 @@
+//! The programs that talk to a daemon, and what each calls its files and variables.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::{ExitCode, Failure};
+
+/// A program that talks to a daemon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientTool {
+    /// `earthly`, up to 0.8.17.
+    #[default]
+    Earthly,
+    /// EarthBuild's `earth`.
+    Earthbuild,
+    /// moby's `buildctl`.
+    Buildctl,
+    /// `docker buildx` with the remote driver.
+    Buildx,
+}
+
+impl ClientTool {
+    /// Every tool, the default first.
+    pub const ALL: [ClientTool; 4] =
+        [ClientTool::Earthly, ClientTool::Earthbuild, ClientTool::Buildctl, ClientTool::Buildx];
+
+    /// The word for it on a command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClientTool::Earthly => "earthly",
+            ClientTool::Earthbuild => "earthbuild",
+            ClientTool::Buildctl => "buildctl",
+            ClientTool::Buildx => "buildx",
+        }
+    }
+
+    /// The names of Earthly's kind; None for a tool that has no config.
+    pub(super) fn earthly_names(self) -> Option<EarthlyNames> {
+        match self {
+            ClientTool::Earthly => Some(EarthlyNames {
+                installation: "earthly",
+                installation_variables: &["EARTHLY_INSTALLATION_NAME"],
+                config_variables: &["EARTHLY_CONFIG"],
+                host_variable: "EARTHLY_BUILDKIT_HOST",
+            }),
+            ClientTool::Earthbuild => Some(EarthlyNames {
+                installation: "earth",
+                installation_variables: &["EARTH_INSTALLATION_NAME", "EARTHLY_INSTALLATION_NAME"],
+                config_variables: &["EARTH_CONFIG", "EARTHLY_CONFIG"],
+                host_variable: "EARTH_BUILDKIT_HOST",
+            }),
+            ClientTool::Buildctl | ClientTool::Buildx => None,
+        }
+    }
+}
+
+impl FromStr for ClientTool {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<ClientTool, Failure> {
+        ClientTool::ALL.into_iter().find(|tool| tool.as_str() == text).ok_or_else(|| {
+            Failure::new("reading the tool", format!("{text:?}"))
+                .expected("earthly, earthbuild, buildctl or buildx")
+                .found("another word")
+                .exit(ExitCode::Usage)
+        })
+    }
+}
+
+impl fmt::Display for ClientTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What Earthly and its successor call the same things. Of variables the first that is set counts.
+pub(super) struct EarthlyNames {
+    pub(super) installation: &'static str,
+    pub(super) installation_variables: &'static [&'static str],
+    pub(super) config_variables: &'static [&'static str],
+    pub(super) host_variable: &'static str,
+}

@@ -1,0 +1,378 @@
+//! The schema of `kitcert.yaml`: its text becomes an inventory, and an inventory its text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::inventory::{
+    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
+};
+use super::yaml_document::BYTE_ORDER_MARK;
+use super::yaml_text::{Fields, Node, lines};
+use crate::model::profile::{AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME};
+use crate::model::{AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName};
+
+/// See [`Inventory::parse`].
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
+    let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
+        let subject = match error.location() {
+            Some(location) => format!("{} line {}", path.display(), location.line()),
+            None => path.display().to_string(),
+        };
+        Failure::new("reading", subject).found(without_place(&error.to_string()))
+    })?;
+    let authority = written.ca.unwrap_or_default();
+    Ok(Inventory {
+        authority: AuthorityPolicy {
+            name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
+            lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
+            key: authority.key.map(|Parsed(key)| key).unwrap_or_default(),
+        },
+        daemons: written.daemons.unwrap_or_default().0,
+        clients: written.clients.unwrap_or_default().0,
+    })
+}
+
+/// See [`Inventory::render`].
+pub(super) fn render(inventory: &Inventory) -> String {
+    let AuthorityPolicy { name, lifetime, key } = &inventory.authority;
+    let authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
+    let daemons = inventory.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon)));
+    let clients = inventory.clients.iter().map(|(name, client)| named(name, client_node(client)));
+    let fields = [
+        ("version".to_owned(), Node::Word("1")),
+        ("ca".to_owned(), Node::Inline(authority)),
+        ("daemons".to_owned(), Node::Nested(daemons.collect())),
+        ("clients".to_owned(), Node::Nested(clients.collect())),
+    ];
+    format!("{HEADER}{}", lines(&fields, 0, STEP))
+}
+
+/// A daemon's keys and values, without those that say the default.
+pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
+    let hosts = daemon.hosts.iter().map(ToString::to_string).collect();
+    let mut fields = vec![
+        ("hosts".to_owned(), Node::List(hosts)),
+        text("endpoint", &daemon.endpoint),
+        text("lifetime", daemon.lifetime),
+    ];
+    if let Some(install) = &daemon.install {
+        fields.push(("install".to_owned(), Node::Inline(install_fields(install))));
+    }
+    if !daemon.restart.is_empty() {
+        fields.push(("restart".to_owned(), Node::List(daemon.restart.clone())));
+    }
+    if daemon.restart_when != RestartWhen::default() {
+        fields.push(text("restart_when", daemon.restart_when.as_str()));
+    }
+    Node::Nested(fields)
+}
+
+/// A client's keys and values, without those that say the default.
+pub(super) fn client_node(client: &ClientEntry) -> Node {
+    let mut fields = vec![text("lifetime", client.lifetime)];
+    if client.renew != Renewal::default() {
+        fields.push(text("renew", client.renew.as_str()));
+    }
+    Node::Inline(fields)
+}
+
+/// The keys and values of `install`.
+pub(super) fn install_fields(install: &InstallEntry) -> Fields {
+    let mut fields = vec![text("layout", install.layout), text("root", install.root.display())];
+    fields.extend(install.owner.as_ref().map(|owner| text("owner", owner)));
+    fields
+}
+
+/// A name as a key.
+pub(super) fn named(name: &IdentityName, node: Node) -> (String, Node) {
+    (name.to_string(), node)
+}
+
+fn text(key: &str, value: impl fmt::Display) -> (String, Node) {
+    (key.to_owned(), Node::Text(value.to_string()))
+}
+
+/// The message without the place at its end, which the subject has already.
+fn without_place(message: &str) -> &str {
+    message.rfind(" at line ").map_or(message, |at| &message[..at])
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(rename = "version")]
+    _version: Version,
+    ca: Option<WrittenAuthority>,
+    daemons: Option<Named<DaemonEntry>>,
+    clients: Option<Named<ClientEntry>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAuthority {
+    name: Option<Parsed<AuthorityName>>,
+    lifetime: Option<Parsed<Lifetime>>,
+    key: Option<Parsed<KeyAlgorithm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDaemon {
+    hosts: Vec<Parsed<SubjectAltName>>,
+    endpoint: Option<Parsed<Endpoint>>,
+    lifetime: Option<Parsed<Lifetime>>,
+    install: Option<WrittenInstall>,
+    restart: Option<Vec<String>>,
+    restart_when: Option<Parsed<RestartWhen>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInstall {
+    layout: Parsed<super::DaemonLayout>,
+    root: Option<PathBuf>,
+    owner: Option<Parsed<Owner>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenClient {
+    lifetime: Option<Parsed<Lifetime>>,
+    renew: Option<Parsed<Renewal>>,
+}
+
+struct Version;
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+        match u64::deserialize(deserializer)? {
+            1 => Ok(Version),
+            other => Err(D::Error::custom(format!(
+                "expected version 1, found {other}, which a newer kitcert may have written"
+            ))),
+        }
+    }
+}
+
+/// A word that its own type reads.
+struct Parsed<T>(T);
+
+impl<'de, T: FromStr<Err = Failure>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parsed<T>, D::Error> {
+        deserializer.deserialize_str(ParsedVisitor(PhantomData))
+    }
+}
+
+/// The word is read within the visitor, since only so does the parser add the line of the word
+/// itself to an error.
+struct ParsedVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = Failure>> Visitor<'_> for ParsedVisitor<T> {
+    type Value = Parsed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, in quotes where it looks like a number")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Parsed<T>, E> {
+        text.parse().map(Parsed).map_err(E::custom)
+    }
+}
+
+/// Entries by name, each name once.
+struct Named<T>(BTreeMap<IdentityName, T>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Named<T> {
+        Named(BTreeMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+        deserializer.deserialize_map(NamedVisitor(PhantomData))
+    }
+}
+
+struct NamedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
+    type Value = Named<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with what they are")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(Parsed(name)) = map.next_key::<Parsed<IdentityName>>()? {
+            let entry = map.next_value()?;
+            if entries.contains_key(&name) {
+                return Err(A::Error::custom(format!("{name} stands twice")));
+            }
+            entries.insert(name, entry);
+        }
+        Ok(Named(entries))
+    }
+}
+
+impl<'de> Deserialize<'de> for DaemonEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DaemonEntry, D::Error> {
+        let written = WrittenDaemon::deserialize(deserializer)?;
+        let hosts: Vec<SubjectAltName> = written.hosts.into_iter().map(|Parsed(host)| host).collect();
+        let is_wildcard =
+            |host: &SubjectAltName| matches!(host, SubjectAltName::Dns(name) if name.is_wildcard());
+        let endpoint = match written.endpoint {
+            Some(Parsed(endpoint)) => endpoint,
+            None => {
+                let host = hosts.iter().find(|host| !is_wildcard(host));
+                let host = host
+                    .ok_or_else(|| D::Error::custom("expected an endpoint, or a host that can be dialled"))?;
+                Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)
+            }
+        };
+        if hosts.is_empty() {
+            return Err(D::Error::custom("hosts: expected at least one, found none"));
+        }
+        Ok(DaemonEntry {
+            hosts,
+            endpoint,
+            lifetime: written.lifetime.map_or(DAEMON_LIFETIME, |Parsed(lifetime)| lifetime),
+            install: written.install.map(install_entry).transpose()?,
+            restart: written.restart.unwrap_or_default(),
+            restart_when: written.restart_when.map(|Parsed(when)| when).unwrap_or_default(),
+        })
+    }
+}
+
+fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
+    let root = written.root.unwrap_or_else(|| PathBuf::from("/"));
+    if !root.is_absolute() {
+        return Err(E::custom(format!("install.root: expected an absolute path, found {root:?}")));
+    }
+    Ok(InstallEntry { layout: written.layout.0, root, owner: written.owner.map(|Parsed(owner)| owner) })
+}
+
+impl<'de> Deserialize<'de> for ClientEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClientEntry, D::Error> {
+        let written = Option::<WrittenClient>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(ClientEntry {
+            lifetime: written.lifetime.map_or(CLIENT_LIFETIME, |Parsed(lifetime)| lifetime),
+            renew: written.renew.map(|Parsed(renew)| renew).unwrap_or_default(),
+        })
+    }
+}
+
+const HEADER: &str = "\
+# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert issue` and
+# `kitcert rotate` bring the certificates to what it says; `kitcert status` shows what is due.
+# Durations: 10y, 397d, 12h. A y is 365 days.
+";
+
+const STEP: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Inventory, Failure> {
+        Inventory::parse(text.as_bytes(), Path::new("kitcert.yaml"))
+    }
+
+    const DESIGN: &str = "\
+version: 1
+ca: {name: Acme builders, lifetime: 10y, key: ecdsa-p256}
+daemons:
+  builder:
+    hosts: [builder.example.com, 10.0.0.5]
+    endpoint: tcp://builder.example.com:8372
+    lifetime: 397d
+    install: {layout: earthly, root: /srv/builder}
+    restart: [docker, restart, earthly-buildkitd]
+    restart_when: idle            # Earthly's Info tells sessions and idle seconds
+clients:
+  ana: {lifetime: 90d}
+  ci: {lifetime: 7d, renew: auto}
+";
+
+    #[test]
+    fn the_file_of_the_design_is_rendered_as_it_is_read() {
+        let inventory = read(DESIGN).unwrap();
+        let daemon = &inventory.daemons[&"builder".parse().unwrap()];
+        assert_eq!(daemon.restart, ["docker", "restart", "earthly-buildkitd"]);
+        assert_eq!(daemon.restart_when, RestartWhen::Idle);
+        assert_eq!(inventory.clients[&"ci".parse().unwrap()].renew, Renewal::Auto);
+        let rendered = inventory.render();
+        assert_eq!(read(&rendered).unwrap(), inventory);
+        let body: Vec<&str> = rendered.lines().filter(|line| !line.starts_with('#')).collect();
+        let design: Vec<&str> =
+            DESIGN.lines().map(|line| line.split(" #").next().unwrap().trim_end()).collect();
+        assert_eq!(body, design);
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_profiles() {
+        let inventory =
+            read("version: 1\ndaemons:\n  b: {hosts: ['*.example.com', '::1']}\nclients:\n  ana:\n").unwrap();
+        let daemon = &inventory.daemons[&"b".parse().unwrap()];
+        assert_eq!(daemon.endpoint.to_string(), "tcp://[::1]:8372");
+        assert_eq!(daemon.lifetime, DAEMON_LIFETIME);
+        assert_eq!(inventory.authority.lifetime, AUTHORITY_LIFETIME);
+        let client = &inventory.clients[&"ana".parse().unwrap()];
+        assert_eq!((client.lifetime, client.renew), (CLIENT_LIFETIME, Renewal::Manual));
+    }
+
+    #[test]
+    fn names_that_yaml_takes_for_other_things_are_read_back() {
+        let names = ["true", "no", "null", "0", "1e3", "12.5", "0x1f", "1-2", "2026-11-23", "y", "ana"];
+        let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Renewal::Manual };
+        let mut inventory = read("version: 1").unwrap();
+        inventory.clients = names.iter().map(|name| (name.parse().unwrap(), client.clone())).collect();
+        assert_eq!(read(&inventory.render()).unwrap(), inventory);
+    }
+
+    #[test]
+    fn every_fault_names_its_line() {
+        for (line, text) in [
+            (1, "version: 2\n"),
+            (3, "version: 1\nca:\n  lifetim: 10y\n"),
+            (2, "version: 1\nclientz: {}\n"),
+            (3, "version: 1\nclients:\n  ana: {lifetime: 90x}\n"),
+            (4, "version: 1\nclients:\n  bob: {}\n  ana: {renew: never}\n"),
+            (3, "version: 1\nclients:\n  Ana: {}\n"),
+            (3, "version: 1\ndaemons:\n  b: {hosts: []}\n"),
+            (3, "version: 1\ndaemons:\n  b: {hosts: [010.0.0.1]}\n"),
+            (5, "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    endpoint: b\n"),
+            (3, "version: 1\ndaemons:\n  b: {hosts: [b], install: {layout: earthly, root: srv}}\n"),
+            (3, "version: 1\ndaemons:\n  b: {hosts: [b], install: {layout: earthly, owner: root}}\n"),
+            (3, "version: 1\nclients:\n\tana: {}\n"),
+        ] {
+            let failure = read(text).expect_err(text);
+            assert!(failure.subject().ends_with(&format!(" line {line}")), "{text}: {failure}");
+            assert!(!failure.what_was_found().contains(" at line "), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_says_something_twice_or_nothing_is_refused() {
+        for text in [
+            "",
+            "ca: {}\n",
+            "version: 1\nversion: 1\n",
+            "version: 1\nclients: {ana: {}, ana: {}}\n",
+            "version: 1\nclients:\n  ana: {lifetime: 1d, lifetime: 2d}\n",
+            "version: 1\n---\nversion: 1\n",
+            "version: 1\nclients: [ana]\n",
+            "- version: 1\n",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
