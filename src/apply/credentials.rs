@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
-use super::prove::Credentials;
 use super::state_change::{identity_folder, load_authority, read_key};
 use crate::layout::{ClientConfig, ClientTool, SetFile, client_place};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
@@ -13,6 +12,27 @@ use crate::model::{
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
 use crate::store::{KeyPresence, Observation, earthly_home, exists, read, read_if_present};
+
+/// As whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// A client of the state; else a probe certificate of its CA, made for this and never
+    /// written; else what the client's own config names.
+    Automatic,
+    /// That client of the state.
+    Client(IdentityName),
+    /// The ca.pem, cert.pem and key.pem of a directory, or their Kubernetes names.
+    Directory(PathBuf),
+    /// Three files.
+    Files {
+        /// The CA bundle.
+        authority: PathBuf,
+        /// The certificate.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+}
 
 /// Whom we dial as.
 pub(super) struct Client {

@@ -1,10 +1,9 @@
 //! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::{Context, PATIENCE};
-use super::credentials::{self, Client};
+use super::credentials::{self, Client, Credentials};
 use super::files;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
@@ -31,27 +30,6 @@ pub enum Target {
     Endpoint(Endpoint),
     /// A daemon of the state.
     Daemon(IdentityName),
-}
-
-/// As whom to dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// A client of the state; else a probe certificate of its CA, made for this and never
-    /// written; else what the client's own config names.
-    Automatic,
-    /// That client of the state.
-    Client(IdentityName),
-    /// The ca.pem, cert.pem and key.pem of a directory, or their Kubernetes names.
-    Directory(PathBuf),
-    /// Three files.
-    Files {
-        /// The CA bundle.
-        authority: PathBuf,
-        /// The certificate.
-        certificate: PathBuf,
-        /// The key.
-        key: PathBuf,
-    },
 }
 
 /// What came of it.

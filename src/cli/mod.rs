@@ -12,8 +12,8 @@ mod report;
 use std::ffi::OsString;
 use std::io;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 pub use arguments::Arguments;
 pub use console::{Console, Terminals};
@@ -26,13 +26,14 @@ use report::{failure_json, failure_text};
 
 /// Runs one command line, program name first, and says what the process should end with.
 pub fn run(
-    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
     environment: &Environment,
     console: &mut Console,
 ) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error, environment, console),
+        Err(error) => return explain(&error, &typed, environment, console),
     };
     let result = command::run(&arguments, environment, console);
     let global = &arguments.global;
@@ -64,7 +65,12 @@ pub fn report_panics_plainly() {
 }
 
 /// Help and version go to standard output; a command line that makes no sense to standard error.
-fn explain(error: &clap::Error, environment: &Environment, console: &mut Console) -> ExitCode {
+fn explain(
+    error: &clap::Error,
+    arguments: &[OsString],
+    environment: &Environment,
+    console: &mut Console,
+) -> ExitCode {
     let coloured = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
     let render = |terminal: bool| {
         let text = error.render();
@@ -74,11 +80,25 @@ fn explain(error: &clap::Error, environment: &Environment, console: &mut Console
         let written = console.print(&render(console.terminals().out));
         return written.map_or_else(|error| unwritten(&error, ExitCode::Done, console), |()| ExitCode::Done);
     }
+    let hint = format!("try: {} --help", command_of(arguments));
     let text = render(console.terminals().err);
-    let text =
-        text.replace("For more information, try '--help'.", "try: kitcert --help").replace("\n\n", "\n");
+    let text = text.replace("For more information, try '--help'.", &hint).replace("\n\n", "\n");
     console.notify(&text);
     ExitCode::Usage
+}
+
+/// The command that was meant: `kitcert issue client` of `kitcert issue client --lifetime 3`.
+fn command_of(arguments: &[OsString]) -> String {
+    let top = Arguments::command();
+    let mut command = &top;
+    let mut words = vec![top.get_name()];
+    for argument in arguments.iter().skip(1) {
+        if let Some(subcommand) = command.find_subcommand(argument) {
+            words.push(subcommand.get_name());
+            command = subcommand;
+        }
+    }
+    words.join(" ")
 }
 
 fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use super::install_daemon::{Placed, placement_step};
+use super::install_daemon::{InstallRequest, Placed, placement_step};
 use super::issue::endpoint_of;
 use super::refuse_repetition;
 use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::layout::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, Inventory, Renewal, RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Renewal, RestartWhen,
 };
 use crate::model::profile::BACKDATING;
 use crate::model::{
@@ -43,15 +43,6 @@ pub struct InitRequest {
     pub key: KeyAlgorithm,
     /// Where the daemon's files are installed too.
     pub install: Option<InstallRequest>,
-}
-
-/// Where and for which daemon files are installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstallRequest {
-    /// The root that paths are under.
-    pub root: PathBuf,
-    /// Which daemon reads them.
-    pub layout: DaemonLayout,
 }
 
 /// Plans `init`. `observed` is the state that is there, if any; `placed` what is installed under

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::install_daemon::{Placed, placement_step};
-use super::step::{Plan, StepSummary};
-use crate::layout::{ClientSettings, ConfigEdit, KeyChange, edit_client_config};
+use super::step::{ConfigStep, Plan};
+use crate::layout::{ClientSettings, ConfigEdit, edit_client_config};
 use crate::model::{Failure, IdentityName, Role};
 use crate::store::{KeyPresence, Observation};
 
@@ -26,19 +26,6 @@ pub struct ConfigFile {
     pub bytes: Option<Vec<u8>>,
     /// What it should say.
     pub settings: ClientSettings,
-}
-
-/// The edit of a config.
-#[derive(Clone, Debug)]
-pub struct ConfigStep {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What was in it, so that nobody else's change is lost; None: there is none.
-    pub before: Option<Vec<u8>>,
-    /// What will be in it.
-    pub after: Vec<u8>,
-    /// The keys that change.
-    pub keys: Vec<KeyChange>,
 }
 
 /// Plans `install client`: the files if they differ from what is there, the config if it does not
@@ -77,19 +64,4 @@ pub fn install_client(
             Some(ConfigStep { path: config.path.clone(), before: config.bytes.clone(), after: bytes, keys });
     }
     Ok(plan)
-}
-
-impl ConfigStep {
-    pub(super) fn summary(&self) -> StepSummary {
-        StepSummary {
-            step: if self.before.is_some() { "edit" } else { "write" },
-            subject: self.path.display().to_string(),
-            detail: self
-                .keys
-                .iter()
-                .map(|change| format!("{}: {}", change.key, change.to))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }
-    }
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::init::InstallRequest;
 use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
-use crate::layout::{DaemonEntry, InstallEntry, InventoryChange, Owner};
+use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
 use crate::model::{Failure, IdentityName, Role};
 use crate::store::Observation;
 
@@ -17,6 +16,15 @@ pub struct InstallDaemonRequest {
     pub install: InstallRequest,
     /// Whose the files are to be; root's or ours where it is not said.
     pub owner: Option<Owner>,
+}
+
+/// Where and for which daemon files are installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstallRequest {
+    /// The root that paths are under.
+    pub root: PathBuf,
+    /// Which daemon reads them.
+    pub layout: DaemonLayout,
 }
 
 /// What stands where files are to be installed.

@@ -34,8 +34,9 @@ pub struct IssueClientsRequest {
     pub requested_key: Option<PublicKey>,
 }
 
-/// Plans `issue daemon`. A daemon that has its certificate already, for the same names, needs
-/// nothing; where its names in kitcert.yaml have changed, it is issued a new one for its key.
+/// Plans `issue daemon`. A daemon that has its certificate already, valid and for the same names,
+/// needs nothing; where its names in kitcert.yaml have changed, or where the certificate has
+/// expired, it is issued a new one for its key.
 ///
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
@@ -56,15 +57,12 @@ pub fn issue_daemon(
     };
     let identity = observation.daemons.get(&request.name);
     let current = identity.and_then(|identity| identity.current.as_ref());
-    if listed.is_some() && current.is_some_and(|current| names_are(current, &entry.hosts)) {
+    let serves =
+        |current: &ObservedGeneration| names_are(current, &entry.hosts) && !has_expired(current, now);
+    if listed.is_some() && current.is_some_and(serves) {
         return Ok(Plan::default());
     }
-    let key = match current {
-        Some(current) if current.key == KeyPresence::Present => {
-            KeySource::Kept { generation: current.number }
-        }
-        _ => KeySource::New(observation.inventory.authority.key),
-    };
+    let key = kept_or_new(current, observation);
     let mut state = vec![StateStep::Issue(Issuance {
         role: Role::Daemon,
         name: request.name.clone(),
@@ -80,7 +78,8 @@ pub fn issue_daemon(
     Ok(Plan { state, ..Plan::default() })
 }
 
-/// Plans `issue client`. Clients that have a certificate already are left as they are.
+/// Plans `issue client`. Clients that have a certificate already are left as they are, unless it
+/// has expired: then they get a new one, for their key where we hold it.
 ///
 /// # Errors
 /// A name given twice, a request for anything but one client, a lifetime or a key that differs
@@ -116,7 +115,10 @@ pub fn issue_clients(
         }
         if let Some(current) = observation.current(Role::Client, &name) {
             refuse_other_key(&name, request.requested_key.as_ref(), current)?;
-            continue;
+            if !has_expired(current, now) {
+                continue;
+            }
+            refuse_key_elsewhere(&name, request.requested_key.as_ref(), current)?;
         }
         state.push(StateStep::Issue(Issuance {
             role: Role::Client,
@@ -125,7 +127,7 @@ pub fn issue_clients(
             generation: next_generation(observation, Role::Client, &name),
             key: match &request.requested_key {
                 Some(key) => KeySource::Requested(key.clone()),
-                None => KeySource::New(observation.inventory.authority.key),
+                None => kept_or_new(observation.current(Role::Client, &name), observation),
             },
             name,
         }));
@@ -240,6 +242,35 @@ fn refuse_other_key(
                 .hint(format!("kitcert issue client {name}-2 --csr FILE")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whoever made a key elsewhere asks with it again: a new key here would be of no use there.
+fn refuse_key_elsewhere(
+    name: &IdentityName,
+    requested: Option<&PublicKey>,
+    current: &ObservedGeneration,
+) -> Result<(), Failure> {
+    if requested.is_some() || current.key == KeyPresence::Present {
+        return Ok(());
+    }
+    Err(Failure::new("renewing the certificate of client", name)
+        .expected("its request, since its key stayed where it was made")
+        .found("none")
+        .hint(format!("kitcert issue client {name} --csr FILE")))
+}
+
+fn has_expired(current: &ObservedGeneration, now: Timestamp) -> bool {
+    now > current.leaf().validity().not_after
+}
+
+/// A renewal keeps its key, so that a set is consistent even while it is being replaced.
+fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
+    match current {
+        Some(current) if current.key == KeyPresence::Present => {
+            KeySource::Kept { generation: current.number }
+        }
+        _ => KeySource::New(observation.inventory.authority.key),
     }
 }
 

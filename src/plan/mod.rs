@@ -12,11 +12,11 @@ mod issue;
 mod step;
 
 pub use due::{IdentityState, StatusRow, status};
-pub use init::{InitRequest, InstallRequest, init};
-pub use install_client::{ConfigFile, ConfigStep, InstallClientRequest, install_client};
-pub use install_daemon::{InstallDaemonRequest, Placed, PlacedState, install_daemon};
+pub use init::{InitRequest, init};
+pub use install_client::{ConfigFile, InstallClientRequest, install_client};
+pub use install_daemon::{InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon};
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, issue_clients, issue_daemon};
-pub use step::{InventoryStep, Issuance, KeySource, PlacementStep, Plan, StateStep, StepSummary};
+pub use step::{ConfigStep, InventoryStep, Issuance, KeySource, PlacementStep, Plan, StateStep, StepSummary};
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::layout::{Inventory, InventoryChange};
+use crate::layout::{Inventory, InventoryChange, KeyChange};
 use crate::model::{AuthorityName, IdentityName, KeyAlgorithm, Role, SubjectAltName, Validity};
 use crate::pki::PublicKey;
-
-use super::install_client::ConfigStep;
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
 /// is one; the config is edited last, when the files that it names are there.
@@ -95,6 +93,19 @@ pub struct PlacementStep {
     pub generation: u32,
     /// The paths that lead to it.
     pub links: Vec<PathBuf>,
+}
+
+/// The edit of a config.
+#[derive(Clone, Debug)]
+pub struct ConfigStep {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What was in it, so that nobody else's change is lost; None: there is none.
+    pub before: Option<Vec<u8>>,
+    /// What will be in it.
+    pub after: Vec<u8>,
+    /// The keys that change.
+    pub keys: Vec<KeyChange>,
 }
 
 /// A step as one row of a printed plan.
@@ -188,6 +199,21 @@ impl PlacementStep {
             step: "install",
             subject: format!("{} {}", self.role, self.name),
             detail: format!("{links} -> {}/gen-{:04}, key 0600", self.folder.display(), self.generation),
+        }
+    }
+}
+
+impl ConfigStep {
+    fn summary(&self) -> StepSummary {
+        StepSummary {
+            step: if self.before.is_some() { "edit" } else { "write" },
+            subject: self.path.display().to_string(),
+            detail: self
+                .keys
+                .iter()
+                .map(|change| format!("{}: {}", change.key, change.to))
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 }

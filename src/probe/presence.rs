@@ -58,11 +58,13 @@ fn at_endpoint(fault: &Finding, local: &LocalFacts) -> Finding {
     fault.subject = local.endpoint.to_string();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(format!(
-            "kitcert issue daemon {daemon} --host {} && {}",
+            "add {} to the hosts of {daemon} in kitcert.yaml, then: kitcert issue daemon {daemon} && {}",
             local.endpoint.host(),
             local.reinstall()
         )),
-        (Rule::ServerExpired, Some(daemon)) => Some(format!("kitcert rotate {daemon}")),
+        (Rule::ServerExpired, Some(daemon)) => {
+            Some(format!("kitcert issue daemon {daemon} && {}", local.reinstall()))
+        }
         _ => Some(local.reinstall()),
     });
     fault
@@ -107,11 +109,11 @@ pub(super) fn served(observed: &Observed, local: &LocalFacts) -> Option<Finding>
     let installed = local.installed_leaf.as_ref()?;
     let leaf = observed.handshake()?.leaf()?;
     let finding = |severity| {
-        Finding::new(Rule::ServedIsStale, severity, &local.endpoint)
+        Finding::new(Rule::ServedIsStale, severity, "served certificate")
             .expected(format!("the installed certificate, serial {}", installed.serial()))
     };
     Some(if leaf == *installed {
-        finding(Severity::Pass).found("the same")
+        finding(Severity::Pass).found("the installed one")
     } else {
         finding(Severity::Error)
             .found(format!("serial {}, valid until {}", leaf.serial(), leaf.validity().not_after.date()))
@@ -126,14 +128,14 @@ pub(super) fn trusted(observed: &Observed, local: &LocalFacts) -> Option<Finding
     let installed = local.installed_trust.as_ref()?;
     let Asked::For(named) = &observed.handshake()?.asked else { return None };
     let finding = |severity| {
-        Finding::new(Rule::TrustIsStale, severity, &local.endpoint)
+        Finding::new(Rule::TrustIsStale, severity, "acceptable CAs")
             .expected(format!("the CAs of the installed ca.pem: {}", list(&installed.subjects())))
     };
     if named.is_empty() {
         return Some(finding(Severity::Info).found("unknown: the daemon does not name its CAs"));
     }
     Some(if is_the_same_set(named, installed) {
-        finding(Severity::Pass).found("the same")
+        finding(Severity::Pass).found("those of the installed ca.pem")
     } else {
         finding(Severity::Error)
             .found(list(&named.iter().collect::<Vec<_>>()))
@@ -154,9 +156,9 @@ fn list(names: &[&DistinguishedName]) -> String {
 }
 
 /// Whether the daemon selects h2; it matters to newer clients only.
-pub(super) fn protocol(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
+pub(super) fn protocol(observed: &Observed) -> Option<Finding> {
     let agreed = observed.handshake()?.agreed.as_ref()?;
-    let finding = |severity| Finding::new(Rule::NoAlpn, severity, &local.endpoint).expected("h2 by ALPN");
+    let finding = |severity| Finding::new(Rule::NoAlpn, severity, "ALPN").expected("h2 by ALPN");
     Some(match &agreed.protocol {
         Some(protocol) => finding(Severity::Pass).found(protocol),
         None => finding(Severity::Warning)

@@ -77,7 +77,7 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     findings.extend(intrusion::all(observed, local, footing));
     findings.extend(presence::served(observed, local));
     findings.extend(presence::trusted(observed, local));
-    findings.extend(presence::protocol(observed, local));
+    findings.extend(presence::protocol(observed));
     let gravest = Finding::gravest(&findings);
     let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
     let summary = summary(observed, &findings, proven);

@@ -82,8 +82,9 @@ fn last_line(rows: &[StatusRow]) -> String {
         return "nothing is due; every daemon is proven".to_owned();
     }
     let text = counts.iter().map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
-    let of = |state: IdentityState| rows.iter().find(|row| row.state == state);
-    match (of(IdentityState::NotIssued), of(IdentityState::NotProven)) {
+    let leaf = |state| rows.iter().find(|row| row.state == state && row.kind != "ca");
+    let unissued = leaf(IdentityState::Expired).or_else(|| leaf(IdentityState::NotIssued));
+    match (unissued, leaf(IdentityState::NotProven)) {
         (Some(row), _) => format!("{text}; next: kitcert issue {} {}", row.kind, row.name),
         (None, Some(row)) => format!("{text}; next: kitcert verify {}", row.name),
         (None, None) => text,

@@ -72,7 +72,7 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
         })
         .line(format!("{}  as {}", proof.endpoint, proof.identity))
         .table(rows);
-    if let Some(worst) = shown.iter().rev().find(|finding| finding.severity >= Severity::Warning) {
+    if let Some(worst) = shown.iter().rev().find(|finding| finding.severity >= Severity::Error) {
         report = match &worst.cause {
             Some(cause) => report.line(format!("cause: {cause}")),
             None => report,
