@@ -18,8 +18,9 @@ pub struct Environment {
 }
 
 /// The variables that are read; all others do not concern us.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
     "HOME",
+    "PATH",
     "USER",
     "SUDO_USER",
     "XDG_CONFIG_HOME",

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::state_change::{identity_folder, load_authority, read_key};
+use crate::env::Environment;
 use crate::layout::{ClientConfig, ClientTool, SetFile, client_place};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity,
+    Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp,
+    Validity,
 };
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
@@ -96,6 +98,9 @@ pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
         let Some(file) = read_if_present(&config.path, LARGEST_PEM)? else { continue };
         let read = ClientConfig::parse(&file.bytes, &config.path)?;
         configured.findings = read.findings(&config.path);
+        if configured.host.is_none() && read.buildkit_host.is_some() {
+            configured.findings.extend(ignored_host(environment, &config.path, tool));
+        }
         configured.files = Some(ClientFiles {
             authority: config.resolve(read.path_of(SetFile::Authority)),
             certificate: config.resolve(read.path_of(SetFile::Certificate)),
@@ -106,6 +111,25 @@ pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
         break;
     }
     Ok(configured)
+}
+
+/// Without docker or podman the tool never reads the host of its config (earthly#2978): it waits
+/// for a minute and reports a time-out.
+fn ignored_host(environment: &Environment, config: &Path, tool: ClientTool) -> Option<Finding> {
+    let folders: Vec<&Path> = environment.variable("PATH")?.split(':').map(Path::new).collect();
+    let found =
+        ["docker", "podman"].iter().any(|program| folders.iter().any(|folder| exists(&folder.join(program))));
+    let variable = match tool {
+        ClientTool::Earthbuild => "EARTH_BUILDKIT_HOST",
+        _ => "EARTHLY_BUILDKIT_HOST",
+    };
+    (!found).then(|| {
+        Finding::new(Rule::HostIgnored, Severity::Warning, config.display())
+            .expected(format!("docker, podman or {variable}"))
+            .found("none of them")
+            .cause(format!("{tool} passes over buildkit_host where neither docker nor podman works"))
+            .fix(format!("export {variable}=tcp://host:port"))
+    })
 }
 
 /// Whom to dial as, by what was asked and what is at hand.

@@ -198,6 +198,9 @@ fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<P
     }
     let is_current = |files: &FileSet| placed.current.as_ref().is_some_and(|current| current.holds(files));
     let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);
+    if !same {
+        placement.refuse_unwritable()?;
+    }
     Ok(Placed {
         folder: placement.folder.clone(),
         links: placement.links.iter().map(|(path, _)| path.clone()).collect(),

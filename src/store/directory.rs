@@ -50,6 +50,8 @@ impl Directory {
     pub(super) fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Directory>, Failure> {
         let name = name.as_ref();
         match openat(&self.handle, name, FOLDER, Mode::empty()) {
+            // `.` opens this folder once more; messages should not show it.
+            Ok(handle) if name == Path::new(".") => Ok(Some(Directory::new(handle, self.path.clone()))),
             Ok(handle) => Ok(Some(Directory::new(handle, self.path.join(name)))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.failure("opening", name, error)),

@@ -126,6 +126,21 @@ impl Placement {
         self.make_links(&links)
     }
 
+    /// Finds out whether the folders could be written, without writing anything: a command that
+    /// changes other things first should not learn it too late.
+    ///
+    /// # Errors
+    /// The first folder that cannot.
+    pub fn refuse_unwritable(&self) -> Result<(), Failure> {
+        let folders = self.links.iter().filter_map(|(path, _)| path.parent()).chain([self.folder.as_path()]);
+        for folder in folders {
+            let there = folder.ancestors().find(|ancestor| super::read::exists(ancestor)).unwrap_or(folder);
+            rustix::fs::access(there, rustix::fs::Access::WRITE_OK)
+                .map_err(|errno| fault::failure("writing in", there, errno))?;
+        }
+        Ok(())
+    }
+
     fn trusted(&self) -> Vec<u32> {
         self.owner.iter().map(|owner| owner.user).collect()
     }

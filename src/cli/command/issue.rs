@@ -156,7 +156,7 @@ fn confirmed_key(
             .expected("the fingerprint of its key, as its owner told you")
             .found(found)
             .hint(format!(
-                "kitcert issue client {name} --csr {} --fingerprint {fingerprint}   # after comparing",
+                "kitcert issue client {name} --csr {} --fingerprint HEX   # as its owner tells you, not as we do",
                 path.display()
             ))
             .exit(ExitCode::Usage)
@@ -176,7 +176,7 @@ fn confirmed_key(
     match session.console.ask(&question).as_deref() {
         Some("yes" | "y") => Ok(request.public_key().clone()),
         Some(_) => Err(refused("another answer than yes".to_owned())),
-        None => Err(refused("nobody to ask".to_owned())),
+        None => Err(refused(format!("nobody to ask whether it is {fingerprint}"))),
     }
 }
 
