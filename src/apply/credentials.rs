@@ -150,9 +150,10 @@ pub(super) fn choose(
             certificate: certificate.clone(),
             key: key.clone(),
         }),
-        Credentials::Automatic => match (observation, &configured.files) {
-            (Some(observation), _) => automatic(context, observation),
-            (None, Some(files)) => of_files(files),
+        // What a config names is read only where it is what was asked about.
+        Credentials::Automatic => match (&configured.files, observation) {
+            (Some(files), _) => of_files(files),
+            (None, Some(observation)) => automatic(context, observation),
             (None, None) => Err(context.no_state()),
         },
     }

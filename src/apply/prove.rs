@@ -68,8 +68,13 @@ pub enum Recorded {
 /// Whatever is wrong with the daemon is a finding, not an error.
 pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
     let directory = StateDirectory::find(&context.state)?;
-    let observation = directory.as_ref().map(|found| observe(found, &Interest::Everything)).transpose()?;
-    let configured = credentials::configured(context)?;
+    let observation = directory.as_ref().map(|found| observe_for(found, &request.credentials)).transpose()?;
+    // A config that is broken is no concern of whoever names a daemon and a client.
+    let configured = if request.target == Target::Configured || observation.is_none() {
+        credentials::configured(context)?
+    } else {
+        credentials::Configured::default()
+    };
     let endpoint = endpoint_of(context, request, observation.as_ref(), &configured)?;
     let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
     let client = credentials::choose(context, &request.credentials, observation.as_ref(), &configured)?;
@@ -97,6 +102,18 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
         timings: timings(&observed),
         recorded,
     })
+}
+
+/// Reads the daemons, and as few clients as will do: a state may have ten thousand.
+fn observe_for(directory: &StateDirectory, credentials: &Credentials) -> Result<Observation, Failure> {
+    let inventory = observe(directory, &Interest::Inventory)?.inventory;
+    let clients: Vec<&IdentityName> = match credentials {
+        Credentials::Client(name) => vec![name],
+        _ => inventory.clients.keys().take(CLIENTS_TRIED).collect(),
+    };
+    let daemons = inventory.daemons.keys().map(|name| (Role::Daemon, name.clone()));
+    let clients = clients.into_iter().map(|name| (Role::Client, name.clone()));
+    observe(directory, &Interest::Identities(daemons.chain(clients).collect()))
 }
 
 fn endpoint_of(
@@ -197,7 +214,6 @@ fn local_facts(
     Ok(LocalFacts {
         endpoint: endpoint.clone(),
         now: context.environment.now(),
-        trust: client.trust.clone(),
         ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
@@ -265,3 +281,6 @@ fn timings(observed: &Observed) -> Vec<Vec<String>> {
     };
     observed.dials.iter().map(row).collect()
 }
+
+/// Among how many clients of the state one is looked for that can be dialled as.
+const CLIENTS_TRIED: usize = 16;

@@ -16,8 +16,6 @@ pub struct LocalFacts {
     pub endpoint: Endpoint,
     /// The instant of the command.
     pub now: Timestamp,
-    /// The CAs that the client trusts.
-    pub trust: TrustBundle,
     /// The client's chain, leaf first, if it has one.
     pub ours: Option<Vec<Certificate>>,
     /// The certificate in the daemon's cert.pem, if it is installed here.

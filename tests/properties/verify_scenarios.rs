@@ -79,7 +79,6 @@ impl Scenario {
             &LocalFacts {
                 endpoint,
                 now: self.now,
-                trust,
                 ours: Some(self.ours.chain.clone()),
                 installed_leaf: self.server.chain.first().cloned(),
                 installed_trust: Some(self.client_authorities.clone()),
