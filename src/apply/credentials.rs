@@ -152,9 +152,9 @@ pub(super) fn choose(
         }),
         // What a config names is read only where it is what was asked about.
         Credentials::Automatic => match (&configured.files, observation) {
-            (Some(files), _) => of_files(files),
-            (None, Some(observation)) => automatic(context, observation),
-            (None, None) => Err(context.no_state()),
+            (Some(files), _) if configured.host.is_some() => of_files(files),
+            (_, Some(observation)) => automatic(context, observation),
+            (_, None) => Err(context.no_state()),
         },
     }
 }
