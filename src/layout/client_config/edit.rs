@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use super::ClientConfig;
-use super::command_line::shell_word;
-use super::yaml_document::Document;
-use super::yaml_edit::{Position, set_at};
-use super::yaml_text::{Fields, Node, lines};
+use crate::layout::command_line::shell_word;
+use crate::layout::yaml::document::Document;
+use crate::layout::yaml::edit::{Position, set_at};
+use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::model::{Endpoint, Failure};
 
 /// What the config should say. The three files are values as they are to be written.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::yaml_document::{BYTE_ORDER_MARK, Document};
-use super::yaml_mapping::{Context, Entry, Mapping, Shape, line_end, mapping, mapping_of};
-use super::yaml_text::{Fields, Node, double_quoted, inline_fields, lines, scalar, single_quoted};
+use super::document::{BYTE_ORDER_MARK, Document};
+use super::mapping::{Context, Entry, Mapping, Shape, line_end, mapping, mapping_of};
+use super::text::{Fields, Node, double_quoted, inline_fields, lines, scalar, single_quoted};
 
 /// Where keys go that a mapping does not have yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Position {
+pub(in crate::layout) enum Position {
     /// Directly below the mapping's own key: no other key's comment or block scalar is near.
     First,
     /// Behind the last key.
@@ -20,7 +20,7 @@ pub(super) enum Position {
 /// quotes. None: the text has a form that is not edited.
 ///
 /// The caller must compare the values before and after.
-pub(super) fn set_at(
+pub(in crate::layout) fn set_at(
     document: &Document<'_>,
     path: &[&str],
     fields: &[(String, Node)],

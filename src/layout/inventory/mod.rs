@@ -1,12 +1,16 @@
 //! `kitcert.yaml`: what should exist.
 
+mod edit;
+mod text;
+
+pub use edit::{InventoryChange, edit_inventory};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::DaemonLayout;
-use super::inventory_text;
+use super::daemon_layout::DaemonLayout;
 use crate::model::{
     AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
 };
@@ -108,13 +112,13 @@ impl Inventory {
     /// default), a value that is not what its key asks for, and a version other than 1. The
     /// failure names the line.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
-        inventory_text::parse(bytes, path)
+        text::parse(bytes, path)
     }
 
     /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it.
     #[must_use]
     pub fn render(&self) -> String {
-        inventory_text::render(self)
+        text::render(self)
     }
 }
 

@@ -9,14 +9,14 @@ use serde_yaml::{Deserializer, Value};
 use crate::model::Failure;
 
 /// A file's text with its first document, which is the only one that Go's yaml.v3 reads.
-pub(super) struct Document<'a> {
+pub(in crate::layout) struct Document<'a> {
     /// The whole file.
-    pub(super) text: &'a str,
+    pub(in crate::layout) text: &'a str,
     /// Where the first document's content is: behind a byte order mark and `---`, before the next
     /// `---` or `...`.
-    pub(super) range: Range<usize>,
+    pub(in crate::layout) range: Range<usize>,
     /// Its value, aliases resolved, merge keys as they are written.
-    pub(super) value: Value,
+    pub(in crate::layout) value: Value,
 }
 
 impl<'a> Document<'a> {
@@ -25,7 +25,7 @@ impl<'a> Document<'a> {
     /// # Errors
     /// Bytes that are not UTF-8, and what is no YAML: tabs as indentation, and a key that stands
     /// twice in one mapping. No value of the file is quoted: it may hold passwords.
-    pub(super) fn parse(bytes: &'a [u8], path: &Path) -> Result<Document<'a>, Failure> {
+    pub(in crate::layout) fn parse(bytes: &'a [u8], path: &Path) -> Result<Document<'a>, Failure> {
         let failure = || Failure::new("reading", path.display());
         let text = std::str::from_utf8(bytes)
             .map_err(|_| failure().expected("YAML in UTF-8").found("bytes that are not UTF-8"))?;
@@ -46,7 +46,7 @@ impl<'a> Document<'a> {
     }
 
     /// What follows the first document, from the next marker on.
-    pub(super) fn rest(&self) -> &'a str {
+    pub(in crate::layout) fn rest(&self) -> &'a str {
         &self.text[self.range.end..]
     }
 }
@@ -92,4 +92,4 @@ fn first_document(text: &str) -> Range<usize> {
 
 /// What an editor on Windows puts before the text. The YAML parser counts it as a column and then
 /// refuses a second key, so that it never gets to see it.
-pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+pub(in crate::layout) const BYTE_ORDER_MARK: &str = "\u{feff}";

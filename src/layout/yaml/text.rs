@@ -6,7 +6,7 @@ use serde_yaml::Value;
 
 /// A value to write.
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(in crate::layout) enum Node {
     /// A word that stands as it is, such as `true` or `1`.
     Word(&'static str),
     /// A string, quoted where it must be.
@@ -20,11 +20,11 @@ pub(super) enum Node {
 }
 
 /// Keys with their values, in order.
-pub(super) type Fields = Vec<(String, Node)>;
+pub(in crate::layout) type Fields = Vec<(String, Node)>;
 
 impl Node {
     /// The value on one line.
-    pub(super) fn inline(&self) -> String {
+    pub(in crate::layout) fn inline(&self) -> String {
         match self {
             Node::Word(word) => (*word).to_owned(),
             Node::Text(text) => scalar(text),
@@ -37,14 +37,14 @@ impl Node {
 }
 
 /// `key: value, key: value`
-pub(super) fn inline_fields(fields: &[(String, Node)]) -> String {
+pub(in crate::layout) fn inline_fields(fields: &[(String, Node)]) -> String {
     let field = |(key, node): &(String, Node)| format!("{}: {}", scalar(key), node.inline());
     fields.iter().map(field).collect::<Vec<_>>().join(", ")
 }
 
 /// A line or more for each key, indented by `column`, each ending in `\n`; what is nested, by
 /// `step` more.
-pub(super) fn lines(fields: &[(String, Node)], column: usize, step: usize) -> String {
+pub(in crate::layout) fn lines(fields: &[(String, Node)], column: usize, step: usize) -> String {
     let mut text = String::new();
     write_lines(&mut text, fields, column, step);
     text
@@ -52,7 +52,7 @@ pub(super) fn lines(fields: &[(String, Node)], column: usize, step: usize) -> St
 
 /// A string as YAML that every parser reads as that string: plain where that is safe, else in
 /// single quotes, or double ones if it has control characters.
-pub(super) fn scalar(text: &str) -> String {
+pub(in crate::layout) fn scalar(text: &str) -> String {
     if is_safe_plain(text) {
         return text.to_owned();
     }
@@ -60,12 +60,12 @@ pub(super) fn scalar(text: &str) -> String {
 }
 
 /// In single quotes, where only the quote itself is special.
-pub(super) fn single_quoted(text: &str) -> String {
+pub(in crate::layout) fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// In double quotes, with escapes.
-pub(super) fn double_quoted(text: &str) -> String {
+pub(in crate::layout) fn double_quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
-use super::{ClientConfig, SetFile};
+use super::ClientConfig;
+use crate::layout::SetFile;
 use crate::model::{Endpoint, Finding, Rule, Severity};
 
 /// A key that the tool ignores although it was meant to count.

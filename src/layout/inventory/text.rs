@@ -9,11 +9,11 @@ use std::str::FromStr;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::inventory::{
+use super::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
 };
-use super::yaml_document::BYTE_ORDER_MARK;
-use super::yaml_text::{Fields, Node, lines};
+use crate::layout::yaml::document::BYTE_ORDER_MARK;
+use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::model::profile::{AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName};
 
@@ -136,7 +136,7 @@ struct WrittenDaemon {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenInstall {
-    layout: Parsed<super::DaemonLayout>,
+    layout: Parsed<crate::layout::DaemonLayout>,
     root: Option<PathBuf>,
     owner: Option<Parsed<Owner>>,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::layout::*;
 use crate::model::{Failure, Rule};
 
 fn settings(enable_tls: EnableTls) -> ClientSettings {

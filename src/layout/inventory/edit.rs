@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::inventory::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
-use super::inventory_text::{client_node, daemon_node, install_fields, named};
-use super::yaml_document::Document;
-use super::yaml_edit::{Position, set_at};
-use super::yaml_text::{Fields, Node, lines};
+use super::text::{client_node, daemon_node, install_fields, named};
+use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
+use crate::layout::yaml::document::Document;
+use crate::layout::yaml::edit::{Position, set_at};
+use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::model::{Failure, IdentityName};
 
 /// One change of `kitcert.yaml`.

@@ -1,12 +1,19 @@
 //! Earthly's and EarthBuild's `config.yml`, read as they read it.
 
+mod edit;
+mod findings;
+#[cfg(test)]
+mod tests;
+
+pub use edit::{ClientSettings, ConfigEdit, EnableTls, KeyChange, edit_client_config, lines_to_add};
+
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
+use self::findings::Misplaced;
 use super::SetFile;
-use super::client_config_findings::{self, Misplaced};
-use super::yaml_document::Document;
+use super::yaml::document::Document;
 use crate::model::{Failure, Finding};
 
 /// What `config.yml` says about the daemon and TLS. Values are as they are written; None is a key
@@ -47,7 +54,7 @@ impl ClientConfig {
     /// What is wrong or surprising, of the file at `path`.
     #[must_use]
     pub fn findings(&self, path: &Path) -> Vec<Finding> {
-        client_config_findings::of(self, &self.misplaced, path)
+        findings::of(self, &self.misplaced, path)
     }
 
     /// Whether the tool uses TLS for a daemon on TCP.
@@ -98,7 +105,7 @@ impl ClientConfig {
             tls_ca_key: reading.text(global, "tlsca_key")?,
             buildkitd_tls_cert: reading.text(global, "buildkitd_tlscert")?,
             buildkitd_tls_key: reading.text(global, "buildkitd_tlskey")?,
-            misplaced: client_config_findings::misplaced(root, global),
+            misplaced: findings::misplaced(root, global),
         })
     }
 }

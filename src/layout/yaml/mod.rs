@@ -1,0 +1,10 @@
+//! YAML, edited in place: keys are set in the text of a file, and nothing else in it moves.
+//!
+//! `kitcert.yaml` and Earthly's `config.yml` both go through here. The places of an edit are
+//! found in the text; whether the edit was right is decided by its callers, who parse the file
+//! before and after and compare every value. It does not know what a key means.
+
+pub(super) mod document;
+pub(super) mod edit;
+mod mapping;
+pub(super) mod text;
