@@ -6,7 +6,7 @@ use super::context::{Context, PATIENCE};
 use super::credentials::{self, Client, Credentials};
 use super::files;
 use crate::layout::DaemonEntry;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
 use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory, observe};
 
@@ -87,10 +87,15 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
         judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
     let recorded = match (&observation, &daemon) {
         (Some(observation), Some((name, _))) if proves(&verdict, &findings) => {
-            record(context, observation, name, &observed)?
+            record(context, observation, name, &observed)
         }
-        _ => Recorded::Unchanged,
+        _ => Ok(Recorded::Unchanged),
     };
+    // A disk that takes nothing makes the proof no less true.
+    let recorded = recorded.unwrap_or_else(|failure| {
+        findings.push(not_recorded(&failure));
+        Recorded::Unchanged
+    });
     let verdict_line = last_line(&verdict, &findings);
     findings.extend(verdict.findings);
     Ok(Proof {
@@ -262,6 +267,13 @@ fn record(
     })?;
     staged.commit()?;
     Ok(Recorded::Moved)
+}
+
+fn not_recorded(failure: &Failure) -> Finding {
+    Finding::new(Rule::ProofNotRecorded, Severity::Warning, failure.subject())
+        .expected("the state to remember this proof")
+        .found(failure.what_was_found())
+        .cause("status goes on calling the daemon not proven")
 }
 
 /// The files' errors come first: a daemon that is perfect today may be served wrong files at its

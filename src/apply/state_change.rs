@@ -51,6 +51,12 @@ pub(super) fn change_state(
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
     let found = StateDirectory::find(&context.state)?;
+    if let (Some(directory), Mode::Apply) = (&found, context.mode)
+        && directory.has_unfinished_change()?
+    {
+        // Whoever takes the lock finishes it; what is observed before would be half of it.
+        drop(directory.lock(context.command, PATIENCE)?);
+    }
     let observation = found.as_ref().map(|directory| observe(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() || context.mode == Mode::DryRun {

@@ -71,6 +71,8 @@ rules! {
     LoopbackHost = "loopback-host",
     /// The client's tool reads the endpoint that its config names.
     HostIgnored = "host-ignored",
+    /// The state remembers a proof.
+    ProofNotRecorded = "proof-not-recorded",
     /// The file can be read and is what it should be.
     UnreadableFile = "unreadable-file",
     /// A key file is open to its owner alone.
