@@ -1,5 +1,5 @@
-//! Properties that must hold for every certificate, chain and file, and the other programs that
-//! agree.
+//! Properties that must hold for every certificate, chain, file and command, and the other
+//! programs that agree.
 
 mod bundles;
 mod chains;
@@ -7,5 +7,7 @@ mod chains_by_hand;
 mod entities;
 mod hosts;
 mod issuing;
+mod manual;
 mod peers;
 mod verify_scenarios;
+mod workspace;
