@@ -6,6 +6,7 @@ mod chains;
 mod chains_by_hand;
 mod entities;
 mod hosts;
+mod init_and_issue;
 mod issuing;
 mod manual;
 mod peers;
