@@ -28,7 +28,8 @@ impl Console {
         Console {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
-            input: Box::new(io::stdin().lock()),
+            // Not locked: a command that reads a list from it would wait for itself.
+            input: Box::new(io::BufReader::new(io::stdin())),
             terminals: Terminals {
                 input: io::stdin().is_terminal(),
                 out: io::stdout().is_terminal(),

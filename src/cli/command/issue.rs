@@ -79,7 +79,7 @@ fn show(report: Report, context: &Context<'_>, done: &Done, next: String) -> Rep
         return plan_view::show(report, &done.plan);
     }
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
-    let report = report.detail("issued", issued);
+    let report = report.detail("plan", done.plan.summary()).detail("issued", issued);
     let report = match done.issued.as_slice() {
         [] => return report.line("nothing to do: they have their certificates already"),
         few if few.len() <= MOST_SHOWN => report.table(few.iter().map(issued_row).collect()),

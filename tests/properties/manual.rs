@@ -1,0 +1,74 @@
+//! Man pages, help and completions come from one definition, and what is in the repository is
+//! what that definition makes today.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use kitcert::cli::{Arguments, manual};
+
+use crate::workspace::Workspace;
+
+/// `KITCERT_UPDATE=1` writes the pages instead of comparing them.
+#[test]
+fn the_man_pages_are_those_that_the_definitions_make() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+    let pages = manual::pages().unwrap();
+    if std::env::var_os("KITCERT_UPDATE").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, page) in &pages {
+            std::fs::write(folder.join(name), page).unwrap();
+        }
+    }
+    let there: BTreeSet<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(there, pages.keys().cloned().collect(), "KITCERT_UPDATE=1 writes them anew");
+    for (name, page) in &pages {
+        let written = std::fs::read_to_string(folder.join(name)).unwrap();
+        assert_eq!(written, String::from_utf8_lossy(page), "{name}: KITCERT_UPDATE=1 writes it anew");
+    }
+}
+
+#[test]
+fn every_command_and_every_option_says_what_it_does() {
+    fn visit(command: &clap::Command, path: &str) {
+        assert!(command.get_about().is_some(), "{path} has no help");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+        }
+        for subcommand in command.get_subcommands() {
+            visit(subcommand, &format!("{path} {}", subcommand.get_name()));
+        }
+    }
+    let mut command = Arguments::command();
+    command.build();
+    visit(&command, "kitcert");
+}
+
+#[test]
+fn every_command_explains_itself_without_a_state() {
+    let workspace = Workspace::new();
+    let before = workspace.snapshot();
+    for command in ["init", "issue daemon", "issue client", "install client", "verify", "status", "demo"] {
+        let words = command.split(' ').chain(["--help"]);
+        let said = workspace.run(words).succeeded();
+        assert!(said.out.contains("Usage:") && said.err.is_empty(), "{command}: {said:?}");
+    }
+    let said = workspace.run(["--help"]).succeeded();
+    assert!(said.out.contains("Exit codes:"));
+    let version = workspace.run(["--version"]).succeeded();
+    assert_eq!(version.out, format!("kitcert {}\n", env!("CARGO_PKG_VERSION")));
+    before.assert_is(&workspace.snapshot(), "help");
+}
+
+#[test]
+fn completions_come_for_every_shell() {
+    let workspace = Workspace::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = workspace.run(["completions", shell]).succeeded();
+        assert!(said.out.contains("kitcert") && said.out.contains("verify"), "{shell}: {}", said.out);
+    }
+    workspace.run(["completions", "dos"]).ended_with(2);
+}

@@ -1,0 +1,215 @@
+//! A place of one's own for the program: a home and a state in a throw-away directory, an
+//! environment with nothing else in it, and a way to see whether anything on disk changed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::peers;
+
+/// The program as it was built for these tests.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kitcert");
+
+/// A directory with `home/`, and `state/` and `root/` once a command has made them.
+pub struct Workspace {
+    folder: tempfile::TempDir,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Everything on disk that a command could have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<PathBuf, Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    inode: u64,
+    mode: u32,
+    owner: (u32, u32),
+    size: u64,
+    modified: (i64, i64),
+    target: Option<PathBuf>,
+}
+
+impl Workspace {
+    pub fn new() -> Workspace {
+        let folder = tempfile::Builder::new().prefix("kitcert-test-").tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("home")).unwrap();
+        Workspace { folder }
+    }
+
+    /// A workspace with a CA, the daemon `builder` on that endpoint, and the client `ana`.
+    pub fn with_state_for(port: u16) -> Workspace {
+        let workspace = Workspace::new();
+        let endpoint = format!("tcp://127.0.0.1:{port}");
+        let hosts = ["--host", "127.0.0.1", "--host", "localhost"];
+        workspace.run(["init", "--client", "ana", "--endpoint", &endpoint].iter().chain(&hosts)).succeeded();
+        workspace
+    }
+
+    /// The same, for tests that dial nothing.
+    pub fn with_state() -> Workspace {
+        Workspace::with_state_for(8372)
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// A path as it is typed.
+    pub fn text(&self, relative: &str) -> String {
+        self.path(relative).display().to_string()
+    }
+
+    /// The program with that command line, not yet started.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        self.prepared(Command::new(PROGRAM), arguments)
+    }
+
+    /// The program with that command line, started by another: `strace …`.
+    pub fn command_under<S: AsRef<OsStr>>(
+        &self,
+        mut starter: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        starter.arg(PROGRAM);
+        self.prepared(starter, arguments)
+    }
+
+    fn prepared<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("USER", "tester")
+            .current_dir(self.folder.path())
+            .arg("--state")
+            .arg(self.path("state"))
+            .args(arguments);
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Said {
+        self.finish(self.command(arguments), "")
+    }
+
+    pub fn run_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Said {
+        self.finish(self.command(arguments), input)
+    }
+
+    /// Runs a prepared command to its end.
+    pub fn finish(&self, mut command: Command, input: &str) -> Said {
+        Said::of(&peers::run(&mut command, input))
+    }
+
+    /// Writes a file into the workspace, with the folders above it.
+    pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path(relative);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    pub fn read(&self, relative: &str) -> String {
+        std::fs::read_to_string(self.path(relative)).unwrap()
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let mut entries = BTreeMap::new();
+        visit(self.folder.path(), &mut |path| {
+            entries.insert(path.to_owned(), Entry::of(path));
+        });
+        Snapshot(entries)
+    }
+
+    /// Every file of that name.
+    pub fn files_named(&self, name: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        visit(self.folder.path(), &mut |path| {
+            if path.file_name() == Some(OsStr::new(name)) && path.symlink_metadata().unwrap().is_file() {
+                found.push(path.to_owned());
+            }
+        });
+        found
+    }
+}
+
+impl Said {
+    pub fn of(output: &Output) -> Said {
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub fn succeeded(self) -> Said {
+        self.ended_with(0)
+    }
+
+    #[track_caller]
+    pub fn ended_with(self, code: i32) -> Said {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        self
+    }
+
+    /// The one JSON object on standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+impl Snapshot {
+    /// Says which paths differ.
+    #[track_caller]
+    pub fn assert_is(&self, after: &Snapshot, what: &str) {
+        let paths = self.0.keys().chain(after.0.keys());
+        let differ: Vec<_> = paths.filter(|path| self.0.get(*path) != after.0.get(*path)).collect();
+        assert!(differ.is_empty(), "{what} changed {differ:#?}");
+    }
+}
+
+impl Entry {
+    fn of(path: &Path) -> Entry {
+        let stat = path.symlink_metadata().unwrap();
+        Entry {
+            inode: stat.ino(),
+            mode: stat.mode(),
+            owner: (stat.uid(), stat.gid()),
+            size: stat.size(),
+            modified: (stat.mtime(), stat.mtime_nsec()),
+            target: std::fs::read_link(path).ok(),
+        }
+    }
+}
+
+fn visit(path: &Path, seen: &mut dyn FnMut(&Path)) {
+    seen(path);
+    if path.symlink_metadata().unwrap().is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            visit(&entry.unwrap().path(), seen);
+        }
+    }
+}
