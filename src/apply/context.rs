@@ -47,9 +47,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Context<'_> {
     /// Who typed the command; with sudo, the user behind it.
-    pub(super) fn user(&self) -> &str {
-        let variable = |name| self.environment.variable(name);
-        variable("SUDO_USER").or_else(|| variable("USER")).unwrap_or("unknown")
+    pub(super) fn user(&self) -> String {
+        let variable = |name| self.environment.variable(name).map(str::to_owned);
+        let named = variable("SUDO_USER").or_else(|| variable("USER"));
+        named.unwrap_or_else(|| format!("user {}", self.environment.user_id()))
     }
 
     /// The state, read as far as `interest` goes.

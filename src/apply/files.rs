@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::credentials::Client;
 use super::state_change::identity_folder;
-use crate::layout::{DaemonEntry, SetFile, restart_command};
+use crate::layout::{DaemonEntry, DaemonLayout, SetFile, restart_command};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, SubjectAltName, Timestamp,
@@ -48,11 +48,13 @@ pub(super) fn installed(
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
 /// container that we told to start.
-pub(super) fn restart_line(entry: &DaemonEntry) -> Option<String> {
+pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
     if !entry.restart.is_empty() {
         return Some(entry.restart.join(" "));
     }
-    entry.install.as_ref().map(|install| restart_command(install.layout).join(" "))
+    // How moby's daemon was started, and with which flags, is not ours to know.
+    let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
+    install.map(|install| restart_command(install.layout, name).join(" "))
 }
 
 /// Everything that is to be said of the files: the daemon's, if it is one of this state, and the

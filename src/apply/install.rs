@@ -8,10 +8,11 @@ use super::state_change::{change_state, identity_folder, read_key};
 use crate::layout::{ClientPlace, ClientSettings, ClientTool, EnableTls, SetFile, client_place};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
+use crate::pki::Certificate;
 use crate::plan::{self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan};
 use crate::store::{
-    FileMode, FileSet, Home, Interest, LinkState, Observation, Owner, Parents, Placement, Replacement,
-    earthly_home, exists, read, read_if_present, replace_file,
+    FileMode, FileSet, Home, Interest, LinkState, Observation, Owner, Parents, PlacedFiles, Placement,
+    Replacement, earthly_home, exists, read, read_if_present, replace_file,
 };
 
 /// What an installation did, or would do.
@@ -183,6 +184,13 @@ fn client_placement(
     Ok((placement, files))
 }
 
+/// The certificate of the set that is current at a place.
+fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
+    let files = placed.current.as_ref()?.files.as_ref()?;
+    let chain = Certificate::chain_from_pem(&files.certificate, &folder.display().to_string()).ok()?;
+    chain.into_iter().next()
+}
+
 /// What stands at a place, compared with what should.
 fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
     let placed = placement.observe()?;
@@ -206,6 +214,7 @@ fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<P
         links: placement.links.iter().map(|(path, _)| path.clone()).collect(),
         next_generation: placed.next,
         state: if same { PlacedState::UpToDate } else { PlacedState::Outdated },
+        current: current_leaf(&placed, &placement.folder),
     })
 }
 

@@ -86,8 +86,8 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     let verdict =
         judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
     let recorded = match (&observation, &daemon) {
-        (Some(observation), Some((name, _))) if proves(&verdict, &findings) => {
-            record(context, observation, name, &observed)
+        (Some(observation), Some((name, _))) => {
+            record(context, observation, name, &observed, Standing::of(&verdict, &findings))
         }
         _ => Ok(Recorded::Unchanged),
     };
@@ -142,8 +142,10 @@ fn endpoint_of(
 
 /// Without a config that names a host, the state's one daemon is meant.
 fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
-    let daemons: Vec<&DaemonEntry> =
-        observation.iter().flat_map(|found| found.inventory.daemons.values()).collect();
+    let observation = observation.ok_or_else(|| {
+        context.no_state().hint("kitcert verify tcp://builder.example.com:8372 --tlsdir DIR")
+    })?;
+    let daemons: Vec<&DaemonEntry> = observation.inventory.daemons.values().collect();
     match daemons.as_slice() {
         [only] => Ok(only.endpoint.clone()),
         several => Err(Failure::new("choosing", "a daemon to verify")
@@ -223,50 +225,85 @@ fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.and_then(|(_, entry)| files::restart_line(entry)),
+        restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
+        layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
     })
 }
 
-fn proves(verdict: &Verdict, findings: &[Finding]) -> bool {
-    verdict.proven && Finding::gravest(findings) < Severity::Error
-}
-
-/// Moves `proven` to the current generation, if it is that generation which was served.
+/// Moves `proven` to the current generation, if it is that generation which was served and the
+/// verdict is that it is proven; takes it away where a stranger got in.
 fn record(
     context: &Context<'_>,
     observation: &Observation,
     name: &IdentityName,
     observed: &Observed,
+    standing: Standing,
 ) -> Result<Recorded, Failure> {
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let (Some(identity), Some(served)) = (observation.daemons.get(name), served) else {
         return Ok(Recorded::Unchanged);
     };
-    let Some(current) = identity.current.as_ref().filter(|current| *current.leaf() == served) else {
-        return Ok(Recorded::Unchanged);
+    let current = identity.current.as_ref().filter(|current| *current.leaf() == served);
+    let wanted = match standing {
+        Standing::Unknown => return Ok(Recorded::Unchanged),
+        Standing::Open => None,
+        Standing::Proven => match current {
+            Some(current) => Some(current.number),
+            None => return Ok(Recorded::Unchanged),
+        },
     };
-    if identity.proven == Some(current.number) {
+    if identity.proven == wanted {
         return Ok(Recorded::Unchanged);
     }
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
     let lock = directory.lock(context.command, PATIENCE)?;
     let staged = lock.stage()?;
     let link = super::state_change::identity_folder(Role::Daemon, name).join("proven");
-    staged.link(&link, &format!("gen-{:04}", current.number))?;
+    let address = observed.address.map_or_else(String::new, |address| address.to_string());
+    let (event, reason) = match wanted {
+        Some(number) => {
+            staged.link(&link, &format!("gen-{number:04}"))?;
+            (LogEvent::Proven, format!("{address} served it and refused strangers"))
+        }
+        None => {
+            staged.remove(&link)?;
+            (LogEvent::Refuted, format!("{address} let a stranger in"))
+        }
+    };
     staged.record(&LogLine {
         time: context.environment.now(),
-        by: context.user().to_owned(),
+        by: context.user(),
         command: context.command.to_owned(),
-        event: LogEvent::Proven,
+        event,
         subject: format!("daemon {name}"),
         serial: Some(served.serial().clone()),
-        reason: format!(
-            "{} served it and refused strangers",
-            observed.address.map_or_else(String::new, |it| it.to_string())
-        ),
+        reason,
     })?;
     staged.commit()?;
     Ok(Recorded::Moved)
+}
+
+/// What a verify says of a daemon, as far as its state is to remember it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Every dial went as it must, and the files are without fault.
+    Proven,
+    /// Somebody got in who must not.
+    Open,
+    /// Neither is shown.
+    Unknown,
+}
+
+impl Standing {
+    fn of(verdict: &Verdict, files: &[Finding]) -> Standing {
+        if Finding::gravest(&verdict.findings) == Severity::Critical {
+            Standing::Open
+        } else if verdict.proven && Finding::gravest(files) < Severity::Error {
+            Standing::Proven
+        } else {
+            Standing::Unknown
+        }
+    }
 }
 
 fn not_recorded(failure: &Failure) -> Finding {
@@ -276,14 +313,16 @@ fn not_recorded(failure: &Failure) -> Finding {
         .cause("status goes on calling the daemon not proven")
 }
 
-/// The files' errors come first: a daemon that is perfect today may be served wrong files at its
+/// The files' faults come behind: a daemon that is perfect today may be served wrong files at its
 /// next restart.
 fn last_line(verdict: &Verdict, files: &[Finding]) -> String {
-    match files.iter().filter(|finding| finding.severity >= Severity::Error).count() {
-        0 => verdict.summary.clone(),
-        count => {
-            format!("{}; {count} fault{} in the files", verdict.summary, if count == 1 { "" } else { "s" })
-        }
+    let faults = files.iter().filter(|finding| finding.severity >= Severity::Error).count();
+    let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
+    match (faults, not_installed.and_then(|finding| finding.fix.as_ref())) {
+        (0, None) => verdict.summary.clone(),
+        (0, Some(fix)) => format!("{}; what was issued last is not installed; next: {fix}", verdict.summary),
+        (1, _) => format!("{}; 1 fault in the files", verdict.summary),
+        (faults, _) => format!("{}; {faults} faults in the files", verdict.summary),
     }
 }
 

@@ -261,7 +261,7 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
 fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
     LogLine {
         time: context.environment.now(),
-        by: context.user().to_owned(),
+        by: context.user(),
         command: context.command.to_owned(),
         event: LogEvent::Issued,
         subject: format!("{} {}", issued.role, issued.name),

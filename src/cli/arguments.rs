@@ -29,6 +29,7 @@ pub struct Arguments {
 
 /// Options that may stand before or behind the command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
     /// The state directory [default: /var/lib/kitcert for root, else $XDG_DATA_HOME/kitcert]
     #[arg(long, global = true, value_name = "DIR", env = "KITCERT_STATE", hide_env_values = true)]

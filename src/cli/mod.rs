@@ -11,6 +11,7 @@ mod report;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -43,15 +44,27 @@ pub fn run(
         (Ok(_), Format::Text) if global.quiet && exit == ExitCode::Done => Ok(()),
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, console.terminals().out);
-            console.print(&report.to_text(ink))
+            console.print(&with_state(report.to_text(ink), global.state.as_deref()))
         }
         (Err(failure), Format::Json) => console.print(&failure_json(arguments.command.name(), failure)),
         (Err(failure), Format::Text) => {
-            console.notify(&failure_text(failure, ink(global, environment, console.terminals().err)));
+            let text = failure_text(failure, ink(global, environment, console.terminals().err));
+            console.notify(&with_state(text, global.state.as_deref()));
             Ok(())
         }
     };
     written.map_or_else(|error| unwritten(&error, exit, console), |()| exit)
+}
+
+/// Commands to paste are about the state that was named, so they name it too.
+fn with_state(text: String, state: Option<&Path>) -> String {
+    let Some(state) = state else { return text };
+    let named = format!("kitcert --state {} ", state.display());
+    ["next: ", "then: ", "try: ", "&& "].into_iter().fold(text, |text, before| {
+        let typed = format!("{before}kitcert ");
+        text.replace(&typed, &format!("{before}{named}"))
+            .replace(&format!("{named}--state "), "kitcert --state ")
+    })
 }
 
 /// Turns a panic into one line that says whose fault it is, and exit code 1.
@@ -80,11 +93,28 @@ fn explain(
         let written = console.print(&render(console.terminals().out));
         return written.map_or_else(|error| unwritten(&error, ExitCode::Done, console), |()| ExitCode::Done);
     }
-    let hint = format!("try: {} --help", command_of(arguments));
+    let command = command_of(arguments);
+    if wants_json(arguments) {
+        let failure = Failure::new("reading", "the command line")
+            .found(error.kind())
+            .hint(format!("{command} --help"))
+            .exit(ExitCode::Usage);
+        let name = command.strip_prefix("kitcert ").unwrap_or_default();
+        let written = console.print(&failure_json(name, &failure));
+        return written
+            .map_or_else(|error| unwritten(&error, ExitCode::Usage, console), |()| ExitCode::Usage);
+    }
+    let hint = format!("try: {command} --help");
     let text = render(console.terminals().err);
     let text = text.replace("For more information, try '--help'.", &hint).replace("\n\n", "\n");
     console.notify(&text);
     ExitCode::Usage
+}
+
+/// Whether JSON was asked for, as far as a command line that makes no sense can tell.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
 }
 
 /// The command that was meant: `kitcert issue client` of `kitcert issue client --lifetime 3`.

@@ -56,13 +56,14 @@ pub fn start_command(
         return Err(failure("a relative one"));
     }
     let image = Image::of(layout);
+    let container = image.container_of(daemon);
     let mut lines: Vec<Vec<String>> = vec![
-        words(&["docker", "run", "-d", "--name", image.container]),
+        words(&["docker", "run", "-d", "--name", &container]),
         words(&["--hostname", daemon.as_str()]),
         words(&["--restart", "unless-stopped"]),
         words(&["--privileged"]),
         words(&["-p", &format!("{port}:{INNER_PORT}")]),
-        words(&["--mount", &format!("type=volume,src={}-cache,dst={}", image.container, image.data)]),
+        words(&["--mount", &format!("type=volume,src={container}-cache,dst={}", image.data)]),
     ];
     for (path, _) in layout.links() {
         let source = root.join(path);
@@ -84,8 +85,8 @@ pub fn start_command(
 
 /// The program with its arguments that restarts the container of [`start_command`].
 #[must_use]
-pub fn restart_command(layout: DaemonLayout) -> Vec<String> {
-    words(&["docker", "restart", Image::of(layout).container])
+pub fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
+    words(&["docker", "restart", &Image::of(layout).container_of(daemon)])
 }
 
 /// What is known of a daemon's image.
@@ -100,6 +101,15 @@ struct Image {
 }
 
 impl Image {
+    /// The daemon that `init` makes by default has the container's plain name; every other has its
+    /// own behind it, so that several live on one machine.
+    fn container_of(&self, daemon: &IdentityName) -> String {
+        match daemon.as_str() {
+            "builder" => self.container.to_owned(),
+            daemon => format!("{}-{daemon}", self.container),
+        }
+    }
+
     fn of(layout: DaemonLayout) -> Image {
         match layout {
             DaemonLayout::Earthly => Image {
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn a_restart_names_the_container_that_was_started() {
         for layout in DaemonLayout::ALL {
-            let name = restart_command(layout).pop().unwrap();
+            let name = restart_command(layout, &"builder".parse().unwrap()).pop().unwrap();
             assert!(start(layout, "/").rendered().contains(&format!("--name {name} ")));
         }
     }

@@ -223,5 +223,5 @@ impl ChainFault {
 }
 
 const INSPECT: &str = "kitcert inspect cert.pem";
-const RENEW: &str = "kitcert rotate --force";
-const NEW_AUTHORITY: &str = "kitcert rotate --ca";
+const RENEW: &str = "kitcert issue daemon NAME, or kitcert issue client NAME";
+const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";

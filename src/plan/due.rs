@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{IdentityName, Role, Timestamp, Validity};
+use crate::model::{IdentityName, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedIdentity};
 
@@ -37,6 +37,8 @@ pub enum IdentityState {
     NotProven,
     /// Less than a third of its lifetime is left; for a CA, less than a new leaf would need.
     Due,
+    /// kitcert.yaml gives a daemon other hosts than its certificate has.
+    HostsChanged,
     /// kitcert.yaml lists it, and it has no certificate.
     NotIssued,
     /// It is not valid yet.
@@ -60,6 +62,7 @@ impl fmt::Display for IdentityState {
             IdentityState::NotListed => "not listed",
             IdentityState::NotProven => "not proven",
             IdentityState::Due => "due",
+            IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
             IdentityState::NotYetValid => "not yet valid",
             IdentityState::Expired => "expired",
@@ -107,6 +110,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
             issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.certificate.validity()));
         let is_listed = listed.binary_search(&name).is_ok();
         let state = identity_state(role, identity, validity, leaf, is_listed, now);
+        let state = state.max(hosts_state(observation, role, name, leaf));
         let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
         Some(row(kind, name.to_string(), Some(validity), issuer, state, now))
     });
@@ -134,6 +138,26 @@ fn identity_state(
     };
     let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
     by_date.max(by_proof).max(by_list)
+}
+
+/// A certificate for other hosts than kitcert.yaml lists was issued before it was edited.
+fn hosts_state(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    leaf: &Certificate,
+) -> IdentityState {
+    let listed = observation.inventory.daemons.get(name).filter(|_| role == Role::Daemon);
+    let sorted = |mut hosts: Vec<SubjectAltName>| {
+        hosts.sort();
+        hosts
+    };
+    match listed {
+        Some(daemon) if sorted(daemon.hosts.clone()) != sorted(leaf.usable_names()) => {
+            IdentityState::HostsChanged
+        }
+        _ => IdentityState::Ok,
+    }
 }
 
 fn end_state(validity: Validity, now: Timestamp) -> IdentityState {

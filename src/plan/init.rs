@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use super::install_daemon::{InstallRequest, Placed, placement_step};
+use super::install_daemon::{InstallRequest, Placed, placement_step, refuse_another};
 use super::issue::endpoint_of;
 use super::refuse_repetition;
 use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::layout::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Renewal, RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Renewal, RestartWhen,
 };
 use crate::model::profile::BACKDATING;
 use crate::model::{
@@ -66,10 +66,11 @@ pub fn init(
         None => fresh(request, now)?,
         Some(observation) => {
             refuse_difference(request, observation)?;
-            Plan::default()
+            newly_installed(request, observation)
         }
     };
     if let Some(placed) = placed {
+        refuse_another(&request.name, placed, observed)?;
         plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
     }
     Ok(plan)
@@ -101,6 +102,20 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
     );
     state.push(StateStep::Inventory(InventoryStep::Write(inventory(request)?)));
     Ok(Plan { state, ..Plan::default() })
+}
+
+/// The same request with `--install` is the natural second step after one without.
+fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
+    let mut plan = Plan::default();
+    let listed = observation.inventory.daemons.get(&request.name);
+    if let Some(install) =
+        request.install.as_ref().filter(|_| listed.is_some_and(|daemon| daemon.install.is_none()))
+    {
+        let entry = InstallEntry { layout: install.layout, root: install.root.clone(), owner: None };
+        let change = InventoryChange::SetInstall(request.name.clone(), entry);
+        plan.state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+    }
+    plan
 }
 
 fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
@@ -182,14 +197,10 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     if daemon.lifetime != asked.lifetime {
         return differs("daemon lifetime", &daemon.lifetime, &asked.lifetime, edit);
     }
-    if let Some(install) = &asked.install
-        && daemon.install.as_ref().map(|there| (&there.root, there.layout))
-            != Some((&install.root, install.layout))
+    if let (Some(install), Some(there)) = (&asked.install, &daemon.install)
+        && (&there.root, there.layout) != (&install.root, install.layout)
     {
-        let there = daemon.install.as_ref().map_or_else(
-            || "not installed".to_owned(),
-            |there| format!("{} under {}", there.layout, there.root.display()),
-        );
+        let there = format!("{} under {}", there.layout, there.root.display());
         let asked = format!("{} under {}", install.layout, install.root.display());
         let hint = format!(
             "kitcert install daemon {} --root {} --layout {}",

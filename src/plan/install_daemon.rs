@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
 use crate::model::{Failure, IdentityName, Role};
+use crate::pki::Certificate;
 use crate::store::Observation;
 
 /// What `install daemon` was asked for, with what kitcert.yaml says filled in.
@@ -38,6 +39,8 @@ pub struct Placed {
     pub next_generation: u32,
     /// How what is there compares with what should be.
     pub state: PlacedState,
+    /// The certificate that is current there, if it can be read.
+    pub current: Option<Certificate>,
 }
 
 /// How what is installed compares with what should be.
@@ -65,6 +68,7 @@ pub fn install_daemon(
             .found("none")
             .hint(format!("kitcert issue daemon {}", request.name)));
     }
+    refuse_another(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
         layout: request.install.layout,
         root: request.install.root.clone(),
@@ -80,6 +84,30 @@ pub fn install_daemon(
     }
     plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
     Ok(plan)
+}
+
+/// Refuses to put a daemon's files over another's, of this state or of another CA: whoever trusts
+/// that CA would be locked out.
+pub(super) fn refuse_another(
+    name: &IdentityName,
+    placed: &Placed,
+    observation: Option<&Observation>,
+) -> Result<(), Failure> {
+    let Some(there) = &placed.current else { return Ok(()) };
+    let ours = observation.is_some_and(|observation| {
+        observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
+    });
+    let own_name = format!("{} {name}", Role::Daemon);
+    if ours && there.subject().common_name().is_some_and(|common_name| own_name.starts_with(&common_name)) {
+        return Ok(());
+    }
+    let folder = placed.folder.display();
+    Err(Failure::new("installing daemon", name)
+        .expected(format!("nothing in {folder}, or an earlier set of this daemon"))
+        .found(format!("{}, issued by {}", there.subject(), there.issuer()))
+        .hint(format!(
+            "kitcert install daemon {name} --root DIR, or, to replace it: mv {folder} {folder}.former"
+        )))
 }
 
 /// The step that puts a set of files in place, where what is there is not the same already.

@@ -35,8 +35,8 @@ pub struct IssueClientsRequest {
 }
 
 /// Plans `issue daemon`. A daemon that has its certificate already, valid and for the same names,
-/// needs nothing; where its names in kitcert.yaml have changed, or where the certificate has
-/// expired, it is issued a new one for its key.
+/// needs nothing; where its names in kitcert.yaml have changed, or where less than a third of
+/// its lifetime is left, it is issued a new one for its key.
 ///
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
@@ -57,8 +57,7 @@ pub fn issue_daemon(
     };
     let identity = observation.daemons.get(&request.name);
     let current = identity.and_then(|identity| identity.current.as_ref());
-    let serves =
-        |current: &ObservedGeneration| names_are(current, &entry.hosts) && !has_expired(current, now);
+    let serves = |current: &ObservedGeneration| names_are(current, &entry.hosts) && !is_due(current, now);
     if listed.is_some() && current.is_some_and(serves) {
         return Ok(Plan::default());
     }
@@ -78,8 +77,8 @@ pub fn issue_daemon(
     Ok(Plan { state, ..Plan::default() })
 }
 
-/// Plans `issue client`. Clients that have a certificate already are left as they are, unless it
-/// has expired: then they get a new one, for their key where we hold it.
+/// Plans `issue client`. Clients that have a certificate already are left as they are, unless less
+/// than a third of its lifetime is left: then they get a new one, for their key where we hold it.
 ///
 /// # Errors
 /// A name given twice, a request for anything but one client, a lifetime or a key that differs
@@ -115,7 +114,7 @@ pub fn issue_clients(
         }
         if let Some(current) = observation.current(Role::Client, &name) {
             refuse_other_key(&name, request.requested_key.as_ref(), current)?;
-            if !has_expired(current, now) {
+            if !is_due(current, now) {
                 continue;
             }
             refuse_key_elsewhere(&name, request.requested_key.as_ref(), current)?;
@@ -260,8 +259,10 @@ fn refuse_key_elsewhere(
         .hint(format!("kitcert issue client {name} --csr FILE")))
 }
 
-fn has_expired(current: &ObservedGeneration, now: Timestamp) -> bool {
-    now > current.leaf().validity().not_after
+/// Whether less than a third of its lifetime is left, or nothing.
+fn is_due(current: &ObservedGeneration, now: Timestamp) -> bool {
+    let validity = current.leaf().validity();
+    validity.not_after.seconds_since(now) * 3 < validity.seconds()
 }
 
 /// A renewal keeps its key, so that a set is consistent even while it is being replaced.

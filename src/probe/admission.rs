@@ -11,7 +11,7 @@ use crate::pki::{Certificate, DistinguishedName};
 pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
     let Some(dialled) = observed.dials.get(&Dial::Ours) else {
         return vec![
-            Finding::new(Rule::Inconclusive, Severity::Warning, Dial::Ours)
+            Finding::new(Rule::Inconclusive, Severity::Error, Dial::Ours)
                 .expected("accepted")
                 .found("not tried")
                 .cause("there was no client certificate to show, and nothing is proven without one")
@@ -134,7 +134,9 @@ fn cause_of_refusal(
         return (cause, local.reinstall());
     }
     if let Some(cause) = fault_of_ours(leaf, local) {
-        return (cause, "kitcert install client".to_owned());
+        let name = leaf.subject().common_name().unwrap_or_default();
+        let name = name.strip_prefix("client ").unwrap_or("NAME").to_owned();
+        return (cause, format!("kitcert issue client {name} && kitcert install client {name}"));
     }
     match how {
         Refusal::Alert(alert) => cause_of_alert(*alert, leaf, local),
@@ -168,13 +170,16 @@ fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<String> {
 fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String, String) {
     let until = leaf.validity().not_after.minute();
     let namesake = format!("the daemon trusts a CA named {} that has another key", leaf.issuer());
-    let late = format!("our certificate is valid until {until}, so the daemon's clock is wrong");
+    let late = format!(
+        "our certificate is valid until {until}, and it is {} here: the two clocks differ",
+        local.now.minute()
+    );
     let (cause, fix) = match alert {
         116 => {
             ("no certificate arrived: ours lacks its intermediate, or the daemon's ca.pem is damaged", None)
         }
         48 | 51 => (namesake.as_str(), None),
-        45 => (late.as_str(), Some("on the daemon's machine: timedatectl status")),
+        45 => (late.as_str(), Some("timedatectl status   # here, and on the daemon's machine")),
         42 | 43 | 46 => ("an older daemon says this of every fault; most likely it trusts another CA", None),
         40 => ("in TLS 1.2 this is said of a certificate that is missing or does not fit", None),
         70 => ("the daemon speaks neither TLS 1.2 nor 1.3", Some("update the daemon")),

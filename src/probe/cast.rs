@@ -62,6 +62,7 @@ impl Cast {
             ours: Some(self.ours.chain.clone()),
             installed_leaf: self.server.chain.first().cloned(),
             installed_trust: Some(self.trust.clone()),
+            layout: None,
             daemon: Some("builder".parse().unwrap()),
             restart: Some("docker restart earthly-buildkitd".to_owned()),
         }

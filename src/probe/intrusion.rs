@@ -66,16 +66,14 @@ fn finding(
         }
         // Whatever keeps ours out has its own finding, and explains all the others.
         _ if has_said_it_all(observed) => return None,
-        Outcome::Refused { .. } => Finding::new(Rule::Inconclusive, Severity::Warning, dial)
+        Outcome::Refused { .. } => Finding::new(Rule::Inconclusive, Severity::Info, dial)
             .expected("refused while ours is accepted before and after")
-            .found(format!("{outcome}, and ours is not accepted"))
+            .found(format!("{outcome}, as ours is: that proves nothing"))
             .cause("a daemon that refuses everybody proves nothing"),
-        Outcome::RefusedAbove(above) if is_a_refusal(above) => {
-            unproven(Severity::Warning).cause(match dial {
-                Dial::Plaintext => "something there reads HTTP without TLS, and turned it away",
-                _ => "TLS let it in; somebody above it, or a proxy, turned it away",
-            })
-        }
+        Outcome::RefusedAbove(above) if is_a_refusal(above) => unproven(Severity::Error).cause(match dial {
+            Dial::Plaintext => "something there reads HTTP without TLS, and turned it away",
+            _ => "TLS let it in; somebody above it, or a proxy, turned it away",
+        }),
         Outcome::RefusedAbove(_) => {
             unproven(Severity::Error).cause("a proxy's word, which may be another the next time")
         }
@@ -105,7 +103,7 @@ fn has_said_it_all(observed: &Observed) -> bool {
 fn untried(dial: Dial, observed: &Observed) -> Option<Finding> {
     let in_earnest = observed.dials.contains_key(&Dial::Tls12);
     (dial == Dial::Stranger && in_earnest).then(|| {
-        Finding::new(Rule::Inconclusive, Severity::Warning, dial)
+        Finding::new(Rule::Inconclusive, Severity::Error, dial)
             .expected("refused")
             .found("not tried")
             .cause("there was no certificate of a stranger to show")

@@ -3,12 +3,14 @@
 
 use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome, Unreachable};
 use super::verdict::LocalFacts;
+use crate::layout::DaemonLayout;
 use crate::model::{Finding, Rule, Severity};
 use crate::pki::{DistinguishedName, TrustBundle};
 
 /// A host that Earthly's client takes for its own machine.
 pub(super) fn host(local: &LocalFacts) -> Option<Finding> {
-    local.endpoint.is_local_to_earthly().then(|| {
+    let is_earthlys = local.layout != Some(DaemonLayout::Buildkit);
+    (is_earthlys && local.endpoint.is_local_to_earthly()).then(|| {
         Finding::new(Rule::LoopbackHost, Severity::Warning, &local.endpoint)
             .expected("a host that Earthly takes for another machine")
             .found(local.endpoint.host())
@@ -65,6 +67,10 @@ fn at_endpoint(fault: &Finding, local: &LocalFacts) -> Finding {
         (Rule::ServerExpired, Some(daemon)) => {
             Some(format!("kitcert issue daemon {daemon} && {}", local.reinstall()))
         }
+        (Rule::ServerNameMismatch, None) => Some(format!(
+            "on the daemon's machine: add {} to its hosts in kitcert.yaml, then kitcert issue daemon and install it",
+            local.endpoint.host()
+        )),
         _ => Some(local.reinstall()),
     });
     fault

@@ -6,6 +6,7 @@ use super::admission;
 use super::intrusion::{self, Footing};
 use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome};
 use super::presence;
+use crate::layout::DaemonLayout;
 use crate::model::{Endpoint, Finding, IdentityName, Severity, Timestamp};
 use crate::pki::{Certificate, DistinguishedName, TrustBundle};
 
@@ -26,6 +27,8 @@ pub struct LocalFacts {
     pub daemon: Option<IdentityName>,
     /// The command that restarts it, if it is known.
     pub restart: Option<String>,
+    /// Which daemon it is, if it is installed from here.
+    pub layout: Option<DaemonLayout>,
 }
 
 impl LocalFacts {
@@ -33,7 +36,7 @@ impl LocalFacts {
     pub(super) fn reinstall(&self) -> String {
         match (&self.daemon, &self.restart) {
             (Some(daemon), Some(restart)) => format!("kitcert install daemon {daemon} && {restart}"),
-            (Some(daemon), None) => format!("kitcert install daemon {daemon}, and restart the daemon"),
+            (Some(daemon), None) => format!("kitcert install daemon {daemon}   # prints how it is started"),
             (None, _) => "on the daemon's machine: kitcert install daemon, and restart the daemon".to_owned(),
         }
     }
@@ -134,7 +137,7 @@ fn facts(observed: &Observed) -> Value {
         Asked::For(names) => Some(names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>()),
     });
     let dials = observed.dials.iter().map(|(dial, dialled)| {
-        let milliseconds = dialled.elapsed.as_secs_f64() * 1e3;
+        let milliseconds = dialled.elapsed.as_micros() as f64 / 1e3;
         (dial.to_string(), json!({"outcome": dialled.outcome.to_string(), "milliseconds": milliseconds}))
     });
     json!({
@@ -264,9 +267,9 @@ mod tests {
         for (outcome, severity) in [
             (reset, None),
             (closed, None),
-            (grpc(7), Some(Severity::Warning)),
-            (grpc(16), Some(Severity::Warning)),
-            (Outcome::RefusedAbove(AboveTls::Http(400)), Some(Severity::Warning)),
+            (grpc(7), Some(Severity::Error)),
+            (grpc(16), Some(Severity::Error)),
+            (Outcome::RefusedAbove(AboveTls::Http(400)), Some(Severity::Error)),
             (grpc(14), Some(Severity::Error)),
             (Outcome::RefusedAbove(AboveTls::Http(503)), Some(Severity::Error)),
             (timed_out(), Some(Severity::Error)),

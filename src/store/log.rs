@@ -14,7 +14,7 @@ pub struct LogLine {
     pub time: Timestamp,
     /// The user who ran the command, the `sudo` user where there is one.
     pub by: String,
-    /// The command that was run: `issue client`, `rotate`.
+    /// The command that was run: `init`, `issue client`.
     pub command: String,
     /// What happened.
     pub event: LogEvent,
@@ -35,6 +35,8 @@ pub enum LogEvent {
     Issued,
     /// A daemon was seen to serve what it should, and to refuse what it should.
     Proven,
+    /// A daemon was seen to let a stranger in.
+    Refuted,
 }
 
 impl LogLine {

@@ -8,6 +8,7 @@ use std::path::Path;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use kitcert::layout::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};
+use kitcert::model::profile::CLIENT_LIFETIME;
 use kitcert::model::{AuthorityName, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use kitcert::pki::chain::{self, Purpose};
 use kitcert::pki::{
@@ -222,7 +223,8 @@ fn inventory(count: usize) -> Inventory {
 
 fn clients(numbers: std::ops::Range<usize>) -> Vec<(IdentityName, ClientEntry)> {
     let name = |number| format!("client-{number:06}").parse().expect("a name");
-    numbers.map(|number| (name(number), ClientEntry::default())).collect()
+    let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Default::default() };
+    numbers.map(|number| (name(number), client.clone())).collect()
 }
 
 fn now() -> Timestamp {

@@ -84,6 +84,7 @@ impl Scenario {
                 installed_trust: Some(self.client_authorities.clone()),
                 daemon: None,
                 restart: None,
+                layout: None,
             },
         )
     }

@@ -47,7 +47,7 @@ fn show(
     let identities = identities.chain([(Role::Daemon, request.name.clone())]).collect();
     let (_, observation) = context.observe(&Interest::Identities(identities))?;
     let mut report = report.table(rows(&observation, request));
-    if let Some(install) = &request.install {
+    if let Some(install) = request.install.as_ref().filter(|_| changed == Changed::Yes) {
         report = report.line(install::installed_line(install.layout, &install.root));
         let endpoint = &observation.inventory.daemons[&request.name].endpoint;
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
@@ -56,7 +56,8 @@ fn show(
     let proven =
         observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
     let last = match (proven, changed) {
-        (true, _) => "nothing to do: it is all there, and proven".to_owned(),
+        (true, Changed::No) => "nothing to do: it is all there, and proven".to_owned(),
+        (true, Changed::Yes) => format!("done; next: kitcert verify {}", request.name),
         (false, Changed::No) => {
             format!("nothing to do; not proven yet; next: kitcert verify {}", request.name)
         }

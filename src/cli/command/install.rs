@@ -37,6 +37,9 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
         return Ok(plan_view::show(report, &installed.plan));
     }
     let report = with_plan(report, &installed);
+    if installed.plan.is_empty() {
+        return Ok(report.line(format!("nothing to do: {name} is installed; next: kitcert verify {name}")));
+    }
     let report = report.line(installed_line(request.install.layout, &request.install.root));
     let restart = listed.map(|daemon| daemon.restart.clone()).filter(|restart| !restart.is_empty());
     let report = match (listed, restart) {

@@ -56,7 +56,8 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
             format!("hand over {}/clients/{}/current", context.state.display(), one.name)
         }
         [one] => format!("next: kitcert install client {}", one.name),
-        _ => "next: kitcert status".to_owned(),
+        [first, ..] => format!("next: kitcert install client {}, and so on", first.name),
+        [] => String::new(),
     };
     Ok(show(Report::new("issue client"), &context, &done, next))
 }

@@ -55,7 +55,8 @@ fn left(seconds: i64) -> String {
     match seconds {
         172_800.. => format!("{sign}{}d", (seconds + 43_200) / 86_400),
         7_200.. => format!("{sign}{}h", seconds / 3_600),
-        _ => format!("{sign}{}m", seconds / 60),
+        60.. => format!("{sign}{}m", seconds / 60),
+        _ => format!("{sign}{seconds}s"),
     }
 }
 
@@ -73,6 +74,7 @@ fn last_line(rows: &[StatusRow]) -> String {
         IdentityState::NotYetValid,
         IdentityState::Due,
         IdentityState::NotIssued,
+        IdentityState::HostsChanged,
         IdentityState::NotProven,
     ];
     let count = |state: IdentityState| rows.iter().filter(|row| row.state == state).count();
@@ -83,7 +85,9 @@ fn last_line(rows: &[StatusRow]) -> String {
     }
     let text = counts.iter().map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
     let leaf = |state| rows.iter().find(|row| row.state == state && row.kind != "ca");
-    let unissued = leaf(IdentityState::Expired).or_else(|| leaf(IdentityState::NotIssued));
+    let to_issue =
+        [IdentityState::Expired, IdentityState::NotIssued, IdentityState::HostsChanged, IdentityState::Due];
+    let unissued = to_issue.into_iter().find_map(leaf);
     match (unissued, leaf(IdentityState::NotProven)) {
         (Some(row), _) => format!("{text}; next: kitcert issue {} {}", row.kind, row.name),
         (None, Some(row)) => format!("{text}; next: kitcert verify {}", row.name),

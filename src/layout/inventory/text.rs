@@ -271,8 +271,8 @@ impl<'de> Deserialize<'de> for ClientEntry {
 }
 
 const HEADER: &str = "\
-# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert issue` and
-# `kitcert rotate` bring the certificates to what it says; `kitcert status` shows what is due.
+# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert issue`
+# brings the certificates to what it says; `kitcert status` shows what is due.
 # Durations: 10y, 397d, 12h. A y is 365 days.
 ";
 

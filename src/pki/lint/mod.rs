@@ -105,7 +105,7 @@ fn dropped(block: &DroppedBlock) -> Finding {
             .expected("certificates only")
             .found("a private key")
             .cause("bundles are handed to everybody; whoever has read this one may have the key")
-            .fix("delete the block, and replace what the key belongs to: kitcert rotate --force --new-key");
+            .fix("delete the block, and replace what the key belongs to: kitcert issue, under a new name");
     }
     Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
         .expected("a certificate that Go loads")
@@ -158,8 +158,8 @@ impl Fix {
         match self {
             Fix::NewDaemon => "kitcert issue daemon NAME --host HOST",
             Fix::NewClient => "kitcert issue client NAME",
-            Fix::NewAuthority => "kitcert rotate --ca",
-            Fix::Renew => "kitcert rotate --force",
+            Fix::NewAuthority => "kitcert --state DIR init …   # a new CA",
+            Fix::Renew => "kitcert issue daemon NAME, or kitcert issue client NAME",
         }
     }
 }
