@@ -9,7 +9,7 @@ use super::files;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
-use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory, observe};
+use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -89,8 +89,9 @@ pub enum Recorded {
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
 pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
-    let directory = StateDirectory::find(&context.state)?;
-    let observation = directory.as_ref().map(|found| observe(found, &Interest::Everything)).transpose()?;
+    let directory = context.open()?;
+    let observation =
+        directory.as_ref().map(|found| context.observe_in(found, &Interest::Everything)).transpose()?;
     let configured = credentials::configured(context)?;
     let endpoint = endpoint_of(context, request, observation.as_ref(), &configured)?;
     let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);

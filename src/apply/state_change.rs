@@ -50,8 +50,8 @@ pub(super) fn change_state(
     interest: &Interest,
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
-    let found = StateDirectory::find(&context.state)?;
-    let observation = found.as_ref().map(|directory| observe(directory, interest)).transpose()?;
+    let found = context.open()?;
+    let observation = found.as_ref().map(|directory| context.observe_in(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() || context.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
