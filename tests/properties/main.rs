@@ -1,14 +1,18 @@
 //! Properties that must hold for every certificate, chain, file and command, and the other
 //! programs that agree.
 
+mod bad_input;
 mod bundles;
 mod chains;
 mod chains_by_hand;
 mod entities;
 mod hosts;
+mod house;
 mod init_and_issue;
 mod issuing;
+mod killed;
 mod manual;
+mod modes;
 mod peers;
 mod verify_scenarios;
 mod workspace;
