@@ -56,6 +56,10 @@ pub(super) fn change_state(
     if plan.state.is_empty() || context.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
     }
+    if needs_authority(&plan) {
+        // A CA that cannot sign is no reason to touch the lock.
+        load_authority(context, observation.as_ref())?;
+    }
     let directory = match found {
         Some(directory) => directory,
         None => StateDirectory::create(&context.state)?,
@@ -69,6 +73,12 @@ pub(super) fn change_state(
     }
     let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
+}
+
+/// Whether certificates are issued by a CA that is there already.
+fn needs_authority(plan: &Plan) -> bool {
+    let makes_one = plan.state.iter().any(|step| matches!(step, StateStep::MakeAuthority { .. }));
+    !makes_one && plan.issuances().next().is_some()
 }
 
 fn carry_out(
