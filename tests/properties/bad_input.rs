@@ -30,7 +30,7 @@ fn nothing(_: &Workspace) {}
 
 /// Puts the workspace's folder for `{…}`.
 fn filled(workspace: &Workspace, text: &str) -> String {
-    text.replace("{}", &workspace.text("").trim_end_matches('/'))
+    text.replace("{}", workspace.text("").trim_end_matches('/'))
 }
 
 fn each(cases: Vec<Case>) {
