@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::env::Environment;
 use crate::layout::state_place;
-use crate::model::Failure;
+use crate::model::{ExitCode, Failure};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -25,6 +25,8 @@ pub struct Context<'a> {
 /// Whether a plan is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// There is none: the command only looks.
+    Look,
     /// It is only made.
     DryRun,
     /// It is carried out.
@@ -59,9 +61,44 @@ impl Context<'_> {
     /// No state where it was looked for: the message names that place, and another where there is
     /// one. A state that cannot be read, or that others can write.
     pub fn observe(&self, interest: &Interest) -> Result<(StateDirectory, Observation), Failure> {
-        let directory = StateDirectory::find(&self.state)?.ok_or_else(|| self.no_state())?;
-        let observation = observe(&directory, interest)?;
+        let directory = self.open()?.ok_or_else(|| self.no_state())?;
+        let observation = self.observe_in(&directory, interest)?;
         Ok((directory, observation))
+    }
+
+    /// The state directory, if there is one. A change that was interrupted after it was committed
+    /// is finished first: planned from half of it, the rest would look like nothing to do.
+    pub(super) fn open(&self) -> Result<Option<StateDirectory>, Failure> {
+        let Some(directory) = StateDirectory::find(&self.state)? else { return Ok(None) };
+        if directory.has_unfinished_change()? {
+            match self.mode {
+                Mode::Look => {}
+                Mode::DryRun => return Err(self.interrupted()),
+                Mode::Apply => drop(directory.lock(self.command, PATIENCE)?),
+            }
+        }
+        Ok(Some(directory))
+    }
+
+    /// What is in a state directory, as far as `interest` goes.
+    pub(super) fn observe_in(
+        &self,
+        directory: &StateDirectory,
+        interest: &Interest,
+    ) -> Result<Observation, Failure> {
+        observe(directory, interest).map_err(|failure| match directory.has_unfinished_change() {
+            Ok(true) => self.interrupted(),
+            Ok(false) | Err(_) => failure,
+        })
+    }
+
+    /// Half of a change is in place: somebody is at it right now, or was interrupted.
+    fn interrupted(&self) -> Failure {
+        Failure::new("reading the state", self.state.display())
+            .expected("a change that is finished")
+            .found("one that is under way, or was interrupted")
+            .hint("the command that was interrupted, again: it goes on where that stopped")
+            .exit(ExitCode::Busy)
     }
 
     /// Why there is nothing to work on.

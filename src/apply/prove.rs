@@ -8,7 +8,7 @@ use super::files;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
-use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory, observe};
+use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -67,8 +67,9 @@ pub enum Recorded {
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
 pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
-    let directory = StateDirectory::find(&context.state)?;
-    let observation = directory.as_ref().map(|found| observe_for(found, &request.credentials)).transpose()?;
+    let directory = context.open()?;
+    let observation =
+        directory.as_ref().map(|found| observe_for(context, found, &request.credentials)).transpose()?;
     // A config that is broken is no concern of whoever names a daemon and a client.
     let configured = if request.target == Target::Configured || observation.is_none() {
         credentials::configured(context)?
@@ -110,15 +111,19 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
 }
 
 /// Reads the daemons, and as few clients as will do: a state may have ten thousand.
-fn observe_for(directory: &StateDirectory, credentials: &Credentials) -> Result<Observation, Failure> {
-    let inventory = observe(directory, &Interest::Inventory)?.inventory;
+fn observe_for(
+    context: &Context<'_>,
+    directory: &StateDirectory,
+    credentials: &Credentials,
+) -> Result<Observation, Failure> {
+    let inventory = context.observe_in(directory, &Interest::Inventory)?.inventory;
     let clients: Vec<&IdentityName> = match credentials {
         Credentials::Client(name) => vec![name],
         _ => inventory.clients.keys().take(CLIENTS_TRIED).collect(),
     };
     let daemons = inventory.daemons.keys().map(|name| (Role::Daemon, name.clone()));
     let clients = clients.into_iter().map(|name| (Role::Client, name.clone()));
-    observe(directory, &Interest::Identities(daemons.chain(clients).collect()))
+    context.observe_in(directory, &Interest::Identities(daemons.chain(clients).collect()))
 }
 
 fn endpoint_of(

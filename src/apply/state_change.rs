@@ -50,17 +50,15 @@ pub(super) fn change_state(
     interest: &Interest,
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
-    let found = StateDirectory::find(&context.state)?;
-    if let (Some(directory), Mode::Apply) = (&found, context.mode)
-        && directory.has_unfinished_change()?
-    {
-        // Whoever takes the lock finishes it; what is observed before would be half of it.
-        drop(directory.lock(context.command, PATIENCE)?);
-    }
-    let observation = found.as_ref().map(|directory| observe(directory, interest)).transpose()?;
+    let found = context.open()?;
+    let observation = found.as_ref().map(|directory| context.observe_in(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() || context.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
+    }
+    if needs_authority(&plan) {
+        // A CA that cannot sign is no reason to touch the lock.
+        load_authority(context, observation.as_ref())?;
     }
     let directory = match found {
         Some(directory) => directory,
@@ -75,6 +73,12 @@ pub(super) fn change_state(
     }
     let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
+}
+
+/// Whether certificates are issued by a CA that is there already.
+fn needs_authority(plan: &Plan) -> bool {
+    let makes_one = plan.state.iter().any(|step| matches!(step, StateStep::MakeAuthority { .. }));
+    !makes_one && plan.issuances().next().is_some()
 }
 
 fn carry_out(

@@ -1,14 +1,21 @@
 //! Properties that must hold for every certificate, chain, file and command, and the other
 //! programs that agree.
 
+mod bad_input;
 mod bundles;
 mod chains;
 mod chains_by_hand;
+mod daemon;
 mod entities;
 mod hosts;
+mod house;
 mod init_and_issue;
+mod install_client;
 mod issuing;
+mod killed;
 mod manual;
+mod modes;
 mod peers;
+mod proven;
 mod verify_scenarios;
 mod workspace;

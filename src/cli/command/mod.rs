@@ -58,7 +58,11 @@ impl<'a> Session<'a> {
             environment: self.environment,
             state: state_place::of(self.environment, self.global.state.as_deref())?,
             command,
-            mode: if change.is_some_and(|change| change.dry_run) { Mode::DryRun } else { Mode::Apply },
+            mode: match change {
+                None => Mode::Look,
+                Some(change) if change.dry_run => Mode::DryRun,
+                Some(_) => Mode::Apply,
+            },
             progress,
         })
     }

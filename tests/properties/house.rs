@@ -1,0 +1,162 @@
+//! The house: which module may use which, and what only one of them may do. Read from the source,
+//! tests left out.
+
+use std::path::{Path, PathBuf};
+
+/// From the bottom up: a module uses those before it.
+const ARROW: [&str; 10] =
+    ["model", "env", "pki", "layout", "store", "probe", "practice", "plan", "apply", "cli"];
+
+/// A source file without its tests and comments.
+struct Source {
+    /// `store/state.rs`
+    name: String,
+    /// `["store", "state"]`
+    path: Vec<String>,
+    text: String,
+    lines: usize,
+}
+
+impl Source {
+    fn module(&self) -> &str {
+        self.path.first().map_or("", String::as_str)
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    gather(&root, &mut files);
+    let read = |path: &PathBuf| (path.clone(), std::fs::read_to_string(path).unwrap());
+    let all: Vec<(PathBuf, String)> = files.iter().map(read).collect();
+    let tests: Vec<PathBuf> = all.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let is_code = |path: &Path| !tests.iter().any(|test| path.with_extension("").starts_with(test));
+    let code = all.iter().filter(|(path, _)| is_code(path));
+    let sources: Vec<_> = code.map(|(path, text)| source(&root, path, text)).collect();
+    assert!(sources.len() > 80, "only {} files were found", sources.len());
+    sources
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The modules of a file that are compiled for tests alone, as paths without `.rs`.
+fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
+    let folder = match path.file_stem().and_then(|stem| stem.to_str()) {
+        Some("mod" | "lib" | "main") => path.parent().unwrap().to_owned(),
+        _ => path.with_extension(""),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0].trim() == "#[cfg(test)]");
+    pairs.filter_map(|pair| Some(folder.join(pair[1].strip_prefix("mod ")?.strip_suffix(';')?))).collect()
+}
+
+fn source(root: &Path, path: &Path, text: &str) -> Source {
+    let relative = path.strip_prefix(root).unwrap();
+    let mut module: Vec<String> =
+        relative.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if module.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
+        module.pop();
+    }
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let without_comments = code.lines().map(|line| line.split("//").next().unwrap());
+    Source {
+        name: relative.to_str().unwrap().to_owned(),
+        path: module,
+        text: without_comments.collect::<Vec<_>>().join("\n"),
+        lines: text.lines().count(),
+    }
+}
+
+/// The files, outside of the modules that may, in which one of the words stands.
+fn offenders(words: &[&str], allowed: &[&str]) -> Vec<String> {
+    let sources = sources();
+    let others = sources.iter().filter(|source| !allowed.contains(&source.module()));
+    let found = others.flat_map(|source| {
+        let word = words.iter().find(|word| source.text.contains(**word));
+        word.map(|word| format!("{}: {word}", source.name))
+    });
+    found.collect()
+}
+
+fn rank(module: &str) -> Option<usize> {
+    ARROW.iter().position(|one| *one == module)
+}
+
+#[test]
+fn modules_use_only_what_lies_below_them() {
+    for source in sources().iter().filter(|source| !source.path.is_empty()) {
+        let own = rank(source.module()).unwrap_or_else(|| panic!("{} is in no module", source.name));
+        for (start, _) in source.text.match_indices("crate::") {
+            let rest = &source.text[start + "crate::".len()..];
+            let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let is_visibility = source.text[..start].ends_with("pub(");
+            let below = rank(&used).is_some_and(|used| used <= own);
+            assert!(below || is_visibility, "{} uses crate::{used}", source.name);
+        }
+        let steps = "super::".repeat(source.path.len());
+        assert!(!source.text.contains(&steps), "{} reaches the root by super", source.name);
+    }
+    let users = offenders(&["crate::practice"], &["practice", "cli"]);
+    assert!(users.is_empty(), "the practice daemon is for the demo: {users:?}");
+}
+
+#[test]
+fn each_dangerous_thing_is_done_in_one_place() {
+    for (what, words, allowed) in [
+        ("files are touched", &["std::fs", "rustix::fs", "File::open", "File::create"][..], &["store"][..]),
+        (
+            "sockets and tokio are used",
+            &["tokio", "TcpStream", "TcpListener", "UdpSocket", "UnixStream", "ToSocketAddrs"],
+            &["probe", "practice"],
+        ),
+        ("something is printed", &["println!", "print!", "stdout()", "stderr()", "dbg!"], &["cli"]),
+        ("the clock is read", &["now_utc", "SystemTime", "now_local"], &["env"]),
+        ("a variable is read", &["env::var", "env::args", "env::home_dir", "current_dir()"], &["env", ""]),
+        ("a process is started", &["process::Command", "Command::new", "fork("], &["apply"]),
+        ("unsafe code stands", &["unsafe "], &[]),
+    ] {
+        let found = offenders(words, allowed);
+        assert!(found.is_empty(), "{what} outside of {allowed:?}: {found:?}");
+    }
+}
+
+#[test]
+fn keys_are_let_out_in_four_places() {
+    let count = |source: &Source| {
+        let calls = source.text.matches(".expose_pem(").count() + source.text.matches(".expose_der(").count();
+        (calls > 0).then(|| format!("{} {calls}", source.name))
+    };
+    let mut found: Vec<_> = sources().iter().filter_map(count).collect();
+    found.sort();
+    let places = ["apply/state_change.rs 1", "pki/private_key.rs 1", "practice/mod.rs 1", "probe/tls.rs 1"];
+    assert_eq!(found, places);
+}
+
+#[test]
+fn nothing_ends_in_a_panic() {
+    let words =
+        [".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", ".unwrap_err()"];
+    let found = offenders(&words, &[]);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn files_are_read_in_one_sitting() {
+    let long: Vec<_> = sources().into_iter().filter(|source| source.lines > 450).collect();
+    let named: Vec<_> = long.iter().map(|source| format!("{} {}", source.name, source.lines)).collect();
+    assert!(named.is_empty(), "{named:?}");
+    let vague = ["utils", "helpers", "common", "misc", "util"];
+    let is_vague = |source: &Source| source.path.iter().any(|part| vague.contains(&part.as_str()));
+    assert!(!sources().iter().any(is_vague));
+    let root = sources().into_iter().find(|source| source.name == "lib.rs").unwrap();
+    assert!(root.text.contains("#![forbid(unsafe_code)]") && root.text.contains("#![deny(missing_docs)]"));
+}
