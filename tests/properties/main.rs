@@ -7,5 +7,6 @@ mod chains_by_hand;
 mod entities;
 mod hosts;
 mod issuing;
+mod other_stacks;
 mod peers;
 mod verify_scenarios;
