@@ -135,7 +135,8 @@ impl Server {
             return None;
         }
         let mut command = Command::new(python);
-        command.arg(peer("grpc_server.py")).arg(policy);
+        // It would tell of every client that it refuses.
+        command.env("GRPC_VERBOSITY", "NONE").arg(peer("grpc_server.py")).arg(policy);
         command.args(["cert.pem", "key.pem", "ca.pem"].map(|file| state.daemon(file)));
         Some(Server::greeting(&mut command, "listening"))
     }
