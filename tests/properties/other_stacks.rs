@@ -13,9 +13,6 @@ use tempfile::TempDir;
 
 use crate::peers;
 
-const HOST: &str = "builder.example.com";
-const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
-
 /// A state with a daemon and the client ana, made by the program itself.
 struct State {
     folder: TempDir,
@@ -378,11 +375,6 @@ fn gnutls_accepts_daemon_and_client_certificates_of_every_key_type() {
     }
 }
 
-const ANA: &str = "ana.client.kitcert.internal";
-/// id-kp-serverAuth and id-kp-clientAuth of RFC 5280 section 4.2.1.12.
-const SERVER_USAGE: &str = "1.3.6.1.5.5.7.3.1";
-const CLIENT_USAGE: &str = "1.3.6.1.5.5.7.3.2";
-
 #[test]
 fn gnutlss_client_verifies_the_daemon_and_is_let_in_as_ana() {
     let test = "gnutlss_client_verifies_the_daemon_and_is_let_in_as_ana";
@@ -422,3 +414,10 @@ fn pythons_strict_client_is_let_in_as_ana_and_refused_as_nobody() {
         assert!(client("other.example.com", &ana).starts_with("untrusted"), "{key}");
     }
 }
+
+const HOST: &str = "builder.example.com";
+const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
+const ANA: &str = "ana.client.kitcert.internal";
+/// id-kp-serverAuth and id-kp-clientAuth of RFC 5280 section 4.2.1.12.
+const SERVER_USAGE: &str = "1.3.6.1.5.5.7.3.1";
+const CLIENT_USAGE: &str = "1.3.6.1.5.5.7.3.2";
