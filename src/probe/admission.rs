@@ -2,6 +2,7 @@
 
 use super::observed::{
     AboveTls, Answer, Asked, Dial, Dialled, Handshake, Inconclusive, Moment, Observed, Outcome, Refusal,
+    Withheld,
 };
 use super::verdict::LocalFacts;
 use crate::model::{ExtendedKeyUsage, Finding, Rule, Severity};
@@ -124,14 +125,8 @@ fn cause_of_refusal(
     let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()) else {
         return ("there was no client certificate to show".to_owned(), local.reinstall());
     };
-    if handshake.withheld {
-        let named = names(&handshake.asked);
-        let issuer = leaf.issuer();
-        let cause = format!(
-            "our certificate was not sent, nor would Go send it: {issuer} issued it, and the daemon \
-             asks for {named}"
-        );
-        return (cause, local.reinstall());
+    if let Some(withheld) = handshake.withheld {
+        return cause_of_withholding(withheld, leaf, handshake, local);
     }
     if let Some(cause) = fault_of_ours(leaf, local) {
         let name = leaf.subject().common_name().unwrap_or_default();
@@ -146,6 +141,29 @@ fn cause_of_refusal(
         Refusal::Closed | Refusal::Reset => (
             "the alert was lost, or its TLS sends none; most likely it trusts another CA".to_owned(),
             local.reinstall(),
+        ),
+    }
+}
+
+/// Why our certificate was not sent at all.
+fn cause_of_withholding(
+    withheld: Withheld,
+    leaf: &Certificate,
+    handshake: &Handshake,
+    local: &LocalFacts,
+) -> (String, String) {
+    let why = "our certificate was not sent, nor would Go send it";
+    match withheld {
+        Withheld::Issuer => {
+            let (issuer, named) = (leaf.issuer(), names(&handshake.asked));
+            (format!("{why}: {issuer} issued it, and the daemon asks for {named}"), local.reinstall())
+        }
+        Withheld::Signature => (
+            format!(
+                "{why}: the daemon, or a proxy before it, accepts no signature of {}",
+                leaf.public_key().kind()
+            ),
+            "sign a request for an ecdsa-p256 key: kitcert issue client NAME --csr FILE".to_owned(),
         ),
     }
 }

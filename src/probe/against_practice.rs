@@ -95,7 +95,7 @@ fn our_certificate_is_withheld_where_go_would_withhold_it() {
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&elsewhere.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
     let ours = &observed.dials[&Dial::Ours];
-    assert!(ours.handshake.withheld);
+    assert_eq!(ours.handshake.withheld, Some(Withheld::Issuer));
     assert!(is_refused(&observed, Dial::Ours), "{:?}", ours.outcome);
     assert!(!observed.dials.contains_key(&Dial::OursAgain));
 }

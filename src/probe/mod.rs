@@ -24,7 +24,7 @@ mod watched;
 
 pub use observed::{
     AboveTls, Agreed, Answer, Asked, BuildkitVersion, Dial, Dialled, Handshake, Idleness, Inconclusive,
-    Moment, Observed, Outcome, Refusal, Stage, Unreachable, Worker,
+    Moment, Observed, Outcome, Refusal, Stage, Unreachable, Withheld, Worker,
 };
 pub use request::{Identity, Request};
 pub use run::probe;

@@ -244,8 +244,8 @@ pub struct Handshake {
     pub chain: Vec<Vec<u8>>,
     /// Whether it asked for a certificate, and which CAs it names.
     pub asked: Asked,
-    /// Whether a certificate was at hand and was withheld, its issuer not being among those.
-    pub withheld: bool,
+    /// Why a certificate that was at hand was withheld, as a Go client would withhold it.
+    pub withheld: Option<Withheld>,
     /// TLS version and protocol, once the handshake was over.
     pub agreed: Option<Agreed>,
 }
@@ -266,6 +266,17 @@ pub enum Asked {
     Nothing,
     /// It asks for a certificate of one of those CAs; of any, if there are none.
     For(Vec<DistinguishedName>),
+}
+
+/// Why a client does not send the certificate that it has: the two questions of Go's
+/// `CertificateRequestInfo.SupportsCertificate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Its issuer is not among the CAs that the daemon names.
+    Issuer,
+    /// The daemon accepts no signature that its key can make. BoringSSL, and so gRPC outside Go,
+    /// accepts none of Ed25519.
+    Signature,
 }
 
 /// What both sides agreed on.

@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 
-use super::observed::{Asked, Handshake};
+use super::observed::{Asked, Handshake, Withheld};
 use super::request::Identity;
 use super::trust::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
@@ -134,18 +134,18 @@ impl std::fmt::Debug for Resolver {
 }
 
 impl ResolvesClientCert for Resolver {
-    fn resolve(&self, named: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, named: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let named: Vec<_> = named.iter().map(|name| DistinguishedName::from_der(name)).collect();
         let wanted = would_send(&self.chain, &named);
         let mut notes = open(&self.notes);
         notes.handshake.asked = Asked::For(named);
-        match self.hold_back {
-            HoldBack::AsGo if !wanted => {
-                notes.handshake.withheld = true;
-                None
-            }
-            HoldBack::AsGo | HoldBack::Never => self.key.clone(),
-        }
+        let key = self.key.as_ref()?;
+        notes.handshake.withheld = match self.hold_back {
+            HoldBack::AsGo if key.key.choose_scheme(schemes).is_none() => Some(Withheld::Signature),
+            HoldBack::AsGo if !wanted => Some(Withheld::Issuer),
+            HoldBack::AsGo | HoldBack::Never => None,
+        };
+        notes.handshake.withheld.is_none().then(|| Arc::clone(key))
     }
 
     /// Always, so that rustls asks and the names are noted.

@@ -167,7 +167,7 @@ mod tests {
     use super::super::cast::Cast;
     use super::super::observed::{
         AboveTls, Agreed, Answer, BuildkitVersion, Dialled, Handshake, Moment, Refusal, Stage, Unreachable,
-        Worker,
+        Withheld, Worker,
     };
     use super::*;
     use crate::model::Rule;
@@ -198,7 +198,7 @@ mod tests {
         Handshake {
             chain: cast.server.chain.iter().map(|link| link.der().to_vec()).collect(),
             asked: Asked::For(cast.trust.subjects().into_iter().cloned().collect()),
-            withheld: false,
+            withheld: None,
             agreed: Some(Agreed { version: "TLS 1.3", protocol: Some("h2".into()) }),
         }
     }
@@ -339,6 +339,23 @@ mod tests {
             let finding = verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap();
             assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
             assert_eq!(verdict.summary, "CLOSED: our own certificate is refused");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
+        let cast = Cast::new(HOST);
+        let closed = Outcome::Refused { how: Refusal::Closed, moment: Moment::AfterHandshake };
+        for outcome in [alert(116), closed] {
+            for (withheld, cause) in
+                [(Withheld::Issuer, "issued it"), (Withheld::Signature, "no signature of ecdsa-p256")]
+            {
+                let mut seen = observed(&cast, &[(Dial::Ours, outcome.clone())]);
+                seen.dials.get_mut(&Dial::Ours).unwrap().handshake.withheld = Some(withheld);
+                let verdict = judge(&seen, &cast.local(HOST));
+                let finding = verdict.findings.iter().find(|one| one.rule == Rule::OursRefused).unwrap();
+                assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod issuing;
 mod killed;
 mod manual;
 mod modes;
+mod other_stacks;
 mod peers;
 mod proven;
 mod verify_scenarios;

@@ -1,0 +1,423 @@
+//! TLS that is neither Go's nor ours, on the files that the program issues: it must take them, and
+//! the program must say the right thing of servers built on it.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::peers;
+
+/// A state with a daemon and the client ana, made by the program itself.
+struct State {
+    folder: TempDir,
+}
+
+impl State {
+    fn new(key: &str) -> State {
+        let state = State { folder: tempfile::tempdir().unwrap() };
+        let done = state
+            .kitcert()
+            .args(["init", "--host", HOST, "--host", "127.0.0.1", "--client", "ana", "--key", key])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", told(&done));
+        state
+    }
+
+    fn kitcert(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kitcert"));
+        command
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .arg("--state")
+            .arg(self.folder.path().join("state"));
+        command
+    }
+
+    fn daemon(&self, file: &str) -> PathBuf {
+        self.folder.path().join("state/daemons/builder/current").join(file)
+    }
+
+    fn ana(&self, file: &str) -> PathBuf {
+        self.folder.path().join("state/clients/ana/current").join(file)
+    }
+
+    /// What `verify` says of that port, as ana.
+    fn verified(&self, port: u16) -> Verified {
+        let endpoint = format!("tcp://127.0.0.1:{port}");
+        let output = self
+            .kitcert()
+            .args(["verify", &endpoint, "--client", "ana", "--timeout", "2s", "--format", "json"])
+            .output()
+            .unwrap();
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told(&output)));
+        Verified { exit: output.status.code().unwrap(), report }
+    }
+}
+
+/// The report of one `verify`.
+struct Verified {
+    exit: i32,
+    report: Value,
+}
+
+impl Verified {
+    fn verdict(&self) -> &str {
+        self.report["verdict"].as_str().unwrap()
+    }
+
+    /// The finding about that dial with that rule, as text of its severity, cause and what was found.
+    fn finding(&self, rule: &str, subject: &str) -> Option<String> {
+        let found = self.report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["rule"] == rule && one["subject"] == subject)?;
+        Some(["severity", "found", "cause"].map(|key| found[key].as_str().unwrap_or_default()).join("; "))
+    }
+
+    fn outcome(&self, dial: &str) -> &str {
+        self.report["daemon"]["dials"][dial]["outcome"].as_str().unwrap_or_default()
+    }
+
+    fn is_not_proven(&self) -> bool {
+        !self.verdict().contains("OPEN") && !self.verdict().starts_with("proven")
+    }
+}
+
+/// A server, ended with the test.
+struct Server {
+    child: Child,
+    port: u16,
+    /// Closed late: most of the servers end with their standard input.
+    _input: Option<ChildStdin>,
+}
+
+impl Server {
+    /// Starts one that tells its port in a line that begins with `greeting`.
+    fn greeting(command: &mut Command, greeting: &str) -> Server {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let line = lines.find(|line| line.starts_with(greeting)).expect("a line that tells the port");
+        let port = line.rsplit_once(':').unwrap().1.trim().parse().unwrap();
+        // A server whose pipe is closed under it would die of what it prints.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, port, _input: input }
+    }
+
+    fn go(state: &State, options: &[&str], test: &str) -> Option<Server> {
+        let mut command = Command::new(peers::program("go-peer", test)?);
+        command.args(["serve", "--addr", "127.0.0.1:0", "--cert"]).arg(state.daemon("cert.pem"));
+        command
+            .arg("--key")
+            .arg(state.daemon("key.pem"))
+            .arg("--ca")
+            .arg(state.daemon("ca.pem"))
+            .args(options);
+        Some(Server::greeting(&mut command, "listening"))
+    }
+
+    fn grpcio(state: &State, policy: &str, test: &str) -> Option<Server> {
+        let python = peers::program("python3", test)?;
+        if !Command::new(&python).args(["-c", "import grpc"]).output().unwrap().status.success() {
+            peers::skip(test, "grpcio is not here");
+            return None;
+        }
+        let mut command = Command::new(python);
+        // It would tell of every client that it refuses.
+        command.env("GRPC_VERBOSITY", "NONE").arg(peer("grpc_server.py")).arg(policy);
+        command.args(["cert.pem", "key.pem", "ca.pem"].map(|file| state.daemon(file)));
+        Some(Server::greeting(&mut command, "listening"))
+    }
+
+    fn openssl(state: &State, options: &[&str], test: &str) -> Option<Server> {
+        let mut command = Command::new(peers::program("openssl", test)?);
+        command.args(["s_server", "-accept", "127.0.0.1:0", "-alpn", "h2", "-Verify", "1"]);
+        command.arg("-verify_return_error").arg("-cert").arg(state.daemon("cert.pem")).stderr(Stdio::null());
+        command.arg("-key").arg(state.daemon("key.pem")).arg("-CAfile").arg(state.daemon("ca.pem"));
+        Some(Server::greeting(command.args(options), "ACCEPT"))
+    }
+
+    /// An nginx with one server of those directives, on a socket that is its standard input and
+    /// listens before it starts: so nobody waits for it, and no other takes its port.
+    fn nginx(state: &State, directives: &str, test: &str) -> Option<Server> {
+        let program = peers::program("nginx", test)?;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let folder = state.folder.path();
+        let configuration = folder.join("nginx.conf");
+        std::fs::write(&configuration, nginx_configuration(state, port, directives)).unwrap();
+        let child = Command::new(program)
+            .env("NGINX", "0;")
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(&configuration)
+            .args(["-e", "stderr"])
+            .stdin(OwnedFd::from(listener))
+            .stderr(std::fs::File::create(folder.join("nginx.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Some(Server { child, port, _input: None })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A signal that nginx hands on to its workers; the server may have ended by itself.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        self.child.wait().unwrap();
+    }
+}
+
+fn nginx_configuration(state: &State, port: u16, directives: &str) -> String {
+    let file = |name| state.daemon(name).display().to_string();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {kind}_temp;\n"))
+        .concat();
+    format!(
+        "daemon off;\nworker_processes 1;\npid nginx.pid;\nerror_log stderr info;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port} ssl http2;\n\
+         ssl_certificate {};\nssl_certificate_key {};\nssl_client_certificate {};\n{directives}\n}}\n}}\n",
+        file("cert.pem"),
+        file("key.pem"),
+        file("ca.pem"),
+    )
+}
+
+fn peer(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(file)
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_daemon_on_grpcs_c_core_is_proven() {
+    for key in ["ecdsa-p256", "ecdsa-p384"] {
+        let state = State::new(key);
+        let Some(server) = Server::grpcio(&state, "require", "a_daemon_on_grpcs_c_core_is_proven") else {
+            return;
+        };
+        let verified = state.verified(server.port);
+        assert_eq!(verified.exit, 0, "{key}: {:#}", verified.report);
+        assert!(verified.verdict().starts_with("proven"), "{key}: {:#}", verified.report);
+        assert_eq!(verified.report["daemon"]["version"], "v0.0.0-grpcio");
+        assert_eq!(verified.report["daemon"]["workers"][0]["platforms"][0], "linux/amd64");
+    }
+}
+
+/// Go and openssl verify Ed25519 in a handshake; BoringSSL, unless it is told to, does not.
+#[test]
+fn a_key_whose_signatures_a_daemon_does_not_accept_is_named() {
+    let test = "a_key_whose_signatures_a_daemon_does_not_accept_is_named";
+    let state = State::new("ed25519");
+    let Some(server) = Server::grpcio(&state, "require", test) else { return };
+    let verified = state.verified(server.port);
+    assert_eq!(verified.exit, 3, "{:#}", verified.report);
+    let ours = verified.finding("ours-refused", "ours").unwrap();
+    assert!(ours.contains("accepts no signature of ed25519"), "{ours}");
+}
+
+#[test]
+fn a_daemon_on_grpcs_c_core_that_asks_nobody_is_called_open() {
+    let state = State::new("ecdsa-p256");
+    let test = "a_daemon_on_grpcs_c_core_that_asks_nobody_is_called_open";
+    let Some(server) = Server::grpcio(&state, "open", test) else { return };
+    let verified = state.verified(server.port);
+    assert_eq!(verified.exit, 3, "{:#}", verified.report);
+    assert!(verified.verdict().starts_with("OPEN"), "{:#}", verified.report);
+    let anonymous = verified.finding("anonymous-accepted", "anonymous").unwrap();
+    assert!(anonymous.contains("no client CA"), "{anonymous}");
+}
+
+#[test]
+fn nginxs_refusal_by_http_is_neither_proof_nor_an_open_door() {
+    let test = "nginxs_refusal_by_http_is_neither_proof_nor_an_open_door";
+    for key in KEYS {
+        let state = State::new(key);
+        let Some(daemon) = Server::go(&state, &[], test) else { return };
+        let Some(proxy) = Server::nginx(&state, &behind_nginx(&state, "on", daemon.port), test) else {
+            return;
+        };
+        let verified = state.verified(proxy.port);
+        assert_eq!(verified.outcome("ours"), "accepted", "{key}: {:#}", verified.report);
+        for dial in ["anonymous", "stranger"] {
+            assert_eq!(verified.outcome(dial), "turned down by HTTP 400", "{key}");
+            let finding = verified.finding("inconclusive", dial).unwrap();
+            assert!(finding.contains("proxy"), "{key}: {finding}");
+        }
+        assert!(verified.is_not_proven() && verified.verdict().contains("HTTP"), "{}", verified.verdict());
+    }
+}
+
+#[test]
+fn nginx_that_lets_anyone_through_to_a_daemon_is_called_open() {
+    let test = "nginx_that_lets_anyone_through_to_a_daemon_is_called_open";
+    let state = State::new("ecdsa-p256");
+    let Some(daemon) = Server::go(&state, &[], test) else { return };
+    let Some(proxy) = Server::nginx(&state, &behind_nginx(&state, "off", daemon.port), test) else { return };
+    let verified = state.verified(proxy.port);
+    assert!(verified.verdict().starts_with("OPEN"), "{:#}", verified.report);
+    assert_eq!(verified.exit, 3);
+}
+
+/// A proxy that shows ana's certificate to the daemon, whoever asked for it.
+fn behind_nginx(state: &State, verify: &str, daemon: u16) -> String {
+    let file = |name| state.ana(name).display().to_string();
+    format!(
+        "ssl_verify_client {verify};\nlocation / {{\ngrpc_pass grpcs://127.0.0.1:{daemon};\n\
+         grpc_ssl_certificate {};\ngrpc_ssl_certificate_key {};\ngrpc_ssl_trusted_certificate {};\n\
+         grpc_ssl_verify on;\ngrpc_ssl_name {HOST};\n}}",
+        file("cert.pem"),
+        file("key.pem"),
+        file("ca.pem"),
+    )
+}
+
+#[test]
+fn a_web_server_with_our_certificate_is_no_buildkit() {
+    let test = "a_web_server_with_our_certificate_is_no_buildkit";
+    for (verify, location) in [
+        ("off", "return 200 'hello';"),
+        ("off", "return 404;"),
+        ("on", "return 200 'hello';"),
+        ("on", "return 404;"),
+    ] {
+        let state = State::new("ecdsa-p256");
+        let directives = format!("ssl_verify_client {verify};\nlocation / {{ {location} }}");
+        let Some(server) = Server::nginx(&state, &directives, test) else { return };
+        let verified = state.verified(server.port);
+        assert_eq!(verified.exit, 3, "{directives}: {:#}", verified.report);
+        let ours = verified.finding("not-buildkit", "ours").unwrap();
+        assert!(ours.starts_with("error") && ours.contains("proxy"), "{directives}: {ours}");
+        assert!(verified.is_not_proven(), "{directives}: {}", verified.verdict());
+    }
+}
+
+#[test]
+fn openssls_server_takes_ours_and_refuses_anonymous() {
+    let test = "openssls_server_takes_ours_and_refuses_anonymous";
+    for key in KEYS {
+        let state = State::new(key);
+        let Some(server) = Server::openssl(&state, &["-rev"], test) else { return };
+        let verified = state.verified(server.port);
+        assert_eq!(verified.exit, 3, "{key}: {:#}", verified.report);
+        let ours = verified.finding("not-buildkit", "ours").unwrap();
+        assert!(ours.contains("another service"), "{key}: {ours}");
+        for dial in ["anonymous", "stranger", "expired", "daemon-usage"] {
+            assert!(verified.outcome(dial).starts_with("refused: alert"), "{key}: {:#}", verified.report);
+        }
+        assert!(verified.is_not_proven(), "{key}: {}", verified.verdict());
+    }
+}
+
+#[test]
+fn a_server_that_shakes_hands_and_says_nothing_is_called_silent() {
+    let state = State::new("ecdsa-p256");
+    let test = "a_server_that_shakes_hands_and_says_nothing_is_called_silent";
+    let Some(server) = Server::openssl(&state, &[], test) else { return };
+    let verified = state.verified(server.port);
+    assert_eq!(verified.exit, 3);
+    assert!(verified.verdict().starts_with("not proven: the time was up"), "{}", verified.verdict());
+}
+
+#[test]
+fn openssls_client_verifies_the_daemon_and_is_let_in_as_ana() {
+    let test = "openssls_client_verifies_the_daemon_and_is_let_in_as_ana";
+    let Some(openssl) = peers::program("openssl", test) else { return };
+    for key in KEYS {
+        let state = State::new(key);
+        let Some(server) = Server::go(&state, &[], test) else { return };
+        for (host, code) in [(HOST, "0 (ok)"), ("other.example.com", "62 (hostname mismatch)")] {
+            let mut command = Command::new(&openssl);
+            command.args(["s_client", "-connect", &format!("127.0.0.1:{}", server.port), "-alpn", "h2"]);
+            command.args(["-x509_strict", "-servername", HOST, "-verify_hostname", host]);
+            command.arg("-CAfile").arg(state.ana("ca.pem"));
+            command.arg("-cert").arg(state.ana("cert.pem")).arg("-key").arg(state.ana("key.pem"));
+            let output = told(&peers::run(&mut command, ""));
+            assert!(output.contains(&format!("Verify return code: {code}")), "{key}: {output}");
+            assert!(output.contains("ALPN protocol: h2"), "{key}: {output}");
+        }
+    }
+}
+
+#[test]
+fn gnutls_accepts_daemon_and_client_certificates_of_every_key_type() {
+    let test = "gnutls_accepts_daemon_and_client_certificates_of_every_key_type";
+    let Some(certtool) = peers::program("certtool", test) else { return };
+    let accepts = |authority: &Path, certificate: &Path, host: &str, purpose: &str| {
+        let mut command = Command::new(&certtool);
+        command.args(["--verify", "--verify-hostname", host, "--verify-purpose", purpose]);
+        command.arg("--load-ca-certificate").arg(authority).arg("--infile").arg(certificate);
+        peers::run(&mut command, "").status.success()
+    };
+    for key in KEYS {
+        let state = State::new(key);
+        let (ca, server, client) = (state.ana("ca.pem"), state.daemon("cert.pem"), state.ana("cert.pem"));
+        assert!(accepts(&ca, &server, HOST, SERVER_USAGE), "{key}");
+        assert!(accepts(&ca, &server, "127.0.0.1", SERVER_USAGE), "{key}");
+        assert!(accepts(&ca, &client, ANA, CLIENT_USAGE), "{key}");
+        assert!(!accepts(&ca, &server, "other.example.com", SERVER_USAGE), "{key}");
+        assert!(!accepts(&ca, &server, HOST, CLIENT_USAGE), "{key}");
+        assert!(!accepts(&ca, &client, ANA, SERVER_USAGE), "{key}");
+        assert!(!accepts(&State::new(key).ana("ca.pem"), &server, HOST, SERVER_USAGE), "{key}");
+    }
+}
+
+#[test]
+fn gnutlss_client_verifies_the_daemon_and_is_let_in_as_ana() {
+    let test = "gnutlss_client_verifies_the_daemon_and_is_let_in_as_ana";
+    let Some(gnutls) = peers::program("gnutls-cli", test) else { return };
+    for key in KEYS {
+        let state = State::new(key);
+        let Some(server) = Server::go(&state, &[], test) else { return };
+        let mut command = Command::new(&gnutls);
+        command.args(["--port", &server.port.to_string(), "--verify-hostname", HOST, "--alpn", "h2"]);
+        command.arg("--x509cafile").arg(state.ana("ca.pem"));
+        command.arg("--x509certfile").arg(state.ana("cert.pem"));
+        command.arg("--x509keyfile").arg(state.ana("key.pem")).arg("127.0.0.1");
+        let output = peers::run(&mut command, "");
+        assert!(output.status.success(), "{key}: {}", told(&output));
+        assert!(told(&output).contains("The certificate is trusted"), "{key}: {}", told(&output));
+    }
+}
+
+#[test]
+fn pythons_strict_client_is_let_in_as_ana_and_refused_as_nobody() {
+    let test = "pythons_strict_client_is_let_in_as_ana_and_refused_as_nobody";
+    let Some(python) = peers::program("python3", test) else { return };
+    for key in KEYS {
+        let state = State::new(key);
+        let Some(server) = Server::go(&state, &[], test) else { return };
+        let client = |host: &str, identity: &[PathBuf]| {
+            let mut command = Command::new(&python);
+            command.arg(peer("ssl_client.py")).arg(server.port.to_string()).arg(host);
+            told(&command.arg(state.ana("ca.pem")).args(identity).output().unwrap())
+        };
+        let ana = [state.ana("cert.pem"), state.ana("key.pem")];
+        let by_name = client(HOST, &ana);
+        assert_eq!(by_name.trim(), "accepted TLSv1.3", "{key}");
+        assert_eq!(client("127.0.0.1", &ana), by_name, "{key}");
+        let nobody = client(HOST, &[]);
+        assert!(nobody.starts_with("refused") && nobody.contains("CERTIFICATE_REQUIRED"), "{key}: {nobody}");
+        assert!(client("other.example.com", &ana).starts_with("untrusted"), "{key}");
+    }
+}
+
+const HOST: &str = "builder.example.com";
+const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
+const ANA: &str = "ana.client.kitcert.internal";
+/// id-kp-serverAuth and id-kp-clientAuth of RFC 5280 section 4.2.1.12.
+const SERVER_USAGE: &str = "1.3.6.1.5.5.7.3.1";
+const CLIENT_USAGE: &str = "1.3.6.1.5.5.7.3.2";
