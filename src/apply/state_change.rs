@@ -97,6 +97,7 @@ fn carry_out(
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
                 let authority = CertificateAuthority::create(&request, &key)?;
                 stage_authority(&staged, &authority, &key)?;
+                staged.record(&authority_line(context, authority.certificate()))?;
                 made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
@@ -262,14 +263,22 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
     }
 }
 
+fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
+    line_of(context, certificate, certificate.subject().common_name().unwrap_or_default())
+}
+
 fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
+    line_of(context, &issued.certificate, format!("{} {}", issued.role, issued.name))
+}
+
+fn line_of(context: &Context<'_>, certificate: &Certificate, subject: String) -> LogLine {
     LogLine {
         time: context.environment.now(),
         by: context.user(),
         command: context.command.to_owned(),
         event: LogEvent::Issued,
-        subject: format!("{} {}", issued.role, issued.name),
-        serial: Some(issued.certificate.serial().clone()),
+        subject,
+        serial: Some(certificate.serial().clone()),
         reason: "asked".to_owned(),
     }
 }

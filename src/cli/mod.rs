@@ -38,18 +38,21 @@ pub fn run(
     };
     let result = command::run(&arguments, environment, console);
     let global = &arguments.global;
+    // Whoever has set the variable need not be told to name the directory.
+    let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
+    let named = global.state.as_deref().filter(|state| from_variable != Some(*state));
     let exit = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code);
     let written = match (&result, global.format) {
         (Ok(report), Format::Json) => console.print(&report.to_json()),
         (Ok(_), Format::Text) if global.quiet && exit == ExitCode::Done => Ok(()),
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, console.terminals().out);
-            console.print(&with_state(report.to_text(ink), global.state.as_deref()))
+            console.print(&with_state(report.to_text(ink), named))
         }
         (Err(failure), Format::Json) => console.print(&failure_json(arguments.command.name(), failure)),
         (Err(failure), Format::Text) => {
             let text = failure_text(failure, ink(global, environment, console.terminals().err));
-            console.notify(&with_state(text, global.state.as_deref()));
+            console.notify(&with_state(text, named));
             Ok(())
         }
     };

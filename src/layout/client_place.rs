@@ -46,6 +46,12 @@ pub fn client_place(
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<ClientPlace, Failure> {
     let Some(names) = tool.earthly_names() else {
+        if let Some(config) = config_override {
+            return Err(Failure::new("reading", format!("--config {}", config.display()))
+                .expected("a tool that has a config (earthly, earthbuild)")
+                .found(tool)
+                .exit(ExitCode::Usage));
+        }
         return unconfigured(tool, environment, home, endpoint);
     };
     let name = first_variable(environment, names.installation_variables).unwrap_or(names.installation);

@@ -16,6 +16,7 @@ mod observed;
 mod presence;
 mod request;
 mod run;
+mod summary;
 mod text;
 mod tls;
 mod trust;

@@ -1,14 +1,15 @@
 //! What the dials prove: a pure function of what was seen and of what should be.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::admission;
 use super::intrusion::{self, Footing};
-use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome};
+use super::observed::Observed;
 use super::presence;
+use super::summary::{facts, summary};
 use crate::layout::DaemonLayout;
 use crate::model::{Endpoint, Finding, IdentityName, Severity, Timestamp};
-use crate::pki::{Certificate, DistinguishedName, TrustBundle};
+use crate::pki::{Certificate, TrustBundle};
 
 /// What this machine knows of the daemon, to compare with what was seen.
 #[derive(Clone, Debug)]
@@ -81,83 +82,7 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     findings.extend(presence::protocol(observed));
     let gravest = Finding::gravest(&findings);
     let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
-    let summary = summary(observed, &findings, proven);
-    Verdict { facts: facts(observed), findings, proven, summary }
-}
-
-fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> String {
-    let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
-    let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
-    if accepted(Dial::Anonymous) || accepted(Dial::Plaintext) {
-        return "OPEN: anyone who reaches this port can run code here".to_owned();
-    }
-    if accepted(Dial::Stranger) {
-        return "OPEN: anyone who makes a certificate of their own can run code here".to_owned();
-    }
-    if proven {
-        return "proven: ours is let in; anonymous, stranger and plaintext are refused".to_owned();
-    }
-    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
-    match first {
-        None => "not proven: nothing was dialled".to_owned(),
-        Some(Outcome::Unreachable(_)) => "not proven: the daemon cannot be reached".to_owned(),
-        Some(Outcome::NotTls) => "not proven: what answers does not speak TLS".to_owned(),
-        Some(Outcome::Untrusted(_)) => {
-            "not proven: the daemon's certificate is at fault, so nothing of ours was sent".to_owned()
-        }
-        Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => {
-            format!("not proven: the time was up while {}", stage.doing())
-        }
-        Some(_) if observed.outcome(Dial::Ours).is_none() => {
-            "not proven: there was no client certificate to try".to_owned()
-        }
-        Some(Outcome::Refused { .. } | Outcome::RefusedAbove(_)) => {
-            "CLOSED: our own certificate is refused".to_owned()
-        }
-        Some(_) if faults > 0 => {
-            format!("not proven: {faults} fault{}", if faults == 1 { "" } else { "s" })
-        }
-        Some(_) if observed.dials.values().any(|one| matches!(one.outcome, Outcome::RefusedAbove(_))) => {
-            "not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for".to_owned()
-        }
-        Some(_) => "not proven: a check came to no verdict".to_owned(),
-    }
-}
-
-fn facts(observed: &Observed) -> Value {
-    let handshake = observed.handshake();
-    let leaf = handshake.and_then(super::Handshake::leaf);
-    let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
-    let answer = observed.answer();
-    let buildkit = answer.and_then(|answer| answer.buildkit.as_ref());
-    let workers = answer.and_then(|answer| answer.workers.as_ref());
-    let idleness = answer.and_then(|answer| answer.idleness);
-    let authorities = handshake.and_then(|handshake| match &handshake.asked {
-        Asked::Nothing => None,
-        Asked::For(names) => Some(names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>()),
-    });
-    let dials = observed.dials.iter().map(|(dial, dialled)| {
-        let milliseconds = dialled.elapsed.as_micros() as f64 / 1e3;
-        (dial.to_string(), json!({"outcome": dialled.outcome.to_string(), "milliseconds": milliseconds}))
-    });
-    json!({
-        "addresses": observed.addresses,
-        "address": observed.address,
-        "tls": agreed.map(|agreed| agreed.version),
-        "alpn": agreed.and_then(|agreed| agreed.protocol.as_deref()),
-        "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
-        "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.to_string()),
-        "asks_for": authorities,
-        "package": buildkit.map(|buildkit| &buildkit.package),
-        "version": buildkit.map(|buildkit| &buildkit.version),
-        "revision": buildkit.map(|buildkit| &buildkit.revision),
-        "workers": workers.map(|workers| {
-            workers.iter().map(|one| json!({"id": one.id, "platforms": one.platforms})).collect::<Vec<_>>()
-        }),
-        "sessions": idleness.map(|idleness| idleness.sessions),
-        "idle_seconds": idleness.map(|idleness| idleness.idle_seconds),
-        "dials": dials.collect::<serde_json::Map<_, _>>(),
-    })
+    Verdict { summary: summary(observed, &findings, proven), facts: facts(observed), findings, proven }
 }
 
 #[cfg(test)]
@@ -171,6 +96,7 @@ mod tests {
     };
     use super::*;
     use crate::model::Rule;
+    use crate::probe::{Asked, Dial, Inconclusive, Outcome};
 
     const HOST: &str = "builder.example.com";
 

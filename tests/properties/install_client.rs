@@ -125,13 +125,13 @@ fn tls_that_was_turned_off_is_turned_on_only_when_asked() {
 #[test]
 fn each_tool_gets_its_files_and_the_command_that_uses_them() {
     for (tool, folder, says) in [
-        ("earthbuild", "home/.earth/certs", "earth +TARGET"),
+        ("earthbuild", "home/.earth/certs", "earth +build"),
         (
             "buildctl",
-            "home/.config/kitcert/buildctl",
+            "home/.config/kitcert/buildctl/builder.example.com",
             "buildctl --addr tcp://builder.example.com:8372 --tlsdir ",
         ),
-        ("buildx", "home/.config/kitcert/buildx", "docker buildx create"),
+        ("buildx", "home/.config/kitcert/buildx/builder.example.com", "docker buildx create"),
     ] {
         let workspace = Workspace::with_state();
         let said = install(&workspace, &["--for", tool]).succeeded();

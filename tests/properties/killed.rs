@@ -167,7 +167,7 @@ fn a_killed_bulk_issue_is_finished_by_the_next() {
     let arguments = ["issue", "client", "--from", "{names}"];
     survives("a_killed_bulk_issue_is_finished_by_the_next", &[&INIT], &arguments, &|it| {
         assert_eq!(folders(&it.path("state/clients")).len(), 51);
-        assert_eq!(it.read("state/log.jsonl").lines().count(), 52);
+        assert_eq!(it.read("state/log.jsonl").lines().count(), 53);
     });
 }
 

@@ -99,8 +99,7 @@ impl Workspace {
             .env("HOME", self.path("home"))
             .env("USER", "tester")
             .current_dir(self.folder.path())
-            .arg("--state")
-            .arg(self.path("state"))
+            .env("KITCERT_STATE", self.path("state"))
             .args(arguments);
         command
     }

@@ -25,7 +25,8 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
             Some(location) => format!("{} line {}", path.display(), location.line()),
             None => path.display().to_string(),
         };
-        Failure::new("reading", subject).found(without_place(&error.to_string()))
+        let edit = format!("edit {}", path.display());
+        Failure::new("reading", subject).found(without_place(&error.to_string())).hint(edit)
     })?;
     let authority = written.ca.unwrap_or_default();
     Ok(Inventory {

@@ -1,0 +1,90 @@
+//! The verdict in one line for a person, and what the daemon showed of itself for programs.
+
+use serde_json::{Value, json};
+
+use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome};
+use crate::model::{Finding, Severity};
+use crate::pki::DistinguishedName;
+
+/// The one line that matters.
+pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> String {
+    let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
+    let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
+    if accepted(Dial::Anonymous) || accepted(Dial::Plaintext) {
+        return "OPEN: anyone who reaches this port can run code here".to_owned();
+    }
+    if accepted(Dial::Stranger) {
+        return "OPEN: anyone who makes a certificate of their own can run code here".to_owned();
+    }
+    if proven {
+        return "proven: ours is let in; anonymous, stranger and plaintext are refused".to_owned();
+    }
+    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
+    let turned_down = |finding: &Finding| {
+        let outcome = observed.dials.iter().find(|(dial, _)| dial.to_string() == finding.subject);
+        matches!(outcome, Some((_, dialled)) if matches!(dialled.outcome, Outcome::RefusedAbove(_)))
+    };
+    let is_only_turned_down_above =
+        findings.iter().filter(|finding| finding.severity >= Severity::Error).all(turned_down);
+    match first {
+        None => "not proven: nothing was dialled".to_owned(),
+        Some(Outcome::Unreachable(_)) => "not proven: the daemon cannot be reached".to_owned(),
+        Some(Outcome::NotTls) => "not proven: what answers does not speak TLS".to_owned(),
+        Some(Outcome::Untrusted(_)) => {
+            "not proven: the daemon's certificate is at fault, so nothing of ours was sent".to_owned()
+        }
+        Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => {
+            format!("not proven: the time was up while {}", stage.doing())
+        }
+        Some(_) if observed.outcome(Dial::Ours).is_none() => {
+            "not proven: there was no client certificate to try".to_owned()
+        }
+        Some(Outcome::Refused { .. } | Outcome::RefusedAbove(_)) => {
+            "CLOSED: our own certificate is refused".to_owned()
+        }
+        Some(_) if faults > 0 && !is_only_turned_down_above => {
+            format!("not proven: {faults} fault{}", if faults == 1 { "" } else { "s" })
+        }
+        Some(_) if observed.dials.values().any(|one| matches!(one.outcome, Outcome::RefusedAbove(_))) => {
+            "not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for".to_owned()
+        }
+        Some(_) => "not proven: a check came to no verdict".to_owned(),
+    }
+}
+
+/// What the daemon showed of itself, for programs.
+pub(super) fn facts(observed: &Observed) -> Value {
+    let handshake = observed.handshake();
+    let leaf = handshake.and_then(super::Handshake::leaf);
+    let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
+    let answer = observed.answer();
+    let buildkit = answer.and_then(|answer| answer.buildkit.as_ref());
+    let workers = answer.and_then(|answer| answer.workers.as_ref());
+    let idleness = answer.and_then(|answer| answer.idleness);
+    let authorities = handshake.and_then(|handshake| match &handshake.asked {
+        Asked::Nothing => None,
+        Asked::For(names) => Some(names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>()),
+    });
+    let dials = observed.dials.iter().map(|(dial, dialled)| {
+        let milliseconds = dialled.elapsed.as_micros() as f64 / 1e3;
+        (dial.to_string(), json!({"outcome": dialled.outcome.to_string(), "milliseconds": milliseconds}))
+    });
+    json!({
+        "addresses": observed.addresses,
+        "address": observed.address,
+        "tls": agreed.map(|agreed| agreed.version),
+        "alpn": agreed.and_then(|agreed| agreed.protocol.as_deref()),
+        "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
+        "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.to_string()),
+        "asks_for": authorities,
+        "package": buildkit.map(|buildkit| &buildkit.package),
+        "version": buildkit.map(|buildkit| &buildkit.version),
+        "revision": buildkit.map(|buildkit| &buildkit.revision),
+        "workers": workers.map(|workers| {
+            workers.iter().map(|one| json!({"id": one.id, "platforms": one.platforms})).collect::<Vec<_>>()
+        }),
+        "sessions": idleness.map(|idleness| idleness.sessions),
+        "idle_seconds": idleness.map(|idleness| idleness.idle_seconds),
+        "dials": dials.collect::<serde_json::Map<_, _>>(),
+    })
+}
