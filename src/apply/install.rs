@@ -15,22 +15,13 @@ use crate::store::{
     Replacement, earthly_home, exists, read, read_if_present, replace_file,
 };
 
-/// What an installation did, or would do.
+/// What the installation of a client did, or would do.
 #[derive(Debug)]
-pub struct Installed {
+pub struct InstalledClient {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
-    /// The folder that the links stand in, and the config: a client's; the root: a daemon's.
-    pub place: InstalledPlace,
-}
-
-/// Where files were put.
-#[derive(Debug)]
-pub enum InstalledPlace {
-    /// A daemon's files.
-    Daemon(InstallDaemonRequest),
-    /// A client's files.
-    Client(ClientPlace),
+    /// Where its files and its config are.
+    pub place: ClientPlace,
 }
 
 /// What `install client` was asked for.
@@ -66,12 +57,12 @@ impl PlacedDaemon {
     }
 }
 
-/// Installs a daemon's files under a root.
+/// Installs a daemon's files under a root; the plan that was carried out, or would be.
 ///
 /// # Errors
 /// No certificate, a set that its peers would refuse, foreign files in the way, parents that
 /// others can write, a disk that does not take the files. Nothing live is changed then.
-pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Installed, Failure> {
+pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Plan, Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     let planner = |observation: Option<&Observation>| {
         let observation = observation.ok_or_else(|| context.no_state())?;
@@ -86,7 +77,7 @@ pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> 
     if context.mode == Mode::Apply && !done.plan.placements.is_empty() {
         placed.install()?;
     }
-    Ok(Installed { plan: done.plan, place: InstalledPlace::Daemon(request.clone()) })
+    Ok(done.plan)
 }
 
 /// Installs a client's files beside its config, and edits the config in place.
@@ -94,7 +85,10 @@ pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> 
 /// # Errors
 /// As [`install_daemon`], and a config that cannot be edited safely: the failure has the lines
 /// to add.
-pub fn install_client(context: &Context<'_>, request: &ClientInstallation) -> Result<Installed, Failure> {
+pub fn install_client(
+    context: &Context<'_>,
+    request: &ClientInstallation,
+) -> Result<InstalledClient, Failure> {
     let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
     let (_, observation) = context.observe(&interest)?;
     let place = client_place_of(context, request)?;
@@ -132,7 +126,7 @@ pub fn install_client(context: &Context<'_>, request: &ClientInstallation) -> Re
             })?;
         }
     }
-    Ok(Installed { plan, place: InstalledPlace::Client(place) })
+    Ok(InstalledClient { plan, place })
 }
 
 pub(super) fn observe_daemon(

@@ -20,7 +20,7 @@ pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_standard_input};
-pub use install::{ClientInstallation, Installed, InstalledPlace, install_client, install_daemon};
+pub use install::{ClientInstallation, InstalledClient, install_client, install_daemon};
 pub use issue::{issue_clients, issue_daemon};
 pub use prove::{Proof, Recorded, Target, VerifyRequest, verify};
 pub use state_change::{Done, Issued};

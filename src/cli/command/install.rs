@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::{Session, UNWATCHED, plan_view};
-use crate::apply::{self, ClientInstallation, Installed, InstalledPlace, Mode};
+use crate::apply::{self, ClientInstallation, Mode};
 use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, use_command};
 use crate::model::{Endpoint, Failure, IdentityName, Severity};
-use crate::plan::{InstallDaemonRequest, InstallRequest};
+use crate::plan::{InstallDaemonRequest, InstallRequest, Plan};
 use crate::store::{Interest, Observation};
 
 pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Result<Report, Failure> {
@@ -31,13 +31,13 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
         },
         owner: owner.or_else(|| there.and_then(|there| there.owner)),
     };
-    let installed = apply::install_daemon(&context, &request)?;
+    let plan = apply::install_daemon(&context, &request)?;
     let report = Report::new("install daemon").target(request.install.root.display().to_string());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &installed.plan));
+        return Ok(plan_view::show(report, &plan));
     }
-    let report = with_plan(report, &installed);
-    if installed.plan.is_empty() {
+    let report = with_plan(report, &plan);
+    if plan.is_empty() {
         return Ok(report.line(format!("nothing to do: {name} is installed; next: kitcert verify {name}")));
     }
     let report = report.line(installed_line(request.install.layout, &request.install.root));
@@ -64,15 +64,19 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
         enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
     };
     let installed = apply::install_client(&context, &request)?;
-    let InstalledPlace::Client(place) = &installed.place else {
-        return Ok(Report::new("install client"));
-    };
+    let place = &installed.place;
     let report = Report::new("install client").target(place.folder.display().to_string());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &installed.plan));
     }
-    let mut report = with_plan(report, &installed)
-        .line(format!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
+    let report = with_plan(report, &installed.plan);
+    if installed.plan.is_empty() {
+        let endpoint = &request.endpoint;
+        let done = format!("nothing to do: {} is installed; next: kitcert verify {endpoint}", request.name);
+        return Ok(report.line(done));
+    }
+    let mut report =
+        report.line(format!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
     if let Some(config) = &place.config {
         let edited = if installed.plan.config.is_some() { "edited" } else { "unchanged" };
         report = report.line(format!("config    {} {edited}", config.path.display()));
@@ -110,9 +114,9 @@ pub(super) fn start_lines(
         .line(format!("start:    {}", start.rendered_lines().replace('\n', "\n        "))))
 }
 
-fn with_plan(report: Report, installed: &Installed) -> Report {
-    let changed = if installed.plan.is_empty() { Changed::No } else { Changed::Yes };
-    report.changed(changed).detail("plan", installed.plan.summary())
+fn with_plan(report: Report, plan: &Plan) -> Report {
+    let changed = if plan.is_empty() { Changed::No } else { Changed::Yes };
+    report.changed(changed).detail("plan", plan.summary())
 }
 
 fn endpoint(asked: &InstallClientArguments, observation: &Observation) -> Result<Endpoint, Failure> {
