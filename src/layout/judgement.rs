@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::client_config::ClientConfig;
 use super::inventory::Inventory;
-use crate::model::{Finding, Role, Rule, Severity, Timestamp};
+use crate::model::{ExtendedKeyUsage, Finding, Role, Rule, Severity, Timestamp};
 use crate::pki::{Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, TrustBundle, lint};
 
 /// What is known of a file besides its bytes.
@@ -162,12 +162,20 @@ fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     bundle.dropped().iter().map(finding).collect()
 }
 
-/// The role that a certificate's usages speak of: one that serves is a daemon's.
+/// The role that a certificate's usages speak of. Earthly's own generator gives both usages to
+/// both sides and names the side in the organization (its certificates.go); of others with both,
+/// the daemon is the more exposed.
 fn role_of(certificate: &Certificate) -> Role {
     let usages = certificate.extended_key_usages().unwrap_or_default();
-    let client = usages.contains(&crate::model::ExtendedKeyUsage::ClientAuth);
-    let server = usages.contains(&crate::model::ExtendedKeyUsage::ServerAuth);
-    if client && !server { Role::Client } else { Role::Daemon }
+    let client = usages.contains(&ExtendedKeyUsage::ClientAuth);
+    let server = usages.contains(&ExtendedKeyUsage::ServerAuth);
+    let is_clients_side =
+        || certificate.subject().organization().is_some_and(|name| name.contains("GRPC: earth"));
+    match (client, server) {
+        (true, false) => Role::Client,
+        (true, true) if is_clients_side() => Role::Client,
+        _ => Role::Daemon,
+    }
 }
 
 fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
