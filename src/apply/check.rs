@@ -5,8 +5,7 @@ use std::path::Path;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::chain::{self, Purpose};
-use crate::pki::{Certificate, PrivateKey, PublicKey, TrustBundle};
-use crate::plan::Issuance;
+use crate::pki::{Certificate, PublicKey, TrustBundle};
 use crate::store::StagedChange;
 
 /// A whole set of files as it is about to be used: ca.pem, cert.pem and, where it is at hand,
@@ -57,66 +56,16 @@ impl Set<'_> {
     }
 }
 
-/// Reads a staged generation back and checks it.
-pub(super) fn staged_set(
-    staged: &StagedChange<'_>,
-    set: &Path,
-    issuance: &Issuance,
-    key: &PublicKey,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let subject = |file: &str| set.join(file).display().to_string();
-    let chain = Certificate::chain_from_pem(
-        &staged.read_back(&set.join("cert.pem"), LARGEST_PEM)?.bytes,
-        &subject("cert.pem"),
-    )?;
-    let trust = TrustBundle::from_pem(
-        &staged.read_back(&set.join("ca.pem"), LARGEST_PEM)?.bytes,
-        &subject("ca.pem"),
-    )?;
-    if let crate::plan::KeySource::New(_) | crate::plan::KeySource::Kept { .. } = issuance.key {
-        let written = PrivateKey::from_pem(
-            &staged.read_back(&set.join("key.pem"), LARGEST_PEM)?.bytes,
-            &subject("key.pem"),
-        )?;
-        if written.public_key() != key {
-            return Err(Failure::new("reading back", subject("key.pem"))
-                .expected("the key that was written")
-                .found("another"));
-        }
+/// Whether the disk gives back, byte for byte, what was staged. What was judged before it was
+/// written need not be parsed again then.
+///
+/// # Errors
+/// It gives something else, or nothing.
+pub(super) fn is_as_written(staged: &StagedChange<'_>, path: &Path, written: &[u8]) -> Result<(), Failure> {
+    if staged.read_back(path, LARGEST_PEM)?.bytes.as_slice() == written {
+        return Ok(());
     }
-    Set {
-        role: issuance.role,
-        name: &issuance.name,
-        trust: &trust,
-        chain: &chain,
-        key,
-        hosts: &issuance.hosts,
-    }
-    .check(now)
-}
-
-/// Reads a staged CA back and checks that its key is its own.
-pub(super) fn staged_authority(staged: &StagedChange<'_>, folder: &Path) -> Result<(), Failure> {
-    let subject = |file: &str| folder.join(file).display().to_string();
-    let chain = Certificate::chain_from_pem(
-        &staged.read_back(&folder.join("ca.pem"), LARGEST_PEM)?.bytes,
-        &subject("ca.pem"),
-    )?;
-    let key = PrivateKey::from_pem(
-        &staged.read_back(&folder.join("key.pem"), LARGEST_PEM)?.bytes,
-        &subject("key.pem"),
-    )?;
-    match chain.as_slice() {
-        [certificate]
-            if certificate.public_key() == key.public_key() && certificate.is_signed_by(key.public_key()) =>
-        {
-            Ok(())
-        }
-        _ => Err(Failure::new("reading back", subject("ca.pem"))
-            .expected("the CA that was written")
-            .found("another")),
-    }
+    Err(Failure::new("reading back", path.display()).expected("what was written").found("other bytes"))
 }
 
 /// Whether a certificate has a host among its names; a wildcard stands for itself.

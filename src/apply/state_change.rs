@@ -134,9 +134,11 @@ fn issue_all(
     issuances: &[&Issuance],
 ) -> Result<Vec<Issued>, Failure> {
     (context.progress)(Progress::Issuing(issuances.len() as u64));
-    let trust = TrustBundle::new(vec![authority.certificate().clone()]).to_pem();
+    let trust = TrustBundle::new(vec![authority.certificate().clone()]);
+    let trust_pem = trust.to_pem();
+    let authority = Issuing { authority, trust: &trust, trust_pem: trust_pem.as_bytes() };
     let issue_one = |issuance: &&Issuance| {
-        let issued = stage_identity(context, staged, authority, &trust, issuance)?;
+        let issued = stage_identity(context, staged, &authority, issuance)?;
         (context.progress)(Progress::Issued);
         Ok(issued)
     };
@@ -148,12 +150,18 @@ fn issue_all(
     }
 }
 
-/// Makes, writes, reads back and checks one generation.
+/// Who issues, and the bundle that every set gets.
+struct Issuing<'a> {
+    authority: &'a CertificateAuthority,
+    trust: &'a TrustBundle,
+    trust_pem: &'a [u8],
+}
+
+/// Makes one generation, judges it as its peers would, writes it, and reads it back.
 fn stage_identity(
     context: &Context<'_>,
     staged: &StagedChange<'_>,
-    authority: &CertificateAuthority,
-    trust: &str,
+    issuing: &Issuing<'_>,
     issuance: &Issuance,
 ) -> Result<Issued, Failure> {
     let key = match &issuance.key {
@@ -167,24 +175,35 @@ fn stage_identity(
         hosts: issuance.hosts.clone(),
         validity: issuance.validity,
     };
-    let certificate = authority.issue(&request, key.public())?;
+    let certificate = issuing.authority.issue(&request, key.public())?;
+    check::Set {
+        role: issuance.role,
+        name: &issuance.name,
+        trust: issuing.trust,
+        chain: std::slice::from_ref(&certificate),
+        key: key.public(),
+        hosts: &issuance.hosts,
+    }
+    .check(context.environment.now())?;
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = format!("gen-{:04}", issuance.generation);
-    staged.file(
-        &PathBuf::from(format!("issued/{}.pem", certificate.serial())),
-        pem.as_bytes(),
-        FileMode::Public,
-    )?;
     let set = folder.join(&generation);
-    staged.file(&set.join("ca.pem"), trust.as_bytes(), FileMode::Public)?;
-    staged.file(&set.join("cert.pem"), pem.as_bytes(), FileMode::Public)?;
+    let issued = PathBuf::from(format!("issued/{}.pem", certificate.serial()));
+    staged.file(&issued, pem.as_bytes(), FileMode::Public)?;
+    stage_public(staged, &set.join("ca.pem"), issuing.trust_pem)?;
+    stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
         stage_key(staged, &set, key)?;
     }
     staged.link(&folder.join("current"), &generation)?;
-    check::staged_set(staged, &set, issuance, key.public(), context.environment.now())?;
     Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate })
+}
+
+/// Writes a file that anybody may read, and reads it back.
+fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    staged.file(path, bytes, FileMode::Public)?;
+    check::is_as_written(staged, path, bytes)
 }
 
 /// The key that a certificate is for: one that we hold, or the public half of one elsewhere.
@@ -216,20 +235,23 @@ fn stage_authority(
     let identifier = certificate.subject_key_identifier().unwrap_or_default();
     let folder =
         PathBuf::from("ca").join(identifier.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    if !certificate.is_signed_by(key.public_key()) {
+        return Err(Failure::new("making", certificate.subject())
+            .expected("a CA signed by its own key")
+            .found("a signature that does not hold"));
+    }
     let pem = certificate.to_pem();
-    staged.file(
-        &PathBuf::from(format!("issued/{}.pem", certificate.serial())),
-        pem.as_bytes(),
-        FileMode::Public,
-    )?;
-    staged.file(&folder.join("ca.pem"), pem.as_bytes(), FileMode::Public)?;
-    stage_key(staged, &folder, key)?;
-    check::staged_authority(staged, &folder)
+    stage_public(staged, &PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes())?;
+    stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
+    stage_key(staged, &folder, key)
 }
 
 /// The only way by which a key reaches a disk.
 fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
-    staged.private_key(&folder.join("key.pem"), key.expose_pem().as_bytes())
+    let path = folder.join("key.pem");
+    let pem = key.expose_pem();
+    staged.private_key(&path, pem.as_bytes())?;
+    check::is_as_written(staged, &path, pem.as_bytes())
 }
 
 pub(super) fn load_authority(
