@@ -168,7 +168,8 @@ impl SetPaths {
             let finding = Finding::new(Rule::KeyMismatch, Severity::Error, self.key.display())
                 .expected("the key of the certificate beside it")
                 .found("another key")
-                .cause("the certificate and the key come from two different sets");
+                .cause("the certificate and the key come from two different sets")
+                .fix(format!("kitcert inspect {} {}", self.certificate.display(), self.key.display()));
             findings.push(finding);
         }
         Ok(findings)

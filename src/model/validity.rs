@@ -1,5 +1,6 @@
 //! From when until when.
 
+use super::profile::BACKDATING;
 use super::{Lifetime, Timestamp};
 
 /// The period in which a certificate is valid, both ends included (RFC 5280 section 4.1.2.5).
@@ -24,6 +25,13 @@ impl Validity {
         self.not_after.seconds_since(self.not_before)
     }
 
+    /// The last part of it, in seconds, in which a renewal is due: a third of the lifetime that was
+    /// asked for, without the hour of backdating, or what lives for an hour would be due at once.
+    #[must_use]
+    pub fn renewal_window(self) -> i64 {
+        (self.seconds() - BACKDATING.seconds()).max(0) / 3
+    }
+
     /// The validity of something issued `now` for that long: from `backdating` ago, until the
     /// lifetime is over.
     #[must_use]
@@ -38,6 +46,22 @@ impl Validity {
         Validity {
             not_before: self.not_before.max(issuer.not_before),
             not_after: self.not_after.min(issuer.not_after),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_life_is_not_due_when_it_begins() {
+        for lifetime in ["30s", "1h", "90d"] {
+            let now = Timestamp::from_unix(1_800_000_000);
+            let lifetime: Lifetime = lifetime.parse().unwrap();
+            let validity = Validity::issued(now, lifetime, BACKDATING);
+            assert!(validity.not_after.seconds_since(now) >= validity.renewal_window());
+            assert_eq!(validity.renewal_window(), lifetime.seconds() / 3);
         }
     }
 }

@@ -127,9 +127,10 @@ fn identity_state(
     is_listed: bool,
     now: Timestamp,
 ) -> IdentityState {
-    let whole = leaf.validity().seconds();
     let by_date = match end_state(validity, now) {
-        IdentityState::Ok if validity.not_after.seconds_since(now) * 3 < whole => IdentityState::Due,
+        IdentityState::Ok if validity.not_after.seconds_since(now) < leaf.validity().renewal_window() => {
+            IdentityState::Due
+        }
         state => state,
     };
     let by_proof = match role {

@@ -262,7 +262,7 @@ fn refuse_key_elsewhere(
 /// Whether less than a third of its lifetime is left, or nothing.
 fn is_due(current: &ObservedGeneration, now: Timestamp) -> bool {
     let validity = current.leaf().validity();
-    validity.not_after.seconds_since(now) * 3 < validity.seconds()
+    validity.not_after.seconds_since(now) < validity.renewal_window().max(1)
 }
 
 /// A renewal keeps its key, so that a set is consistent even while it is being replaced.

@@ -6,7 +6,7 @@ use super::{Session, UNWATCHED};
 use crate::apply::{self, Credentials, Proof, Recorded, Target, VerifyRequest};
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
-use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::model::{ExitCode, Failure, Finding, Rule, Severity};
 
 pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
     let context = session.context("verify", None, UNWATCHED)?;
@@ -72,7 +72,7 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
         })
         .line(format!("{}  as {}", proof.endpoint, proof.identity))
         .table(rows);
-    if let Some(worst) = shown.iter().rev().find(|finding| finding.severity >= Severity::Error) {
+    if let Some(worst) = explanation(&shown) {
         report = match &worst.cause {
             Some(cause) => report.line(format!("cause: {cause}")),
             None => report,
@@ -97,6 +97,14 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
             },
             verdict,
         )
+}
+
+/// The finding that explains the others: a key that is not its certificate's is why everybody
+/// refuses it; else the gravest, which stands last.
+fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
+    let mut errors = shown.iter().copied().filter(|finding| finding.severity >= Severity::Error);
+    let mismatch = errors.clone().find(|finding| finding.rule == Rule::KeyMismatch);
+    mismatch.or_else(|| errors.next_back())
 }
 
 fn is_shown(finding: &Finding, global: &GlobalOptions) -> bool {

@@ -60,7 +60,7 @@ pub fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     } else if left < 0 {
         let found = format!("valid until {}", validity.not_after.minute());
         report.add(Rule::Expired, Severity::Error, "valid now", found, "it was not renewed in time");
-    } else if left < validity.seconds() / 3 {
+    } else if left < validity.renewal_window() {
         let found = format!("valid until {}", validity.not_after.minute());
         let cause = "two thirds of its lifetime are over";
         report.add(Rule::ExpiresSoon, Severity::Warning, "a third of its lifetime left", found, cause);
