@@ -8,7 +8,7 @@ use super::check;
 use super::context::{Context, Mode, PATIENCE, Progress};
 use crate::layout::edit_inventory;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName, Role};
+use crate::model::{Failure, Hex, IdentityName, Role};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
 };
@@ -233,8 +233,7 @@ fn stage_authority(
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
     let identifier = certificate.subject_key_identifier().unwrap_or_default();
-    let folder =
-        PathBuf::from("ca").join(identifier.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    let folder = PathBuf::from("ca").join(Hex(identifier).to_string());
     if !certificate.is_signed_by(key.public_key()) {
         return Err(Failure::new("making", certificate.subject())
             .expected("a CA signed by its own key")

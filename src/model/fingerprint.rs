@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, Hex};
 
 /// A SHA-256: of a certificate's DER, or of a request's SubjectPublicKeyInfo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,15 +23,26 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// Its first 128 bits as twelve words of the BIP 39 English list, the last of which holds four
+    /// bits that tell a mistyped word. For reading out aloud.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (head, _) = self.0.split_at(SHORTEST / 2);
+        bip39::Mnemonic::from_entropy(head).map(|words| words.to_string()).unwrap_or_default()
+    }
+}
+
 /// Lower-case hex, 64 digits.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
 /// What a person gives to name a fingerprint: all of its 64 hex digits or at least the first 32
-/// (128 bits, beyond forging), with or without colons, in either case.
+/// (128 bits, beyond forging), with or without colons and blanks, in either case; or the twelve
+/// words that were printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FingerprintPrefix(String);
 
@@ -43,22 +54,47 @@ impl FingerprintPrefix {
     }
 }
 
+/// As hex digits, as many as were given.
+impl fmt::Display for FingerprintPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 impl FromStr for FingerprintPrefix {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<FingerprintPrefix, Failure> {
-        let digits: String =
-            text.trim().chars().filter(|c| *c != ':').collect::<String>().to_ascii_lowercase();
-        let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if hex && (32..=64).contains(&digits.len()) {
+        let text = text.trim().to_ascii_lowercase();
+        let digits: String = text.chars().filter(|c| *c != ':' && !c.is_whitespace()).collect();
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex && (SHORTEST..=LONGEST).contains(&digits.len()) {
             return Ok(FingerprintPrefix(digits));
         }
-        Err(Failure::new("reading the fingerprint", format!("{text:?}"))
-            .expected("a SHA-256 in hex, the whole or at least its first 32 digits")
-            .found(if hex { format!("{} digits", digits.len()) } else { "something else".to_owned() })
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let found = match bip39::Mnemonic::parse_normalized(&words.join(" ")) {
+            Ok(read) if words.len() == WORDS => {
+                let (entropy, length) = read.to_entropy_array();
+                return Ok(FingerprintPrefix(Hex(&entropy[..length]).to_string()));
+            }
+            _ if is_hex => format!("{} digits", digits.len()),
+            Ok(_) | Err(bip39::Error::BadWordCount(_)) => format!("{} words", words.len()),
+            Err(bip39::Error::UnknownWord(at)) => {
+                format!("{:?}, which is no word of the list", words.get(at).copied().unwrap_or_default())
+            }
+            Err(_) => "twelve words of which one is mistyped".to_owned(),
+        };
+        Err(Failure::new("reading", "the fingerprint")
+            .expected("a SHA-256: the twelve words that were printed, or at least the first 32 hex digits")
+            .found(found)
             .exit(ExitCode::Usage))
     }
 }
+
+/// 128 bits in hex.
+const SHORTEST: usize = 32;
+const LONGEST: usize = 64;
+const WORDS: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -74,5 +110,24 @@ mod tests {
         for given in ["".to_owned(), "ab".repeat(15), "ab".repeat(33), "zz".repeat(16)] {
             assert!(given.parse::<FingerprintPrefix>().is_err(), "{given}");
         }
+    }
+
+    #[test]
+    fn the_words_name_what_the_digits_name_and_a_slip_is_told_apart() {
+        let fingerprint = Fingerprint::new([0x5a; 32]);
+        let words = fingerprint.words();
+        assert_eq!(words.split(' ').count(), 12);
+        let given = format!("  {}\n", words.to_uppercase().replace(' ', "  "));
+        assert!(given.parse::<FingerprintPrefix>().unwrap().matches(&fingerprint));
+        let found = |text: &str| {
+            text.parse::<FingerprintPrefix>().err().map(|failure| failure.what_was_found().to_owned())
+        };
+        let (head, _) = words.rsplit_once(' ').unwrap();
+        assert_eq!(found(head).as_deref(), Some("11 words"));
+        assert_eq!(found(&format!("{head} zebra")).as_deref(), Some("twelve words of which one is mistyped"));
+        assert_eq!(
+            found(&format!("{head} xyzzy")).as_deref(),
+            Some("\"xyzzy\", which is no word of the list")
+        );
     }
 }

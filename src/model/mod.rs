@@ -5,11 +5,13 @@
 //! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
 //! clock or a random number, and nothing here does cryptography.
 
+mod contact;
 mod endpoint;
 mod exit;
 mod failure;
 mod finding;
 mod fingerprint;
+mod hex;
 mod key_algorithm;
 mod lifetime;
 mod name;
@@ -21,11 +23,13 @@ mod subject_alt_name;
 mod timestamp;
 mod validity;
 
+pub use contact::Contact;
 pub use endpoint::Endpoint;
 pub use exit::ExitCode;
 pub use failure::Failure;
 pub use finding::{Finding, Severity};
 pub use fingerprint::{Fingerprint, FingerprintPrefix};
+pub use hex::Hex;
 pub use key_algorithm::KeyAlgorithm;
 pub use lifetime::Lifetime;
 pub use name::{AuthorityName, IdentityName};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Hex;
+
 /// The serial number of a certificate, as its big-endian octets (RFC 5280 section 4.1.2.2).
 ///
 /// Ours have 16 octets of which the first bit is 0; a certificate made elsewhere can have fewer,
@@ -46,7 +48,7 @@ impl SerialNumber {
 /// Lower-case hex, two digits an octet.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -7,15 +7,15 @@ use rcgen::{
     Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use rustls::SignatureScheme;
 
 use super::certificate::Certificate;
 use super::lint;
 use super::private_key::PrivateKey;
 use super::public_key::{PublicKey, PublicKeyKind};
+use super::signer::Signer;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
-    AuthorityName, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, SerialNumber, Severity,
+    AuthorityName, Failure, Finding, Hex, IdentityName, Lifetime, Role, SerialNumber, Severity,
     SubjectAltName, Timestamp, Validity,
 };
 
@@ -71,7 +71,7 @@ impl CertificateAuthority {
     /// The profile's lint finds fault with the certificate that was made.
     pub fn create(request: &AuthorityRequest, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
         let identifier = key.public_key().key_identifier();
-        let common_name = format!("{} {}", request.name, hex(&identifier[..4]));
+        let common_name = format!("{} {}", request.name, Hex(&identifier[..4]));
         let parameters = parameters(name_of(&common_name), request.validity)?;
         CertificateAuthority::self_signed(parameters, identifier, key)
     }
@@ -161,6 +161,12 @@ impl CertificateAuthority {
         Ok(certificate)
     }
 
+    /// Signs a text that is no certificate, such as a kit, with the CA's key. What is signed must
+    /// begin with words that say what it is: a certificate begins with the octet 0x30.
+    pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.issuer.key().sign(text)
+    }
+
     fn leaf_parameters(&self, request: &LeafRequest, key: &PublicKey) -> Result<CertificateParams, Failure> {
         let common_name = common_name(request);
         let refused = |expected: String, found: String| {
@@ -201,56 +207,6 @@ impl CertificateAuthority {
         parameters.use_authority_key_identifier_extension = true;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
         Ok(parameters)
-    }
-}
-
-/// A key that signs, as rcgen asks for one.
-struct Signer {
-    public_key: PublicKey,
-    signer: Box<dyn rustls::sign::Signer>,
-    algorithm: &'static rcgen::SignatureAlgorithm,
-}
-
-impl Signer {
-    fn new(key: &PrivateKey) -> Result<Signer, Failure> {
-        let (scheme, algorithm) = match key.public_key().kind() {
-            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => {
-                (SignatureScheme::ECDSA_NISTP256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256)
-            }
-            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => {
-                (SignatureScheme::ECDSA_NISTP384_SHA384, &rcgen::PKCS_ECDSA_P384_SHA384)
-            }
-            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) => {
-                (SignatureScheme::ED25519, &rcgen::PKCS_ED25519)
-            }
-            // rustls signs PKCS#1 v1.5 only for TLS 1.2, by the same scheme.
-            PublicKeyKind::Rsa(2048..) => (SignatureScheme::RSA_PKCS1_SHA256, &rcgen::PKCS_RSA_SHA256),
-            kind => {
-                return Err(Failure::new("loading the CA's key", "")
-                    .expected("ECDSA on P-256 or P-384, Ed25519, or RSA of at least 2048 bits")
-                    .found(kind));
-            }
-        };
-        let signer = key.signing_key()?.choose_scheme(&[scheme]);
-        let signer =
-            signer.ok_or_else(|| Failure::new("loading the CA's key", "").found("a key that cannot sign"))?;
-        Ok(Signer { public_key: key.public_key().clone(), signer, algorithm })
-    }
-}
-
-impl rcgen::PublicKeyData for Signer {
-    fn der_bytes(&self) -> &[u8] {
-        self.public_key.der_bytes()
-    }
-
-    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        self.algorithm
-    }
-}
-
-impl rcgen::SigningKey for Signer {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.signer.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }
 
@@ -315,10 +271,6 @@ fn refuse_faults(subject: impl fmt::Display, findings: Vec<Finding>) -> Result<(
             .expected(fault.expected)
             .found(fault.found)),
     }
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Everything here turns bytes and values into bytes and values; the only thing it asks of the
 //! machine is random numbers. It knows no path, no clock and no network. Private keys live in
-//! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of.
+//! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of; a
+//! [`Passphrase`] has one of its own.
 
 mod authority;
 mod certificate;
@@ -10,24 +11,33 @@ pub mod chain;
 mod chain_fault;
 mod der;
 mod distinguished_name;
+mod encrypted_key;
 mod extension;
+pub mod kit;
 pub mod lint;
 mod name_constraints;
+mod passphrase;
 mod pem_block;
 mod private_key;
 mod public_key;
+mod receipt;
 mod request;
 mod signature_algorithm;
+mod signer;
 mod trust_bundle;
 
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
 pub use certificate::Certificate;
 pub use distinguished_name::DistinguishedName;
+pub use encrypted_key::EncryptedKey;
 pub use extension::{BasicConstraints, ExtensionSummary, KeyUsage, NameKind};
+pub use kit::{Kit, KitContents};
 pub use name_constraints::NameConstraints;
+pub use passphrase::Passphrase;
 pub use pem_block::{PemBlock, PemFault};
 pub use private_key::{KeyEncoding, PrivateKey};
 pub use public_key::{PublicKey, PublicKeyKind};
+pub use receipt::Receipt;
 pub use request::CertificateRequest;
 pub use signature_algorithm::SignatureAlgorithm;
 pub use trust_bundle::{DroppedBlock, TrustBundle};

@@ -140,6 +140,24 @@ impl PrivateKey {
         wrap(&self.der, self.encoding)
     }
 
+    /// The door to an encryption: the key as PKCS#8.
+    ///
+    /// # Errors
+    /// A key in another wrapping, which was made elsewhere.
+    pub(super) fn expose_pkcs8(&self) -> Result<&[u8], Failure> {
+        match self.encoding {
+            KeyEncoding::Pkcs8 => Ok(&self.der),
+            KeyEncoding::Sec1 | KeyEncoding::Pkcs1 => Err(Failure::new("encrypting", "the key")
+                .expected("PKCS#8, as kitcert makes it")
+                .found("another form, made elsewhere")),
+        }
+    }
+
+    /// The key of an unencrypted PKCS#8; None for anything else.
+    pub(super) fn from_pkcs8(der: Zeroizing<Vec<u8>>) -> Option<PrivateKey> {
+        PrivateKey::from_der(der, KeyEncoding::Pkcs8)
+    }
+
     pub(super) fn signing_key(&self) -> Result<Arc<dyn rustls::sign::SigningKey>, Failure> {
         any_supported_type(&self.expose_der())
             .map_err(|_| Failure::new("loading", "a private key").found("one that cannot sign"))

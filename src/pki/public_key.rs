@@ -3,6 +3,10 @@
 use std::fmt;
 
 use ring::digest::{SHA256, digest};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+    VerificationAlgorithm,
+};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
 };
@@ -100,6 +104,19 @@ impl PublicKey {
             }
             _ => None,
         }
+    }
+
+    /// Whether this key signed that message, by the one scheme of its kind that we sign with.
+    #[must_use]
+    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let scheme: &dyn VerificationAlgorithm = match &self.kind {
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => &ECDSA_P256_SHA256_ASN1,
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => &ECDSA_P384_SHA384_ASN1,
+            PublicKeyKind::Generated(KeyAlgorithm::Ed25519) => &ED25519,
+            PublicKeyKind::Rsa(_) => &RSA_PKCS1_2048_8192_SHA256,
+            _ => return false,
+        };
+        UnparsedPublicKey::new(scheme, &self.bits).verify(message, signature).is_ok()
     }
 
     /// The key identifier that we give this key: the left-most 160 bits of the SHA-256 of the

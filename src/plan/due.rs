@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{IdentityName, Role, SubjectAltName, Timestamp, Validity};
+use crate::model::{Hex, IdentityName, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedIdentity};
 
@@ -201,5 +201,5 @@ fn short(key_identifier: &str) -> String {
 }
 
 fn hex_short(octets: &[u8]) -> String {
-    octets.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
+    Hex(octets.get(..4).unwrap_or(octets)).to_string()
 }

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::model::KeyAlgorithm;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()

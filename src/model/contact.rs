@@ -1,0 +1,70 @@
+//! Whom to ask.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{ExitCode, Failure};
+
+/// Whom a developer asks about a daemon, in the admin's own words: `jo@example.com, #builders`.
+///
+/// One line that is safe to print: no control characters, no blanks at the ends, at most 200
+/// characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Contact(String);
+
+impl Contact {
+    /// The words.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Contact {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Contact, Failure> {
+        let length = text.chars().count();
+        if (1..=LONGEST).contains(&length) && text.trim() == text && text.chars().all(is_printed) {
+            return Ok(Contact(text.to_owned()));
+        }
+        Err(Failure::new("reading", "the contact")
+            .expected("1 to 200 characters in one line, without blanks at the ends")
+            .found(if length == 0 || length > LONGEST {
+                format!("{length} characters")
+            } else {
+                "a control character, or a blank at an end".to_owned()
+            })
+            .exit(ExitCode::Usage))
+    }
+}
+
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Whether a terminal shows a character where it stands: neither a control character nor one of
+/// those that change the direction of the text around them (Unicode Standard Annex 9).
+fn is_printed(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+const LONGEST: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_is_one_line_that_is_safe_to_print() {
+        for good in ["jo", "Jo Ålén <jo@example.com>, #builders", &"x".repeat(200)] {
+            assert_eq!(good.parse::<Contact>().unwrap().as_str(), good);
+        }
+        for bad in ["", " jo", "jo ", "jo\nkey: x", "jo\u{1b}[31m", "jo\u{202e}moc", &"x".repeat(201)] {
+            assert!(bad.parse::<Contact>().is_err(), "{bad:?}");
+        }
+    }
+}

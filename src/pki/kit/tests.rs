@@ -1,0 +1,186 @@
+use super::*;
+use crate::model::{Fingerprint, KeyAlgorithm, Lifetime, Role, Validity};
+use crate::pki::authority::{AuthorityRequest, LeafRequest};
+use crate::pki::public_key::sha256;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-24T17:00:00Z").unwrap()
+}
+
+fn authority() -> CertificateAuthority {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let validity = Validity::issued(now(), Lifetime::days(365), Lifetime::from_seconds(3600));
+    let request = AuthorityRequest { name: "Test".parse().unwrap(), validity };
+    CertificateAuthority::create(&request, &key).unwrap()
+}
+
+fn contents(authority: &CertificateAuthority, key: &PrivateKey) -> KitContents {
+    let request =
+        LeafRequest::new(Role::Client, "ana".parse().unwrap(), Vec::new(), now(), Lifetime::days(90));
+    KitContents {
+        name: "ana".parse().unwrap(),
+        endpoint: "tcp://builder.example.com:8372".parse().unwrap(),
+        contact: "Jo Ålén <jo@example.com>".parse().unwrap(),
+        created: now(),
+        join_before: now().plus(Lifetime::days(14)),
+        chain: vec![authority.issue(&request, key.public_key()).unwrap()],
+        trust: vec![authority.certificate().clone()],
+    }
+}
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap()
+}
+
+fn kit() -> Kit {
+    let authority = authority();
+    let contents = contents(&authority, &key());
+    Kit::sign(contents, &[authority]).unwrap()
+}
+
+fn found(text: impl AsRef<[u8]>) -> String {
+    Kit::from_text(text.as_ref(), "ana.kit").err().map(|failure| failure.to_string()).unwrap_or_default()
+}
+
+/// The same text with the checksum that belongs to it, as somebody would make it who knows how.
+fn with_checksum(text: &[u8]) -> Vec<u8> {
+    let rest = &text[text.iter().position(|octet| *octet == b'\n').unwrap() + 1..];
+    let mut made = format!("sha256: {}\n", Fingerprint::new(sha256(rest))).into_bytes();
+    made.extend_from_slice(rest);
+    made
+}
+
+#[test]
+fn a_kit_is_read_and_printed_again_to_the_byte() {
+    let passphrase = Passphrase::typed("one two").ok().unwrap();
+    let authority = authority();
+    let made = contents(&authority, &key());
+    let sealed = Kit::seal(made, &[authority], &key(), &passphrase).unwrap();
+    for kit in [kit(), sealed] {
+        let again = Kit::from_text(kit.to_text().as_bytes(), "ana.kit").unwrap();
+        assert_eq!(again, kit);
+        assert_eq!(again.to_text(), kit.to_text());
+    }
+}
+
+#[test]
+fn a_kit_without_a_key_holds_no_secret() {
+    let text = kit().to_text();
+    assert!(!text.contains("PRIVATE KEY"), "{text}");
+}
+
+#[test]
+fn every_flipped_byte_and_every_truncation_is_refused_as_damage() {
+    let text = kit().to_text().into_bytes();
+    for at in 0..text.len() {
+        for bit in [0, 7] {
+            let mut flipped = text.clone();
+            flipped[at] ^= 1 << bit;
+            let said = found(&flipped);
+            assert!(
+                said.contains("damaged or cut off") || said.contains("found something else"),
+                "{at}: {said}"
+            );
+        }
+        assert!(Kit::from_text(&text[..at], "ana.kit").is_err(), "cut off at {at}");
+    }
+    assert!(found(&text[..text.len() / 2]).contains("damaged or cut off"));
+    assert!(found(b"").contains("an empty file"));
+    assert!(found([text.as_slice(), b"\n"].concat()).contains("damaged or cut off"));
+}
+
+#[test]
+fn every_change_by_somebody_who_mends_the_checksum_is_refused() {
+    let text = kit().to_text().into_bytes();
+    let body = text.iter().position(|octet| *octet == b'\n').unwrap() + 1;
+    let mut whys = std::collections::BTreeSet::new();
+    for at in body..text.len() {
+        for change in [1, 0x20, 0x80] {
+            let mut changed = text.clone();
+            changed[at] ^= change;
+            let said = found(with_checksum(&changed));
+            assert!(!said.is_empty(), "octet {at} was changed by {change:#x}: {said}");
+            whys.insert(said.rsplit("found ").next().unwrap().to_owned());
+        }
+    }
+    assert!(whys.iter().any(|why| why.contains("signature that does not hold")), "{whys:#?}");
+}
+
+#[test]
+fn each_fault_has_its_own_words() {
+    let text = kit().to_text();
+    let without_signature: String =
+        text.lines().filter(|line| !line.starts_with("signature")).map(|line| format!("{line}\n")).collect();
+    assert!(found(with_checksum(without_signature.as_bytes())).ends_with("found no signature"));
+    let newer = text.replace("kitcert-kit: 1", "kitcert-kit: 2");
+    assert!(found(with_checksum(newer.as_bytes())).contains("form 2, which a newer kitcert wrote"));
+    let spaced = text.replace("name: ana\n", "name: ana\n\n");
+    assert!(found(with_checksum(spaced.as_bytes())).contains("endpoint: and a value in line 4"));
+    let elsewhere = text.replace("builder.example.com", "builder.example.net");
+    assert!(found(with_checksum(elsewhere.as_bytes())).contains("signature that does not hold"));
+    let windows = text.replace('\n', "\r\n");
+    assert!(found(windows).contains("damaged"), "line ends that a mailer changed");
+    assert!(found(vec![0; LARGEST_KIT + 1]).contains("more than 65536 octets"));
+}
+
+#[test]
+fn a_kit_is_of_the_ca_whose_fingerprint_was_told_and_of_no_other() {
+    let kit = kit();
+    let own = kit.contents().trust[0].fingerprint();
+    for told in [own.to_string(), own.to_string()[..32].to_owned(), own.words()] {
+        assert!(kit.is_of(&told.parse().unwrap()).is_ok(), "{told}");
+    }
+    let other = authority();
+    let told = other.certificate().fingerprint().words().parse().unwrap();
+    assert!(kit.is_of(&told).unwrap_err().to_string().contains("signed by the CA with the fingerprint"));
+    assert!(kit.is_of_trusted(&TrustBundle::new(kit.contents().trust.clone())));
+    assert!(!kit.is_of_trusted(&TrustBundle::new(vec![other.certificate().clone()])));
+}
+
+#[test]
+fn a_ca_that_is_named_and_did_not_sign_does_not_count() {
+    let (signing, other) = (authority(), authority());
+    let mut made = contents(&signing, &key());
+    let told = other.certificate().fingerprint().to_string().parse().unwrap();
+    made.trust.push(other.certificate().clone());
+    let kit = Kit::sign(made, &[signing]).unwrap();
+    assert!(kit.is_of(&told).is_err());
+    let foreign = contents(&authority(), &key());
+    assert!(Kit::sign(foreign, &[other]).is_err(), "a CA that the kit does not name cannot sign it");
+}
+
+#[test]
+fn during_a_rollover_a_kit_is_of_both_cas() {
+    let (old, new) = (authority(), authority());
+    let mut made = contents(&new, &key());
+    made.trust = vec![new.certificate().clone(), old.certificate().clone()];
+    let fingerprints = [old.certificate().fingerprint(), new.certificate().fingerprint()];
+    let text = Kit::sign(made, &[new, old]).unwrap().to_text();
+    let kit = Kit::from_text(text.as_bytes(), "ana.kit").unwrap();
+    for fingerprint in fingerprints {
+        assert!(kit.is_of(&fingerprint.to_string().parse().unwrap()).is_ok());
+    }
+}
+
+#[test]
+fn a_kit_with_a_key_is_opened_by_its_passphrase_and_only_as_it_was_made() {
+    let authority = authority();
+    let passphrase = Passphrase::generate().ok().unwrap();
+    let client = key();
+    let made = contents(&authority, &client);
+    let kit = Kit::seal(made, &[authority], &client, &passphrase).unwrap();
+    assert!(kit.open(&passphrase).ok().unwrap().public_key() == client.public_key());
+    let wrong = kit.open(&Passphrase::generate().ok().unwrap()).err().unwrap();
+    assert!(wrong.to_string().contains("expected the passphrase that was shown"), "{wrong}");
+
+    let text = kit.to_text();
+    let seal = text.find("seal: ").unwrap();
+    for at in [seal + 6, text.len() - 2] {
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+        let changed = Kit::from_text(&with_checksum(&changed), "ana.kit").unwrap();
+        assert!(changed.open(&passphrase).is_err(), "octet {at}");
+    }
+    let unsealed: String = text[..seal].to_owned();
+    assert!(found(with_checksum(unsealed.as_bytes())).contains("seal: and a value"));
+}

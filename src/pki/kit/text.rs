@@ -1,0 +1,266 @@
+//! A kit's one form, printed and read.
+
+use std::fmt::Write as _;
+use std::str::Lines;
+
+use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
+use crate::model::profile::LARGEST_BUNDLE;
+use crate::model::{Failure, Fingerprint, Hex, Timestamp};
+use crate::pki::certificate::Certificate;
+use crate::pki::encrypted_key::EncryptedKey;
+use crate::pki::pem_block::{LINES, PemBlock};
+use crate::pki::public_key::sha256;
+
+impl Kit {
+    /// The file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = self.sealed_text();
+        if let Some(Seal { salt, code }) = &self.seal {
+            put(&mut text, SEAL, format_args!("{} {}", Hex(salt), Hex(code)));
+        }
+        format!("{CHECKSUM}: {}\n{text}", Fingerprint::new(sha256(text.as_bytes())))
+    }
+
+    /// Reads a file. `subject` is the path or name for messages.
+    ///
+    /// # Errors
+    /// Something that is no kit; one that is damaged or cut off; one of a newer form, or of none
+    /// that this program would print; one that is not signed, or whose signature does not hold.
+    pub fn from_text(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
+        let kit = read(bytes, subject)?;
+        let text = String::from_utf8_lossy(bytes);
+        let changed = |found: &str| {
+            Failure::new("reading the kit", subject)
+                .expected("a kit in the one form that kitcert writes, signed by a CA that it names")
+                .found(found)
+                .hint(ASK_AGAIN)
+        };
+        if kit.to_text() != text {
+            return Err(changed("another form of it: somebody edited it"));
+        }
+        if kit.signatures.is_empty() {
+            return Err(changed("no signature"));
+        }
+        let body = kit.body();
+        for signature in &kit.signatures {
+            let Some(authority) = kit.contents.authority(&signature.key_identifier) else {
+                return Err(changed("a signature of a CA that it does not name"));
+            };
+            if !authority.public_key().signed(body.as_bytes(), &signature.signature) {
+                return Err(changed(
+                    "a signature that does not hold: it was changed, or made by somebody else",
+                ));
+            }
+        }
+        Ok(kit)
+    }
+
+    /// The lines that the CAs sign.
+    pub(super) fn body(&self) -> String {
+        let contents = &self.contents;
+        let mut text = String::new();
+        put(&mut text, VERSION, format_args!("{SUPPORTED}"));
+        put(&mut text, "name", format_args!("{}", contents.name));
+        put(&mut text, "endpoint", format_args!("{}", contents.endpoint));
+        put(&mut text, "contact", format_args!("{}", contents.contact));
+        put(&mut text, "created", format_args!("{}", contents.created));
+        put(&mut text, "join-before", format_args!("{}", contents.join_before));
+        put(&mut text, "serial", format_args!("{}", contents.leaf().serial()));
+        text.push_str("certificate:\n");
+        contents.chain.iter().for_each(|one| text.push_str(&one.to_pem()));
+        text.push_str("trust:\n");
+        contents.trust.iter().for_each(|one| text.push_str(&one.to_pem()));
+        if let Some(key) = &self.key {
+            text.push_str("key:\n");
+            text.push_str(&pem::encode_config(&pem::Pem::new(ENCRYPTED_KEY, key.der()), LINES));
+        }
+        text
+    }
+
+    /// The lines that the passphrase seals.
+    pub(super) fn sealed_text(&self) -> String {
+        let mut text = self.body();
+        for KitSignature { key_identifier, signature } in &self.signatures {
+            put(&mut text, SIGNATURE, format_args!("{} {}", Hex(key_identifier), Hex(signature)));
+        }
+        text
+    }
+}
+
+fn put(text: &mut String, key: &str, value: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{key}: {value}");
+}
+
+fn read(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
+    let wrong = |found: &str, hint: &str| {
+        Failure::new("reading the kit", subject)
+            .expected("a kit, as kitcert issue client --kit and kitcert invite write it")
+            .found(found)
+            .hint(hint)
+    };
+    if bytes.len() > LARGEST_KIT {
+        return Err(wrong(&format!("more than {LARGEST_KIT} octets"), ASK_AGAIN));
+    }
+    let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
+    let Some((checksum, text)) = begins_so.and_then(|rest| Some((rest.get(..64)?, rest.get(64..)?))) else {
+        let found = if bytes.is_empty() { "an empty file" } else { "something else" };
+        return Err(wrong(found, &format!("kitcert inspect {subject}")));
+    };
+    let damaged = "one that was damaged or cut off on its way: its checksum is another's";
+    let text = text.strip_prefix(b"\n").ok_or_else(|| wrong(damaged, ASK_AGAIN))?;
+    if Fingerprint::new(sha256(text)).to_string().as_bytes() != checksum {
+        return Err(wrong(damaged, ASK_AGAIN));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| wrong("octets that are no text", ASK_AGAIN))?;
+    let mut reader = Reader { lines: text.lines(), next: None, number: 1, subject };
+    reader.advance();
+    let kit = reader.kit()?;
+    match reader.next {
+        None => Ok(kit),
+        Some(_) => Err(reader.wrong("its end")),
+    }
+}
+
+/// The lines of a kit behind its checksum.
+struct Reader<'a> {
+    lines: Lines<'a>,
+    next: Option<&'a str>,
+    /// The number of `next` in the file, counted from 1.
+    number: usize,
+    subject: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn kit(&mut self) -> Result<Kit, Failure> {
+        self.version()?;
+        let name = self.parsed("name")?;
+        let endpoint = self.parsed("endpoint")?;
+        let contact = self.parsed("contact")?;
+        let created = self.time("created")?;
+        let join_before = self.time("join-before")?;
+        let serial = self.value("serial")?;
+        let chain = self.certificates("certificate")?;
+        let trust = self.certificates("trust")?;
+        if chain[0].serial().to_string() != serial {
+            return Err(Failure::new("reading the kit", self.subject)
+                .expected("the serial number of its certificate")
+                .found(format!("{serial:?}"))
+                .hint(ASK_AGAIN));
+        }
+        let contents = KitContents { name, endpoint, contact, created, join_before, chain, trust };
+        let key = if self.next == Some("key:") { Some(self.key()?) } else { None };
+        let mut signatures = Vec::new();
+        while self.next.is_some_and(|line| line.starts_with(SIGNATURE)) {
+            let (key_identifier, signature) = self.pair(SIGNATURE)?;
+            signatures.push(KitSignature { key_identifier, signature });
+        }
+        let seal = match &key {
+            None => None,
+            Some(_) => {
+                let (salt, code) = self.pair(SEAL)?;
+                Some(Seal { salt, code })
+            }
+        };
+        Ok(Kit { contents, key, signatures, seal })
+    }
+
+    fn version(&mut self) -> Result<(), Failure> {
+        let version = self.value(VERSION)?;
+        match version.parse::<u32>() {
+            Ok(SUPPORTED) => Ok(()),
+            Ok(newer) if newer > SUPPORTED => Err(Failure::new("reading the kit", self.subject)
+                .expected(format!("form {SUPPORTED} of a kit"))
+                .found(format!("form {newer}, which a newer kitcert wrote"))),
+            _ => Err(self.wrong("the number of its form")),
+        }
+    }
+
+    fn advance(&mut self) -> Option<&'a str> {
+        self.number += 1;
+        std::mem::replace(&mut self.next, self.lines.next())
+    }
+
+    fn value(&mut self, key: &str) -> Result<&'a str, Failure> {
+        let value = self.next.and_then(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        let value = value.ok_or_else(|| self.wrong(&format!("{key}: and a value")))?;
+        self.advance();
+        Ok(value)
+    }
+
+    fn parsed<T: std::str::FromStr<Err = Failure>>(&mut self, key: &str) -> Result<T, Failure> {
+        let number = self.number;
+        self.value(key)?.parse().map_err(|failure: Failure| self.unreadable(number, key, &failure))
+    }
+
+    fn time(&mut self, key: &str) -> Result<Timestamp, Failure> {
+        let number = self.number;
+        Timestamp::parse(self.value(key)?).map_err(|failure| self.unreadable(number, key, &failure))
+    }
+
+    fn pair(&mut self, key: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let value = self.value(key)?;
+        let pair = value.split_once(' ').and_then(|(one, two)| Some((Hex::parse(one)?, Hex::parse(two)?)));
+        pair.ok_or_else(|| self.wrong(&format!("two values in hex behind {key}")))
+    }
+
+    /// The blocks of a section.
+    fn blocks(&mut self, key: &str) -> Result<Vec<PemBlock>, Failure> {
+        if self.next.and_then(|line| line.strip_suffix(':')) != Some(key) {
+            return Err(self.wrong(&format!("{key}: in a line of its own")));
+        }
+        self.advance();
+        let mut text = String::new();
+        while let Some(line) = self.next.filter(|line| !line.contains(':')) {
+            text.push_str(line);
+            text.push('\n');
+            self.advance();
+        }
+        Ok(PemBlock::all_of(text.as_bytes()))
+    }
+
+    fn certificates(&mut self, key: &str) -> Result<Vec<Certificate>, Failure> {
+        let blocks = self.blocks(key)?;
+        if blocks.is_empty() || blocks.len() > LARGEST_BUNDLE {
+            return Err(self.wrong(&format!("1 to {LARGEST_BUNDLE} certificates before this line")));
+        }
+        let read = |block: PemBlock| {
+            let der = block.contents.ok().filter(|_| block.label == "CERTIFICATE");
+            let certificate = der.and_then(|der| Certificate::from_der(&der).ok());
+            certificate.ok_or_else(|| self.wrong("certificates before this line"))
+        };
+        blocks.into_iter().map(read).collect()
+    }
+
+    fn key(&mut self) -> Result<EncryptedKey, Failure> {
+        let mut blocks = self.blocks("key")?;
+        let block = blocks.pop().filter(|block| blocks.is_empty() && block.label == ENCRYPTED_KEY);
+        let der = block.and_then(|block| block.contents.ok());
+        let der = der.ok_or_else(|| self.wrong("one encrypted private key before this line"))?;
+        EncryptedKey::from_der(&der)
+    }
+
+    fn unreadable(&self, number: usize, key: &str, failure: &Failure) -> Failure {
+        Failure::new("reading the kit", self.subject)
+            .expected(format!("{key} in line {number}: {}", failure.what_was_expected()))
+            .found(failure.what_was_found())
+            .hint(ASK_AGAIN)
+    }
+
+    fn wrong(&self, expected: &str) -> Failure {
+        let found = if self.next.is_some() { "something else" } else { "its end" };
+        Failure::new("reading the kit", self.subject)
+            .expected(format!("{expected} in line {}", self.number))
+            .found(found)
+            .hint(ASK_AGAIN)
+    }
+}
+
+const CHECKSUM: &str = "sha256";
+const VERSION: &str = "kitcert-kit";
+const SIGNATURE: &str = "signature";
+const SEAL: &str = "seal";
+const ENCRYPTED_KEY: &str = "ENCRYPTED PRIVATE KEY";
+const SUPPORTED: u32 = 1;
+const ASK_AGAIN: &str = "ask whoever sent it to send it again, as a file";
