@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::env::Environment;
 use crate::layout::state_place;
-use crate::model::{ExitCode, Failure};
+use crate::model::{Contact, ExitCode, Failure};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -53,6 +53,18 @@ impl Context<'_> {
         let variable = |name| self.environment.variable(name).map(str::to_owned);
         let named = variable("SUDO_USER").or_else(|| variable("USER"));
         named.unwrap_or_else(|| format!("user {}", self.environment.user_id()))
+    }
+
+    /// Whether the plan is carried out.
+    pub(super) fn acts(&self) -> bool {
+        self.mode == Mode::Apply
+    }
+
+    /// The same, as kits name them.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        let user = self.user();
+        user.parse().unwrap_or_else(|_| Contact::of_user_id(self.environment.user_id()))
     }
 
     /// The state, read as far as `interest` goes.

@@ -1,6 +1,8 @@
 //! `issue`, done.
 
 use super::context::Context;
+use super::hand_over::HandedOver;
+use super::kit::{MadeKit, write_kit};
 use super::state_change::{Done, change_state};
 use crate::model::{Failure, Role};
 use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
@@ -17,23 +19,38 @@ pub fn issue_daemon(context: &Context<'_>, request: &IssueDaemonRequest) -> Resu
     })
 }
 
-/// Issues clients' certificates: all of them or none.
+/// What `issue client` did, or would do.
+#[derive(Debug)]
+pub struct IssuedClients {
+    /// The certificates.
+    pub done: Done,
+    /// The kit that was asked for.
+    pub kit: Option<MadeKit>,
+}
+
+/// Issues clients' certificates: all of them or none; then the kit that was asked for.
 ///
 /// # Errors
-/// What [`plan::issue_clients`] refuses, no state, a state that is busy.
-pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Result<Done, Failure> {
+/// What [`plan::issue_clients`] refuses, no state, a state that is busy; a file at the kit's place
+/// that is no kit of that client.
+pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Result<IssuedClients, Failure> {
+    if let (Some(kit), [name]) = (&request.kit, request.names.as_slice()) {
+        HandedOver::Kit(name).refuse_foreign(&kit.path)?;
+    }
     let interest = if request.names.is_empty() {
         Interest::Everything
     } else {
         Interest::Identities(request.names.iter().map(|name| (Role::Client, name.clone())).collect())
     };
-    change_existing(context, &interest, &|observation| {
+    let done = change_existing(context, &interest, &|observation| {
         plan::issue_clients(request, observation, context.environment.now())
-    })
+    })?;
+    let kit = write_kit(context, &done.plan)?;
+    Ok(IssuedClients { done, kit })
 }
 
 /// Changes a state that must be there: none is ever made here.
-fn change_existing(
+pub(super) fn change_existing(
     context: &Context<'_>,
     interest: &Interest,
     planner: &dyn Fn(&Observation) -> Result<crate::plan::Plan, Failure>,

@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::check;
 use super::context::{Context, Mode, PATIENCE, Progress};
+use super::{check, kit};
 use crate::layout::edit_inventory;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Hex, IdentityName, Role};
+use crate::model::{Failure, Hex, IdentityName, KeyAlgorithm, Role};
 use crate::pki::{
-    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
+    AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
+    PublicKey, TrustBundle,
 };
 use crate::plan::{InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::store::{
-    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe,
-    read,
+    FileMode, Interest, LogEvent, LogLine, Observation, ObservedAuthority, StagedChange, StateDirectory,
+    StateLock, observe, read, request_folder,
 };
 
 /// What a command did, or would do.
@@ -81,7 +82,8 @@ fn needs_authority(plan: &Plan) -> bool {
     !makes_one && plan.issuances().next().is_some()
 }
 
-fn carry_out(
+/// Carries the state steps of a plan out as one transaction.
+pub(super) fn carry_out(
     context: &Context<'_>,
     lock: &StateLock<'_>,
     observation: Option<&Observation>,
@@ -91,7 +93,10 @@ fn carry_out(
     let mut made = None;
     for step in &plan.state {
         match step {
-            StateStep::Create(_) | StateStep::Issue(_) => {}
+            StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
+            StateStep::Request { name, algorithm, generation } => {
+                stage_request(context, &staged, name, *algorithm, *generation)?;
+            }
             StateStep::MakeAuthority { name, algorithm, validity } => {
                 let key = PrivateKey::generate(*algorithm)?;
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
@@ -119,7 +124,9 @@ fn carry_out(
             Some(authority) => authority,
             None => load_authority(context, observation)?,
         };
-        issue_all(context, &staged, &authority, &issuances)?
+        let issued = issue_all(context, &staged, &authority, &issuances)?;
+        stage_kits(&staged, plan, &issued, &authority)?;
+        issued
     };
     issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
     (context.progress)(Progress::Committing);
@@ -148,6 +155,50 @@ fn issue_all(
     } else {
         issuances.par_iter().map(issue_one).collect()
     }
+}
+
+/// Renewals of clients that hold their keys themselves.
+fn stage_kits(
+    staged: &StagedChange<'_>,
+    plan: &Plan,
+    issued: &[Issued],
+    authority: &CertificateAuthority,
+) -> Result<(), Failure> {
+    let trust = TrustBundle::new(vec![authority.certificate().clone()]);
+    for terms in plan.waiting_kits() {
+        let Some(client) = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name)
+        else {
+            continue;
+        };
+        let kit = kit::waiting_kit(terms, &client.certificate, &trust, authority)?;
+        stage_public(staged, &kit::waiting_place(terms), kit.to_text().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A key and the request for it, on the developer's side.
+fn stage_request(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    name: &IdentityName,
+    algorithm: KeyAlgorithm,
+    generation: u32,
+) -> Result<(), Failure> {
+    let key = PrivateKey::generate(algorithm)?;
+    let request = CertificateRequest::create(name, &key)?;
+    let (folder, generation) = (request_folder(name), format!("gen-{generation:04}"));
+    stage_key(staged, &folder.join(&generation), &key)?;
+    stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
+    staged.link(&folder.join("current"), &generation)?;
+    staged.record(&LogLine {
+        time: context.environment.now(),
+        by: context.user(),
+        command: context.command.to_owned(),
+        event: LogEvent::Requested,
+        subject: format!("client {name}"),
+        serial: None,
+        reason: format!("key {}", key.public_key().fingerprint()),
+    })
 }
 
 /// Who issues, and the bundle that every set gets.
@@ -264,6 +315,14 @@ pub(super) fn load_authority(
             .expected("a CA that is valid and whose key is at hand")
             .found("none")
     })?;
+    authority_of(context, observed)
+}
+
+/// A CA of the state whose key lies beside it.
+pub(super) fn authority_of(
+    context: &Context<'_>,
+    observed: &ObservedAuthority,
+) -> Result<CertificateAuthority, Failure> {
     let folder = Path::new("ca").join(&observed.key_identifier);
     let key = read_key(&context.state, &folder.join("key.pem"))?;
     let path = context.state.join(&folder).join("ca.pem");

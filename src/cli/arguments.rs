@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::kit_arguments::{InviteArguments, RequestArguments};
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
-    AuthorityName, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
+    AuthorityName, Contact, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
     SubjectAltName, Timestamp,
 };
 
@@ -79,6 +80,10 @@ pub enum Command {
     /// Put files where a daemon or a client reads them
     #[command(subcommand)]
     Install(InstallCommand),
+    /// Make a key and a request, to join a builder of somebody else
+    Request(RequestArguments),
+    /// Make a kit with a key in it, for somebody who is to join
+    Invite(InviteArguments),
     /// Prove that the right people get in and nobody else does
     Verify(VerifyArguments),
     /// Show what exists, when it ends, and what is not proven
@@ -189,9 +194,22 @@ pub struct IssueClientArguments {
     /// Sign a PKCS#10 request, taking its key and nothing else from it
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub csr: Option<PathBuf>,
-    /// The SHA-256 of the request's public key, as its owner told you
-    #[arg(long, value_name = "HEX", requires = "csr")]
+    /// The SHA-256 of the request's public key, as its owner told you: the words, or at least 32 hex
+    /// digits
+    #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
     pub fingerprint: Option<FingerprintPrefix>,
+    /// Answer with a kit, for kitcert join on the client's machine
+    #[arg(long, value_name = "FILE")]
+    pub kit: Option<PathBuf>,
+    /// The daemon that the kit names [default: as in kitcert.yaml, else the only one]
+    #[arg(long, value_name = "URL", requires = "kit")]
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    #[arg(long, value_name = "TEXT", requires = "kit")]
+    pub contact: Option<Contact>,
+    /// For how long the kit may be joined [default: 14d]
+    #[arg(long, value_name = "DURATION", requires = "kit")]
+    pub join_within: Option<Lifetime>,
     /// Whether to only print the plan.
     #[command(flatten)]
     pub change: ChangeOptions,

@@ -6,6 +6,7 @@
 mod arguments;
 mod command;
 mod console;
+mod kit_arguments;
 pub mod manual;
 mod report;
 
@@ -44,7 +45,7 @@ pub fn run(
     let exit = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code);
     let written = match (&result, global.format) {
         (Ok(report), Format::Json) => console.print(&report.to_json()),
-        (Ok(_), Format::Text) if global.quiet && exit == ExitCode::Done => Ok(()),
+        (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Ok(()),
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, console.terminals().out);
             console.print(&with_state(report.to_text(ink), named))
@@ -163,6 +164,8 @@ impl Command {
             Command::Issue(arguments::IssueCommand::Client(_)) => "issue client",
             Command::Install(arguments::InstallCommand::Daemon(_)) => "install daemon",
             Command::Install(arguments::InstallCommand::Client(_)) => "install client",
+            Command::Request(_) => "request",
+            Command::Invite(_) => "invite",
             Command::Verify(_) => "verify",
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",

@@ -16,6 +16,7 @@ pub struct Report {
     findings: Vec<Finding>,
     details: Map<String, Value>,
     blocks: Vec<Block>,
+    quiet_hides_it: bool,
 }
 
 /// Whether anything on disk is different now.
@@ -69,6 +70,7 @@ impl Report {
             findings: Vec::new(),
             details: Map::new(),
             blocks: Vec::new(),
+            quiet_hides_it: true,
         }
     }
 
@@ -91,6 +93,19 @@ impl Report {
     pub fn exit(mut self, exit: ExitCode) -> Report {
         self.exit = exit;
         self
+    }
+
+    /// Says something that nobody can find out later, so that `--quiet` must not hide it.
+    #[must_use]
+    pub fn even_if_quiet(mut self) -> Report {
+        self.quiet_hides_it = false;
+        self
+    }
+
+    /// Whether `--quiet` leaves nothing of the text.
+    #[must_use]
+    pub fn is_hidden_by_quiet(&self) -> bool {
+        self.quiet_hides_it && self.exit == ExitCode::Done
     }
 
     /// A member of the JSON object.

@@ -13,6 +13,12 @@ use super::{ExitCode, Failure};
 pub struct Contact(String);
 
 impl Contact {
+    /// The user of that number, where nothing better is known.
+    #[must_use]
+    pub fn of_user_id(user_id: u32) -> Contact {
+        Contact(format!("user {user_id}"))
+    }
+
     /// The words.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,16 +1,19 @@
 //! A request for a certificate, whose key stays where it was made.
 
+use rcgen::{CertificateParams, DnType};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use super::distinguished_name::DistinguishedName;
 use super::extension::{name_of, usages_of};
-use super::pem_block::PemBlock;
+use super::pem_block::{LINES, PemBlock};
+use super::private_key::PrivateKey;
 use super::public_key::{PublicKey, PublicKeyKind};
 use super::signature_algorithm::SignatureAlgorithm;
+use super::signer::Signer;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Fingerprint};
+use crate::model::{Failure, Fingerprint, IdentityName};
 
 /// A PKCS#10 request (RFC 2986) whose signature was right. Of what it asks for, only the key is
 /// taken: name, role and lifetime are the CA's to say.
@@ -22,6 +25,20 @@ pub struct CertificateRequest {
 }
 
 impl CertificateRequest {
+    /// Makes a request in PEM for a key, which asks for a client of that name.
+    ///
+    /// # Errors
+    /// A key that cannot sign.
+    pub fn create(name: &IdentityName, key: &PrivateKey) -> Result<String, Failure> {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name.as_str());
+        let made = parameters.serialize_request(&Signer::new(key)?);
+        let made = made.map_err(|error| Failure::new("making the request of", name).found(error))?;
+        let block = pem::Pem::new("CERTIFICATE REQUEST", made.der().as_ref());
+        Ok(pem::encode_config(&block, LINES))
+    }
+
     /// Reads a PEM file of one request, as `openssl req -new` writes it, and checks that whoever
     /// made it holds the key. `subject` is the path or name for messages.
     ///

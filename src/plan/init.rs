@@ -119,8 +119,9 @@ fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
 }
 
 fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
-    let client = ClientEntry { lifetime: request.client_lifetime, renew: Renewal::default() };
+    let client = ClientEntry { lifetime: request.client_lifetime, renew: Renewal::default(), endpoint: None };
     Ok(Inventory {
+        contact: None,
         authority: AuthorityPolicy {
             name: request.authority_name.clone(),
             lifetime: request.authority_lifetime,

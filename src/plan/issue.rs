@@ -1,11 +1,12 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
+use super::kit::KitRequest;
 use super::refuse_repetition;
-use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange, Renewal, RestartWhen};
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
-    Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+    Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
@@ -32,6 +33,10 @@ pub struct IssueClientsRequest {
     pub lifetime: Option<Lifetime>,
     /// The key of a request, for exactly one client.
     pub requested_key: Option<PublicKey>,
+    /// The kit to answer with, for exactly one client.
+    pub kit: Option<KitRequest>,
+    /// Who asks, whom kits name where kitcert.yaml names nobody.
+    pub user: Contact,
 }
 
 /// Plans `issue daemon`. A daemon that has its certificate already, valid and for the same names,
@@ -96,28 +101,40 @@ pub fn issue_clients(
             .hint("kitcert issue client ana --csr ana.csr")
             .exit(ExitCode::Usage));
     }
+    if let (Some(kit), true) = (&request.kit, request.names.len() != 1) {
+        return Err(Failure::new("reading", format!("--kit {}", kit.path.display()))
+            .expected("the name of one client")
+            .found(format!("{} names", request.names.len()))
+            .hint("kitcert issue client ana --csr ana.csr --kit ana.kit")
+            .exit(ExitCode::Usage));
+    }
     let listed = &observation.inventory.clients;
     let names =
         if request.names.is_empty() { listed.keys().cloned().collect() } else { request.names.clone() };
     let mut state = Vec::new();
     let mut added = Vec::new();
+    let mut waiting = Vec::new();
     for name in names {
         let entry = match listed.get(&name) {
             Some(entry) => {
                 refuse_other_lifetime(&name, request.lifetime, entry, observation)?;
                 entry.clone()
             }
-            None => new_client(request),
+            None => new_client(request.lifetime),
         };
         if !listed.contains_key(&name) {
-            added.push((name.clone(), entry.clone()));
+            let endpoint = request.kit.as_ref().and_then(|kit| kit.endpoint_to_remember(&name, observation));
+            added.push((name.clone(), ClientEntry { endpoint, ..entry.clone() }));
         }
         if let Some(current) = observation.current(Role::Client, &name) {
             refuse_other_key(&name, request.requested_key.as_ref(), current)?;
             if !is_due(current, now) {
                 continue;
             }
-            refuse_key_elsewhere(&name, request.requested_key.as_ref(), current)?;
+            if current.key == KeyPresence::Absent && request.kit.is_none() {
+                let waits = KitRequest::waiting(entry.lifetime);
+                waiting.push(StateStep::Kit(waits.terms(&name, observation, &request.user, now)?));
+            }
         }
         state.push(StateStep::Issue(Issuance {
             role: Role::Client,
@@ -126,19 +143,31 @@ pub fn issue_clients(
             generation: next_generation(observation, Role::Client, &name),
             key: match &request.requested_key {
                 Some(key) => KeySource::Requested(key.clone()),
-                None => kept_or_new(observation.current(Role::Client, &name), observation),
+                None => key_of_client(observation.current(Role::Client, &name), observation),
             },
             name,
         }));
     }
+    state.extend(waiting);
     if !added.is_empty() {
         state.push(StateStep::Inventory(InventoryStep::Edit(vec![InventoryChange::AddClients(added)])));
     }
-    Ok(Plan { state, ..Plan::default() })
+    let handover = match (&request.kit, request.names.as_slice()) {
+        (Some(kit), [name]) => {
+            if request.requested_key.is_none() {
+                refuse_key_here(name, observation)?;
+            }
+            state.extend(kit.endpoint_step(name, observation));
+            let content = Handover::Kit(kit.terms(name, observation, &request.user, now)?);
+            Some(HandoverStep { path: kit.path.clone(), content })
+        }
+        _ => None,
+    };
+    Ok(Plan { state, handover, ..Plan::default() })
 }
 
-fn new_client(request: &IssueClientsRequest) -> ClientEntry {
-    ClientEntry { lifetime: request.lifetime.unwrap_or(CLIENT_LIFETIME), renew: Renewal::default() }
+pub(super) fn new_client(lifetime: Option<Lifetime>) -> ClientEntry {
+    ClientEntry { lifetime: lifetime.unwrap_or(CLIENT_LIFETIME), renew: Renewal::default(), endpoint: None }
 }
 
 fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> Result<DaemonEntry, Failure> {
@@ -207,7 +236,7 @@ fn refuse_other_daemon(
     }
 }
 
-fn refuse_other_lifetime(
+pub(super) fn refuse_other_lifetime(
     name: &IdentityName,
     lifetime: Option<Lifetime>,
     entry: &ClientEntry,
@@ -244,23 +273,19 @@ fn refuse_other_key(
     }
 }
 
-/// Whoever made a key elsewhere asks with it again: a new key here would be of no use there.
-fn refuse_key_elsewhere(
-    name: &IdentityName,
-    requested: Option<&PublicKey>,
-    current: &ObservedGeneration,
-) -> Result<(), Failure> {
-    if requested.is_some() || current.key == KeyPresence::Present {
-        return Ok(());
+/// A kit without a key is of use only to whoever has the key.
+fn refuse_key_here(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
+    match observation.current(Role::Client, name) {
+        Some(current) if current.key == KeyPresence::Absent => Ok(()),
+        _ => Err(Failure::new("making a kit without a key for client", name)
+            .expected("a client that made its own key")
+            .found("one whose key is made here")
+            .hint(format!("kitcert invite {name}   # a kit with the key, under a passphrase"))),
     }
-    Err(Failure::new("renewing the certificate of client", name)
-        .expected("its request, since its key stayed where it was made")
-        .found("none")
-        .hint(format!("kitcert issue client {name} --csr FILE")))
 }
 
 /// Whether less than a third of its lifetime is left, or nothing.
-fn is_due(current: &ObservedGeneration, now: Timestamp) -> bool {
+pub(super) fn is_due(current: &ObservedGeneration, now: Timestamp) -> bool {
     let validity = current.leaf().validity();
     validity.not_after.seconds_since(now) < validity.renewal_window().max(1)
 }
@@ -275,6 +300,16 @@ fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) 
     }
 }
 
+/// The same for a client, whose key may be elsewhere: it is certified again without being seen.
+fn key_of_client(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
+    match current {
+        Some(current) if current.key == KeyPresence::Absent => {
+            KeySource::Requested(current.leaf().public_key().clone())
+        }
+        current => kept_or_new(current, observation),
+    }
+}
+
 fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
     let sorted = |mut names: Vec<SubjectAltName>| {
         names.sort();
@@ -283,12 +318,16 @@ fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
     sorted(current.leaf().usable_names()) == sorted(hosts.to_vec())
 }
 
-fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
+pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
     observation.identities(role).get(name).map_or(1, |identity| identity.last_generation + 1)
 }
 
 /// From an hour ago for that long, cut to the validity of the CA that will sign.
-fn validity(observation: &Observation, lifetime: Lifetime, now: Timestamp) -> Result<Validity, Failure> {
+pub(super) fn validity(
+    observation: &Observation,
+    lifetime: Lifetime,
+    now: Timestamp,
+) -> Result<Validity, Failure> {
     let Some(authority) = observation.issuing_authority(now) else {
         return Err(no_authority(observation, now));
     };

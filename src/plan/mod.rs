@@ -8,15 +8,24 @@ mod due;
 mod init;
 mod install_client;
 mod install_daemon;
+mod invite;
 mod issue;
+mod kit;
+mod request;
 mod step;
 
 pub use due::{IdentityState, StatusRow, status};
 pub use init::{InitRequest, init};
 pub use install_client::{ConfigFile, InstallClientRequest, install_client};
 pub use install_daemon::{InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon};
+pub use invite::{InviteRequest, invite};
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, issue_clients, issue_daemon};
-pub use step::{ConfigStep, InventoryStep, Issuance, KeySource, PlacementStep, Plan, StateStep, StepSummary};
+pub use kit::KitRequest;
+pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
+pub use step::{
+    ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms,
+    PlacementStep, Plan, StateStep, StepSummary,
+};
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::layout::{Inventory, InventoryChange, KeyChange};
-use crate::model::{AuthorityName, IdentityName, KeyAlgorithm, Role, SubjectAltName, Validity};
+use crate::model::{
+    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp, Validity,
+};
 use crate::pki::PublicKey;
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
-/// is one; the config is edited last, when the files that it names are there.
+/// is one; the config is edited last, when the files that it names are there. What is handed over
+/// is on disk before the removals begin, which are a transaction of their own: a crash between
+/// leaves a key in two places and never in none.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Changes of the state directory: all of them or none.
@@ -18,6 +22,10 @@ pub struct Plan {
     pub placements: Vec<PlacementStep>,
     /// The edit of a client's config.
     pub config: Option<ConfigStep>,
+    /// A file for somebody else.
+    pub handover: Option<HandoverStep>,
+    /// What is removed from the state directory when that file is on disk.
+    pub removals: Vec<KeyRemoval>,
 }
 
 /// One change of the state directory.
@@ -38,6 +46,61 @@ pub enum StateStep {
     Issue(Issuance),
     /// Write or edit kitcert.yaml.
     Inventory(InventoryStep),
+    /// Make a key and a request for it, to be signed by another machine's CA.
+    Request {
+        /// The name that it is made for.
+        name: IdentityName,
+        /// The type of its key.
+        algorithm: KeyAlgorithm,
+        /// The number of the generation that it becomes.
+        generation: u32,
+    },
+    /// Put a kit without secrets into `kits/`, where it waits to be handed over.
+    Kit(KitTerms),
+}
+
+/// What a kit says besides the certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KitTerms {
+    /// The client.
+    pub name: IdentityName,
+    /// Its daemon.
+    pub endpoint: Endpoint,
+    /// Whom to ask.
+    pub contact: Contact,
+    /// When it is made.
+    pub created: Timestamp,
+    /// Until when it may be joined.
+    pub join_before: Timestamp,
+}
+
+/// A file for somebody else.
+#[derive(Clone, Debug)]
+pub struct HandoverStep {
+    /// Where it is written.
+    pub path: PathBuf,
+    /// What it is.
+    pub content: Handover,
+}
+
+/// What somebody else is given.
+#[derive(Clone, Debug)]
+pub enum Handover {
+    /// The request of that name, for the admin.
+    Request(IdentityName),
+    /// A kit without secrets, for a client that made its own key.
+    Kit(KitTerms),
+    /// A kit with the client's key, encrypted.
+    KitWithKey(KitTerms),
+}
+
+/// The plaintext copies of a client's key, which it has itself now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRemoval {
+    /// The client.
+    pub name: IdentityName,
+    /// The highest number of a generation that may hold one.
+    pub last_generation: u32,
 }
 
 /// A certificate to be issued.
@@ -67,7 +130,7 @@ pub enum KeySource {
         /// The number of the generation.
         generation: u32,
     },
-    /// It stays where its owner made it; a request brought its public half.
+    /// It is kept elsewhere: where its owner made it, or in a kit.
     Requested(PublicKey),
 }
 
@@ -111,7 +174,7 @@ pub struct ConfigStep {
 /// A step as one row of a printed plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepSummary {
-    /// What is done: `create`, `make`, `issue`, `write`, `edit`, `install`.
+    /// What is done: `create`, `make`, `issue`, `write`, `edit`, `install`, `remove`.
     pub step: &'static str,
     /// To what.
     pub subject: String,
@@ -123,7 +186,11 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.state.is_empty() && self.placements.is_empty() && self.config.is_none()
+        self.state.is_empty()
+            && self.placements.is_empty()
+            && self.config.is_none()
+            && self.handover.is_none()
+            && self.removals.is_empty()
     }
 
     /// The certificates that it issues.
@@ -134,12 +201,23 @@ impl Plan {
         })
     }
 
+    /// The kits that it leaves in the state, to be handed over.
+    pub fn waiting_kits(&self) -> impl Iterator<Item = &KitTerms> {
+        self.state.iter().filter_map(|step| match step {
+            StateStep::Kit(terms) => Some(terms),
+            _ => None,
+        })
+    }
+
     /// Its steps as rows, in the order in which they are done.
     #[must_use]
     pub fn summary(&self) -> Vec<StepSummary> {
         let state = self.state.iter().map(StateStep::summary);
         let placements = self.placements.iter().map(PlacementStep::summary);
-        state.chain(placements).chain(self.config.iter().map(ConfigStep::summary)).collect()
+        let config = self.config.iter().map(ConfigStep::summary);
+        let handover = self.handover.iter().map(HandoverStep::summary);
+        let removals = self.removals.iter().map(KeyRemoval::summary);
+        state.chain(placements).chain(config).chain(handover).chain(removals).collect()
     }
 }
 
@@ -165,6 +243,45 @@ impl StateStep {
                 subject: "kitcert.yaml".to_owned(),
                 detail: changes.iter().map(describe).collect::<Vec<_>>().join("; "),
             },
+            StateStep::Request { name, algorithm, generation } => StepSummary {
+                step: "make",
+                subject: format!("request {name}"),
+                detail: format!("gen-{generation:04}, a new {algorithm} key that stays here"),
+            },
+            StateStep::Kit(terms) => StepSummary {
+                step: "write",
+                subject: format!("kits/{}.kit", terms.name),
+                detail: terms.summary(),
+            },
+        }
+    }
+}
+
+impl KitTerms {
+    fn summary(&self) -> String {
+        format!("for {}, to be joined before {}", self.endpoint, self.join_before)
+    }
+}
+
+impl HandoverStep {
+    fn summary(&self) -> StepSummary {
+        let detail = match &self.content {
+            Handover::Request(name) => format!("the request of {name}"),
+            Handover::Kit(terms) => format!("a kit without secrets {}", terms.summary()),
+            Handover::KitWithKey(terms) => {
+                format!("a kit with the key, under a new passphrase, {}", terms.summary())
+            }
+        };
+        StepSummary { step: "write", subject: self.path.display().to_string(), detail }
+    }
+}
+
+impl KeyRemoval {
+    fn summary(&self) -> StepSummary {
+        StepSummary {
+            step: "remove",
+            subject: format!("clients/{}/*/key.pem", self.name),
+            detail: "the client has it from the kit".to_owned(),
         }
     }
 }
@@ -178,7 +295,7 @@ impl Issuance {
         let key = match &self.key {
             KeySource::New(algorithm) => format!("a new {algorithm} key"),
             KeySource::Kept { generation } => format!("the key of gen-{generation:04}"),
-            KeySource::Requested(key) => format!("the request's {} key", key.kind()),
+            KeySource::Requested(key) => format!("an {} key that is not kept here", key.kind()),
         };
         StepSummary {
             step: "issue",
@@ -226,5 +343,6 @@ fn describe(change: &InventoryChange) -> String {
             clients => format!("add {} clients", clients.len()),
         },
         InventoryChange::SetInstall(name, _) => format!("say where daemon {name} is installed"),
+        InventoryChange::SetEndpoint(name, endpoint) => format!("say that client {name} uses {endpoint}"),
     }
 }

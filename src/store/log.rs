@@ -37,6 +37,10 @@ pub enum LogEvent {
     Proven,
     /// A daemon was seen to let a stranger in.
     Refuted,
+    /// A key was made here, to be certified elsewhere.
+    Requested,
+    /// A client's key was removed, since the client has it.
+    KeyRemoved,
 }
 
 impl LogLine {

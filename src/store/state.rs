@@ -29,13 +29,30 @@ impl StateDirectory {
     /// they can write in, or that cannot be read. None of these is an absent state: taking it for
     /// one would make a new CA.
     pub fn find(path: &Path) -> Result<Option<StateDirectory>, Failure> {
-        let Some(folder) = open_trusted(path, &[])? else { return Ok(None) };
-        let state = StateDirectory { folder };
+        let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
         if state.folder.look(DESCRIPTION)?.is_none() && !state.has_unfinished_change()? {
             return Ok(None);
         }
         state.refuse_others(OTHERS_WRITE)?;
         Ok(Some(state))
+    }
+
+    /// Opens the folder at `path` whether or not it holds a `kitcert.yaml`: a developer's holds
+    /// `requests/` alone. `None` where there is no folder.
+    ///
+    /// # Errors
+    /// Those of [`StateDirectory::find`].
+    pub fn open_requests(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
+        if state.folder.look(REQUESTS)?.is_none() && !state.has_unfinished_change()? {
+            return Ok(None);
+        }
+        state.refuse_others(OTHERS_WRITE)?;
+        Ok(Some(state))
+    }
+
+    fn open(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        Ok(open_trusted(path, &[])?.map(|folder| StateDirectory { folder }))
     }
 
     /// Makes the folder for a state, mode 0700, with the folders above it (0755), or takes one
@@ -226,6 +243,7 @@ fn busy(file: &File, path: &Path) -> Failure {
 }
 
 const LOCK: &str = ".lock";
+const REQUESTS: &str = "requests";
 const OURS_ALONE: u32 = 0o700;
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ANYTHING: u32 = 0o077;

@@ -223,7 +223,7 @@ fn inventory(count: usize) -> Inventory {
 
 fn clients(numbers: std::ops::Range<usize>) -> Vec<(IdentityName, ClientEntry)> {
     let name = |number| format!("client-{number:06}").parse().expect("a name");
-    let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Default::default() };
+    let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Default::default(), endpoint: None };
     numbers.map(|number| (name(number), client.clone())).collect()
 }
 

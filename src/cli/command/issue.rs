@@ -5,14 +5,14 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Session, UNWATCHED, plan_view};
-use crate::apply::{self, Context, Done, Mode, Progress};
+use super::{Session, UNWATCHED, invite, plan_view};
+use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
 use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, SubjectAltName};
+use crate::model::{ExitCode, Failure, IdentityName, Lifetime, SubjectAltName};
 use crate::pki::{CertificateRequest, PublicKey};
-use crate::plan::{IssueClientsRequest, IssueDaemonRequest};
+use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KitRequest, KitTerms};
 use crate::store::{read, read_standard_input};
 
 pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
@@ -47,19 +47,57 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
     };
     let context =
         Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };
-    let request = IssueClientsRequest { names, lifetime: asked.lifetime, requested_key };
+    let kit = asked.kit.as_ref().map(|path| KitRequest {
+        path: path.clone(),
+        endpoint: asked.endpoint.clone(),
+        contact: asked.contact.clone(),
+        join_within: asked.join_within.unwrap_or(JOIN_WITHIN),
+    });
+    let request =
+        IssueClientsRequest { names, lifetime: asked.lifetime, requested_key, kit, user: context.contact() };
     let done = apply::issue_clients(&context, &request);
     bar.finish_and_clear();
-    let done = done?;
+    let IssuedClients { done, kit } = done?;
+    let waiting: Vec<_> = done.plan.waiting_kits().collect();
     let next = match done.issued.as_slice() {
         [one] if asked.csr.is_some() => {
             format!("hand over {}/clients/{}/current", context.state.display(), one.name)
         }
+        [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
         [one] => format!("next: kitcert install client {}", one.name),
         [first, ..] => format!("next: kitcert install client {}, and so on", first.name),
         [] => String::new(),
     };
-    Ok(show(Report::new("issue client"), &context, &done, next))
+    match kit {
+        Some(kit) => Ok(show_kit(Report::new("issue client"), &context, &done, &kit)),
+        None => Ok(show(Report::new("issue client"), &context, &done, next)),
+    }
+}
+
+/// A kit without secrets, and the fingerprint by which its client will know it.
+fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -> Report {
+    let name = &kit.terms.name;
+    let fingerprint = kit.authority.fingerprint();
+    let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
+    let rows = done.issued.iter().map(issued_row).chain([invite::kit_row(kit, "no secret in it")]);
+    report
+        .target(context.state.display().to_string())
+        .changed(Changed::Yes)
+        .detail("plan", done.plan.summary())
+        .detail("issued", issued)
+        .detail("kit", invite::kit_json(kit))
+        .table(rows.collect())
+        .line(format!(
+            "tell {name} the CA's fingerprint by another way than the kit (voice, a chat that you trust):"
+        ))
+        .line(format!("  {}", fingerprint.words()))
+        .toned(Tone::Aside, format!("  or SHA-256 {fingerprint}"))
+        .line(format!("then, on {name}'s machine: kitcert join {}", kit.path.display()))
+}
+
+fn hand_over(state: &Path, waiting: &[&KitTerms]) -> String {
+    let kits: Vec<_> = waiting.iter().map(|terms| format!("{}.kit", terms.name)).collect();
+    format!("hand over from {}/kits: {}", state.display(), kits.join(", "))
 }
 
 /// A wildcard in a daemon's certificate is good for hosts that nobody thought of.
@@ -89,12 +127,12 @@ fn show(report: Report, context: &Context<'_>, done: &Done, next: String) -> Rep
     report.changed(Changed::Yes).line(next)
 }
 
-fn issued_row(issued: &apply::Issued) -> (Tone, Vec<String>) {
+pub(super) fn issued_row(issued: &apply::Issued) -> (Tone, Vec<String>) {
     let until = issued.certificate.validity().not_after.date();
     (Tone::Plain, vec![issued.role.to_string(), issued.name.to_string(), format!("until {until}")])
 }
 
-fn issued_json(issued: &apply::Issued) -> serde_json::Value {
+pub(super) fn issued_json(issued: &apply::Issued) -> serde_json::Value {
     serde_json::json!({
         "role": issued.role.to_string(),
         "name": issued.name.to_string(),
@@ -192,3 +230,4 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
 /// A hundred thousand names of the greatest length.
 const LARGEST_LIST: usize = 100_000 * 64;
 const MOST_SHOWN: usize = 20;
+const JOIN_WITHIN: Lifetime = Lifetime::days(14);

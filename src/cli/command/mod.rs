@@ -5,8 +5,10 @@ mod demo;
 mod init;
 mod inspect;
 mod install;
+mod invite;
 mod issue;
 mod plan_view;
+mod request;
 mod status;
 mod verify;
 
@@ -31,6 +33,8 @@ pub(super) fn run(
         Command::Issue(IssueCommand::Client(asked)) => issue::client(session, asked),
         Command::Install(InstallCommand::Daemon(asked)) => install::daemon(session, asked),
         Command::Install(InstallCommand::Client(asked)) => install::client(session, asked),
+        Command::Request(asked) => request::run(session, asked),
+        Command::Invite(asked) => invite::run(session, asked),
         Command::Verify(asked) => verify::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),

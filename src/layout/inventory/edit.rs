@@ -8,7 +8,7 @@ use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::{Failure, IdentityName};
+use crate::model::{Endpoint, Failure, IdentityName};
 
 /// One change of `kitcert.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum InventoryChange {
     AddClients(Vec<(IdentityName, ClientEntry)>),
     /// Where a daemon that is there is installed.
     SetInstall(IdentityName, InstallEntry),
+    /// Which daemon a client that is there uses.
+    SetEndpoint(IdentityName, Endpoint),
 }
 
 /// The text of `kitcert.yaml` after some changes. Every octet that is not part of a change stays:
@@ -98,6 +100,18 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
                 (vec!["daemons", name.as_str()], vec![install])
             }
         },
+        InventoryChange::SetEndpoint(name, endpoint) => match inventory.clients.get(name) {
+            None => {
+                return Err(Failure::new("setting the endpoint of", name)
+                    .expected(format!("a client of that name in {}", path.display()))
+                    .found("none"));
+            }
+            Some(client) if client.endpoint.as_ref() == Some(endpoint) => return Ok(None),
+            Some(_) => {
+                let endpoint = ("endpoint".to_owned(), Node::Text(endpoint.to_string()));
+                (vec!["clients", name.as_str()], vec![endpoint])
+            }
+        },
     };
     let path = section.into_iter().map(str::to_owned).collect();
     Ok((!fields.is_empty()).then_some(Step { path, fields }))
@@ -112,6 +126,11 @@ fn apply(inventory: &mut Inventory, change: &InventoryChange) {
         InventoryChange::SetInstall(name, install) => {
             if let Some(daemon) = inventory.daemons.get_mut(name) {
                 daemon.install = Some(install.clone());
+            }
+        }
+        InventoryChange::SetEndpoint(name, endpoint) => {
+            if let Some(client) = inventory.clients.get_mut(name) {
+                client.endpoint = Some(endpoint.clone());
             }
         }
     }
@@ -142,7 +161,7 @@ const LINES_SHOWN: usize = 5;
 mod tests {
     use super::*;
     use crate::layout::{DaemonLayout, Renewal, RestartWhen};
-    use crate::model::{Endpoint, Lifetime};
+    use crate::model::Lifetime;
 
     const PATH: &str = "kitcert.yaml";
 
@@ -152,7 +171,10 @@ mod tests {
     }
 
     fn client(name: &str, days: u32) -> (IdentityName, ClientEntry) {
-        (name.parse().unwrap(), ClientEntry { lifetime: Lifetime::days(days), renew: Renewal::Manual })
+        (
+            name.parse().unwrap(),
+            ClientEntry { lifetime: Lifetime::days(days), renew: Renewal::Manual, endpoint: None },
+        )
     }
 
     fn add_client(name: &str) -> [InventoryChange; 1] {
@@ -172,6 +194,23 @@ mod tests {
 
     fn install(root: &str) -> InstallEntry {
         InstallEntry { layout: DaemonLayout::Earthly, root: root.into(), owner: None }
+    }
+
+    #[test]
+    fn a_client_is_told_its_endpoint_in_whatever_form_it_is_written() {
+        let change = InventoryChange::SetEndpoint("ana".parse().unwrap(), "tcp://b:1".parse().unwrap());
+        for (before, after) in [
+            ("{lifetime: 7d}  # hers", "{lifetime: 7d, endpoint: tcp://b:1}  # hers"),
+            ("{endpoint: 'tcp://a:1'}", "{endpoint: tcp://b:1}"),
+            ("{}", "{endpoint: tcp://b:1}"),
+            ("\n    lifetime: 7d # x", "\n    lifetime: 7d # x\n    endpoint: tcp://b:1"),
+            ("", "\n    endpoint: tcp://b:1"),
+        ] {
+            let file = |entry: &str| format!("version: 1\nclients:\n  ana: {entry}\n").replace(": \n", ":\n");
+            let edited = edit(&file(before), std::slice::from_ref(&change)).unwrap();
+            assert_eq!(edited, file(after));
+            assert_eq!(edit(&edited, std::slice::from_ref(&change)).unwrap(), edited);
+        }
     }
 
     #[test]

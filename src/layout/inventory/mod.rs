@@ -12,13 +12,15 @@ use std::str::FromStr;
 
 use super::daemon_layout::DaemonLayout;
 use crate::model::{
-    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
+    AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
 };
 
 /// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
 /// certificates are the truth of what does exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
+    /// Whom a developer asks, as kits say it; None: whoever makes the kit.
+    pub contact: Option<Contact>,
     /// What a new CA is to be like; `ca` in the file.
     pub authority: AuthorityPolicy,
     /// The daemons, by name.
@@ -84,6 +86,8 @@ pub struct ClientEntry {
     pub lifetime: Lifetime,
     /// Who renews it.
     pub renew: Renewal,
+    /// The daemon that it uses, as its kits say it; None: the only one.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// Who renews a client's certificate.

@@ -15,7 +15,9 @@ use super::{
 use crate::layout::yaml::document::BYTE_ORDER_MARK;
 use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::model::profile::{AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME};
-use crate::model::{AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName};
+use crate::model::{
+    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
+};
 
 /// See [`Inventory::parse`].
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
@@ -30,6 +32,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
     })?;
     let authority = written.ca.unwrap_or_default();
     Ok(Inventory {
+        contact: written.contact.map(|Parsed(contact)| contact),
         authority: AuthorityPolicy {
             name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
             lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
@@ -46,12 +49,13 @@ pub(super) fn render(inventory: &Inventory) -> String {
     let authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
     let daemons = inventory.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon)));
     let clients = inventory.clients.iter().map(|(name, client)| named(name, client_node(client)));
-    let fields = [
-        ("version".to_owned(), Node::Word("1")),
+    let mut fields = vec![("version".to_owned(), Node::Word("1"))];
+    fields.extend(inventory.contact.as_ref().map(|contact| text("contact", contact)));
+    fields.extend([
         ("ca".to_owned(), Node::Inline(authority)),
         ("daemons".to_owned(), Node::Nested(daemons.collect())),
         ("clients".to_owned(), Node::Nested(clients.collect())),
-    ];
+    ]);
     format!("{HEADER}{}", lines(&fields, 0, STEP))
 }
 
@@ -81,6 +85,7 @@ pub(super) fn client_node(client: &ClientEntry) -> Node {
     if client.renew != Renewal::default() {
         fields.push(text("renew", client.renew.as_str()));
     }
+    fields.extend(client.endpoint.as_ref().map(|endpoint| text("endpoint", endpoint)));
     Node::Inline(fields)
 }
 
@@ -110,6 +115,7 @@ fn without_place(message: &str) -> &str {
 struct Written {
     #[serde(rename = "version")]
     _version: Version,
+    contact: Option<Parsed<Contact>>,
     ca: Option<WrittenAuthority>,
     daemons: Option<Named<DaemonEntry>>,
     clients: Option<Named<ClientEntry>>,
@@ -147,6 +153,7 @@ struct WrittenInstall {
 struct WrittenClient {
     lifetime: Option<Parsed<Lifetime>>,
     renew: Option<Parsed<Renewal>>,
+    endpoint: Option<Parsed<Endpoint>>,
 }
 
 struct Version;
@@ -267,6 +274,7 @@ impl<'de> Deserialize<'de> for ClientEntry {
         Ok(ClientEntry {
             lifetime: written.lifetime.map_or(CLIENT_LIFETIME, |Parsed(lifetime)| lifetime),
             renew: written.renew.map(|Parsed(renew)| renew).unwrap_or_default(),
+            endpoint: written.endpoint.map(|Parsed(endpoint)| endpoint),
         })
     }
 }
@@ -333,7 +341,7 @@ clients:
     #[test]
     fn names_that_yaml_takes_for_other_things_are_read_back() {
         let names = ["true", "no", "null", "0", "1e3", "12.5", "0x1f", "1-2", "2026-11-23", "y", "ana"];
-        let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Renewal::Manual };
+        let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Renewal::Manual, endpoint: None };
         let mut inventory = read("version: 1").unwrap();
         inventory.clients = names.iter().map(|name| (name.parse().unwrap(), client.clone())).collect();
         assert_eq!(read(&inventory.render()).unwrap(), inventory);

@@ -1,0 +1,75 @@
+//! Files for somebody else: requests and kits, written where the user says.
+
+use std::fmt;
+use std::path::Path;
+
+use super::context::Context;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Failure, IdentityName};
+use crate::pki::{CertificateRequest, Kit};
+use crate::store::{FileMode, Parents, Replacement, read_if_present, replace_file};
+
+/// What a file is that is handed over.
+#[derive(Clone, Copy)]
+pub(super) enum HandedOver<'a> {
+    /// A request.
+    Request,
+    /// A kit of that client, without a key.
+    Kit(&'a IdentityName),
+    /// A kit of that client with its key.
+    KitWithKey(&'a IdentityName),
+}
+
+impl HandedOver<'_> {
+    /// Refuses a place where something else is: an older file of the kind may be replaced. What is
+    /// there is returned.
+    pub fn refuse_foreign(self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(file) = read_if_present(path, LARGEST_PEM)? else { return Ok(None) };
+        let subject = path.display().to_string();
+        let is_ours = match self {
+            HandedOver::Request => CertificateRequest::from_pem(&file.bytes, &subject).is_ok(),
+            // A kit with a key may be the only place where that key is.
+            HandedOver::Kit(name) => Kit::from_text(&file.bytes, &subject)
+                .is_ok_and(|kit| kit.contents().name == *name && !kit.has_key()),
+            HandedOver::KitWithKey(name) => {
+                Kit::from_text(&file.bytes, &subject).is_ok_and(|kit| kit.contents().name == *name)
+            }
+        };
+        if is_ours {
+            return Ok(Some(file.bytes.to_vec()));
+        }
+        Err(Failure::new("writing", subject)
+            .expected(format!("nothing there, or an older one: {self}"))
+            .found("another file")
+            .hint(format!("mv {0} {0}.before-kitcert", path.display())))
+    }
+}
+
+impl fmt::Display for HandedOver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandedOver::Request => f.write_str("a request"),
+            HandedOver::Kit(name) => write!(f, "a kit of {name} without a key"),
+            HandedOver::KitWithKey(name) => write!(f, "a kit of {name}"),
+        }
+    }
+}
+
+/// Writes a file for somebody else, durably.
+pub(super) fn hand_over(
+    context: &Context<'_>,
+    path: &Path,
+    what: HandedOver<'_>,
+    bytes: &[u8],
+    mode: FileMode,
+) -> Result<(), Failure> {
+    let before = what.refuse_foreign(path)?;
+    replace_file(&Replacement {
+        path: &context.environment.absolute(path)?,
+        expected: before.as_deref(),
+        bytes,
+        mode_if_absent: mode,
+        owner_if_absent: None,
+        parents: Parents::MustExist,
+    })
+}

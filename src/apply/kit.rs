@@ -1,0 +1,173 @@
+//! Kits, made: signed by every CA of the state whose key is at hand.
+
+use std::path::{Path, PathBuf};
+
+use super::context::{Context, PATIENCE};
+use super::hand_over::{HandedOver, hand_over};
+use super::issue::change_existing;
+use super::state_change::{Done, authority_of, identity_folder, read_key};
+use crate::model::{Failure, Role};
+use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
+use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
+use crate::store::{FileMode, Interest, KeyPresence, LogEvent, LogLine, Observation, StateDirectory};
+
+/// A kit that was written, and what its client has to be told by another way.
+#[derive(Debug)]
+pub struct MadeKit {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub terms: KitTerms,
+    /// The CA whose fingerprint the client is to be told.
+    pub authority: Certificate,
+}
+
+/// An invitation.
+pub struct Invitation {
+    /// What was done, or would be.
+    pub done: Done,
+    /// The kit; None for a plan that was not carried out.
+    pub kit: Option<MadeKit>,
+    /// What opens it; it is kept nowhere.
+    pub passphrase: Passphrase,
+}
+
+/// Makes a kit with a client's key in it, under a new passphrase, and removes the key here.
+///
+/// The kit is on disk before the key is removed: whatever interrupts this, the client's key is in
+/// one of the two, or was never used.
+///
+/// # Errors
+/// What [`plan::invite`] refuses, a file in the way, no state, a state that is busy.
+pub fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
+    let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
+    let (_, observation) = context.observe(&interest)?;
+    let fresh = PrivateKey::generate(observation.inventory.authority.key)?;
+    HandedOver::KitWithKey(&request.name).refuse_foreign(&request.kit.path)?;
+    let now = context.environment.now();
+    let done = change_existing(context, &interest, &|observation| {
+        plan::invite(request, fresh.public_key(), observation, now)
+    })?;
+    let passphrase = Passphrase::generate()?;
+    let Some(step) = done.plan.handover.as_ref().filter(|_| context.acts()) else {
+        return Ok(Invitation { done, kit: None, passphrase });
+    };
+    let Handover::KitWithKey(terms) = &step.content else {
+        return Ok(Invitation { done, kit: None, passphrase });
+    };
+    let (_, observation) = context.observe(&interest)?;
+    let folder = identity_folder(Role::Client, &terms.name);
+    let key = match observation.current(Role::Client, &terms.name).map(|current| current.key) {
+        Some(KeyPresence::Present) => read_key(&context.state, &folder.join("current/key.pem"))?,
+        _ => fresh,
+    };
+    let (contents, authorities) = contents(context, &observation, terms)?;
+    let authority = issuer(&contents, &authorities)?;
+    let kit = Kit::seal(contents, &authorities, &key, &passphrase)?;
+    hand_over(
+        context,
+        &step.path,
+        HandedOver::KitWithKey(&terms.name),
+        kit.to_text().as_bytes(),
+        FileMode::Private,
+    )?;
+    done.plan.removals.iter().try_for_each(|removal| remove_key(context, removal))?;
+    let kit = MadeKit { path: step.path.clone(), terms: terms.clone(), authority };
+    Ok(Invitation { done, kit: Some(kit), passphrase })
+}
+
+/// Writes the kit without secrets that a plan hands over; None where it has none, or is not
+/// carried out.
+pub(super) fn write_kit(context: &Context<'_>, plan: &plan::Plan) -> Result<Option<MadeKit>, Failure> {
+    let Some(step) = plan.handover.as_ref().filter(|_| context.acts()) else { return Ok(None) };
+    let Handover::Kit(terms) = &step.content else { return Ok(None) };
+    let (_, observation) =
+        context.observe(&Interest::Identities(vec![(Role::Client, terms.name.clone())]))?;
+    let (contents, authorities) = contents(context, &observation, terms)?;
+    let authority = issuer(&contents, &authorities)?;
+    let kit = Kit::sign(contents, &authorities)?;
+    hand_over(context, &step.path, HandedOver::Kit(&terms.name), kit.to_text().as_bytes(), FileMode::Public)?;
+    Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority }))
+}
+
+/// The kit of a certificate that is being issued, which waits in the state.
+pub(super) fn waiting_kit(
+    terms: &KitTerms,
+    certificate: &Certificate,
+    trust: &TrustBundle,
+    authority: &CertificateAuthority,
+) -> Result<Kit, Failure> {
+    let trust = trust.certificates().to_vec();
+    Kit::sign(said(terms, vec![certificate.clone()], trust), std::slice::from_ref(authority))
+}
+
+/// What a kit of a client's current certificate says, and the CAs that sign it.
+fn contents(
+    context: &Context<'_>,
+    observation: &Observation,
+    terms: &KitTerms,
+) -> Result<(KitContents, Vec<CertificateAuthority>), Failure> {
+    let failure = || Failure::new("making a kit for client", &terms.name);
+    let current = observation
+        .current(Role::Client, &terms.name)
+        .ok_or_else(|| failure().expected("a certificate").found("none"))?;
+    let trust = current.trust.certificates().to_vec();
+    let now = context.environment.now();
+    let at_hand = observation.authorities.iter().filter(|authority| {
+        authority.key == KeyPresence::Present
+            && authority.certificate.validity().contains(now)
+            && trust.contains(&authority.certificate)
+    });
+    let authorities =
+        at_hand.map(|authority| authority_of(context, authority)).collect::<Result<Vec<_>, _>>()?;
+    if authorities.is_empty() {
+        return Err(failure().expected("a CA that it trusts, with its key at hand").found("none"));
+    }
+    Ok((said(terms, current.chain.clone(), trust), authorities))
+}
+
+/// A kit cannot be joined for longer than its certificate lives.
+fn said(terms: &KitTerms, chain: Vec<Certificate>, trust: Vec<Certificate>) -> KitContents {
+    let KitTerms { name, endpoint, contact, created, join_before } = terms.clone();
+    let join_before = chain.iter().map(|one| one.validity().not_after).fold(join_before, Ord::min);
+    KitContents { name, endpoint, contact, created, join_before, chain, trust }
+}
+
+/// The CA that issued the certificate of a kit, whose fingerprint its client is told.
+fn issuer(contents: &KitContents, authorities: &[CertificateAuthority]) -> Result<Certificate, Failure> {
+    let certificates = || authorities.iter().map(CertificateAuthority::certificate);
+    let leaf = contents.leaf();
+    let issuer = certificates().find(|one| leaf.is_signed_by(one.public_key())).or(certificates().next());
+    issuer.cloned().ok_or_else(|| {
+        Failure::new("making a kit for client", &contents.name).expected("a CA that signs it").found("none")
+    })
+}
+
+/// Removes the plaintext copies of a client's key from the state.
+fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure> {
+    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
+    let lock = directory.lock(context.command, PATIENCE)?;
+    let staged = lock.stage()?;
+    let folder = identity_folder(Role::Client, &removal.name);
+    for generation in 1..=removal.last_generation {
+        let key = folder.join(format!("gen-{generation:04}/key.pem"));
+        if directory.mode(&key)?.is_some() {
+            staged.remove(&key)?;
+        }
+    }
+    staged.record(&LogLine {
+        time: context.environment.now(),
+        by: context.user(),
+        command: context.command.to_owned(),
+        event: LogEvent::KeyRemoved,
+        subject: format!("client {}", removal.name),
+        serial: None,
+        reason: "the client has it from its kit".to_owned(),
+    })?;
+    staged.commit()
+}
+
+/// Where a kit waits, relative to the state.
+pub(super) fn waiting_place(terms: &KitTerms) -> PathBuf {
+    Path::new("kits").join(format!("{}.kit", terms.name))
+}

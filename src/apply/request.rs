@@ -1,0 +1,75 @@
+//! `request`, done: a key that stays on this machine, and the file that asks for its certificate.
+
+use std::path::PathBuf;
+
+use super::context::{Context, PATIENCE};
+use super::hand_over::{HandedOver, hand_over};
+use super::state_change::carry_out;
+use crate::model::{Failure, Fingerprint};
+use crate::plan::{self, Plan, RequestRequest, WrittenRequest};
+use crate::store::{FileMode, ObservedRequest, StateDirectory, observe_request, request_folder};
+
+/// What `request` did, or would do.
+#[derive(Debug)]
+pub struct Requested {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// The key, and what the admin has to be told; None for a first request that was not made.
+    pub key: Option<RequestedKey>,
+}
+
+/// The key of a request.
+#[derive(Debug)]
+pub struct RequestedKey {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of its SubjectPublicKeyInfo, which `issue client --csr` asks for.
+    pub fingerprint: Fingerprint,
+}
+
+/// Makes a key and a request for it, or writes the one that is there again.
+///
+/// # Errors
+/// What [`plan::request`] refuses, another file at the request's place, a folder that others can
+/// write in, one that is busy.
+pub fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Requested, Failure> {
+    let at_place = HandedOver::Request.refuse_foreign(&request.path)?;
+    let planned = |there: Option<&ObservedRequest>| {
+        let same = there.is_some_and(|there| at_place.as_ref() == Some(&there.request_text));
+        let written = if same { WrittenRequest::Same } else { WrittenRequest::Other };
+        plan::request(request, there, written)
+    };
+    let directory = StateDirectory::open_requests(&context.state)?;
+    let there = directory.as_ref().map(|directory| observe_request(directory, &request.name)).transpose()?;
+    let there = there.flatten();
+    let plan = planned(there.as_ref())?;
+    if plan.is_empty() || !context.acts() {
+        return Ok(Requested { plan, key: there.as_ref().map(|there| key_of(context, request, there)) });
+    }
+    let directory = match directory {
+        Some(directory) => directory,
+        None => StateDirectory::create(&context.state)?,
+    };
+    let lock = directory.lock(context.command, PATIENCE)?;
+    let plan = planned(observe_request(&directory, &request.name)?.as_ref())?;
+    if !plan.state.is_empty() {
+        carry_out(context, &lock, None, &plan)?;
+    }
+    let there = observe_request(&directory, &request.name)?.ok_or_else(|| {
+        Failure::new("reading back", context.state.join(request_folder(&request.name)).display())
+            .expected("the request that was made")
+            .found("none")
+    })?;
+    if let Some(step) = &plan.handover {
+        hand_over(context, &step.path, HandedOver::Request, &there.request_text, FileMode::Public)?;
+    }
+    Ok(Requested { plan, key: Some(key_of(context, request, &there)) })
+}
+
+fn key_of(context: &Context<'_>, request: &RequestRequest, there: &ObservedRequest) -> RequestedKey {
+    let folder = request_folder(&request.name).join(format!("gen-{:04}", there.generation));
+    RequestedKey {
+        path: context.state.join(folder).join("key.pem"),
+        fingerprint: there.request.fingerprint(),
+    }
+}

@@ -1,0 +1,66 @@
+//! `kitcert invite`
+
+use std::path::PathBuf;
+
+use super::{Session, UNWATCHED, issue, plan_view};
+use crate::apply::{self, MadeKit, Mode};
+use crate::cli::kit_arguments::InviteArguments;
+use crate::cli::report::{Changed, Report, Tone};
+use crate::model::Failure;
+use crate::plan::{InviteRequest, KitRequest};
+
+pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
+    let context = session.context("invite", Some(asked.change), UNWATCHED)?;
+    let name = &asked.name;
+    let request = InviteRequest {
+        name: name.clone(),
+        lifetime: asked.lifetime,
+        kit: KitRequest {
+            path: asked.kit.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.kit"))),
+            endpoint: asked.endpoint.clone(),
+            contact: asked.contact.clone(),
+            join_within: asked.join_within,
+        },
+        user: context.contact(),
+    };
+    let invitation = apply::invite(&context, &request)?;
+    let report = Report::new("invite").target(request.kit.path.display().to_string());
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &invitation.done.plan));
+    }
+    let issued: Vec<_> = invitation.done.issued.iter().map(issue::issued_json).collect();
+    let report = report.detail("plan", invitation.done.plan.summary()).detail("issued", issued);
+    let Some(kit) = &invitation.kit else { return Ok(report) };
+    let issued = invitation.done.issued.iter().map(issue::issued_row);
+    let rows = issued.chain([kit_row(kit, "with the key, encrypted")]);
+    let words = invitation.passphrase.expose_words();
+    Ok(report
+        .changed(Changed::Yes)
+        .detail("kit", kit_json(kit))
+        .detail("passphrase", words)
+        .even_if_quiet()
+        .table(rows.collect())
+        .line(format!(
+            "passphrase, shown once and kept nowhere; tell it to {name} by another way than the kit:"
+        ))
+        .line(format!("  {words}"))
+        .line(format!("then, on {name}'s machine: kitcert join {}", kit.path.display())))
+}
+
+/// The kit as a row.
+pub(super) fn kit_row(kit: &MadeKit, what: &str) -> (Tone, Vec<String>) {
+    let until = format!("{what}; to be joined before {}", kit.terms.join_before.date());
+    (Tone::Plain, vec!["kit".to_owned(), kit.path.display().to_string(), until])
+}
+
+/// The kit in JSON.
+pub(super) fn kit_json(kit: &MadeKit) -> serde_json::Value {
+    serde_json::json!({
+        "path": kit.path.display().to_string(),
+        "endpoint": kit.terms.endpoint.to_string(),
+        "contact": kit.terms.contact.as_str(),
+        "join_before": kit.terms.join_before.to_string(),
+        "authority_fingerprint": kit.authority.fingerprint().to_string(),
+        "authority_words": kit.authority.fingerprint().words(),
+    })
+}

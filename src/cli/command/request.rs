@@ -1,0 +1,50 @@
+//! `kitcert request`
+
+use std::path::PathBuf;
+
+use super::{Session, UNWATCHED, plan_view};
+use crate::apply::{self, Mode, RequestedKey};
+use crate::cli::kit_arguments::RequestArguments;
+use crate::cli::report::{Changed, Report, Tone};
+use crate::model::{Failure, IdentityName};
+use crate::plan::{KeyRenewal, RequestRequest};
+
+pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
+    let context = session.context("request", Some(asked.change), UNWATCHED)?;
+    let request = RequestRequest {
+        name: asked.name.clone(),
+        key: asked.key,
+        renewal: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
+        path: asked.csr.clone().unwrap_or_else(|| PathBuf::from(format!("{}.csr", asked.name))),
+    };
+    let done = apply::request(&context, &request)?;
+    let report = Report::new("request").target(request.path.display().to_string());
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &done.plan));
+    }
+    let report = report.detail("plan", done.plan.summary());
+    let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
+    match done.key {
+        Some(key) => Ok(show(report, &asked.name, &request, &key).changed(changed)),
+        None => Ok(report),
+    }
+}
+
+fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &RequestedKey) -> Report {
+    let file = request.path.display().to_string();
+    let rows = [
+        ("key", key.path.display().to_string(), "0600, it never leaves this machine"),
+        ("request", file.clone(), "send it to your admin"),
+    ];
+    let rows = rows.map(|(what, path, note)| (Tone::Plain, vec![what.to_owned(), path, note.to_owned()]));
+    report
+        .detail("key", key.path.display().to_string())
+        .detail("fingerprint", key.fingerprint.to_string())
+        .detail("words", key.fingerprint.words())
+        .table(rows.to_vec())
+        .line("and tell them the key's fingerprint by another way (voice, a chat that you trust):")
+        .line(format!("  {}", key.fingerprint.words()))
+        .toned(Tone::Aside, format!("  or SHA-256 {}", key.fingerprint))
+        .line(format!("they answer with a kit: kitcert issue client {name} --csr {file} --kit {name}.kit"))
+        .line(format!("next: kitcert join {name}.kit"))
+}

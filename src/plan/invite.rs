@@ -1,0 +1,82 @@
+//! `invite`: a kit with the client's key in it, for somebody who cannot make one.
+
+use super::issue::{is_due, new_client, next_generation, refuse_other_lifetime, validity};
+use super::kit::KitRequest;
+use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, StateStep};
+use crate::layout::{ClientEntry, InventoryChange};
+use crate::model::{Contact, Failure, IdentityName, Lifetime, Role, Timestamp};
+use crate::pki::PublicKey;
+use crate::store::{KeyPresence, Observation};
+
+/// What `invite` was asked for.
+#[derive(Clone, Debug)]
+pub struct InviteRequest {
+    /// The client.
+    pub name: IdentityName,
+    /// How long its certificate lives, where it is issued now.
+    pub lifetime: Option<Lifetime>,
+    /// The kit.
+    pub kit: KitRequest,
+    /// Who asks, whom the kit names where kitcert.yaml names nobody.
+    pub user: Contact,
+}
+
+/// Plans `invite`. A key that is here goes into the kit and is removed; its certificate is renewed
+/// where it is due. Where none is here, `fresh` is certified: the key of a client that was invited
+/// before is with that client, or lost.
+///
+/// # Errors
+/// No CA that can issue, several daemons of which none is named, another lifetime than is listed.
+pub fn invite(
+    request: &InviteRequest,
+    fresh: &PublicKey,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    let InviteRequest { name, lifetime, kit, user } = request;
+    let listed = observation.inventory.clients.get(name);
+    let entry = match listed {
+        Some(entry) => {
+            refuse_other_lifetime(name, *lifetime, entry, observation)?;
+            entry.clone()
+        }
+        None => new_client(*lifetime),
+    };
+    let current = observation.current(Role::Client, name);
+    let own_key = current.filter(|current| current.key == KeyPresence::Present);
+    let issue = |key: KeySource| {
+        Ok::<_, Failure>(StateStep::Issue(Issuance {
+            role: Role::Client,
+            name: name.clone(),
+            hosts: Vec::new(),
+            validity: validity(observation, entry.lifetime, now)?,
+            generation: next_generation(observation, Role::Client, name),
+            key,
+        }))
+    };
+    let mut state = Vec::new();
+    match own_key {
+        Some(current) if is_due(current, now) => {
+            state.push(issue(KeySource::Kept { generation: current.number })?);
+        }
+        Some(_) => {}
+        None => state.push(issue(KeySource::Requested(fresh.clone()))?),
+    }
+    if listed.is_none() {
+        let entry = ClientEntry { endpoint: kit.endpoint_to_remember(name, observation), ..entry };
+        let change = InventoryChange::AddClients(vec![(name.clone(), entry)]);
+        state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+    }
+    state.extend(kit.endpoint_step(name, observation));
+    let last_generation = next_generation(observation, Role::Client, name);
+    let removals = own_key.map(|_| KeyRemoval { name: name.clone(), last_generation });
+    Ok(Plan {
+        state,
+        handover: Some(HandoverStep {
+            path: kit.path.clone(),
+            content: Handover::KitWithKey(kit.terms(name, observation, user, now)?),
+        }),
+        removals: removals.into_iter().collect(),
+        ..Plan::default()
+    })
+}

@@ -1,0 +1,96 @@
+//! Kits: to whom, for which daemon, until when.
+
+use std::path::PathBuf;
+
+use super::step::{InventoryStep, KitTerms, StateStep};
+use crate::layout::InventoryChange;
+use crate::model::{Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Timestamp};
+use crate::store::Observation;
+
+/// The kit that a command was asked for.
+#[derive(Clone, Debug)]
+pub struct KitRequest {
+    /// Where it is written.
+    pub path: PathBuf,
+    /// The daemon; None: the client's own in kitcert.yaml, or the only one.
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask; None: as kitcert.yaml says.
+    pub contact: Option<Contact>,
+    /// For how long it may be joined.
+    pub join_within: Lifetime,
+}
+
+impl KitRequest {
+    /// A renewal, which waits in the state for as long as its certificate lives.
+    pub(super) fn waiting(lifetime: Lifetime) -> KitRequest {
+        KitRequest { path: PathBuf::new(), endpoint: None, contact: None, join_within: lifetime }
+    }
+
+    /// What the kit will say.
+    ///
+    /// # Errors
+    /// Several daemons of which none is named.
+    pub(super) fn terms(
+        &self,
+        name: &IdentityName,
+        observation: &Observation,
+        user: &Contact,
+        now: Timestamp,
+    ) -> Result<KitTerms, Failure> {
+        let contact = self.contact.as_ref().or(observation.inventory.contact.as_ref());
+        Ok(KitTerms {
+            name: name.clone(),
+            endpoint: self.endpoint_of(name, observation)?,
+            contact: contact.unwrap_or(user).clone(),
+            created: now,
+            join_before: now.plus(self.join_within),
+        })
+    }
+
+    /// The endpoint that was named, where kitcert.yaml would not lead to it: it is written there,
+    /// so that renewals name it too.
+    pub(super) fn endpoint_to_remember(
+        &self,
+        name: &IdentityName,
+        observation: &Observation,
+    ) -> Option<Endpoint> {
+        let inventory = &observation.inventory;
+        let known = inventory.clients.get(name).and_then(|client| client.endpoint.as_ref());
+        let by_default = match inventory.daemons.values().collect::<Vec<_>>().as_slice() {
+            [only] => Some(&only.endpoint),
+            _ => None,
+        };
+        self.endpoint.clone().filter(|endpoint| known.or(by_default) != Some(endpoint))
+    }
+
+    /// The same, as a step for a client that kitcert.yaml lists.
+    pub(super) fn endpoint_step(&self, name: &IdentityName, observation: &Observation) -> Option<StateStep> {
+        let endpoint = self.endpoint_to_remember(name, observation)?;
+        let change = InventoryChange::SetEndpoint(name.clone(), endpoint);
+        observation
+            .inventory
+            .clients
+            .contains_key(name)
+            .then(|| StateStep::Inventory(InventoryStep::Edit(vec![change])))
+    }
+
+    fn endpoint_of(&self, name: &IdentityName, observation: &Observation) -> Result<Endpoint, Failure> {
+        let inventory = &observation.inventory;
+        let listed = inventory.clients.get(name).and_then(|client| client.endpoint.as_ref());
+        if let Some(endpoint) = self.endpoint.as_ref().or(listed) {
+            return Ok(endpoint.clone());
+        }
+        let endpoints: Vec<_> = inventory.daemons.values().map(|daemon| &daemon.endpoint).collect();
+        match endpoints.as_slice() {
+            [only] => Ok((*only).clone()),
+            several => Err(Failure::new("choosing the daemon of client", name)
+                .expected(format!("--endpoint, or endpoint: in {}/kitcert.yaml", observation.path.display()))
+                .found(format!("neither, and {} daemons", several.len()))
+                .hint(several.first().map_or_else(
+                    || "kitcert issue daemon builder --host builder.example.com".to_owned(),
+                    |first| format!("the same command with --endpoint {first}"),
+                ))
+                .exit(ExitCode::Usage)),
+        }
+    }
+}
