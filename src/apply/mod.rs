@@ -12,6 +12,7 @@ mod files;
 mod init;
 mod inspect;
 mod install;
+mod install_client;
 mod issue;
 mod prove;
 mod state_change;
@@ -20,7 +21,11 @@ pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_standard_input};
-pub use install::{ClientInstallation, InstalledClient, install_client, install_daemon};
+pub use install::install_daemon;
+pub use install_client::{
+    ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,
+    plan_client,
+};
 pub use issue::{issue_clients, issue_daemon};
 pub use prove::{Proof, Recorded, Target, VerifyRequest, verify};
 pub use state_change::{Done, Issued};
