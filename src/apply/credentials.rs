@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::state_change::{identity_folder, load_authority, read_key};
 use crate::env::Environment;
-use crate::layout::{ClientConfig, ClientTool, SetFile, client_place};
+use crate::layout::{ClientConfig, ClientTool, TlsPath, client_place};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp,
@@ -102,9 +102,9 @@ pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
             configured.findings.extend(ignored_host(environment, &config.path, tool));
         }
         configured.files = Some(ClientFiles {
-            authority: config.resolve(read.path_of(SetFile::Authority)),
-            certificate: config.resolve(read.path_of(SetFile::Certificate)),
-            key: config.resolve(read.path_of(SetFile::Key)),
+            authority: config.resolve(read.file_of(TlsPath::Authority)),
+            certificate: config.resolve(read.file_of(TlsPath::Certificate)),
+            key: config.resolve(read.file_of(TlsPath::Key)),
         });
         configured.host = configured.host.or(read.buildkit_host);
         configured.path = Some(config.path);

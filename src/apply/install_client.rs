@@ -7,13 +7,16 @@ use std::path::PathBuf;
 
 use super::context::{Context, Mode};
 use super::install::{check_set, observe_placement, read_set};
-use crate::layout::{ClientPlace, ClientSettings, ClientTool, ConfigPlace, EnableTls, SetFile, client_place};
+use crate::layout::{
+    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
+    client_place,
+};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
-    FileMode, FileSet, Home, Interest, Owner, Parents, Placement, Replacement, earthly_home, exists,
-    read_if_present, replace_file,
+    FileMode, FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Replacement,
+    earthly_home, exists, read_if_present, replace_file,
 };
 
 /// What the installation of a client did, or would do.
@@ -93,8 +96,11 @@ pub fn install_client(
     context: &Context<'_>,
     request: &ClientInstallation,
 ) -> Result<InstalledClient, Failure> {
-    let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
-    let (_, observation) = context.observe(&interest)?;
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let daemon = managed_daemon(request, &observation);
+    let mut identities = vec![(Role::Client, request.name.clone())];
+    identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
+    let (_, observation) = context.observe(&Interest::Identities(identities))?;
     plan::refuse_keyless_client(&request.name, &observation)?;
     check_set(context, Role::Client, &request.name, &observation, &[])?;
     let planned = plan_client(
@@ -106,13 +112,41 @@ pub fn install_client(
             config: request.config.clone(),
             enable_tls: request.enable_tls,
             set: read_set(&context.state, Role::Client, &request.name)?,
-            daemon: None,
+            daemon: daemon
+                .map(|name| daemon_at_hand(context, name, &request.endpoint, &observation))
+                .transpose()?
+                .flatten(),
         },
     )?;
     match context.mode {
         Mode::Apply => planned.carry_out(),
         Mode::DryRun | Mode::Look => Ok(InstalledClient { plan: planned.plan, place: planned.place }),
     }
+}
+
+/// The daemon of the state that the client's tool would start itself, since the endpoint is one
+/// that it takes for its own machine.
+fn managed_daemon(request: &ClientInstallation, observation: &Observation) -> Option<IdentityName> {
+    let mut daemons = observation.inventory.daemons.iter();
+    let is_managed = request.tool.has_config() && request.endpoint.is_local_to_earthly();
+    let found = daemons.find(|(_, daemon)| is_managed && daemon.endpoint == request.endpoint);
+    found.map(|(name, _)| name.clone())
+}
+
+/// Its files, where its key is at hand and the set is one that clients accept.
+fn daemon_at_hand(
+    context: &Context<'_>,
+    name: IdentityName,
+    endpoint: &Endpoint,
+    observation: &Observation,
+) -> Result<Option<ManagedDaemon>, Failure> {
+    let current = observation.current(Role::Daemon, &name);
+    if current.is_none_or(|current| current.key == KeyPresence::Absent) {
+        return Ok(None);
+    }
+    check_set(context, Role::Daemon, &name, observation, std::slice::from_ref(endpoint.host()))?;
+    let set = read_set(&context.state, Role::Daemon, &name)?;
+    Ok(Some(ManagedDaemon { name, set }))
 }
 
 /// Looks at where a client's files are to go, and decides what is to be done. Nothing is changed.
@@ -127,7 +161,7 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
         client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
     let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
     let of_client = Placement {
-        folder: place.folder.join("kitcert"),
+        folder: place.generations(),
         links: SetFile::ALL
             .into_iter()
             .map(|file| (place.folder.join(file.file_name()), file.file_name()))
@@ -139,11 +173,8 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
     let mut of_daemon = None;
     if let Some(ManagedDaemon { name, set }) = client.daemon {
         let placement = Placement {
-            folder: place.folder.join("kitcert-daemon"),
-            links: vec![
-                (place.folder.join("daemon_cert.pem"), SetFile::Certificate.file_name()),
-                (place.folder.join("daemon_key.pem"), SetFile::Key.file_name()),
-            ],
+            folder: place.daemon_generations(),
+            links: place.daemon_links().into_iter().map(|(path, file)| (path, file.file_name())).collect(),
             owner,
         };
         let set = SetInPlace::observe(placement, set)?;
@@ -189,14 +220,19 @@ impl SetInPlace {
 
 /// The config as it is, and what it should say.
 fn config_file(client: &ClientToInstall, config: &ConfigPlace) -> Result<ConfigFile, Failure> {
+    let bytes = read_if_present(&config.path, LARGEST_PEM)?.map(|file| file.bytes.to_vec());
+    // A config that cannot be read is refused by the editor, with the lines to add.
+    let now = ClientConfig::parse(bytes.as_deref().unwrap_or_default(), &config.path).unwrap_or_default();
+    let daemon = if client.daemon.is_some() { DaemonSet::Placed } else { DaemonSet::Elsewhere };
     Ok(ConfigFile {
         path: config.path.clone(),
-        bytes: read_if_present(&config.path, LARGEST_PEM)?.map(|file| file.bytes.to_vec()),
+        bytes,
         settings: ClientSettings {
             endpoint: client.endpoint.clone(),
             tls_ca: config.value_of(SetFile::Authority),
             tls_cert: config.value_of(SetFile::Certificate),
             tls_key: config.value_of(SetFile::Key),
+            daemon: config.daemon_files(&now, daemon, &client.endpoint, &exists),
             enable_tls: client.enable_tls,
         },
     })

@@ -35,6 +35,12 @@ impl ClientTool {
         }
     }
 
+    /// Whether the tool has a config, which makes it one of Earthly's kind.
+    #[must_use]
+    pub fn has_config(self) -> bool {
+        self.earthly_names().is_some()
+    }
+
     /// The names of Earthly's kind; None for a tool that has no config.
     pub(super) fn earthly_names(self) -> Option<EarthlyNames> {
         match self {
@@ -42,13 +48,13 @@ impl ClientTool {
                 installation: "earthly",
                 installation_variables: &["EARTHLY_INSTALLATION_NAME"],
                 config_variables: &["EARTHLY_CONFIG"],
-                host_variable: "EARTHLY_BUILDKIT_HOST",
+                host_variables: &["EARTHLY_BUILDKIT_HOST"],
             }),
             ClientTool::Earthbuild => Some(EarthlyNames {
                 installation: "earth",
                 installation_variables: &["EARTH_INSTALLATION_NAME", "EARTHLY_INSTALLATION_NAME"],
                 config_variables: &["EARTH_CONFIG", "EARTHLY_CONFIG"],
-                host_variable: "EARTH_BUILDKIT_HOST",
+                host_variables: &["EARTH_BUILDKIT_HOST", "EARTHLY_BUILDKIT_HOST"],
             }),
             ClientTool::Buildctl | ClientTool::Buildx => None,
         }
@@ -79,5 +85,5 @@ pub(super) struct EarthlyNames {
     pub(super) installation: &'static str,
     pub(super) installation_variables: &'static [&'static str],
     pub(super) config_variables: &'static [&'static str],
-    pub(super) host_variable: &'static str,
+    pub(super) host_variables: &'static [&'static str],
 }

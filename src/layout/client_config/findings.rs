@@ -4,8 +4,7 @@ use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
-use super::ClientConfig;
-use crate::layout::SetFile;
+use super::{ClientConfig, TlsPath};
 use crate::model::{Endpoint, Finding, Rule, Severity};
 
 /// A key that the tool ignores although it was meant to count.
@@ -116,13 +115,13 @@ fn about_path(key: &str, value: &str, path: &Path) -> Option<Finding> {
 /// The same file for two keys is nearly always a slip (earthly#2978); it works only where one file
 /// holds both.
 fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
-    let files = [("tlsca", SetFile::Authority), ("tlscert", SetFile::Certificate), ("tlskey", SetFile::Key)];
+    let files = TlsPath::OF_CLIENT;
     let pairs = [(0, 1), (0, 2), (1, 2)];
     let shared = pairs.into_iter().filter_map(|(first, second)| {
-        let ((first_key, first), (second_key, second)) = (files[first], files[second]);
-        (config.path_of(first) == config.path_of(second)).then(|| {
+        let (first, second): (TlsPath, TlsPath) = (files[first], files[second]);
+        (config.file_of(first) == config.file_of(second)).then(|| {
             Finding::new(Rule::ConfigPath, Severity::Warning, path.display())
-                .expected(format!("a file of its own for {first_key} and {second_key}"))
+                .expected(format!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
         })
     });
@@ -130,15 +129,7 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
 }
 
 fn paths(config: &ClientConfig) -> impl Iterator<Item = (&'static str, &str)> {
-    let keys = [
-        ("tlsca", &config.tls_ca),
-        ("tlscert", &config.tls_cert),
-        ("tlskey", &config.tls_key),
-        ("tlsca_key", &config.tls_ca_key),
-        ("buildkitd_tlscert", &config.buildkitd_tls_cert),
-        ("buildkitd_tlskey", &config.buildkitd_tls_key),
-    ];
-    keys.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
+    TlsPath::ALL.into_iter().filter_map(|path| Some((path.as_str(), config.written(path)?)))
 }
 
 /// A key without case, blanks (a no-break space too) and separators.
