@@ -9,6 +9,7 @@ mod tls_path;
 pub use edit::{
     ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
 };
+pub(super) use findings::{Misreading, about_host, misreading};
 pub use tls_path::TlsPath;
 
 use std::path::Path;
@@ -58,6 +59,11 @@ impl ClientConfig {
     #[must_use]
     pub fn findings(&self, path: &Path) -> Vec<Finding> {
         findings::of(self, &self.misplaced, path)
+    }
+
+    /// Those of the findings that are neither about the host nor about what the paths lead to.
+    pub(super) fn findings_of_keys(&self, path: &Path) -> Vec<Finding> {
+        findings::of_keys(self, &self.misplaced, path)
     }
 
     /// Whether the tool uses TLS for a daemon on TCP.

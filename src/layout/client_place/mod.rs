@@ -10,7 +10,7 @@ use super::client_config::{ClientConfig, DaemonFiles, TlsPath};
 use super::client_tool::ClientTool;
 use super::command_line::{csv_field, shell_line};
 use crate::env::Environment;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, SubjectAltName};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, SubjectAltName};
 
 /// Where a tool's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct ConfigPlace {
     directory: PathBuf,
     /// What stands before a file's name in a value.
     prefix: String,
+    /// The option or the variable that names the config; None: it is where the tool looks by itself.
+    named_by: Option<&'static str>,
 }
 
 /// Whether the files of the daemon are placed beside a client's.
@@ -77,10 +79,13 @@ pub fn client_place(
             .exit(ExitCode::Usage));
     }
     let directory = home.join(format!(".{name}"));
-    let given =
-        config_override.or_else(|| first_variable(environment, names.config_variables).map(Path::new));
+    let of_variable = || {
+        let mut variables = names.config_variables.iter();
+        variables.find_map(|name| Some((*name, Path::new(environment.variable(name)?))))
+    };
+    let given = config_override.map(|path| ("--config", path)).or_else(of_variable);
     let path = match given {
-        Some(path) => path.to_owned(),
+        Some((_, path)) => path.to_owned(),
         // A new config.yml beside a config.yaml would hide it (earthly's before.go).
         None if exists(&directory.join(OLD_CONFIG)) && !exists(&directory.join(CONFIG)) => {
             directory.join(OLD_CONFIG)
@@ -99,7 +104,13 @@ pub fn client_place(
     Ok(ClientPlace {
         tool,
         folder,
-        config: Some(ConfigPlace { path, installation: name.to_owned(), directory, prefix }),
+        config: Some(ConfigPlace {
+            path,
+            installation: name.to_owned(),
+            directory,
+            prefix,
+            named_by: given.map(|(name, _)| name),
+        }),
     })
 }
 
@@ -136,8 +147,8 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
 /// ignores `buildkit_host` there (earthly#2978). None for tools that have no config.
 #[must_use]
 pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<String> {
-    tool.earthly_names()
-        .map(|names| format!("export {}={}", names.host_variables[0], shell_line(&[endpoint.to_string()])))
+    let variable = tool.has_config().then(|| tool.host_variables().first()).flatten()?;
+    Some(format!("export {variable}={}", shell_line(&[endpoint.to_string()])))
 }
 
 impl ClientPlace {
@@ -166,16 +177,7 @@ impl ClientPlace {
     /// What will surprise somebody who uses this tool with that endpoint.
     #[must_use]
     pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
-        if self.tool.earthly_names().is_none() || !endpoint.is_local_to_earthly() {
-            return Vec::new();
-        }
-        vec![
-            Finding::new(Rule::LoopbackHost, Severity::Warning, endpoint)
-                .expected("a host that the tool only connects to")
-                .found(format!("one for which {} starts a container of its own", self.tool))
-                .cause("it takes localhost, 127.0.0.1 and ::1 for a daemon that it manages itself (earthly#2989)")
-                .fix("use this machine's host name, which the daemon's certificate must name"),
-        ]
+        self.tool.loopback_finding(endpoint).into_iter().collect()
     }
 }
 
@@ -211,6 +213,27 @@ impl ConfigPlace {
             certificate: self.value_of(SetFile::Certificate),
             key: self.value_of(SetFile::Key),
         })
+    }
+
+    /// The option or the variable that names the config. The tool insists that it is there then,
+    /// while without its own config it takes its defaults (earthly's before.go).
+    #[must_use]
+    pub fn named_by(&self) -> Option<&'static str> {
+        self.named_by
+    }
+
+    /// The tool's own directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A config.yaml that the tool passes over, since there is a config.yml.
+    #[must_use]
+    pub fn hidden(&self, exists: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+        let old = self.directory.join(OLD_CONFIG);
+        let is_hidden = self.named_by.is_none() && self.path != old && exists(&self.path) && exists(&old);
+        is_hidden.then_some(old)
     }
 
     /// The container in which the tool runs a daemon of its own.
