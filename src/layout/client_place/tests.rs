@@ -1,7 +1,7 @@
 //! Where each tool looks, by its variables and by what is there.
 
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{Rule, Timestamp};
 
 const HOME: &str = "/home/ana";
 
