@@ -6,6 +6,7 @@
 //! writes a file by another way than `store`'s.
 
 mod check;
+mod configured;
 mod context;
 mod credentials;
 mod files;
@@ -17,6 +18,7 @@ mod issue;
 mod prove;
 mod state_change;
 
+pub use configured::ConfigChoice;
 pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;

@@ -75,12 +75,9 @@ pub(super) fn misplaced(root: &Mapping, global: &Mapping) -> Vec<Misplaced> {
     found
 }
 
-/// What is wrong or surprising about the host that a key or a variable names.
-pub(in crate::layout) fn about_host(
-    host: Option<&str>,
-    key: &str,
-    subject: impl std::fmt::Display,
-) -> Option<Finding> {
+/// What is wrong or surprising about the host that a key or a variable names; None is no host.
+#[must_use]
+pub fn about_host(host: Option<&str>, key: &str, subject: impl std::fmt::Display) -> Option<Finding> {
     let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, &subject);
     let Some(host) = host else {
         return Some(

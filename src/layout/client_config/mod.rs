@@ -9,7 +9,8 @@ mod tls_path;
 pub use edit::{
     ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
 };
-pub(super) use findings::{Misreading, about_host, misreading};
+pub use findings::about_host;
+pub(super) use findings::{Misreading, misreading};
 pub use tls_path::TlsPath;
 
 use std::path::Path;
