@@ -2,18 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::configured::Configured;
 use super::context::Context;
 use super::state_change::{identity_folder, load_authority, read_key};
-use crate::env::Environment;
-use crate::layout::{ClientConfig, ClientTool, SetFile, client_place};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
-use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp,
-    Validity,
-};
+use crate::model::{ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
-use crate::store::{KeyPresence, Observation, earthly_home, exists, read, read_if_present};
+use crate::store::{KeyPresence, Observation, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,102 +57,43 @@ pub(super) struct ClientFiles {
     pub key: PathBuf,
 }
 
-/// What the config of this user's Earthly says, if there is one.
-#[derive(Default)]
-pub(super) struct Configured {
-    /// Where it is.
-    pub path: Option<PathBuf>,
-    /// The host that the tool would dial, as it is written.
-    pub host: Option<String>,
-    /// The files that it names, resolved as the tool does.
-    pub files: Option<ClientFiles>,
-    /// What is wrong with it.
-    pub findings: Vec<Finding>,
-}
-
-impl Configured {
-    /// The endpoint that the tool would dial; None where none is named.
-    ///
-    /// # Errors
-    /// A host that is no `tcp://host:port`.
-    pub fn endpoint(&self) -> Result<Option<Endpoint>, Failure> {
-        self.host.as_deref().map(str::parse).transpose()
-    }
-}
-
-/// Reads the config of this user's Earthly. The host of the environment wins, as it does there.
-pub(super) fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
-    let environment = context.environment;
-    let host = ["EARTH_BUILDKIT_HOST", "EARTHLY_BUILDKIT_HOST"]
-        .into_iter()
-        .find_map(|name| environment.variable(name));
-    let mut configured = Configured { host: host.map(str::to_owned), ..Configured::default() };
-    let home = earthly_home(environment)?;
-    for tool in [ClientTool::Earthly, ClientTool::Earthbuild] {
-        let place = client_place(tool, environment, &home.path, None, None, &exists)?;
-        let Some(config) = place.config else { continue };
-        let Some(file) = read_if_present(&config.path, LARGEST_PEM)? else { continue };
-        let read = ClientConfig::parse(&file.bytes, &config.path)?;
-        configured.findings = read.findings(&config.path);
-        if configured.host.is_none() && read.buildkit_host.is_some() {
-            configured.findings.extend(ignored_host(environment, &config.path, tool));
-        }
-        configured.files = Some(ClientFiles {
-            authority: config.resolve(read.path_of(SetFile::Authority)),
-            certificate: config.resolve(read.path_of(SetFile::Certificate)),
-            key: config.resolve(read.path_of(SetFile::Key)),
-        });
-        configured.host = configured.host.or(read.buildkit_host);
-        configured.path = Some(config.path);
-        break;
-    }
-    Ok(configured)
-}
-
-/// Without docker or podman the tool never reads the host of its config (earthly#2978): it waits
-/// for a minute and reports a time-out.
-fn ignored_host(environment: &Environment, config: &Path, tool: ClientTool) -> Option<Finding> {
-    let folders: Vec<&Path> = environment.variable("PATH")?.split(':').map(Path::new).collect();
-    let found =
-        ["docker", "podman"].iter().any(|program| folders.iter().any(|folder| exists(&folder.join(program))));
-    let variable = match tool {
-        ClientTool::Earthbuild => "EARTH_BUILDKIT_HOST",
-        _ => "EARTHLY_BUILDKIT_HOST",
-    };
-    (!found).then(|| {
-        Finding::new(Rule::HostIgnored, Severity::Warning, config.display())
-            .expected(format!("docker, podman or {variable}"))
-            .found("none of them")
-            .cause(format!("{tool} passes over buildkit_host where neither docker nor podman works"))
-            .fix(format!("export {variable}=tcp://host:port"))
-    })
-}
-
-/// Whom to dial as, by what was asked and what is at hand.
+/// Whom to dial as, by what was asked and what is at hand. None: the config's files are what was
+/// asked for, and not all of them are there.
 pub(super) fn choose(
     context: &Context<'_>,
     asked: &Credentials,
     observation: Option<&Observation>,
     configured: &Configured,
-) -> Result<Client, Failure> {
-    match asked {
+) -> Result<Option<Client>, Failure> {
+    let client = match asked {
         Credentials::Client(name) => {
             let observation = observation.ok_or_else(|| context.no_state())?;
-            of_state(context, observation, name)
+            of_state(context, observation, name)?
         }
-        Credentials::Directory(folder) => of_files(&in_directory(folder)?),
+        Credentials::Directory(folder) => of_files(&in_directory(folder)?)?,
         Credentials::Files { authority, certificate, key } => of_files(&ClientFiles {
             authority: authority.clone(),
             certificate: certificate.clone(),
             key: key.clone(),
-        }),
-        // What a config names is read only where it is what was asked about.
+        })?,
         Credentials::Automatic => match (&configured.files, observation) {
-            (Some(files), _) if configured.host.is_some() => of_files(files),
-            (_, Some(observation)) => automatic(context, observation),
-            (_, None) => Err(context.no_state()),
+            (Some(files), _) => of_files(files)?,
+            (None, Some(observation)) => automatic(context, observation)?,
+            (None, None) if configured.is_of_buildctl() => return Err(no_files()),
+            (None, None) if configured.host.is_some() => return Ok(None),
+            (None, None) => return Err(context.no_state()),
         },
-    }
+    };
+    Ok(Some(client))
+}
+
+/// buildctl has no variables for the files.
+fn no_files() -> Failure {
+    Failure::new("dialling", "what BUILDKIT_HOST says")
+        .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
+        .found("neither")
+        .hint("kitcert verify --tlsdir DIR")
+        .exit(ExitCode::Usage)
 }
 
 /// A client of the state that can be used now; else a probe certificate.

@@ -1,43 +1,17 @@
-//! `install`, done: files where a daemon or a client reads them.
+//! `install daemon`, done: files where a daemon reads them. What is observed of any place of files
+//! is observed here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::check::Set;
 use super::context::{Context, Mode};
 use super::state_change::{change_state, identity_folder, read_key};
-use crate::layout::{ClientPlace, ClientSettings, ClientTool, EnableTls, SetFile, client_place};
+use crate::layout::SetFile;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
+use crate::model::{Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
-use crate::plan::{self, ConfigFile, InstallClientRequest, InstallDaemonRequest, Placed, PlacedState, Plan};
-use crate::store::{
-    FileMode, FileSet, Home, Interest, LinkState, Observation, Owner, Parents, PlacedFiles, Placement,
-    Replacement, earthly_home, exists, read, read_if_present, replace_file,
-};
-
-/// What the installation of a client did, or would do.
-#[derive(Debug)]
-pub struct InstalledClient {
-    /// The plan that was carried out, or would be.
-    pub plan: Plan,
-    /// Where its files and its config are.
-    pub place: ClientPlace,
-}
-
-/// What `install client` was asked for.
-#[derive(Clone, Debug)]
-pub struct ClientInstallation {
-    /// The client.
-    pub name: IdentityName,
-    /// The daemon that it will use.
-    pub endpoint: Endpoint,
-    /// Its tool.
-    pub tool: ClientTool,
-    /// The config to edit instead of the tool's own.
-    pub config: Option<PathBuf>,
-    /// Whether TLS is turned on where the config turns it off.
-    pub enable_tls: EnableTls,
-}
+use crate::plan::{self, InstallDaemonRequest, Placed, PlacedState, Plan};
+use crate::store::{FileSet, Interest, LinkState, Observation, Owner, PlacedFiles, Placement, read};
 
 /// A daemon's files, and the place for them.
 pub(super) struct PlacedDaemon {
@@ -80,55 +54,6 @@ pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> 
     Ok(done.plan)
 }
 
-/// Installs a client's files beside its config, and edits the config in place.
-///
-/// # Errors
-/// As [`install_daemon`], and a config that cannot be edited safely: the failure has the lines
-/// to add.
-pub fn install_client(
-    context: &Context<'_>,
-    request: &ClientInstallation,
-) -> Result<InstalledClient, Failure> {
-    let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
-    let (_, observation) = context.observe(&interest)?;
-    let place = client_place_of(context, request)?;
-    let config = match &place.config {
-        None => None,
-        Some(config) => Some(ConfigFile {
-            path: config.path.clone(),
-            bytes: read_if_present(&config.path, LARGEST_PEM)?.map(|file| file.bytes.to_vec()),
-            settings: ClientSettings {
-                endpoint: request.endpoint.clone(),
-                tls_ca: config.value_of(SetFile::Authority),
-                tls_cert: config.value_of(SetFile::Certificate),
-                tls_key: config.value_of(SetFile::Key),
-                enable_tls: request.enable_tls,
-            },
-        }),
-    };
-    let (placement, files) = client_placement(context, &request.name, &place, &observation)?;
-    let observed = observe_placement(&placement, files.as_ref())?;
-    let asked = InstallClientRequest { name: request.name.clone(), config };
-    let plan = plan::install_client(&asked, &observation, &observed)?;
-    check_set(context, Role::Client, &request.name, &observation, &[])?;
-    if context.mode == Mode::Apply {
-        if let (false, Some(files)) = (plan.placements.is_empty(), &files) {
-            placement.install(files, observed.next_generation)?;
-        }
-        if let Some(config) = &plan.config {
-            replace_file(&Replacement {
-                path: &config.path,
-                expected: config.before.as_deref(),
-                bytes: &config.after,
-                mode_if_absent: FileMode::Private,
-                owner_if_absent: placement.owner,
-                parents: Parents::Create,
-            })?;
-        }
-    }
-    Ok(InstalledClient { plan, place })
-}
-
 pub(super) fn observe_daemon(
     context: &Context<'_>,
     request: &InstallDaemonRequest,
@@ -149,35 +74,6 @@ pub(super) fn observe_daemon(
     Ok(PlacedDaemon { placement, files, observed })
 }
 
-fn client_place_of(context: &Context<'_>, request: &ClientInstallation) -> Result<ClientPlace, Failure> {
-    let home = earthly_home(context.environment)?;
-    let config = request.config.as_deref();
-    client_place(request.tool, context.environment, &home.path, config, Some(&request.endpoint), &exists)
-}
-
-fn client_placement(
-    context: &Context<'_>,
-    name: &IdentityName,
-    place: &ClientPlace,
-    observation: &Observation,
-) -> Result<(Placement, Option<FileSet>), Failure> {
-    let Home { owner, .. } = earthly_home(context.environment)?;
-    let links = [SetFile::Authority, SetFile::Certificate, SetFile::Key];
-    let placement = Placement {
-        folder: place.folder.join("kitcert"),
-        links: links
-            .into_iter()
-            .map(|file| (place.folder.join(file.file_name()), file.file_name()))
-            .collect(),
-        owner,
-    };
-    let has_key = observation
-        .current(Role::Client, name)
-        .is_some_and(|current| current.key == crate::store::KeyPresence::Present);
-    let files = if has_key { Some(read_set(&context.state, Role::Client, name)?) } else { None };
-    Ok((placement, files))
-}
-
 /// The certificate of the set that is current at a place.
 fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
     let files = placed.current.as_ref()?.files.as_ref()?;
@@ -186,7 +82,7 @@ fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
 }
 
 /// What stands at a place, compared with what should.
-fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
+pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
     let placed = placement.observe()?;
     let foreign = placement.links.iter().zip(&placed.links).find_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
@@ -212,7 +108,8 @@ fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<P
     })
 }
 
-fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Failure> {
+/// Reads the current set of an identity of the state.
+pub(super) fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Failure> {
     let folder = state.join(identity_folder(role, name)).join("current");
     let file = |file: SetFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
     Ok(FileSet {
@@ -223,7 +120,7 @@ fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Fa
 }
 
 /// Checks the set that is about to be installed as its peers would.
-fn check_set(
+pub(super) fn check_set(
     context: &Context<'_>,
     role: Role,
     name: &IdentityName,

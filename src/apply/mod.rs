@@ -6,6 +6,7 @@
 //! writes a file by another way than `store`'s.
 
 mod check;
+mod configured;
 mod context;
 mod credentials;
 mod files;
@@ -13,17 +14,23 @@ mod hand_over;
 mod init;
 mod inspect;
 mod install;
+mod install_client;
 mod issue;
 mod kit;
 mod prove;
 mod request;
 mod state_change;
 
+pub use configured::ConfigChoice;
 pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_standard_input};
-pub use install::{ClientInstallation, InstalledClient, install_client, install_daemon};
+pub use install::install_daemon;
+pub use install_client::{
+    ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,
+    plan_client,
+};
 pub use issue::{IssuedClients, issue_clients, issue_daemon};
 pub use kit::{Invitation, MadeKit, invite};
 pub use prove::{Proof, Recorded, Target, VerifyRequest, verify};

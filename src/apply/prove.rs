@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::configured::{ConfigChoice, Configured, configured};
 use super::context::{Context, PATIENCE};
 use super::credentials::{self, Client, Credentials};
 use super::files;
@@ -17,6 +18,8 @@ pub struct VerifyRequest {
     pub target: Target,
     /// As whom.
     pub credentials: Credentials,
+    /// Which client's config is meant, where one is read.
+    pub config: ConfigChoice,
     /// How long one dial may take.
     pub deadline: Lifetime,
 }
@@ -35,8 +38,8 @@ pub enum Target {
 /// What came of it.
 #[derive(Debug)]
 pub struct Proof {
-    /// Who was dialled.
-    pub endpoint: Endpoint,
+    /// Who was dialled, or would have been.
+    pub target: String,
     /// As whom, in words.
     pub identity: String,
     /// Everything that was found, the files' first.
@@ -70,19 +73,29 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     let directory = context.open()?;
     let observation =
         directory.as_ref().map(|found| observe_for(context, found, &request.credentials)).transpose()?;
-    // A config that is broken is no concern of whoever names a daemon and a client.
-    let configured = if request.target == Target::Configured || observation.is_none() {
-        credentials::configured(context)?
-    } else {
-        credentials::Configured::default()
+    let mut configured = match is_config_meant(request, observation.as_ref()) {
+        true => configured(context, &request.config)?,
+        false => Configured::default(),
     };
-    let endpoint = endpoint_of(context, request, observation.as_ref(), &configured)?;
-    let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
-    let client = credentials::choose(context, &request.credentials, observation.as_ref(), &configured)?;
-    let mut findings = files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?;
-    if request.target == Target::Configured {
-        findings.extend(configured.findings.iter().cloned());
+    if observation.is_some() && configured.host.is_none() && !request.config.is_made() {
+        // A config that names no host says nothing of the daemon of the state.
+        configured.files = None;
     }
+    let mut findings = config_findings(request, &configured);
+    let Some(endpoint) = endpoint_of(context, request, observation.as_ref(), &configured)? else {
+        return Ok(undialled(&configured, findings));
+    };
+    let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
+    let client = match credentials::choose(context, &request.credentials, observation.as_ref(), &configured) {
+        Ok(Some(client)) => client,
+        Ok(None) => return Ok(undialled(&configured, findings)),
+        Err(failure) if is_about_config(request, &configured) => {
+            findings.push(unusable(&failure));
+            return Ok(undialled(&configured, findings));
+        }
+        Err(failure) => return Err(failure),
+    };
+    findings.extend(files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
     let observed = dial(context, &client, &endpoint, request.deadline)?;
     let verdict =
         judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
@@ -100,7 +113,7 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     let verdict_line = last_line(&verdict, &findings);
     findings.extend(verdict.findings);
     Ok(Proof {
-        endpoint,
+        target: endpoint.to_string(),
         identity: client.described,
         findings,
         verdict: verdict_line,
@@ -126,22 +139,84 @@ fn observe_for(
     context.observe_in(directory, &Interest::Identities(daemons.chain(clients).collect()))
 }
 
+/// Whether a config is read at all: one that is broken is no concern of whoever names a daemon and
+/// a client.
+fn is_config_meant(request: &VerifyRequest, observation: Option<&Observation>) -> bool {
+    let is_automatic = request.credentials == Credentials::Automatic;
+    request.target == Target::Configured
+        || request.config.is_made()
+        || (is_automatic && observation.is_none())
+}
+
+/// Whether what was dialled with, or would have been, comes from a config.
+fn is_about_config(request: &VerifyRequest, configured: &Configured) -> bool {
+    request.credentials == Credentials::Automatic && configured.files.is_some()
+}
+
+/// What is to be said of the config: of its host where that is dialled, of its files where nobody
+/// named others.
+fn config_findings(request: &VerifyRequest, configured: &Configured) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if request.target == Target::Configured {
+        findings.extend(configured.findings.iter().cloned());
+    }
+    if request.credentials == Credentials::Automatic {
+        findings.extend(configured.file_findings.iter().cloned());
+    }
+    findings
+}
+
+fn unusable(failure: &Failure) -> Finding {
+    let finding = Finding::new(Rule::UnreadableFile, Severity::Error, failure.subject())
+        .expected(failure.what_was_expected())
+        .found(failure.what_was_found())
+        .cause("the tool cannot use it either, tries for a minute and reports a time-out");
+    match failure.command_to_try() {
+        Some(hint) => finding.fix(hint),
+        None => finding,
+    }
+}
+
+/// Nobody is dialled where the tool could not dial either; the findings say why.
+fn undialled(configured: &Configured, findings: Vec<Finding>) -> Proof {
+    let gravest = findings.iter().max_by_key(|finding| finding.severity);
+    let why = gravest.map_or_else(String::new, |finding| format!(": {}", finding.found));
+    let host = configured.endpoint().map(|endpoint| endpoint.to_string());
+    Proof {
+        target: host.unwrap_or_else(|| "no endpoint".to_owned()),
+        identity: "nobody".to_owned(),
+        verdict: format!("not dialled{why}"),
+        findings,
+        daemon_facts: serde_json::Value::Null,
+        timings: Vec::new(),
+        recorded: Recorded::Unchanged,
+    }
+}
+
+/// The endpoint to dial; None where the config names one that nobody can dial.
 fn endpoint_of(
     context: &Context<'_>,
     request: &VerifyRequest,
     observation: Option<&Observation>,
-    configured: &credentials::Configured,
-) -> Result<Endpoint, Failure> {
+    configured: &Configured,
+) -> Result<Option<Endpoint>, Failure> {
     match &request.target {
-        Target::Endpoint(endpoint) => Ok(endpoint.clone()),
+        Target::Endpoint(endpoint) => Ok(Some(endpoint.clone())),
         Target::Daemon(name) => {
             let observation = observation.ok_or_else(|| context.no_state())?;
             let listed = observation.inventory.daemons.get(name);
-            listed.map(|daemon| daemon.endpoint.clone()).ok_or_else(|| unknown_daemon(name, observation))
+            let listed = listed.ok_or_else(|| unknown_daemon(name, observation))?;
+            Ok(Some(listed.endpoint.clone()))
         }
-        Target::Configured => {
-            configured.endpoint()?.map_or_else(|| the_only_endpoint(context, observation), Ok)
-        }
+        Target::Configured => match configured.endpoint() {
+            Some(endpoint) => Ok(Some(endpoint)),
+            None if Finding::gravest(&configured.findings) >= Severity::Error
+                && configured.host.is_some() =>
+            {
+                Ok(None)
+            }
+            None => the_only_endpoint(context, observation).map(Some),
+        },
     }
 }
 

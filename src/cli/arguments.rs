@@ -271,6 +271,12 @@ pub struct VerifyArguments {
     /// tcp://host:port or a daemon's name [default: what the client's own config says]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
+    /// Whose config is read: earthly or earthbuild; buildctl has BUILDKIT_HOST [default: whose config is there]
+    #[arg(long = "for", value_name = "TOOL")]
+    pub tool: Option<ClientTool>,
+    /// Read this config [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Dial as this client of the state
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tlsdir", "ca"])]
     pub client: Option<IdentityName>,

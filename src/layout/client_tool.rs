@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{ExitCode, Failure};
+use crate::env::Environment;
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity};
 
 /// A program that talks to a daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,52 @@ impl ClientTool {
         }
     }
 
+    /// Whether the tool has a config, which makes it one of Earthly's kind.
+    #[must_use]
+    pub fn has_config(self) -> bool {
+        self.earthly_names().is_some()
+    }
+
+    /// The program, as it is called.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            ClientTool::Earthly => "earthly",
+            ClientTool::Earthbuild => "earth",
+            ClientTool::Buildctl => "buildctl",
+            ClientTool::Buildx => "docker",
+        }
+    }
+
+    /// The variables that name its daemon; the first that is set counts.
+    #[must_use]
+    pub fn host_variables(self) -> &'static [&'static str] {
+        match self {
+            ClientTool::Earthly => &["EARTHLY_BUILDKIT_HOST"],
+            ClientTool::Earthbuild => &["EARTH_BUILDKIT_HOST", "EARTHLY_BUILDKIT_HOST"],
+            ClientTool::Buildctl | ClientTool::Buildx => &["BUILDKIT_HOST"],
+        }
+    }
+
+    /// The variable that names its daemon now, and what it says.
+    #[must_use]
+    pub fn host_variable(self, environment: &Environment) -> Option<(&'static str, &str)> {
+        let mut names = self.host_variables().iter();
+        names.find_map(|name| Some((*name, environment.variable(name)?)))
+    }
+
+    /// That the tool takes a host for its own machine, where it does.
+    #[must_use]
+    pub fn loopback_finding(self, endpoint: &Endpoint) -> Option<Finding> {
+        (self.has_config() && endpoint.is_local_to_earthly()).then(|| {
+            Finding::new(Rule::LoopbackHost, Severity::Warning, endpoint)
+                .expected("a host that the tool only connects to")
+                .found(format!("one for which {self} starts a container of its own"))
+                .cause("it takes localhost, 127.0.0.1 and ::1 for a daemon that it manages itself (earthly#2989)")
+                .fix("use this machine's host name, which the daemon's certificate must name")
+        })
+    }
+
     /// The names of Earthly's kind; None for a tool that has no config.
     pub(super) fn earthly_names(self) -> Option<EarthlyNames> {
         match self {
@@ -42,13 +89,11 @@ impl ClientTool {
                 installation: "earthly",
                 installation_variables: &["EARTHLY_INSTALLATION_NAME"],
                 config_variables: &["EARTHLY_CONFIG"],
-                host_variable: "EARTHLY_BUILDKIT_HOST",
             }),
             ClientTool::Earthbuild => Some(EarthlyNames {
                 installation: "earth",
                 installation_variables: &["EARTH_INSTALLATION_NAME", "EARTHLY_INSTALLATION_NAME"],
                 config_variables: &["EARTH_CONFIG", "EARTHLY_CONFIG"],
-                host_variable: "EARTH_BUILDKIT_HOST",
             }),
             ClientTool::Buildctl | ClientTool::Buildx => None,
         }
@@ -79,5 +124,4 @@ pub(super) struct EarthlyNames {
     pub(super) installation: &'static str,
     pub(super) installation_variables: &'static [&'static str],
     pub(super) config_variables: &'static [&'static str],
-    pub(super) host_variable: &'static str,
 }

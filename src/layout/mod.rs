@@ -8,6 +8,7 @@
 mod client_config;
 mod client_place;
 mod client_tool;
+mod client_traps;
 mod command_line;
 mod daemon_layout;
 mod inventory;
@@ -17,10 +18,12 @@ pub mod state_place;
 mod yaml;
 
 pub use client_config::{
-    ClientConfig, ClientSettings, ConfigEdit, EnableTls, KeyChange, edit_client_config, lines_to_add,
+    ClientConfig, ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, TlsPath, about_host,
+    edit_client_config, lines_to_add,
 };
-pub use client_place::{ClientPlace, ConfigPlace, client_place, environment_line, use_command};
+pub use client_place::{ClientPlace, ConfigPlace, DaemonSet, client_place, environment_line, use_command};
 pub use client_tool::ClientTool;
+pub use client_traps::{ClientHost, ClientSituation, is_on_path};
 pub use daemon_layout::{DaemonLayout, SetFile};
 pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,

@@ -145,6 +145,10 @@ rules! {
     ConfigPath = "config-path",
     /// The configuration names an endpoint that its tool can dial.
     ConfigEndpoint = "config-endpoint",
+    /// A configuration is where its tool reads it.
+    ConfigElsewhere = "config-elsewhere",
+    /// No CA's key lies where a client's tool looks for one.
+    AuthorityKeyAtClient = "authority-key-at-client",
 }
 
 impl fmt::Display for Rule {

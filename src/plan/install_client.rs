@@ -15,6 +15,17 @@ pub struct InstallClientRequest {
     pub name: IdentityName,
     /// The config to edit, for tools that have one.
     pub config: Option<ConfigFile>,
+    /// The daemon that its tool is to start, where its files are placed too.
+    pub daemon: Option<ManagedDaemonRequest>,
+}
+
+/// A daemon that the client's tool starts itself.
+#[derive(Clone, Debug)]
+pub struct ManagedDaemonRequest {
+    /// The daemon.
+    pub name: IdentityName,
+    /// What stands where its files are to be.
+    pub placed: Placed,
 }
 
 /// A client's config as it is, and what it should say.
@@ -28,34 +39,17 @@ pub struct ConfigFile {
     pub settings: ClientSettings,
 }
 
-/// Plans `install client`: the files if they differ from what is there, the config if it does not
-/// say what it should.
+/// Plans the installation of a client's files, wherever they came from: the files if they differ
+/// from what is there, the config if it does not say what it should.
 ///
 /// # Errors
-/// A client without a certificate or whose key is kept elsewhere, and a config that cannot be
-/// edited safely: the failure has the lines to add.
-pub fn install_client(
-    request: &InstallClientRequest,
-    observation: &Observation,
-    placed: &Placed,
-) -> Result<Plan, Failure> {
-    let failure = || Failure::new("installing client", &request.name);
-    match observation.current(Role::Client, &request.name) {
-        None => {
-            return Err(failure()
-                .expected("a certificate")
-                .found("none")
-                .hint(format!("kitcert issue client {}", request.name)));
-        }
-        Some(current) if current.key == KeyPresence::Absent => {
-            return Err(failure()
-                .expected("its key")
-                .found("a certificate alone; the key stayed where its request was made"));
-        }
-        Some(_) => {}
-    }
+/// A config that cannot be edited safely: the failure has the lines to add.
+pub fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     plan.placements.extend(placement_step(Role::Client, &request.name, placed));
+    if let Some(daemon) = &request.daemon {
+        plan.placements.extend(placement_step(Role::Daemon, &daemon.name, &daemon.placed));
+    }
     if let Some(config) = &request.config
         && let ConfigEdit::Changed { bytes, keys } =
             edit_client_config(config.bytes.as_deref(), &config.path, &config.settings)?
@@ -64,4 +58,21 @@ pub fn install_client(
             Some(ConfigStep { path: config.path.clone(), before: config.bytes.clone(), after: bytes, keys });
     }
     Ok(plan)
+}
+
+/// Refuses a client of the state whose files cannot be installed, since not all of them are there.
+///
+/// # Errors
+/// A client without a certificate, or whose key is kept elsewhere.
+pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
+    let failure = Failure::new("installing client", name);
+    match observation.current(Role::Client, name) {
+        None => {
+            Err(failure.expected("a certificate").found("none").hint(format!("kitcert issue client {name}")))
+        }
+        Some(current) if current.key == KeyPresence::Absent => Err(failure
+            .expected("its key")
+            .found("a certificate alone; the key stayed where its request was made")),
+        Some(_) => Ok(()),
+    }
 }

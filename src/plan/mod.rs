@@ -16,7 +16,9 @@ mod step;
 
 pub use due::{IdentityState, StatusRow, status};
 pub use init::{InitRequest, init};
-pub use install_client::{ConfigFile, InstallClientRequest, install_client};
+pub use install_client::{
+    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, refuse_keyless_client,
+};
 pub use install_daemon::{InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon};
 pub use invite::{InviteRequest, invite};
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, issue_clients, issue_daemon};

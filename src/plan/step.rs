@@ -209,6 +209,12 @@ impl Plan {
         })
     }
 
+    /// The daemon whose files it puts in place, if it does.
+    #[must_use]
+    pub fn placed_daemon(&self) -> Option<&IdentityName> {
+        self.placements.iter().find(|step| step.role == Role::Daemon).map(|step| &step.name)
+    }
+
     /// Its steps as rows, in the order in which they are done.
     #[must_use]
     pub fn summary(&self) -> Vec<StepSummary> {

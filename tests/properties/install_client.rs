@@ -2,6 +2,7 @@
 //! `verify` that dials what the config says.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use crate::daemon::Daemon;
 use crate::workspace::{Said, Workspace};
@@ -25,7 +26,8 @@ fn a_config_is_made_where_there_is_none() {
     assert_eq!(
         workspace.read(CONFIG),
         "global:\n  buildkit_host: tcp://builder.example.com:8372\n  tls_enabled: true\n  \
-         tlsca: ./certs/ca.pem\n  tlscert: ./certs/cert.pem\n  tlskey: ./certs/key.pem\n"
+         tlsca: ./certs/ca.pem\n  tlscert: ./certs/cert.pem\n  tlskey: ./certs/key.pem\n  \
+         buildkitd_tlscert: ./certs/cert.pem\n  buildkitd_tlskey: ./certs/key.pem\n"
     );
     assert_eq!(mode(&workspace, CONFIG), 0o600);
     assert_eq!(mode(&workspace, "home/.earthly/certs/key.pem"), 0o600);
@@ -120,6 +122,64 @@ fn tls_that_was_turned_off_is_turned_on_only_when_asked() {
     before.assert_is(&workspace.snapshot(), "a refused installation");
     install(&workspace, &["--enable-tls"]).succeeded();
     assert!(workspace.read(CONFIG).contains("  tls_enabled: true"), "{}", workspace.read(CONFIG));
+}
+
+#[test]
+fn the_daemons_two_files_are_left_alone_where_they_are_there() {
+    let workspace = Workspace::with_state();
+    workspace.write("home/.earthly/certs/buildkit_cert.pem", "theirs");
+    workspace.write("home/.earthly/certs/buildkit_key.pem", "theirs");
+    install(&workspace, &[]).succeeded();
+    assert!(!workspace.read(CONFIG).contains("buildkitd_tls"), "{}", workspace.read(CONFIG));
+
+    std::fs::remove_file(workspace.path("home/.earthly/certs/buildkit_key.pem")).unwrap();
+    install(&workspace, &[]).succeeded();
+    assert!(workspace.read(CONFIG).contains("buildkitd_tlskey: ./certs/key.pem"), "one alone is none");
+}
+
+#[test]
+fn the_tools_own_daemon_gets_the_files_of_the_daemon_at_hand() {
+    let workspace = Workspace::with_state();
+    let said = workspace.run(["install", "client"]).succeeded();
+    let config = workspace.read(CONFIG);
+    for (key, link, file) in
+        [("tlscert", "daemon_cert.pem", "cert.pem"), ("tlskey", "daemon_key.pem", "key.pem")]
+    {
+        assert!(config.contains(&format!("buildkitd_{key}: ./certs/{link}\n")), "{config}");
+        let installed = workspace.read(&format!("home/.earthly/certs/{link}"));
+        assert_eq!(installed, workspace.read(&format!("state/daemons/builder/current/{file}")));
+    }
+    assert_eq!(mode(&workspace, "home/.earthly/certs/daemon_key.pem"), 0o600);
+    assert!(said.out.contains("docker rm -f earthly-buildkitd"), "{}", said.out);
+    let keys = workspace.files_named("key.pem");
+    let (installed, of_state): (Vec<_>, Vec<_>) =
+        keys.into_iter().partition(|path| path.starts_with(workspace.path("home")));
+    let is_leafs = |path: &Path| path.iter().any(|part| part == "daemons" || part == "clients");
+    let of_authority = of_state.iter().filter(|path| !is_leafs(path)).map(std::fs::read);
+    let of_authority: Vec<_> = of_authority.map(Result::unwrap).collect();
+    assert_eq!((of_authority.len(), installed.len()), (1, 2));
+    for path in installed {
+        assert!(!of_authority.contains(&std::fs::read(path).unwrap()), "the CA's key stays in the state");
+    }
+
+    let before = workspace.snapshot();
+    let again = workspace.run(["install", "client", "--format", "json"]).succeeded();
+    assert_eq!(again.json()["changed"], false);
+    before.assert_is(&workspace.snapshot(), "the second installation");
+
+    let earth = workspace.run(["install", "client", "--for", "earthbuild"]).succeeded();
+    assert!(earth.out.contains("docker rm -f earth-buildkitd"), "{}", earth.out);
+}
+
+#[test]
+fn a_daemon_that_is_not_the_states_is_given_no_files() {
+    let workspace = Workspace::with_state();
+    workspace.run(["install", "client", "--endpoint", "tcp://localhost:9999"]).succeeded();
+    assert!(!workspace.path("home/.earthly/certs/daemon_key.pem").exists());
+    assert!(!workspace.read(CONFIG).contains("buildkitd_tls"), "{}", workspace.read(CONFIG));
+    std::fs::remove_file(workspace.path("state/daemons/builder/current/key.pem")).unwrap();
+    workspace.run(["install", "client"]).succeeded();
+    assert!(!workspace.path("home/.earthly/certs/daemon_key.pem").exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Session, UNWATCHED, plan_view};
-use crate::apply::{self, ClientInstallation, Mode};
+use crate::apply::{self, ClientInstallation, InstalledClient, Mode};
 use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, use_command};
@@ -81,6 +81,7 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
         let edited = if installed.plan.config.is_some() { "edited" } else { "unchanged" };
         report = report.line(format!("config    {} {edited}", config.path.display()));
     }
+    report = managed_daemon_lines(report, &installed);
     let findings = place.findings(&request.endpoint);
     for finding in findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         report = report.toned(Tone::Warning, format!("warning   {}: {}", finding.subject, finding.found));
@@ -92,6 +93,21 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
     }
     let next = use_command(place, &request.endpoint);
     Ok(report.line(format!("not proven yet; next: kitcert verify {}; then: {next}", request.endpoint)))
+}
+
+/// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of
+/// its files and not what is in them, so that a daemon that runs already keeps its former ones.
+fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
+    let (Some(daemon), Some(config)) = (installed.plan.placed_daemon(), &installed.place.config) else {
+        return report;
+    };
+    let (tool, container) = (installed.place.tool, config.container());
+    report
+        .line(format!(
+            "daemon    {}/daemon_{{cert,key}}.pem    {tool} starts {container} with the files of {daemon}",
+            installed.place.folder.display()
+        ))
+        .line(format!("first:    docker rm -f {container}   # if it runs already, it keeps its former files"))
 }
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Session, UNWATCHED};
-use crate::apply::{self, Credentials, Proof, Recorded, Target, VerifyRequest};
+use crate::apply::{self, ConfigChoice, Credentials, Proof, Recorded, Target, VerifyRequest};
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
 use crate::model::{ExitCode, Failure, Finding, Rule, Severity};
@@ -14,11 +14,16 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
         [] => vec![Target::Configured],
         named => named.iter().map(|target| target_of(target)).collect::<Result<_, _>>()?,
     };
+    let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let mut report = Report::new("verify");
     let mut exits = Vec::new();
     for target in targets {
-        let request =
-            VerifyRequest { target, credentials: credentials(&session, asked)?, deadline: asked.timeout };
+        let request = VerifyRequest {
+            target,
+            credentials: credentials(&session, asked)?,
+            config: ConfigChoice { tool: asked.tool, path: config.clone() },
+            deadline: asked.timeout,
+        };
         let proof = apply::verify(&context, &request)?;
         exits.push(Finding::exit_code(&proof.findings, asked.fail_on_severity()));
         report = show(report, session.global, proof);
@@ -65,12 +70,12 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
     let rows = shown.iter().map(|finding| (tone_of(finding.severity), row(finding))).collect();
     let gravest = Finding::gravest(&proof.findings);
     let mut report = report
-        .target(proof.endpoint.to_string())
+        .target(proof.target.clone())
         .changed(match proof.recorded {
             Recorded::Moved => Changed::Yes,
             Recorded::Unchanged => Changed::No,
         })
-        .line(format!("{}  as {}", proof.endpoint, proof.identity))
+        .line(format!("{}  as {}", proof.target, proof.identity))
         .table(rows);
     if let Some(worst) = explanation(&shown) {
         report = match &worst.cause {
@@ -100,11 +105,12 @@ fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
 }
 
 /// The finding that explains the others: a key that is not its certificate's is why everybody
-/// refuses it; else the gravest, which stands last.
+/// refuses it; else the gravest, which stands last, if it says how it is mended.
 fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
     let mut errors = shown.iter().copied().filter(|finding| finding.severity >= Severity::Error);
     let mismatch = errors.clone().find(|finding| finding.rule == Rule::KeyMismatch);
-    mismatch.or_else(|| errors.next_back())
+    let mut warnings = shown.iter().copied().filter(|finding| finding.severity == Severity::Warning);
+    mismatch.or_else(|| errors.next_back()).or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
 }
 
 fn is_shown(finding: &Finding, global: &GlobalOptions) -> bool {

@@ -22,8 +22,19 @@ pub struct ClientSettings {
     pub tls_cert: String,
     /// `tlskey`.
     pub tls_key: String,
+    /// The files of a daemon that the tool starts itself; None leaves them as they are.
+    pub daemon: Option<DaemonFiles>,
     /// What becomes of a `tls_enabled: false` that is there.
     pub enable_tls: EnableTls,
+}
+
+/// The files of a daemon that the tool starts itself, as values to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonFiles {
+    /// `buildkitd_tlscert`.
+    pub certificate: String,
+    /// `buildkitd_tlskey`.
+    pub key: String,
 }
 
 /// What becomes of a `tls_enabled: false` that is there: somebody may have meant it.
@@ -61,7 +72,8 @@ pub struct KeyChange {
     pub to: String,
 }
 
-/// Sets `buildkit_host`, `tls_enabled`, `tlsca`, `tlscert` and `tlskey` below `global` in a config;
+/// Sets `buildkit_host`, `tls_enabled`, `tlsca`, `tlscert` and `tlskey` below `global` in a config,
+/// and `buildkitd_tlscert` and `buildkitd_tlskey` where they are given;
 /// None is a file that is not there. Every other octet stays as it is: comments, order, line
 /// ends, further documents.
 ///
@@ -113,13 +125,17 @@ pub fn lines_to_add(settings: &ClientSettings) -> String {
 fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {
     let enabled = config.tls_enabled.map(|enabled| enabled.to_string());
     let endpoint = settings.endpoint.to_string();
-    let wanted = [
+    let mut wanted = vec![
         ("buildkit_host", &config.buildkit_host, endpoint.as_str()),
         (TLS_ENABLED, &enabled, "true"),
         ("tlsca", &config.tls_ca, &settings.tls_ca),
         ("tlscert", &config.tls_cert, &settings.tls_cert),
         ("tlskey", &config.tls_key, &settings.tls_key),
     ];
+    if let Some(daemon) = &settings.daemon {
+        wanted.push(("buildkitd_tlscert", &config.buildkitd_tls_cert, &daemon.certificate));
+        wanted.push(("buildkitd_tlskey", &config.buildkitd_tls_key, &daemon.key));
+    }
     let differing = wanted.into_iter().filter(|(_, from, to)| from.as_deref() != Some(*to));
     differing.map(|(key, from, to)| KeyChange { key, from: from.clone(), to: to.to_owned() }).collect()
 }

@@ -1,11 +1,10 @@
 //! What is wrong or surprising in a `config.yml` that its tool accepts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
-use super::ClientConfig;
-use crate::layout::SetFile;
+use super::{ClientConfig, TlsPath};
 use crate::model::{Endpoint, Finding, Rule, Severity};
 
 /// A key that the tool ignores although it was meant to count.
@@ -17,15 +16,28 @@ pub(super) struct Misplaced {
     meant: String,
 }
 
-/// The findings about a config, gravest first.
+/// The findings about a config alone, gravest first: nobody is asked what exists.
 pub(super) fn of(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
+    let mut findings = of_keys(config, misplaced, path);
+    let host = config.buildkit_host.as_deref().filter(|host| !host.is_empty());
+    findings.extend(about_host(host, "buildkit_host", path.display()));
+    for (key, value) in paths(config) {
+        findings.extend(about_path(key, value, path));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Those about its keys: neither about the host nor about what the paths lead to.
+pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Misplaced { key, meant } in misplaced {
         findings.push(
             Finding::new(Rule::ConfigBroken, Severity::Error, path.display())
                 .expected(meant)
                 .found(key)
-                .cause("keys that the tool does not know are ignored without a word"),
+                .cause("keys that the tool does not know are ignored without a word")
+                .fix(format!("write {meant} for {key}")),
         );
     }
     if !config.uses_tls() {
@@ -37,12 +49,7 @@ pub(super) fn of(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) ->
                 .fix("kitcert install client --enable-tls"),
         );
     }
-    findings.extend(about_endpoint(config, path));
-    for (key, value) in paths(config) {
-        findings.extend(about_path(key, value, path));
-    }
     findings.extend(about_shared_files(config, path));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 
@@ -68,77 +75,136 @@ pub(super) fn misplaced(root: &Mapping, global: &Mapping) -> Vec<Misplaced> {
     found
 }
 
-fn about_endpoint(config: &ClientConfig, path: &Path) -> Option<Finding> {
-    let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, path.display());
-    let Some(host) = config.buildkit_host.as_deref().filter(|host| !host.is_empty()) else {
+/// What is wrong or surprising about the host that a key or a variable names; None is no host.
+#[must_use]
+pub fn about_host(host: Option<&str>, key: &str, subject: impl std::fmt::Display) -> Option<Finding> {
+    let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, &subject);
+    let Some(host) = host else {
         return Some(
             finding(Severity::Info)
-                .expected("buildkit_host: tcp://host:port")
-                .found("no buildkit_host")
+                .expected(format!("{key}: tcp://host:port"))
+                .found(format!("no {key}"))
                 .cause("the tool then starts a daemon of its own"),
         );
     };
     if host.starts_with("docker-container://") || host.starts_with("podman-container://") {
         return Some(
             finding(Severity::Warning)
-                .expected("buildkit_host: tcp://host:port")
-                .found("a container, for which TLS is not used"),
+                .expected(format!("{key}: tcp://host:port"))
+                .found("a container, for which TLS is not used")
+                .cause("the tool reaches it through docker or podman, without certificates")
+                .fix(format!("{key}: tcp://host:{}", Endpoint::DEFAULT_PORT)),
         );
     }
     let failure = host.parse::<Endpoint>().err()?;
+    let with_port = format!("{}:{}", host.trim_end_matches(['/', ':']), Endpoint::DEFAULT_PORT);
+    // What may hold a password is not repeated.
+    let proposed = if with_port.parse::<Endpoint>().is_ok() { &with_port } else { "tcp://host:8372" };
     Some(
         finding(Severity::Error)
-            .expected(format!("buildkit_host: {}", failure.what_was_expected()))
-            .found(failure.what_was_found()),
+            .expected(format!("{key}: {}", failure.what_was_expected()))
+            .found(failure.what_was_found())
+            .cause("the tool refuses such a host")
+            .fix(format!("{key}: {proposed}")),
     )
 }
 
-fn about_path(key: &str, value: &str, path: &Path) -> Option<Finding> {
-    let (found, cause) = if value.is_empty() {
-        ("an empty path", "the tool takes it for its own directory")
+/// How the tool misreads a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::layout) enum Misreading {
+    /// It is empty.
+    Empty,
+    /// It has several lines or looks like what a PEM file holds, which is never shown.
+    NoPath,
+    /// It begins with `~`.
+    Home,
+    /// It has a `$`.
+    Variable,
+    /// It has a `\`.
+    Backslash,
+}
+
+impl Misreading {
+    /// What the path is, in words.
+    fn found(self) -> &'static str {
+        match self {
+            Misreading::Empty => "an empty path",
+            Misreading::NoPath => "something that is no path",
+            Misreading::Home => "a path that begins with ~",
+            Misreading::Variable => "a path with $",
+            Misreading::Backslash => "a path with \\",
+        }
+    }
+
+    /// What the tool makes of it.
+    pub(in crate::layout) fn cause(self) -> &'static str {
+        match self {
+            Misreading::Empty => "the tool takes it for its own directory",
+            Misreading::NoPath => "the tool wants the path of a file, not what is in it",
+            Misreading::Home => "the tool does not expand it",
+            Misreading::Variable => "the tool expands no variables",
+            Misreading::Backslash => "on Linux that is part of a name, not a separator",
+        }
+    }
+
+    /// The path that was meant, where that can be said.
+    pub(in crate::layout) fn meant(self, value: &str, home: &Path) -> Option<PathBuf> {
+        let below = match self {
+            Misreading::Home => value.strip_prefix("~/"),
+            Misreading::Variable => value.strip_prefix("$HOME/").or_else(|| value.strip_prefix("${HOME}/")),
+            Misreading::Empty | Misreading::NoPath | Misreading::Backslash => None,
+        };
+        below.map(|below| home.join(below))
+    }
+}
+
+/// How the tool misreads that path, if it does.
+pub(in crate::layout) fn misreading(value: &str) -> Option<Misreading> {
+    if value.is_empty() {
+        Some(Misreading::Empty)
+    } else if value.contains('\n') || value.contains("-----") {
+        Some(Misreading::NoPath)
     } else if value.starts_with('~') {
-        ("a path that begins with ~", "the tool does not expand it")
+        Some(Misreading::Home)
     } else if value.contains('$') {
-        ("a path with $", "the tool expands no variables")
+        Some(Misreading::Variable)
     } else if value.contains('\\') {
-        ("a path with \\", "on Linux that is part of a name, not a separator")
+        Some(Misreading::Backslash)
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+fn about_path(key: &str, value: &str, path: &Path) -> Option<Finding> {
+    let misreading = misreading(value)?;
     Some(
         Finding::new(Rule::ConfigPath, Severity::Error, path.display())
             .expected(format!("{key}: an absolute path, or one below the tool's own directory"))
-            .found(found)
-            .cause(cause),
+            .found(misreading.found())
+            .cause(misreading.cause()),
     )
 }
 
 /// The same file for two keys is nearly always a slip (earthly#2978); it works only where one file
 /// holds both.
 fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
-    let files = [("tlsca", SetFile::Authority), ("tlscert", SetFile::Certificate), ("tlskey", SetFile::Key)];
+    let files = TlsPath::OF_CLIENT;
     let pairs = [(0, 1), (0, 2), (1, 2)];
     let shared = pairs.into_iter().filter_map(|(first, second)| {
-        let ((first_key, first), (second_key, second)) = (files[first], files[second]);
-        (config.path_of(first) == config.path_of(second)).then(|| {
+        let (first, second): (TlsPath, TlsPath) = (files[first], files[second]);
+        (config.file_of(first) == config.file_of(second)).then(|| {
             Finding::new(Rule::ConfigPath, Severity::Warning, path.display())
-                .expected(format!("a file of its own for {first_key} and {second_key}"))
+                .expected(format!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
+                .cause("it works only where one file holds both, and is nearly always a slip")
+                .fix("kitcert install client")
         })
     });
     shared.collect()
 }
 
 fn paths(config: &ClientConfig) -> impl Iterator<Item = (&'static str, &str)> {
-    let keys = [
-        ("tlsca", &config.tls_ca),
-        ("tlscert", &config.tls_cert),
-        ("tlskey", &config.tls_key),
-        ("tlsca_key", &config.tls_ca_key),
-        ("buildkitd_tlscert", &config.buildkitd_tls_cert),
-        ("buildkitd_tlskey", &config.buildkitd_tls_key),
-    ];
-    keys.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
+    TlsPath::ALL.into_iter().filter_map(|path| Some((path.as_str(), config.written(path)?)))
 }
 
 /// A key without case, blanks (a no-break space too) and separators.

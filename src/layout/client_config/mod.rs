@@ -4,15 +4,20 @@ mod edit;
 mod findings;
 #[cfg(test)]
 mod tests;
+mod tls_path;
 
-pub use edit::{ClientSettings, ConfigEdit, EnableTls, KeyChange, edit_client_config, lines_to_add};
+pub use edit::{
+    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
+};
+pub use findings::about_host;
+pub(super) use findings::{Misreading, misreading};
+pub use tls_path::TlsPath;
 
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
 use self::findings::Misplaced;
-use super::SetFile;
 use super::yaml::document::Document;
 use crate::model::{Failure, Finding};
 
@@ -57,22 +62,35 @@ impl ClientConfig {
         findings::of(self, &self.misplaced, path)
     }
 
+    /// Those of the findings that are neither about the host nor about what the paths lead to.
+    pub(super) fn findings_of_keys(&self, path: &Path) -> Vec<Finding> {
+        findings::of_keys(self, &self.misplaced, path)
+    }
+
     /// Whether the tool uses TLS for a daemon on TCP.
     #[must_use]
     pub fn uses_tls(&self) -> bool {
         self.tls_enabled.unwrap_or(true)
     }
 
-    /// The path of one of the client's files, the tool's default where it is left out (earthly's
-    /// config.go).
+    /// What a key says; None where it is left out.
     #[must_use]
-    pub fn path_of(&self, file: SetFile) -> &str {
-        let (written, default) = match file {
-            SetFile::Authority => (&self.tls_ca, "./certs/ca_cert.pem"),
-            SetFile::Certificate => (&self.tls_cert, "./certs/earthly_cert.pem"),
-            SetFile::Key => (&self.tls_key, "./certs/earthly_key.pem"),
+    pub fn written(&self, path: TlsPath) -> Option<&str> {
+        let written = match path {
+            TlsPath::Authority => &self.tls_ca,
+            TlsPath::Certificate => &self.tls_cert,
+            TlsPath::Key => &self.tls_key,
+            TlsPath::AuthorityKey => &self.tls_ca_key,
+            TlsPath::DaemonCertificate => &self.buildkitd_tls_cert,
+            TlsPath::DaemonKey => &self.buildkitd_tls_key,
         };
-        written.as_deref().unwrap_or(default)
+        written.as_deref()
+    }
+
+    /// What a key says, or the tool's default where it is left out.
+    #[must_use]
+    pub fn file_of(&self, path: TlsPath) -> &str {
+        self.written(path).unwrap_or(path.default_value())
     }
 
     pub(super) fn of_document(document: &Document<'_>, path: &Path) -> Result<ClientConfig, Failure> {

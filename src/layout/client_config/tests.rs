@@ -14,6 +14,7 @@ fn settings(enable_tls: EnableTls) -> ClientSettings {
         tls_ca: "./certs/ca.pem".to_owned(),
         tls_cert: "./certs/cert.pem".to_owned(),
         tls_key: "./certs/key.pem".to_owned(),
+        daemon: None,
         enable_tls,
     }
 }
@@ -164,9 +165,9 @@ fn an_edit_changes_the_five_keys_and_no_other_line() {
             "{name}:\n{text}"
         );
         assert!(config.uses_tls() && config.tls_enabled.is_some(), "{name}:\n{text}");
-        assert_eq!(config.path_of(SetFile::Authority), "./certs/ca.pem", "{name}:\n{text}");
-        assert_eq!(config.path_of(SetFile::Certificate), "./certs/cert.pem", "{name}:\n{text}");
-        assert_eq!(config.path_of(SetFile::Key), "./certs/key.pem", "{name}:\n{text}");
+        assert_eq!(config.file_of(TlsPath::Authority), "./certs/ca.pem", "{name}:\n{text}");
+        assert_eq!(config.file_of(TlsPath::Certificate), "./certs/cert.pem", "{name}:\n{text}");
+        assert_eq!(config.file_of(TlsPath::Key), "./certs/key.pem", "{name}:\n{text}");
         assert_eq!(lost_lines(&before, &after), *lost, "{name}:\n{text}");
         assert_eq!(edit(&after).unwrap(), ConfigEdit::Unchanged, "{name}:\n{text}");
     }
@@ -265,6 +266,27 @@ fn a_file_that_is_not_there_becomes_the_lines_to_add() {
     assert_eq!(String::from_utf8(bytes).unwrap(), lines_to_add(&settings));
     assert_eq!(keys.len(), 5);
     assert!(keys.iter().all(|change| change.from.is_none()));
+}
+
+#[test]
+fn a_daemons_files_are_set_where_they_are_given_and_else_left_alone() {
+    let daemon = DaemonFiles { certificate: "./certs/d.pem".to_owned(), key: "./certs/k.pem".to_owned() };
+    let with = ClientSettings { daemon: Some(daemon), ..settings(EnableTls::OnlyIfUnset) };
+    let before = "global:\n  buildkitd_tlskey: /old.pem # mine\n";
+    let path = Path::new("config.yml");
+    let Ok(ConfigEdit::Changed { bytes, keys }) = edit_client_config(Some(before.as_bytes()), path, &with)
+    else {
+        panic!()
+    };
+    let config = ClientConfig::parse(&bytes, path).unwrap();
+    assert_eq!(config.written(TlsPath::DaemonCertificate), Some("./certs/d.pem"));
+    assert_eq!(config.written(TlsPath::DaemonKey), Some("./certs/k.pem"));
+    assert!(String::from_utf8_lossy(&bytes).contains("./certs/k.pem # mine"));
+    assert_eq!(keys.len(), 7);
+    assert_eq!(edit_client_config(Some(&bytes), path, &with).unwrap(), ConfigEdit::Unchanged);
+    assert_eq!(edit(&bytes).unwrap(), ConfigEdit::Unchanged, "None leaves the two as they are");
+    let config = ClientConfig::parse(&edited(before.as_bytes()), path).unwrap();
+    assert_eq!(config.written(TlsPath::DaemonKey), Some("/old.pem"));
 }
 
 #[test]

@@ -1,0 +1,239 @@
+//! `install client`, done: files where a client's tool reads them, and the config that names them.
+//!
+//! What is installed is a value, wherever it came from: `install client` reads it from the state,
+//! and a machine that has no state can bring it too.
+
+use std::path::PathBuf;
+
+use super::context::{Context, Mode};
+use super::install::{check_set, observe_placement, read_set};
+use crate::layout::{
+    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
+    client_place,
+};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Endpoint, Failure, IdentityName, Role};
+use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
+use crate::store::{
+    FileMode, FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Replacement,
+    earthly_home, exists, read_if_present, replace_file,
+};
+
+/// What the installation of a client did, or would do.
+#[derive(Debug)]
+pub struct InstalledClient {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// Where its files and its config are.
+    pub place: ClientPlace,
+}
+
+/// What `install client` was asked for.
+#[derive(Clone, Debug)]
+pub struct ClientInstallation {
+    /// The client, one of the state.
+    pub name: IdentityName,
+    /// The daemon that it will use.
+    pub endpoint: Endpoint,
+    /// Its tool.
+    pub tool: ClientTool,
+    /// The config to edit instead of the tool's own.
+    pub config: Option<PathBuf>,
+    /// Whether TLS is turned on where the config turns it off.
+    pub enable_tls: EnableTls,
+}
+
+/// A client's files at hand, and where they are to go. Whoever makes one has checked the set.
+/// Without Debug, since it holds keys.
+pub struct ClientToInstall {
+    /// The client.
+    pub name: IdentityName,
+    /// The daemon that it will use.
+    pub endpoint: Endpoint,
+    /// Its tool.
+    pub tool: ClientTool,
+    /// The config to edit instead of the tool's own.
+    pub config: Option<PathBuf>,
+    /// Whether TLS is turned on where the config turns it off.
+    pub enable_tls: EnableTls,
+    /// Its ca.pem, cert.pem and key.pem.
+    pub set: FileSet,
+    /// The files of the daemon, where the client's tool is to start that daemon itself.
+    pub daemon: Option<ManagedDaemon>,
+}
+
+/// The files of a daemon that a client's tool starts itself.
+pub struct ManagedDaemon {
+    /// The daemon.
+    pub name: IdentityName,
+    /// Its ca.pem, cert.pem and key.pem.
+    pub set: FileSet,
+}
+
+/// The installation of a client, decided and not yet done.
+pub struct PlannedClient {
+    /// What is to be done.
+    pub plan: Plan,
+    /// Where its files and its config are.
+    pub place: ClientPlace,
+    sets: Vec<SetInPlace>,
+    owner: Option<Owner>,
+}
+
+/// A set of files, and the place for it.
+struct SetInPlace {
+    placement: Placement,
+    set: FileSet,
+    observed: Placed,
+}
+
+/// Installs a client's files beside its config, and edits the config in place.
+///
+/// # Errors
+/// No certificate or no key, a set that its peers would refuse, and those of [`plan_client`] and
+/// [`PlannedClient::carry_out`].
+pub fn install_client(
+    context: &Context<'_>,
+    request: &ClientInstallation,
+) -> Result<InstalledClient, Failure> {
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let daemon = managed_daemon(request, &observation);
+    let mut identities = vec![(Role::Client, request.name.clone())];
+    identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
+    let (_, observation) = context.observe(&Interest::Identities(identities))?;
+    plan::refuse_keyless_client(&request.name, &observation)?;
+    check_set(context, Role::Client, &request.name, &observation, &[])?;
+    let planned = plan_client(
+        context,
+        ClientToInstall {
+            name: request.name.clone(),
+            endpoint: request.endpoint.clone(),
+            tool: request.tool,
+            config: request.config.clone(),
+            enable_tls: request.enable_tls,
+            set: read_set(&context.state, Role::Client, &request.name)?,
+            daemon: daemon
+                .map(|name| daemon_at_hand(context, name, &request.endpoint, &observation))
+                .transpose()?
+                .flatten(),
+        },
+    )?;
+    match context.mode {
+        Mode::Apply => planned.carry_out(),
+        Mode::DryRun | Mode::Look => Ok(InstalledClient { plan: planned.plan, place: planned.place }),
+    }
+}
+
+/// The daemon of the state that the client's tool would start itself, since the endpoint is one
+/// that it takes for its own machine.
+fn managed_daemon(request: &ClientInstallation, observation: &Observation) -> Option<IdentityName> {
+    let mut daemons = observation.inventory.daemons.iter();
+    let is_managed = request.tool.has_config() && request.endpoint.is_local_to_earthly();
+    let found = daemons.find(|(_, daemon)| is_managed && daemon.endpoint == request.endpoint);
+    found.map(|(name, _)| name.clone())
+}
+
+/// Its files, where its key is at hand and the set is one that clients accept.
+fn daemon_at_hand(
+    context: &Context<'_>,
+    name: IdentityName,
+    endpoint: &Endpoint,
+    observation: &Observation,
+) -> Result<Option<ManagedDaemon>, Failure> {
+    let current = observation.current(Role::Daemon, &name);
+    if current.is_none_or(|current| current.key == KeyPresence::Absent) {
+        return Ok(None);
+    }
+    check_set(context, Role::Daemon, &name, observation, std::slice::from_ref(endpoint.host()))?;
+    let set = read_set(&context.state, Role::Daemon, &name)?;
+    Ok(Some(ManagedDaemon { name, set }))
+}
+
+/// Looks at where a client's files are to go, and decides what is to be done. Nothing is changed.
+///
+/// # Errors
+/// Foreign files in the way, parents that others can write, and a config that cannot be read or
+/// cannot be edited safely: the failure has the lines to add.
+pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
+    let Home { path: home, owner } = earthly_home(context.environment)?;
+    let config = client.config.as_deref();
+    let place =
+        client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
+    let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
+    let of_client = Placement {
+        folder: place.generations(),
+        links: SetFile::ALL
+            .into_iter()
+            .map(|file| (place.folder.join(file.file_name()), file.file_name()))
+            .collect(),
+        owner,
+    };
+    let of_client = SetInPlace::observe(of_client, client.set)?;
+    let mut request = InstallClientRequest { name: client.name, config, daemon: None };
+    let mut of_daemon = None;
+    if let Some(ManagedDaemon { name, set }) = client.daemon {
+        let placement = Placement {
+            folder: place.daemon_generations(),
+            links: place.daemon_links().into_iter().map(|(path, file)| (path, file.file_name())).collect(),
+            owner,
+        };
+        let set = SetInPlace::observe(placement, set)?;
+        request.daemon = Some(ManagedDaemonRequest { name, placed: set.observed.clone() });
+        of_daemon = Some(set);
+    }
+    let plan = plan::install_client(&request, &of_client.observed)?;
+    let sets = std::iter::once(of_client).chain(of_daemon).collect();
+    Ok(PlannedClient { plan, place, sets, owner })
+}
+
+impl PlannedClient {
+    /// Puts the files in place, and edits the config when the files that it names are there.
+    ///
+    /// # Errors
+    /// A disk that does not take the files, and a config that somebody has changed meanwhile.
+    pub fn carry_out(self) -> Result<InstalledClient, Failure> {
+        for SetInPlace { placement, set, observed } in &self.sets {
+            if self.plan.placements.iter().any(|step| step.folder == placement.folder) {
+                placement.install(set, observed.next_generation)?;
+            }
+        }
+        if let Some(config) = &self.plan.config {
+            replace_file(&Replacement {
+                path: &config.path,
+                expected: config.before.as_deref(),
+                bytes: &config.after,
+                mode_if_absent: FileMode::Private,
+                owner_if_absent: self.owner,
+                parents: Parents::Create,
+            })?;
+        }
+        Ok(InstalledClient { plan: self.plan, place: self.place })
+    }
+}
+
+impl SetInPlace {
+    fn observe(placement: Placement, set: FileSet) -> Result<SetInPlace, Failure> {
+        let observed = observe_placement(&placement, Some(&set))?;
+        Ok(SetInPlace { placement, set, observed })
+    }
+}
+
+/// The config as it is, and what it should say.
+fn config_file(client: &ClientToInstall, config: &ConfigPlace) -> Result<ConfigFile, Failure> {
+    let bytes = read_if_present(&config.path, LARGEST_PEM)?.map(|file| file.bytes.to_vec());
+    // A config that cannot be read is refused by the editor, with the lines to add.
+    let now = ClientConfig::parse(bytes.as_deref().unwrap_or_default(), &config.path).unwrap_or_default();
+    let daemon = if client.daemon.is_some() { DaemonSet::Placed } else { DaemonSet::Elsewhere };
+    Ok(ConfigFile {
+        path: config.path.clone(),
+        bytes,
+        settings: ClientSettings {
+            endpoint: client.endpoint.clone(),
+            tls_ca: config.value_of(SetFile::Authority),
+            tls_cert: config.value_of(SetFile::Certificate),
+            tls_key: config.value_of(SetFile::Key),
+            daemon: config.daemon_files(&now, daemon, &client.endpoint, &exists),
+            enable_tls: client.enable_tls,
+        },
+    })
+}

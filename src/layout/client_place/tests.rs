@@ -1,0 +1,160 @@
+//! Where each tool looks, by its variables and by what is there.
+
+use super::*;
+use crate::model::{Rule, Timestamp};
+
+const HOME: &str = "/home/ana";
+
+struct Asked<'a> {
+    tool: ClientTool,
+    variables: &'a [(&'a str, &'a str)],
+    config: Option<&'a str>,
+    there: &'a [&'a str],
+}
+
+fn place(asked: &Asked<'_>) -> Result<ClientPlace, Failure> {
+    let environment = Environment::made_up(Timestamp::from_unix(0), asked.variables);
+    let exists = |path: &Path| asked.there.iter().any(|there| Path::new(there) == path);
+    let config = asked.config.map(Path::new);
+    client_place(asked.tool, &environment, Path::new(HOME), config, Some(&endpoint()), &exists)
+}
+
+fn plain(tool: ClientTool) -> ClientPlace {
+    place(&Asked { tool, variables: &[], config: None, there: &[] }).unwrap()
+}
+
+fn endpoint() -> Endpoint {
+    "tcp://builder.example.com:8372".parse().unwrap()
+}
+
+fn config_of(asked: &Asked<'_>) -> (String, String) {
+    let config = place(asked).unwrap().config.unwrap();
+    (config.path.display().to_string(), config.value_of(SetFile::Authority))
+}
+
+#[test]
+fn earthly_reads_its_own_directory_and_earth_another() {
+    for (tool, directory) in [(ClientTool::Earthly, ".earthly"), (ClientTool::Earthbuild, ".earth")] {
+        let place = plain(tool);
+        assert_eq!(place.folder, Path::new(HOME).join(directory).join("certs"));
+        let config = place.config.unwrap();
+        assert_eq!(config.path, Path::new(HOME).join(directory).join("config.yml"));
+        assert_eq!(config.value_of(SetFile::Key), "./certs/key.pem");
+        assert_eq!(config.resolve("./certs/key.pem"), Path::new(HOME).join(directory).join("certs/key.pem"));
+    }
+}
+
+#[test]
+fn an_old_config_is_kept_in_use_only_while_it_is_alone() {
+    let old = "/home/ana/.earthly/config.yaml";
+    let new = "/home/ana/.earthly/config.yml";
+    let read =
+        |there: &[&str]| config_of(&Asked { tool: ClientTool::Earthly, variables: &[], config: None, there });
+    assert_eq!(read(&[old]), (old.to_owned(), "./certs/ca.pem".to_owned()));
+    assert_eq!(read(&[old, new]).0, new);
+    assert_eq!(read(&[]).0, new);
+}
+
+#[test]
+fn a_config_elsewhere_names_the_files_absolutely() {
+    let absolute = "/home/ana/.earthly/certs/ca.pem";
+    let variables = [("EARTHLY_CONFIG", "/run/earthly.yml")];
+    let asked = |config| Asked { tool: ClientTool::Earthly, variables: &variables, config, there: &[] };
+    assert_eq!(config_of(&asked(None)), ("/run/earthly.yml".to_owned(), absolute.to_owned()));
+    assert_eq!(config_of(&asked(Some("/x.yml"))), ("/x.yml".to_owned(), absolute.to_owned()));
+    let config = place(&asked(None)).unwrap().config.unwrap();
+    assert_eq!(config.resolve("certs/ca.pem"), Path::new(absolute));
+    assert_eq!(config.resolve("/abs.pem"), Path::new("/abs.pem"));
+}
+
+#[test]
+fn earths_variables_go_before_earthlys_and_earthly_ignores_them() {
+    let variables = [
+        ("EARTH_INSTALLATION_NAME", "earth-dev"),
+        ("EARTHLY_INSTALLATION_NAME", "earthly-dev"),
+        ("EARTH_CONFIG", "/earth.yml"),
+    ];
+    let folder = |tool| {
+        let place = place(&Asked { tool, variables: &variables, config: None, there: &[] }).unwrap();
+        (place.folder.display().to_string(), place.config.unwrap().path.display().to_string())
+    };
+    assert_eq!(
+        folder(ClientTool::Earthbuild),
+        ("/home/ana/.earth-dev/certs".to_owned(), "/earth.yml".to_owned())
+    );
+    assert_eq!(
+        folder(ClientTool::Earthly),
+        ("/home/ana/.earthly-dev/certs".to_owned(), "/home/ana/.earthly-dev/config.yml".to_owned())
+    );
+}
+
+#[test]
+fn an_installation_name_stays_one_folder() {
+    let variables = [("EARTHLY_INSTALLATION_NAME", "/../../etc")];
+    assert!(
+        place(&Asked { tool: ClientTool::Earthly, variables: &variables, config: None, there: &[] }).is_err()
+    );
+}
+
+#[test]
+fn tools_without_a_config_keep_a_folder_for_each_host() {
+    let folder = |variables| {
+        place(&Asked { tool: ClientTool::Buildctl, variables, config: None, there: &[] }).unwrap().folder
+    };
+    let below = "kitcert/buildctl/builder.example.com";
+    assert_eq!(folder(&[]), Path::new(HOME).join(".config").join(below));
+    assert_eq!(folder(&[("XDG_CONFIG_HOME", "/cfg")]), Path::new("/cfg").join(below));
+    assert_eq!(folder(&[("XDG_CONFIG_HOME", "cfg")]), Path::new(HOME).join(".config").join(below));
+    let environment = Environment::made_up(Timestamp::from_unix(0), &[]);
+    assert!(client_place(ClientTool::Buildx, &environment, Path::new(HOME), None, None, &|_| false).is_err());
+}
+
+#[test]
+fn the_next_command_names_the_files_where_no_config_does() {
+    let command = |tool| use_command(&plain(tool), &endpoint());
+    assert_eq!(
+        command(ClientTool::Buildctl),
+        "buildctl --addr tcp://builder.example.com:8372 --tlsdir \
+         /home/ana/.config/kitcert/buildctl/builder.example.com debug workers"
+    );
+    let folder = "/home/ana/.config/kitcert/buildx/builder.example.com";
+    assert_eq!(
+        command(ClientTool::Buildx),
+        format!(
+            "docker buildx create --name kitcert-builder.example.com --driver remote \
+             --driver-opt cacert={folder}/ca.pem --driver-opt cert={folder}/cert.pem \
+             --driver-opt key={folder}/key.pem tcp://builder.example.com:8372"
+        )
+    );
+    assert_eq!(command(ClientTool::Earthbuild), "earth +build");
+}
+
+#[test]
+fn a_comma_or_a_blank_in_a_folder_survives_buildx() {
+    let place = ClientPlace { tool: ClientTool::Buildx, folder: "/a, b".into(), config: None };
+    let endpoint = "tcp://[::1]:8372".parse().unwrap();
+    let command = use_command(&place, &endpoint);
+    assert!(command.contains(r#"--name kitcert---1 "#), "{command}");
+    assert!(command.contains(r#"--driver-opt '"cacert=/a, b/ca.pem"' "#), "{command}");
+    assert!(command.ends_with(" 'tcp://[::1]:8372'"), "{command}");
+}
+
+#[test]
+fn the_host_variable_is_printed_for_the_tools_that_may_ignore_their_config() {
+    let line = |tool| environment_line(tool, &endpoint());
+    let export = |name| Some(format!("export {name}=tcp://builder.example.com:8372"));
+    assert_eq!(line(ClientTool::Earthly), export("EARTHLY_BUILDKIT_HOST"));
+    assert_eq!(line(ClientTool::Earthbuild), export("EARTH_BUILDKIT_HOST"));
+    assert_eq!((line(ClientTool::Buildctl), line(ClientTool::Buildx)), (None, None));
+}
+
+#[test]
+fn a_loopback_host_is_a_warning_for_tools_that_would_start_their_own() {
+    let local = "tcp://localhost:8372".parse().unwrap();
+    let remote = endpoint();
+    let rules =
+        |tool, endpoint| plain(tool).findings(endpoint).iter().map(|found| found.rule).collect::<Vec<_>>();
+    assert_eq!(rules(ClientTool::Earthly, &local), [Rule::LoopbackHost]);
+    assert_eq!(rules(ClientTool::Earthly, &remote), []);
+    assert_eq!(rules(ClientTool::Buildctl, &local), []);
+}
