@@ -160,15 +160,7 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
     let place =
         client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
     let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
-    let of_client = Placement {
-        folder: place.generations(),
-        links: SetFile::ALL
-            .into_iter()
-            .map(|file| (place.folder.join(file.file_name()), file.file_name()))
-            .collect(),
-        owner,
-    };
-    let of_client = SetInPlace::observe(of_client, client.set)?;
+    let of_client = SetInPlace::observe(client_placement(&place, owner), client.set)?;
     let mut request = InstallClientRequest { name: client.name, config, daemon: None };
     let mut of_daemon = None;
     if let Some(ManagedDaemon { name, set }) = client.daemon {
@@ -215,6 +207,16 @@ impl SetInPlace {
     fn observe(placement: Placement, set: FileSet) -> Result<SetInPlace, Failure> {
         let observed = observe_placement(&placement, Some(&set))?;
         Ok(SetInPlace { placement, set, observed })
+    }
+}
+
+/// Where a client's own files are.
+pub(super) fn client_placement(place: &ClientPlace, owner: Option<Owner>) -> Placement {
+    let links = SetFile::ALL.into_iter();
+    Placement {
+        folder: place.generations(),
+        links: links.map(|file| (place.folder.join(file.file_name()), file.file_name())).collect(),
+        owner,
     }
 }
 

@@ -16,6 +16,7 @@ mod inspect;
 mod install;
 mod install_client;
 mod issue;
+mod join;
 mod kit;
 mod prove;
 mod request;
@@ -32,6 +33,7 @@ pub use install_client::{
     plan_client,
 };
 pub use issue::{IssuedClients, issue_clients, issue_daemon};
+pub use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub use kit::{Invitation, MadeKit, invite};
 pub use prove::{Proof, Recorded, Target, VerifyRequest, verify};
 pub use request::{Requested, RequestedKey, request};

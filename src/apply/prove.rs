@@ -40,6 +40,8 @@ pub enum Target {
 pub struct Proof {
     /// Who was dialled, or would have been.
     pub target: String,
+    /// The same, where there was one.
+    pub endpoint: Option<Endpoint>,
     /// As whom, in words.
     pub identity: String,
     /// Everything that was found, the files' first.
@@ -114,12 +116,34 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     findings.extend(verdict.findings);
     Ok(Proof {
         target: endpoint.to_string(),
+        endpoint: Some(endpoint),
         identity: client.described,
         findings,
         verdict: verdict_line,
         daemon_facts: verdict.facts,
         timings: timings(&observed),
         recorded,
+    })
+}
+
+/// Dials as a client whose files are nowhere yet; no state has a part in it.
+pub(super) fn verify_as(
+    context: &Context<'_>,
+    client: Client,
+    endpoint: &Endpoint,
+    deadline: Lifetime,
+) -> Result<Proof, Failure> {
+    let observed = dial(context, &client, endpoint, deadline)?;
+    let verdict = judge(&observed, &local_facts(context, None, None, &client, endpoint)?);
+    Ok(Proof {
+        target: endpoint.to_string(),
+        endpoint: Some(endpoint.clone()),
+        identity: client.described,
+        verdict: last_line(&verdict, &[]),
+        findings: verdict.findings,
+        daemon_facts: verdict.facts,
+        timings: timings(&observed),
+        recorded: Recorded::Unchanged,
     })
 }
 
@@ -184,6 +208,7 @@ fn undialled(configured: &Configured, findings: Vec<Finding>) -> Proof {
     let host = configured.endpoint().map(|endpoint| endpoint.to_string());
     Proof {
         target: host.unwrap_or_else(|| "no endpoint".to_owned()),
+        endpoint: None,
         identity: "nobody".to_owned(),
         verdict: format!("not dialled{why}"),
         findings,

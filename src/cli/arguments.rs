@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::kit_arguments::{InviteArguments, RequestArguments};
+use super::kit_arguments::{InviteArguments, JoinArguments, RequestArguments};
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
     AuthorityName, Contact, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
@@ -84,6 +84,8 @@ pub enum Command {
     Request(RequestArguments),
     /// Make a kit with a key in it, for somebody who is to join
     Invite(InviteArguments),
+    /// Use a builder of somebody else: put a kit's files in place, and prove them
+    Join(JoinArguments),
     /// Prove that the right people get in and nobody else does
     Verify(VerifyArguments),
     /// Show what exists, when it ends, and what is not proven

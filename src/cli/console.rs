@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use zeroize::Zeroizing;
+
 /// Where a command reads and writes.
 pub struct Console {
     out: Box<dyn Write>,
@@ -63,6 +65,17 @@ impl Console {
     /// tell when that fails.
     pub fn notify(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Asks for a secret and reads a line that the terminal does not show; None where nobody is
+    /// there to answer.
+    pub fn ask_secret(&mut self, question: &str) -> Option<Zeroizing<String>> {
+        if !self.terminals.input {
+            return None;
+        }
+        self.notify(question);
+        let answer = rpassword::read_password().ok().map(Zeroizing::new);
+        answer.filter(|answer| !answer.is_empty())
     }
 
     /// Asks a question and reads a line; None where nobody is there to answer.

@@ -166,6 +166,7 @@ impl Command {
             Command::Install(arguments::InstallCommand::Client(_)) => "install client",
             Command::Request(_) => "request",
             Command::Invite(_) => "invite",
+            Command::Join(_) => "join",
             Command::Verify(_) => "verify",
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",

@@ -11,6 +11,7 @@ mod client_tool;
 mod client_traps;
 mod command_line;
 mod daemon_layout;
+mod find_tool;
 mod inventory;
 mod judgement;
 mod start_command;
@@ -25,6 +26,7 @@ pub use client_place::{ClientPlace, ConfigPlace, DaemonSet, client_place, enviro
 pub use client_tool::ClientTool;
 pub use client_traps::{ClientHost, ClientSituation, is_on_path};
 pub use daemon_layout::{DaemonLayout, SetFile};
+pub use find_tool::find_tool;
 pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,

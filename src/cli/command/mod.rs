@@ -7,6 +7,7 @@ mod inspect;
 mod install;
 mod invite;
 mod issue;
+mod join;
 mod plan_view;
 mod request;
 mod status;
@@ -35,6 +36,7 @@ pub(super) fn run(
         Command::Install(InstallCommand::Client(asked)) => install::client(session, asked),
         Command::Request(asked) => request::run(session, asked),
         Command::Invite(asked) => invite::run(session, asked),
+        Command::Join(asked) => join::run(session, asked),
         Command::Verify(asked) => verify::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),

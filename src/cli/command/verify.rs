@@ -63,7 +63,7 @@ fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credent
 }
 
 /// The findings, worst last, and the verdict as the last line.
-fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
+pub(super) fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
     let mut shown: Vec<&Finding> =
         proof.findings.iter().filter(|finding| is_shown(finding, global)).collect();
     shown.sort_by_key(|finding| finding.severity);

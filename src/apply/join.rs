@@ -1,0 +1,300 @@
+//! `join`, done: a kit is believed, its files are put where the tool reads them, and the daemon is
+//! dialled with them.
+
+use std::path::PathBuf;
+
+use super::check;
+use super::configured::ConfigChoice;
+use super::context::Context;
+use super::credentials::{Client, Credentials};
+use super::install_client::{ClientToInstall, PlannedClient, client_placement, plan_client};
+use super::prove::{Proof, Target, VerifyRequest, verify, verify_as};
+use super::state_change::read_key;
+use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Failure, Finding, FingerprintPrefix, Lifetime, Role, Severity};
+use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
+use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
+use crate::probe::Identity;
+use crate::store::{
+    FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_folder, request_generations,
+};
+
+/// What `join` was asked for.
+#[derive(Clone, Debug)]
+pub struct JoinRequest {
+    /// The tool; None: the one that is found.
+    pub tool: Option<ClientTool>,
+    /// The config to edit instead of the tool's own.
+    pub config: Option<PathBuf>,
+    /// Whether TLS is turned on where the config turns it off.
+    pub enable_tls: EnableTls,
+    /// Whether files in place are replaced by some that are not proven.
+    pub replacing: Replacing,
+    /// How long one dial may take.
+    pub deadline: Lifetime,
+}
+
+/// Whether files in place are replaced by some that are not proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replacing {
+    /// They stay: they may work.
+    #[default]
+    OnlyByProven,
+    /// They are replaced.
+    Always,
+}
+
+/// A kit that may be joined here once its evidence is given. Without Debug, since it may hold the
+/// key that is installed.
+pub struct Received {
+    kit: Kit,
+    tool: ClientTool,
+    place: ClientPlace,
+    installed: Option<FileSet>,
+    standing: KitStanding,
+}
+
+/// What somebody gives to have a kit believed.
+#[derive(Default)]
+pub struct Given {
+    /// The CA's fingerprint.
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// The kit's passphrase.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// What `join` did, or would do.
+#[derive(Debug)]
+pub struct Joined {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// Where the files and the config are.
+    pub place: ClientPlace,
+    /// Whether the files are in place now.
+    pub placing: Placing,
+    /// What the dials showed; None for a plan that was not carried out.
+    pub proof: Option<Proof>,
+    /// The client's word for the admin, once the files are in place.
+    pub receipt: Option<Receipt>,
+}
+
+/// Whether a kit's files are in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// They are, since now.
+    Placed,
+    /// They were there already.
+    Unchanged,
+    /// They are not: what was there before stays, since the new could not be proven.
+    Withheld,
+    /// They are not: only a plan was asked for.
+    Planned,
+}
+
+/// Reads a kit, and finds out for which tool it is and how it stands to what is installed.
+///
+/// # Errors
+/// No kit, one that must not be joined, no tool or several, files that cannot be read.
+pub fn receive(
+    context: &Context<'_>,
+    bytes: &[u8],
+    subject: &str,
+    request: &JoinRequest,
+) -> Result<Received, Failure> {
+    let kit = Kit::from_text(bytes, subject)?;
+    let Home { path: home, owner } = earthly_home(context.environment)?;
+    let tool = match request.tool {
+        Some(tool) => tool,
+        None => find_tool(context.environment, &home, &exists)?,
+    };
+    let config = request.config.as_deref();
+    let endpoint = &kit.contents().endpoint;
+    let place = client_place(tool, context.environment, &home, config, Some(endpoint), &exists)?;
+    let placed = client_placement(&place, owner).observe()?;
+    let installed = placed.current.and_then(|current| current.files);
+    let membership = installed.as_ref().and_then(membership);
+    let standing = kit_standing(&kit, membership.as_ref(), context.environment.now())?;
+    Ok(Received { kit, tool, place, installed, standing })
+}
+
+fn membership(set: &FileSet) -> Option<Membership> {
+    let chain = Certificate::chain_from_pem(&set.certificate, "cert.pem").ok()?;
+    let trust = TrustBundle::from_pem(&set.authority, "ca.pem").ok()?;
+    Some(Membership { leaf: chain.into_iter().next()?, trust })
+}
+
+impl Received {
+    /// The kit.
+    #[must_use]
+    pub fn kit(&self) -> &Kit {
+        &self.kit
+    }
+
+    /// Whose config is edited.
+    #[must_use]
+    pub fn tool(&self) -> ClientTool {
+        self.tool
+    }
+
+    /// What has to be given before the kit is believed.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        self.standing.evidence(&self.kit)
+    }
+
+    /// Believes the kit by what was given, puts its files in place, edits the config, and dials.
+    ///
+    /// Files that are in place are replaced only when the daemon was proven with the new ones, or
+    /// when that was asked for.
+    ///
+    /// # Errors
+    /// Evidence that is missing or wrong, a key that is not on this machine, a set that its peers
+    /// would refuse, and what [`plan_client`] and [`PlannedClient::carry_out`] refuse.
+    pub fn join(
+        self,
+        context: &Context<'_>,
+        given: &Given,
+        request: &JoinRequest,
+    ) -> Result<Joined, Failure> {
+        if let Some(told) = &given.fingerprint {
+            self.kit.is_of(told)?;
+        }
+        let key = self.key(context, given)?;
+        let contents = self.kit.contents();
+        let trust = TrustBundle::new(contents.trust.clone());
+        check::Set {
+            role: Role::Client,
+            name: &contents.name,
+            trust: &trust,
+            chain: &contents.chain,
+            key: key.public_key(),
+            hosts: &[],
+        }
+        .check(context.environment.now())?;
+        let has_earlier = self.has_earlier_set()?;
+        let planned = plan_client(context, self.to_install(&trust, &key, request))?;
+        if !context.acts() {
+            let PlannedClient { plan, place, .. } = planned;
+            return Ok(Joined { plan, place, placing: Placing::Planned, proof: None, receipt: None });
+        }
+        let receipt = Receipt::sign(&contents.name, contents.leaf(), &key)?;
+        let is_changed = !planned.plan.is_empty();
+        if is_changed && has_earlier && request.replacing == Replacing::OnlyByProven {
+            let client = Client {
+                described: format!("client {} of the kit", contents.name),
+                trust,
+                identity: Some(Identity { chain: contents.chain.clone(), key }),
+                authority: None,
+                files: None,
+            };
+            let proof = verify_as(context, client, &contents.endpoint, request.deadline)?;
+            if Finding::gravest(&proof.findings) >= Severity::Error {
+                let PlannedClient { plan, place, .. } = planned;
+                let placing = Placing::Withheld;
+                return Ok(Joined { plan, place, placing, proof: Some(proof), receipt: None });
+            }
+        }
+        let installed = planned.carry_out()?;
+        let proof = verify(context, &self.verification(request))?;
+        Ok(Joined {
+            plan: installed.plan,
+            place: installed.place,
+            placing: if is_changed { Placing::Placed } else { Placing::Unchanged },
+            proof: Some(proof),
+            receipt: Some(receipt),
+        })
+    }
+
+    /// The key that the kit's certificate is for.
+    fn key(&self, context: &Context<'_>, given: &Given) -> Result<PrivateKey, Failure> {
+        let contents = self.kit.contents();
+        let wanted = contents.leaf().public_key();
+        match (self.evidence(), given) {
+            (Evidence::Passphrase, Given { passphrase: Some(passphrase), .. }) => {
+                return self.kit.open(passphrase);
+            }
+            (Evidence::Nothing, _) | (Evidence::Fingerprint, Given { fingerprint: Some(_), .. }) => {}
+            (Evidence::Passphrase, _) => return Err(self.unbelieved("its passphrase")),
+            (Evidence::Fingerprint, _) => return Err(self.unbelieved("the fingerprint of its CA")),
+        }
+        if let Some(set) = &self.installed
+            && let Ok(key) = PrivateKey::from_pem(&set.key, "key.pem")
+            && key.public_key() == wanted
+        {
+            return Ok(key);
+        }
+        if let Some(directory) = StateDirectory::open_requests(&context.state)? {
+            for generation in request_generations(&directory, &contents.name)? {
+                let path = request_folder(&contents.name).join(format!("gen-{generation:04}/key.pem"));
+                let key = read_key(&context.state, &path)?;
+                if key.public_key() == wanted {
+                    return Ok(key);
+                }
+            }
+        }
+        Err(Failure::new("joining", format!("the kit of {}", contents.name))
+            .expected(format!("the key that it is for on this machine ({})", wanted.fingerprint()))
+            .found(format!("none in {}", context.state.join(request_folder(&contents.name)).display()))
+            .hint(format!(
+                "kitcert join on the machine where kitcert request {0} was typed, or: kitcert request {0}",
+                contents.name
+            )))
+    }
+
+    fn unbelieved(&self, what: &str) -> Failure {
+        Failure::new("joining", format!("the kit of {}", self.kit.contents().name))
+            .expected(what)
+            .found("nothing")
+            .exit(crate::model::ExitCode::Usage)
+    }
+
+    /// Whether the tool has files already that may work: ours, or others that its config names
+    /// together with a daemon.
+    fn has_earlier_set(&self) -> Result<bool, Failure> {
+        if self.installed.is_some() {
+            return Ok(true);
+        }
+        let Some(config) = &self.place.config else { return Ok(false) };
+        let Some(file) = read_if_present(&config.path, LARGEST_PEM)? else { return Ok(false) };
+        let Ok(said) = ClientConfig::parse(&file.bytes, &config.path) else { return Ok(false) };
+        let is_there = |path| exists(&config.resolve(said.file_of(path)));
+        Ok(said.buildkit_host.is_some()
+            && [TlsPath::Authority, TlsPath::Certificate, TlsPath::Key].into_iter().all(is_there))
+    }
+
+    fn to_install(&self, trust: &TrustBundle, key: &PrivateKey, request: &JoinRequest) -> ClientToInstall {
+        let contents = self.kit.contents();
+        let certificate: String = contents.chain.iter().map(Certificate::to_pem).collect();
+        let key = zeroize::Zeroizing::new(key.expose_pem().as_bytes().to_vec());
+        ClientToInstall {
+            name: contents.name.clone(),
+            endpoint: contents.endpoint.clone(),
+            tool: self.tool,
+            config: request.config.clone(),
+            enable_tls: request.enable_tls,
+            set: FileSet {
+                authority: trust.to_pem().into_bytes(),
+                certificate: certificate.into_bytes(),
+                key,
+            },
+            daemon: None,
+        }
+    }
+
+    /// What the tool would do by itself, as far as it has a config.
+    fn verification(&self, request: &JoinRequest) -> VerifyRequest {
+        let deadline = request.deadline;
+        if self.tool.has_config() {
+            let config = ConfigChoice { tool: Some(self.tool), path: request.config.clone() };
+            let credentials = Credentials::Automatic;
+            return VerifyRequest { target: Target::Configured, credentials, config, deadline };
+        }
+        VerifyRequest {
+            target: Target::Endpoint(self.kit.contents().endpoint.clone()),
+            credentials: Credentials::Directory(self.place.folder.clone()),
+            config: ConfigChoice::default(),
+            deadline,
+        }
+    }
+}

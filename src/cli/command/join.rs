@@ -1,0 +1,147 @@
+//! `kitcert join`
+
+use std::path::Path;
+
+use super::{Session, UNWATCHED, plan_view, verify};
+use crate::apply::{self, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
+use crate::cli::kit_arguments::JoinArguments;
+use crate::cli::report::{Changed, Report, Tone};
+use crate::layout::{EnableTls, use_command};
+use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::pki::Passphrase;
+use crate::pki::kit::LARGEST_KIT;
+use crate::plan::Evidence;
+use crate::store::{read, read_standard_input};
+
+pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
+    let context = session.context("join", Some(asked.change), UNWATCHED)?;
+    let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
+    let request = JoinRequest {
+        tool: asked.tool,
+        config,
+        enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
+        replacing: if asked.unproven { Replacing::Always } else { Replacing::OnlyByProven },
+        deadline: asked.timeout,
+    };
+    let bytes = if asked.kit == Path::new("-") {
+        read_standard_input(LARGEST_KIT)?
+    } else {
+        read(&asked.kit, LARGEST_KIT)?.bytes
+    };
+    let received = apply::receive(&context, &bytes, &asked.kit.display().to_string(), &request)?;
+    let given = evidence(&mut session, asked, &received)?;
+    let contents = received.kit().contents().clone();
+    let tool = received.tool();
+    let joined = received.join(&context, &given, &request)?;
+    let report = Report::new("join")
+        .target(contents.endpoint.to_string())
+        .detail("name", contents.name.as_str())
+        .detail("tool", tool.as_str())
+        .detail("placing", placing_word(joined.placing));
+    if context.mode == Mode::DryRun {
+        return Ok(plan_view::show(report, &joined.plan));
+    }
+    let asked_of = contents.contact.to_string();
+    Ok(show(report, &session, joined, &asked_of))
+}
+
+fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) -> Report {
+    let Joined { plan, place, placing, proof, receipt } = joined;
+    let mut report = report.detail("plan", plan.summary()).changed(match placing {
+        Placing::Placed => Changed::Yes,
+        Placing::Unchanged | Placing::Withheld | Placing::Planned => Changed::No,
+    });
+    let installed = format!("{}/{{ca,cert,key}}.pem", place.folder.display());
+    let mut rows = match placing {
+        Placing::Placed => vec![row("installed", installed, "key 0600")],
+        Placing::Unchanged => vec![row("installed", installed, "already, nothing changed")],
+        Placing::Withheld | Placing::Planned => {
+            vec![row("kept", place.folder.display().to_string(), "what was there before; nothing changed")]
+        }
+    };
+    if let (Some(config), true) = (&place.config, placing != Placing::Withheld) {
+        let edited = if plan.config.is_some() { "edited" } else { "unchanged" };
+        rows.push(row("config", config.path.display().to_string(), edited));
+    }
+    report = report.table(rows);
+    if let Some(receipt) = &receipt {
+        report = report
+            .detail("receipt", receipt.to_string())
+            .line(format!("receipt, for {contact}:"))
+            .line(format!("  {receipt}"));
+    }
+    let Some(proof) = proof else { return report };
+    let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
+    let is_proven = Finding::gravest(&proof.findings) < Severity::Error;
+    report = verify::show(report, session.global, proof).exit(exit);
+    match (placing, endpoint) {
+        (Placing::Withheld, _) => {
+            report.toned(Tone::Bad, "not joined: what was there stays; --unproven replaces it all the same")
+        }
+        (_, Some(endpoint)) if is_proven => report.line(format!("next: {}", use_command(&place, &endpoint))),
+        _ => report.toned(Tone::Bad, "joined, and not proven yet; when that is mended: kitcert verify"),
+    }
+}
+
+fn row(what: &str, path: String, note: &str) -> (Tone, Vec<String>) {
+    (Tone::Plain, vec![what.to_owned(), path, note.to_owned()])
+}
+
+fn placing_word(placing: Placing) -> &'static str {
+    match placing {
+        Placing::Placed => "placed",
+        Placing::Unchanged => "unchanged",
+        Placing::Withheld => "withheld",
+        Placing::Planned => "planned",
+    }
+}
+
+/// What has to be shown for the kit, from the command line, a file, or the person at the terminal.
+fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Received) -> Result<Given, Failure> {
+    let contents = received.kit().contents();
+    let mut given = Given { fingerprint: asked.fingerprint.clone(), passphrase: None };
+    let file = asked.kit.display();
+    match received.evidence() {
+        Evidence::Fingerprint if given.fingerprint.is_none() => {
+            let question = format!(
+                "this kit lets {} use {}\nthe CA's fingerprint, as {} told you (twelve words, or at least 32 hex digits): ",
+                contents.name, contents.endpoint, contents.contact
+            );
+            let answer = session.console.ask(&question).ok_or_else(|| {
+                missing("the fingerprint of its CA, as its sender told you by another way", received)
+                    .hint(format!("kitcert join {file} --fingerprint \"WORDS\""))
+            })?;
+            given.fingerprint = Some(answer.parse()?);
+        }
+        Evidence::Passphrase => {
+            let words = match &asked.passphrase_file {
+                Some(path) if path == Path::new("-") => text_of(&read_standard_input(LARGEST_PASSPHRASE)?),
+                Some(path) => text_of(&read(path, LARGEST_PASSPHRASE)?.bytes),
+                None => session.console.ask_secret(&format!(
+                    "this kit lets {} use {}\npassphrase, as {} told you: ",
+                    contents.name, contents.endpoint, contents.contact
+                )),
+            };
+            let words = words.ok_or_else(|| {
+                missing("its passphrase", received)
+                    .hint(format!("kitcert join {file} --passphrase-file FILE"))
+            })?;
+            given.passphrase = Some(Passphrase::typed(&words)?);
+        }
+        Evidence::Fingerprint | Evidence::Nothing => {}
+    }
+    Ok(given)
+}
+
+fn text_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<String>> {
+    std::str::from_utf8(bytes).ok().map(|text| zeroize::Zeroizing::new(text.to_owned()))
+}
+
+fn missing(what: &str, received: &Received) -> Failure {
+    Failure::new("joining", format!("the kit of {}", received.kit().contents().name))
+        .expected(what)
+        .found("nobody to ask")
+        .exit(ExitCode::Usage)
+}
+
+const LARGEST_PASSPHRASE: usize = 1024;

@@ -1,0 +1,114 @@
+//! `join`: whether a kit may be joined here, and what has to be shown for it.
+
+use crate::model::{Failure, IdentityName, SubjectAltName, Timestamp};
+use crate::pki::{Certificate, Kit, KitContents, TrustBundle};
+
+/// What a client's tool uses already.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The client's certificate.
+    pub leaf: Certificate,
+    /// The CAs that it trusts.
+    pub trust: TrustBundle,
+}
+
+/// How a kit stands to what is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KitStanding {
+    /// It is installed already.
+    Installed,
+    /// It renews what is installed: a CA that is trusted here signed it for the same client.
+    Renewal,
+    /// Nobody here knows its CA, or not for this client.
+    New,
+}
+
+/// What has to be shown before a kit is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nothing: a CA that is trusted already vouches for it.
+    Nothing,
+    /// The fingerprint of its CA, as the admin told it by another way.
+    Fingerprint,
+    /// The passphrase that seals it and its key.
+    Passphrase,
+}
+
+impl KitStanding {
+    /// What has to be shown.
+    #[must_use]
+    pub fn evidence(self, kit: &Kit) -> Evidence {
+        match self {
+            KitStanding::Installed => Evidence::Nothing,
+            _ if kit.has_key() => Evidence::Passphrase,
+            KitStanding::Renewal => Evidence::Nothing,
+            KitStanding::New => Evidence::Fingerprint,
+        }
+    }
+}
+
+/// Decides how a kit stands, and refuses one that must not be joined.
+///
+/// # Errors
+/// A certificate of another client than the kit says, a kit that is past its date or from a time
+/// to come, and one that is older than what is installed. A kit that is installed already is
+/// taken at any time.
+pub fn kit_standing(
+    kit: &Kit,
+    installed: Option<&Membership>,
+    now: Timestamp,
+) -> Result<KitStanding, Failure> {
+    let contents = kit.contents();
+    let leaf = contents.leaf();
+    let name = SubjectAltName::Dns(contents.name.client_dns_name());
+    if leaf.usable_names() != [name.clone()] {
+        return Err(failure(&contents.name)
+            .expected(format!("a certificate for {name}"))
+            .found(format!("one of {}", leaf.subject()))
+            .hint(ask_for_another(contents)));
+    }
+    let own = installed
+        .filter(|own| own.leaf.usable_names() == leaf.usable_names() && kit.is_of_trusted(&own.trust));
+    if own.is_some_and(|own| own.leaf == *leaf) {
+        return Ok(KitStanding::Installed);
+    }
+    if now > contents.join_before {
+        return Err(failure(&contents.name)
+            .expected(format!("a kit that may be joined now, {now}"))
+            .found(format!("one that was to be joined before {}", contents.join_before))
+            .hint(ask_for_another(contents)));
+    }
+    if leaf.validity().not_before > now {
+        return Err(failure(&contents.name)
+            .expected(format!("a certificate that is valid now, {now}"))
+            .found(format!("one that is valid from {} (is this clock right?)", leaf.validity().not_before)));
+    }
+    match own {
+        None => Ok(KitStanding::New),
+        Some(own) if is_older(leaf, &own.leaf) => Err(failure(&contents.name)
+            .expected(format!(
+                "a kit that is newer than what is installed ({}, from {})",
+                own.leaf.serial(),
+                own.leaf.validity().not_before
+            ))
+            .found(format!("an older one ({}, from {})", leaf.serial(), leaf.validity().not_before))
+            .hint("kitcert verify   # what is installed is the newer")),
+        Some(_) => Ok(KitStanding::Renewal),
+    }
+}
+
+/// A certificate that was issued within an hour of its CA begins with the CA, so that the end
+/// tells where the beginning does not.
+fn is_older(one: &Certificate, other: &Certificate) -> bool {
+    let dates =
+        |certificate: &Certificate| (certificate.validity().not_before, certificate.validity().not_after);
+    dates(one) < dates(other)
+}
+
+fn failure(name: &IdentityName) -> Failure {
+    Failure::new("joining", format!("the kit of {name}"))
+}
+
+fn ask_for_another(contents: &KitContents) -> String {
+    format!("ask {} for a new kit", contents.contact)
+}
