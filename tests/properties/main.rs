@@ -5,6 +5,7 @@ mod bad_input;
 mod bundles;
 mod chains;
 mod chains_by_hand;
+mod client_traps;
 mod daemon;
 mod entities;
 mod hosts;

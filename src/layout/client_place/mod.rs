@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::SetFile;
 use super::client_config::{ClientConfig, DaemonFiles, TlsPath};
@@ -243,10 +243,22 @@ impl ConfigPlace {
     }
 
     /// The file that a value of this config names, as the tool finds it: a relative path begins in
-    /// the tool's own directory, and neither `~` nor `$HOME` mean anything.
+    /// the tool's own directory, and neither `~` nor `$HOME` mean anything. In such a path `..` takes
+    /// the name before it away, be that a link or not (Go's filepath.Join).
     #[must_use]
     pub fn resolve(&self, value: &str) -> PathBuf {
-        self.directory.join(value).components().collect()
+        let joined = self.directory.join(value);
+        if value.starts_with('/') {
+            return joined.components().collect();
+        }
+        let mut resolved = PathBuf::new();
+        for component in joined.components() {
+            match component {
+                Component::ParentDir => drop(resolved.pop()),
+                component => resolved.push(component),
+            }
+        }
+        resolved
     }
 }
 

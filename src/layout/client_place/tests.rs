@@ -158,3 +158,95 @@ fn a_loopback_host_is_a_warning_for_tools_that_would_start_their_own() {
     assert_eq!(rules(ClientTool::Earthly, &remote), []);
     assert_eq!(rules(ClientTool::Buildctl, &local), []);
 }
+
+/// One row: the tool, its variables, `--config`, what is there, then the config that is read, a
+/// value of it, and the file that the tool opens for that value. Read from earthly's config.go,
+/// before.go and earthlydir.go, and from EarthBuild's env.go.
+type Row = (
+    ClientTool,
+    &'static [(&'static str, &'static str)],
+    Option<&'static str>,
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const LY: &str = "/home/ana/.earthly/config.yml";
+const TH: &str = "/home/ana/.earth/config.yml";
+const OLD_LY: &str = "/home/ana/.earthly/config.yaml";
+const OLD_TH: &str = "/home/ana/.earth/config.yaml";
+
+#[rustfmt::skip]
+const ROWS: &[Row] = {
+    use ClientTool::{Earthbuild as B, Earthly as E};
+    &[
+        (E, &[], None, &[], LY, "./certs/ca_cert.pem", "/home/ana/.earthly/certs/ca_cert.pem"),
+        (E, &[], None, &[LY], LY, "certs/ca.pem", "/home/ana/.earthly/certs/ca.pem"),
+        (E, &[], None, &[OLD_LY], OLD_LY, "./certs/ca.pem", "/home/ana/.earthly/certs/ca.pem"),
+        (E, &[], None, &[LY, OLD_LY], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[], None, &[TH], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[], None, &[OLD_TH], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[], None, &[LY], LY, "/etc/ca.pem", "/etc/ca.pem"),
+        (E, &[], None, &[LY], LY, "/etc/./tls/ca.pem", "/etc/tls/ca.pem"),
+        (E, &[], None, &[LY], LY, "~/ca.pem", "/home/ana/.earthly/~/ca.pem"),
+        (E, &[], None, &[LY], LY, "$HOME/ca.pem", "/home/ana/.earthly/$HOME/ca.pem"),
+        (E, &[], None, &[LY], LY, "${HOME}/ca.pem", "/home/ana/.earthly/${HOME}/ca.pem"),
+        (E, &[], None, &[LY], LY, "C:\\ca.pem", "/home/ana/.earthly/C:\\ca.pem"),
+        (E, &[], None, &[LY], LY, "", "/home/ana/.earthly"),
+        (E, &[], None, &[LY], LY, ".", "/home/ana/.earthly"),
+        (E, &[], None, &[LY], LY, "a b/ca.pem", "/home/ana/.earthly/a b/ca.pem"),
+        (E, &[], None, &[LY], LY, "../tls/ca.pem", "/home/ana/tls/ca.pem"),
+        (E, &[], Some("/x/config.yml"), &[LY], "/x/config.yml", "certs/ca.pem", "/home/ana/.earthly/certs/ca.pem"),
+        (E, &[], Some("/x/config.yml"), &[OLD_LY], "/x/config.yml", "/x/ca.pem", "/x/ca.pem"),
+        (E, &[("EARTHLY_CONFIG", "/v.yml")], None, &[LY], "/v.yml", "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[("EARTHLY_CONFIG", "/v.yml")], Some("/x.yml"), &[], "/x.yml", "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[("EARTHLY_CONFIG", "")], None, &[LY], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[("EARTH_CONFIG", "/v.yml")], None, &[LY], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[("EARTHLY_INSTALLATION_NAME", "earthly-dev")], None, &[], "/home/ana/.earthly-dev/config.yml", "ca.pem", "/home/ana/.earthly-dev/ca.pem"),
+        (E, &[("EARTH_INSTALLATION_NAME", "other")], None, &[], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (E, &[("EARTHLY_INSTALLATION_NAME", "x"), ("EARTHLY_CONFIG", "/v.yml")], None, &[], "/v.yml", "ca.pem", "/home/ana/.x/ca.pem"),
+        (B, &[], None, &[], TH, "./certs/ca_cert.pem", "/home/ana/.earth/certs/ca_cert.pem"),
+        (B, &[], None, &[LY], TH, "ca.pem", "/home/ana/.earth/ca.pem"),
+        (B, &[], None, &[OLD_TH], OLD_TH, "ca.pem", "/home/ana/.earth/ca.pem"),
+        (B, &[], None, &[TH, OLD_TH], TH, "~/ca.pem", "/home/ana/.earth/~/ca.pem"),
+        (B, &[("EARTHLY_CONFIG", "/v.yml")], None, &[TH], "/v.yml", "ca.pem", "/home/ana/.earth/ca.pem"),
+        (B, &[("EARTHLY_CONFIG", "/v.yml"), ("EARTH_CONFIG", "/w.yml")], None, &[], "/w.yml", "ca.pem", "/home/ana/.earth/ca.pem"),
+        (B, &[("EARTH_CONFIG", ""), ("EARTHLY_CONFIG", "/v.yml")], None, &[], "/v.yml", "ca.pem", "/home/ana/.earth/ca.pem"),
+        (B, &[("EARTH_INSTALLATION_NAME", "e")], None, &[], "/home/ana/.e/config.yml", "ca.pem", "/home/ana/.e/ca.pem"),
+        (B, &[("EARTHLY_INSTALLATION_NAME", "earthly")], None, &[], LY, "ca.pem", "/home/ana/.earthly/ca.pem"),
+        (B, &[], Some("/x.yml"), &[TH], "/x.yml", "", "/home/ana/.earth"),
+    ]
+};
+
+#[test]
+fn each_value_leads_where_the_tool_looks() {
+    assert!(ROWS.len() >= 30);
+    for (tool, variables, config, there, read, value, resolved) in ROWS.iter().copied() {
+        let config = place(&Asked { tool, variables, config, there }).unwrap().config.unwrap();
+        let row = format!("{tool} {variables:?} {there:?} {value:?}");
+        assert_eq!(config.path, Path::new(read), "{row}");
+        assert_eq!(config.resolve(value), Path::new(resolved), "{row}");
+    }
+}
+
+#[test]
+fn the_two_files_of_the_tools_daemon_are_set_only_where_they_lead_nowhere() {
+    let remote = endpoint();
+    let local: Endpoint = "tcp://127.0.0.1:8372".parse().unwrap();
+    let config = plain(ClientTool::Earthly).config.unwrap();
+    let empty = ClientConfig::default();
+    let nothing = |_: &Path| false;
+    let one = |path: &Path| path.ends_with("buildkit_cert.pem");
+    let everything = |_: &Path| true;
+    let certificate = |daemon, endpoint, exists: &dyn Fn(&Path) -> bool| {
+        config.daemon_files(&empty, daemon, endpoint, exists).map(|files| files.certificate)
+    };
+    let own = Some("./certs/cert.pem".to_owned());
+    assert_eq!(certificate(DaemonSet::Elsewhere, &remote, &nothing), own);
+    assert_eq!(certificate(DaemonSet::Elsewhere, &remote, &one), own, "one alone is none");
+    assert_eq!(certificate(DaemonSet::Elsewhere, &remote, &everything), None);
+    assert_eq!(certificate(DaemonSet::Elsewhere, &local, &nothing), None, "a client's will not do there");
+    let placed = Some("./certs/daemon_cert.pem".to_owned());
+    assert_eq!(certificate(DaemonSet::Placed, &local, &everything), placed);
+}
