@@ -8,8 +8,7 @@ use crate::env::Environment;
 use crate::layout::{FileFacts, judge};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, Finding, Role, Rule, Severity};
-use crate::pki::TrustBundle;
-use crate::pki::{Certificate, lint};
+use crate::pki::{Certificate, Receipt, TrustBundle, lint};
 use crate::probe::{self, Asked, Dial, Outcome};
 use crate::store::{read, read_standard_input};
 
@@ -30,6 +29,9 @@ pub struct Inspected {
 /// It cannot be read.
 pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
     let file = read(path, LARGEST_INSPECTED)?;
+    if let Some(receipt) = receipt_in(&file.bytes) {
+        return inspect_receipt(context, &receipt);
+    }
     let facts = FileFacts { path, mode: Some(file.mode) };
     Ok(of(judge(&file.bytes, &facts, context.environment.now())))
 }
@@ -38,10 +40,45 @@ pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Fai
 ///
 /// # Errors
 /// It cannot be read.
-pub fn inspect_standard_input(environment: &Environment) -> Result<Inspected, Failure> {
+pub fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failure> {
     let bytes = read_standard_input(LARGEST_PEM)?;
+    if let Some(receipt) = receipt_in(&bytes) {
+        return inspect_receipt(context, &receipt);
+    }
     let facts = FileFacts { path: Path::new("-"), mode: None };
-    Ok(of(judge(&bytes, &facts, environment.now())))
+    Ok(of(judge(&bytes, &facts, context.environment.now())))
+}
+
+fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Checks a receipt against the certificate of this state that it is for.
+///
+/// # Errors
+/// No state to look in, and one that cannot be read.
+pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
+    let directory = context.open()?.ok_or_else(|| context.no_state())?;
+    let place = Path::new("issued").join(format!("{}.pem", receipt.serial()));
+    let subject = directory.path().join(&place).display().to_string();
+    let certificate = match directory.read(&place, LARGEST_PEM)? {
+        Some(file) => Certificate::chain_from_pem(&file.bytes, &subject)?.into_iter().next(),
+        None => None,
+    };
+    let finding = Finding::new(Rule::ReceiptSignature, Severity::Error, format!("client {}", receipt.name()));
+    let finding = match &certificate {
+        None => Some(finding.expected(subject).found("no such certificate of this state")),
+        Some(certificate) if !receipt.is_for(certificate) => Some(
+            finding.expected("a signature by the key of that certificate").found("one that does not hold"),
+        ),
+        Some(_) => None,
+    };
+    let mut facts = vec![("client".to_owned(), receipt.name().to_string())];
+    facts.push(("serial".to_owned(), receipt.serial().to_owned()));
+    if finding.is_none() {
+        facts.push(("says".to_owned(), format!("{} has this certificate and its key", receipt.name())));
+    }
+    Ok(Inspected { kind: "receipt".to_owned(), facts, findings: finding.into_iter().collect() })
 }
 
 fn of(judgement: crate::layout::Judgement) -> Inspected {

@@ -26,7 +26,7 @@ pub use configured::ConfigChoice;
 pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
-pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_standard_input};
+pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
 pub use install::install_daemon;
 pub use install_client::{
     ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,

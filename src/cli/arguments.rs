@@ -90,7 +90,7 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Show what exists, when it ends, and what is not proven
     Status(StatusArguments),
-    /// Read and judge certificates, keys, bundles, requests, configs, or a live endpoint
+    /// Read and judge certificates, keys, bundles, requests, kits, configs, or a live endpoint
     Inspect(InspectArguments),
     /// Show the whole story on this machine, in a throw-away directory
     Demo(DemoArguments),
@@ -324,7 +324,7 @@ pub struct StatusArguments {
 /// `kitcert inspect`
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// Files, - for standard input, or tcp://host:port
+    /// Files, - for standard input, tcp://host:port, or a receipt of kitcert join
     #[arg(value_name = "PATH|URL", required = true)]
     pub subjects: Vec<PathBuf>,
 }

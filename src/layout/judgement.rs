@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::client_config::ClientConfig;
 use super::inventory::Inventory;
+use super::kit_judgement;
 use crate::model::{ExtendedKeyUsage, Finding, Role, Rule, Severity, Timestamp};
 use crate::pki::{Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, TrustBundle, lint};
 
@@ -39,6 +40,8 @@ pub enum Kind {
     Key,
     /// A PKCS#10 request.
     Request,
+    /// A kit.
+    Kit,
     /// Earthly's config.yml.
     ClientConfig,
     /// kitcert.yaml.
@@ -54,6 +57,7 @@ impl fmt::Display for Kind {
             Kind::Bundle => "CA bundle",
             Kind::Key => "private key",
             Kind::Request => "certificate request",
+            Kind::Kit => "kit",
             Kind::ClientConfig => "client config",
             Kind::Inventory => "kitcert.yaml",
             Kind::Unknown => "unknown",
@@ -65,6 +69,9 @@ impl fmt::Display for Kind {
 /// it: only its kind and its public half are told.
 #[must_use]
 pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
+    if kit_judgement::is_kit(bytes) {
+        return kit_judgement::judge(bytes, file, now);
+    }
     let labels: Vec<String> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
     let has = |part: &str| labels.iter().any(|label| label.contains(part));
     if has("CERTIFICATE REQUEST") {
@@ -87,7 +94,7 @@ pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
         (false, None) => "neither".to_owned(),
     };
     let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
-        .expected("certificates, a key or a request in PEM, or a .yml file")
+        .expected("certificates, a key or a request in PEM, a kit, a receipt, or a .yml file")
         .found(found);
     Judgement { kind: Kind::Unknown, facts: Vec::new(), findings: vec![finding] }
 }

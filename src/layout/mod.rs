@@ -14,6 +14,7 @@ mod daemon_layout;
 mod find_tool;
 mod inventory;
 mod judgement;
+mod kit_judgement;
 mod start_command;
 pub mod state_place;
 mod yaml;

@@ -137,6 +137,12 @@ rules! {
     KeyFormat = "key-format",
     /// A request's own signature is right.
     RequestSignature = "request-signature",
+    /// A kit is whole, and signed by a CA that it names.
+    KitRefused = "kit-refused",
+    /// A kit may still be joined.
+    KitPastDate = "kit-past-date",
+    /// A receipt is by the key of the certificate that it names.
+    ReceiptSignature = "receipt-signature",
     /// A configuration is one that its tool accepts.
     ConfigBroken = "config-broken",
     /// TLS is on in the client's configuration.

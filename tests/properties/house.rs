@@ -130,7 +130,7 @@ fn each_dangerous_thing_is_done_in_one_place() {
 }
 
 #[test]
-fn keys_are_let_out_in_five_places() {
+fn keys_are_let_out_in_six_places() {
     let doors = [".expose_pem(", ".expose_der(", ".expose_pkcs8("];
     let count = |source: &Source| {
         let calls: usize = doors.iter().map(|door| source.text.matches(door).count()).sum();
@@ -139,6 +139,7 @@ fn keys_are_let_out_in_five_places() {
     let mut found: Vec<_> = sources().iter().filter_map(count).collect();
     found.sort();
     let places = [
+        "apply/join.rs 1",
         "apply/state_change.rs 1",
         "pki/encrypted_key.rs 1",
         "pki/private_key.rs 1",

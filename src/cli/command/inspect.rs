@@ -7,6 +7,7 @@ use crate::apply::{self, Inspected};
 use crate::cli::arguments::InspectArguments;
 use crate::cli::report::{Report, Tone, tone_of};
 use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::pki::Receipt;
 
 pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
     let now = session.environment.now();
@@ -33,13 +34,13 @@ pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Repo
 
 fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> {
     let endpoint = subject.to_str().filter(|text| text.contains("://"));
-    match endpoint {
-        Some(endpoint) => apply::inspect_endpoint(session.environment, &endpoint.parse()?),
-        None if subject == Path::new("-") => apply::inspect_standard_input(session.environment),
-        None => {
-            let context = session.context("inspect", None, UNWATCHED)?;
-            apply::inspect_file(&context, &session.environment.absolute(subject)?)
-        }
+    let context = session.context("inspect", None, UNWATCHED)?;
+    let receipt = subject.to_str().and_then(|text| text.parse::<Receipt>().ok());
+    match (endpoint, receipt) {
+        (Some(endpoint), _) => apply::inspect_endpoint(session.environment, &endpoint.parse()?),
+        (_, Some(receipt)) => apply::inspect_receipt(&context, &receipt),
+        _ if subject == Path::new("-") => apply::inspect_standard_input(&context),
+        _ => apply::inspect_file(&context, &session.environment.absolute(subject)?),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Session, UNWATCHED, plan_view, verify};
+use super::verify::{self, Detail};
+use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
 use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
@@ -71,15 +72,23 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) ->
             .line(format!("  {receipt}"));
     }
     let Some(proof) = proof else { return report };
+    let target = proof.target.clone();
     let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
     let is_proven = Finding::gravest(&proof.findings) < Severity::Error;
-    report = verify::show(report, session.global, proof).exit(exit);
+    let detail = if session.global.verbose { Detail::Everything } else { Detail::Faults };
+    report = verify::show(report, session.global, detail, proof).exit(exit);
     match (placing, endpoint) {
         (Placing::Withheld, _) => {
             report.toned(Tone::Bad, "not joined: what was there stays; --unproven replaces it all the same")
         }
         (_, Some(endpoint)) if is_proven => report.line(format!("next: {}", use_command(&place, &endpoint))),
-        _ => report.toned(Tone::Bad, "joined, and not proven yet; when that is mended: kitcert verify"),
+        _ => {
+            let again = match &place.config {
+                Some(_) => format!("kitcert verify --for {}", place.tool),
+                None => format!("kitcert verify {target} --tlsdir {}", place.folder.display()),
+            };
+            report.toned(Tone::Bad, format!("joined, and not proven yet; when that is mended: {again}"))
+        }
     }
 }
 

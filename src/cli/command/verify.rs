@@ -26,9 +26,19 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
         };
         let proof = apply::verify(&context, &request)?;
         exits.push(Finding::exit_code(&proof.findings, asked.fail_on_severity()));
-        report = show(report, session.global, proof);
+        let detail = if session.global.quiet { Detail::Faults } else { Detail::Everything };
+        report = show(report, session.global, detail, proof);
     }
     Ok(report.exit(ExitCode::of_all(exits)))
+}
+
+/// How much of a proof is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What passed too.
+    Everything,
+    /// What needs attention.
+    Faults,
 }
 
 fn target_of(text: &str) -> Result<Target, Failure> {
@@ -63,9 +73,9 @@ fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credent
 }
 
 /// The findings, worst last, and the verdict as the last line.
-pub(super) fn show(report: Report, global: &GlobalOptions, proof: Proof) -> Report {
+pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof: Proof) -> Report {
     let mut shown: Vec<&Finding> =
-        proof.findings.iter().filter(|finding| is_shown(finding, global)).collect();
+        proof.findings.iter().filter(|finding| is_shown(finding, detail)).collect();
     shown.sort_by_key(|finding| finding.severity);
     let rows = shown.iter().map(|finding| (tone_of(finding.severity), row(finding))).collect();
     let gravest = Finding::gravest(&proof.findings);
@@ -113,8 +123,8 @@ fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
     mismatch.or_else(|| errors.next_back()).or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
 }
 
-fn is_shown(finding: &Finding, global: &GlobalOptions) -> bool {
-    !global.quiet || finding.severity >= Severity::Warning
+fn is_shown(finding: &Finding, detail: Detail) -> bool {
+    detail == Detail::Everything || finding.severity >= Severity::Warning
 }
 
 /// `CRITICAL  anonymous  expected refused, found Info answered`
