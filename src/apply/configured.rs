@@ -77,15 +77,16 @@ pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result
         return Ok(Configured::default());
     };
     let config = read_config(&place)?;
-    let mut configured = ClientSituation {
+    let defaults = ClientConfig::default();
+    let situation = ClientSituation {
         tool: chosen.tool,
         place: &place,
-        config: config.as_ref().unwrap_or(&ClientConfig::default()),
+        config: config.as_ref().unwrap_or(&defaults),
         environment: context.environment,
         home: &home,
         exists: &exists,
-    }
-    .read(context.environment.now())?;
+    };
+    let mut configured = OnDisk(situation).read(context.environment.now())?;
     configured.findings.extend(chosen.findings);
     if choice.tool.is_some() && config.is_none() {
         configured.findings.extend(tools.elsewhere(chosen.tool)?);
@@ -240,18 +241,21 @@ impl Tools<'_> {
     }
 }
 
-impl ClientSituation<'_> {
+/// A situation with the files that it leads to.
+struct OnDisk<'a>(ClientSituation<'a>);
+
+impl OnDisk<'_> {
     /// Everything that the tool would read.
     fn read(&self, now: Timestamp) -> Result<Configured, Failure> {
-        let files = self.client_files();
+        let files = self.0.client_files();
         let files = files.map(|[authority, certificate, key]| ClientFiles { authority, certificate, key });
         let mut configured = Configured {
-            host: self.host(),
+            host: self.0.host(),
             files,
-            findings: self.host_findings(),
-            file_findings: self.file_findings(),
+            findings: self.0.host_findings(),
+            file_findings: self.0.file_findings(),
         };
-        let Some(endpoint) = configured.endpoint().filter(|_| self.config.uses_tls()) else {
+        let Some(endpoint) = configured.endpoint().filter(|_| self.0.config.uses_tls()) else {
             return Ok(configured);
         };
         configured.file_findings.extend(self.authority_key_finding());
@@ -266,15 +270,16 @@ impl ClientSituation<'_> {
 
     /// A CA's key at the client: `bootstrap` would issue with it, and so could a thief.
     fn authority_key_finding(&self) -> Option<Finding> {
-        let path = self.resolved(TlsPath::AuthorityKey);
-        if !self.is_there(TlsPath::AuthorityKey) {
+        let path = self.0.resolved(TlsPath::AuthorityKey);
+        if !self.0.is_there(TlsPath::AuthorityKey) {
             return None;
         }
         let finding = Finding::new(Rule::AuthorityKeyAtClient, Severity::Warning, path.display());
         let finding = finding
             .expected("no CA's key at a client")
             .fix(format!("move {} to the machine that issues certificates", path.display()));
-        let breaks = format!("`{} bootstrap` fails: it reads RSA keys in PKCS#1 alone", self.tool.program());
+        let breaks =
+            format!("`{} bootstrap` fails: it reads RSA keys in PKCS#1 alone", self.0.tool.program());
         let key = self.key_at(TlsPath::AuthorityKey);
         let trust = self.bytes_of(TlsPath::Authority);
         let trust = trust.and_then(|bytes| TrustBundle::from_pem(&bytes, "tlsca").ok()).unwrap_or_default();
@@ -282,7 +287,7 @@ impl ClientSituation<'_> {
             trust.certificates().iter().any(|certificate| certificate.public_key() == key.public_key())
         });
         let is_readable = key.as_ref().is_some_and(is_rsa_pkcs1);
-        let leafs = [TlsPath::Key, TlsPath::DaemonKey].into_iter().filter(|path| self.is_there(*path));
+        let leafs = [TlsPath::Key, TlsPath::DaemonKey].into_iter().filter(|path| self.0.is_there(*path));
         let leafs_are_readable =
             leafs.map(|path| self.key_at(path)).all(|key| key.as_ref().is_some_and(is_rsa_pkcs1));
         match (is_of_authority, is_readable && leafs_are_readable) {
@@ -306,7 +311,7 @@ impl ClientSituation<'_> {
         let parsed = || {
             let chain = self.bytes_of(TlsPath::DaemonCertificate)?;
             let chain = Certificate::chain_from_pem(&chain, "buildkitd_tlscert").ok()?;
-            let trust = TrustBundle::from_pem(&*self.bytes_of(TlsPath::Authority)?, "tlsca").ok()?;
+            let trust = TrustBundle::from_pem(&self.bytes_of(TlsPath::Authority)?, "tlsca").ok()?;
             Some((chain, trust, self.key_at(TlsPath::DaemonKey)?))
         };
         parsed().is_some_and(|(chain, trust, key)| {
@@ -321,7 +326,7 @@ impl ClientSituation<'_> {
     }
 
     fn bytes_of(&self, path: TlsPath) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        Some(read_if_present(&self.resolved(path), LARGEST_PEM).ok()??.bytes)
+        Some(read_if_present(&self.0.resolved(path), LARGEST_PEM).ok()??.bytes)
     }
 }
 

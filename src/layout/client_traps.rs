@@ -250,3 +250,44 @@ pub fn is_on_path(environment: &Environment, program: &str, exists: &dyn Fn(&Pat
     let folders = environment.variable("PATH").unwrap_or_default().split(':');
     folders.filter(|folder| !folder.is_empty()).any(|folder| exists(&Path::new(folder).join(program)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::client_place;
+    use crate::model::Timestamp;
+
+    /// What is said of the files of a client of that host, where those below `certs` are there.
+    fn said_of_files(host: &str, there: &[&str]) -> Vec<Finding> {
+        let environment = Environment::made_up(Timestamp::from_unix(0), &[]);
+        let home = Path::new("/home/ana");
+        let certificates = home.join(".earthly/certs");
+        let exists = |path: &Path| there.iter().any(|name| certificates.join(name) == path);
+        let place = client_place(ClientTool::Earthly, &environment, home, None, None, &exists).unwrap();
+        let text = format!("global: {{buildkit_host: '{host}'}}");
+        let config = ClientConfig::parse(text.as_bytes(), Path::new("config.yml")).unwrap();
+        let place = &place.config.unwrap();
+        let tool = ClientTool::Earthly;
+        ClientSituation { tool, place, config: &config, environment: &environment, home, exists: &exists }
+            .file_findings()
+    }
+
+    const CLIENTS: [&str; 3] = ["ca_cert.pem", "earthly_cert.pem", "earthly_key.pem"];
+
+    #[test]
+    fn bootstrap_wants_five_files_or_a_cas_key_to_make_them_with() {
+        let remote = "tcp://builder.example.com:8372";
+        let found = said_of_files(remote, &CLIENTS);
+        assert_eq!(found[0].found, "no file for buildkitd_tlscert and buildkitd_tlskey");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        let fix = "buildkitd_tlscert: ./certs/earthly_cert.pem, buildkitd_tlskey: ./certs/earthly_key.pem";
+        assert_eq!(found[0].fix.as_deref(), Some(fix));
+        let five = [&CLIENTS[..], &["buildkit_cert.pem", "buildkit_key.pem"]].concat();
+        assert_eq!(said_of_files(remote, &five), []);
+        let with_authority = [&CLIENTS[..], &["ca_key.pem"]].concat();
+        assert_eq!(said_of_files(remote, &with_authority), []);
+        assert_eq!(said_of_files("tcp://localhost:8372", &with_authority).len(), 1);
+        assert_eq!(said_of_files(remote, &CLIENTS[..2])[0].severity, Severity::Error);
+        assert_eq!(said_of_files("docker-container://x", &[]), []);
+    }
+}
