@@ -211,6 +211,7 @@ fn issue(authority: &CertificateAuthority, key: &PrivateKey) -> Certificate {
 
 fn inventory(count: usize) -> Inventory {
     Inventory {
+        contact: None,
         authority: AuthorityPolicy {
             name: AuthorityName::default(),
             lifetime: Lifetime::days(3650),

@@ -13,6 +13,7 @@ mod house;
 mod init_and_issue;
 mod install_client;
 mod issuing;
+mod joining;
 mod killed;
 mod manual;
 mod modes;
