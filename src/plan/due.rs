@@ -33,6 +33,8 @@ pub enum IdentityState {
     Ok,
     /// It is on disk, and kitcert.yaml does not list it.
     NotListed,
+    /// It was renewed, and its kit waits in `kits/` to be handed over.
+    KitWaiting,
     /// No `verify` has shown yet that the daemon serves it.
     NotProven,
     /// Less than a third of its lifetime is left; for a CA, less than a new leaf would need.
@@ -60,6 +62,7 @@ impl fmt::Display for IdentityState {
         f.pad(match self {
             IdentityState::Ok => "ok",
             IdentityState::NotListed => "not listed",
+            IdentityState::KitWaiting => "kit waiting",
             IdentityState::NotProven => "not proven",
             IdentityState::Due => "due",
             IdentityState::HostsChanged => "hosts changed",
@@ -111,6 +114,8 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let is_listed = listed.binary_search(&name).is_ok();
         let state = identity_state(role, identity, validity, leaf, is_listed, now);
         let state = state.max(hosts_state(observation, role, name, leaf));
+        let waits = role == Role::Client && observation.waiting_kits.contains(name);
+        let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
         Some(row(kind, name.to_string(), Some(validity), issuer, state, now))
     });

@@ -1,7 +1,7 @@
 //! What a state directory holds, read into types.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::state::StateDirectory;
@@ -33,6 +33,8 @@ pub struct Observation {
     pub inventory_text: Vec<u8>,
     /// Its CAs, the youngest first.
     pub authorities: Vec<ObservedAuthority>,
+    /// The clients for whom a kit waits to be handed over.
+    pub waiting_kits: BTreeSet<IdentityName>,
     /// The daemons that have a folder.
     pub daemons: BTreeMap<IdentityName, ObservedIdentity>,
     /// The clients that have a folder.
@@ -96,6 +98,7 @@ pub fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observ
         inventory: Inventory::parse(&inventory_text, &inventory_path)?,
         inventory_text,
         authorities: authorities(directory)?,
+        waiting_kits: waiting_kits(directory)?,
         daemons: BTreeMap::new(),
         clients: BTreeMap::new(),
     };
@@ -138,6 +141,11 @@ fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Fai
     }
     authorities.sort_by_key(|authority| Reverse(authority.certificate.validity().not_before));
     Ok(authorities)
+}
+
+fn waiting_kits(directory: &StateDirectory) -> Result<BTreeSet<IdentityName>, Failure> {
+    let entries = directory.list(Path::new("kits"))?;
+    Ok(entries.iter().filter_map(|entry| entry.strip_suffix(".kit")?.parse().ok()).collect())
 }
 
 /// An identity of the state; None where it has no folder.

@@ -5,11 +5,14 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kitcert::apply::{self, Context, Mode};
+use kitcert::env::Environment;
 use kitcert::model::{KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use kitcert::pki::{
     AuthorityRequest, CertificateAuthority, CertificateRequest, Kit, KitContents, LeafRequest, Passphrase,
     PrivateKey,
 };
+use kitcert::plan::IssueClientsRequest;
 use serde_json::Value;
 
 use crate::daemon::Daemon;
@@ -232,9 +235,7 @@ struct Past {
 
 impl Past {
     fn new(developer: &Workspace) -> Past {
-        let now = Timestamp::from_unix(
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64,
-        );
+        let now = now();
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let validity =
             Validity { not_before: days_before(now, 30), not_after: now.plus(Lifetime::days(900)) };
@@ -269,6 +270,10 @@ impl Past {
     fn fingerprint(&self) -> String {
         self.authority.certificate().fingerprint().words()
     }
+}
+
+fn now() -> Timestamp {
+    Environment::of_process().now()
 }
 
 fn days_before(now: Timestamp, days: u32) -> Timestamp {
@@ -423,6 +428,41 @@ fn a_kit_names_the_daemon_that_was_meant_and_so_do_its_renewals() {
     std::fs::remove_file(admin.path("ana.kit")).unwrap();
     admin.run(issue).succeeded();
     assert!(admin.read("ana.kit").contains("endpoint: tcp://10.0.0.7:8372\n"));
+}
+
+#[test]
+fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
+    let machines = Machines::new();
+    let answer = machines.kit(&[]);
+    let later = now().plus(Lifetime::days(70));
+    let environment = Environment::made_up(later, &[("USER", "jo")]);
+    let context = Context {
+        environment: &environment,
+        state: machines.admin.path("state"),
+        command: "issue client",
+        mode: Mode::Apply,
+        progress: &|_| {},
+    };
+    let request = IssueClientsRequest {
+        names: vec!["ana".parse().unwrap()],
+        lifetime: None,
+        requested_key: None,
+        kit: None,
+        user: context.contact(),
+    };
+    let issued = apply::issue_clients(&context, &request).unwrap();
+    assert_eq!(issued.done.issued.len(), 1);
+    let kit = machines.admin.read("state/kits/ana.kit");
+    assert!(!kit.contains("PRIVATE KEY"), "{kit}");
+    let kit = Kit::from_text(kit.as_bytes(), "ana.kit").unwrap();
+    let former = Kit::from_text(machines.developer.read("ana.kit").as_bytes(), "ana.kit").unwrap();
+    assert!(kit.is_of(&fingerprint(&answer).parse().unwrap()).is_ok());
+    assert!(kit.contents().leaf().public_key() == former.contents().leaf().public_key());
+    assert_eq!(kit.contents().join_before, kit.contents().leaf().validity().not_after);
+    assert_eq!(kit.contents().endpoint, former.contents().endpoint);
+    let at = later.plus(Lifetime::days(1)).to_string();
+    let status = machines.admin.run(["status", "--at", &at]).succeeded();
+    assert!(status.out.contains("kit waiting"), "{}", status.out);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `kitcert status`
 
+use std::path::Path;
+
 use super::{Session, UNWATCHED};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
@@ -27,7 +29,7 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
             "an interrupted change waits; the next command that changes something finishes it",
         );
     }
-    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows)))
+    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows, &context.state)))
 }
 
 fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {
@@ -68,7 +70,7 @@ fn tone(state: IdentityState) -> Tone {
     }
 }
 
-fn last_line(rows: &[StatusRow]) -> String {
+fn last_line(rows: &[StatusRow], state: &Path) -> String {
     let states = [
         IdentityState::Expired,
         IdentityState::NotYetValid,
@@ -76,6 +78,7 @@ fn last_line(rows: &[StatusRow]) -> String {
         IdentityState::NotIssued,
         IdentityState::HostsChanged,
         IdentityState::NotProven,
+        IdentityState::KitWaiting,
     ];
     let count = |state: IdentityState| rows.iter().filter(|row| row.state == state).count();
     let counts: Vec<_> =
@@ -91,6 +94,9 @@ fn last_line(rows: &[StatusRow]) -> String {
     match (unissued, leaf(IdentityState::NotProven)) {
         (Some(row), _) => format!("{text}; next: kitcert issue {} {}", row.kind, row.name),
         (None, Some(row)) => format!("{text}; next: kitcert verify {}", row.name),
-        (None, None) => text,
+        (None, None) => match leaf(IdentityState::KitWaiting) {
+            Some(row) => format!("{text}; next: hand over {}/kits/{}.kit", state.display(), row.name),
+            None => text,
+        },
     }
 }
