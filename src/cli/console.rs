@@ -2,6 +2,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use rustix::io::Errno;
+use rustix::stdio::stdin;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// Where a command reads and writes.
@@ -73,9 +76,13 @@ impl Console {
         if !self.terminals.input {
             return None;
         }
+        // Before the question: whoever pastes at once is not shown either.
+        let unseen = Unseen::begin()?;
         self.notify(question);
-        let answer = rpassword::read_password().ok().map(Zeroizing::new);
-        answer.filter(|answer| !answer.is_empty())
+        let answer = unseen.read_line();
+        drop(unseen);
+        self.notify("\n");
+        answer.filter(|answer| !answer.trim().is_empty())
     }
 
     /// Asks a question and reads a line; None where nobody is there to answer.
@@ -89,3 +96,42 @@ impl Console {
         (read > 0).then(|| answer.trim().to_owned())
     }
 }
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Unseen {
+    before: Termios,
+}
+
+impl Unseen {
+    fn begin() -> Option<Unseen> {
+        let before = tcgetattr(stdin()).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Flush, &hidden).ok()?;
+        Some(Unseen { before })
+    }
+
+    /// Reads a line by octets, so that no buffer keeps a copy of it.
+    fn read_line(&self) -> Option<Zeroizing<String>> {
+        let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_SECRET));
+        let mut octet = Zeroizing::new([0; 1]);
+        while line.len() < LONGEST_SECRET {
+            match rustix::io::read(stdin(), octet.as_mut_slice()) {
+                Ok(1) if octet[0] != b'\n' => line.push(octet[0]),
+                Err(Errno::INTR) => {}
+                _ => break,
+            }
+        }
+        std::str::from_utf8(&line).ok().map(|text| Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        // There is nobody to tell when that fails.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// In octets: twenty times our own.
+const LONGEST_SECRET: usize = 1024;

@@ -4,6 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use kitcert::apply::{self, Context, Mode};
 use kitcert::env::Environment;
@@ -463,6 +464,43 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
     let at = later.plus(Lifetime::days(1)).to_string();
     let status = machines.admin.run(["status", "--at", &at]).succeeded();
     assert!(status.out.contains("kit waiting"), "{}", status.out);
+}
+
+/// `join` on a terminal, where somebody types an answer to a question.
+fn join_on_a_terminal(machines: &Machines, question: &str, answer: &str) -> Option<Said> {
+    let python = peers::program("python3", "what join asks on a terminal")?;
+    let mut starter = Command::new(python);
+    starter.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/terminal.py")).args([question, answer]);
+    let arguments = ["join", "ana.kit", "--for", "earthly", "--timeout", "2s"];
+    let command = machines.developer.command_under(starter, arguments);
+    Some(machines.developer.finish(command, ""))
+}
+
+#[test]
+fn on_a_terminal_join_asks_for_the_fingerprint() {
+    let machines = Machines::new();
+    let _daemon = machines.start_daemon();
+    let answer = machines.kit(&["--contact", "jo@example.com"]);
+    let question = "as jo@example.com told you (twelve words, or at least 32 hex digits): ";
+    let Some(said) = join_on_a_terminal(&machines, question, "one two three") else { return };
+    assert!(said.ended_with(2).out.contains("3 words"));
+    assert!(!machines.developer.path("home/.earthly").exists());
+    let said = join_on_a_terminal(&machines, question, fingerprint(&answer)).unwrap().succeeded();
+    assert!(said.out.contains("next: earthly +build"), "{}", said.out);
+}
+
+#[test]
+fn on_a_terminal_join_asks_for_the_passphrase_and_does_not_show_it() {
+    let machines = Machines::new();
+    let _daemon = machines.start_daemon();
+    let invited = machines.admin.run(["invite", "ana", "--format", "json"]).succeeded().json();
+    machines.developer.write("ana.kit", machines.admin.read("ana.kit"));
+    let words = invited["passphrase"].as_str().unwrap();
+    let Some(said) = join_on_a_terminal(&machines, "passphrase, as tester told you: ", words) else {
+        return;
+    };
+    assert!(!said.out.contains(words), "{}", said.out);
+    assert!(said.succeeded().out.contains("next: earthly +build"));
 }
 
 #[test]

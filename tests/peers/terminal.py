@@ -1,0 +1,36 @@
+"""Runs a program on a terminal of its own, and answers its question.
+
+    terminal.py QUESTION ANSWER PROGRAM [ARGUMENT...]
+
+Everything that the terminal showed goes to standard output; the exit code is the program's. The
+answer is typed when the last words of the question have been shown.
+"""
+
+import os
+import pty
+import sys
+
+
+def main():
+    question, answer, program = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3:]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(program[0], program)
+    shown, answered = b"", False
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # the program has closed its side
+            break
+        if not piece:
+            break
+        shown += piece
+        if not answered and question in shown:
+            os.write(terminal, answer + b"\n")
+            answered = True
+    _, status = os.waitpid(child, 0)
+    sys.stdout.buffer.write(shown)
+    sys.exit(os.waitstatus_to_exitcode(status) if answered else 99)
+
+
+main()
