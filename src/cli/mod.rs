@@ -64,7 +64,7 @@ pub fn run(
 fn with_state(text: String, state: Option<&Path>) -> String {
     let Some(state) = state else { return text };
     let named = format!("kitcert --state {} ", state.display());
-    ["next: ", "then: ", "try: ", "&& "].into_iter().fold(text, |text, before| {
+    ["next: ", "then: ", "here: ", "try: ", "&& "].into_iter().fold(text, |text, before| {
         let typed = format!("{before}kitcert ");
         text.replace(&typed, &format!("{before}{named}"))
             .replace(&format!("{named}--state "), "kitcert --state ")

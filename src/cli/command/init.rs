@@ -89,5 +89,7 @@ fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Stri
 
 fn not_proven(request: &InitRequest) -> String {
     let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
-    format!("not proven yet; next: {first}; then: kitcert verify {}", request.name)
+    let invite = request.clients.first().map(|name| format!("; then: kitcert invite {name}"));
+    let verify = format!("kitcert verify {}", request.name);
+    format!("not proven yet; next: {first}; then: {verify}{}", invite.unwrap_or_default())
 }

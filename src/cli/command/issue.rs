@@ -61,11 +61,13 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
     let waiting: Vec<_> = done.plan.waiting_kits().collect();
     let next = match done.issued.as_slice() {
         [one] if asked.csr.is_some() => {
-            format!("hand over {}/clients/{}/current", context.state.display(), one.name)
+            format!("next: kitcert issue client {0} --kit {0}.kit", one.name)
         }
         [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
-        [one] => format!("next: kitcert install client {}", one.name),
-        [first, ..] => format!("next: kitcert install client {}, and so on", first.name),
+        [one] => {
+            format!("next: kitcert invite {0}; or, to use it here: kitcert install client {0}", one.name)
+        }
+        [first, ..] => format!("next: kitcert invite {}, and so on", first.name),
         [] => String::new(),
     };
     match kit {

@@ -96,7 +96,7 @@ pub fn edit_client_config(
         return Err(Failure::new("editing", path.display())
             .expected("tls_enabled: true")
             .found("tls_enabled: false, with which the certificates would be ignored")
-            .hint("kitcert install client --enable-tls"));
+            .hint("the same command with --enable-tls"));
     }
     let keys = changes(&config, settings);
     if keys.is_empty() {

@@ -46,7 +46,7 @@ pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Pat
                 .expected("tls_enabled: true")
                 .found("tls_enabled: false")
                 .cause("the certificates are not used, and the daemon refuses the client")
-                .fix("kitcert install client --enable-tls"),
+                .fix("kitcert install client --enable-tls, or kitcert join KIT --enable-tls"),
         );
     }
     findings.extend(about_shared_files(config, path));

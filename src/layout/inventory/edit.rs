@@ -201,8 +201,8 @@ mod tests {
         let change = InventoryChange::SetEndpoint("ana".parse().unwrap(), "tcp://b:1".parse().unwrap());
         for (before, after) in [
             ("{lifetime: 7d}  # hers", "{lifetime: 7d, endpoint: tcp://b:1}  # hers"),
-            ("{endpoint: 'tcp://a:1'}", "{endpoint: tcp://b:1}"),
-            ("{}", "{endpoint: tcp://b:1}"),
+            ("{endpoint: 'tcp://a:1'}", "{endpoint: 'tcp://b:1'}"),
+            ("{}", "\n    endpoint: tcp://b:1"),
             ("\n    lifetime: 7d # x", "\n    lifetime: 7d # x\n    endpoint: tcp://b:1"),
             ("", "\n    endpoint: tcp://b:1"),
         ] {
