@@ -6,7 +6,7 @@ use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over};
 use super::issue::change_existing;
 use super::state_change::{Done, authority_of, identity_folder, read_key};
-use crate::model::{Failure, Role};
+use crate::model::{Failure, Finding, Role};
 use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
 use crate::store::{FileMode, Interest, KeyPresence, LogEvent, LogLine, Observation, StateDirectory};
@@ -20,6 +20,8 @@ pub struct MadeKit {
     pub terms: KitTerms,
     /// The CA whose fingerprint the client is to be told.
     pub authority: Certificate,
+    /// What will keep the client from its daemon all the same.
+    pub findings: Vec<Finding>,
 }
 
 /// An invitation.
@@ -72,7 +74,8 @@ pub fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitati
         FileMode::Private,
     )?;
     done.plan.removals.iter().try_for_each(|removal| remove_key(context, removal))?;
-    let kit = MadeKit { path: step.path.clone(), terms: terms.clone(), authority };
+    let findings = terms.findings(&observation.inventory);
+    let kit = MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings };
     Ok(Invitation { done, kit: Some(kit), passphrase })
 }
 
@@ -87,7 +90,8 @@ pub(super) fn write_kit(context: &Context<'_>, plan: &plan::Plan) -> Result<Opti
     let authority = issuer(&contents, &authorities)?;
     let kit = Kit::sign(contents, &authorities)?;
     hand_over(context, &step.path, HandedOver::Kit(&terms.name), kit.to_text().as_bytes(), FileMode::Public)?;
-    Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority }))
+    let findings = terms.findings(&observation.inventory);
+    Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings }))
 }
 
 /// The kit of a certificate that is being issued, which waits in the state.

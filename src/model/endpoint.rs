@@ -44,6 +44,17 @@ impl Endpoint {
         ["127.0.0.1", "::1", "localhost"].contains(&self.host.to_string().as_str())
     }
 
+    /// Whether the host is whatever machine dials it (RFC 1122 section 3.2.1.3, RFC 6761 section 6.3).
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            SubjectAltName::Ip(address) => address.is_loopback(),
+            SubjectAltName::Dns(name) => {
+                name.as_str() == "localhost" || name.as_str().ends_with(".localhost")
+            }
+        }
+    }
+
     /// `host:port` without the scheme, an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -138,5 +149,10 @@ mod tests {
         let local = |text: &str| text.parse::<Endpoint>().unwrap().is_local_to_earthly();
         assert!(local("tcp://localhost:8372") && local("tcp://127.0.0.1:8372") && local("tcp://[::1]:8372"));
         assert!(!local("tcp://127.0.0.2:8372") && !local("tcp://builder:8372"));
+        let loopback = |text: &str| text.parse::<Endpoint>().unwrap().is_loopback();
+        assert!(
+            loopback("tcp://127.0.0.2:8372") && loopback("tcp://[::1]:1") && loopback("tcp://b.localhost:1")
+        );
+        assert!(!loopback("tcp://10.0.0.2:8372") && !loopback("tcp://builder:8372"));
     }
 }

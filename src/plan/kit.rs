@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use super::step::{InventoryStep, KitTerms, StateStep};
-use crate::layout::InventoryChange;
-use crate::model::{Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Timestamp};
+use crate::layout::{Inventory, InventoryChange};
+use crate::model::{
+    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Rule, Severity, SubjectAltName,
+    Timestamp,
+};
 use crate::store::Observation;
 
 /// The kit that a command was asked for.
@@ -92,5 +95,46 @@ impl KitRequest {
                 ))
                 .exit(ExitCode::Usage)),
         }
+    }
+}
+
+impl KitTerms {
+    /// What will keep the client from its daemon, although the kit is right.
+    #[must_use]
+    pub fn findings(&self, inventory: &Inventory) -> Vec<Finding> {
+        let finding = |rule| Finding::new(rule, Severity::Warning, &self.endpoint);
+        let host = self.endpoint.host();
+        if self.endpoint.is_loopback() {
+            return vec![
+                finding(Rule::LoopbackHost)
+                    .expected("a host that the client reaches")
+                    .found(format!("one that is {}'s own machine", self.name))
+                    .fix(format!(
+                        "the same command with --endpoint tcp://builder.example.com:{}",
+                        self.endpoint.port()
+                    )),
+            ];
+        }
+        let is_named =
+            inventory.daemons.values().any(|daemon| daemon.hosts.iter().any(|one| is_covered(host, one)));
+        if is_named {
+            return Vec::new();
+        }
+        vec![
+            finding(Rule::ServerNameMismatch)
+                .expected(format!("a daemon of kitcert.yaml with {host} among its hosts"))
+                .found("none: no client can verify it by that name")
+                .fix(format!(
+                    "add {host} to the daemon's hosts in kitcert.yaml, then: kitcert issue daemon NAME"
+                )),
+        ]
+    }
+}
+
+/// Whether a certificate for `listed` is good for `host`.
+fn is_covered(host: &SubjectAltName, listed: &SubjectAltName) -> bool {
+    match (host, listed) {
+        (SubjectAltName::Dns(host), SubjectAltName::Dns(listed)) => listed.covers(host),
+        (host, listed) => host == listed,
     }
 }

@@ -504,6 +504,23 @@ fn on_a_terminal_join_asks_for_the_passphrase_and_does_not_show_it() {
 }
 
 #[test]
+fn a_kit_that_leads_nowhere_is_said_to_when_it_is_made() {
+    let admin = Workspace::new();
+    admin.run(["init", "--host", "builder.example.com", "--host", "10.0.0.5"]).succeeded();
+    for (endpoint, rule) in [
+        ("tcp://builder.example.com:8372", None),
+        ("tcp://10.0.0.5:9", None),
+        ("tcp://10.0.0.6:8372", Some("server-name-mismatch")),
+        ("tcp://localhost:8372", Some("loopback-host")),
+        ("tcp://127.0.0.9:8372", Some("loopback-host")),
+    ] {
+        let said = admin.run(["invite", "ana", "--endpoint", endpoint, "--format", "json"]).succeeded();
+        let findings = said.json()["findings"].clone();
+        assert_eq!(findings[0]["rule"].as_str(), rule, "{endpoint}: {findings:#}");
+    }
+}
+
+#[test]
 fn a_kit_is_never_written_over_something_else() {
     let machines = Machines::new();
     let admin = &machines.admin;

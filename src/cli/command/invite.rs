@@ -34,17 +34,32 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
     let issued = invitation.done.issued.iter().map(issue::issued_row);
     let rows = issued.chain([kit_row(kit, "with the key, encrypted")]);
     let words = invitation.passphrase.expose_words();
-    Ok(report
+    let report = report
         .changed(Changed::Yes)
         .detail("kit", kit_json(kit))
         .detail("passphrase", words)
         .even_if_quiet()
-        .table(rows.collect())
+        .table(rows.collect());
+    Ok(warnings(report, kit)
         .line(format!(
             "passphrase, shown once and kept nowhere; tell it to {name} by another way than the kit:"
         ))
         .line(format!("  {words}"))
         .line(format!("then, on {name}'s machine: kitcert join {}", kit.path.display())))
+}
+
+/// What will keep the client from its daemon although the kit is right.
+pub(super) fn warnings(report: Report, kit: &MadeKit) -> Report {
+    let report = kit.findings.iter().fold(report, |report, finding| {
+        let text =
+            format!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
+        let report = report.toned(Tone::Warning, text);
+        match &finding.fix {
+            Some(fix) => report.line(format!("try: {fix}")),
+            None => report,
+        }
+    });
+    report.findings(kit.findings.clone())
 }
 
 /// The kit as a row.

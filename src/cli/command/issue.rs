@@ -82,13 +82,14 @@ fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -
     let fingerprint = kit.authority.fingerprint();
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let rows = done.issued.iter().map(issued_row).chain([invite::kit_row(kit, "no secret in it")]);
-    report
+    let report = report
         .target(context.state.display().to_string())
         .changed(Changed::Yes)
         .detail("plan", done.plan.summary())
         .detail("issued", issued)
         .detail("kit", invite::kit_json(kit))
-        .table(rows.collect())
+        .table(rows.collect());
+    invite::warnings(report, kit)
         .line(format!(
             "tell {name} the CA's fingerprint by another way than the kit (voice, a chat that you trust):"
         ))
