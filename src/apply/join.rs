@@ -237,7 +237,7 @@ impl Received {
             .expected(format!("the key that it is for on this machine ({})", wanted.fingerprint()))
             .found(format!("none in {}", context.state.join(request_folder(&contents.name)).display()))
             .hint(format!(
-                "kitcert join on the machine where kitcert request {0} was typed, or: kitcert request {0}",
+                "kitcert request {}   # and send that; or join on the machine where the request was made",
                 contents.name
             )))
     }

@@ -200,6 +200,10 @@ pub struct IssueClientArguments {
     /// digits
     #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
     pub fingerprint: Option<FingerprintPrefix>,
+    /// Take a request with another key than the client had; its old certificate stays good until
+    /// it ends
+    #[arg(long, requires = "csr")]
+    pub new_key: bool,
     /// Answer with a kit, for kitcert join on the client's machine
     #[arg(long, value_name = "FILE")]
     pub kit: Option<PathBuf>,

@@ -24,6 +24,16 @@ pub struct IssueDaemonRequest {
     pub lifetime: Option<Lifetime>,
 }
 
+/// Whether a client's request may bring another key than it had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyChange {
+    /// It may not: whoever sent it may be somebody else.
+    #[default]
+    Refused,
+    /// It may: the old one is lost, or old. Its certificate stays good until it ends.
+    Accepted,
+}
+
 /// What `issue client` was asked for.
 #[derive(Clone, Debug)]
 pub struct IssueClientsRequest {
@@ -33,6 +43,8 @@ pub struct IssueClientsRequest {
     pub lifetime: Option<Lifetime>,
     /// The key of a request, for exactly one client.
     pub requested_key: Option<PublicKey>,
+    /// Whether that may be another key than the client had.
+    pub key_change: KeyChange,
     /// The kit to answer with, for exactly one client.
     pub kit: Option<KitRequest>,
     /// Who asks, whom kits name where kitcert.yaml names nobody.
@@ -127,8 +139,12 @@ pub fn issue_clients(
             added.push((name.clone(), ClientEntry { endpoint, ..entry.clone() }));
         }
         if let Some(current) = observation.current(Role::Client, &name) {
-            refuse_other_key(&name, request.requested_key.as_ref(), current)?;
-            if !is_due(current, now) {
+            let has_key = |key: &PublicKey| key == current.leaf().public_key();
+            let is_same = request.requested_key.as_ref().is_none_or(has_key);
+            if !is_same && request.key_change == KeyChange::Refused {
+                return Err(other_key(&name, request.requested_key.as_ref(), current));
+            }
+            if is_same && !is_due(current, now) {
                 continue;
             }
             if current.key == KeyPresence::Absent && request.kit.is_none() {
@@ -254,23 +270,17 @@ pub(super) fn refuse_other_lifetime(
     }
 }
 
-fn refuse_other_key(
-    name: &IdentityName,
-    requested: Option<&PublicKey>,
-    current: &ObservedGeneration,
-) -> Result<(), Failure> {
-    match requested {
-        Some(key) if key != current.leaf().public_key() => {
-            Err(Failure::new("signing the request of client", name)
-                .expected(format!(
-                    "the key that {name} has a certificate for ({})",
-                    current.leaf().public_key().fingerprint()
-                ))
-                .found(format!("another ({})", key.fingerprint()))
-                .hint(format!("kitcert issue client {name}-2 --csr FILE")))
-        }
-        _ => Ok(()),
-    }
+fn other_key(name: &IdentityName, requested: Option<&PublicKey>, current: &ObservedGeneration) -> Failure {
+    let found = requested.map_or_else(String::new, |key| format!(" ({})", key.fingerprint()));
+    Failure::new("signing the request of client", name)
+        .expected(format!(
+            "the key that {name} has a certificate for ({}), or --new-key",
+            current.leaf().public_key().fingerprint()
+        ))
+        .found(format!("another{found}"))
+        .hint(format!(
+            "kitcert issue client {name} --csr FILE --new-key   # if {name} says that it is theirs"
+        ))
 }
 
 /// A kit without a key is of use only to whoever has the key.

@@ -22,7 +22,7 @@ pub use install_client::{
 };
 pub use install_daemon::{InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon};
 pub use invite::{InviteRequest, invite};
-pub use issue::{IssueClientsRequest, IssueDaemonRequest, issue_clients, issue_daemon};
+pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};

@@ -13,7 +13,7 @@ use kitcert::pki::{
     AuthorityRequest, CertificateAuthority, CertificateRequest, Kit, KitContents, LeafRequest, Passphrase,
     PrivateKey,
 };
-use kitcert::plan::IssueClientsRequest;
+use kitcert::plan::{IssueClientsRequest, KeyChange};
 use serde_json::Value;
 
 use crate::daemon::Daemon;
@@ -448,6 +448,7 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
         names: vec!["ana".parse().unwrap()],
         lifetime: None,
         requested_key: None,
+        key_change: KeyChange::Refused,
         kit: None,
         user: context.contact(),
     };
@@ -501,6 +502,25 @@ fn on_a_terminal_join_asks_for_the_passphrase_and_does_not_show_it() {
     };
     assert!(!said.out.contains(words), "{}", said.out);
     assert!(said.succeeded().out.contains("next: earthly +build"));
+}
+
+#[test]
+fn whoever_lost_a_key_asks_with_a_new_one_and_the_admin_says_so_too() {
+    let machines = Machines::new();
+    let _daemon = machines.start_daemon();
+    let answer = machines.kit(&[]);
+    machines.join(&["--fingerprint", fingerprint(&answer)]).succeeded();
+    let asked = machines.developer.run(["request", "ana", "--new-key", "--format", "json"]).succeeded();
+    let asked = asked.json()["fingerprint"].as_str().unwrap().to_owned();
+    let csr = machines.admin.write("ana.csr", machines.developer.read("ana.csr"));
+    let issue = ["issue", "client", "ana", "--csr", &csr, "--fingerprint", &asked, "--kit", "ana.kit"];
+    let said = machines.admin.run(issue).ended_with(1);
+    assert!(said.err.contains("--new-key"), "{}", said.err);
+    machines.admin.run(issue.iter().chain(&["--new-key"])).succeeded();
+    machines.developer.write("ana.kit", machines.admin.read("ana.kit"));
+    machines.join(&[]).succeeded();
+    let installed = machines.developer.read("home/.earthly/certs/key.pem");
+    assert_eq!(installed, machines.developer.read("state/requests/ana/current/key.pem"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::cli::report::{Changed, Report, Tone};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Lifetime, SubjectAltName};
 use crate::pki::{CertificateRequest, PublicKey};
-use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KitRequest, KitTerms};
+use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
 use crate::store::{read, read_standard_input};
 
 pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
@@ -53,8 +53,14 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
         contact: asked.contact.clone(),
         join_within: asked.join_within.unwrap_or(JOIN_WITHIN),
     });
-    let request =
-        IssueClientsRequest { names, lifetime: asked.lifetime, requested_key, kit, user: context.contact() };
+    let request = IssueClientsRequest {
+        names,
+        lifetime: asked.lifetime,
+        requested_key,
+        key_change: if asked.new_key { KeyChange::Accepted } else { KeyChange::Refused },
+        kit,
+        user: context.contact(),
+    };
     let done = apply::issue_clients(&context, &request);
     bar.finish_and_clear();
     let IssuedClients { done, kit } = done?;
