@@ -136,7 +136,9 @@ fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {
         wanted.push(("buildkitd_tlscert", &config.buildkitd_tls_cert, &daemon.certificate));
         wanted.push(("buildkitd_tlskey", &config.buildkitd_tls_key, &daemon.key));
     }
-    let differing = wanted.into_iter().filter(|(_, from, to)| from.as_deref() != Some(*to));
+    let differing = wanted
+        .into_iter()
+        .filter(|(key, from, to)| from.as_deref() != Some(*to) || config.unquoted.contains(key));
     differing.map(|(key, from, to)| KeyChange { key, from: from.clone(), to: to.to_owned() }).collect()
 }
 
@@ -148,7 +150,23 @@ fn node(change: &KeyChange) -> Node {
 /// follow are the same octets.
 fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[KeyChange], path: &Path) -> bool {
     let Ok(after) = Document::parse(edited.as_bytes(), path) else { return false };
-    let mut root = before.value.as_mapping().cloned().unwrap_or_default();
+    let (Some(merged_before), Some(merged_after)) = (merged(&before.value), merged(&after.value)) else {
+        return false;
+    };
+    after.value == with_changes(&before.value, keys)
+        && merged_after == with_changes(&merged_before, keys)
+        && after.rest() == before.rest()
+}
+
+/// A document with what `<<` brings in its place: a `global` of its own would hide one that comes
+/// so.
+fn merged(document: &Value) -> Option<Value> {
+    let mut merged = document.clone();
+    merged.apply_merge().ok().map(|()| merged)
+}
+
+fn with_changes(document: &Value, keys: &[KeyChange]) -> Value {
+    let mut root = document.as_mapping().cloned().unwrap_or_default();
     let mut global = root.get("global").and_then(Value::as_mapping).cloned().unwrap_or_else(Mapping::new);
     for change in keys {
         let value =
@@ -156,7 +174,7 @@ fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[KeyChange], p
         global.insert(Value::String(change.key.to_owned()), value);
     }
     root.insert(Value::String("global".to_owned()), Value::Mapping(global));
-    after.value == Value::Mapping(root) && after.rest() == before.rest()
+    Value::Mapping(root)
 }
 
 const TLS_ENABLED: &str = "tls_enabled";

@@ -2,6 +2,7 @@
 
 mod edit;
 mod findings;
+mod numbers;
 #[cfg(test)]
 mod tests;
 mod tls_path;
@@ -13,6 +14,7 @@ pub use findings::about_host;
 pub(super) use findings::{Misreading, misreading};
 pub use tls_path::TlsPath;
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
@@ -42,6 +44,9 @@ pub struct ClientConfig {
     /// `buildkitd_tlskey`: that daemon's key.
     pub buildkitd_tls_key: Option<String>,
     misplaced: Vec<Misplaced>,
+    /// The keys of strings whose value is a number or a boolean, of which it is not known how it is
+    /// written: `0x1F` reads as 31, but yaml.v3 takes it as the string `0x1F`.
+    unquoted: Vec<&'static str>,
 }
 
 impl ClientConfig {
@@ -95,7 +100,7 @@ impl ClientConfig {
 
     pub(super) fn of_document(document: &Document<'_>, path: &Path) -> Result<ClientConfig, Failure> {
         let mut root = document.value.clone();
-        let reading = Reading { path };
+        let reading = Reading { path, document };
         root.apply_merge().map_err(|_| reading.failure("mappings behind '<<'"))?;
         let Some(root) = reading.mapping(&root, "the whole file")? else {
             return Ok(ClientConfig::default());
@@ -108,8 +113,10 @@ impl ClientConfig {
             root.get("global").map(|global| reading.mapping(global, "global")).transpose()?.flatten();
         let global = global.unwrap_or(&empty);
         for key in NUMBERS {
-            reading.check_number(global, key)?;
+            reading.check_number(global, &["global", key], numbers::INTEGER)?;
         }
+        reading.check_number(global, &["global", "cni_mtu"], numbers::SIXTEEN_BITS)?;
+        reading.check_duration(global, "darwin_proxy_wait")?;
         for key in TEXTS {
             reading.text(global, key)?;
         }
@@ -124,6 +131,7 @@ impl ClientConfig {
             buildkitd_tls_cert: reading.text(global, "buildkitd_tlscert")?,
             buildkitd_tls_key: reading.text(global, "buildkitd_tlskey")?,
             misplaced: findings::misplaced(root, global),
+            unquoted: unquoted(global),
         })
     }
 }
@@ -131,6 +139,7 @@ impl ClientConfig {
 /// The types that yaml.v3 insists on.
 struct Reading<'a> {
     path: &'a Path,
+    document: &'a Document<'a>,
 }
 
 impl Reading<'_> {
@@ -141,7 +150,7 @@ impl Reading<'_> {
     /// A mapping; None for null.
     fn mapping<'v>(&self, value: &'v Value, what: &str) -> Result<Option<&'v Mapping>, Failure> {
         match untagged(value) {
-            Value::Null => Ok(None),
+            Value::Null if !is_tagged(value) => Ok(None),
             // A template such as `{{ host }}` is a mapping as a key, which is no string to yaml.v3.
             Value::Mapping(mapping) if mapping.keys().all(is_scalar) => Ok(Some(mapping)),
             _ => Err(self.failure(&format!("keys with values as {what}"))),
@@ -161,29 +170,48 @@ impl Reading<'_> {
 
     /// yaml.v3 takes the words of YAML 1.1 for a boolean, but not a quoted "true" or "false".
     fn switch(&self, mapping: &Mapping, key: &str) -> Result<Option<bool>, Failure> {
-        match mapping.get(key).map(untagged) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(switch)) => Ok(Some(*switch)),
+        let value = mapping.get(key);
+        let has_tag = value.is_some_and(is_tagged);
+        match value.map(untagged) {
+            None => Ok(None),
+            Some(Value::Null) if !has_tag => Ok(None),
+            Some(Value::Bool(switch)) if !has_tag => Ok(Some(*switch)),
             Some(Value::String(word)) if YES.contains(&word.as_str()) => Ok(Some(true)),
             Some(Value::String(word)) if NO.contains(&word.as_str()) => Ok(Some(false)),
             Some(_) => Err(self.failure(&format!("true or false, without quotes, as {key}"))),
         }
     }
 
-    /// yaml.v3 reads `1_000` and `010` as numbers, which here are strings.
-    fn check_number(&self, mapping: &Mapping, key: &str) -> Result<(), Failure> {
-        let is_whole = match mapping.get(key).map(untagged) {
+    /// A number within that range, of the mapping in which the last key of the path stands.
+    fn check_number(&self, mapping: &Mapping, path: &[&str], range: Range<i128>) -> Result<(), Failure> {
+        let key = path.last().copied().unwrap_or_default();
+        let is_right = match mapping.get(key) {
             None | Some(Value::Null) => true,
-            Some(Value::Number(number)) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-            Some(Value::String(text)) => text.replace('_', "").parse::<i64>().is_ok(),
+            Some(Value::Number(number)) => numbers::is_within(number, &range),
+            Some(Value::String(text)) => {
+                numbers::reads_as_number(text, &range) && !self.document.is_quoted(path)
+            }
             Some(_) => false,
         };
-        if is_whole { Ok(()) } else { Err(self.failure(&format!("a whole number as {key}"))) }
+        if is_right { Ok(()) } else { Err(self.failure(&format!("a whole number as {key}"))) }
+    }
+
+    fn check_duration(&self, mapping: &Mapping, key: &str) -> Result<(), Failure> {
+        let is_right = match mapping.get(key) {
+            None | Some(Value::Null) => true,
+            Some(value) if is_tagged(value) => {
+                matches!(untagged(value), Value::String(text) if numbers::is_duration(text))
+            }
+            Some(Value::String(text)) => numbers::is_duration(text),
+            Some(_) => false,
+        };
+        if is_right { Ok(()) } else { Err(self.failure(&format!("a duration such as 10s as {key}"))) }
     }
 
     fn check_list(&self, mapping: &Mapping, key: &str) -> Result<(), Failure> {
         let is_list = match mapping.get(key).map(untagged) {
-            None | Some(Value::Null) => true,
+            None => true,
+            Some(Value::Null) => !mapping.get(key).is_some_and(is_tagged),
             Some(Value::Sequence(items)) => items.iter().all(is_scalar),
             Some(_) => false,
         };
@@ -192,9 +220,10 @@ impl Reading<'_> {
 
     fn check_git(&self, git: &Value) -> Result<(), Failure> {
         let Some(hosts) = self.mapping(git, "git")? else { return Ok(()) };
-        for host in hosts.values() {
+        for (name, host) in hosts {
             let Some(settings) = self.mapping(host, "each host of git")? else { continue };
-            self.check_number(settings, "port")?;
+            let name = name.as_str().unwrap_or_default();
+            self.check_number(settings, &["git", name, "port"], numbers::INTEGER)?;
             self.switch(settings, "strict_host_key_checking")?;
             for key in GIT_TEXTS {
                 self.text(settings, key)?;
@@ -204,11 +233,22 @@ impl Reading<'_> {
     }
 }
 
+fn unquoted(global: &Mapping) -> Vec<&'static str> {
+    let is_unquoted = |key: &&str| matches!(global.get(*key), Some(Value::Number(_) | Value::Bool(_)));
+    let keys = ["buildkit_host", "tlsca", "tlscert", "tlskey", "buildkitd_tlscert", "buildkitd_tlskey"];
+    keys.into_iter().filter(is_unquoted).collect()
+}
+
 fn untagged(value: &Value) -> &Value {
     match value {
         Value::Tagged(tagged) => untagged(&tagged.value),
         value => value,
     }
+}
+
+/// Whether a value has a tag that YAML does not define: yaml.v3 then takes any scalar as a string.
+fn is_tagged(value: &Value) -> bool {
+    matches!(value, Value::Tagged(_))
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -218,23 +258,21 @@ fn is_scalar(value: &Value) -> bool {
 const YES: [&str; 8] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"];
 const NO: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
 
-/// The keys of `global` that are numbers, and those besides ours that are strings (earthly's
-/// config.go, v0.8.16).
-const NUMBERS: [&str; 7] = [
+/// The keys of `global` that are numbers of 64 bits, and those besides ours that are strings
+/// (earthly's config.go, v0.8.16).
+const NUMBERS: [&str; 6] = [
     "cache_size_mb",
     "cache_size_pct",
     "buildkit_cache_keep_duration_s",
     "buildkit_restart_timeout_s",
     "buildkit_max_parallelism",
     "conversion_parallelism",
-    "cni_mtu",
 ];
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 10] = [
     "buildkit_image",
     "buildkit_additional_config",
     "local_registry_host",
     "darwin_proxy_image",
-    "darwin_proxy_wait",
     "container_frontend",
     "ip_tables",
     "secret_provider",

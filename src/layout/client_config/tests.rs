@@ -99,6 +99,8 @@ const EDITED: &[(&str, &[&str])] = &[
     ("no-final-newline", &[]),
     ("no-final-newline-null", &[]),
     ("nbsp-indent", &[]),
+    ("nbsp-in-key", &[]),
+    ("nbsp-in-value", &["  tlsca: a.pem\u{a0}"]),
     ("windows-path", &["  tlsca: 'C:\\certs\\ca.pem'"]),
     ("two-documents", &[]),
     ("end-marker", &[]),
@@ -112,6 +114,15 @@ const EDITED: &[(&str, &[&str])] = &[
     ("misspelt-keys", &[]),
     ("container-host", &["  buildkit_host: docker-container://earthly-buildkitd"]),
     ("non-ascii-path", &["  tlsca: /home/ana/сертификаты/ca.pem # ключ"]),
+    ("null-document", &["~ # see the docs"]),
+    ("open-block-scalar", &[]),
+    ("lone-word-in-braces", &["  , cache_size_mb: 5}}"]),
+    ("valueless-in-braces", &["global: {cache_size_mb: 5, git_image: } # c"]),
+    ("comment-at-brace", &["  cache_size_mb: 5}"]),
+    ("odd-root-keys", &[]),
+    ("alias-across-documents", &[]),
+    ("question-in-quotes", &[]),
+    ("number-spellings", &[]),
     ("tab-behind-colon", &["  tlsca:\told.pem\t# tab"]),
 ];
 
@@ -129,6 +140,8 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("value-on-next-line", "the value has no line of its own"),
     ("complex-key", "a form that nobody writes"),
     ("alias-value", "the value stands elsewhere"),
+    ("root-merge", "a global of its own would hide the one that is merged"),
+    ("binary-value", "the tag would not fit the new value"),
     ("quoted-to-the-margin", "its lines look like keys of the root"),
 ];
 
@@ -314,6 +327,16 @@ fn a_path_with_any_character_is_read_back() {
             assert_eq!(ClientConfig::parse(&bytes, Path::new("c")).unwrap().tls_ca.as_deref(), Some(path));
         }
     }
+}
+
+/// yaml.v3 reads `0x1F` as the string that it is, and not as 31.
+#[test]
+fn a_number_without_quotes_is_not_taken_for_the_path_that_it_reads_as() {
+    let settings = ClientSettings { tls_key: "31".to_owned(), ..settings(EnableTls::OnlyIfUnset) };
+    let before = b"global:\n  tlskey: 0x1F\n";
+    let edit = edit_client_config(Some(before), Path::new("c"), &settings).unwrap();
+    let ConfigEdit::Changed { bytes, .. } = edit else { panic!() };
+    assert!(String::from_utf8(bytes).unwrap().ends_with("  tlskey: '31'\n"));
 }
 
 fn rules(name: &str) -> Vec<Rule> {

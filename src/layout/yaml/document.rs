@@ -4,8 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_yaml::{Deserializer, Value};
 
+use super::flow::has_question_in_braces;
+use super::mapping::{self, BLANKS, Shape};
 use crate::model::Failure;
 
 /// A file's text with its first document, which is the only one that Go's yaml.v3 reads.
@@ -24,12 +27,24 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// Bytes that are not UTF-8, and what is no YAML: tabs as indentation, and a key that stands
-    /// twice in one mapping. No value of the file is quoted: it may hold passwords.
+    /// twice in one mapping; a version of YAML that yaml.v3 does not know, and a second document
+    /// that is broken, which it stumbles over. No value of the file is quoted: it may hold
+    /// passwords.
     pub(in crate::layout) fn parse(bytes: &'a [u8], path: &Path) -> Result<Document<'a>, Failure> {
         let failure = || Failure::new("reading", path.display());
         let text = std::str::from_utf8(bytes)
             .map_err(|_| failure().expected("YAML in UTF-8").found("bytes that are not UTF-8"))?;
-        let range = first_document(text);
+        let range = first_document(text)
+            .ok_or_else(|| failure().expected("a document").found("'...' before there is one"))?;
+        if text[..range.start].lines().any(is_foreign_version) {
+            return Err(failure().expected("%YAML 1.1, or none").found("another version"));
+        }
+        if text.trim_start_matches(BYTE_ORDER_MARK).contains(BYTE_ORDER_MARK) {
+            return Err(failure().expected("YAML").found("a byte order mark within"));
+        }
+        if has_question_in_braces(&text[range.clone()]) {
+            return Err(failure().expected("YAML").found("a word with '?' in braces"));
+        }
         let unmarked = text.strip_prefix(BYTE_ORDER_MARK).map_or(0, |_| BYTE_ORDER_MARK.len());
         let mut documents = Deserializer::from_str(&text[unmarked..range.end]);
         let value = match documents.next() {
@@ -42,7 +57,15 @@ impl<'a> Document<'a> {
                 .expected("YAML whose first document ends where it seems to")
                 .found("another"));
         }
+        readable(&text[range.end..])
+            .map_err(|error| failure().expected("YAML behind '---' too").found(described(&error)))?;
         Ok(Document { text, range, value })
+    }
+
+    /// Whether the value at a path of keys is a string in quotes.
+    pub(in crate::layout) fn is_quoted(&self, path: &[&str]) -> bool {
+        mapping::entry_at(self.text, self.range.clone(), path)
+            .is_some_and(|entry| matches!(entry.shape, Shape::Single | Shape::Double))
     }
 
     /// What follows the first document, from the next marker on.
@@ -51,11 +74,52 @@ impl<'a> Document<'a> {
     }
 }
 
+/// Whether what follows the first document can be read. yaml.v3 looks a little way into it, so that
+/// it refuses the file for some faults there.
+fn readable(rest: &str) -> Result<(), serde_yaml::Error> {
+    let mut rest = rest;
+    loop {
+        let is_end = is_marker(rest, "...");
+        // A tab before a comment is refused too.
+        let content = match rest.strip_prefix("...").filter(|_| is_end) {
+            Some(behind) => behind.trim_start_matches([' ', '\t', '\r']),
+            None => rest.trim_start_matches([' ', '\r']),
+        };
+        if !content.starts_with(['#', '\n']) {
+            rest = if is_end { content } else { rest };
+            break;
+        }
+        rest = content.split_once('\n').map_or("", |(_, behind)| behind);
+    }
+    for document in Deserializer::from_str(rest) {
+        match IgnoredAny::deserialize(document) {
+            Ok(_) => {}
+            // To yaml.v3 the anchors of one document are known in the next. The parser cannot go on.
+            Err(error) if error.to_string().contains("unknown anchor") => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_foreign_version(line: &str) -> bool {
+    let version = line.trim_start_matches(BYTE_ORDER_MARK).strip_prefix("%YAML");
+    let is_first = |version: &str| {
+        let rest = version.trim_start_matches(BLANKS).strip_prefix("1.1");
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    };
+    version.is_some_and(|version| !is_first(version))
+}
+
 /// The fault and its line. The parser's own words for syntax quote nothing; those for a key that
-/// stands twice do, so that they are replaced.
+/// stands twice and for a tag do, so that they are replaced.
 fn described(error: &serde_yaml::Error) -> String {
     let words = error.to_string();
     let line = error.location().map(|location| location.line());
+    if words.contains("invalid value") || words.contains("invalid type") {
+        let place = line.map_or(String::new(), |line| format!(" (line {line})"));
+        return format!("a value that does not fit its type{place}");
+    }
     match (words.contains("duplicate entry"), line) {
         (true, Some(line)) => format!("a key that stands twice in the mapping that begins in line {line}"),
         (true, None) => "a key that stands twice in a mapping".to_owned(),
@@ -64,30 +128,33 @@ fn described(error: &serde_yaml::Error) -> String {
     }
 }
 
-fn first_document(text: &str) -> Range<usize> {
+/// Where the first document is; None if it ends before it begins.
+fn first_document(text: &str) -> Option<Range<usize>> {
     let mut start = text.strip_prefix(BYTE_ORDER_MARK).map_or(0, |_| BYTE_ORDER_MARK.len());
     let mut begun = false;
     let mut at = start;
     for line in text[start..].split_inclusive('\n') {
         let here = at;
         at += line.len();
-        let marker = ["---", "..."].into_iter().find(|marker| {
-            line.strip_prefix(marker)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
-        });
-        let behind = marker.map_or(line, |marker| &line[marker.len()..]).trim();
+        let marker = ["---", "..."].into_iter().find(|marker| is_marker(line, marker));
+        let behind = marker.map_or(line, |marker| &line[marker.len()..]).trim_matches(BLANKS);
         let has_content = !behind.is_empty() && !behind.starts_with('#');
         match marker {
-            Some(_) if begun => return start..here,
+            Some(_) if begun => return Some(start..here),
             Some("---") => {
                 begun = true;
                 start = if has_content { here + 3 } else { at };
             }
-            Some(_) => return start..here,
+            Some(_) => return None,
             None => begun = begun || (has_content && !line.starts_with('%')),
         }
     }
-    start..text.len()
+    Some(start..text.len())
+}
+
+fn is_marker(text: &str, marker: &str) -> bool {
+    let rest = text.strip_prefix(marker);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
 }
 
 /// What an editor on Windows puts before the text. The YAML parser counts it as a column and then

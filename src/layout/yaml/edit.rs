@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::document::{BYTE_ORDER_MARK, Document};
-use super::mapping::{Context, Entry, Mapping, Shape, line_end, mapping, mapping_of};
+use super::mapping::{Context, Entry, Mapping, Shape, line_end, mapping, mapping_of, skip_trivia};
 use super::text::{Fields, Node, double_quoted, inline_fields, lines, scalar, single_quoted};
 
 /// Where keys go that a mapping does not have yet.
@@ -29,7 +29,11 @@ pub(in crate::layout) fn set_at(
     let text = document.text;
     let step = indentation_step(&text[document.range.clone()]);
     let splices = if document.value.is_null() {
-        vec![insert_lines(text, document.range.end, &lines(&wrapped(path, fields), 0, step))]
+        let null = null_word(text, document.range.clone())?;
+        let behind = line_end(text, null.end).min(document.range.end);
+        let at = if null.is_empty() { document.range.end } else { behind };
+        let emptied = Splice { range: null, text: String::new() };
+        vec![emptied, insert_lines(text, at, &lines(&wrapped(path, fields), 0, step))]
     } else {
         let root = mapping(text, document.range.clone())?;
         set_below(document, &root, path, fields, Target { position, step })?
@@ -77,7 +81,7 @@ fn set_below(
     let mut missing = Vec::new();
     for (key, node) in fields {
         match current.entry(key) {
-            Some(entry) => splices.push(replaced(entry, node)?),
+            Some(entry) => splices.push(replaced(text, entry, node)?),
             None => missing.push((key.clone(), node.clone())),
         }
     }
@@ -101,6 +105,7 @@ fn added(
             // Some versions of yaml.v3 let a merge override the keys that stand before it.
             let merge = entries.iter().rfind(|entry| entry.key == "<<");
             let at = match (owner, target.position) {
+                (None, _) if is_open_ended(text, document.range.end, entries) => entries.first()?.line,
                 (None, _) => document.range.end,
                 (Some(owner), Position::First) => merge.map_or(owner.first_line_end, |merge| merge.end),
                 (Some(_), Position::Last) => entries.last()?.end,
@@ -108,10 +113,21 @@ fn added(
             Some(insert_lines(text, at, &lines(fields, *column, target.step)))
         }
         Mapping::Flow { start, entries } => {
-            let (at, separator) = entries.last().map_or((start + 1, ""), |last| (last.end, ", "));
+            let (at, separator) = match entries.last() {
+                None => (start + 1, ""),
+                // `key:,` is not read as a key by every parser.
+                Some(last) if last.shape == Shape::Nothing => (last.end, " , "),
+                Some(last) => (last.end, ", "),
+            };
             Some(Splice { range: at..at, text: format!("{separator}{}", inline_fields(fields)) })
         }
     }
+}
+
+/// Whether a line end at the end of the text would belong to a block scalar.
+fn is_open_ended(text: &str, end: usize, entries: &[Entry]) -> bool {
+    let last = entries.last().map(|entry| entry.shape);
+    end == text.len() && !text.ends_with('\n') && matches!(last, Some(Shape::Opaque | Shape::Nested))
 }
 
 /// Keys of a mapping that is there and empty: null, or `{}`.
@@ -127,7 +143,12 @@ fn filled(text: &str, entry: &Entry, column: usize, fields: &[(String, Node)], s
 }
 
 /// Another value for a key that is there.
-fn replaced(entry: &Entry, node: &Node) -> Option<Splice> {
+fn replaced(text: &str, entry: &Entry, node: &Node) -> Option<Splice> {
+    let properties = text[entry.colon..entry.behind_colon].split_whitespace();
+    let mut tags = properties.filter(|property| property.starts_with('!'));
+    if !tags.all(|tag| ["!!str", "!!bool"].contains(&tag)) {
+        return None;
+    }
     let value = match (node, entry.shape) {
         (_, Shape::Nested | Shape::Opaque) => return None,
         (Node::Text(text), Shape::Single) if !text.chars().any(char::is_control) => single_quoted(text),
@@ -139,11 +160,24 @@ fn replaced(entry: &Entry, node: &Node) -> Option<Splice> {
     Some(Splice { range: entry.value.clone(), text: format!("{blank}{value}") })
 }
 
+/// Where the word is that makes a document null, an empty place if none does; None if something
+/// else does, such as a tag.
+fn null_word(text: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let first = skip_trivia(text, range.start, range.end);
+    let length = text[first..range.end].find([' ', '\t', '\r', '\n']).unwrap_or(range.end - first);
+    let word = first..first + length;
+    let behind = range.end - text[word.end..range.end].trim_start_matches([' ', '\t']).len();
+    let is_alone = text[behind..range.end].chars().next().is_none_or(|next| next == '\r' || next == '\n');
+    // A tab alone in a line is refused by some parsers.
+    let emptied = if is_alone && !word.is_empty() { first..behind } else { word.clone() };
+    (word.is_empty() || NULLS.contains(&&text[word.clone()])).then_some(emptied)
+}
+
 fn is_empty(text: &str, entry: &Entry) -> bool {
     let value = &text[entry.value.clone()];
     match entry.shape {
         Shape::Nothing => true,
-        Shape::Plain => ["~", "null", "Null", "NULL"].contains(&value),
+        Shape::Plain => NULLS.contains(&value),
         Shape::Flow => value[1..value.len() - 1].trim().is_empty(),
         _ => false,
     }
@@ -204,5 +238,6 @@ fn indentation_step(text: &str) -> usize {
     DEFAULT_STEP
 }
 
+const NULLS: [&str; 4] = ["~", "null", "Null", "NULL"];
 const DEFAULT_STEP: usize = 2;
 const WIDEST_STEP: usize = 8;

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::flow::{flow_close, quote_close};
+
 /// What the value of a key looks like in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -38,6 +40,10 @@ pub(super) enum Context {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
+    /// Where its line begins, or within braces the key.
+    pub(super) line: usize,
+    /// Behind the colon.
+    pub(super) colon: usize,
     /// Behind the colon and an anchor or tag.
     pub(super) behind_colon: usize,
     /// The value; empty for [`Shape::Nothing`].
@@ -103,6 +109,16 @@ pub(super) fn mapping_of(text: &str, entry: &Entry) -> Option<Mapping> {
     }
 }
 
+/// The entry at a path of keys.
+pub(super) fn entry_at(text: &str, range: Range<usize>, path: &[&str]) -> Option<Entry> {
+    let (last, owners) = path.split_last()?;
+    let mut current = mapping(text, range)?;
+    for key in owners {
+        current = mapping_of(text, current.entry(key)?)?;
+    }
+    current.entry(last).cloned()
+}
+
 /// Behind the line that holds this offset.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
@@ -114,7 +130,7 @@ fn block_mapping(text: &str, range: Range<usize>) -> Option<Mapping> {
     let mut at = range.start;
     while at < range.end {
         let end = line_end(text, at).min(range.end);
-        let line = text[at..end].trim_end();
+        let line = text[at..end].trim_end_matches(BLANKS);
         let content = line.trim_start_matches(' ');
         let here = line.len() - content.len();
         if content.is_empty() || content.starts_with('#') {
@@ -156,6 +172,8 @@ fn block_entry(text: &str, start: usize, limit: usize, column: usize) -> Option<
     let rest = &text[from..limit];
     let mut entry = Entry {
         key,
+        line: start - column,
+        colon,
         behind_colon,
         value: behind_colon..behind_colon,
         shape: Shape::Nothing,
@@ -214,7 +232,9 @@ fn flow_mapping(text: &str, range: Range<usize>) -> Option<Mapping> {
 }
 
 fn flow_entry(text: &str, start: usize, limit: usize) -> Option<Entry> {
-    let (key, colon) = key(text, start, limit, Context::Flow)?;
+    let Some((key, colon)) = key(text, start, limit, Context::Flow) else {
+        return lone_key(text, start, limit);
+    };
     let behind_colon = skip_properties(text, colon, limit);
     let from = skip_trivia(text, behind_colon, limit);
     let (value, shape) = match text[from..limit].chars().next() {
@@ -233,7 +253,32 @@ fn flow_entry(text: &str, start: usize, limit: usize) -> Option<Entry> {
     let shape =
         if shape != Shape::Flow && text[value.clone()].contains('\n') { Shape::Opaque } else { shape };
     let first_line_end = line_end(text, from).min(limit);
-    Some(Entry { key, behind_colon, value, shape, context: Context::Flow, first_line_end, end })
+    let context = Context::Flow;
+    Some(Entry { key, line: start, colon, behind_colon, value, shape, context, first_line_end, end })
+}
+
+/// A word in braces that is a key without a colon; its value is null, and is not edited.
+fn lone_key(text: &str, start: usize, limit: usize) -> Option<Entry> {
+    let first = text[start..limit].chars().next()?;
+    let length = match first {
+        '"' | '\'' => quote_close(text, start, limit)? - start,
+        _ => text[start..limit].find([',', '\r', '\n']).unwrap_or(limit - start),
+    };
+    let key = &text[start..start + plain_length(&text[start..start + length])];
+    let is_word = !key.contains(['{', '}', '[', ']'])
+        && !key.starts_with(['!', '&', '*', '|', '>', '%', '@', '`', '?']);
+    let end = start + key.len();
+    is_word.then(|| Entry {
+        key: key.to_owned(),
+        line: start,
+        colon: end,
+        behind_colon: end,
+        value: end..end,
+        shape: Shape::Opaque,
+        context: Context::Flow,
+        first_line_end: line_end(text, start).min(limit),
+        end,
+    })
 }
 
 /// The key that begins at `start`, and the offset behind its colon.
@@ -242,13 +287,19 @@ fn key(text: &str, start: usize, limit: usize, context: Context) -> Option<(Stri
     let (key, length) = match rest.chars().next()? {
         quote @ ('"' | '\'') => {
             let close = quote_close(text, start, limit)?;
-            let inner = &text[start + 1..close - 1];
-            if inner.contains(['\\', '\n', quote]) {
+            let written = &text[start..close];
+            let has_escape = written.contains('\\') || written[1..written.len() - 1].contains(quote);
+            let key = match has_escape {
+                true => serde_yaml::from_str(written).ok()?,
+                false => written[1..written.len() - 1].to_owned(),
+            };
+            if written.contains('\n') {
                 return None;
             }
-            (inner.to_owned(), close - start)
+            (key, close - start)
         }
-        '?' | '&' | '*' | '!' | '|' | '>' | '[' | '{' | '%' | '@' | '`' => return None,
+        '?' if is_marked(rest.lines().next()?, '?') => return None,
+        '&' | '*' | '!' | '|' | '>' | '[' | '{' | '%' | '@' | '`' => return None,
         _ => {
             let line = rest.lines().next()?;
             let colons = line.match_indices(':').map(|(at, _)| at);
@@ -258,7 +309,7 @@ fn key(text: &str, start: usize, limit: usize, context: Context) -> Option<(Stri
                 Some(_) => false,
             };
             let length = colons.into_iter().find(is_end)?;
-            let key = line[..length].trim_end();
+            let key = line[..length].trim_end_matches(BLANKS);
             let comment = key.contains(" #") || key.contains("\t#");
             if comment || (context == Context::Flow && key.contains([',', '{', '}', '[', ']'])) {
                 return None;
@@ -275,7 +326,7 @@ fn skip_blanks(text: &str, at: usize, limit: usize) -> usize {
 }
 
 /// Behind blanks, line ends and comments.
-fn skip_trivia(text: &str, at: usize, limit: usize) -> usize {
+pub(super) fn skip_trivia(text: &str, at: usize, limit: usize) -> usize {
     let at = limit - text[at..limit].trim_start_matches([' ', '\t', '\r', '\n']).len();
     if !text[at..limit].starts_with('#') {
         return at;
@@ -299,54 +350,10 @@ fn skip_properties(text: &str, at: usize, limit: usize) -> usize {
     skip_properties(text, from + length, limit)
 }
 
-/// Behind the quote that closes the one at `start`.
-fn quote_close(text: &str, start: usize, limit: usize) -> Option<usize> {
-    let bytes = &text.as_bytes()[..limit];
-    let quote = *bytes.get(start)?;
-    let mut at = start + 1;
-    loop {
-        match *bytes.get(at)? {
-            b'\\' if quote == b'"' => at += 2,
-            byte if byte == quote && quote == b'\'' && bytes.get(at + 1) == Some(&quote) => at += 2,
-            byte if byte == quote => return Some(at + 1),
-            _ => at += 1,
-        }
-    }
-}
-
-/// Behind the bracket or brace that closes the one at `start`.
-fn flow_close(text: &str, start: usize, limit: usize) -> Option<usize> {
-    let bytes = &text.as_bytes()[..limit];
-    let mut depth = 0_usize;
-    let mut at = start;
-    loop {
-        let byte = *bytes.get(at)?;
-        let previous = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
-        let begins = previous.is_ascii_whitespace() || b"{[,:".contains(&previous);
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1)?,
-            b'"' | b'\'' if begins => {
-                at = quote_close(text, at, limit)?;
-                continue;
-            }
-            b'#' if previous.is_ascii_whitespace() => {
-                at = line_end(text, at);
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-}
-
 /// Behind the line of `at`, if nothing but a comment follows there.
 fn end_of_line_without_content(text: &str, at: usize, limit: usize) -> Option<usize> {
     let end = line_end(text, at).min(limit);
-    let rest = text[at..end].trim();
+    let rest = text[at..end].trim_matches(BLANKS);
     (rest.is_empty() || rest.starts_with('#')).then_some(end)
 }
 
@@ -373,9 +380,12 @@ fn block_scalar_end(text: &str, range: Range<usize>, column: usize) -> usize {
 /// How long the plain scalar is at the start of this text, without the comment behind it.
 fn plain_length(text: &str) -> usize {
     let comment = text.match_indices('#').map(|(at, _)| at).find(|at| text[..*at].ends_with([' ', '\t']));
-    text[..comment.unwrap_or(text.len())].trim_end().len()
+    text[..comment.unwrap_or(text.len())].trim_end_matches(BLANKS).len()
 }
 
 fn is_marked(content: &str, mark: char) -> bool {
     content.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
+
+/// What YAML takes for a blank; a no-break space is none.
+pub(super) const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];

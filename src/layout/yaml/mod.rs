@@ -6,5 +6,6 @@
 
 pub(super) mod document;
 pub(super) mod edit;
+mod flow;
 mod mapping;
 pub(super) mod text;
