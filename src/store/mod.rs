@@ -30,7 +30,7 @@ pub use observation::{
 };
 pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
 pub use read::{ReadFile, exists, read, read_if_present, read_standard_input};
-pub use replace::{Parents, Replacement, replace_file};
+pub use replace::{Parents, Replacement, refuse_irreplaceable, replace_file};
 pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
 pub use scratch::ScratchDirectory;
 pub use state::{StateDirectory, StateLock};

@@ -21,14 +21,14 @@ use crate::peers;
 use crate::workspace::{Said, Workspace};
 
 /// An admin's machine and a developer's.
-struct Machines {
-    admin: Workspace,
-    developer: Workspace,
+pub struct Machines {
+    pub admin: Workspace,
+    pub developer: Workspace,
     port: u16,
 }
 
 impl Machines {
-    fn new() -> Machines {
+    pub fn new() -> Machines {
         let port = Daemon::free_port();
         let (admin, developer) = (Workspace::new(), developers_machine());
         let endpoint = format!("tcp://127.0.0.1:{port}");
@@ -36,22 +36,26 @@ impl Machines {
         Machines { admin, developer, port }
     }
 
-    fn start_daemon(&self) -> Daemon {
+    pub fn start_daemon(&self) -> Daemon {
         Daemon::start(&self.admin, self.port, &[])
     }
 
     /// `request` there, `issue` here; what was said, with the kit on the developer's machine.
-    fn kit(&self, more: &[&str]) -> Value {
+    pub fn kit(&self, more: &[&str]) -> Value {
         let asked = self.developer.run(["request", "ana", "--format", "json"]).succeeded().json();
+        self.answer(asked["words"].as_str().unwrap(), more)
+    }
+
+    /// What `issue` answers to the request that is there.
+    pub fn answer(&self, words: &str, more: &[&str]) -> Value {
         let csr = self.admin.write("ana.csr", self.developer.read("ana.csr"));
-        let words = asked["words"].as_str().unwrap();
         let issue = ["issue", "client", "ana", "--csr", &csr, "--fingerprint", words, "--kit", "ana.kit"];
         let answer = self.admin.run(issue.iter().chain(more).chain(&["--format", "json"])).succeeded().json();
         self.developer.write("ana.kit", self.admin.read("ana.kit"));
         answer
     }
 
-    fn join(&self, more: &[&str]) -> Said {
+    pub fn join(&self, more: &[&str]) -> Said {
         join(&self.developer, more)
     }
 }
@@ -73,7 +77,7 @@ fn join(workspace: &Workspace, more: &[&str]) -> Said {
     workspace.finish(command, "")
 }
 
-fn fingerprint(answer: &Value) -> &str {
+pub fn fingerprint(answer: &Value) -> &str {
     answer["kit"]["authority_words"].as_str().unwrap()
 }
 

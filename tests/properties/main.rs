@@ -16,6 +16,7 @@ mod init_and_issue;
 mod install_client;
 mod issuing;
 mod joining;
+mod joining_stopped;
 mod killed;
 mod manual;
 mod modes;
