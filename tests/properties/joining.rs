@@ -5,6 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use kitcert::apply::{self, Context, Mode};
 use kitcert::env::Environment;
@@ -333,7 +334,9 @@ fn a_kit_that_must_not_be_joined_changes_nothing_and_says_why() {
     for (what, kit, evidence, says) in cases {
         developer.write("ana.kit", kit);
         let before = developer.snapshot();
+        let started = Instant::now();
         let said = join(&developer, evidence).ended_with(1);
+        assert!(started.elapsed() < Duration::from_secs(1), "{what} took {:?}", started.elapsed());
         assert!(said.err.contains(says), "{what}: {}", said.err);
         assert!(said.err.contains("\ntry: ") || what == "zeros", "{what}: {}", said.err);
         assert!(said_before.insert(said.err.clone()) || what == "flipped", "{what} says what another said");
@@ -471,14 +474,34 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
     assert!(status.out.contains("kit waiting"), "{}", status.out);
 }
 
-/// `join` on a terminal, where somebody types an answer to a question.
-fn join_on_a_terminal(machines: &Machines, question: &str, answer: &str) -> Option<Said> {
-    let python = peers::program("python3", "what join asks on a terminal")?;
+/// A command on a terminal, where somebody types an answer to a question.
+fn on_a_terminal(workspace: &Workspace, arguments: &[&str], question: &str, answer: &str) -> Option<Said> {
+    let python = peers::program("python3", "what is asked on a terminal")?;
     let mut starter = Command::new(python);
     starter.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/terminal.py")).args([question, answer]);
+    Some(workspace.finish(workspace.command_under(starter, arguments), ""))
+}
+
+fn join_on_a_terminal(machines: &Machines, question: &str, answer: &str) -> Option<Said> {
     let arguments = ["join", "ana.kit", "--for", "earthly", "--timeout", "2s"];
-    let command = machines.developer.command_under(starter, arguments);
-    Some(machines.developer.finish(command, ""))
+    on_a_terminal(&machines.developer, &arguments, question, answer)
+}
+
+#[test]
+fn on_a_terminal_issue_shows_the_words_that_request_showed_and_takes_yes_alone() {
+    let machines = Machines::new();
+    let asked = machines.developer.run(["request", "ana", "--format", "json"]).succeeded().json();
+    machines.admin.write("ana.csr", machines.developer.read("ana.csr"));
+    let arguments = ["issue", "client", "ana", "--csr", "ana.csr", "--kit", "ana.kit"];
+    let before = machines.admin.snapshot();
+    let issue = |answer| on_a_terminal(&machines.admin, &arguments, "[yes/no] ", answer);
+    let Some(said) = issue("no") else { return };
+    let said = said.ended_with(2);
+    assert!(said.out.contains(asked["words"].as_str().unwrap()), "{}", said.out);
+    assert!(said.out.contains(asked["fingerprint"].as_str().unwrap()), "{}", said.out);
+    before.assert_is(&machines.admin.snapshot(), "an answer other than yes");
+    issue("yes").unwrap().succeeded();
+    assert!(machines.admin.path("ana.kit").exists());
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) ->
     if let Some(receipt) = &receipt {
         report = report
             .detail("receipt", receipt.to_string())
-            .line(format!("receipt, for {contact}:"))
+            .line(format!("receipt, for {contact} (kitcert inspect RECEIPT checks it):"))
             .line(format!("  {receipt}"));
     }
     let Some(proof) = proof else { return report };

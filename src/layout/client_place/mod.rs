@@ -67,6 +67,7 @@ pub fn client_place(
             return Err(Failure::new("reading", format!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
+                .hint("the same command without --config")
                 .exit(ExitCode::Usage));
         }
         return unconfigured(tool, environment, home, endpoint);
