@@ -175,12 +175,19 @@ fn a_kit_with_a_key_is_opened_by_its_passphrase_and_only_as_it_was_made() {
 
     let text = kit.to_text();
     let seal = text.find("seal: ").unwrap();
-    for at in [seal + 6, text.len() - 2] {
+    let mut opened = 0;
+    for at in text.find('\n').unwrap() + 1..text.len() {
         let mut changed = text.clone().into_bytes();
         changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
-        let changed = Kit::from_text(&with_checksum(&changed), "ana.kit").unwrap();
-        assert!(changed.open(&passphrase).is_err(), "octet {at}");
+        if changed == text.as_bytes() {
+            continue;
+        }
+        if let Ok(changed) = Kit::from_text(&with_checksum(&changed), "ana.kit") {
+            opened += 1;
+            assert!(changed.open(&passphrase).is_err(), "octet {at}");
+        }
     }
+    assert!(opened > 80, "only the seal's own digits are left to the passphrase, not {opened}");
     let unsealed: String = text[..seal].to_owned();
     assert!(found(with_checksum(unsealed.as_bytes())).contains("seal: and a value"));
 }
