@@ -55,6 +55,7 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
     let (admin, developer) = (&machines.admin, &machines.developer);
     let before = developer.snapshot();
     developer.run(["request", "ana", "--csr", "nowhere/ana.csr"]).ended_with(1);
+    developer.run(["request", "ana", "--csr", "-"]).ended_with(2);
     before.assert_is(&developer.snapshot(), "a request that cannot be written");
     let asked = developer.run(["request", "ana", "--format", "json"]).succeeded().json();
     let told = asked["fingerprint"].as_str().unwrap();
@@ -67,6 +68,7 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
         admin.run(command).ended_with(1);
         admin.run(command.iter().chain(&["--dry-run"])).ended_with(1);
     }
+    admin.run(["invite", "bob", "--kit", "-"]).ended_with(2);
     before.assert_is(&admin.snapshot(), "a kit that cannot be written");
 }
 
