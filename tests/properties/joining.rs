@@ -112,6 +112,11 @@ fn a_developer_joins_and_no_key_is_ever_on_the_admins_side() {
     let secret = key.lines().nth(2).unwrap();
     assert!(!stands_in(&machines.admin.path(""), secret));
     assert!(!machines.admin.path("state/clients/ana/current/key.pem").exists());
+    let keys = machines.admin.files_named("key.pem");
+    let is_own = |path: &Path| {
+        ["ca", "daemons"].iter().any(|kind| path.starts_with(machines.admin.path("state").join(kind)))
+    };
+    assert!(keys.len() == 2 && keys.iter().all(|path| is_own(path)), "{keys:?}");
     let installed = machines.developer.path("home/.earthly/certs/key.pem");
     assert_eq!(installed.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
