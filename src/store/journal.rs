@@ -272,7 +272,7 @@ fn is_generation(path: &Path) -> bool {
 }
 
 const LOG: &str = "log.jsonl";
-const ISSUED: &str = "issued";
+pub(super) const ISSUED: &str = "issued";
 const AUTHORITIES: &str = "ca";
 pub(super) const DESCRIPTION: &str = "kitcert.yaml";
 const LOG_NOTE: &str = ".log";

@@ -10,6 +10,7 @@ mod account;
 mod change;
 mod directory;
 mod fault;
+mod issued;
 mod journal;
 mod log;
 mod observation;
@@ -24,6 +25,7 @@ mod trust;
 
 pub use account::{Home, Owner, earthly_home};
 pub use change::{FileMode, StagedChange};
+pub use issued::observe_issued;
 pub use log::{LogEvent, LogLine};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
