@@ -26,7 +26,7 @@ mod trust;
 pub use account::{Home, Owner, earthly_home};
 pub use change::{FileMode, StagedChange};
 pub use issued::observe_issued;
-pub use log::{LogEvent, LogLine};
+pub use log::{LogEvent, LogLine, newest_log_time};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
 };
