@@ -19,6 +19,7 @@ mod joining;
 mod killed;
 mod manual;
 mod modes;
+mod oracle;
 mod other_stacks;
 mod peers;
 mod proven;
