@@ -10,6 +10,7 @@ mod account;
 mod change;
 mod directory;
 mod fault;
+mod issued;
 mod journal;
 mod log;
 mod observation;
@@ -24,7 +25,8 @@ mod trust;
 
 pub use account::{Home, Owner, earthly_home};
 pub use change::{FileMode, StagedChange};
-pub use log::{LogEvent, LogLine};
+pub use issued::observe_issued;
+pub use log::{LogEvent, LogLine, newest_log_time};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
 };

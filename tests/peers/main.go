@@ -26,6 +26,12 @@
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
 //	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
+//	peers handshakes
+//	    one dial a line of standard input, "DAEMON CA CLIENT CA HOST RFC3339": folders with cert.pem
+//	    and key.pem ("-" for a client without) and bundles, at that time. A line each: "accepted",
+//	    "untrusted ERROR" or "misnamed ERROR" (the client refuses the daemon), "none" (the client
+//	    sends no certificate) or "refused ERROR" (the daemon refuses it); the last is
+//	    "inconclusive ERROR" where a dial ends in another way
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.
@@ -47,9 +53,10 @@ func main() {
 		"check-bundle": checkBundle,
 		"verify":       verify,
 		"client":       client,
+		"handshakes":   handshakes,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client …")
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes …")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {

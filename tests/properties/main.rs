@@ -20,6 +20,7 @@ mod joining_stopped;
 mod killed;
 mod manual;
 mod modes;
+mod oracle;
 mod other_stacks;
 mod peers;
 mod proven;
