@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::issue::change_existing;
-use super::state_change::{Done, authority_of, identity_folder, read_key};
-use crate::model::{Failure, Finding, Role};
+use super::state_change::{Done, authority_of, identity_folder, line, read_key};
+use crate::model::{Failure, Finding, IdentityName, Role};
 use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
-use crate::store::{FileMode, Interest, KeyPresence, LogEvent, LogLine, Observation, StateDirectory};
+use crate::store::{FileMode, Interest, KeyPresence, LogEvent, Observation, StateDirectory};
 
 /// A kit that was written, and what its client has to be told by another way.
 #[derive(Debug)]
@@ -160,19 +160,12 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
             staged.remove(&key)?;
         }
     }
-    staged.record(&LogLine {
-        time: context.environment.now(),
-        by: context.user(),
-        command: context.command.to_owned(),
-        event: LogEvent::KeyRemoved,
-        subject: format!("client {}", removal.name),
-        serial: None,
-        reason: "the client has it from its kit".to_owned(),
-    })?;
+    let reason = "the client has it from its kit".to_owned();
+    staged.record(&line(context, LogEvent::KeyRemoved, format!("client {}", removal.name), reason))?;
     staged.commit()
 }
 
 /// Where a kit waits, relative to the state.
-pub(super) fn waiting_place(terms: &KitTerms) -> PathBuf {
-    Path::new("kits").join(format!("{}.kit", terms.name))
+pub(super) fn waiting_place(name: &IdentityName) -> PathBuf {
+    Path::new("kits").join(format!("{name}.kit"))
 }

@@ -19,6 +19,7 @@ mod issue;
 mod join;
 mod kit;
 mod prove;
+mod record;
 mod request;
 mod state_change;
 
@@ -35,6 +36,7 @@ pub use install_client::{
 pub use issue::{IssuedClients, issue_clients, issue_daemon};
 pub use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub use kit::{Invitation, MadeKit, invite};
-pub use prove::{Proof, Recorded, Target, VerifyRequest, verify};
+pub use prove::{Proof, Target, VerifyRequest, verify};
+pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
 pub use state_change::{Done, Issued};

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::configured::{ConfigChoice, Configured, configured};
-use super::context::{Context, PATIENCE};
+use super::context::Context;
 use super::credentials::{self, Client, Credentials};
 use super::files;
+use super::record::{Recorded, Standing, record_anew};
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
-use crate::store::{Interest, LogEvent, LogLine, Observation, StateDirectory};
+use crate::store::{Interest, Observation, StateDirectory};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -56,15 +57,6 @@ pub struct Proof {
     pub recorded: Recorded,
 }
 
-/// Whether a proof changed the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// `proven` was moved.
-    Moved,
-    /// It stood there already, or there is nothing to move.
-    Unchanged,
-}
-
 /// Judges the files at hand, dials, and moves `proven` of a daemon whose current certificate was
 /// served and whose every dial went as it must.
 ///
@@ -107,7 +99,7 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
     }
     let recorded = match (&observation, &daemon) {
         (Some(observation), Some((name, _))) => {
-            record(context, observation, name, &observed, Standing::of(&verdict, &findings))
+            record_anew(context, observation, name, &observed, Standing::of(&verdict, &findings))
         }
         _ => Ok(Recorded::Unchanged),
     };
@@ -297,7 +289,7 @@ fn daemon_of(
     }
 }
 
-fn dial(
+pub(super) fn dial(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
@@ -318,7 +310,7 @@ fn dial(
 }
 
 /// What the verdict needs to know of this machine.
-fn local_facts(
+pub(super) fn local_facts(
     context: &Context<'_>,
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
@@ -339,82 +331,6 @@ fn local_facts(
         restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
     })
-}
-
-/// Moves `proven` to the current generation, if it is that generation which was served and the
-/// verdict is that it is proven; takes it away where a stranger got in.
-fn record(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    observed: &Observed,
-    standing: Standing,
-) -> Result<Recorded, Failure> {
-    let served = observed.handshake().and_then(probe::Handshake::leaf);
-    let (Some(identity), Some(served)) = (observation.daemons.get(name), served) else {
-        return Ok(Recorded::Unchanged);
-    };
-    let current = identity.current.as_ref().filter(|current| *current.leaf() == served);
-    let wanted = match standing {
-        Standing::Unknown => return Ok(Recorded::Unchanged),
-        Standing::Open => None,
-        Standing::Proven => match current {
-            Some(current) => Some(current.number),
-            None => return Ok(Recorded::Unchanged),
-        },
-    };
-    if identity.proven == wanted {
-        return Ok(Recorded::Unchanged);
-    }
-    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
-    let lock = directory.lock(context.command, PATIENCE)?;
-    let staged = lock.stage()?;
-    let link = super::state_change::identity_folder(Role::Daemon, name).join("proven");
-    let address = observed.address.map_or_else(String::new, |address| address.to_string());
-    let (event, reason) = match wanted {
-        Some(number) => {
-            staged.link(&link, &format!("gen-{number:04}"))?;
-            (LogEvent::Proven, format!("{address} served it and refused strangers"))
-        }
-        None => {
-            staged.remove(&link)?;
-            (LogEvent::Refuted, format!("{address} let a stranger in"))
-        }
-    };
-    staged.record(&LogLine {
-        time: context.environment.now(),
-        by: context.user(),
-        command: context.command.to_owned(),
-        event,
-        subject: format!("daemon {name}"),
-        serial: Some(served.serial().clone()),
-        reason,
-    })?;
-    staged.commit()?;
-    Ok(Recorded::Moved)
-}
-
-/// What a verify says of a daemon, as far as its state is to remember it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Every dial went as it must, and the files are without fault.
-    Proven,
-    /// Somebody got in who must not.
-    Open,
-    /// Neither is shown.
-    Unknown,
-}
-
-impl Standing {
-    fn of(verdict: &Verdict, files: &[Finding]) -> Standing {
-        if Finding::gravest(&verdict.findings) == Severity::Critical {
-            Standing::Open
-        } else if verdict.proven && Finding::gravest(files) < Severity::Error {
-            Standing::Proven
-        } else {
-            Standing::Unknown
-        }
-    }
 }
 
 fn not_recorded(failure: &Failure) -> Finding {

@@ -13,7 +13,7 @@ use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey, TrustBundle,
 };
-use crate::plan::{InventoryStep, Issuance, KeySource, Plan, StateStep};
+use crate::plan::{InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::store::{
     FileMode, Interest, LogEvent, LogLine, Observation, ObservedAuthority, StagedChange, StateDirectory,
     StateLock, observe, read, request_folder,
@@ -37,6 +37,8 @@ pub struct Issued {
     pub name: IdentityName,
     /// It.
     pub certificate: Certificate,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// Observes, plans, and carries the state steps of the plan out as one transaction.
@@ -94,6 +96,28 @@ pub(super) fn carry_out(
     for step in &plan.state {
         match step {
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
+            StateStep::Restore { role, name, generation } => {
+                staged
+                    .link(&identity_folder(*role, name).join("current"), &format!("gen-{generation:04}"))?;
+                staged.record(&line(
+                    context,
+                    LogEvent::Restored,
+                    format!("{role} {name}"),
+                    format!("gen-{generation:04}"),
+                ))?;
+            }
+            StateStep::Prune { role, name, generation } => {
+                staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
+            }
+            StateStep::Receive(name) => {
+                staged.remove(&kit::waiting_place(name))?;
+                staged.record(&line(
+                    context,
+                    LogEvent::Received,
+                    format!("client {name}"),
+                    "its receipt".to_owned(),
+                ))?;
+            }
             StateStep::Request { name, algorithm, generation } => {
                 stage_request(context, &staged, name, *algorithm, *generation)?;
             }
@@ -171,7 +195,7 @@ fn stage_kits(
             continue;
         };
         let kit = kit::waiting_kit(terms, &client.certificate, &trust, authority)?;
-        stage_public(staged, &kit::waiting_place(terms), kit.to_text().as_bytes())?;
+        stage_public(staged, &kit::waiting_place(&terms.name), kit.to_text().as_bytes())?;
     }
     Ok(())
 }
@@ -190,15 +214,8 @@ fn stage_request(
     stage_key(staged, &folder.join(&generation), &key)?;
     stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
     staged.link(&folder.join("current"), &generation)?;
-    staged.record(&LogLine {
-        time: context.environment.now(),
-        by: context.user(),
-        command: context.command.to_owned(),
-        event: LogEvent::Requested,
-        subject: format!("client {name}"),
-        serial: None,
-        reason: format!("key {}", key.public_key().fingerprint()),
-    })
+    let reason = format!("key {}", key.public_key().fingerprint());
+    staged.record(&line(context, LogEvent::Requested, format!("client {name}"), reason))
 }
 
 /// Who issues, and the bundle that every set gets.
@@ -248,7 +265,7 @@ fn stage_identity(
         stage_key(staged, &set, key)?;
     }
     staged.link(&folder.join("current"), &generation)?;
-    Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate })
+    Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate, reason: issuance.reason })
 }
 
 /// Writes a file that anybody may read, and reads it back.
@@ -344,22 +361,33 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
 }
 
 fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
-    line_of(context, certificate, certificate.subject().common_name().unwrap_or_default())
+    let name = certificate.subject().common_name().unwrap_or_default();
+    issued_line(context, certificate, name, Reason::Asked)
 }
 
 fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
-    line_of(context, &issued.certificate, format!("{} {}", issued.role, issued.name))
+    issued_line(context, &issued.certificate, format!("{} {}", issued.role, issued.name), issued.reason)
 }
 
-fn line_of(context: &Context<'_>, certificate: &Certificate, subject: String) -> LogLine {
+fn issued_line(context: &Context<'_>, certificate: &Certificate, subject: String, reason: Reason) -> LogLine {
+    LogLine {
+        serial: Some(certificate.serial().clone()),
+        fingerprint: Some(certificate.fingerprint()),
+        ..line(context, LogEvent::Issued, subject, reason.as_str().to_owned())
+    }
+}
+
+/// A line of the log about no certificate.
+pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: String, reason: String) -> LogLine {
     LogLine {
         time: context.environment.now(),
         by: context.user(),
         command: context.command.to_owned(),
-        event: LogEvent::Issued,
+        event,
         subject,
-        serial: Some(certificate.serial().clone()),
-        reason: "asked".to_owned(),
+        serial: None,
+        fingerprint: None,
+        reason,
     }
 }
 

@@ -26,3 +26,13 @@ pub const LARGEST_BUNDLE: usize = 16;
 
 /// No certificate carries more names (CVE-2026-27145).
 pub const MOST_NAMES: usize = 100;
+
+/// How long a daemon's restart command may run, and how long the daemon may take afterwards until it
+/// serves.
+pub const RESTART_TIMEOUT: Lifetime = Lifetime::from_seconds(60);
+
+/// How long a restart waits for a daemon that builds something.
+pub const IDLE_LIMIT: Lifetime = Lifetime::from_seconds(1_800);
+
+/// Keys older than this are renewed with a new one where we hold them.
+pub const KEY_AGE: Lifetime = Lifetime::days(365);

@@ -62,6 +62,12 @@ impl Timestamp {
         Timestamp(self.0.saturating_sub(lifetime.seconds()))
     }
 
+    /// This instant that many seconds earlier.
+    #[must_use]
+    pub fn minus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_sub(seconds))
+    }
+
     /// Seconds from `earlier` to this instant; negative when `earlier` is later.
     #[must_use]
     pub fn seconds_since(self, earlier: Timestamp) -> i64 {

@@ -25,11 +25,18 @@ impl Validity {
         self.not_after.seconds_since(self.not_before)
     }
 
-    /// The last part of it, in seconds, in which a renewal is due: a third of the lifetime that was
-    /// asked for, without the hour of backdating, or what lives for an hour would be due at once.
+    /// The lifetime that was asked for, in seconds: without the hour of backdating, or what lives for
+    /// an hour would be due at once.
+    #[must_use]
+    pub fn life(self) -> i64 {
+        (self.seconds() - BACKDATING.seconds()).max(0)
+    }
+
+    /// The last part of it, in seconds, in which a renewal is due unless another part is set: a third
+    /// of the lifetime that was asked for.
     #[must_use]
     pub fn renewal_window(self) -> i64 {
-        (self.seconds() - BACKDATING.seconds()).max(0) / 3
+        self.life() / 3
     }
 
     /// The validity of something issued `now` for that long: from `backdating` ago, until the

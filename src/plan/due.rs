@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{Hex, IdentityName, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedIdentity};
+use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +37,7 @@ pub enum IdentityState {
     KitWaiting,
     /// No `verify` has shown yet that the daemon serves it.
     NotProven,
-    /// Less than a third of its lifetime is left; for a CA, less than a new leaf would need.
+    /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf would need.
     Due,
     /// kitcert.yaml gives a daemon other hosts than its certificate has.
     HostsChanged,
@@ -107,12 +107,10 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     let issued = on_disk.iter().filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
-        let issuer =
-            observation.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer());
-        let validity =
-            issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.certificate.validity()));
+        let validity = effective_validity(observation, leaf);
         let is_listed = listed.binary_search(&name).is_ok();
-        let state = identity_state(role, identity, validity, leaf, is_listed, now);
+        let due_from = due_from(observation, role, name, leaf);
+        let state = identity_state(role, identity, validity, due_from, is_listed, now);
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
@@ -124,18 +122,46 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     rows
 }
 
+/// From when until when a certificate is good for its peers: within its issuer's own validity.
+fn effective_validity(observation: &Observation, leaf: &Certificate) -> Validity {
+    let mut authorities = observation.authorities.iter().map(|authority| &authority.certificate);
+    let issuer = authorities.find(|authority| authority.subject() == leaf.issuer());
+    issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.validity()))
+}
+
+/// From when the certificate of an identity is due, by its effective end and by what kitcert.yaml
+/// says.
+pub(super) fn due_from(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    leaf: &Certificate,
+) -> Timestamp {
+    let renew_before = observation.inventory.renew_before(role, name);
+    renew_before.due_from(effective_validity(observation, leaf), leaf.serial())
+}
+
+/// Whether that of its current generation is, or is over.
+pub(super) fn is_due(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    current: &ObservedGeneration,
+    now: Timestamp,
+) -> bool {
+    due_from(observation, role, name, current.leaf()) <= now
+}
+
 fn identity_state(
     role: Role,
     identity: &ObservedIdentity,
     validity: Validity,
-    leaf: &Certificate,
+    due_from: Timestamp,
     is_listed: bool,
     now: Timestamp,
 ) -> IdentityState {
     let by_date = match end_state(validity, now) {
-        IdentityState::Ok if validity.not_after.seconds_since(now) < leaf.validity().renewal_window() => {
-            IdentityState::Due
-        }
+        IdentityState::Ok if due_from <= now => IdentityState::Due,
         state => state,
     };
     let by_proof = match role {

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use super::install_daemon::{InstallRequest, Placed, placement_step, refuse_another};
 use super::issue::endpoint_of;
 use super::refuse_repetition;
-use super::step::{InventoryStep, Issuance, KeySource, Plan, StateStep};
-use crate::layout::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Renewal, RestartWhen,
-};
+use super::step::{InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
 use crate::model::profile::BACKDATING;
 use crate::model::{
     AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName,
@@ -86,6 +84,7 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
             validity: Validity::issued(now, lifetime, BACKDATING).within(authority),
             generation: 1,
             key: KeySource::New(request.key),
+            reason: Reason::Asked,
         })
     };
     let mut state = vec![
@@ -119,9 +118,10 @@ fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
 }
 
 fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
-    let client = ClientEntry { lifetime: request.client_lifetime, renew: Renewal::default(), endpoint: None };
+    let client = ClientEntry::of_lifetime(request.client_lifetime);
     Ok(Inventory {
         contact: None,
+        renew_before: None,
         authority: AuthorityPolicy {
             name: request.authority_name.clone(),
             lifetime: request.authority_lifetime,
@@ -133,17 +133,14 @@ fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
 }
 
 fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
+    let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
     Ok(DaemonEntry {
-        hosts: request.hosts.clone(),
-        endpoint: endpoint_of(request.endpoint.as_ref(), &request.hosts)?,
-        lifetime: request.daemon_lifetime,
         install: request.install.as_ref().map(|install| InstallEntry {
             layout: install.layout,
             root: install.root.clone(),
             owner: None,
         }),
-        restart: Vec::new(),
-        restart_when: RestartWhen::default(),
+        ..DaemonEntry::new(request.hosts.clone(), endpoint, request.daemon_lifetime)
     })
 }
 

@@ -1,8 +1,11 @@
 //! `invite`: a kit with the client's key in it, for somebody who cannot make one.
 
-use super::issue::{is_due, new_client, next_generation, refuse_other_lifetime, validity};
+use super::due::is_due;
+use super::issue::{new_client, next_generation, refuse_other_lifetime, validity};
 use super::kit::KitRequest;
-use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, StateStep};
+use super::step::{
+    Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
+};
 use crate::layout::{ClientEntry, InventoryChange};
 use crate::model::{Contact, Failure, IdentityName, Lifetime, Role, Timestamp};
 use crate::pki::PublicKey;
@@ -52,11 +55,12 @@ pub fn invite(
             validity: validity(observation, entry.lifetime, now)?,
             generation: next_generation(observation, Role::Client, name),
             key,
+            reason: Reason::Asked,
         }))
     };
     let mut state = Vec::new();
     match own_key {
-        Some(current) if is_due(current, now) => {
+        Some(current) if is_due(observation, Role::Client, name, current, now) => {
             state.push(issue(KeySource::Kept { generation: current.number })?);
         }
         Some(_) => {}

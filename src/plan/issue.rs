@@ -1,9 +1,10 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
+use super::due::is_due;
 use super::kit::KitRequest;
 use super::refuse_repetition;
-use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, StateStep};
-use crate::layout::{ClientEntry, DaemonEntry, InventoryChange, Renewal, RestartWhen};
+use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
@@ -74,7 +75,9 @@ pub fn issue_daemon(
     };
     let identity = observation.daemons.get(&request.name);
     let current = identity.and_then(|identity| identity.current.as_ref());
-    let serves = |current: &ObservedGeneration| names_are(current, &entry.hosts) && !is_due(current, now);
+    let serves = |current: &ObservedGeneration| {
+        names_are(current, &entry.hosts) && !is_due(observation, Role::Daemon, &request.name, current, now)
+    };
     if listed.is_some() && current.is_some_and(serves) {
         return Ok(Plan::default());
     }
@@ -86,6 +89,7 @@ pub fn issue_daemon(
         validity: validity(observation, entry.lifetime, now)?,
         generation: next_generation(observation, Role::Daemon, &request.name),
         key,
+        reason: Reason::Asked,
     })];
     if listed.is_none() {
         let change = InventoryChange::AddDaemon(request.name.clone(), entry);
@@ -144,7 +148,7 @@ pub fn issue_clients(
             if !is_same && request.key_change == KeyChange::Refused {
                 return Err(other_key(&name, request.requested_key.as_ref(), current));
             }
-            if is_same && !is_due(current, now) {
+            if is_same && !is_due(observation, Role::Client, &name, current, now) {
                 continue;
             }
             if current.key == KeyPresence::Absent && request.kit.is_none() {
@@ -161,6 +165,7 @@ pub fn issue_clients(
                 Some(key) => KeySource::Requested(key.clone()),
                 None => key_of_client(observation.current(Role::Client, &name), observation),
             },
+            reason: Reason::Asked,
             name,
         }));
     }
@@ -183,7 +188,7 @@ pub fn issue_clients(
 }
 
 pub(super) fn new_client(lifetime: Option<Lifetime>) -> ClientEntry {
-    ClientEntry { lifetime: lifetime.unwrap_or(CLIENT_LIFETIME), renew: Renewal::default(), endpoint: None }
+    ClientEntry::of_lifetime(lifetime.unwrap_or(CLIENT_LIFETIME))
 }
 
 fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> Result<DaemonEntry, Failure> {
@@ -194,14 +199,8 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
             .hint(format!("kitcert issue daemon {} --host builder.example.com", request.name))
             .exit(ExitCode::Usage));
     }
-    Ok(DaemonEntry {
-        endpoint: endpoint_of(request.endpoint.as_ref(), &request.hosts)?,
-        hosts: request.hosts.clone(),
-        lifetime: request.lifetime.unwrap_or(DAEMON_LIFETIME),
-        install: None,
-        restart: Vec::new(),
-        restart_when: RestartWhen::default(),
-    })
+    let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
+    Ok(DaemonEntry::new(request.hosts.clone(), endpoint, request.lifetime.unwrap_or(DAEMON_LIFETIME)))
 }
 
 /// The endpoint that was given, or else the first host that can be dialled, on port 8372.
@@ -294,14 +293,8 @@ fn refuse_key_here(name: &IdentityName, observation: &Observation) -> Result<(),
     }
 }
 
-/// Whether less than a third of its lifetime is left, or nothing.
-pub(super) fn is_due(current: &ObservedGeneration, now: Timestamp) -> bool {
-    let validity = current.leaf().validity();
-    validity.not_after.seconds_since(now) < validity.renewal_window().max(1)
-}
-
 /// A renewal keeps its key, so that a set is consistent even while it is being replaced.
-fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
+pub(super) fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
     match current {
         Some(current) if current.key == KeyPresence::Present => {
             KeySource::Kept { generation: current.number }
@@ -311,7 +304,7 @@ fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) 
 }
 
 /// The same for a client, whose key may be elsewhere: it is certified again without being seen.
-fn key_of_client(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
+pub(super) fn key_of_client(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
     match current {
         Some(current) if current.key == KeyPresence::Absent => {
             KeySource::Requested(current.leaf().public_key().clone())
@@ -320,7 +313,7 @@ fn key_of_client(current: Option<&ObservedGeneration>, observation: &Observation
     }
 }
 
-fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
+pub(super) fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
     let sorted = |mut names: Vec<SubjectAltName>| {
         names.sort();
         names

@@ -28,7 +28,7 @@ pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use step::{
     ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms,
-    PlacementStep, Plan, StateStep, StepSummary,
+    PlacementStep, Plan, Reason, StateStep, StepSummary,
 };
 
 use std::collections::BTreeSet;

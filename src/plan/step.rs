@@ -55,6 +55,26 @@ pub enum StateStep {
         /// The number of the generation that it becomes.
         generation: u32,
     },
+    /// Make a former generation current again.
+    Restore {
+        /// Daemon or client.
+        role: Role,
+        /// Whose.
+        name: IdentityName,
+        /// The number of the generation.
+        generation: u32,
+    },
+    /// Remove a generation that nothing needs any more.
+    Prune {
+        /// Daemon or client.
+        role: Role,
+        /// Whose.
+        name: IdentityName,
+        /// The number of the generation.
+        generation: u32,
+    },
+    /// Take a client's word that it has its certificate: its kit waits no longer.
+    Receive(IdentityName),
     /// Put a kit without secrets into `kits/`, where it waits to be handed over.
     Kit(KitTerms),
 }
@@ -118,6 +138,35 @@ pub struct Issuance {
     pub generation: u32,
     /// Where its key comes from.
     pub key: KeySource,
+    /// Why it is issued.
+    pub reason: Reason,
+}
+
+/// Why a certificate is issued, as the log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// A person asked for it.
+    Asked,
+    /// The one before is over, or nearly.
+    Due,
+    /// kitcert.yaml lists it, and it had none.
+    NotIssued,
+    /// kitcert.yaml lists other hosts than the one before has.
+    HostsChanged,
+}
+
+impl Reason {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Asked => "asked",
+            Reason::Due => "due",
+            Reason::NotIssued => "not issued",
+            Reason::HostsChanged => "hosts changed",
+        }
+    }
 }
 
 /// Where the key of a certificate comes from.
@@ -254,6 +303,21 @@ impl StateStep {
                 subject: format!("request {name}"),
                 detail: format!("gen-{generation:04}, a new {algorithm} key that stays here"),
             },
+            StateStep::Restore { role, name, generation } => StepSummary {
+                step: "restore",
+                subject: format!("{role} {name}"),
+                detail: format!("gen-{generation:04}"),
+            },
+            StateStep::Prune { role, name, generation } => StepSummary {
+                step: "remove",
+                subject: format!("{role} {name}"),
+                detail: format!("gen-{generation:04}, which nothing needs any more"),
+            },
+            StateStep::Receive(name) => StepSummary {
+                step: "remove",
+                subject: format!("kits/{name}.kit"),
+                detail: "the client has it".to_owned(),
+            },
             StateStep::Kit(terms) => StepSummary {
                 step: "write",
                 subject: format!("kits/{}.kit", terms.name),
@@ -349,6 +413,9 @@ fn describe(change: &InventoryChange) -> String {
             clients => format!("add {} clients", clients.len()),
         },
         InventoryChange::SetInstall(name, _) => format!("say where daemon {name} is installed"),
+        InventoryChange::AddInstalled(name, folder) => {
+            format!("say that client {name} is installed in {}", folder.display())
+        }
         InventoryChange::SetEndpoint(name, endpoint) => format!("say that client {name} uses {endpoint}"),
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::journal::LOG;
 use super::state::StateDirectory;
-use crate::model::{Failure, SerialNumber, Timestamp};
+use crate::model::{Failure, Fingerprint, SerialNumber, Timestamp};
 
 /// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +25,9 @@ pub struct LogLine {
     /// The certificate's number in hex, where a certificate is concerned.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
     pub serial: Option<SerialNumber>,
+    /// The SHA-256 of that certificate in hex.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    pub fingerprint: Option<Fingerprint>,
     /// Why, in a few words: `due`, `asked`, `key compromised`.
     pub reason: String,
 }
@@ -41,6 +44,10 @@ pub enum LogEvent {
     Refuted,
     /// A key was made here, to be certified elsewhere.
     Requested,
+    /// A former generation was put back.
+    Restored,
+    /// A client said that it has its certificate.
+    Received,
     /// A client's key was removed, since the client has it.
     KeyRemoved,
 }
@@ -118,6 +125,7 @@ mod tests {
             event: LogEvent::Proven,
             subject: "client ci".to_owned(),
             serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
+            fingerprint: None,
             reason: "asked".to_owned(),
         }
     }

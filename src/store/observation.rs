@@ -70,6 +70,8 @@ pub struct ObservedIdentity {
     pub proven: Option<u32>,
     /// The highest number of a generation that is there; 0 for none.
     pub last_generation: u32,
+    /// The numbers of the generations that are there, rising.
+    pub generations: Vec<u32>,
 }
 
 /// One generation of an identity: a whole set of files.
@@ -177,10 +179,13 @@ fn identity(
             })
         }
     };
+    let mut generations: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
+    generations.sort_unstable();
     Ok(Some(ObservedIdentity {
         current,
         proven: linked("proven")?,
-        last_generation: entries.iter().filter_map(|entry| number_of(entry)).max().unwrap_or(0),
+        last_generation: generations.last().copied().unwrap_or(0),
+        generations,
     }))
 }
 

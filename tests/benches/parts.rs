@@ -212,6 +212,7 @@ fn issue(authority: &CertificateAuthority, key: &PrivateKey) -> Certificate {
 fn inventory(count: usize) -> Inventory {
     Inventory {
         contact: None,
+        renew_before: None,
         authority: AuthorityPolicy {
             name: AuthorityName::default(),
             lifetime: Lifetime::days(3650),
@@ -224,7 +225,7 @@ fn inventory(count: usize) -> Inventory {
 
 fn clients(numbers: std::ops::Range<usize>) -> Vec<(IdentityName, ClientEntry)> {
     let name = |number| format!("client-{number:06}").parse().expect("a name");
-    let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Default::default(), endpoint: None };
+    let client = ClientEntry::of_lifetime(CLIENT_LIFETIME);
     numbers.map(|number| (name(number), client.clone())).collect()
 }
 

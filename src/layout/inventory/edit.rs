@@ -1,9 +1,9 @@
 //! `kitcert.yaml`, edited in place.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::text::{client_node, daemon_node, install_fields, named};
+use super::text::{client_node, daemon_node, install_fields, installed_field, named};
 use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
@@ -21,6 +21,8 @@ pub enum InventoryChange {
     SetInstall(IdentityName, InstallEntry),
     /// Which daemon a client that is there uses.
     SetEndpoint(IdentityName, Endpoint),
+    /// One more folder where the files of a client that is there are installed.
+    AddInstalled(IdentityName, PathBuf),
 }
 
 /// The text of `kitcert.yaml` after some changes. Every octet that is not part of a change stays:
@@ -112,6 +114,19 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
                 (vec!["clients", name.as_str()], vec![endpoint])
             }
         },
+        InventoryChange::AddInstalled(name, folder) => match inventory.clients.get(name) {
+            None => {
+                return Err(Failure::new("noting where it is installed:", name)
+                    .expected(format!("a client of that name in {}", path.display()))
+                    .found("none"));
+            }
+            Some(client) if client.installed.contains(folder) => return Ok(None),
+            Some(client) => {
+                let mut folders = client.installed.clone();
+                folders.push(folder.clone());
+                (vec!["clients", name.as_str()], vec![installed_field(&folders)])
+            }
+        },
     };
     let path = section.into_iter().map(str::to_owned).collect();
     Ok((!fields.is_empty()).then_some(Step { path, fields }))
@@ -131,6 +146,11 @@ fn apply(inventory: &mut Inventory, change: &InventoryChange) {
         InventoryChange::SetEndpoint(name, endpoint) => {
             if let Some(client) = inventory.clients.get_mut(name) {
                 client.endpoint = Some(endpoint.clone());
+            }
+        }
+        InventoryChange::AddInstalled(name, folder) => {
+            if let Some(client) = inventory.clients.get_mut(name) {
+                client.installed.push(folder.clone());
             }
         }
     }
@@ -171,10 +191,7 @@ mod tests {
     }
 
     fn client(name: &str, days: u32) -> (IdentityName, ClientEntry) {
-        (
-            name.parse().unwrap(),
-            ClientEntry { lifetime: Lifetime::days(days), renew: Renewal::Manual, endpoint: None },
-        )
+        (name.parse().unwrap(), ClientEntry::of_lifetime(Lifetime::days(days)))
     }
 
     fn add_client(name: &str) -> [InventoryChange; 1] {
@@ -182,14 +199,8 @@ mod tests {
     }
 
     fn daemon() -> DaemonEntry {
-        DaemonEntry {
-            hosts: vec!["b.example".parse().unwrap(), "::1".parse().unwrap()],
-            endpoint: Endpoint::new("b.example".parse().unwrap(), 8372),
-            lifetime: Lifetime::days(397),
-            install: None,
-            restart: Vec::new(),
-            restart_when: RestartWhen::Now,
-        }
+        let hosts = vec!["b.example".parse().unwrap(), "::1".parse().unwrap()];
+        DaemonEntry::new(hosts, Endpoint::new("b.example".parse().unwrap(), 8372), Lifetime::days(397))
     }
 
     fn install(root: &str) -> InstallEntry {

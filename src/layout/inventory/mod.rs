@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::daemon_layout::DaemonLayout;
+use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT};
 use crate::model::{
-    AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
+    AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
+    Role, SubjectAltName,
 };
 
 /// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
@@ -21,6 +23,8 @@ use crate::model::{
 pub struct Inventory {
     /// Whom a developer asks, as kits say it; None: whoever makes the kit.
     pub contact: Option<Contact>,
+    /// How long before its end a certificate is renewed, where its own entry does not say.
+    pub renew_before: Option<RenewBefore>,
     /// What a new CA is to be like; `ca` in the file.
     pub authority: AuthorityPolicy,
     /// The daemons, by name.
@@ -56,6 +60,12 @@ pub struct DaemonEntry {
     pub restart: Vec<String>,
     /// When it may be restarted.
     pub restart_when: RestartWhen,
+    /// How long the restart command may run, and again how long the daemon may take to serve.
+    pub restart_timeout: Lifetime,
+    /// How long a restart that waits for idleness waits.
+    pub idle_limit: Lifetime,
+    /// How long before its end its certificate is renewed.
+    pub renew_before: Option<RenewBefore>,
 }
 
 /// Where a daemon's files are installed on this machine.
@@ -88,6 +98,11 @@ pub struct ClientEntry {
     pub renew: Renewal,
     /// The daemon that it uses, as its kits say it; None: the only one.
     pub endpoint: Option<Endpoint>,
+    /// How long before its end its certificate is renewed.
+    pub renew_before: Option<RenewBefore>,
+    /// The folders on this machine where `install client` has put its files; absolute. A renewal
+    /// reaches them too.
+    pub installed: Vec<PathBuf>,
 }
 
 /// Who renews a client's certificate.
@@ -119,10 +134,52 @@ impl Inventory {
         text::parse(bytes, path)
     }
 
+    /// How long before its end that identity's certificate is renewed.
+    #[must_use]
+    pub fn renew_before(&self, role: Role, name: &IdentityName) -> RenewBefore {
+        let own = match role {
+            Role::Daemon => self.daemons.get(name).and_then(|daemon| daemon.renew_before),
+            Role::Client => self.clients.get(name).and_then(|client| client.renew_before),
+        };
+        own.or(self.renew_before).unwrap_or_default()
+    }
+
     /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it.
     #[must_use]
     pub fn render(&self) -> String {
         text::render(self)
+    }
+}
+
+impl DaemonEntry {
+    /// One that is not installed on this machine and that nothing here restarts.
+    #[must_use]
+    pub fn new(hosts: Vec<SubjectAltName>, endpoint: Endpoint, lifetime: Lifetime) -> DaemonEntry {
+        DaemonEntry {
+            hosts,
+            endpoint,
+            lifetime,
+            install: None,
+            restart: Vec::new(),
+            restart_when: RestartWhen::default(),
+            restart_timeout: RESTART_TIMEOUT,
+            idle_limit: IDLE_LIMIT,
+            renew_before: None,
+        }
+    }
+}
+
+impl ClientEntry {
+    /// One with nothing else set.
+    #[must_use]
+    pub fn of_lifetime(lifetime: Lifetime) -> ClientEntry {
+        ClientEntry {
+            lifetime,
+            renew: Renewal::default(),
+            endpoint: None,
+            renew_before: None,
+            installed: Vec::new(),
+        }
     }
 }
 

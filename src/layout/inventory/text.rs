@@ -14,9 +14,12 @@ use super::{
 };
 use crate::layout::yaml::document::BYTE_ORDER_MARK;
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::profile::{AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME};
+use crate::model::profile::{
+    AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT,
+};
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, SubjectAltName,
+    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
+    SubjectAltName,
 };
 
 /// See [`Inventory::parse`].
@@ -33,6 +36,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
     let authority = written.ca.unwrap_or_default();
     Ok(Inventory {
         contact: written.contact.map(|Parsed(contact)| contact),
+        renew_before: written.renew_before.map(|Parsed(renew)| renew),
         authority: AuthorityPolicy {
             name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
             lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
@@ -51,6 +55,7 @@ pub(super) fn render(inventory: &Inventory) -> String {
     let clients = inventory.clients.iter().map(|(name, client)| named(name, client_node(client)));
     let mut fields = vec![("version".to_owned(), Node::Word("1"))];
     fields.extend(inventory.contact.as_ref().map(|contact| text("contact", contact)));
+    fields.extend(inventory.renew_before.map(|renew| text("renew_before", renew)));
     fields.extend([
         ("ca".to_owned(), Node::Inline(authority)),
         ("daemons".to_owned(), Node::Nested(daemons.collect())),
@@ -76,6 +81,13 @@ pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
     if daemon.restart_when != RestartWhen::default() {
         fields.push(text("restart_when", daemon.restart_when.as_str()));
     }
+    if daemon.restart_timeout != RESTART_TIMEOUT {
+        fields.push(text("restart_timeout", daemon.restart_timeout));
+    }
+    if daemon.idle_limit != IDLE_LIMIT {
+        fields.push(text("idle_limit", daemon.idle_limit));
+    }
+    fields.extend(daemon.renew_before.map(|renew| text("renew_before", renew)));
     Node::Nested(fields)
 }
 
@@ -86,7 +98,17 @@ pub(super) fn client_node(client: &ClientEntry) -> Node {
         fields.push(text("renew", client.renew.as_str()));
     }
     fields.extend(client.endpoint.as_ref().map(|endpoint| text("endpoint", endpoint)));
+    fields.extend(client.renew_before.map(|renew| text("renew_before", renew)));
+    if !client.installed.is_empty() {
+        fields.push(installed_field(&client.installed));
+    }
     Node::Inline(fields)
+}
+
+/// The key `installed` of a client with its value.
+pub(super) fn installed_field(folders: &[PathBuf]) -> (String, Node) {
+    let folders = folders.iter().map(|folder| folder.display().to_string());
+    ("installed".to_owned(), Node::List(folders.collect()))
 }
 
 /// The keys and values of `install`.
@@ -116,6 +138,7 @@ struct Written {
     #[serde(rename = "version")]
     _version: Version,
     contact: Option<Parsed<Contact>>,
+    renew_before: Option<Parsed<RenewBefore>>,
     ca: Option<WrittenAuthority>,
     daemons: Option<Named<DaemonEntry>>,
     clients: Option<Named<ClientEntry>>,
@@ -138,6 +161,9 @@ struct WrittenDaemon {
     install: Option<WrittenInstall>,
     restart: Option<Vec<String>>,
     restart_when: Option<Parsed<RestartWhen>>,
+    restart_timeout: Option<Parsed<Lifetime>>,
+    idle_limit: Option<Parsed<Lifetime>>,
+    renew_before: Option<Parsed<RenewBefore>>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +180,8 @@ struct WrittenClient {
     lifetime: Option<Parsed<Lifetime>>,
     renew: Option<Parsed<Renewal>>,
     endpoint: Option<Parsed<Endpoint>>,
+    renew_before: Option<Parsed<RenewBefore>>,
+    installed: Option<Vec<PathBuf>>,
 }
 
 struct Version;
@@ -256,6 +284,9 @@ impl<'de> Deserialize<'de> for DaemonEntry {
             install: written.install.map(install_entry).transpose()?,
             restart: written.restart.unwrap_or_default(),
             restart_when: written.restart_when.map(|Parsed(when)| when).unwrap_or_default(),
+            restart_timeout: written.restart_timeout.map_or(RESTART_TIMEOUT, |Parsed(timeout)| timeout),
+            idle_limit: written.idle_limit.map_or(IDLE_LIMIT, |Parsed(limit)| limit),
+            renew_before: written.renew_before.map(|Parsed(renew)| renew),
         })
     }
 }
@@ -271,16 +302,22 @@ fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
 impl<'de> Deserialize<'de> for ClientEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClientEntry, D::Error> {
         let written = Option::<WrittenClient>::deserialize(deserializer)?.unwrap_or_default();
+        let installed = written.installed.unwrap_or_default();
+        if let Some(folder) = installed.iter().find(|folder| !folder.is_absolute()) {
+            return Err(D::Error::custom(format!("installed: expected absolute paths, found {folder:?}")));
+        }
         Ok(ClientEntry {
             lifetime: written.lifetime.map_or(CLIENT_LIFETIME, |Parsed(lifetime)| lifetime),
             renew: written.renew.map(|Parsed(renew)| renew).unwrap_or_default(),
             endpoint: written.endpoint.map(|Parsed(endpoint)| endpoint),
+            renew_before: written.renew_before.map(|Parsed(renew)| renew),
+            installed,
         })
     }
 }
 
 const HEADER: &str = "\
-# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert issue`
+# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert rotate`
 # brings the certificates to what it says; `kitcert status` shows what is due.
 # Durations: 10y, 397d, 12h. A y is 365 days.
 ";
@@ -341,7 +378,7 @@ clients:
     #[test]
     fn names_that_yaml_takes_for_other_things_are_read_back() {
         let names = ["true", "no", "null", "0", "1e3", "12.5", "0x1f", "1-2", "2026-11-23", "y", "ana"];
-        let client = ClientEntry { lifetime: CLIENT_LIFETIME, renew: Renewal::Manual, endpoint: None };
+        let client = ClientEntry::of_lifetime(CLIENT_LIFETIME);
         let mut inventory = read("version: 1").unwrap();
         inventory.clients = names.iter().map(|name| (name.parse().unwrap(), client.clone())).collect();
         assert_eq!(read(&inventory.render()).unwrap(), inventory);

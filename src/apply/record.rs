@@ -1,0 +1,130 @@
+//! What the state remembers of a proof: a daemon's `proven`.
+
+use super::context::{Context, PATIENCE};
+use super::state_change::{identity_folder, line};
+use crate::model::{Failure, Finding, IdentityName, Role, Severity};
+use crate::pki::Certificate;
+use crate::probe::{self, Observed, Verdict};
+use crate::store::{LogEvent, LogLine, Observation, StateDirectory, StateLock};
+
+/// Whether a proof changed the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// `proven` was moved.
+    Moved,
+    /// It stood there already, or there is nothing to move.
+    Unchanged,
+}
+
+/// What a verify says of a daemon, as far as its state is to remember it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Every dial went as it must, and the files are without fault.
+    Proven,
+    /// Somebody got in who must not.
+    Open,
+    /// Neither is shown.
+    Unknown,
+}
+
+impl Standing {
+    pub fn of(verdict: &Verdict, files: &[Finding]) -> Standing {
+        if Finding::gravest(&verdict.findings) == Severity::Critical {
+            Standing::Open
+        } else if verdict.proven && Finding::gravest(files) < Severity::Error {
+            Standing::Proven
+        } else {
+            Standing::Unknown
+        }
+    }
+}
+
+/// Records a proof, under a lock that is taken only if there is something to record.
+pub(super) fn record_anew(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    observed: &Observed,
+    standing: Standing,
+) -> Result<Recorded, Failure> {
+    let Some(change) = Change::of(observation, name, observed, standing) else {
+        return Ok(Recorded::Unchanged);
+    };
+    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
+    let lock = directory.lock(context.command, PATIENCE)?;
+    change.write(context, &lock, name, observed)
+}
+
+/// Records a proof under a lock that is held already.
+pub(super) fn record(
+    context: &Context<'_>,
+    lock: &StateLock<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    observed: &Observed,
+    standing: Standing,
+) -> Result<Recorded, Failure> {
+    match Change::of(observation, name, observed, standing) {
+        Some(change) => change.write(context, lock, name, observed),
+        None => Ok(Recorded::Unchanged),
+    }
+}
+
+/// How `proven` of a daemon changes.
+struct Change {
+    /// The generation that it is to lead to; None: nowhere.
+    wanted: Option<u32>,
+    served: Certificate,
+}
+
+impl Change {
+    /// `proven` goes to the current generation, if it is that one which was served and the verdict
+    /// is that it is proven; it is taken away where a stranger got in.
+    fn of(
+        observation: &Observation,
+        name: &IdentityName,
+        observed: &Observed,
+        standing: Standing,
+    ) -> Option<Change> {
+        let served = observed.handshake().and_then(probe::Handshake::leaf)?;
+        let identity = observation.daemons.get(name)?;
+        let wanted = match standing {
+            Standing::Unknown => return None,
+            Standing::Open => None,
+            Standing::Proven => {
+                let current = identity.current.as_ref().filter(|current| *current.leaf() == served);
+                Some(current?.number)
+            }
+        };
+        (identity.proven != wanted).then_some(Change { wanted, served })
+    }
+
+    fn write(
+        self,
+        context: &Context<'_>,
+        lock: &StateLock<'_>,
+        name: &IdentityName,
+        observed: &Observed,
+    ) -> Result<Recorded, Failure> {
+        let staged = lock.stage()?;
+        let link = identity_folder(Role::Daemon, name).join("proven");
+        let address = observed.address.map_or_else(String::new, |address| address.to_string());
+        let (event, reason) = match self.wanted {
+            Some(number) => {
+                staged.link(&link, &format!("gen-{number:04}"))?;
+                (LogEvent::Proven, format!("{address} served it and refused strangers"))
+            }
+            None => {
+                staged.remove(&link)?;
+                (LogEvent::Refuted, format!("{address} let a stranger in"))
+            }
+        };
+        staged.record(&LogLine {
+            serial: Some(self.served.serial().clone()),
+            fingerprint: Some(self.served.fingerprint()),
+            ..line(context, event, format!("daemon {name}"), reason)
+        })?;
+        staged.commit()?;
+        Ok(Recorded::Moved)
+    }
+}
