@@ -123,6 +123,21 @@ fn automatic(context: &Context<'_>, observation: &Observation) -> Result<Client,
     Ok(Client { described, trust, identity: Some(identity), authority: Some(authority), files: None })
 }
 
+/// A client whose certificate begins now, whatever became of those that were issued before.
+pub(super) fn fresh(context: &Context<'_>, observation: &Observation) -> Result<Client, Failure> {
+    let authority = load_authority(context, Some(observation))?;
+    let identity = probe_identity(&authority, Role::Client, context.environment.now())?;
+    Ok(Client {
+        described: "a ten-minute probe certificate that stays in memory".to_owned(),
+        trust: TrustBundle::new(
+            observation.authorities.iter().map(|found| found.certificate.clone()).collect(),
+        ),
+        identity: Some(identity),
+        authority: Some(authority),
+        files: None,
+    })
+}
+
 fn of_state(
     context: &Context<'_>,
     observation: &Observation,

@@ -3,13 +3,14 @@
 //! What is installed is a value, wherever it came from: `install client` reads it from the state,
 //! and a machine that has no state can bring it too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::context::{Context, Mode};
 use super::install::{check_set, observe_placement, read_set};
+use super::issue::change_existing;
 use crate::layout::{
     ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
-    by_hand, client_place,
+    by_hand, client_generations, client_place,
 };
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
@@ -118,10 +119,20 @@ pub fn install_client(
                 .flatten(),
         },
     )?;
-    match context.mode {
-        Mode::Apply => planned.carry_out(),
-        Mode::DryRun | Mode::Look => Ok(InstalledClient { plan: planned.plan, place: planned.place }),
-    }
+    let folder = planned.place.folder.clone();
+    let note = |observation: &Observation| {
+        Ok(Plan {
+            state: plan::note_installed(&request.name, &folder, observation).into_iter().collect(),
+            ..Plan::default()
+        })
+    };
+    let mut installed = match context.mode {
+        Mode::Apply => planned.carry_out()?,
+        Mode::DryRun | Mode::Look => InstalledClient { plan: planned.plan, place: planned.place },
+    };
+    // Behind the files: what is noted is there.
+    installed.plan.state = change_existing(context, &Interest::Inventory, &note)?.plan.state;
+    Ok(installed)
 }
 
 /// The daemon of the state that the client's tool would start itself, since the endpoint is one
@@ -160,7 +171,7 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
     let place =
         client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
     let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
-    let of_client = SetInPlace::observe(client_placement(&place, owner), client.set)?;
+    let of_client = SetInPlace::observe(client_placement(&place.folder, owner), client.set)?;
     let mut request = InstallClientRequest { name: client.name, config, daemon: None };
     let mut of_daemon = None;
     if let Some(ManagedDaemon { name, set }) = client.daemon {
@@ -215,12 +226,12 @@ impl SetInPlace {
     }
 }
 
-/// Where a client's own files are.
-pub(super) fn client_placement(place: &ClientPlace, owner: Option<Owner>) -> Placement {
+/// Where a client's own files are, below the folder in which its tool reads them.
+pub(super) fn client_placement(folder: &Path, owner: Option<Owner>) -> Placement {
     let links = SetFile::ALL.into_iter();
     Placement {
-        folder: place.generations(),
-        links: links.map(|file| (place.folder.join(file.file_name()), file.file_name())).collect(),
+        folder: client_generations(folder),
+        links: links.map(|file| (folder.join(file.file_name()), file.file_name())).collect(),
         owner,
     }
 }

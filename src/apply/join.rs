@@ -111,7 +111,7 @@ pub fn receive(
     let config = request.config.as_deref();
     let endpoint = &kit.contents().endpoint;
     let place = client_place(tool, context.environment, &home, config, Some(endpoint), &exists)?;
-    let placed = client_placement(&place, owner).observe()?;
+    let placed = client_placement(&place.folder, owner).observe()?;
     let installed = placed.current.and_then(|current| current.files);
     let membership = installed.as_ref().and_then(membership);
     let standing = kit_standing(&kit, membership.as_ref(), context.environment.now())?;

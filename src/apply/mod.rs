@@ -21,6 +21,10 @@ mod kit;
 mod prove;
 mod record;
 mod request;
+mod restart;
+mod rollback;
+mod rotate;
+mod serve;
 mod state_change;
 
 pub use configured::ConfigChoice;
@@ -39,4 +43,7 @@ pub use kit::{Invitation, MadeKit, invite};
 pub use prove::{Proof, Target, VerifyRequest, verify};
 pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
+pub use rollback::{RolledBack, rollback};
+pub use rotate::{ClockTrust, Rotated, RotationOrder, rotate};
+pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};

@@ -6,6 +6,7 @@ use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::kit_arguments::{InviteArguments, JoinArguments, RequestArguments};
+use super::rotation_arguments::{RollbackArguments, RotateArguments};
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
     AuthorityName, Contact, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
@@ -88,6 +89,10 @@ pub enum Command {
     Join(JoinArguments),
     /// Prove that the right people get in and nobody else does
     Verify(VerifyArguments),
+    /// Renew what is due, put it in place, restart, prove, and roll back what fails
+    Rotate(RotateArguments),
+    /// Put the former set of a daemon or a client back, and prove it
+    Rollback(RollbackArguments),
     /// Show what exists, when it ends, and what is not proven
     Status(StatusArguments),
     /// Read and judge certificates, keys, bundles, requests, kits, configs, or a live endpoint

@@ -9,6 +9,7 @@ mod console;
 mod kit_arguments;
 pub mod manual;
 mod report;
+mod rotation_arguments;
 
 use std::ffi::OsString;
 use std::io;
@@ -168,6 +169,8 @@ impl Command {
             Command::Invite(_) => "invite",
             Command::Join(_) => "join",
             Command::Verify(_) => "verify",
+            Command::Rotate(_) => "rotate",
+            Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",
             Command::Demo(_) => "demo",

@@ -40,7 +40,9 @@ impl ExitCode {
         self as u8
     }
 
-    fn rank(self) -> u8 {
+    /// Its place among several: 0 is the gravest.
+    #[must_use]
+    pub fn rank(self) -> u8 {
         match self {
             ExitCode::Usage => 0,
             ExitCode::Down => 1,

@@ -33,6 +33,12 @@ impl IdentityName {
     pub fn client_dns_name(&self) -> DnsName {
         DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", self.0))
     }
+
+    /// The client whose dNSName that is; None where it is no client's.
+    #[must_use]
+    pub fn of_client_dns_name(name: &DnsName) -> Option<IdentityName> {
+        name.as_str().strip_suffix(CLIENT_DOMAIN)?.strip_suffix('.')?.parse().ok()
+    }
 }
 
 impl FromStr for IdentityName {
@@ -150,6 +156,8 @@ mod tests {
     fn a_clients_dns_name_is_under_a_private_domain() {
         let name: IdentityName = "ana".parse().unwrap();
         assert_eq!(name.client_dns_name().as_str(), "ana.client.kitcert.internal");
+        assert_eq!(IdentityName::of_client_dns_name(&name.client_dns_name()), Some(name));
+        assert_eq!(IdentityName::of_client_dns_name(&"builder.example.com".parse().unwrap()), None);
     }
 
     #[test]

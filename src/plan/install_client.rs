@@ -1,10 +1,10 @@
 //! `install client`: its files, and the config that names them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::install_daemon::{Placed, placement_step};
-use super::step::{ConfigStep, Plan};
-use crate::layout::{ClientSettings, ConfigEdit, edit_client_config};
+use super::step::{ConfigStep, InventoryStep, Plan, StateStep};
+use crate::layout::{ClientSettings, ConfigEdit, InventoryChange, edit_client_config};
 use crate::model::{Failure, IdentityName, Role};
 use crate::store::{KeyPresence, Observation};
 
@@ -75,4 +75,14 @@ pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> 
             .found("a certificate alone; the key stayed where its request was made")),
         Some(_) => Ok(()),
     }
+}
+
+/// Notes in kitcert.yaml where a client's files are installed, so that a renewal reaches them; None
+/// where it says so already, or does not list the client.
+#[must_use]
+pub fn note_installed(name: &IdentityName, folder: &Path, observation: &Observation) -> Option<StateStep> {
+    let entry = observation.inventory.clients.get(name)?;
+    let change = InventoryChange::AddInstalled(name.clone(), folder.to_owned());
+    let is_noted = entry.installed.iter().any(|noted| noted == folder);
+    (!is_noted).then(|| StateStep::Inventory(InventoryStep::Edit(vec![change])))
 }

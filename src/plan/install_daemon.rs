@@ -88,7 +88,7 @@ pub fn install_daemon(
 
 /// Refuses to put a daemon's files over another's, of this state or of another CA: whoever trusts
 /// that CA would be locked out.
-pub(super) fn refuse_another(
+pub fn refuse_another(
     name: &IdentityName,
     placed: &Placed,
     observation: Option<&Observation>,

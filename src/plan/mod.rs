@@ -12,20 +12,30 @@ mod invite;
 mod issue;
 mod join;
 mod kit;
+mod lock_out;
 mod request;
+mod rollback;
+mod rotate;
 mod step;
 
 pub use due::{IdentityState, StatusRow, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
-    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, refuse_keyless_client,
+    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
+    refuse_keyless_client,
 };
-pub use install_daemon::{InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon};
+pub use install_daemon::{
+    InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon, refuse_another,
+};
 pub use invite::{InviteRequest, invite};
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
+pub use rollback::{Rollback, rollback};
+pub use rotate::{
+    Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow, RotationScope, rotate,
+};
 pub use step::{
     ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms,
     PlacementStep, Plan, Reason, StateStep, StepSummary,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Gid, Uid, access};
+use rustix::io::Errno;
 
 use super::read::read_if_present;
 use crate::env::Environment;
@@ -26,6 +27,20 @@ impl Owner {
     /// group from.
     pub fn parse(text: &str) -> Result<Owner, Failure> {
         Owner::find(text, &database("/etc/passwd")?, &database("/etc/group")?)
+    }
+
+    /// Whose a file or folder is, links followed; None where it is this process's user's, or not
+    /// there.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn of(path: &Path) -> Result<Option<Owner>, Failure> {
+        match rustix::fs::stat(path) {
+            Ok(stat) if stat.st_uid == rustix::process::geteuid().as_raw() => Ok(None),
+            Ok(stat) => Ok(Some(Owner { user: stat.st_uid, group: stat.st_gid })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(super::fault::failure("looking at", path, errno)),
+        }
     }
 
     pub(super) fn user_id(self) -> Uid {

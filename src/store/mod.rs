@@ -29,6 +29,7 @@ pub use issued::observe_issued;
 pub use log::{LogEvent, LogLine, newest_log_time};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
+    observe_generation,
 };
 pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
 pub use read::{ReadFile, exists, read, read_if_present, read_standard_input};

@@ -167,17 +167,7 @@ fn identity(
     };
     let current = match linked("current")? {
         None => None,
-        Some(number) => {
-            let set = folder.join(format!("gen-{number:04}"));
-            let trust_path = set.join("ca.pem");
-            let subject = directory.path().join(&trust_path).display().to_string();
-            Some(ObservedGeneration {
-                number,
-                chain: chain(directory, &set.join("cert.pem"))?,
-                trust: TrustBundle::from_pem(&required(directory, &trust_path, LARGEST_PEM)?, &subject)?,
-                key: key_presence(directory, &set.join("key.pem"))?,
-            })
-        }
+        Some(number) => Some(observe_generation(directory, role, name, number)?),
     };
     let mut generations: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
     generations.sort_unstable();
@@ -187,6 +177,27 @@ fn identity(
         last_generation: generations.last().copied().unwrap_or(0),
         generations,
     }))
+}
+
+/// One generation of an identity, current or not.
+///
+/// # Errors
+/// A file of it that is missing, cannot be read, or is not what it should be.
+pub fn observe_generation(
+    directory: &StateDirectory,
+    role: Role,
+    name: &IdentityName,
+    number: u32,
+) -> Result<ObservedGeneration, Failure> {
+    let set = Path::new(folder_of(role)).join(name.as_str()).join(format!("gen-{number:04}"));
+    let trust_path = set.join("ca.pem");
+    let subject = directory.path().join(&trust_path).display().to_string();
+    Ok(ObservedGeneration {
+        number,
+        chain: chain(directory, &set.join("cert.pem"))?,
+        trust: TrustBundle::from_pem(&required(directory, &trust_path, LARGEST_PEM)?, &subject)?,
+        key: key_presence(directory, &set.join("key.pem"))?,
+    })
 }
 
 /// The certificates of a file that must be there.

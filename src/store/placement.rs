@@ -123,7 +123,8 @@ impl Placement {
         if !is_current {
             self.write_generation(&folder, files, number)?;
         }
-        self.make_links(&links)
+        self.make_links(&links)?;
+        remove_former(&folder, number)
     }
 
     /// Finds out whether the folders could be written, without writing anything: a command that
@@ -300,11 +301,23 @@ fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Removes the generations before the last few: whoever opened one a moment ago has it open still.
+fn remove_former(folder: &Directory, number: u32) -> Result<(), Failure> {
+    for (name, _) in folder.entries()? {
+        if number_of(&name).is_some_and(|former| former.saturating_add(KEPT_GENERATIONS) < number) {
+            folder.remove_whole(&name)?;
+        }
+    }
+    Ok(())
+}
+
 fn number_of(name: &str) -> Option<u32> {
     let digits = name.strip_prefix("gen-")?;
     (digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
+/// How many generations stay beside the current one.
+const KEPT_GENERATIONS: u32 = 3;
 const CURRENT: &str = "current";
 const STAGED: &str = ".stage-";
 const AUTHORITY: &str = "ca.pem";

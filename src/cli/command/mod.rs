@@ -10,6 +10,8 @@ mod issue;
 mod join;
 mod plan_view;
 mod request;
+mod rollback;
+mod rotate;
 mod status;
 mod verify;
 
@@ -38,6 +40,8 @@ pub(super) fn run(
         Command::Invite(asked) => invite::run(session, asked),
         Command::Join(asked) => join::run(session, asked),
         Command::Verify(asked) => verify::run(session, asked),
+        Command::Rotate(asked) => rotate::run(session, asked),
+        Command::Rollback(asked) => rollback::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),
         Command::Demo(_) => demo::run(session),

@@ -177,7 +177,7 @@ impl ClientPlace {
     /// The folder of the generations of the client's files.
     #[must_use]
     pub fn generations(&self) -> PathBuf {
-        self.folder.join("kitcert")
+        client_generations(&self.folder)
     }
 
     /// The folder of the generations of a daemon's files, where the tool starts that daemon.
@@ -289,6 +289,12 @@ impl ConfigPlace {
         }
         resolved
     }
+}
+
+/// The folder of the generations of a client's files, where its tool reads them in `folder`.
+#[must_use]
+pub fn client_generations(folder: &Path) -> PathBuf {
+    folder.join("kitcert")
 }
 
 fn unconfigured(

@@ -1,0 +1,356 @@
+//! A daemon is brought to serve its current set: placed, restarted, proven; and back, if it does not.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::configured::Configured;
+use super::context::Context;
+use super::credentials::{self, Client, Credentials};
+use super::files;
+use super::install::{PlacedDaemon, observe_daemon};
+use super::prove::{dial, local_facts};
+use super::record::{Standing, record};
+use super::restart::Occasion;
+use super::state_change::{carry_out, identity_folder};
+use crate::layout::DaemonEntry;
+use crate::model::{Failure, IdentityName, Lifetime, Role};
+use crate::pki::Certificate;
+use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
+use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, Verdict, judge};
+use crate::store::{Interest, Observation, StateDirectory, StateLock, observe};
+
+/// How it ended for a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It serves its current set, and everything is as it must be.
+    Proven,
+    /// Nothing here restarts it; the command to run, where one is known.
+    NotServed {
+        /// Why it was not restarted.
+        why: String,
+        /// The command.
+        command: Option<String>,
+    },
+    /// It serves its current set, and verification found errors that no other set would mend.
+    Faulty {
+        /// The verdict.
+        why: String,
+    },
+    /// It did not, and the former set is current and served again.
+    RolledBack {
+        /// The former generation.
+        generation: u32,
+        /// What went wrong.
+        why: String,
+    },
+    /// It does not serve anything that was proven, and could not be brought back.
+    Down {
+        /// What went wrong, and what was tried.
+        why: String,
+    },
+}
+
+/// Whether a restart command may be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restarting {
+    /// It may.
+    Allowed,
+    /// It may not; why.
+    Refused(String),
+}
+
+/// What one look at a daemon showed.
+struct Seen {
+    observed: Observed,
+    verdict: Verdict,
+    standing: Standing,
+}
+
+impl Seen {
+    fn leaf(&self) -> Option<Certificate> {
+        self.observed.handshake().and_then(Handshake::leaf)
+    }
+
+    fn serves(&self, current: &Certificate) -> bool {
+        self.leaf().as_ref() == Some(current)
+    }
+
+    /// Whether it answers at all.
+    fn is_up(&self) -> bool {
+        self.observed.handshake().is_some()
+    }
+}
+
+/// One daemon, under a lock that is held.
+pub(super) struct Serving<'a> {
+    pub context: &'a Context<'a>,
+    pub directory: &'a StateDirectory,
+    pub lock: &'a StateLock<'a>,
+    pub name: &'a IdentityName,
+    pub restarting: &'a Restarting,
+}
+
+impl Serving<'_> {
+    /// Brings the daemon to serve its current set.
+    ///
+    /// # Errors
+    /// Files that cannot be read or put in place: nothing that the daemon reads has changed then.
+    pub fn serve(&self) -> Result<Ending, Failure> {
+        let observation = self.observe()?;
+        let Some((entry, number)) = self.described(&observation) else {
+            return Ok(Ending::NotServed { why: "it has no certificate".to_owned(), command: None });
+        };
+        let former = observation.daemons.get(self.name).and_then(|identity| identity.proven);
+        let former = former.filter(|former| *former != number);
+        if let Err(failure) = self.place(&observation, &entry) {
+            return match former {
+                Some(former) => self.go_back(former, failure.to_string()),
+                None => Err(failure),
+            };
+        }
+        let seen = self.look(&observation, &entry)?;
+        if seen.standing == Standing::Proven {
+            return self.proven(&observation, &seen);
+        }
+        if let Some(why) = self.why_not_restarted(&entry) {
+            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+        }
+        let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
+        let (seen, why) = match restarted {
+            Ok(()) => {
+                let seen = self.look_until_proven(&observation, &entry)?;
+                let why = seen.verdict.summary.clone();
+                (seen, why)
+            }
+            Err(failure) => (self.look(&observation, &entry)?, failure.to_string()),
+        };
+        if seen.standing == Standing::Proven {
+            return self.proven(&observation, &seen);
+        }
+        let current = observation.current(Role::Daemon, self.name);
+        let serves = current.is_some_and(|current| seen.serves(current.leaf()));
+        if serves && (seen.standing == Standing::Open || former.is_none()) {
+            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
+            return Ok(Ending::Faulty { why });
+        }
+        match former {
+            Some(former) => self.go_back(former, describe(&why, &seen, current.map(|one| one.leaf()))),
+            None if seen.is_up() => {
+                let command = files::restart_line(self.name, &entry);
+                Ok(Ending::NotServed { why, command })
+            }
+            None => Ok(Ending::Down { why }),
+        }
+    }
+
+    fn proven(&self, observation: &Observation, seen: &Seen) -> Result<Ending, Failure> {
+        record(self.context, self.lock, observation, self.name, &seen.observed, seen.standing)?;
+        Ok(Ending::Proven)
+    }
+
+    /// Makes a generation current again that was proven, and has the daemon serve it.
+    pub fn go_back(&self, generation: u32, why: String) -> Result<Ending, Failure> {
+        let down = |failure: Failure| Ending::Down {
+            why: format!("{why}; putting gen-{generation:04} back: {failure}"),
+        };
+        let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
+        let plan = Plan { state: vec![restore], ..Plan::default() };
+        let restored = self
+            .observe()
+            .and_then(|observation| carry_out(self.context, self.lock, Some(&observation), &plan))
+            .and_then(|_| self.observe());
+        let observation = match restored {
+            Ok(observation) => observation,
+            Err(failure) => return Ok(down(failure)),
+        };
+        let Some((entry, _)) = self.described(&observation) else {
+            return Ok(Ending::Down { why });
+        };
+        if let Err(failure) = self.place(&observation, &entry) {
+            return Ok(down(failure));
+        }
+        // Where the restart itself failed, the daemon has never served anything else.
+        let seen = self.look(&observation, &entry)?;
+        if seen.standing == Standing::Proven {
+            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
+            return Ok(Ending::RolledBack { generation, why });
+        }
+        if let Some(why) = self.why_not_restarted(&entry) {
+            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+        }
+        let restarted = self.occasion(&entry, generation, &self.lineage(&entry)).restart();
+        let seen = match &restarted {
+            Ok(()) => self.look_until_proven(&observation, &entry)?,
+            Err(_) => self.look(&observation, &entry)?,
+        };
+        if seen.standing == Standing::Proven {
+            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
+            return Ok(Ending::RolledBack { generation, why });
+        }
+        Ok(match restarted {
+            Ok(()) => Ending::Down {
+                why: format!("{why}; gen-{generation:04} was put back: {}", seen.verdict.summary),
+            },
+            Err(failure) => down(failure),
+        })
+    }
+
+    fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<String> {
+        match self.restarting {
+            Restarting::Refused(why) => Some(why.clone()),
+            Restarting::Allowed if entry.restart.is_empty() => {
+                Some("kitcert.yaml names no restart command".to_owned())
+            }
+            Restarting::Allowed => None,
+        }
+    }
+
+    fn observe(&self) -> Result<Observation, Failure> {
+        let inventory = observe(self.directory, &Interest::Inventory)?.inventory;
+        let clients = inventory.clients.keys().take(CLIENTS_TRIED);
+        let clients = clients.map(|name| (Role::Client, name.clone()));
+        let daemon = std::iter::once((Role::Daemon, self.name.clone()));
+        observe(self.directory, &Interest::Identities(daemon.chain(clients).collect()))
+    }
+
+    /// What kitcert.yaml says of it, and the number of its current generation.
+    fn described(&self, observation: &Observation) -> Option<(DaemonEntry, u32)> {
+        let entry = observation.inventory.daemons.get(self.name)?.clone();
+        Some((entry, observation.current(Role::Daemon, self.name)?.number))
+    }
+
+    fn place(&self, observation: &Observation, entry: &DaemonEntry) -> Result<(), Failure> {
+        match placed(self.context, observation, self.name, entry)? {
+            Some(placed) => placed.install(),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder where it reads its files, as far as that is known.
+    fn lineage(&self, entry: &DaemonEntry) -> PathBuf {
+        match &entry.install {
+            Some(install) => install.root.join(install.layout.folder()).join("current"),
+            None => self.context.state.join(identity_folder(Role::Daemon, self.name)).join("current"),
+        }
+    }
+
+    fn occasion<'o>(&'o self, entry: &'o DaemonEntry, generation: u32, lineage: &'o PathBuf) -> Occasion<'o> {
+        Occasion { state: &self.context.state, name: self.name, entry, generation, lineage }
+    }
+
+    fn look(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Seen, Failure> {
+        look(self.context, observation, self.name, entry, DIAL_DEADLINE)
+    }
+
+    /// Looks again and again, until the daemon is proven or has had the time that it may take.
+    fn look_until_proven(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Seen, Failure> {
+        let limit = Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs());
+        let began = Instant::now();
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let seen = self.look(observation, entry)?;
+            let is_decided = seen.standing != Standing::Unknown && {
+                let current = observation.current(Role::Daemon, self.name);
+                current.is_some_and(|current| seen.serves(current.leaf()))
+            };
+            if is_decided || began.elapsed() + pause > limit {
+                return Ok(seen);
+            }
+            // A daemon says nothing to anybody when it is ready.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Where the files of a daemon are installed on this machine, and how they compare; None where
+/// they are not.
+pub(super) fn placed(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<Option<PlacedDaemon>, Failure> {
+    let Some(install) = &entry.install else { return Ok(None) };
+    let request = InstallDaemonRequest {
+        name: name.clone(),
+        install: InstallRequest { root: install.root.clone(), layout: install.layout },
+        owner: install.owner.clone(),
+    };
+    let placed = observe_daemon(context, &request, Some(observation))?;
+    refuse_another(name, &placed.observed, Some(observation))?;
+    Ok(Some(placed))
+}
+
+/// Dials a daemon as a client of the state, and judges it with its files.
+fn look(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+    deadline: Lifetime,
+) -> Result<Seen, Failure> {
+    let client =
+        credentials::choose(context, &Credentials::Automatic, Some(observation), &Configured::default())?
+            .ok_or_else(|| context.no_state())?;
+    let daemon = (name.clone(), entry.clone());
+    let observed = dial(context, &client, &entry.endpoint, deadline)?;
+    let facts = local_facts(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
+    let verdict = judge(&observed, &facts);
+    let files = files::findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
+    let standing = Standing::of(&verdict, &files);
+    let current = observation.current(Role::Daemon, name);
+    let seen = Seen { observed, verdict, standing };
+    let is_current = current.is_some_and(|current| seen.serves(current.leaf()));
+    // A daemon that serves another set of ours is as sound as ever, and not what is to be proven.
+    let standing = match standing {
+        Standing::Proven if !is_current => Standing::Unknown,
+        standing => standing,
+    };
+    Ok(Seen { standing, ..seen })
+}
+
+/// Whether the clock of that daemon and ours disagree so far that it takes a certificate of this
+/// moment for one that has expired or is not valid yet.
+pub(super) fn clocks_disagree(
+    context: &Context<'_>,
+    fresh: &Client,
+    entry: &DaemonEntry,
+) -> Result<bool, Failure> {
+    let observed = dial(context, fresh, &entry.endpoint, DIAL_DEADLINE)?;
+    let refused = |alert| {
+        matches!(observed.outcome(Dial::Ours),
+            Some(Outcome::Refused { how: Refusal::Alert(code), .. }) if *code == alert)
+    };
+    Ok(refused(EXPIRED_CERTIFICATE))
+}
+
+/// How many sessions a daemon has that tells; None where it does not tell, or does not answer.
+pub(super) fn sessions(
+    context: &Context<'_>,
+    observation: &Observation,
+    entry: &DaemonEntry,
+) -> Result<Option<u64>, Failure> {
+    let client = credentials::fresh(context, observation)?;
+    let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
+    Ok(observed.answer().and_then(|answer| answer.idleness).map(|idleness| idleness.sessions))
+}
+
+fn describe(why: &str, seen: &Seen, current: Option<&Certificate>) -> String {
+    match (seen.leaf(), current) {
+        (Some(served), Some(current)) if served != *current => {
+            format!("{why}; it serves {}, and not {}", served.serial(), current.serial())
+        }
+        _ => why.to_owned(),
+    }
+}
+
+/// TLS alert `certificate_expired` (RFC 8446 section 6.2); Go sends it for one that is not valid
+/// yet too.
+const EXPIRED_CERTIFICATE: u8 = 45;
+const DIAL_DEADLINE: Lifetime = Lifetime::from_seconds(5);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Among how many clients of the state one is looked for that can be dialled as.
+const CLIENTS_TRIED: usize = 16;

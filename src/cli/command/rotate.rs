@@ -1,0 +1,182 @@
+//! `kitcert rotate`
+
+use std::path::Path;
+
+use super::{Session, UNWATCHED, plan_view};
+use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
+use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::rotation_arguments::RotateArguments;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{ExitCode, Failure, IdentityName};
+use crate::plan::{KeyRenewal, Reception, RotateRequest, RotationAction, RotationRow, RotationScope};
+use crate::store::{exists, read};
+
+pub(super) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Report, Failure> {
+    let looks = asked.change.dry_run || asked.check;
+    if asked.at.is_some() && !looks {
+        return Err(Failure::new("reading", "--at")
+            .expected("--dry-run or --check, since nothing can be done at another time")
+            .found("neither")
+            .exit(ExitCode::Usage));
+    }
+    let mut context = session.context("rotate", Some(asked.change), UNWATCHED)?;
+    if asked.check {
+        context.mode = Mode::DryRun;
+    }
+    let rotated = apply::rotate(&context, &order(&session, &context, asked)?)?;
+    let rotation = &rotated.rotation;
+    let report = Report::new("rotate").target(context.state.display().to_string());
+    let report = report.detail("identities", identities(&rotated));
+    if looks {
+        let exit = if asked.check && !rotation.is_empty() { ExitCode::Due } else { ExitCode::Done };
+        let report = report.exit(exit).table(rows(&rotation.rows));
+        return Ok(match (rotation.is_empty(), asked.change.dry_run) {
+            (true, _) => report.line(nothing(&rotation.rows)),
+            (false, true) => plan_view::show(report, &rotation.plan),
+            (false, false) => report.toned(Tone::Warning, "due; next: kitcert rotate"),
+        });
+    }
+    if rotation.is_empty() {
+        let report = report.table(rows(&rotation.rows)).line(nothing(&rotation.rows));
+        // What a person has to do is not said by anybody else.
+        return Ok(if rotation.rows.is_empty() { report } else { report.even_if_quiet() });
+    }
+    let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
+    let mut report = report.changed(changed).exit(rotated.exit()).table(rows(&rotation.rows));
+    for failure in &rotated.unplaced {
+        report = report.toned(Tone::Bad, failure.to_string());
+    }
+    Ok(endings(report, &rotated))
+}
+
+fn order(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    asked: &RotateArguments,
+) -> Result<RotationOrder, Failure> {
+    let received = asked.moved.iter().map(|moved| reception(session, moved));
+    Ok(RotationOrder {
+        request: RotateRequest {
+            names: asked.names.clone(),
+            scope: if asked.force { RotationScope::Forced } else { RotationScope::Due },
+            key: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
+            received: received.collect::<Result<_, _>>()?,
+            user: context.contact(),
+        },
+        at: asked.at,
+        restarting: restarting(asked.no_restart),
+        clock: if asked.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
+    })
+}
+
+pub(super) fn restarting(no_restart: bool) -> Restarting {
+    if no_restart { Restarting::Refused("--no-restart".to_owned()) } else { Restarting::Allowed }
+}
+
+/// A receipt, a file that holds one, or a name.
+fn reception(session: &Session<'_>, moved: &Path) -> Result<Reception, Failure> {
+    let text = moved.to_string_lossy();
+    if let Ok(receipt) = text.parse() {
+        return Ok(Reception::Signed(receipt));
+    }
+    let path = session.environment.absolute(moved)?;
+    if exists(&path) {
+        let file = read(&path, LARGEST_PEM)?;
+        return String::from_utf8_lossy(&file.bytes).parse().map(Reception::Signed);
+    }
+    text.parse::<IdentityName>().map(Reception::Told).map_err(|failure| failure.exit(ExitCode::Usage))
+}
+
+/// Each identity with what became of it, for programs.
+fn identities(rotated: &Rotated) -> Vec<serde_json::Value> {
+    let ending_of = |row: &RotationRow| {
+        let mut endings = rotated.endings.iter();
+        endings.find(|(name, _)| row.kind == "daemon" && row.name == name.as_str()).map(|(_, ending)| ending)
+    };
+    let row = |row: &RotationRow| {
+        let mut value = serde_json::to_value(row).unwrap_or_default();
+        if let Some(ending) = ending_of(row) {
+            value["outcome"] = outcome(ending).into();
+        }
+        value
+    };
+    rotated.rotation.rows.iter().map(row).collect()
+}
+
+fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
+    match ending {
+        Ok(Ending::Proven) => "proven",
+        Ok(Ending::NotServed { .. }) => "not-served",
+        Ok(Ending::Faulty { .. }) => "faulty",
+        Ok(Ending::RolledBack { .. }) => "rolled-back",
+        Ok(Ending::Down { .. }) => "down",
+        Err(_) => "failed",
+    }
+}
+
+fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<String>)> {
+    let cells = |row: &RotationRow| {
+        let until = row.expires.as_deref().and_then(|instant| instant.get(..10));
+        let until = until.map_or_else(String::new, |date| format!("until {date}"));
+        vec![row.kind.to_owned(), row.name.clone(), row.action.as_str().to_owned(), row.reason.clone(), until]
+    };
+    let tone = |row: &RotationRow| match row.action {
+        RotationAction::Reported => Tone::Warning,
+        _ => Tone::Plain,
+    };
+    rows.iter().map(|row| (tone(row), cells(row))).collect()
+}
+
+fn nothing(rows: &[RotationRow]) -> String {
+    match rows.len() {
+        0 => "nothing is due; every daemon is proven".to_owned(),
+        _ => "nothing is to be done here; every daemon is proven".to_owned(),
+    }
+}
+
+/// How it ended for each daemon, the gravest last.
+fn endings(report: Report, rotated: &Rotated) -> Report {
+    let mut lines: Vec<(ExitCode, Tone, String)> =
+        rotated.endings.iter().map(|(name, ending)| line(name, ending)).collect();
+    if lines.is_empty() {
+        return match rotated.unplaced.is_empty() {
+            true => report.toned(Tone::Good, "done; no daemon had to be restarted"),
+            false => report,
+        };
+    }
+    let all_proven = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
+    lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
+    let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
+    if all_proven { report.toned(Tone::Good, "done; every daemon is proven") } else { report }
+}
+
+/// One daemon's ending in one line that says what to do next.
+pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (ExitCode, Tone, String) {
+    match ending {
+        Ok(Ending::Proven) => (
+            ExitCode::Done,
+            Tone::Good,
+            format!("proven: {name} serves its current set, and strangers are refused"),
+        ),
+        Ok(Ending::NotServed { why, command }) => {
+            let next = match command {
+                Some(command) => format!("next: {command}; then: kitcert rotate {name}"),
+                None => format!("next: restart it with its new files; then: kitcert rotate {name}"),
+            };
+            (ExitCode::NotServed, Tone::Warning, format!("not served yet: {name}: {why}; {next}"))
+        }
+        Ok(Ending::Faulty { why }) => {
+            let text = format!("{name} serves its current set: {why}; next: kitcert verify {name}");
+            (ExitCode::Verification, Tone::Bad, text)
+        }
+        Ok(Ending::RolledBack { generation, why }) => {
+            let text =
+                format!("rolled back: {name} serves gen-{generation:04}, the former set, again: {why}");
+            (ExitCode::Failed, Tone::Bad, text)
+        }
+        Ok(Ending::Down { why }) => {
+            (ExitCode::Down, Tone::Bad, format!("DAEMON DOWN: {name}: {why}; next: kitcert verify {name}"))
+        }
+        Err(failure) => (failure.exit_code(), Tone::Bad, format!("{name}: {failure}")),
+    }
+}
