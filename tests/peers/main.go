@@ -26,6 +26,31 @@
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
 //	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
+//	peers supervise --control SOCKET --addr HOST:PORT --cert FILE --key FILE --ca FILE [serve's options]
+//	    a daemon that can be restarted: it stops, closes its connections, loads its files anew, which
+//	    it never does otherwise, and listens at the same port. A connection to the socket says one
+//	    line and hears one JSON object, with "error" where it failed, else how the daemon stands and
+//	    what was counted:
+//	      count                            nothing but that
+//	      restart                          restarts it
+//	      stop                             stops it
+//	      next|always MISHAP               what the next restart does, or all of them do:
+//	        refuse                         fails, and leaves the daemon as it is
+//	        hang                           never ends
+//	        wrong DIR                      starts the daemon on the files in that folder
+//	        down                           fails, with the daemon stopped
+//	        vanish                         succeeds, with the daemon stopped
+//	      forget                           nothing goes wrong any more
+//	      idle SESSIONS SECONDS            what Info tells from now on
+//	      await attempts|restarts|information N
+//	                                       answers once that was counted so often
+//	peers restart --control SOCKET [--record FILE] [ARGUMENT...]
+//	    asks it to restart, and ends when it listens again; with --record, leaves its arguments and
+//	    its environment in a file, as JSON
+//	peers clients --addr HOST:PORT --tlsdir DIR... [--read DIR...] [--pace DURATION]
+//	    one client a --tlsdir, handshaking in a loop, and one reader a --read; each reads the pair of
+//	    its folder anew every time. For "count" on standard input it prints what was counted, as
+//	    JSON; for "settle" too, once every client has been let in once more. Ends with its input
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.
@@ -47,9 +72,12 @@ func main() {
 		"check-bundle": checkBundle,
 		"verify":       verify,
 		"client":       client,
+		"clients":      handshakes,
+		"supervise":    supervise,
+		"restart":      restart,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client …")
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|clients|supervise|restart …")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {
