@@ -24,14 +24,16 @@ type clients struct {
 
 	mutex   sync.Mutex
 	changed *sync.Cond
-	// round is raised by whoever wants to know when every client has been let in once more.
+	// round is raised by whoever wants to know how every client fares from now on.
 	round  int
 	counts clientCounts
 	people []*person
 }
 
+// person is a client; one who only reads never handshakes.
 type person struct {
 	folder  string
+	reads   bool
 	settled int
 	serial  string
 }
@@ -58,7 +60,6 @@ type clientCounts struct {
 func handshakes(arguments []string) error {
 	c := clients{counts: clientCounts{Alerts: map[string]int{}, Faults: map[string]int{}}}
 	c.changed = sync.NewCond(&c.mutex)
-	var read []string
 	flags := newFlags("clients")
 	flags.StringVar(&c.address, "addr", "", "")
 	flags.DurationVar(&c.pace, "pace", 5*time.Millisecond, "")
@@ -67,20 +68,13 @@ func handshakes(arguments []string) error {
 		return nil
 	})
 	flags.Func("read", "", func(folder string) error {
-		read = append(read, folder)
+		c.people = append(c.people, &person{folder: folder, reads: true})
 		return nil
 	})
 	flags.Parse(arguments)
 
 	for _, one := range c.people {
 		go c.work(one)
-	}
-	for _, folder := range read {
-		go func() {
-			for ; ; time.Sleep(c.pace) {
-				c.pair(folder)
-			}
-		}()
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -102,9 +96,14 @@ func (c *clients) work(one *person) {
 		c.mutex.Lock()
 		round := c.round
 		c.mutex.Unlock()
-		serial := c.handshake(one.folder)
+		serial, judged := "", true
+		if one.reads {
+			c.pair(one.folder)
+		} else {
+			serial, judged = c.handshake(one.folder)
+		}
 		c.mutex.Lock()
-		if serial != "" {
+		if judged {
 			one.settled, one.serial = round, serial
 			c.changed.Broadcast()
 		}
@@ -112,22 +111,22 @@ func (c *clients) work(one *person) {
 	}
 }
 
-// handshake is one of a client that reads before it writes; the daemon's serial if it let us in.
-func (c *clients) handshake(folder string) string {
+// handshake is one of a client that reads before it writes: the daemon's serial if it let us in,
+// and whether either side judged the other, which it does not while it is restarted.
+func (c *clients) handshake(folder string) (serial string, judged bool) {
 	pair, ok := c.pair(folder)
 	if !ok {
-		return ""
+		return "", false
 	}
 	config, err := clientConfig(c.address, filepath.Join(folder, "ca.pem"), "", "", "")
 	if err != nil {
 		c.fault(err)
-		return ""
+		return "", false
 	}
 	config.Certificates = []tls.Certificate{pair}
 	conn, err := net.DialTimeout("tcp", c.address, 10*time.Second)
 	if err != nil {
-		c.count(err)
-		return ""
+		return "", c.count(err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
@@ -139,11 +138,10 @@ func (c *clients) handshake(folder string) string {
 	if err == nil && frame[3] != settingsFrame {
 		err = io.ErrUnexpectedEOF
 	}
-	c.count(err)
-	if err != nil {
-		return ""
+	if err == nil {
+		serial = fmt.Sprintf("%x", secure.ConnectionState().PeerCertificates[0].SerialNumber.Bytes())
 	}
-	return fmt.Sprintf("%x", secure.ConnectionState().PeerCertificates[0].SerialNumber.Bytes())
+	return serial, c.count(err)
 }
 
 // pair reads a certificate and then its key, as every client does.
@@ -170,7 +168,7 @@ func (c *clients) fault(err error) {
 	}
 }
 
-func (c *clients) count(err error) {
+func (c *clients) count(err error) (judged bool) {
 	var untrusted *tls.CertificateVerificationError
 	var operation *net.OpError
 	var timeout net.Error
@@ -179,12 +177,15 @@ func (c *clients) count(err error) {
 	switch {
 	case err == nil:
 		c.counts.Accepted++
+		return true
 	case errors.As(err, &untrusted):
 		c.counts.Untrusted++
 		c.counts.Faults[err.Error()]++
+		return true
 	case errors.As(err, &operation) && operation.Op == "remote error":
 		c.counts.Refused++
 		c.counts.Alerts[err.Error()]++
+		return true
 	case errors.As(err, &timeout) && timeout.Timeout():
 		c.counts.Late++
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -192,9 +193,11 @@ func (c *clients) count(err error) {
 	default:
 		c.counts.Cut++
 	}
+	return false
 }
 
-// settle waits until every client has been let in by a handshake that began after it was called.
+// settle waits until every client has been let in, or refused, by a handshake that began after it
+// was called.
 func (c *clients) settle(patience time.Duration) bool {
 	late := false
 	timer := time.AfterFunc(patience, func() {
@@ -227,7 +230,9 @@ func (c *clients) tell(settled bool) {
 	defer c.mutex.Unlock()
 	serials := []string{}
 	for _, one := range c.people {
-		serials = append(serials, one.serial)
+		if !one.reads {
+			serials = append(serials, one.serial)
+		}
 	}
 	json.NewEncoder(os.Stdout).Encode(struct {
 		clientCounts

@@ -36,13 +36,14 @@
 //	      stop                             stops it
 //	      next|always MISHAP               what the next restart does, or all of them do:
 //	        refuse                         fails, and leaves the daemon as it is
-//	        hang                           never ends
+//	        hang                           does nothing, and does not end
 //	        wrong DIR                      starts the daemon on the files in that folder
 //	        down                           fails, with the daemon stopped
 //	        vanish                         succeeds, with the daemon stopped
+//	      release                          lets a restart that hangs go on
 //	      forget                           nothing goes wrong any more
 //	      idle SESSIONS SECONDS            what Info tells from now on
-//	      await attempts|restarts|information N
+//	      await attempts|restarts|abandoned|information N
 //	                                       answers once that was counted so often
 //	peers restart --control SOCKET [--record FILE] [ARGUMENT...]
 //	    asks it to restart, and ends when it listens again; with --record, leaves its arguments and
@@ -50,7 +51,8 @@
 //	peers clients --addr HOST:PORT --tlsdir DIR... [--read DIR...] [--pace DURATION]
 //	    one client a --tlsdir, handshaking in a loop, and one reader a --read; each reads the pair of
 //	    its folder anew every time. For "count" on standard input it prints what was counted, as
-//	    JSON; for "settle" too, once every client has been let in once more. Ends with its input
+//	    JSON; for "settle" too, once every client has been let in, or refused, once more. Ends with its
+//	    input
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.

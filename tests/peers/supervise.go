@@ -24,6 +24,8 @@ type supervisor struct {
 
 	// restarting is held while the daemon is stopped and started.
 	restarting sync.Mutex
+	// released is sent to for a restart that hangs, so that it goes on.
+	released chan struct{}
 
 	// mutex guards the rest; changed is told of every change.
 	mutex    sync.Mutex
@@ -44,6 +46,8 @@ type counts struct {
 	Accepted int `json:"accepted"`
 	Refused  int `json:"refused"`
 	Cut      int `json:"cut"`
+	// Abandoned are the restarts that hung until whoever asked for them was gone.
+	Abandoned int `json:"abandoned"`
 	// Information is how often Info was asked for.
 	Information int `json:"information"`
 }
@@ -58,7 +62,7 @@ type mishap struct {
 }
 
 func supervise(arguments []string) error {
-	s := supervisor{idle: idleness{0, -1}}
+	s := supervisor{released: make(chan struct{})}
 	s.changed = sync.NewCond(&s.mutex)
 	flags := newFlags("supervise")
 	control := flags.String("control", "", "")
@@ -118,6 +122,13 @@ func (s *supervisor) obey(gone context.Context, words []string) error {
 		return nil
 	case len(words) >= 2 && (words[0] == "next" || words[0] == "always"):
 		return s.expect(words[0] == "always", words[1:])
+	case len(words) == 1 && words[0] == "release":
+		select {
+		case s.released <- struct{}{}:
+			return nil
+		case <-gone.Done():
+			return gone.Err()
+		}
 	case len(words) == 1 && words[0] == "forget":
 		s.change(func() { s.mishaps = nil })
 		return nil
@@ -162,8 +173,12 @@ func (s *supervisor) restart(gone context.Context) error {
 	case "refuse":
 		return errors.New("the daemon was not restarted, as asked")
 	case "hang":
-		<-gone.Done()
-		return errors.New("nobody waits any more")
+		select {
+		case <-s.released:
+		case <-gone.Done():
+			s.change(func() { s.counts.Abandoned++ })
+			return errors.New("nobody waits any more")
+		}
 	}
 	s.restarting.Lock()
 	defer s.restarting.Unlock()
@@ -222,6 +237,7 @@ func (s *supervisor) await(gone context.Context, name, text string) error {
 		count, known := map[string]int{
 			"attempts":    s.counts.Attempts,
 			"restarts":    s.counts.Restarts,
+			"abandoned":   s.counts.Abandoned,
 			"information": s.counts.Information,
 		}[name]
 		if !known {

@@ -98,7 +98,7 @@ fn moments(workspace: &Workspace, strace: &Path, arguments: &[&str]) -> Vec<(Str
 }
 
 /// Every set that something leads to is complete and matches.
-fn assert_whole(workspace: &Workspace, moment: &str) {
+pub fn assert_whole(workspace: &Workspace, moment: &str) {
     for kind in ["state/daemons", "state/clients"] {
         for identity in folders(&workspace.path(kind)) {
             let current = identity.join("current");
