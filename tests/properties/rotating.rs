@@ -5,8 +5,8 @@ use std::path::Path;
 use kitcert::apply::{self, Context, Mode};
 use kitcert::env::Environment;
 use kitcert::model::{Endpoint, KeyAlgorithm, Lifetime, Timestamp};
-use kitcert::pki::Certificate;
-use kitcert::plan::InitRequest;
+use kitcert::pki::{Certificate, PrivateKey};
+use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange};
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
@@ -97,15 +97,8 @@ impl Site {
 /// A workspace whose certificates were issued that many days ago.
 pub fn workspace_aged(days: u32, port: u16) -> Workspace {
     let workspace = Workspace::new();
-    let then = Environment::of_process().now().minus(Lifetime::days(days));
-    let environment = Environment::made_up(then, &[("USER", "tester")]);
-    let context = Context {
-        environment: &environment,
-        state: workspace.path("state"),
-        command: "init",
-        mode: Mode::Apply,
-        progress: &|_| {},
-    };
+    let environment = environment_of(days);
+    let context = context(&workspace, &environment, "init");
     let request = InitRequest {
         state: workspace.path("state"),
         hosts: vec!["127.0.0.1".parse().unwrap(), "localhost".parse().unwrap()],
@@ -121,6 +114,16 @@ pub fn workspace_aged(days: u32, port: u16) -> Workspace {
     };
     apply::init(&context, &request).unwrap();
     workspace
+}
+
+fn environment_of(days: u32) -> Environment {
+    let now = Environment::of_process().now();
+    Environment::made_up(now.minus(Lifetime::days(days)), &[("USER", "tester")])
+}
+
+fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'static str) -> Context<'a> {
+    let state = workspace.path("state");
+    Context { environment, state, command, mode: Mode::Apply, progress: &|_| {} }
 }
 
 pub fn leaf(workspace: &Workspace, folder: &str) -> Certificate {
@@ -293,12 +296,61 @@ fn when_a_renewal_is_due_can_be_set() {
         assert_eq!(site.rotate(&["--check"]).code, code, "renew_before: {value} of all");
         site.workspace.write("state/kitcert.yaml", whole);
     }
-    // A client's own setting stands before everyone's.
-    let whole = site.workspace.read("state/kitcert.yaml");
-    let with = whole.replace("version: 1\n", "version: 1\nrenew_before: 10d\n");
-    site.workspace.write("state/kitcert.yaml", with.replace("ana: {", "ana: {renew_before: 89d, "));
+}
+
+#[test]
+fn what_is_set_for_one_stands_before_what_is_set_for_all() {
+    let Some(site) = Site::aged("what_is_set_for_one_stands_before_what_is_set_for_all", 20) else { return };
+    // The client has 70 of its 90 days left, the daemon 377 of its 397.
+    site.rotate(&["--check"]).succeeded();
+    let text = site.workspace.read("state/kitcert.yaml");
+    let text = text.replace("ana: {", "ana: {renew_before: 80d, ");
+    site.workspace
+        .write("state/kitcert.yaml", text.replace("version: 1\n", "version: 1\nrenew_before: 10d\n"));
     let said = site.rotate(&["--check"]).ended_with(4);
     assert!(said.out.contains("ana") && !said.out.contains("builder"), "{}", said.out);
+}
+
+/// Issues a client whose key is elsewhere, that many days ago.
+fn issue_to_another_machine(site: &Site, name: &str, days: u32) {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let environment = environment_of(days);
+    let context = context(&site.workspace, &environment, "issue client");
+    let request = IssueClientsRequest {
+        names: vec![name.parse().unwrap()],
+        lifetime: None,
+        requested_key: Some(key.public_key().clone()),
+        key_change: KeyChange::Refused,
+        kit: None,
+        user: context.contact(),
+    };
+    apply::issue_clients(&context, &request).unwrap();
+}
+
+#[test]
+fn a_client_elsewhere_is_renewed_by_a_kit_without_secrets_where_that_is_wanted() {
+    const TEST: &str = "a_client_elsewhere_is_renewed_by_a_kit_without_secrets_where_that_is_wanted";
+    let Some(site) = Site::aged(TEST, 80) else { return };
+    site.rotate(&["ana"]).succeeded();
+    issue_to_another_machine(&site, "bob", 80);
+    let former = leaf(&site.workspace, "state/clients/bob/current");
+    let said = site.rotate(&[]);
+    assert!(said.out.contains("bob"), "a renewal that nobody makes is not told: {said:?}");
+    assert!(!site.workspace.path("state/kits/bob.kit").exists());
+    assert_eq!(generations(&site.workspace, "clients/bob"), ["gen-0001"]);
+
+    let text = site.workspace.read("state/kitcert.yaml");
+    site.workspace.write("state/kitcert.yaml", text.replace("bob: {", "bob: {renew: auto, "));
+    let said = site.rotate(&[]).succeeded();
+    assert!(said.out.contains("bob"), "{}", said.out);
+    let kit = site.workspace.read("state/kits/bob.kit");
+    assert!(!kit.contains("PRIVATE KEY"), "{kit}");
+    let renewed = leaf(&site.workspace, "state/clients/bob/current");
+    assert_ne!(renewed.serial(), former.serial());
+    assert!(renewed.public_key() == former.public_key(), "the key was not kept");
+    let again = site.rotate(&[]).succeeded();
+    assert!(again.out.contains("bob"), "a kit that waits is not told: {}", again.out);
+    assert_eq!(generations(&site.workspace, "clients/bob"), ["gen-0001", "gen-0002"]);
 }
 
 #[test]
