@@ -57,7 +57,7 @@ type clientCounts struct {
 	Faults     map[string]int `json:"faults"`
 }
 
-func handshakes(arguments []string) error {
+func workingClients(arguments []string) error {
 	c := clients{counts: clientCounts{Alerts: map[string]int{}, Faults: map[string]int{}}}
 	c.changed = sync.NewCond(&c.mutex)
 	flags := newFlags("clients")

@@ -74,7 +74,7 @@ func main() {
 		"check-bundle": checkBundle,
 		"verify":       verify,
 		"client":       client,
-		"clients":      handshakes,
+		"clients":      workingClients,
 		"supervise":    supervise,
 		"restart":      restart,
 	}
