@@ -224,6 +224,7 @@ impl Tools<'_> {
             return Err(Failure::new("reading", format!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
+                .hint("the same command without --config")
                 .exit(ExitCode::Usage));
         }
         let Some((variable, text)) = tool.host_variable(self.context.environment) else {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::context::Context;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName};
+use crate::model::{ExitCode, Failure, IdentityName};
 use crate::pki::{CertificateRequest, Kit};
-use crate::store::{FileMode, Parents, Replacement, read_if_present, replace_file};
+use crate::store::{FileMode, Parents, Replacement, read_if_present, refuse_irreplaceable, replace_file};
 
 /// What a file is that is handed over.
 #[derive(Clone, Copy)]
@@ -53,6 +53,19 @@ impl fmt::Display for HandedOver<'_> {
             HandedOver::KitWithKey(name) => write!(f, "a kit of {name}"),
         }
     }
+}
+
+/// Refuses a place where nothing can be written, before a key is made or a certificate issued for
+/// it; and `-`, which is no file elsewhere, while standard output has the report here.
+pub(super) fn refuse_unwritable_place(context: &Context<'_>, path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::new("writing", "-")
+            .expected("the name of a file")
+            .found("standard output, which has the report")
+            .hint("the same command with ./-, if a file of that name is meant")
+            .exit(ExitCode::Usage));
+    }
+    refuse_irreplaceable(&context.environment.absolute(path)?, None, Parents::MustExist)
 }
 
 /// Writes a file for somebody else, durably.

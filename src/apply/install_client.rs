@@ -9,14 +9,14 @@ use super::context::{Context, Mode};
 use super::install::{check_set, observe_placement, read_set};
 use crate::layout::{
     ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
-    client_place,
+    by_hand, client_place,
 };
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
     FileMode, FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Replacement,
-    earthly_home, exists, read_if_present, replace_file,
+    earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
 };
 
 /// What the installation of a client did, or would do.
@@ -174,6 +174,11 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
         of_daemon = Some(set);
     }
     let plan = plan::install_client(&request, &of_client.observed)?;
+    if let (Some(step), Some(file)) = (&plan.config, &request.config) {
+        // The files should not be in place and their config be refused.
+        refuse_irreplaceable(&step.path, owner, Parents::Create)
+            .map_err(|failure| by_hand(failure, &step.path, &file.settings))?;
+    }
     let sets = std::iter::once(of_client).chain(of_daemon).collect();
     Ok(PlannedClient { plan, place, sets, owner })
 }

@@ -1,7 +1,7 @@
 //! `issue`, done.
 
 use super::context::Context;
-use super::hand_over::HandedOver;
+use super::hand_over::{HandedOver, refuse_unwritable_place};
 use super::kit::{MadeKit, write_kit};
 use super::state_change::{Done, change_state};
 use crate::model::{Failure, Role};
@@ -36,6 +36,7 @@ pub struct IssuedClients {
 pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Result<IssuedClients, Failure> {
     if let (Some(kit), [name]) = (&request.kit, request.names.as_slice()) {
         HandedOver::Kit(name).refuse_foreign(&kit.path)?;
+        refuse_unwritable_place(context, &kit.path)?;
     }
     let interest = if request.names.is_empty() {
         Interest::Everything

@@ -233,13 +233,17 @@ impl Received {
                 }
             }
         }
+        let hint = match context.environment.variable("SUDO_USER") {
+            Some(user) => format!("the same command without sudo, if {user} made the request"),
+            None => format!(
+                "kitcert request {}   # and send that; or join on the machine where the request was made",
+                contents.name
+            ),
+        };
         Err(Failure::new("joining", format!("the kit of {}", contents.name))
             .expected(format!("the key that it is for on this machine ({})", wanted.fingerprint()))
             .found(format!("none in {}", context.state.join(request_folder(&contents.name)).display()))
-            .hint(format!(
-                "kitcert request {}   # and send that; or join on the machine where the request was made",
-                contents.name
-            )))
+            .hint(hint))
     }
 
     fn unbelieved(&self, what: &str) -> Failure {

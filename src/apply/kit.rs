@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, PATIENCE};
-use super::hand_over::{HandedOver, hand_over};
+use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::issue::change_existing;
 use super::state_change::{Done, authority_of, identity_folder, read_key};
 use crate::model::{Failure, Finding, Role};
@@ -46,6 +46,7 @@ pub fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitati
     let (_, observation) = context.observe(&interest)?;
     let fresh = PrivateKey::generate(observation.inventory.authority.key)?;
     HandedOver::KitWithKey(&request.name).refuse_foreign(&request.kit.path)?;
+    refuse_unwritable_place(context, &request.kit.path)?;
     let now = context.environment.now();
     let done = change_existing(context, &interest, &|observation| {
         plan::invite(request, fresh.public_key(), observation, now)

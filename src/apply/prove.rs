@@ -251,17 +251,19 @@ fn endpoint_of(
 
 /// Without a config that names a host, the state's one daemon is meant.
 fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
-    let observation = observation.ok_or_else(|| {
-        context.no_state().hint("kitcert verify tcp://builder.example.com:8372 --tlsdir DIR")
-    })?;
-    let daemons: Vec<&DaemonEntry> = observation.inventory.daemons.values().collect();
-    match daemons.as_slice() {
-        [only] => Ok(only.endpoint.clone()),
-        several => Err(Failure::new("choosing", "a daemon to verify")
+    let undecided = |there: &str, hint: &str| {
+        Failure::new("choosing", "a daemon to verify")
             .expected("tcp://host:port, a daemon's name, or a client's config that names a host")
-            .found(format!("none, and {} daemons in {}", several.len(), context.state.display()))
-            .hint("kitcert verify tcp://builder.example.com:8372")
-            .exit(crate::model::ExitCode::Usage)),
+            .found(format!("none, and {there} in {}", context.state.display()))
+            .hint(hint)
+            .exit(crate::model::ExitCode::Usage)
+    };
+    let example = "kitcert verify tcp://builder.example.com:8372";
+    let daemons = observation.map(|observation| observation.inventory.daemons.values().collect::<Vec<_>>());
+    match daemons.as_deref() {
+        Some([only]) => Ok(only.endpoint.clone()),
+        Some(several) => Err(undecided(&format!("{} daemons", several.len()), example)),
+        None => Err(undecided("no state", &format!("{example} --tlsdir DIR"))),
     }
 }
 

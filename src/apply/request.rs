@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::{Context, PATIENCE};
-use super::hand_over::{HandedOver, hand_over};
+use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::state_change::carry_out;
 use crate::model::{Failure, Fingerprint};
 use crate::plan::{self, Plan, RequestRequest, WrittenRequest};
@@ -43,6 +43,9 @@ pub fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Reques
     let there = directory.as_ref().map(|directory| observe_request(directory, &request.name)).transpose()?;
     let there = there.flatten();
     let plan = planned(there.as_ref())?;
+    if let Some(step) = &plan.handover {
+        refuse_unwritable_place(context, &step.path)?;
+    }
     if plan.is_empty() || !context.acts() {
         return Ok(Requested { plan, key: there.as_ref().map(|there| key_of(context, request, there)) });
     }

@@ -224,6 +224,7 @@ fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
                 ("subject".to_owned(), request.subject().to_string()),
                 ("key".to_owned(), request.public_key().kind().to_string()),
                 ("SHA-256 of the public key".to_owned(), request.fingerprint().to_string()),
+                ("in words".to_owned(), request.fingerprint().words()),
             ];
             facts.extend(request.requested().iter().map(|asked| ("asks for".to_owned(), asked.clone())));
             Judgement { kind: Kind::Request, facts, findings: Vec::new() }

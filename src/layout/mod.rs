@@ -21,9 +21,11 @@ mod yaml;
 
 pub use client_config::{
     ClientConfig, ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, TlsPath, about_host,
-    edit_client_config, lines_to_add,
+    by_hand, edit_client_config, lines_to_add,
 };
-pub use client_place::{ClientPlace, ConfigPlace, DaemonSet, client_place, environment_line, use_command};
+pub use client_place::{
+    ClientPlace, ConfigPlace, DaemonSet, client_place, environment_line, use_command, verify_command,
+};
 pub use client_tool::ClientTool;
 pub use client_traps::{ClientHost, ClientSituation, is_on_path};
 pub use daemon_layout::{DaemonLayout, SetFile};

@@ -13,6 +13,7 @@ mod der;
 mod distinguished_name;
 mod encrypted_key;
 mod extension;
+pub mod handshake;
 pub mod kit;
 pub mod lint;
 mod name_constraints;

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fchown, fsy
 use rustix::io::Errno;
 
 use super::account::Owner;
-use super::read::{Links, ReadFile, read_at};
+use super::read::{Links, ReadFile, Tail, read_at, read_tail_at};
 use super::trust::FOLDER;
 use super::{fault, step};
 use crate::model::Failure;
@@ -106,6 +106,12 @@ impl Directory {
     pub(super) fn read(&self, name: impl AsRef<Path>, largest: usize) -> Result<Option<ReadFile>, Failure> {
         let name = name.as_ref();
         read_at(&self.handle, name, &self.path.join(name), Links::Refused, largest)
+    }
+
+    /// Reads the last `most` octets of a file; `None` where there is nothing.
+    pub(super) fn read_tail(&self, name: impl AsRef<Path>, most: u64) -> Result<Option<Tail>, Failure> {
+        let name = name.as_ref();
+        read_tail_at(&self.handle, name, &self.path.join(name), most)
     }
 
     /// What is at that name, links not followed; `None` where there is nothing.

@@ -271,8 +271,8 @@ fn is_generation(path: &Path) -> bool {
     third.is_some_and(|component| component.as_os_str().to_string_lossy().starts_with("gen-"))
 }
 
-const LOG: &str = "log.jsonl";
-const ISSUED: &str = "issued";
+pub(super) const LOG: &str = "log.jsonl";
+pub(super) const ISSUED: &str = "issued";
 const AUTHORITIES: &str = "ca";
 pub(super) const DESCRIPTION: &str = "kitcert.yaml";
 const LOG_NOTE: &str = ".log";

@@ -10,6 +10,7 @@ mod account;
 mod change;
 mod directory;
 mod fault;
+mod issued;
 mod journal;
 mod log;
 mod observation;
@@ -24,13 +25,14 @@ mod trust;
 
 pub use account::{Home, Owner, earthly_home};
 pub use change::{FileMode, StagedChange};
-pub use log::{LogEvent, LogLine};
+pub use issued::observe_issued;
+pub use log::{LogEvent, LogLine, newest_log_time};
 pub use observation::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
 };
 pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
 pub use read::{ReadFile, exists, read, read_if_present, read_standard_input};
-pub use replace::{Parents, Replacement, replace_file};
+pub use replace::{Parents, Replacement, refuse_irreplaceable, replace_file};
 pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
 pub use scratch::ScratchDirectory;
 pub use state::{StateDirectory, StateLock};

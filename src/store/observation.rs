@@ -184,7 +184,8 @@ fn identity(
     }))
 }
 
-fn chain(directory: &StateDirectory, path: &Path) -> Result<Vec<Certificate>, Failure> {
+/// The certificates of a file that must be there.
+pub(super) fn chain(directory: &StateDirectory, path: &Path) -> Result<Vec<Certificate>, Failure> {
     let bytes = required(directory, path, LARGEST_PEM)?;
     Certificate::chain_from_pem(&bytes, &directory.path().join(path).display().to_string())
 }

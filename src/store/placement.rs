@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::account::Owner;
 use super::directory::{Access, Directory, fresh_name, make_durable};
 use super::fault;
-use super::trust::{NewFolders, create_trusted, open_trusted};
+use super::trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
 use crate::model::{ExitCode, Failure};
 
 /// Where copies are installed.
@@ -133,12 +133,7 @@ impl Placement {
     /// The first folder that cannot.
     pub fn refuse_unwritable(&self) -> Result<(), Failure> {
         let folders = self.links.iter().filter_map(|(path, _)| path.parent()).chain([self.folder.as_path()]);
-        for folder in folders {
-            let there = folder.ancestors().find(|ancestor| super::read::exists(ancestor)).unwrap_or(folder);
-            rustix::fs::access(there, rustix::fs::Access::WRITE_OK)
-                .map_err(|errno| fault::failure("writing in", there, errno))?;
-        }
-        Ok(())
+        folders.into_iter().try_for_each(refuse_unwritable)
     }
 
     fn trusted(&self) -> Vec<u32> {

@@ -1,11 +1,11 @@
 //! Reading, never more than was asked for and never waiting for a pipe.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -72,6 +72,46 @@ pub(super) fn read_at(
     links: Links,
     largest: usize,
 ) -> Result<Option<ReadFile>, Failure> {
+    let Some((file, stat)) = open_at(folder, name, path, links)? else { return Ok(None) };
+    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    Ok(Some(ReadFile {
+        bytes: read_to_end(file, path, size, largest)?,
+        mode: fault::permissions(&stat),
+        owner: stat.st_uid,
+        group: stat.st_gid,
+    }))
+}
+
+/// The end of a file without secrets.
+pub(super) struct Tail {
+    /// What it ends with.
+    pub(super) bytes: Vec<u8>,
+    /// Whether that is all that it holds.
+    pub(super) is_whole: bool,
+}
+
+/// Reads the last `most` octets of `name` in the folder of that handle, however large it is.
+pub(super) fn read_tail_at(
+    folder: impl AsFd,
+    name: &Path,
+    path: &Path,
+    most: u64,
+) -> Result<Option<Tail>, Failure> {
+    let Some((mut file, stat)) = open_at(folder, name, path, Links::Refused)? else { return Ok(None) };
+    let begin = u64::try_from(stat.st_size).unwrap_or(0).saturating_sub(most);
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(begin))
+        .and_then(|_| file.take(most).read_to_end(&mut bytes))
+        .map_err(|error| fault::failure_of_io("reading", path, &error))?;
+    Ok(Some(Tail { bytes, is_whole: begin == 0 }))
+}
+
+fn open_at(
+    folder: impl AsFd,
+    name: &Path,
+    path: &Path,
+    links: Links,
+) -> Result<Option<(File, Stat)>, Failure> {
     // Without NONBLOCK the open of a named pipe waits until somebody writes to it.
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     if let Links::Refused = links {
@@ -83,17 +123,10 @@ pub(super) fn read_at(
         Err(error) => return Err(fault::failure("reading", path, error)),
     };
     let stat = fstat(&file).map_err(|error| fault::failure("reading", path, error))?;
-    let found = fault::file_type(&stat);
-    if found != FileType::RegularFile {
-        return Err(Failure::new("reading", path.display()).expected("a file").found(fault::kind(found)));
+    match fault::file_type(&stat) {
+        FileType::RegularFile => Ok(Some((file, stat))),
+        found => Err(Failure::new("reading", path.display()).expected("a file").found(fault::kind(found))),
     }
-    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
-    Ok(Some(ReadFile {
-        bytes: read_to_end(file, path, size, largest)?,
-        mode: fault::permissions(&stat),
-        owner: stat.st_uid,
-        group: stat.st_gid,
-    }))
 }
 
 fn read_to_end(

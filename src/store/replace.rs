@@ -11,7 +11,7 @@ use super::account::Owner;
 use super::change::FileMode;
 use super::directory::{Access, Directory, fresh_name, make_durable};
 use super::fault;
-use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted};
+use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
 use crate::model::{ExitCode, Failure};
 
 /// What a person's file, such as a client's `config.yml`, is to become.
@@ -47,11 +47,18 @@ pub enum Parents {
 /// a link to nothing, a file that is marked read-only; folders that others can write in; what
 /// fails on a disk. Nothing has changed then.
 pub fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
-    let (folder, name) = locate(replacement)?;
+    let Replacement { path, owner_if_absent: owner, parents, .. } = *replacement;
+    let (folder, name) = locate(path, owner, &|parent, allowed| match parents {
+        Parents::MustExist => open_trusted(parent, allowed),
+        Parents::Create => create_trusted(parent, allowed, NewFolders { last: NEW_FOLDER, owner }).map(Some),
+    })?
+    .ok_or_else(|| no_folder(path))?;
     let path = folder.path().join(&name);
     let stat = folder.look(&name)?;
     if let Some(stat) = &stat {
-        refuse_what_cannot_be_replaced(&path, stat)?;
+        let ours = leftovers(&folder, &|leftover| is_same_file(leftover, stat))?;
+        refuse_what_cannot_be_replaced(&path, stat, ours.len())?;
+        ours.iter().try_for_each(|leftover| folder.remove(leftover))?;
     }
     let found = folder.read(&name, LARGEST)?.map(|file| file.bytes);
     let found = found.as_ref().map(|bytes| bytes.as_slice());
@@ -65,35 +72,58 @@ pub fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
         Some(stat) => Access { mode: fault::permissions(stat), owner: owner_to_keep(stat) },
         None => Access { mode: replacement.mode_if_absent.bits(), owner: replacement.owner_if_absent },
     };
-    let staged = fresh_name(".kitcert-")?;
+    let staged = fresh_name(STAGED)?;
     let file = folder.create_file(&staged, replacement.bytes, access)?;
     let before = if found.is_some() { Before::Present } else { Before::Absent };
     let replaced = make_durable(&file, &path).and_then(|()| put_in_place(&folder, &staged, &name, before));
     replaced.inspect_err(|_| {
         // The failure that stopped it is the one to tell.
         let _ = folder.remove(&staged);
-    })
+    })?;
+    let now = folder.look(&name)?;
+    let forgotten = |leftover: &Stat| now.as_ref().is_some_and(|now| is_long_before(leftover, now));
+    leftovers(&folder, &forgotten)?.iter().try_for_each(|leftover| folder.remove(leftover))
 }
 
-/// The folder in which the file lies, and its name there, links to it followed.
-fn locate(replacement: &Replacement<'_>) -> Result<(Directory, OsString), Failure> {
-    let mut path: PathBuf = replacement.path.to_owned();
-    let allowed: Vec<u32> = replacement.owner_if_absent.iter().map(|owner| owner.user).collect();
+/// Finds out whether a file could be replaced, without writing anything: a command that changes
+/// other things first should not learn it too late. The owner is that of what is made.
+///
+/// # Errors
+/// As [`replace_file`], as far as it can be seen; a folder in which this user cannot write.
+pub fn refuse_irreplaceable(path: &Path, owner: Option<Owner>, parents: Parents) -> Result<(), Failure> {
+    match (locate(path, owner, &|parent, allowed| open_trusted(parent, allowed))?, parents) {
+        (Some((folder, name)), _) => {
+            if let Some(stat) = folder.look(&name)? {
+                let ours = leftovers(&folder, &|leftover| is_same_file(leftover, &stat))?;
+                refuse_what_cannot_be_replaced(&folder.path().join(&name), &stat, ours.len())?;
+            }
+            refuse_unwritable(folder.path())
+        }
+        (None, Parents::MustExist) => Err(no_folder(path)),
+        (None, Parents::Create) => refuse_unwritable(parent_of(path)),
+    }
+}
+
+/// How the folder of a file is opened; `None` where it is not there.
+type Open<'a> = dyn Fn(&Path, &[u32]) -> Result<Option<Directory>, Failure> + 'a;
+
+/// The folder in which the file lies, and its name there, links to it followed; `None` where the
+/// folder is not there.
+fn locate(
+    path: &Path,
+    owner: Option<Owner>,
+    open: &Open<'_>,
+) -> Result<Option<(Directory, OsString)>, Failure> {
+    let given = path;
+    let mut path: PathBuf = given.to_owned();
+    let allowed: Vec<u32> = owner.iter().map(|owner| owner.user).collect();
     for _ in 0..MOST_LINKS {
         let Some(name) = path.file_name() else {
             return Err(Failure::new("writing", path.display()).expected("a file").found("a folder"));
         };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = match replacement.parents {
-            Parents::MustExist => open_trusted(parent, &allowed)?
-                .ok_or_else(|| fault::failure("opening the folder", parent, Errno::NOENT))?,
-            Parents::Create => {
-                let new = NewFolders { last: NEW_FOLDER, owner: replacement.owner_if_absent };
-                create_trusted(parent, &allowed, new)?
-            }
-        };
+        let Some(folder) = open(parent_of(&path), &allowed)? else { return Ok(None) };
         let link = folder.look(name)?.filter(|stat| fault::file_type(stat) == FileType::Symlink);
-        let Some(link) = link else { return Ok((folder, name.to_owned())) };
+        let Some(link) = link else { return Ok(Some((folder, name.to_owned()))) };
         if !is_root_or_us(link.st_uid) {
             return Err(Failure::new("following", folder.path().join(name).display())
                 .expected("a file, or a link that root or this user made")
@@ -102,12 +132,20 @@ fn locate(replacement: &Replacement<'_>) -> Result<(Directory, OsString), Failur
         let target = folder.path().join(folder.link_target(name)?.unwrap_or_default());
         path = target;
         if !has_end(&path)? {
-            return Err(Failure::new("following", replacement.path.display())
+            return Err(Failure::new("following", given.display())
                 .expected("a file")
                 .found(format!("a symbolic link to {}, which is not there", path.display())));
         }
     }
-    Err(fault::failure("following", replacement.path, Errno::LOOP))
+    Err(fault::failure("following", given, Errno::LOOP))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn no_folder(path: &Path) -> Failure {
+    fault::failure("opening the folder", parent_of(path), Errno::NOENT)
 }
 
 /// Whether there is something at the end of a link; that it cannot be seen is a failure.
@@ -119,14 +157,16 @@ fn has_end(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat) -> Result<(), Failure> {
+/// `ours` of the names of the file are [`leftovers`].
+fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Result<(), Failure> {
     let refused =
         |expected: &str, found: &str| Failure::new("writing", path.display()).expected(expected).found(found);
     match fault::file_type(stat) {
         FileType::RegularFile => {}
         other => return Err(refused("a file", fault::kind(other))),
     }
-    if stat.st_nlink > 1 {
+    // The width of the number differs between systems.
+    if usize::try_from(stat.st_nlink).is_ok_and(|names| names > 1 + ours) {
         return Err(refused(
             "a file with one name",
             "one with a second name, which would keep the old content",
@@ -148,6 +188,35 @@ fn put_in_place(folder: &Directory, staged: &str, name: &OsString, before: Befor
         }
     }
     folder.sync()
+}
+
+/// Files that a replacement left in a folder which was killed before its last step, as far as
+/// `is_meant` says.
+fn leftovers(folder: &Directory, is_meant: &dyn Fn(&Stat) -> bool) -> Result<Vec<String>, Failure> {
+    let entries = folder.entries()?.into_iter();
+    let staged = entries.filter(|(name, kind)| is_staged(name) && *kind == FileType::RegularFile);
+    let mut found = Vec::new();
+    for (name, _) in staged {
+        if folder.look(&name)?.is_some_and(|stat| is_meant(&stat)) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether it is a name of [`fresh_name`].
+fn is_staged(name: &str) -> bool {
+    let digits = name.strip_prefix(STAGED).unwrap_or_default();
+    digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_same_file(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// A younger one may be that of a command that runs at this moment.
+fn is_long_before(leftover: &Stat, now: &Stat) -> bool {
+    now.st_mtime.saturating_sub(leftover.st_mtime) > SECONDS_OF_A_COMMAND
 }
 
 /// Whether there was a file: a new one must not go over what somebody made meanwhile.
@@ -172,5 +241,8 @@ fn changed(path: &Path) -> Failure {
 const OWNER_WRITES: u32 = 0o200;
 const NEW_FOLDER: u32 = 0o755;
 const MOST_LINKS: usize = 40;
+const STAGED: &str = ".kitcert-";
+/// Far longer than a command takes from the first octet of a file to its last name.
+const SECONDS_OF_A_COMMAND: i64 = 600;
 /// Far more than a person writes into a config.
 const LARGEST: usize = 16 << 20;

@@ -60,6 +60,14 @@ pub(super) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Fail
     None
 }
 
+/// Refuses a folder in which this user cannot write; where it is not there, the one above it that
+/// is.
+pub(super) fn refuse_unwritable(folder: &Path) -> Result<(), Failure> {
+    let there = folder.ancestors().find(|ancestor| super::read::exists(ancestor)).unwrap_or(folder);
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK)
+        .map_err(|errno| fault::failure("writing in", there, errno))
+}
+
 /// Whether that user could change our files anyway.
 pub(super) fn is_root_or_us(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()

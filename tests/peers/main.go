@@ -26,6 +26,12 @@
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
 //	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
+//	peers handshakes
+//	    one dial a line of standard input, "DAEMON CA CLIENT CA HOST RFC3339": folders with cert.pem
+//	    and key.pem ("-" for a client without) and bundles, at that time. A line each: "accepted",
+//	    "untrusted ERROR" or "misnamed ERROR" (the client refuses the daemon), "none" (the client
+//	    sends no certificate) or "refused ERROR" (the daemon refuses it); the last is
+//	    "inconclusive ERROR" where a dial ends in another way
 //	peers supervise --control SOCKET --addr HOST:PORT --cert FILE --key FILE --ca FILE [serve's options]
 //	    a daemon that can be restarted: it stops, closes its connections, loads its files anew, which
 //	    it never does otherwise, and listens at the same port. A connection to the socket says one
@@ -74,12 +80,13 @@ func main() {
 		"check-bundle": checkBundle,
 		"verify":       verify,
 		"client":       client,
+		"handshakes":   handshakes,
 		"clients":      workingClients,
 		"supervise":    supervise,
 		"restart":      restart,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|clients|supervise|restart …")
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes|clients|supervise|restart …")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use kitcert::pki::{Certificate, PrivateKey};
+use kitcert::pki::{Certificate, CertificateRequest, Kit, PrivateKey};
 
 use crate::peers;
-use crate::workspace::Workspace;
+use crate::workspace::{Said, Workspace};
 
 /// What changes a disk.
 const CALLS: [&str; 12] = [
@@ -27,7 +27,7 @@ const CALLS: [&str; 12] = [
 ];
 
 /// So many of the moments of one command are tried, evenly spread.
-const MOMENTS: usize = 45;
+pub const MOMENTS: usize = 45;
 
 /// Kills the command at one moment after another, and runs it again each time.
 fn survives(test: &str, prepare: &[&[&str]], arguments: &[&str], expected: &dyn Fn(&Workspace)) {
@@ -39,16 +39,12 @@ fn survives(test: &str, prepare: &[&[&str]], arguments: &[&str], expected: &dyn 
         }
         workspace
     };
-    let moments = moments(&prepared(), &strace, arguments);
-    assert!(moments.len() > 20, "strace saw only {moments:?}");
-    let stride = moments.len().div_ceil(MOMENTS);
+    let traced = prepared();
+    let moments = moments(&traced, &strace, &fill(&traced, arguments));
     let mut killed = 0;
-    for (call, count) in moments.iter().step_by(stride) {
+    for (call, count) in &moments {
         let workspace = prepared();
-        let mut starter = Command::new(&strace);
-        let inject = format!("inject={call}:signal=KILL:when={count}");
-        starter.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-        let said = workspace.finish(workspace.command_under(starter, fill(&workspace, arguments)), "");
+        let said = killed_at(&workspace, &strace, &fill(&workspace, arguments), call, *count);
         killed += usize::from(said.code != 0);
         let moment = format!("{call} {count}");
         assert_whole(&workspace, &moment);
@@ -64,6 +60,20 @@ fn survives(test: &str, prepare: &[&[&str]], arguments: &[&str], expected: &dyn 
     assert!(killed > MOMENTS / 3, "only {killed} of {} were killed", moments.len());
 }
 
+/// What a command says that is killed at that call of its, the one of that number.
+pub fn killed_at(
+    workspace: &Workspace,
+    strace: &Path,
+    arguments: &[String],
+    call: &str,
+    number: usize,
+) -> Said {
+    let mut starter = Command::new(strace);
+    let inject = format!("inject={call}:signal=KILL:when={number}");
+    starter.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+    workspace.finish(workspace.command_under(starter, arguments), "")
+}
+
 /// `{root}` and `{names}` in a command line, made paths of the workspace.
 fn fill(workspace: &Workspace, arguments: &[&str]) -> Vec<String> {
     let filled = |argument: &&str| {
@@ -75,12 +85,13 @@ fn fill(workspace: &Workspace, arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(filled).collect()
 }
 
-/// Every call of the command that could be its last, with its number within its thread.
-fn moments(workspace: &Workspace, strace: &Path, arguments: &[&str]) -> Vec<(String, usize)> {
+/// Calls of the command that could be its last, each with its number within its thread: all of
+/// them, or so many evenly spread.
+pub fn moments(workspace: &Workspace, strace: &Path, arguments: &[String]) -> Vec<(String, usize)> {
     let trace = workspace.path("trace");
     let mut starter = Command::new(strace);
     starter.args(["-f", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&trace);
-    workspace.finish(workspace.command_under(starter, fill(workspace, arguments)), "").succeeded();
+    workspace.finish(workspace.command_under(starter, arguments), "").succeeded();
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for line in std::fs::read_to_string(trace).unwrap().lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
@@ -94,7 +105,13 @@ fn moments(workspace: &Workspace, strace: &Path, arguments: &[&str]) -> Vec<(Str
         let most = greatest.entry(call).or_default();
         *most = count.max(*most);
     }
-    greatest.into_iter().flat_map(|(call, most)| (1..=most).map(move |count| (call.clone(), count))).collect()
+    let all: Vec<_> = greatest
+        .into_iter()
+        .flat_map(|(call, most)| (1..=most).map(move |count| (call.clone(), count)))
+        .collect();
+    assert!(all.len() > 20, "strace saw only {all:?}");
+    let stride = all.len().div_ceil(MOMENTS);
+    all.into_iter().step_by(stride).collect()
 }
 
 /// Every set that something leads to is complete and matches.
@@ -104,7 +121,10 @@ pub fn assert_whole(workspace: &Workspace, moment: &str) {
             let current = identity.join("current");
             assert!(current.exists() || current.symlink_metadata().is_err(), "{moment}: {current:?} dangles");
             for generation in folders(&identity).iter().filter(|path| !path.is_symlink()) {
-                assert_matches(generation, moment);
+                // The key of an invited client is in its kit.
+                if kind != "state/clients" || generation.join("key.pem").exists() {
+                    assert_matches(generation, moment);
+                }
             }
         }
     }
@@ -177,5 +197,29 @@ fn a_killed_installation_is_finished_by_the_next() {
     survives("a_killed_installation_is_finished_by_the_next", &[&INIT], &arguments, &|it| {
         assert_matches(&it.path("root/etc/kitcert/current"), "at last");
         assert!(it.path("root/etc/key.pem").exists());
+    });
+}
+
+#[test]
+fn a_killed_request_is_finished_by_the_next() {
+    survives("a_killed_request_is_finished_by_the_next", &[&INIT], &["request", "zoe"], &|it| {
+        let request = it.read("state/requests/zoe/current/request.csr");
+        assert_eq!(it.read("zoe.csr"), request);
+        let key = it.read("state/requests/zoe/current/key.pem");
+        let key = PrivateKey::from_pem(key.as_bytes(), "key.pem").unwrap();
+        let request = CertificateRequest::from_pem(request.as_bytes(), "zoe.csr").unwrap();
+        assert!(*request.public_key() == *key.public_key());
+        assert_eq!(folders(&it.path("state/requests/zoe")).len(), 2, "one generation, and current");
+    });
+}
+
+#[test]
+fn a_killed_invitation_is_finished_by_the_next() {
+    survives("a_killed_invitation_is_finished_by_the_next", &[&INIT], &["invite", "ana"], &|it| {
+        assert!(!it.path("state/clients/ana/current/key.pem").exists(), "the plaintext key is still here");
+        let kit = Kit::from_text(it.read("ana.kit").as_bytes(), "ana.kit").unwrap();
+        assert!(kit.has_key());
+        let current = it.read("state/clients/ana/current/cert.pem");
+        assert_eq!(kit.contents().leaf().to_pem(), current, "the kit is that of the present certificate");
     });
 }

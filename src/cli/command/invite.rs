@@ -64,7 +64,7 @@ pub(super) fn warnings(report: Report, kit: &MadeKit) -> Report {
 
 /// The kit as a row.
 pub(super) fn kit_row(kit: &MadeKit, what: &str) -> (Tone, Vec<String>) {
-    let until = format!("{what}; to be joined before {}", kit.terms.join_before.date());
+    let until = format!("{what}; to be joined before {}", kit.terms.join_before.minute());
     (Tone::Plain, vec!["kit".to_owned(), kit.path.display().to_string(), until])
 }
 

@@ -199,14 +199,10 @@ fn confirmed_key(
     let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, &path.display().to_string())?;
     let fingerprint = request.fingerprint();
     let refused = |found: String| {
-        let name = asked.names.first().map(ToString::to_string).unwrap_or_default();
         Failure::new("signing the request", path.display())
             .expected("the fingerprint of its key, as its owner told you")
             .found(found)
-            .hint(format!(
-                "kitcert issue client {name} --csr {} --fingerprint HEX   # as its owner tells you, not as we do",
-                path.display()
-            ))
+            .hint("the same command with --fingerprint \"WORDS\", as its owner tells you, not as we do")
             .exit(ExitCode::Usage)
     };
     if let Some(told) = &asked.fingerprint {
@@ -218,8 +214,9 @@ fn confirmed_key(
             .found(fingerprint));
     }
     let question = format!(
-        "key of {}: SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ",
-        path.display()
+        "key of {}:\n  {}\n  or SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ",
+        path.display(),
+        fingerprint.words()
     );
     match session.console.ask(&question).as_deref() {
         Some("yes" | "y") => Ok(request.public_key().clone()),

@@ -7,10 +7,10 @@ use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
 use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
-use crate::layout::{EnableTls, use_command};
+use crate::layout::{EnableTls, use_command, verify_command};
 use crate::model::{ExitCode, Failure, Finding, Severity};
-use crate::pki::Passphrase;
 use crate::pki::kit::LARGEST_KIT;
+use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
 use crate::store::{read, read_standard_input};
 
@@ -42,11 +42,10 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &joined.plan));
     }
-    let asked_of = contents.contact.to_string();
-    Ok(show(report, &session, joined, &asked_of))
+    Ok(show(report, &session, joined, &contents))
 }
 
-fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) -> Report {
+fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitContents) -> Report {
     let Joined { plan, place, placing, proof, receipt } = joined;
     let mut report = report.detail("plan", plan.summary()).changed(match placing {
         Placing::Placed => Changed::Yes,
@@ -68,11 +67,10 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) ->
     if let Some(receipt) = &receipt {
         report = report
             .detail("receipt", receipt.to_string())
-            .line(format!("receipt, for {contact}:"))
+            .line(format!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
             .line(format!("  {receipt}"));
     }
     let Some(proof) = proof else { return report };
-    let target = proof.target.clone();
     let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
     let is_proven = Finding::gravest(&proof.findings) < Severity::Error;
     let detail = if session.global.verbose { Detail::Everything } else { Detail::Faults };
@@ -83,10 +81,7 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contact: &str) ->
         }
         (_, Some(endpoint)) if is_proven => report.line(format!("next: {}", use_command(&place, &endpoint))),
         _ => {
-            let again = match &place.config {
-                Some(_) => format!("kitcert verify --for {}", place.tool),
-                None => format!("kitcert verify {target} --tlsdir {}", place.folder.display()),
-            };
+            let again = verify_command(&place, &contents.endpoint);
             report.toned(Tone::Bad, format!("joined, and not proven yet; when that is mended: {again}"))
         }
     }

@@ -86,10 +86,7 @@ pub fn edit_client_config(
     path: &Path,
     settings: &ClientSettings,
 ) -> Result<ConfigEdit, Failure> {
-    let by_hand = |failure: Failure| {
-        let editor = format!("${{EDITOR:-vi}} {}", shell_word(&path.display().to_string()));
-        failure.hint(format!("{editor}   # so that it says:\n{}", lines_to_add(settings).trim_end()))
-    };
+    let by_hand = |failure| by_hand(failure, path, settings);
     let document = Document::parse(current.unwrap_or_default(), path).map_err(by_hand)?;
     let config = ClientConfig::of_document(&document, path).map_err(by_hand)?;
     if config.tls_enabled == Some(false) && settings.enable_tls == EnableTls::OnlyIfUnset {
@@ -112,6 +109,18 @@ pub fn edit_client_config(
                 .found("one that cannot; the file is as it was"),
         )),
     }
+}
+
+/// A failure to edit a config, with what a person does instead: what it tries already, if anything,
+/// or the editor; and the lines.
+#[must_use]
+pub fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
+    let lines = lines_to_add(settings);
+    let instead = match failure.command_to_try() {
+        Some(command) => format!("{command}   # and this again; or let it say:"),
+        None => format!("${{EDITOR:-vi}} {}   # so that it says:", shell_word(&path.display().to_string())),
+    };
+    failure.hint(format!("{instead}\n{}", lines.trim_end()))
 }
 
 /// The lines that a config needs, for a person to add.

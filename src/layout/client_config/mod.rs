@@ -8,7 +8,7 @@ mod tests;
 mod tls_path;
 
 pub use edit::{
-    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
+    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, by_hand, edit_client_config, lines_to_add,
 };
 pub use findings::about_host;
 pub(super) use findings::{Misreading, misreading};

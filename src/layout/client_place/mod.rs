@@ -67,6 +67,7 @@ pub fn client_place(
             return Err(Failure::new("reading", format!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
+                .hint("the same command without --config")
                 .exit(ExitCode::Usage));
         }
         return unconfigured(tool, environment, home, endpoint);
@@ -115,14 +116,17 @@ pub fn client_place(
 }
 
 /// What a person types next to use the files: for `earthly` and `earth` any target, since the
-/// config says the rest; for `buildctl` and `buildx` what names the files, by absolute paths.
+/// config says the rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names the files, by absolute paths.
 #[must_use]
 pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
     let endpoint_text = endpoint.to_string();
     let file = |file: SetFile| place.folder.join(file.file_name()).display().to_string();
     let words: Vec<String> = match place.tool {
-        ClientTool::Earthly => vec!["earthly".to_owned(), "+build".to_owned()],
-        ClientTool::Earthbuild => vec!["earth".to_owned(), "+build".to_owned()],
+        ClientTool::Earthly | ClientTool::Earthbuild => {
+            let option = place.config.as_ref().and_then(ConfigPlace::option);
+            let program = std::iter::once(place.tool.program().to_owned());
+            program.chain(option.into_iter().flatten()).chain(["+build".to_owned()]).collect()
+        }
         ClientTool::Buildctl => {
             let folder = place.folder.display().to_string();
             let words = ["buildctl", "--addr", &endpoint_text, "--tlsdir", &folder, "debug", "workers"];
@@ -140,6 +144,24 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
             words
         }
     };
+    shell_line(&words)
+}
+
+/// What a person types to have that proven again: what the tool would do by itself, as far as it
+/// has a config.
+#[must_use]
+pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
+    let mut words = vec!["kitcert".to_owned(), "verify".to_owned()];
+    match &place.config {
+        Some(config) => {
+            words.extend(["--for".to_owned(), place.tool.to_string()]);
+            words.extend(config.option().into_iter().flatten());
+        }
+        None => {
+            let folder = place.folder.display().to_string();
+            words.extend([endpoint.to_string(), "--tlsdir".to_owned(), folder]);
+        }
+    }
     shell_line(&words)
 }
 
@@ -220,6 +242,13 @@ impl ConfigPlace {
     #[must_use]
     pub fn named_by(&self) -> Option<&'static str> {
         self.named_by
+    }
+
+    /// The option that names the config, for the tool as for kitcert, where nothing else does.
+    fn option(&self) -> Option<[String; 2]> {
+        self.named_by
+            .filter(|name| name.starts_with("--"))
+            .map(|name| [name.to_owned(), self.path.display().to_string()])
     }
 
     /// The tool's own directory.

@@ -130,6 +130,24 @@ fn the_next_command_names_the_files_where_no_config_does() {
 }
 
 #[test]
+fn a_config_that_only_an_option_names_is_named_in_every_next_command() {
+    let tool = ClientTool::Earthly;
+    let asked = |config, variables| place(&Asked { tool, variables, config, there: &[] }).unwrap();
+    let by_option = asked(Some("/x y/config.yml"), &[]);
+    assert_eq!(use_command(&by_option, &endpoint()), "earthly --config '/x y/config.yml' +build");
+    let verify = "kitcert verify --for earthly --config '/x y/config.yml'";
+    assert_eq!(verify_command(&by_option, &endpoint()), verify);
+    let by_variable = asked(None, &[("EARTHLY_CONFIG", "/x.yml")]);
+    assert_eq!(use_command(&by_variable, &endpoint()), "earthly +build");
+    assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --for earthly");
+    let buildctl = "/home/ana/.config/kitcert/buildctl/builder.example.com";
+    assert_eq!(
+        verify_command(&plain(ClientTool::Buildctl), &endpoint()),
+        format!("kitcert verify tcp://builder.example.com:8372 --tlsdir {buildctl}")
+    );
+}
+
+#[test]
 fn a_comma_or_a_blank_in_a_folder_survives_buildx() {
     let place = ClientPlace { tool: ClientTool::Buildx, folder: "/a, b".into(), config: None };
     let endpoint = "tcp://[::1]:8372".parse().unwrap();

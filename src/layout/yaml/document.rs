@@ -115,6 +115,8 @@ fn is_foreign_version(line: &str) -> bool {
 /// stands twice and for a tag do, so that they are replaced.
 fn described(error: &serde_yaml::Error) -> String {
     let words = error.to_string();
+    // Some of its messages begin with what ours say before them.
+    let words = words.strip_prefix("found ").map_or(words.clone(), str::to_owned);
     let line = error.location().map(|location| location.line());
     if words.contains("invalid value") || words.contains("invalid type") {
         let place = line.map_or(String::new(), |line| format!(" (line {line})"));

@@ -188,7 +188,10 @@ impl Kit {
             self.failure("opening")
                 .expected("the passphrase that was shown when it was made")
                 .found("another")
-                .hint(format!("ask {} for a new kit", self.contents.contact))
+                .hint(format!(
+                    "the same command, with the words as {0} told them; or ask {0} for a new kit",
+                    self.contents.contact
+                ))
         })?;
         key.unlock(passphrase)
     }

@@ -104,15 +104,21 @@ fn read(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
         return Err(wrong(&format!("more than {LARGEST_KIT} octets"), ASK_AGAIN));
     }
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
-    let Some((checksum, text)) = begins_so.and_then(|rest| Some((rest.get(..64)?, rest.get(64..)?))) else {
+    let Some(rest) = begins_so else {
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
         return Err(wrong(found, &format!("kitcert inspect {subject}")));
     };
-    let damaged = "one that was damaged or cut off on its way: its checksum is another's";
-    let text = text.strip_prefix(b"\n").ok_or_else(|| wrong(damaged, ASK_AGAIN))?;
-    if Fingerprint::new(sha256(text)).to_string().as_bytes() != checksum {
-        return Err(wrong(damaged, ASK_AGAIN));
-    }
+    let (checksum, text) = rest.split_at(rest.len().min(CHECKSUM_DIGITS));
+    let whole = text.strip_prefix(b"\n");
+    let is_right = |text: &&[u8]| Fingerprint::new(sha256(text)).to_string().as_bytes() == checksum;
+    let Some(text) = whole.filter(is_right) else {
+        let found = if is_cut_off(text) {
+            "one that was cut off on its way: its last line is missing"
+        } else {
+            "one that was damaged on its way: its checksum is another's"
+        };
+        return Err(wrong(found, ASK_AGAIN));
+    };
     let text = std::str::from_utf8(text).map_err(|_| wrong("octets that are no text", ASK_AGAIN))?;
     let mut reader = Reader { lines: text.lines(), next: None, number: 1, subject };
     reader.advance();
@@ -121,6 +127,14 @@ fn read(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
         None => Ok(kit),
         Some(_) => Err(reader.wrong("its end")),
     }
+}
+
+/// Whether the last line of a kit is not there, or not all of it.
+fn is_cut_off(text: &[u8]) -> bool {
+    let has_key = text.windows(KEY.len()).any(|octets| octets == KEY);
+    let last = if has_key { SEAL } else { SIGNATURE };
+    let line = text.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|octet| *octet == b'\n').next());
+    line.is_none_or(|line| !line.starts_with(last.as_bytes()))
 }
 
 /// The lines of a kit behind its checksum.
@@ -258,6 +272,9 @@ impl<'a> Reader<'a> {
 }
 
 const CHECKSUM: &str = "sha256";
+const CHECKSUM_DIGITS: usize = 64;
+/// A line of its own.
+const KEY: &[u8] = b"\nkey:\n";
 const VERSION: &str = "kitcert-kit";
 const SIGNATURE: &str = "signature";
 const SEAL: &str = "seal";

@@ -7,7 +7,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{imprint, mode};
 use crate::model::{ExitCode, Failure};
-use crate::store::{FileMode, Parents, Replacement, replace_file, step};
+use crate::store::{FileMode, Parents, Replacement, refuse_irreplaceable, replace_file, step};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -93,9 +93,43 @@ fn what_cannot_be_replaced_is_refused_and_stays() {
         for expected in [None, Some("old")] {
             let failure = replace(&path, expected, "new", Parents::Create).unwrap_err();
             assert!(failure.to_string().contains(words), "{words}: {failure}");
+            let foreseen = refuse_irreplaceable(&path, None, Parents::Create).unwrap_err();
+            assert_eq!(foreseen.to_string(), failure.to_string());
         }
         assert_eq!(imprint(base.path()), before, "{words}");
     }
+}
+
+#[test]
+fn what_can_be_replaced_is_foreseen_to_be() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("a/b/config.yml");
+    refuse_irreplaceable(&path, None, Parents::Create).unwrap();
+    assert!(refuse_irreplaceable(&path, None, Parents::MustExist).is_err());
+    assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0, "nothing was made");
+    replace(&path, None, "new", Parents::Create).unwrap();
+    refuse_irreplaceable(&path, None, Parents::MustExist).unwrap();
+}
+
+#[test]
+fn what_a_killed_replacement_left_is_removed_by_the_next_and_no_other_file_is() {
+    let base = tempfile::tempdir().unwrap();
+    let at = |name: &str| base.path().join(name);
+    std::fs::write(at("config.yml"), "old").unwrap();
+    std::fs::hard_link(at("config.yml"), at(".kitcert-0123456789abcdef")).unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    for name in [".kitcert-1123456789abcdef", ".kitcert-2123456789abcdef", ".kitcert-notes"] {
+        std::fs::write(at(name), "half").unwrap();
+        let file = std::fs::File::options().write(true).open(at(name)).unwrap();
+        let is_of_another_command = name.contains("-2");
+        let age = if is_of_another_command { std::time::Duration::ZERO } else { hour };
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
+    replace(&at("config.yml"), Some("old"), "new", Parents::MustExist).unwrap();
+    let mut left: Vec<_> =
+        std::fs::read_dir(base.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, [".kitcert-2123456789abcdef", ".kitcert-notes", "config.yml"]);
 }
 
 #[test]
@@ -116,6 +150,8 @@ fn a_replacement_that_is_stopped_anywhere_leaves_the_old_file_or_the_new() {
                 assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 1);
                 break;
             }
+            replace(&path, found.as_deref(), "newer", Parents::MustExist).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "newer", "after step {steps}");
         }
     }
 }
