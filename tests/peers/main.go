@@ -32,6 +32,33 @@
 //	    "untrusted ERROR" or "misnamed ERROR" (the client refuses the daemon), "none" (the client
 //	    sends no certificate) or "refused ERROR" (the daemon refuses it); the last is
 //	    "inconclusive ERROR" where a dial ends in another way
+//	peers supervise --control SOCKET --addr HOST:PORT --cert FILE --key FILE --ca FILE [serve's options]
+//	    a daemon that can be restarted: it stops, closes its connections, loads its files anew, which
+//	    it never does otherwise, and listens at the same port. A connection to the socket says one
+//	    line and hears one JSON object, with "error" where it failed, else how the daemon stands and
+//	    what was counted:
+//	      count                            nothing but that
+//	      restart                          restarts it
+//	      stop                             stops it
+//	      next|always MISHAP               what the next restart does, or all of them do:
+//	        refuse                         fails, and leaves the daemon as it is
+//	        hang                           does nothing, and does not end
+//	        wrong DIR                      starts the daemon on the files in that folder
+//	        down                           fails, with the daemon stopped
+//	        vanish                         succeeds, with the daemon stopped
+//	      release                          lets a restart that hangs go on
+//	      forget                           nothing goes wrong any more
+//	      idle SESSIONS SECONDS            what Info tells from now on
+//	      await attempts|restarts|abandoned|information N
+//	                                       answers once that was counted so often
+//	peers restart --control SOCKET [--record FILE] [ARGUMENT...]
+//	    asks it to restart, and ends when it listens again; with --record, leaves its arguments and
+//	    its environment in a file, as JSON
+//	peers clients --addr HOST:PORT --tlsdir DIR... [--read DIR...] [--pace DURATION]
+//	    one client a --tlsdir, handshaking in a loop, and one reader a --read; each reads the pair of
+//	    its folder anew every time. For "count" on standard input it prints what was counted, as
+//	    JSON; for "settle" too, once every client has been let in, or refused, once more. Ends with its
+//	    input
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.
@@ -54,9 +81,12 @@ func main() {
 		"verify":       verify,
 		"client":       client,
 		"handshakes":   handshakes,
+		"clients":      workingClients,
+		"supervise":    supervise,
+		"restart":      restart,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes …")
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes|clients|supervise|restart …")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {

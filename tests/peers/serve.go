@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -21,12 +23,30 @@ type daemon struct {
 	plaintext, silent, lenient, noInfo        bool
 	slow                                      time.Duration
 	workers, grpcStatus, httpStatus, idleTime int
+
+	// judged is told how each handshake ended, and idleness asked for the sessions and idle
+	// seconds of each Info; nil where nobody wants to know, or to say.
+	judged   func(error)
+	idleness func() (sessions, seconds int)
 }
 
 func serve(arguments []string) error {
 	var d daemon
 	flags := newFlags("serve")
 	address := flags.String("addr", "127.0.0.1:0", "")
+	d.options(flags)
+	flags.Parse(arguments)
+
+	running, err := d.start(*address)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening %s\n", running.listener.Addr())
+	go endWithInput()
+	select {}
+}
+
+func (d *daemon) options(flags *flag.FlagSet) {
 	flags.StringVar(&d.cert, "cert", "", "")
 	flags.StringVar(&d.key, "key", "", "")
 	flags.StringVar(&d.ca, "ca", "", "")
@@ -42,25 +62,39 @@ func serve(arguments []string) error {
 	flags.IntVar(&d.grpcStatus, "grpc-status", 0, "")
 	flags.IntVar(&d.httpStatus, "http-status", 200, "")
 	flags.IntVar(&d.idleTime, "idle", -1, "")
-	flags.Parse(arguments)
+}
 
+// running is a daemon that listens, with the files that it loaded when it began to.
+type running struct {
+	listener net.Listener
+	ready    *handshaken
+	config   *tls.Config
+}
+
+func (d *daemon) start(address string) (*running, error) {
 	var config *tls.Config
 	if !d.plaintext && !d.silent {
 		var err error
 		if config, err = d.tlsConfig(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	listener, err := net.Listen("tcp", *address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Printf("listening %s\n", listener.Addr())
-	go endWithInput()
+	ready := &handshaken{
+		listener: listener,
+		conns:    make(chan net.Conn),
+		ended:    make(chan struct{}),
+		open:     map[net.Conn]struct{}{},
+		judged:   d.judged,
+	}
+	r := &running{listener, ready, config}
 	if d.silent {
-		return holdForever(listener)
+		go holdForever(listener)
+		return r, nil
 	}
-	ready := &handshaken{listener: listener, conns: make(chan net.Conn)}
 	go ready.accept(config, d.slow)
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
@@ -68,7 +102,20 @@ func serve(arguments []string) error {
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, peerKey{}, conn.(*prefaced).verified)
 	}
-	return server.Serve(ready)
+	go server.Serve(ready)
+	return r, nil
+}
+
+// stop ends it as a process ends: the port is closed, and so is every connection.
+func (r *running) stop() {
+	r.listener.Close()
+	close(r.ready.ended)
+	r.ready.mutex.Lock()
+	defer r.ready.mutex.Unlock()
+	for conn := range r.ready.open {
+		conn.Close()
+	}
+	r.ready.open = nil
 }
 
 // tlsConfig is serverCredentials of buildkitd's main.go: LoadX509KeyPair, NextProtos h2, and with
@@ -108,29 +155,64 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 type handshaken struct {
 	listener net.Listener
 	conns    chan net.Conn
+	ended    chan struct{}
+	// judged is told how each handshake ended, where anybody wants to know.
+	judged func(error)
+
+	mutex sync.Mutex
+	// open has every connection; nil once the daemon was stopped.
+	open map[net.Conn]struct{}
 }
 
 func (h *handshaken) accept(config *tls.Config, slow time.Duration) {
 	for {
 		conn, err := h.listener.Accept()
 		if err != nil {
-			close(h.conns)
 			return
 		}
-		go func() {
-			time.Sleep(slow)
-			ready := &prefaced{Conn: conn, given: []byte(preface), owed: len(preface)}
-			if config != nil {
-				secure := tls.Server(conn, config)
-				if secure.Handshake() != nil {
-					conn.Close()
-					return
-				}
-				ready.Conn = secure
-				ready.verified = trusted(secure.ConnectionState(), config)
-			}
-			h.conns <- ready
-		}()
+		if !h.hold(conn) {
+			conn.Close()
+			return
+		}
+		go h.shake(conn, config, slow)
+	}
+}
+
+func (h *handshaken) hold(conn net.Conn) bool {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if h.open != nil {
+		h.open[conn] = struct{}{}
+	}
+	return h.open != nil
+}
+
+func (h *handshaken) release(conn net.Conn) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	delete(h.open, conn)
+}
+
+func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration) {
+	time.Sleep(slow)
+	ready := &prefaced{Conn: conn, given: []byte(preface), owed: len(preface)}
+	ready.closed = func() { h.release(conn) }
+	if config != nil {
+		secure := tls.Server(conn, config)
+		err := secure.Handshake()
+		if h.judged != nil {
+			h.judged(err)
+		}
+		if err != nil {
+			ready.Close()
+			return
+		}
+		ready.Conn = secure
+		ready.verified = trusted(secure.ConnectionState(), config)
+	}
+	select {
+	case h.conns <- ready:
+	case <-h.ended:
 	}
 }
 
@@ -145,11 +227,12 @@ func trusted(state tls.ConnectionState, config *tls.Config) bool {
 }
 
 func (h *handshaken) Accept() (net.Conn, error) {
-	conn, open := <-h.conns
-	if !open {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.ended:
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
 
 func (h *handshaken) Close() error   { return h.listener.Close() }
@@ -162,6 +245,12 @@ type prefaced struct {
 	given    []byte
 	owed     int
 	verified bool
+	closed   func()
+}
+
+func (p *prefaced) Close() error {
+	p.closed()
+	return p.Conn.Close()
 }
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -222,8 +311,12 @@ func (d *daemon) answer(path string) ([]byte, bool) {
 	switch path {
 	case "/moby.buildkit.v1.Control/Info":
 		info := message(1, version)
-		if d.idleTime >= 0 {
-			info = concat(info, number(101, 0), number(102, d.idleTime))
+		sessions, seconds := 0, d.idleTime
+		if d.idleness != nil {
+			sessions, seconds = d.idleness()
+		}
+		if seconds >= 0 {
+			info = concat(info, number(101, sessions), number(102, seconds))
 		}
 		return info, !d.noInfo
 	case "/moby.buildkit.v1.Control/ListWorkers":

@@ -115,7 +115,7 @@ pub fn moments(workspace: &Workspace, strace: &Path, arguments: &[String]) -> Ve
 }
 
 /// Every set that something leads to is complete and matches.
-fn assert_whole(workspace: &Workspace, moment: &str) {
+pub fn assert_whole(workspace: &Workspace, moment: &str) {
     for kind in ["state/daemons", "state/clients"] {
         for identity in folders(&workspace.path(kind)) {
             let current = identity.join("current");

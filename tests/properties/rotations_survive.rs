@@ -1,0 +1,230 @@
+//! Rotations, many of them, many at once, killed and failed at every call that writes: whoever has
+//! a right to get in gets in, and the next run always ends well.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use crate::daemon::Daemon;
+use crate::killed::assert_whole;
+use crate::peers;
+use crate::rotating::{Site, generations, serial, workspace_aged};
+use crate::supervised::WorkingClients;
+use crate::workspace::Said;
+
+/// How many, from that variable; `all` is all of them.
+fn number(variable: &str, otherwise: usize) -> usize {
+    match std::env::var(variable).as_deref() {
+        Ok("all") => usize::MAX,
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => otherwise,
+    }
+}
+
+#[test]
+fn nobody_is_refused_while_certificates_are_rotated() {
+    const TEST: &str = "nobody_is_refused_while_certificates_are_rotated";
+    let Some(site) = Site::new(TEST) else { return };
+    let names: Vec<String> = (1..8).map(|number| format!("c{number}")).collect();
+    site.workspace.run(["issue", "client"].into_iter().chain(names.iter().map(String::as_str))).succeeded();
+    let folders: Vec<String> =
+        ["ana"].into_iter().chain(names.iter().map(String::as_str)).map(folder_of).collect();
+    let read = ["root/etc", "state/daemons/builder/current"];
+    let mut clients = WorkingClients::start(TEST, &site.workspace, site.port, &folders, &read).unwrap();
+    clients.settle();
+
+    let rotations = number("KITCERT_ROTATIONS", 25);
+    for round in 1..=rotations {
+        // Every fifth renews the clients too, while they work.
+        let whom: &[&str] = if round % 5 == 0 { &[] } else { &["builder"] };
+        let said = site.rotate(&[&["--force"], whom].concat());
+        assert_eq!(said.code, 0, "rotation {round}: {}{}", said.out, said.err);
+        site.assert_served();
+        let newest = serial(&site.workspace, "state/daemons/builder/current");
+        let seen = clients.settle();
+        for client in seen["serials"].as_array().unwrap() {
+            assert_eq!(*client, newest, "rotation {round}: {seen:#}");
+        }
+    }
+    let counted = clients.settle();
+    println!("{rotations} rotations: {counted:#}");
+    for count in ["refused", "untrusted", "late", "mismatched", "unreadable"] {
+        assert_eq!(counted[count], 0, "{count}: {counted:#}");
+    }
+    // A restart cuts what a client is just doing, and a client does one thing at a time.
+    let restarts = site.daemon.count("restarts");
+    assert_eq!(restarts, rotations as u64);
+    assert!(counted["cut"].as_u64().unwrap() <= restarts * folders.len() as u64, "{counted:#}");
+}
+
+fn folder_of(client: &str) -> String {
+    format!("state/clients/{client}/current")
+}
+
+/// So many at once.
+const AT_ONCE: usize = 64;
+
+#[test]
+fn of_many_rotations_at_once_one_renews_what_is_due() {
+    let rounds = number("KITCERT_ROUNDS", 3);
+    let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
+    for round in 1..=rounds {
+        let port = Daemon::free_port();
+        let workspace = workspace_aged(80, port);
+        let _daemon = Daemon::start(&workspace, port, &[]);
+        workspace.run(["verify", "builder"]).succeeded();
+        let said = at_once(|| workspace.run(["rotate", "--format", "json"]));
+        let changed = said.iter().filter(|one| one.out.contains("\"changed\":true")).count();
+        for one in &said {
+            assert!([0, 5].contains(&one.code), "round {round}: {}{}", one.out, one.err);
+            *codes.entry(one.code).or_default() += 1;
+        }
+        assert_eq!(changed, 1, "round {round}: so many say that they changed something");
+        assert_eq!(generations(&workspace, "clients/ana"), ["gen-0001", "gen-0002"], "round {round}");
+        assert_eq!(generations(&workspace, "daemons/builder"), ["gen-0001"], "round {round}");
+        let log = workspace.read("state/log.jsonl");
+        assert_eq!(log.matches("client ana").count(), 2, "round {round}: {log}");
+        assert_whole(&workspace, &format!("round {round}"));
+    }
+    println!("{rounds} rounds of {AT_ONCE} at once ended with {codes:?}");
+}
+
+#[test]
+fn of_many_rotations_at_once_one_restarts_the_daemon() {
+    const TEST: &str = "of_many_rotations_at_once_one_restarts_the_daemon";
+    let Some(site) = Site::aged(TEST, 300) else { return };
+    site.workspace.run(["rotate", "ana"]).succeeded();
+    for one in at_once(|| site.rotate(&["builder"])) {
+        assert!([0, 5].contains(&one.code), "{}{}", one.out, one.err);
+    }
+    assert_eq!(generations(&site.workspace, "daemons/builder"), ["gen-0001", "gen-0002"]);
+    assert_eq!(site.daemon.count("attempts"), 1);
+    site.assert_served();
+}
+
+fn at_once(run: impl Fn() -> Said + Sync) -> Vec<Said> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(&run)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+/// What changes a disk.
+const CALLS: [&str; 20] = [
+    "openat",
+    "mkdir",
+    "mkdirat",
+    "write",
+    "pwrite64",
+    "writev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "fchmod",
+    "fchmodat",
+    "fsync",
+    "syncfs",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+];
+
+/// Of so many calls one is interfered with, unless `KITCERT_MOMENTS` says otherwise.
+const MOMENTS: usize = 30;
+
+const FORCED: [&str; 3] = ["rotate", "--force", "builder"];
+
+#[test]
+fn a_rotation_that_is_killed_is_finished_by_the_next() {
+    survives("a_rotation_that_is_killed_is_finished_by_the_next", &["signal=KILL"], &|moment, said| {
+        assert_ne!(said.code, 0, "{moment} was not the end");
+    });
+}
+
+#[test]
+fn a_rotation_that_a_disk_fails_leaves_one_set_or_the_other() {
+    let faults = ["error=ENOSPC", "error=EIO", "error=EACCES", "error=EROFS"];
+    survives("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other", &faults, &|moment, said| {
+        assert!([0, 1, 6].contains(&said.code), "{moment}: {said:?}");
+        assert!(said.code == 0 || !said.err.trim().is_empty(), "{moment}: {} without a word", said.code);
+    });
+}
+
+/// Interferes with a rotation at one call after another, and rotates again each time.
+fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
+    let Some(strace) = peers::program("strace", test) else { return };
+    let Some(site) = Site::new(test) else { return };
+    let clients = [folder_of("ana")];
+    let mut clients =
+        WorkingClients::start(test, &site.workspace, site.port, &clients, &["root/etc"]).unwrap();
+    // Until as many generations are pruned as are made.
+    for _ in 0..6 {
+        site.workspace.run(FORCED).succeeded();
+    }
+    let moments = moments(&site, &strace);
+    assert!(moments.len() > 20, "strace saw only {moments:?}");
+    let points: Vec<_> =
+        moments.iter().flat_map(|moment| faults.iter().map(move |fault| (moment, *fault))).collect();
+    let tried = number("KITCERT_MOMENTS", MOMENTS).min(points.len());
+    let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
+    for index in 0..tried {
+        let ((call, count), fault) = points[index * points.len() / tried];
+        let moment = format!("{fault} at {call} {count}");
+        let mut starter = Command::new(&strace);
+        let inject = format!("inject={call}:{fault}:when={count}");
+        starter.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+        let said = site.workspace.finish(site.workspace.command_under(starter, FORCED), "");
+        *codes.entry(said.code).or_default() += 1;
+        assert!(!said.err.contains("panicked"), "{moment}: {}", said.err);
+        expected(&moment, &said);
+        assert_whole(&site.workspace, &moment);
+        if said.code == 1 {
+            let current = serial(&site.workspace, "state/daemons/builder/current");
+            assert_eq!(site.daemon.serial(), Some(current), "{moment}: served, and current: {said:?}");
+        }
+        let again = site.rotate(&[]);
+        assert_eq!(again.code, 0, "after {moment}: {}{}", again.out, again.err);
+        assert_whole(&site.workspace, &moment);
+        site.assert_served();
+        assert_eq!(site.workspace.run(["status", "--check"]).code, 0, "status after {moment}");
+        let counted = clients.settle();
+        for count in ["refused", "untrusted", "mismatched", "unreadable"] {
+            assert_eq!(counted[count], 0, "{moment}: {counted:#}");
+        }
+    }
+    println!("{tried} of {} points, {} calls by {faults:?}: {codes:?}", points.len(), moments.len());
+}
+
+/// Every call of the rotation that writes, with its number among those of its name. It writes from
+/// its first thread alone, so that the restart and the dials are left out.
+fn moments(site: &Site, strace: &Path) -> Vec<(String, usize)> {
+    let trace = site.workspace.path("trace");
+    let mut starter = Command::new(strace);
+    starter.args(["-y", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&trace);
+    site.workspace.finish(site.workspace.command_under(starter, FORCED), "").succeeded();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut moments = Vec::new();
+    for line in site.workspace.read("trace").lines() {
+        let Some((call, arguments)) = line.split_once('(') else { continue };
+        if !CALLS.contains(&call) {
+            continue;
+        }
+        let count = counts.entry(call.to_owned()).or_default();
+        *count += 1;
+        let writes = match call {
+            "openat" => arguments.contains("O_CREAT"),
+            // Not what wakes a thread.
+            "write" => !arguments.contains("<anon_inode:"),
+            _ => true,
+        };
+        if writes {
+            moments.push((call.to_owned(), *count));
+        }
+    }
+    std::fs::remove_file(trace).unwrap();
+    moments
+}
