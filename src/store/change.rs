@@ -9,7 +9,7 @@ use super::directory::{Access, Directory, fresh_name};
 use super::journal;
 use super::log::LogLine;
 use super::read::ReadFile;
-use crate::model::Failure;
+use crate::model::{ExitCode, Failure};
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl<'lock> StagedChange<'lock> {
     /// # Errors
     /// A certificate, a key or a generation that the state has already under that name, and
     /// everything that fails before the change counts: then nothing has changed. A failure later
-    /// says so, and the next command finishes the change.
+    /// says so ([`ExitCode::NotServed`]), and the next command finishes the change.
     pub fn commit(self) -> Result<(), Failure> {
         let log = std::mem::take(&mut *unpoisoned(&self.log));
         let removals = std::mem::take(&mut *unpoisoned(&self.removals));
@@ -143,8 +143,11 @@ impl<'lock> StagedChange<'lock> {
         journal::write_notes(&self.stage, self.state, &log, &removals)?;
         journal::make_durable(&self.stage, entries)?;
         journal::publish(self.state, &self.identifier)?;
-        journal::finish(self.state, &self.identifier)
-            .map_err(|failure| failure.hint("run the same command again: it finishes this change first"))
+        journal::finish(self.state, &self.identifier).map_err(|failure| {
+            failure
+                .hint("run the same command again: it finishes this change first")
+                .exit(ExitCode::NotServed)
+        })
     }
 
     /// The folder that a path lies in, made where it is missing, and the last name.

@@ -41,7 +41,7 @@ fn a_restart_that_fails_once_leaves_the_former_set_served() {
         return;
     };
     let said = ends_with_the_former_set(&site, "next refuse");
-    assert!(said.err.contains("the daemon was not restarted, as asked"), "its words: {}", said.err);
+    assert!(said.out.contains("the daemon was not restarted, as asked"), "its words: {}", said.out);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_restart_command_that_is_not_there_leaves_the_former_set_served() {
     let restart = site.workspace.text("bin/no such program");
     site.describe("restart", &json!([restart]));
     let said = site.rotate(&["builder"]).ended_with(1);
-    assert!(said.err.contains("no such program"), "{}", said.err);
+    assert!(said.out.contains("no such program"), "{}", said.out);
     site.assert_serves(&former);
     site.describe("restart", &json!(site.daemon.restart()));
     site.rotate(&["builder"]).succeeded();

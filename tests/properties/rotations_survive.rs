@@ -74,7 +74,7 @@ fn of_many_rotations_at_once_one_renews_what_is_due() {
         let _daemon = Daemon::start(&workspace, port, &[]);
         workspace.run(["verify", "builder"]).succeeded();
         let said = at_once(|| workspace.run(["rotate", "--format", "json"]));
-        let changed = said.iter().filter(|one| one.out.contains("\"changed\":true")).count();
+        let changed = said.iter().filter(|one| one.code == 0 && one.json()["changed"] == true).count();
         for one in &said {
             assert!([0, 5].contains(&one.code), "round {round}: {}{}", one.out, one.err);
             *codes.entry(one.code).or_default() += 1;
@@ -150,7 +150,8 @@ fn a_rotation_that_a_disk_fails_leaves_one_set_or_the_other() {
     let faults = ["error=ENOSPC", "error=EIO", "error=EACCES", "error=EROFS"];
     survives("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other", &faults, &|moment, said| {
         assert!([0, 1, 6].contains(&said.code), "{moment}: {said:?}");
-        assert!(said.code == 0 || !said.err.trim().is_empty(), "{moment}: {} without a word", said.code);
+        let words = said.out.trim().len() + said.err.trim().len();
+        assert!(said.code == 0 || words > 0, "{moment}: {} without a word", said.code);
     });
 }
 

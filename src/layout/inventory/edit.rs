@@ -180,7 +180,7 @@ const LINES_SHOWN: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{DaemonLayout, Renewal, RestartWhen};
+    use crate::layout::DaemonLayout;
     use crate::model::Lifetime;
 
     const PATH: &str = "kitcert.yaml";

@@ -22,6 +22,7 @@ fn line(subject: &str) -> LogLine {
         event: LogEvent::Issued,
         subject: subject.to_owned(),
         serial: None,
+        fingerprint: None,
         reason: "asked".to_owned(),
     }
 }
