@@ -149,7 +149,8 @@ fn apply(inventory: &mut Inventory, change: &InventoryChange) {
             }
         }
         InventoryChange::AddInstalled(name, folder) => {
-            if let Some(client) = inventory.clients.get_mut(name) {
+            let client = inventory.clients.get_mut(name);
+            if let Some(client) = client.filter(|client| !client.installed.contains(folder)) {
                 client.installed.push(folder.clone());
             }
         }
@@ -205,6 +206,23 @@ mod tests {
 
     fn install(root: &str) -> InstallEntry {
         InstallEntry { layout: DaemonLayout::Earthly, root: root.into(), owner: None }
+    }
+
+    #[test]
+    fn one_more_folder_is_noted_in_whatever_form_the_others_are_written() {
+        let change = InventoryChange::AddInstalled("ana".parse().unwrap(), "/b".into());
+        for (client, noted) in [
+            ("{lifetime: 90d}", "{lifetime: 90d, installed: [/b]}"),
+            ("{installed: [/a], lifetime: 90d} # c", "{installed: [/a, /b], lifetime: 90d} # c"),
+            ("\n    installed: [ /a ]   # c", "\n    installed: [/a, /b]   # c"),
+            ("{installed: [/a, /b]}", "{installed: [/a, /b]}"),
+        ] {
+            let edited =
+                edit(&format!("version: 1\nclients:\n  ana: {client}\n"), std::slice::from_ref(&change));
+            assert_eq!(edited.as_deref(), Ok(format!("version: 1\nclients:\n  ana: {noted}\n").as_str()));
+        }
+        let lines = edit("version: 1\nclients:\n  ana:\n    installed:\n    - /a\n", &[change]);
+        assert!(lines.unwrap_err().command_to_try().unwrap().contains("installed: [/a, /b]"));
     }
 
     #[test]
