@@ -112,7 +112,8 @@ impl Serving<'_> {
         if seen.standing == Standing::Proven {
             return self.proven(&observation, &seen);
         }
-        if let Some(why) = self.why_not_restarted(&entry) {
+        if let Some(held) = self.why_not_restarted(&entry) {
+            let why = format!("{}; {held}", seen.verdict.summary);
             return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();

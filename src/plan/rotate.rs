@@ -96,8 +96,8 @@ pub enum RotationAction {
     Issued,
     /// It gets another one.
     Renewed,
-    /// Its files are put in place, its daemon is restarted if need be, and proven.
-    Proven,
+    /// Nothing new; it is to be shown that its daemon serves what it has.
+    ToProve,
     /// Its installed copies are replaced.
     Placed,
     /// It was said to have its certificate.
@@ -113,7 +113,7 @@ impl RotationAction {
         match self {
             RotationAction::Issued => "issued",
             RotationAction::Renewed => "renewed",
-            RotationAction::Proven => "proven",
+            RotationAction::ToProve => "to prove",
             RotationAction::Placed => "placed",
             RotationAction::Received => "received",
             RotationAction::Reported => "reported",
@@ -197,8 +197,8 @@ impl Planner<'_> {
         if identity.is_some_and(ObservedIdentity::is_proven) && is_placed {
             return Ok(());
         }
-        let reason = if is_placed { "not proven" } else { "other files are installed" };
-        self.say(Role::Daemon, name, RotationAction::Proven, reason);
+        let reason = if is_placed { "not proven yet" } else { "other files are installed" };
+        self.say(Role::Daemon, name, RotationAction::ToProve, reason);
         self.rotation.daemons.push(name.clone());
         Ok(())
     }

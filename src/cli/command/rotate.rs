@@ -163,7 +163,7 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
                 Some(command) => format!("next: {command}; then: kitcert rotate {name}"),
                 None => format!("next: restart it with its new files; then: kitcert rotate {name}"),
             };
-            (ExitCode::NotServed, Tone::Warning, format!("not served yet: {name}: {why}; {next}"))
+            (ExitCode::NotServed, Tone::Warning, format!("{name}: {why}; {next}"))
         }
         Ok(Ending::Faulty { why }) => {
             let text = format!("{name} serves its current set: {why}; next: kitcert verify {name}");
