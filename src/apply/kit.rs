@@ -100,10 +100,10 @@ pub(super) fn waiting_kit(
     terms: &KitTerms,
     certificate: &Certificate,
     trust: &TrustBundle,
-    authority: &CertificateAuthority,
+    authorities: &[CertificateAuthority],
 ) -> Result<Kit, Failure> {
     let trust = trust.certificates().to_vec();
-    Kit::sign(said(terms, vec![certificate.clone()], trust), std::slice::from_ref(authority))
+    Kit::sign(said(terms, vec![certificate.clone()], trust), authorities)
 }
 
 /// What a kit of a client's current certificate says, and the CAs that sign it.

@@ -13,9 +13,11 @@ use super::state_change::{Issued, carry_out, load_authority};
 use crate::layout::{DaemonEntry, RestartWhen, client_generations};
 use crate::model::profile::BACKDATING;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
-use crate::plan::{self, PlacedState, RotateRequest, Rotation, RotationFacts};
+use crate::plan::{
+    self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep,
+};
 use crate::store::{
-    Interest, KeyPresence, Observation, Owner, StateDirectory, exists, newest_log_time, observe,
+    Interest, KeyPresence, Observation, Owner, StateDirectory, StateLock, exists, newest_log_time, observe,
     observe_issued,
 };
 
@@ -56,10 +58,21 @@ pub struct Rotated {
 }
 
 impl Rotated {
+    /// What a later pass did too.
+    fn add(&mut self, later: Rotated) {
+        self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
+        self.rotation.rows.extend(later.rotation.rows);
+        self.rotation.rolls_over = later.rotation.rolls_over;
+        self.issued.extend(later.issued);
+        self.endings.retain(|(name, _)| !later.endings.iter().any(|(other, _)| other == name));
+        self.endings.extend(later.endings);
+        self.unplaced.extend(later.unplaced);
+    }
+
     /// Whether anything is different now.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        !self.issued.is_empty() || !self.endings.is_empty()
+        !self.rotation.is_empty()
     }
 
     /// What the command ends with.
@@ -102,22 +115,80 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
         refuse_disagreeing_clocks(context, &observation, &rotation)?;
     }
     let lock = directory.lock(context.command, PATIENCE)?;
-    let observation = observe(&directory, &Interest::Everything)?;
-    let rotation = plan_with(context, &directory, &observation, order, now)?;
-    let issued = match rotation.plan.state.is_empty() {
-        true => Vec::new(),
-        false => carry_out(context, &lock, Some(&observation), &rotation.plan)?,
-    };
-    let unplaced = rotation.clients.iter().filter_map(|name| place_client(context, &observation, name).err());
-    let unplaced = unplaced.collect();
-    let mut endings = Vec::new();
-    for name in &rotation.daemons {
-        let held = Restarting::Refused("it was not idle for long enough".to_owned());
-        let restarting = if busy.contains(name) { &held } else { &order.restarting };
-        let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
-        endings.push((name.clone(), serving.serve()));
+    let work = Work { context, directory: &directory, lock: &lock, order, now, busy };
+    let mut rotated = work.pass()?;
+    // Each stage of a rollover is planned from what the one before has proven.
+    for _ in 0..MOST_PASSES {
+        if !rotated.rotation.rolls_over || rotated.exit() != ExitCode::Done {
+            break;
+        }
+        let next = work.pass()?;
+        if next.rotation.is_empty() {
+            rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
+            rotated.rotation.rows.extend(next.rotation.rows);
+            break;
+        }
+        rotated.add(next);
     }
-    Ok(Rotated { rotation, issued, endings, unplaced })
+    Ok(rotated)
+}
+
+/// A rotation under its lock.
+struct Work<'a> {
+    context: &'a Context<'a>,
+    directory: &'a StateDirectory,
+    lock: &'a StateLock<'a>,
+    order: &'a RotationOrder,
+    now: Timestamp,
+    /// The daemons that must not be restarted now.
+    busy: Vec<IdentityName>,
+}
+
+impl Work<'_> {
+    /// Plans and does what there is to do, once.
+    fn pass(&self) -> Result<Rotated, Failure> {
+        let Work { context, directory, lock, order, .. } = self;
+        let observation = observe(directory, &Interest::Everything)?;
+        let rotation = plan_with(context, directory, &observation, order, self.now)?;
+        let issued = match rotation.plan.state.is_empty() {
+            true => Vec::new(),
+            false => carry_out(context, lock, Some(&observation), &rotation.plan)?,
+        };
+        let unplaced = self.place_clients(&rotation)?;
+        let mut endings = Vec::new();
+        for name in &rotation.daemons {
+            let held = Restarting::Refused("it was not idle for long enough".to_owned());
+            let restarting = if self.busy.contains(name) { &held } else { &order.restarting };
+            let serving = Serving { context, directory, lock, name, restarting };
+            endings.push((name.clone(), serving.serve()));
+        }
+        Ok(Rotated { rotation, issued, endings, unplaced })
+    }
+
+    /// Replaces the installed copies of clients; in a rollover it is noted which have their set.
+    fn place_clients(&self, rotation: &Rotation) -> Result<Vec<Failure>, Failure> {
+        if rotation.clients.is_empty() {
+            return Ok(Vec::new());
+        }
+        let observation = observe(self.directory, &Interest::Everything)?;
+        let mut unplaced = Vec::new();
+        let mut plan = Plan::default();
+        for name in &rotation.clients {
+            match place_client(self.context, &observation, name) {
+                Err(failure) => unplaced.push(failure),
+                Ok(Placing::Nowhere) => {}
+                Ok(Placing::Done) => plan.state.extend(
+                    observation
+                        .current(Role::Client, name)
+                        .map(|current| StateStep::Receive { name: name.clone(), generation: current.number }),
+                ),
+            }
+        }
+        if rotation.rolls_over && !plan.state.is_empty() {
+            carry_out(self.context, self.lock, Some(&observation), &plan)?;
+        }
+        Ok(unplaced)
+    }
 }
 
 /// Plans; the issued certificates are read only where something is renewed, since there may be a
@@ -130,12 +201,13 @@ fn plan_with(
     now: Timestamp,
 ) -> Result<Rotation, Failure> {
     let outdated = outdated(context, observation)?;
-    let mut facts = RotationFacts { issued: Vec::new(), outdated };
+    let mut facts = RotationFacts { outdated, ..RotationFacts::default() };
     let rotation = plan::rotate(&order.request, observation, &facts, now)?;
-    if rotation.plan.issuances().next().is_none() {
+    if rotation.plan.issuances().next().is_none() && !rotation.rolls_over {
         return Ok(rotation);
     }
     facts.issued = observe_issued(directory)?;
+    facts.is_complete = true;
     plan::rotate(&order.request, observation, &facts, now)
 }
 
@@ -180,18 +252,29 @@ pub(super) fn place_client(
     context: &Context<'_>,
     observation: &Observation,
     name: &IdentityName,
-) -> Result<(), Failure> {
+) -> Result<Placing, Failure> {
     let folders: &[PathBuf] = observation.inventory.clients.get(name).map_or(&[], |entry| &entry.installed);
+    let mut placing = Placing::Nowhere;
     if folders.is_empty() {
-        return Ok(());
+        return Ok(placing);
     }
     let set = read_set(&context.state, Role::Client, name)?;
     for folder in folders.iter().filter(|folder| is_installed(folder)) {
         let placement = client_placement(folder, Owner::of(&client_generations(folder))?);
         let observed = observe_placement(&placement, Some(&set))?;
         placement.install(&set, observed.next_generation)?;
+        placing = Placing::Done;
     }
-    Ok(())
+    Ok(placing)
+}
+
+/// Whether a client has copies on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placing {
+    /// It has, and they are its current set now.
+    Done,
+    /// It has none.
+    Nowhere,
 }
 
 /// A clock that is behind what the log has seen, or further ahead than any certificate lives, would
@@ -286,4 +369,6 @@ fn becomes_idle(
     }
 }
 
+/// A rollover has four stages, and a daemon or a client may be in the way of each.
+const MOST_PASSES: usize = 6;
 const IDLE_POLL: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! The one way in which a state directory changes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -13,7 +14,7 @@ use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey, TrustBundle,
 };
-use crate::plan::{InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
     FileMode, Interest, LogEvent, LogLine, Observation, ObservedAuthority, StagedChange, StateDirectory,
     StateLock, observe, read, request_folder,
@@ -92,7 +93,7 @@ pub(super) fn carry_out(
     plan: &Plan,
 ) -> Result<Vec<Issued>, Failure> {
     let staged = lock.stage()?;
-    let mut made = None;
+    let mut authorities = Authorities { context, observation, made: None };
     for step in &plan.state {
         match step {
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
@@ -109,14 +110,21 @@ pub(super) fn carry_out(
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
             }
-            StateStep::Receive(name) => {
+            StateStep::Receive { name, generation } => {
+                let folder = identity_folder(Role::Client, name);
                 staged.remove(&kit::waiting_place(name))?;
-                staged.record(&line(
-                    context,
-                    LogEvent::Received,
-                    format!("client {name}"),
-                    "its receipt".to_owned(),
-                ))?;
+                staged.link(&folder.join("received"), &format!("gen-{generation:04}"))?;
+                let reason = format!("gen-{generation:04}");
+                staged.record(&line(context, LogEvent::Received, format!("client {name}"), reason))?;
+            }
+            StateStep::Aim(choice) => {
+                let target = Path::new("ca").join(authorities.identifier(choice)?);
+                staged.link(Path::new("issuer"), &target.display().to_string())?;
+                let reason = target.display().to_string();
+                staged.record(&line(context, LogEvent::RolledOver, choice.to_string(), reason))?;
+            }
+            StateStep::Rebundle { name, from, generation, trust } => {
+                stage_other_trust(context, &staged, &authorities, name, (*from, *generation), trust)?;
             }
             StateStep::Request { name, algorithm, generation } => {
                 stage_request(context, &staged, name, *algorithm, *generation)?;
@@ -127,7 +135,7 @@ pub(super) fn carry_out(
                 let authority = CertificateAuthority::create(&request, &key)?;
                 stage_authority(&staged, &authority, &key)?;
                 staged.record(&authority_line(context, authority.certificate()))?;
-                made = Some(authority);
+                authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
                 staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), FileMode::Private)?;
@@ -144,12 +152,8 @@ pub(super) fn carry_out(
     let issued = if issuances.is_empty() {
         Vec::new()
     } else {
-        let authority = match made {
-            Some(authority) => authority,
-            None => load_authority(context, observation)?,
-        };
-        let issued = issue_all(context, &staged, &authority, &issuances)?;
-        stage_kits(&staged, plan, &issued, &authority)?;
+        let issued = issue_all(context, &staged, &authorities, &issuances)?;
+        stage_kits(&staged, plan, &issued, &authorities)?;
         issued
     };
     issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
@@ -158,18 +162,88 @@ pub(super) fn carry_out(
     Ok(issued)
 }
 
+/// The CAs of a change: those of the state, and the one that it makes.
+struct Authorities<'a> {
+    context: &'a Context<'a>,
+    observation: Option<&'a Observation>,
+    made: Option<CertificateAuthority>,
+}
+
+impl Authorities<'_> {
+    fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
+        match choice {
+            AuthorityChoice::Made => self.made.as_ref().map(CertificateAuthority::certificate),
+            AuthorityChoice::Of(_) => self.observed(choice).map(|authority| &authority.certificate),
+        }
+        .ok_or_else(|| self.missing(choice))
+    }
+
+    /// The name of its folder.
+    fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
+        let certificate = self.certificate(choice)?;
+        Ok(Hex(certificate.subject_key_identifier().unwrap_or_default()).to_string())
+    }
+
+    fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
+        let certificates = trust.iter().map(|choice| self.certificate(choice).cloned());
+        Ok(TrustBundle::new(certificates.collect::<Result<_, _>>()?))
+    }
+
+    /// Those of a set's CAs that can sign a kit: its client may trust any of them.
+    fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
+        let now = self.context.environment.now();
+        let observed = signing.trust.iter().filter_map(|choice| self.observed(choice));
+        let able = observed.filter(|authority| authority.can_sign(now));
+        able.map(|authority| authority_of(self.context, authority)).collect()
+    }
+
+    /// Who issues what is signed so.
+    fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
+        let authority = match &signing.issuer {
+            // Its key is at hand only while it is made, and it makes its own state's first leaves.
+            AuthorityChoice::Made => None,
+            choice => {
+                let observed = self.observed(choice).ok_or_else(|| self.missing(choice))?;
+                Some(authority_of(self.context, observed)?)
+            }
+        };
+        let trust = self.bundle(&signing.trust)?;
+        Ok(Issuing { authority, trust_pem: trust.to_pem().into_bytes(), trust })
+    }
+
+    fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
+        match choice {
+            AuthorityChoice::Made => None,
+            AuthorityChoice::Of(identifier) => self.observation?.authority(identifier),
+        }
+    }
+
+    fn missing(&self, choice: &AuthorityChoice) -> Failure {
+        Failure::new("finding", choice)
+            .expected(format!("it in {}/ca", self.context.state.display()))
+            .found("nothing")
+    }
+}
+
 fn issue_all(
     context: &Context<'_>,
     staged: &StagedChange<'_>,
-    authority: &CertificateAuthority,
+    authorities: &Authorities<'_>,
     issuances: &[&Issuance],
 ) -> Result<Vec<Issued>, Failure> {
     (context.progress)(Progress::Issuing(issuances.len() as u64));
-    let trust = TrustBundle::new(vec![authority.certificate().clone()]);
-    let trust_pem = trust.to_pem();
-    let authority = Issuing { authority, trust: &trust, trust_pem: trust_pem.as_bytes() };
+    let mut issuing: BTreeMap<&Signing, Issuing> = BTreeMap::new();
+    for issuance in issuances {
+        if !issuing.contains_key(&issuance.signing) {
+            issuing.insert(&issuance.signing, authorities.issuing(&issuance.signing)?);
+        }
+    }
     let issue_one = |issuance: &&Issuance| {
-        let issued = stage_identity(context, staged, &authority, issuance)?;
+        let Some(issuing) = issuing.get(&issuance.signing) else {
+            return Err(authorities.missing(&issuance.signing.issuer));
+        };
+        let made = authorities.made.as_ref();
+        let issued = stage_identity(context, staged, issuing, made, issuance)?;
         (context.progress)(Progress::Issued);
         Ok(issued)
     };
@@ -186,18 +260,54 @@ fn stage_kits(
     staged: &StagedChange<'_>,
     plan: &Plan,
     issued: &[Issued],
-    authority: &CertificateAuthority,
+    authorities: &Authorities<'_>,
 ) -> Result<(), Failure> {
-    let trust = TrustBundle::new(vec![authority.certificate().clone()]);
     for terms in plan.waiting_kits() {
-        let Some(client) = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name)
-        else {
-            continue;
-        };
-        let kit = kit::waiting_kit(terms, &client.certificate, &trust, authority)?;
+        let is_theirs = |one: &&Issuance| one.role == Role::Client && one.name == terms.name;
+        let issuance = plan.issuances().find(is_theirs);
+        let client = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name);
+        let (Some(client), Some(issuance)) = (client, issuance) else { continue };
+        let trust = authorities.bundle(&issuance.signing.trust)?;
+        let signers = authorities.signers(&issuance.signing)?;
+        let kit = kit::waiting_kit(terms, &client.certificate, &trust, &signers)?;
         stage_public(staged, &kit::waiting_place(&terms.name), kit.to_text().as_bytes())?;
     }
     Ok(())
+}
+
+/// A daemon's certificate and key again, with other CAs to trust.
+fn stage_other_trust(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    authorities: &Authorities<'_>,
+    name: &IdentityName,
+    (from, generation): (u32, u32),
+    trust: &[AuthorityChoice],
+) -> Result<(), Failure> {
+    let folder = identity_folder(Role::Daemon, name);
+    let former = folder.join(format!("gen-{from:04}"));
+    let path = context.state.join(&former).join("cert.pem");
+    let certificate = read(&path, LARGEST_PEM)?.bytes;
+    let chain = Certificate::chain_from_pem(&certificate, &path.display().to_string())?;
+    let key = read_key(&context.state, &former.join("key.pem"))?;
+    let trust = authorities.bundle(trust)?;
+    let set = check::Set {
+        role: Role::Daemon,
+        name,
+        trust: &trust,
+        chain: &chain,
+        key: key.public_key(),
+        hosts: &[],
+    };
+    set.check(context.environment.now())?;
+    let generation = format!("gen-{generation:04}");
+    stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
+    stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
+    stage_key(staged, &folder.join(&generation), &key)?;
+    staged.link(&folder.join("current"), &generation)?;
+    let anchors = trust.certificates().iter().map(|anchor| anchor.subject().to_string());
+    let reason = format!("{generation} trusts {}", anchors.collect::<Vec<_>>().join(" and "));
+    staged.record(&line(context, LogEvent::Rebundled, format!("daemon {name}"), reason))
 }
 
 /// A key and the request for it, on the developer's side.
@@ -219,19 +329,25 @@ fn stage_request(
 }
 
 /// Who issues, and the bundle that every set gets.
-struct Issuing<'a> {
-    authority: &'a CertificateAuthority,
-    trust: &'a TrustBundle,
-    trust_pem: &'a [u8],
+struct Issuing {
+    /// None: the CA that this very change makes.
+    authority: Option<CertificateAuthority>,
+    trust: TrustBundle,
+    trust_pem: Vec<u8>,
 }
 
 /// Makes one generation, judges it as its peers would, writes it, and reads it back.
 fn stage_identity(
     context: &Context<'_>,
     staged: &StagedChange<'_>,
-    issuing: &Issuing<'_>,
+    issuing: &Issuing,
+    made: Option<&CertificateAuthority>,
     issuance: &Issuance,
 ) -> Result<Issued, Failure> {
+    let authority = issuing.authority.as_ref().or(made);
+    let authority = authority.ok_or_else(|| {
+        Failure::new("issuing for", &issuance.name).expected("a CA that signs").found("none")
+    })?;
     let key = match &issuance.key {
         KeySource::New(algorithm) => IssuedKey::Ours(PrivateKey::generate(*algorithm)?),
         KeySource::Kept { generation } => IssuedKey::Ours(kept_key(context, issuance, *generation)?),
@@ -243,11 +359,11 @@ fn stage_identity(
         hosts: issuance.hosts.clone(),
         validity: issuance.validity,
     };
-    let certificate = issuing.authority.issue(&request, key.public())?;
+    let certificate = authority.issue(&request, key.public())?;
     check::Set {
         role: issuance.role,
         name: &issuance.name,
-        trust: issuing.trust,
+        trust: &issuing.trust,
         chain: std::slice::from_ref(&certificate),
         key: key.public(),
         hosts: &issuance.hosts,
@@ -259,7 +375,7 @@ fn stage_identity(
     let set = folder.join(&generation);
     let issued = PathBuf::from(format!("issued/{}.pem", certificate.serial()));
     staged.file(&issued, pem.as_bytes(), FileMode::Public)?;
-    stage_public(staged, &set.join("ca.pem"), issuing.trust_pem)?;
+    stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
     stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
         stage_key(staged, &set, key)?;

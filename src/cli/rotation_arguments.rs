@@ -23,6 +23,15 @@ pub struct RotateArguments {
     /// it again for each
     #[arg(long, value_name = "NAME|RECEIPT")]
     pub moved: Vec<PathBuf>,
+    /// Roll the CA over: begin, or go on where it stopped
+    #[arg(long)]
+    pub ca: bool,
+    /// With --ca, trust nothing of the former CA any more, at once: its key is known to somebody
+    #[arg(long, requires = "ca")]
+    pub compromised: bool,
+    /// Leave a client behind that holds a rollover up; give it again for each
+    #[arg(long = "drop", value_name = "NAME")]
+    pub dropped: Vec<IdentityName>,
     /// Renew and put in place, and leave the restart to somebody else
     #[arg(long)]
     pub no_restart: bool,

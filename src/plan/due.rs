@@ -203,7 +203,7 @@ fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
 }
 
 /// The longest lifetime that a new leaf would have, in seconds.
-fn longest_leaf(observation: &Observation) -> i64 {
+pub(super) fn longest_leaf(observation: &Observation) -> i64 {
     let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
     let clients = observation.inventory.clients.values().map(|client| client.lifetime);
     daemons.chain(clients).map(|lifetime| lifetime.seconds()).max().unwrap_or(0)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::install_daemon::{InstallRequest, Placed, placement_step, refuse_another};
 use super::issue::endpoint_of;
 use super::refuse_repetition;
-use super::step::{InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use super::step::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
 use crate::model::profile::BACKDATING;
 use crate::model::{
@@ -85,6 +85,7 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
             generation: 1,
             key: KeySource::New(request.key),
             reason: Reason::Asked,
+            signing: Signing::alone(AuthorityChoice::Made),
         })
     };
     let mut state = vec![

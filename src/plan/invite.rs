@@ -3,6 +3,7 @@
 use super::due::is_due;
 use super::issue::{new_client, next_generation, refuse_other_lifetime, validity};
 use super::kit::KitRequest;
+use super::rollover;
 use super::step::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
 };
@@ -48,14 +49,16 @@ pub fn invite(
     let current = observation.current(Role::Client, name);
     let own_key = current.filter(|current| current.key == KeyPresence::Present);
     let issue = |key: KeySource| {
+        let signing = rollover::signing(observation, Role::Client, name, now)?;
         Ok::<_, Failure>(StateStep::Issue(Issuance {
             role: Role::Client,
             name: name.clone(),
             hosts: Vec::new(),
-            validity: validity(observation, entry.lifetime, now)?,
+            validity: validity(observation, &signing, entry.lifetime, now),
             generation: next_generation(observation, Role::Client, name),
             key,
             reason: Reason::Asked,
+            signing,
         }))
     };
     let mut state = Vec::new();

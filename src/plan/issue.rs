@@ -2,8 +2,11 @@
 
 use super::due::is_due;
 use super::kit::KitRequest;
-use super::refuse_repetition;
-use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use super::step::{
+    AuthorityChoice, Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, Signing,
+    StateStep,
+};
+use super::{refuse_repetition, rollover};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
@@ -82,14 +85,16 @@ pub fn issue_daemon(
         return Ok(Plan::default());
     }
     let key = kept_or_new(current, observation);
+    let signing = rollover::signing(observation, Role::Daemon, &request.name, now)?;
     let mut state = vec![StateStep::Issue(Issuance {
         role: Role::Daemon,
         name: request.name.clone(),
         hosts: entry.hosts.clone(),
-        validity: validity(observation, entry.lifetime, now)?,
+        validity: validity(observation, &signing, entry.lifetime, now),
         generation: next_generation(observation, Role::Daemon, &request.name),
         key,
         reason: Reason::Asked,
+        signing,
     })];
     if listed.is_none() {
         let change = InventoryChange::AddDaemon(request.name.clone(), entry);
@@ -156,16 +161,18 @@ pub fn issue_clients(
                 waiting.push(StateStep::Kit(waits.terms(&name, observation, &request.user, now)?));
             }
         }
+        let signing = rollover::signing(observation, Role::Client, &name, now)?;
         state.push(StateStep::Issue(Issuance {
             role: Role::Client,
             hosts: Vec::new(),
-            validity: validity(observation, entry.lifetime, now)?,
+            validity: validity(observation, &signing, entry.lifetime, now),
             generation: next_generation(observation, Role::Client, &name),
             key: match &request.requested_key {
                 Some(key) => KeySource::Requested(key.clone()),
                 None => key_of_client(observation.current(Role::Client, &name), observation),
             },
             reason: Reason::Asked,
+            signing,
             name,
         }));
     }
@@ -328,16 +335,19 @@ pub(super) fn next_generation(observation: &Observation, role: Role, name: &Iden
 /// From an hour ago for that long, cut to the validity of the CA that will sign.
 pub(super) fn validity(
     observation: &Observation,
+    signing: &Signing,
     lifetime: Lifetime,
     now: Timestamp,
-) -> Result<Validity, Failure> {
-    let Some(authority) = observation.issuing_authority(now) else {
-        return Err(no_authority(observation, now));
+) -> Validity {
+    let issuer = match &signing.issuer {
+        AuthorityChoice::Made => None,
+        AuthorityChoice::Of(identifier) => observation.authority(identifier),
     };
-    Ok(Validity::issued(now, lifetime, BACKDATING).within(authority.certificate.validity()))
+    let validity = Validity::issued(now, lifetime, BACKDATING);
+    issuer.map_or(validity, |issuer| validity.within(issuer.certificate.validity()))
 }
 
-fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
+pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
     let failure = Failure::new("issuing with the CA of", observation.path.display())
         .expected("a CA that is valid and whose key is at hand");
     match observation.authorities.first() {

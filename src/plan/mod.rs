@@ -15,6 +15,7 @@ mod kit;
 mod lock_out;
 mod request;
 mod rollback;
+mod rollover;
 mod rotate;
 mod step;
 
@@ -34,11 +35,12 @@ pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{Rollback, rollback};
 pub use rotate::{
-    Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow, RotationScope, rotate,
+    AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
+    RotationScope, rotate,
 };
 pub use step::{
-    ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms,
-    PlacementStep, Plan, Reason, StateStep, StepSummary,
+    AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
+    KitTerms, PlacementStep, Plan, Reason, Signing, StateStep, StepSummary,
 };
 
 use std::collections::BTreeSet;

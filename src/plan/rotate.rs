@@ -6,14 +6,18 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::due::is_due;
+use super::due::longest_leaf;
 use super::issue::{kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
-use super::lock_out::refuse_lock_out;
+use super::lock_out::{locked_out, refuse_lock_out};
 use super::request::KeyRenewal;
-use super::step::{Issuance, KeySource, Plan, Reason, StateStep};
+use super::rollover::{self, Stage};
+use super::step::{AuthorityChoice, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::Renewal;
-use crate::model::profile::KEY_AGE;
-use crate::model::{Contact, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp};
+use crate::model::profile::{BACKDATING, KEY_AGE};
+use crate::model::{
+    Contact, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+};
 use crate::pki::{Certificate, Receipt};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
@@ -28,6 +32,10 @@ pub struct RotateRequest {
     pub key: KeyRenewal,
     /// The clients of which it is known that they have their certificate.
     pub received: Vec<Reception>,
+    /// Whether another CA is wanted.
+    pub authority: AuthorityRotation,
+    /// The clients that a rollover leaves behind.
+    pub dropped: Vec<IdentityName>,
     /// Who asks, whom kits name where kitcert.yaml names nobody.
     pub user: Contact,
 }
@@ -40,6 +48,21 @@ pub enum RotationScope {
     Due,
     /// All that it is about; and a change that locks somebody out is no reason to stop.
     Forced,
+}
+
+/// Whether a rotation moves everything to another CA.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AuthorityRotation {
+    /// It goes on with a rollover that is under way, and begins one where the CA's remaining life
+    /// does not cover a new certificate's.
+    #[default]
+    IfNeeded,
+    /// It begins one, unless one is under way.
+    Begun,
+    /// The CA's key is known to somebody: nothing of it is trusted any more, at once.
+    Compromised,
+    /// It goes to that CA, from which everything came.
+    Back(String),
 }
 
 /// By what it is known that a client has its certificate.
@@ -56,6 +79,8 @@ pub enum Reception {
 pub struct RotationFacts {
     /// Every certificate ever issued; only looked at where something is renewed.
     pub issued: Vec<Certificate>,
+    /// Whether `issued` is all of them, or none was read yet.
+    pub is_complete: bool,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }
@@ -71,6 +96,8 @@ pub struct Rotation {
     pub clients: Vec<IdentityName>,
     /// What is done or to be said, identity by identity.
     pub rows: Vec<RotationRow>,
+    /// Whether a rollover is under way.
+    pub rolls_over: bool,
 }
 
 /// What a rotation does about one identity.
@@ -141,7 +168,10 @@ pub fn rotate(
     now: Timestamp,
 ) -> Result<Rotation, Failure> {
     refuse_unknown(request, observation)?;
-    let mut planner = Planner { request, observation, facts, now, rotation: Rotation::default() };
+    let mut planner = Planner::new(request, observation, facts, now);
+    if planner.begins()? {
+        return Ok(planner.rotation);
+    }
     for reception in &request.received {
         planner.receive(reception)?;
     }
@@ -158,11 +188,8 @@ pub fn rotate(
         .report_unlisted(Role::Daemon, |name| inventory.daemons.contains_key(name) || is_passed_over(name));
     planner
         .report_unlisted(Role::Client, |name| inventory.clients.contains_key(name) || is_passed_over(name));
-    let rotation = planner.rotation;
-    if request.scope == RotationScope::Due {
-        refuse_lock_out(&rotation.plan, observation, &facts.issued, now)?;
-    }
-    Ok(rotation)
+    planner.guard()?;
+    Ok(planner.rotation)
 }
 
 struct Planner<'a> {
@@ -170,10 +197,91 @@ struct Planner<'a> {
     observation: &'a Observation,
     facts: &'a RotationFacts,
     now: Timestamp,
+    stage: Stage,
+    /// The clients that hold a rollover up.
+    unmoved: BTreeSet<IdentityName>,
     rotation: Rotation,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(
+        request: &'a RotateRequest,
+        observation: &'a Observation,
+        facts: &'a RotationFacts,
+        now: Timestamp,
+    ) -> Planner<'a> {
+        let mut unmoved = rollover::unmoved(observation, &facts.issued, now);
+        unmoved.retain(|name| {
+            !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
+        });
+        let stage = match rollover::stage(observation) {
+            Stage::Settled => Stage::Settled,
+            _ if request.authority == AuthorityRotation::Compromised => Stage::Switching,
+            Stage::Moving if unmoved.is_empty() && facts.is_complete => Stage::Switching,
+            stage => stage,
+        };
+        let rotation = Rotation { rolls_over: stage != Stage::Settled, ..Rotation::default() };
+        Planner { request, observation, facts, now, stage, unmoved, rotation }
+    }
+
+    /// Whether a rollover begins: then the new CA is all that is made, and everything else is
+    /// planned from what is there afterwards.
+    fn begins(&mut self) -> Result<bool, Failure> {
+        let target = self.observation.target_authority();
+        let end = target.map(|target| target.certificate.validity().not_after);
+        let wanted = match &self.request.authority {
+            AuthorityRotation::Back(identifier) => {
+                if self.observation.issuer.as_ref() == Some(identifier) {
+                    return Ok(false);
+                }
+                let aim = StateStep::Aim(AuthorityChoice::Of(identifier.clone()));
+                self.rotation.plan.state.push(aim);
+                self.rotation.rolls_over = true;
+                return Ok(true);
+            }
+            _ if self.stage != Stage::Settled => false,
+            AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
+            AuthorityRotation::IfNeeded => {
+                self.request.names.is_empty()
+                    && end.is_some_and(|end| end.seconds_since(self.now) < longest_leaf(self.observation))
+            }
+        };
+        if wanted {
+            let policy = &self.observation.inventory.authority;
+            self.rotation.plan.state = vec![
+                StateStep::MakeAuthority {
+                    name: policy.name.clone(),
+                    algorithm: policy.key,
+                    validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
+                },
+                StateStep::Aim(AuthorityChoice::Made),
+            ];
+            self.rotation.rolls_over = true;
+        }
+        Ok(wanted)
+    }
+
+    /// Nobody is locked out who has not moved, unless that is wanted.
+    fn guard(&mut self) -> Result<(), Failure> {
+        let has_moved = |name: &IdentityName| !self.unmoved.contains(name) && self.stage != Stage::Settled;
+        let excused = |name: &IdentityName| self.request.dropped.contains(name) || has_moved(name);
+        let names = locked_out(&self.rotation.plan, self.observation, &self.facts.issued, &excused, self.now);
+        let is_wanted = self.request.scope == RotationScope::Forced
+            || self.request.authority == AuthorityRotation::Compromised;
+        if !is_wanted {
+            return refuse_lock_out(&names);
+        }
+        for name in names {
+            self.say(
+                Role::Client,
+                &name,
+                RotationAction::Reported,
+                "locked out until it has its new certificate",
+            );
+        }
+        Ok(())
+    }
+
     fn daemon(
         &mut self,
         name: &IdentityName,
@@ -187,9 +295,22 @@ impl Planner<'_> {
             Some(current) if !names_are(current, hosts) => Some(Reason::HostsChanged),
             Some(current) => self.reason_to_renew(Role::Daemon, name, current),
         };
+        let signing = rollover::signing_at(self.stage, self.observation, Role::Daemon, name, self.now)?;
+        let reason = reason.or_else(|| current.and_then(|one| self.reason_to_roll(one, &signing)));
         if let Some(reason) = reason {
             let key = self.key(current, kept_or_new(current, self.observation));
-            self.issue(Role::Daemon, name, hosts, lifetime, key, reason)?;
+            self.issue(Role::Daemon, name, hosts, lifetime, key, reason, signing)?;
+            self.rotation.daemons.push(name.clone());
+            return Ok(());
+        }
+        if let Some(current) = current.filter(|current| !self.trusts(current, &signing)) {
+            self.rotation.plan.state.push(StateStep::Rebundle {
+                name: name.clone(),
+                from: current.number,
+                generation: next_generation(self.observation, Role::Daemon, name),
+                trust: signing.trust,
+            });
+            self.say(Role::Daemon, name, RotationAction::Renewed, "another CA is trusted too");
             self.rotation.daemons.push(name.clone());
             return Ok(());
         }
@@ -210,8 +331,15 @@ impl Planner<'_> {
             Some(current) => self.reason_to_renew(Role::Client, name, current),
         };
         let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
-        let Some(reason) = reason else {
-            if self.facts.outdated.contains(&(Role::Client, name.clone())) {
+        let signing = rollover::signing_at(self.stage, self.observation, Role::Client, name, self.now)?;
+        let rolls = current.and_then(|one| self.reason_to_roll(one, &signing));
+        let Some(reason) = reason.or(rolls) else {
+            if self.is_to_be_confirmed(name) {
+                self.rotation.clients.push(name.clone());
+            } else if self.unmoved.contains(name) {
+                let hint = self.what_is_left(name);
+                self.say(Role::Client, name, RotationAction::Reported, &hint);
+            } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
                 self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
                 self.rotation.clients.push(name.clone());
             } else if self.waits_for(name) {
@@ -219,7 +347,7 @@ impl Planner<'_> {
             }
             return Ok(());
         };
-        if is_elsewhere && renew == Renewal::Manual {
+        if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = format!(
                 "due, and its key is elsewhere: kitcert issue client {name} --csr FILE --kit FILE, or renew: auto"
             );
@@ -232,7 +360,7 @@ impl Planner<'_> {
             })
             .transpose()?;
         let key = self.key(current, key_of_client(current, self.observation));
-        self.issue(Role::Client, name, &[], lifetime, key, reason)?;
+        self.issue(Role::Client, name, &[], lifetime, key, reason, signing)?;
         match kit {
             Some(terms) => {
                 self.rotation.plan.state.push(StateStep::Kit(terms));
@@ -268,7 +396,9 @@ impl Planner<'_> {
     /// The key as it would be renewed; a new one where that was asked for or it is old, and where
     /// it is ours to make.
     fn key(&self, current: Option<&ObservedGeneration>, kept: KeySource) -> KeySource {
-        let is_over = self.request.key == KeyRenewal::Fresh || current.is_some_and(|one| self.is_old(one));
+        let is_over = self.request.key == KeyRenewal::Fresh
+            || self.request.authority == AuthorityRotation::Compromised
+            || current.is_some_and(|one| self.is_old(one));
         match kept {
             KeySource::Kept { .. } if is_over => KeySource::New(self.observation.inventory.authority.key),
             kept => kept,
@@ -283,6 +413,49 @@ impl Planner<'_> {
         first.is_some_and(|first| self.now.seconds_since(first) > KEY_AGE.seconds())
     }
 
+    /// Whether a set is signed by another CA than it should be.
+    fn reason_to_roll(&self, current: &ObservedGeneration, signing: &Signing) -> Option<Reason> {
+        let issuer = self.observation.issuer_of(current.leaf());
+        let is_same =
+            issuer.is_some_and(|issuer| signing.issuer == AuthorityChoice::Of(issuer.key_identifier.clone()));
+        (self.stage != Stage::Settled && !is_same).then_some(Reason::Rollover)
+    }
+
+    /// Whether a set trusts the CAs that it should; in whichever order.
+    fn trusts(&self, current: &ObservedGeneration, signing: &Signing) -> bool {
+        let certificates = current.trust.certificates();
+        let has = |choice: &AuthorityChoice| match choice {
+            AuthorityChoice::Made => false,
+            AuthorityChoice::Of(identifier) => self
+                .observation
+                .authority(identifier)
+                .is_some_and(|authority| certificates.contains(&authority.certificate)),
+        };
+        self.stage == Stage::Settled
+            || (certificates.len() == signing.trust.len() && signing.trust.iter().all(has))
+    }
+
+    /// Whether a client on this machine has its new set and it is not noted yet.
+    fn is_to_be_confirmed(&self, name: &IdentityName) -> bool {
+        let Some(client) = self.observation.clients.get(name) else { return false };
+        let Some(current) = &client.current else { return false };
+        let is_here = current.key == KeyPresence::Present
+            && self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty());
+        let is_noted = client.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == current.number);
+        self.stage != Stage::Settled && is_here && !is_noted
+    }
+
+    /// What a person has to do about a client that holds a rollover up.
+    fn what_is_left(&self, name: &IdentityName) -> String {
+        let how = if self.observation.waiting_kits.contains(name) {
+            waiting(self.observation, name)
+        } else {
+            format!("hand over {}/clients/{name}/current", self.observation.path.display())
+        };
+        format!("holds the rollover: {how}; then: kitcert rotate --moved {name}, or --drop {name}")
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the certificate")]
     fn issue(
         &mut self,
         role: Role,
@@ -291,11 +464,12 @@ impl Planner<'_> {
         lifetime: Lifetime,
         key: KeySource,
         reason: Reason,
+        signing: Signing,
     ) -> Result<(), Failure> {
-        let validity = validity(self.observation, lifetime, self.now)?;
+        let validity = validity(self.observation, &signing, lifetime, self.now);
         let action = match reason {
             Reason::NotIssued => RotationAction::Issued,
-            Reason::Asked | Reason::Due | Reason::HostsChanged => RotationAction::Renewed,
+            Reason::Asked | Reason::Due | Reason::HostsChanged | Reason::Rollover => RotationAction::Renewed,
         };
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
@@ -312,6 +486,7 @@ impl Planner<'_> {
             generation: next_generation(self.observation, role, name),
             key,
             reason,
+            signing,
         }));
         let former = self.observation.identities(role).get(name);
         let needless = former.map(needless_generations).unwrap_or_default().into_iter();
@@ -333,8 +508,13 @@ impl Planner<'_> {
                 .expected(format!("a receipt for its current certificate ({})", current.leaf().serial()))
                 .found(format!("one for {}", receipt.serial())));
         }
-        if self.observation.waiting_kits.contains(name) {
-            self.rotation.plan.state.push(StateStep::Receive(name.clone()));
+        let client = self.observation.clients.get(name);
+        let noted = client.and_then(|client| client.confirmed.as_ref()).map(|confirmed| confirmed.number);
+        if self.observation.waiting_kits.contains(name)
+            || (self.rotation.rolls_over && noted != Some(current.number))
+        {
+            let generation = current.number;
+            self.rotation.plan.state.push(StateStep::Receive { name: name.clone(), generation });
             self.say(Role::Client, name, RotationAction::Received, "it has its certificate");
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What a plan is made of.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -42,8 +43,22 @@ pub enum StateStep {
         /// From when until when.
         validity: Validity,
     },
+    /// Move everything to that CA from now on.
+    Aim(AuthorityChoice),
     /// Issue a certificate as a new generation of an identity.
     Issue(Issuance),
+    /// Give a daemon other CAs to trust, as a new generation with the certificate and the key that
+    /// it has.
+    Rebundle {
+        /// The daemon.
+        name: IdentityName,
+        /// The generation that has the certificate and the key.
+        from: u32,
+        /// The number of the new one.
+        generation: u32,
+        /// The CAs.
+        trust: Vec<AuthorityChoice>,
+    },
     /// Write or edit kitcert.yaml.
     Inventory(InventoryStep),
     /// Make a key and a request for it, to be signed by another machine's CA.
@@ -73,8 +88,13 @@ pub enum StateStep {
         /// The number of the generation.
         generation: u32,
     },
-    /// Take a client's word that it has its certificate: its kit waits no longer.
-    Receive(IdentityName),
+    /// A client is known to have a generation: its kit waits no longer.
+    Receive {
+        /// The client.
+        name: IdentityName,
+        /// The number of the generation.
+        generation: u32,
+    },
     /// Put a kit without secrets into `kits/`, where it waits to be handed over.
     Kit(KitTerms),
 }
@@ -140,6 +160,47 @@ pub struct Issuance {
     pub key: KeySource,
     /// Why it is issued.
     pub reason: Reason,
+    /// Who signs, and whom the set trusts.
+    pub signing: Signing,
+}
+
+/// Which CA signs a certificate, and which CAs the set that it belongs to trusts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signing {
+    /// The CA that signs.
+    pub issuer: AuthorityChoice,
+    /// The CAs in ca.pem, in their order.
+    pub trust: Vec<AuthorityChoice>,
+}
+
+impl Signing {
+    /// A CA that signs and is trusted alone.
+    #[must_use]
+    pub fn alone(choice: AuthorityChoice) -> Signing {
+        Signing { issuer: choice.clone(), trust: vec![choice] }
+    }
+}
+
+/// A CA of the state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthorityChoice {
+    /// The one that the plan makes.
+    Made,
+    /// The one of that key identifier.
+    Of(String),
+}
+
+impl fmt::Display for AuthorityChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AuthorityChoice::Made => f.write_str("the new CA"),
+            AuthorityChoice::Of(identifier) => write!(f, "CA {}", identifier.get(..8).unwrap_or(identifier)),
+        }
+    }
+}
+
+fn names_of(authorities: &[AuthorityChoice]) -> String {
+    authorities.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 /// Why a certificate is issued, as the log says it.
@@ -154,6 +215,8 @@ pub enum Reason {
     NotIssued,
     /// kitcert.yaml lists other hosts than the one before has.
     HostsChanged,
+    /// Everything is being moved to another CA.
+    Rollover,
 }
 
 impl Reason {
@@ -165,6 +228,7 @@ impl Reason {
             Reason::Due => "due",
             Reason::NotIssued => "not issued",
             Reason::HostsChanged => "hosts changed",
+            Reason::Rollover => "another CA",
         }
     }
 }
@@ -313,10 +377,20 @@ impl StateStep {
                 subject: format!("{role} {name}"),
                 detail: format!("gen-{generation:04}, which nothing needs any more"),
             },
-            StateStep::Receive(name) => StepSummary {
-                step: "remove",
-                subject: format!("kits/{name}.kit"),
-                detail: "the client has it".to_owned(),
+            StateStep::Receive { name, generation } => StepSummary {
+                step: "note",
+                subject: format!("client {name}"),
+                detail: format!("it has gen-{generation:04}"),
+            },
+            StateStep::Aim(choice) => StepSummary {
+                step: "move",
+                subject: "everything".to_owned(),
+                detail: format!("to {choice}, step by step"),
+            },
+            StateStep::Rebundle { name, generation, trust, .. } => StepSummary {
+                step: "trust",
+                subject: format!("daemon {name}"),
+                detail: format!("gen-{generation:04}, {}", names_of(trust)),
             },
             StateStep::Kit(terms) => StepSummary {
                 step: "write",

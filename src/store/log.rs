@@ -46,8 +46,12 @@ pub enum LogEvent {
     Requested,
     /// A former generation was put back.
     Restored,
-    /// A client said that it has its certificate.
+    /// A client is known to have its certificate.
     Received,
+    /// Everything is moved to another CA from then on.
+    RolledOver,
+    /// A daemon was given other CAs to trust.
+    Rebundled,
     /// A client's key was removed, since the client has it.
     KeyRemoved,
 }

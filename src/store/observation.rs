@@ -33,6 +33,9 @@ pub struct Observation {
     pub inventory_text: Vec<u8>,
     /// Its CAs, the youngest first.
     pub authorities: Vec<ObservedAuthority>,
+    /// The key identifier of the CA to which everything is being moved, or was moved last; None
+    /// before the first rollover.
+    pub issuer: Option<String>,
     /// The clients for whom a kit waits to be handed over.
     pub waiting_kits: BTreeSet<IdentityName>,
     /// The daemons that have a folder.
@@ -68,6 +71,9 @@ pub struct ObservedIdentity {
     pub current: Option<ObservedGeneration>,
     /// The number of the generation that `proven` leads to.
     pub proven: Option<u32>,
+    /// The generation that is known to be in use: of a daemon the one that was proven last, of a
+    /// client the one of which it said that it has it. Read only where there are several CAs.
+    pub confirmed: Option<ObservedGeneration>,
     /// The highest number of a generation that is there; 0 for none.
     pub last_generation: u32,
     /// The numbers of the generations that are there, rising.
@@ -100,12 +106,16 @@ pub fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observ
         inventory: Inventory::parse(&inventory_text, &inventory_path)?,
         inventory_text,
         authorities: authorities(directory)?,
+        issuer: directory
+            .link_target(Path::new("issuer"))?
+            .and_then(|target| target.strip_prefix("ca/").map(str::to_owned)),
         waiting_kits: waiting_kits(directory)?,
         daemons: BTreeMap::new(),
         clients: BTreeMap::new(),
     };
-    for (role, name) in names_of(directory, interest)? {
-        let Some(identity) = identity(directory, role, &name)? else { continue };
+    let depth = if observation.authorities.len() > 1 { Depth::Confirmed } else { Depth::Current };
+    for (role, name) in names_of(directory, interest, depth)? {
+        let Some(identity) = identity(directory, role, &name, depth)? else { continue };
         match role {
             Role::Daemon => observation.daemons.insert(name, identity),
             Role::Client => observation.clients.insert(name, identity),
@@ -114,10 +124,32 @@ pub fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observ
     Ok(observation)
 }
 
-fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role, IdentityName)>, Failure> {
+/// How much of an identity is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// What is current.
+    Current,
+    /// What is known to be in use too: how far a rollover is, is seen from that.
+    Confirmed,
+}
+
+fn names_of(
+    directory: &StateDirectory,
+    interest: &Interest,
+    depth: Depth,
+) -> Result<Vec<(Role, IdentityName)>, Failure> {
     match interest {
         Interest::Inventory => Ok(Vec::new()),
-        Interest::Identities(identities) => Ok(identities.clone()),
+        Interest::Identities(identities) if depth == Depth::Current => Ok(identities.clone()),
+        // Which CA signs depends on how far every daemon is.
+        Interest::Identities(identities) => {
+            let mut names = identities.clone();
+            let folders = directory.list(Path::new(folder_of(Role::Daemon)))?;
+            names.extend(folders.iter().filter_map(|folder| Some((Role::Daemon, folder.parse().ok()?))));
+            names.sort();
+            names.dedup();
+            Ok(names)
+        }
         Interest::Everything => {
             let mut names = Vec::new();
             for role in [Role::Daemon, Role::Client] {
@@ -155,6 +187,7 @@ fn identity(
     directory: &StateDirectory,
     role: Role,
     name: &IdentityName,
+    depth: Depth,
 ) -> Result<Option<ObservedIdentity>, Failure> {
     let folder = Path::new(folder_of(role)).join(name.as_str());
     let entries = directory.list(&folder)?;
@@ -171,8 +204,19 @@ fn identity(
     };
     let mut generations: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
     generations.sort_unstable();
+    let confirmed = match depth {
+        Depth::Current => None,
+        Depth::Confirmed => {
+            let number = linked(match role {
+                Role::Daemon => "proven",
+                Role::Client => "received",
+            })?;
+            number.map(|number| observe_generation(directory, role, name, number)).transpose()?
+        }
+    };
     Ok(Some(ObservedIdentity {
         current,
+        confirmed,
         proven: linked("proven")?,
         last_generation: generations.last().copied().unwrap_or(0),
         generations,
@@ -240,12 +284,43 @@ impl Observation {
         self.identities(role).get(name)?.current.as_ref()
     }
 
-    /// The CA that issues: the youngest that is valid and whose key is at hand.
+    /// The CA to which everything is moved in the end; without a rollover, the youngest.
+    #[must_use]
+    pub fn target_authority(&self) -> Option<&ObservedAuthority> {
+        match &self.issuer {
+            Some(issuer) => self.authority(issuer),
+            None => self.authorities.first(),
+        }
+    }
+
+    /// The CA of that key identifier.
+    #[must_use]
+    pub fn authority(&self, key_identifier: &str) -> Option<&ObservedAuthority> {
+        self.authorities.iter().find(|authority| authority.key_identifier == key_identifier)
+    }
+
+    /// The CA of that certificate: no two CAs share a name.
+    #[must_use]
+    pub fn issuer_of(&self, leaf: &Certificate) -> Option<&ObservedAuthority> {
+        self.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer())
+    }
+
+    /// The CA to which everything is moved in the end, if it can sign; without a rollover, the
+    /// youngest that can.
     #[must_use]
     pub fn issuing_authority(&self, now: Timestamp) -> Option<&ObservedAuthority> {
-        self.authorities.iter().find(|authority| {
-            authority.key == KeyPresence::Present && authority.certificate.validity().contains(now)
-        })
+        match &self.issuer {
+            Some(_) => self.target_authority().filter(|authority| authority.can_sign(now)),
+            None => self.authorities.iter().find(|authority| authority.can_sign(now)),
+        }
+    }
+}
+
+impl ObservedAuthority {
+    /// Whether it is valid and its key is at hand.
+    #[must_use]
+    pub fn can_sign(&self, now: Timestamp) -> bool {
+        self.key == KeyPresence::Present && self.certificate.validity().contains(now)
     }
 }
 

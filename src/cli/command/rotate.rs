@@ -8,7 +8,9 @@ use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RotateArguments;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName};
-use crate::plan::{KeyRenewal, Reception, RotateRequest, RotationAction, RotationRow, RotationScope};
+use crate::plan::{
+    AuthorityRotation, KeyRenewal, Reception, RotateRequest, RotationAction, RotationRow, RotationScope,
+};
 use crate::store::{exists, read};
 
 pub(super) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Report, Failure> {
@@ -61,6 +63,12 @@ fn order(
             scope: if asked.force { RotationScope::Forced } else { RotationScope::Due },
             key: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
             received: received.collect::<Result<_, _>>()?,
+            authority: match (asked.ca, asked.compromised) {
+                (_, true) => AuthorityRotation::Compromised,
+                (true, false) => AuthorityRotation::Begun,
+                (false, false) => AuthorityRotation::IfNeeded,
+            },
+            dropped: asked.dropped.clone(),
             user: context.contact(),
         },
         at: asked.at,

@@ -1,0 +1,150 @@
+//! From one CA to another, without locking anybody out: which CA signs and which are trusted, read
+//! from what every daemon is known to serve.
+
+use std::collections::BTreeSet;
+
+use super::issue::no_authority;
+use super::step::{AuthorityChoice, Signing};
+use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::pki::Certificate;
+use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+
+/// How far a rollover is. Each stage waits for all daemons, or for all clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Every daemon is to trust both CAs, and keeps its certificate.
+    Spreading,
+    /// Every client is to get a certificate of the new CA.
+    Moving,
+    /// Every daemon is to get a certificate of the new CA, and to trust it alone.
+    Switching,
+    /// There is none, or it is over.
+    Settled,
+}
+
+/// How far the state's rollover is, as its daemons show: a daemon counts by what was proven.
+pub(super) fn stage(observation: &Observation) -> Stage {
+    let (Some(_), Some(target)) = (&observation.issuer, observation.target_authority()) else {
+        return Stage::Settled;
+    };
+    let daemons: Vec<&ObservedIdentity> = daemons(observation).collect();
+    let all = |holds: &dyn Fn(&ObservedIdentity) -> bool| daemons.iter().all(|daemon| holds(daemon));
+    let is_over = |daemon: &ObservedIdentity| {
+        daemon.is_proven() && daemon.current.as_ref().is_some_and(|current| is_switched(current, target))
+    };
+    let is_begun =
+        |daemon: &ObservedIdentity| daemon.current.as_ref().is_some_and(|one| is_switched(one, target));
+    let is_spread = |daemon: &ObservedIdentity| {
+        daemon.confirmed.as_ref().is_some_and(|one| one.trust.certificates().contains(&target.certificate))
+    };
+    if all(&is_over) {
+        Stage::Settled
+    } else if daemons.iter().any(|daemon| is_begun(daemon)) {
+        Stage::Switching
+    } else if all(&is_spread) {
+        Stage::Moving
+    } else {
+        Stage::Spreading
+    }
+}
+
+/// The daemons of kitcert.yaml that have a certificate.
+fn daemons(observation: &Observation) -> impl Iterator<Item = &ObservedIdentity> {
+    let listed = observation.inventory.daemons.keys();
+    listed.filter_map(|name| observation.daemons.get(name)).filter(|daemon| daemon.current.is_some())
+}
+
+fn is_switched(set: &ObservedGeneration, target: &ObservedAuthority) -> bool {
+    set.leaf().issuer() == target.certificate.subject()
+        && matches!(set.trust.certificates(), [only] if *only == target.certificate)
+}
+
+/// The CAs besides the target that some daemon trusts, or is signed by: those that a retired one
+/// is not among, be it in the state still.
+pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
+    let target = observation.target_authority();
+    let is_trusted = |authority: &ObservedAuthority| {
+        daemons(observation).flat_map(|daemon| daemon.current.iter().chain(&daemon.confirmed)).any(|set| {
+            set.trust.certificates().contains(&authority.certificate)
+                || set.leaf().issuer() == authority.certificate.subject()
+        })
+    };
+    let is_other = |authority: &&ObservedAuthority| {
+        target.is_none_or(|target| target.key_identifier != authority.key_identifier)
+    };
+    observation.authorities.iter().filter(is_other).filter(|one| is_trusted(one)).collect()
+}
+
+/// Who signs for an identity now, and whom its set trusts.
+///
+/// # Errors
+/// No CA that can sign.
+pub(super) fn signing(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    now: Timestamp,
+) -> Result<Signing, Failure> {
+    signing_at(stage(observation), observation, role, name, now)
+}
+
+/// The same as if the rollover were that far.
+pub(super) fn signing_at(
+    stage: Stage,
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    now: Timestamp,
+) -> Result<Signing, Failure> {
+    let able = |authority: Option<&ObservedAuthority>| {
+        authority.filter(|authority| authority.can_sign(now)).map(choice)
+    };
+    let target = able(observation.issuing_authority(now));
+    let target = target.ok_or_else(|| no_authority(observation, now))?;
+    let keeps_former = match (role, stage) {
+        (_, Stage::Settled) | (Role::Daemon, Stage::Switching) => return Ok(Signing::alone(target)),
+        (Role::Daemon, _) | (Role::Client, Stage::Spreading) => true,
+        (Role::Client, _) => false,
+    };
+    let others = others(observation);
+    let own = observation.current(role, name).and_then(|current| observation.issuer_of(current.leaf()));
+    let former = own.or(others.first().copied()).filter(|_| keeps_former);
+    let trust = std::iter::once(target.clone()).chain(others.into_iter().map(choice)).collect();
+    Ok(Signing { issuer: able(former).unwrap_or(target), trust })
+}
+
+fn choice(authority: &ObservedAuthority) -> AuthorityChoice {
+    AuthorityChoice::Of(authority.key_identifier.clone())
+}
+
+/// The clients whose unexpired certificates of another CA than the target would let in nobody any
+/// more, and of whom it is not known that they have one of the target. Going back to a CA that is
+/// older, no word of theirs is enough: the former certificates must have expired.
+pub(super) fn unmoved(
+    observation: &Observation,
+    issued: &[Certificate],
+    now: Timestamp,
+) -> BTreeSet<IdentityName> {
+    let Some(target) = observation.target_authority() else { return BTreeSet::new() };
+    let others = others(observation);
+    let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
+    let goes_back = others.iter().any(|other| began(other) > began(target));
+    let is_at_target = |set: &ObservedGeneration| set.leaf().issuer() == target.certificate.subject();
+    let has_moved = |name: &IdentityName| {
+        let confirmed = observation.clients.get(name).and_then(|client| client.confirmed.as_ref());
+        !goes_back && confirmed.is_some_and(is_at_target)
+    };
+    let of_others = issued.iter().filter(|leaf| {
+        leaf.validity().not_after >= now
+            && others.iter().any(|other| other.certificate.subject() == leaf.issuer())
+    });
+    of_others.filter_map(client_of).filter(|name| !has_moved(name)).collect()
+}
+
+/// The client whose certificate it is.
+pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
+    leaf.usable_names().into_iter().find_map(|name| match name {
+        SubjectAltName::Dns(name) => IdentityName::of_client_dns_name(&name),
+        SubjectAltName::Ip(_) => None,
+    })
+}
