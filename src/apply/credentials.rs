@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::configured::Configured;
 use super::context::Context;
-use super::state_change::{identity_folder, load_authority, read_key};
+use super::state_change::{authority_of, identity_folder, load_authority, read_key};
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
 use crate::model::{ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
-use crate::store::{KeyPresence, Observation, exists, read};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +58,14 @@ pub(super) struct ClientFiles {
 }
 
 /// Whom to dial as, by what was asked and what is at hand. None: the config's files are what was
-/// asked for, and not all of them are there.
+/// asked for, and not all of them are there. `accepted` are the CAs of which the daemon takes
+/// clients, where that is known.
 pub(super) fn choose(
     context: &Context<'_>,
     asked: &Credentials,
     observation: Option<&Observation>,
     configured: &Configured,
+    accepted: Option<&TrustBundle>,
 ) -> Result<Option<Client>, Failure> {
     let client = match asked {
         Credentials::Client(name) => {
@@ -78,7 +80,7 @@ pub(super) fn choose(
         })?,
         Credentials::Automatic => match (&configured.files, observation) {
             (Some(files), _) => of_files(files)?,
-            (None, Some(observation)) => automatic(context, observation)?,
+            (None, Some(observation)) => automatic(context, observation, accepted)?,
             (None, None) if configured.is_of_buildctl() => return Err(no_files()),
             (None, None) if configured.host.is_some() => return Ok(None),
             (None, None) => return Err(context.no_state()),
@@ -97,45 +99,70 @@ fn no_files() -> Failure {
 }
 
 /// A client of the state that can be used now; else a probe certificate.
-fn automatic(context: &Context<'_>, observation: &Observation) -> Result<Client, Failure> {
+fn automatic(
+    context: &Context<'_>,
+    observation: &Observation,
+    accepted: Option<&TrustBundle>,
+) -> Result<Client, Failure> {
     let now = context.environment.now();
+    let is_accepted =
+        |leaf: &Certificate| accepted.is_none_or(|accepted| accepted.subjects().contains(&leaf.issuer()));
     let usable = observation.clients.iter().find(|(_, client)| {
         client.current.as_ref().is_some_and(|current| {
-            current.key == KeyPresence::Present && current.leaf().validity().contains(now)
+            current.key == KeyPresence::Present
+                && current.leaf().validity().contains(now)
+                && is_accepted(current.leaf())
         })
     });
     if let Some((name, _)) = usable {
         return of_state(context, observation, name);
     }
-    let trust =
-        TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect());
-    let Some(authority) = authority(context, observation)? else {
-        return Ok(Client {
+    match signer(observation, accepted, now) {
+        Some(signer) => fresh(context, observation, signer),
+        None => Ok(Client {
             described: "nobody: no client's key and no CA key is at hand".to_owned(),
-            trust,
+            trust: all_of(observation),
             identity: None,
             authority: None,
             files: None,
-        });
-    };
-    let identity = probe_identity(&authority, Role::Client, now)?;
-    let described = "a ten-minute probe certificate that stays in memory".to_owned();
-    Ok(Client { described, trust, identity: Some(identity), authority: Some(authority), files: None })
+        }),
+    }
 }
 
-/// A client whose certificate begins now, whatever became of those that were issued before.
-pub(super) fn fresh(context: &Context<'_>, observation: &Observation) -> Result<Client, Failure> {
-    let authority = load_authority(context, Some(observation))?;
+/// A CA of the state that can sign, and of which the daemon takes clients.
+pub(super) fn signer<'a>(
+    observation: &'a Observation,
+    accepted: Option<&TrustBundle>,
+    now: Timestamp,
+) -> Option<&'a ObservedAuthority> {
+    let is_accepted = |authority: &&ObservedAuthority| {
+        accepted.is_none_or(|accepted| accepted.certificates().contains(&authority.certificate))
+    };
+    let issuing = observation.issuing_authority(now).filter(is_accepted);
+    let mut able = observation.authorities.iter().filter(|authority| authority.can_sign(now));
+    issuing.or_else(|| able.find(is_accepted))
+}
+
+/// A client of that CA whose certificate begins now, whatever became of those that were issued
+/// before.
+pub(super) fn fresh(
+    context: &Context<'_>,
+    observation: &Observation,
+    signer: &ObservedAuthority,
+) -> Result<Client, Failure> {
+    let authority = authority_of(context, signer)?;
     let identity = probe_identity(&authority, Role::Client, context.environment.now())?;
     Ok(Client {
         described: "a ten-minute probe certificate that stays in memory".to_owned(),
-        trust: TrustBundle::new(
-            observation.authorities.iter().map(|found| found.certificate.clone()).collect(),
-        ),
+        trust: all_of(observation),
         identity: Some(identity),
         authority: Some(authority),
         files: None,
     })
+}
+
+fn all_of(observation: &Observation) -> TrustBundle {
+    TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect())
 }
 
 fn of_state(

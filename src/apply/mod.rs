@@ -44,6 +44,6 @@ pub use prove::{Proof, Target, VerifyRequest, verify};
 pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
 pub use rollback::{RolledBack, rollback};
-pub use rotate::{ClockTrust, Rotated, RotationOrder, rotate};
+pub use rotate::{ClockTrust, Rotated, RotationOrder, roll_back_authority, rotate};
 pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};

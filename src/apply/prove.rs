@@ -80,15 +80,19 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
         return Ok(undialled(&configured, findings));
     };
     let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
-    let client = match credentials::choose(context, &request.credentials, observation.as_ref(), &configured) {
-        Ok(Some(client)) => client,
-        Ok(None) => return Ok(undialled(&configured, findings)),
-        Err(failure) if is_about_config(request, &configured) => {
-            findings.push(unusable(&failure));
-            return Ok(undialled(&configured, findings));
-        }
-        Err(failure) => return Err(failure),
-    };
+    let current = |name: &IdentityName| observation.as_ref()?.current(Role::Daemon, name);
+    let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
+    let client =
+        match credentials::choose(context, &request.credentials, observation.as_ref(), &configured, accepted)
+        {
+            Ok(Some(client)) => client,
+            Ok(None) => return Ok(undialled(&configured, findings)),
+            Err(failure) if is_about_config(request, &configured) => {
+                findings.push(unusable(&failure));
+                return Ok(undialled(&configured, findings));
+            }
+            Err(failure) => return Err(failure),
+        };
     findings.extend(files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
     let observed = dial(context, &client, &endpoint, request.deadline)?;
     let mut verdict =

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::context::{Context, Mode, PATIENCE};
-use super::credentials;
 use super::install::{observe_placement, read_set};
 use super::install_client::client_placement;
 use super::serve::{Ending, Restarting, Serving, clocks_disagree, placed, sessions};
@@ -14,7 +13,8 @@ use crate::layout::{DaemonEntry, RestartWhen, client_generations};
 use crate::model::profile::BACKDATING;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
-    self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep,
+    self, AuthorityRotation, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts,
+    StateStep,
 };
 use crate::store::{
     Interest, KeyPresence, Observation, Owner, StateDirectory, StateLock, exists, newest_log_time, observe,
@@ -191,6 +191,17 @@ impl Work<'_> {
     }
 }
 
+/// Goes back to the CA from which everything is being moved, in the order that locks nobody out.
+///
+/// # Errors
+/// No rollover under way, and those of [`rotate`].
+pub fn roll_back_authority(context: &Context<'_>, order: RotationOrder) -> Result<Rotated, Failure> {
+    let (_, observation) = context.observe(&Interest::Everything)?;
+    let former = plan::former_authority(&observation, context.environment.now())?;
+    let request = RotateRequest { authority: AuthorityRotation::Back(former), ..order.request };
+    rotate(context, &RotationOrder { request, ..order })
+}
+
 /// Plans; the issued certificates are read only where something is renewed, since there may be a
 /// hundred thousand.
 fn plan_with(
@@ -314,8 +325,7 @@ fn refuse_disagreeing_clocks(
     let renewed = rotation.plan.issuances().filter(|issuance| issuance.role == Role::Daemon);
     for issuance in renewed {
         let Some(entry) = observation.inventory.daemons.get(&issuance.name) else { continue };
-        let fresh = credentials::fresh(context, observation)?;
-        if clocks_disagree(context, &fresh, entry)? {
+        if clocks_disagree(context, observation, &issuance.name, entry)? {
             return Err(Failure::new("comparing clocks with daemon", &issuance.name)
                 .expected("a certificate of this moment to be accepted")
                 .found(format!(
@@ -341,7 +351,7 @@ fn wait_for_idleness(
         let Some(entry) = observation.inventory.daemons.get(name) else { continue };
         if entry.restart_when == RestartWhen::Idle
             && !entry.restart.is_empty()
-            && !becomes_idle(context, observation, entry)?
+            && !becomes_idle(context, observation, name, entry)?
         {
             busy.push(name.clone());
         }
@@ -352,13 +362,14 @@ fn wait_for_idleness(
 fn becomes_idle(
     context: &Context<'_>,
     observation: &Observation,
+    name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<bool, Failure> {
     let limit = Duration::from_secs(entry.idle_limit.seconds().unsigned_abs());
     let began = Instant::now();
     loop {
         // A daemon that does not answer, or that is not Earthly's, has no sessions to wait for.
-        if sessions(context, observation, entry)?.is_none_or(|sessions| sessions == 0) {
+        if sessions(context, observation, name, entry)?.is_none_or(|sessions| sessions == 0) {
             return Ok(true);
         }
         let left = limit.saturating_sub(began.elapsed());

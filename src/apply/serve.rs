@@ -16,7 +16,7 @@ use crate::layout::DaemonEntry;
 use crate::model::{Failure, IdentityName, Lifetime, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
-use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, Verdict, judge};
+use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, judge};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe};
 
 /// How it ended for a daemon.
@@ -62,8 +62,9 @@ pub enum Restarting {
 /// What one look at a daemon showed.
 struct Seen {
     observed: Observed,
-    verdict: Verdict,
     standing: Standing,
+    /// The verdict.
+    why: String,
 }
 
 impl Seen {
@@ -113,14 +114,14 @@ impl Serving<'_> {
             return self.proven(&observation, &seen);
         }
         if let Some(held) = self.why_not_restarted(&entry) {
-            let why = format!("{}; {held}", seen.verdict.summary);
+            let why = format!("{}; {held}", seen.why);
             return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
         let (seen, why) = match restarted {
             Ok(()) => {
                 let seen = self.look_until_proven(&observation, &entry)?;
-                let why = seen.verdict.summary.clone();
+                let why = seen.why.clone();
                 (seen, why)
             }
             Err(failure) => (self.look(&observation, &entry)?, failure.to_string()),
@@ -189,9 +190,7 @@ impl Serving<'_> {
             return Ok(Ending::RolledBack { generation, why });
         }
         Ok(match restarted {
-            Ok(()) => Ending::Down {
-                why: format!("{why}; gen-{generation:04} was put back: {}", seen.verdict.summary),
-            },
+            Ok(()) => Ending::Down { why: format!("{why}; gen-{generation:04} was put back: {}", seen.why) },
             Err(failure) => down(failure),
         })
     }
@@ -291,8 +290,10 @@ fn look(
     entry: &DaemonEntry,
     deadline: Lifetime,
 ) -> Result<Seen, Failure> {
+    let accepted = observation.current(Role::Daemon, name).map(|current| &current.trust);
+    let automatic = Credentials::Automatic;
     let client =
-        credentials::choose(context, &Credentials::Automatic, Some(observation), &Configured::default())?
+        credentials::choose(context, &automatic, Some(observation), &Configured::default(), accepted)?
             .ok_or_else(|| context.no_state())?;
     let daemon = (name.clone(), entry.clone());
     let observed = dial(context, &client, &entry.endpoint, deadline)?;
@@ -301,24 +302,66 @@ fn look(
     let files = files::findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
     let standing = Standing::of(&verdict, &files);
     let current = observation.current(Role::Daemon, name);
-    let seen = Seen { observed, verdict, standing };
+    let why = verdict.summary.clone();
+    let seen = Seen { observed, standing, why };
     let is_current = current.is_some_and(|current| seen.serves(current.leaf()));
     // A daemon that serves another set of ours is as sound as ever, and not what is to be proven.
     let standing = match standing {
         Standing::Proven if !is_current => Standing::Unknown,
         standing => standing,
     };
+    if standing == Standing::Proven
+        && let Some(why) = wrong_authority(context, observation, name, entry)?
+    {
+        return Ok(Seen { standing: Standing::Unknown, why, ..seen });
+    }
     Ok(Seen { standing, ..seen })
+}
+
+/// With several CAs, a client of each is let in or refused as the daemon's ca.pem says; what is
+/// wrong, if not.
+fn wrong_authority(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<Option<String>, Failure> {
+    let now = context.environment.now();
+    let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
+    if observation.authorities.len() < 2 {
+        return Ok(None);
+    }
+    for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
+        let is_trusted = current.trust.certificates().contains(&authority.certificate);
+        let client = credentials::fresh(context, observation, authority)?;
+        let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
+        let subject = authority.certificate.subject();
+        match observed.outcome(Dial::Ours) {
+            Some(Outcome::Accepted(_)) if !is_trusted => {
+                return Ok(Some(format!(
+                    "not proven: a client of {subject} is let in, whom ca.pem does not name"
+                )));
+            }
+            Some(Outcome::Accepted(_)) => {}
+            Some(outcome) if is_trusted => {
+                return Ok(Some(format!("not proven: a client of {subject} is not let in: {outcome}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the clock of that daemon and ours disagree so far that it takes a certificate of this
 /// moment for one that has expired or is not valid yet.
 pub(super) fn clocks_disagree(
     context: &Context<'_>,
-    fresh: &Client,
+    observation: &Observation,
+    name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<bool, Failure> {
-    let observed = dial(context, fresh, &entry.endpoint, DIAL_DEADLINE)?;
+    let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
+    let observed = dial(context, &fresh, &entry.endpoint, DIAL_DEADLINE)?;
     let refused = |alert| {
         matches!(observed.outcome(Dial::Ours),
             Some(Outcome::Refused { how: Refusal::Alert(code), .. }) if *code == alert)
@@ -330,11 +373,24 @@ pub(super) fn clocks_disagree(
 pub(super) fn sessions(
     context: &Context<'_>,
     observation: &Observation,
+    name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<Option<u64>, Failure> {
-    let client = credentials::fresh(context, observation)?;
+    let Some(client) = fresh_for(context, observation, name)? else { return Ok(None) };
     let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
     Ok(observed.answer().and_then(|answer| answer.idleness).map(|idleness| idleness.sessions))
+}
+
+/// A client of this moment whom a daemon lets in that serves what was proven of it last.
+fn fresh_for(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Result<Option<Client>, Failure> {
+    let identity = observation.daemons.get(name);
+    let served = identity.and_then(|identity| identity.confirmed.as_ref().or(identity.current.as_ref()));
+    let signer = credentials::signer(observation, served.map(|set| &set.trust), context.environment.now());
+    signer.map(|signer| credentials::fresh(context, observation, signer)).transpose()
 }
 
 fn describe(why: &str, seen: &Seen, current: Option<&Certificate>) -> String {

@@ -53,7 +53,11 @@ pub struct RotateArguments {
 #[derive(Debug, Args)]
 pub struct RollbackArguments {
     /// The daemon or the client
-    pub name: IdentityName,
+    #[arg(required_unless_present = "ca", conflicts_with = "ca")]
+    pub name: Option<IdentityName>,
+    /// Go back to the CA from which a rollover is moving everything
+    #[arg(long)]
+    pub ca: bool,
     /// Put the files in place, and leave the restart to somebody else
     #[arg(long)]
     pub no_restart: bool,

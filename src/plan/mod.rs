@@ -34,6 +34,7 @@ pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{Rollback, rollback};
+pub use rollover::former_authority;
 pub use rotate::{
     AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
     RotationScope, rotate,

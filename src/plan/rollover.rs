@@ -75,6 +75,25 @@ pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
     observation.authorities.iter().filter(is_other).filter(|one| is_trusted(one)).collect()
 }
 
+/// The key identifier of the CA from which everything is being moved.
+///
+/// # Errors
+/// No rollover under way, or no such CA that can sign.
+pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
+    let failure = || Failure::new("going back to the former CA of", observation.path.display());
+    if stage(observation) == Stage::Settled {
+        return Err(failure()
+            .expected("a rollover that is under way")
+            .found("none, or one that is over")
+            .hint("kitcert rotate --ca   # to begin another"));
+    }
+    let others = others(observation);
+    let former = others.into_iter().find(|authority| authority.can_sign(now));
+    former
+        .map(|authority| authority.key_identifier.clone())
+        .ok_or_else(|| failure().expected("a CA that is valid and whose key is at hand").found("none"))
+}
+
 /// Who signs for an identity now, and whom its set trusts.
 ///
 /// # Errors

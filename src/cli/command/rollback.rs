@@ -1,29 +1,51 @@
 //! `kitcert rollback`
 
-use super::rotate::{line, restarting};
+use super::rotate::{Asked, line, restarting, told};
 use super::{Session, UNWATCHED, plan_view};
-use crate::apply::{self, Ending, Mode};
+use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RollbackArguments;
 use crate::model::{ExitCode, Failure};
+use crate::plan::{AuthorityRotation, KeyRenewal, RotateRequest, RotationScope};
 
 pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
-    let done = apply::rollback(&context, &asked.name, &restarting(asked.no_restart))?;
-    let report = Report::new("rollback").target(asked.name.to_string());
+    let Some(name) = &asked.name else { return authority(&context, asked) };
+    let done = apply::rollback(&context, name, &restarting(asked.no_restart))?;
+    let report = Report::new("rollback").target(name.to_string());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &done.rollback.plan()));
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {
-        let text = format!("client {} has gen-{:04} again", asked.name, done.rollback.generation);
+        let text = format!("client {} has gen-{:04} again", name, done.rollback.generation);
         return Ok(report.toned(Tone::Good, text));
     };
     if let Ending::RolledBack { generation, .. } = ending {
-        let text =
-            format!("proven: {} serves gen-{generation:04} again, and strangers are refused", asked.name);
+        let text = format!("proven: {} serves gen-{generation:04} again, and strangers are refused", name);
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }
-    let (exit, tone, text) = line(&asked.name, &Ok(ending));
+    let (exit, tone, text) = line(name, &Ok(ending));
     Ok(report.exit(exit).toned(tone, text))
+}
+
+/// The former CA again: the steps of a rollover, the other way round.
+fn authority(context: &Context<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
+    let order = RotationOrder {
+        request: RotateRequest {
+            names: Vec::new(),
+            scope: RotationScope::Due,
+            key: KeyRenewal::Keep,
+            received: Vec::new(),
+            authority: AuthorityRotation::IfNeeded,
+            dropped: Vec::new(),
+            user: context.contact(),
+        },
+        at: None,
+        restarting: restarting(asked.no_restart),
+        clock: ClockTrust::Checked,
+    };
+    let rotated = apply::roll_back_authority(context, order)?;
+    let how = if asked.change.dry_run { Asked::Plan } else { Asked::Action };
+    Ok(told(Report::new("rollback"), context, &rotated, how))
 }

@@ -9,7 +9,8 @@ use crate::cli::rotation_arguments::RotateArguments;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName};
 use crate::plan::{
-    AuthorityRotation, KeyRenewal, Reception, RotateRequest, RotationAction, RotationRow, RotationScope,
+    AuthorityRotation, KeyRenewal, Reception, RotateRequest, Rotation, RotationAction, RotationRow,
+    RotationScope,
 };
 use crate::store::{exists, read};
 
@@ -26,29 +27,49 @@ pub(super) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Repor
         context.mode = Mode::DryRun;
     }
     let rotated = apply::rotate(&context, &order(&session, &context, asked)?)?;
+    Ok(told(Report::new("rotate"), &context, &rotated, Asked::of(asked)))
+}
+
+/// Whether it was only asked what would be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Action,
+    Plan,
+    Check,
+}
+
+impl Asked {
+    fn of(asked: &RotateArguments) -> Asked {
+        match (asked.change.dry_run, asked.check) {
+            (true, _) => Asked::Plan,
+            (false, true) => Asked::Check,
+            (false, false) => Asked::Action,
+        }
+    }
+}
+
+/// What a rotation did or would do.
+pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, asked: Asked) -> Report {
     let rotation = &rotated.rotation;
-    let report = Report::new("rotate").target(context.state.display().to_string());
-    let report = report.detail("identities", identities(&rotated));
-    if looks {
-        let exit = if asked.check && !rotation.is_empty() { ExitCode::Due } else { ExitCode::Done };
-        let report = report.exit(exit).table(rows(&rotation.rows));
-        return Ok(match (rotation.is_empty(), asked.change.dry_run) {
-            (true, _) => report.line(nothing(&rotation.rows)),
-            (false, true) => plan_view::show(report, &rotation.plan),
-            (false, false) => report.toned(Tone::Warning, "due; next: kitcert rotate"),
-        });
-    }
+    let report = report.target(context.state.display().to_string());
+    let report = report.detail("identities", identities(rotated)).table(rows(&rotation.rows));
     if rotation.is_empty() {
-        let report = report.table(rows(&rotation.rows)).line(nothing(&rotation.rows));
+        let report = report.line(nothing(rotation));
         // What a person has to do is not said by anybody else.
-        return Ok(if rotation.rows.is_empty() { report } else { report.even_if_quiet() });
+        return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
-    let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
-    let mut report = report.changed(changed).exit(rotated.exit()).table(rows(&rotation.rows));
-    for failure in &rotated.unplaced {
-        report = report.toned(Tone::Bad, failure.to_string());
+    match asked {
+        Asked::Plan => plan_view::show(report, &rotation.plan),
+        Asked::Check => report.exit(ExitCode::Due).toned(Tone::Warning, "due; next: kitcert rotate"),
+        Asked::Action => {
+            let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
+            let report = report.changed(changed).exit(rotated.exit());
+            let unplaced = rotated.unplaced.iter();
+            let report =
+                unplaced.fold(report, |report, failure| report.toned(Tone::Bad, failure.to_string()));
+            endings(report, rotated)
+        }
     }
-    Ok(endings(report, &rotated))
 }
 
 fn order(
@@ -135,11 +156,19 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<String>)> {
     rows.iter().map(|row| (tone(row), cells(row))).collect()
 }
 
-fn nothing(rows: &[RotationRow]) -> String {
-    match rows.len() {
-        0 => "nothing is due; every daemon is proven".to_owned(),
-        _ => "nothing is to be done here; every daemon is proven".to_owned(),
+fn nothing(rotation: &Rotation) -> String {
+    match (held_by(rotation), rotation.rows.is_empty()) {
+        (Some(held), _) => held,
+        (None, true) => "nothing is due; every daemon is proven".to_owned(),
+        (None, false) => "nothing is to be done here; every daemon is proven".to_owned(),
     }
+}
+
+/// For whom a rollover waits.
+fn held_by(rotation: &Rotation) -> Option<String> {
+    let holds = |row: &&RotationRow| row.reason.starts_with("holds the rollover");
+    let names: Vec<&str> = rotation.rows.iter().filter(holds).map(|row| row.name.as_str()).collect();
+    (!names.is_empty()).then(|| format!("the rollover waits for {}", names.join(", ")))
 }
 
 /// How it ended for each daemon, the gravest last.
@@ -148,14 +177,21 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
         rotated.endings.iter().map(|(name, ending)| line(name, ending)).collect();
     if lines.is_empty() {
         return match rotated.unplaced.is_empty() {
-            true => report.toned(Tone::Good, "done; no daemon had to be restarted"),
+            true => match held_by(&rotated.rotation) {
+                Some(held) => report.toned(Tone::Warning, held).even_if_quiet(),
+                None => report.toned(Tone::Good, "done; no daemon had to be restarted"),
+            },
             false => report,
         };
     }
     let all_proven = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
     lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
     let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
-    if all_proven { report.toned(Tone::Good, "done; every daemon is proven") } else { report }
+    match (all_proven, held_by(&rotated.rotation)) {
+        (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
+        (true, None) => report.toned(Tone::Good, "done; every daemon is proven"),
+        (false, _) => report,
+    }
 }
 
 /// One daemon's ending in one line that says what to do next.
