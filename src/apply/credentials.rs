@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authorities::{authority_of, load_authority, read_key};
 use super::configured::Configured;
 use super::context::Context;
-use super::state_change::{authority_of, identity_folder, load_authority, read_key};
+use super::state_change::identity_folder;
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
 use crate::model::{ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use super::authorities::read_key;
 use super::check::Set;
 use super::context::{Context, Mode};
-use super::state_change::{change_state, identity_folder, read_key};
+use super::state_change::{change_state, identity_folder};
 use crate::layout::SetFile;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role, SubjectAltName};

@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
+use super::authorities::read_key;
 use super::check;
 use super::configured::ConfigChoice;
 use super::context::Context;
 use super::credentials::{Client, Credentials};
 use super::install_client::{ClientToInstall, PlannedClient, client_placement, plan_client};
 use super::prove::{Proof, Target, VerifyRequest, verify, verify_as};
-use super::state_change::read_key;
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Finding, FingerprintPrefix, Lifetime, Role, Severity};

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authorities::{authority_of, read_key};
 use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::issue::change_existing;
-use super::state_change::{Done, authority_of, identity_folder, line, read_key};
+use super::state_change::{Done, identity_folder, line};
 use crate::model::{Failure, Finding, IdentityName, Role};
 use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};

@@ -5,6 +5,7 @@
 //! would, and only then moved into place. Nothing here decides what should be; nothing here
 //! writes a file by another way than `store`'s.
 
+mod authorities;
 mod check;
 mod configured;
 mod context;

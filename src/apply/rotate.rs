@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::authorities::load_authority;
 use super::context::{Context, Mode, PATIENCE};
 use super::install::{observe_placement, read_set};
 use super::install_client::client_placement;
 use super::serve::{Ending, Restarting, Serving, clocks_disagree, placed, sessions};
-use super::state_change::{Issued, carry_out, load_authority};
+use super::state_change::{Issued, carry_out};
 use crate::layout::{DaemonEntry, RestartWhen, client_generations};
 use crate::model::profile::BACKDATING;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::{check, kit};
 use crate::layout::edit_inventory;
@@ -12,12 +13,12 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Hex, IdentityName, KeyAlgorithm, Role};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
-    PublicKey, TrustBundle,
+    PublicKey,
 };
 use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    FileMode, Interest, LogEvent, LogLine, Observation, ObservedAuthority, StagedChange, StateDirectory,
-    StateLock, observe, read, request_folder,
+    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe,
+    read, request_folder,
 };
 
 /// What a command did, or would do.
@@ -93,19 +94,17 @@ pub(super) fn carry_out(
     plan: &Plan,
 ) -> Result<Vec<Issued>, Failure> {
     let staged = lock.stage()?;
-    let mut authorities = Authorities { context, observation, made: None };
+    let mut authorities = Authorities::new(context, observation);
     for step in &plan.state {
         match step {
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
             StateStep::Restore { role, name, generation } => {
-                staged
-                    .link(&identity_folder(*role, name).join("current"), &format!("gen-{generation:04}"))?;
-                staged.record(&line(
-                    context,
-                    LogEvent::Restored,
-                    format!("{role} {name}"),
-                    format!("gen-{generation:04}"),
-                ))?;
+                let folder = identity_folder(*role, name);
+                staged.link(&folder.join("current"), &format!("gen-{generation:04}"))?;
+                // What a daemon serves is not known until it was dialled again.
+                staged.remove(&folder.join("proven"))?;
+                let reason = format!("gen-{generation:04}");
+                staged.record(&line(context, LogEvent::Restored, format!("{role} {name}"), reason))?;
             }
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
@@ -116,6 +115,10 @@ pub(super) fn carry_out(
                 staged.link(&folder.join("received"), &format!("gen-{generation:04}"))?;
                 let reason = format!("gen-{generation:04}");
                 staged.record(&line(context, LogEvent::Received, format!("client {name}"), reason))?;
+            }
+            StateStep::LeaveBehind(name) => {
+                let reason = "asked".to_owned();
+                staged.record(&line(context, LogEvent::LeftBehind, format!("client {name}"), reason))?;
             }
             StateStep::Aim(choice) => {
                 let target = Path::new("ca").join(authorities.identifier(choice)?);
@@ -160,69 +163,6 @@ pub(super) fn carry_out(
     (context.progress)(Progress::Committing);
     staged.commit()?;
     Ok(issued)
-}
-
-/// The CAs of a change: those of the state, and the one that it makes.
-struct Authorities<'a> {
-    context: &'a Context<'a>,
-    observation: Option<&'a Observation>,
-    made: Option<CertificateAuthority>,
-}
-
-impl Authorities<'_> {
-    fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
-        match choice {
-            AuthorityChoice::Made => self.made.as_ref().map(CertificateAuthority::certificate),
-            AuthorityChoice::Of(_) => self.observed(choice).map(|authority| &authority.certificate),
-        }
-        .ok_or_else(|| self.missing(choice))
-    }
-
-    /// The name of its folder.
-    fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
-        let certificate = self.certificate(choice)?;
-        Ok(Hex(certificate.subject_key_identifier().unwrap_or_default()).to_string())
-    }
-
-    fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
-        let certificates = trust.iter().map(|choice| self.certificate(choice).cloned());
-        Ok(TrustBundle::new(certificates.collect::<Result<_, _>>()?))
-    }
-
-    /// Those of a set's CAs that can sign a kit: its client may trust any of them.
-    fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
-        let now = self.context.environment.now();
-        let observed = signing.trust.iter().filter_map(|choice| self.observed(choice));
-        let able = observed.filter(|authority| authority.can_sign(now));
-        able.map(|authority| authority_of(self.context, authority)).collect()
-    }
-
-    /// Who issues what is signed so.
-    fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
-        let authority = match &signing.issuer {
-            // Its key is at hand only while it is made, and it makes its own state's first leaves.
-            AuthorityChoice::Made => None,
-            choice => {
-                let observed = self.observed(choice).ok_or_else(|| self.missing(choice))?;
-                Some(authority_of(self.context, observed)?)
-            }
-        };
-        let trust = self.bundle(&signing.trust)?;
-        Ok(Issuing { authority, trust_pem: trust.to_pem().into_bytes(), trust })
-    }
-
-    fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
-        match choice {
-            AuthorityChoice::Made => None,
-            AuthorityChoice::Of(identifier) => self.observation?.authority(identifier),
-        }
-    }
-
-    fn missing(&self, choice: &AuthorityChoice) -> Failure {
-        Failure::new("finding", choice)
-            .expected(format!("it in {}/ca", self.context.state.display()))
-            .found("nothing")
-    }
 }
 
 fn issue_all(
@@ -328,14 +268,6 @@ fn stage_request(
     staged.record(&line(context, LogEvent::Requested, format!("client {name}"), reason))
 }
 
-/// Who issues, and the bundle that every set gets.
-struct Issuing {
-    /// None: the CA that this very change makes.
-    authority: Option<CertificateAuthority>,
-    trust: TrustBundle,
-    trust_pem: Vec<u8>,
-}
-
 /// Makes one generation, judges it as its peers would, writes it, and reads it back.
 fn stage_identity(
     context: &Context<'_>,
@@ -435,37 +367,6 @@ fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Resu
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;
     check::is_as_written(staged, &path, pem.as_bytes())
-}
-
-pub(super) fn load_authority(
-    context: &Context<'_>,
-    observation: Option<&Observation>,
-) -> Result<CertificateAuthority, Failure> {
-    let observed =
-        observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
-    let observed = observed.ok_or_else(|| {
-        Failure::new("loading the CA of", context.state.display())
-            .expected("a CA that is valid and whose key is at hand")
-            .found("none")
-    })?;
-    authority_of(context, observed)
-}
-
-/// A CA of the state whose key lies beside it.
-pub(super) fn authority_of(
-    context: &Context<'_>,
-    observed: &ObservedAuthority,
-) -> Result<CertificateAuthority, Failure> {
-    let folder = Path::new("ca").join(&observed.key_identifier);
-    let key = read_key(&context.state, &folder.join("key.pem"))?;
-    let path = context.state.join(&folder).join("ca.pem");
-    CertificateAuthority::load(observed.certificate.clone(), &key, &path.display().to_string())
-}
-
-pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
-    let path = state.join(relative);
-    let bytes = read(&path, LARGEST_PEM)?.bytes;
-    PrivateKey::from_pem(&bytes, &path.display().to_string())
 }
 
 /// The folder of an identity, relative to the state.

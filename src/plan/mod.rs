@@ -17,7 +17,9 @@ mod request;
 mod rollback;
 mod rollover;
 mod rotate;
+mod rotation;
 mod step;
+mod summary;
 
 pub use due::{IdentityState, StatusRow, status};
 pub use init::{InitRequest, init};
@@ -35,14 +37,17 @@ pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{Rollback, rollback};
 pub use rollover::former_authority;
-pub use rotate::{
+pub use rotate::rotate;
+pub use rotation::{
     AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
-    RotationScope, rotate,
+    RotationScope,
 };
 pub use step::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
-    KitTerms, PlacementStep, Plan, Reason, Signing, StateStep, StepSummary,
+    KitTerms, PlacementStep, Plan, Reason, Signing, StateStep,
 };
+
+pub use summary::StepSummary;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -50,6 +50,8 @@ pub enum LogEvent {
     Received,
     /// Everything is moved to another CA from then on.
     RolledOver,
+    /// A rollover leaves a client behind.
+    LeftBehind,
     /// A daemon was given other CAs to trust.
     Rebundled,
     /// A client's key was removed, since the client has it.

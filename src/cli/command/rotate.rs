@@ -147,7 +147,7 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<String>)> {
     let cells = |row: &RotationRow| {
         let until = row.expires.as_deref().and_then(|instant| instant.get(..10));
         let until = until.map_or_else(String::new, |date| format!("until {date}"));
-        vec![row.kind.to_owned(), row.name.clone(), row.action.as_str().to_owned(), row.reason.clone(), until]
+        vec![row.kind.to_owned(), row.name.clone(), row.action.as_str().to_owned(), until, row.reason.clone()]
     };
     let tone = |row: &RotationRow| match row.action {
         RotationAction::Reported => Tone::Warning,

@@ -1,160 +1,24 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not proven
 //! goes on at restart and prove.
 
+mod authority;
+
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::due::is_due;
-use super::due::longest_leaf;
-use super::issue::{kept_or_new, key_of_client, names_are, next_generation, validity};
-use super::kit::KitRequest;
-use super::lock_out::{locked_out, refuse_lock_out};
-use super::request::KeyRenewal;
-use super::rollover::{self, Stage};
-use super::step::{AuthorityChoice, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::Renewal;
-use crate::model::profile::{BACKDATING, KEY_AGE};
-use crate::model::{
-    Contact, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+use crate::model::profile::KEY_AGE;
+use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp};
+use crate::plan::due::is_due;
+use crate::plan::issue::{kept_or_new, key_of_client, names_are, next_generation, validity};
+use crate::plan::kit::KitRequest;
+use crate::plan::request::KeyRenewal;
+use crate::plan::rollover::{self, Stage};
+use crate::plan::rotation::{
+    AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
+    RotationScope,
 };
-use crate::pki::{Certificate, Receipt};
+use crate::plan::step::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
-
-/// What `rotate` was asked for.
-#[derive(Clone, Debug)]
-pub struct RotateRequest {
-    /// The daemons and clients; empty: all.
-    pub names: Vec<IdentityName>,
-    /// Whether only what is due.
-    pub scope: RotationScope,
-    /// Whether a renewal keeps its key.
-    pub key: KeyRenewal,
-    /// The clients of which it is known that they have their certificate.
-    pub received: Vec<Reception>,
-    /// Whether another CA is wanted.
-    pub authority: AuthorityRotation,
-    /// The clients that a rollover leaves behind.
-    pub dropped: Vec<IdentityName>,
-    /// Who asks, whom kits name where kitcert.yaml names nobody.
-    pub user: Contact,
-}
-
-/// Which certificates a rotation renews.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RotationScope {
-    /// Those that are due.
-    #[default]
-    Due,
-    /// All that it is about; and a change that locks somebody out is no reason to stop.
-    Forced,
-}
-
-/// Whether a rotation moves everything to another CA.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AuthorityRotation {
-    /// It goes on with a rollover that is under way, and begins one where the CA's remaining life
-    /// does not cover a new certificate's.
-    #[default]
-    IfNeeded,
-    /// It begins one, unless one is under way.
-    Begun,
-    /// The CA's key is known to somebody: nothing of it is trusted any more, at once.
-    Compromised,
-    /// It goes to that CA, from which everything came.
-    Back(String),
-}
-
-/// By what it is known that a client has its certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reception {
-    /// Somebody says so.
-    Told(IdentityName),
-    /// Its key says so.
-    Signed(Receipt),
-}
-
-/// What was seen besides the state itself.
-#[derive(Clone, Debug, Default)]
-pub struct RotationFacts {
-    /// Every certificate ever issued; only looked at where something is renewed.
-    pub issued: Vec<Certificate>,
-    /// Whether `issued` is all of them, or none was read yet.
-    pub is_complete: bool,
-    /// The identities whose installed copies are not their current set.
-    pub outdated: BTreeSet<(Role, IdentityName)>,
-}
-
-/// What a rotation does.
-#[derive(Clone, Debug, Default)]
-pub struct Rotation {
-    /// The changes of the state.
-    pub plan: Plan,
-    /// The daemons that are to be placed, restarted and proven.
-    pub daemons: Vec<IdentityName>,
-    /// The clients whose installed copies are to be replaced.
-    pub clients: Vec<IdentityName>,
-    /// What is done or to be said, identity by identity.
-    pub rows: Vec<RotationRow>,
-    /// Whether a rollover is under way.
-    pub rolls_over: bool,
-}
-
-/// What a rotation does about one identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RotationRow {
-    /// `daemon` or `client`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// What.
-    pub action: RotationAction,
-    /// Why, or what is left for a person to do.
-    pub reason: String,
-    /// The end of its certificate, in RFC 3339, where it gets a new one.
-    pub expires: Option<String>,
-}
-
-/// What becomes of an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RotationAction {
-    /// It gets its first certificate.
-    Issued,
-    /// It gets another one.
-    Renewed,
-    /// Nothing new; it is to be shown that its daemon serves what it has.
-    ToProve,
-    /// Its installed copies are replaced.
-    Placed,
-    /// It was said to have its certificate.
-    Received,
-    /// Nothing; a person has something to do.
-    Reported,
-}
-
-impl RotationAction {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RotationAction::Issued => "issued",
-            RotationAction::Renewed => "renewed",
-            RotationAction::ToProve => "to prove",
-            RotationAction::Placed => "placed",
-            RotationAction::Received => "received",
-            RotationAction::Reported => "reported",
-        }
-    }
-}
-
-impl Rotation {
-    /// Whether there is nothing to do; something may be to be said all the same.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.plan.is_empty() && self.daemons.is_empty() && self.clients.is_empty()
-    }
-}
 
 /// Plans a rotation.
 ///
@@ -188,6 +52,7 @@ pub fn rotate(
         .report_unlisted(Role::Daemon, |name| inventory.daemons.contains_key(name) || is_passed_over(name));
     planner
         .report_unlisted(Role::Client, |name| inventory.clients.contains_key(name) || is_passed_over(name));
+    planner.leave_behind();
     planner.guard()?;
     Ok(planner.rotation)
 }
@@ -200,6 +65,8 @@ struct Planner<'a> {
     stage: Stage,
     /// The clients that hold a rollover up.
     unmoved: BTreeSet<IdentityName>,
+    /// Those that would, and are left behind.
+    left: BTreeSet<IdentityName>,
     rotation: Rotation,
 }
 
@@ -211,6 +78,7 @@ impl<'a> Planner<'a> {
         now: Timestamp,
     ) -> Planner<'a> {
         let mut unmoved = rollover::unmoved(observation, &facts.issued, now);
+        let left = unmoved.iter().filter(|name| request.dropped.contains(name)).cloned().collect();
         unmoved.retain(|name| {
             !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
         });
@@ -221,65 +89,7 @@ impl<'a> Planner<'a> {
             stage => stage,
         };
         let rotation = Rotation { rolls_over: stage != Stage::Settled, ..Rotation::default() };
-        Planner { request, observation, facts, now, stage, unmoved, rotation }
-    }
-
-    /// Whether a rollover begins: then the new CA is all that is made, and everything else is
-    /// planned from what is there afterwards.
-    fn begins(&mut self) -> Result<bool, Failure> {
-        let target = self.observation.target_authority();
-        let end = target.map(|target| target.certificate.validity().not_after);
-        let wanted = match &self.request.authority {
-            AuthorityRotation::Back(identifier) => {
-                if self.observation.issuer.as_ref() == Some(identifier) {
-                    return Ok(false);
-                }
-                let aim = StateStep::Aim(AuthorityChoice::Of(identifier.clone()));
-                self.rotation.plan.state.push(aim);
-                self.rotation.rolls_over = true;
-                return Ok(true);
-            }
-            _ if self.stage != Stage::Settled => false,
-            AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
-            AuthorityRotation::IfNeeded => {
-                self.request.names.is_empty()
-                    && end.is_some_and(|end| end.seconds_since(self.now) < longest_leaf(self.observation))
-            }
-        };
-        if wanted {
-            let policy = &self.observation.inventory.authority;
-            self.rotation.plan.state = vec![
-                StateStep::MakeAuthority {
-                    name: policy.name.clone(),
-                    algorithm: policy.key,
-                    validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
-                },
-                StateStep::Aim(AuthorityChoice::Made),
-            ];
-            self.rotation.rolls_over = true;
-        }
-        Ok(wanted)
-    }
-
-    /// Nobody is locked out who has not moved, unless that is wanted.
-    fn guard(&mut self) -> Result<(), Failure> {
-        let has_moved = |name: &IdentityName| !self.unmoved.contains(name) && self.stage != Stage::Settled;
-        let excused = |name: &IdentityName| self.request.dropped.contains(name) || has_moved(name);
-        let names = locked_out(&self.rotation.plan, self.observation, &self.facts.issued, &excused, self.now);
-        let is_wanted = self.request.scope == RotationScope::Forced
-            || self.request.authority == AuthorityRotation::Compromised;
-        if !is_wanted {
-            return refuse_lock_out(&names);
-        }
-        for name in names {
-            self.say(
-                Role::Client,
-                &name,
-                RotationAction::Reported,
-                "locked out until it has its new certificate",
-            );
-        }
-        Ok(())
+        Planner { request, observation, facts, now, stage, unmoved, left, rotation }
     }
 
     fn daemon(
@@ -413,48 +223,6 @@ impl<'a> Planner<'a> {
         first.is_some_and(|first| self.now.seconds_since(first) > KEY_AGE.seconds())
     }
 
-    /// Whether a set is signed by another CA than it should be.
-    fn reason_to_roll(&self, current: &ObservedGeneration, signing: &Signing) -> Option<Reason> {
-        let issuer = self.observation.issuer_of(current.leaf());
-        let is_same =
-            issuer.is_some_and(|issuer| signing.issuer == AuthorityChoice::Of(issuer.key_identifier.clone()));
-        (self.stage != Stage::Settled && !is_same).then_some(Reason::Rollover)
-    }
-
-    /// Whether a set trusts the CAs that it should; in whichever order.
-    fn trusts(&self, current: &ObservedGeneration, signing: &Signing) -> bool {
-        let certificates = current.trust.certificates();
-        let has = |choice: &AuthorityChoice| match choice {
-            AuthorityChoice::Made => false,
-            AuthorityChoice::Of(identifier) => self
-                .observation
-                .authority(identifier)
-                .is_some_and(|authority| certificates.contains(&authority.certificate)),
-        };
-        self.stage == Stage::Settled
-            || (certificates.len() == signing.trust.len() && signing.trust.iter().all(has))
-    }
-
-    /// Whether a client on this machine has its new set and it is not noted yet.
-    fn is_to_be_confirmed(&self, name: &IdentityName) -> bool {
-        let Some(client) = self.observation.clients.get(name) else { return false };
-        let Some(current) = &client.current else { return false };
-        let is_here = current.key == KeyPresence::Present
-            && self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty());
-        let is_noted = client.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == current.number);
-        self.stage != Stage::Settled && is_here && !is_noted
-    }
-
-    /// What a person has to do about a client that holds a rollover up.
-    fn what_is_left(&self, name: &IdentityName) -> String {
-        let how = if self.observation.waiting_kits.contains(name) {
-            waiting(self.observation, name)
-        } else {
-            format!("hand over {}/clients/{name}/current", self.observation.path.display())
-        };
-        format!("holds the rollover: {how}; then: kitcert rotate --moved {name}, or --drop {name}")
-    }
-
     #[expect(clippy::too_many_arguments, reason = "each is a part of the certificate")]
     fn issue(
         &mut self,
@@ -540,17 +308,6 @@ impl<'a> Planner<'a> {
             reason: reason.to_owned(),
             expires: None,
         });
-    }
-}
-
-impl Reception {
-    /// The client.
-    #[must_use]
-    pub fn name(&self) -> &IdentityName {
-        match self {
-            Reception::Told(name) => name,
-            Reception::Signed(receipt) => receipt.name(),
-        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! The CAs of a state, as a change needs them: to sign, and to be trusted.
+
+use std::path::Path;
+
+use super::context::Context;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{Failure, Hex};
+use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
+use crate::plan::{AuthorityChoice, Signing};
+use crate::store::{Observation, ObservedAuthority, read};
+
+/// The CAs of a change: those of the state, and the one that it makes.
+pub(super) struct Authorities<'a> {
+    context: &'a Context<'a>,
+    observation: Option<&'a Observation>,
+    /// The one that it makes, once it is made.
+    pub made: Option<CertificateAuthority>,
+}
+
+impl<'a> Authorities<'a> {
+    pub fn new(context: &'a Context<'a>, observation: Option<&'a Observation>) -> Authorities<'a> {
+        Authorities { context, observation, made: None }
+    }
+
+    fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
+        match choice {
+            AuthorityChoice::Made => self.made.as_ref().map(CertificateAuthority::certificate),
+            AuthorityChoice::Of(_) => self.observed(choice).map(|authority| &authority.certificate),
+        }
+        .ok_or_else(|| self.missing(choice))
+    }
+
+    /// The name of its folder.
+    pub fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
+        let certificate = self.certificate(choice)?;
+        Ok(Hex(certificate.subject_key_identifier().unwrap_or_default()).to_string())
+    }
+
+    pub fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
+        let certificates = trust.iter().map(|choice| self.certificate(choice).cloned());
+        Ok(TrustBundle::new(certificates.collect::<Result<_, _>>()?))
+    }
+
+    /// Those of a set's CAs that can sign a kit: its client may trust any of them.
+    pub fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
+        let now = self.context.environment.now();
+        let observed = signing.trust.iter().filter_map(|choice| self.observed(choice));
+        let able = observed.filter(|authority| authority.can_sign(now));
+        able.map(|authority| authority_of(self.context, authority)).collect()
+    }
+
+    /// Who issues what is signed so.
+    pub fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
+        let authority = match &signing.issuer {
+            // Its key is at hand only while it is made, and it makes its own state's first leaves.
+            AuthorityChoice::Made => None,
+            choice => {
+                let observed = self.observed(choice).ok_or_else(|| self.missing(choice))?;
+                Some(authority_of(self.context, observed)?)
+            }
+        };
+        let trust = self.bundle(&signing.trust)?;
+        Ok(Issuing { authority, trust_pem: trust.to_pem().into_bytes(), trust })
+    }
+
+    fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
+        match choice {
+            AuthorityChoice::Made => None,
+            AuthorityChoice::Of(identifier) => self.observation?.authority(identifier),
+        }
+    }
+
+    pub fn missing(&self, choice: &AuthorityChoice) -> Failure {
+        Failure::new("finding", choice)
+            .expected(format!("it in {}/ca", self.context.state.display()))
+            .found("nothing")
+    }
+}
+
+/// Who issues, and the bundle that every set gets.
+pub(super) struct Issuing {
+    /// None: the CA that this very change makes.
+    pub authority: Option<CertificateAuthority>,
+    /// The CAs of the set.
+    pub trust: TrustBundle,
+    /// The same, as ca.pem.
+    pub trust_pem: Vec<u8>,
+}
+
+pub(super) fn load_authority(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+) -> Result<CertificateAuthority, Failure> {
+    let observed =
+        observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
+    let observed = observed.ok_or_else(|| {
+        Failure::new("loading the CA of", context.state.display())
+            .expected("a CA that is valid and whose key is at hand")
+            .found("none")
+    })?;
+    authority_of(context, observed)
+}
+
+/// A CA of the state whose key lies beside it.
+pub(super) fn authority_of(
+    context: &Context<'_>,
+    observed: &ObservedAuthority,
+) -> Result<CertificateAuthority, Failure> {
+    let folder = Path::new("ca").join(&observed.key_identifier);
+    let key = read_key(&context.state, &folder.join("key.pem"))?;
+    let path = context.state.join(&folder).join("ca.pem");
+    CertificateAuthority::load(observed.certificate.clone(), &key, &path.display().to_string())
+}
+
+pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
+    let path = state.join(relative);
+    let bytes = read(&path, LARGEST_PEM)?.bytes;
+    PrivateKey::from_pem(&bytes, &path.display().to_string())
+}
