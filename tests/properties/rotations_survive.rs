@@ -10,10 +10,10 @@ use crate::killed::assert_whole;
 use crate::peers;
 use crate::rotating::{Site, generations, serial, workspace_aged};
 use crate::supervised::WorkingClients;
-use crate::workspace::Said;
+use crate::workspace::{Said, Workspace};
 
 /// How many, from that variable; `all` is all of them.
-fn number(variable: &str, otherwise: usize) -> usize {
+pub fn number(variable: &str, otherwise: usize) -> usize {
     match std::env::var(variable).as_deref() {
         Ok("all") => usize::MAX,
         Ok(text) => text.parse().unwrap(),
@@ -166,7 +166,7 @@ fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
     for _ in 0..6 {
         site.workspace.run(FORCED).succeeded();
     }
-    let moments = moments(&site, &strace);
+    let moments = moments(&site.workspace, &strace, &FORCED);
     assert!(moments.len() > 20, "strace saw only {moments:?}");
     let points: Vec<_> =
         moments.iter().flat_map(|moment| faults.iter().map(move |fault| (moment, *fault))).collect();
@@ -200,16 +200,16 @@ fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
     println!("{tried} of {} points, {} calls by {faults:?}: {codes:?}", points.len(), moments.len());
 }
 
-/// Every call of the rotation that writes, with its number among those of its name. It writes from
+/// Every call of a rotation that writes, with its number among those of its name. It writes from
 /// its first thread alone, so that the restart and the dials are left out.
-fn moments(site: &Site, strace: &Path) -> Vec<(String, usize)> {
-    let trace = site.workspace.path("trace");
+pub fn moments(workspace: &Workspace, strace: &Path, arguments: &[&str]) -> Vec<(String, usize)> {
+    let trace = workspace.path("trace");
     let mut starter = Command::new(strace);
     starter.args(["-y", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&trace);
-    site.workspace.finish(site.workspace.command_under(starter, FORCED), "").succeeded();
+    workspace.finish(workspace.command_under(starter, arguments), "").succeeded();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut moments = Vec::new();
-    for line in site.workspace.read("trace").lines() {
+    for line in workspace.read("trace").lines() {
         let Some((call, arguments)) = line.split_once('(') else { continue };
         if !CALLS.contains(&call) {
             continue;
