@@ -103,7 +103,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
-    let rotation = plan_with(context, &directory, &observation, order, now)?;
+    let rotation = plan_with(context, &directory, &observation, order, now, false)?;
     if rotation.is_empty() || context.mode != Mode::Apply || order.at.is_some() {
         return Ok(Rotated { rotation, ..Rotated::default() });
     }
@@ -117,13 +117,13 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     }
     let lock = directory.lock(context.command, PATIENCE)?;
     let work = Work { context, directory: &directory, lock: &lock, order, now, busy };
-    let mut rotated = work.pass()?;
+    let mut rotated = work.pass(false)?;
     // Each stage of a rollover is planned from what the one before has proven.
     for _ in 0..MOST_PASSES {
         if !rotated.rotation.rolls_over || rotated.exit() != ExitCode::Done {
             break;
         }
-        let next = work.pass()?;
+        let next = work.pass(true)?;
         if next.rotation.is_empty() {
             rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
             rotated.rotation.rows.extend(next.rotation.rows);
@@ -147,10 +147,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Plans and does what there is to do, once.
-    fn pass(&self) -> Result<Rotated, Failure> {
+    fn pass(&self, has_begun: bool) -> Result<Rotated, Failure> {
         let Work { context, directory, lock, order, .. } = self;
         let observation = observe(directory, &Interest::Everything)?;
-        let rotation = plan_with(context, directory, &observation, order, self.now)?;
+        let rotation = plan_with(context, directory, &observation, order, self.now, has_begun)?;
         let issued = match rotation.plan.state.is_empty() {
             true => Vec::new(),
             false => carry_out(context, lock, Some(&observation), &rotation.plan)?,
@@ -211,9 +211,10 @@ fn plan_with(
     observation: &Observation,
     order: &RotationOrder,
     now: Timestamp,
+    has_begun: bool,
 ) -> Result<Rotation, Failure> {
     let outdated = outdated(context, observation)?;
-    let mut facts = RotationFacts { outdated, ..RotationFacts::default() };
+    let mut facts = RotationFacts { outdated, has_begun, ..RotationFacts::default() };
     let rotation = plan::rotate(&order.request, observation, &facts, now)?;
     if rotation.plan.issuances().next().is_none() && !rotation.rolls_over {
         return Ok(rotation);

@@ -75,20 +75,25 @@ pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
     observation.authorities.iter().filter(is_other).filter(|one| is_trusted(one)).collect()
 }
 
-/// The key identifier of the CA from which everything is being moved.
+/// The key identifier of the CA to which a rollover is taken back: the oldest that takes part in
+/// it, be everything on the way there already.
 ///
 /// # Errors
-/// No rollover under way, or no such CA that can sign.
+/// No rollover that could be taken back, or no such CA that can sign.
 pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
     let failure = || Failure::new("going back to the former CA of", observation.path.display());
-    if stage(observation) == Stage::Settled {
+    let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
+    let target = observation.target_authority();
+    let is_back =
+        target.is_some_and(|target| observation.authorities.iter().any(|other| began(other) > began(target)));
+    if stage(observation) == Stage::Settled && !is_back {
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
             .hint("kitcert rotate --ca   # to begin another"));
     }
-    let others = others(observation);
-    let former = others.into_iter().find(|authority| authority.can_sign(now));
+    let parts = others(observation).into_iter().chain(target);
+    let former = parts.filter(|authority| authority.can_sign(now)).min_by_key(|authority| began(authority));
     former
         .map(|authority| authority.key_identifier.clone())
         .ok_or_else(|| failure().expected("a CA that is valid and whose key is at hand").found("none"))

@@ -67,6 +67,8 @@ pub enum Reception {
 pub struct RotationFacts {
     /// Every certificate ever issued; only looked at where something is renewed.
     pub issued: Vec<Certificate>,
+    /// Whether this run has begun a rollover, or gone on with one: it begins no other.
+    pub has_begun: bool,
     /// Whether `issued` is all of them, or none was read yet.
     pub is_complete: bool,
     /// The identities whose installed copies are not their current set.

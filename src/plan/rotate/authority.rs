@@ -26,7 +26,7 @@ impl Planner<'_> {
                 self.rotation.rolls_over = true;
                 return Ok(true);
             }
-            _ if self.stage != Stage::Settled => false,
+            _ if self.stage != Stage::Settled || self.facts.has_begun => false,
             AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
             AuthorityRotation::IfNeeded => {
                 self.request.names.is_empty()
