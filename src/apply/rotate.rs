@@ -53,13 +53,16 @@ pub struct Rotated {
     pub endings: Vec<(IdentityName, Result<Ending, Failure>)>,
     /// The clients whose installed copies could not be replaced.
     pub unplaced: Vec<Failure>,
+    /// Whether the plan was carried out, and not only made.
+    pub is_done: bool,
 }
 
 impl Rotated {
     /// Whether anything is different now.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        !self.issued.is_empty() || !self.endings.is_empty()
+        let is_placed = self.rotation.clients.len() > self.unplaced.len();
+        self.is_done && (!self.rotation.plan.state.is_empty() || !self.endings.is_empty() || is_placed)
     }
 
     /// What the command ends with.
@@ -117,7 +120,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
         let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
         endings.push((name.clone(), serving.serve()));
     }
-    Ok(Rotated { rotation, issued, endings, unplaced })
+    Ok(Rotated { rotation, issued, endings, unplaced, is_done: true })
 }
 
 /// Plans; the issued certificates are read only where something is renewed, since there may be a
