@@ -329,9 +329,13 @@ impl Planner<'_> {
         if let Reception::Signed(receipt) = reception
             && !receipt.is_for(current.leaf())
         {
-            return Err(failure()
-                .expected(format!("a receipt for its current certificate ({})", current.leaf().serial()))
-                .found(format!("one for {}", receipt.serial())));
+            let serial = current.leaf().serial().to_string();
+            let found = match receipt.serial() == serial {
+                true => "one signed with another key".to_owned(),
+                false => format!("one for {}", receipt.serial()),
+            };
+            let expected = format!("a receipt for its current certificate ({serial})");
+            return Err(failure().expected(expected).found(found));
         }
         if self.observation.waiting_kits.contains(name) {
             self.rotation.plan.state.push(StateStep::Receive(name.clone()));
