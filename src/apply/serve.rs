@@ -17,7 +17,7 @@ use crate::model::{Failure, IdentityName, Lifetime, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
 use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, Verdict, judge};
-use crate::store::{Interest, Observation, StateDirectory, StateLock, observe};
+use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How it ended for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,12 +188,29 @@ impl Serving<'_> {
             record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
             return Ok(Ending::RolledBack { generation, why });
         }
+        if self.serves_proven(&observation, &seen, generation)? {
+            let why = restarted.err().map_or(seen.verdict.summary, |failure| failure.to_string());
+            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+        }
         Ok(match restarted {
             Ok(()) => Ending::Down {
                 why: format!("{why}; gen-{generation:04} was put back: {}", seen.verdict.summary),
             },
             Err(failure) => down(failure),
         })
+    }
+
+    /// Whether it serves the set that was proven last, and not the one that it was to go back to.
+    fn serves_proven(
+        &self,
+        observation: &Observation,
+        seen: &Seen,
+        generation: u32,
+    ) -> Result<bool, Failure> {
+        let proven = observation.daemons.get(self.name).and_then(|identity| identity.proven);
+        let Some(proven) = proven.filter(|proven| *proven != generation) else { return Ok(false) };
+        let proven = observe_generation(self.directory, Role::Daemon, self.name, proven)?;
+        Ok(seen.serves(proven.leaf()))
     }
 
     fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<String> {
