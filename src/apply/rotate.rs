@@ -73,7 +73,8 @@ impl Rotated {
     /// Whether anything is different now.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        !self.rotation.is_empty()
+        let is_placed = self.rotation.clients.len() > self.unplaced.len();
+        !self.rotation.plan.state.is_empty() || !self.endings.is_empty() || is_placed
     }
 
     /// What the command ends with.

@@ -17,7 +17,7 @@ use crate::model::{Failure, IdentityName, Lifetime, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
 use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, judge};
-use crate::store::{Interest, Observation, StateDirectory, StateLock, observe};
+use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How it ended for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,10 +157,9 @@ impl Serving<'_> {
         };
         let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
         let plan = Plan { state: vec![restore], ..Plan::default() };
-        let restored = self
-            .observe()
-            .and_then(|observation| carry_out(self.context, self.lock, Some(&observation), &plan))
-            .and_then(|_| self.observe());
+        let before = self.observe()?;
+        let proven = before.daemons.get(self.name).and_then(|identity| identity.proven);
+        let restored = carry_out(self.context, self.lock, Some(&before), &plan).and_then(|_| self.observe());
         let observation = match restored {
             Ok(observation) => observation,
             Err(failure) => return Ok(down(failure)),
@@ -189,10 +188,21 @@ impl Serving<'_> {
             record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
             return Ok(Ending::RolledBack { generation, why });
         }
+        if self.serves_former(proven.filter(|proven| *proven != generation), &seen)? {
+            let why = restarted.err().map_or(seen.why, |failure| failure.to_string());
+            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+        }
         Ok(match restarted {
             Ok(()) => Ending::Down { why: format!("{why}; gen-{generation:04} was put back: {}", seen.why) },
             Err(failure) => down(failure),
         })
+    }
+
+    /// Whether it serves that generation still, which was proven.
+    fn serves_former(&self, proven: Option<u32>, seen: &Seen) -> Result<bool, Failure> {
+        let Some(proven) = proven else { return Ok(false) };
+        let proven = observe_generation(self.directory, Role::Daemon, self.name, proven)?;
+        Ok(seen.serves(proven.leaf()))
     }
 
     fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<String> {

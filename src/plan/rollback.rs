@@ -28,8 +28,8 @@ impl Rollback {
 /// the one before the current.
 ///
 /// # Errors
-/// A name that nobody has, one that a daemon and a client share, and an identity that has nothing
-/// to go back to.
+/// A name that nobody has, one that a daemon and a client share, a daemon that kitcert.yaml does not
+/// list, and an identity that has nothing to go back to.
 pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollback, Failure> {
     let failure = || Failure::new("going back to the former set of", name);
     let has_it = |role: &Role| observation.current(*role, name).is_some();
@@ -45,6 +45,11 @@ pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollba
         }
         _ => return Err(failure().expected("one identity of that name").found("a daemon and a client")),
     };
+    if role == Role::Daemon && !observation.inventory.daemons.contains_key(name) {
+        return Err(failure()
+            .expected(format!("a daemon that {}/kitcert.yaml describes", observation.path.display()))
+            .found("one that it does not list"));
+    }
     let identity = observation.identities(role).get(name);
     let current = observation.current(role, name).map(|current| current.number);
     let proven = identity.and_then(|identity| identity.proven).filter(|proven| Some(*proven) != current);

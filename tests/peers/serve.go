@@ -21,7 +21,7 @@ type daemon struct {
 	cert, key, ca                             string
 	noCA, tls12, noALPN                       bool
 	plaintext, silent, lenient, noInfo        bool
-	slow                                      time.Duration
+	slow, clockOffset                         time.Duration
 	workers, grpcStatus, httpStatus, idleTime int
 
 	// judged is told how each handshake ended, and idleness asked for the sessions and idle
@@ -58,6 +58,7 @@ func (d *daemon) options(flags *flag.FlagSet) {
 	flags.BoolVar(&d.lenient, "lenient", false, "")
 	flags.BoolVar(&d.noInfo, "no-info", false, "")
 	flags.DurationVar(&d.slow, "slow", 0, "")
+	flags.DurationVar(&d.clockOffset, "clock-offset", 0, "")
 	flags.IntVar(&d.workers, "workers", 1, "")
 	flags.IntVar(&d.grpcStatus, "grpc-status", 0, "")
 	flags.IntVar(&d.httpStatus, "http-status", 200, "")
@@ -131,6 +132,9 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 	}
 	if d.tls12 {
 		config.MaxVersion = tls.VersionTLS12
+	}
+	if d.clockOffset != 0 {
+		config.Time = func() time.Time { return time.Now().Add(d.clockOffset) }
 	}
 	if d.noCA {
 		return config, nil

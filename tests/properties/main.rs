@@ -25,6 +25,7 @@ mod other_stacks;
 mod peers;
 mod proven;
 mod restarts;
+mod rolling_back;
 mod rolling_over;
 mod rotating;
 mod rotations_survive;

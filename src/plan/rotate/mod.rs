@@ -272,9 +272,13 @@ impl<'a> Planner<'a> {
         if let Reception::Signed(receipt) = reception
             && !receipt.is_for(current.leaf())
         {
-            return Err(failure()
-                .expected(format!("a receipt for its current certificate ({})", current.leaf().serial()))
-                .found(format!("one for {}", receipt.serial())));
+            let serial = current.leaf().serial().to_string();
+            let found = match receipt.serial() == serial {
+                true => "one signed with another key".to_owned(),
+                false => format!("one for {}", receipt.serial()),
+            };
+            let expected = format!("a receipt for its current certificate ({serial})");
+            return Err(failure().expected(expected).found(found));
         }
         let client = self.observation.clients.get(name);
         let noted = client.and_then(|client| client.confirmed.as_ref()).map(|confirmed| confirmed.number);
