@@ -220,5 +220,5 @@ fn unnamed(path: &Path, leaf: &Certificate, host: &SubjectAltName) -> Finding {
         .expected(format!("{host} among its names"))
         .found(names)
         .cause("clients compare the host that they dial with the names in the certificate")
-        .fix("add the host in kitcert.yaml, then: kitcert issue daemon NAME")
+        .fix("add the host in kitcert.yaml, then: kitcert rotate")
 }

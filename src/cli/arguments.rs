@@ -90,6 +90,10 @@ pub enum Command {
     /// Prove that the right people get in and nobody else does
     Verify(VerifyArguments),
     /// Renew what is due, put it in place, restart, prove, and roll back what fails
+    ///
+    /// For a job that runs every day: where nothing is due and every daemon is proven, nothing is dialled,
+    /// written or restarted. A daemon is restarted by the `restart` of its entry in kitcert.yaml; without
+    /// one, the command to run is printed, and the exit code is 6 until the daemon serves its new files.
     Rotate(RotateArguments),
     /// Put the former set of a daemon or a client back, and prove it
     Rollback(RollbackArguments),

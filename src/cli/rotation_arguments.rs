@@ -10,17 +10,17 @@ use crate::model::{IdentityName, Timestamp};
 /// `kitcert rotate`
 #[derive(Debug, Args)]
 pub struct RotateArguments {
-    /// The daemons and clients [default: all]
+    /// Only these daemons and clients [default: all of kitcert.yaml]
     #[arg(value_name = "NAME")]
     pub names: Vec<IdentityName>,
-    /// Renew though nothing is due, and though it locks somebody out
+    /// Renew each NAME (all, without one) though it is not due, and though it locks a client out
     #[arg(long)]
     pub force: bool,
-    /// Make new keys for what is renewed
+    /// Make a new key for each certificate that is renewed, where the key is kept here
     #[arg(long)]
     pub new_key: bool,
-    /// A client that has its new certificate: its name, its receipt, or a file with its receipt; give
-    /// it again for each
+    /// Wait no longer for a client whose kit was handed over: its name, the receipt that join printed,
+    /// or a file with that; give it again for each
     #[arg(long, value_name = "NAME|RECEIPT")]
     pub moved: Vec<PathBuf>,
     /// Roll the CA over: begin, or go on where it stopped
@@ -32,16 +32,16 @@ pub struct RotateArguments {
     /// Leave a client behind that holds a rollover up; give it again for each
     #[arg(long = "drop", value_name = "NAME")]
     pub dropped: Vec<IdentityName>,
-    /// Renew and put in place, and leave the restart to somebody else
+    /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
-    /// Do nothing, and exit 4 where something is due or not proven
+    /// Change nothing, and exit 4 where something is due or not proven
     #[arg(long)]
     pub check: bool,
-    /// Plan as of that time, with --dry-run or --check
+    /// With --dry-run or --check: what there will be to do at that time, such as 2027-02-01
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
-    /// Believe the clock, though it does not fit the log or a daemon
+    /// Believe the clock of this machine, though the log or a daemon contradicts it
     #[arg(long)]
     pub trust_clock: bool,
     /// Whether to only print the plan.
@@ -58,7 +58,7 @@ pub struct RollbackArguments {
     /// Go back to the CA from which a rollover is moving everything
     #[arg(long)]
     pub ca: bool,
-    /// Put the files in place, and leave the restart to somebody else
+    /// Put the files in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
     /// Whether to only print the plan.

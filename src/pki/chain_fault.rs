@@ -187,7 +187,7 @@ impl ChainFault {
             ChainFault::Unreadable { .. } => {
                 ("Go ends the handshake where it cannot read a certificate", RENEW)
             }
-            ChainFault::Expired { .. } => ("it was not renewed in time", RENEW),
+            ChainFault::Expired { .. } => ("it was not renewed in time", "kitcert rotate NAME"),
             ChainFault::NotYetValid { .. } => {
                 ("the clock of this machine, or of the one that issued it, is wrong", "timedatectl status")
             }
@@ -223,5 +223,5 @@ impl ChainFault {
 }
 
 const INSPECT: &str = "kitcert inspect cert.pem";
-const RENEW: &str = "kitcert issue daemon NAME, or kitcert issue client NAME";
+const RENEW: &str = "kitcert rotate --force NAME";
 const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";

@@ -186,7 +186,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
             format!("kitcert issue daemon {} --host {}", request.name, join_with(&request.hosts, " --host "));
         return differs("daemon", &there, &request.name, hint);
     };
-    let edit = format!("edit {path}/kitcert.yaml, then: kitcert issue daemon {}", request.name);
+    let edit = format!("edit {path}/kitcert.yaml, then: kitcert rotate {}", request.name);
     if daemon.hosts != asked.hosts {
         return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
     }

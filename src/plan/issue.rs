@@ -237,7 +237,7 @@ fn refuse_other_daemon(
             .expected(format!("the {what} of {}/kitcert.yaml ({there})", observation.path.display()))
             .found(asked)
             .hint(format!(
-                "edit {}/kitcert.yaml, then: kitcert issue daemon {}",
+                "edit {}/kitcert.yaml, then: kitcert rotate {}",
                 observation.path.display(),
                 request.name
             )))

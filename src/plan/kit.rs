@@ -124,9 +124,7 @@ impl KitTerms {
             finding(Rule::ServerNameMismatch)
                 .expected(format!("a daemon of kitcert.yaml with {host} among its hosts"))
                 .found("none: no client can verify it by that name")
-                .fix(format!(
-                    "add {host} to the daemon's hosts in kitcert.yaml, then: kitcert issue daemon NAME"
-                )),
+                .fix(format!("add {host} to the daemon's hosts in kitcert.yaml, then: kitcert rotate")),
         ]
     }
 }

@@ -60,15 +60,12 @@ fn at_endpoint(fault: &Finding, local: &LocalFacts) -> Finding {
     fault.subject = local.endpoint.to_string();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(format!(
-            "add {} to the hosts of {daemon} in kitcert.yaml, then: kitcert issue daemon {daemon} && {}",
-            local.endpoint.host(),
-            local.reinstall()
+            "add {} to the hosts of {daemon} in kitcert.yaml, then: kitcert rotate {daemon}",
+            local.endpoint.host()
         )),
-        (Rule::ServerExpired, Some(daemon)) => {
-            Some(format!("kitcert issue daemon {daemon} && {}", local.reinstall()))
-        }
+        (Rule::ServerExpired, Some(daemon)) => Some(format!("kitcert rotate {daemon}")),
         (Rule::ServerNameMismatch, None) => Some(format!(
-            "on the daemon's machine: add {} to its hosts in kitcert.yaml, then kitcert issue daemon and install it",
+            "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
             local.endpoint.host()
         )),
         _ => Some(local.reinstall()),

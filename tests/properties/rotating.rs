@@ -380,6 +380,28 @@ fn other_hosts_in_the_list_are_a_reason_to_renew() {
 }
 
 #[test]
+fn status_names_what_comes_next() {
+    let Some(site) = Site::aged("status_names_what_comes_next", 300) else { return };
+    let next = || {
+        let said = site.workspace.run(["status"]).succeeded();
+        last_line(&said).rsplit("; next: ").next().unwrap().to_owned()
+    };
+    assert_eq!(next(), "kitcert rotate", "due");
+    site.rotate(&[]).succeeded();
+    assert_eq!(next(), "nothing is due; every daemon is proven");
+    site.rotate(&["--force", "--no-restart", "builder"]).ended_with(6);
+    assert_eq!(next(), "kitcert rotate", "not proven, with a restart command");
+    site.leave_out("restart");
+    assert_eq!(next(), "kitcert verify builder", "not proven, without one");
+
+    issue_to_another_machine(&site, "bob", 80);
+    assert_eq!(next(), "kitcert issue client bob", "its key is elsewhere");
+    let text = site.workspace.read("state/kitcert.yaml");
+    site.workspace.write("state/kitcert.yaml", text.replace("bob: {", "bob: {renew: auto, "));
+    assert_eq!(next(), "kitcert rotate", "its key is elsewhere, and a kit is wanted");
+}
+
+#[test]
 fn a_clock_behind_the_log_stops_the_rotation() {
     let Some(site) = Site::aged("a_clock_behind_the_log_stops_the_rotation", 80) else { return };
     let now = Environment::of_process().now();

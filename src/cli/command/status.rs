@@ -1,13 +1,12 @@
 //! `kitcert status`
 
-use std::path::Path;
-
 use super::{Session, UNWATCHED};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
-use crate::model::{ExitCode, Failure};
+use crate::layout::Renewal;
+use crate::model::{ExitCode, Failure, IdentityName, Role};
 use crate::plan::{self, IdentityState, StatusRow};
-use crate::store::Interest;
+use crate::store::{Interest, KeyPresence, Observation};
 
 pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
     let context = session.context("status", None, UNWATCHED)?;
@@ -29,7 +28,7 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
             "an interrupted change waits; the next command that changes something finishes it",
         );
     }
-    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows, &context.state)))
+    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows, &observation)))
 }
 
 fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {
@@ -70,7 +69,7 @@ fn tone(state: IdentityState) -> Tone {
     }
 }
 
-fn last_line(rows: &[StatusRow], state: &Path) -> String {
+fn last_line(rows: &[StatusRow], observation: &Observation) -> String {
     let states = [
         IdentityState::Expired,
         IdentityState::NotYetValid,
@@ -87,16 +86,61 @@ fn last_line(rows: &[StatusRow], state: &Path) -> String {
         return "nothing is due; every daemon is proven".to_owned();
     }
     let text = counts.iter().map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
-    let leaf = |state| rows.iter().find(|row| row.state == state && row.kind != "ca");
-    let to_issue =
-        [IdentityState::Expired, IdentityState::NotIssued, IdentityState::HostsChanged, IdentityState::Due];
-    let unissued = to_issue.into_iter().find_map(leaf);
-    match (unissued, leaf(IdentityState::NotProven)) {
-        (Some(row), _) => format!("{text}; next: kitcert issue {} {}", row.kind, row.name),
-        (None, Some(row)) => format!("{text}; next: kitcert verify {}", row.name),
-        (None, None) => match leaf(IdentityState::KitWaiting) {
-            Some(row) => format!("{text}; next: hand over {}/kits/{}.kit", state.display(), row.name),
-            None => text,
+    match next(rows, observation) {
+        Some(next) => format!("{text}; next: {next}"),
+        None => text,
+    }
+}
+
+/// What to do next: what a rotation does by itself comes before what a person has to do.
+fn next(rows: &[StatusRow], observation: &Observation) -> Option<String> {
+    let cures = rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row)));
+    let (cure, StatusRow { name, .. }) =
+        cures.max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
+    Some(match cure {
+        Cure::Rotate => "kitcert rotate".to_owned(),
+        Cure::IssueClient => format!("kitcert issue client {name}"),
+        Cure::Verify => format!("kitcert verify {name}"),
+        Cure::HandOver => format!("hand over {}/kits/{name}.kit", observation.path.display()),
+    })
+}
+
+/// What mends the state of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cure {
+    Rotate,
+    /// Its key is elsewhere, and kitcert.yaml leaves its renewal to a person.
+    IssueClient,
+    Verify,
+    HandOver,
+}
+
+fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
+    let name: IdentityName = row.name.parse().ok().filter(|_| row.kind != "ca")?;
+    let inventory = &observation.inventory;
+    let daemon = inventory.daemons.get(&name).filter(|_| row.kind == "daemon");
+    let client = inventory.clients.get(&name).filter(|_| row.kind == "client");
+    match row.state {
+        IdentityState::Expired
+        | IdentityState::Due
+        | IdentityState::NotIssued
+        | IdentityState::HostsChanged => {
+            let current = observation.current(Role::Client, &name);
+            let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
+            match (daemon, client) {
+                (None, Some(client)) if is_elsewhere && client.renew == Renewal::Manual => {
+                    Some(Cure::IssueClient)
+                }
+                // What is not listed is never renewed.
+                (None, None) => None,
+                _ => Some(Cure::Rotate),
+            }
+        }
+        IdentityState::NotProven => match daemon {
+            Some(daemon) if !daemon.restart.is_empty() => Some(Cure::Rotate),
+            _ => Some(Cure::Verify),
         },
+        IdentityState::KitWaiting => Some(Cure::HandOver),
+        IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => None,
     }
 }

@@ -159,7 +159,7 @@ impl Fix {
             Fix::NewDaemon => "kitcert issue daemon NAME --host HOST",
             Fix::NewClient => "kitcert issue client NAME",
             Fix::NewAuthority => "kitcert --state DIR init …   # a new CA",
-            Fix::Renew => "kitcert issue daemon NAME, or kitcert issue client NAME",
+            Fix::Renew => "kitcert rotate NAME",
         }
     }
 }
