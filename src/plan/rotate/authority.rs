@@ -5,7 +5,7 @@ use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Validity};
 use crate::plan::due::longest_leaf;
 use crate::plan::lock_out::{locked_out, refuse_lock_out};
-use crate::plan::rollover::Stage;
+use crate::plan::rollover::{self, Stage};
 use crate::plan::rotation::{AuthorityRotation, RotationAction, RotationScope};
 use crate::plan::step::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedGeneration};
@@ -83,6 +83,15 @@ impl Planner<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Who signs for an identity, and whom its set trusts: of a compromised CA nothing any more.
+    pub(super) fn signing(&self, role: Role, name: &IdentityName) -> Result<Signing, Failure> {
+        let stage = match self.request.authority {
+            AuthorityRotation::Compromised => Stage::Settled,
+            _ => self.stage,
+        };
+        rollover::signing_at(stage, self.observation, role, name, self.now)
     }
 
     /// Whether a set is signed by another CA than it should be.

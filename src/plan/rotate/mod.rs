@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
             Some(current) if !names_are(current, hosts) => Some(Reason::HostsChanged),
             Some(current) => self.reason_to_renew(Role::Daemon, name, current),
         };
-        let signing = rollover::signing_at(self.stage, self.observation, Role::Daemon, name, self.now)?;
+        let signing = self.signing(Role::Daemon, name)?;
         let reason = reason.or_else(|| current.and_then(|one| self.reason_to_roll(one, &signing)));
         if let Some(reason) = reason {
             let key = self.key(current, kept_or_new(current, self.observation));
@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
             Some(current) => self.reason_to_renew(Role::Client, name, current),
         };
         let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
-        let signing = rollover::signing_at(self.stage, self.observation, Role::Client, name, self.now)?;
+        let signing = self.signing(Role::Client, name)?;
         let rolls = current.and_then(|one| self.reason_to_roll(one, &signing));
         let Some(reason) = reason.or(rolls) else {
             if self.is_to_be_confirmed(name) {
