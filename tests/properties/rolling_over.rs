@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::daemon::Daemon;
 use crate::killed::assert_whole;
 use crate::peers;
-use crate::rotating::{leaf, serial, workspace_aged};
+use crate::rotating::{Site, generations, leaf, serial, workspace_aged};
 use crate::rotations_survive::{moments, number};
 use crate::supervised::{SupervisedDaemon, WorkingClients};
 use crate::workspace::{Said, Workspace};
@@ -662,4 +662,33 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
     fleet.rotate(&["--moved", "dan"]).succeeded();
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [1, 1]);
+}
+
+/// A stolen key: its client is taken out of kitcert.yaml, and left behind by a rollover.
+#[test]
+fn a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_dropped() {
+    const TEST: &str =
+        "a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_dropped";
+    let Some(site) = Site::new(TEST) else { return };
+    let text = site.workspace.read("state/kitcert.yaml");
+    site.workspace.write("state/kitcert.yaml", text.replace("  ana: {lifetime: 90d}\n", ""));
+    for arguments in [&["--ca"][..], &[]] {
+        let said = site.rotate(arguments).succeeded();
+        assert!(said.out.contains("holds the rollover") && said.out.contains("--drop ana"), "{}", said.out);
+        assert_eq!(generations(&site.workspace, "clients/ana"), ["gen-0001"]);
+        let stolen = ["verify", "builder", "--tlsdir", &site.workspace.text("state/clients/ana/current")];
+        site.workspace.run(stolen).succeeded();
+    }
+    site.rotate(&["--drop", "ana"]).succeeded();
+    site.assert_served();
+    let mut files = ["--ca", "--cert", "--key"].map(|option| (option, "clients/ana/current"));
+    files[0].1 = "daemons/builder/current";
+    let files = files.map(|(option, folder)| {
+        let file = format!("state/{folder}/{}.pem", option.trim_start_matches('-'));
+        [option.to_owned(), site.workspace.text(&file)]
+    });
+    let stolen = ["verify", "builder"].map(str::to_owned).into_iter().chain(files.into_iter().flatten());
+    let said = site.workspace.run(stolen).ended_with(3);
+    assert!(said.out.contains("CLOSED"), "{}", said.out);
+    assert_eq!(site.daemon.count("restarts"), 2);
 }

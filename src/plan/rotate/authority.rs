@@ -48,6 +48,20 @@ impl Planner<'_> {
         Ok(wanted)
     }
 
+    /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
+    /// old one has expired, somebody has to say that they are left behind.
+    pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
+        let is_listed = |name: &IdentityName| self.observation.inventory.clients.contains_key(name);
+        if self.stage == Stage::Settled {
+            return;
+        }
+        let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
+        for name in &strays.cloned().collect::<Vec<_>>() {
+            let hint = format!("holds the rollover: it is not in kitcert.yaml; kitcert rotate --drop {name}");
+            self.say(Role::Client, name, RotationAction::Reported, &hint);
+        }
+    }
+
     /// Those who are left behind are named when it happens.
     pub(super) fn leave_behind(&mut self) {
         if self.stage != Stage::Switching || self.rotation.plan.issuances().next().is_none() {

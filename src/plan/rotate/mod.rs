@@ -52,6 +52,7 @@ pub fn rotate(
         .report_unlisted(Role::Daemon, |name| inventory.daemons.contains_key(name) || is_passed_over(name));
     planner
         .report_unlisted(Role::Client, |name| inventory.clients.contains_key(name) || is_passed_over(name));
+    planner.report_strays(&is_meant);
     planner.leave_behind();
     planner.guard()?;
     Ok(planner.rotation)
@@ -297,7 +298,7 @@ impl<'a> Planner<'a> {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
             let end = identity.current.as_ref().map(|current| current.leaf().validity().not_after);
-            if let Some(end) = end.filter(|end| *end >= self.now) {
+            if let Some(end) = end.filter(|end| *end >= self.now && !self.unmoved.contains(name)) {
                 let reason = format!("not in kitcert.yaml; its certificate is good until {}", end.date());
                 self.say(role, name, RotationAction::Reported, &reason);
             }
