@@ -70,8 +70,11 @@ fn bundle(observation: &Observation, trust: &[AuthorityChoice]) -> TrustBundle {
     TrustBundle::new(trust.iter().filter_map(certificate).collect())
 }
 
+/// Whether a Go client with that certificate would send it, and a daemon would accept it.
 fn is_let_in(leaf: &Certificate, trust: &TrustBundle, now: Timestamp) -> bool {
-    chain::verify(std::slice::from_ref(leaf), trust, Purpose::of(Role::Client), now).is_ok()
+    let sent = std::slice::from_ref(leaf);
+    let acceptable: Vec<_> = trust.subjects().into_iter().cloned().collect();
+    chain::would_send(sent, &acceptable) && chain::verify(sent, trust, Purpose::of(Role::Client), now).is_ok()
 }
 
 #[cfg(test)]
