@@ -28,5 +28,6 @@ mod restarts;
 mod rotating;
 mod rotations_survive;
 mod supervised;
+mod twenty_years;
 mod verify_scenarios;
 mod workspace;
