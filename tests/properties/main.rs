@@ -30,5 +30,6 @@ mod rolling_over;
 mod rotating;
 mod rotations_survive;
 mod supervised;
+mod twenty_years;
 mod verify_scenarios;
 mod workspace;
