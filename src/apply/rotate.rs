@@ -318,18 +318,21 @@ fn refuse_odd_clock(
         .hint("date   # if it is right: kitcert rotate --trust-clock"))
 }
 
-/// Dials each daemon that is to be renewed with a certificate of this moment, before anything is
-/// committed.
+/// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong
+/// here would have everything renewed that is not due.
 fn refuse_disagreeing_clocks(
     context: &Context<'_>,
     observation: &Observation,
     rotation: &Rotation,
 ) -> Result<(), Failure> {
-    let renewed = rotation.plan.issuances().filter(|issuance| issuance.role == Role::Daemon);
-    for issuance in renewed {
-        let Some(entry) = observation.inventory.daemons.get(&issuance.name) else { continue };
-        if clocks_disagree(context, observation, &issuance.name, entry)? {
-            return Err(Failure::new("comparing clocks with daemon", &issuance.name)
+    if rotation.plan.issuances().next().is_none() {
+        return Ok(());
+    }
+    for (name, entry) in &observation.inventory.daemons {
+        if observation.current(Role::Daemon, name).is_some()
+            && clocks_disagree(context, observation, name, entry)?
+        {
+            return Err(Failure::new("comparing clocks with daemon", name)
                 .expected("a certificate of this moment to be accepted")
                 .found(format!(
                     "alert 45 (expired certificate): its clock and ours ({}) disagree",

@@ -127,13 +127,13 @@ struct Issue {
     key_since: i64,
 }
 
-/// When there is a client of a week: the changes of the calendar, and every certificate that was
-/// ever issued is read for each renewal.
+/// When there is a client of a week: at the calendar's turns, and once while the machine is off.
+/// Not always, since each renewal reads every certificate that was ever issued.
 const WEEKS: [(&str, &str); 5] = [
     ("2031-03-01", "2031-04-15"),
     ("2032-02-10", "2032-03-20"),
+    ("2034-05-25", "2034-06-30"),
     ("2037-12-20", "2038-02-10"),
-    ("2048-02-10", "2048-03-10"),
     ("2049-12-10", "2050-02-10"),
 ];
 
@@ -143,6 +143,7 @@ fn days_of(name: &str) -> u32 {
     match name {
         "builder" => 397,
         "week" => 7,
+        "elsewhere" => 180,
         _ => 90,
     }
 }
@@ -291,7 +292,9 @@ impl World {
             }
         }
         self.last_run = at;
-        self.look_after(at);
+        if !issued.is_empty() {
+            self.look_after(at);
+        }
     }
 
     /// What people do in their own time, whether the machine is on or not.
@@ -414,6 +417,7 @@ impl World {
 
     /// As many certificates as the thirds imply, and as many files.
     fn assert_counts(&self) {
+        assert!(self.lapses > 0, "the client of a week was never off for longer than that");
         println!(
             "{DAYS} days: {:?} issued, {} lapses of a week's client in {} outages, {} jumps of the clock",
             self.counts,
@@ -448,9 +452,9 @@ fn prove(workspace: &Workspace) {
     std::os::unix::fs::symlink(target, link).unwrap();
 }
 
-/// The first line of what its PEM holds after the part that all of them share.
+/// A line of its PEM, in which its serial number is.
 fn pem_body(leaf: &Certificate) -> String {
-    leaf.to_pem().lines().nth(2).unwrap().to_owned()
+    leaf.to_pem().lines().nth(1).unwrap().to_owned()
 }
 
 fn host() -> SubjectAltName {
