@@ -1,4 +1,4 @@
-//! Deeds: observe, plan, stage, check, commit, prove.
+//! Deeds: observe, plan, stage, check, commit, restart, prove, roll back.
 //!
 //! Every command that changes something goes the same way: what is there is observed, a planner
 //! decides, the new files are written beside the live ones, read back and checked as both peers

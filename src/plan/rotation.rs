@@ -65,11 +65,11 @@ pub enum Reception {
 /// What was seen besides the state itself.
 #[derive(Clone, Debug, Default)]
 pub struct RotationFacts {
-    /// Every certificate ever issued; only looked at where something is renewed.
+    /// Every certificate ever issued; read only where something is renewed or rolls over.
     pub issued: Vec<Certificate>,
     /// Whether this run has begun a rollover, or gone on with one: it begins no other.
     pub has_begun: bool,
-    /// Whether `issued` is all of them, or none was read yet.
+    /// Whether `issued` was read: before, it is not known whether all clients have moved.
     pub is_complete: bool,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
