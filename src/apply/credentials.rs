@@ -162,6 +162,18 @@ pub(super) fn fresh(
     })
 }
 
+/// A client of this moment whom a daemon lets in that serves what was proven of it last.
+pub(super) fn fresh_for(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Result<Option<Client>, Failure> {
+    let identity = observation.daemons.get(name);
+    let served = identity.and_then(|identity| identity.confirmed.as_ref().or(identity.current.as_ref()));
+    let signer = signer(observation, served.map(|set| &set.trust), context.environment.now());
+    signer.map(|signer| fresh(context, observation, signer)).transpose()
+}
+
 fn all_of(observation: &Observation) -> TrustBundle {
     TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::credentials::Client;
 use super::state_change::identity_folder;
-use crate::layout::{DaemonEntry, DaemonLayout, SetFile, restart_command};
+use crate::layout::{DaemonEntry, DaemonLayout, SetFile, managed_container, restart_command};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, SubjectAltName, Timestamp,
@@ -54,7 +54,13 @@ pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<S
     }
     // How moby's daemon was started, and with which flags, is not ours to know.
     let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
-    install.map(|install| restart_command(install.layout, name).join(" "))
+    // A client's tool compares the paths of the files and not what is in them: it has to make the
+    // container anew.
+    let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
+    match install {
+        Some(install) => Some(restart_command(install.layout, name).join(" ")),
+        None => managed().map(|container| format!("docker rm -f {container}")),
+    }
 }
 
 /// Everything that is to be said of the files: the daemon's, if it is one of this state, and the

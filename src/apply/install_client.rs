@@ -3,14 +3,15 @@
 //! What is installed is a value, wherever it came from: `install client` reads it from the state,
 //! and a machine that has no state can bring it too.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::context::{Context, Mode};
+use super::copies::copies_in;
 use super::install::{check_set, observe_placement, read_set};
 use super::issue::change_existing;
 use crate::layout::{
     ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
-    by_hand, client_generations, client_place,
+    by_hand, client_place,
 };
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
@@ -104,6 +105,11 @@ pub fn install_client(
     let (_, observation) = context.observe(&Interest::Identities(identities))?;
     plan::refuse_keyless_client(&request.name, &observation)?;
     check_set(context, Role::Client, &request.name, &observation, &[])?;
+    let daemon = daemon
+        .map(|name| daemon_at_hand(context, name, &request.endpoint, &observation))
+        .transpose()?
+        .flatten();
+    let managed = daemon.as_ref().map(|daemon| daemon.name.clone());
     let planned = plan_client(
         context,
         ClientToInstall {
@@ -113,18 +119,13 @@ pub fn install_client(
             config: request.config.clone(),
             enable_tls: request.enable_tls,
             set: read_set(&context.state, Role::Client, &request.name)?,
-            daemon: daemon
-                .map(|name| daemon_at_hand(context, name, &request.endpoint, &observation))
-                .transpose()?
-                .flatten(),
+            daemon,
         },
     )?;
     let folder = planned.place.folder.clone();
     let note = |observation: &Observation| {
-        Ok(Plan {
-            state: plan::note_installed(&request.name, &folder, observation).into_iter().collect(),
-            ..Plan::default()
-        })
+        let noted = plan::note_installed(&request.name, managed.as_ref(), &folder, observation);
+        Ok(Plan { state: noted.into_iter().collect(), ..Plan::default() })
     };
     let mut installed = match context.mode {
         Mode::Apply => planned.carry_out()?,
@@ -171,16 +172,11 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
     let place =
         client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
     let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
-    let of_client = SetInPlace::observe(client_placement(&place.folder, owner), client.set)?;
+    let of_client = SetInPlace::observe(copies_in(&place.folder, Role::Client, owner), client.set)?;
     let mut request = InstallClientRequest { name: client.name, config, daemon: None };
     let mut of_daemon = None;
     if let Some(ManagedDaemon { name, set }) = client.daemon {
-        let placement = Placement {
-            folder: place.daemon_generations(),
-            links: place.daemon_links().into_iter().map(|(path, file)| (path, file.file_name())).collect(),
-            owner,
-        };
-        let set = SetInPlace::observe(placement, set)?;
+        let set = SetInPlace::observe(copies_in(&place.folder, Role::Daemon, owner), set)?;
         request.daemon = Some(ManagedDaemonRequest { name, placed: set.observed.clone() });
         of_daemon = Some(set);
     }
@@ -223,16 +219,6 @@ impl SetInPlace {
     fn observe(placement: Placement, set: FileSet) -> Result<SetInPlace, Failure> {
         let observed = observe_placement(&placement, Some(&set))?;
         Ok(SetInPlace { placement, set, observed })
-    }
-}
-
-/// Where a client's own files are, below the folder in which its tool reads them.
-pub(super) fn client_placement(folder: &Path, owner: Option<Owner>) -> Placement {
-    let links = SetFile::ALL.into_iter();
-    Placement {
-        folder: client_generations(folder),
-        links: links.map(|file| (folder.join(file.file_name()), file.file_name())).collect(),
-        owner,
     }
 }
 

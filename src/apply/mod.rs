@@ -7,11 +7,14 @@
 
 mod authorities;
 mod check;
+mod clock;
 mod configured;
 mod context;
+mod copies;
 mod credentials;
 mod files;
 mod hand_over;
+mod idleness;
 mod init;
 mod inspect;
 mod install;
@@ -28,6 +31,7 @@ mod rotate;
 mod serve;
 mod state_change;
 
+pub use clock::ClockTrust;
 pub use configured::ConfigChoice;
 pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
@@ -45,6 +49,6 @@ pub use prove::{Proof, Target, VerifyRequest, verify};
 pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
 pub use rollback::{RolledBack, rollback};
-pub use rotate::{ClockTrust, Rotated, RotationOrder, roll_back_authority, rotate};
+pub use rotate::{Rotated, RotationOrder, roll_back_authority, rotate};
 pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};

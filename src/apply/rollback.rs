@@ -1,7 +1,7 @@
 //! `rollback`, done: a former set is current, installed and served again.
 
 use super::context::{Context, Mode, PATIENCE};
-use super::rotate::place_client;
+use super::copies::replace_copies;
 use super::serve::{Ending, Restarting, Serving};
 use super::state_change::carry_out;
 use crate::model::{Failure, IdentityName, Role};
@@ -39,7 +39,7 @@ pub fn rollback(
     let rollback = self::planned(context, &directory, &observation, name)?;
     if rollback.role == Role::Client {
         carry_out(context, &lock, Some(&observation), &rollback.plan())?;
-        place_client(context, &observation, name)?;
+        replace_copies(context, &observation, Role::Client, name)?;
         return Ok(RolledBack { rollback, ending: None });
     }
     let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };

@@ -1,26 +1,20 @@
 //! `rotate`, done: renewed, placed, restarted, proven; and put back where the proof fails.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::authorities::load_authority;
+use super::clock::{ClockTrust, refuse_disagreeing_clocks, refuse_odd_clock};
 use super::context::{Context, Mode, PATIENCE};
-use super::install::{observe_placement, read_set};
-use super::install_client::client_placement;
-use super::serve::{Ending, Restarting, Serving, clocks_disagree, placed, sessions};
+use super::copies::{Copying, are_outdated, replace_copies};
+use super::idleness::wait_for_idleness;
+use super::serve::{Ending, Restarting, Serving, placed};
 use super::state_change::{Issued, carry_out};
-use crate::layout::{DaemonEntry, RestartWhen, client_generations};
-use crate::model::profile::BACKDATING;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
     self, AuthorityRotation, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts,
     StateStep,
 };
-use crate::store::{
-    Interest, KeyPresence, Observation, Owner, StateDirectory, StateLock, exists, newest_log_time, observe,
-    observe_issued,
-};
+use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_issued};
 
 /// How a rotation is to be done.
 #[derive(Clone, Debug)]
@@ -33,16 +27,6 @@ pub struct RotationOrder {
     pub restarting: Restarting,
     /// Whether the clock is believed against the log.
     pub clock: ClockTrust,
-}
-
-/// Whether the clock is believed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClockTrust {
-    /// Only where it fits the newest entry of the log, and the daemons.
-    #[default]
-    Checked,
-    /// Whatever it says.
-    Believed,
 }
 
 /// What came of it.
@@ -112,12 +96,14 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
         // A CA that cannot sign is no reason to touch the lock.
         load_authority(context, Some(&observation))?;
     }
-    let busy = wait_for_idleness(context, &observation, &rotation, order)?;
+    if order.restarting == Restarting::Allowed {
+        wait_for_idleness(context, &observation, &rotation)?;
+    }
     if order.clock == ClockTrust::Checked {
         refuse_disagreeing_clocks(context, &observation, &rotation)?;
     }
     let lock = directory.lock(context.command, PATIENCE)?;
-    let work = Work { context, directory: &directory, lock: &lock, order, now, busy };
+    let work = Work { context, directory: &directory, lock: &lock, order, now };
     let mut rotated = work.pass(false)?;
     // Each stage of a rollover is planned from what the one before has proven.
     for _ in 0..MOST_PASSES {
@@ -142,8 +128,6 @@ struct Work<'a> {
     lock: &'a StateLock<'a>,
     order: &'a RotationOrder,
     now: Timestamp,
-    /// The daemons that must not be restarted now.
-    busy: Vec<IdentityName>,
 }
 
 impl Work<'_> {
@@ -159,9 +143,7 @@ impl Work<'_> {
         let unplaced = self.place_clients(&rotation)?;
         let mut endings = Vec::new();
         for name in &rotation.daemons {
-            let held = Restarting::Refused("it was not idle for long enough".to_owned());
-            let restarting = if self.busy.contains(name) { &held } else { &order.restarting };
-            let serving = Serving { context, directory, lock, name, restarting };
+            let serving = Serving { context, directory, lock, name, restarting: &order.restarting };
             endings.push((name.clone(), serving.serve()));
         }
         Ok(Rotated { rotation, issued, endings, unplaced })
@@ -176,10 +158,10 @@ impl Work<'_> {
         let mut unplaced = Vec::new();
         let mut plan = Plan::default();
         for name in &rotation.clients {
-            match place_client(self.context, &observation, name) {
+            match replace_copies(self.context, &observation, Role::Client, name) {
                 Err(failure) => unplaced.push(failure),
-                Ok(Placing::Nowhere) => {}
-                Ok(Placing::Done) => plan.state.extend(
+                Ok(Copying::Nowhere) => {}
+                Ok(Copying::Done) => plan.state.extend(
                     observation
                         .current(Role::Client, name)
                         .map(|current| StateStep::Receive { name: name.clone(), generation: current.number }),
@@ -239,153 +221,18 @@ fn outdated(
             outdated.insert((Role::Daemon, name.clone()));
         }
     }
-    for (name, entry) in &observation.inventory.clients {
-        let has_key =
-            observation.current(Role::Client, name).is_some_and(|one| one.key == KeyPresence::Present);
-        if !has_key || entry.installed.is_empty() {
-            continue;
-        }
-        let set = read_set(&context.state, Role::Client, name)?;
-        for folder in entry.installed.iter().filter(|folder| is_installed(folder)) {
-            let placement = client_placement(folder, Owner::of(&client_generations(folder))?);
-            if observe_placement(&placement, Some(&set))?.state == PlacedState::Outdated {
-                outdated.insert((Role::Client, name.clone()));
+    for (role, names) in [
+        (Role::Daemon, observation.inventory.daemons.keys().collect::<Vec<_>>()),
+        (Role::Client, observation.inventory.clients.keys().collect()),
+    ] {
+        for name in names {
+            if are_outdated(context, observation, role, name)? {
+                outdated.insert((role, name.clone()));
             }
         }
     }
     Ok(outdated)
 }
 
-/// A folder that somebody has removed since is not made again.
-fn is_installed(folder: &Path) -> bool {
-    exists(&client_generations(folder))
-}
-
-/// Replaces a client's installed copies by its current set.
-pub(super) fn place_client(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-) -> Result<Placing, Failure> {
-    let folders: &[PathBuf] = observation.inventory.clients.get(name).map_or(&[], |entry| &entry.installed);
-    let mut placing = Placing::Nowhere;
-    if folders.is_empty() {
-        return Ok(placing);
-    }
-    let set = read_set(&context.state, Role::Client, name)?;
-    for folder in folders.iter().filter(|folder| is_installed(folder)) {
-        let placement = client_placement(folder, Owner::of(&client_generations(folder))?);
-        let observed = observe_placement(&placement, Some(&set))?;
-        placement.install(&set, observed.next_generation)?;
-        placing = Placing::Done;
-    }
-    Ok(placing)
-}
-
-/// Whether a client has copies on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placing {
-    /// It has, and they are its current set now.
-    Done,
-    /// It has none.
-    Nowhere,
-}
-
-/// A clock that is behind what the log has seen, or further ahead than any certificate lives, would
-/// have everything issued anew, or nothing.
-fn refuse_odd_clock(
-    directory: &StateDirectory,
-    observation: &Observation,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let Some(newest) = newest_log_time(directory)? else { return Ok(()) };
-    let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
-    let clients = observation.inventory.clients.values().map(|client| client.lifetime);
-    let longest = daemons.chain(clients).max().unwrap_or(BACKDATING);
-    let is_behind = newest.seconds_since(now) > BACKDATING.seconds();
-    let is_ahead = now.seconds_since(newest) > longest.seconds();
-    if !is_behind && !is_ahead {
-        return Ok(());
-    }
-    let expected = if is_behind {
-        format!("a time after the newest entry of log.jsonl ({})", newest.minute())
-    } else {
-        format!("a time at most {longest} after the newest entry of log.jsonl ({})", newest.minute())
-    };
-    Err(Failure::new("reading", "the clock")
-        .expected(expected)
-        .found(now.minute())
-        .hint("date   # if it is right: kitcert rotate --trust-clock"))
-}
-
-/// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong
-/// here would have everything renewed that is not due.
-fn refuse_disagreeing_clocks(
-    context: &Context<'_>,
-    observation: &Observation,
-    rotation: &Rotation,
-) -> Result<(), Failure> {
-    if rotation.plan.issuances().next().is_none() {
-        return Ok(());
-    }
-    for (name, entry) in &observation.inventory.daemons {
-        if observation.current(Role::Daemon, name).is_some()
-            && clocks_disagree(context, observation, name, entry)?
-        {
-            return Err(Failure::new("comparing clocks with daemon", name)
-                .expected("a certificate of this moment to be accepted")
-                .found(format!(
-                    "alert 45 (expired certificate): its clock and ours ({}) disagree",
-                    context.environment.now().minute()
-                ))
-                .hint("date   # on both machines; if both are right: kitcert rotate --trust-clock"));
-        }
-    }
-    Ok(())
-}
-
-/// Waits, before anything is locked, until each daemon that is to be restarted only when idle has
-/// no session. Those that stayed busy are told.
-fn wait_for_idleness(
-    context: &Context<'_>,
-    observation: &Observation,
-    rotation: &Rotation,
-    order: &RotationOrder,
-) -> Result<Vec<IdentityName>, Failure> {
-    let mut busy = Vec::new();
-    for name in rotation.daemons.iter().filter(|_| order.restarting == Restarting::Allowed) {
-        let Some(entry) = observation.inventory.daemons.get(name) else { continue };
-        if entry.restart_when == RestartWhen::Idle
-            && !entry.restart.is_empty()
-            && !becomes_idle(context, observation, name, entry)?
-        {
-            busy.push(name.clone());
-        }
-    }
-    Ok(busy)
-}
-
-fn becomes_idle(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<bool, Failure> {
-    let limit = Duration::from_secs(entry.idle_limit.seconds().unsigned_abs());
-    let began = Instant::now();
-    loop {
-        // A daemon that does not answer, or that is not Earthly's, has no sessions to wait for.
-        if sessions(context, observation, name, entry)?.is_none_or(|sessions| sessions == 0) {
-            return Ok(true);
-        }
-        let left = limit.saturating_sub(began.elapsed());
-        if left.is_zero() {
-            return Ok(false);
-        }
-        std::thread::sleep(IDLE_POLL.min(left));
-    }
-}
-
 /// A rollover has four stages, and a daemon or a client may be in the way of each.
 const MOST_PASSES: usize = 6;
-const IDLE_POLL: Duration = Duration::from_secs(1);

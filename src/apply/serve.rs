@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::configured::Configured;
 use super::context::Context;
-use super::credentials::{self, Client, Credentials};
+use super::copies::replace_copies;
+use super::credentials::{self, Credentials};
 use super::files;
+use super::idleness::is_idle;
 use super::install::{PlacedDaemon, observe_daemon};
 use super::prove::{dial, local_facts};
 use super::record::{Standing, record};
@@ -16,7 +18,7 @@ use crate::layout::DaemonEntry;
 use crate::model::{Failure, IdentityName, Lifetime, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
-use crate::probe::{Dial, Handshake, Observed, Outcome, Refusal, judge};
+use crate::probe::{Dial, Handshake, Observed, Outcome, judge};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How it ended for a daemon.
@@ -113,7 +115,15 @@ impl Serving<'_> {
         if seen.standing == Standing::Proven {
             return self.proven(&observation, &seen);
         }
-        if let Some(held) = self.why_not_restarted(&entry) {
+        let held = self.why_not_restarted(&entry);
+        // Whoever waited for it has waited before the lock; a build may have begun since.
+        let held = match held {
+            None if !is_idle(self.context, &observation, self.name, &entry)? => {
+                Some("it is not idle".to_owned())
+            }
+            held => held,
+        };
+        if let Some(held) = held {
             let why = format!("{}; {held}", seen.why);
             return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
         }
@@ -230,10 +240,11 @@ impl Serving<'_> {
     }
 
     fn place(&self, observation: &Observation, entry: &DaemonEntry) -> Result<(), Failure> {
-        match placed(self.context, observation, self.name, entry)? {
-            Some(placed) => placed.install(),
-            None => Ok(()),
+        if let Some(placed) = placed(self.context, observation, self.name, entry)? {
+            placed.install()?;
         }
+        replace_copies(self.context, observation, Role::Daemon, self.name)?;
+        Ok(())
     }
 
     /// The folder where it reads its files, as far as that is known.
@@ -362,47 +373,6 @@ fn wrong_authority(
     Ok(None)
 }
 
-/// Whether the clock of that daemon and ours disagree so far that it takes a certificate of this
-/// moment for one that has expired or is not valid yet.
-pub(super) fn clocks_disagree(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<bool, Failure> {
-    let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
-    let observed = dial(context, &fresh, &entry.endpoint, DIAL_DEADLINE)?;
-    let refused = |alert| {
-        matches!(observed.outcome(Dial::Ours),
-            Some(Outcome::Refused { how: Refusal::Alert(code), .. }) if *code == alert)
-    };
-    Ok(refused(EXPIRED_CERTIFICATE))
-}
-
-/// How many sessions a daemon has that tells; None where it does not tell, or does not answer.
-pub(super) fn sessions(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<Option<u64>, Failure> {
-    let Some(client) = fresh_for(context, observation, name)? else { return Ok(None) };
-    let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
-    Ok(observed.answer().and_then(|answer| answer.idleness).map(|idleness| idleness.sessions))
-}
-
-/// A client of this moment whom a daemon lets in that serves what was proven of it last.
-fn fresh_for(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-) -> Result<Option<Client>, Failure> {
-    let identity = observation.daemons.get(name);
-    let served = identity.and_then(|identity| identity.confirmed.as_ref().or(identity.current.as_ref()));
-    let signer = credentials::signer(observation, served.map(|set| &set.trust), context.environment.now());
-    signer.map(|signer| credentials::fresh(context, observation, signer)).transpose()
-}
-
 fn describe(why: &str, seen: &Seen, current: Option<&Certificate>) -> String {
     match (seen.leaf(), current) {
         (Some(served), Some(current)) if served != *current => {
@@ -412,10 +382,8 @@ fn describe(why: &str, seen: &Seen, current: Option<&Certificate>) -> String {
     }
 }
 
-/// TLS alert `certificate_expired` (RFC 8446 section 6.2); Go sends it for one that is not valid
-/// yet too.
-const EXPIRED_CERTIFICATE: u8 = 45;
-const DIAL_DEADLINE: Lifetime = Lifetime::from_seconds(5);
+/// How long one look at a daemon may take.
+pub(super) const DIAL_DEADLINE: Lifetime = Lifetime::from_seconds(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

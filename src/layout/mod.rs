@@ -24,8 +24,8 @@ pub use client_config::{
     by_hand, edit_client_config, lines_to_add,
 };
 pub use client_place::{
-    ClientPlace, ConfigPlace, DaemonSet, client_generations, client_place, environment_line, use_command,
-    verify_command,
+    ClientPlace, ConfigPlace, DaemonSet, client_generations, client_links, client_place, daemon_generations,
+    daemon_links, environment_line, managed_container, use_command, verify_command,
 };
 pub use client_tool::ClientTool;
 pub use client_traps::{ClientHost, ClientSituation, is_on_path};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Hex, IdentityName, Role, SubjectAltName, Timestamp, Validity};
+use crate::model::{Hex, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
 
@@ -78,7 +78,7 @@ impl fmt::Display for IdentityState {
 pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
-        let longest = longest_leaf(observation);
+        let longest = longest_leaf(observation).seconds();
         let state = match end_state(validity, now) {
             IdentityState::Ok if validity.not_after.seconds_since(now) < longest => IdentityState::Due,
             state => state,
@@ -202,11 +202,11 @@ fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
     }
 }
 
-/// The longest lifetime that a new leaf would have, in seconds.
-pub(super) fn longest_leaf(observation: &Observation) -> i64 {
+/// The longest lifetime that a new leaf of this state would have.
+pub fn longest_leaf(observation: &Observation) -> Lifetime {
     let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
     let clients = observation.inventory.clients.values().map(|client| client.lifetime);
-    daemons.chain(clients).map(|lifetime| lifetime.seconds()).max().unwrap_or(0)
+    daemons.chain(clients).max().unwrap_or(Lifetime::from_seconds(0))
 }
 
 fn row(

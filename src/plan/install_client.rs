@@ -77,12 +77,26 @@ pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> 
     }
 }
 
-/// Notes in kitcert.yaml where a client's files are installed, so that a renewal reaches them; None
-/// where it says so already, or does not list the client.
+/// Notes in kitcert.yaml where files are installed for a client's tool, so that a renewal reaches
+/// them: the client's own, and those of the daemon that the tool starts. None where it says so
+/// already, or lists neither.
 #[must_use]
-pub fn note_installed(name: &IdentityName, folder: &Path, observation: &Observation) -> Option<StateStep> {
-    let entry = observation.inventory.clients.get(name)?;
-    let change = InventoryChange::AddInstalled(name.clone(), folder.to_owned());
-    let is_noted = entry.installed.iter().any(|noted| noted == folder);
-    (!is_noted).then(|| StateStep::Inventory(InventoryStep::Edit(vec![change])))
+pub fn note_installed(
+    client: &IdentityName,
+    daemon: Option<&IdentityName>,
+    folder: &Path,
+    observation: &Observation,
+) -> Option<StateStep> {
+    let identities = [Some((Role::Client, client)), daemon.map(|daemon| (Role::Daemon, daemon))];
+    let is_unnoted = |(role, name): &(Role, &IdentityName)| {
+        let noted = observation.inventory.installed(*role, name);
+        noted.is_some_and(|folders| folders.iter().all(|noted| noted != folder))
+    };
+    let changes: Vec<_> = identities
+        .into_iter()
+        .flatten()
+        .filter(is_unnoted)
+        .map(|(role, name)| InventoryChange::AddInstalled(role, name.clone(), folder.to_owned()))
+        .collect();
+    (!changes.is_empty()).then_some(StateStep::Inventory(InventoryStep::Edit(changes)))
 }

@@ -21,7 +21,7 @@ mod rotation;
 mod step;
 mod summary;
 
-pub use due::{IdentityState, StatusRow, status};
+pub use due::{IdentityState, StatusRow, longest_leaf, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
     ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,

@@ -185,8 +185,8 @@ fn describe(change: &InventoryChange) -> String {
             clients => format!("add {} clients", clients.len()),
         },
         InventoryChange::SetInstall(name, _) => format!("say where daemon {name} is installed"),
-        InventoryChange::AddInstalled(name, folder) => {
-            format!("say that client {name} is installed in {}", folder.display())
+        InventoryChange::AddInstalled(role, name, folder) => {
+            format!("say that {role} {name} is installed in {}", folder.display())
         }
         InventoryChange::SetEndpoint(name, endpoint) => format!("say that client {name} uses {endpoint}"),
     }

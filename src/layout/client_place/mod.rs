@@ -180,22 +180,6 @@ impl ClientPlace {
         client_generations(&self.folder)
     }
 
-    /// The folder of the generations of a daemon's files, where the tool starts that daemon.
-    #[must_use]
-    pub fn daemon_generations(&self) -> PathBuf {
-        self.folder.join("kitcert-daemon")
-    }
-
-    /// The links to a daemon's files. Its CA certificates are those of the client: the tool gives
-    /// its daemon the one `tlsca` of its config.
-    #[must_use]
-    pub fn daemon_links(&self) -> [(PathBuf, SetFile); 2] {
-        [
-            (self.folder.join(DAEMON_CERTIFICATE), SetFile::Certificate),
-            (self.folder.join(DAEMON_KEY), SetFile::Key),
-        ]
-    }
-
     /// What will surprise somebody who uses this tool with that endpoint.
     #[must_use]
     pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
@@ -268,7 +252,7 @@ impl ConfigPlace {
     /// The container in which the tool runs a daemon of its own.
     #[must_use]
     pub fn container(&self) -> String {
-        format!("{}-buildkitd", self.installation)
+        container_of(&self.installation)
     }
 
     /// The file that a value of this config names, as the tool finds it: a relative path begins in
@@ -295,6 +279,40 @@ impl ConfigPlace {
 #[must_use]
 pub fn client_generations(folder: &Path) -> PathBuf {
     folder.join("kitcert")
+}
+
+/// The links to a client's files in the folder where its tool reads them.
+#[must_use]
+pub fn client_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
+    SetFile::ALL.into_iter().map(|file| (folder.join(file.file_name()), file)).collect()
+}
+
+/// The folder of the generations of a daemon's files, where a client's tool starts that daemon and
+/// reads them in `folder`.
+#[must_use]
+pub fn daemon_generations(folder: &Path) -> PathBuf {
+    folder.join("kitcert-daemon")
+}
+
+/// The container of a daemon whose files are installed in that folder of the tool's own directory
+/// (`~/.earthly/certs`): the tool calls it after the directory. None where the folder is elsewhere.
+#[must_use]
+pub fn managed_container(folder: &Path) -> Option<String> {
+    let directory = folder.parent().filter(|_| folder.ends_with(CERTIFICATES))?;
+    let installation = directory.file_name()?.to_str()?.strip_prefix('.')?;
+    Some(container_of(installation))
+}
+
+/// The links to such a daemon's files. Its CA certificates are those of the client: the tool gives
+/// its daemon the one `tlsca` of its config.
+#[must_use]
+pub fn daemon_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
+    let names = [(DAEMON_CERTIFICATE, SetFile::Certificate), (DAEMON_KEY, SetFile::Key)];
+    names.into_iter().map(|(name, file)| (folder.join(name), file)).collect()
+}
+
+fn container_of(installation: &str) -> String {
+    format!("{installation}-buildkitd")
 }
 
 fn unconfigured(

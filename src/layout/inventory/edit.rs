@@ -8,7 +8,7 @@ use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::{Endpoint, Failure, IdentityName};
+use crate::model::{Endpoint, Failure, IdentityName, Role};
 
 /// One change of `kitcert.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub enum InventoryChange {
     SetInstall(IdentityName, InstallEntry),
     /// Which daemon a client that is there uses.
     SetEndpoint(IdentityName, Endpoint),
-    /// One more folder where the files of a client that is there are installed.
-    AddInstalled(IdentityName, PathBuf),
+    /// One more folder where `install client` has put the files of a daemon or a client that is
+    /// there.
+    AddInstalled(Role, IdentityName, PathBuf),
 }
 
 /// The text of `kitcert.yaml` after some changes. Every octet that is not part of a change stays:
@@ -114,17 +115,21 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
                 (vec!["clients", name.as_str()], vec![endpoint])
             }
         },
-        InventoryChange::AddInstalled(name, folder) => match inventory.clients.get(name) {
+        InventoryChange::AddInstalled(role, name, folder) => match inventory.installed(*role, name) {
             None => {
                 return Err(Failure::new("noting where it is installed:", name)
-                    .expected(format!("a client of that name in {}", path.display()))
+                    .expected(format!("a {role} of that name in {}", path.display()))
                     .found("none"));
             }
-            Some(client) if client.installed.contains(folder) => return Ok(None),
-            Some(client) => {
-                let mut folders = client.installed.clone();
+            Some(folders) if folders.contains(folder) => return Ok(None),
+            Some(folders) => {
+                let mut folders = folders.to_vec();
                 folders.push(folder.clone());
-                (vec!["clients", name.as_str()], vec![installed_field(&folders)])
+                let section = match role {
+                    Role::Daemon => "daemons",
+                    Role::Client => "clients",
+                };
+                (vec![section, name.as_str()], vec![installed_field(&folders)])
             }
         },
     };
@@ -148,10 +153,13 @@ fn apply(inventory: &mut Inventory, change: &InventoryChange) {
                 client.endpoint = Some(endpoint.clone());
             }
         }
-        InventoryChange::AddInstalled(name, folder) => {
-            let client = inventory.clients.get_mut(name);
-            if let Some(client) = client.filter(|client| !client.installed.contains(folder)) {
-                client.installed.push(folder.clone());
+        InventoryChange::AddInstalled(role, name, folder) => {
+            let folders = match role {
+                Role::Daemon => inventory.daemons.get_mut(name).map(|daemon| &mut daemon.installed),
+                Role::Client => inventory.clients.get_mut(name).map(|client| &mut client.installed),
+            };
+            if let Some(folders) = folders.filter(|folders| !folders.contains(folder)) {
+                folders.push(folder.clone());
             }
         }
     }
@@ -210,7 +218,7 @@ mod tests {
 
     #[test]
     fn one_more_folder_is_noted_in_whatever_form_the_others_are_written() {
-        let change = InventoryChange::AddInstalled("ana".parse().unwrap(), "/b".into());
+        let change = InventoryChange::AddInstalled(Role::Client, "ana".parse().unwrap(), "/b".into());
         for (client, noted) in [
             ("{lifetime: 90d}", "{lifetime: 90d, installed: [/b]}"),
             ("{installed: [/a], lifetime: 90d} # c", "{installed: [/a, /b], lifetime: 90d} # c"),

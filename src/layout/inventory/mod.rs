@@ -66,6 +66,9 @@ pub struct DaemonEntry {
     pub idle_limit: Lifetime,
     /// How long before its end its certificate is renewed.
     pub renew_before: Option<RenewBefore>,
+    /// The folders on this machine where `install client` has put its files beside a client's,
+    /// whose tool starts the daemon itself; absolute. A renewal reaches them too.
+    pub installed: Vec<PathBuf>,
 }
 
 /// Where a daemon's files are installed on this machine.
@@ -144,6 +147,15 @@ impl Inventory {
         own.or(self.renew_before).unwrap_or_default()
     }
 
+    /// The folders where `install client` has put that identity's files; None where it is not listed.
+    #[must_use]
+    pub fn installed(&self, role: Role, name: &IdentityName) -> Option<&[PathBuf]> {
+        match role {
+            Role::Daemon => self.daemons.get(name).map(|daemon| daemon.installed.as_slice()),
+            Role::Client => self.clients.get(name).map(|client| client.installed.as_slice()),
+        }
+    }
+
     /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it.
     #[must_use]
     pub fn render(&self) -> String {
@@ -165,6 +177,7 @@ impl DaemonEntry {
             restart_timeout: RESTART_TIMEOUT,
             idle_limit: IDLE_LIMIT,
             renew_before: None,
+            installed: Vec::new(),
         }
     }
 }

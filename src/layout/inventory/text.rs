@@ -88,6 +88,9 @@ pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
         fields.push(text("idle_limit", daemon.idle_limit));
     }
     fields.extend(daemon.renew_before.map(|renew| text("renew_before", renew)));
+    if !daemon.installed.is_empty() {
+        fields.push(installed_field(&daemon.installed));
+    }
     Node::Nested(fields)
 }
 
@@ -105,7 +108,7 @@ pub(super) fn client_node(client: &ClientEntry) -> Node {
     Node::Inline(fields)
 }
 
-/// The key `installed` of a client with its value.
+/// The key `installed` of a daemon or a client with its value.
 pub(super) fn installed_field(folders: &[PathBuf]) -> (String, Node) {
     let folders = folders.iter().map(|folder| folder.display().to_string());
     ("installed".to_owned(), Node::List(folders.collect()))
@@ -164,6 +167,7 @@ struct WrittenDaemon {
     restart_timeout: Option<Parsed<Lifetime>>,
     idle_limit: Option<Parsed<Lifetime>>,
     renew_before: Option<Parsed<RenewBefore>>,
+    installed: Option<Vec<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -287,7 +291,17 @@ impl<'de> Deserialize<'de> for DaemonEntry {
             restart_timeout: written.restart_timeout.map_or(RESTART_TIMEOUT, |Parsed(timeout)| timeout),
             idle_limit: written.idle_limit.map_or(IDLE_LIMIT, |Parsed(limit)| limit),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
+            installed: absolute(written.installed)?,
         })
+    }
+}
+
+/// The folders of `installed`.
+fn absolute<E: Error>(folders: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, E> {
+    let folders = folders.unwrap_or_default();
+    match folders.iter().find(|folder| !folder.is_absolute()) {
+        Some(folder) => Err(E::custom(format!("installed: expected absolute paths, found {folder:?}"))),
+        None => Ok(folders),
     }
 }
 
@@ -302,16 +316,12 @@ fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
 impl<'de> Deserialize<'de> for ClientEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClientEntry, D::Error> {
         let written = Option::<WrittenClient>::deserialize(deserializer)?.unwrap_or_default();
-        let installed = written.installed.unwrap_or_default();
-        if let Some(folder) = installed.iter().find(|folder| !folder.is_absolute()) {
-            return Err(D::Error::custom(format!("installed: expected absolute paths, found {folder:?}")));
-        }
         Ok(ClientEntry {
             lifetime: written.lifetime.map_or(CLIENT_LIFETIME, |Parsed(lifetime)| lifetime),
             renew: written.renew.map(|Parsed(renew)| renew).unwrap_or_default(),
             endpoint: written.endpoint.map(|Parsed(endpoint)| endpoint),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
-            installed,
+            installed: absolute(written.installed)?,
         })
     }
 }

@@ -30,7 +30,9 @@ impl Planner<'_> {
             AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
             AuthorityRotation::IfNeeded => {
                 self.request.names.is_empty()
-                    && end.is_some_and(|end| end.seconds_since(self.now) < longest_leaf(self.observation))
+                    && end.is_some_and(|end| {
+                        end.seconds_since(self.now) < longest_leaf(self.observation).seconds()
+                    })
             }
         };
         if wanted {

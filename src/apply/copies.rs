@@ -1,0 +1,87 @@
+//! The copies that `install client` has made on this machine, as kitcert.yaml notes them: a
+//! client's own, and those of a daemon that the client's tool starts.
+
+use std::path::Path;
+
+use super::context::Context;
+use super::install::{observe_placement, read_set};
+use crate::layout::{SetFile, client_generations, client_links, daemon_generations, daemon_links};
+use crate::model::{Failure, IdentityName, Role};
+use crate::plan::PlacedState;
+use crate::store::{KeyPresence, Observation, Owner, Placement, exists};
+
+/// Where the copies of an identity are, below the folder in which the client's tool reads them.
+pub(super) fn copies_in(folder: &Path, role: Role, owner: Option<Owner>) -> Placement {
+    let (folder, links) = match role {
+        Role::Daemon => (daemon_generations(folder), daemon_links(folder)),
+        Role::Client => (client_generations(folder), client_links(folder)),
+    };
+    let link = |(path, file): (_, SetFile)| (path, file.file_name());
+    Placement { folder, links: links.into_iter().map(link).collect(), owner }
+}
+
+/// Whether some copies of an identity are not its current set.
+///
+/// # Errors
+/// Copies that cannot be read, and something foreign among them.
+pub(super) fn are_outdated(
+    context: &Context<'_>,
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+) -> Result<bool, Failure> {
+    let copies = standing(observation, role, name)?;
+    if copies.is_empty() {
+        return Ok(false);
+    }
+    let set = read_set(&context.state, role, name)?;
+    for placement in &copies {
+        if observe_placement(placement, Some(&set))?.state == PlacedState::Outdated {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Replaces every copy of an identity by its current set.
+///
+/// # Errors
+/// Those of [`are_outdated`], and a disk that does not take the files.
+pub(super) fn replace_copies(
+    context: &Context<'_>,
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+) -> Result<Copying, Failure> {
+    let copies = standing(observation, role, name)?;
+    if copies.is_empty() {
+        return Ok(Copying::Nowhere);
+    }
+    let set = read_set(&context.state, role, name)?;
+    for placement in &copies {
+        let observed = observe_placement(placement, Some(&set))?;
+        placement.install(&set, observed.next_generation)?;
+    }
+    Ok(Copying::Done)
+}
+
+/// Whether an identity has copies on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copying {
+    /// It has, and they are its current set now.
+    Done,
+    /// It has none.
+    Nowhere,
+}
+
+/// The copies that stand still: a folder that somebody has removed since is not made again.
+fn standing(observation: &Observation, role: Role, name: &IdentityName) -> Result<Vec<Placement>, Failure> {
+    let current = observation.current(role, name);
+    let has_key = current.is_some_and(|current| current.key == KeyPresence::Present);
+    let folders = observation.inventory.installed(role, name).filter(|_| has_key).unwrap_or_default();
+    let copies = folders.iter().map(|folder| copies_in(folder, role, None));
+    copies
+        .filter(|placement| exists(&placement.folder))
+        .map(|placement| Ok(Placement { owner: Owner::of(&placement.folder)?, ..placement }))
+        .collect()
+}
