@@ -12,9 +12,11 @@ use super::state_change::{Issued, carry_out};
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
     self, AuthorityRotation, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts,
-    StateStep,
+    StateStep, StepSummary,
 };
-use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_issued};
+use crate::store::{
+    Interest, Observation, StateDirectory, StateLock, observe, observe_generation, observe_issued,
+};
 
 /// How a rotation is to be done.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct RotationOrder {
 pub struct Rotated {
     /// The plan that was carried out, or would be.
     pub rotation: Rotation,
+    /// Its steps, a row each.
+    pub steps: Vec<StepSummary>,
     /// The certificates that were issued.
     pub issued: Vec<Issued>,
     /// How it ended for each daemon.
@@ -48,6 +52,7 @@ impl Rotated {
         self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
         self.rotation.rows.extend(later.rotation.rows);
         self.rotation.rolls_over = later.rotation.rolls_over;
+        self.steps.extend(later.steps);
         self.issued.extend(later.issued);
         self.endings.retain(|(name, _)| !later.endings.iter().any(|(other, _)| other == name));
         self.endings.extend(later.endings);
@@ -88,9 +93,12 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
-    let rotation = plan_with(context, &directory, &observation, order, now, false)?;
-    if rotation.is_empty() || context.mode != Mode::Apply || order.at.is_some() {
-        return Ok(Rotated { rotation, ..Rotated::default() });
+    let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
+    let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
+    let rotation = plan_with(context, &directory, &observation, order, now, sight)?;
+    if rotation.is_empty() || is_only_looked_at {
+        let steps = rotation.summary(&observation.inventory);
+        return Ok(Rotated { rotation, steps, ..Rotated::default() });
     }
     if rotation.plan.issuances().next().is_some() {
         // A CA that cannot sign is no reason to touch the lock.
@@ -104,13 +112,13 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     }
     let lock = directory.lock(context.command, PATIENCE)?;
     let work = Work { context, directory: &directory, lock: &lock, order, now };
-    let mut rotated = work.pass(false)?;
+    let mut rotated = work.pass(Sight::Whole)?;
     // Each stage of a rollover is planned from what the one before has proven.
     for _ in 0..MOST_PASSES {
         if !rotated.rotation.rolls_over || rotated.exit() != ExitCode::Done {
             break;
         }
-        let next = work.pass(true)?;
+        let next = work.pass(Sight::Again)?;
         if next.rotation.is_empty() {
             rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
             rotated.rotation.rows.extend(next.rotation.rows);
@@ -132,10 +140,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Plans and does what there is to do, once.
-    fn pass(&self, has_begun: bool) -> Result<Rotated, Failure> {
+    fn pass(&self, sight: Sight) -> Result<Rotated, Failure> {
         let Work { context, directory, lock, order, .. } = self;
         let observation = observe(directory, &Interest::Everything)?;
-        let rotation = plan_with(context, directory, &observation, order, self.now, has_begun)?;
+        let rotation = plan_with(context, directory, &observation, order, self.now, sight)?;
         let issued = match rotation.plan.state.is_empty() {
             true => Vec::new(),
             false => carry_out(context, lock, Some(&observation), &rotation.plan)?,
@@ -146,7 +154,8 @@ impl Work<'_> {
             let serving = Serving { context, directory, lock, name, restarting: &order.restarting };
             endings.push((name.clone(), serving.serve()));
         }
-        Ok(Rotated { rotation, issued, endings, unplaced })
+        let steps = rotation.summary(&observation.inventory);
+        Ok(Rotated { rotation, steps, issued, endings, unplaced })
     }
 
     /// Replaces the installed copies of clients; in a rollover it is noted which have their set.
@@ -194,17 +203,55 @@ fn plan_with(
     observation: &Observation,
     order: &RotationOrder,
     now: Timestamp,
-    has_begun: bool,
+    sight: Sight,
 ) -> Result<Rotation, Failure> {
-    let outdated = outdated(context, observation)?;
-    let mut facts = RotationFacts { outdated, has_begun, ..RotationFacts::default() };
+    let mut facts = RotationFacts {
+        outdated: outdated(context, observation)?,
+        lapsed: lapsed(directory, observation, now)?,
+        has_begun: sight == Sight::Again,
+        ..RotationFacts::default()
+    };
     let rotation = plan::rotate(&order.request, observation, &facts, now)?;
-    if rotation.plan.issuances().next().is_none() && !rotation.rolls_over {
+    let renews = rotation.plan.issuances().next().is_some() && sight != Sight::First;
+    if !renews && !rotation.rolls_over {
         return Ok(rotation);
     }
     facts.issued = observe_issued(directory)?;
     facts.is_complete = true;
     plan::rotate(&order.request, observation, &facts, now)
+}
+
+/// How much a plan is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// Enough to know whether there is anything to do.
+    First,
+    /// Everything that counts.
+    Whole,
+    /// Everything, after an earlier pass of the same run: it begins no other rollover.
+    Again,
+}
+
+/// The clients whose kits wait, and whom no former certificate lets in any more.
+fn lapsed(
+    directory: &StateDirectory,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<BTreeSet<IdentityName>, Failure> {
+    let mut lapsed = BTreeSet::new();
+    for name in &observation.waiting_kits {
+        let Some(client) = observation.clients.get(name) else { continue };
+        let current = client.current.as_ref().map(|current| current.number);
+        let former = client.generations.iter().copied().filter(|number| Some(*number) != current);
+        let mut ends = Vec::new();
+        for number in former {
+            ends.push(observe_generation(directory, Role::Client, name, number)?.leaf().validity().not_after);
+        }
+        if ends.iter().max().is_some_and(|end| *end < now) {
+            lapsed.insert(name.clone());
+        }
+    }
+    Ok(lapsed)
 }
 
 /// The identities whose installed copies are not their current set.

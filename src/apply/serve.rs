@@ -107,7 +107,7 @@ impl Serving<'_> {
         let former = former.filter(|former| *former != number);
         if let Err(failure) = self.place(&observation, &entry) {
             return match former {
-                Some(former) => self.go_back(former, failure.to_string()),
+                Some(former) => self.give_up(number, former, failure.to_string()),
                 None => Err(failure),
             };
         }
@@ -146,13 +146,28 @@ impl Serving<'_> {
             return Ok(Ending::Faulty { why });
         }
         match former {
-            Some(former) => self.go_back(former, describe(&why, &seen, current.map(|one| one.leaf()))),
+            Some(former) => {
+                self.give_up(number, former, describe(&why, &seen, current.map(|one| one.leaf())))
+            }
             None if seen.is_up() => {
                 let command = files::restart_line(self.name, &entry);
                 Ok(Ending::NotServed { why, command })
             }
             None => Ok(Ending::Down { why }),
         }
+    }
+
+    /// Goes back from a generation that failed. Once the former one is served again, the failed one
+    /// is removed: a `rollback` must not come upon it.
+    fn give_up(&self, failed: u32, former: u32, why: String) -> Result<Ending, Failure> {
+        let ending = self.go_back(former, why)?;
+        if matches!(ending, Ending::RolledBack { .. }) {
+            let role = Role::Daemon;
+            let prune = StateStep::Prune { role, name: self.name.clone(), generation: failed };
+            let plan = Plan { state: vec![prune], ..Plan::default() };
+            carry_out(self.context, self.lock, None, &plan)?;
+        }
+        Ok(ending)
     }
 
     fn proven(&self, observation: &Observation, seen: &Seen) -> Result<Ending, Failure> {

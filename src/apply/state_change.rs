@@ -10,7 +10,7 @@ use super::context::{Context, Mode, PATIENCE, Progress};
 use super::{check, kit};
 use crate::layout::edit_inventory;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Hex, IdentityName, KeyAlgorithm, Role};
+use crate::model::{Failure, Hex, IdentityName, KeyAlgorithm, Role, SerialNumber};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey,
@@ -108,6 +108,16 @@ pub(super) fn carry_out(
             }
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
+            }
+            StateStep::RemoveIssued(serial) => staged.remove(&issued_place(serial))?,
+            StateStep::DestroyKey(identifier) => {
+                staged.remove(&Path::new("ca").join(identifier).join("key.pem"))?;
+                staged.record(&line(
+                    context,
+                    LogEvent::KeyDestroyed,
+                    format!("ca {identifier}"),
+                    "asked".to_owned(),
+                ))?;
             }
             StateStep::Receive { name, generation } => {
                 let folder = identity_folder(Role::Client, name);
@@ -305,8 +315,7 @@ fn stage_identity(
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = format!("gen-{:04}", issuance.generation);
     let set = folder.join(&generation);
-    let issued = PathBuf::from(format!("issued/{}.pem", certificate.serial()));
-    staged.file(&issued, pem.as_bytes(), FileMode::Public)?;
+    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), FileMode::Public)?;
     stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
     stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
@@ -356,7 +365,7 @@ fn stage_authority(
             .found("a signature that does not hold"));
     }
     let pem = certificate.to_pem();
-    stage_public(staged, &PathBuf::from(format!("issued/{}.pem", certificate.serial())), pem.as_bytes())?;
+    stage_public(staged, &issued_place(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
     stage_key(staged, &folder, key)
 }
@@ -367,6 +376,11 @@ fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Resu
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;
     check::is_as_written(staged, &path, pem.as_bytes())
+}
+
+/// Where a certificate is kept until it has expired, relative to the state.
+fn issued_place(serial: &SerialNumber) -> PathBuf {
+    PathBuf::from(format!("issued/{serial}.pem"))
 }
 
 /// The folder of an identity, relative to the state.

@@ -32,6 +32,9 @@ pub struct RotateArguments {
     /// Leave a client behind that holds a rollover up; give it again for each
     #[arg(long = "drop", value_name = "NAME")]
     pub dropped: Vec<IdentityName>,
+    /// Remove the keys of former CAs, once a rollover is over: nobody goes back to them then
+    #[arg(long, conflicts_with = "ca")]
+    pub destroy_former_keys: bool,
     /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use super::{DnsName, ExitCode, Failure};
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
@@ -10,7 +12,8 @@ use super::{DnsName, ExitCode, Failure};
 /// One to 63 characters of `a-z`, `0-9`, `.` and `-`; every label between dots begins and ends
 /// with a letter or a digit. So a name is safe as a folder and as part of a DNS name
 /// (RFC 1034 section 3.5), and no two names differ by case alone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct IdentityName(String);
 
 const LONGEST_IDENTITY_NAME: usize = 63;

@@ -227,7 +227,8 @@ fn row(
     }
 }
 
-fn short(key_identifier: &str) -> String {
+/// A CA's key identifier as it is shown.
+pub(super) fn short(key_identifier: &str) -> String {
     key_identifier.chars().take(8).collect()
 }
 

@@ -88,7 +88,9 @@ mod tests {
         AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle,
     };
     use crate::plan::request::KeyRenewal;
-    use crate::plan::{AuthorityRotation, RotateRequest, Rotation, RotationFacts, RotationScope, rotate};
+    use crate::plan::{
+        AuthorityRotation, FormerKeys, RotateRequest, Rotation, RotationFacts, RotationScope, rotate,
+    };
     use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
     const INVENTORY: &str = "version: 1\nca: {name: Test, lifetime: 10y, key: ecdsa-p256}\ndaemons:\n  builder:\n    \
@@ -163,6 +165,7 @@ mod tests {
             key: KeyRenewal::Keep,
             received: Vec::new(),
             authority: AuthorityRotation::IfNeeded,
+            former_keys: FormerKeys::Keep,
             dropped: Vec::new(),
             user: "jo".parse::<Contact>().unwrap(),
         };

@@ -36,11 +36,11 @@ pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{Rollback, rollback};
-pub use rollover::former_authority;
+pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
 pub use rotate::rotate;
 pub use rotation::{
-    AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
-    RotationScope,
+    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
+    RotationRow, RotationScope,
 };
 pub use step::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,

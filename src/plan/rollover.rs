@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::issue::no_authority;
 use super::step::{AuthorityChoice, Signing};
 use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
@@ -46,6 +48,43 @@ pub(super) fn stage(observation: &Observation) -> Stage {
     } else {
         Stage::Spreading
     }
+}
+
+/// How far a rollover is, for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RolloverProgress {
+    /// The key identifier of the CA to which everything is moved.
+    pub to: String,
+    /// The stage, from 1 to 3.
+    pub stage: u8,
+    /// What happens in it.
+    pub doing: &'static str,
+    /// The clients that hold it up.
+    pub waits_for: BTreeSet<IdentityName>,
+}
+
+/// Whether a rollover is under way, by what the state and its daemons show.
+#[must_use]
+pub fn rolls_over(observation: &Observation) -> bool {
+    stage(observation) != Stage::Settled
+}
+
+/// How far the rollover is that is under way; `issued` is every certificate that ever left.
+#[must_use]
+pub fn rollover_progress(
+    observation: &Observation,
+    issued: &[Certificate],
+    now: Timestamp,
+) -> Option<RolloverProgress> {
+    let (number, doing) = match stage(observation) {
+        Stage::Settled => return None,
+        Stage::Spreading => (1, "every daemon is to trust both CAs"),
+        Stage::Moving => (2, "every client is to get a certificate of the new CA"),
+        Stage::Switching => (3, "every daemon is to get a certificate of the new CA, and to trust it alone"),
+    };
+    let waits_for = if number == 2 { unmoved(observation, issued, now) } else { BTreeSet::new() };
+    let to = observation.target_authority()?.key_identifier.clone();
+    Some(RolloverProgress { to, stage: number, doing, waits_for })
 }
 
 /// The daemons of kitcert.yaml that have a certificate.

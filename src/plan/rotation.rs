@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::request::KeyRenewal;
 use super::step::Plan;
+use super::summary::StepSummary;
+use crate::layout::{Inventory, RestartWhen};
 use crate::model::{Contact, IdentityName, Role};
 use crate::pki::{Certificate, Receipt};
 
@@ -22,6 +24,8 @@ pub struct RotateRequest {
     pub received: Vec<Reception>,
     /// Whether another CA is wanted.
     pub authority: AuthorityRotation,
+    /// What becomes of the keys of CAs that nothing is signed by any more.
+    pub former_keys: FormerKeys,
     /// The clients that a rollover leaves behind.
     pub dropped: Vec<IdentityName>,
     /// Who asks, whom kits name where kitcert.yaml names nobody.
@@ -36,6 +40,16 @@ pub enum RotationScope {
     Due,
     /// All that it is about; and a change that locks somebody out is no reason to stop.
     Forced,
+}
+
+/// What becomes of the keys of former CAs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormerKeys {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They are removed.
+    Destroy,
 }
 
 /// Whether a rotation moves everything to another CA.
@@ -71,6 +85,8 @@ pub struct RotationFacts {
     pub has_begun: bool,
     /// Whether `issued` was read: before, it is not known whether all clients have moved.
     pub is_complete: bool,
+    /// The clients whose kits wait and whose former certificates have all expired.
+    pub lapsed: BTreeSet<IdentityName>,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }
@@ -93,7 +109,7 @@ pub struct Rotation {
 /// What a rotation does about one identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RotationRow {
-    /// `daemon` or `client`.
+    /// `daemon`, `client` or `ca`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -121,6 +137,8 @@ pub enum RotationAction {
     Received,
     /// A rollover leaves it behind.
     Left,
+    /// The key of a former CA is removed.
+    Destroyed,
     /// Nothing; a person has something to do.
     Reported,
 }
@@ -136,17 +154,50 @@ impl RotationAction {
             RotationAction::Placed => "placed",
             RotationAction::Received => "received",
             RotationAction::Left => "left",
+            RotationAction::Destroyed => "destroyed",
             RotationAction::Reported => "reported",
         }
     }
 }
 
 impl Rotation {
+    /// What is done, a row a step: the changes of the state, and what follows them.
+    #[must_use]
+    pub fn summary(&self, inventory: &Inventory) -> Vec<StepSummary> {
+        let mut steps = self.plan.summary();
+        for (role, names) in [(Role::Client, &self.clients), (Role::Daemon, &self.daemons)] {
+            steps.extend(names.iter().flat_map(|name| follow_up(inventory, role, name)));
+        }
+        steps
+    }
+
     /// Whether there is nothing to do; something may be to be said all the same.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.plan.is_empty() && self.daemons.is_empty() && self.clients.is_empty()
     }
+}
+
+/// What happens to an identity once its current set is on disk.
+fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName) -> Vec<StepSummary> {
+    let step = |step, detail| StepSummary { step, subject: format!("{role} {name}"), detail };
+    let daemon = inventory.daemons.get(name).filter(|_| role == Role::Daemon);
+    let root = daemon.and_then(|daemon| daemon.install.as_ref());
+    let root = root.map(|install| install.root.join(install.layout.folder()));
+    let copies = inventory.installed(role, name).unwrap_or_default().iter().cloned();
+    let places = root.into_iter().chain(copies);
+    let mut steps: Vec<_> = places.map(|place| step("install", format!("in {}", place.display()))).collect();
+    if let Some(daemon) = daemon {
+        if !daemon.restart.is_empty() {
+            let when = match daemon.restart_when {
+                RestartWhen::Now => "",
+                RestartWhen::Idle => ", when it has no session",
+            };
+            steps.push(step("restart", format!("{}{when}", daemon.restart.join(" "))));
+        }
+        steps.push(step("prove", format!("at {}", daemon.endpoint)));
+    }
+    steps
 }
 
 impl Reception {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::layout::{Inventory, InventoryChange, KeyChange};
 use crate::model::{
-    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, Role, SerialNumber, SubjectAltName,
+    Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 
@@ -88,6 +89,10 @@ pub enum StateStep {
         /// The number of the generation.
         generation: u32,
     },
+    /// Remove the certificate with that serial number from `issued/`: it has expired.
+    RemoveIssued(SerialNumber),
+    /// Remove the key of the CA with that key identifier, which signs nothing any more.
+    DestroyKey(String),
     /// A client is known to have a generation: its kit waits no longer.
     Receive {
         /// The client.

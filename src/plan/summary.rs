@@ -70,6 +70,16 @@ impl StateStep {
                 subject: format!("{role} {name}"),
                 detail: format!("gen-{generation:04}, which nothing needs any more"),
             },
+            StateStep::RemoveIssued(serial) => StepSummary {
+                step: "remove",
+                subject: format!("issued/{serial}.pem"),
+                detail: "it has expired".to_owned(),
+            },
+            StateStep::DestroyKey(identifier) => StepSummary {
+                step: "remove",
+                subject: format!("ca/{identifier}/key.pem"),
+                detail: "nothing is signed by it any more".to_owned(),
+            },
             StateStep::Receive { name, generation } => StepSummary {
                 step: "note",
                 subject: format!("client {name}"),

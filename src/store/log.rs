@@ -56,6 +56,8 @@ pub enum LogEvent {
     Rebundled,
     /// A client's key was removed, since the client has it.
     KeyRemoved,
+    /// The key of a former CA was removed.
+    KeyDestroyed,
 }
 
 impl LogLine {

@@ -31,5 +31,6 @@ mod rotating;
 mod rotations_survive;
 mod supervised;
 mod twenty_years;
+mod upkeep;
 mod verify_scenarios;
 mod workspace;

@@ -1,15 +1,19 @@
 //! A plan on a screen: what `--dry-run` prints.
 
 use crate::cli::report::{Report, Tone};
-use crate::plan::Plan;
+use crate::plan::{Plan, StepSummary};
 
 /// Adds a plan that was not carried out.
 pub(super) fn show(report: Report, plan: &Plan) -> Report {
-    let report = report.detail("plan", plan.summary()).detail("dry_run", true);
-    if plan.is_empty() {
+    show_steps(report, plan.summary())
+}
+
+/// Adds the steps of something that was not done.
+pub(super) fn show_steps(report: Report, steps: Vec<StepSummary>) -> Report {
+    let report = report.detail("plan", &steps).detail("dry_run", true);
+    if steps.is_empty() {
         return report.line("nothing to do");
     }
-    let steps = plan.summary();
     let hidden = steps.len().saturating_sub(MOST_SHOWN);
     let shown = steps.into_iter().take(MOST_SHOWN);
     let rows =

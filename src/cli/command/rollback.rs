@@ -6,7 +6,7 @@ use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RollbackArguments;
 use crate::model::{ExitCode, Failure};
-use crate::plan::{AuthorityRotation, KeyRenewal, RotateRequest, RotationScope};
+use crate::plan::{AuthorityRotation, FormerKeys, KeyRenewal, RotateRequest, RotationScope};
 
 pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
@@ -38,6 +38,7 @@ fn authority(context: &Context<'_>, asked: &RollbackArguments) -> Result<Report,
             key: KeyRenewal::Keep,
             received: Vec::new(),
             authority: AuthorityRotation::IfNeeded,
+            former_keys: FormerKeys::Keep,
             dropped: Vec::new(),
             user: context.contact(),
         },

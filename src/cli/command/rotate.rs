@@ -7,10 +7,10 @@ use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated,
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RotateArguments;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName};
+use crate::model::{ExitCode, Failure, IdentityName, Timestamp};
 use crate::plan::{
-    AuthorityRotation, KeyRenewal, Reception, RotateRequest, Rotation, RotationAction, RotationRow,
-    RotationScope,
+    AuthorityRotation, FormerKeys, KeyRenewal, Reception, RolloverProgress, RotateRequest, Rotation,
+    RotationAction, RotationRow, RotationScope,
 };
 use crate::store::{exists, read};
 
@@ -35,14 +35,15 @@ pub(super) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Repor
 pub(super) enum Asked {
     Action,
     Plan,
-    Check,
+    /// Of now, or of another time.
+    Check(Option<Timestamp>),
 }
 
 impl Asked {
     fn of(asked: &RotateArguments) -> Asked {
         match (asked.change.dry_run, asked.check) {
             (true, _) => Asked::Plan,
-            (false, true) => Asked::Check,
+            (false, true) => Asked::Check(asked.at),
             (false, false) => Asked::Action,
         }
     }
@@ -59,8 +60,14 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
     match asked {
-        Asked::Plan => plan_view::show(report, &rotation.plan),
-        Asked::Check => report.exit(ExitCode::Due).toned(Tone::Warning, "due; next: kitcert rotate"),
+        Asked::Plan => plan_view::show_steps(report, rotated.steps.clone()),
+        Asked::Check(at) => {
+            let verdict = match at {
+                None => "due; next: kitcert rotate".to_owned(),
+                Some(at) => format!("due by {}", at.minute()),
+            };
+            report.exit(ExitCode::Due).toned(Tone::Warning, verdict)
+        }
         Asked::Action => {
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
@@ -70,6 +77,16 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
             endings(report, rotated)
         }
     }
+}
+
+/// How far a rollover is that is under way, for `status`.
+pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
+    let RolloverProgress { to, stage, doing, waits_for } = progress;
+    let to = to.get(..8).unwrap_or(to);
+    let names: Vec<&str> = waits_for.iter().map(IdentityName::as_str).collect();
+    let waits = if names.is_empty() { String::new() } else { format!("; waits for {}", names.join(", ")) };
+    let line = format!("rollover to {to}, step {stage} of 3: {doing}{waits}");
+    report.detail("rollover", progress).toned(Tone::Warning, line)
 }
 
 fn order(
@@ -89,6 +106,7 @@ fn order(
                 (true, false) => AuthorityRotation::Begun,
                 (false, false) => AuthorityRotation::IfNeeded,
             },
+            former_keys: if asked.destroy_former_keys { FormerKeys::Destroy } else { FormerKeys::Keep },
             dropped: asked.dropped.clone(),
             user: context.contact(),
         },
@@ -126,6 +144,7 @@ fn identities(rotated: &Rotated) -> Vec<serde_json::Value> {
         let mut value = serde_json::to_value(row).unwrap_or_default();
         if let Some(ending) = ending_of(row) {
             value["outcome"] = outcome(ending).into();
+            value["why"] = why(ending).into();
         }
         value
     };
@@ -140,6 +159,18 @@ fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
         Ok(Ending::RolledBack { .. }) => "rolled-back",
         Ok(Ending::Down { .. }) => "down",
         Err(_) => "failed",
+    }
+}
+
+/// What went wrong, where something did.
+fn why(ending: &Result<Ending, Failure>) -> Option<String> {
+    match ending {
+        Ok(Ending::Proven) => None,
+        Ok(Ending::NotServed { why, .. } | Ending::Faulty { why } | Ending::RolledBack { why, .. }) => {
+            Some(why.clone())
+        }
+        Ok(Ending::Down { why }) => Some(why.clone()),
+        Err(failure) => Some(failure.to_string()),
     }
 }
 

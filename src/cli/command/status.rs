@@ -1,12 +1,12 @@
 //! `kitcert status`
 
-use super::{Session, UNWATCHED};
+use super::{Session, UNWATCHED, rotate};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
 use crate::layout::Renewal;
 use crate::model::{ExitCode, Failure, IdentityName, Role};
 use crate::plan::{self, IdentityState, StatusRow};
-use crate::store::{Interest, KeyPresence, Observation};
+use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
 pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
     let context = session.context("status", None, UNWATCHED)?;
@@ -27,6 +27,11 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
             Tone::Warning,
             "an interrupted change waits; the next command that changes something finishes it",
         );
+    }
+    if plan::rolls_over(&observation)
+        && let Some(progress) = plan::rollover_progress(&observation, &observe_issued(&directory)?, now)
+    {
+        report = rotate::progress(report, &progress);
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows, &observation)))
 }

@@ -36,6 +36,7 @@ impl Planner<'_> {
             }
         };
         if wanted {
+            self.refuse_destruction()?;
             let policy = &self.observation.inventory.authority;
             self.rotation.plan.state = vec![
                 StateStep::MakeAuthority {
@@ -140,6 +141,13 @@ impl Planner<'_> {
             && self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty());
         let is_noted = client.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == current.number);
         self.stage != Stage::Settled && is_here && !is_noted
+    }
+
+    /// Whether somebody who trusts what the daemons trust takes a certificate for good.
+    pub(super) fn opens_something(&self, current: &ObservedGeneration) -> bool {
+        let target = self.observation.target_authority();
+        let mut trusted = rollover::others(self.observation).into_iter().chain(target);
+        trusted.any(|authority| authority.certificate.subject() == current.leaf().issuer())
     }
 
     /// What a person has to do about a client that holds a rollover up.

@@ -2,6 +2,7 @@
 //! goes on at restart and prove.
 
 mod authority;
+mod upkeep;
 
 use std::collections::BTreeSet;
 
@@ -55,6 +56,8 @@ pub fn rotate(
     planner.report_strays(&is_meant);
     planner.leave_behind();
     planner.guard()?;
+    planner.remove_expired();
+    planner.destroy_former_keys()?;
     Ok(planner.rotation)
 }
 
@@ -186,10 +189,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Whether a kit waits for a client and is of use still.
+    /// Whether a kit waits for a client whose former certificate still lets it in; a client that
+    /// nothing lets in any more asks by itself.
     fn waits_for(&self, name: &IdentityName) -> bool {
         let received = |reception: &Reception| reception.name() == name;
-        self.observation.waiting_kits.contains(name) && !self.request.received.iter().any(received)
+        self.observation.waiting_kits.contains(name)
+            && !self.facts.lapsed.contains(name)
+            && !self.request.received.iter().any(received)
     }
 
     fn reason_to_renew(
@@ -257,10 +263,7 @@ impl<'a> Planner<'a> {
             reason,
             signing,
         }));
-        let former = self.observation.identities(role).get(name);
-        let needless = former.map(needless_generations).unwrap_or_default().into_iter();
-        let prune = needless.map(|generation| StateStep::Prune { role, name: name.clone(), generation });
-        self.rotation.plan.state.extend(prune);
+        self.remove_needless_generations(role, name);
         Ok(())
     }
 
@@ -268,7 +271,10 @@ impl<'a> Planner<'a> {
         let name = reception.name();
         let failure = || Failure::new("taking the word of client", name).hint("kitcert status");
         let Some(current) = self.observation.current(Role::Client, name) else {
-            return Err(failure().expected("a client of this state").found("another name"));
+            return Err(failure()
+                .expected("a client of this state")
+                .found("another name")
+                .exit(ExitCode::Usage));
         };
         if let Reception::Signed(receipt) = reception
             && !receipt.is_for(current.leaf())
@@ -297,8 +303,10 @@ impl<'a> Planner<'a> {
     fn report_unlisted(&mut self, role: Role, is_listed: impl Fn(&IdentityName) -> bool) {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
-            let end = identity.current.as_ref().map(|current| current.leaf().validity().not_after);
-            if let Some(end) = end.filter(|end| *end >= self.now && !self.unmoved.contains(name)) {
+            let is_told = self.unmoved.contains(name) || self.left.contains(name);
+            let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
+            let end = current.leaf().validity().not_after;
+            if end >= self.now && self.opens_something(current) {
                 let reason = format!("not in kitcert.yaml; its certificate is good until {}", end.date());
                 self.say(role, name, RotationAction::Reported, &reason);
             }
@@ -314,14 +322,6 @@ impl<'a> Planner<'a> {
             expires: None,
         });
     }
-}
-
-/// The generations that nothing leads to and that are not among the last few.
-fn needless_generations(identity: &ObservedIdentity) -> Vec<u32> {
-    let current = identity.current.as_ref().map(|current| current.number);
-    let recent = identity.generations.len().saturating_sub(KEPT_GENERATIONS);
-    let old = identity.generations.iter().take(recent).copied();
-    old.filter(|number| Some(*number) != current && Some(*number) != identity.proven).collect()
 }
 
 fn waiting(observation: &Observation, name: &IdentityName) -> String {
@@ -352,6 +352,3 @@ fn kind(role: Role) -> &'static str {
         Role::Client => "client",
     }
 }
-
-/// How many former generations are kept, for a person who wants to look at them.
-const KEPT_GENERATIONS: usize = 3;
