@@ -28,12 +28,16 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
             "an interrupted change waits; the next command that changes something finishes it",
         );
     }
+    let mut last = last_line(&rows, &observation);
     if plan::rolls_over(&observation)
         && let Some(progress) = plan::rollover_progress(&observation, &observe_issued(&directory)?, now)
     {
         report = rotate::progress(report, &progress);
+        if !attention && !progress.waits_for.is_empty() {
+            "the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME".clone_into(&mut last);
+        }
     }
-    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last_line(&rows, &observation)))
+    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
 }
 
 fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {

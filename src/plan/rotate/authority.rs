@@ -55,7 +55,7 @@ impl Planner<'_> {
     /// old one has expired, somebody has to say that they are left behind.
     pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
         let is_listed = |name: &IdentityName| self.observation.inventory.clients.contains_key(name);
-        if self.stage == Stage::Settled {
+        if matches!(self.stage, Stage::Spreading | Stage::Settled) {
             return;
         }
         let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));

@@ -150,7 +150,7 @@ impl<'a> Planner<'a> {
         let Some(reason) = reason.or(rolls) else {
             if self.is_to_be_confirmed(name) {
                 self.rotation.clients.push(name.clone());
-            } else if self.unmoved.contains(name) {
+            } else if self.stage > Stage::Spreading && self.unmoved.contains(name) {
                 let hint = self.what_is_left(name);
                 self.say(Role::Client, name, RotationAction::Reported, &hint);
             } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
