@@ -12,37 +12,6 @@ use rayon::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
-/// Whether there is an openssl whose `req -x509` can sign with a CA, as from 3.0 on.
-pub fn openssl_is_here() -> bool {
-    let help = Command::new("openssl").args(["req", "-help"]).output();
-    let can = help.is_ok_and(|help| String::from_utf8_lossy(&help.stderr).contains("-CA "));
-    if !can {
-        println!("no openssl 3 here: nothing to compare with");
-    }
-    can
-}
-
-/// The same three certificates as `kitcert init`, by three commands of openssl.
-pub fn openssl_init(folder: &Path) {
-    let request = |key: &str, certificate: &str, subject: &str, more: &[&str]| {
-        let mut command = Command::new("openssl");
-        command.current_dir(folder).args(["req", "-x509", "-newkey", "ec", "-nodes", "-pkeyopt"]);
-        command.args(["ec_paramgen_curve:P-256", "-keyout", key, "-out", certificate, "-subj", subject]);
-        let ended = command.args(more).stdin(Stdio::null()).output().expect("openssl");
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    };
-    request("ca-key.pem", "ca.pem", "/CN=buildkit CA", &["-days", "3650"]);
-    let signed = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-addext", "basicConstraints=critical,CA:FALSE"];
-    for (name, days, host, usage) in [
-        ("builder", "397", "localhost", "serverAuth"),
-        ("ana", "90", "ana.client.kitcert.internal", "clientAuth"),
-    ] {
-        let (host, usage) = (format!("subjectAltName=DNS:{host}"), format!("extendedKeyUsage={usage}"));
-        let more = [&signed[..], &["-days", days, "-addext", &host, "-addext", &usage]].concat();
-        request(&format!("{name}-key.pem"), &format!("{name}.pem"), &format!("/CN={name}"), &more);
-    }
-}
-
 /// What no issuer can do without, on every core: a key and a signature for each.
 pub fn generate_and_sign(count: usize) {
     let random = SystemRandom::new();

@@ -12,15 +12,17 @@ pub struct Scale {
     pub long_runs: usize,
     /// Names in a bulk.
     pub names: usize,
+    /// Names in the largest state.
+    pub most: usize,
 }
 
 impl Scale {
     /// As the command line asks: with `--test` everything runs once, with small numbers.
     pub fn of_arguments() -> Scale {
         if std::env::args().any(|argument| argument == "--test") {
-            Scale { short_runs: 1, long_runs: 1, names: 40 }
+            Scale { short_runs: 1, long_runs: 1, names: 40, most: 40 }
         } else {
-            Scale { short_runs: 41, long_runs: 5, names: 10_000 }
+            Scale { short_runs: 41, long_runs: 5, names: 10_000, most: 100_000 }
         }
     }
 }
