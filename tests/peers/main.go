@@ -59,6 +59,11 @@
 //	    its folder anew every time. For "count" on standard input it prints what was counted, as
 //	    JSON; for "settle" too, once every client has been let in, or refused, once more. Ends with its
 //	    input
+//	peers welcome --cert FILE --key FILE --ca FILE
+//	    a server without HTTP/2 that insists on a client's certificate and answers a request with a
+//	    line; prints "listening 127.0.0.1:PORT", and ends with its input
+//	peers greeted --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
+//	    asks such a server: "accepted", "untrusted ERROR" (its own doing) or "refused ERROR"
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.
@@ -84,9 +89,11 @@ func main() {
 		"clients":      workingClients,
 		"supervise":    supervise,
 		"restart":      restart,
+		"welcome":      welcome,
+		"greeted":      greeted,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes|clients|supervise|restart …")
+		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes|clients|supervise|restart|welcome|greeted …")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {

@@ -9,11 +9,14 @@ mod client_traps;
 mod config_editor;
 mod daemon;
 mod entities;
+#[path = "../figures.rs"]
+mod figures;
 mod generated_configs;
 mod hosts;
 mod house;
 mod init_and_issue;
 mod install_client;
+mod interoperability;
 mod issuing;
 mod joining;
 mod joining_stopped;

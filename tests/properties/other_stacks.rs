@@ -14,18 +14,22 @@ use tempfile::TempDir;
 use crate::peers;
 
 /// A state with a daemon and the client ana, made by the program itself.
-struct State {
+pub struct State {
     folder: TempDir,
 }
 
 impl State {
     fn new(key: &str) -> State {
+        State::of(key, &[HOST, "127.0.0.1"])
+    }
+
+    /// The same for other hosts.
+    pub fn of(key: &str, hosts: &[&str]) -> State {
         let state = State { folder: tempfile::tempdir().unwrap() };
-        let done = state
-            .kitcert()
-            .args(["init", "--host", HOST, "--host", "127.0.0.1", "--client", "ana", "--key", key])
-            .output()
-            .unwrap();
+        let hosts = hosts.iter().flat_map(|host| ["--host", host]);
+        let mut init = state.kitcert();
+        init.args(["init", "--client", "ana", "--allow-wildcard", "--key", key]).args(hosts);
+        let done = init.output().unwrap();
         assert!(done.status.success(), "{}", told(&done));
         state
     }
@@ -40,11 +44,18 @@ impl State {
         command
     }
 
-    fn daemon(&self, file: &str) -> PathBuf {
+    /// A path beside the state.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// A file of the daemon.
+    pub fn daemon(&self, file: &str) -> PathBuf {
         self.folder.path().join("state/daemons/builder/current").join(file)
     }
 
-    fn ana(&self, file: &str) -> PathBuf {
+    /// A file of the client.
+    pub fn ana(&self, file: &str) -> PathBuf {
         self.folder.path().join("state/clients/ana/current").join(file)
     }
 
@@ -92,16 +103,17 @@ impl Verified {
 }
 
 /// A server, ended with the test.
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
     /// Closed late: most of the servers end with their standard input.
     _input: Option<ChildStdin>,
 }
 
 impl Server {
     /// Starts one that tells its port in a line that begins with `greeting`.
-    fn greeting(command: &mut Command, greeting: &str) -> Server {
+    pub fn greeting(command: &mut Command, greeting: &str) -> Server {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -149,13 +161,24 @@ impl Server {
     /// An nginx with one server of those directives, on a socket that is its standard input and
     /// listens before it starts: so nobody waits for it, and no other takes its port.
     fn nginx(state: &State, directives: &str, test: &str) -> Option<Server> {
+        let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(|file| state.daemon(file));
+        Server::nginx_on(state, (&ca, &cert, &key), directives, test)
+    }
+
+    /// The same on other files: the CAs, the certificate and its key.
+    pub fn nginx_on(
+        state: &State,
+        files: (&Path, &Path, &Path),
+        directives: &str,
+        test: &str,
+    ) -> Option<Server> {
         let program = peers::program("nginx", test)?;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let folder = state.folder.path();
         let configuration = folder.join("nginx.conf");
-        std::fs::write(&configuration, nginx_configuration(state, port, directives)).unwrap();
+        std::fs::write(&configuration, nginx_configuration(files, port, directives)).unwrap();
         let child = Command::new(program)
             .env("NGINX", "0;")
             .arg("-p")
@@ -179,8 +202,7 @@ impl Drop for Server {
     }
 }
 
-fn nginx_configuration(state: &State, port: u16, directives: &str) -> String {
-    let file = |name| state.daemon(name).display().to_string();
+fn nginx_configuration((ca, cert, key): (&Path, &Path, &Path), port: u16, directives: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {kind}_temp;\n"))
         .concat();
@@ -188,17 +210,19 @@ fn nginx_configuration(state: &State, port: u16, directives: &str) -> String {
         "daemon off;\nworker_processes 1;\npid nginx.pid;\nerror_log stderr info;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port} ssl http2;\n\
          ssl_certificate {};\nssl_certificate_key {};\nssl_client_certificate {};\n{directives}\n}}\n}}\n",
-        file("cert.pem"),
-        file("key.pem"),
-        file("ca.pem"),
+        cert.display(),
+        key.display(),
+        ca.display(),
     )
 }
 
-fn peer(file: &str) -> PathBuf {
+/// A program of ours in tests/peers.
+pub fn peer(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(file)
 }
 
-fn told(output: &Output) -> String {
+/// All that a program said.
+pub fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
