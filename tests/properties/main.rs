@@ -33,6 +33,7 @@ mod rolling_over;
 mod rotating;
 mod rotations_survive;
 mod supervised;
+mod taken_in;
 mod twenty_years;
 mod upkeep;
 mod verify_scenarios;
