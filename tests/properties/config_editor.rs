@@ -13,6 +13,7 @@ use kitcert::layout::{ClientSettings, ConfigEdit, DaemonFiles, EnableTls, edit_c
 use kitcert::model::Failure;
 use rayon::prelude::*;
 
+use crate::figures::{Aim, publish};
 use crate::generated_configs::{Draw, GeneratedConfig, KEYS, Piece};
 use crate::peers;
 
@@ -459,6 +460,14 @@ fn an_edited_config_says_what_is_wanted_and_keeps_every_other_octet() {
     // Not by println, of which a test that passes shows nothing.
     let summary = format!("{configs} configs from seed {first}: {counts:?}, {} faults", faults.len());
     writeln!(std::io::stdout(), "{summary}").unwrap();
+    let aim = Aim { words: "0 faults", is_met: faults.is_empty() };
+    let value = format!("{configs}, {} faults", faults.len());
+    publish(
+        "agreement",
+        "generated configs that are edited or refused as Go's yaml.v3 and Earthly would read them",
+        value,
+        Some(aim),
+    );
     faults.sort_by_key(String::len);
     let shown = usize::try_from(number("KITCERT_SHOWN", 10)).unwrap();
     let shown = faults.iter().take(shown).map(String::as_str).collect::<Vec<_>>().join("\n\n");

@@ -14,6 +14,7 @@ use kitcert::pki::{
 use rcgen::{CertificateParams, SanType};
 
 use crate::entities::{Entity, authority, client, now, root, signed};
+use crate::figures::publish;
 use crate::peers;
 
 /// A cert.pem with its key.
@@ -254,6 +255,12 @@ fn go_does_what_was_foretold() {
         *counts.entry(word).or_insert(0) += 1;
     }
     println!("{} meetings, all as foretold: {counts:?}", meetings.len());
+    publish(
+        "agreement",
+        "handshakes of Go's that the lock-out guard's oracle foretold",
+        meetings.len(),
+        None,
+    );
     for word in ["accepted", "untrusted", "misnamed", "none", "refused"] {
         assert!(counts.get(word).is_some_and(|count| *count >= 40), "{word}: {counts:?}");
     }

@@ -10,6 +10,7 @@ use kitcert::pki::{Certificate, CertificateAuthority, Kit, LeafRequest, PrivateK
 use serde_json::json;
 
 use crate::daemon::Daemon;
+use crate::figures::publish;
 use crate::killed::assert_whole;
 use crate::peers;
 use crate::rotating::{Site, generations, leaf, serial, workspace_aged};
@@ -491,6 +492,9 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
         starting.len(),
         ending.len()
     );
+    let calls = starting.len() + ending.len();
+    let value = format!("{killed} of {calls} calls, all went on with the next run");
+    publish("crashes", "a CA rollover over two daemons, killed at a writing call", value, None);
     assert!(killed >= tried, "only {killed} of {} runs were killed", 2 * tried);
 }
 
@@ -626,6 +630,8 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
         fleet.assert_dials(&fleet.member(&old), "accepted");
     }
     println!("{tried} runs were killed at one of {} calls", moments.len());
+    let value = format!("{tried} of {} calls, all went on with the next run", moments.len());
+    publish("crashes", "a CA rollover that is taken back, killed at a writing call", value, None);
 }
 
 #[test]

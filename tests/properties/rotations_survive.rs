@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::daemon::Daemon;
+use crate::figures::{Aim, publish};
 use crate::killed::assert_whole;
 use crate::peers;
 use crate::rotating::{Site, generations, serial, workspace_aged};
@@ -48,6 +49,13 @@ fn nobody_is_refused_while_certificates_are_rotated() {
     }
     let counted = clients.settle();
     println!("{rotations} rotations: {counted:#}");
+    let value = format!(
+        "{} let in, {} refused, {} mixed pairs of {} read",
+        counted["accepted"], counted["refused"], counted["mismatched"], counted["pairs"]
+    );
+    let figure = format!("{rotations} forced rotations while eight clients work");
+    let is_met = counted["refused"] == 0 && counted["mismatched"] == 0;
+    publish("rotation", &figure, value, Some(Aim { words: "0 refused, 0 mixed", is_met }));
     for count in ["refused", "untrusted", "late", "mismatched", "unreadable"] {
         assert_eq!(counted[count], 0, "{count}: {counted:#}");
     }
@@ -87,6 +95,8 @@ fn of_many_rotations_at_once_one_renews_what_is_due() {
         assert_whole(&workspace, &format!("round {round}"));
     }
     println!("{rounds} rounds of {AT_ONCE} at once ended with {codes:?}");
+    let figure = format!("{rounds} rounds of {AT_ONCE} rotations at once: exit codes");
+    publish("rotation", &figure, format!("{codes:?}, one writer each"), None);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use kitcert::plan::{
 };
 use kitcert::store::{Interest, Observation};
 
+use crate::figures::publish;
 use crate::workspace::Workspace;
 
 const DAY: i64 = 86_400;
@@ -426,6 +427,8 @@ impl World {
             (1..=DAYS).filter(|day| is_off(*day) && !is_off(day - 1)).count(),
             self.jumps
         );
+        let value = format!("{DAYS} days, {} lapses of a week's client in a longer outage", self.lapses);
+        publish("rotation", "simulated days with a mutually trusted pair at every moment", value, None);
         for (name, count) in &self.counts {
             let life = f64::from(days_of(name));
             if name == "week" {
