@@ -56,11 +56,18 @@ fn planned(
 ) -> Result<Rollback, Failure> {
     let rollback = plan::rollback(name, observation)?;
     let former = observe_generation(directory, rollback.role, name, rollback.generation)?;
+    let failure = || Failure::new("going back to the former set of", name);
+    if rollback.role == Role::Daemon && plan::trusts_former_authority(observation, &former) {
+        return Err(failure()
+            .expected("one that trusts the present CA alone, since the rollover is over")
+            .found(format!("gen-{:04}, which lets clients of a former CA in", rollback.generation))
+            .hint(format!("kitcert rotate --force {name}")));
+    }
     let validity = former.leaf().validity();
     if validity.contains(context.environment.now()) {
         return Ok(rollback);
     }
-    Err(Failure::new("going back to the former set of", name)
+    Err(failure()
         .expected("one that is valid now")
         .found(format!(
             "gen-{:04}, valid from {} until {}",

@@ -36,7 +36,9 @@ pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{Rollback, rollback};
-pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
+pub use rollover::{
+    RolloverProgress, former_authority, rollover_progress, rolls_over, trusts_former_authority,
+};
 pub use rotate::rotate;
 pub use rotation::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,

@@ -69,6 +69,17 @@ pub fn rolls_over(observation: &Observation) -> bool {
     stage(observation) != Stage::Settled
 }
 
+/// Whether a generation trusts a CA that its daemon has left behind: going back to it would let
+/// those in again whom a rollover has locked out.
+#[must_use]
+pub fn trusts_former_authority(observation: &Observation, generation: &ObservedGeneration) -> bool {
+    let Some(target) = observation.target_authority().filter(|_| observation.issuer.is_some()) else {
+        return false;
+    };
+    let is_former = |anchor: &Certificate| *anchor != target.certificate;
+    !rolls_over(observation) && generation.trust.certificates().iter().any(is_former)
+}
+
 /// How far the rollover is that is under way; `issued` is every certificate that ever left.
 #[must_use]
 pub fn rollover_progress(

@@ -95,6 +95,8 @@ fn the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it() {
     assert!(site.workspace.read("state/log.jsonl").contains("key-destroyed"));
     site.rotate(&["--destroy-former-keys"]).succeeded();
     site.workspace.run(["rollback", "--ca"]).ended_with(1);
+    let said = site.workspace.run(["rollback", "builder"]).ended_with(1);
+    assert!(said.err.contains("a former CA"), "{said:?}");
     site.rotate(&["--force", "builder"]).succeeded();
     site.assert_served();
 }
