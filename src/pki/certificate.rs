@@ -325,7 +325,10 @@ impl Certificate {
             () if self.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
                 Some("a name that is none")
             }
-            () => self.public_key.unreadable_to_go(),
+            () => {
+                let constraints = self.name_constraints.as_ref().and_then(NameConstraints::unreadable_to_go);
+                constraints.or_else(|| self.public_key.unreadable_to_go())
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of; a
 //! [`Passphrase`] has one of its own.
 
+pub mod audit;
 mod authority;
 mod certificate;
 pub mod chain;
