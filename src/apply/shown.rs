@@ -21,6 +21,7 @@ pub(super) fn findings(
     let ours = local.ours.as_deref().unwrap_or_default();
     let accepts = local.installed_trust.as_ref().unwrap_or(&client.trust);
     let mut findings = lint::bundle(&client.trust);
+    findings.extend(audit::no_points(&served));
     for (chain, trust, purpose) in
         [(served.as_slice(), &client.trust, Purpose::Server), (ours, accepts, Purpose::Client)]
     {

@@ -4,7 +4,7 @@
 //! or Python refuse (a missing key identifier). What is without fault here is accepted by all.
 
 use super::certificate::Certificate;
-use super::chain::{self, Purpose};
+use super::chain::{self, ChainFault, Purpose};
 use super::lint;
 use super::trust_bundle::TrustBundle;
 use crate::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
@@ -32,6 +32,7 @@ pub fn audit(
             likely_path(chain, trust)
         }
     };
+    findings.extend(no_points(chain));
     if let (Some(host), Some(leaf)) = (host, chain.first()) {
         findings.extend((!leaf.covers(host)).then(|| misnamed(leaf, host)));
     }
@@ -51,6 +52,17 @@ pub fn advice(path: &[Certificate], purpose: Purpose, now: Timestamp) -> Vec<Fin
     let soon = path.first().into_iter().flat_map(|leaf| lint::dates(leaf, now));
     findings.extend(soon.filter(|finding| finding.rule == Rule::ExpiresSoon));
     findings
+}
+
+/// The certificates whose key is none, which Go cannot read.
+#[must_use]
+pub fn no_points(chain: &[Certificate]) -> Vec<Finding> {
+    let without = chain.iter().filter(|certificate| !certificate.public_key().is_a_point());
+    let fault = |certificate: &Certificate| ChainFault::Unreadable {
+        certificate: certificate.subject().clone(),
+        why: "a key that is no point of its curve",
+    };
+    without.map(|certificate| fault(certificate).finding(certificate.subject())).collect()
 }
 
 /// The path that was meant where none holds: what was sent, and the anchor of the last issuer's

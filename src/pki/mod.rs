@@ -24,6 +24,7 @@ mod private_key;
 mod public_key;
 mod receipt;
 mod request;
+mod shape;
 mod signature_algorithm;
 mod signer;
 mod trust_bundle;

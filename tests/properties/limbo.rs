@@ -77,6 +77,24 @@ impl Case {
         findings
     }
 
+    /// The DER of one of its certificates: those that are sent, then those that are trusted.
+    pub fn der_at(&self, position: usize) -> Vec<u8> {
+        let text = self.sent.iter().chain(&self.trusted).nth(position).unwrap();
+        pem::parse(text).unwrap().into_contents()
+    }
+
+    /// The same case with another certificate there.
+    pub fn with_der_at(&self, position: usize, der: &[u8]) -> Case {
+        let mut json = self.json.clone();
+        let text = Value::String(pem::encode(&pem::Pem::new("CERTIFICATE", der)).replace("\r\n", "\n"));
+        match position.checked_sub(self.sent.len()) {
+            Some(trusted) => json["trusted_certs"][trusted] = text,
+            None if position == 0 => json["peer_certificate"] = text,
+            None => json["untrusted_intermediates"][position - 1] = text,
+        }
+        Case::of(&json)
+    }
+
     /// The gravest of what we say, from warnings up.
     pub fn gravest(&self) -> Severity {
         match Finding::gravest(&self.findings()) {

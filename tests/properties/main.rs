@@ -22,6 +22,7 @@ mod killed;
 mod limbo;
 mod manual;
 mod modes;
+mod mutated_chains;
 mod oracle;
 mod other_stacks;
 mod peers;
