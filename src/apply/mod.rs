@@ -29,6 +29,7 @@ mod restart;
 mod rollback;
 mod rotate;
 mod serve;
+mod shown;
 mod state_change;
 
 pub use clock::ClockTrust;

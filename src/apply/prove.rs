@@ -7,6 +7,7 @@ use super::context::Context;
 use super::credentials::{self, Client, Credentials};
 use super::files;
 use super::record::{Recorded, Standing, record_anew};
+use super::shown;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
@@ -95,8 +96,9 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
         };
     findings.extend(files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
     let observed = dial(context, &client, &endpoint, request.deadline)?;
-    let mut verdict =
-        judge(&observed, &local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
+    let local = local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?;
+    findings.extend(shown::findings(&observed, &client, &local, &findings));
+    let mut verdict = judge(&observed, &local);
     if request.target == Target::Configured && configured.host.is_some() {
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
@@ -134,13 +136,17 @@ pub(super) fn verify_as(
     deadline: Lifetime,
 ) -> Result<Proof, Failure> {
     let observed = dial(context, &client, endpoint, deadline)?;
-    let verdict = judge(&observed, &local_facts(context, None, None, &client, endpoint)?);
+    let local = local_facts(context, None, None, &client, endpoint)?;
+    let mut findings = shown::findings(&observed, &client, &local, &[]);
+    let verdict = judge(&observed, &local);
+    let verdict_line = last_line(&verdict, &findings);
+    findings.extend(verdict.findings);
     Ok(Proof {
         target: endpoint.to_string(),
         endpoint: Some(endpoint.clone()),
         identity: client.described,
-        verdict: last_line(&verdict, &[]),
-        findings: verdict.findings,
+        verdict: verdict_line,
+        findings,
         daemon_facts: verdict.facts,
         timings: timings(&observed),
         recorded: Recorded::Unchanged,

@@ -12,6 +12,7 @@ use super::extension::{
 use super::name_constraints::NameConstraints;
 use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
+use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
@@ -57,6 +58,9 @@ impl Certificate {
         }
         if parsed.signature_algorithm != parsed.tbs_certificate.signature {
             return Err(broken("two signature algorithms in one certificate"));
+        }
+        if !shape::is_a_certificate(der) {
+            return Err(broken("an element that is not what belongs there"));
         }
         Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
     }
@@ -119,7 +123,9 @@ impl Certificate {
         for extension in parsed.extensions() {
             let identifier = extension.oid.to_id_string();
             let parsed = extension.parsed_extension();
-            let is_sound = parsed.error().is_none() && der::is_strict(extension.value, Place::Extension);
+            let is_sound = parsed.error().is_none()
+                && der::is_strict(extension.value, Place::Extension)
+                && shape::is_an_extension(&identifier, extension.value);
             if !is_sound && READ_BY_GO.contains(&identifier.as_str()) {
                 return None;
             }
@@ -325,7 +331,10 @@ impl Certificate {
             () if self.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
                 Some("a name that is none")
             }
-            () => self.public_key.unreadable_to_go(),
+            () => {
+                let constraints = self.name_constraints.as_ref().and_then(NameConstraints::unreadable_to_go);
+                constraints.or_else(|| self.public_key.unreadable_to_go())
+            }
         }
     }
 

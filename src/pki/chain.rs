@@ -49,8 +49,9 @@ impl Purpose {
 /// dates of every certificate of the path count, the anchor's included; issuer and subject are
 /// compared to the byte, and key identifiers only say whom to try first; usages are nested down
 /// the path from the anchor, and an absent extension allows all. Host names are for
-/// [`Certificate::covers`]. Name constraints are honoured for DNS names and addresses;
-/// certificate policies are not looked at.
+/// [`Certificate::covers`]. Name constraints are honoured for DNS names and addresses, and where
+/// they concern other names that a certificate has, it is refused. Certificate policies are not
+/// followed: where a CA insists on them, its path is refused.
 ///
 /// # Errors
 /// Why it is refused; of several paths, the fault of the one that came nearest.
@@ -297,7 +298,20 @@ fn judge_path(path: &[&Certificate], purpose: Purpose) -> Result<(), ChainFault>
             return Err(ChainFault::WrongUsage { certificate, purpose, found });
         }
     }
+    judge_policies(path)?;
     judge_names(path)
+}
+
+/// Go follows policies from the anchor down, the anchor's own left out; a CA that constrains them
+/// may make it refuse.
+fn judge_policies(path: &[&Certificate]) -> Result<(), ChainFault> {
+    let below_the_anchor = path.iter().take(path.len().saturating_sub(1));
+    let mut constrained =
+        below_the_anchor.filter(|certificate| certificate.criticality(oid::POLICY_CONSTRAINTS).is_some());
+    match constrained.next() {
+        Some(certificate) => Err(ChainFault::PoliciesRequired { certificate: certificate.subject().clone() }),
+        None => Ok(()),
+    }
 }
 
 /// The names of every certificate of the path by the constraints of every one above it.

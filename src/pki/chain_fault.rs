@@ -102,6 +102,11 @@ pub enum ChainFault {
         /// The extension, dotted.
         identifier: String,
     },
+    /// A certificate of the path constrains policies, which are not followed here.
+    PoliciesRequired {
+        /// Which.
+        certificate: DistinguishedName,
+    },
     /// Go gives up after a hundred signature checks.
     TooManyChecks,
 }
@@ -147,6 +152,9 @@ impl fmt::Display for ChainFault {
             ChainFault::CriticalExtension { certificate, identifier } => {
                 write!(f, "{certificate} has a critical extension {identifier} that Go does not know")
             }
+            ChainFault::PoliciesRequired { certificate } => {
+                write!(f, "{certificate} constrains certificate policies")
+            }
             ChainFault::TooManyChecks => write!(f, "more than 100 signatures to check"),
         }
     }
@@ -173,7 +181,9 @@ impl ChainFault {
             ChainFault::WeakSignature { .. } | ChainFault::UnverifiableSignature { .. } => {
                 Rule::SignatureAlgorithm
             }
-            ChainFault::CriticalExtension { .. } | ChainFault::Unreadable { .. } => Rule::UnexpectedExtension,
+            ChainFault::CriticalExtension { .. }
+            | ChainFault::Unreadable { .. }
+            | ChainFault::PoliciesRequired { .. } => Rule::UnexpectedExtension,
             _ => Rule::ChainUntrusted,
         }
     }
@@ -214,6 +224,9 @@ impl ChainFault {
             ChainFault::WeakSignature { .. } => ("Go has refused SHA-1 and MD5 since 1.18", RENEW),
             ChainFault::UnverifiableSignature { .. } => {
                 ("Go may accept it; no other key type is worth that doubt", RENEW)
+            }
+            ChainFault::PoliciesRequired { .. } => {
+                ("Go refuses a path without the policies that a CA asks for", NEW_AUTHORITY)
             }
             ChainFault::CriticalExtension { .. } => {
                 ("a verifier must refuse what it does not know and is critical", RENEW)

@@ -5,6 +5,7 @@
 //! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of; a
 //! [`Passphrase`] has one of its own.
 
+pub mod audit;
 mod authority;
 mod certificate;
 pub mod chain;
@@ -23,6 +24,7 @@ mod private_key;
 mod public_key;
 mod receipt;
 mod request;
+mod shape;
 mod signature_algorithm;
 mod signer;
 mod trust_bundle;

@@ -25,6 +25,8 @@ enum Subtree {
     OfOtherNames,
     /// Go refuses these where the extension is critical.
     Unknown,
+    /// Go cannot read a certificate with one of these.
+    Unreadable,
 }
 
 impl NameConstraints {
@@ -44,11 +46,31 @@ impl NameConstraints {
         !self.permitted.iter().chain(&self.excluded).any(|subtree| *subtree == Subtree::Unknown)
     }
 
+    /// Why Go cannot read a certificate with these, where it cannot.
+    #[must_use]
+    pub fn unreadable_to_go(&self) -> Option<&'static str> {
+        let mut all = self.permitted.iter().chain(&self.excluded).peekable();
+        match all.peek() {
+            None => Some("name constraints without a name"),
+            Some(_) => all.any(|one| *one == Subtree::Unreadable).then_some("a name constraint that is none"),
+        }
+    }
+
     /// Whether a certificate below may have that name. A kind of name of which none is permitted
-    /// by name is permitted altogether.
+    /// by name is permitted altogether. Go looks at names that it cannot match against constraints
+    /// only where there are some, and refuses them then. Constraints of e-mail addresses and URIs
+    /// are not followed here: what they concern is refused.
     #[must_use]
     pub fn allow(&self, name: &NameKind) -> bool {
-        let excluded = self.excluded.iter().any(|subtree| subtree.holds(name) == Some(true));
+        let concerns_others =
+            self.permitted.iter().chain(&self.excluded).any(|one| *one == Subtree::OfOtherNames);
+        match name {
+            NameKind::Dns(name) if !is_domain(name) => return false,
+            NameKind::Email(address) => return !concerns_others && is_plain_address(address),
+            NameKind::Uri(uri) => return !concerns_others && has_plain_host(uri),
+            _ => {}
+        }
+        let excluded = self.excluded.iter().any(|subtree| subtree.excludes(name));
         let mut concerned = self.permitted.iter().filter_map(|subtree| subtree.holds(name)).peekable();
         let permitted = concerned.peek().is_none() || concerned.any(|holds| holds);
         permitted && !excluded
@@ -56,6 +78,20 @@ impl NameConstraints {
 }
 
 impl Subtree {
+    /// Whether it excludes the name: one that is in it, or a wildcard that stands for one (as Go
+    /// does since CVE-2025-61727).
+    fn excludes(&self, name: &NameKind) -> bool {
+        let stands_for_one = || match (self, name) {
+            (Subtree::Dns(domain), NameKind::Dns(name)) => {
+                let rest = name.strip_prefix('*').filter(|rest| rest.starts_with('.'));
+                let parent = domain.find('.').and_then(|dot| domain.get(dot..));
+                rest.zip(parent).is_some_and(|(rest, parent)| rest.eq_ignore_ascii_case(parent))
+            }
+            _ => false,
+        };
+        self.holds(name) == Some(true) || stands_for_one()
+    }
+
     /// Whether the name is in it; nothing where it is of another kind.
     fn holds(&self, name: &NameKind) -> Option<bool> {
         match (self, name) {
@@ -86,13 +122,58 @@ fn is_below(name: &str, domain: &str) -> bool {
 }
 
 fn subtree_of(base: &GeneralName<'_>) -> Subtree {
+    let readable = |is_sound: bool, subtree: Subtree| if is_sound { subtree } else { Subtree::Unreadable };
     match base {
-        GeneralName::DNSName(domain) => Subtree::Dns((*domain).to_owned()),
+        GeneralName::DNSName(domain) => {
+            let below = domain.strip_prefix('.').unwrap_or(domain);
+            readable(domain.is_empty() || is_domain(below), Subtree::Dns((*domain).to_owned()))
+        }
         GeneralName::IPAddress(octets) if matches!(octets.len(), 8 | 32) => {
             let (network, mask) = octets.split_at(octets.len() / 2);
-            Subtree::Ip { network: network.to_vec(), mask: mask.to_vec() }
+            let is_mapped = network.len() == 16 && network.starts_with(&MAPPED);
+            let subtree = Subtree::Ip { network: network.to_vec(), mask: mask.to_vec() };
+            readable(is_mask(mask) && !is_mapped, subtree)
         }
-        GeneralName::URI(_) | GeneralName::RFC822Name(_) => Subtree::OfOtherNames,
+        GeneralName::IPAddress(_) | GeneralName::Invalid(..) => Subtree::Unreadable,
+        GeneralName::URI(domain) | GeneralName::RFC822Name(domain) => {
+            let below = domain.strip_prefix('.').unwrap_or(domain);
+            let is_sound = domain.is_empty() || is_domain(below) || is_plain_address(domain);
+            readable(is_sound, Subtree::OfOtherNames)
+        }
         _ => Subtree::Unknown,
     }
 }
+
+/// Go's `domainNameValid`: visible ASCII, no empty label, no trailing dot; empty is fine.
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_graphic());
+    name.is_empty() || name.split('.').all(is_label)
+}
+
+/// An e-mail address that every reader takes for the same one.
+fn is_plain_address(address: &str) -> bool {
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet))
+    };
+    let local =
+        |part: &str| is_plain(part) && !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
+    address.split_once('@').is_some_and(|(name, domain)| local(name) && is_plain(domain) && is_domain(domain))
+}
+
+/// A URI with a host that is a name.
+fn has_plain_host(uri: &str) -> bool {
+    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.".contains(&octet));
+    !host.is_empty() && is_plain && is_domain(host) && host.parse::<IpAddr>().is_err()
+}
+
+/// Ones, then zeros.
+fn is_mask(mask: &[u8]) -> bool {
+    let bits: Vec<bool> =
+        mask.iter().flat_map(|octet| (0..8).rev().map(move |bit| octet >> bit & 1 == 1)).collect();
+    bits.is_sorted_by(|one, next| one >= next)
+}
+
+/// The first octets of an IPv4 address in the clothes of IPv6.
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];

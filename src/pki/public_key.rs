@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use ring::agreement::{self, Algorithm, ECDH_P256, ECDH_P384, EphemeralPrivateKey, agree_ephemeral};
 use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     VerificationAlgorithm,
@@ -104,6 +106,20 @@ impl PublicKey {
             }
             _ => None,
         }
+    }
+
+    /// Whether the key is what its kind says: a point of its curve, which Go looks at when it reads a
+    /// certificate. An agreement with it fails where it is not; that costs as much as checking a
+    /// signature. Of other kinds than ECDSA on P-256 and P-384 nothing is said.
+    #[must_use]
+    pub fn is_a_point(&self) -> bool {
+        let curve: &'static Algorithm = match &self.kind {
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => &ECDH_P256,
+            PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => &ECDH_P384,
+            _ => return true,
+        };
+        let Ok(own) = EphemeralPrivateKey::generate(curve, &SystemRandom::new()) else { return true };
+        agree_ephemeral(own, &agreement::UnparsedPublicKey::new(curve, &self.bits), |_| ()).is_ok()
     }
 
     /// Whether this key signed that message, by the one scheme of its kind that we sign with.

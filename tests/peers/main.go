@@ -23,6 +23,12 @@
 //	peers verify --ca FILE --role server|client [--name HOST] [--at RFC3339] [FILE...]
 //	    one line a certificate file (the leaf, then intermediates): "ok FILE" or
 //	    "refused FILE: ERROR"; without FILEs, their names are read from standard input, one a line
+//	peers corpus
+//	    the corpus of fixtures/corpus, always the same octets: chains of which one thing is wrong, in
+//	    the schema of C2SP's x509-limbo
+//	peers judge
+//	    a corpus of that schema on standard input; one line a case, "ID<tab>accepted" or
+//	    "ID<tab>refused ERROR", as a BuildKit client judges a daemon, or a daemon a client
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
 //	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
@@ -73,7 +79,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 )
 
 // errRefused ends a command whose verdict has been printed already.
@@ -86,6 +95,8 @@ func main() {
 		"verify":       verify,
 		"client":       client,
 		"handshakes":   handshakes,
+		"corpus":       corpus,
+		"judge":        judge,
 		"clients":      workingClients,
 		"supervise":    supervise,
 		"restart":      restart,
@@ -93,7 +104,8 @@ func main() {
 		"greeted":      greeted,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers serve|check-bundle|verify|client|handshakes|clients|supervise|restart|welcome|greeted …")
+		known := slices.Sorted(maps.Keys(commands))
+		fmt.Fprintln(os.Stderr, "usage: peers", strings.Join(known, "|"), "…")
 		os.Exit(2)
 	}
 	switch err := commands[os.Args[1]](os.Args[2:]); {

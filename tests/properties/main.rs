@@ -7,6 +7,7 @@ mod chains;
 mod chains_by_hand;
 mod client_traps;
 mod config_editor;
+mod corpus;
 mod daemon;
 mod entities;
 #[path = "../figures.rs"]
@@ -21,8 +22,10 @@ mod issuing;
 mod joining;
 mod joining_stopped;
 mod killed;
+mod limbo;
 mod manual;
 mod modes;
+mod mutated_chains;
 mod oracle;
 mod other_stacks;
 mod peers;

@@ -14,8 +14,10 @@ use crate::pki::{PublicKeyKind, SignatureAlgorithm as Algorithm};
 pub(super) fn judge(report: &mut Report<'_>) {
     let version = report.certificate.version();
     if version != 3 {
-        let cause = "openssl's strict mode and linters know extensions in version 3 only";
-        report.add(CertificateVersion, Error, "version 3", format!("version {version}"), cause);
+        // Nobody but strict verifiers minds an anchor of old.
+        let severity = if report.certificate.is_self_issued() { report.strict } else { Error };
+        let cause = "rustls, openssl's strict mode and linters know version 3 only";
+        report.add(CertificateVersion, severity, "version 3", format!("version {version}"), cause);
     }
     judge_serial(report);
     judge_signature_algorithm(report);
@@ -34,14 +36,14 @@ fn judge_serial(report: &mut Report<'_>) {
     } else if serial.is_zero() {
         report.add(
             SerialNumber,
-            Error,
+            report.strict,
             expected,
             "0",
             "RFC 5280 section 4.1.2.2 and strict verifiers refuse it",
         );
     } else if octets.len() > 20 {
         let found = format!("{} octets", octets.len());
-        report.add(SerialNumber, Error, expected, found, "RFC 5280 section 4.1.2.2 and GnuTLS refuse it");
+        report.add(SerialNumber, report.strict, expected, found, "RFC 5280 section 4.1.2.2 allows no more");
     } else if significant < 7 {
         let cause = "a short or constant number repeats; NSS refuses one that it has seen of the same issuer";
         report.add(SerialNumber, Warning, expected, serial, cause);
@@ -115,12 +117,14 @@ fn judge_key_identifiers(report: &mut Report<'_>) {
     match certificate.subject_key_identifier() {
         None if certificate.is_authority() => {
             let cause = "openssl -x509_strict and Python's default context refuse the chain";
-            report.add(SubjectKeyIdentifier, Error, A_HASH, "none", cause);
+            report.add(SubjectKeyIdentifier, report.strict, A_HASH, "none", cause);
         }
         None => {
             report.add(SubjectKeyIdentifier, Info, A_HASH, "none", "RFC 5280 section 4.2.1.2 asks for it")
         }
-        Some([]) => report.add(SubjectKeyIdentifier, Error, A_HASH, "nothing in it", "linters refuse it"),
+        Some([]) => {
+            report.add(SubjectKeyIdentifier, report.strict, A_HASH, "nothing in it", "linters refuse it")
+        }
         Some(octets) if octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ') => {
             let text = String::from_utf8_lossy(octets).into_owned();
             let cause = "all certificates of that generator share it, so that it tells no keys apart";
@@ -130,7 +134,7 @@ fn judge_key_identifiers(report: &mut Report<'_>) {
     }
     if certificate.authority_key_identifier().is_none() && !certificate.is_self_issued() {
         let cause = "openssl -x509_strict and Python's default context refuse it";
-        report.add(AuthorityKeyIdentifier, Error, "the issuer's key identifier", "none", cause);
+        report.add(AuthorityKeyIdentifier, report.strict, "the issuer's key identifier", "none", cause);
     }
 }
 
@@ -166,8 +170,11 @@ fn judge_extensions(report: &mut Report<'_>) {
         }
     }
     if certificate.criticality(oid::NAME_CONSTRAINTS).is_some() {
-        let cause = "each verifier reads them in its own way (CVE-2025-58187, CVE-2025-61727)";
-        report.add(UnexpectedExtension, Info, "no name constraints", "name constraints", cause);
+        let (severity, cause) = match certificate.is_authority() {
+            true => (Info, "each verifier reads them in its own way (CVE-2025-58187, CVE-2025-61727)"),
+            false => (Warning, "RFC 5280 section 4.2.1.10 has them in CAs alone"),
+        };
+        report.add(UnexpectedExtension, severity, "no name constraints", "name constraints", cause);
     }
 }
 
@@ -176,7 +183,7 @@ pub(super) fn judge_subject_of_leaf(report: &mut Report<'_>) {
     judge_issuer_name(report);
     if certificate.subject().is_empty() && certificate.criticality(oid::SUBJECT_ALT_NAME) != Some(true) {
         let cause = "with an empty subject the names must be critical (RFC 5280 section 4.2.1.6)";
-        report.add(EmptySubject, Error, "a subject", "none", cause);
+        report.add(EmptySubject, report.strict, "a subject", "none", cause);
     }
 }
 
@@ -184,14 +191,14 @@ pub(super) fn judge_subject_of_authority(report: &mut Report<'_>) {
     judge_issuer_name(report);
     if report.certificate.subject().is_empty() {
         let cause = "RFC 5280 section 4.1.2.6 and openssl -x509_strict refuse it";
-        report.add(EmptySubject, Error, "a subject", "none", cause);
+        report.add(EmptySubject, report.strict, "a subject", "none", cause);
     }
 }
 
 fn judge_issuer_name(report: &mut Report<'_>) {
     if report.certificate.issuer().is_empty() {
         let cause = "RFC 5280 section 4.1.2.4 and openssl -x509_strict refuse it";
-        report.add(EmptySubject, Error, "an issuer", "none", cause);
+        report.add(EmptySubject, report.strict, "an issuer", "none", cause);
     }
 }
 
@@ -208,7 +215,7 @@ pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     if own > theirs {
         let expected = format!("valid until {} at most, as its issuer", theirs.minute());
         let cause = "every peer refuses it from the day on which its issuer ends";
-        report.add(OutlivesIssuer, Error, &expected, own.minute(), cause);
+        report.add(OutlivesIssuer, report.strict, &expected, own.minute(), cause);
     }
     match (certificate.authority_key_identifier(), issuer.subject_key_identifier()) {
         (Some(hint), Some(identifier)) if hint != identifier => {

@@ -21,7 +21,31 @@ use crate::model::{Finding, Role, Rule, Severity, Timestamp};
 /// agree on.
 #[must_use]
 pub fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
-    let mut report = Report::on(certificate, Fix::of(role));
+    judge_leaf(Report::on(certificate, Fix::of(role)), role, issuer)
+}
+
+/// A CA's certificate by the profile.
+#[must_use]
+pub fn authority(certificate: &Certificate) -> Vec<Finding> {
+    judge_authority(Report::on(certificate, Fix::NewAuthority), None)
+}
+
+/// A path, the leaf first, as it is in use: a fault that some verifier refuses by default is an
+/// error, and one that only the strict ones refuse, or that only a thief has use for, a warning.
+/// Whether the path holds is for [`verify`](crate::pki::chain::verify).
+#[must_use]
+pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
+    let judged = path.iter().enumerate().map(|(at, certificate)| {
+        let issuer = path.get(at + 1);
+        match at {
+            0 => judge_leaf(Report::on(certificate, Fix::of(role)).in_use(), role, issuer),
+            _ => judge_authority(Report::on(certificate, Fix::NewAuthority).in_use(), issuer),
+        }
+    });
+    judged.flatten().collect()
+}
+
+fn judge_leaf(mut report: Report<'_>, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
     every_certificate::judge(&mut report);
     every_certificate::judge_subject_of_leaf(&mut report);
     purposes::judge_leaf(&mut report, role);
@@ -33,13 +57,13 @@ pub fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>)
     report.findings
 }
 
-/// A CA's certificate by the profile.
-#[must_use]
-pub fn authority(certificate: &Certificate) -> Vec<Finding> {
-    let mut report = Report::on(certificate, Fix::NewAuthority);
+fn judge_authority(mut report: Report<'_>, issuer: Option<&Certificate>) -> Vec<Finding> {
     every_certificate::judge(&mut report);
     every_certificate::judge_subject_of_authority(&mut report);
     purposes::judge_authority(&mut report);
+    if let Some(issuer) = issuer {
+        every_certificate::judge_with_issuer(&mut report, issuer);
+    }
     legacy::judge_authority(&mut report);
     report.findings
 }
@@ -134,6 +158,8 @@ fn leaf_in_bundle(certificate: &Certificate) -> Finding {
 struct Report<'a> {
     certificate: &'a Certificate,
     fix: Fix,
+    /// How grave it is what only strict verifiers refuse, or what only a thief has use for.
+    strict: Severity,
     findings: Vec<Finding>,
 }
 
@@ -166,7 +192,12 @@ impl Fix {
 
 impl<'a> Report<'a> {
     fn on(certificate: &'a Certificate, fix: Fix) -> Report<'a> {
-        Report { certificate, fix, findings: Vec::new() }
+        Report { certificate, fix, strict: Severity::Error, findings: Vec::new() }
+    }
+
+    /// The same on a certificate that others made and that is in use.
+    fn in_use(self) -> Report<'a> {
+        Report { strict: Severity::Warning, ..self }
     }
 
     fn finding(&self, rule: Rule, severity: Severity) -> Finding {

@@ -60,7 +60,7 @@ fn judge_dns_name(report: &mut Report<'_>, text: &str) {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if bare.parse::<IpAddr>().is_ok() {
         let cause = "verifiers look for an address among the iPAddresses only: \"valid for …, not …\"";
-        return report.add(IpAsDnsName, Error, "the address as iPAddress", quoted, cause);
+        return report.add(IpAsDnsName, report.strict, "the address as iPAddress", quoted, cause);
     }
     let expected = "a DNS name of lower-case letters, digits and hyphens";
     if text.ends_with('.') {
@@ -68,11 +68,11 @@ fn judge_dns_name(report: &mut Report<'_>, text: &str) {
         return report.add(SubjectAltName, Error, expected, quoted, cause);
     }
     let Ok(name) = text.parse::<DnsName>() else {
-        return report.add(SubjectAltName, Error, expected, quoted, "no client can match it");
+        return report.add(SubjectAltName, report.strict, expected, quoted, "no client can match it");
     };
     if !name.as_str().eq_ignore_ascii_case(text) {
         let cause = "a name beyond ASCII stands in a certificate as its A-label";
-        return report.add(SubjectAltName, Error, name.as_str(), quoted, cause);
+        return report.add(SubjectAltName, report.strict, name.as_str(), quoted, cause);
     }
     if name.has_underscore() {
         let cause = "Go and rustls accept it, RFC 5280 and other verifiers do not";

@@ -14,7 +14,7 @@ pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
             report.add(BasicConstraints, Error, "cA=FALSE", "cA=TRUE", cause);
         } else if constraints.path_length.is_some() {
             let cause = "openssl -x509_strict refuses it";
-            report.add(BasicConstraints, Error, "no path length", "a path length without cA", cause);
+            report.add(BasicConstraints, report.strict, "no path length", "a path length without cA", cause);
         }
     }
     judge_key_usage_of_leaf(report);
@@ -40,7 +40,7 @@ fn judge_key_usage_of_leaf(report: &mut Report<'_>) {
     }
     if usage.key_cert_sign && !report.certificate.is_authority() {
         let cause = "openssl -x509_strict refuses it in what is no CA";
-        report.add(KeyUsage, Error, expected, "keyCertSign", cause);
+        report.add(KeyUsage, report.strict, expected, "keyCertSign", cause);
     }
     if usage.others || usage.crl_sign {
         report.add(KeyUsage, Info, expected, "further usages", "TLS 1.3 uses none of them");
@@ -78,15 +78,15 @@ fn judge_client_usages(report: &mut Report<'_>) {
     let impersonates = "whoever steals the client's key can stand in for a daemon";
     match report.certificate.extended_key_usages() {
         None | Some([]) => {
-            report.add(ExtendedKeyUsage, Error, expected, "no extendedKeyUsage", impersonates);
+            report.add(ExtendedKeyUsage, report.strict, expected, "no extendedKeyUsage", impersonates);
         }
         Some(usages) if usages.contains(&Usage::Any) || usages.contains(&Usage::ServerAuth) => {
-            let cause = if usages.contains(&Usage::Any) || usages.contains(&Usage::ClientAuth) {
-                impersonates
+            let (severity, cause) = if usages.contains(&Usage::Any) || usages.contains(&Usage::ClientAuth) {
+                (report.strict, impersonates)
             } else {
-                "every daemon refuses such a client: bad certificate"
+                (Error, "every daemon refuses such a client: bad certificate")
             };
-            report.add(ExtendedKeyUsage, Error, expected, list(usages), cause);
+            report.add(ExtendedKeyUsage, severity, expected, list(usages), cause);
         }
         Some(usages) if !usages.contains(&Usage::ClientAuth) => {
             let cause = "every daemon refuses such a client: bad certificate";
@@ -102,8 +102,14 @@ pub(super) fn judge_authority(report: &mut Report<'_>) {
     let expected = "cA=TRUE, critical";
     match certificate.basic_constraints() {
         None => {
-            let cause = "Go takes it for no CA";
-            report.add(BasicConstraints, Error, expected, "no basicConstraints", cause);
+            let (severity, cause) = match certificate.version() {
+                // Before version 3 there was no way to say it.
+                ..3 => {
+                    (report.strict, "Go and openssl take an anchor of version 1 for a CA, rustls does not")
+                }
+                _ => (Error, "Go takes it for no CA"),
+            };
+            report.add(BasicConstraints, severity, expected, "no basicConstraints", cause);
         }
         Some(constraints) if !constraints.is_authority => {
             report.add(BasicConstraints, Error, expected, "cA=FALSE", "Go takes it for no CA");
@@ -111,7 +117,7 @@ pub(super) fn judge_authority(report: &mut Report<'_>) {
         Some(constraints) => {
             if certificate.criticality(oid::BASIC_CONSTRAINTS) == Some(false) {
                 let cause = "openssl -x509_strict refuses it";
-                report.add(BasicConstraints, Error, expected, "not critical", cause);
+                report.add(BasicConstraints, report.strict, expected, "not critical", cause);
             }
             judge_path_length(report, constraints.path_length);
         }
@@ -139,7 +145,7 @@ fn judge_key_usage_of_authority(report: &mut Report<'_>) {
     let expected = "keyCertSign and cRLSign, critical";
     let Some(usage) = report.certificate.key_usage() else {
         let cause = "openssl -x509_strict refuses a CA without it";
-        return report.add(KeyUsage, Error, expected, "no keyUsage", cause);
+        return report.add(KeyUsage, report.strict, expected, "no keyUsage", cause);
     };
     if !usage.key_cert_sign {
         let cause = "Go and openssl refuse what it signs";
@@ -167,7 +173,7 @@ fn judge_usages_of_authority(report: &mut Report<'_>) {
         report.add(ExtendedKeyUsage, Warning, expected, list(usages), cause);
     } else {
         let cause = "Go nests usages from the CA down, and refuses every certificate of the other role";
-        report.add(ExtendedKeyUsage, Error, expected, list(usages), cause);
+        report.add(ExtendedKeyUsage, report.strict, expected, list(usages), cause);
     }
 }
 

@@ -1,0 +1,42 @@
+//! What both sides showed each other, judged beyond what the handshake told.
+//!
+//! rustls and Go shook hands over it; other verifiers, or a thief, would make more of it.
+
+use super::credentials::Client;
+use crate::model::Finding;
+use crate::pki::chain::{Purpose, verify};
+use crate::pki::{Certificate, audit, lint};
+use crate::probe::{LocalFacts, Observed};
+
+/// What is wrong with the served chain, with our own, and with our bundle, and is not among `told`.
+/// A chain that Go refuses is the verdict's to tell, and is passed over.
+pub(super) fn findings(
+    observed: &Observed,
+    client: &Client,
+    local: &LocalFacts,
+    told: &[Finding],
+) -> Vec<Finding> {
+    let served = observed.handshake().map(|handshake| handshake.chain.as_slice()).unwrap_or_default();
+    let served: Vec<_> = served.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+    let ours = local.ours.as_deref().unwrap_or_default();
+    let accepts = local.installed_trust.as_ref().unwrap_or(&client.trust);
+    let mut findings = lint::bundle(&client.trust);
+    findings.extend(audit::no_points(&served));
+    for (chain, trust, purpose) in
+        [(served.as_slice(), &client.trust, Purpose::Server), (ours, accepts, Purpose::Client)]
+    {
+        if let Ok(path) = verify(chain, trust, purpose, local.now) {
+            findings.extend(audit::advice(&path, purpose, local.now));
+        }
+    }
+    let mut fresh: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |other: &Finding| {
+            (other.rule, &other.subject, &other.found) == (finding.rule, &finding.subject, &finding.found)
+        };
+        if !told.iter().any(same) && !fresh.iter().any(same) {
+            fresh.push(finding);
+        }
+    }
+    fresh
+}

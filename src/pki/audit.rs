@@ -1,0 +1,84 @@
+//! The whole judgement of a chain in use: Go's verdict, and what other verifiers would say.
+//!
+//! rustls shakes hands with what Go refuses (an expired anchor), and Go with what openssl, GnuTLS
+//! or Python refuse (a missing key identifier). What is without fault here is accepted by all.
+
+use super::certificate::Certificate;
+use super::chain::{self, ChainFault, Purpose};
+use super::lint;
+use super::trust_bundle::TrustBundle;
+use crate::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
+
+/// What is wrong with `chain` (the leaf first, as it is sent) for peers that trust `trust` and use
+/// it for `purpose` at `now`; clients dial `host`, and daemons ask nobody's name.
+///
+/// An error is what a Go peer refuses, or another verifier by default. A warning is what strict
+/// verifiers refuse (`openssl verify -x509_strict`, Python's default context), or what harms once a
+/// key is stolen. The blocks of the bundle itself are for [`lint::bundle`].
+#[must_use]
+pub fn audit(
+    chain: &[Certificate],
+    trust: &TrustBundle,
+    purpose: Purpose,
+    host: Option<&SubjectAltName>,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let path = match chain::verify(chain, trust, purpose, now) {
+        Ok(path) => path,
+        Err(fault) => {
+            let subject = chain.first().map_or_else(String::new, |leaf| leaf.subject().to_string());
+            findings.push(fault.finding(subject));
+            likely_path(chain, trust)
+        }
+    };
+    findings.extend(no_points(chain));
+    if let (Some(host), Some(leaf)) = (host, chain.first()) {
+        findings.extend((!leaf.covers(host)).then(|| misnamed(leaf, host)));
+    }
+    findings.extend(advice(&path, purpose, now));
+    findings
+}
+
+/// What verifiers other than Go's would say of a path that Go accepts (the leaf first, the anchor
+/// last), and what will be wrong with it soon.
+#[must_use]
+pub fn advice(path: &[Certificate], purpose: Purpose, now: Timestamp) -> Vec<Finding> {
+    let role = match purpose {
+        Purpose::Server => Role::Daemon,
+        Purpose::Client => Role::Client,
+    };
+    let mut findings = lint::path(path, role);
+    let soon = path.first().into_iter().flat_map(|leaf| lint::dates(leaf, now));
+    findings.extend(soon.filter(|finding| finding.rule == Rule::ExpiresSoon));
+    findings
+}
+
+/// The certificates whose key is none, which Go cannot read.
+#[must_use]
+pub fn no_points(chain: &[Certificate]) -> Vec<Finding> {
+    let without = chain.iter().filter(|certificate| !certificate.public_key().is_a_point());
+    let fault = |certificate: &Certificate| ChainFault::Unreadable {
+        certificate: certificate.subject().clone(),
+        why: "a key that is no point of its curve",
+    };
+    without.map(|certificate| fault(certificate).finding(certificate.subject())).collect()
+}
+
+/// The path that was meant where none holds: what was sent, and the anchor of the last issuer's
+/// name.
+fn likely_path(chain: &[Certificate], trust: &TrustBundle) -> Vec<Certificate> {
+    let issuer = chain.last().map(Certificate::issuer);
+    let anchor = trust.certificates().iter().find(|anchor| Some(anchor.subject()) == issuer);
+    let anchor = anchor.filter(|anchor| !chain.contains(anchor));
+    chain.iter().chain(anchor).cloned().collect()
+}
+
+fn misnamed(leaf: &Certificate, host: &SubjectAltName) -> Finding {
+    let names: Vec<_> = leaf.usable_names().iter().map(ToString::to_string).collect();
+    Finding::new(Rule::ServerNameMismatch, Severity::Error, leaf.subject())
+        .expected(format!("{host} among its names"))
+        .found(if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") })
+        .cause("a client compares the host that it dials with the subjectAltName, and with nothing else")
+        .fix("add the host in kitcert.yaml, then: kitcert rotate")
+}
