@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, cause $cause:literal, fix $fix:literal,)+) => {
         /// What a [`Finding`](super::Finding) is about. The words are stable: monitoring and
         /// scripts may match on them, and one is never given a second meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,18 @@ macro_rules! rules {
             pub fn meaning(self) -> &'static str {
                 match self { $(Rule::$variant => concat!($($doc,)+).trim_ascii(),)+ }
             }
+
+            /// What brings it about that it is not so, in general; a finding knows better.
+            #[must_use]
+            pub fn cause(self) -> &'static str {
+                match self { $(Rule::$variant => $cause,)+ }
+            }
+
+            /// What mends it, in general; a finding knows better.
+            #[must_use]
+            pub fn fix(self) -> &'static str {
+                match self { $(Rule::$variant => $fix,)+ }
+            }
         }
     };
 }
@@ -33,128 +45,252 @@ macro_rules! rules {
 rules! {
     /// A client without a certificate is refused.
     AnonymousAccepted = "anonymous-accepted",
+        cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is)",
+        fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
     /// Our own certificate is accepted, and BuildKit answers.
     OursRefused = "ours-refused",
+        cause "the daemon trusts another CA, the certificate is withheld, over or of the wrong usage, or clocks differ: the finding says which",
+        fix "the command that the finding names",
     /// A certificate of a stranger's CA, with our CA's name and key id, is refused.
     StrangerAccepted = "stranger-accepted",
+        cause "the daemon accepts any certificate: it asks for one and does not verify it",
+        fix "give it the CA's certificate as its only client CA, and restart it",
     /// HTTP/2 without TLS is refused.
     PlaintextAccepted = "plaintext-accepted",
+        cause "TLS is off, or another listener answers on this port",
+        fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon",
     /// Whether a client that offers at most TLS 1.2 is accepted.
     Tls12Accepted = "tls12-accepted",
+        cause "Go's servers accept TLS 1.2 by default",
+        fix "nothing: its refusals are as good as those of TLS 1.3",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
+        cause "the server does not look at dates, or its clock is far behind",
+        fix "look at the server's clock, and at what ends TLS in front of it",
     /// A certificate with a daemon's usage is refused as a client's.
     DaemonUsageAccepted = "daemon-usage-accepted",
+        cause "the server does not look at the extended key usage, so that a daemon's key opens it as a client's",
+        fix "look at what ends TLS in front of it: Go's servers refuse this",
     /// The daemon can be reached: its name resolves and its port answers.
     Unreachable = "unreachable",
+        cause "nothing listens there, a firewall drops it, or the name does not resolve: the finding says which",
+        fix "start the daemon, open the port, or name the host by which it is known",
     /// What answers speaks TLS.
     NotTls = "not-tls",
+        cause "another service has this port, or the daemon runs without TLS",
+        fix "name the daemon's port (8372), or turn TLS on",
     /// The daemon's certificate chain ends in our CA.
     ServerUntrusted = "server-untrusted",
+        cause "another CA issued it, be it of the same name; or something in between ends TLS",
+        fix "take the ca.pem that belongs to the daemon (kitcert join, or kitcert install client)",
     /// The daemon's certificate names the host that is dialled.
     ServerNameMismatch = "server-name-mismatch",
+        cause "the certificate was issued for other names, has the IP address as a DNS name, or none at all",
+        fix "add the host to kitcert.yaml, kitcert rotate, or dial a name that it has",
     /// The daemon's certificate is valid now.
     ServerExpired = "server-expired",
+        cause "it was not renewed, or renewed and the daemon not restarted; or clocks differ",
+        fix "kitcert rotate",
     /// The daemon's certificate may be used by a server.
     ServerUsage = "server-usage",
+        cause "a client's certificate, or one without serverAuth, is installed as the daemon's",
+        fix "kitcert install daemon, and restart it",
     /// The daemon selects h2 by ALPN, which newer clients insist on.
     NoAlpn = "no-alpn",
+        cause "the daemon is older than BuildKit v0.17, or Earthly's",
+        fix "update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for newer clients",
     /// What answers is BuildKit, with at least one worker.
     NotBuildkit = "not-buildkit",
+        cause "the port is another gRPC service's or a proxy's, or the daemon has no worker that runs",
+        fix "name the daemon's port; look into the daemon's log for its workers",
     /// The daemon serves the certificate that is installed.
     ServedIsStale = "served-is-stale",
+        cause "the files were replaced and the daemon was not restarted: it reads them once",
+        fix "restart the daemon",
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
+        cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",
+        fix "restart the daemon, and kitcert inspect its ca.pem",
     /// A check came to no verdict.
     Inconclusive = "inconclusive",
+        cause "a time-out, or an answer by somebody above TLS: no proof either way",
+        fix "kitcert verify again, with a longer --timeout",
     /// A host that clients take for their own machine.
     LoopbackHost = "loopback-host",
+        cause "earthly starts a container of its own for localhost, 127.0.0.1 and ::1 (earthly#2989)",
+        fix "use another name of the machine, which the certificate must have",
     /// The client's tool reads the endpoint that its config names.
     HostIgnored = "host-ignored",
+        cause "earthly ignores buildkit_host where neither docker nor podman works (earthly#2978)",
+        fix "set EARTHLY_BUILDKIT_HOST too",
     /// The state remembers a proof.
     ProofNotRecorded = "proof-not-recorded",
+        cause "the state cannot be written by this user, or is busy",
+        fix "run it as the owner of the state",
     /// The file can be read and is what it should be.
     UnreadableFile = "unreadable-file",
+        cause "it is missing, is a directory (docker makes one of a missing file), is not of this user, or holds something else",
+        fix "put the right file there",
     /// A key file is open to its owner alone.
     KeyMode = "key-mode",
+        cause "it was copied, or made by a tool that leaves keys open: earthly bootstrap gives 0444",
+        fix "chmod 600 FILE; who could read it may have, so issue another",
     /// A key belongs to its certificate.
     KeyMismatch = "key-mismatch",
+        cause "the files of two identities, or of two generations, were mixed",
+        fix "kitcert install daemon or client: all three files at once",
     /// A chain ends in one of the trusted CAs.
     ChainUntrusted = "chain-untrusted",
+        cause "the certificate is of another CA, or the intermediate is missing from its file",
+        fix "install the ca.pem and the cert.pem that belong together",
     /// A certificate is valid now.
     Expired = "expired",
+        cause "it was not renewed in time",
+        fix "kitcert rotate",
     /// A certificate is already valid.
     NotYetValid = "not-yet-valid",
+        cause "it was made on a machine whose clock is ahead, or this one's is behind",
+        fix "date, on both machines",
     /// A certificate ends within a third of its lifetime.
     ExpiresSoon = "expires-soon",
+        cause "a third of its lifetime is left: it is due",
+        fix "kitcert rotate",
     /// A certificate is not valid for longer than its issuer.
     OutlivesIssuer = "outlives-issuer",
+        cause "the issuing tool does not clamp: the chain ends with its issuer all the same",
+        fix "issue it anew, or roll the CA over: kitcert rotate --ca",
     /// A certificate is of version 3.
     CertificateVersion = "certificate-version",
+        cause "a tool made it without extensions",
+        fix "issue it anew",
     /// A serial number is positive and has at most 20 octets and at least 64 random bits.
     SerialNumber = "serial-number",
+        cause "a constant or a counter (earthly's CA has 2021), zero, negative, or longer than RFC 5280 allows",
+        fix "issue it anew",
     /// A signature algorithm that every peer accepts.
     SignatureAlgorithm = "signature-algorithm",
+        cause "SHA-1 or MD5, which Go refuses, or one that some peer does not know",
+        fix "issue it anew with ECDSA or Ed25519",
     /// A key that is strong enough for every peer.
     WeakKey = "weak-key",
+        cause "RSA below 2048 bits, or a curve or a point that peers refuse",
+        fix "make another key",
     /// Subject and issuer are named.
     EmptySubject = "empty-subject",
+        cause "a tool left the name out",
+        fix "issue it anew",
     /// basicConstraints is critical in a CA and says cA=TRUE, and not so in a leaf.
     BasicConstraints = "basic-constraints",
+        cause "the extension is missing, not critical, or says the opposite of the role",
+        fix "issue it anew",
     /// A CA's path length is 0.
     PathLength = "path-length",
+        cause "the CA could issue other CAs",
+        fix "make a CA with path length 0",
     /// keyUsage is critical and says what the role needs and no more.
     KeyUsage = "key-usage",
+        cause "the extension is missing, not critical, or allows too little or too much",
+        fix "issue it anew",
     /// extendedKeyUsage has exactly the role's one purpose, and none in a CA.
     ExtendedKeyUsage = "extended-key-usage",
+        cause "both usages in one certificate (earthly's do: a stolen client key can play the daemon), none, or anyExtendedKeyUsage",
+        fix "issue it anew: serverAuth for the daemon, clientAuth for clients",
     /// The subject key identifier is there and well made.
     SubjectKeyIdentifier = "subject-key-identifier",
+        cause "a tool left it out or filled in a word",
+        fix "issue it anew",
     /// The authority key identifier is there and is the issuer's.
     AuthorityKeyIdentifier = "authority-key-identifier",
+        cause "it is missing (Python 3.13 and openssl -x509_strict refuse that), or another key's",
+        fix "issue it anew",
     /// There is a subjectAltName of usable names.
     SubjectAltName = "subject-alt-name",
+        cause "only a common name, which Go ignores, or names that no verifier takes",
+        fix "issue it anew for the host that is dialled",
     /// An IP address stands as iPAddress, not as DNS name.
     IpAsDnsName = "ip-as-dns-name",
+        cause "a tool took the address for a name (earthly bootstrap does): it matches nothing",
+        fix "issue it anew; kitcert tells them apart",
     /// A DNS name has no underscore.
     UnderscoreInName = "underscore-in-name",
+        cause "Go and webpki take it, RFC 5280 and linters do not",
+        fix "use a name of letters, digits and hyphens",
     /// A wildcard is a whole left-most label, and was asked for.
     WildcardName = "wildcard-name",
+        cause "it speaks for every host of the domain",
+        fix "name the hosts",
     /// No extension that makes a peer refuse.
     UnexpectedExtension = "unexpected-extension",
+        cause "name constraints, a critical extension that peers do not know, or one twice",
+        fix "issue it anew without",
     /// Lifetime, names or constants that give away a generator's flaw.
     LegacyGenerator = "legacy-generator",
+        cause "earthly bootstrap, or a library's default (1975 to 4096)",
+        fix "issue it anew",
     /// Every block of a bundle is one that Go would load.
     BundleBlockDropped = "bundle-block-dropped",
+        cause "a damaged block, PEM headers, or something that is no certificate: Go drops it without a word and starts",
+        fix "write the bundle anew: kitcert install",
     /// A bundle holds each certificate once.
     BundleDuplicate = "bundle-duplicate",
+        cause "the file was appended to twice",
+        fix "take the second away",
     /// A bundle holds CA certificates only.
     BundleHoldsLeaf = "bundle-holds-leaf",
+        cause "a certificate was pasted among the CAs: whoever has its key is trusted, or nobody",
+        fix "take it out",
     /// A bundle has at least one certificate and no more than 16.
     BundleSize = "bundle-size",
+        cause "an empty file, or a whole system's bundle",
+        fix "keep the CAs that are meant",
     /// No private key stands where a certificate should.
     KeyInBundle = "key-in-bundle",
+        cause "a .pem with everything in it was copied",
+        fix "take the key out; who could read the file has it, so issue another",
     /// A key is unencrypted PKCS#8 in one block.
     KeyFormat = "key-format",
+        cause "PKCS#1, SEC1 or an encrypted key: some reader does not take it",
+        fix "openssl pkcs8 -topk8 -nocrypt",
     /// A request's own signature is right.
     RequestSignature = "request-signature",
+        cause "the request was damaged or put together by hand",
+        fix "kitcert request again",
     /// A kit is whole, and signed by a CA that it names.
     KitRefused = "kit-refused",
+        cause "damaged on its way, or not by the CA that was told",
+        fix "ask for it again",
     /// A kit may still be joined.
     KitPastDate = "kit-past-date",
+        cause "it lay around for longer than it may",
+        fix "ask for another",
     /// A receipt is by the key of the certificate that it names.
     ReceiptSignature = "receipt-signature",
+        cause "it is for another certificate, or damaged",
+        fix "take the receipt that the last join printed",
     /// A configuration is one that its tool accepts.
     ConfigBroken = "config-broken",
+        cause "tabs, a key twice, or templating: earthly refuses the file too",
+        fix "mend the line that is named",
     /// TLS is on in the client's configuration.
     TlsDisabled = "tls-disabled",
+        cause "tls_enabled: false",
+        fix "kitcert install client --enable-tls",
     /// A file that the configuration names is there.
     ConfigPath = "config-path",
+        cause "a typing error, or a path that the tool resolves elsewhere (~ and $HOME mean nothing to it)",
+        fix "kitcert install client writes paths that are found",
     /// The configuration names an endpoint that its tool can dial.
     ConfigEndpoint = "config-endpoint",
+        cause "no port, or a scheme that is none of tcp, docker-container and podman-container",
+        fix "tcp://host:8372",
     /// A configuration is where its tool reads it.
     ConfigElsewhere = "config-elsewhere",
+        cause "EarthBuild reads ~/.earth since v0.8.19, Earthly ~/.earthly",
+        fix "kitcert install client --for the tool that is used",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
+        cause "earthly bootstrap leaves it beside the client's files",
+        fix "move it to where certificates are issued, and out of clients' reach",
 }
 
 impl fmt::Display for Rule {
