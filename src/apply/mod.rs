@@ -14,6 +14,7 @@ mod files;
 mod hand_over;
 mod init;
 mod inspect;
+mod inspect_together;
 mod install;
 mod install_client;
 mod issue;
@@ -34,6 +35,7 @@ pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
+pub use inspect_together::{MOST_FILES, compare, files_at};
 pub use install::install_daemon;
 pub use install_client::{
     ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,

@@ -153,6 +153,18 @@ rules! {
     ConfigEndpoint = "config-endpoint",
     /// A configuration is where its tool reads it.
     ConfigElsewhere = "config-elsewhere",
+    /// A daemon's configuration names the CA whose clients it lets in.
+    NoClientAuthority = "no-client-ca",
+    /// A daemon's configuration has TLS for every TCP address.
+    DaemonWithoutTls = "daemon-without-tls",
+    /// A daemon's debug address is not open to other machines.
+    DebugAddress = "debug-address",
+    /// Builds are not given more of the machine than they need.
+    InsecureEntitlements = "insecure-entitlements",
+    /// A key file belongs to root or to the user who reads it.
+    KeyOwner = "key-owner",
+    /// Every daemon and every client has a certificate of its own.
+    CertificateShared = "certificate-shared",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
 }
