@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::env::Environment;
-use crate::layout::{FileFacts, judge};
+use crate::layout::{Contents, FileFacts, judge};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, Finding, Role, Rule, Severity};
 use crate::pki::{Certificate, Receipt, TrustBundle, lint};
 use crate::probe::{self, Asked, Dial, Outcome};
-use crate::store::{read, read_standard_input};
+use crate::store::{read, read_if_present, read_standard_input, this_user};
 
 /// What was seen of one thing.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub struct Inspected {
     pub facts: Vec<(String, String)>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+    /// What it holds, for whoever compares it with others.
+    pub contents: Contents,
+    /// The user id of its owner, where it is a file.
+    pub owner: Option<u32>,
 }
 
 /// Reads and judges a file.
@@ -33,7 +37,14 @@ pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Fai
         return inspect_receipt(context, &receipt);
     }
     let facts = FileFacts { path, mode: Some(file.mode) };
-    Ok(of(judge(&file.bytes, &facts, context.environment.now())))
+    let mut inspected = of(judge(&file.bytes, &facts, context.environment.now()));
+    inspected.owner = Some(file.owner);
+    if inspected.contents.key.is_some() {
+        inspected.findings.extend(lint::key_owner(path.display(), file.owner, this_user()));
+    }
+    let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
+    inspected.findings.extend(named.collect::<Vec<_>>());
+    Ok(inspected)
 }
 
 /// Reads and judges standard input.
@@ -47,6 +58,24 @@ pub fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failur
     }
     let facts = FileFacts { path: Path::new("-"), mode: None };
     Ok(of(judge(&bytes, &facts, context.environment.now())))
+}
+
+/// Why a file that a config names cannot be read there. A container mounts a folder for a file that
+/// is not there, so that this is said too.
+fn unusable(config: &Path, named: &Path) -> Option<Finding> {
+    let (severity, failure) = match read_if_present(named, LARGEST_PEM) {
+        Ok(Some(_)) => return None,
+        // The config may be that of another machine.
+        Ok(None) => (Severity::Warning, Failure::new("reading", named.display()).found("nothing")),
+        Err(failure) => (Severity::Error, failure),
+    };
+    Some(
+        Finding::new(Rule::ConfigPath, severity, config.display())
+            .expected(format!("a file at {}", named.display()))
+            .found(failure.what_was_found())
+            .cause("the daemon or the tool that reads this config does not start with it, if it runs here")
+            .fix(format!("ls -l {}", named.display())),
+    )
 }
 
 fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
@@ -78,11 +107,17 @@ pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspe
     if finding.is_none() {
         facts.push(("says".to_owned(), format!("{} has this certificate and its key", receipt.name())));
     }
-    Ok(Inspected { kind: "receipt".to_owned(), facts, findings: finding.into_iter().collect() })
+    Ok(without_contents("receipt", facts, finding.into_iter().collect()))
 }
 
 fn of(judgement: crate::layout::Judgement) -> Inspected {
-    Inspected { kind: judgement.kind.to_string(), facts: judgement.facts, findings: judgement.findings }
+    Inspected {
+        kind: judgement.kind.to_string(),
+        facts: judgement.facts,
+        findings: judgement.findings,
+        contents: judgement.contents,
+        owner: None,
+    }
 }
 
 /// Dials an endpoint without a certificate, and judges what it serves.
@@ -107,7 +142,7 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
         let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
             .expected("a TLS server")
             .found(outcome.map_or_else(|| "no answer".to_owned(), describe));
-        return Ok(Inspected { kind: "endpoint".to_owned(), facts: Vec::new(), findings: vec![finding] });
+        return Ok(without_contents("endpoint", Vec::new(), vec![finding]));
     };
     let mut facts = Vec::new();
     let mut findings = Vec::new();
@@ -139,9 +174,13 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
         findings.extend(lint::dates(&certificate, environment.now()));
     }
     if let Some(leaf) = handshake.leaf() {
-        findings.extend(lint::leaf(&leaf, Role::Daemon, None));
+        findings.extend(lint::path(&[leaf], Role::Daemon));
     }
-    Ok(Inspected { kind: "endpoint".to_owned(), facts, findings })
+    Ok(without_contents("endpoint", facts, findings))
+}
+
+fn without_contents(kind: &str, facts: Vec<(String, String)>, findings: Vec<Finding>) -> Inspected {
+    Inspected { kind: kind.to_owned(), facts, findings, contents: Contents::default(), owner: None }
 }
 
 fn describe(outcome: &Outcome) -> String {

@@ -17,6 +17,7 @@ mod hand_over;
 mod idleness;
 mod init;
 mod inspect;
+mod inspect_together;
 mod install;
 mod install_client;
 mod issue;
@@ -38,6 +39,7 @@ pub use context::{Context, Mode, Progress};
 pub use credentials::Credentials;
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
+pub use inspect_together::{MOST_FILES, compare, files_at};
 pub use install::install_daemon;
 pub use install_client::{
     ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,

@@ -337,7 +337,7 @@ pub struct StatusArguments {
 /// `kitcert inspect`
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// Files, - for standard input, tcp://host:port, or a receipt of kitcert join
+    /// Files, folders, - for standard input, tcp://host:port, or a receipt of kitcert join
     #[arg(value_name = "PATH|URL", required = true)]
     pub subjects: Vec<PathBuf>,
 }

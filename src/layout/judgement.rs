@@ -1,13 +1,16 @@
 //! Any file of ours, read and judged by the profile.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::client_config::ClientConfig;
+use super::client_config::{ClientConfig, TlsPath};
+use super::daemon_config::DaemonConfig;
 use super::inventory::Inventory;
 use super::kit_judgement;
 use crate::model::{ExtendedKeyUsage, Finding, Role, Rule, Severity, Timestamp};
-use crate::pki::{Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, TrustBundle, lint};
+use crate::pki::{
+    Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, PublicKey, TrustBundle, lint,
+};
 
 /// What is known of a file besides its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,19 @@ pub struct Judgement {
     pub facts: Vec<(String, String)>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+    /// What it holds, for whoever compares it with other files.
+    pub contents: Contents,
+}
+
+/// What of a file can be compared with other files.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Its certificates.
+    pub certificates: Vec<Certificate>,
+    /// The public half of its private key.
+    pub key: Option<PublicKey>,
+    /// The files that it names, where it is a config.
+    pub names: Vec<PathBuf>,
 }
 
 /// A kind of file.
@@ -44,6 +60,8 @@ pub enum Kind {
     Kit,
     /// Earthly's config.yml.
     ClientConfig,
+    /// buildkitd.toml.
+    DaemonConfig,
     /// kitcert.yaml.
     Inventory,
     /// Something else.
@@ -59,6 +77,7 @@ impl fmt::Display for Kind {
             Kind::Request => "certificate request",
             Kind::Kit => "kit",
             Kind::ClientConfig => "client config",
+            Kind::DaemonConfig => "daemon config",
             Kind::Inventory => "kitcert.yaml",
             Kind::Unknown => "unknown",
         })
@@ -88,15 +107,23 @@ pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
     {
         return judge_yaml(bytes, file);
     }
+    if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
+        return judge_toml(bytes, file);
+    }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => "an empty file".to_owned(),
         (false, Some(label)) => format!("a PEM block of {label:?}"),
         (false, None) => "neither".to_owned(),
     };
     let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
-        .expected("certificates, a key or a request in PEM, a kit, a receipt, or a .yml file")
+        .expected("certificates, a key or a request in PEM, a kit, a receipt, a .yml or a .toml file")
         .found(found);
-    Judgement { kind: Kind::Unknown, facts: Vec::new(), findings: vec![finding] }
+    Judgement {
+        kind: Kind::Unknown,
+        facts: Vec::new(),
+        findings: vec![finding],
+        contents: Contents::default(),
+    }
 }
 
 /// What a certificate says, line by line.
@@ -130,7 +157,12 @@ fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Jud
             let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
                 .expected(failure.what_was_expected())
                 .found(failure.what_was_found());
-            return Judgement { kind: Kind::Bundle, facts: Vec::new(), findings: vec![finding] };
+            return Judgement {
+                kind: Kind::Bundle,
+                facts: Vec::new(),
+                findings: vec![finding],
+                contents: Contents::default(),
+            };
         }
     };
     let certificates = bundle.certificates();
@@ -151,7 +183,9 @@ fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Jud
         findings.extend(dropped(&bundle, file));
     }
     let kind = if is_bundle { Kind::Bundle } else { Kind::Certificate };
-    Judgement { kind, facts: certificates.iter().flat_map(facts_of).collect(), findings }
+    let facts = certificates.iter().flat_map(facts_of).collect();
+    let contents = Contents { certificates: certificates.to_vec(), ..Contents::default() };
+    Judgement { kind, facts, findings, contents }
 }
 
 /// Blocks of a certificate file that no peer would load.
@@ -189,8 +223,10 @@ fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     let subject = file.path.display().to_string();
     let mut findings: Vec<Finding> =
         file.mode.and_then(|mode| lint::key_mode(&subject, mode)).into_iter().collect();
+    let mut contents = Contents::default();
     let facts = match PrivateKey::from_pem(bytes, &subject) {
         Ok(key) => {
+            contents.key = Some(key.public_key().clone());
             if key.encoding() != KeyEncoding::Pkcs8 {
                 findings.push(
                     Finding::new(Rule::KeyFormat, Severity::Info, &subject)
@@ -213,7 +249,7 @@ fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
             Vec::new()
         }
     };
-    Judgement { kind: Kind::Key, facts, findings }
+    Judgement { kind: Kind::Key, facts, findings, contents }
 }
 
 fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
@@ -227,15 +263,45 @@ fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
                 ("in words".to_owned(), request.fingerprint().words()),
             ];
             facts.extend(request.requested().iter().map(|asked| ("asks for".to_owned(), asked.clone())));
-            Judgement { kind: Kind::Request, facts, findings: Vec::new() }
+            Judgement { kind: Kind::Request, facts, findings: Vec::new(), contents: Contents::default() }
         }
         Err(failure) => {
             let finding = Finding::new(Rule::RequestSignature, Severity::Error, &subject)
                 .expected(failure.what_was_expected())
                 .found(failure.what_was_found());
-            Judgement { kind: Kind::Request, facts: Vec::new(), findings: vec![finding] }
+            Judgement {
+                kind: Kind::Request,
+                facts: Vec::new(),
+                findings: vec![finding],
+                contents: Contents::default(),
+            }
         }
     }
+}
+
+/// buildkitd's config. No value of it is repeated but those that say who gets in.
+fn judge_toml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
+    let config = match DaemonConfig::parse(bytes, file.path) {
+        Ok(config) => config,
+        Err(failure) => {
+            let finding = Finding::new(Rule::ConfigBroken, Severity::Error, file.path.display())
+                .expected(failure.what_was_expected())
+                .found(failure.what_was_found());
+            let contents = Contents::default();
+            return Judgement {
+                kind: Kind::DaemonConfig,
+                facts: Vec::new(),
+                findings: vec![finding],
+                contents,
+            };
+        }
+    };
+    let mut facts: Vec<_> =
+        config.addresses.iter().map(|address| ("address".to_owned(), address.clone())).collect();
+    facts.extend(config.files.iter().map(|(kind, path)| (kind.file_name().to_owned(), path.clone())));
+    let names = config.absolute_files().into_iter().map(|(_, path)| path).collect();
+    let contents = Contents { names, ..Contents::default() };
+    Judgement { kind: Kind::DaemonConfig, facts, findings: config.findings(file.path), contents }
 }
 
 /// kitcert.yaml by its name; any other YAML is taken for a client's config. No value of it is
@@ -245,7 +311,7 @@ fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
         let finding = Finding::new(Rule::ConfigBroken, Severity::Error, file.path.display())
             .expected(failure.what_was_expected())
             .found(failure.what_was_found());
-        Judgement { kind, facts: Vec::new(), findings: vec![finding] }
+        Judgement { kind, facts: Vec::new(), findings: vec![finding], contents: Contents::default() }
     };
     if file.path.file_name().is_some_and(|name| name == "kitcert.yaml") {
         return match Inventory::parse(bytes, file.path) {
@@ -255,7 +321,12 @@ fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
                     ("daemons".to_owned(), inventory.daemons.len().to_string()),
                     ("clients".to_owned(), inventory.clients.len().to_string()),
                 ];
-                Judgement { kind: Kind::Inventory, facts, findings: Vec::new() }
+                Judgement {
+                    kind: Kind::Inventory,
+                    facts,
+                    findings: Vec::new(),
+                    contents: Contents::default(),
+                }
             }
         };
     }
@@ -264,7 +335,10 @@ fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
         Ok(config) => {
             let host = config.buildkit_host.clone().unwrap_or_else(|| "none".to_owned());
             let facts = vec![("buildkit_host".to_owned(), host)];
-            Judgement { kind: Kind::ClientConfig, facts, findings: config.findings(file.path) }
+            let named = TlsPath::OF_CLIENT.into_iter().filter_map(|path| config.written(path));
+            let names = named.map(PathBuf::from).filter(|path| path.is_absolute()).collect();
+            let contents = Contents { names, ..Contents::default() };
+            Judgement { kind: Kind::ClientConfig, facts, findings: config.findings(file.path), contents }
         }
     }
 }

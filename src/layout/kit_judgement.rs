@@ -1,6 +1,6 @@
 //! A kit, read and judged before somebody joins it.
 
-use super::judgement::{FileFacts, Judgement, Kind, facts_of};
+use super::judgement::{Contents, FileFacts, Judgement, Kind, facts_of};
 use crate::model::{Finding, Hex, Role, Rule, Severity, Timestamp};
 use crate::pki::{Certificate, Kit, lint};
 
@@ -24,7 +24,12 @@ pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judge
                 Some(hint) => finding.fix(hint),
                 None => finding,
             };
-            return Judgement { kind: Kind::Kit, facts: Vec::new(), findings: vec![finding] };
+            return Judgement {
+                kind: Kind::Kit,
+                facts: Vec::new(),
+                findings: vec![finding],
+                contents: Contents::default(),
+            };
         }
     };
     let contents = kit.contents();
@@ -60,7 +65,7 @@ pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judge
             lint::leaf(certificate, Role::Client, kit.signers().next())
         });
     }
-    Judgement { kind: Kind::Kit, facts, findings }
+    Judgement { kind: Kind::Kit, facts, findings, contents: Contents::default() }
 }
 
 fn name_of(certificate: &Certificate) -> String {

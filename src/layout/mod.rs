@@ -10,6 +10,7 @@ mod client_place;
 mod client_tool;
 mod client_traps;
 mod command_line;
+mod daemon_config;
 mod daemon_layout;
 mod find_tool;
 mod inventory;
@@ -29,11 +30,12 @@ pub use client_place::{
 };
 pub use client_tool::ClientTool;
 pub use client_traps::{ClientHost, ClientSituation, is_on_path};
+pub use daemon_config::DaemonConfig;
 pub use daemon_layout::{DaemonLayout, SetFile};
 pub use find_tool::find_tool;
 pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,
 };
-pub use judgement::{FileFacts, Judgement, Kind, facts_of, judge};
+pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge};
 pub use start_command::{StartCommand, restart_command, start_command};

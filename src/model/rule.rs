@@ -287,6 +287,42 @@ rules! {
     ConfigElsewhere = "config-elsewhere",
         cause "EarthBuild reads ~/.earth since v0.8.19, Earthly ~/.earthly",
         fix "kitcert install client --for the tool that is used",
+    /// A daemon's configuration names the CA whose clients it lets in.
+    NoClientAuthority = "no-client-ca",
+        cause "`ca` is missing from `[grpc.tls]`: anyone is accepted, and nothing warns",
+        fix "name the CA there, and restart the daemon",
+    /// A daemon's configuration has TLS for every TCP address.
+    DaemonWithoutTls = "daemon-without-tls",
+        cause "`[grpc]` has a tcp address and no `tls`",
+        fix "add `[grpc.tls]` with cert, key and ca",
+    /// A daemon's debug address is not open to other machines.
+    DebugAddress = "debug-address",
+        cause "`debugAddress` gives profiles and more to whoever reaches it",
+        fix "bind it to 127.0.0.1, or take it out",
+    /// Builds are not given more of the machine than they need.
+    InsecureEntitlements = "insecure-entitlements",
+        cause "`insecure-entitlements` lets builds leave their sandbox",
+        fix "take out what no build needs",
+    /// A key file belongs to root or to the user who reads it.
+    KeyOwner = "key-owner",
+        cause "it was copied by another user, who can read it and change it",
+        fix "chown it to root or to the daemon's user",
+    /// Every daemon and every client has a certificate of its own.
+    CertificateShared = "certificate-shared",
+        cause "one was copied to several: nobody can be locked out alone, and a stolen key opens all",
+        fix "issue one for each",
+    /// A daemon was shown to serve its current set, and to refuse strangers.
+    NotProven = "not-proven",
+        cause "it was issued anew and not restarted, or nobody has verified it since",
+        fix "kitcert verify NAME, or kitcert rotate where kitcert.yaml says how it is restarted",
+    /// Whoever kitcert.yaml lists has a certificate, for the hosts that it lists.
+    NotIssued = "not-issued",
+        cause "kitcert.yaml was edited since",
+        fix "kitcert rotate",
+    /// No kit waits to be handed over.
+    KitWaiting = "kit-waiting",
+        cause "a client was renewed whose key is on its own machine",
+        fix "hand it over; then kitcert rotate --moved NAME",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",

@@ -32,7 +32,7 @@ pub use observation::{
     observe_generation,
 };
 pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
-pub use read::{ReadFile, exists, read, read_if_present, read_standard_input};
+pub use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
 pub use replace::{Parents, Replacement, refuse_irreplaceable, replace_file};
 pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
 pub use scratch::ScratchDirectory;

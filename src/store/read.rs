@@ -1,11 +1,13 @@
 //! Reading, never more than was asked for and never waiting for a pipe.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -47,6 +49,45 @@ pub fn read_if_present(path: &Path, largest: usize) -> Result<Option<ReadFile>, 
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     !matches!(rustix::fs::stat(path), Err(Errno::NOENT | Errno::NOTDIR))
+}
+
+/// The files in a folder, by name, links that lead to files included and hidden ones left out; None
+/// where the path is no folder.
+///
+/// # Errors
+/// More than `most` of them, or a folder that cannot be read.
+pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failure> {
+    let failure = |errno| fault::failure("reading", path, errno);
+    match rustix::fs::stat(path) {
+        Ok(stat) if fault::file_type(&stat) == FileType::Directory => {}
+        _ => return Ok(None),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let handle = openat(CWD, path, flags, Mode::empty()).map_err(failure)?;
+    let mut files = Vec::new();
+    for entry in Dir::read_from(&handle).map_err(failure)? {
+        let name = entry.map_err(failure)?.file_name().to_bytes().to_vec();
+        let file = path.join(OsString::from_vec(name.clone()));
+        let is_file =
+            rustix::fs::stat(&file).is_ok_and(|stat| fault::file_type(&stat) == FileType::RegularFile);
+        if is_file && !name.starts_with(b".") {
+            files.push(file);
+        }
+        if files.len() > most {
+            return Err(Failure::new("reading", path.display())
+                .expected(format!("a folder with at most {most} files"))
+                .found("more")
+                .hint(format!("kitcert inspect {}/FILE…", path.display())));
+        }
+    }
+    files.sort();
+    Ok(Some(files))
+}
+
+/// The user that this process runs as.
+#[must_use]
+pub fn this_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Reads standard input to its end.

@@ -16,6 +16,7 @@ mod generated_configs;
 mod hosts;
 mod house;
 mod init_and_issue;
+mod inspected;
 mod install_client;
 mod interoperability;
 mod issuing;

@@ -38,7 +38,7 @@ fn no_mutated_chain_is_judged_milder_than_by_go() {
         .zip(gravest.iter().zip(&verdicts))
         .filter(|(_, (gravest, (accepted, _)))| !accepted && **gravest < Severity::Error)
         // ring knows no P-521, so that such a key is warned of, and nobody here can say more of it.
-        .filter(|(_, (_, (_, said)))| !said.ends_with("P521 point not on curve"))
+        .filter(|(_, (_, (_, said)))| !said.contains("P521"))
         .map(|(case, (_, (_, said)))| {
             format!("{}: {said}\n{}", case.id, case.sent.concat() + &case.trusted.concat())
         })

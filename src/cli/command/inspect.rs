@@ -1,6 +1,6 @@
 //! `kitcert inspect`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Session, UNWATCHED};
 use crate::apply::{self, Inspected};
@@ -12,17 +12,27 @@ use crate::pki::Receipt;
 pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
     let now = session.environment.now();
     let mut report = Report::new("inspect");
-    let mut exits = Vec::new();
-    let mut objects = Vec::new();
+    let mut inspected = Vec::new();
     for subject in &asked.subjects {
-        let inspected = inspect(&session, subject)?;
-        exits.push(Finding::exit_code(&inspected.findings, None));
+        for file in meant_by(&session, subject)? {
+            let one = inspect(&session, &file)?;
+            inspected.push((file, one));
+        }
+    }
+    let together = apply::compare(&inspected);
+    let mut exits = vec![Finding::exit_code(&together, None)];
+    let mut objects = Vec::new();
+    for (subject, one) in inspected {
+        exits.push(Finding::exit_code(&one.findings, None));
         objects.push(serde_json::json!({
             "subject": subject.display().to_string(),
-            "kind": inspected.kind,
-            "facts": inspected.facts,
+            "kind": one.kind,
+            "facts": one.facts,
         }));
-        report = show(report, subject, inspected);
+        report = show(report, &subject, one);
+    }
+    if !together.is_empty() {
+        report = show_findings(report.line("together"), together);
     }
     let report = if let [only] = asked.subjects.as_slice() {
         report.target(only.display().to_string())
@@ -30,6 +40,21 @@ pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Repo
         report
     };
     Ok(report.detail("now", now.to_string()).detail("inspected", objects).exit(ExitCode::of_all(exits)))
+}
+
+/// The files that are meant: what is in a folder, or the subject itself.
+fn meant_by(session: &Session<'_>, subject: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let is_path = subject != Path::new("-")
+        && subject.to_str().is_none_or(|text| !text.contains("://") && text.parse::<Receipt>().is_err());
+    if !is_path {
+        return Ok(vec![subject.to_owned()]);
+    }
+    let files = apply::files_at(&session.environment.absolute(subject)?)?;
+    // What was typed is shown as it was typed.
+    match files.as_slice() {
+        [only] if session.environment.absolute(subject)? == *only => Ok(vec![subject.to_owned()]),
+        _ => Ok(files),
+    }
 }
 
 fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> {
@@ -45,11 +70,14 @@ fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> 
 }
 
 fn show(report: Report, subject: &Path, inspected: Inspected) -> Report {
-    let mut findings = inspected.findings;
-    findings.sort_by_key(|finding| finding.severity);
     let rows =
         inspected.facts.iter().map(|(name, value)| (Tone::Plain, vec![format!("  {name}"), value.clone()]));
     let report = report.line(format!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
+    show_findings(report, inspected.findings)
+}
+
+fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
+    findings.sort_by_key(|finding| finding.severity);
     let rows = findings.iter().map(|finding| (tone_of(finding.severity), row(finding)));
     let report = report.table(rows.collect());
     let fix = findings.last().and_then(|finding| finding.fix.clone());

@@ -23,3 +23,16 @@ pub fn key_mode(path: impl Display, mode: u32) -> Option<Finding> {
             .fix(format!("chmod 0600 {path}   # and issue a new key, if others were on this machine")),
     )
 }
+
+/// Judges whose a key file is; None where it is root's or that user's. `owner` and `user` are user
+/// ids.
+#[must_use]
+pub fn key_owner(path: impl Display, owner: u32, user: u32) -> Option<Finding> {
+    (owner != 0 && owner != user).then(|| {
+        Finding::new(Rule::KeyOwner, Severity::Warning, &path)
+            .expected(format!("a file of root or of user {user}"))
+            .found(format!("one of user {owner}"))
+            .cause("its owner can read and replace it, whatever its mode")
+            .fix(format!("chown {user} {path}   # unless that user is who reads it"))
+    })
+}

@@ -10,7 +10,7 @@ mod legacy;
 mod names;
 mod purposes;
 
-pub use key_mode::key_mode;
+pub use key_mode::{key_mode, key_owner};
 
 use super::certificate::Certificate;
 use super::trust_bundle::{DroppedBlock, TrustBundle};
