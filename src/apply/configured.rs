@@ -86,7 +86,7 @@ pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result
         home: &home,
         exists: &exists,
     };
-    let mut configured = OnDisk(situation).read(context.environment.now())?;
+    let mut configured = OnDisk(situation).read(context.judged_at())?;
     configured.findings.extend(chosen.findings);
     if choice.tool.is_some() && config.is_none() {
         configured.findings.extend(tools.elsewhere(chosen.tool)?);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::env::Environment;
 use crate::layout::state_place;
-use crate::model::{Contact, ExitCode, Failure};
+use crate::model::{Contact, ExitCode, Failure, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub command: &'static str,
     /// Whether to act.
     pub mode: Mode,
+    /// As of when what is seen is judged; None: now.
+    pub at: Option<Timestamp>,
     /// Who is told how far it is.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -42,6 +44,10 @@ pub enum Progress {
     Issued,
     /// All are, and are being made durable.
     Committing,
+    /// That many daemons are going to be dialled.
+    Dialling(u64),
+    /// One more was.
+    Dialled,
 }
 
 /// How long a command waits for another that holds the lock.
@@ -53,6 +59,12 @@ impl Context<'_> {
         let variable = |name| self.environment.variable(name).map(str::to_owned);
         let named = variable("SUDO_USER").or_else(|| variable("USER"));
         named.unwrap_or_else(|| format!("user {}", self.environment.user_id()))
+    }
+
+    /// As of when what is seen is judged. What is made, such as a certificate to dial with, is made
+    /// now.
+    pub(super) fn judged_at(&self) -> Timestamp {
+        self.at.unwrap_or(self.environment.now())
     }
 
     /// Whether the plan is carried out.

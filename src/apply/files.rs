@@ -72,7 +72,7 @@ pub(super) fn findings(
     client: &Client,
     endpoint: &Endpoint,
 ) -> Result<Vec<Finding>, Failure> {
-    let now = context.environment.now();
+    let now = context.judged_at();
     let mut findings = Vec::new();
     if let (Some(observation), Some((name, entry))) = (observation, daemon) {
         let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");

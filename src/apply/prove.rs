@@ -1,17 +1,19 @@
 //! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::configured::{ConfigChoice, Configured, configured};
 use super::context::Context;
 use super::credentials::{self, Client, Credentials};
 use super::files;
-use super::record::{Recorded, Standing, record_anew};
+use super::record::{Recorded, Seen, Standing, record_anew};
 use super::shown;
+use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
+use crate::pki::Certificate;
 use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
-use crate::store::{Interest, Observation, StateDirectory};
+use crate::store::Observation;
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -24,17 +26,6 @@ pub struct VerifyRequest {
     pub config: ConfigChoice,
     /// How long one dial may take.
     pub deadline: Lifetime,
-}
-
-/// Whom to dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// What the client's own config says.
-    Configured,
-    /// An endpoint.
-    Endpoint(Endpoint),
-    /// A daemon of the state.
-    Daemon(IdentityName),
 }
 
 /// What came of it.
@@ -52,6 +43,12 @@ pub struct Proof {
     pub verdict: String,
     /// What the daemon said of itself.
     pub daemon_facts: serde_json::Value,
+    /// The certificates that both sides showed: whose, and which.
+    pub certificates: Vec<(String, Certificate)>,
+    /// How long all dials took together; None where nobody was dialled.
+    pub elapsed: Option<Duration>,
+    /// Whether everything is proven, the files included.
+    pub is_proven: bool,
     /// Each dial and how long it took.
     pub timings: Vec<Vec<String>>,
     /// Whether the state was told, by moving the daemon's `proven`.
@@ -59,16 +56,41 @@ pub struct Proof {
 }
 
 /// Judges the files at hand, dials, and moves `proven` of a daemon whose current certificate was
-/// served and whose every dial went as it must.
+/// served and whose every dial went as it must. Nothing is moved where it is judged as of another
+/// time.
 ///
 /// # Errors
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
 pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
+    let observation = observe(context, &request.credentials)?;
+    let examined = examine(context, observation.as_ref(), request)?;
+    let mut proofs = recorded(context, observation.as_ref(), vec![examined]);
+    proofs.pop().ok_or_else(|| context.no_state())
+}
+
+/// The state, if there is one, as far as credentials need it.
+pub(super) fn observe(
+    context: &Context<'_>,
+    credentials: &Credentials,
+) -> Result<Option<Observation>, Failure> {
     let directory = context.open()?;
-    let observation =
-        directory.as_ref().map(|found| observe_for(context, found, &request.credentials)).transpose()?;
-    let mut configured = match is_config_meant(request, observation.as_ref()) {
+    directory.as_ref().map(|found| observe_for(context, found, credentials)).transpose()
+}
+
+/// A proof, and what the state is to remember of it.
+pub(super) struct Examined {
+    proof: Proof,
+    seen: Option<Seen>,
+}
+
+/// Judges the files at hand and dials; the state does not know yet.
+pub(super) fn examine(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+    request: &VerifyRequest,
+) -> Result<Examined, Failure> {
+    let mut configured = match is_config_meant(request, observation) {
         true => configured(context, &request.config)?,
         false => Configured::default(),
     };
@@ -77,55 +99,61 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
         configured.files = None;
     }
     let mut findings = config_findings(request, &configured);
-    let Some(endpoint) = endpoint_of(context, request, observation.as_ref(), &configured)? else {
+    let Some(endpoint) = endpoint_of(context, &request.target, observation, &configured)? else {
         return Ok(undialled(&configured, findings));
     };
-    let daemon = daemon_of(&request.target, observation.as_ref(), &endpoint);
-    let current = |name: &IdentityName| observation.as_ref()?.current(Role::Daemon, name);
+    let daemon = daemon_of(&request.target, observation, &endpoint);
+    let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
     let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
-    let client =
-        match credentials::choose(context, &request.credentials, observation.as_ref(), &configured, accepted)
-        {
-            Ok(Some(client)) => client,
-            Ok(None) => return Ok(undialled(&configured, findings)),
-            Err(failure) if is_about_config(request, &configured) => {
-                findings.push(unusable(&failure));
-                return Ok(undialled(&configured, findings));
-            }
-            Err(failure) => return Err(failure),
-        };
-    findings.extend(files::findings(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?);
+    let client = match credentials::choose(context, &request.credentials, observation, &configured, accepted)
+    {
+        Ok(Some(client)) => client,
+        Ok(None) => return Ok(undialled(&configured, findings)),
+        Err(failure) if is_about_config(request, &configured) => {
+            findings.push(unusable(&failure));
+            return Ok(undialled(&configured, findings));
+        }
+        Err(failure) => return Err(failure),
+    };
+    findings.extend(files::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
+    let began = Instant::now();
     let observed = dial(context, &client, &endpoint, request.deadline)?;
-    let local = local_facts(context, observation.as_ref(), daemon.as_ref(), &client, &endpoint)?;
+    let elapsed = began.elapsed();
+    let local = local_facts(context, observation, daemon.as_ref(), &client, &endpoint)?;
     findings.extend(shown::findings(&observed, &client, &local, &findings));
     let mut verdict = judge(&observed, &local);
     if request.target == Target::Configured && configured.host.is_some() {
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
-    let recorded = match (&observation, &daemon) {
-        (Some(observation), Some((name, _))) => {
-            record_anew(context, observation, name, &observed, Standing::of(&verdict, &findings))
+    let standing = Standing::of(&verdict, &findings);
+    let proof = proof(&endpoint, client, findings, verdict, &observed, (elapsed, standing));
+    let seen = daemon.map(|(name, _)| Seen { name, observed, standing });
+    Ok(Examined { proof, seen })
+}
+
+/// Tells the state, under one lock, what it is to remember. A disk that takes nothing makes no
+/// proof less true.
+pub(super) fn recorded(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+    examined: Vec<Examined>,
+) -> Vec<Proof> {
+    let (mut proofs, seen): (Vec<Proof>, Vec<Option<Seen>>) =
+        examined.into_iter().map(|examined| (examined.proof, examined.seen)).unzip();
+    let Some(observation) = observation.filter(|_| context.at.is_none()) else { return proofs };
+    match record_anew(context, observation, &seen) {
+        Ok(recorded) => {
+            for (proof, recorded) in proofs.iter_mut().zip(recorded) {
+                proof.recorded = recorded;
+            }
         }
-        _ => Ok(Recorded::Unchanged),
-    };
-    // A disk that takes nothing makes the proof no less true.
-    let recorded = recorded.unwrap_or_else(|failure| {
-        findings.push(not_recorded(&failure));
-        Recorded::Unchanged
-    });
-    let verdict_line = last_line(&verdict, &findings);
-    findings.extend(verdict.findings);
-    Ok(Proof {
-        target: endpoint.to_string(),
-        endpoint: Some(endpoint),
-        identity: client.described,
-        findings,
-        verdict: verdict_line,
-        daemon_facts: verdict.facts,
-        timings: timings(&observed),
-        recorded,
-    })
+        Err(failure) => {
+            let unrecorded = proofs.iter_mut().zip(&seen).filter(|(_, seen)| seen.is_some());
+            unrecorded.for_each(|(proof, _)| proof.findings.push(not_recorded(&failure)));
+        }
+    }
+    proofs
 }
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
@@ -135,38 +163,43 @@ pub(super) fn verify_as(
     endpoint: &Endpoint,
     deadline: Lifetime,
 ) -> Result<Proof, Failure> {
+    let began = Instant::now();
     let observed = dial(context, &client, endpoint, deadline)?;
+    let elapsed = began.elapsed();
     let local = local_facts(context, None, None, &client, endpoint)?;
-    let mut findings = shown::findings(&observed, &client, &local, &[]);
+    let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);
+    let standing = Standing::of(&verdict, &findings);
+    Ok(proof(endpoint, client, findings, verdict, &observed, (elapsed, standing)))
+}
+
+fn proof(
+    endpoint: &Endpoint,
+    client: Client,
+    mut findings: Vec<Finding>,
+    verdict: Verdict,
+    observed: &Observed,
+    (elapsed, standing): (Duration, Standing),
+) -> Proof {
     let verdict_line = last_line(&verdict, &findings);
     findings.extend(verdict.findings);
-    Ok(Proof {
+    let served = observed.handshake().and_then(probe::Handshake::leaf);
+    let ours = client.identity.and_then(|identity| identity.chain.into_iter().next());
+    let served = served.map(|leaf| ("served".to_owned(), leaf));
+    let ours = ours.map(|leaf| (client.described.clone(), leaf));
+    Proof {
         target: endpoint.to_string(),
         endpoint: Some(endpoint.clone()),
         identity: client.described,
-        verdict: verdict_line,
         findings,
+        verdict: verdict_line,
         daemon_facts: verdict.facts,
-        timings: timings(&observed),
+        certificates: served.into_iter().chain(ours).collect(),
+        elapsed: Some(elapsed),
+        is_proven: standing == Standing::Proven,
+        timings: timings(observed),
         recorded: Recorded::Unchanged,
-    })
-}
-
-/// Reads the daemons, and as few clients as will do: a state may have ten thousand.
-fn observe_for(
-    context: &Context<'_>,
-    directory: &StateDirectory,
-    credentials: &Credentials,
-) -> Result<Observation, Failure> {
-    let inventory = context.observe_in(directory, &Interest::Inventory)?.inventory;
-    let clients: Vec<&IdentityName> = match credentials {
-        Credentials::Client(name) => vec![name],
-        _ => inventory.clients.keys().take(CLIENTS_TRIED).collect(),
-    };
-    let daemons = inventory.daemons.keys().map(|name| (Role::Daemon, name.clone()));
-    let clients = clients.into_iter().map(|name| (Role::Client, name.clone()));
-    context.observe_in(directory, &Interest::Identities(daemons.chain(clients).collect()))
+    }
 }
 
 /// Whether a config is read at all: one that is broken is no concern of whoever names a daemon and
@@ -208,95 +241,24 @@ fn unusable(failure: &Failure) -> Finding {
 }
 
 /// Nobody is dialled where the tool could not dial either; the findings say why.
-fn undialled(configured: &Configured, findings: Vec<Finding>) -> Proof {
+fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
     let gravest = findings.iter().max_by_key(|finding| finding.severity);
     let why = gravest.map_or_else(String::new, |finding| format!(": {}", finding.found));
     let host = configured.endpoint().map(|endpoint| endpoint.to_string());
-    Proof {
+    let proof = Proof {
         target: host.unwrap_or_else(|| "no endpoint".to_owned()),
         endpoint: None,
         identity: "nobody".to_owned(),
         verdict: format!("not dialled{why}"),
         findings,
         daemon_facts: serde_json::Value::Null,
+        certificates: Vec::new(),
+        elapsed: None,
+        is_proven: false,
         timings: Vec::new(),
         recorded: Recorded::Unchanged,
-    }
-}
-
-/// The endpoint to dial; None where the config names one that nobody can dial.
-fn endpoint_of(
-    context: &Context<'_>,
-    request: &VerifyRequest,
-    observation: Option<&Observation>,
-    configured: &Configured,
-) -> Result<Option<Endpoint>, Failure> {
-    match &request.target {
-        Target::Endpoint(endpoint) => Ok(Some(endpoint.clone())),
-        Target::Daemon(name) => {
-            let observation = observation.ok_or_else(|| context.no_state())?;
-            let listed = observation.inventory.daemons.get(name);
-            let listed = listed.ok_or_else(|| unknown_daemon(name, observation))?;
-            Ok(Some(listed.endpoint.clone()))
-        }
-        Target::Configured => match configured.endpoint() {
-            Some(endpoint) => Ok(Some(endpoint)),
-            None if Finding::gravest(&configured.findings) >= Severity::Error
-                && configured.host.is_some() =>
-            {
-                Ok(None)
-            }
-            None => the_only_endpoint(context, observation).map(Some),
-        },
-    }
-}
-
-/// Without a config that names a host, the state's one daemon is meant.
-fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
-    let undecided = |there: &str, hint: &str| {
-        Failure::new("choosing", "a daemon to verify")
-            .expected("tcp://host:port, a daemon's name, or a client's config that names a host")
-            .found(format!("none, and {there} in {}", context.state.display()))
-            .hint(hint)
-            .exit(crate::model::ExitCode::Usage)
     };
-    let example = "kitcert verify tcp://builder.example.com:8372";
-    let daemons = observation.map(|observation| observation.inventory.daemons.values().collect::<Vec<_>>());
-    match daemons.as_deref() {
-        Some([only]) => Ok(only.endpoint.clone()),
-        Some(several) => Err(undecided(&format!("{} daemons", several.len()), example)),
-        None => Err(undecided("no state", &format!("{example} --tlsdir DIR"))),
-    }
-}
-
-fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
-    let known = observation.inventory.daemons.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    Failure::new("verifying daemon", name)
-        .expected(format!("one of {}/kitcert.yaml ({known})", observation.path.display()))
-        .found("another name")
-        .hint("kitcert status")
-}
-
-/// The daemon of the state that an endpoint belongs to: the one that was named, else the one with
-/// that endpoint, else the only one with that host.
-fn daemon_of(
-    target: &Target,
-    observation: Option<&Observation>,
-    endpoint: &Endpoint,
-) -> Option<(IdentityName, DaemonEntry)> {
-    let daemons = &observation?.inventory.daemons;
-    let entry = |name: &IdentityName| Some((name.clone(), daemons.get(name)?.clone()));
-    if let Target::Daemon(name) = target {
-        return entry(name);
-    }
-    if let Some((name, _)) = daemons.iter().find(|(_, daemon)| daemon.endpoint == *endpoint) {
-        return entry(name);
-    }
-    let mut with_host = daemons.iter().filter(|(_, daemon)| daemon.hosts.contains(endpoint.host()));
-    match (with_host.next(), with_host.next()) {
-        (Some((name, _)), None) => entry(name),
-        _ => None,
-    }
+    Examined { proof, seen: None }
 }
 
 pub(super) fn dial(
@@ -314,7 +276,7 @@ pub(super) fn dial(
         expired: strangers.expired.as_ref(),
         daemon_usage: strangers.daemon_usage.as_ref(),
         deadline: Duration::from_secs(deadline.seconds().unsigned_abs()),
-        now: context.environment.now(),
+        now: context.judged_at(),
     };
     Ok(probe::probe(&request))
 }
@@ -333,7 +295,7 @@ pub(super) fn local_facts(
     };
     Ok(LocalFacts {
         endpoint: endpoint.clone(),
-        now: context.environment.now(),
+        now: context.judged_at(),
         ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
@@ -369,6 +331,3 @@ fn timings(observed: &Observed) -> Vec<Vec<String>> {
     };
     observed.dials.iter().map(row).collect()
 }
-
-/// Among how many clients of the state one is looked for that can be dialled as.
-const CLIENTS_TRIED: usize = 16;

@@ -5,7 +5,7 @@ use super::state_change::{identity_folder, line};
 use crate::model::{Failure, Finding, IdentityName, Role, Severity};
 use crate::pki::Certificate;
 use crate::probe::{self, Observed, Verdict};
-use crate::store::{LogEvent, LogLine, Observation, StateDirectory, StateLock};
+use crate::store::{LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock};
 
 /// Whether a proof changed the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,20 +39,45 @@ impl Standing {
     }
 }
 
-/// Records a proof, under a lock that is taken only if there is something to record.
+/// What was seen of a daemon of the state.
+pub(super) struct Seen {
+    /// The daemon.
+    pub name: IdentityName,
+    /// The dials.
+    pub observed: Observed,
+    /// What they prove.
+    pub standing: Standing,
+}
+
+/// Records proofs, all under one lock, which is taken only if there is something to record.
 pub(super) fn record_anew(
     context: &Context<'_>,
     observation: &Observation,
-    name: &IdentityName,
-    observed: &Observed,
-    standing: Standing,
-) -> Result<Recorded, Failure> {
-    let Some(change) = Change::of(observation, name, observed, standing) else {
-        return Ok(Recorded::Unchanged);
+    seen: &[Option<Seen>],
+) -> Result<Vec<Recorded>, Failure> {
+    let change = |seen: &Option<Seen>| {
+        let Seen { name, observed, standing } = seen.as_ref()?;
+        Change::of(observation, name, observed, *standing)
     };
+    let changes: Vec<Option<Change>> = seen.iter().map(change).collect();
+    if changes.iter().all(Option::is_none) {
+        return Ok(vec![Recorded::Unchanged; seen.len()]);
+    }
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
     let lock = directory.lock(context.command, PATIENCE)?;
-    change.write(context, &lock, name, observed)
+    let staged = lock.stage()?;
+    let mut recorded = Vec::new();
+    for (change, seen) in changes.iter().zip(seen) {
+        recorded.push(match (change, seen) {
+            (Some(change), Some(seen)) => {
+                change.stage(context, &staged, &seen.name, &seen.observed)?;
+                Recorded::Moved
+            }
+            _ => Recorded::Unchanged,
+        });
+    }
+    staged.commit()?;
+    Ok(recorded)
 }
 
 /// Records a proof under a lock that is held already.
@@ -65,7 +90,12 @@ pub(super) fn record(
     standing: Standing,
 ) -> Result<Recorded, Failure> {
     match Change::of(observation, name, observed, standing) {
-        Some(change) => change.write(context, lock, name, observed),
+        Some(change) => {
+            let staged = lock.stage()?;
+            change.stage(context, &staged, name, observed)?;
+            staged.commit()?;
+            Ok(Recorded::Moved)
+        }
         None => Ok(Recorded::Unchanged),
     }
 }
@@ -99,14 +129,13 @@ impl Change {
         (identity.proven != wanted).then_some(Change { wanted, served })
     }
 
-    fn write(
-        self,
+    fn stage(
+        &self,
         context: &Context<'_>,
-        lock: &StateLock<'_>,
+        staged: &StagedChange<'_>,
         name: &IdentityName,
         observed: &Observed,
-    ) -> Result<Recorded, Failure> {
-        let staged = lock.stage()?;
+    ) -> Result<(), Failure> {
         let link = identity_folder(Role::Daemon, name).join("proven");
         let address = observed.address.map_or_else(String::new, |address| address.to_string());
         let (event, reason) = match self.wanted {
@@ -123,8 +152,6 @@ impl Change {
             serial: Some(self.served.serial().clone()),
             fingerprint: Some(self.served.fingerprint()),
             ..line(context, event, format!("daemon {name}"), reason)
-        })?;
-        staged.commit()?;
-        Ok(Recorded::Moved)
+        })
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::kit_arguments::{InviteArguments, JoinArguments, RequestArguments};
 use super::rotation_arguments::{RollbackArguments, RotateArguments};
+use crate::apply::Target;
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
     AuthorityName, Contact, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
@@ -39,6 +40,9 @@ pub struct GlobalOptions {
     /// How to print the result
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+    /// Write the result to this file, by a rename, instead of printing it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Print nothing that does not need attention
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -57,6 +61,12 @@ pub enum Format {
     Text,
     /// One JSON object, `"schema": 1`.
     Json,
+    /// A plugin's line for Nagios or Icinga, with exit codes of its own (verify, status).
+    Nagios,
+    /// Metrics for the textfile collector (verify, status).
+    Prometheus,
+    /// SARIF 2.1.0 (verify, inspect).
+    Sarif,
 }
 
 /// When colour is used.
@@ -285,7 +295,19 @@ pub struct InstallClientArguments {
 pub struct VerifyArguments {
     /// tcp://host:port or a daemon's name [default: what the client's own config says]
     #[arg(value_name = "TARGET")]
-    pub targets: Vec<String>,
+    pub targets: Vec<Target>,
+    /// Every daemon of kitcert.yaml
+    #[arg(long, conflicts_with_all = ["targets", "list"])]
+    pub all: bool,
+    /// The targets that a file lists, one a line, # begins a comment; - for standard input
+    #[arg(long = "targets", id = "list", value_name = "FILE", conflicts_with = "targets")]
+    pub list: Option<PathBuf>,
+    /// How many are dialled at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
+    /// Judge as of that time, such as 2027-02-01: would it pass then? The dials are made now
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
     /// Whose config is read: earthly or earthbuild; buildctl has BUILDKIT_HOST [default: whose config is there]
     #[arg(long = "for", value_name = "TOOL")]
     pub tool: Option<ClientTool>,

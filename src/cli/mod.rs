@@ -10,6 +10,7 @@ mod kit_arguments;
 pub mod manual;
 mod report;
 mod rotation_arguments;
+mod view;
 
 use std::ffi::OsString;
 use std::io;
@@ -22,43 +23,129 @@ pub use arguments::Arguments;
 pub use console::{Console, Terminals};
 pub use report::{Changed, Ink, Report, Tone};
 
+use crate::apply;
 use crate::env::Environment;
 use crate::model::{ExitCode, Failure};
 use arguments::{ColorChoice, Command, Format, GlobalOptions};
 use report::{failure_json, failure_text};
 
-/// Runs one command line, program name first, and says what the process should end with.
+/// Runs one command line, program name first, and says what the process should end with: an
+/// [`ExitCode`], or one of a plugin's with `--format nagios`.
 pub fn run(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
     environment: &Environment,
     console: &mut Console,
-) -> ExitCode {
+) -> u8 {
     let typed: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, &typed, environment, console),
     };
-    let result = command::run(&arguments, environment, console);
+    let result = refuse_format(&arguments).and_then(|()| command::run(&arguments, environment, console));
+    let (said, code) = view(&result, &arguments, environment, console.terminals());
+    let written = match said {
+        Said::Nothing => Ok(()),
+        Said::Aside(text) => {
+            console.notify(&text);
+            Ok(())
+        }
+        Said::Result(text) => match &arguments.global.output {
+            None => console.print(&text).map_err(Unwritten::Printed),
+            Some(path) => environment
+                .absolute(path)
+                .and_then(|path| apply::write_result(&path, text.as_bytes()))
+                .map_err(Unwritten::Filed),
+        },
+    };
+    written.map_or_else(|why| why.told(code, console), |()| code)
+}
+
+/// What is said of a result.
+enum Said {
+    /// The result itself.
+    Result(String),
+    /// A failure, to the person at the terminal.
+    Aside(String),
+    /// Nothing needs attention.
+    Nothing,
+}
+
+/// The result in the form that was asked for, and the exit code, which a plugin has its own of.
+fn view(
+    result: &Result<Report, Failure>,
+    arguments: &Arguments,
+    environment: &Environment,
+    terminals: Terminals,
+) -> (Said, u8) {
     let global = &arguments.global;
     // Whoever has set the variable need not be told to name the directory.
     let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
     let named = global.state.as_deref().filter(|state| from_variable != Some(*state));
-    let exit = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code);
-    let written = match (&result, global.format) {
-        (Ok(report), Format::Json) => console.print(&report.to_json()),
-        (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Ok(()),
-        (Ok(report), Format::Text) => {
-            let ink = ink(global, environment, console.terminals().out);
-            console.print(&with_state(report.to_text(ink), named))
+    let code = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code).code();
+    let now = environment.now();
+    let said = match (result, global.format) {
+        (Ok(report), Format::Nagios) => {
+            let (text, code) = view::nagios(report.monitored(), now);
+            return (Said::Result(text), code);
         }
-        (Err(failure), Format::Json) => console.print(&failure_json(arguments.command.name(), failure)),
-        (Err(failure), Format::Text) => {
-            let text = failure_text(failure, ink(global, environment, console.terminals().err));
-            console.notify(&with_state(text, named));
-            Ok(())
+        (Err(failure), Format::Nagios) => {
+            let (text, code) = view::nagios_failure(failure);
+            return (Said::Result(text), code);
+        }
+        (Ok(report), Format::Json) => Said::Result(report.to_json()),
+        (Ok(report), Format::Prometheus) => Said::Result(view::prometheus(report.monitored(), now)),
+        (Ok(report), Format::Sarif) => Said::Result(view::sarif(report.found())),
+        (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
+        (Ok(report), Format::Text) => {
+            let ink = ink(global, environment, terminals.out && global.output.is_none());
+            Said::Result(with_state(report.to_text(ink), named))
+        }
+        (Err(failure), Format::Json) => Said::Result(failure_json(arguments.command.name(), failure)),
+        (Err(failure), Format::Text | Format::Prometheus | Format::Sarif) => {
+            let text = failure_text(failure, ink(global, environment, terminals.err));
+            Said::Aside(with_state(text, named))
         }
     };
-    written.map_or_else(|error| unwritten(&error, exit, console), |()| exit)
+    (said, code)
+}
+
+/// Refuses a form that the command has none of.
+fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
+    let (format, commands) = match arguments.global.format {
+        Format::Text | Format::Json => return Ok(()),
+        Format::Nagios => ("nagios", &["verify", "status"][..]),
+        Format::Prometheus => ("prometheus", &["verify", "status"][..]),
+        Format::Sarif => ("sarif", &["verify", "inspect"][..]),
+    };
+    let command = arguments.command.name();
+    if commands.contains(&command) {
+        return Ok(());
+    }
+    Err(Failure::new("reading", "--format")
+        .expected(format!("text or json for {command}; {format} is for {}", commands.join(" and ")))
+        .found(format)
+        .hint(format!("kitcert {command} --format json"))
+        .exit(ExitCode::Usage))
+}
+
+/// Why a result did not get where it was to go.
+enum Unwritten {
+    Printed(io::Error),
+    Filed(Failure),
+}
+
+impl Unwritten {
+    /// Says it, and gives the exit code. A reader that has gone (`kitcert status | head -1`) has
+    /// read what it wanted.
+    fn told(self, code: u8, console: &mut Console) -> u8 {
+        let failure = match self {
+            Unwritten::Printed(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
+            Unwritten::Printed(error) => Failure::new("writing", "the result").found(error),
+            Unwritten::Filed(failure) => failure,
+        };
+        console.notify(&failure_text(&failure, Ink::Plain));
+        ExitCode::Failed.code()
+    }
 }
 
 /// Commands to paste are about the state that was named, so they name it too.
@@ -88,7 +175,7 @@ fn explain(
     arguments: &[OsString],
     environment: &Environment,
     console: &mut Console,
-) -> ExitCode {
+) -> u8 {
     let coloured = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
     let render = |terminal: bool| {
         let text = error.render();
@@ -96,30 +183,35 @@ fn explain(
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let written = console.print(&render(console.terminals().out));
-        return written.map_or_else(|error| unwritten(&error, ExitCode::Done, console), |()| ExitCode::Done);
+        let code = ExitCode::Done.code();
+        return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
     }
     let command = command_of(arguments);
-    if wants_json(arguments) {
+    let [wants_json, wants_nagios] = ["json", "nagios"].map(|format| wants(arguments, format));
+    if wants_json || wants_nagios {
         let failure = Failure::new("reading", "the command line")
             .found(error.kind())
             .hint(format!("{command} --help"))
             .exit(ExitCode::Usage);
         let name = command.strip_prefix("kitcert ").unwrap_or_default();
-        let written = console.print(&failure_json(name, &failure));
-        return written
-            .map_or_else(|error| unwritten(&error, ExitCode::Usage, console), |()| ExitCode::Usage);
+        let (text, code) = match wants_nagios {
+            true => view::nagios_failure(&failure),
+            false => (failure_json(name, &failure), ExitCode::Usage.code()),
+        };
+        let written = console.print(&text);
+        return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
     }
     let hint = format!("try: {command} --help");
     let text = render(console.terminals().err);
     let text = text.replace("For more information, try '--help'.", &hint).replace("\n\n", "\n");
     console.notify(&text);
-    ExitCode::Usage
+    ExitCode::Usage.code()
 }
 
-/// Whether JSON was asked for, as far as a command line that makes no sense can tell.
-fn wants_json(arguments: &[OsString]) -> bool {
-    arguments.iter().any(|argument| argument == "--format=json")
-        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+/// Whether that format was asked for, as far as a command line that makes no sense can tell.
+fn wants(arguments: &[OsString], format: &str) -> bool {
+    arguments.iter().any(|argument| *argument == *format!("--format={format}"))
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == *format)
 }
 
 /// The command that was meant: `kitcert issue client` of `kitcert issue client --lifetime 3`.
@@ -145,16 +237,6 @@ fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink
         ColorChoice::Auto if automatic => Ink::Coloured,
         ColorChoice::Auto | ColorChoice::Never => Ink::Plain,
     }
-}
-
-/// A reader that has gone (`kitcert status | head -1`) has read what it wanted.
-fn unwritten(error: &io::Error, exit: ExitCode, console: &mut Console) -> ExitCode {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return exit;
-    }
-    let failure = Failure::new("writing", "the result").found(error);
-    console.notify(&failure_text(&failure, Ink::Plain));
-    ExitCode::Failed
 }
 
 impl Command {

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
+use super::view::Monitored;
 use crate::model::{ExitCode, Failure, Finding, Severity};
 
 /// The result of a command. Text and JSON are made of the same values.
@@ -14,6 +15,7 @@ pub struct Report {
     changed: Changed,
     exit: ExitCode,
     findings: Vec<Finding>,
+    monitored: Vec<Monitored>,
     details: Map<String, Value>,
     blocks: Vec<Block>,
     quiet_hides_it: bool,
@@ -68,6 +70,7 @@ impl Report {
             changed: Changed::No,
             exit: ExitCode::Done,
             findings: Vec::new(),
+            monitored: Vec::new(),
             details: Map::new(),
             blocks: Vec::new(),
             quiet_hides_it: true,
@@ -120,6 +123,26 @@ impl Report {
     pub fn findings(mut self, findings: Vec<Finding>) -> Report {
         self.findings.extend(findings);
         self
+    }
+
+    /// One thing that was looked at, for monitoring; its findings are JSON's too.
+    #[must_use]
+    pub(super) fn about(mut self, monitored: Monitored) -> Report {
+        self.findings.extend(monitored.findings.iter().cloned());
+        self.monitored.push(monitored);
+        self
+    }
+
+    /// Everything that was found.
+    #[must_use]
+    pub(super) fn found(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Everything that was looked at.
+    #[must_use]
+    pub(super) fn monitored(&self) -> &[Monitored] {
+        &self.monitored
     }
 
     /// A line of text.

@@ -23,6 +23,10 @@ pub struct StatusRow {
     pub issuer: String,
     /// How it stands.
     pub state: IdentityState,
+    /// From when until when it is good, within its issuer's own validity; None: it has no
+    /// certificate.
+    #[serde(skip)]
+    pub validity: Option<Validity>,
 }
 
 /// How a CA or an identity stands. The order is that of urgency.
@@ -224,6 +228,7 @@ fn row(
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
+        validity,
     }
 }
 

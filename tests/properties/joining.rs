@@ -454,6 +454,7 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
         state: machines.admin.path("state"),
         command: "issue client",
         mode: Mode::Apply,
+        at: None,
         progress: &|_| {},
     };
     let request = IssueClientsRequest {

@@ -123,7 +123,7 @@ fn environment_of(days: u32) -> Environment {
 
 fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'static str) -> Context<'a> {
     let state = workspace.path("state");
-    Context { environment, state, command, mode: Mode::Apply, progress: &|_| {} }
+    Context { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
 }
 
 pub fn leaf(workspace: &Workspace, folder: &str) -> Certificate {

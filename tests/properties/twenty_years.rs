@@ -480,5 +480,5 @@ fn environment(now: Timestamp) -> Environment {
 
 fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'static str) -> Context<'a> {
     let state = workspace.path("state");
-    Context { environment, state, command, mode: Mode::Apply, progress: &|_| {} }
+    Context { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
 }

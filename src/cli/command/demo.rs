@@ -120,12 +120,12 @@ impl Demo<'_> {
         let exit = cli::run(line.collect::<Vec<_>>(), self.session.environment, &mut console);
         let text = String::from_utf8_lossy(&said.0.borrow()).into_owned();
         self.say(&text)?;
-        if exit == expected {
+        if exit == expected.code() {
             return Ok(());
         }
         Err(Failure::new("running", format!("kitcert {}", arguments.join(" ")))
             .expected(format!("exit code {}", expected.code()))
-            .found(exit.code()))
+            .found(exit))
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {

@@ -44,6 +44,7 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
         Progress::Issuing(count) => bar.set_length(count),
         Progress::Issued => bar.inc(1),
         Progress::Committing => bar.set_message("making it durable"),
+        Progress::Dialling(_) | Progress::Dialled => {}
     };
     let context =
         Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };

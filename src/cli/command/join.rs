@@ -74,7 +74,7 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
     let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
     let is_proven = Finding::gravest(&proof.findings) < Severity::Error;
     let detail = if session.global.verbose { Detail::Everything } else { Detail::Faults };
-    report = verify::show(report, session.global, detail, proof).exit(exit);
+    report = verify::show(report, session.global, detail, &proof).findings(proof.findings).exit(exit);
     match (placing, endpoint) {
         (Placing::Withheld, _) => {
             report.toned(Tone::Bad, "not joined: what was there stays; --unproven replaces it all the same")

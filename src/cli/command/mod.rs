@@ -73,6 +73,7 @@ impl<'a> Session<'a> {
                 Some(change) if change.dry_run => Mode::DryRun,
                 Some(_) => Mode::Apply,
             },
+            at: None,
             progress,
         })
     }

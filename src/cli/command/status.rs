@@ -3,8 +3,9 @@
 use super::{Session, UNWATCHED, rotate};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
+use crate::cli::view::{Monitored, MonitoredCertificate};
 use crate::layout::Renewal;
-use crate::model::{ExitCode, Failure, IdentityName, Role};
+use crate::model::{ExitCode, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
 use crate::plan::{self, IdentityState, StatusRow};
 use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
@@ -20,6 +21,7 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
         .exit(exit)
         .detail("now", now.to_string())
         .detail("identities", &rows)
+        .about(monitored(&context.state.display().to_string(), &rows, now))
         .line(format!("{}  {}", context.state.display(), now.minute()))
         .table(table(&rows));
     if directory.has_unfinished_change()? {
@@ -38,6 +40,41 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
         }
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
+}
+
+/// What monitoring reads of it.
+fn monitored(state: &str, rows: &[StatusRow], now: Timestamp) -> Monitored {
+    let whose = |row: &StatusRow| format!("{} {}", row.kind, row.name);
+    let certificate =
+        |row: &StatusRow| Some(MonitoredCertificate { whose: whose(row), validity: row.validity? });
+    let findings: Vec<Finding> = rows.iter().filter_map(|row| finding(row, whose(row))).collect();
+    let faults = findings.len();
+    let is_sound = Finding::gravest(&findings) < Severity::Warning;
+    Monitored {
+        name: state.to_owned(),
+        verdict: match faults {
+            0 => "nothing is due; every daemon is proven".to_owned(),
+            1 => "1 needs attention".to_owned(),
+            faults => format!("{faults} need attention"),
+        },
+        findings,
+        certificates: rows.iter().filter_map(certificate).collect(),
+        seconds: None,
+        succeeded_at: is_sound.then_some(now),
+    }
+}
+
+fn finding(row: &StatusRow, whose: String) -> Option<Finding> {
+    let (rule, severity) = match row.state {
+        IdentityState::Ok | IdentityState::NotListed => return None,
+        IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
+        IdentityState::NotProven => (Rule::NotProven, Severity::Warning),
+        IdentityState::Due => (Rule::ExpiresSoon, Severity::Warning),
+        IdentityState::HostsChanged | IdentityState::NotIssued => (Rule::NotIssued, Severity::Warning),
+        IdentityState::NotYetValid => (Rule::NotYetValid, Severity::Error),
+        IdentityState::Expired => (Rule::Expired, Severity::Error),
+    };
+    Some(Finding::new(rule, severity, whose).expected("ok").found(row.state).fix(rule.fix()))
 }
 
 fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {

@@ -2,34 +2,149 @@
 
 use std::path::Path;
 
+use indicatif::ProgressBar;
+
 use super::{Session, UNWATCHED};
-use crate::apply::{self, ConfigChoice, Credentials, Proof, Recorded, Target, VerifyRequest};
+use crate::apply::{
+    self, ConfigChoice, Context, Credentials, FleetRequest, Member, Progress, Proof, Recorded, Target,
+};
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
-use crate::model::{ExitCode, Failure, Finding, Rule, Severity};
+use crate::cli::view::{Monitored, MonitoredCertificate};
+use crate::model::{ExitCode, Failure, Finding, Rule, Severity, Timestamp};
+use crate::pki::Certificate;
 
 pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
-    let context = session.context("verify", None, UNWATCHED)?;
-    let targets = match asked.targets.as_slice() {
-        [] => vec![Target::Configured],
-        named => named.iter().map(|target| target_of(target)).collect::<Result<_, _>>()?,
+    let bar = fleet_bar(&session);
+    let watch = |progress| match progress {
+        Progress::Dialling(count) => bar.set_length(count),
+        Progress::Dialled => bar.inc(1),
+        _ => {}
     };
+    let context = Context { at: asked.at, progress: &watch, ..session.context("verify", None, UNWATCHED)? };
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
-    let mut report = Report::new("verify");
-    let mut exits = Vec::new();
-    for target in targets {
-        let request = VerifyRequest {
-            target,
-            credentials: credentials(&session, asked)?,
-            config: ConfigChoice { tool: asked.tool, path: config.clone() },
-            deadline: asked.timeout,
-        };
-        let proof = apply::verify(&context, &request)?;
-        exits.push(Finding::exit_code(&proof.findings, asked.fail_on_severity()));
-        let detail = if session.global.quiet { Detail::Faults } else { Detail::Everything };
-        report = show(report, session.global, detail, proof);
+    let request = FleetRequest {
+        targets: targets(&session, &context, asked)?,
+        credentials: credentials(&session, asked)?,
+        config: ConfigChoice { tool: asked.tool, path: config },
+        deadline: asked.timeout,
+        jobs: asked.jobs.into(),
+    };
+    let is_fleet = asked.all || asked.list.is_some();
+    let mut members = apply::verify_fleet(&context, &request)?;
+    bar.finish_and_clear();
+    if !is_fleet && let Some(at) = members.iter().position(|member| member.proof.is_err()) {
+        // Of a few that were named, one that cannot be dialled is the command's own failure.
+        return members.swap_remove(at).proof.map(|_| Report::new("verify"));
     }
-    Ok(report.exit(ExitCode::of_all(exits)))
+    let exit = |member: &Member| match &member.proof {
+        Ok(proof) => Finding::exit_code(&proof.findings, asked.fail_on_severity()),
+        Err(failure) => failure.exit_code(),
+    };
+    let exit = ExitCode::of_all(members.iter().map(exit));
+    let now = session.environment.now();
+    let mut report = Report::new("verify");
+    if let Some(at) = asked.at {
+        report = report
+            .detail("at", at.to_string())
+            .line(format!("judged as of {}; the dials were made now, and nothing is recorded", at.minute()));
+    }
+    let report = match is_fleet {
+        true => fleet(report, &members),
+        false => {
+            members.iter().filter_map(|member| member.proof.as_ref().ok()).fold(report, |report, proof| {
+                let detail = if session.global.quiet { Detail::Faults } else { Detail::Everything };
+                show(report, session.global, detail, proof)
+            })
+        }
+    };
+    let changed = members
+        .iter()
+        .any(|member| member.proof.as_ref().is_ok_and(|proof| proof.recorded == Recorded::Moved));
+    let report = if changed { report.changed(Changed::Yes) } else { report };
+    Ok(members.iter().fold(report, |report, member| report.about(monitored(member, now))).exit(exit))
+}
+
+fn targets(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    asked: &VerifyArguments,
+) -> Result<Vec<Target>, Failure> {
+    match (&asked.list, asked.all, asked.targets.as_slice()) {
+        (Some(list), ..) if list == Path::new("-") => apply::listed_targets(list),
+        (Some(list), ..) => apply::listed_targets(&session.environment.absolute(list)?),
+        (None, true, _) => apply::every_daemon(context),
+        (None, false, []) => Ok(vec![Target::Configured]),
+        (None, false, named) => Ok(named.to_vec()),
+    }
+}
+
+/// A line for each, the worst last, and how many there are of which kind.
+fn fleet(report: Report, members: &[Member]) -> Report {
+    let gravest = |member: &Member| match &member.proof {
+        Ok(proof) => Finding::gravest(&proof.findings),
+        Err(_) => Severity::Error,
+    };
+    let mut sorted: Vec<&Member> = members.iter().collect();
+    sorted.sort_by_key(|member| gravest(member));
+    let row = |member: &&Member| {
+        let (word, said) = match &member.proof {
+            Ok(proof) => (word(gravest(member)), proof.verdict.clone()),
+            Err(failure) => ("ERROR".to_owned(), failure.to_string()),
+        };
+        (tone_of(gravest(member)), vec![format!("  {word}"), member.target.to_string(), said])
+    };
+    let report = report.table(sorted.iter().map(row).collect());
+    let count = |wanted: &dyn Fn(Severity) -> bool| members.iter().filter(|one| wanted(gravest(one))).count();
+    let open = count(&|severity| severity == Severity::Critical);
+    let faulty = count(&|severity| severity == Severity::Error);
+    let sound = members.len() - open - faulty;
+    let tone = match (open, faulty) {
+        (0, 0) => Tone::Good,
+        _ => Tone::Bad,
+    };
+    report.toned(tone, format!("{} daemons: {sound} sound, {faulty} not proven, {open} OPEN", members.len()))
+}
+
+/// What monitoring reads of it.
+fn monitored(member: &Member, now: Timestamp) -> Monitored {
+    let certificate = |(whose, certificate): &(String, Certificate)| MonitoredCertificate {
+        whose: whose.clone(),
+        validity: certificate.validity(),
+    };
+    match &member.proof {
+        Ok(proof) => Monitored {
+            name: match &member.target {
+                Target::Configured => proof.target.clone(),
+                target => target.to_string(),
+            },
+            verdict: proof.verdict.clone(),
+            findings: proof.findings.clone(),
+            certificates: proof.certificates.iter().map(certificate).collect(),
+            seconds: proof.elapsed.map(|elapsed| elapsed.as_secs_f64()),
+            succeeded_at: proof.is_proven.then_some(now),
+        },
+        Err(failure) => Monitored {
+            name: member.target.to_string(),
+            verdict: failure.to_string(),
+            findings: vec![
+                Finding::new(Rule::Inconclusive, Severity::Error, &member.target)
+                    .expected(failure.what_was_expected())
+                    .found(failure.what_was_found()),
+            ],
+            certificates: Vec::new(),
+            seconds: None,
+            succeeded_at: None,
+        },
+    }
+}
+
+/// Shown to a person alone, and only where there is something to wait for.
+fn fleet_bar(session: &Session<'_>) -> ProgressBar {
+    if session.global.quiet || !session.console.terminals().err {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::new(0)
 }
 
 /// How much of a proof is told.
@@ -39,19 +154,6 @@ pub(super) enum Detail {
     Everything,
     /// What needs attention.
     Faults,
-}
-
-fn target_of(text: &str) -> Result<Target, Failure> {
-    if text.contains("://") {
-        return text.parse().map(Target::Endpoint);
-    }
-    text.parse().map(Target::Daemon).map_err(|_: Failure| {
-        Failure::new("reading the target", format!("{text:?}"))
-            .expected("tcp://host:port or the name of a daemon")
-            .found("something else")
-            .hint(format!("kitcert verify tcp://{text}"))
-            .exit(ExitCode::Usage)
-    })
 }
 
 fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credentials, Failure> {
@@ -73,7 +175,7 @@ fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credent
 }
 
 /// The findings, worst last, and the verdict as the last line.
-pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof: Proof) -> Report {
+pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof: &Proof) -> Report {
     let mut shown: Vec<&Finding> =
         proof.findings.iter().filter(|finding| is_shown(finding, detail)).collect();
     shown.sort_by_key(|finding| finding.severity);
@@ -101,17 +203,13 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
         report = report.table(proof.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
     }
     let verdict = proof.verdict.clone();
-    report
-        .detail("verdict", &proof.verdict)
-        .detail("daemon", &proof.daemon_facts)
-        .findings(proof.findings)
-        .toned(
-            match gravest {
-                Severity::Pass | Severity::Info => Tone::Good,
-                severity => tone_of(severity),
-            },
-            verdict,
-        )
+    report.detail("verdict", &proof.verdict).detail("daemon", &proof.daemon_facts).toned(
+        match gravest {
+            Severity::Pass | Severity::Info => Tone::Good,
+            severity => tone_of(severity),
+        },
+        verdict,
+    )
 }
 
 /// The finding that explains the others: a key that is not its certificate's is why everybody
@@ -129,14 +227,18 @@ fn is_shown(finding: &Finding, detail: Detail) -> bool {
 
 /// `CRITICAL  anonymous  expected refused, found Info answered`
 fn row(finding: &Finding) -> Vec<String> {
-    let severity = match finding.severity {
-        Severity::Critical => "CRITICAL".to_owned(),
-        Severity::Error => "ERROR".to_owned(),
-        severity => severity.to_string(),
-    };
     let text = match (finding.severity, finding.expected.is_empty()) {
         (Severity::Pass | Severity::Info, _) | (_, true) => finding.found.clone(),
         _ => format!("expected {}, found {}", finding.expected, finding.found),
     };
-    vec![format!("  {severity}"), finding.subject.clone(), text]
+    vec![format!("  {}", word(finding.severity)), finding.subject.clone(), text]
+}
+
+/// What needs attention is told loudly.
+fn word(severity: Severity) -> String {
+    match severity {
+        Severity::Critical => "CRITICAL".to_owned(),
+        Severity::Error => "ERROR".to_owned(),
+        severity => severity.to_string(),
+    }
 }

@@ -1,0 +1,147 @@
+//! `verify` of many daemons at once.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::configured::ConfigChoice;
+use super::context::{Context, Progress};
+use super::credentials::Credentials;
+use super::prove::{Examined, Proof, VerifyRequest, examine, observe, recorded};
+use super::target::Target;
+use crate::model::{ExitCode, Failure, Lifetime};
+use crate::store::{Interest, read, read_standard_input};
+
+/// Whom to dial, and how.
+#[derive(Clone, Debug)]
+pub struct FleetRequest {
+    /// Whom.
+    pub targets: Vec<Target>,
+    /// As whom.
+    pub credentials: Credentials,
+    /// Which client's config is meant, where one is read.
+    pub config: ConfigChoice,
+    /// How long one dial may take.
+    pub deadline: Lifetime,
+    /// How many are dialled at the same time, at least 1.
+    pub jobs: usize,
+}
+
+/// What came of one of them.
+#[derive(Debug)]
+pub struct Member {
+    /// Whom.
+    pub target: Target,
+    /// What was proven; a failure where it could not even be dialled.
+    pub proof: Result<Proof, Failure>,
+}
+
+/// Verifies them all, so many at once that nobody who is silent keeps the others waiting, and tells
+/// the state of all proofs under one lock.
+///
+/// # Errors
+/// A state that cannot be read. What is wrong with one daemon is its own [`Member`]'s.
+pub fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec<Member>, Failure> {
+    let observation = observe(context, &request.credentials)?;
+    let count = request.targets.len();
+    (context.progress)(Progress::Dialling(count as u64));
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<Examined, Failure>>>> =
+        Mutex::new(std::iter::repeat_with(|| None).take(count).collect());
+    let work = || {
+        while let Some((index, target)) = nth(&request.targets, next.fetch_add(1, Ordering::Relaxed)) {
+            let one = VerifyRequest {
+                target: target.clone(),
+                credentials: request.credentials.clone(),
+                config: request.config.clone(),
+                deadline: request.deadline,
+            };
+            let examined = examine(context, observation.as_ref(), &one);
+            (context.progress)(Progress::Dialled);
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(result) = results.get_mut(index) {
+                *result = Some(examined);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..request.jobs.clamp(1, count.max(1)) {
+            // Dialling takes little of a stack, and there may be hundreds of threads.
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            if thread.spawn_scoped(scope, work).is_err() {
+                // A machine that gives no more threads has given some, or does it here.
+                work();
+            }
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (mut examined, mut failures) = (Vec::new(), Vec::new());
+    for (index, result) in results.into_iter().flatten().enumerate() {
+        match result {
+            Ok(one) => examined.push((index, one)),
+            Err(failure) => failures.push((index, failure)),
+        }
+    }
+    let (indices, examined): (Vec<usize>, Vec<Examined>) = examined.into_iter().unzip();
+    let proofs = recorded(context, observation.as_ref(), examined);
+    let mut members: Vec<(usize, Result<Proof, Failure>)> = indices
+        .into_iter()
+        .zip(proofs.into_iter().map(Ok))
+        .chain(failures.into_iter().map(|(index, failure)| (index, Err(failure))))
+        .collect();
+    members.sort_by_key(|(index, _)| *index);
+    let members = members.into_iter().zip(&request.targets);
+    Ok(members.map(|((_, proof), target)| Member { target: target.clone(), proof }).collect())
+}
+
+fn nth(targets: &[Target], index: usize) -> Option<(usize, &Target)> {
+    targets.get(index).map(|target| (index, target))
+}
+
+/// Every daemon of kitcert.yaml.
+///
+/// # Errors
+/// No state, one that cannot be read, and one without a daemon.
+pub fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let targets: Vec<Target> = observation.inventory.daemons.keys().cloned().map(Target::Daemon).collect();
+    if targets.is_empty() {
+        return Err(Failure::new("verifying", "every daemon")
+            .expected(format!("daemons in {}/kitcert.yaml", context.state.display()))
+            .found("none")
+            .hint("kitcert issue daemon NAME --host HOST"));
+    }
+    Ok(targets)
+}
+
+/// The targets of a list, one a line; what follows a `#` is a comment. `-` is standard input.
+///
+/// # Errors
+/// A list that cannot be read or is empty, and a line that is no target: its number is told.
+pub fn listed_targets(path: &Path) -> Result<Vec<Target>, Failure> {
+    let bytes = match path == Path::new("-") {
+        true => read_standard_input(LARGEST_LIST)?,
+        false => read(path, LARGEST_LIST)?.bytes,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let mut targets = Vec::new();
+    for (number, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
+        targets.push(line.parse().map_err(|failure: Failure| {
+            Failure::new("reading the targets in", format!("{} line {}", path.display(), number + 1))
+                .expected(failure.what_was_expected())
+                .found(format!("{line:?}"))
+                .exit(ExitCode::Usage)
+        })?);
+    }
+    if targets.is_empty() {
+        return Err(Failure::new("reading the targets in", path.display())
+            .expected("one a line")
+            .found("none")
+            .exit(ExitCode::Usage));
+    }
+    Ok(targets)
+}
+
+const LARGEST_LIST: usize = 16 * 1024 * 1024;
+const STACK: usize = 1024 * 1024;

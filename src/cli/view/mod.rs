@@ -1,0 +1,70 @@
+//! What monitoring reads: the same findings as everybody's, in the forms of other programs.
+
+mod nagios;
+mod prometheus;
+mod sarif;
+
+pub(super) use nagios::{failed as nagios_failure, nagios};
+pub(super) use prometheus::prometheus;
+pub(super) use sarif::sarif;
+
+use crate::model::{Finding, Rule, Severity, Timestamp, Validity};
+
+/// One thing that was looked at: a daemon, an endpoint, a file, a state.
+#[derive(Clone, Debug)]
+pub struct Monitored {
+    /// What it is called: the daemon's name, the endpoint, the path.
+    pub name: String,
+    /// The verdict in one line.
+    pub verdict: String,
+    /// Everything that was found.
+    pub findings: Vec<Finding>,
+    /// The certificates that were seen.
+    pub certificates: Vec<MonitoredCertificate>,
+    /// How long the dials took together, in seconds; None where nothing was dialled.
+    pub seconds: Option<f64>,
+    /// When it was looked at, where everything was as it must be.
+    pub succeeded_at: Option<Timestamp>,
+}
+
+/// A certificate, as far as monitoring cares.
+#[derive(Clone, Debug)]
+pub struct MonitoredCertificate {
+    /// Whose: `served`, `client ana`, `ca 3f9c21aa`.
+    pub whose: String,
+    /// From when until when it is good.
+    pub validity: Validity,
+}
+
+impl Monitored {
+    /// Whether strangers are kept out: true where a dial without a certificate was refused, and
+    /// false where one was accepted; None where neither was seen.
+    fn enforces_client_auth(&self) -> Option<bool> {
+        let intruders = [Rule::AnonymousAccepted, Rule::StrangerAccepted, Rule::PlaintextAccepted];
+        let of_intruders = || self.findings.iter().filter(|finding| intruders.contains(&finding.rule));
+        if of_intruders().any(|finding| finding.severity == Severity::Critical) {
+            return Some(false);
+        }
+        let is_refused = |rule: &Rule| {
+            of_intruders().any(|finding| finding.rule == *rule && finding.severity == Severity::Pass)
+        };
+        intruders[..2].iter().all(is_refused).then_some(true)
+    }
+
+    /// Whether the served certificate is the installed one; None where nothing is installed here.
+    fn serves_what_is_installed(&self) -> Option<bool> {
+        let mut told = self.findings.iter().filter(|finding| finding.rule == Rule::ServedIsStale);
+        let gravest = told.by_ref().map(|finding| finding.severity).max()?;
+        Some(gravest < Severity::Warning)
+    }
+
+    fn gravest(&self) -> Severity {
+        Finding::gravest(&self.findings)
+    }
+
+    /// The finding to tell of first, if one needs attention.
+    fn worst(&self) -> Option<&Finding> {
+        let faults = self.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
+        faults.max_by_key(|finding| finding.severity)
+    }
+}
