@@ -33,6 +33,7 @@ mod rolling_back;
 mod rolling_over;
 mod rotating;
 mod rotations_survive;
+mod shown;
 mod supervised;
 mod twenty_years;
 mod verify_scenarios;
