@@ -36,6 +36,7 @@ mod rolling_back;
 mod rolling_over;
 mod rotating;
 mod rotations_survive;
+mod shown;
 mod supervised;
 mod taken_in;
 mod twenty_years;
