@@ -42,4 +42,5 @@ mod taken_in;
 mod twenty_years;
 mod upkeep;
 mod verify_scenarios;
+mod views;
 mod workspace;

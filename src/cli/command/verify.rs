@@ -103,7 +103,9 @@ fn fleet(report: Report, members: &[Member]) -> Report {
         (0, 0) => Tone::Good,
         _ => Tone::Bad,
     };
-    report.toned(tone, format!("{} daemons: {sound} sound, {faulty} not proven, {open} OPEN", members.len()))
+    let daemons = if members.len() == 1 { "daemon" } else { "daemons" };
+    let count = members.len();
+    report.toned(tone, format!("{count} {daemons}: {sound} sound, {faulty} not proven, {open} OPEN"))
 }
 
 /// What monitoring reads of it.

@@ -1,0 +1,181 @@
+//! What monitoring reads: a plugin's line, metrics and SARIF, each as its readers take it apart; and
+//! many daemons at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::daemon::Daemon;
+use crate::workspace::{Said, Workspace};
+
+/// A state with a daemon that is up, and the second of two daemons that is not.
+fn fleet() -> (Workspace, Daemon) {
+    let port = Daemon::free_port();
+    let workspace = Workspace::with_state_for(port);
+    let daemon = Daemon::start(&workspace, port, &[]);
+    let endpoint = format!("tcp://127.0.0.1:{}", Daemon::free_port());
+    let spare = ["issue", "daemon", "spare", "--host", "127.0.0.1", "--endpoint", &endpoint];
+    workspace.run(spare).succeeded();
+    (workspace, daemon)
+}
+
+/// The state's word of a plugin's line, and its performance data by label.
+#[track_caller]
+fn plugin(said: &Said) -> (String, BTreeMap<String, String>) {
+    assert_eq!(said.err, "", "a plugin says nothing to standard error");
+    let first = said.out.lines().next().unwrap();
+    let (text, data) = first.split_once(" | ").unwrap_or((first, ""));
+    let word = text.strip_prefix("KITCERT ").unwrap().split(" - ").next().unwrap();
+    let mut values = BTreeMap::new();
+    let mut rest = data;
+    while let Some(quoted) = rest.trim_start().strip_prefix('\'') {
+        let (label, after) = quoted.split_once("'=").unwrap();
+        let value = after.split(' ').next().unwrap();
+        values.insert(label.to_owned(), value.to_owned());
+        rest = &after[value.len()..];
+    }
+    assert_eq!(rest.trim(), "", "{first}");
+    (word.to_owned(), values)
+}
+
+#[test]
+fn a_plugins_line_has_a_state_an_exit_code_and_its_data() {
+    let (workspace, _daemon) = fleet();
+    // Earthly takes such a host for its own machine, which is a warning.
+    let (word, data) = plugin(&workspace.run(["verify", "builder", "--format", "nagios"]).ended_with(1));
+    assert_eq!(word, "WARNING");
+    let days: u32 = data["builder served days"].trim_end_matches(';').parse().unwrap();
+    assert!((396..=397).contains(&days), "{data:?}");
+    assert!(data["builder time"].ends_with("s;;;0"), "{data:?}");
+    let (word, _) = plugin(&workspace.run(["verify", "--all", "--format", "nagios"]).ended_with(2));
+    assert_eq!(word, "CRITICAL");
+    let said = workspace.run(["status", "--format", "nagios"]).ended_with(1);
+    assert_eq!(plugin(&said).0, "WARNING", "spare is not proven: {}", said.out);
+    let inventory = workspace.read("state/kitcert.yaml");
+    workspace.write("state/kitcert.yaml", inventory.split("  spare:").next().unwrap());
+    let said = workspace.run(["status", "--at", "2199-01-01", "--format", "nagios"]).ended_with(2);
+    assert_eq!(plugin(&said).0, "CRITICAL", "all is over by then: {}", said.out);
+    for arguments in [
+        &["verify", "nobody", "--format", "nagios"][..],
+        &["verify", "--no-such-option", "--format", "nagios"],
+        &["rotate", "--format=nagios"],
+    ] {
+        assert_eq!(plugin(&workspace.run(arguments).ended_with(3)).0, "UNKNOWN", "{arguments:?}");
+    }
+}
+
+/// The samples of metrics in the text format, by name and labels; every metric is described once
+/// and its samples stand together.
+#[track_caller]
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let mut samples = BTreeMap::new();
+    let mut described: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let words: Vec<&str> = comment.splitn(3, ' ').collect();
+            match words[0] {
+                "HELP" => {
+                    assert!(!described.contains(&words[1]), "{line}");
+                    described.push(words[1]);
+                }
+                "TYPE" => assert_eq!((described.last(), words[2]), (Some(&words[1]), "gauge")),
+                _ => panic!("{line}"),
+            }
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert_eq!(name.split('{').next(), described.last().copied(), "{line}");
+        assert!(samples.insert(name.to_owned(), value.parse().unwrap()).is_none(), "{line} twice");
+    }
+    samples
+}
+
+#[test]
+fn metrics_tell_what_is_enforced_served_and_when_it_ends() {
+    let (workspace, daemon) = fleet();
+    let file = workspace.text("kitcert.prom");
+    let said = workspace.run(["verify", "builder", "--format", "prometheus", "--output", &file]);
+    assert_eq!(said.succeeded().out, "");
+    let sound = samples(&workspace.read("kitcert.prom"));
+    assert_eq!(sound["kitcert_client_auth_enforced{target=\"builder\"}"], 1.0);
+    assert_eq!(sound["kitcert_served_matches_disk{target=\"builder\"}"], 1.0);
+    assert_eq!(sound["x509_cert_expired{target=\"builder\",whose=\"served\"}"], 0.0);
+    let ends = |samples: &BTreeMap<String, f64>, of: &str| samples[&format!("x509_cert_not_{of}")];
+    let served = |which: &str| format!("{which}{{target=\"builder\",whose=\"served\"}}");
+    let life = ends(&sound, &served("after")) - ends(&sound, &served("before"));
+    assert_eq!(life, 397.0 * 86_400.0 + 3_600.0);
+    assert!(sound.contains_key("kitcert_last_success_timestamp_seconds{target=\"builder\"}"));
+
+    drop(daemon);
+    workspace.run(["verify", "builder", "--format", "prometheus", "--output", &file]).ended_with(3);
+    let down = samples(&workspace.read("kitcert.prom"));
+    assert!(!down.keys().any(|name| name.contains("last_success") || name.contains("enforced")), "{down:?}");
+    assert_eq!(down["kitcert_findings{target=\"builder\",rule=\"unreachable\",severity=\"error\"}"], 1.0);
+}
+
+#[test]
+fn an_open_daemon_enforces_nothing_in_every_view() {
+    let port = Daemon::free_port();
+    let workspace = Workspace::with_state_for(port);
+    let _daemon = Daemon::start(&workspace, port, &["--no-ca"]);
+    let said = workspace.run(["verify", "builder", "--format", "prometheus"]).ended_with(3);
+    assert_eq!(samples(&said.out)["kitcert_client_auth_enforced{target=\"builder\"}"], 0.0);
+    let said = workspace.run(["verify", "builder", "--format", "nagios"]).ended_with(2);
+    assert_eq!(plugin(&said).0, "CRITICAL");
+    let sarif = workspace.run(["verify", "builder", "--format", "sarif"]).ended_with(3).json();
+    let is_open = |result: &Value| result["ruleId"] == "anonymous-accepted" && result["level"] == "error";
+    assert!(sarif["runs"][0]["results"].as_array().unwrap().iter().any(is_open), "{sarif:#}");
+    assert!(workspace.run(["verify", "--all"]).ended_with(3).out.ends_with("1 OPEN\n"));
+}
+
+#[test]
+fn every_result_in_sarif_is_of_a_rule_and_says_where() {
+    let workspace = Workspace::with_state();
+    let key = workspace.text("state/daemons/builder/current/key.pem");
+    let open = workspace.write("open.pem", std::fs::read_to_string(key).unwrap());
+    let said = workspace.run(["inspect", &open, "--format", "sarif"]);
+    let sarif = said.json();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let results = run["results"].as_array().unwrap();
+    assert!(!results.is_empty());
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0];
+        let uri = place["physicalLocation"]["artifactLocation"]["uri"].as_str();
+        assert!(uri.is_some_and(|uri| uri.starts_with("file:///")), "{place:#}");
+    }
+}
+
+#[test]
+fn every_daemon_is_verified_at_once_and_each_proof_is_kept() {
+    let (workspace, _daemon) = fleet();
+    let said = workspace.run(["verify", "--all", "--timeout", "2s"]).ended_with(3);
+    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 sound, 1 not proven, 0 OPEN"));
+    let worst = said.out.lines().rev().nth(1).unwrap();
+    assert!(worst.contains("ERROR") && worst.contains("spare"), "the worst stands last: {}", said.out);
+    assert!(workspace.path("state/daemons/builder/proven").exists());
+    assert!(!workspace.path("state/daemons/spare/proven").exists());
+    let list = workspace.write("targets", "# those of ours\nbuilder\n\nspare # is down\n");
+    let said = workspace.run(["verify", "--targets", &list, "--timeout", "2s"]).ended_with(3);
+    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 sound, 1 not proven, 0 OPEN"));
+    let list = workspace.write("targets", "builder\nnot a target\n");
+    assert!(workspace.run(["verify", "--targets", &list]).ended_with(2).err.contains("line 2"));
+}
+
+#[test]
+fn what_is_judged_as_of_another_time_is_not_recorded() {
+    let port = Daemon::free_port();
+    let workspace = Workspace::with_state_for(port);
+    let _daemon = Daemon::start(&workspace, port, &[]);
+    let before = workspace.snapshot();
+    let said = workspace.run(["verify", "builder", "--at", "2200-01-01"]).ended_with(3);
+    assert!(said.out.contains("expired") && said.out.contains("judged as of 2200-01-01"), "{}", said.out);
+    before.assert_is(&workspace.snapshot(), "a judgement as of another time");
+    workspace.run(["verify", "builder"]).succeeded();
+    assert!(workspace.path("state/daemons/builder/proven").exists());
+}
