@@ -7,7 +7,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::kit_arguments::{InviteArguments, JoinArguments, RequestArguments};
 use super::rotation_arguments::{RollbackArguments, RotateArguments};
-use crate::apply::Target;
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{
     AuthorityName, Contact, Endpoint, FingerprintPrefix, IdentityName, KeyAlgorithm, Lifetime, Severity,
@@ -295,7 +294,7 @@ pub struct InstallClientArguments {
 pub struct VerifyArguments {
     /// tcp://host:port or a daemon's name [default: what the client's own config says]
     #[arg(value_name = "TARGET")]
-    pub targets: Vec<Target>,
+    pub targets: Vec<String>,
     /// Every daemon of kitcert.yaml
     #[arg(long, conflicts_with_all = ["targets", "list"])]
     pub all: bool,

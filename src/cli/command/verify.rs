@@ -75,7 +75,7 @@ fn targets(
         (Some(list), ..) => apply::listed_targets(&session.environment.absolute(list)?),
         (None, true, _) => apply::every_daemon(context),
         (None, false, []) => Ok(vec![Target::Configured]),
-        (None, false, named) => Ok(named.to_vec()),
+        (None, false, named) => named.iter().map(|target| target.parse()).collect(),
     }
 }
 
