@@ -189,13 +189,21 @@ fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
         let moment = format!("{fault} at {call} {count}");
         let mut starter = Command::new(&strace);
         let inject = format!("inject={call}:{fault}:when={count}");
-        starter.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+        let trace = site.workspace.path("trace");
+        starter.args(["-y", "-e", &format!("trace={call}"), "-e", &inject, "-o"]).arg(&trace);
         let said = site.workspace.finish(site.workspace.command_under(starter, FORCED), "");
-        *codes.entry(said.code).or_default() += 1;
-        assert!(!said.err.contains("panicked"), "{moment}: {}", said.err);
-        expected(&moment, &said);
+        // Threads wake one another by writes that no disk fails, and how often they do is not the
+        // same in every run: whoever is hit there is only asked to leave a whole state.
+        let is_wake = |line: &str| line.contains("INJECTED") && line.contains("<anon_inode:");
+        let is_disks = !site.workspace.read("trace").lines().any(is_wake);
+        std::fs::remove_file(trace).unwrap();
         assert_whole(&site.workspace, &moment);
-        if said.code == 1 {
+        if is_disks {
+            *codes.entry(said.code).or_default() += 1;
+            assert!(!said.err.contains("has a fault"), "{moment}: {}", said.err);
+            expected(&moment, &said);
+        }
+        if said.code == 1 && is_disks {
             let current = serial(&site.workspace, "state/daemons/builder/current");
             assert_eq!(site.daemon.serial(), Some(current), "{moment}: served, and current: {said:?}");
         }
