@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::mode;
+use super::{PATIENCE, mode};
 use crate::model::ExitCode;
 use crate::store::StateDirectory;
-
-const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_second_is_busy_and_told_who_holds_it() {
@@ -23,7 +21,7 @@ fn the_second_is_busy_and_told_who_holds_it() {
     let holder = format!("process {} at work on it: rotate", std::process::id());
     assert_eq!(failure.what_was_found(), holder);
     drop(held);
-    assert!(other.lock("issue client", Duration::ZERO).is_ok());
+    assert!(other.lock("issue client", PATIENCE).is_ok());
     assert_eq!(mode(&state.path().join(".lock")), 0o600);
 }
 
@@ -37,7 +35,7 @@ fn the_second_waits_as_long_as_it_was_told() {
         let waiting = scope.spawn(|| {
             let other = StateDirectory::create(&base.path().join("state")).unwrap();
             started.send(()).unwrap();
-            other.lock("issue", LONG).map(drop)
+            other.lock("issue", PATIENCE).map(drop)
         });
         begun.recv().unwrap();
         assert!(!waiting.is_finished());
@@ -56,7 +54,7 @@ fn of_many_threads_one_at_a_time_holds_it() {
         for _ in 0..16 {
             scope.spawn(|| {
                 let state = StateDirectory::create(&path).unwrap();
-                let _lock = state.lock("rotate", LONG).unwrap();
+                let _lock = state.lock("rotate", PATIENCE).unwrap();
                 assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                 inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
             });

@@ -9,6 +9,11 @@ mod transaction;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long a lock is waited for that nobody keeps: a program that another test starts has it too
+/// from its fork to its exec.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder in memory where the machine has one, since thousands of crashes each wait for a disk.
 fn folder() -> tempfile::TempDir {

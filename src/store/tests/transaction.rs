@@ -1,9 +1,8 @@
 //! A change is all there or not at all, wherever it is stopped.
 
 use std::path::Path;
-use std::time::Duration;
 
-use super::{folder, imprint, mode, picture};
+use super::{PATIENCE, folder, imprint, mode, picture};
 use crate::model::{Failure, Timestamp};
 use crate::store::{FileMode, LogEvent, LogLine, StagedChange, StateDirectory, step};
 
@@ -61,7 +60,7 @@ fn second(change: &StagedChange<'_>) -> Result<(), Failure> {
 }
 
 fn apply(state: &StateDirectory, fill: Fill) -> Result<(), Failure> {
-    let lock = state.lock("test", Duration::ZERO)?;
+    let lock = state.lock("test", PATIENCE)?;
     let change = lock.stage()?;
     fill(&change)?;
     change.commit()
@@ -119,11 +118,11 @@ fn converges(prepare: &[Fill], fill: Fill) -> usize {
             }
             let unfinished = state.has_unfinished_change().unwrap();
             step::limit(Some(again));
-            let recovered = state.lock("test", Duration::ZERO).map(drop);
+            let recovered = state.lock("test", PATIENCE).map(drop);
             step::limit(None);
             points += 1;
             let is_recovered = recovered.is_ok();
-            drop(state.lock("test", Duration::ZERO).unwrap());
+            drop(state.lock("test", PATIENCE).unwrap());
             let now = picture(state.path());
             if unfinished {
                 assert_eq!(now, new, "stopped after step {steps}, recovery after {again}");
@@ -211,7 +210,7 @@ fn log_lines_of_a_person_between_crash_and_recovery_are_kept() {
         let log = state.path().join("log.jsonl");
         let text = std::fs::read_to_string(&log).unwrap();
         std::fs::write(&log, format!("{text}by hand\n")).unwrap();
-        drop(state.lock("test", Duration::ZERO).unwrap());
+        drop(state.lock("test", PATIENCE).unwrap());
         let after = std::fs::read_to_string(&log).unwrap();
         assert!(after.contains("by hand\n") && after.starts_with(&text), "step {steps}: {after}");
         kept = true;
@@ -235,7 +234,7 @@ fn what_is_never_replaced_is_refused_before_anything_changes() {
         "clients/ana/current",
         "clients",
     ] {
-        let lock = state.lock("test", Duration::ZERO).unwrap();
+        let lock = state.lock("test", PATIENCE).unwrap();
         let change = lock.stage().unwrap();
         change.file(Path::new(path), b"x", FileMode::Public).unwrap();
         change.file(Path::new("clients/new/cert.pem"), b"x", FileMode::Public).err();
@@ -251,7 +250,7 @@ fn an_identity_may_be_called_like_a_folder_of_ours() {
     let base = folder();
     let state = state(base.path());
     for generation in ["gen-0001", "gen-0002"] {
-        let lock = state.lock("test", Duration::ZERO).unwrap();
+        let lock = state.lock("test", PATIENCE).unwrap();
         let change = lock.stage().unwrap();
         for name in ["ca", "issued", "gen-0001", "current"] {
             let folder = Path::new("clients").join(name);
@@ -267,7 +266,7 @@ fn an_identity_may_be_called_like_a_folder_of_ours() {
 fn paths_that_leave_the_state_or_touch_the_journal_are_refused() {
     let base = folder();
     let state = state(base.path());
-    let lock = state.lock("test", Duration::ZERO).unwrap();
+    let lock = state.lock("test", PATIENCE).unwrap();
     let change = lock.stage().unwrap();
     for path in ["", ".", "..", "/etc/passwd", "../x", "a/../../x", ".lock", ".log", "a/.b", "./a", "a\nb"] {
         assert!(change.file(Path::new(path), b"x", FileMode::Public).is_err(), "{path:?}");
@@ -283,7 +282,7 @@ fn a_change_that_is_dropped_or_empty_leaves_nothing() {
     let state = state(base.path());
     apply(&state, first).unwrap();
     let before = picture(state.path());
-    let lock = state.lock("test", Duration::ZERO).unwrap();
+    let lock = state.lock("test", PATIENCE).unwrap();
     let change = lock.stage().unwrap();
     change.file(Path::new("kitcert.yaml"), b"other", FileMode::Public).unwrap();
     assert_eq!(change.read_back(Path::new("kitcert.yaml"), 99).ok().unwrap().bytes.as_slice(), b"other");
