@@ -296,6 +296,7 @@ pub(super) fn local_facts(
     Ok(LocalFacts {
         endpoint: endpoint.clone(),
         now: context.judged_at(),
+        trust: client.trust.clone(),
         ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,

@@ -328,7 +328,7 @@ pub struct VerifyArguments {
     /// Dial with this key
     #[arg(long, value_name = "FILE", requires_all = ["ca", "cert"])]
     pub key: Option<PathBuf>,
-    /// How long one dial may take
+    /// How long a daemon has for all that it is asked
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,
     /// Exit 4 where the gravest finding is a warning

@@ -77,7 +77,7 @@ pub struct JoinArguments {
     /// Replace files that are in place even if the daemon cannot be proven with the new ones
     #[arg(long)]
     pub unproven: bool,
-    /// How long one dial may take
+    /// How long a daemon has for all that it is asked
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,
     /// Whether to only print the plan.

@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::arguments::Arguments;
-use crate::model::Rule;
+use crate::model::{Cause, Rule};
 
 /// Every page, by its file name: `kitcert.1`, `kitcert-init.1`, ….
 ///
@@ -18,6 +18,7 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     let mut pages = BTreeMap::new();
     add(&command, "kitcert", &mut pages)?;
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
+    pages.insert("kitcert-causes.7".to_owned(), causes().into_bytes());
     Ok(pages)
 }
 
@@ -40,7 +41,34 @@ fn rules() -> String {
         bold("kitcert-verify"),
         roman("(1), "),
         bold("kitcert-inspect"),
-        roman("(1)"),
+        roman("(1), "),
+        bold("kitcert-causes"),
+        roman("(7)"),
+    ]);
+    page.render()
+}
+
+/// `kitcert-causes(7)`: why a daemon and a client do not come together.
+fn causes() -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["kitcert-causes", "7"]).control("SH", ["NAME"]);
+    page.text([roman("kitcert-causes - why a daemon and a client do not come together")]);
+    page.control("SH", ["DESCRIPTION"]).text([roman(
+        "kitcert verify names the cause of what it finds by one of these words, which are stable, in the order \
+         of a connection: the network, what listens, its certificate, ours, what answers, and whom else it \
+         lets in. Two or more stand together where what was seen does not tell which of them it is.",
+    )]);
+    page.control("SH", ["CAUSES"]);
+    for cause in Cause::ALL {
+        page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
+        page.control("br", []).text([italic("told by: "), roman(cause.told_by())]);
+        page.control("br", []).text([italic("fix: "), roman(cause.fix())]);
+    }
+    page.control("SH", ["SEE ALSO"]).text([
+        bold("kitcert-verify"),
+        roman("(1), "),
+        bold("kitcert-rules"),
+        roman("(7)"),
     ]);
     page.render()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{ExitCode, Rule};
+use super::{Cause, ExitCode, Rule};
 
 /// How grave a finding is. The order is that of gravity: `Pass` is the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -58,6 +58,9 @@ pub struct Finding {
     pub found: String,
     /// Why, where it is known.
     pub cause: Option<String>,
+    /// The same in stable words, where it was told from what a daemon did; several where that does
+    /// not tell which of them it is.
+    pub causes: Vec<Cause>,
     /// A command, or a line to change, that mends it.
     pub fix: Option<String>,
 }
@@ -72,6 +75,7 @@ impl Finding {
             expected: String::new(),
             found: String::new(),
             cause: None,
+            causes: Vec::new(),
             fix: None,
         }
     }
@@ -94,6 +98,16 @@ impl Finding {
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Finding {
         self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Why, in stable words, the likeliest first; in their own clauses too, unless
+    /// [`cause`](Finding::cause) says it better.
+    #[must_use]
+    pub fn because(mut self, causes: &[Cause]) -> Finding {
+        let clauses: Vec<_> = causes.iter().map(|cause| cause.clause()).collect();
+        self.cause = Some(clauses.join("; or "));
+        self.causes = causes.to_vec();
         self
     }
 

@@ -5,6 +5,7 @@
 //! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
 //! clock or a random number, and nothing here does cryptography.
 
+mod cause;
 mod contact;
 mod endpoint;
 mod exit;
@@ -24,6 +25,7 @@ mod subject_alt_name;
 mod timestamp;
 mod validity;
 
+pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
 pub use exit::ExitCode;

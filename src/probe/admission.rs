@@ -1,12 +1,9 @@
 //! Whether our own certificate gets in, and if not, why.
 
-use super::observed::{
-    AboveTls, Answer, Asked, Dial, Dialled, Handshake, Inconclusive, Moment, Observed, Outcome, Refusal,
-    Withheld,
-};
+use super::observed::{AboveTls, Answer, Dial, Dialled, Inconclusive, Moment, Observed, Outcome};
+use super::refusal::refusal;
 use super::verdict::LocalFacts;
-use crate::model::{ExtendedKeyUsage, Finding, Rule, Severity};
-use crate::pki::{Certificate, DistinguishedName};
+use crate::model::{Cause, Finding, Rule, Severity};
 
 /// The findings about our own certificate.
 pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
@@ -27,16 +24,15 @@ pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
             findings
         }
         Outcome::Refused { how, moment } => {
-            let (cause, fix) = cause_of_refusal(how, *moment, &dialled.handshake, local);
             let found = format!("{}, {}", dialled.outcome, when(*moment));
-            vec![refused(found).cause(cause).fix(fix)]
+            vec![refusal(refused(found), how, *moment, &dialled.handshake, local)]
         }
         Outcome::RefusedAbove(above) => vec![refused_above(above, dialled)],
         Outcome::Inconclusive(Inconclusive::Protocol(what)) => vec![
             Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
                 .expected("BuildKit's gRPC")
                 .found(what)
-                .cause("another service, or a proxy that does not pass HTTP/2 on"),
+                .because(&[Cause::NoHttp2]),
         ],
         Outcome::Untrusted(_) | Outcome::NotTls | Outcome::Unreachable(_) | Outcome::Inconclusive(_) => {
             Vec::new()
@@ -53,7 +49,7 @@ fn again(observed: &Observed) -> Option<Finding> {
         Finding::new(Rule::Inconclusive, Severity::Error, Dial::OursAgain)
             .expected("accepted, as before the other dials")
             .found(outcome)
-            .cause("it restarted meanwhile, or several daemons answer at this address")
+            .because(&[Cause::SeveralDaemons])
             .fix("kitcert verify"),
     )
 }
@@ -69,10 +65,11 @@ fn buildkit(answer: &Answer) -> Finding {
     match (&answer.buildkit, &answer.workers) {
         (None, None) => finding(Severity::Error)
             .found("gRPC that knows neither Info nor ListWorkers")
-            .cause("another gRPC service listens there"),
+            .because(&[Cause::OtherGrpcService]),
         (_, None) => finding(Severity::Warning).found(format!("{name}, and it does not tell its workers")),
         (_, Some(workers)) if workers.is_empty() => finding(Severity::Error)
             .found(format!("{name} without a worker"))
+            .because(&[Cause::NoWorker])
             .cause("the daemon runs but cannot build: its log tells why no worker started"),
         (_, Some(workers)) => {
             let mut platforms: Vec<_> = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
@@ -90,16 +87,20 @@ fn buildkit(answer: &Answer) -> Finding {
 
 fn refused_above(above: &AboveTls, dialled: &Dialled) -> Finding {
     match above {
-        AboveTls::Http(_) => Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
-            .expected("BuildKit's gRPC")
-            .found(&dialled.outcome)
-            .cause("a web server or a proxy answers, not BuildKit"),
+        AboveTls::Http(status) => {
+            let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
+                .expected("BuildKit's gRPC")
+                .found(&dialled.outcome);
+            match status {
+                502..=504 => finding.because(&[Cause::ProxyWithoutDaemon, Cause::WebServer]),
+                401 | 403 => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
+                _ => finding.because(&[Cause::WebServer]),
+            }
+        }
         AboveTls::Grpc { status: 7 | 16, .. } => {
-            refused(dialled.outcome.to_string()).cause("TLS let us in, and something above it did not")
+            refused(dialled.outcome.to_string()).because(&[Cause::TurnedDownAboveTls])
         }
-        AboveTls::Grpc { .. } => {
-            refused(dialled.outcome.to_string()).cause("a proxy without a daemon behind it, most likely")
-        }
+        AboveTls::Grpc { .. } => refused(dialled.outcome.to_string()).because(&[Cause::ProxyWithoutDaemon]),
     }
 }
 
@@ -111,112 +112,5 @@ fn when(moment: Moment) -> &'static str {
     match moment {
         Moment::Handshake => "during the handshake",
         Moment::AfterHandshake => "after the handshake",
-    }
-}
-
-/// Why our certificate was refused, and what mends it: told apart by whether it was sent at all,
-/// by the alert, and by what the certificate itself says.
-fn cause_of_refusal(
-    how: &Refusal,
-    moment: Moment,
-    handshake: &Handshake,
-    local: &LocalFacts,
-) -> (String, String) {
-    let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()) else {
-        return ("there was no client certificate to show".to_owned(), local.reinstall());
-    };
-    if let Some(withheld) = handshake.withheld {
-        return cause_of_withholding(withheld, leaf, handshake, local);
-    }
-    if let Some(cause) = fault_of_ours(leaf, local) {
-        let name = leaf.subject().common_name().unwrap_or_default();
-        let name = name.strip_prefix("client ").unwrap_or("NAME").to_owned();
-        return (cause, format!("kitcert issue client {name} && kitcert install client {name}"));
-    }
-    match how {
-        Refusal::Alert(alert) => cause_of_alert(*alert, leaf, local),
-        Refusal::Closed | Refusal::Reset if moment == Moment::Handshake => {
-            ("the daemon, or a proxy, ends the handshake without saying why".to_owned(), local.restart())
-        }
-        Refusal::Closed | Refusal::Reset => (
-            "the alert was lost, or its TLS sends none; most likely it trusts another CA".to_owned(),
-            local.reinstall(),
-        ),
-    }
-}
-
-/// Why our certificate was not sent at all.
-fn cause_of_withholding(
-    withheld: Withheld,
-    leaf: &Certificate,
-    handshake: &Handshake,
-    local: &LocalFacts,
-) -> (String, String) {
-    let why = "our certificate was not sent, nor would Go send it";
-    match withheld {
-        Withheld::Issuer => {
-            let (issuer, named) = (leaf.issuer(), names(&handshake.asked));
-            (format!("{why}: {issuer} issued it, and the daemon asks for {named}"), local.reinstall())
-        }
-        Withheld::Signature => (
-            format!(
-                "{why}: the daemon, or a proxy before it, accepts no signature of {}",
-                leaf.public_key().kind()
-            ),
-            "sign a request for an ecdsa-p256 key: kitcert issue client NAME --csr FILE".to_owned(),
-        ),
-    }
-}
-
-/// What is wrong with our certificate for whoever looks at it.
-fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<String> {
-    let validity = leaf.validity();
-    if local.now > validity.not_after {
-        return Some(format!("our certificate expired at {}", validity.not_after.minute()));
-    }
-    if local.now < validity.not_before {
-        return Some(format!("our certificate is not valid before {}", validity.not_before.minute()));
-    }
-    let allows =
-        |usage: &ExtendedKeyUsage| matches!(usage, ExtendedKeyUsage::ClientAuth | ExtendedKeyUsage::Any);
-    let wrong_usage = leaf.extended_key_usages().is_some_and(|usages| !usages.iter().any(allows));
-    wrong_usage.then(|| "our certificate is not for clients: its usages lack clientAuth".to_owned())
-}
-
-/// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's; where rustls has
-/// another word for the same (51 for a wrong signature, 43 for a wrong usage), of rustls too.
-fn cause_of_alert(alert: u8, leaf: &Certificate, local: &LocalFacts) -> (String, String) {
-    let until = leaf.validity().not_after.minute();
-    let namesake = format!("the daemon trusts a CA named {} that has another key", leaf.issuer());
-    let late = format!(
-        "our certificate is valid until {until}, and it is {} here: the two clocks differ",
-        local.now.minute()
-    );
-    let (cause, fix) = match alert {
-        116 => {
-            ("no certificate arrived: ours lacks its intermediate, or the daemon's ca.pem is damaged", None)
-        }
-        48 | 51 => (namesake.as_str(), None),
-        45 => (late.as_str(), Some("timedatectl status   # here, and on the daemon's machine")),
-        42 | 43 | 46 => ("an older daemon says this of every fault; most likely it trusts another CA", None),
-        40 => ("in TLS 1.2 this is said of a certificate that is missing or does not fit", None),
-        70 => ("the daemon speaks neither TLS 1.2 nor 1.3", Some("update the daemon")),
-        112 => (
-            "a proxy before the daemon knows no server of that name",
-            Some("dial the daemon itself, or pass TCP through unopened"),
-        ),
-        120 => ("the daemon does not speak h2", Some("update the daemon")),
-        _ => ("the daemon does not say why", None),
-    };
-    (cause.to_owned(), fix.map_or_else(|| local.reinstall(), str::to_owned))
-}
-
-fn names(asked: &Asked) -> String {
-    match asked {
-        Asked::For(names) if !names.is_empty() => {
-            names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>().join(" or ")
-        }
-        Asked::For(_) => "any".to_owned(),
-        Asked::Nothing => "none".to_owned(),
     }
 }

@@ -59,6 +59,7 @@ impl Cast {
         LocalFacts {
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
             now: self.now,
+            trust: self.trust.clone(),
             ours: Some(self.ours.chain.clone()),
             installed_leaf: self.server.chain.first().cloned(),
             installed_trust: Some(self.trust.clone()),

@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -22,7 +22,7 @@ use super::observed::{
 };
 use super::text::tame;
 use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
-use super::trust::ServerExpectation;
+use super::trust::{ServerExpectation, fault_of_key};
 use super::watched::{End, Record, Watched};
 
 /// Where a dial goes, and what it expects there.
@@ -32,7 +32,8 @@ pub(super) struct Target {
     /// `host:port`, for HTTP/2.
     pub(super) authority: String,
     pub(super) expectation: ServerExpectation,
-    pub(super) deadline: Duration,
+    /// When a dial that is under way is given up.
+    pub(super) until: Instant,
 }
 
 /// What distinguishes one dial over TLS from another.
@@ -73,7 +74,7 @@ async fn in_time(
     dial: impl Future<Output = Result<Outcome, Outcome>>,
 ) -> (Outcome, Duration) {
     let started = Instant::now();
-    let outcome = match timeout(target.deadline, dial).await {
+    let outcome = match timeout_at(target.until, dial).await {
         Ok(Ok(outcome) | Err(outcome)) => outcome,
         Err(_) => match progress.stage.get() {
             None | Some(Stage::Connecting) => Outcome::Unreachable(Unreachable::Filtered),
@@ -119,8 +120,18 @@ async fn over_tcp(target: &Target, progress: &Progress) -> Result<Outcome, Outco
         [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => {
             Ok(Outcome::Refused { how: Refusal::Alert(*alert), moment: Moment::Handshake })
         }
+        first if is_foreign(&progress.record.borrow()) => {
+            let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            Ok(Outcome::Inconclusive(Inconclusive::Greeted(tame(line))))
+        }
         _ => outcome,
     }
+}
+
+/// Whether what came without TLS is neither HTTP/2, nor HTTP/1, nor a record of TLS.
+fn is_foreign(record: &Record) -> bool {
+    let is_tls = matches!(record.first.as_slice(), [20..=23, 3, ..]);
+    !record.first.is_empty() && !is_tls && !record.began_with_settings() && record.http1_status().is_none()
 }
 
 /// Connects to whichever address answers first. Each gets a head start before the next is tried
@@ -216,6 +227,11 @@ fn outcome_of_handshake(error: &io::Error, notes: &SharedNotes) -> Outcome {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (inner, End::of(error)) {
         (Some(rustls::Error::InvalidMessage(_)), _) if notes.handshake.chain.is_empty() => Outcome::NotTls,
+        (Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_)), _)
+            if !notes.handshake.chain.is_empty() =>
+        {
+            Outcome::Untrusted(vec![fault_of_key(&notes.handshake.chain, error)])
+        }
         (_, End::Refused(how)) => Outcome::Refused { how, moment: Moment::Handshake },
         (_, End::Broken(what)) => protocol(what),
     }

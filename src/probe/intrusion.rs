@@ -1,8 +1,9 @@
 //! Whether those who must not get in are refused.
 
+use super::clock;
 use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
 use super::verdict::LocalFacts;
-use crate::model::{Finding, Rule, Severity};
+use crate::model::{Cause, Finding, Rule, Severity};
 
 /// What a refusal rests on: it counts only while our own certificate is accepted, or a daemon
 /// that refuses everybody would pass.
@@ -56,11 +57,15 @@ fn finding(
         Finding::new(Rule::Inconclusive, severity, dial).expected("an alert or a close").found(outcome)
     };
     Some(match outcome {
-        Outcome::Accepted(_) => Finding::new(rule, severity, dial)
-            .expected("refused")
-            .found("a call answered")
-            .cause(cause_of_acceptance(dial, observed))
-            .fix(local.reinstall()),
+        Outcome::Accepted(_) => {
+            let finding = Finding::new(rule, severity, dial).expected("refused").found("a call answered");
+            let fix = local.reinstall();
+            match cause_of_acceptance(dial, observed) {
+                Some(Cause::ClocksDiffer) => clock::of_an_expired_one(finding, observed, local),
+                Some(cause) => finding.because(&[cause]).fix(fix),
+                None => finding.cause("the daemon lets in whoever asks").fix(fix),
+            }
+        }
         Outcome::Refused { .. } if footing == Footing::Firm => {
             Finding::new(rule, Severity::Pass, dial).expected("refused").found(outcome)
         }
@@ -70,22 +75,27 @@ fn finding(
             .expected("refused while ours is accepted before and after")
             .found(format!("{outcome}, as ours is: that proves nothing"))
             .cause("a daemon that refuses everybody proves nothing"),
-        Outcome::RefusedAbove(above) if is_a_refusal(above) => unproven(Severity::Error).cause(match dial {
-            Dial::Plaintext => "something there reads HTTP without TLS, and turned it away",
-            _ => "TLS let it in; somebody above it, or a proxy, turned it away",
-        }),
-        Outcome::RefusedAbove(_) => {
-            unproven(Severity::Error).cause("a proxy's word, which may be another the next time")
-        }
+        Outcome::RefusedAbove(above) if is_a_refusal(above) => match dial {
+            Dial::Plaintext => unproven(Severity::Error)
+                .because(&[Cause::PlainHttpServer])
+                .cause("something there reads HTTP without TLS, and turned it away"),
+            _ => unproven(Severity::Error)
+                .because(&[Cause::TurnedDownAboveTls])
+                .cause("TLS let it in; somebody above it, or a proxy, turned it away"),
+        },
+        Outcome::RefusedAbove(_) => unproven(Severity::Error)
+            .because(&[Cause::ProxyWithoutDaemon])
+            .cause("a proxy's word, which may be another the next time"),
         Outcome::Inconclusive(Inconclusive::TimedOut(_)) => {
-            unproven(Severity::Error).cause("silence is no refusal: the daemon may only be slow")
+            let cause = "silence is no refusal: the daemon may only be slow";
+            unproven(Severity::Error).because(&[Cause::Unanswered]).cause(cause)
         }
         Outcome::Untrusted(_)
         | Outcome::NotTls
         | Outcome::Unreachable(_)
-        | Outcome::Inconclusive(Inconclusive::Protocol(_) | Inconclusive::NotDialled(_)) => {
-            unproven(Severity::Error)
-        }
+        | Outcome::Inconclusive(
+            Inconclusive::Protocol(_) | Inconclusive::Greeted(_) | Inconclusive::NotDialled(_),
+        ) => unproven(Severity::Error),
     })
 }
 
@@ -122,22 +132,19 @@ fn gravity(dial: Dial) -> (Rule, Severity) {
     }
 }
 
-fn cause_of_acceptance(dial: Dial, observed: &Observed) -> &'static str {
+fn cause_of_acceptance(dial: Dial, observed: &Observed) -> Option<Cause> {
     let asks = observed.handshake().is_some_and(|handshake| handshake.asked != Asked::Nothing);
-    let lets_anyone_in = matches!(observed.outcome(Dial::Anonymous), Some(Outcome::Accepted(_)));
-    match (dial, lets_anyone_in, asks) {
-        (Dial::Plaintext, _, _) => {
-            "no TLS at all: BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key"
-        }
-        (_, true, false) => "TLS has cert and key but no client CA",
-        (_, true, true) => "the daemon asks for a certificate and does not insist on one",
-        (Dial::Stranger, ..) => "the daemon looks at the names of a certificate and not at its signature",
-        (Dial::Expired, ..) => "the daemon's clock is behind, or it does not look at dates",
-        (Dial::DaemonUsage, ..) => {
-            "the daemon does not look at extended key usage: a stolen daemon key opens it"
-        }
-        _ => "the daemon lets in whoever asks",
-    }
+    let lets_in = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
+    let lets_anyone_in = lets_in(Dial::Anonymous);
+    Some(match (dial, lets_anyone_in, asks) {
+        (Dial::Plaintext, _, _) => Cause::PlaintextDaemon,
+        (_, true, false) => Cause::NoClientCa,
+        (_, true, true) => Cause::CertificateOptional,
+        _ if lets_in(Dial::Stranger) => Cause::SignatureUnchecked,
+        (Dial::Expired, ..) => Cause::ClocksDiffer,
+        (Dial::DaemonUsage, ..) => Cause::UsageUnchecked,
+        _ => return None,
+    })
 }
 
 /// PERMISSION_DENIED and UNAUTHENTICATED, and HTTP's 4xx, are meant as refusals.

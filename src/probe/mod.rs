@@ -10,10 +10,12 @@ mod against_practice;
 pub(crate) mod buildkit;
 #[cfg(test)]
 mod cast;
+mod clock;
 mod dial;
 mod intrusion;
 mod observed;
 mod presence;
+mod refusal;
 mod request;
 mod run;
 mod summary;

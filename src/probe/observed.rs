@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::Finding;
+use crate::model::{Finding, Timestamp};
 use crate::pki::{Certificate, DistinguishedName};
 
 /// One connection of a probe, named after what it offers.
@@ -84,6 +84,9 @@ impl fmt::Display for Outcome {
             Outcome::Unreachable(Unreachable::NoRoute(why)) => f.write_str(why),
             Outcome::Inconclusive(Inconclusive::TimedOut(stage)) => {
                 write!(f, "the time was up while {}", stage.doing())
+            }
+            Outcome::Inconclusive(Inconclusive::Greeted(greeting)) => {
+                write!(f, "a greeting of another protocol: {greeting}")
             }
             Outcome::Inconclusive(Inconclusive::Protocol(what) | Inconclusive::NotDialled(what)) => {
                 f.write_str(what)
@@ -207,6 +210,9 @@ pub enum Inconclusive {
     TimedOut(Stage),
     /// Something other than what the protocol wants; described.
     Protocol(String),
+    /// Without TLS: first bytes of no protocol that is known here, cut and freed of control
+    /// characters. An SSH server sends its own unasked (RFC 4253 section 4.2).
+    Greeted(String),
     /// The dial was not carried out; why.
     NotDialled(String),
 }
@@ -308,6 +314,8 @@ pub struct Observed {
     pub addresses: Vec<SocketAddr>,
     /// The one of them that was dialled.
     pub address: Option<SocketAddr>,
+    /// When the certificate ended that was shown as expired, where one was.
+    pub expired_since: Option<Timestamp>,
 }
 
 impl Observed {

@@ -1,10 +1,11 @@
 //! The daemon itself: whether it is there, whether its certificate is right, and whether what it
 //! runs with is what is installed.
 
-use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome, Unreachable};
+use super::clock;
+use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome, Stage, Unreachable};
 use super::verdict::LocalFacts;
 use crate::layout::DaemonLayout;
-use crate::model::{Finding, Rule, Severity};
+use crate::model::{Cause, Finding, Rule, Severity};
 use crate::pki::{DistinguishedName, TrustBundle};
 
 /// A host that Earthly's client takes for its own machine.
@@ -25,14 +26,14 @@ pub(super) fn server(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
     match first {
         Some(Outcome::Unreachable(why)) => vec![unreachable(why, local)],
         Some(Outcome::NotTls) => vec![not_tls(observed, local)],
-        Some(Outcome::Untrusted(faults)) => faults.iter().map(|fault| at_endpoint(fault, local)).collect(),
+        Some(Outcome::Untrusted(faults)) => {
+            faults.iter().map(|fault| at_endpoint(fault, observed, local)).collect()
+        }
         Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => vec![
             Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
                 .expected("an answer within the deadline")
                 .found(format!("the time was up while {}", stage.doing()))
-                .cause(
-                    "the port is open and nobody speaks: a proxy without a daemon, or a process that hangs",
-                )
+                .because(&[if *stage == Stage::Handshake { Cause::Silent } else { Cause::Unanswered }])
                 .fix(local.restart()),
         ],
         Some(Outcome::Inconclusive(Inconclusive::NotDialled(why))) => {
@@ -55,8 +56,12 @@ fn verified(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
     )
 }
 
-fn at_endpoint(fault: &Finding, local: &LocalFacts) -> Finding {
-    let mut fault = fault.clone();
+fn at_endpoint(fault: &Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+    let mut fault = match fault.causes.as_slice() {
+        [Cause::ServedOtherCa] => of_another_ca(fault.clone(), observed, local),
+        [Cause::ServedNotYetValid] => clock::of_one_not_yet_valid(fault.clone(), observed, local),
+        _ => fault.clone(),
+    };
     fault.subject = local.endpoint.to_string();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(format!(
@@ -73,23 +78,40 @@ fn at_endpoint(fault: &Finding, local: &LocalFacts) -> Finding {
     fault
 }
 
+/// Whom a daemon asks for their certificates tells a daemon with another's certificate from
+/// something that ends TLS before it.
+fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+    let handshake = observed.handshake();
+    let is_a_leaf_alone = handshake.is_some_and(|handshake| handshake.chain.len() == 1);
+    let is_ours = |name: &DistinguishedName| local.trust.subjects().contains(&name);
+    match handshake.map(|handshake| &handshake.asked) {
+        Some(Asked::For(names)) if is_a_leaf_alone && names.iter().any(is_ours) => fault
+            .because(&[Cause::ServedIntermediateMissing, Cause::ServedOtherCa])
+            .cause("it lets in clients of our CA, and its own certificate is by an intermediate that it does not serve, or by another CA"),
+        Some(Asked::For(names)) if names.iter().any(is_ours) => fault
+            .because(&[Cause::ServedOtherCa])
+            .cause("it lets in clients of our CA, and shows a certificate of another: the wrong files are installed there"),
+        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(format!(
+            "another daemon, which lets in clients of {}; or the wrong ca.pem here",
+            list(&names.iter().collect::<Vec<_>>())
+        )),
+        Some(Asked::For(_)) => fault,
+        Some(Asked::Nothing) | None => fault.because(&[Cause::TlsProxy, Cause::ServedOtherCa]),
+    }
+}
+
 fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
     let host = local.endpoint.host();
     let (cause, fix) = match why {
-        Unreachable::Dns(_) => ("the name does not resolve here".to_owned(), format!("getent hosts {host}")),
-        Unreachable::Refused => ("nothing listens on that port".to_owned(), local.start()),
-        Unreachable::Filtered => (
-            "no answer at all: a firewall, an unpublished port, or the address of no machine".to_owned(),
-            format!("publish or open port {}", local.endpoint.port()),
-        ),
-        Unreachable::NoRoute(_) => {
-            ("the network has no way there".to_owned(), format!("ip route get {host}"))
-        }
+        Unreachable::Dns(_) => (Cause::NameUnresolved, format!("getent hosts {host}")),
+        Unreachable::Refused => (Cause::NothingListens, local.start()),
+        Unreachable::Filtered => (Cause::Filtered, format!("publish or open port {}", local.endpoint.port())),
+        Unreachable::NoRoute(_) => (Cause::NoRoute, format!("ip route get {host}")),
     };
     Finding::new(Rule::Unreachable, Severity::Error, &local.endpoint)
         .expected("a daemon that answers")
         .found(Outcome::Unreachable(why.clone()))
-        .cause(cause)
+        .because(&[cause])
         .fix(fix)
 }
 
@@ -98,12 +120,25 @@ fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
     match observed.outcome(Dial::Plaintext) {
         Some(Outcome::Accepted(_)) => finding
             .found("BuildKit without TLS")
+            .because(&[Cause::PlaintextDaemon])
             .cause("BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key")
             .fix(local.reinstall()),
-        Some(Outcome::RefusedAbove(above)) => finding
-            .found(format!("a plain server that answers {above}"))
-            .cause("another service listens there"),
-        _ => finding.found("something else").cause("another service listens there"),
+        Some(Outcome::RefusedAbove(above @ AboveTls::Http(_))) => finding
+            .found(format!("a server without TLS that answers {above}"))
+            .because(&[Cause::PlainHttpServer])
+            .fix(A_DAEMONS_PORT),
+        Some(Outcome::RefusedAbove(above @ AboveTls::Grpc { .. })) => finding
+            .found(format!("a server without TLS that answers {above}"))
+            .because(&[Cause::OtherGrpcService])
+            .fix(A_DAEMONS_PORT),
+        Some(Outcome::Inconclusive(Inconclusive::Greeted(greeting))) => {
+            let is_ssh = greeting.starts_with("SSH-");
+            finding
+                .found(format!("a server without TLS that says {greeting:?}"))
+                .because(&[if is_ssh { Cause::SshServer } else { Cause::OtherService }])
+                .fix(A_DAEMONS_PORT)
+        }
+        _ => finding.found("something else").because(&[Cause::OtherService]).fix(A_DAEMONS_PORT),
     }
 }
 
@@ -120,7 +155,7 @@ pub(super) fn served(observed: &Observed, local: &LocalFacts) -> Option<Finding>
     } else {
         finding(Severity::Error)
             .found(format!("serial {}, valid until {}", leaf.serial(), leaf.validity().not_after.date()))
-            .cause("it has not been restarted since, or its container sees other files")
+            .because(&[Cause::NotRestarted])
             .fix(local.restart())
     })
 }
@@ -142,7 +177,7 @@ pub(super) fn trusted(observed: &Observed, local: &LocalFacts) -> Option<Finding
     } else {
         finding(Severity::Error)
             .found(list(&named.iter().collect::<Vec<_>>()))
-            .cause("it has not been restarted since, or its container sees other files")
+            .because(&[Cause::NotRestarted])
             .fix(local.restart())
     })
 }
@@ -166,6 +201,7 @@ pub(super) fn protocol(observed: &Observed) -> Option<Finding> {
         Some(protocol) => finding(Severity::Pass).found(protocol),
         None => finding(Severity::Warning)
             .found("no protocol")
+            .because(&[Cause::NoAlpn])
             .cause(
                 "buildkitd before v0.17 and earthly/buildkitd up to v0.8.16 select none; buildctl from \
                  v0.19 and EarthBuild from 0.8.18 refuse that",
@@ -173,3 +209,6 @@ pub(super) fn protocol(observed: &Observed) -> Option<Finding> {
             .fix("update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for those clients"),
     })
 }
+
+/// What is to be done where somebody else listens.
+const A_DAEMONS_PORT: &str = "name the daemon's port, which is 8372 unless it was published as another";

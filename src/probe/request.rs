@@ -27,8 +27,7 @@ pub struct Request<'a> {
     pub expired: Option<&'a Identity>,
     /// An identity of our CA with a daemon's usage.
     pub daemon_usage: Option<&'a Identity>,
-    /// How long one dial may take. The whole takes at the most four times as long, and no longer
-    /// than once where the daemon does not answer at all.
+    /// How long all dials together may take.
     pub deadline: Duration,
     /// The instant at which certificates are judged.
     pub now: Timestamp,

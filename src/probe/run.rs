@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::buildkit::Depth;
 use super::dial::{Target, Terms, plaintext, secure};
@@ -37,11 +37,12 @@ pub fn probe(request: &Request<'_>) -> Observed {
 }
 
 async fn run(request: &Request<'_>) -> Observed {
+    let end = Instant::now() + request.deadline;
     let name = match server_name(request.endpoint.host()) {
         Ok(name) => name,
         Err(failure) => return not_dialled(request, &failure.to_string()),
     };
-    let addresses = match resolve(request).await {
+    let addresses = match resolve(request, end).await {
         Ok(addresses) => addresses,
         Err(why) => return first_alone(request, Outcome::Unreachable(Unreachable::Dns(why))),
     };
@@ -54,15 +55,18 @@ async fn run(request: &Request<'_>) -> Observed {
             host: request.endpoint.host().clone(),
             now: request.now,
         },
-        deadline: request.deadline,
+        until: end,
     };
     let (first, address) = secure(&target, first_terms(request)).await;
-    let mut observed = Observed { addresses, address, ..Observed::default() };
+    let leaf = request.expired.and_then(|identity| identity.chain.first());
+    let expired_since = leaf.map(|leaf| leaf.validity().not_after);
+    let mut observed = Observed { addresses, address, expired_since, ..Observed::default() };
     let next = Next::after(&first.outcome);
     observed.dials.insert(first_dial(request), first);
     if let Some(address) = address {
         target.addresses = vec![address];
     }
+    target.until = end - end.duration_since(Instant::now()) / SHARE_OF_THE_LAST;
     match next {
         Next::Nothing => {}
         Next::Plaintext => {
@@ -71,14 +75,25 @@ async fn run(request: &Request<'_>) -> Observed {
         Next::Diagnosis => diagnose(&target, request, &mut observed).await,
         Next::Everything => everything(&target, request, &mut observed).await,
     }
-    name_the_plain_daemon(&mut observed);
+    if observed.dials.contains_key(&Dial::Tls12) && observed.answer().is_some() {
+        target.until = end;
+        let again = Terms { depth: Depth::Admission, ..first_terms(request) };
+        observed.dials.insert(Dial::OursAgain, secure(&target, again).await.0);
+    }
+    name_the_plain_server(&mut observed);
     observed
 }
 
-/// A daemon without TLS closes on a ClientHello, and its reset may overtake the bytes that would
-/// have shown it. If it lets plaintext in and has shown no certificate, it refused nobody.
-fn name_the_plain_daemon(observed: &mut Observed) {
-    if !matches!(observed.outcome(Dial::Plaintext), Some(Outcome::Accepted(_))) {
+/// A server without TLS closes on a ClientHello, and its reset may overtake the bytes that would
+/// have shown it. If it speaks without TLS and has shown no certificate, it refused nobody.
+fn name_the_plain_server(observed: &mut Observed) {
+    let speaks = matches!(
+        observed.outcome(Dial::Plaintext),
+        Some(
+            Outcome::Accepted(_) | Outcome::RefusedAbove(_) | Outcome::Inconclusive(Inconclusive::Greeted(_))
+        )
+    );
+    if !speaks {
         return;
     }
     for dialled in observed.dials.values_mut() {
@@ -110,7 +125,7 @@ impl Next {
             Outcome::Accepted(_)
             | Outcome::Refused { .. }
             | Outcome::RefusedAbove(_)
-            | Outcome::Inconclusive(Inconclusive::Protocol(_)) => Next::Everything,
+            | Outcome::Inconclusive(Inconclusive::Protocol(_) | Inconclusive::Greeted(_)) => Next::Everything,
         }
     }
 }
@@ -141,10 +156,6 @@ async fn everything(target: &Target, request: &Request<'_>, observed: &mut Obser
         (Dial::DaemonUsage, daemon_usage),
     ] {
         observed.dials.extend(dialled.map(|dialled| (dial, dialled)));
-    }
-    if observed.answer().is_some() {
-        let again = Terms { depth: Depth::Admission, ..first_terms(request) };
-        observed.dials.insert(Dial::OursAgain, secure(target, again).await.0);
     }
 }
 
@@ -187,13 +198,13 @@ fn intruder_terms(identity: &Identity) -> Terms<'_> {
     }
 }
 
-async fn resolve(request: &Request<'_>) -> Result<Vec<SocketAddr>, String> {
+async fn resolve(request: &Request<'_>, end: Instant) -> Result<Vec<SocketAddr>, String> {
     let port = request.endpoint.port();
     let name = match request.endpoint.host() {
         SubjectAltName::Ip(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         SubjectAltName::Dns(name) => name.as_str(),
     };
-    match timeout(request.deadline, tokio::net::lookup_host((name, port))).await {
+    match timeout_at(end, tokio::net::lookup_host((name, port))).await {
         Err(_) => Err("the resolver does not answer".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Ok(Ok(addresses)) => {
@@ -214,4 +225,7 @@ fn first_alone(request: &Request<'_>, outcome: Outcome) -> Observed {
 
 const ALL_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 const ONLY_TLS12: &[&SupportedProtocolVersion] = &[&TLS12];
+/// Of the time that is left after the first dial, what is kept for the last: one that hangs may not
+/// make ours look as if it were refused.
+const SHARE_OF_THE_LAST: u32 = 4;
 const MOST_ADDRESSES: usize = 8;

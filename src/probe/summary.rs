@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::clock;
 use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome};
+use super::verdict::LocalFacts;
 use crate::model::{Finding, Severity};
 use crate::pki::DistinguishedName;
 
@@ -53,7 +55,7 @@ pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -
 }
 
 /// What the daemon showed of itself, for programs.
-pub(super) fn facts(observed: &Observed) -> Value {
+pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> Value {
     let handshake = observed.handshake();
     let leaf = handshake.and_then(super::Handshake::leaf);
     let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
@@ -77,6 +79,7 @@ pub(super) fn facts(observed: &Observed) -> Value {
         "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
         "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.to_string()),
         "asks_for": authorities,
+        "clock_between": clock::bounds(observed, local),
         "package": buildkit.map(|buildkit| &buildkit.package),
         "version": buildkit.map(|buildkit| &buildkit.version),
         "revision": buildkit.map(|buildkit| &buildkit.revision),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Finding, Rule, Severity, SubjectAltName, Timestamp};
+use crate::model::{Cause, Finding, Rule, Severity, SubjectAltName, Timestamp};
 use crate::pki::chain::{ChainFault, Purpose, verify};
-use crate::pki::{Certificate, TrustBundle};
+use crate::pki::{Certificate, NameKind, PublicKeyKind, TrustBundle};
 
 /// What a client expects of the daemon's certificate.
 #[derive(Clone, Debug)]
@@ -21,7 +21,8 @@ pub(super) fn faults_of_server(chain: &[Vec<u8>], expectation: &ServerExpectatio
     let chain = match read {
         Ok(chain) => chain,
         Err(failure) => {
-            return vec![fault(Rule::ServerUntrusted, "an X.509 certificate", failure.what_was_found())];
+            let fault = fault(Rule::ServerUntrusted, "an X.509 certificate", failure.what_was_found());
+            return vec![fault.because(&[Cause::ServedUnacceptable])];
         }
     };
     let mut faults = Vec::new();
@@ -31,45 +32,59 @@ pub(super) fn faults_of_server(chain: &[Vec<u8>], expectation: &ServerExpectatio
     if let Some(leaf) = chain.first().filter(|leaf| !leaf.covers(&expectation.host)) {
         let names: Vec<_> = leaf.usable_names().iter().map(ToString::to_string).collect();
         let found = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
-        let cause = "a client compares the host that it dials with the subjectAltName, and with nothing else";
-        faults.push(fault(Rule::ServerNameMismatch, &expectation.host, found).cause(cause));
+        let fault = fault(Rule::ServerNameMismatch, &expectation.host, found);
+        faults.push(fault.because(&[cause_of_mismatch(leaf, &expectation.host)]));
     }
     faults
 }
 
-fn fault_of_chain(refusal: &ChainFault) -> Finding {
-    let (rule, expected, cause) = match refusal {
-        ChainFault::Expired { .. } => (Rule::ServerExpired, "a chain that is valid now", None),
-        ChainFault::NotYetValid { .. } => {
-            (Rule::ServerExpired, "a chain that is valid now", Some("one of the two clocks is wrong"))
+/// A chain without fault whose leaf did not prove itself in the handshake: its key is one whose
+/// signatures nobody takes, or the signature is not by that key.
+pub(super) fn fault_of_key(chain: &[Vec<u8>], why: &std::io::Error) -> Finding {
+    let leaf = chain.first().and_then(|der| Certificate::from_der(der).ok());
+    match leaf.as_ref().map(|leaf| leaf.public_key().kind()) {
+        Some(kind @ PublicKeyKind::Rsa(0..SMALLEST_RSA)) => {
+            fault(Rule::WeakKey, "a key that every peer takes", kind).because(&[Cause::ServedWeak])
         }
-        ChainFault::WrongUsage { .. } => (Rule::ServerUsage, "serverAuth", None),
-        ChainFault::SameNameOtherKey { .. } => (
-            Rule::ServerUntrusted,
-            A_CHAIN,
-            Some("one of the two CAs was made anew under the old name; the wrong ca.pem is here, or there"),
-        ),
-        ChainFault::UnknownAuthority { .. } => (
-            Rule::ServerUntrusted,
-            A_CHAIN,
-            Some("another daemon, a proxy that ends TLS before it, or the wrong ca.pem here"),
-        ),
-        ChainFault::MissingIntermediate { .. } => (
-            Rule::ServerUntrusted,
-            A_CHAIN,
-            Some("the daemon's cert.pem lacks the intermediate behind its leaf"),
-        ),
-        _ => (Rule::ServerUntrusted, A_CHAIN, None),
-    };
-    let found = fault(rule, expected, refusal);
-    match cause {
-        Some(cause) => found.cause(cause),
-        None => found,
+        _ => fault(Rule::ServerUntrusted, "a handshake signed by the served certificate's key", why)
+            .because(&[Cause::ServedUnacceptable]),
     }
+}
+
+/// A client compares the host that it dials with the subjectAltName, and with nothing else.
+fn cause_of_mismatch(leaf: &Certificate, host: &SubjectAltName) -> Cause {
+    let host = host.to_string();
+    let is_dns_name = |name: &NameKind| matches!(name, NameKind::Dns(dns) if *dns == host);
+    match leaf.names() {
+        Some(names) if names.iter().any(is_dns_name) => Cause::ServedIpAsDnsName,
+        Some(names) if !names.is_empty() => Cause::ServedOtherName,
+        _ if leaf.subject().common_name().as_deref() == Some(host.as_str()) => Cause::ServedCommonNameOnly,
+        _ => Cause::ServedOtherName,
+    }
+}
+
+fn fault_of_chain(refusal: &ChainFault) -> Finding {
+    let (rule, cause) = match refusal {
+        ChainFault::Expired { .. } => (Rule::ServerExpired, Cause::ServedExpired),
+        ChainFault::NotYetValid { .. } => (Rule::ServerExpired, Cause::ServedNotYetValid),
+        ChainFault::WrongUsage { .. } => (Rule::ServerUsage, Cause::ServedWrongUsage),
+        ChainFault::SameNameOtherKey { .. } => (Rule::ServerUntrusted, Cause::ServedNamesakeCa),
+        ChainFault::UnknownAuthority { .. } => (Rule::ServerUntrusted, Cause::ServedOtherCa),
+        ChainFault::MissingIntermediate { .. } => (Rule::ServerUntrusted, Cause::ServedIntermediateMissing),
+        ChainFault::WeakSignature { .. } => (Rule::ServerUntrusted, Cause::ServedWeak),
+        _ => (Rule::ServerUntrusted, Cause::ServedUnacceptable),
+    };
+    let expected = match rule {
+        Rule::ServerExpired => "a chain that is valid now",
+        Rule::ServerUsage => "serverAuth",
+        _ => "a chain that ends in a CA of ours",
+    };
+    fault(rule, expected, refusal).because(&[cause])
 }
 
 fn fault(rule: Rule, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Finding {
     Finding::new(rule, Severity::Error, "server certificate").expected(expected).found(found)
 }
 
-const A_CHAIN: &str = "a chain that ends in a CA of ours";
+/// The fewest bits of an RSA modulus by which ring, and so rustls, takes a signature.
+const SMALLEST_RSA: usize = 2048;

@@ -18,6 +18,8 @@ pub struct LocalFacts {
     pub endpoint: Endpoint,
     /// The instant of the command.
     pub now: Timestamp,
+    /// The CAs that the client trusts.
+    pub trust: TrustBundle,
     /// The client's chain, leaf first, if it has one.
     pub ours: Option<Vec<Certificate>>,
     /// The certificate in the daemon's cert.pem, if it is installed here.
@@ -82,7 +84,7 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     findings.extend(presence::protocol(observed));
     let gravest = Finding::gravest(&findings);
     let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
-    Verdict { summary: summary(observed, &findings, proven), facts: facts(observed), findings, proven }
+    Verdict { summary: summary(observed, &findings, proven), facts: facts(observed, local), findings, proven }
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
         Withheld, Worker,
     };
     use super::*;
-    use crate::model::Rule;
+    use crate::model::{Cause, Rule};
     use crate::probe::{Asked, Dial, Inconclusive, Outcome};
 
     const HOST: &str = "builder.example.com";
@@ -232,18 +234,18 @@ mod tests {
     fn a_daemon_that_is_not_there_is_one_error_with_its_cause() {
         let cast = Cast::new(HOST);
         for (outcome, rule, cause) in [
-            (Outcome::Unreachable(Unreachable::Refused), Rule::Unreachable, "nothing listens"),
-            (Outcome::Unreachable(Unreachable::Filtered), Rule::Unreachable, "firewall"),
-            (Outcome::Unreachable(Unreachable::Dns("x".into())), Rule::Unreachable, "resolve"),
-            (Outcome::Unreachable(Unreachable::NoRoute("x".into())), Rule::Unreachable, "no way"),
-            (timed_out(), Rule::Inconclusive, "nobody speaks"),
-            (Outcome::NotTls, Rule::NotTls, "another service"),
+            (Outcome::Unreachable(Unreachable::Refused), Rule::Unreachable, Cause::NothingListens),
+            (Outcome::Unreachable(Unreachable::Filtered), Rule::Unreachable, Cause::Filtered),
+            (Outcome::Unreachable(Unreachable::Dns("x".into())), Rule::Unreachable, Cause::NameUnresolved),
+            (Outcome::Unreachable(Unreachable::NoRoute("x".into())), Rule::Unreachable, Cause::NoRoute),
+            (timed_out(), Rule::Inconclusive, Cause::Unanswered),
+            (Outcome::NotTls, Rule::NotTls, Cause::OtherService),
         ] {
             let mut seen = only(&cast, outcome.clone());
             seen.dials.values_mut().for_each(|dialled| dialled.handshake = Handshake::default());
             let verdict = judge(&seen, &cast.local(HOST));
             assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{outcome}");
-            assert!(verdict.findings[0].cause.as_ref().unwrap().contains(cause), "{:?}", verdict.findings);
+            assert_eq!(verdict.findings[0].causes, [cause], "{:?}", verdict.findings);
             assert!(verdict.summary.starts_with("not proven"), "{}", verdict.summary);
         }
     }

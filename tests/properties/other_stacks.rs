@@ -262,7 +262,7 @@ fn a_daemon_on_grpcs_c_core_that_asks_nobody_is_called_open() {
     assert_eq!(verified.exit, 3, "{:#}", verified.report);
     assert!(verified.verdict().starts_with("OPEN"), "{:#}", verified.report);
     let anonymous = verified.finding("anonymous-accepted", "anonymous").unwrap();
-    assert!(anonymous.contains("no client CA"), "{anonymous}");
+    assert!(anonymous.contains("no CA for its clients"), "{anonymous}");
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Scenario {
         let peer = Peer::start(folder.path(), self)?;
         let started = Instant::now();
         let verdict = self.verdict_of(peer.port);
-        assert!(started.elapsed() < self.deadline * 3 + Duration::from_millis(50), "{:?}", started.elapsed());
+        assert!(started.elapsed() < self.deadline + Duration::from_millis(50), "{:?}", started.elapsed());
         Some(verdict)
     }
 
@@ -79,6 +79,7 @@ impl Scenario {
             &LocalFacts {
                 endpoint,
                 now: self.now,
+                trust,
                 ours: Some(self.ours.chain.clone()),
                 installed_leaf: self.server.chain.first().cloned(),
                 installed_trust: Some(self.client_authorities.clone()),
@@ -192,7 +193,10 @@ fn an_open_daemon_is_called_open() {
     let Some(verdict) = Scenario::with(&["--no-ca"]).verdict() else { return };
     assert_eq!(faults(&verdict), everybody);
     assert_eq!(verdict.summary, "OPEN: anyone who reaches this port can run code here");
-    assert_eq!(cause_of(&verdict, Rule::AnonymousAccepted), "TLS has cert and key but no client CA");
+    assert_eq!(
+        cause_of(&verdict, Rule::AnonymousAccepted),
+        "TLS has a certificate and a key, and no CA for its clients"
+    );
 
     let Some(verdict) = Scenario::with(&["--plaintext"]).verdict() else { return };
     assert_eq!(faults(&verdict), [Rule::NotTls, Rule::PlaintextAccepted]);
@@ -238,14 +242,14 @@ fn a_daemons_certificate_at_fault_is_named_and_nothing_of_ours_is_sent() {
         (
             of(&|one| issued(&one.authority, Role::Daemon, "other.example", now)),
             Rule::ServerNameMismatch,
-            "subjectAltName",
+            "for other hosts",
         ),
         (of(&|one| issued(&one.authority, Role::Daemon, HOST, past)), Rule::ServerExpired, ""),
-        (of(&|_| issued(&authority(now), Role::Daemon, HOST, now)), Rule::ServerUntrusted, "wrong ca.pem"),
+        (of(&|_| issued(&authority(now), Role::Daemon, HOST, now)), Rule::ServerUntrusted, "by another CA"),
         (
             of(&|one| issued(&impostor(&one.authority), Role::Daemon, HOST, now)),
             Rule::ServerUntrusted,
-            "made anew",
+            "another key",
         ),
     ] {
         let Some(verdict) = scenario.verdict() else { return };

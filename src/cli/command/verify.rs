@@ -11,7 +11,7 @@ use crate::apply::{
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
 use crate::cli::view::{Monitored, MonitoredCertificate};
-use crate::model::{ExitCode, Failure, Finding, Rule, Severity, Timestamp};
+use crate::model::{Cause, ExitCode, Failure, Finding, Rule, Severity, Timestamp};
 use crate::pki::Certificate;
 
 pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
@@ -193,7 +193,7 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
         .table(rows);
     if let Some(worst) = explanation(&shown) {
         report = match &worst.cause {
-            Some(cause) => report.line(format!("cause: {cause}")),
+            Some(cause) => report.line(format!("cause: {cause}{}", words(&worst.causes))),
             None => report,
         };
         report = match &worst.fix {
@@ -212,6 +212,17 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
         },
         verdict,
     )
+}
+
+/// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
+fn words(causes: &[Cause]) -> String {
+    match causes {
+        [] => String::new(),
+        causes => {
+            let words: Vec<_> = causes.iter().map(|cause| cause.as_str()).collect();
+            format!(" [{}]", words.join(", "))
+        }
+    }
 }
 
 /// The finding that explains the others: a key that is not its certificate's is why everybody
