@@ -77,7 +77,7 @@ fn finding(
             .cause("a daemon that refuses everybody proves nothing"),
         Outcome::RefusedAbove(above) if is_a_refusal(above) => match dial {
             Dial::Plaintext => unproven(Severity::Error)
-                .because(&[Cause::PlainHttpServer])
+                .because(&[Cause::WebServer])
                 .cause("something there reads HTTP without TLS, and turned it away"),
             _ => unproven(Severity::Error)
                 .because(&[Cause::TurnedDownAboveTls])

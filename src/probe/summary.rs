@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock;
-use super::observed::{Asked, Dial, Inconclusive, Observed, Outcome};
+use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
 use super::verdict::LocalFacts;
 use crate::model::{Finding, Severity};
 use crate::pki::DistinguishedName;
@@ -40,6 +40,9 @@ pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -
         }
         Some(_) if observed.outcome(Dial::Ours).is_none() => {
             "not proven: there was no client certificate to try".to_owned()
+        }
+        Some(Outcome::RefusedAbove(AboveTls::Http(_))) => {
+            "not proven: what answers is a web server or a proxy, not BuildKit".to_owned()
         }
         Some(Outcome::Refused { .. } | Outcome::RefusedAbove(_)) => {
             "CLOSED: our own certificate is refused".to_owned()

@@ -12,6 +12,9 @@
 //	      --slow DURATION      waits that long before the handshake
 //	      --lenient            completes the handshake with anyone, sends SETTINGS, and answers
 //	                           400 to whoever has no right certificate, as nginx does
+//	      --any-certificate    insists on a certificate, and takes any
+//	      --any-usage          takes a certificate of its CAs whatever it is for
+//	      --clock-offset D     its clock is that far ahead, or behind where D is negative
 //	      --workers N          lists that many workers (1)
 //	      --grpc-status N      answers every call with that gRPC status
 //	      --http-status N      answers every call with that HTTP status

@@ -21,6 +21,7 @@ type daemon struct {
 	cert, key, ca                             string
 	noCA, tls12, noALPN                       bool
 	plaintext, silent, lenient, noInfo        bool
+	anyCertificate, anyUsage                  bool
 	slow, clockOffset                         time.Duration
 	workers, grpcStatus, httpStatus, idleTime int
 
@@ -56,6 +57,8 @@ func (d *daemon) options(flags *flag.FlagSet) {
 	flags.BoolVar(&d.plaintext, "plaintext", false, "")
 	flags.BoolVar(&d.silent, "silent", false, "")
 	flags.BoolVar(&d.lenient, "lenient", false, "")
+	flags.BoolVar(&d.anyCertificate, "any-certificate", false, "")
+	flags.BoolVar(&d.anyUsage, "any-usage", false, "")
 	flags.BoolVar(&d.noInfo, "no-info", false, "")
 	flags.DurationVar(&d.slow, "slow", 0, "")
 	flags.DurationVar(&d.clockOffset, "clock-offset", 0, "")
@@ -150,6 +153,15 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	if d.lenient {
 		config.ClientAuth = tls.RequestClientCert
+	}
+	if d.anyCertificate || d.anyUsage {
+		config.ClientAuth = tls.RequireAnyClientCert
+	}
+	if d.anyUsage {
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			usages := []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
+			return verifyChain(state.PeerCertificates, x509.VerifyOptions{Roots: config.ClientCAs, KeyUsages: usages})
+		}
 	}
 	return config, nil
 }

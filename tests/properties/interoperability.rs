@@ -11,8 +11,9 @@ use kitcert::model::{KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use kitcert::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey};
 
 use crate::figures::{Aim, publish};
-use crate::other_stacks::{Server, State, peer, told};
+use crate::other_stacks::{State, told};
 use crate::peers;
+use crate::servers::{Files, Server, peer};
 
 const TEST: &str = "every_clients_tls_and_every_servers_agree_on_what_is_issued";
 const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
@@ -101,7 +102,7 @@ fn java() -> Option<Command> {
 }
 
 /// A server that insists on a client's certificate; `None`, and a skip, where the program is not here.
-fn serve(stack: Stack, state: &State, ca: &Path, pair: &Pair) -> Option<Server> {
+fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
     let mut command = match stack {
         Stack::Go => {
             let mut command = Command::new(peers::program("go-peer", TEST)?);
@@ -140,12 +141,8 @@ fn serve(stack: Stack, state: &State, ca: &Path, pair: &Pair) -> Option<Server> 
             return Some(Server::greeting(&mut command, "ACCEPT"));
         }
         Stack::Nginx => {
-            return Server::nginx_on(
-                state,
-                (ca, &pair.cert, &pair.key),
-                "ssl_verify_client on;\nreturn 200;",
-                TEST,
-            );
+            let files = Files { ca: ca.to_owned(), cert: pair.cert.clone(), key: pair.key.clone() };
+            return Server::nginx(&files, "ssl_verify_client on;\nreturn 200;", TEST);
         }
         Stack::Gnutls => unreachable!("gnutls-serv cannot be told to listen on 127.0.0.1 alone"),
     };
@@ -270,14 +267,14 @@ fn every_clients_tls_and_every_servers_agree_on_what_is_issued() {
         let state = State::of(key, &["builder.example.com", "127.0.0.1", "::1", "*.wild.example.com"]);
         let ca = state.ana("ca.pem");
         let ana = Pair { cert: state.ana("cert.pem"), key: state.ana("key.pem") };
-        let builder = Pair { cert: state.daemon("cert.pem"), key: state.daemon("key.pem") };
+        let builder = Pair { cert: state.daemon().cert, key: state.daemon().key };
         let faulty_clients = FAULTS.map(|fault| (fault, faulty(&state, key, Role::Client, fault)));
         for server_stack in SERVERS {
             if exception(server_stack, Stack::Go, key).is_some() {
                 excepted += CLIENTS.len();
                 continue;
             }
-            let Some(server) = serve(server_stack, &state, &ca, &builder) else { continue };
+            let Some(server) = serve(server_stack, &ca, &builder) else { continue };
             for client_stack in CLIENTS {
                 let between = format!("{key}: {client_stack:?} to {server_stack:?}");
                 if exception(server_stack, client_stack, key).is_some() {
@@ -307,7 +304,7 @@ fn every_clients_tls_and_every_servers_agree_on_what_is_issued() {
         }
         for fault in FAULTS {
             let pair = faulty(&state, key, Role::Daemon, fault);
-            let Some(server) = serve(Stack::Go, &state, &ca, &pair) else { continue };
+            let Some(server) = serve(Stack::Go, &ca, &pair) else { continue };
             for client_stack in CLIENTS {
                 if exception(Stack::Go, client_stack, key).is_some() {
                     continue;

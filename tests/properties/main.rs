@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bundles;
+mod causes;
 mod chains;
 mod chains_by_hand;
 mod client_traps;
@@ -36,6 +37,8 @@ mod rolling_back;
 mod rolling_over;
 mod rotating;
 mod rotations_survive;
+mod scenario;
+mod servers;
 mod shown;
 mod supervised;
 mod taken_in;

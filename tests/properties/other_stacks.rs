@@ -1,17 +1,14 @@
 //! TLS that is neither Go's nor ours, on the files that the program issues: it must take them, and
 //! the program must say the right thing of servers built on it.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::peers;
+use crate::servers::{Files, Server, peer};
 
 /// A state with a daemon and the client ana, made by the program itself.
 pub struct State {
@@ -49,9 +46,9 @@ impl State {
         self.folder.path().join(path)
     }
 
-    /// A file of the daemon.
-    pub fn daemon(&self, file: &str) -> PathBuf {
-        self.folder.path().join("state/daemons/builder/current").join(file)
+    /// The files of the daemon.
+    pub fn daemon(&self) -> Files {
+        Files::in_folder(&self.folder.path().join("state/daemons/builder/current"))
     }
 
     /// A file of the client.
@@ -102,125 +99,6 @@ impl Verified {
     }
 }
 
-/// A server, ended with the test.
-pub struct Server {
-    child: Child,
-    /// Where it listens, on 127.0.0.1.
-    pub port: u16,
-    /// Closed late: most of the servers end with their standard input.
-    _input: Option<ChildStdin>,
-}
-
-impl Server {
-    /// Starts one that tells its port in a line that begins with `greeting`.
-    pub fn greeting(command: &mut Command, greeting: &str) -> Server {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut lines = lines.map_while(Result::ok);
-        let line = lines.find(|line| line.starts_with(greeting)).expect("a line that tells the port");
-        let port = line.rsplit_once(':').unwrap().1.trim().parse().unwrap();
-        // A server whose pipe is closed under it would die of what it prints.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, port, _input: input }
-    }
-
-    fn go(state: &State, options: &[&str], test: &str) -> Option<Server> {
-        let mut command = Command::new(peers::program("go-peer", test)?);
-        command.args(["serve", "--addr", "127.0.0.1:0", "--cert"]).arg(state.daemon("cert.pem"));
-        command
-            .arg("--key")
-            .arg(state.daemon("key.pem"))
-            .arg("--ca")
-            .arg(state.daemon("ca.pem"))
-            .args(options);
-        Some(Server::greeting(&mut command, "listening"))
-    }
-
-    fn grpcio(state: &State, policy: &str, test: &str) -> Option<Server> {
-        let python = peers::program("python3", test)?;
-        if !Command::new(&python).args(["-c", "import grpc"]).output().unwrap().status.success() {
-            peers::skip(test, "grpcio is not here");
-            return None;
-        }
-        let mut command = Command::new(python);
-        // It would tell of every client that it refuses.
-        command.env("GRPC_VERBOSITY", "NONE").arg(peer("grpc_server.py")).arg(policy);
-        command.args(["cert.pem", "key.pem", "ca.pem"].map(|file| state.daemon(file)));
-        Some(Server::greeting(&mut command, "listening"))
-    }
-
-    fn openssl(state: &State, options: &[&str], test: &str) -> Option<Server> {
-        let mut command = Command::new(peers::program("openssl", test)?);
-        command.args(["s_server", "-accept", "127.0.0.1:0", "-alpn", "h2", "-Verify", "1"]);
-        command.arg("-verify_return_error").arg("-cert").arg(state.daemon("cert.pem")).stderr(Stdio::null());
-        command.arg("-key").arg(state.daemon("key.pem")).arg("-CAfile").arg(state.daemon("ca.pem"));
-        Some(Server::greeting(command.args(options), "ACCEPT"))
-    }
-
-    /// An nginx with one server of those directives, on a socket that is its standard input and
-    /// listens before it starts: so nobody waits for it, and no other takes its port.
-    fn nginx(state: &State, directives: &str, test: &str) -> Option<Server> {
-        let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(|file| state.daemon(file));
-        Server::nginx_on(state, (&ca, &cert, &key), directives, test)
-    }
-
-    /// The same on other files: the CAs, the certificate and its key.
-    pub fn nginx_on(
-        state: &State,
-        files: (&Path, &Path, &Path),
-        directives: &str,
-        test: &str,
-    ) -> Option<Server> {
-        let program = peers::program("nginx", test)?;
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let folder = state.folder.path();
-        let configuration = folder.join("nginx.conf");
-        std::fs::write(&configuration, nginx_configuration(files, port, directives)).unwrap();
-        let child = Command::new(program)
-            .env("NGINX", "0;")
-            .arg("-p")
-            .arg(folder)
-            .arg("-c")
-            .arg(&configuration)
-            .args(["-e", "stderr"])
-            .stdin(OwnedFd::from(listener))
-            .stderr(std::fs::File::create(folder.join("nginx.log")).unwrap())
-            .spawn()
-            .unwrap();
-        Some(Server { child, port, _input: None })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A signal that nginx hands on to its workers; the server may have ended by itself.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        self.child.wait().unwrap();
-    }
-}
-
-fn nginx_configuration((ca, cert, key): (&Path, &Path, &Path), port: u16, directives: &str) -> String {
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {kind}_temp;\n"))
-        .concat();
-    format!(
-        "daemon off;\nworker_processes 1;\npid nginx.pid;\nerror_log stderr info;\nevents {{}}\n\
-         http {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port} ssl http2;\n\
-         ssl_certificate {};\nssl_certificate_key {};\nssl_client_certificate {};\n{directives}\n}}\n}}\n",
-        cert.display(),
-        key.display(),
-        ca.display(),
-    )
-}
-
-/// A program of ours in tests/peers.
-pub fn peer(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(file)
-}
-
 /// All that a program said.
 pub fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -230,7 +108,8 @@ pub fn told(output: &Output) -> String {
 fn a_daemon_on_grpcs_c_core_is_proven() {
     for key in ["ecdsa-p256", "ecdsa-p384"] {
         let state = State::new(key);
-        let Some(server) = Server::grpcio(&state, "require", "a_daemon_on_grpcs_c_core_is_proven") else {
+        let Some(server) = Server::grpcio(&state.daemon(), "require", "a_daemon_on_grpcs_c_core_is_proven")
+        else {
             return;
         };
         let verified = state.verified(server.port);
@@ -246,7 +125,7 @@ fn a_daemon_on_grpcs_c_core_is_proven() {
 fn a_key_whose_signatures_a_daemon_does_not_accept_is_named() {
     let test = "a_key_whose_signatures_a_daemon_does_not_accept_is_named";
     let state = State::new("ed25519");
-    let Some(server) = Server::grpcio(&state, "require", test) else { return };
+    let Some(server) = Server::grpcio(&state.daemon(), "require", test) else { return };
     let verified = state.verified(server.port);
     assert_eq!(verified.exit, 3, "{:#}", verified.report);
     let ours = verified.finding("ours-refused", "ours").unwrap();
@@ -257,7 +136,7 @@ fn a_key_whose_signatures_a_daemon_does_not_accept_is_named() {
 fn a_daemon_on_grpcs_c_core_that_asks_nobody_is_called_open() {
     let state = State::new("ecdsa-p256");
     let test = "a_daemon_on_grpcs_c_core_that_asks_nobody_is_called_open";
-    let Some(server) = Server::grpcio(&state, "open", test) else { return };
+    let Some(server) = Server::grpcio(&state.daemon(), "open", test) else { return };
     let verified = state.verified(server.port);
     assert_eq!(verified.exit, 3, "{:#}", verified.report);
     assert!(verified.verdict().starts_with("OPEN"), "{:#}", verified.report);
@@ -270,8 +149,9 @@ fn nginxs_refusal_by_http_is_neither_proof_nor_an_open_door() {
     let test = "nginxs_refusal_by_http_is_neither_proof_nor_an_open_door";
     for key in KEYS {
         let state = State::new(key);
-        let Some(daemon) = Server::go(&state, &[], test) else { return };
-        let Some(proxy) = Server::nginx(&state, &behind_nginx(&state, "on", daemon.port), test) else {
+        let Some(daemon) = Server::go(&state.daemon(), &[], test) else { return };
+        let Some(proxy) = Server::nginx(&state.daemon(), &behind_nginx(&state, "on", daemon.port), test)
+        else {
             return;
         };
         let verified = state.verified(proxy.port);
@@ -289,8 +169,10 @@ fn nginxs_refusal_by_http_is_neither_proof_nor_an_open_door() {
 fn nginx_that_lets_anyone_through_to_a_daemon_is_called_open() {
     let test = "nginx_that_lets_anyone_through_to_a_daemon_is_called_open";
     let state = State::new("ecdsa-p256");
-    let Some(daemon) = Server::go(&state, &[], test) else { return };
-    let Some(proxy) = Server::nginx(&state, &behind_nginx(&state, "off", daemon.port), test) else { return };
+    let Some(daemon) = Server::go(&state.daemon(), &[], test) else { return };
+    let Some(proxy) = Server::nginx(&state.daemon(), &behind_nginx(&state, "off", daemon.port), test) else {
+        return;
+    };
     let verified = state.verified(proxy.port);
     assert!(verified.verdict().starts_with("OPEN"), "{:#}", verified.report);
     assert_eq!(verified.exit, 3);
@@ -320,7 +202,7 @@ fn a_web_server_with_our_certificate_is_no_buildkit() {
     ] {
         let state = State::new("ecdsa-p256");
         let directives = format!("ssl_verify_client {verify};\nlocation / {{ {location} }}");
-        let Some(server) = Server::nginx(&state, &directives, test) else { return };
+        let Some(server) = Server::nginx(&state.daemon(), &directives, test) else { return };
         let verified = state.verified(server.port);
         assert_eq!(verified.exit, 3, "{directives}: {:#}", verified.report);
         let ours = verified.finding("not-buildkit", "ours").unwrap();
@@ -334,7 +216,7 @@ fn openssls_server_takes_ours_and_refuses_anonymous() {
     let test = "openssls_server_takes_ours_and_refuses_anonymous";
     for key in KEYS {
         let state = State::new(key);
-        let Some(server) = Server::openssl(&state, &["-rev"], test) else { return };
+        let Some(server) = Server::openssl(&state.daemon(), &["-alpn", "h2", "-rev"], test) else { return };
         let verified = state.verified(server.port);
         assert_eq!(verified.exit, 3, "{key}: {:#}", verified.report);
         let ours = verified.finding("not-buildkit", "ours").unwrap();
@@ -350,7 +232,7 @@ fn openssls_server_takes_ours_and_refuses_anonymous() {
 fn a_server_that_shakes_hands_and_says_nothing_is_called_silent() {
     let state = State::new("ecdsa-p256");
     let test = "a_server_that_shakes_hands_and_says_nothing_is_called_silent";
-    let Some(server) = Server::openssl(&state, &[], test) else { return };
+    let Some(server) = Server::openssl(&state.daemon(), &["-alpn", "h2"], test) else { return };
     let verified = state.verified(server.port);
     assert_eq!(verified.exit, 3);
     assert!(verified.verdict().starts_with("not proven: the time was up"), "{}", verified.verdict());
@@ -362,7 +244,7 @@ fn openssls_client_verifies_the_daemon_and_is_let_in_as_ana() {
     let Some(openssl) = peers::program("openssl", test) else { return };
     for key in KEYS {
         let state = State::new(key);
-        let Some(server) = Server::go(&state, &[], test) else { return };
+        let Some(server) = Server::go(&state.daemon(), &[], test) else { return };
         for (host, code) in [(HOST, "0 (ok)"), ("other.example.com", "62 (hostname mismatch)")] {
             let mut command = Command::new(&openssl);
             command.args(["s_client", "-connect", &format!("127.0.0.1:{}", server.port), "-alpn", "h2"]);
@@ -388,7 +270,7 @@ fn gnutls_accepts_daemon_and_client_certificates_of_every_key_type() {
     };
     for key in KEYS {
         let state = State::new(key);
-        let (ca, server, client) = (state.ana("ca.pem"), state.daemon("cert.pem"), state.ana("cert.pem"));
+        let (ca, server, client) = (state.ana("ca.pem"), state.daemon().cert, state.ana("cert.pem"));
         assert!(accepts(&ca, &server, HOST, SERVER_USAGE), "{key}");
         assert!(accepts(&ca, &server, "127.0.0.1", SERVER_USAGE), "{key}");
         assert!(accepts(&ca, &client, ANA, CLIENT_USAGE), "{key}");
@@ -405,7 +287,7 @@ fn gnutlss_client_verifies_the_daemon_and_is_let_in_as_ana() {
     let Some(gnutls) = peers::program("gnutls-cli", test) else { return };
     for key in KEYS {
         let state = State::new(key);
-        let Some(server) = Server::go(&state, &[], test) else { return };
+        let Some(server) = Server::go(&state.daemon(), &[], test) else { return };
         let mut command = Command::new(&gnutls);
         command.args(["--port", &server.port.to_string(), "--verify-hostname", HOST, "--alpn", "h2"]);
         command.arg("--x509cafile").arg(state.ana("ca.pem"));
@@ -423,7 +305,7 @@ fn pythons_strict_client_is_let_in_as_ana_and_refused_as_nobody() {
     let Some(python) = peers::program("python3", test) else { return };
     for key in KEYS {
         let state = State::new(key);
-        let Some(server) = Server::go(&state, &[], test) else { return };
+        let Some(server) = Server::go(&state.daemon(), &[], test) else { return };
         let client = |host: &str, identity: &[PathBuf]| {
             let mut command = Command::new(&python);
             command.arg(peer("ssl_client.py")).arg(server.port.to_string()).arg(host);

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::figures::{Aim, publish};
-use crate::other_stacks::{Server, told};
+use crate::other_stacks::told;
 use crate::peers;
+use crate::servers::{Files, Server};
 use crate::workspace::Workspace;
 
 /// A request that another tool made, and the key that it is by.
@@ -216,13 +217,10 @@ fn a_request_of_another_tool_is_signed_for_its_key_and_nothing_else_of_it() {
 fn a_daemon_and_a_client_of_another_tools_ca_are_verified_as_ours_are() {
     const TEST: &str = "a_daemon_and_a_client_of_another_tools_ca_are_verified_as_ours_are";
     let workspace = Workspace::new();
-    let Some(go) = peers::program("go-peer", TEST) else { return };
     let pkis = pkis(&workspace.path("others"), TEST);
     for Pki { by, ca, daemon, client } in &pkis {
-        let mut command = Command::new(&go);
-        command.args(["serve", "--addr", "127.0.0.1:0", "--ca"]).arg(ca);
-        let server =
-            Server::greeting(command.arg("--cert").arg(&daemon.0).arg("--key").arg(&daemon.1), "listening");
+        let files = Files { ca: ca.clone(), cert: daemon.0.clone(), key: daemon.1.clone() };
+        let Some(server) = Server::go(&files, &[], TEST) else { return };
         let target = format!("tcp://127.0.0.1:{}", server.port);
         let mut verify = workspace.command(["verify", &target, "--format", "json"]);
         verify.arg("--ca").arg(ca).arg("--cert").arg(&client.0).arg("--key").arg(&client.1);
