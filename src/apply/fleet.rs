@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::configured::ConfigChoice;
 use super::context::{Context, Progress};
 use super::credentials::Credentials;
-use super::prove::{Examined, Proof, VerifyRequest, examine, observe, recorded};
+use super::prove::{Examined, Proof, Scope, VerifyRequest, examine, observe, recorded};
 use super::target::Target;
 use crate::model::{ExitCode, Failure, Lifetime};
 use crate::store::{Interest, read, read_standard_input};
@@ -21,8 +21,10 @@ pub struct FleetRequest {
     pub credentials: Credentials,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How long one dial may take.
+    /// How long all dials to one of them may take.
     pub deadline: Lifetime,
+    /// What is looked at beside each.
+    pub scope: Scope,
     /// How many are dialled at the same time, at least 1.
     pub jobs: usize,
 }
@@ -55,6 +57,7 @@ pub fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec
                 credentials: request.credentials.clone(),
                 config: request.config.clone(),
                 deadline: request.deadline,
+                scope: request.scope,
             };
             let examined = examine(context, observation.as_ref(), &one);
             (context.progress)(Progress::Dialled);

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::copies::copies_in;
 use super::credentials::{Client, Credentials};
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
-use super::prove::{Proof, VerifyRequest, verify, verify_as};
+use super::prove::{Proof, Scope, VerifyRequest, verify, verify_as};
 use super::target::Target;
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::model::profile::LARGEST_PEM;
@@ -291,16 +291,18 @@ impl Received {
     /// What the tool would do by itself, as far as it has a config.
     fn verification(&self, request: &JoinRequest) -> VerifyRequest {
         let deadline = request.deadline;
+        let scope = Scope::Daemon;
         if self.tool.has_config() {
             let config = ConfigChoice { tool: Some(self.tool), path: request.config.clone() };
             let credentials = Credentials::Automatic;
-            return VerifyRequest { target: Target::Configured, credentials, config, deadline };
+            return VerifyRequest { target: Target::Configured, credentials, config, deadline, scope };
         }
         VerifyRequest {
             target: Target::Endpoint(self.kit.contents().endpoint.clone()),
             credentials: Credentials::Directory(self.place.folder.clone()),
             config: ConfigChoice::default(),
             deadline,
+            scope,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
 use crate::pki::Certificate;
-use crate::probe::{self, Dial, LocalFacts, Observed, Verdict, judge};
+use crate::probe::{self, Dial, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
 use crate::store::Observation;
 
 /// What `verify` was asked for.
@@ -24,8 +24,19 @@ pub struct VerifyRequest {
     pub credentials: Credentials,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How long one dial may take.
+    /// How long all dials together may take.
     pub deadline: Lifetime,
+    /// What is looked at beside the daemon.
+    pub scope: Scope,
+}
+
+/// How much of a daemon's host is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The daemon's own port.
+    Daemon,
+    /// The ports that such a host may have open beside it, too.
+    Ports,
 }
 
 /// What came of it.
@@ -117,7 +128,14 @@ pub(super) fn examine(
     };
     findings.extend(files::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
     let began = Instant::now();
-    let observed = dial(context, &client, &endpoint, request.deadline)?;
+    let numbers = probe::ports_around(&endpoint);
+    let look = || probe::look_at_ports(&endpoint, &numbers, seconds(request.deadline), context.judged_at());
+    let (observed, ports) = std::thread::scope(|threads| {
+        let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
+        let observed = dial(context, &client, &endpoint, request.deadline);
+        (observed, ports.map(|ports| ports.join().unwrap_or_default()))
+    });
+    let observed = observed?;
     let elapsed = began.elapsed();
     let local = local_facts(context, observation, daemon.as_ref(), &client, &endpoint)?;
     findings.extend(shown::findings(&observed, &client, &local, &findings));
@@ -127,7 +145,10 @@ pub(super) fn examine(
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
     let standing = Standing::of(&verdict, &findings);
-    let proof = proof(&endpoint, client, findings, verdict, &observed, (elapsed, standing));
+    let mut proof = proof(&endpoint, client, findings, verdict, &observed, (elapsed, standing));
+    if let Some(ports) = ports {
+        exposed(&mut proof, &ports, &endpoint);
+    }
     let seen = daemon.map(|(name, _)| Seen { name, observed, standing });
     Ok(Examined { proof, seen })
 }
@@ -171,6 +192,23 @@ pub(super) fn verify_as(
     let verdict = judge(&observed, &local);
     let standing = Standing::of(&verdict, &findings);
     Ok(proof(endpoint, client, findings, verdict, &observed, (elapsed, standing)))
+}
+
+/// What else is open on the daemon's host. It makes no proof of the daemon less true.
+fn exposed(proof: &mut Proof, ports: &[Port], endpoint: &Endpoint) {
+    let findings = judge_ports(ports, endpoint);
+    let at_fault = |severity| findings.iter().filter(|finding| finding.severity >= severity).count();
+    proof.verdict = match (at_fault(Severity::Critical), at_fault(Severity::Error)) {
+        (0, 0) => std::mem::take(&mut proof.verdict),
+        (0, 1) => format!("{}; another port of the host is open to anyone", proof.verdict),
+        (0, count) => format!("{}; {count} other ports of the host are open to anyone", proof.verdict),
+        _ => "OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would".to_owned(),
+    };
+    let answers = ports.iter().map(|port| (port.number.to_string(), port.answer.to_string().into()));
+    if let Some(facts) = proof.daemon_facts.as_object_mut() {
+        facts.insert("ports".to_owned(), serde_json::Value::Object(answers.collect()));
+    }
+    proof.findings.extend(findings);
 }
 
 fn proof(
@@ -275,10 +313,14 @@ pub(super) fn dial(
         stranger: strangers.stranger.as_ref(),
         expired: strangers.expired.as_ref(),
         daemon_usage: strangers.daemon_usage.as_ref(),
-        deadline: Duration::from_secs(deadline.seconds().unsigned_abs()),
+        deadline: seconds(deadline),
         now: context.judged_at(),
     };
     Ok(probe::probe(&request))
+}
+
+fn seconds(deadline: Lifetime) -> Duration {
+    Duration::from_secs(deadline.seconds().unsigned_abs())
 }
 
 /// What the verdict needs to know of this machine.

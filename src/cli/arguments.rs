@@ -331,6 +331,9 @@ pub struct VerifyArguments {
     /// How long a daemon has for all that it is asked
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,
+    /// Look at the ports around the daemon's too: what answers there without credentials
+    #[arg(long)]
+    pub ports: bool,
     /// Exit 4 where the gravest finding is a warning
     #[arg(long, value_name = "SEVERITY", value_parser = ["warning"])]
     pub fail_on: Option<String>,

@@ -115,6 +115,10 @@ rules! {
     Inconclusive = "inconclusive",
         cause "a time-out, or an answer by somebody above TLS: no proof either way",
         fix "kitcert verify again, with a longer --timeout",
+    /// No other port of the daemon's host has anything for whoever comes without credentials.
+    ExposedPort = "exposed-port",
+        cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, and TLS covers none of them",
+        fix "publish the daemon's own port alone",
     /// A host that clients take for their own machine.
     LoopbackHost = "loopback-host",
         cause "earthly starts a container of its own for localhost, 127.0.0.1 and ::1 (earthly#2989)",

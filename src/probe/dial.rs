@@ -46,7 +46,7 @@ pub(super) struct Terms<'a> {
 
 /// How far a dial has come, for whoever has to say so when its time is up.
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     stage: Cell<Option<Stage>>,
     record: Rc<RefCell<Record>>,
     address: Cell<Option<SocketAddr>>,
@@ -91,23 +91,36 @@ async fn over_tls(
     notes: &SharedNotes,
     progress: &Progress,
 ) -> Result<Outcome, Outcome> {
-    let Terms { offer, on_fault, versions, depth } = terms;
-    let configuration = configuration(&target.expectation, on_fault, offer, versions, notes)
-        .map_err(|failure| Outcome::Inconclusive(Inconclusive::NotDialled(failure.to_string())))?;
-    let connection = connect(&target.addresses, progress).await?;
-    progress.stage.set(Some(Stage::Handshake));
-    let connector = TlsConnector::from(Arc::new(configuration));
-    let mut stream = connector
-        .connect(target.name.clone(), connection)
-        .await
-        .map_err(|error| outcome_of_handshake(&error, notes))?;
-    note_agreement(&stream, notes);
+    let depth = terms.depth;
+    let mut stream = shake_hands(target, terms, notes, progress).await?;
     if let Some(faults) = open(notes).faults.clone().filter(|faults| !faults.is_empty()) {
         return Ok(Outcome::Untrusted(faults));
     }
     progress.stage.set(Some(Stage::Settings));
     let heard = listen(&mut stream).await?;
     converse(stream, heard, &format!("https://{}", target.authority), depth, progress).await
+}
+
+/// Connects and completes the handshake. The notes tell whether the server's certificate is at
+/// fault, where the terms go on in spite of it.
+pub(super) async fn shake_hands(
+    target: &Target,
+    terms: Terms<'_>,
+    notes: &SharedNotes,
+    progress: &Progress,
+) -> Result<TlsStream<TcpStream>, Outcome> {
+    let Terms { offer, on_fault, versions, depth: _ } = terms;
+    let configuration = configuration(&target.expectation, on_fault, offer, versions, notes)
+        .map_err(|failure| Outcome::Inconclusive(Inconclusive::NotDialled(failure.to_string())))?;
+    let connection = connect(&target.addresses, progress).await?;
+    progress.stage.set(Some(Stage::Handshake));
+    let connector = TlsConnector::from(Arc::new(configuration));
+    let stream = connector
+        .connect(target.name.clone(), connection)
+        .await
+        .map_err(|error| outcome_of_handshake(&error, notes))?;
+    note_agreement(&stream, notes);
+    Ok(stream)
 }
 
 async fn over_tcp(target: &Target, progress: &Progress) -> Result<Outcome, Outcome> {
@@ -121,11 +134,15 @@ async fn over_tcp(target: &Target, progress: &Progress) -> Result<Outcome, Outco
             Ok(Outcome::Refused { how: Refusal::Alert(*alert), moment: Moment::Handshake })
         }
         first if is_foreign(&progress.record.borrow()) => {
-            let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Ok(Outcome::Inconclusive(Inconclusive::Greeted(tame(line))))
+            Ok(Outcome::Inconclusive(Inconclusive::Greeted(tame(first_line(first)))))
         }
         _ => outcome,
     }
+}
+
+/// What a server says before the first end of a line.
+pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 /// Whether what came without TLS is neither HTTP/2, nor HTTP/1, nor a record of TLS.
@@ -136,7 +153,7 @@ fn is_foreign(record: &Record) -> bool {
 
 /// Connects to whichever address answers first. Each gets a head start before the next is tried
 /// (RFC 8305 section 5), so that a filtered one does not use up the deadline.
-async fn connect(addresses: &[SocketAddr], progress: &Progress) -> Result<TcpStream, Outcome> {
+pub(super) async fn connect(addresses: &[SocketAddr], progress: &Progress) -> Result<TcpStream, Outcome> {
     progress.stage.set(Some(Stage::Connecting));
     let mut attempts = JoinSet::new();
     let mut left = addresses.iter().copied();
@@ -165,7 +182,7 @@ async fn connect(addresses: &[SocketAddr], progress: &Progress) -> Result<TcpStr
 
 /// Reads before writing: a daemon sends SETTINGS or its alert by itself, and the alert is lost to
 /// a client that is still writing. After a moment of silence nothing has been heard.
-async fn listen(stream: &mut TlsStream<TcpStream>) -> Result<Vec<u8>, Outcome> {
+pub(super) async fn listen(stream: &mut TlsStream<TcpStream>) -> Result<Vec<u8>, Outcome> {
     let mut heard = vec![0; LONGEST_GREETING];
     match timeout(A_MOMENT, stream.read(&mut heard)).await {
         Err(_) => Ok(Vec::new()),

@@ -14,6 +14,7 @@ mod clock;
 mod dial;
 mod intrusion;
 mod observed;
+mod ports;
 mod presence;
 mod refusal;
 mod request;
@@ -29,6 +30,7 @@ pub use observed::{
     AboveTls, Agreed, Answer, Asked, BuildkitVersion, Dial, Dialled, Handshake, Idleness, Inconclusive,
     Moment, Observed, Outcome, Refusal, Stage, Unreachable, Withheld, Worker,
 };
+pub use ports::{Port, PortAnswer, judge_ports, look_at_ports, ports_around};
 pub use request::{Identity, Request};
 pub use run::probe;
 pub use verdict::{LocalFacts, Verdict, judge};

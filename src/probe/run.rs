@@ -17,7 +17,7 @@ use super::observed::{Dial, Dialled, Handshake, Inconclusive, Moment, Observed, 
 use super::request::{Identity, Request};
 use super::tls::{Offer, OnFault, server_name};
 use super::trust::ServerExpectation;
-use crate::model::SubjectAltName;
+use crate::model::{Endpoint, SubjectAltName};
 
 /// Dials the daemon in every way that the request has means for, and tells what was seen.
 ///
@@ -42,7 +42,7 @@ async fn run(request: &Request<'_>) -> Observed {
         Ok(name) => name,
         Err(failure) => return not_dialled(request, &failure.to_string()),
     };
-    let addresses = match resolve(request, end).await {
+    let addresses = match resolve(request.endpoint, end).await {
         Ok(addresses) => addresses,
         Err(why) => return first_alone(request, Outcome::Unreachable(Unreachable::Dns(why))),
     };
@@ -185,7 +185,7 @@ fn first_terms<'a>(request: &Request<'a>) -> Terms<'a> {
 }
 
 /// Nothing of ours is in it, so that a server at fault may be looked at.
-fn anonymous_terms<'a>() -> Terms<'a> {
+pub(super) fn anonymous_terms<'a>() -> Terms<'a> {
     Terms { offer: Offer::Nothing, on_fault: OnFault::GoOn, versions: ALL_VERSIONS, depth: Depth::Admission }
 }
 
@@ -198,9 +198,9 @@ fn intruder_terms(identity: &Identity) -> Terms<'_> {
     }
 }
 
-async fn resolve(request: &Request<'_>, end: Instant) -> Result<Vec<SocketAddr>, String> {
-    let port = request.endpoint.port();
-    let name = match request.endpoint.host() {
+pub(super) async fn resolve(endpoint: &Endpoint, end: Instant) -> Result<Vec<SocketAddr>, String> {
+    let port = endpoint.port();
+    let name = match endpoint.host() {
         SubjectAltName::Ip(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         SubjectAltName::Dns(name) => name.as_str(),
     };

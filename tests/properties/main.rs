@@ -11,6 +11,7 @@ mod config_editor;
 mod corpus;
 mod daemon;
 mod entities;
+mod exposed;
 #[path = "../figures.rs"]
 mod figures;
 mod generated_configs;

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::{Session, UNWATCHED};
 use crate::apply::{
-    self, ConfigChoice, Context, Credentials, FleetRequest, Member, Progress, Proof, Recorded, Target,
+    self, ConfigChoice, Context, Credentials, FleetRequest, Member, Progress, Proof, Recorded, Scope, Target,
 };
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::report::{Changed, Report, Tone, tone_of};
@@ -28,6 +28,7 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
         credentials: credentials(&session, asked)?,
         config: ConfigChoice { tool: asked.tool, path: config },
         deadline: asked.timeout,
+        scope: if asked.ports { Scope::Ports } else { Scope::Daemon },
         jobs: asked.jobs.into(),
     };
     let is_fleet = asked.all || asked.list.is_some();

@@ -1,0 +1,237 @@
+//! What else the daemon's host offers to whoever comes without credentials.
+//!
+//! A port is connected to twice: once with the preface of HTTP/2 and nothing more, once with a
+//! ClientHello that has no certificate. The first bytes that come back say what listens; no call is
+//! made, and nothing is ever executed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::dial::{Progress, Target, connect, first_line, listen, shake_hands};
+use super::observed::{Asked, Outcome, Refusal, Unreachable};
+use super::run::{anonymous_terms, resolve};
+use super::text::tame;
+use super::tls::{SharedNotes, open, server_name};
+use super::trust::ServerExpectation;
+use super::watched::Record;
+use crate::model::{Endpoint, Finding, Rule, Severity, Timestamp};
+use crate::pki::TrustBundle;
+
+/// The ports that a build daemon has, or is told to have: Earthly's documentation opens 8371 to
+/// 8373, moby's examples listen on 1234, and 6060 is pprof's.
+const PORTS: &[(u16, &str)] = &[
+    (1234, "moby buildkitd listens here by custom"),
+    (6060, "pprof of an Earthly daemon: it shows what is in the daemon's memory"),
+    (8371, "the registry of an Earthly daemon: it hands out the images of builds"),
+    (8372, "an Earthly daemon listens here"),
+    (8373, "the debugger of Earthly's daemons until v0.5"),
+];
+
+/// A port of the daemon's host, and what came of connecting to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its number.
+    pub number: u16,
+    /// What is there.
+    pub answer: PortAnswer,
+}
+
+/// What a port has for somebody without credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortAnswer {
+    /// It cannot be connected to.
+    Unreachable(Unreachable),
+    /// It takes connections and says nothing until the time is up, or closes without a word.
+    Silent,
+    /// It speaks HTTP/2 without TLS, as BuildKit does where TLS is off.
+    Http2,
+    /// It speaks HTTP/1 without TLS.
+    Http1,
+    /// It speaks TLS, and asks nobody for a certificate.
+    TlsForAnyone,
+    /// It speaks TLS, asks for a certificate, and goes on with whoever has none.
+    TlsOptional,
+    /// It speaks TLS, and refuses whoever has no certificate.
+    TlsRefused,
+    /// It speaks TLS, and did not say more in time.
+    Tls,
+    /// It says something else: the first line of it.
+    Greeting(String),
+}
+
+impl fmt::Display for PortAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PortAnswer::Unreachable(Unreachable::Refused) => f.write_str("closed"),
+            PortAnswer::Unreachable(Unreachable::Filtered) => f.write_str("filtered"),
+            PortAnswer::Unreachable(why) => write!(f, "{}", Outcome::Unreachable(why.clone())),
+            PortAnswer::Silent => f.write_str("open, and silent"),
+            PortAnswer::Http2 => f.write_str("HTTP/2 without TLS"),
+            PortAnswer::Http1 => f.write_str("HTTP without TLS"),
+            PortAnswer::TlsForAnyone => f.write_str("TLS that asks nobody for a certificate"),
+            PortAnswer::TlsOptional => {
+                f.write_str("TLS that asks for a certificate, and goes on without one")
+            }
+            PortAnswer::TlsRefused => f.write_str("TLS that refuses whoever has no certificate"),
+            PortAnswer::Tls => f.write_str("TLS"),
+            PortAnswer::Greeting(line) => write!(f, "a server without TLS that says {line:?}"),
+        }
+    }
+}
+
+/// The ports that a build daemon's host may have open beside the daemon's own.
+#[must_use]
+pub fn ports_around(endpoint: &Endpoint) -> Vec<u16> {
+    PORTS.iter().map(|(number, _)| *number).filter(|number| *number != endpoint.port()).collect()
+}
+
+/// Connects to those ports of the daemon's host, all at the same time, for no longer than
+/// `deadline`. Never fails: where nobody can be connected to, that is the answer.
+#[must_use]
+pub fn look_at_ports(endpoint: &Endpoint, numbers: &[u16], deadline: Duration, now: Timestamp) -> Vec<Port> {
+    let end = Instant::now() + deadline;
+    let Ok(name) = server_name(endpoint.host()) else { return Vec::new() };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let local = LocalSet::new();
+    let ports = local.block_on(&runtime, async {
+        let looks: Vec<_> = numbers
+            .iter()
+            .map(|&number| {
+                let endpoint = Endpoint::new(endpoint.host().clone(), number);
+                let look = tokio::task::spawn_local(look(endpoint, name.clone(), end, now));
+                (number, look)
+            })
+            .collect();
+        let mut ports = Vec::new();
+        for (number, look) in looks {
+            ports.extend(look.await.map(|answer| Port { number, answer }));
+        }
+        ports
+    });
+    runtime.shutdown_background();
+    ports
+}
+
+async fn look(endpoint: Endpoint, name: ServerName<'static>, end: Instant, now: Timestamp) -> PortAnswer {
+    let addresses = match resolve(&endpoint, end).await {
+        Ok(addresses) => addresses,
+        Err(why) => return PortAnswer::Unreachable(Unreachable::Dns(why)),
+    };
+    let expectation = ServerExpectation {
+        trust: Arc::new(TrustBundle::new(Vec::new())),
+        host: endpoint.host().clone(),
+        now,
+    };
+    let target = Target { addresses, name, authority: endpoint.authority(), expectation, until: end };
+    let (plain, secure) = tokio::join!(without_tls(&target), with_tls(&target));
+    secure.unwrap_or(plain)
+}
+
+/// What comes back on the preface of HTTP/2 (RFC 9113 section 3.4).
+async fn without_tls(target: &Target) -> PortAnswer {
+    let progress = Progress::default();
+    let mut stream = match timeout_at(target.until, connect(&target.addresses, &progress)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(Outcome::Unreachable(why))) => return PortAnswer::Unreachable(why),
+        Ok(Err(_)) | Err(_) => return PortAnswer::Unreachable(Unreachable::Filtered),
+    };
+    let mut record = Record::default();
+    let read = async {
+        stream.write_all(PREFACE).await?;
+        let mut buffer = [0; 64];
+        while record.first.len() < FRAME_HEADER {
+            match stream.read(&mut buffer).await? {
+                0 => break,
+                count => record.first.extend(buffer.iter().take(count)),
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // How it ends says nothing that its first bytes do not say.
+    let _ = timeout_at(target.until, read).await;
+    match record.first.as_slice() {
+        [] => PortAnswer::Silent,
+        _ if record.began_with_settings() => PortAnswer::Http2,
+        first if first.starts_with(b"HTTP/1.") => PortAnswer::Http1,
+        first => PortAnswer::Greeting(tame(first_line(first))),
+    }
+}
+
+/// What TLS does with somebody who has no certificate; None where it is no TLS.
+async fn with_tls(target: &Target) -> Option<PortAnswer> {
+    let notes = SharedNotes::default();
+    let progress = Progress::default();
+    let talk = async {
+        let mut stream = shake_hands(target, anonymous_terms(), &notes, &progress).await?;
+        // In TLS 1.3 the refusal comes only now.
+        listen(&mut stream).await
+    };
+    let talked = timeout_at(target.until, talk).await;
+    let handshake = &open(&notes).handshake;
+    let is_done = handshake.agreed.is_some();
+    Some(match (handshake.asked != Asked::Nothing, talked) {
+        (_, Ok(Err(Outcome::Refused { how, .. }))) if is_done || is_alert(&how) => PortAnswer::TlsRefused,
+        (false, _) if is_done => PortAnswer::TlsForAnyone,
+        (true, Ok(Ok(heard))) if !heard.is_empty() => PortAnswer::TlsOptional,
+        _ if !handshake.chain.is_empty() => PortAnswer::Tls,
+        _ => return None,
+    })
+}
+
+fn is_alert(how: &Refusal) -> bool {
+    matches!(how, Refusal::Alert(_))
+}
+
+/// One finding for each port; those that cannot be reached are one together.
+#[must_use]
+pub fn judge_ports(ports: &[Port], endpoint: &Endpoint) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = ports.iter().filter_map(|port| finding(port, endpoint)).collect();
+    let shut: Vec<_> =
+        ports.iter().filter(|port| is_shut(port)).map(|port| port.number.to_string()).collect();
+    if !shut.is_empty() {
+        let found = format!("cannot be connected to from here: {}", shut.join(", "));
+        findings.push(
+            Finding::new(Rule::ExposedPort, Severity::Pass, endpoint.host()).expected(NOBODY).found(found),
+        );
+    }
+    findings
+}
+
+fn is_shut(port: &Port) -> bool {
+    matches!(port.answer, PortAnswer::Unreachable(_))
+}
+
+fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
+    let severity = match port.answer {
+        PortAnswer::Unreachable(_) => return None,
+        PortAnswer::Http2 => Severity::Critical,
+        PortAnswer::Http1 | PortAnswer::TlsForAnyone | PortAnswer::TlsOptional => Severity::Error,
+        PortAnswer::Greeting(_) => Severity::Warning,
+        PortAnswer::Silent | PortAnswer::Tls => Severity::Info,
+        PortAnswer::TlsRefused => Severity::Pass,
+    };
+    let subject = Endpoint::new(endpoint.host().clone(), port.number);
+    let finding = Finding::new(Rule::ExposedPort, severity, subject).expected(NOBODY).found(&port.answer);
+    let custom = PORTS.iter().find(|(number, _)| *number == port.number).map(|(_, custom)| *custom);
+    Some(match custom.filter(|_| severity >= Severity::Warning) {
+        Some(custom) => finding.cause(custom).fix(format!(
+            "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
+            endpoint.port(),
+            port.number
+        )),
+        None => finding,
+    })
+}
+
+const NOBODY: &str = "nothing for whoever has no certificate";
+/// A client's preface, with SETTINGS that are empty.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+const FRAME_HEADER: usize = 9;
