@@ -356,6 +356,9 @@ pub struct StatusArguments {
     /// Exit 4 where something is due or not proven
     #[arg(long)]
     pub check: bool,
+    /// Draw from when until when every certificate is good, those that were replaced included
+    #[arg(long)]
+    pub timeline: bool,
 }
 
 /// `kitcert inspect`

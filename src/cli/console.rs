@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::io::Errno;
-use rustix::stdio::stdin;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::stdio::{stdin, stdout};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
 
 /// Where a command reads and writes.
@@ -53,6 +53,13 @@ impl Console {
     #[must_use]
     pub fn terminals(&self) -> Terminals {
         self.terminals
+    }
+
+    /// How wide a line of results may be: the terminal's width, or what is usual.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        let size = if self.terminals.out { tcgetwinsize(stdout()).ok() } else { None };
+        size.map_or(USUAL_WIDTH, |size| size.ws_col.into())
     }
 
     /// Writes results.
@@ -135,3 +142,5 @@ impl Drop for Unseen {
 
 /// In octets: twenty times our own.
 const LONGEST_SECRET: usize = 1024;
+/// Of a terminal that does not say, and of a file.
+const USUAL_WIDTH: usize = 80;

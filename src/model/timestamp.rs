@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -97,6 +99,12 @@ impl Timestamp {
 }
 
 /// RFC 3339 in UTC: `2026-11-23T20:17:00Z`.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.calendar().format(&Rfc3339).unwrap_or_else(|_| self.date()))

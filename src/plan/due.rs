@@ -127,7 +127,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
 }
 
 /// From when until when a certificate is good for its peers: within its issuer's own validity.
-fn effective_validity(observation: &Observation, leaf: &Certificate) -> Validity {
+pub(super) fn effective_validity(observation: &Observation, leaf: &Certificate) -> Validity {
     let mut authorities = observation.authorities.iter().map(|authority| &authority.certificate);
     let issuer = authorities.find(|authority| authority.subject() == leaf.issuer());
     issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.validity()))
@@ -237,6 +237,6 @@ pub(super) fn short(key_identifier: &str) -> String {
     key_identifier.chars().take(8).collect()
 }
 
-fn hex_short(octets: &[u8]) -> String {
+pub(super) fn hex_short(octets: &[u8]) -> String {
     Hex(octets.get(..4).unwrap_or(octets)).to_string()
 }

@@ -20,6 +20,7 @@ mod rotate;
 mod rotation;
 mod step;
 mod summary;
+mod timeline;
 
 pub use due::{IdentityState, StatusRow, longest_leaf, status};
 pub use init::{InitRequest, init};
@@ -50,6 +51,7 @@ pub use step::{
 };
 
 pub use summary::StepSummary;
+pub use timeline::{Window, timeline};
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -179,3 +179,27 @@ fn what_is_judged_as_of_another_time_is_not_recorded() {
     workspace.run(["verify", "builder"]).succeeded();
     assert!(workspace.path("state/daemons/builder/proven").exists());
 }
+
+#[test]
+fn the_timeline_shows_what_was_replaced_for_as_long_as_it_opens_a_door() {
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "builder.test", "--client", "ana"]).succeeded();
+    let replaced_at = kitcert::env::Environment::of_process().now();
+    workspace.run(["rotate", "ana", "--force"]).succeeded();
+    let windows = |at: &[&str]| {
+        let status = ["status", "--timeline", "--format", "json"].iter().chain(at);
+        let report = workspace.run(status).succeeded().json();
+        let rows = report["timeline"].as_array().unwrap().clone();
+        let of_ana = rows.into_iter().filter(|row| row["name"] == "ana");
+        of_ana.map(|row| (row["former"].as_u64().unwrap(), row["until"].clone())).collect::<Vec<_>>()
+    };
+    let now = windows(&[]);
+    assert_eq!(now.iter().map(|(former, _)| *former).collect::<Vec<_>>(), [0, 1]);
+    let later = replaced_at.plus(kitcert::model::Lifetime::days(89)).to_string();
+    assert_eq!(windows(&["--at", &later]), now);
+    let after = replaced_at.plus(kitcert::model::Lifetime::days(91)).to_string();
+    assert_eq!(windows(&["--at", &after]).len(), 1, "what is over opens nothing");
+    let text = workspace.run(["status", "--timeline"]).succeeded().out;
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("ana, replaced"), "{text}");
+}

@@ -3,10 +3,10 @@
 use super::{Session, UNWATCHED, rotate};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
-use crate::cli::view::{Monitored, MonitoredCertificate};
+use crate::cli::view::{self, Monitored, MonitoredCertificate};
 use crate::layout::Renewal;
 use crate::model::{ExitCode, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
-use crate::plan::{self, IdentityState, StatusRow};
+use crate::plan::{self, IdentityState, StatusRow, Window};
 use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
 pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
@@ -22,8 +22,10 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
         .detail("now", now.to_string())
         .detail("identities", &rows)
         .about(monitored(&context.state.display().to_string(), &rows, now))
-        .line(format!("{}  {}", context.state.display(), now.minute()))
-        .table(table(&rows));
+        .line(format!("{}  {}", context.state.display(), now.minute()));
+    if !asked.timeline {
+        report = report.table(table(&rows));
+    }
     if directory.has_unfinished_change()? {
         report = report.toned(
             Tone::Warning,
@@ -31,9 +33,14 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
         );
     }
     let mut last = last_line(&rows, &observation);
-    if plan::rolls_over(&observation)
-        && let Some(progress) = plan::rollover_progress(&observation, &observe_issued(&directory)?, now)
-    {
+    let rolls_over = plan::rolls_over(&observation);
+    let issued = if rolls_over || asked.timeline { observe_issued(&directory)? } else { Vec::new() };
+    if asked.timeline {
+        let windows = plan::timeline(&observation, &issued, now);
+        let drawing = view::timeline(&windows, now, session.console.columns(), |one| tone_of(one, &rows));
+        report = report.detail("timeline", &windows).table(drawing).toned(Tone::Aside, view::LEGEND);
+    }
+    if rolls_over && let Some(progress) = plan::rollover_progress(&observation, &issued, now) {
         report = rotate::progress(report, &progress);
         if !attention && !progress.waits_for.is_empty() {
             "the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME".clone_into(&mut last);
@@ -112,6 +119,14 @@ fn tone(state: IdentityState) -> Tone {
         IdentityState::Ok => Tone::Plain,
         IdentityState::Expired | IdentityState::NotYetValid => Tone::Bad,
         _ => Tone::Warning,
+    }
+}
+
+/// What was replaced needs nobody's attention, and stays as good as what replaced it.
+fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
+    match rows.iter().find(|row| window.is_of(row)) {
+        Some(row) => tone(row.state),
+        None => Tone::Aside,
     }
 }
 

@@ -3,10 +3,12 @@
 mod nagios;
 mod prometheus;
 mod sarif;
+mod timeline;
 
 pub(super) use nagios::{failed as nagios_failure, nagios};
 pub(super) use prometheus::prometheus;
 pub(super) use sarif::sarif;
+pub(super) use timeline::{LEGEND, timeline};
 
 use crate::model::{Finding, Rule, Severity, Timestamp, Validity};
 

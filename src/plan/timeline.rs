@@ -1,0 +1,104 @@
+//! `status --timeline`: from when until when each certificate opens a door.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::due::{StatusRow, due_from, effective_validity, hex_short, longest_leaf, short};
+use crate::model::{IdentityName, Role, Timestamp, Validity};
+use crate::pki::Certificate;
+use crate::store::Observation;
+
+/// The time in which a certificate is good, of one that is in use or of those that it replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// `ca`, `daemon` or `client`.
+    pub kind: &'static str,
+    /// A CA's key identifier, shortened; an identity's name.
+    pub name: String,
+    /// The issuer's key identifier, shortened, or `self`; of several, each.
+    pub issuer: String,
+    /// From when. RFC 3339.
+    #[serde(rename = "from")]
+    pub begin: Timestamp,
+    /// Until when: the earliest of itself and its issuer. RFC 3339.
+    #[serde(rename = "until")]
+    pub end: Timestamp,
+    /// From when it is due; None for what nobody renews.
+    pub due: Option<Timestamp>,
+    /// How many certificates of an identity were replaced and are still good; 0 for the one that is
+    /// in use.
+    pub former: usize,
+}
+
+impl Window {
+    /// Whether it is of that row of `status`, and in use.
+    #[must_use]
+    pub fn is_of(&self, row: &StatusRow) -> bool {
+        (self.kind, &self.name, self.former) == (row.kind, &row.name, 0)
+    }
+}
+
+/// The windows of every CA, and of every identity what is in use, then what it replaced and is
+/// still good at `now`. `issued` is every certificate that ever left.
+#[must_use]
+pub fn timeline(observation: &Observation, issued: &[Certificate], now: Timestamp) -> Vec<Window> {
+    let longest = longest_leaf(observation);
+    let authorities = observation.authorities.iter().map(|authority| {
+        let validity = authority.certificate.validity();
+        Window {
+            due: Some(validity.not_after.minus(longest)),
+            ..window("ca", short(&authority.key_identifier), "self".to_owned(), validity)
+        }
+    });
+    let identities = [Role::Daemon, Role::Client].into_iter().flat_map(|role| {
+        let of_role = observation.identities(role).iter();
+        of_role.flat_map(move |(name, _)| of_identity(observation, issued, role, name, now))
+    });
+    authorities.chain(identities).collect()
+}
+
+fn of_identity(
+    observation: &Observation,
+    issued: &[Certificate],
+    role: Role,
+    name: &IdentityName,
+    now: Timestamp,
+) -> Vec<Window> {
+    let kind = match role {
+        Role::Daemon => "daemon",
+        Role::Client => "client",
+    };
+    let current = observation.current(role, name).map(|current| current.leaf());
+    let in_use = current.map(|leaf| Window {
+        due: Some(due_from(observation, role, name, leaf)),
+        ..window(kind, name.to_string(), issuer_of(leaf), effective_validity(observation, leaf))
+    });
+    let is_of = format!("{role} {name}");
+    let former: BTreeMap<_, _> = issued
+        .iter()
+        .filter(|leaf| leaf.subject().common_name().as_deref() == Some(is_of.as_str()))
+        .filter(|leaf| current.is_none_or(|current| current.serial() != leaf.serial()))
+        .map(|leaf| (leaf.serial().to_string(), (leaf, effective_validity(observation, leaf))))
+        .filter(|(_, (_, validity))| validity.not_after >= now)
+        .collect();
+    let replaced = former.values().map(|(_, validity)| *validity).reduce(|one, other| Validity {
+        not_before: one.not_before.min(other.not_before),
+        not_after: one.not_after.max(other.not_after),
+    });
+    let replaced = replaced.map(|validity| {
+        let mut issuers: Vec<_> = former.values().map(|(leaf, _)| issuer_of(leaf)).collect();
+        issuers.sort_unstable();
+        issuers.dedup();
+        Window { former: former.len(), ..window(kind, name.to_string(), issuers.join(" "), validity) }
+    });
+    in_use.into_iter().chain(replaced).collect()
+}
+
+fn window(kind: &'static str, name: String, issuer: String, validity: Validity) -> Window {
+    Window { kind, name, issuer, begin: validity.not_before, end: validity.not_after, due: None, former: 0 }
+}
+
+fn issuer_of(leaf: &Certificate) -> String {
+    leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short)
+}
