@@ -17,7 +17,9 @@ pub struct StatusRow {
     pub name: String,
     /// When it ends: the earliest of itself and its issuer. RFC 3339.
     pub expires: Option<String>,
-    /// Seconds until then; negative when it is over.
+    /// From when it is due: for renewal, or a CA for its successor. RFC 3339.
+    pub due: Option<Timestamp>,
+    /// Seconds until it ends; negative when it is over.
     pub seconds_left: Option<i64>,
     /// The issuer's key identifier, shortened, or `self`.
     pub issuer: String,
@@ -82,12 +84,13 @@ impl fmt::Display for IdentityState {
 pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
-        let longest = longest_leaf(observation).seconds();
+        let due = authority_due_from(observation, validity);
         let state = match end_state(validity, now) {
-            IdentityState::Ok if validity.not_after.seconds_since(now) < longest => IdentityState::Due,
+            IdentityState::Ok if due < now => IdentityState::Due,
             state => state,
         };
-        row("ca", short(&authority.key_identifier), Some(validity), "self".to_owned(), state, now)
+        let window = Some((validity, due));
+        row("ca", short(&authority.key_identifier), window, "self".to_owned(), state, now)
     });
     let identities =
         [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
@@ -119,11 +122,16 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
-        Some(row(kind, name.to_string(), Some(validity), issuer, state, now))
+        Some(row(kind, name.to_string(), Some((validity, due_from)), issuer, state, now))
     });
     let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     rows
+}
+
+/// From when a CA of that validity no longer covers the longest new leaf.
+pub(super) fn authority_due_from(observation: &Observation, validity: Validity) -> Timestamp {
+    validity.not_after.minus(longest_leaf(observation))
 }
 
 /// From when until when a certificate is good for its peers: within its issuer's own validity.
@@ -216,14 +224,16 @@ pub fn longest_leaf(observation: &Observation) -> Lifetime {
 fn row(
     kind: &'static str,
     name: String,
-    validity: Option<Validity>,
+    window: Option<(Validity, Timestamp)>,
     issuer: String,
     state: IdentityState,
     now: Timestamp,
 ) -> StatusRow {
+    let validity = window.map(|(validity, _)| validity);
     StatusRow {
         kind,
         name,
+        due: window.map(|(_, due)| due),
         expires: validity.map(|validity| validity.not_after.to_string()),
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,

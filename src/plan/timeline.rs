@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::due::{StatusRow, due_from, effective_validity, hex_short, longest_leaf, short};
+use super::due::{StatusRow, authority_due_from, due_from, effective_validity, hex_short, short};
 use crate::model::{IdentityName, Role, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::Observation;
@@ -43,11 +43,10 @@ impl Window {
 /// still good at `now`. `issued` is every certificate that ever left.
 #[must_use]
 pub fn timeline(observation: &Observation, issued: &[Certificate], now: Timestamp) -> Vec<Window> {
-    let longest = longest_leaf(observation);
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         Window {
-            due: Some(validity.not_after.minus(longest)),
+            due: Some(authority_due_from(observation, validity)),
             ..window("ca", short(&authority.key_identifier), "self".to_owned(), validity)
         }
     });

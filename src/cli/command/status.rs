@@ -52,8 +52,9 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
 /// What monitoring reads of it.
 fn monitored(state: &str, rows: &[StatusRow], now: Timestamp) -> Monitored {
     let whose = |row: &StatusRow| format!("{} {}", row.kind, row.name);
-    let certificate =
-        |row: &StatusRow| Some(MonitoredCertificate { whose: whose(row), validity: row.validity? });
+    let certificate = |row: &StatusRow| {
+        Some(MonitoredCertificate { whose: whose(row), validity: row.validity?, due: row.due? })
+    };
     let findings: Vec<Finding> = rows.iter().filter_map(|row| finding(row, whose(row))).collect();
     let faults = findings.len();
     let is_sound = Finding::gravest(&findings) < Severity::Warning;

@@ -114,6 +114,7 @@ fn monitored(member: &Member, now: Timestamp) -> Monitored {
     let certificate = |(whose, certificate): &(String, Certificate)| MonitoredCertificate {
         whose: whose.clone(),
         validity: certificate.validity(),
+        due: certificate.validity().not_after.minus_seconds(certificate.validity().renewal_window()),
     };
     match &member.proof {
         Ok(proof) => Monitored {

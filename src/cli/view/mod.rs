@@ -36,6 +36,8 @@ pub struct MonitoredCertificate {
     pub whose: String,
     /// From when until when it is good.
     pub validity: Validity,
+    /// From when on it is warned of.
+    pub due: Timestamp,
 }
 
 impl Monitored {

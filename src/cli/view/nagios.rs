@@ -104,12 +104,15 @@ fn said(one: &Monitored) -> String {
     }
 }
 
-/// `'builder served days'=397;;;0` and `'builder time'=0.013s;;;0`
+/// `'builder served days'=397;133:;0:` and `'builder time'=0.013s;;;0`: below the first bound it is
+/// warned of, below the second it is over.
 fn performance(one: &Monitored, now: Timestamp) -> Vec<String> {
     let label = |what: &str| format!("'{} {}'", one.name, what).replace('=', "-").replace("\n", " ");
     let days = one.certificates.iter().map(|certificate| {
-        let days = certificate.validity.not_after.seconds_since(now) / 86_400;
-        format!("{}={days};;;", label(&format!("{} days", certificate.whose)))
+        let end = certificate.validity.not_after;
+        let days = end.seconds_since(now).div_euclid(DAY);
+        let warned = (end.seconds_since(certificate.due) + DAY - 1).div_euclid(DAY);
+        format!("{}={days};{warned}:;0:", label(&format!("{} days", certificate.whose)))
     });
     let time = one.seconds.map(|seconds| format!("{}={seconds:.4}s;;;0", label("time")));
     days.chain(time).collect()
@@ -129,3 +132,5 @@ fn plain(text: &str) -> String {
         })
         .collect()
 }
+
+const DAY: i64 = 86_400;
