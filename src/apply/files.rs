@@ -152,7 +152,12 @@ impl SetPaths {
         findings.extend(lint::dates(leaf, now));
         findings.extend(lint::bundle(&trust));
         if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {
-            findings.push(fault.finding(shown(&self.certificate)));
+            let refused = fault.finding(shown(&self.certificate));
+            // What the profile's lint says of the leaf is why a peer refuses it.
+            let is_told = |told: &Finding| told.rule == refused.rule && told.severity >= refused.severity;
+            if !findings.iter().any(is_told) {
+                findings.push(refused);
+            }
         }
         findings.extend(
             hosts.iter().filter(|host| !leaf.covers(host)).map(|host| unnamed(&self.certificate, leaf, host)),

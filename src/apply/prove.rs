@@ -208,7 +208,8 @@ fn exposed(proof: &mut Proof, ports: &[Port], endpoint: &Endpoint) {
     if let Some(facts) = proof.daemon_facts.as_object_mut() {
         facts.insert("ports".to_owned(), serde_json::Value::Object(answers.collect()));
     }
-    proof.findings.extend(findings);
+    // Behind the daemon itself in importance, and so before it.
+    proof.findings.splice(0..0, findings);
 }
 
 fn proof(

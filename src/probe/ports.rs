@@ -26,11 +26,11 @@ use crate::pki::TrustBundle;
 /// The ports that a build daemon has, or is told to have: Earthly's documentation opens 8371 to
 /// 8373, moby's examples listen on 1234, and 6060 is pprof's.
 const PORTS: &[(u16, &str)] = &[
-    (1234, "moby buildkitd listens here by custom"),
-    (6060, "pprof of an Earthly daemon: it shows what is in the daemon's memory"),
-    (8371, "the registry of an Earthly daemon: it hands out the images of builds"),
-    (8372, "an Earthly daemon listens here"),
-    (8373, "the debugger of Earthly's daemons until v0.5"),
+    (1234, "moby buildkitd's"),
+    (6060, "pprof's, which shows what is in a daemon's memory"),
+    (8371, "that of an Earthly daemon's registry, which hands out the images of builds"),
+    (8372, "an Earthly daemon's"),
+    (8373, "that of the debugger that Earthly once had"),
 ];
 
 /// A port of the daemon's host, and what came of connecting to it.
@@ -160,9 +160,15 @@ async fn without_tls(target: &Target) -> PortAnswer {
     match record.first.as_slice() {
         [] => PortAnswer::Silent,
         _ if record.began_with_settings() => PortAnswer::Http2,
-        first if first.starts_with(b"HTTP/1.") => PortAnswer::Http1,
+        first if first.starts_with(b"HTTP/1.") || is_html(first) => PortAnswer::Http1,
         first => PortAnswer::Greeting(tame(first_line(first))),
     }
+}
+
+/// Python's web server leaves the status out for whoever speaks a version that it does not know.
+fn is_html(bytes: &[u8]) -> bool {
+    let begins = |text: &[u8]| bytes.get(..text.len()).is_some_and(|first| first.eq_ignore_ascii_case(text));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 /// What TLS does with somebody who has no certificate; None where it is no TLS.
@@ -222,7 +228,7 @@ fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
     let finding = Finding::new(Rule::ExposedPort, severity, subject).expected(NOBODY).found(&port.answer);
     let custom = PORTS.iter().find(|(number, _)| *number == port.number).map(|(_, custom)| *custom);
     Some(match custom.filter(|_| severity >= Severity::Warning) {
-        Some(custom) => finding.cause(custom).fix(format!(
+        Some(custom) => finding.cause(format!("port {} is by custom {custom}", port.number)).fix(format!(
             "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
             endpoint.port(),
             port.number
