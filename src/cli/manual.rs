@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::arguments::Arguments;
+use super::schema;
 use crate::model::{Cause, Rule};
 
 /// Every page, by its file name: `kitcert.1`, `kitcert-init.1`, ….
@@ -19,6 +20,7 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     add(&command, "kitcert", &mut pages)?;
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
     pages.insert("kitcert-causes.7".to_owned(), causes().into_bytes());
+    pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
     Ok(pages)
 }
 
@@ -68,6 +70,38 @@ fn causes() -> String {
         bold("kitcert-verify"),
         roman("(1), "),
         bold("kitcert-rules"),
+        roman("(7)"),
+    ]);
+    page.render()
+}
+
+/// `kitcert-json(7)`: the members of what `--format json` prints.
+fn json() -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["kitcert-json", "7"]).control("SH", ["NAME"]);
+    page.text([roman("kitcert-json - the JSON objects that kitcert prints")]);
+    page.control("SH", ["DESCRIPTION"]).text([roman(
+        "With --format json every command prints one object on standard output, also where it fails and where \
+         its command line cannot be parsed. [] stands for each of an array, * for each member of an object. \
+         Members are added without notice; one that changes its meaning or goes away raises schema.",
+    )]);
+    for group in schema::GROUPS {
+        let commands = match group.commands {
+            [] => "every command".to_owned(),
+            commands => commands.join(", "),
+        };
+        page.control("SH", [commands.to_uppercase().as_str()]);
+        for member in group.members {
+            page.control("TP", []).text([bold(member.path), roman("  "), italic(member.kind)]);
+            page.text([roman(member.meaning)]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]).text([
+        bold("kitcert"),
+        roman("(1), "),
+        bold("kitcert-rules"),
+        roman("(7), "),
+        bold("kitcert-causes"),
         roman("(7)"),
     ]);
     page.render()

@@ -10,6 +10,7 @@ mod kit_arguments;
 pub mod manual;
 mod report;
 mod rotation_arguments;
+pub mod schema;
 mod view;
 
 use std::ffi::OsString;

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
+use super::schema;
 use super::view::Monitored;
 use crate::model::{ExitCode, Failure, Finding, Severity};
 
@@ -177,7 +178,7 @@ impl Report {
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut object = json!({
-            "schema": SCHEMA,
+            "schema": schema::VERSION,
             "command": self.command,
             "target": self.target,
             "changed": self.changed == Changed::Yes,
@@ -233,7 +234,7 @@ pub fn failure_text(failure: &Failure, ink: Ink) -> String {
 #[must_use]
 pub fn failure_json(command: &str, failure: &Failure) -> String {
     let object = json!({
-        "schema": SCHEMA,
+        "schema": schema::VERSION,
         "command": command,
         "changed": false,
         "exit": failure.exit_code().code(),
@@ -270,6 +271,3 @@ fn paint(ink: Ink, tone: Tone, text: &str) -> String {
     };
     format!("{style}{text}{style:#}")
 }
-
-/// The version of the JSON objects' shape.
-const SCHEMA: u32 = 1;

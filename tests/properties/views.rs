@@ -123,7 +123,7 @@ fn an_open_daemon_enforces_nothing_in_every_view() {
     assert_eq!(samples(&said.out)["kitcert_client_auth_enforced{target=\"builder\"}"], 0.0);
     let said = workspace.run(["verify", "builder", "--format", "nagios"]).ended_with(2);
     assert_eq!(plugin(&said).0, "CRITICAL");
-    let sarif = workspace.run(["verify", "builder", "--format", "sarif"]).ended_with(3).json();
+    let sarif = workspace.run(["verify", "builder", "--format", "sarif"]).ended_with(3).foreign_json();
     let is_open = |result: &Value| result["ruleId"] == "anonymous-accepted" && result["level"] == "error";
     assert!(sarif["runs"][0]["results"].as_array().unwrap().iter().any(is_open), "{sarif:#}");
     assert!(workspace.run(["verify", "--all"]).ended_with(3).out.ends_with("1 OPEN\n"));
@@ -135,7 +135,7 @@ fn every_result_in_sarif_is_of_a_rule_and_says_where() {
     let key = workspace.text("state/daemons/builder/current/key.pem");
     let open = workspace.write("open.pem", std::fs::read_to_string(key).unwrap());
     let said = workspace.run(["inspect", &open, "--format", "sarif"]);
-    let sarif = said.json();
+    let sarif = said.foreign_json();
     assert_eq!(sarif["version"], "2.1.0");
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kitcert::cli::schema;
 use serde_json::Value;
 
 use crate::peers;
@@ -173,10 +174,49 @@ impl Said {
         self
     }
 
-    /// The one JSON object on standard output.
+    /// The one JSON object on standard output, all of whose members are documented.
     #[track_caller]
     pub fn json(&self) -> Value {
+        let object = self.foreign_json();
+        let command = object["command"].as_str().unwrap_or_else(|| panic!("no command: {object:#}"));
+        assert_documented(command, "", &object);
+        object
+    }
+
+    /// JSON of a shape that others have set.
+    #[track_caller]
+    pub fn foreign_json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+/// Whether the schema has every member, and each is of its type.
+#[track_caller]
+fn assert_documented(command: &str, path: &str, value: &Value) {
+    // What is found of one target has the shape of what is found at all.
+    let known = path.strip_prefix("targets[].").filter(|path| path.starts_with("findings[]")).unwrap_or(path);
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    // Elements that are objects stand there by their members.
+    let is_implied = path.is_empty() || (path.ends_with("[]") && kind == "object");
+    if !is_implied {
+        let member = schema::member_at(command, known);
+        let member = member.unwrap_or_else(|| panic!("{command} has {path}, which no schema has"));
+        assert!(member.kind.split(" or ").any(|one| one == kind), "{command}: {path} is {kind}");
+    }
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| assert_documented(command, &format!("{path}[]"), one)),
+        Value::Object(all) => all.iter().for_each(|(name, one)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            assert_documented(command, &path, one);
+        }),
+        _ => {}
     }
 }
 

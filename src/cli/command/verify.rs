@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use indicatif::ProgressBar;
+use serde_json::{Value, json};
 
 use super::{Session, UNWATCHED};
 use crate::apply::{
@@ -59,11 +60,25 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
             })
         }
     };
+    let all: Vec<Monitored> = members.iter().map(|member| monitored(member, now)).collect();
+    let report = report.detail("targets", all.iter().map(target).collect::<Vec<_>>());
     let changed = members
         .iter()
         .any(|member| member.proof.as_ref().is_ok_and(|proof| proof.recorded == Recorded::Moved));
     let report = if changed { report.changed(Changed::Yes) } else { report };
-    Ok(members.iter().fold(report, |report, member| report.about(monitored(member, now))).exit(exit))
+    Ok(all.into_iter().fold(report, Report::about).exit(exit))
+}
+
+/// One daemon, for programs.
+fn target(one: &Monitored) -> Value {
+    json!({
+        "target": one.name,
+        "verdict": one.verdict,
+        "proven": one.succeeded_at.is_some(),
+        "seconds": one.seconds,
+        "severity": Finding::gravest(&one.findings),
+        "findings": one.findings,
+    })
 }
 
 fn targets(

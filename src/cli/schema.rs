@@ -1,0 +1,280 @@
+//! The members of the JSON objects that commands print.
+//!
+//! One object a command, on standard output, also of a failure. Members are added without another
+//! number; one that changes its meaning or goes away raises it.
+
+/// The version of the objects' shape, their member `schema`.
+pub const VERSION: u32 = 1;
+
+/// A member, by its path: `[]` stands for each of an array, `*` for each of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// `findings[].rule`
+    pub path: &'static str,
+    /// Its type, and what it may be besides: `string or null`.
+    pub kind: &'static str,
+    /// What it says, and its unit or form.
+    pub meaning: &'static str,
+}
+
+/// Members that some commands have.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// The commands, as the member `command` names them; none for all.
+    pub commands: &'static [&'static str],
+    /// What they have.
+    pub members: &'static [Member],
+}
+
+const fn member(path: &'static str, kind: &'static str, meaning: &'static str) -> Member {
+    Member { path, kind, meaning }
+}
+
+/// Every member of every command.
+pub const GROUPS: &[Group] = &[
+    Group { commands: &[], members: EVERYWHERE },
+    Group { commands: CHANGING, members: PLAN },
+    Group { commands: &["init", "install daemon"], members: START },
+    Group { commands: &["issue daemon", "issue client", "invite"], members: ISSUED },
+    Group { commands: &["issue client", "invite"], members: KIT },
+    Group { commands: &["request"], members: REQUEST },
+    Group { commands: &["join"], members: JOIN },
+    Group { commands: &["verify", "join"], members: DAEMON },
+    Group { commands: &["verify"], members: TARGETS },
+    Group { commands: &["rotate", "status"], members: IDENTITIES },
+    Group { commands: &["rotate"], members: ROTATED },
+    Group { commands: &["status"], members: STATUS },
+    Group { commands: &["rollback"], members: ROLLBACK },
+    Group { commands: &["inspect"], members: INSPECTED },
+    Group { commands: &["completions"], members: COMPLETIONS },
+];
+
+const CHANGING: &[&str] = &[
+    "init",
+    "issue daemon",
+    "issue client",
+    "invite",
+    "request",
+    "join",
+    "install daemon",
+    "install client",
+    "rotate",
+    "rollback",
+];
+
+const EVERYWHERE: &[Member] = &[
+    member("schema", "number", "the version of this shape: 1"),
+    member("command", "string", "the command, such as `verify` or `issue client`"),
+    member("target", "string or null", "what it was about: a state, an endpoint, a path"),
+    member("changed", "boolean", "whether anything on disk is different now"),
+    member("exit", "number", "the exit code"),
+    member("findings", "array", "everything that was looked at, passes included"),
+    member("findings[].rule", "string", "a stable word of kitcert-rules(7)"),
+    member("findings[].severity", "string", "`critical`, `error`, `warning`, `info` or `pass`"),
+    member("findings[].subject", "string", "what was looked at: a dial, a path, a certificate"),
+    member("findings[].expected", "string", "what must be so"),
+    member("findings[].found", "string", "what is so"),
+    member("findings[].cause", "string or null", "why, in words"),
+    member(
+        "findings[].causes",
+        "array",
+        "why, by stable words of kitcert-causes(7); several where nothing decides",
+    ),
+    member("findings[].causes[]", "string", "one of them"),
+    member("findings[].fix", "string or null", "what mends it, mostly a command"),
+    member("error", "object", "why the command failed; there only where it did"),
+    member("error.doing", "string", "what was being done"),
+    member("error.subject", "string", "to what"),
+    member("error.expected", "string", "what was expected"),
+    member("error.found", "string", "what was found"),
+    member("error.try", "string or null", "a command to try"),
+];
+
+const PLAN: &[Member] = &[
+    member("plan", "array", "what was done, or would be, in order"),
+    member(
+        "plan[].step",
+        "string",
+        "what: `create`, `make`, `issue`, `write`, `edit`, `install`, `remove`, …",
+    ),
+    member("plan[].subject", "string", "to what"),
+    member("plan[].detail", "string", "how"),
+    member("dry_run", "boolean", "true where nothing was done; else not there"),
+];
+
+const START: &[Member] = &[
+    member("start", "array", "the command that starts the daemon with its files"),
+    member("start[]", "string", "a word of it"),
+    member("proven", "boolean", "whether the daemon was already proven; of init alone"),
+];
+
+const ISSUED: &[Member] = &[
+    member("issued", "array", "the certificates that were issued"),
+    member("issued[].role", "string", "`daemon` or `client`"),
+    member("issued[].name", "string", "whose"),
+    member("issued[].serial", "string", "the serial number, in hex"),
+    member("issued[].not_after", "string", "when it ends, RFC 3339"),
+    member("issued[].fingerprint", "string", "SHA-256 of the DER, in hex"),
+];
+
+const KIT: &[Member] = &[
+    member("kit", "object", "the kit that was made"),
+    member("kit.path", "string", "where it was written"),
+    member("kit.endpoint", "string", "the daemon that it is for"),
+    member("kit.contact", "string", "whom to ask"),
+    member("kit.join_before", "string", "until when it can be joined, RFC 3339"),
+    member("kit.authority_fingerprint", "string", "the CA's fingerprint, to be told by another way"),
+    member("kit.authority_words", "string", "the same in words"),
+    member("passphrase", "string", "what opens it, shown once; of invite alone"),
+];
+
+const REQUEST: &[Member] = &[
+    member("key", "string", "where the key is, which never leaves"),
+    member("fingerprint", "string", "SHA-256 of its public half, in hex"),
+    member("words", "string", "the same in words"),
+];
+
+const JOIN: &[Member] = &[
+    member("name", "string", "the client"),
+    member("tool", "string", "whose files and config were written: `earthly`, `earthbuild`, …"),
+    member("placing", "string", "`placed`, `unchanged`, `withheld` or `planned`"),
+    member("receipt", "string", "what to send back to the admin"),
+];
+
+const DAEMON: &[Member] = &[
+    member("verdict", "string", "the verdict in one line"),
+    member("daemon", "object or null", "what the daemon showed of itself; null where nobody was dialled"),
+    member("daemon.addresses", "array", "what its host resolved to"),
+    member("daemon.addresses[]", "string", "an address and the port"),
+    member("daemon.address", "string or null", "the one that answered"),
+    member("daemon.tls", "string or null", "`TLS 1.3` or `TLS 1.2`"),
+    member("daemon.alpn", "string or null", "the protocol that it selected: `h2`"),
+    member("daemon.fingerprint", "string or null", "SHA-256 of the served certificate, in hex"),
+    member("daemon.expires", "string or null", "when that ends, RFC 3339"),
+    member("daemon.asks_for", "array or null", "the CAs that it asks clients for; null where it asks nobody"),
+    member("daemon.asks_for[]", "string", "a CA's name"),
+    member(
+        "daemon.clock_between",
+        "object or null",
+        "between which instants its clock stands, as far as that shows",
+    ),
+    member("daemon.clock_between.from", "string", "RFC 3339"),
+    member("daemon.clock_between.until", "string", "RFC 3339"),
+    member("daemon.package", "string or null", "who built it, as it says"),
+    member("daemon.version", "string or null", "its version, as it says"),
+    member("daemon.revision", "string or null", "its commit, as it says"),
+    member("daemon.workers", "array or null", "its workers; null where it does not tell"),
+    member("daemon.workers[].id", "string", "a worker"),
+    member("daemon.workers[].platforms", "array", "for what it builds"),
+    member("daemon.workers[].platforms[]", "string", "such as `linux/amd64`"),
+    member("daemon.sessions", "number or null", "running builds, where it is an Earthly daemon"),
+    member("daemon.idle_seconds", "number or null", "seconds since the last, where it is an Earthly daemon"),
+    member("daemon.dials", "object", "each dial, by who called: `ours`, `anonymous`, `stranger`, …"),
+    member("daemon.dials.*", "object", "one of them"),
+    member("daemon.dials.*.outcome", "string", "what came of it, in words"),
+    member("daemon.dials.*.milliseconds", "number", "how long it took"),
+    member("daemon.ports", "object", "with --ports: what answers beside it, by the port's number"),
+    member("daemon.ports.*", "string", "in words"),
+];
+
+const TARGETS: &[Member] = &[
+    member("targets", "array", "each daemon that was asked for, in that order"),
+    member("targets[].target", "string", "which, as it was asked for"),
+    member("targets[].verdict", "string", "its verdict in one line"),
+    member("targets[].proven", "boolean", "whether everything is as it must be"),
+    member(
+        "targets[].seconds",
+        "number or null",
+        "how long its dials took together; null where nobody was dialled",
+    ),
+    member("targets[].severity", "string", "of its gravest finding"),
+    member("targets[].findings", "array", "those of `findings` that are about it, in the same shape"),
+    member("at", "string", "the time as of which it was judged, RFC 3339; there only where one was given"),
+];
+
+const IDENTITIES: &[Member] = &[
+    member("identities", "array", "every CA, daemon and client"),
+    member("identities[].kind", "string", "`ca`, `daemon` or `client`"),
+    member("identities[].name", "string", "a CA's key identifier, shortened; an identity's name"),
+    member("identities[].expires", "string or null", "when it ends, with its issuer, RFC 3339"),
+    member("rollover", "object", "how far a rollover of the CA is; there only while one is under way"),
+    member("rollover.to", "string", "the key identifier of the CA to which everything moves"),
+    member("rollover.stage", "number", "1 to 3"),
+    member("rollover.doing", "string", "what happens in it"),
+    member("rollover.waits_for", "array", "the clients that hold it up"),
+    member("rollover.waits_for[]", "string", "a client"),
+];
+
+const ROTATED: &[Member] = &[
+    member("identities[].action", "string", "what was done with it, or would be"),
+    member("identities[].reason", "string", "why"),
+    member(
+        "identities[].outcome",
+        "string",
+        "of a daemon: `proven`, `not-served`, `faulty`, `rolled-back`, `down` or `failed`",
+    ),
+    member("identities[].why", "string or null", "what went wrong with it, where something did"),
+];
+
+const STATUS: &[Member] = &[
+    member("now", "string", "as of when, RFC 3339"),
+    member(
+        "identities[].due",
+        "string or null",
+        "from when it is due: for renewal, or a CA for its successor, RFC 3339",
+    ),
+    member("identities[].seconds_left", "number or null", "until it ends; negative when it is over"),
+    member("identities[].issuer", "string", "the issuer's key identifier, shortened, or `self`"),
+    member(
+        "identities[].state",
+        "string",
+        "`ok`, `not-listed`, `kit-waiting`, `not-proven`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
+         or `expired`",
+    ),
+    member("timeline", "array", "with --timeline: from when until when each certificate is good"),
+    member("timeline[].kind", "string", "`ca`, `daemon` or `client`"),
+    member("timeline[].name", "string", "whose"),
+    member(
+        "timeline[].issuer",
+        "string",
+        "the issuer's key identifier, shortened, or `self`; of several, each",
+    ),
+    member("timeline[].from", "string", "RFC 3339"),
+    member("timeline[].until", "string", "with its issuer, RFC 3339"),
+    member("timeline[].due", "string or null", "from when it is due, RFC 3339"),
+    member("timeline[].former", "number", "how many were replaced and are still good; 0 for the one in use"),
+];
+
+const ROLLBACK: &[Member] = &[member("generation", "number", "the generation that is back")];
+
+const INSPECTED: &[Member] = &[
+    member("now", "string", "as of when, RFC 3339"),
+    member("inspected", "array", "each thing that was looked at"),
+    member("inspected[].subject", "string", "a path, an endpoint or a receipt"),
+    member("inspected[].kind", "string", "what it is"),
+    member("inspected[].facts", "array", "what it says: pairs of a name and a value"),
+    member("inspected[].facts[]", "array", "a pair"),
+    member("inspected[].facts[][]", "string", "its name, or its value"),
+];
+
+const COMPLETIONS: &[Member] = &[member("script", "string", "the script")];
+
+/// The member of that path of that command's object, if there is such; a path of what is seen,
+/// with `[]` for each of an array.
+#[must_use]
+pub fn member_at(command: &str, path: &str) -> Option<Member> {
+    let of_command = |group: &&Group| group.commands.is_empty() || group.commands.contains(&command);
+    let members = GROUPS.iter().filter(of_command).flat_map(|group| group.members);
+    members.copied().find(|member| is_like(member.path, path))
+}
+
+fn is_like(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('.'), path.split('.'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == "*" || one == other => {}
+            _ => return false,
+        }
+    }
+}
