@@ -7,6 +7,7 @@
 mod counterpart;
 #[path = "../figures.rs"]
 mod figures;
+mod fleet;
 mod measure;
 mod rivals;
 
@@ -30,6 +31,7 @@ fn main() {
     }
     if let Some(place) = places.first() {
         verify(scale, place);
+        fleet::fleet(scale, place);
     }
     for place in &places {
         bulk(scale, place);

@@ -59,6 +59,13 @@ fn make_durable(folder: &Path) {
     handle.sync_all().expect("a disk that writes");
 }
 
+/// The Go peer of the tests, where it was built.
+pub fn go_peer() -> Option<PathBuf> {
+    let peers = std::env::var_os("KITCERT_PEERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from);
+    Some(peers.join("bin/go-peer")).filter(|program| program.is_file())
+}
+
 /// A daemon to verify: the Go peer of the tests where it was built, else the practice daemon.
 pub enum Daemon {
     /// A process of its own, which ends with its standard input.
@@ -70,10 +77,10 @@ pub enum Daemon {
 impl Daemon {
     /// Starts one with the ca.pem, cert.pem and key.pem of a folder.
     pub fn start(set: &Path) -> Daemon {
-        let peers = std::env::var_os("KITCERT_PEERS")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from);
-        let program = peers.join("bin/go-peer");
-        if program.is_file() { Daemon::start_go(&program, set) } else { Daemon::start_practice(set) }
+        match go_peer() {
+            Some(program) => Daemon::start_go(&program, set),
+            None => Daemon::start_practice(set),
+        }
     }
 
     fn start_go(program: &Path, set: &Path) -> Daemon {

@@ -14,15 +14,17 @@ pub struct Scale {
     pub names: usize,
     /// Names in the largest state.
     pub most: usize,
+    /// Daemons that are verified at once.
+    pub daemons: usize,
 }
 
 impl Scale {
     /// As the command line asks: with `--test` everything runs once, with small numbers.
     pub fn of_arguments() -> Scale {
         if std::env::args().any(|argument| argument == "--test") {
-            Scale { short_runs: 1, long_runs: 1, names: 40, most: 40 }
+            Scale { short_runs: 1, long_runs: 1, names: 40, most: 40, daemons: 20 }
         } else {
-            Scale { short_runs: 41, long_runs: 5, names: 10_000, most: 100_000 }
+            Scale { short_runs: 41, long_runs: 5, names: 10_000, most: 100_000, daemons: 1_000 }
         }
     }
 }

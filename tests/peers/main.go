@@ -20,6 +20,9 @@
 //	      --http-status N      answers every call with that HTTP status
 //	      --no-info            knows no Info, as old daemons
 //	      --idle SECONDS       tells sessions and idle seconds, as Earthly's daemon does
+//	peers fleet --count N [--addresses N] [--silent-each N] --cert FILE --key FILE --ca FILE [options]
+//	    that many daemons, on 127.0.0.1 and the addresses after it in turn, of which each Nth is
+//	    silent; prints the URL of each, then "listening"
 //	peers check-bundle FILE
 //	    what AppendCertsFromPEM makes of a bundle: one line a block, "kept SHA-256 SUBJECT" or
 //	    "dropped REASON"; then "loads" or "fails"
@@ -94,6 +97,7 @@ var errRefused = errors.New("refused")
 func main() {
 	commands := map[string]func([]string) error{
 		"serve":        serve,
+		"fleet":        fleet,
 		"check-bundle": checkBundle,
 		"verify":       verify,
 		"client":       client,
