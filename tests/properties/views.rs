@@ -2,10 +2,14 @@
 //! many daemons at once.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::daemon::Daemon;
+use crate::peers;
+use crate::servers::Files;
 use crate::workspace::{Said, Workspace};
 
 /// A state with a daemon that is up, and the second of two daemons that is not.
@@ -166,6 +170,37 @@ fn every_daemon_is_verified_at_once_and_each_proof_is_kept() {
     assert_eq!(said.out.lines().last(), Some("2 daemons: 1 sound, 1 not proven, 0 OPEN"));
     let list = workspace.write("targets", "builder\nnot a target\n");
     assert!(workspace.run(["verify", "--targets", &list]).ended_with(2).err.contains("line 2"));
+}
+
+#[test]
+fn those_of_many_daemons_that_are_silent_keep_no_others_from_being_proven() {
+    const TEST: &str = "those_of_many_daemons_that_are_silent_keep_no_others_from_being_proven";
+    let Some(peer) = peers::program("go-peer", TEST) else { return };
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "127.0.0.1", "--host", "127.0.0.2", "--client", "ana"]).succeeded();
+    let set = Files::in_folder(&workspace.path("state/daemons/builder/current"));
+    let mut command = std::process::Command::new(peer);
+    command.args(["fleet", "--count", "60", "--addresses", "2", "--silent-each", "10", "--cert"]);
+    command.arg(&set.cert).arg("--key").arg(&set.key).arg("--ca").arg(&set.ca);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let urls: Vec<String> = lines.take_while(|line| line != "listening").collect();
+    let list = workspace.write("targets", urls.join("\n"));
+    let mut verify = vec!["verify", "--client", "ana", "--targets", &list, "--format", "json"];
+    // As many at once as not all of the silent ones can hold up.
+    verify.extend(["--jobs", "12", "--timeout", "4s"]);
+    let report = workspace.run(verify).ended_with(3).json();
+    let targets = report["targets"].as_array().unwrap();
+    assert_eq!(targets.iter().map(|one| one["target"].as_str().unwrap()).collect::<Vec<_>>(), urls);
+    for (number, one) in targets.iter().enumerate() {
+        let is_silent = number % 10 == 9;
+        let proven = one["verdict"].as_str().unwrap().starts_with("proven");
+        assert_eq!(proven, !is_silent, "{number}: {one:#}");
+        let says = |cause: &str| one.to_string().contains(&format!("\"{cause}\""));
+        assert_eq!(says("silent"), is_silent, "{number}: {one:#}");
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]
