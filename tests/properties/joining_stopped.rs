@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use crate::interference::{Fault, Threads, calls, interfered, spread};
 use crate::joining::{Machines, fingerprint};
-use crate::killed::{MOMENTS, killed_at, moments};
 use crate::peers;
 use crate::workspace::Workspace;
 
@@ -72,6 +72,9 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
     before.assert_is(&admin.snapshot(), "a kit that cannot be written");
 }
 
+/// So many of the calls are tried.
+const MOMENTS: usize = 30;
+
 /// Kills `join` at one moment after another, from the same beginning, and joins again.
 fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: &dyn Fn(&str)) {
     let developer = &machines.developer;
@@ -84,12 +87,13 @@ fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: 
         assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
     };
     copy(&home, &beginning);
-    let moments = moments(developer, strace, &arguments);
+    let calls = spread(&calls(developer, strace, Threads::All, &arguments), MOMENTS);
     let mut killed = 0;
-    for (call, number) in moments {
+    for call in calls {
         copy(&beginning, &home);
-        killed += usize::from(killed_at(developer, strace, &arguments, &call, number).code != 0);
-        let moment = format!("{call} {number}");
+        let (said, _) = interfered(developer, strace, Threads::All, &arguments, &call, Fault::Kill);
+        killed += usize::from(said.code != 0);
+        let moment = call.to_string();
         after_kill(&moment);
         let again = developer.run(&arguments);
         assert_eq!(again.code, 0, "after {moment}: {}{}", again.out, again.err);

@@ -11,11 +11,12 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::figures::publish;
-use crate::killed::assert_whole;
+use crate::interference::{Call, Fault, Threads, calls, interfered};
 use crate::peers;
 use crate::rotating::{Site, generations, leaf, serial, workspace_aged};
-use crate::rotations_survive::{moments, number};
+use crate::rotations_survive::number;
 use crate::supervised::{SupervisedDaemon, WorkingClients};
+use crate::whole::assert_whole;
 use crate::workspace::{Said, Workspace};
 
 /// An admin's machine with the daemon `builder`, another with `spare`, and those of developers.
@@ -261,7 +262,7 @@ impl Fleet {
         let digits = certificate.serial().to_string();
         let folder = format!("strangers/{what}-{digits}");
         self.admin.write(&format!("{folder}/cert.pem"), certificate.to_pem());
-        self.admin.write(&format!("{folder}/key.pem"), key.expose_pem().as_bytes());
+        self.admin.write_private(&format!("{folder}/key.pem"), key.expose_pem().as_bytes());
         self.admin.write(&format!("{folder}/ca.pem"), authority.certificate().to_pem());
         self.admin.text(&folder)
     }
@@ -270,7 +271,10 @@ impl Fleet {
     fn copy(&self, client: &str) -> String {
         let from = self.folder(client);
         for file in ["ca.pem", "cert.pem", "key.pem"] {
-            self.admin.write(&format!("copies/{client}/{file}"), self.admin.read(&format!("{from}/{file}")));
+            self.admin.write_private(
+                &format!("copies/{client}/{file}"),
+                self.admin.read(&format!("{from}/{file}")),
+            );
         }
         self.admin.text(&format!("copies/{client}"))
     }
@@ -430,13 +434,9 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
 }
 
 /// Kills a run at a call of that number, and runs it again; whether it was killed.
-fn killed_and_run_again(fleet: &Fleet, strace: &Path, arguments: &[&str], at: &(String, usize)) -> bool {
-    let (call, number) = at;
-    let moment = format!("{arguments:?}, killed at {call} {number}");
-    let mut starter = Command::new(strace);
-    let inject = format!("inject={call}:signal=KILL:when={number}");
-    starter.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-    let said = fleet.admin.finish(fleet.admin.command_under(starter, arguments), "");
+fn killed_and_run_again(fleet: &Fleet, strace: &Path, arguments: &[&str], at: &Call) -> bool {
+    let moment = format!("{arguments:?}, killed at {at}");
+    let (said, _) = interfered(&fleet.admin, strace, Threads::First, arguments, at, Fault::Kill);
     assert!(!said.err.contains("panicked"), "{moment}: {}", said.err);
     assert_whole(&fleet.admin, &moment);
     let again = fleet.admin.run(arguments);
@@ -456,13 +456,13 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
     let mut crowd = fleet.crowd(&["ana", "dan"]);
     crowd.assert_works();
-    let starting = moments(&fleet.admin, &strace, &["rotate", "--ca"]);
+    let starting = calls(&fleet.admin, &strace, Threads::First, ["rotate", "--ca"]);
     let receipt = fleet.hand_over("dan", &fleet.target());
-    let ending = moments(&fleet.admin, &strace, &["rotate", "--moved", &receipt]);
+    let ending = calls(&fleet.admin, &strace, Threads::First, ["rotate", "--moved", &receipt]);
     assert!(starting.len().min(ending.len()) > 20, "strace saw only {starting:?} and {ending:?}");
 
     let tried = number("KITCERT_ROLLOVERS", ROLLOVERS).min(starting.len().max(ending.len()));
-    let of = |index: usize, moments: &[(String, usize)]| moments[index * moments.len() / tried].clone();
+    let of = |index: usize, moments: &[Call]| moments[index * moments.len() / tried].clone();
     let mut killed = 0;
     for index in 0..tried {
         let (old, count) = (fleet.target(), fleet.authorities().len());
@@ -610,7 +610,7 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
     };
     let run = ["rollback", "--ca"];
     let Some(traced) = begun() else { return };
-    let moments = moments(&traced.admin, &strace, &run);
+    let moments = calls(&traced.admin, &strace, Threads::First, run);
     let tried = number("KITCERT_ROLLBACKS", ROLLBACKS).min(moments.len());
     for index in 0..tried {
         let fleet = begun().unwrap();

@@ -2,16 +2,15 @@
 //! a right to get in gets in, and the next run always ends well.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 
 use crate::daemon::Daemon;
 use crate::figures::{Aim, publish};
-use crate::killed::assert_whole;
+use crate::interference::{ERRORS, Fault, Hit, Threads, calls, interfered, spread};
 use crate::peers;
 use crate::rotating::{Site, generations, serial, workspace_aged};
 use crate::supervised::WorkingClients;
-use crate::workspace::{Said, Workspace};
+use crate::whole::assert_whole;
+use crate::workspace::Said;
 
 /// How many, from that variable; `all` is all of them.
 pub fn number(variable: &str, otherwise: usize) -> usize {
@@ -119,30 +118,6 @@ fn at_once(run: impl Fn() -> Said + Sync) -> Vec<Said> {
     })
 }
 
-/// What changes a disk.
-const CALLS: [&str; 20] = [
-    "openat",
-    "mkdir",
-    "mkdirat",
-    "write",
-    "pwrite64",
-    "writev",
-    "rename",
-    "renameat",
-    "renameat2",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "fchmod",
-    "fchmodat",
-    "fsync",
-    "syncfs",
-    "unlink",
-    "unlinkat",
-    "ftruncate",
-];
-
 /// Of so many calls one is interfered with, unless `KITCERT_MOMENTS` says otherwise.
 const MOMENTS: usize = 30;
 
@@ -150,7 +125,7 @@ const FORCED: [&str; 3] = ["rotate", "--force", "builder"];
 
 #[test]
 fn a_rotation_that_is_killed_is_finished_by_the_next() {
-    survives("a_rotation_that_is_killed_is_finished_by_the_next", &["signal=KILL"], &|moment, said| {
+    survives("a_rotation_that_is_killed_is_finished_by_the_next", &[Fault::Kill], &|moment, said| {
         // How often the threads of a dial wake one another by a write is not the same in every run, so
         // that the last of the writes may not come.
         assert!(said.code != 0 || moment.contains("write"), "{moment} was not the end");
@@ -159,8 +134,7 @@ fn a_rotation_that_is_killed_is_finished_by_the_next() {
 
 #[test]
 fn a_rotation_that_a_disk_fails_leaves_one_set_or_the_other() {
-    let faults = ["error=ENOSPC", "error=EIO", "error=EACCES", "error=EROFS"];
-    survives("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other", &faults, &|moment, said| {
+    survives("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other", &ERRORS, &|moment, said| {
         assert!([0, 1, 6].contains(&said.code), "{moment}: {said:?}");
         let words = said.out.trim().len() + said.err.trim().len();
         assert!(said.code == 0 || words > 0, "{moment}: {} without a word", said.code);
@@ -168,7 +142,7 @@ fn a_rotation_that_a_disk_fails_leaves_one_set_or_the_other() {
 }
 
 /// Interferes with a rotation at one call after another, and rotates again each time.
-fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
+fn survives(test: &str, faults: &[Fault], expected: &dyn Fn(&str, &Said)) {
     let Some(strace) = peers::program("strace", test) else { return };
     let Some(site) = Site::new(test) else { return };
     let clients = [folder_of("ana")];
@@ -178,25 +152,17 @@ fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
     for _ in 0..6 {
         site.workspace.run(FORCED).succeeded();
     }
-    let moments = moments(&site.workspace, &strace, &FORCED);
-    assert!(moments.len() > 20, "strace saw only {moments:?}");
-    let points: Vec<_> =
-        moments.iter().flat_map(|moment| faults.iter().map(move |fault| (moment, *fault))).collect();
-    let tried = number("KITCERT_MOMENTS", MOMENTS).min(points.len());
+    let calls = calls(&site.workspace, &strace, Threads::First, FORCED);
+    assert!(calls.len() > 20, "strace saw only {calls:?}");
+    let points = calls.iter().flat_map(|call| faults.iter().map(move |fault| (call.clone(), *fault)));
+    let points: Vec<_> = points.collect();
+    let tried = spread(&points, number("KITCERT_MOMENTS", MOMENTS));
     let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
-    for index in 0..tried {
-        let ((call, count), fault) = points[index * points.len() / tried];
-        let moment = format!("{fault} at {call} {count}");
-        let mut starter = Command::new(&strace);
-        let inject = format!("inject={call}:{fault}:when={count}");
-        let trace = site.workspace.path("trace");
-        starter.args(["-y", "-e", &format!("trace={call}"), "-e", &inject, "-o"]).arg(&trace);
-        let said = site.workspace.finish(site.workspace.command_under(starter, FORCED), "");
-        // Threads wake one another by writes that no disk fails, and how often they do is not the
-        // same in every run: whoever is hit there is only asked to leave a whole state.
-        let is_wake = |line: &str| line.contains("INJECTED") && line.contains("<anon_inode:");
-        let is_disks = !site.workspace.read("trace").lines().any(is_wake);
-        std::fs::remove_file(trace).unwrap();
+    for (call, fault) in &tried {
+        let moment = format!("{fault} at {call}");
+        let (said, hit) = interfered(&site.workspace, &strace, Threads::First, FORCED, call, *fault);
+        // Whoever is hit where no disk is concerned is only asked to leave a whole state.
+        let is_disks = hit == Hit::Disk;
         assert_whole(&site.workspace, &moment);
         if is_disks {
             *codes.entry(said.code).or_default() += 1;
@@ -217,35 +183,14 @@ fn survives(test: &str, faults: &[&str], expected: &dyn Fn(&str, &Said)) {
             assert_eq!(counted[count], 0, "{moment}: {counted:#}");
         }
     }
-    println!("{tried} of {} points, {} calls by {faults:?}: {codes:?}", points.len(), moments.len());
-}
-
-/// Every call of a rotation that writes, with its number among those of its name. It writes from
-/// its first thread alone, so that the restart and the dials are left out.
-pub fn moments(workspace: &Workspace, strace: &Path, arguments: &[&str]) -> Vec<(String, usize)> {
-    let trace = workspace.path("trace");
-    let mut starter = Command::new(strace);
-    starter.args(["-y", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&trace);
-    workspace.finish(workspace.command_under(starter, arguments), "").succeeded();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut moments = Vec::new();
-    for line in workspace.read("trace").lines() {
-        let Some((call, arguments)) = line.split_once('(') else { continue };
-        if !CALLS.contains(&call) {
-            continue;
-        }
-        let count = counts.entry(call.to_owned()).or_default();
-        *count += 1;
-        let writes = match call {
-            "openat" => arguments.contains("O_CREAT"),
-            // Not what wakes a thread.
-            "write" => !arguments.contains("<anon_inode:"),
-            _ => true,
-        };
-        if writes {
-            moments.push((call.to_owned(), *count));
-        }
-    }
-    std::fs::remove_file(trace).unwrap();
-    moments
+    println!("{} of {} points, {} calls by {faults:?}: {codes:?}", tried.len(), points.len(), calls.len());
+    let kind = if faults == [Fault::Kill] { "killed" } else { "failed" };
+    let value = format!("{} of {} points at {} calls", tried.len(), points.len(), calls.len());
+    let aim = Aim { words: "the old set or the new, nobody refused, the next run converges", is_met: true };
+    publish(
+        "crash and fault",
+        &format!("rotate with a daemon and a client at work, {kind}"),
+        value,
+        Some(aim),
+    );
 }

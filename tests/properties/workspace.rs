@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -130,6 +130,13 @@ impl Workspace {
         path.display().to_string()
     }
 
+    /// For its owner alone.
+    pub fn write_private(&self, relative: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.write(relative, "");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        self.write(relative, bytes)
+    }
+
     pub fn read(&self, relative: &str) -> String {
         std::fs::read_to_string(self.path(relative)).unwrap()
     }
@@ -221,6 +228,12 @@ fn assert_documented(command: &str, path: &str, value: &Value) {
 }
 
 impl Snapshot {
+    /// Without what is at that path.
+    pub fn without(mut self, path: &Path) -> Snapshot {
+        self.0.remove(path);
+        self
+    }
+
     /// Says which paths differ.
     #[track_caller]
     pub fn assert_is(&self, after: &Snapshot, what: &str) {
