@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::SupportedProtocolVersion;
 use rustls::pki_types::ServerName;
+use rustls::{InvalidMessage, SupportedProtocolVersion};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -243,7 +243,11 @@ fn outcome_of_handshake(error: &io::Error, notes: &SharedNotes) -> Outcome {
     }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (inner, End::of(error)) {
-        (Some(rustls::Error::InvalidMessage(_)), _) if notes.handshake.chain.is_empty() => Outcome::NotTls,
+        (Some(rustls::Error::InvalidMessage(what)), _)
+            if is_no_record(what) && notes.handshake.chain.is_empty() =>
+        {
+            Outcome::NotTls
+        }
         (Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_)), _)
             if !notes.handshake.chain.is_empty() =>
         {
@@ -252,6 +256,16 @@ fn outcome_of_handshake(error: &io::Error, notes: &SharedNotes) -> Outcome {
         (_, End::Refused(how)) => Outcome::Refused { how, moment: Moment::Handshake },
         (_, End::Broken(what)) => protocol(what),
     }
+}
+
+/// What is said of bytes that are no record of TLS; a record that is too long is one.
+fn is_no_record(what: &InvalidMessage) -> bool {
+    !matches!(
+        what,
+        InvalidMessage::HandshakePayloadTooLarge
+            | InvalidMessage::CertificatePayloadTooLarge
+            | InvalidMessage::MessageTooLarge
+    )
 }
 
 fn outcome_of_end(end: End) -> Outcome {

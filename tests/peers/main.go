@@ -23,6 +23,9 @@
 //	peers fleet --count N [--addresses N] [--silent-each N] --cert FILE --key FILE --ca FILE [options]
 //	    that many daemons, on 127.0.0.1 and the addresses after it in turn, of which each Nth is
 //	    silent; prints the URL of each, then "listening"
+//	peers hostile --way WAY --cert FILE --key FILE --ca FILE
+//	    a daemon that lets its clients in, and then wants their memory, their time or their terminal:
+//	    endless headers, huge frames, octets that drip; without --way it names the ways
 //	peers check-bundle FILE
 //	    what AppendCertsFromPEM makes of a bundle: one line a block, "kept SHA-256 SUBJECT" or
 //	    "dropped REASON"; then "loads" or "fails"
@@ -102,6 +105,7 @@ func main() {
 		"verify":       verify,
 		"client":       client,
 		"handshakes":   handshakes,
+		"hostile":      hostile,
 		"corpus":       corpus,
 		"judge":        judge,
 		"clients":      workingClients,

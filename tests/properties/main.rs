@@ -15,6 +15,7 @@ mod exposed;
 #[path = "../figures.rs"]
 mod figures;
 mod generated_configs;
+mod hostile;
 mod hosts;
 mod house;
 mod init_and_issue;

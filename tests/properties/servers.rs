@@ -1,7 +1,7 @@
 //! Servers that we did not write, and some that are no daemons at all, each on a port that the
 //! system gave, and ended with the test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ pub struct Server {
     child: Child,
     /// Where it listens, on 127.0.0.1.
     pub port: u16,
-    /// Closed late: most of the servers end with their standard input.
-    _input: Option<ChildStdin>,
+    /// Most of the servers end with their standard input.
+    input: Option<ChildStdin>,
     /// What it keeps while it runs.
     _folder: Option<TempDir>,
 }
@@ -45,15 +45,40 @@ pub struct Server {
 impl Server {
     /// Starts one that tells its port in a line that begins with `greeting`.
     pub fn greeting(command: &mut Command, greeting: &str) -> Server {
+        let (mut server, input, lines) = Server::started(command, greeting);
+        server.input = Some(input);
+        // A server whose pipe is closed under it would die of what it prints.
+        std::thread::spawn(move || lines.for_each(drop));
+        server
+    }
+
+    /// The same, which is told something on its standard input at each line that it prints.
+    pub fn answered(
+        command: &mut Command,
+        greeting: &str,
+        answer: impl Fn(&str) -> &'static str + Send + 'static,
+    ) -> Server {
+        let (server, mut input, lines) = Server::started(command, greeting);
+        std::thread::spawn(move || {
+            for line in lines {
+                // It may have ended meanwhile.
+                let _ = input.write_all(answer(&line).as_bytes());
+            }
+        });
+        server
+    }
+
+    fn started(
+        command: &mut Command,
+        greeting: &str,
+    ) -> (Server, ChildStdin, impl Iterator<Item = String> + Send + use<>) {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = child.stdin.take();
+        let input = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = lines.map_while(Result::ok);
         let line = lines.find(|line| line.starts_with(greeting)).expect("a line that tells the port");
         let port = line.rsplit_once(':').unwrap().1.trim().parse().unwrap();
-        // A server whose pipe is closed under it would die of what it prints.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, port, _input: input, _folder: None }
+        (Server { child, port, input: None, _folder: None }, input, lines)
     }
 
     /// Go's TLS set up as buildkitd's, with `serve`'s options.
@@ -125,12 +150,13 @@ impl Server {
             .stderr(std::fs::File::create(folder.path().join("nginx.log")).unwrap())
             .spawn()
             .unwrap();
-        Some(Server { child, port, _input: None, _folder: Some(folder) })
+        Some(Server { child, port, input: None, _folder: Some(folder) })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        drop(self.input.take());
         // A signal that nginx hands on to its workers; the server may have ended by itself.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         self.child.wait().unwrap();
