@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, openat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 
 use super::directory::{Access, Directory, make_durable as make_file_durable};
 use super::{fault, step};
@@ -63,7 +63,11 @@ pub(super) fn write_notes(
     removals: &[String],
 ) -> Result<(), Failure> {
     if !log.is_empty() {
-        let before = state.look(LOG)?.map_or(0, |stat| stat.st_size);
+        let there = state.look(LOG)?;
+        if let Some(stat) = &there {
+            refuse_all_but_a_log(state, stat)?;
+        }
+        let before = there.map_or(0, |stat| stat.st_size);
         let mut note = format!("{before}\n").into_bytes();
         note.extend_from_slice(log);
         stage.create_file(LOG_NOTE, &note, NOTE)?;
@@ -204,11 +208,28 @@ fn append_log(commit: &Directory, state: &Directory) -> Result<(), Failure> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let handle = openat(state.handle(), LOG, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| state.failure("opening", Path::new(LOG), error))?;
+    refuse_all_but_a_log(
+        state,
+        &fstat(&handle).map_err(|error| state.failure("looking at", Path::new(LOG), error))?,
+    )?;
     let file = File::from(handle);
     let path = state.path().join(LOG);
     step::allow()?;
     append_once(&file, before, lines).map_err(|error| fault::failure_of_io("appending to", &path, &error))?;
     make_file_durable(&file, &path)
+}
+
+/// The log is appended to, where all else is replaced: what has a second name, or is no file, is not
+/// the log.
+fn refuse_all_but_a_log(state: &Directory, stat: &Stat) -> Result<(), Failure> {
+    let found = match fault::file_type(stat) {
+        FileType::RegularFile if stat.st_nlink == 1 => return Ok(()),
+        FileType::RegularFile => "one with several names (hard links)",
+        other => fault::kind(other),
+    };
+    Err(Failure::new("looking at", state.path().join(LOG).display())
+        .expected("a file with one name")
+        .found(found))
 }
 
 fn append_once(file: &File, before: u64, lines: &[u8]) -> std::io::Result<()> {

@@ -33,6 +33,7 @@ mod mutated_chains;
 mod oracle;
 mod other_stacks;
 mod peers;
+mod planted;
 mod proven;
 mod restarts;
 mod rolling_back;
