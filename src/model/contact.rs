@@ -72,5 +72,9 @@ mod tests {
         for bad in ["", " jo", "jo ", "jo\nkey: x", "jo\u{1b}[31m", "jo\u{202e}moc", &"x".repeat(201)] {
             assert!(bad.parse::<Contact>().is_err(), "{bad:?}");
         }
+        let found = |bad: &str| bad.parse::<Contact>().unwrap_err().what_was_found().to_owned();
+        assert_eq!(found(""), "0 characters");
+        assert_eq!(found(&"x".repeat(201)), "201 characters");
+        assert_eq!(found("jo "), "a control character, or a blank at an end");
     }
 }

@@ -145,6 +145,14 @@ mod tests {
     }
 
     #[test]
+    fn half_a_pair_of_brackets_is_none() {
+        for text in ["tcp://[::1:8372", "tcp://::1]:8372", "tcp://::1:8372"] {
+            let failure = text.parse::<Endpoint>().unwrap_err();
+            assert!(failure.what_was_expected().contains("in brackets"), "{text}: {failure}");
+        }
+    }
+
+    #[test]
     fn earthly_takes_three_spellings_for_its_own_machine() {
         let local = |text: &str| text.parse::<Endpoint>().unwrap().is_local_to_earthly();
         assert!(local("tcp://localhost:8372") && local("tcp://127.0.0.1:8372") && local("tcp://[::1]:8372"));

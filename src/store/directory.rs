@@ -46,16 +46,21 @@ impl Directory {
         &self.handle
     }
 
-    /// A folder in it; `None` where there is nothing.
+    /// A folder in it, or below; `None` where there is nothing. No link is followed on the way.
     pub(super) fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Directory>, Failure> {
         let name = name.as_ref();
-        match openat(&self.handle, name, FOLDER, Mode::empty()) {
-            // `.` opens this folder once more; messages should not show it.
-            Ok(handle) if name == Path::new(".") => Ok(Some(Directory::new(handle, self.path.clone()))),
-            Ok(handle) => Ok(Some(Directory::new(handle, self.path.join(name)))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.failure("opening", name, error)),
+        let mut handle = None;
+        for part in name.components() {
+            let base = handle.as_ref().unwrap_or(&self.handle);
+            match openat(base, part.as_os_str(), FOLDER, Mode::empty()) {
+                Ok(opened) => handle = Some(opened),
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(self.failure("opening", name, error)),
+            }
         }
+        // `.` opens this folder once more; messages should not show it.
+        let path = if name == Path::new(".") { self.path.clone() } else { self.path.join(name) };
+        Ok(handle.map(|handle| Directory::new(handle, path)))
     }
 
     /// Makes a folder in it; never one that is there already.

@@ -72,6 +72,9 @@ pub(super) fn write_notes(
         note.extend_from_slice(log);
         stage.create_file(LOG_NOTE, &note, NOTE)?;
     }
+    for path in removals {
+        state.folder(here(apart(Path::new(path)).0))?;
+    }
     if !removals.is_empty() {
         stage.create_file(REMOVAL_NOTE, removals.join("\n").as_bytes(), NOTE)?;
     }
@@ -253,10 +256,14 @@ fn remove_all(commit: &Directory, state: &Directory) -> Result<Vec<PathBuf>, Fai
     let Some(note) = commit.read(REMOVAL_NOTE, LARGEST_NOTE)? else { return Ok(Vec::new()) };
     let mut touched = Vec::new();
     for (number, path) in String::from_utf8_lossy(&note.bytes).lines().enumerate() {
-        if state.look(path)?.is_some() {
-            state.rename(path, commit, format!("{REMOVED}{number}"))?;
+        let (folder, name) = apart(Path::new(path));
+        // No link is followed on the way there: it could lead out of the state.
+        if let Some(found) = state.folder(here(folder))?
+            && found.look(name)?.is_some()
+        {
+            found.rename(name, commit, format!("{REMOVED}{number}"))?;
         }
-        touched.extend(Path::new(path).parent().map(Path::to_owned));
+        touched.push(folder.to_owned());
     }
     Ok(touched)
 }
@@ -279,6 +286,12 @@ fn sync_folders(state: &Directory, moved: Vec<PathBuf>, removed: Vec<PathBuf>) -
 fn existing(base: &Directory, path: &Path) -> Result<Directory, Failure> {
     let folder = base.folder(here(path))?;
     folder.ok_or_else(|| base.failure("opening", path, rustix::io::Errno::NOENT))
+}
+
+/// The folder of a path, and the name in it.
+fn apart(path: &Path) -> (&Path, &Path) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    (folder, path.file_name().map_or(path, Path::new))
 }
 
 fn here(path: &Path) -> &Path {

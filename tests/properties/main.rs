@@ -41,6 +41,7 @@ mod rolling_over;
 mod rotating;
 mod rotations_survive;
 mod scenario;
+mod secrets;
 mod servers;
 mod shown;
 mod supervised;

@@ -1,16 +1,18 @@
 //! A place of one's own for the program: a home and a state in a throw-away directory, an
 //! environment with nothing else in it, and a way to see whether anything on disk changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use kitcert::cli::schema;
 use serde_json::Value;
 
 use crate::peers;
+use crate::secrets;
 
 /// The program as it was built for these tests.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kitcert");
@@ -18,6 +20,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kitcert");
 /// A directory with `home/`, and `state/` and `root/` once a command has made them.
 pub struct Workspace {
     folder: tempfile::TempDir,
+    /// What the test itself has written.
+    written: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// What a command said, and how it ended.
@@ -49,7 +53,7 @@ impl Workspace {
     pub fn new() -> Workspace {
         let folder = tempfile::Builder::new().prefix("kitcert-test-").tempdir().unwrap();
         std::fs::create_dir(folder.path().join("home")).unwrap();
-        Workspace { folder }
+        Workspace { folder, written: Mutex::default() }
     }
 
     /// A workspace with a CA, the daemon `builder` on that endpoint, and the client `ana`.
@@ -117,9 +121,14 @@ impl Workspace {
         self.finish(self.command(arguments), input)
     }
 
-    /// Runs a prepared command to its end.
+    /// Runs a prepared command to its end. No key is in what it is given, nor in what it says.
+    #[track_caller]
     pub fn finish(&self, mut command: Command, input: &str) -> Said {
-        Said::of(&peers::run(&mut command, input))
+        assert!(!secrets::are_given_to(&command), "a key is given to {command:?}");
+        let said = Said::of(&peers::run(&mut command, input));
+        self.files_named("key.pem").iter().for_each(|key| secrets::learn(key));
+        assert!(!secrets::is_in(&said.out) && !secrets::is_in(&said.err), "a key is said by {command:?}");
+        said
     }
 
     /// Writes a file into the workspace, with the folders above it.
@@ -127,7 +136,9 @@ impl Workspace {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
-        path.display().to_string()
+        let shown = path.display().to_string();
+        self.written.lock().unwrap().insert(path);
+        shown
     }
 
     /// For its owner alone.
@@ -153,11 +164,32 @@ impl Workspace {
     pub fn files_named(&self, name: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         visit(self.folder.path(), &mut |path| {
-            if path.file_name() == Some(OsStr::new(name)) && path.symlink_metadata().unwrap().is_file() {
+            if path.file_name() == Some(OsStr::new(name))
+                && path.symlink_metadata().is_ok_and(|one| one.is_file())
+            {
                 found.push(path.to_owned());
             }
         });
         found
+    }
+}
+
+/// A key is in files of keys alone, whatever the commands have left.
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.files_named("key.pem").iter().for_each(|key| secrets::learn(key));
+        visit(self.folder.path(), &mut |path| {
+            let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+            let is_written = self.written.lock().unwrap().contains(path);
+            if !is_file || is_written || path.file_name() == Some(OsStr::new("key.pem")) {
+                return;
+            }
+            let text = std::fs::read(path).unwrap_or_default();
+            assert!(!secrets::is_in(&String::from_utf8_lossy(&text)), "a key is in {}", path.display());
+        });
     }
 }
 
@@ -257,10 +289,12 @@ impl Entry {
     }
 }
 
+/// Everything below; what goes away meanwhile is passed over.
 fn visit(path: &Path, seen: &mut dyn FnMut(&Path)) {
+    let Ok(found) = path.symlink_metadata() else { return };
     seen(path);
-    if path.symlink_metadata().unwrap().is_dir() {
-        for entry in std::fs::read_dir(path).unwrap() {
+    if found.is_dir() {
+        for entry in std::fs::read_dir(path).into_iter().flatten() {
             visit(&entry.unwrap().path(), seen);
         }
     }
