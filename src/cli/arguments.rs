@@ -39,9 +39,6 @@ pub struct GlobalOptions {
     /// How to print the result
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// Write the result to this file, by a rename, instead of printing it
-    #[arg(long, global = true, value_name = "FILE")]
-    pub output: Option<PathBuf>,
     /// Print nothing that does not need attention
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -122,6 +119,15 @@ pub struct ChangeOptions {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Where the result goes, of the commands that only look: what others say may be shown once alone,
+/// and to a person.
+#[derive(Debug, Args)]
+pub struct ResultOptions {
+    /// Write the result to this file, by a rename, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `kitcert init`
@@ -337,6 +343,9 @@ pub struct VerifyArguments {
     /// Exit 4 where the gravest finding is a warning
     #[arg(long, value_name = "SEVERITY", value_parser = ["warning"])]
     pub fail_on: Option<String>,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
 }
 
 impl VerifyArguments {
@@ -359,6 +368,9 @@ pub struct StatusArguments {
     /// Draw from when until when every certificate is good, those that were replaced included
     #[arg(long)]
     pub timeline: bool,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
 }
 
 /// `kitcert inspect`
@@ -367,6 +379,9 @@ pub struct InspectArguments {
     /// Files, folders, - for standard input, tcp://host:port, or a receipt of kitcert join
     #[arg(value_name = "PATH|URL", required = true)]
     pub subjects: Vec<PathBuf>,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
 }
 
 /// `kitcert demo`

@@ -50,7 +50,7 @@ pub fn run(
             console.notify(&text);
             Ok(())
         }
-        Said::Result(text) => match &arguments.global.output {
+        Said::Result(text) => match arguments.command.output() {
             None => console.print(&text).map_err(Unwritten::Printed),
             Some(path) => environment
                 .absolute(path)
@@ -98,7 +98,7 @@ fn view(
         (Ok(report), Format::Sarif) => Said::Result(view::sarif(report.found())),
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
-            let ink = ink(global, environment, terminals.out && global.output.is_none());
+            let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
             Said::Result(with_state(report.to_text(ink), named))
         }
         (Err(failure), Format::Json) => Said::Result(failure_json(arguments.command.name(), failure)),
@@ -258,6 +258,16 @@ impl Command {
             Command::Inspect(_) => "inspect",
             Command::Demo(_) => "demo",
             Command::Completions(_) => "completions",
+        }
+    }
+
+    /// The file that its result goes to, where one is named.
+    fn output(&self) -> Option<&Path> {
+        match self {
+            Command::Verify(asked) => asked.result.output.as_deref(),
+            Command::Status(asked) => asked.result.output.as_deref(),
+            Command::Inspect(asked) => asked.result.output.as_deref(),
+            _ => None,
         }
     }
 }

@@ -87,6 +87,8 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
         case("a name twice", nothing, "issue client bob bob", 2, &["expected each name once", "bob twice"]),
         case("a client twice", nothing, "init --host a --client b --client b", 2, &["--client", "b twice"]),
         case("a bad name", nothing, "issue client Ana", 2, &["\"Ana\"", "expected up to 63 of a-z", "try: "]),
+        // A passphrase that is shown once is a person's to see.
+        case("a file for what is shown once", nothing, "invite ana --output ana.kit", 2, &["--output"]),
         case("a path as name", nothing, "issue client ../../x", 2, &["../../x", "expected"]),
         case(
             "a key type",
