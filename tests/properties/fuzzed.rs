@@ -15,6 +15,7 @@ use kitcert::model::{
 use kitcert::pki::{Certificate, CertificateRequest, Kit, PrivateKey, Receipt, TrustBundle};
 
 use crate::figures::{Aim, publish};
+use crate::numbers::Numbers;
 use crate::rotations_survive::number;
 
 /// A reader, by name: where its seeds are, and what it does with an input. True where it takes it.
@@ -138,19 +139,6 @@ fn words(input: &[u8]) -> bool {
     })
 }
 
-/// Numbers that are the same in every run: xorshift64*.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(drawn).unwrap() % limit.max(1)
-    }
-}
-
 /// What readers stumble over.
 const TOKENS: [&[u8]; 24] = [
     b"\0",
@@ -237,7 +225,7 @@ fn fuzz(reader: &Reader, executions: usize) {
     for seed in &seeds {
         (reader.read)(seed);
     }
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut numbers = Numbers::default();
     let mut taken = 0;
     for execution in 0..executions {
         let input = changed(&mut numbers, &seeds);

@@ -31,6 +31,7 @@ mod limbo;
 mod manual;
 mod modes;
 mod mutated_chains;
+mod numbers;
 mod oracle;
 mod other_stacks;
 mod peers;

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::daemon::Daemon;
 use crate::figures::{Aim, publish};
 use crate::interference::{Call, ERRORS, Fault, Hit, Threads, calls, interfered, spread};
 use crate::joining::{Machines, fingerprint};
+use crate::numbers::Numbers;
 use crate::peers;
 use crate::rotating::{leaf, workspace_aged};
 use crate::rotations_survive::number;
@@ -324,3 +325,55 @@ fn rollback_survives() {
     // Once it is back, there is none before it.
     survives("rollback_survives", &Scenario { ends_again: &[0, 1], ..scenario });
 }
+
+/// Where strace counts calls, time does not: whatever is under way then, in whichever thread.
+#[test]
+fn whatever_moment_a_command_is_killed_at_it_leaves_a_whole_state() {
+    let workspace = initialised();
+    let root = workspace.text("root");
+    workspace.run(["install", "daemon", "--root", &root]).succeeded();
+    let command = |which: usize, number: usize| {
+        let fresh = format!("c{number}");
+        let words = match which {
+            0 => ["rotate", "--force", "ana"].map(str::to_owned),
+            1 => ["rotate", "--force", "builder"].map(str::to_owned),
+            2 => ["issue", "client", &fresh].map(str::to_owned),
+            _ => ["request", &fresh, "--format=json"].map(str::to_owned),
+        };
+        let no_restart = ["--no-restart".to_owned()];
+        words.into_iter().chain(no_restart.into_iter().filter(|_| which == 1)).collect::<Vec<_>>()
+    };
+    let undisturbed = [0, 1, 2, 3].map(|which| {
+        let began = std::time::Instant::now();
+        workspace.run(command(which, 1_000_000));
+        began.elapsed()
+    });
+    let kills = number("KITCERT_KILLS", KILLS_AT_RANDOM);
+    let mut numbers = Numbers::default();
+    let mut killed = 0;
+    for kill in 0..kills {
+        let old = Record::of(&workspace);
+        let which = numbers.below(4);
+        // Not so many that looking at them all takes the time.
+        let words = command(which, kill % 200);
+        let mut child =
+            workspace.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let limit = usize::try_from(undisturbed[which].as_micros()).unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(numbers.below(limit) as u64));
+        child.kill().unwrap();
+        killed += usize::from(child.wait().unwrap().code().is_none());
+        let moment = format!("kill {kill}, of {words:?}");
+        assert_whole(&workspace, &moment);
+        old.assert_kept(&workspace, &moment);
+    }
+    for which in 0..4 {
+        let said = workspace.run(command(which, 2_000_000));
+        assert!([0, 6].contains(&said.code), "after {kills} kills: {said:?}");
+    }
+    assert_tidy(&workspace, "the end");
+    assert!(killed * 2 > kills, "only {killed} of {kills} came in time");
+    let aim = Aim { words: "a whole state after each, and nothing lost", is_met: true };
+    publish("crash and fault", "kills at random moments", format!("{killed} of {kills} in time"), Some(aim));
+}
+
+const KILLS_AT_RANDOM: usize = 300;
