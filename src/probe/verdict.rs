@@ -82,6 +82,10 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     findings.extend(presence::served(observed, local));
     findings.extend(presence::trusted(observed, local));
     findings.extend(presence::protocol(observed));
+    // What mends a cause in general, where nothing better is known.
+    for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
+        finding.fix = finding.causes.first().map(|cause| cause.fix().to_owned());
+    }
     let gravest = Finding::gravest(&findings);
     let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
     Verdict { summary: summary(observed, &findings, proven), facts: facts(observed, local), findings, proven }

@@ -243,12 +243,14 @@ fn words(causes: &[Cause]) -> String {
 }
 
 /// The finding that explains the others: a key that is not its certificate's is why everybody
-/// refuses it; else the gravest, which stands last, if it says how it is mended.
+/// refuses it; else the gravest that has a cause, and of these the last.
 fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
     let mut errors = shown.iter().copied().filter(|finding| finding.severity >= Severity::Error);
     let mismatch = errors.clone().find(|finding| finding.rule == Rule::KeyMismatch);
     let mut warnings = shown.iter().copied().filter(|finding| finding.severity == Severity::Warning);
-    mismatch.or_else(|| errors.next_back()).or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
+    mismatch
+        .or_else(|| errors.rfind(|finding| finding.cause.is_some()))
+        .or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
 }
 
 fn is_shown(finding: &Finding, detail: Detail) -> bool {
