@@ -231,6 +231,12 @@ const STATUS: &[Member] = &[
         "`ok`, `not-listed`, `kit-waiting`, `not-proven`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
          or `expired`",
     ),
+    member(
+        "identities[].proven",
+        "boolean or null",
+        "of a daemon: whether the last proof was of this certificate, which was served while strangers were \
+         refused; null where no proof is known, and of others",
+    ),
     member("timeline", "array", "with --timeline: from when until when each certificate is good"),
     member("timeline[].kind", "string", "`ca`, `daemon` or `client`"),
     member("timeline[].name", "string", "whose"),

@@ -25,6 +25,9 @@ pub struct StatusRow {
     pub issuer: String,
     /// How it stands.
     pub state: IdentityState,
+    /// Of a daemon, whether the last proof was of this certificate: it was served, and strangers
+    /// were refused. None where no proof is known, and of others.
+    pub proven: Option<bool>,
     /// From when until when it is good, within its issuer's own validity; None: it has no
     /// certificate.
     #[serde(skip)]
@@ -122,7 +125,9 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
-        Some(row(kind, name.to_string(), Some((validity, due_from)), issuer, state, now))
+        let row = row(kind, name.to_string(), Some((validity, due_from)), issuer, state, now);
+        let proven = identity.proven.map(|generation| generation == current.number);
+        Some(StatusRow { proven: proven.filter(|_| role == Role::Daemon), ..row })
     });
     let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -238,6 +243,7 @@ fn row(
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
+        proven: None,
         validity,
     }
 }

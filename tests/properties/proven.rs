@@ -48,12 +48,19 @@ fn what_was_issued_anew_is_not_proven_until_it_is_served() {
     let port = Daemon::free_port();
     let workspace = Workspace::with_state_for(port);
     let daemon = Daemon::start(&workspace, port, &[]);
+    let proven = || {
+        let rows = workspace.run(["status", "--format", "json"]).succeeded().json()["identities"].clone();
+        rows.as_array().unwrap().iter().find(|row| row["kind"] == "daemon").unwrap()["proven"].clone()
+    };
+    assert!(proven().is_null(), "nobody knows yet");
     workspace.run(["verify", "builder"]).succeeded();
+    assert_eq!(proven(), true);
     let inventory = workspace.read("state/kitcert.yaml");
     workspace.write("state/kitcert.yaml", inventory.replace("localhost]", "localhost, b.example.com]"));
     workspace.run(["issue", "daemon", "builder"]).succeeded();
     assert!(workspace.run(["status"]).succeeded().out.contains("not proven"));
     workspace.run(["status", "--check"]).ended_with(4);
+    assert_eq!(proven(), false, "the last proof was of another");
 
     let stale = workspace.run(["verify", "builder", "--format", "json"]);
     let report = stale.json();
