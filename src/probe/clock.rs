@@ -62,7 +62,7 @@ pub(super) fn bounds(observed: &Observed, local: &LocalFacts) -> Value {
 }
 
 /// In whole units, rounded down: never more than it is.
-fn apart(later: Timestamp, earlier: Timestamp) -> String {
+pub(super) fn apart(later: Timestamp, earlier: Timestamp) -> String {
     let seconds = later.seconds_since(earlier).max(0);
     let coarse = match seconds {
         0..120 => seconds,

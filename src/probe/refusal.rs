@@ -105,7 +105,12 @@ fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<(Cause, Strin
         return Some((Cause::OursExpired, said));
     }
     if local.now < validity.not_before {
-        let said = format!("our certificate is not valid before {}", validity.not_before.minute());
+        let said = format!(
+            "our certificate is not valid before {}: the clock here is {} behind or more, or where it was made \
+             the clock was ahead",
+            validity.not_before.minute(),
+            clock::apart(validity.not_before, local.now)
+        );
         return Some((Cause::OursNotYetValid, said));
     }
     let allows =

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use kitcert::model::Rule;
+use kitcert::model::{Lifetime, Role, Rule};
 use kitcert::probe::Verdict;
 
-use crate::scenario::{DEADLINE, HOST, Scenario, authority, bundle, faults};
+use crate::scenario::{DEADLINE, HOST, Scenario, authority, bundle, faults, issued};
 use crate::servers::Server;
 
 /// Starts Go's daemon as the scenario has it, and probes it. `None` where there is no Go to
@@ -86,4 +86,20 @@ fn an_earthly_daemon_tells_how_long_it_has_been_idle() {
     assert_eq!(verdict.facts["sessions"], 0);
     let Some(verdict) = verdict_of(&Scenario::sound(), &[]) else { return };
     assert!(verdict.facts["idle_seconds"].is_null());
+}
+
+#[test]
+fn how_far_two_clocks_are_apart_at_the_least_is_said() {
+    let later = Scenario::sound();
+    let then = later.now.plus(Lifetime::days(3));
+    // Certificates are dated an hour back.
+    let ours = issued(&later.authority, Role::Client, HOST, then);
+    for (scenario, options, said) in [
+        (Scenario { ours, ..later }, &[][..], "the clock here is 2d behind or more"),
+        (Scenario::sound(), &["--clock-offset", "-5h"], "the daemon's clock is 1h behind this one or more"),
+    ] {
+        let Some(verdict) = verdict_of(&scenario, options) else { return };
+        let cause = cause_of(&verdict, Rule::OursRefused);
+        assert!(cause.contains(said), "{cause}");
+    }
 }
