@@ -75,6 +75,8 @@ impl Rotated {
             Ok(Ending::Faulty { .. }) => ExitCode::Verification,
             Ok(Ending::RolledBack { .. }) => ExitCode::Failed,
             Ok(Ending::Down { .. }) => ExitCode::Down,
+            // Its set is in the state by now, and nobody knows that it is served.
+            Err(failure) if failure.exit_code() == ExitCode::Failed => ExitCode::NotServed,
             Err(failure) => failure.exit_code(),
         });
         ExitCode::of_all(of_daemons.chain(self.unplaced.iter().map(Failure::exit_code)))

@@ -36,6 +36,7 @@ mod oracle;
 mod other_stacks;
 mod peers;
 mod planted;
+mod power_cuts;
 mod proven;
 mod restarts;
 mod rolling_back;
