@@ -494,7 +494,7 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     );
     let calls = starting.len() + ending.len();
     let value = format!("{killed} of {calls} calls, all went on with the next run");
-    publish("crashes", "a CA rollover over two daemons, killed at a writing call", value, None);
+    publish("crash and fault", "a CA rollover over two daemons, killed at a writing call", value, None);
     assert!(killed >= tried, "only {killed} of {} runs were killed", 2 * tried);
 }
 
@@ -631,7 +631,7 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
     }
     println!("{tried} runs were killed at one of {} calls", moments.len());
     let value = format!("{tried} of {} calls, all went on with the next run", moments.len());
-    publish("crashes", "a CA rollover that is taken back, killed at a writing call", value, None);
+    publish("crash and fault", "a CA rollover that is taken back, killed at a writing call", value, None);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl<'a> Scenario<'a> {
     }
 
     fn name(&self) -> String {
-        let words = self.arguments.iter().take_while(|word| !word.contains('/'));
+        let words = self.arguments.iter().take_while(|word| !word.contains(['/', ' ']));
         words.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
