@@ -5,7 +5,7 @@ use pkcs8::der::{Decode as _, Encode as _};
 use pkcs8::pkcs5::{EncryptionScheme, pbes2};
 use zeroize::Zeroizing;
 
-use super::passphrase::{Passphrase, cost, random};
+use super::passphrase::{COST, Passphrase, random};
 use super::private_key::PrivateKey;
 use crate::model::Failure;
 
@@ -26,7 +26,7 @@ impl EncryptedKey {
     /// The machine gives no random numbers; a key that is not PKCS#8, which we never make.
     pub fn lock(key: &PrivateKey, passphrase: &Passphrase) -> Result<EncryptedKey, Failure> {
         let salt: [u8; 16] = random()?;
-        let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost()?, &salt, random()?);
+        let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(COST.parameters()?, &salt, random()?);
         let scheme = scheme.map_err(|error| failure("encrypting", &error))?;
         let plain = key.expose_pkcs8()?;
         let data = scheme
@@ -50,7 +50,7 @@ impl EncryptedKey {
     pub fn from_der(der: &[u8]) -> Result<EncryptedKey, Failure> {
         let refused = |found: String| {
             Err(Failure::new("reading", "the encrypted key")
-                .expected("PKCS#8 under scrypt with N = 2^14, r = 8, p = 1")
+                .expected(format!("PKCS#8 under scrypt with {COST}"))
                 .found(found))
         };
         let Ok(read) = EncryptedPrivateKeyInfoRef::from_der(der) else {
@@ -60,10 +60,11 @@ impl EncryptedKey {
             return refused("another encryption".to_owned());
         };
         match scheme.kdf.scrypt() {
-            Some(kdf) if (kdf.cost_parameter, kdf.block_size, kdf.parallelization) == (1 << 14, 8, 1) => {
-                Ok(EncryptedKey { der: der.to_vec() })
-            }
-            Some(kdf) => refused(format!("N = {}", kdf.cost_parameter)),
+            Some(kdf) if COST.is_of(kdf) => Ok(EncryptedKey { der: der.to_vec() }),
+            Some(kdf) => refused(format!(
+                "N = {}, r = {}, p = {}",
+                kdf.cost_parameter, kdf.block_size, kdf.parallelization
+            )),
             None => refused("another derivation".to_owned()),
         }
     }
@@ -113,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_cost_that_is_not_ours_is_refused_before_it_is_paid() {
-        let scheme = |log_n| {
-            let cost = pkcs8::pkcs5::scrypt::Params::new(log_n, 8, 1).unwrap();
+        let scheme = |log_n, block_size, parallelization| {
+            let cost = pkcs8::pkcs5::scrypt::Params::new(log_n, block_size, parallelization).unwrap();
             let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &[1; 16], [2; 16]).unwrap();
             let data = [0; 64];
             let made = EncryptedPrivateKeyInfoRef {
@@ -123,8 +124,10 @@ mod tests {
             };
             EncryptedKey::from_der(&made.to_der().unwrap()).map_err(|failure| failure.to_string())
         };
-        assert!(scheme(14).is_ok());
-        assert!(scheme(30).unwrap_err().ends_with("found N = 1073741824"));
+        assert!(scheme(13, 8, 4).is_ok());
+        assert!(scheme(30, 8, 4).unwrap_err().ends_with("found N = 1073741824, r = 8, p = 4"));
+        assert!(scheme(13, 9, 4).is_err());
+        assert!(scheme(13, 8, 5).is_err());
         assert!(EncryptedKey::from_der(b"0").is_err());
     }
 }

@@ -1,6 +1,9 @@
 //! What a person types to open an encrypted key.
 
+use std::fmt;
+
 use bip39::Language;
+use pkcs8::pkcs5::pbes2::ScryptParams;
 use pkcs8::pkcs5::scrypt;
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -59,14 +62,40 @@ impl Passphrase {
     pub(super) fn authentication_key(&self, salt: &[u8]) -> Result<hmac::Key, Failure> {
         let mut derived = Zeroizing::new([0; 32]);
         let failure = |_| Failure::new("deriving a key from", "the passphrase").found("no result");
-        scrypt::scrypt(self.0.as_bytes(), salt, &cost()?, derived.as_mut()).map_err(failure)?;
+        scrypt::scrypt(self.0.as_bytes(), salt, &COST.parameters()?, derived.as_mut()).map_err(failure)?;
         Ok(hmac::Key::new(HMAC_SHA256, derived.as_ref()))
     }
 }
 
-/// What a guess costs: N = 2^14, r = 8, p = 1 (16 MiB), which openssl reads too.
-pub(super) fn cost() -> Result<scrypt::Params, Failure> {
-    scrypt::Params::new(14, 8, 1).map_err(|error| Failure::new("choosing", "scrypt's cost").found(error))
+/// What a guess costs (RFC 7914 section 2): twice the work of openssl's own N = 2^14, p = 1 in half
+/// of its memory, 8 MiB, since the machine that joins may be a small one. openssl reads it too.
+pub(super) const COST: Cost = Cost { log_n: 13, block_size: 8, parallelization: 4 };
+
+/// The parameters of scrypt.
+pub(super) struct Cost {
+    log_n: u8,
+    block_size: u32,
+    parallelization: u32,
+}
+
+impl Cost {
+    pub fn parameters(&self) -> Result<scrypt::Params, Failure> {
+        scrypt::Params::new(self.log_n, self.block_size, self.parallelization)
+            .map_err(|error| Failure::new("choosing", "scrypt's cost").found(error))
+    }
+
+    /// Whether an encrypted key asks for this much and no other.
+    pub fn is_of(&self, asked: &ScryptParams) -> bool {
+        asked.cost_parameter == 1 << self.log_n
+            && u32::from(asked.block_size) == self.block_size
+            && u32::from(asked.parallelization) == self.parallelization
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "N = 2^{}, r = {}, p = {}", self.log_n, self.block_size, self.parallelization)
+    }
 }
 
 /// Random octets.
