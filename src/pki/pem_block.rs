@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
 
 /// One `-----BEGIN …-----` of a file.
@@ -64,16 +65,42 @@ fn label_of(line: &[u8], opening: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(label).into_owned())
 }
 
+/// Nothing that was read is left behind in memory: it may be a key.
 fn decode(lines: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
-    if lines.iter().any(|line| line.contains(&b':')) {
+    let within = &lines[1..lines.len() - 1];
+    if within.iter().any(|line| line.contains(&b':')) {
         return Err(PemFault::Headers);
     }
-    // The parser takes an empty line for the end of headers; Go passes over it.
-    let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
-    let text = Zeroizing::new(lines.join(&b'\n'));
-    let parsed = pem::parse(text.as_slice()).map_err(|_| PemFault::Damaged)?;
-    Ok(Zeroizing::new(parsed.into_contents()))
+    let length = within.iter().map(|line| line.len()).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(length));
+    let written = within.iter().flat_map(|line| line.iter());
+    text.extend(written.filter(|octet| !matches!(octet, b' ' | b'\t' | b'\r')));
+    let mut contents = Zeroizing::new(vec![0; length]);
+    let decoded = Base64::decode(text.as_slice(), &mut contents).map_err(|_| PemFault::Damaged)?.len();
+    contents.truncate(decoded);
+    Ok(contents)
 }
+
+/// The PEM of a secret: one block, of which nothing but the result is left behind in memory.
+pub(super) fn encode_secret(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let octets = Zeroizing::new(Base64::encode_string(der));
+    let around = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
+    // As large as it will be: a text that grows leaves its beginnings behind.
+    let mut pem = Zeroizing::new(String::with_capacity(around + octets.len() + octets.len().div_ceil(LINE)));
+    let mut push = |parts: [&str; 3]| parts.iter().for_each(|part| pem.push_str(part));
+    push(["-----BEGIN ", label, "-----\n"]);
+    let mut rest = octets.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(LINE.min(rest.len()));
+        push([line, "\n", ""]);
+        rest = after;
+    }
+    push(["-----END ", label, "-----\n"]);
+    pem
+}
+
+/// Characters in a line (RFC 7468 section 2).
+const LINE: usize = 64;
 
 /// How we write PEM on every system (RFC 7468 section 3 leaves the line ending open).
 pub(super) const LINES: pem::EncodeConfig = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);

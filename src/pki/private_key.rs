@@ -8,9 +8,9 @@ use ring::signature::{
 };
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::pem_block::{LINES, PemBlock};
+use super::pem_block::{PemBlock, encode_secret};
 use super::public_key::PublicKey;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, KeyAlgorithm};
@@ -18,6 +18,8 @@ use crate::model::{Failure, KeyAlgorithm};
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
 /// Clone, and what it holds is seen only through [`PrivateKey::expose_pem`] and
 /// [`PrivateKey::expose_der`].
+///
+/// ring and rustls keep numbers of their own of a key that signs, and do not overwrite them.
 pub struct PrivateKey {
     der: Zeroizing<Vec<u8>>,
     encoding: KeyEncoding,
@@ -127,11 +129,7 @@ impl PrivateKey {
             KeyEncoding::Sec1 => "EC PRIVATE KEY",
             KeyEncoding::Pkcs1 => "RSA PRIVATE KEY",
         };
-        let mut block = pem::Pem::new(label, self.der.as_slice());
-        let text = Zeroizing::new(pem::encode_config(&block, LINES));
-        let mut contents = std::mem::replace(&mut block, pem::Pem::new("", [])).into_contents();
-        contents.zeroize();
-        text
+        encode_secret(label, &self.der)
     }
 
     /// The door to a handshake: the key as rustls takes it.

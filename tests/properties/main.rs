@@ -14,6 +14,7 @@ mod entities;
 mod exposed;
 #[path = "../figures.rs"]
 mod figures;
+mod forgotten;
 mod fuzzed;
 mod generated_configs;
 mod hostile;
