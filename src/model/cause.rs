@@ -284,5 +284,6 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), Cause::ALL.len());
+        assert!(Cause::ALL.iter().all(|cause| cause.to_string() == cause.as_str()));
     }
 }

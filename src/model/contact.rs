@@ -75,6 +75,8 @@ mod tests {
         let found = |bad: &str| bad.parse::<Contact>().unwrap_err().what_was_found().to_owned();
         assert_eq!(found(""), "0 characters");
         assert_eq!(found(&"x".repeat(201)), "201 characters");
-        assert_eq!(found("jo "), "a control character, or a blank at an end");
+        for blank in ["jo ".to_owned(), format!("{} ", "x".repeat(199))] {
+            assert_eq!(found(&blank), "a control character, or a blank at an end");
+        }
     }
 }

@@ -69,4 +69,10 @@ mod tests {
         assert_eq!(ExitCode::of_all([Verification, NotServed]), NotServed);
         assert_eq!(ExitCode::of_all([NotServed, Down]), Down);
     }
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_rely_on() {
+        let codes = [Done, Failed, Usage, Verification, Due, Busy, NotServed, Down];
+        assert_eq!(codes.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
 }

@@ -118,3 +118,22 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_was_done_to_what_and_what_was_there_as_far_as_that_is_known() {
+        let failure = || Failure::new("reading", "key.pem");
+        assert_eq!(failure().to_string(), "reading key.pem");
+        assert_eq!(failure().found("nothing").to_string(), "reading key.pem: nothing");
+        assert_eq!(failure().expected("a key").to_string(), "reading key.pem: expected a key");
+        let whole = failure().expected("a key").found("nothing").hint("kitcert status");
+        assert_eq!(whole.to_string(), "reading key.pem: expected a key, found nothing");
+        assert_eq!(Failure::new("dialling", "").to_string(), "dialling");
+        assert_eq!((whole.doing(), whole.subject()), ("reading", "key.pem"));
+        assert_eq!((whole.what_was_expected(), whole.what_was_found()), ("a key", "nothing"));
+        assert_eq!((whole.command_to_try(), whole.exit_code()), (Some("kitcert status"), ExitCode::Failed));
+    }
+}

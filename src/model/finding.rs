@@ -138,3 +138,39 @@ impl Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_finding_makes_the_exit_code() {
+        use Severity::{Critical, Error, Info, Pass, Warning};
+        let code = |severities: &[Severity], fail_on| {
+            let finding = |severity: &Severity| Finding::new(Rule::ALL[0], *severity, "it");
+            Finding::exit_code(&severities.iter().map(finding).collect::<Vec<_>>(), fail_on)
+        };
+        assert_eq!(code(&[], Some(Warning)), ExitCode::Done);
+        assert_eq!(code(&[Pass, Warning], None), ExitCode::Done);
+        assert_eq!(code(&[Pass, Info], Some(Warning)), ExitCode::Done);
+        assert_eq!(code(&[Warning, Pass], Some(Warning)), ExitCode::Due);
+        assert_eq!(code(&[Warning], Some(Info)), ExitCode::Due);
+        assert_eq!(code(&[Pass, Error], None), ExitCode::Verification);
+        assert_eq!(code(&[Critical, Pass], Some(Info)), ExitCode::Verification);
+    }
+
+    #[test]
+    fn a_severity_is_said_in_one_word_everywhere() {
+        let words = [
+            (Severity::Pass, "pass"),
+            (Severity::Info, "info"),
+            (Severity::Warning, "warning"),
+            (Severity::Error, "error"),
+            (Severity::Critical, "critical"),
+        ];
+        for (severity, word) in words {
+            assert_eq!((severity.as_str(), severity.to_string().as_str()), (word, word));
+            assert_eq!(serde_json::to_value(severity).unwrap(), word);
+        }
+    }
+}

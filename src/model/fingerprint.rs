@@ -103,6 +103,8 @@ mod tests {
     #[test]
     fn half_a_fingerprint_names_it_and_less_does_not() {
         let fingerprint = Fingerprint::new([0xab; 32]);
+        assert_eq!(fingerprint.octets(), &[0xab; 32]);
+        assert_eq!("AB:".repeat(16).parse::<FingerprintPrefix>().unwrap().to_string(), "ab".repeat(16));
         for given in ["ab".repeat(32), "AB:".repeat(16), "ab".repeat(16)] {
             assert!(given.parse::<FingerprintPrefix>().unwrap().matches(&fingerprint), "{given}");
         }
@@ -124,6 +126,9 @@ mod tests {
         };
         let (head, _) = words.rsplit_once(' ').unwrap();
         assert_eq!(found(head).as_deref(), Some("11 words"));
+        let fifteen = bip39::Mnemonic::from_entropy(&[7; 20]).unwrap().to_string();
+        assert_eq!(found(&fifteen).as_deref(), Some("15 words"), "good words, of another secret");
+        assert_eq!(found(&"ab".repeat(15)).as_deref(), Some("30 digits"));
         assert_eq!(found(&format!("{head} zebra")).as_deref(), Some("twelve words of which one is mistyped"));
         assert_eq!(
             found(&format!("{head} xyzzy")).as_deref(),

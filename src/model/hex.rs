@@ -25,7 +25,7 @@ impl Hex<'_> {
         let pairs = text.as_bytes().chunks(2);
         pairs
             .map(|pair| match pair {
-                [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
+                [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
                 _ => None,
             })
             .collect()

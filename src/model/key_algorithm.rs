@@ -51,3 +51,18 @@ impl fmt::Display for KeyAlgorithm {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_read_by_its_word_and_by_no_other() {
+        for algorithm in KeyAlgorithm::ALL {
+            assert_eq!(algorithm.as_str().parse::<KeyAlgorithm>().unwrap(), algorithm);
+        }
+        for other in ["", "rsa", "ECDSA-P256", "p256"] {
+            assert_eq!(other.parse::<KeyAlgorithm>().unwrap_err().exit_code(), ExitCode::Usage);
+        }
+    }
+}

@@ -165,9 +165,17 @@ mod tests {
 
     #[test]
     fn an_authority_name_leaves_room_for_its_key_id() {
-        assert!("x".repeat(55).parse::<AuthorityName>().is_ok());
+        assert_eq!("x".repeat(55).parse::<AuthorityName>().unwrap().as_str(), "x".repeat(55));
         for bad in [String::new(), "x".repeat(56), " x".to_owned(), "x\n".to_owned(), "a\0b".to_owned()] {
             assert!(bad.parse::<AuthorityName>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn of_a_name_that_is_refused_as_much_is_said_as_fits_a_line() {
+        let said = |name: &str| name.parse::<IdentityName>().unwrap_err().subject().to_owned();
+        assert_eq!(said("Ana"), "\"Ana\"");
+        assert_eq!(said(&"A".repeat(80)), format!("{:?}", "A".repeat(80)));
+        assert_eq!(said(&"A".repeat(81)), format!("\"{}...\"", "A".repeat(77)));
     }
 }

@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn it_is_shown_as_it_is_written() {
+        for text in ["1%", "90%", "30d"] {
+            assert_eq!(text.parse::<RenewBefore>().unwrap().to_string(), text);
+        }
+        assert_eq!(RenewBefore::default().to_string(), "a third");
+    }
+
+    #[test]
     fn what_is_no_share_and_no_span_is_refused() {
         for text in ["", "0%", "91%", "1.5%", "-1%", "third", "0d", "30"] {
             assert!(text.parse::<RenewBefore>().is_err(), "{text}");

@@ -355,5 +355,6 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), Rule::ALL.len());
+        assert!(Rule::ALL.iter().all(|rule| rule.to_string() == rule.as_str()));
     }
 }

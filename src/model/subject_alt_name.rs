@@ -229,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn a_label_has_63_characters_and_a_name_253_at_the_most() {
+        let label = |length| "a".repeat(length);
+        let name = |last| format!("{}.{}.{}.{}", label(63), label(63), label(63), label(last));
+        assert_eq!(name(61).len(), 253);
+        for good in [label(63), name(61)] {
+            assert_eq!(good.parse::<DnsName>().unwrap().to_string(), good);
+        }
+        for bad in [label(64), name(62), format!("*.{}", name(60))] {
+            assert!(bad.parse::<DnsName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_wildcard_covers_exactly_one_label() {
         let wildcard: DnsName = "*.example.com".parse().unwrap();
         assert!(wildcard.covers(&"a.example.com".parse().unwrap()));

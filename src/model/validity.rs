@@ -71,4 +71,12 @@ mod tests {
             assert_eq!(validity.renewal_window(), lifetime.seconds() / 3);
         }
     }
+
+    #[test]
+    fn both_ends_belong_to_it() {
+        let at = Timestamp::from_unix;
+        let validity = Validity { not_before: at(100), not_after: at(200) };
+        assert!([100, 150, 200].iter().all(|now| validity.contains(at(*now))));
+        assert!(![99, 201].iter().any(|now| validity.contains(at(*now))));
+    }
 }
