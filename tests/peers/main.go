@@ -35,9 +35,6 @@
 //	peers corpus
 //	    the corpus of fixtures/corpus, always the same octets: chains of which one thing is wrong, in
 //	    the schema of C2SP's x509-limbo
-//	peers judge
-//	    a corpus of that schema on standard input; one line a case, "ID<tab>accepted" or
-//	    "ID<tab>refused ERROR", as a BuildKit client judges a daemon, or a daemon a client
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
 //	    "refused ERROR" (the daemon's doing), "untrusted ERROR" (ours) or "inconclusive ERROR"
@@ -74,11 +71,6 @@
 //	    its folder anew every time. For "count" on standard input it prints what was counted, as
 //	    JSON; for "settle" too, once every client has been let in, or refused, once more. Ends with its
 //	    input
-//	peers welcome --cert FILE --key FILE --ca FILE
-//	    a server without HTTP/2 that insists on a client's certificate and answers a request with a
-//	    line; prints "listening 127.0.0.1:PORT", and ends with its input
-//	peers greeted --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
-//	    asks such a server: "accepted", "untrusted ERROR" (its own doing) or "refused ERROR"
 //
 // Exit status: 0, or 1 where the last line is a refusal, or 2 for a command line or files that
 // cannot be used.
@@ -107,12 +99,9 @@ func main() {
 		"handshakes":   handshakes,
 		"hostile":      hostile,
 		"corpus":       corpus,
-		"judge":        judge,
 		"clients":      workingClients,
 		"supervise":    supervise,
 		"restart":      restart,
-		"welcome":      welcome,
-		"greeted":      greeted,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		known := slices.Sorted(maps.Keys(commands))

@@ -55,7 +55,7 @@ fn the_corpus_is_what_its_program_makes() {
 /// From which severity on our word counts as a refusal for a peer: Go's is the error; the strict
 /// ones are warned of.
 fn bar(peer: &str) -> Severity {
-    if peer == "go" { Severity::Error } else { Severity::Warning }
+    if peer.starts_with("go") { Severity::Error } else { Severity::Warning }
 }
 
 #[test]
@@ -64,8 +64,10 @@ fn nobody_refuses_what_is_called_good_and_every_difference_has_its_reason() {
     let json = text();
     let cases = limbo::read(&json);
     let mut verdicts: BTreeMap<&str, Vec<(bool, String)>> = BTreeMap::new();
-    if let Some(go) = peers::program("go-peer", test) {
-        verdicts.insert("go", limbo::verdicts_of_go(&go, &json));
+    for (name, program) in [("go", "go-portable"), ("go 1.19", "go-portable-1.19")] {
+        if let Some(go) = peers::program(program, test) {
+            verdicts.insert(name, limbo::verdicts_of_go(&go, &json));
+        }
     }
     if let Some(program) = peers::program("openssl", test) {
         let folder = || tempfile::tempdir().unwrap();
@@ -153,7 +155,7 @@ fn openssl(program: &Path, case: &Case, folder: &Path) -> (bool, String) {
 #[test]
 fn another_corpus_is_judged_no_milder_than_by_go() {
     let Some(path) = std::env::var_os("KITCERT_CORPUS") else { return };
-    let Some(go) = peers::program("go-peer", "another_corpus") else { return };
+    let Some(go) = peers::program("go-portable", "another_corpus") else { return };
     let all = limbo::read(&std::fs::read_to_string(path).unwrap());
     let count = all.len();
     let known = |case: &Case| case.features.is_empty() && !case.has_foreign_name && !case.is_between_seconds;

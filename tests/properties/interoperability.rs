@@ -25,6 +25,7 @@ const OTHER_NAMES: [&str; 3] = ["other.example.com", "127.0.0.2", "one.two.wild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stack {
     Go,
+    OlderGo,
     Openssl,
     Nginx,
     Gnutls,
@@ -32,8 +33,10 @@ enum Stack {
     Java,
 }
 
-const SERVERS: [Stack; 5] = [Stack::Go, Stack::Openssl, Stack::Nginx, Stack::Python, Stack::Java];
-const CLIENTS: [Stack; 5] = [Stack::Go, Stack::Openssl, Stack::Gnutls, Stack::Python, Stack::Java];
+const SERVERS: [Stack; 6] =
+    [Stack::Go, Stack::OlderGo, Stack::Openssl, Stack::Nginx, Stack::Python, Stack::Java];
+const CLIENTS: [Stack; 6] =
+    [Stack::Go, Stack::OlderGo, Stack::Openssl, Stack::Gnutls, Stack::Python, Stack::Java];
 
 /// Where two programs of others do not get along, whatever the certificates, or where one is known
 /// to be more lenient: with the reason, since an exception without one is a defect.
@@ -101,11 +104,16 @@ fn java() -> Option<Command> {
     Some(command)
 }
 
+/// The program in Go, as that Go compiled it.
+fn portable(stack: Stack) -> &'static str {
+    if stack == Stack::OlderGo { "go-portable-1.19" } else { "go-portable" }
+}
+
 /// A server that insists on a client's certificate; `None`, and a skip, where the program is not here.
 fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
     let mut command = match stack {
-        Stack::Go => {
-            let mut command = Command::new(peers::program("go-peer", TEST)?);
+        Stack::Go | Stack::OlderGo => {
+            let mut command = Command::new(peers::program(portable(stack), TEST)?);
             command
                 .args(["welcome", "--ca"])
                 .arg(ca)
@@ -167,8 +175,8 @@ fn dial(
         }
     };
     let said = match stack {
-        Stack::Go => {
-            let mut command = Command::new(peers::program("go-peer", TEST)?);
+        Stack::Go | Stack::OlderGo => {
+            let mut command = Command::new(peers::program(portable(stack), TEST)?);
             command.args(["greeted", "--addr", &address, "--name", name, "--ca"]).arg(ca);
             own(&mut command, "--cert", "--key");
             told(&peers::run(&mut command, ""))
@@ -324,7 +332,7 @@ fn every_clients_tls_and_every_servers_agree_on_what_is_issued() {
     let aim = Aim { words: "every one", is_met: true };
     publish(
         "interoperability",
-        "5 clients' TLS to 5 servers', 3 kinds of key, 4 kinds of name: accepted",
+        "6 clients' TLS to 6 servers', 3 kinds of key, 4 kinds of name: accepted",
         accepted,
         Some(aim),
     );

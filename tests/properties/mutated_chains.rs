@@ -28,7 +28,7 @@ fn no_mutated_chain_is_judged_milder_than_by_go() {
     let gravest: Vec<Severity> = mutated.iter().map(Case::gravest).collect();
     let refused = gravest.iter().filter(|severity| **severity >= Severity::Error).count();
     let test = "no_mutated_chain_is_judged_milder_than_by_go";
-    let Some(go) = peers::program("go-peer", test) else { return };
+    let Some(go) = peers::program("go-portable", test) else { return };
     let verdicts = limbo::verdicts_of_go(&go, &limbo::to_json(&mutated));
     assert_eq!(verdicts.len(), mutated.len());
     let by_go = verdicts.iter().filter(|(accepted, _)| !accepted).count();

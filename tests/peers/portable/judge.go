@@ -12,9 +12,28 @@ import (
 	"time"
 )
 
+// limbo is what is read of a corpus in the schema of C2SP's x509-limbo.
+type limbo struct {
+	Testcases []testcase `json:"testcases"`
+}
+
+type testcase struct {
+	ID                     string     `json:"id"`
+	ValidationKind         string     `json:"validation_kind"`
+	TrustedCerts           []string   `json:"trusted_certs"`
+	UntrustedIntermediates []string   `json:"untrusted_intermediates"`
+	PeerCertificate        string     `json:"peer_certificate"`
+	ValidationTime         *time.Time `json:"validation_time"`
+	ExpectedPeerName       *peerName  `json:"expected_peer_name"`
+}
+
+type peerName struct {
+	Value string `json:"value"`
+}
+
 // judge reads a corpus and says of every case what a BuildKit peer does: a client with a daemon's
 // certificate, and for the kind CLIENT a daemon with a client's.
-func judge(_ []string) error {
+func judge([]string) error {
 	var read limbo
 	if err := json.NewDecoder(bufio.NewReader(os.Stdin)).Decode(&read); err != nil {
 		return err

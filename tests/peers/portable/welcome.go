@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +15,7 @@ import (
 // welcome is a server on Go's TLS that speaks no HTTP/2: it insists on a client's certificate and
 // answers a request with a line, so that other stacks' clients can be told apart by their dials.
 func welcome(arguments []string) error {
-	flags := newFlags("welcome")
+	flags := flag.NewFlagSet("welcome", flag.ExitOnError)
 	ca := flags.String("ca", "", "")
 	cert := flags.String("cert", "", "")
 	key := flags.String("key", "", "")
@@ -65,7 +66,7 @@ func greet(conn net.Conn) {
 // greeted is a client that asks such a server, and prints "accepted", "untrusted ERROR" (its own
 // doing) or "refused ERROR" (the server's).
 func greeted(arguments []string) error {
-	flags := newFlags("greeted")
+	flags := flag.NewFlagSet("greeted", flag.ExitOnError)
 	address := flags.String("addr", "", "")
 	ca := flags.String("ca", "", "")
 	cert := flags.String("cert", "", "")
@@ -73,11 +74,21 @@ func greeted(arguments []string) error {
 	name := flags.String("name", "", "")
 	flags.Parse(arguments)
 
-	config, err := clientConfig(*address, *ca, *cert, *key, *name)
+	bundle, err := os.ReadFile(*ca)
 	if err != nil {
 		return err
 	}
-	config.NextProtos = nil
+	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: *name}
+	if !config.RootCAs.AppendCertsFromPEM(bundle) {
+		return errors.New("failed to append ca certs")
+	}
+	if *cert != "" {
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			return err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
 	plain, err := net.DialTimeout("tcp", *address, 5*time.Second)
 	if err != nil {
 		return err
@@ -85,8 +96,7 @@ func greeted(arguments []string) error {
 	defer plain.Close()
 	plain.SetDeadline(time.Now().Add(5 * time.Second))
 	secure := tls.Client(plain, config)
-	var untrusted *tls.CertificateVerificationError
-	if err := secure.Handshake(); errors.As(err, &untrusted) {
+	if err := secure.Handshake(); isUntrusted(err) {
 		fmt.Println("untrusted", err)
 		return errRefused
 	}
@@ -99,4 +109,13 @@ func greeted(arguments []string) error {
 	}
 	fmt.Println("accepted")
 	return nil
+}
+
+// isUntrusted tells whether this side refused the other's certificate; before Go 1.20 no error of
+// TLS itself says so.
+func isUntrusted(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var misnamed x509.HostnameError
+	return errors.As(err, &unknown) || errors.As(err, &invalid) || errors.As(err, &misnamed)
 }

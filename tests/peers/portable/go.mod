@@ -1,0 +1,3 @@
+module kitcert/portable
+
+go 1.25
