@@ -22,6 +22,9 @@ mod step;
 mod summary;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 pub use due::{IdentityState, StatusRow, longest_leaf, status};
 pub use init::{InitRequest, init};
 pub use install_client::{

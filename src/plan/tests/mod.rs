@@ -1,0 +1,152 @@
+//! Planners, asked about states that are made up in memory: every decision, and both sides of every
+//! bound.
+
+mod issuing;
+mod joining;
+mod kits;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::layout::Inventory;
+use crate::model::{
+    Contact, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+};
+use crate::pki::{
+    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
+};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+
+/// One daemon and one client.
+const INVENTORY: &str = "version: 1
+ca: {name: Test, lifetime: 10y, key: ecdsa-p256}
+daemons:
+  builder:
+    hosts: [builder.example.com, 10.0.0.5]
+    endpoint: tcp://builder.example.com:8372
+    lifetime: 397d
+clients:
+  ana:
+    lifetime: 90d
+";
+
+/// A state in memory, and the means to issue more of its CA.
+struct State {
+    observation: Observation,
+    authority: CertificateAuthority,
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix(1_800_000_000)
+}
+
+fn days(days: u32) -> Lifetime {
+    Lifetime::days(days)
+}
+
+fn seconds(seconds: u32) -> Lifetime {
+    Lifetime::from_seconds(seconds)
+}
+
+fn name(text: &str) -> IdentityName {
+    text.parse().unwrap()
+}
+
+fn hosts(texts: &[&str]) -> Vec<SubjectAltName> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn user() -> Contact {
+    "root".parse().unwrap()
+}
+
+fn fresh_key() -> PublicKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).ok().unwrap().public_key().clone()
+}
+
+/// A CA that was made that many days ago, for ten years.
+fn authority(made: u32) -> CertificateAuthority {
+    let began = now().minus(days(made));
+    authority_of(Validity { not_before: began, not_after: began.plus(days(3652)) })
+}
+
+fn authority_of(validity: Validity) -> CertificateAuthority {
+    let request = AuthorityRequest { name: "Test".parse().unwrap(), validity };
+    CertificateAuthority::create(&request, &PrivateKey::generate(KeyAlgorithm::EcdsaP256).ok().unwrap())
+        .unwrap()
+}
+
+fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
+    let certificate = authority.certificate().clone();
+    let key_identifier = crate::model::Hex(certificate.subject_key_identifier().unwrap()).to_string();
+    ObservedAuthority { key_identifier, certificate, key: KeyPresence::Present }
+}
+
+/// One generation, current and proven.
+fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresence) -> ObservedIdentity {
+    let current = ObservedGeneration {
+        number: 1,
+        chain: vec![leaf],
+        trust: TrustBundle::new(vec![authority.certificate().clone()]),
+        key,
+    };
+    ObservedIdentity {
+        current: Some(current),
+        proven: Some(1),
+        confirmed: None,
+        last_generation: 1,
+        generations: vec![1],
+    }
+}
+
+impl State {
+    /// A state with a CA of a hundred days, and what kitcert.yaml says; nothing is issued.
+    fn of(inventory: &str) -> State {
+        let authority = authority(100);
+        let observation = Observation {
+            path: PathBuf::from("/state"),
+            inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
+            inventory_text: inventory.as_bytes().to_vec(),
+            authorities: vec![observed(&authority)],
+            issuer: None,
+            waiting_kits: BTreeSet::new(),
+            daemons: BTreeMap::new(),
+            clients: BTreeMap::new(),
+        };
+        State { observation, authority }
+    }
+
+    /// The usual one, with `builder` and `ana` issued a day ago, and their keys at hand.
+    fn new() -> State {
+        let mut state = State::of(INVENTORY);
+        state.issue_daemon("builder", &["builder.example.com", "10.0.0.5"], now().minus(days(1)));
+        state.issue_client("ana", now().minus(days(1)), KeyPresence::Present);
+        state
+    }
+
+    fn leaf(&self, role: Role, named: &str, hosts: &[&str], validity: Validity) -> Certificate {
+        let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        let request = LeafRequest { role, name: name(named), hosts, validity };
+        self.authority.issue(&request, &fresh_key()).unwrap()
+    }
+
+    /// A daemon that got its certificate then, for 397 days.
+    fn issue_daemon(&mut self, named: &str, hosts: &[&str], issued: Timestamp) {
+        let validity = Validity { not_before: issued, not_after: issued.plus(days(397)) };
+        let leaf = self.leaf(Role::Daemon, named, hosts, validity);
+        let daemon = identity(&self.authority, leaf, KeyPresence::Present);
+        self.observation.daemons.insert(name(named), daemon);
+    }
+
+    /// A client that got its certificate then, for 90 days.
+    fn issue_client(&mut self, named: &str, issued: Timestamp, key: KeyPresence) {
+        let validity = Validity { not_before: issued, not_after: issued.plus(days(90)) };
+        let leaf = self.leaf(Role::Client, named, &[], validity);
+        self.observation.clients.insert(name(named), identity(&self.authority, leaf, key));
+    }
+
+    fn client(&self, named: &str) -> &ObservedGeneration {
+        self.observation.current(Role::Client, &name(named)).unwrap()
+    }
+}

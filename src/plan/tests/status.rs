@@ -1,0 +1,131 @@
+//! What `status` calls due, over, unlisted and unproven, to the second.
+
+use super::{INVENTORY, State, authority, authority_of, days, name, now, observed, seconds};
+use crate::model::{Hex, Role, Timestamp, Validity};
+use crate::plan::{IdentityState, StatusRow, status};
+use crate::store::KeyPresence;
+
+fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
+    let rows = status(&state.observation, at);
+    rows.into_iter().find(|row| row.kind == kind).unwrap()
+}
+
+#[test]
+fn what_is_not_proven_and_all_that_is_graver_needs_attention() {
+    use IdentityState::*;
+    let calm = [Ok, NotListed, KitWaiting];
+    let pressing = [NotProven, Due, HostsChanged, NotIssued, NotYetValid, Expired];
+    assert!(!calm.iter().any(|state| state.needs_attention()));
+    assert!(pressing.iter().all(|state| state.needs_attention()));
+}
+
+#[test]
+fn each_state_has_its_words() {
+    use IdentityState::*;
+    let words = [Ok, NotListed, KitWaiting, NotProven, Due, HostsChanged, NotIssued, NotYetValid, Expired]
+        .map(|state| state.to_string());
+    let expected = [
+        "ok",
+        "not listed",
+        "kit waiting",
+        "not proven",
+        "due",
+        "hosts changed",
+        "not issued",
+        "not yet valid",
+        "expired",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn a_certificate_is_due_from_its_second_on_and_good_until_the_last() {
+    let state = State::new();
+    let found = row(&state, "client", now());
+    let (due, validity) = (found.due.unwrap(), found.validity.unwrap());
+    let at = |at: Timestamp| row(&state, "client", at).state;
+    assert_eq!(at(due.minus(seconds(1))), IdentityState::Ok);
+    assert_eq!(at(due), IdentityState::Due);
+    assert_eq!(at(validity.not_after), IdentityState::Due);
+    assert_eq!(at(validity.not_after.plus(seconds(1))), IdentityState::Expired);
+    assert_eq!(at(validity.not_before), IdentityState::Ok);
+    assert_eq!(at(validity.not_before.minus(seconds(1))), IdentityState::NotYetValid);
+    assert_eq!(found.seconds_left, Some(validity.not_after.seconds_since(now())));
+    assert_eq!(found.expires, Some(validity.not_after.to_string()));
+}
+
+#[test]
+fn a_ca_is_due_when_it_no_longer_covers_the_longest_leaf() {
+    let state = State::new();
+    let found = row(&state, "ca", now());
+    let due = found.due.unwrap();
+    assert_eq!(
+        found.validity.unwrap().not_after,
+        due.plus(days(397)),
+        "a daemon's certificate is the longest"
+    );
+    let at = |at: Timestamp| row(&state, "ca", at).state;
+    assert_eq!(at(due.minus(seconds(1))), IdentityState::Ok);
+    assert_eq!(at(due), IdentityState::Ok);
+    assert_eq!(at(due.plus(seconds(1))), IdentityState::Due);
+}
+
+#[test]
+fn a_ca_and_an_issuer_are_shown_by_eight_digits() {
+    let state = State::new();
+    let identifier = state.authority.certificate().subject_key_identifier().unwrap();
+    let (ca, client) = (row(&state, "ca", now()), row(&state, "client", now()));
+    assert_eq!(ca.name, Hex(&identifier[..4]).to_string());
+    assert_eq!((client.issuer, ca.issuer.as_str()), (ca.name, "self"));
+}
+
+#[test]
+fn a_leaf_ends_with_its_ca() {
+    let mut state = State::new();
+    let end = now().plus(days(30));
+    state.authority = authority_of(Validity { not_before: now().minus(days(100)), not_after: end });
+    // Another CA before it in the list is not taken for the issuer.
+    state.observation.authorities = vec![observed(&authority(100)), observed(&state.authority)];
+    state.issue_client("ana", now().minus(days(1)), KeyPresence::Present);
+    assert_eq!(row(&state, "client", now()).validity.unwrap().not_after, end);
+}
+
+#[test]
+fn a_daemon_with_other_hosts_than_are_listed_is_told_whatever_their_order() {
+    let mut state = State::new();
+    assert_eq!(row(&state, "daemon", now()).state, IdentityState::Ok);
+    state.issue_daemon("builder", &["10.0.0.5", "builder.example.com"], now());
+    assert_eq!(row(&state, "daemon", now()).state, IdentityState::Ok);
+    state.issue_daemon("builder", &["builder.example.com"], now());
+    assert_eq!(row(&state, "daemon", now()).state, IdentityState::HostsChanged);
+}
+
+#[test]
+fn a_daemon_is_proven_by_its_current_generation_and_a_client_by_none() {
+    let mut state = State::new();
+    assert_eq!(row(&state, "daemon", now()).proven, Some(true));
+    assert_eq!(row(&state, "client", now()).proven, None);
+    let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.current.as_mut().unwrap().number = 2;
+    let found = row(&state, "daemon", now());
+    assert_eq!((found.proven, found.state), (Some(false), IdentityState::NotProven));
+    state.observation.daemons.get_mut(&name("builder")).unwrap().proven = None;
+    assert_eq!(row(&state, "daemon", now()).proven, None);
+}
+
+#[test]
+fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
+    let mut state = State::of(INVENTORY);
+    let states = |state: &State| {
+        let rows = status(&state.observation, now());
+        rows.into_iter().map(|row| (row.name, row.state)).skip(1).collect::<Vec<_>>()
+    };
+    let missing = |name: &str| (name.to_owned(), IdentityState::NotIssued);
+    assert_eq!(states(&state), [missing("builder"), missing("ana")]);
+    state.issue_client("zoe", now(), KeyPresence::Absent);
+    let zoe = |state| ("zoe".to_owned(), state);
+    assert_eq!(states(&state), [missing("builder"), missing("ana"), zoe(IdentityState::NotListed)]);
+    state.observation.waiting_kits.insert(name("zoe"));
+    assert_eq!(states(&state)[2], zoe(IdentityState::KitWaiting));
+    assert!(state.observation.current(Role::Client, &name("zoe")).is_some());
+}
