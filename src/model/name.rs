@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{DnsName, ExitCode, Failure};
+use super::{DnsName, ExitCode, Failure, Role};
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
 ///
@@ -18,6 +18,9 @@ pub struct IdentityName(String);
 
 const LONGEST_IDENTITY_NAME: usize = 63;
 
+/// In characters.
+const LONGEST_COMMON_NAME: usize = 64;
+
 /// The domain of every client's dNSName. `.internal` is reserved for private use, so that no
 /// public name can ever collide with it.
 const CLIENT_DOMAIN: &str = "client.kitcert.internal";
@@ -27,6 +30,13 @@ impl IdentityName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The common name in its certificates, by which nobody decides who it is: `client ana`, cut to
+    /// the 64 characters of RFC 5280 appendix A.1 (ub-common-name).
+    #[must_use]
+    pub fn common_name(&self, role: Role) -> String {
+        format!("{role} {self}").chars().take(LONGEST_COMMON_NAME).collect()
     }
 
     /// The dNSName in this client's certificate: `<name>.client.kitcert.internal`.
@@ -80,7 +90,7 @@ impl fmt::Display for IdentityName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuthorityName(String);
 
-const LONGEST_AUTHORITY_NAME: usize = 64 - 9;
+const LONGEST_AUTHORITY_NAME: usize = LONGEST_COMMON_NAME - 9;
 
 impl AuthorityName {
     /// The name as text.
@@ -153,6 +163,13 @@ mod tests {
         ] {
             assert!(bad.parse::<IdentityName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_common_name_is_cut_to_64_characters() {
+        assert_eq!("ana".parse::<IdentityName>().unwrap().common_name(Role::Client), "client ana");
+        let longest: IdentityName = "a".repeat(63).parse().unwrap();
+        assert_eq!(longest.common_name(Role::Daemon), format!("daemon {}", "a".repeat(57)));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl CertificateAuthority {
     /// that peers refuse, or a fault that the lint finds.
     pub fn issue(&self, request: &LeafRequest, key: &PublicKey) -> Result<Certificate, Failure> {
         let parameters = self.leaf_parameters(request, key)?;
-        let common_name = common_name(request);
+        let common_name = request.name.common_name(request.role);
         let made = parameters.signed_by(key, &self.issuer).map_err(|error| unmade(&common_name, &error))?;
         let certificate = Certificate::from_der(made.der())?;
         refuse_faults(&common_name, lint::leaf(&certificate, request.role, Some(&self.certificate)))?;
@@ -168,7 +168,7 @@ impl CertificateAuthority {
     }
 
     fn leaf_parameters(&self, request: &LeafRequest, key: &PublicKey) -> Result<CertificateParams, Failure> {
-        let common_name = common_name(request);
+        let common_name = request.name.common_name(request.role);
         let refused = |expected: String, found: String| {
             Err(Failure::new("issuing a certificate for", &common_name).expected(expected).found(found))
         };
@@ -244,11 +244,6 @@ fn random_serial() -> Result<SerialNumber, Failure> {
         .fill(&mut octets)
         .map_err(|_| Failure::new("making", "a serial number").found("no random numbers"))?;
     Ok(SerialNumber::from_random(octets))
-}
-
-/// `client ana`, cut to the 64 characters of RFC 5280's ub-common-name.
-fn common_name(request: &LeafRequest) -> String {
-    format!("{} {}", request.role, request.name).chars().take(64).collect()
 }
 
 fn general_name(name: &SubjectAltName) -> Result<SanType, Failure> {

@@ -97,8 +97,7 @@ pub fn refuse_another(
     let ours = observation.is_some_and(|observation| {
         observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
     });
-    let own_name = format!("{} {name}", Role::Daemon);
-    if ours && there.subject().common_name().is_some_and(|common_name| own_name.starts_with(&common_name)) {
+    if ours && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
         return Ok(());
     }
     let folder = placed.folder.display();

@@ -73,10 +73,10 @@ fn of_identity(
         due: Some(due_from(observation, role, name, leaf)),
         ..window(kind, name.to_string(), issuer_of(leaf), effective_validity(observation, leaf))
     });
-    let is_of = format!("{role} {name}");
+    let common_name = name.common_name(role);
     let former: BTreeMap<_, _> = issued
         .iter()
-        .filter(|leaf| leaf.subject().common_name().as_deref() == Some(is_of.as_str()))
+        .filter(|leaf| leaf.subject().common_name().as_deref() == Some(common_name.as_str()))
         .filter(|leaf| current.is_none_or(|current| current.serial() != leaf.serial()))
         .map(|leaf| (leaf.serial().to_string(), (leaf, effective_validity(observation, leaf))))
         .filter(|(_, (_, validity))| validity.not_after >= now)

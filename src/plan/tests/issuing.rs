@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{INVENTORY, State, authority, days, fresh_key, hosts, name, now, observed, seconds, user};
 use crate::layout::{DaemonLayout, InventoryChange};
-use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, Role};
+use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role};
 use crate::plan::{
     InitRequest, InstallRequest, InventoryStep, IssueClientsRequest, IssueDaemonRequest, KeyChange,
     KeySource, Placed, PlacedState, Plan, StateStep, init, issue_clients, issue_daemon, refuse_another,
@@ -64,7 +64,7 @@ fn a_listed_daemon_is_issued_as_it_is_listed_or_not_at_all() {
 fn a_daemon_is_issued_again_when_it_is_due_and_not_a_second_before() {
     let state = State::new();
     let leaf = state.observation.current(Role::Daemon, &name("builder")).unwrap().leaf();
-    let due = crate::model::RenewBefore::Third.due_from(leaf.validity(), leaf.serial());
+    let due = RenewBefore::Third.due_from(leaf.validity(), leaf.serial());
     assert!(issue_daemon(&daemon(), &state.observation, due.minus(seconds(1))).unwrap().is_empty());
     let plan = issue_daemon(&daemon(), &state.observation, due).unwrap();
     let issuance = plan.issuances().next().unwrap();
@@ -229,7 +229,9 @@ fn a_daemons_files_go_over_its_own_and_over_no_others() {
     let observation = Some(&state.observation);
     assert!(!refused("builder", Some(own.clone()), observation));
     assert!(!refused("other", None, observation));
-    assert!(refused("other", Some(own.clone()), observation), "of this state, and another daemon's");
+    for other in ["other", "builder2"] {
+        assert!(refused(other, Some(own.clone()), observation), "of this state, and another daemon's");
+    }
     assert!(refused("builder", Some(own.clone()), None), "there is no state yet");
     let mut stranger = State::of(INVENTORY);
     stranger.observation.authorities = vec![observed(&authority(10))];

@@ -4,7 +4,10 @@
 mod issuing;
 mod joining;
 mod kits;
+mod rolling_over;
+mod rotating;
 mod status;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

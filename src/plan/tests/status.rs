@@ -2,7 +2,7 @@
 
 use super::{INVENTORY, State, authority, authority_of, days, name, now, observed, seconds};
 use crate::model::{Hex, Role, Timestamp, Validity};
-use crate::plan::{IdentityState, StatusRow, status};
+use crate::plan::{IdentityState, StatusRow, Window, status, timeline};
 use crate::store::KeyPresence;
 
 fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
@@ -128,4 +128,42 @@ fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
     state.observation.waiting_kits.insert(name("zoe"));
     assert_eq!(states(&state)[2], zoe(IdentityState::KitWaiting));
     assert!(state.observation.current(Role::Client, &name("zoe")).is_some());
+}
+
+#[test]
+fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_good() {
+    let state = State::new();
+    let current = state.client("ana").leaf().clone();
+    let end = now().plus(days(10));
+    let former = |named, until| {
+        let validity = Validity { not_before: now().minus(days(80)), not_after: until };
+        state.leaf(Role::Client, named, &[], validity)
+    };
+    let issued = [current.clone(), former("ana", end), former("ana", end.minus(days(1))), former("bob", end)];
+    let windows = |at| {
+        let windows = timeline(&state.observation, &issued, at).into_iter();
+        windows.filter(|window| window.name == "ana").collect::<Vec<_>>()
+    };
+    let at_first = windows(now());
+    assert_eq!(
+        at_first.iter().map(|window| window.former).collect::<Vec<_>>(),
+        [0, 2],
+        "bob's are not ana's"
+    );
+    assert_eq!((at_first[1].begin, at_first[1].end), (now().minus(days(80)), end));
+    assert_eq!((at_first[0].end, at_first[1].due), (current.validity().not_after, None));
+    assert_eq!(windows(end)[1].former, 1);
+    assert_eq!(windows(end.plus(seconds(1))).len(), 1);
+    let identifier = state.authority.certificate().subject_key_identifier().unwrap();
+    assert_eq!(at_first[0].issuer, Hex(&identifier[..4]).to_string());
+
+    let rows = status(&state.observation, now());
+    let of = |window: &Window| rows.iter().filter(|row| window.is_of(row)).count();
+    assert_eq!((of(&at_first[0]), of(&at_first[1])), (1, 0));
+    let all = timeline(&state.observation, &issued, now());
+    assert_eq!(
+        all.iter().map(|window| window.kind).collect::<Vec<_>>(),
+        ["ca", "daemon", "client", "client"]
+    );
+    assert_eq!(all[0].due, row(&state, "ca", now()).due);
 }
