@@ -374,7 +374,7 @@ fn former_keys_are_destroyed_when_asked_and_nothing_needs_them() {
     let mut over = Rollover::begun().switched().moved("ana", true);
     let former = over.state.observation.authorities[1].key_identifier.clone();
     assert_eq!(destroyed(&over, &asked()), [""; 0]);
-    assert_eq!(destroyed(&over, &destroy), [former.clone()]);
+    assert_eq!(destroyed(&over, &destroy), [former.as_str()]);
     let rows = told(&over.rotated(&destroy, &facts(&over.state)));
     assert!(
         rows[0].starts_with(&format!("ca {} destroyed: its key is removed here", &former[..8])),

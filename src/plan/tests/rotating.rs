@@ -186,7 +186,7 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
     };
     let words =
         format!("client zoe reported: not in kitcert.yaml; its certificate is good until {}", end.date());
-    assert_eq!(told_at(&state, end, &[]), [words.clone()]);
+    assert_eq!(told_at(&state, end, &[]), [words.as_str()]);
     assert_eq!(told_at(&state, now(), &["zoe"]), [words]);
     assert_eq!(told_at(&state, now(), &["ana"]), [""; 0]);
     assert_eq!(told_at(&state, end.plus(seconds(1)), &[]), [""; 0]);
