@@ -70,6 +70,11 @@ fn a_daemon_is_issued_again_when_it_is_due_and_not_a_second_before() {
     let issuance = plan.issuances().next().unwrap();
     assert!(matches!(issuance.key, KeySource::Kept { generation: 1 }));
     assert_eq!(issuance.generation, 2);
+    let mut keyless = State::new();
+    let builder = keyless.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.current.as_mut().unwrap().key = KeyPresence::Absent;
+    let plan = issue_daemon(&daemon(), &keyless.observation, now().plus(days(390))).unwrap();
+    assert!(matches!(plan.issuances().next().unwrap().key, KeySource::New(KeyAlgorithm::EcdsaP256)));
 }
 
 #[test]

@@ -197,6 +197,13 @@ fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
     assert_eq!(trust.len(), 2);
     assert!(rotation.rolls_over && rotation.clients.is_empty());
 
+    // As many CAs, and not those that are meant.
+    let target = begun.target.certificate().clone();
+    let stranger = authority(50);
+    let mistaken = begun.trusting(&[&target, stranger.certificate()]);
+    let rotation = mistaken.rotated(&asked(), &facts(&mistaken.state));
+    assert!(told(&rotation).contains(&"daemon builder renewed: another CA is trusted too".to_owned()));
+
     let spread = Rollover::begun().spread();
     let rotation = spread.rotated(&asked(), &facts(&spread.state));
     assert_eq!(told(&rotation), ["client ana renewed: another CA"]);
@@ -280,6 +287,20 @@ fn a_stray_holds_the_rollover_until_it_is_dropped() {
     assert_eq!(told(&spread.rotated(&of_ana, &facts)), [""; 0]);
     let dropped = RotateRequest { dropped: vec![name("zoe")], ..asked() };
     assert!(told(&spread.rotated(&dropped, &facts)).iter().any(|row| row.starts_with("client zoe left")));
+    // Who is left behind is not told of a second time for being unlisted.
+    let known = identity(&spread.state.authority, zoe.clone(), KeyPresence::Present);
+    spread.state.observation.clients.insert(name("zoe"), known);
+    let rows = told(&spread.rotated(&dropped, &facts));
+    assert_eq!(rows.iter().filter(|row| row.starts_with("client zoe")).count(), 1, "{rows:?}");
+    // While somebody else has to move, nobody is left behind yet.
+    let mut issued = super::rotating::facts(&Rollover::begun().state).issued;
+    issued.push(zoe.clone());
+    spread.state.issue_client("ana", now().minus(days(1)), KeyPresence::Present);
+    issued.push(spread.state.client("ana").leaf().clone());
+    let both = RotationFacts { issued, is_complete: true, ..RotationFacts::default() };
+    let rows = told(&spread.rotated(&dropped, &both));
+    assert!(rows.contains(&"client ana renewed: another CA".to_owned()), "{rows:?}");
+    assert!(!rows.iter().any(|row| row.starts_with("client zoe left")), "{rows:?}");
     // While daemons learn to trust the new CA, nobody has to do anything yet.
     spread = Rollover::begun();
     assert!(!told(&spread.rotated(&asked(), &facts)).contains(&stray.to_owned()));

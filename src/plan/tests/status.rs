@@ -1,6 +1,6 @@
 //! What `status` calls due, over, unlisted and unproven, to the second.
 
-use super::{INVENTORY, State, authority, authority_of, days, name, now, observed, seconds};
+use super::{INVENTORY, State, authority_of, days, name, now, observed, seconds};
 use crate::model::{Hex, Role, Timestamp, Validity};
 use crate::plan::{IdentityState, StatusRow, Window, status, timeline};
 use crate::store::KeyPresence;
@@ -85,7 +85,8 @@ fn a_leaf_ends_with_its_ca() {
     let end = now().plus(days(30));
     state.authority = authority_of(Validity { not_before: now().minus(days(100)), not_after: end });
     // Another CA before it in the list is not taken for the issuer.
-    state.observation.authorities = vec![observed(&authority(100)), observed(&state.authority)];
+    let other = Validity { not_before: now().minus(days(100)), not_after: now().plus(days(5)) };
+    state.observation.authorities = vec![observed(&authority_of(other)), observed(&state.authority)];
     state.issue_client("ana", now().minus(days(1)), KeyPresence::Present);
     assert_eq!(row(&state, "client", now()).validity.unwrap().not_after, end);
 }
