@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::{INVENTORY, State, authority, days, fresh_key, hosts, name, now, observed, seconds, user};
-use crate::layout::{DaemonLayout, InventoryChange};
+use crate::layout::{DaemonLayout, InstallEntry, InventoryChange};
 use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role};
 use crate::plan::{
-    InitRequest, InstallRequest, InventoryStep, IssueClientsRequest, IssueDaemonRequest, KeyChange,
-    KeySource, Placed, PlacedState, Plan, StateStep, init, issue_clients, issue_daemon, refuse_another,
-    refuse_keyless_client,
+    InitRequest, InstallDaemonRequest, InstallRequest, InventoryStep, IssueClientsRequest,
+    IssueDaemonRequest, KeyChange, KeySource, Placed, PlacedState, Plan, StateStep, init, install_daemon,
+    issue_clients, issue_daemon, refuse_another, refuse_keyless_client,
 };
 use crate::store::KeyPresence;
 
@@ -215,6 +215,36 @@ fn only_a_client_whose_key_is_here_is_installed() {
     assert_eq!(refused(&state, "zoe").as_deref(), Some("none"));
     state.issue_client("zoe", now(), KeyPresence::Absent);
     assert!(refused(&state, "zoe").unwrap().starts_with("a certificate alone"));
+}
+
+#[test]
+fn an_installation_is_noted_once_and_places_what_is_outdated() {
+    let mut state = State::new();
+    let asked = |named: &str, root: &str| InstallDaemonRequest {
+        name: name(named),
+        install: InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) },
+        owner: None,
+    };
+    let placed = |state| Placed {
+        folder: PathBuf::from("/etc/buildkit"),
+        links: Vec::new(),
+        current: None,
+        state,
+        next_generation: 1,
+    };
+    let plan = |state: &State, request: &InstallDaemonRequest, there| {
+        let plan = install_daemon(request, &state.observation, &placed(there)).unwrap();
+        (plan.state.len(), plan.placements.len())
+    };
+    assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::Outdated), (1, 1));
+    let entry = state.observation.inventory.daemons.get_mut(&name("builder")).unwrap();
+    entry.install =
+        Some(InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None });
+    assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::Outdated), (0, 1));
+    assert_eq!(plan(&state, &asked("builder", "/srv"), PlacedState::Outdated), (1, 1));
+    assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::UpToDate), (0, 0));
+    let nobody = install_daemon(&asked("zoe", "/"), &state.observation, &placed(PlacedState::Outdated));
+    assert_eq!(found(nobody), "none");
 }
 
 #[test]
