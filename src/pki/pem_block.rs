@@ -86,21 +86,22 @@ pub(super) fn encode_secret(label: &str, der: &[u8]) -> Zeroizing<String> {
     let octets = Zeroizing::new(Base64::encode_string(der));
     let around = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
     // As large as it will be: a text that grows leaves its beginnings behind.
-    let mut pem = Zeroizing::new(String::with_capacity(around + octets.len() + octets.len().div_ceil(LINE)));
-    let mut push = |parts: [&str; 3]| parts.iter().for_each(|part| pem.push_str(part));
-    push(["-----BEGIN ", label, "-----\n"]);
+    let mut pem =
+        Zeroizing::new(String::with_capacity(around + octets.len() + octets.len().div_ceil(LINE_LENGTH)));
+    let mut push = |parts: &[&str]| parts.iter().for_each(|part| pem.push_str(part));
+    push(&["-----BEGIN ", label, "-----\n"]);
     let mut rest = octets.as_str();
     while !rest.is_empty() {
-        let (line, after) = rest.split_at(LINE.min(rest.len()));
-        push([line, "\n", ""]);
+        let (line, after) = rest.split_at(LINE_LENGTH.min(rest.len()));
+        push(&[line, "\n"]);
         rest = after;
     }
-    push(["-----END ", label, "-----\n"]);
+    push(&["-----END ", label, "-----\n"]);
     pem
 }
 
 /// Characters in a line (RFC 7468 section 2).
-const LINE: usize = 64;
+const LINE_LENGTH: usize = 64;
 
 /// How we write PEM on every system (RFC 7468 section 3 leaves the line ending open).
 pub(super) const LINES: pem::EncodeConfig = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);

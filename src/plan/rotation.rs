@@ -32,6 +32,23 @@ pub struct RotateRequest {
     pub user: Contact,
 }
 
+impl RotateRequest {
+    /// What is due of everything, and nothing beyond it.
+    #[must_use]
+    pub fn new(user: Contact) -> RotateRequest {
+        RotateRequest {
+            names: Vec::new(),
+            scope: RotationScope::Due,
+            key: KeyRenewal::Keep,
+            received: Vec::new(),
+            authority: AuthorityRotation::IfNeeded,
+            former_keys: FormerKeys::Keep,
+            dropped: Vec::new(),
+            user,
+        }
+    }
+}
+
 /// Which certificates a rotation renews.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RotationScope {

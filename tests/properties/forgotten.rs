@@ -16,7 +16,8 @@ use crate::joining::Machines;
 use crate::peers;
 use crate::workspace::Workspace;
 
-/// Runs the command to its last system call, exit_group with that code, and returns all that it could have written to.
+/// Runs the command to its last system call, exit_group with that code, and returns all that it could
+/// have written to.
 fn memory_at_the_end(workspace: &Workspace, strace: &Path, arguments: &[&str], ends: &str) -> Vec<Vec<u8>> {
     let mut starter = Command::new(strace);
     starter.args(["-qq", "-f", "-o", "/dev/null", "-e", "trace=exit_group"]);

@@ -19,10 +19,7 @@ use kitcert::model::{
 };
 use kitcert::pki::handshake::{ClientSide, ServerSide, handshake};
 use kitcert::pki::{Certificate, PrivateKey, PublicKey, TrustBundle};
-use kitcert::plan::{
-    AuthorityRotation, FormerKeys, InitRequest, IssueClientsRequest, KeyChange, KeyRenewal, Reception,
-    RotateRequest, RotationAction, RotationScope,
-};
+use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange, Reception, RotateRequest, RotationAction};
 use kitcert::store::{Interest, Observation};
 
 use crate::figures::publish;
@@ -337,16 +334,7 @@ impl World {
     fn rotate(&self, at: i64, received: Vec<Reception>) -> Result<Rotated, Failure> {
         let environment = environment(Timestamp::from_unix(at));
         let context = context(&self.workspace, &environment, "rotate");
-        let request = RotateRequest {
-            names: vec![],
-            scope: RotationScope::Due,
-            key: KeyRenewal::Keep,
-            received,
-            authority: AuthorityRotation::IfNeeded,
-            former_keys: FormerKeys::Keep,
-            dropped: vec![],
-            user: context.contact(),
-        };
+        let request = RotateRequest { received, ..RotateRequest::new(context.contact()) };
         let restarting = Restarting::Refused("people restart it".to_owned());
         apply::rotate(&context, &RotationOrder { request, at: None, restarting, clock: ClockTrust::Checked })
     }

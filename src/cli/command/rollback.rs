@@ -6,7 +6,7 @@ use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RollbackArguments;
 use crate::model::{ExitCode, Failure};
-use crate::plan::{AuthorityRotation, FormerKeys, KeyRenewal, RotateRequest, RotationScope};
+use crate::plan::RotateRequest;
 
 pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
@@ -32,16 +32,7 @@ pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Rep
 /// The former CA again: the steps of a rollover, the other way round.
 fn authority(context: &Context<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let order = RotationOrder {
-        request: RotateRequest {
-            names: Vec::new(),
-            scope: RotationScope::Due,
-            key: KeyRenewal::Keep,
-            received: Vec::new(),
-            authority: AuthorityRotation::IfNeeded,
-            former_keys: FormerKeys::Keep,
-            dropped: Vec::new(),
-            user: context.contact(),
-        },
+        request: RotateRequest::new(context.contact()),
         at: None,
         restarting: restarting(asked.no_restart),
         clock: ClockTrust::Checked,

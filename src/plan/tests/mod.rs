@@ -4,6 +4,7 @@
 mod issuing;
 mod joining;
 mod kits;
+mod lock_out;
 mod rolling_over;
 mod rotating;
 mod status;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layout::Inventory;
 use crate::model::{
-    Contact, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+    Contact, Hex, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
@@ -82,7 +83,7 @@ fn authority_of(validity: Validity) -> CertificateAuthority {
 
 fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
     let certificate = authority.certificate().clone();
-    let key_identifier = crate::model::Hex(certificate.subject_key_identifier().unwrap()).to_string();
+    let key_identifier = Hex(certificate.subject_key_identifier().unwrap()).to_string();
     ObservedAuthority { key_identifier, certificate, key: KeyPresence::Present }
 }
 

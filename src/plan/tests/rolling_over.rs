@@ -366,8 +366,6 @@ fn of_a_compromised_ca_nothing_is_trusted_any_more() {
 fn a_forced_rotation_says_whom_it_locks_out_and_another_refuses() {
     let mut state = State::new();
     let stranger = authority(50);
-    let trust = TrustBundle::new(vec![state.authority.certificate().clone(), stranger.certificate().clone()]);
-    state.observation.daemons.get_mut(&name("builder")).unwrap().current.as_mut().unwrap().trust = trust;
     state.issue_daemon("builder", &["builder.example.com"], now());
     let trust = TrustBundle::new(vec![state.authority.certificate().clone(), stranger.certificate().clone()]);
     state.observation.daemons.get_mut(&name("builder")).unwrap().current.as_mut().unwrap().trust = trust;

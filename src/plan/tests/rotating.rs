@@ -8,22 +8,13 @@ use crate::layout::Inventory;
 use crate::model::{ExitCode, Failure, RenewBefore, Role, Timestamp, Validity};
 use crate::pki::{Certificate, LeafRequest, PublicKey};
 use crate::plan::{
-    AuthorityRotation, FormerKeys, KeyRenewal, KeySource, Reason, Reception, RotateRequest, Rotation,
-    RotationAction, RotationFacts, RotationScope, StateStep, rollback, rotate,
+    KeyRenewal, KeySource, Reason, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
+    RotationScope, StateStep, rollback, rotate,
 };
 use crate::store::KeyPresence;
 
 pub(super) fn asked() -> RotateRequest {
-    RotateRequest {
-        names: Vec::new(),
-        scope: RotationScope::Due,
-        key: KeyRenewal::Keep,
-        received: Vec::new(),
-        authority: AuthorityRotation::IfNeeded,
-        former_keys: FormerKeys::Keep,
-        dropped: Vec::new(),
-        user: user(),
-    }
+    RotateRequest::new(user())
 }
 
 /// What was ever issued is what is current.
