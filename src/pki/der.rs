@@ -112,3 +112,6 @@ const PRINTABLE: &[u8] = b" '()+,-./:=?*&";
 
 /// Nothing in a certificate is nested so deep.
 const DEEPEST: usize = 24;
+
+#[cfg(test)]
+pub(super) mod tests;

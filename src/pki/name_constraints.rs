@@ -83,9 +83,10 @@ impl Subtree {
     fn excludes(&self, name: &NameKind) -> bool {
         let stands_for_one = || match (self, name) {
             (Subtree::Dns(domain), NameKind::Dns(name)) => {
-                let rest = name.strip_prefix('*').filter(|rest| rest.starts_with('.'));
-                let parent = domain.find('.').and_then(|dot| domain.get(dot..));
-                rest.zip(parent).is_some_and(|(rest, parent)| rest.eq_ignore_ascii_case(parent))
+                let parent =
+                    |name: &str| name.find('.').and_then(|dot| name.get(dot..)).map(str::to_ascii_lowercase);
+                name.starts_with('*')
+                    && parent(domain).is_some_and(|of_domain| parent(name) == Some(of_domain))
             }
             _ => false,
         };
@@ -124,24 +125,31 @@ fn is_below(name: &str, domain: &str) -> bool {
 fn subtree_of(base: &GeneralName<'_>) -> Subtree {
     let readable = |is_sound: bool, subtree: Subtree| if is_sound { subtree } else { Subtree::Unreadable };
     match base {
-        GeneralName::DNSName(domain) => {
-            let below = domain.strip_prefix('.').unwrap_or(domain);
-            readable(domain.is_empty() || is_domain(below), Subtree::Dns((*domain).to_owned()))
-        }
+        GeneralName::DNSName(domain) => readable(constrains(domain), Subtree::Dns((*domain).to_owned())),
         GeneralName::IPAddress(octets) if matches!(octets.len(), 8 | 32) => {
             let (network, mask) = octets.split_at(octets.len() / 2);
-            let is_mapped = network.len() == 16 && network.starts_with(&MAPPED);
             let subtree = Subtree::Ip { network: network.to_vec(), mask: mask.to_vec() };
-            readable(is_mask(mask) && !is_mapped, subtree)
+            readable(is_mask(mask) && !network.starts_with(&MAPPED), subtree)
         }
         GeneralName::IPAddress(_) | GeneralName::Invalid(..) => Subtree::Unreadable,
-        GeneralName::URI(domain) | GeneralName::RFC822Name(domain) => {
-            let below = domain.strip_prefix('.').unwrap_or(domain);
-            let is_sound = domain.is_empty() || is_domain(below) || is_plain_address(domain);
+        GeneralName::URI(domain) => {
+            readable(constrains(domain) && domain.parse::<IpAddr>().is_err(), Subtree::OfOtherNames)
+        }
+        GeneralName::RFC822Name(name) => {
+            let is_sound = match name.split_once('@') {
+                None => constrains(name),
+                Some((local, domain)) => is_plain_local(local) && is_domain(domain) && !domain.contains('@'),
+            };
             readable(is_sound, Subtree::OfOtherNames)
         }
         _ => Subtree::Unknown,
     }
+}
+
+/// Whether Go takes it for the domain of a constraint: one leading dot is allowed, though not by
+/// itself.
+fn constrains(domain: &str) -> bool {
+    domain != "." && is_domain(domain.strip_prefix('.').unwrap_or(domain))
 }
 
 /// Go's `domainNameValid`: visible ASCII, no empty label, no trailing dot; empty is fine.
@@ -152,12 +160,18 @@ fn is_domain(name: &str) -> bool {
 
 /// An e-mail address that every reader takes for the same one.
 fn is_plain_address(address: &str) -> bool {
-    let is_plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet))
-    };
-    let local =
-        |part: &str| is_plain(part) && !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
-    address.split_once('@').is_some_and(|(name, domain)| local(name) && is_plain(domain) && is_domain(domain))
+    address
+        .split_once('@')
+        .is_some_and(|(local, domain)| is_plain_local(local) && is_plain(domain) && is_domain(domain))
+}
+
+/// What stands before the @ of such an address.
+fn is_plain_local(local: &str) -> bool {
+    is_plain(local) && !local.starts_with('.') && !local.ends_with('.') && !local.contains("..")
+}
+
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet))
 }
 
 /// A URI with a host that is a name.
@@ -177,3 +191,6 @@ fn is_mask(mask: &[u8]) -> bool {
 
 /// The first octets of an IPv4 address in the clothes of IPv6.
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod chains;
 mod chains_by_hand;
 mod client_traps;
 mod config_editor;
+mod constraints;
 mod corpus;
 mod daemon;
 mod entities;
