@@ -1,6 +1,7 @@
 //! Every client's TLS against every server's, on the files that the program issues: each pair must
 //! find each other, and none may be taken in by certificates that are at fault.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -16,14 +17,14 @@ use crate::peers;
 use crate::servers::{Files, Server, peer};
 
 const TEST: &str = "every_clients_tls_and_every_servers_agree_on_what_is_issued";
-const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
+pub const KEYS: [&str; 3] = ["ecdsa-p256", "ecdsa-p384", "ed25519"];
 /// A name of each kind that the daemon's certificate has, as a client verifies it.
 const NAMES: [&str; 4] = ["builder.example.com", "127.0.0.1", "::1", "one.wild.example.com"];
 const OTHER_NAMES: [&str; 3] = ["other.example.com", "127.0.0.2", "one.two.wild.example.com"];
 
 /// Whose TLS a server has, or a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stack {
+pub enum Stack {
     Go,
     OlderGo,
     Openssl,
@@ -33,14 +34,14 @@ enum Stack {
     Java,
 }
 
-const SERVERS: [Stack; 6] =
+pub const SERVERS: [Stack; 6] =
     [Stack::Go, Stack::OlderGo, Stack::Openssl, Stack::Nginx, Stack::Python, Stack::Java];
-const CLIENTS: [Stack; 6] =
+pub const CLIENTS: [Stack; 6] =
     [Stack::Go, Stack::OlderGo, Stack::Openssl, Stack::Gnutls, Stack::Python, Stack::Java];
 
 /// Where two programs of others do not get along, whatever the certificates, or where one is known
 /// to be more lenient: with the reason, since an exception without one is a defect.
-fn exception(server: Stack, client: Stack, key: &str) -> Option<&'static str> {
+pub fn exception(server: Stack, client: Stack, key: &str) -> Option<&'static str> {
     match (server, client, key) {
         (Stack::Java, _, "ed25519") | (_, Stack::Java, "ed25519") => {
             Some("Java 17 offers no Ed25519 in TLS (JDK-8166595 made the keys, not the handshake)")
@@ -51,23 +52,23 @@ fn exception(server: Stack, client: Stack, key: &str) -> Option<&'static str> {
 
 /// Files that a server or a client presents.
 #[derive(Clone)]
-struct Pair {
-    cert: PathBuf,
-    key: PathBuf,
+pub struct Pair {
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 /// What is at fault with a pair that nobody may be taken in by.
 const FAULTS: [&str; 3] = ["another CA of the same name", "expired", "the other side's usage"];
 
 /// Java's client, one process for all of its dials.
-struct JavaClient {
+pub struct JavaClient {
     child: Child,
     asked: ChildStdin,
     said: BufReader<ChildStdout>,
 }
 
 impl JavaClient {
-    fn start() -> Option<JavaClient> {
+    pub fn start() -> Option<JavaClient> {
         let mut child = java()?.arg("dial").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (asked, said) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Some(JavaClient { child, asked, said })
@@ -110,7 +111,7 @@ fn portable(stack: Stack) -> &'static str {
 }
 
 /// A server that insists on a client's certificate; `None`, and a skip, where the program is not here.
-fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
+pub fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
     let mut command = match stack {
         Stack::Go | Stack::OlderGo => {
             let mut command = Command::new(peers::program(portable(stack), TEST)?);
@@ -145,7 +146,7 @@ fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
                 "-verify_return_error",
             ]);
             command.arg("-x509_strict").arg("-CAfile").arg(ca).stderr(Stdio::null());
-            command.arg("-cert").arg(&pair.cert).arg("-key").arg(&pair.key);
+            command.arg("-cert").arg(&pair.cert).arg("-key").arg(&pair.key).args(sent_with(pair));
             return Some(Server::greeting(&mut command, "ACCEPT"));
         }
         Stack::Nginx => {
@@ -159,7 +160,7 @@ fn serve(stack: Stack, ca: &Path, pair: &Pair) -> Option<Server> {
 
 /// What a client makes of a server, and the server of it: begins with `accepted` where both took
 /// the other; `None`, and a skip, where the program is not here.
-fn dial(
+pub fn dial(
     stack: Stack,
     java: &Mutex<Option<JavaClient>>,
     port: u16,
@@ -197,6 +198,7 @@ fn dial(
             command.args([if is_address { "-verify_ip" } else { "-verify_hostname" }, name]);
             command.arg("-x509_strict").arg("-CAfile").arg(ca);
             own(&mut command, "-cert", "-key");
+            command.args(pair.map_or_else(Vec::new, sent_with));
             judged(&told(&peers::run(&mut command, request)))
         }
         Stack::Gnutls => {
@@ -208,6 +210,20 @@ fn dial(
         Stack::Nginx => unreachable!("nginx is no client"),
     };
     Some(said)
+}
+
+/// What openssl's programs must be told to send what stands behind the leaf in a file.
+fn sent_with(pair: &Pair) -> Vec<OsString> {
+    let text = std::fs::read_to_string(&pair.cert).unwrap();
+    let end = "-----END CERTIFICATE-----\n";
+    match text.split_once(end) {
+        Some((_, rest)) if !rest.is_empty() => {
+            let path = pair.cert.with_extension("rest");
+            std::fs::write(&path, rest).unwrap();
+            vec!["-cert_chain".into(), path.into()]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What a client that prints the answer has seen.

@@ -25,6 +25,7 @@ mod init_and_issue;
 mod inspected;
 mod install_client;
 mod interference;
+mod intermediates;
 mod interoperability;
 mod issuing;
 mod joining;
