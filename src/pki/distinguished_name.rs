@@ -6,6 +6,8 @@ use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use super::shape::sets_in;
+
 /// An X.501 name as the bytes of its DER, which is how every verifier compares them
 /// (Go: `RawSubject`; RFC 5280 section 7.1 allows more, and nobody does it).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +70,8 @@ impl DistinguishedName {
             copy.push(rcgen::DnType::from_oid(&identifier), value);
             seen.push(identifier);
         }
-        Some(copy)
+        // The parser stops at a set that is empty.
+        (sets_in(&self.0) == Some(seen.len())).then_some(copy)
     }
 }
 
@@ -80,5 +83,66 @@ impl fmt::Display for DistinguishedName {
             Ok((_, name)) => f.pad(&name.to_string().replace(char::is_control, "\u{fffd}")),
             Err(_) => self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::der::tests::element;
+
+    const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+    const ORGANIZATION: &[u8] = &[0x55, 4, 10];
+
+    fn attribute(kind: &[u8], tag: u8, text: &[u8]) -> Vec<u8> {
+        element(0x30, &[element(0x06, kind), element(tag, text)].concat())
+    }
+
+    /// A name of those sets of attributes.
+    fn name(sets: &[&[Vec<u8>]]) -> DistinguishedName {
+        let sets: Vec<u8> = sets.iter().flat_map(|set| element(0x31, &set.concat())).collect();
+        DistinguishedName::from_der(&element(0x30, &sets))
+    }
+
+    #[test]
+    fn the_parts_of_a_name_are_told_apart() {
+        let name =
+            name(&[&[attribute(ORGANIZATION, 0x0c, b"Acme")], &[attribute(COMMON_NAME, 0x13, b"ana")]]);
+        assert_eq!(name.common_name().as_deref(), Some("ana"));
+        assert_eq!(name.organization().as_deref(), Some("Acme"));
+        assert_eq!(name.to_string(), "O=Acme, CN=ana");
+        assert!(!name.is_empty());
+    }
+
+    #[test]
+    fn a_name_without_a_part_has_none() {
+        let empty = name(&[]);
+        assert!(empty.is_empty());
+        assert_eq!((empty.common_name(), empty.organization()), (None, None));
+        let broken = DistinguishedName::from_der(&[0x30, 0x02, 0xff]);
+        assert_eq!((broken.common_name(), broken.organization()), (None, None));
+        assert_eq!(broken.to_string(), "3002ff");
+    }
+
+    #[test]
+    fn a_name_from_elsewhere_cannot_steer_a_terminal() {
+        let hostile = name(&[&[attribute(COMMON_NAME, 0x0c, b"ana\x1b[2J")]]);
+        assert_eq!(hostile.to_string(), "CN=ana\u{fffd}[2J");
+    }
+
+    #[test]
+    fn a_name_that_can_be_written_again_to_the_byte_is_and_no_other() {
+        let ana = || attribute(COMMON_NAME, 0x0c, b"ana");
+        let acme = |tag| attribute(ORGANIZATION, tag, b"Acme");
+        for tag in [0x0c, 0x13, 0x16] {
+            let copied = name(&[&[acme(tag)], &[ana()]]).to_rcgen().unwrap();
+            let parts: Vec<_> = copied.iter().map(|(kind, _)| kind.clone()).collect();
+            assert_eq!(parts, [rcgen::DnType::OrganizationName, rcgen::DnType::CommonName], "{tag:02x}");
+        }
+        assert!(name(&[&[acme(0x14)]]).to_rcgen().is_none(), "T61String");
+        assert!(name(&[&[ana()], &[ana()]]).to_rcgen().is_none(), "a part twice");
+        assert!(name(&[&[ana(), acme(0x0c)]]).to_rcgen().is_none(), "two in one set");
+        assert!(name(&[&[ana()], &[], &[acme(0x0c)]]).to_rcgen().is_none(), "an empty set");
+        assert!(DistinguishedName::from_der(b"no name").to_rcgen().is_none());
     }
 }

@@ -166,3 +166,98 @@ pub(super) const READ_BY_GO: [&str; 13] = [
     oid::INHIBIT_ANY_POLICY,
     oid::AUTHORITY_INFORMATION,
 ];
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::asn1_rs::Tag;
+
+    use super::*;
+
+    fn usage_of(bit: u16) -> KeyUsage {
+        KeyUsage::of(&x509_parser::extensions::KeyUsage { flags: 1 << bit })
+    }
+
+    #[test]
+    fn every_bit_of_a_key_usage_is_seen() {
+        // The bits in the order of RFC 5280 section 4.2.1.3.
+        for bit in 0..9 {
+            let usage = usage_of(bit);
+            assert_eq!(usage.digital_signature, bit == 0, "{bit}");
+            assert_eq!(usage.key_cert_sign, bit == 5, "{bit}");
+            assert_eq!(usage.crl_sign, bit == 6, "{bit}");
+            assert_eq!(usage.others, !matches!(bit, 0 | 5 | 6), "{bit}");
+            assert!(!usage.is_empty(), "{bit}");
+        }
+        assert!(KeyUsage::of(&x509_parser::extensions::KeyUsage { flags: 0 }).is_empty());
+    }
+
+    #[test]
+    fn every_kind_of_name_is_read_and_shown() {
+        for (name, shown) in [
+            (GeneralName::DNSName("a.example\x07"), "a.example\u{fffd}"),
+            (GeneralName::IPAddress(&[10, 0, 0, 5]), "10.0.0.5"),
+            (GeneralName::IPAddress(&[0; 16]), "::"),
+            (GeneralName::IPAddress(&[10, 0, 0]), "an IP address of 3 octets"),
+            (GeneralName::URI("spiffe://a/b"), "spiffe://a/b"),
+            (GeneralName::RFC822Name("ana@example.com"), "ana@example.com"),
+            (GeneralName::Invalid(Tag(2), &[0xff]), "a name that is no text"),
+            (GeneralName::RegisteredID("1.2.3".parse().unwrap()), "a name of another kind"),
+        ] {
+            assert_eq!(name_of(&name).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn go_reads_names_of_its_kinds_that_are_well_formed() {
+        let dns = |name: &str| NameKind::Dns(name.to_owned());
+        let ip = |address: &str| NameKind::Ip(address.parse().unwrap());
+        for name in [dns("a.example"), ip("10.0.0.5"), ip("fd00::1"), ip("::"), NameKind::Other] {
+            assert!(!name.is_unreadable_to_go(), "{name}");
+        }
+        let beyond_ascii = "ü".to_owned();
+        for name in [
+            dns("bücher.example"),
+            ip("::ffff:10.0.0.5"),
+            NameKind::Malformed("no name".to_owned()),
+            NameKind::Uri(beyond_ascii.clone()),
+            NameKind::Email(beyond_ascii),
+        ] {
+            assert!(name.is_unreadable_to_go(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_extended_key_usage_has_its_name() {
+        let usages = Usages {
+            any: true,
+            server_auth: true,
+            client_auth: true,
+            code_signing: true,
+            email_protection: true,
+            time_stamping: true,
+            ocsp_signing: true,
+            other: vec!["1.2.3".parse().unwrap()],
+        };
+        let names: Vec<_> = usages_of(&usages).iter().map(ToString::to_string).collect();
+        let named = [
+            "anyExtendedKeyUsage",
+            "serverAuth",
+            "clientAuth",
+            "codeSigning",
+            "emailProtection",
+            "timeStamping",
+        ];
+        assert_eq!(names, [&named[..], &["OCSPSigning", "1.2.3"]].concat());
+        let none = Usages {
+            any: false,
+            server_auth: false,
+            client_auth: false,
+            code_signing: false,
+            email_protection: false,
+            time_stamping: false,
+            ocsp_signing: false,
+            other: Vec::new(),
+        };
+        assert!(usages_of(&none).is_empty());
+    }
+}

@@ -93,6 +93,11 @@ fn extensions(contents: &[u8]) -> Option<()> {
     Some(())
 }
 
+/// How many sets of attributes there are in a name, empty ones too.
+pub(super) fn sets_in(name: &[u8]) -> Option<usize> {
+    only(name, SEQUENCE).and_then(parts).map(|sets| sets.len())
+}
+
 /// A tag, and what the element holds.
 type Element<'a> = (u8, &'a [u8]);
 

@@ -61,3 +61,39 @@ impl fmt::Display for SignatureAlgorithm {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(identifier: &str) -> SignatureAlgorithm {
+        SignatureAlgorithm::of(&identifier.parse().unwrap())
+    }
+
+    #[test]
+    fn every_algorithm_has_its_name_and_its_standing() {
+        // RFC 5480, RFC 8410, RFC 8017 and RFC 3279; whether this program verifies it, and Go refuses it.
+        for (identifier, name, is_verifiable, is_obsolete) in [
+            ("1.2.840.10045.4.3.2", "ecdsa-sha256", true, false),
+            ("1.2.840.10045.4.3.3", "ecdsa-sha384", true, false),
+            ("1.2.840.10045.4.3.4", "ecdsa-sha512", false, false),
+            ("1.3.101.112", "ed25519", true, false),
+            ("1.2.840.113549.1.1.11", "rsa-sha256", true, false),
+            ("1.2.840.113549.1.1.12", "rsa-sha384", true, false),
+            ("1.2.840.113549.1.1.13", "rsa-sha512", true, false),
+            ("1.2.840.113549.1.1.10", "rsa-pss", true, false),
+            ("1.2.840.113549.1.1.2", "rsa-md2", false, true),
+            ("1.2.840.113549.1.1.4", "rsa-md5", false, true),
+            ("1.2.840.113549.1.1.5", "rsa-sha1", false, true),
+            ("1.3.14.3.2.29", "rsa-sha1", false, true),
+            ("1.2.840.10045.4.1", "ecdsa-sha1", false, true),
+            ("1.2.840.10040.4.3", "dsa-sha1", false, true),
+            ("1.2.840.10045.4.3.1", "1.2.840.10045.4.3.1", false, false),
+        ] {
+            let algorithm = named(identifier);
+            assert_eq!(algorithm.to_string(), name, "{identifier}");
+            assert_eq!(algorithm.is_verifiable(), is_verifiable, "{name}");
+            assert_eq!(algorithm.is_obsolete(), is_obsolete, "{name}");
+        }
+    }
+}

@@ -109,3 +109,69 @@ impl TrustBundle {
         self.certificates.iter().map(Certificate::to_pem).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KeyAlgorithm, Lifetime, Timestamp, Validity};
+    use crate::pki::{AuthorityRequest, CertificateAuthority, PrivateKey};
+
+    fn authorities(count: usize) -> Vec<Certificate> {
+        let now = Timestamp::parse("2026-11-23").unwrap();
+        let validity = Validity::issued(now, Lifetime::days(30), Lifetime::from_seconds(3600));
+        let request = AuthorityRequest { name: "Test".parse().unwrap(), validity };
+        let make = |_| {
+            let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+            CertificateAuthority::create(&request, &key).unwrap().certificate().clone()
+        };
+        (0..count).map(make).collect()
+    }
+
+    fn found(bytes: &[u8]) -> String {
+        TrustBundle::from_pem(bytes, "ca.pem").unwrap_err().what_was_found().to_owned()
+    }
+
+    #[test]
+    fn as_many_certificates_and_octets_as_are_allowed_are_read_and_not_one_more() {
+        let many = authorities(LARGEST_BUNDLE + 1);
+        let most = TrustBundle::new(many[..LARGEST_BUNDLE].to_vec()).to_pem();
+        assert_eq!(TrustBundle::from_pem(most.as_bytes(), "ca.pem").unwrap().certificates(), &many[..16]);
+        assert_eq!(found(TrustBundle::new(many).to_pem().as_bytes()), "17");
+        let mut padded = most.into_bytes();
+        padded.resize(LARGEST_PEM, b'\n');
+        assert!(TrustBundle::from_pem(&padded, "ca.pem").is_ok());
+        padded.push(b'\n');
+        assert_eq!(found(&padded), "65537 bytes");
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_says_what_it_has_instead() {
+        assert_eq!(found(b""), "an empty file");
+        assert_eq!(found(b"# nothing\n"), "no PEM block");
+        let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+        assert_eq!(found(block("X509 CRL").as_bytes()), "a block of \"X509 CRL\" that is no certificate");
+        assert!(found(block("CERTIFICATE").as_bytes()).starts_with("a block of \"CERTIFICATE\" that holds "));
+    }
+
+    #[test]
+    fn what_is_dropped_is_kept_with_its_line_and_the_reason() {
+        let one = authorities(1);
+        let text = format!(
+            "# ours\n-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n{}",
+            one[0].to_pem()
+        );
+        let bundle = TrustBundle::from_pem(text.as_bytes(), "ca.pem").unwrap();
+        let dropped =
+            DroppedBlock { line: 2, label: "PRIVATE KEY".to_owned(), why: "is no certificate".to_owned() };
+        assert_eq!((bundle.certificates(), bundle.dropped()), (&one[..], &[dropped][..]));
+    }
+
+    #[test]
+    fn the_subjects_are_told_once_each() {
+        let two = authorities(2);
+        let bundle = TrustBundle::new([&two[..], &two[..]].concat());
+        let mut expected = vec![two[0].subject(), two[1].subject()];
+        expected.sort_unstable();
+        assert_eq!(bundle.subjects(), expected);
+    }
+}
