@@ -1,20 +1,19 @@
 //! An intermediate of another program's root that is loaded as a CA: what it issues is accepted by
 //! everybody who trusts the root, as long as the intermediate comes with it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Mutex;
 
 use kitcert::env::Environment;
-use kitcert::model::{KeyAlgorithm, Lifetime, Role, Severity, SubjectAltName};
+use kitcert::model::{Finding, KeyAlgorithm, Lifetime, Role, Severity};
 use kitcert::pki::chain::Purpose;
 use kitcert::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle, audit};
 
 use crate::figures::{Aim, publish};
 use crate::interoperability::{CLIENTS, JavaClient, KEYS, Pair, SERVERS, Stack, dial, exception, serve};
-use crate::other_stacks::told;
 use crate::peers;
 use crate::servers::{Files, Server};
+use crate::taken_in::run;
 use crate::workspace::Workspace;
 
 const TEST: &str = "a_chain_through_an_imported_intermediate_is_accepted_whole_and_refused_without_it";
@@ -34,16 +33,11 @@ impl Corporation {
             "ecdsa-p384" => &["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
             kind => &[kind],
         };
-        let run = |arguments: &[&str]| {
-            let mut command = Command::new(openssl);
-            command.current_dir(workspace.path(".")).args(arguments);
-            let said = peers::run(&mut command, "");
-            assert!(said.status.success(), "{command:?}: {}", told(&said));
-        };
+        let openssl = |arguments: &[&str]| drop(run(openssl, &workspace.path("."), arguments));
         let request = |name: &str| {
             let (subject, key, csr) = (format!("/CN={name}"), format!("{name}.key"), format!("{name}.csr"));
             let files = ["-nodes", "-subj", &subject, "-keyout", &key, "-out", &csr];
-            run(&[&["req", "-new", "-newkey"], kind, &files].concat());
+            openssl(&[&["req", "-new", "-newkey"], kind, &files].concat());
         };
         let common = "keyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
         let write = |name: &str, text: &str| std::fs::write(workspace.path(name), text).unwrap();
@@ -53,10 +47,10 @@ impl Corporation {
         request("root");
         request("intermediate");
         let root = ["-in", "root.csr", "-signkey", "root.key", "-extfile", "root.cnf", "-out", "ca.pem"];
-        run(&[&["x509", "-req", "-days", "30"], &root[..]].concat());
+        openssl(&[&["x509", "-req", "-days", "30"], &root[..]].concat());
         let by_root = ["-CA", "ca.pem", "-CAkey", "root.key", "-extfile", "intermediate.cnf"];
         let files = ["-in", "intermediate.csr", "-out", "intermediate.pem"];
-        run(&[&["x509", "-req", "-days", "20"], &by_root[..], &files].concat());
+        openssl(&[&["x509", "-req", "-days", "20"], &by_root[..], &files].concat());
         Corporation { workspace, algorithm: key.parse().unwrap() }
     }
 
@@ -81,24 +75,18 @@ impl Corporation {
         let request = LeafRequest::new(role, "ana".parse().unwrap(), hosts, now, Lifetime::days(7));
         let key = PrivateKey::generate(self.algorithm).ok().unwrap();
         let leaf = authority.issue(&request, key.public_key()).unwrap();
-        let file = |name: String, contents: &str| -> PathBuf {
-            let path = self.workspace.path(&name);
-            std::fs::write(&path, contents).unwrap();
-            path
-        };
-        let key = file(format!("{role}-key.pem"), &key.expose_pem());
-        let whole = file(format!("{role}.pem"), &(leaf.to_pem() + &self.intermediate().to_pem()));
-        let bare = file(format!("{role}-alone.pem"), &leaf.to_pem());
-        [Pair { cert: whole, key: key.clone() }, Pair { cert: bare, key }]
+        let folder = |name: &str| self.workspace.path(&format!("{role}{name}"));
+        let alone = leaf.to_pem();
+        let whole = alone.clone() + &self.intermediate().to_pem();
+        [("", whole), ("-alone", alone)].map(|(name, chain)| Pair::written(&folder(name), &chain, &key))
     }
 
     /// What our judgement of chains is of a client's file.
     fn gravest(&self, pair: &Pair) -> Severity {
         let chain = Certificate::chain_from_pem(&std::fs::read(&pair.cert).unwrap(), "cert.pem").unwrap();
         let trust = TrustBundle::from_pem(&self.read("ca.pem"), "ca.pem").unwrap();
-        let host: Option<&SubjectAltName> = None;
         let now = Environment::of_process().now();
-        kitcert::model::Finding::gravest(&audit::audit(&chain, &trust, Purpose::Client, host, now))
+        Finding::gravest(&audit::audit(&chain, &trust, Purpose::Client, None, now))
     }
 }
 
@@ -141,9 +129,15 @@ fn a_chain_through_an_imported_intermediate_is_accepted_whole_and_refused_withou
         }
     }
     let aim = Aim { words: "every one", is_met: true };
-    let figure = "the same through an intermediate of openssl's root that we issue by: accepted";
+    let figure =
+        "clients' TLS to servers', through an intermediate of openssl's root that we issue by: accepted";
     publish("interoperability", figure, accepted, Some(aim));
-    publish("interoperability", "the same where the intermediate is left out: refused", refused, Some(aim));
+    publish(
+        "interoperability",
+        "clients' TLS to servers', that intermediate left out: refused",
+        refused,
+        Some(aim),
+    );
 }
 
 #[test]

@@ -57,6 +57,17 @@ pub struct Pair {
     pub key: PathBuf,
 }
 
+impl Pair {
+    /// Writes both into a folder.
+    pub fn written(folder: &Path, certificates: &str, key: &PrivateKey) -> Pair {
+        std::fs::create_dir_all(folder).unwrap();
+        let pair = Pair { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+        std::fs::write(&pair.cert, certificates).unwrap();
+        std::fs::write(&pair.key, key.expose_pem().as_bytes()).unwrap();
+        pair
+    }
+}
+
 /// What is at fault with a pair that nobody may be taken in by.
 const FAULTS: [&str; 3] = ["another CA of the same name", "expired", "the other side's usage"];
 
@@ -235,10 +246,6 @@ fn judged(output: &str) -> String {
     if is_accepted { "accepted".to_owned() } else { format!("refused or untrusted: {output}") }
 }
 
-fn pair_in(folder: &Path) -> Pair {
-    Pair { cert: folder.join("cert.pem"), key: folder.join("key.pem") }
-}
-
 /// A pair that is at fault, for a daemon or a client.
 fn faulty(state: &State, key: &str, role: Role, fault: &str) -> Pair {
     let algorithm: KeyAlgorithm = key.parse().unwrap();
@@ -272,11 +279,7 @@ fn faulty(state: &State, key: &str, role: Role, fault: &str) -> Pair {
     let key = PrivateKey::generate(algorithm).ok().unwrap();
     let certificate = authority.issue(&request, key.public_key()).unwrap();
     let folder = state.path(&format!("faulty/{role}/{fault}").replace([' ', '\''], "-"));
-    std::fs::create_dir_all(&folder).unwrap();
-    let pair = pair_in(&folder);
-    std::fs::write(&pair.cert, certificate.to_pem()).unwrap();
-    std::fs::write(&pair.key, key.expose_pem().as_bytes()).unwrap();
-    pair
+    Pair::written(&folder, &certificate.to_pem(), &key)
 }
 
 fn ago(now: Timestamp, seconds: u32) -> Timestamp {

@@ -159,7 +159,8 @@ fn header(der: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+/// An element of DER, its length the shortest.
+pub fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
     let length = contents.len();
     let octets = length.to_be_bytes();
     let significant = &octets[octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len() - 1)..];

@@ -10,6 +10,12 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// Another sequence for each seed.
+    pub fn of(seed: usize) -> Numbers {
+        let Numbers(first) = Numbers::default();
+        Numbers(first ^ (seed as u64).wrapping_mul(0x2545_f491_4f6c_dd1d))
+    }
+
     /// The next below that limit, or 0 where there is none.
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;

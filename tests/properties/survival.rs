@@ -328,27 +328,25 @@ fn rollback_survives() {
     survives("rollback_survives", &Scenario { ends_again: &[0, 1], ..scenario });
 }
 
-/// Where strace counts calls, time does not: whatever is under way then, in whichever thread. Every
-/// state sees but a few hundred of them, since looking at all that many have left takes the time.
+/// Where strace counts calls, time does not: whatever is under way then, in whichever thread. No state
+/// sees more than a share of them, since looking at all that many have left takes the time.
 #[test]
 fn whatever_moment_a_command_is_killed_at_it_leaves_a_whole_state() {
     let kills = number("KITCERT_KILLS", KILLS_AT_RANDOM);
-    let mut numbers = Numbers::default();
-    let shares: Vec<_> = (0..kills)
-        .step_by(KILLS_OF_A_STATE)
-        .map(|first| {
-            let count = KILLS_OF_A_STATE.min(kills - first);
-            (count, (0..2 * count).map(|_| numbers.below(1 << 24)).collect::<Vec<_>>())
+    let killed: usize = (0..kills.div_ceil(KILLS_OF_A_STATE))
+        .into_par_iter()
+        .map(|state| {
+            let share = KILLS_OF_A_STATE.min(kills - state * KILLS_OF_A_STATE);
+            killed_at_random(share, &mut Numbers::of(state))
         })
-        .collect();
-    let killed: usize = shares.par_iter().map(|(count, drawn)| killed_at_random(*count, drawn)).sum();
+        .sum();
     assert!(killed * 2 > kills, "only {killed} of {kills} came in time");
     let aim = Aim { words: "a whole state after each, and nothing lost", is_met: true };
     publish("crash and fault", "kills at random moments", format!("{killed} of {kills} in time"), Some(aim));
 }
 
 /// Kills so many commands, each at a moment that is drawn; how many had not ended before.
-fn killed_at_random(kills: usize, drawn: &[usize]) -> usize {
+fn killed_at_random(kills: usize, numbers: &mut Numbers) -> usize {
     let workspace = initialised();
     let root = workspace.text("root");
     workspace.run(["install", "daemon", "--root", &root]).succeeded();
@@ -369,14 +367,14 @@ fn killed_at_random(kills: usize, drawn: &[usize]) -> usize {
         began.elapsed()
     });
     let mut killed = 0;
-    for (kill, drawn) in drawn.chunks(2).enumerate() {
+    for kill in 0..kills {
         let old = Record::of(&workspace);
-        let which = drawn[0] % 4;
+        let which = numbers.below(4);
         let words = command(which, kill);
         let mut child =
             workspace.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let limit = usize::try_from(undisturbed[which].as_micros()).unwrap();
-        std::thread::sleep(std::time::Duration::from_micros((drawn[1] % limit.max(1)) as u64));
+        std::thread::sleep(std::time::Duration::from_micros(numbers.below(limit) as u64));
         child.kill().unwrap();
         killed += usize::from(child.wait().unwrap().code().is_none());
         let moment = format!("kill {kill}, of {words:?}");

@@ -28,7 +28,7 @@ struct Pki {
 }
 
 /// Runs a program in a folder, which must succeed; what it prints.
-fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Vec<u8> {
+pub fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Vec<u8> {
     std::fs::create_dir_all(folder).unwrap();
     let mut command = Command::new(program);
     command.current_dir(folder).env("CAROOT", folder).args(arguments).stdin(Stdio::null());
