@@ -83,6 +83,10 @@ fn copy(from: &Path, to: &Path) {
 /// `KITCERT_INTERFERENCES` says otherwise.
 const KILLS: usize = 20;
 const FAILURES: usize = 20;
+/// How often a kill that came to nothing is tried.
+const ATTEMPTS: usize = 4;
+/// The code of whoever did not end by itself.
+const KILLED: i32 = -1;
 
 /// Interferes with the command at one call after another.
 fn survives(test: &str, scenario: &Scenario<'_>) {
@@ -104,11 +108,19 @@ fn survives(test: &str, scenario: &Scenario<'_>) {
     points.extend(spread(&failures, number("KITCERT_INTERFERENCES", FAILURES)));
     let mut codes: BTreeMap<(bool, i32), usize> = BTreeMap::new();
     for (call, fault) in &points {
-        beginning.restore();
-        let code = try_one(scenario, &strace, (&old, &new), call, *fault);
+        // Threads share their work out anew every time, so that one may never come to that call.
+        let mut attempts = if *fault == Fault::Kill { ATTEMPTS } else { 1 };
+        let code = loop {
+            beginning.restore();
+            let code = try_one(scenario, &strace, (&old, &new), call, *fault);
+            attempts -= 1;
+            if code == KILLED || attempts == 0 {
+                break code;
+            }
+        };
         *codes.entry((*fault == Fault::Kill, code)).or_default() += 1;
     }
-    let killed = codes.get(&(true, -1)).copied().unwrap_or(0);
+    let killed = codes.get(&(true, KILLED)).copied().unwrap_or(0);
     // What another thread does may come a little earlier or later.
     assert!(killed * 10 >= tried_kills * 9, "only {killed} of {tried_kills} were killed: {codes:?}");
     let tried = points.len() - tried_kills;
