@@ -56,8 +56,9 @@ fn a_kit_is_read_and_printed_again_to_the_byte() {
     let authority = authority();
     let made = contents(&authority, &key());
     let sealed = Kit::seal(made, &[authority], &key(), &passphrase).unwrap();
-    for kit in [kit(), sealed] {
+    for (kit, has_key) in [(kit(), false), (sealed, true)] {
         let again = Kit::from_text(kit.to_text().as_bytes(), "ana.kit").unwrap();
+        assert_eq!(again.has_key(), has_key);
         assert_eq!(again, kit);
         assert_eq!(again.to_text(), kit.to_text());
     }
@@ -121,6 +122,12 @@ fn each_fault_has_its_own_words() {
     assert!(found(with_checksum(without_signature.as_bytes())).ends_with("found no signature"));
     let newer = text.replace("kitcert-kit: 1", "kitcert-kit: 2");
     assert!(found(with_checksum(newer.as_bytes())).contains("form 2, which a newer kitcert wrote"));
+    let older = text.replace("kitcert-kit: 1", "kitcert-kit: 0");
+    assert!(found(with_checksum(older.as_bytes())).contains("the number of its form in line 2"));
+    let signature = text.lines().count();
+    let torn = text.replace("\nsignature: ", "\nsignature: #");
+    let said = found(with_checksum(torn.as_bytes()));
+    assert!(said.contains(&format!("two values in hex behind signature in line {signature}")), "{said}");
     let spaced = text.replace("name: ana\n", "name: ana\n\n");
     assert!(found(with_checksum(spaced.as_bytes())).contains("endpoint: and a value in line 4"));
     let elsewhere = text.replace("builder.example.com", "builder.example.net");
@@ -128,6 +135,22 @@ fn each_fault_has_its_own_words() {
     let windows = text.replace('\n', "\r\n");
     assert!(found(windows).contains("damaged"), "line ends that a mailer changed");
     assert!(found(vec![0; LARGEST_KIT + 1]).contains("more than 65536 octets"));
+    assert!(found(vec![0; LARGEST_KIT]).contains("found something else"));
+}
+
+#[test]
+fn a_kit_has_one_to_sixteen_certificates_to_trust() {
+    let text = kit().to_text();
+    let trust = text.find("trust:\n").unwrap() + "trust:\n".len();
+    let end = text.find("signature: ").unwrap();
+    let said = |count| {
+        let changed = [&text[..trust], &text[trust..end].repeat(count), &text[end..]].concat();
+        found(with_checksum(changed.as_bytes()))
+    };
+    for count in [0, 17] {
+        assert!(said(count).contains("1 to 16 certificates before this line"), "{}", said(count));
+    }
+    assert!(said(16).contains("signature that does not hold"), "{}", said(16));
 }
 
 #[test]
@@ -195,6 +218,8 @@ fn a_kit_with_a_key_is_opened_by_its_passphrase_and_only_as_it_was_made() {
         }
     }
     assert!(opened > 80, "only the seal's own digits are left to the passphrase, not {opened}");
+    let another = text.replace("ENCRYPTED PRIVATE KEY", "SOMEBODY'S PRIVATE KEY");
+    assert!(found(with_checksum(another.as_bytes())).contains("one encrypted private key before this line"));
     let unsealed: String = text[..seal].to_owned();
     assert!(found(with_checksum(unsealed.as_bytes())).contains("seal: and a value"));
 }

@@ -1,5 +1,6 @@
 //! A kit's one form, printed and read.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::str::Lines;
 
@@ -181,13 +182,14 @@ impl<'a> Reader<'a> {
     }
 
     fn version(&mut self) -> Result<(), Failure> {
+        let number = self.number;
         let version = self.value(VERSION)?;
-        match version.parse::<u32>() {
-            Ok(SUPPORTED) => Ok(()),
-            Ok(newer) if newer > SUPPORTED => Err(Failure::new("reading the kit", self.subject)
+        match version.parse::<u32>().map(|form| form.cmp(&SUPPORTED)) {
+            Ok(Ordering::Equal) => Ok(()),
+            Ok(Ordering::Greater) => Err(Failure::new("reading the kit", self.subject)
                 .expected(format!("form {SUPPORTED} of a kit"))
-                .found(format!("form {newer}, which a newer kitcert wrote"))),
-            _ => Err(self.wrong("the number of its form")),
+                .found(format!("form {version}, which a newer kitcert wrote"))),
+            _ => Err(self.other(number, "the number of its form")),
         }
     }
 
@@ -214,9 +216,10 @@ impl<'a> Reader<'a> {
     }
 
     fn pair(&mut self, key: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let number = self.number;
         let value = self.value(key)?;
         let pair = value.split_once(' ').and_then(|(one, two)| Some((Hex::parse(one)?, Hex::parse(two)?)));
-        pair.ok_or_else(|| self.wrong(&format!("two values in hex behind {key}")))
+        pair.ok_or_else(|| self.other(number, &format!("two values in hex behind {key}")))
     }
 
     /// The blocks of a section.
@@ -262,11 +265,17 @@ impl<'a> Reader<'a> {
             .hint(ASK_AGAIN)
     }
 
+    /// The next line is not what belongs there.
     fn wrong(&self, expected: &str) -> Failure {
-        let found = if self.next.is_some() { "something else" } else { "its end" };
+        let failure = self.other(self.number, expected);
+        if self.next.is_some() { failure } else { failure.found("its end") }
+    }
+
+    /// The line of that number holds something else.
+    fn other(&self, number: usize, expected: &str) -> Failure {
         Failure::new("reading the kit", self.subject)
-            .expected(format!("{expected} in line {}", self.number))
-            .found(found)
+            .expected(format!("{expected} in line {number}"))
+            .found("something else")
             .hint(ASK_AGAIN)
     }
 }
