@@ -39,7 +39,7 @@ fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
         _ => return None,
     };
     let (octets, rest) = rest.split_at_checked(count)?;
-    let length = octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet));
+    let length = octets.iter().fold(0, |length, octet| length * 256 + usize::from(*octet));
     let is_shortest = length >= 0x80 && octets.first() != Some(&0);
     is_shortest.then_some((length, rest))
 }
@@ -74,7 +74,6 @@ fn is_element(tag: u8, contents: &[u8], place: Place, depth: usize) -> Option<()
 fn is_minimal_integer(contents: &[u8]) -> bool {
     match contents {
         [] => false,
-        [_] => true,
         [0x00, second, ..] => second & 0x80 != 0,
         [0xff, second, ..] => second & 0x80 == 0,
         _ => true,

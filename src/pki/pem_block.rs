@@ -54,7 +54,7 @@ impl PemBlock {
             let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label.clone());
             let contents = if closed { decode(&lines[at..=end]) } else { Err(PemFault::NoEnd) };
             blocks.push(PemBlock { label, line: at + 1, contents });
-            at = if closed { end + 1 } else { end };
+            at = end;
         }
         blocks
     }
@@ -126,5 +126,31 @@ mod tests {
                 ("E".to_owned(), 15, None),
             ]
         );
+    }
+
+    #[test]
+    fn a_block_without_contents_is_passed_by() {
+        let file = b"-----BEGIN A-----\n-----END A-----\n-----BEGIN B-----\nAAAA\n-----END B-----\n";
+        let labels: Vec<_> = PemBlock::all_of(file).into_iter().map(|block| block.label).collect();
+        assert_eq!(labels, ["A", "B"]);
+    }
+
+    #[test]
+    fn a_secret_is_written_into_memory_of_the_size_that_it_needs() {
+        for length in [0, 1, 47, 48, 49, 96, 1000] {
+            let pem = encode_secret("PRIVATE KEY", &vec![7; length]);
+            assert_eq!(pem.capacity(), pem.len(), "{length}");
+            let block = PemBlock::all_of(pem.as_bytes()).remove(0);
+            assert_eq!(
+                (block.label.as_str(), block.contents.unwrap().as_slice()),
+                ("PRIVATE KEY", &*vec![7; length])
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_has_its_words() {
+        let said = [PemFault::NoEnd, PemFault::Damaged, PemFault::Headers].map(|fault| fault.to_string());
+        assert_eq!(said, ["has no END line", "is not base64", "has PEM headers"]);
     }
 }

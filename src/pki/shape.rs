@@ -131,7 +131,7 @@ fn parts(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
             0..=0x7f => (usize::from(*first), rest),
             0x81..=0x83 => {
                 let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                (octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)), rest)
+                (octets.iter().fold(0, |length, octet| length * 256 + usize::from(*octet)), rest)
             }
             _ => return None,
         };
