@@ -82,3 +82,48 @@ fn misnamed(leaf: &Certificate, host: &SubjectAltName) -> Finding {
         .cause("a client compares the host that it dials with the subjectAltName, and with nothing else")
         .fix("add the host in kitcert.yaml, then: kitcert rotate")
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, IsCa};
+
+    use super::*;
+    use crate::model::Lifetime;
+    use crate::pki::specimens::{a_leaf, name, now, patched, root};
+
+    fn rules(findings: &[Finding]) -> Vec<Rule> {
+        findings.iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn where_no_path_holds_the_one_that_was_meant_is_judged_too() {
+        let open_ended = || root(|ca| ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        let (ours, namesake, other) =
+            (open_ended(), open_ended(), root(|ca| ca.distinguished_name = name("other")));
+        let leaf = ours.leaf(Role::Client, |_| ());
+        let later = now().plus(Lifetime::days(91));
+        let says = |chain: &[Certificate], trust: &[&Certificate]| {
+            let trust = TrustBundle::new(trust.iter().map(|one| (*one).clone()).collect());
+            rules(&audit(chain, &trust, Purpose::Client, None, later))
+        };
+        let alone = [leaf.clone()];
+        assert_eq!(says(&alone, &[&other.certificate, &ours.certificate]), [Rule::Expired, Rule::PathLength]);
+        assert_eq!(says(&alone, &[&namesake.certificate]), [Rule::Expired, Rule::PathLength]);
+        assert_eq!(says(&alone, &[&other.certificate]), [Rule::Expired]);
+        let with_anchor = [leaf, ours.certificate.clone()];
+        assert_eq!(
+            says(&with_anchor, &[&ours.certificate]),
+            [Rule::Expired, Rule::PathLength],
+            "judged once"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_no_point_of_its_curve_is_told() {
+        let sound = a_leaf(Role::Daemon, |_| ());
+        let spki = sound.public_key().spki_der();
+        let last = spki.len() - 32;
+        let broken = patched(&sound, &spki[last..], &[0xff; 32]);
+        assert_eq!(rules(&no_points(&[sound, broken])), [Rule::UnexpectedExtension]);
+    }
+}

@@ -363,3 +363,21 @@ impl PartialEq for Certificate {
 }
 
 impl Eq for Certificate {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Role;
+    use crate::pki::specimens::a_leaf;
+
+    #[test]
+    fn a_file_of_certificates_has_64_kib_at_the_most() {
+        let leaf = a_leaf(Role::Client, |_| ());
+        let mut file = leaf.to_pem().into_bytes();
+        file.resize(LARGEST_PEM, b'\n');
+        assert_eq!(Certificate::chain_from_pem(&file, "cert.pem").unwrap(), [leaf]);
+        file.push(b'\n');
+        let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
+        assert_eq!(failure.what_was_found(), "65537 bytes");
+    }
+}

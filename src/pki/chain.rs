@@ -332,3 +332,6 @@ fn judge_names(path: &[&Certificate]) -> Result<(), ChainFault> {
 
 /// After that many signature checks Go gives up (`maxChainSignatureChecks`).
 const MOST_CHECKS: usize = 100;
+
+#[cfg(test)]
+mod tests;

@@ -238,3 +238,44 @@ impl ChainFault {
 const INSPECT: &str = "kitcert inspect cert.pem";
 const RENEW: &str = "kitcert rotate --force NAME";
 const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_says_what_may_have_caused_it_and_a_command_that_helps() {
+        let certificate = || DistinguishedName::from_der(&[0x30, 0]);
+        let at = Timestamp::from_unix(0);
+        let text = || "text".to_owned();
+        let faults = [
+            ChainFault::NothingSent,
+            ChainFault::TooLong { count: 17 },
+            ChainFault::Unreadable { certificate: certificate(), why: "text" },
+            ChainFault::Expired { certificate: certificate(), not_after: at },
+            ChainFault::NotYetValid { certificate: certificate(), not_before: at },
+            ChainFault::UnknownAuthority { issuer: certificate() },
+            ChainFault::SameNameOtherKey { issuer: certificate() },
+            ChainFault::MissingIntermediate { issuer: certificate() },
+            ChainFault::WrongUsage { certificate: certificate(), purpose: Purpose::Client, found: text() },
+            ChainFault::NotAnAuthority { certificate: certificate() },
+            ChainFault::PathTooLong { certificate: certificate(), allowed: 0 },
+            ChainFault::NameNotAllowed { certificate: certificate(), name: text() },
+            ChainFault::WeakSignature { certificate: certificate(), algorithm: text() },
+            ChainFault::UnverifiableSignature { certificate: certificate(), algorithm: text() },
+            ChainFault::CriticalExtension { certificate: certificate(), identifier: text() },
+            ChainFault::PoliciesRequired { certificate: certificate() },
+            ChainFault::TooManyChecks,
+        ];
+        for fault in faults {
+            let finding = fault.finding("cert.pem");
+            assert_eq!((finding.subject.as_str(), finding.found), ("cert.pem", fault.to_string()));
+            assert!(finding.cause.is_some_and(|cause| cause.split(' ').count() > 3), "{fault}");
+            let fix = finding.fix.unwrap_or_default();
+            assert!(
+                ["kitcert ", "timedatectl "].iter().any(|command| fix.starts_with(command)),
+                "{fault}: {fix}"
+            );
+        }
+    }
+}

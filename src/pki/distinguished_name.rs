@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(name.common_name().as_deref(), Some("ana"));
         assert_eq!(name.organization().as_deref(), Some("Acme"));
         assert_eq!(name.to_string(), "O=Acme, CN=ana");
+        assert_eq!(DistinguishedName::from_der(name.der()), name);
         assert!(!name.is_empty());
     }
 

@@ -229,6 +229,10 @@ mod tests {
             fault.to_string(),
             "the daemon's certificate is for builder.example.com, and not for other.example.com"
         );
+        assert_eq!(
+            HandshakeFault::NameMismatch { host: elsewhere.clone(), names: vec![] }.to_string(),
+            "the daemon's certificate is for no host, and not for other.example.com"
+        );
         let later = now().plus(Lifetime::days(398));
         let fault = handshake(&good, &client, &elsewhere, later).unwrap_err();
         assert!(matches!(fault, HandshakeFault::ServerUntrusted(ChainFault::Expired { .. })), "{fault}");

@@ -27,6 +27,8 @@ mod request;
 mod shape;
 mod signature_algorithm;
 mod signer;
+#[cfg(test)]
+mod specimens;
 mod trust_bundle;
 
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};

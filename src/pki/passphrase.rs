@@ -124,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_passphrases_are_of_the_whole_list() {
+        let made: Vec<_> = (0..20).map(|_| Passphrase::generate().ok().unwrap()).collect();
+        let words = made.iter().flat_map(|one| one.expose_words().split(' '));
+        let places: Vec<_> = words.map(|word| Language::English.find_word(word).unwrap()).collect();
+        // That 140 words all miss a quarter of the list happens once in 10^17 times.
+        assert!((0..4).all(|quarter| places.iter().any(|place| place / 512 == quarter)), "{places:?}");
+    }
+
+    #[test]
+    fn what_a_guess_costs_is_told() {
+        assert_eq!(COST.to_string(), "N = 2^13, r = 8, p = 4");
+    }
+
+    #[test]
     fn how_it_is_typed_does_not_matter() {
         for typed in ["one two three", " One  TWO\tthree\n", "one-two-three"] {
             assert_eq!(Passphrase::typed(typed).ok().unwrap().expose_words(), "one two three");

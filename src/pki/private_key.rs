@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_a_key_has_64_kib_at_the_most() {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let mut file = key.expose_pem().as_bytes().to_vec();
+        file.resize(LARGEST_PEM, b'\n');
+        assert!(PrivateKey::from_pem(&file, "key.pem").is_ok());
+        file.push(b'\n');
+        assert_eq!(PrivateKey::from_pem(&file, "key.pem").err().unwrap().what_was_found(), "65537 bytes");
+    }
+
+    #[test]
     fn what_is_no_key_is_named() {
         let found =
             |bytes: &[u8]| PrivateKey::from_pem(bytes, "key.pem").err().unwrap().what_was_found().to_owned();

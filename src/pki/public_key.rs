@@ -231,3 +231,92 @@ fn spki_prefix(algorithm: KeyAlgorithm) -> &'static [u8] {
         KeyAlgorithm::Ed25519 => &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::certificate::X509Certificate;
+
+    use super::*;
+    use crate::pki::der::tests::element;
+    use crate::pki::{Certificate, PrivateKey};
+
+    const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+    const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+    const P384: &[u8] = &[0x2b, 0x81, 4, 0, 34];
+    const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+    const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+
+    /// A key of that algorithm, whose parameters are an identifier where there is one.
+    fn key(algorithm: &[u8], curve: Option<&[u8]>, bits: &[u8]) -> PublicKey {
+        let parameters = curve.map_or_else(Vec::new, |curve| element(0x06, curve));
+        let algorithm = element(0x30, &[element(0x06, algorithm), parameters].concat());
+        let bits = element(0x03, &[&[0], bits].concat());
+        PublicKey::from_spki_der(&element(0x30, &[algorithm, bits].concat())).unwrap()
+    }
+
+    /// An RSA key with a modulus of 2048 bits.
+    fn rsa(algorithm: &[u8]) -> PublicKey {
+        let modulus = [&[0][..], &[0xc1; 256]].concat();
+        let numbers = [element(0x02, &modulus), element(0x02, &[1, 0, 1])];
+        key(algorithm, None, &element(0x30, &numbers.concat()))
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_algorithm_and_curve() {
+        let kind = |key: PublicKey| key.kind().to_string();
+        assert_eq!(kind(key(EC, Some(P256), &[4; 65])), "ecdsa-p256");
+        assert_eq!(kind(key(EC, Some(P384), &[4; 97])), "ecdsa-p384");
+        assert_eq!(kind(key(EC, Some(&[0x2b, 0x81, 4, 0, 33]), &[4; 57])), "ecdsa on 1.3.132.0.33");
+        assert_eq!(kind(key(ED25519, None, &[7; 32])), "ed25519");
+        assert_eq!(kind(rsa(RSA)), "rsa-2048");
+        assert_eq!(kind(rsa(RSA_PSS)), "1.2.840.113549.1.1.10", "a key for RSA-PSS alone");
+    }
+
+    #[test]
+    fn go_reads_an_ed25519_key_of_32_octets_and_the_curves_that_it_knows() {
+        assert_eq!(key(ED25519, None, &[7; 32]).unreadable_to_go(), None);
+        for length in [31, 33] {
+            assert_eq!(
+                key(ED25519, None, &vec![7; length]).unreadable_to_go(),
+                Some("a key of a wrong length")
+            );
+        }
+        let on = |last| key(EC, Some(&[0x2b, 0x81, 4, 0, last]), &[4; 57]).unreadable_to_go();
+        assert_eq!(on(33), None, "P-224");
+        assert_eq!(on(34), None, "P-384");
+        assert_eq!(on(35), None, "P-521");
+        assert_eq!(on(10), Some("a key on a curve that Go does not know"), "secp256k1");
+    }
+
+    #[test]
+    fn a_key_that_we_make_is_a_point_and_one_that_is_changed_is_none() {
+        for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384] {
+            let made = PrivateKey::generate(algorithm).unwrap().public_key().clone();
+            assert!(made.is_a_point(), "{algorithm}");
+            let mut changed = made.clone();
+            changed.bits.iter_mut().skip(1).for_each(|octet| *octet = 0xff);
+            assert!(!changed.is_a_point(), "{algorithm}");
+        }
+        assert!(rsa(RSA).is_a_point(), "of others nothing is said");
+    }
+
+    #[test]
+    fn rcgen_is_told_the_kind_of_every_key() {
+        let of = |key: PublicKey| rcgen::PublicKeyData::algorithm(&key);
+        assert_eq!(of(key(EC, Some(P256), &[4; 65])), &rcgen::PKCS_ECDSA_P256_SHA256);
+        assert_eq!(of(key(EC, Some(P384), &[4; 97])), &rcgen::PKCS_ECDSA_P384_SHA384);
+        assert_eq!(of(key(ED25519, None, &[7; 32])), &rcgen::PKCS_ED25519);
+        assert_eq!(of(rsa(RSA)), &rcgen::PKCS_RSA_SHA256);
+    }
+
+    #[test]
+    fn what_an_rsa_key_signed_is_told_from_what_it_did_not() {
+        let path = format!("{}/fixtures/pki/legacy/earthly/ca_cert.pem", env!("CARGO_MANIFEST_DIR"));
+        let ca = Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0);
+        let (_, parsed) = X509Certificate::from_der(ca.der()).unwrap();
+        let (signed, signature) = (parsed.tbs_certificate.as_ref(), &parsed.signature_value.data);
+        assert!(ca.public_key().signed(signed, signature));
+        assert!(!ca.public_key().signed(&signed[1..], signature));
+    }
+}

@@ -152,6 +152,7 @@ const USABLE_KEYS: &str = "a key of ecdsa-p256, ecdsa-p384, ed25519, or RSA of 2
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::KeyAlgorithm;
 
     fn read(name: &str) -> Result<CertificateRequest, Failure> {
         let path = format!("{}/fixtures/pki/requests/{name}.csr", env!("CARGO_MANIFEST_DIR"));
@@ -176,6 +177,44 @@ mod tests {
         }
         assert_eq!(read("p384").unwrap().fingerprint(), read("p384-sha256").unwrap().fingerprint());
         assert_ne!(read("p256").unwrap().fingerprint(), read("p384").unwrap().fingerprint());
+    }
+
+    #[test]
+    fn a_request_that_we_make_is_for_its_key_and_name_and_wants_nothing_else() {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP384).unwrap();
+        let made = CertificateRequest::create(&"ana".parse().unwrap(), &key).unwrap();
+        let read = CertificateRequest::from_pem(made.as_bytes(), "ana.csr").unwrap();
+        assert_eq!(read.public_key(), key.public_key());
+        assert_eq!(read.subject().to_string(), "CN=ana");
+        assert_eq!(read.requested(), &[] as &[String]);
+    }
+
+    #[test]
+    fn a_file_of_a_request_has_64_kib_at_the_most() {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let mut file = CertificateRequest::create(&"ana".parse().unwrap(), &key).unwrap().into_bytes();
+        file.resize(LARGEST_PEM, b'\n');
+        assert!(CertificateRequest::from_pem(&file, "ana.csr").is_ok());
+        file.push(b'\n');
+        let failure = CertificateRequest::from_pem(&file, "ana.csr").unwrap_err();
+        assert_eq!(failure.what_was_found(), "65537 bytes");
+    }
+
+    #[test]
+    fn extensions_that_are_asked_for_are_told_and_a_key_identifier_is_none_to_speak_of() {
+        let extension = |identifier: &[u64], contents: &[u8]| {
+            rcgen::CustomExtension::from_oid_content(identifier, contents.to_vec())
+        };
+        let mut parameters = CertificateParams::default();
+        parameters.custom_extensions = vec![
+            extension(&[2, 5, 29, 14], &[4, 1, 0xaa]),
+            extension(&[1, 3, 6, 1, 4, 1, 99999], &[5, 0]),
+            extension(&[1, 3, 6, 1, 5, 5, 7, 1, 1], &[0x30, 0]),
+        ];
+        let made = parameters.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let made = pem::encode(&pem::Pem::new("CERTIFICATE REQUEST", made.der().as_ref()));
+        let request = CertificateRequest::from_pem(made.as_bytes(), "ana.csr").unwrap();
+        assert_eq!(request.requested(), ["extension 1.3.6.1.4.1.99999", "another extension"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::model::KeyAlgorithm;
+use crate::model::{KeyAlgorithm, Rule};
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()
@@ -121,4 +121,30 @@ fn a_ca_of_another_program_keeps_its_name_to_the_byte() {
     assert_eq!(stranger.certificate().subject(), certificate.subject());
     let leaf = stranger.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
     assert_eq!(leaf.issuer(), certificate.subject());
+}
+
+#[test]
+fn a_daemon_has_one_to_a_hundred_names() {
+    let ca = an_authority(3650, &a_key());
+    let issued = |count: usize| {
+        let hosts = (0..count).map(|at| format!("b{at}.example.com").parse().unwrap()).collect();
+        let request =
+            LeafRequest::new(Role::Daemon, "builder".parse().unwrap(), hosts, now(), Lifetime::days(1));
+        ca.issue(&request, a_key().public_key()).map_err(|failure| failure.what_was_expected().to_owned())
+    };
+    for count in [0, 101] {
+        assert_eq!(issued(count).unwrap_err(), "1 to 100 names", "{count}");
+    }
+    assert_eq!(issued(100).unwrap().names().map(<[_]>::len), Some(100));
+}
+
+#[test]
+fn what_the_lint_calls_an_error_leaves_no_ca() {
+    let judged = |severity| refuse_faults("ana", vec![Finding::new(Rule::KeyUsage, severity, "CN=ana")]);
+    for severity in [Severity::Info, Severity::Warning] {
+        assert!(judged(severity).is_ok(), "{severity:?}");
+    }
+    for severity in [Severity::Error, Severity::Critical] {
+        assert!(judged(severity).is_err(), "{severity:?}");
+    }
 }

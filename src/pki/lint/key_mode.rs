@@ -36,3 +36,32 @@ pub fn key_owner(path: impl Display, owner: u32, user: u32) -> Option<Finding> {
             .fix(format!("chown {user} {path}   # unless that user is who reads it"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_only_its_owner_reads_is_fine_and_every_other_bit_counts() {
+        let severity = |mode| key_mode("key.pem", mode).map(|finding| finding.severity);
+        for mode in 0o000..=0o777 {
+            let expected = match (mode / 8 % 8, mode % 8) {
+                (0, 0) => None,
+                (4, 0) => Some(Severity::Warning),
+                _ => Some(Severity::Critical),
+            };
+            assert_eq!(severity(mode), expected, "{mode:04o}");
+        }
+        let finding = key_mode("key.pem", 0o444).unwrap();
+        assert_eq!((finding.subject.as_str(), finding.found.as_str()), ("key.pem", "mode 0444"));
+    }
+
+    #[test]
+    fn a_key_is_roots_or_its_users() {
+        for (owner, user, is_fine) in [(0, 0, true), (0, 7, true), (7, 7, true), (7, 0, false), (7, 8, false)]
+        {
+            assert_eq!(key_owner("key.pem", owner, user).is_none(), is_fine, "of {owner}, used by {user}");
+        }
+        assert_eq!(key_owner("key.pem", 7, 8).unwrap().found, "one of user 7");
+    }
+}

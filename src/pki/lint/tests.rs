@@ -1,83 +1,16 @@
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
+    KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
 };
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::*;
 use crate::model::{IdentityName, KeyAlgorithm, Lifetime, SubjectAltName, Validity};
+use crate::pki::der::tests::element;
+use crate::pki::specimens::{a_leaf, an_authority, dns, now, patched};
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey};
-
-fn now() -> Timestamp {
-    Timestamp::parse("2026-11-23").unwrap()
-}
-
-fn parameters(common_name: &str) -> CertificateParams {
-    let mut parameters = CertificateParams::default();
-    let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, common_name);
-    parameters.distinguished_name = name;
-    parameters.serial_number = Some(SerialNumber::from_slice(&[0x41; 16]));
-    parameters.not_before = now().calendar();
-    parameters.not_after = now().plus(Lifetime::days(90)).calendar();
-    parameters.key_identifier_method = KeyIdMethod::PreSpecified(vec![0xaa; 20]);
-    parameters
-}
-
-fn leaf_parameters(role: Role) -> CertificateParams {
-    let mut parameters = parameters("leaf");
-    parameters.is_ca = IsCa::ExplicitNoCa;
-    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    parameters.extended_key_usages = vec![match role {
-        Role::Daemon => ExtendedKeyUsagePurpose::ServerAuth,
-        Role::Client => ExtendedKeyUsagePurpose::ClientAuth,
-    }];
-    parameters.subject_alt_names = vec![dns("builder.example.com")];
-    parameters.use_authority_key_identifier_extension = true;
-    parameters
-}
-
-fn authority_parameters() -> CertificateParams {
-    let mut parameters = parameters("authority");
-    parameters.not_after = now().plus(Lifetime::days(3650)).calendar();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    parameters
-}
-
-fn dns(name: &str) -> SanType {
-    SanType::DnsName(name.try_into().unwrap())
-}
-
-/// A leaf that differs from the profile in one thing.
-fn a_leaf(role: Role, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
-    let issuer = Issuer::new(authority_parameters(), KeyPair::generate().unwrap());
-    let mut parameters = leaf_parameters(role);
-    change(&mut parameters);
-    let made = parameters.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
-    Certificate::from_der(made.der()).unwrap()
-}
-
-fn an_authority(change: impl FnOnce(&mut CertificateParams)) -> Certificate {
-    let mut parameters = authority_parameters();
-    change(&mut parameters);
-    let made = parameters.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    Certificate::from_der(made.der()).unwrap()
-}
-
-/// The same certificate with `from` replaced by `to` wherever it stands; no lint looks at the
-/// signature.
-fn patched(certificate: &Certificate, from: &[u8], to: &[u8]) -> Certificate {
-    let mut der = certificate.der().to_vec();
-    let mut found = false;
-    for at in 0..=der.len() - from.len() {
-        if der[at..].starts_with(from) {
-            der[at..at + to.len()].copy_from_slice(to);
-            found = true;
-        }
-    }
-    assert!(found && from.len() == to.len());
-    Certificate::from_der(&der).unwrap()
-}
 
 fn told(findings: &[Finding]) -> Vec<(Rule, Severity)> {
     for finding in findings {
@@ -138,6 +71,8 @@ fn a_client_that_could_stand_in_for_the_daemon_is_an_error() {
         let says = leaf_says(Role::Client, |leaf| leaf.extended_key_usages = usages.clone());
         assert_eq!(says, [(Rule::ExtendedKeyUsage, Severity::Error)], "{usages:?}");
     }
+    let both = a_leaf(Role::Client, |leaf| leaf.extended_key_usages = vec![ClientAuth, ServerAuth]);
+    assert_eq!(leaf(&both, Role::Client, None)[0].found, "serverAuth, clientAuth");
 }
 
 #[test]
@@ -157,7 +92,7 @@ fn a_daemon_needs_server_auth_and_nothing_else() {
 #[test]
 fn faults_of_a_leaf_that_some_peer_refuses_are_errors() {
     type Change = fn(&mut CertificateParams);
-    let cases: [(Rule, Change); 13] = [
+    let cases: [(Rule, Change); 14] = [
         (Rule::AuthorityKeyIdentifier, |leaf| leaf.use_authority_key_identifier_extension = false),
         (Rule::SerialNumber, |leaf| leaf.serial_number = Some(SerialNumber::from_slice(&[0]))),
         (Rule::SerialNumber, |leaf| leaf.serial_number = Some(SerialNumber::from_slice(&[0x41; 21]))),
@@ -166,6 +101,9 @@ fn faults_of_a_leaf_that_some_peer_refuses_are_errors() {
         (Rule::SubjectAltName, |leaf| leaf.subject_alt_names = vec![dns("a.*.example")]),
         (Rule::SubjectAltName, |leaf| leaf.subject_alt_names = vec![dns("a b")]),
         (Rule::SubjectAltName, |leaf| leaf.subject_alt_names = vec![dns("")]),
+        (Rule::SubjectAltName, |leaf| {
+            leaf.subject_alt_names.push(SanType::IpAddress("::ffff:10.0.0.5".parse().unwrap()));
+        }),
         (Rule::IpAsDnsName, |leaf| leaf.subject_alt_names = vec![dns("10.0.0.5")]),
         (Rule::IpAsDnsName, |leaf| leaf.subject_alt_names = vec![dns("[::1]")]),
         (Rule::UnexpectedExtension, |leaf| {
@@ -184,6 +122,10 @@ fn faults_of_a_leaf_that_some_peer_refuses_are_errors() {
     let as_authority =
         leaf_says(Role::Client, |leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
     assert_eq!(as_authority, [(Rule::BasicConstraints, Severity::Error)]);
+    let signing_code = leaf_says(Role::Client, |leaf| {
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    });
+    assert_eq!(signing_code, [(Rule::ExtendedKeyUsage, Severity::Error)]);
     let unsigning = leaf_says(Role::Client, |leaf| leaf.key_usages = vec![KeyUsagePurpose::KeyEncipherment]);
     assert_eq!(unsigning, [(Rule::KeyUsage, Severity::Error), (Rule::KeyUsage, Severity::Info)]);
 }
@@ -218,6 +160,39 @@ fn surprises_of_a_leaf_are_warnings() {
     }
     let nameless = leaf_says(Role::Client, |leaf| leaf.subject_alt_names = vec![]);
     assert_eq!(nameless, [(Rule::SubjectAltName, Severity::Warning)]);
+}
+
+#[test]
+fn what_is_just_enough_is_no_surprise() {
+    let three_years = 3 * 365 * 86_400;
+    let lasting = |seconds| {
+        a_leaf(Role::Client, |leaf| leaf.not_after = now().plus(Lifetime::from_seconds(seconds)).calendar())
+    };
+    assert_eq!(told(&leaf(&lasting(three_years), Role::Client, None)), []);
+    let longer = leaf(&lasting(three_years + 1), Role::Client, None);
+    assert_eq!((longer[0].rule, longer[0].found.as_str()), (Rule::LegacyGenerator, "1095 days"));
+    let numbered = |serial: &[u8]| {
+        leaf_says(Role::Client, |leaf| leaf.serial_number = Some(SerialNumber::from_slice(serial)))
+    };
+    assert_eq!(numbered(&[0x41; 7]), []);
+    assert_eq!(numbered(&[0x41; 6]), [(Rule::SerialNumber, Severity::Warning)]);
+    let named =
+        |count| leaf_says(Role::Client, |leaf| leaf.subject_alt_names = vec![dns("a.example"); count]);
+    assert_eq!(named(100), []);
+}
+
+#[test]
+fn what_mends_a_fault_is_a_command_for_whose_it_is() {
+    let forever = |leaf: &mut CertificateParams| leaf.not_after = now().plus(Lifetime::days(4000)).calendar();
+    for (role, command) in
+        [(Role::Daemon, "kitcert issue daemon NAME --host HOST"), (Role::Client, "kitcert issue client NAME")]
+    {
+        assert_eq!(leaf(&a_leaf(role, forever), role, None)[0].fix.as_deref(), Some(command));
+    }
+    let unsigning = an_authority(|ca| ca.key_usages = vec![]);
+    assert_eq!(authority(&unsigning)[0].fix.as_deref(), Some("kitcert --state DIR init …   # a new CA"));
+    let ended = dates(&a_leaf(Role::Client, |_| ()), now().plus(Lifetime::days(91)));
+    assert_eq!(ended[0].fix.as_deref(), Some("kitcert rotate NAME"));
 }
 
 #[test]
@@ -265,6 +240,27 @@ fn what_rcgen_cannot_make_is_named_too() {
         let says = told(&leaf(&patched(&certificate, from, to), Role::Daemon, None));
         assert_eq!(says, [(rule, severity)]);
     }
+}
+
+/// The same certificate, said to be signed with SHA-1.
+fn with_sha1(certificate: &Certificate) -> Certificate {
+    let of_sha256 = element(0x30, &element(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]));
+    let of_sha1 = element(0x30, &element(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1]));
+    let (_, parsed) = X509Certificate::from_der(certificate.der()).unwrap();
+    let signed = &parsed.tbs_certificate.as_ref()[4..];
+    let at = signed.windows(of_sha256.len()).position(|octets| octets == of_sha256).unwrap();
+    let signed = [&signed[..at], &of_sha1, &signed[at + of_sha256.len()..]].concat();
+    let signature = element(0x03, &[&[0], parsed.signature_value.data.as_ref()].concat());
+    let parts = [element(0x30, &signed), of_sha1, signature];
+    Certificate::from_der(&element(0x30, &parts.concat())).unwrap()
+}
+
+#[test]
+fn sha1_is_refused_of_a_leaf_and_only_frowned_at_of_an_anchor() {
+    let says = told(&leaf(&with_sha1(&a_leaf(Role::Daemon, |_| ())), Role::Daemon, None));
+    assert_eq!(says, [(Rule::SignatureAlgorithm, Severity::Error)]);
+    let says = told(&authority(&with_sha1(&an_authority(|_| ()))));
+    assert_eq!(says, [(Rule::SignatureAlgorithm, Severity::Warning)]);
 }
 
 #[test]
@@ -319,6 +315,18 @@ fn a_bundle_is_judged_as_go_loads_it() {
     let torn = ca.replace("-----END", "!-----END");
     assert_eq!(says(&format!("{torn}{ca}")), [(Rule::BundleBlockDropped, Severity::Error)]);
     assert_eq!(says(&format!("{}{ca}", twice.to_pem())), [(Rule::BundleBlockDropped, Severity::Error)]);
+}
+
+#[test]
+fn a_bundle_has_one_to_sixteen_certificates() {
+    let many: Vec<_> = (0..17).map(|_| an_authority(|_| ())).collect();
+    let says = |count| super::bundle(&TrustBundle::new(many[..count].to_vec()));
+    for count in [0, 17] {
+        let findings = says(count);
+        assert_eq!(findings.len(), 1, "{count}");
+        assert_eq!((findings[0].rule, findings[0].found.as_str()), (Rule::BundleSize, &*count.to_string()));
+    }
+    assert!(says(1).is_empty() && says(16).is_empty());
 }
 
 #[test]

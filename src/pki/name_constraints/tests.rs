@@ -235,6 +235,7 @@ fn go_reads_constraints_that_are_to_the_letter() {
         GeneralName::DNSName("..example.com"),
         GeneralName::DNSName("exa mple.com"),
         GeneralName::IPAddress(&[10, 0, 0, 1]),
+        GeneralName::IPAddress(&[10, 0, 255, 0]),
         GeneralName::IPAddress(&[10, 0, 0, 0, 255, 0, 0]),
         GeneralName::IPAddress(&[10, 0, 0, 0, 255, 253, 0, 0]),
         GeneralName::IPAddress(&[10, 0, 0, 0, 0, 255, 0, 0]),
