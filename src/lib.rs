@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Arrows run one way, `model <- pki <- layout <- store <- probe <- plan <- apply <- cli`, and a
-//! test holds that. [`env`] stands beside `model`; [`practice`], the daemon of `kitcert demo`,
+//! test holds that. [`mod@env`] stands beside `model`; [`practice`], the daemon of `kitcert demo`,
 //! beside `probe`.
 //!
 //! # How a change flows

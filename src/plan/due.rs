@@ -197,16 +197,19 @@ fn hosts_state(
     leaf: &Certificate,
 ) -> IdentityState {
     let listed = observation.inventory.daemons.get(name).filter(|_| role == Role::Daemon);
-    let sorted = |mut hosts: Vec<SubjectAltName>| {
-        hosts.sort();
-        hosts
-    };
     match listed {
-        Some(daemon) if sorted(daemon.hosts.clone()) != sorted(leaf.usable_names()) => {
-            IdentityState::HostsChanged
-        }
+        Some(daemon) if !names_are(leaf, &daemon.hosts) => IdentityState::HostsChanged,
         _ => IdentityState::Ok,
     }
+}
+
+/// Whether a certificate is for those hosts and no others, in whatever order.
+pub(super) fn names_are(leaf: &Certificate, hosts: &[SubjectAltName]) -> bool {
+    let sorted = |mut names: Vec<SubjectAltName>| {
+        names.sort();
+        names
+    };
+    sorted(leaf.usable_names()) == sorted(hosts.to_vec())
 }
 
 fn end_state(validity: Validity, now: Timestamp) -> IdentityState {

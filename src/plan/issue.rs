@@ -1,6 +1,6 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
-use super::due::is_due;
+use super::due::{is_due, names_are};
 use super::kit::KitRequest;
 use super::step::{
     AuthorityChoice, Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, Signing,
@@ -79,7 +79,8 @@ pub fn issue_daemon(
     let identity = observation.daemons.get(&request.name);
     let current = identity.and_then(|identity| identity.current.as_ref());
     let serves = |current: &ObservedGeneration| {
-        names_are(current, &entry.hosts) && !is_due(observation, Role::Daemon, &request.name, current, now)
+        names_are(current.leaf(), &entry.hosts)
+            && !is_due(observation, Role::Daemon, &request.name, current, now)
     };
     if listed.is_some() && current.is_some_and(serves) {
         return Ok(Plan::default());
@@ -318,14 +319,6 @@ pub(super) fn key_of_client(current: Option<&ObservedGeneration>, observation: &
         }
         current => kept_or_new(current, observation),
     }
-}
-
-pub(super) fn names_are(current: &ObservedGeneration, hosts: &[SubjectAltName]) -> bool {
-    let sorted = |mut names: Vec<SubjectAltName>| {
-        names.sort();
-        names
-    };
-    sorted(current.leaf().usable_names()) == sorted(hosts.to_vec())
 }
 
 pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {

@@ -58,6 +58,9 @@ pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollba
     });
     match proven.or(earlier) {
         Some(generation) => Ok(Rollback { role, name: name.clone(), generation }),
-        None => Err(failure().expected("an earlier generation").found("none")),
+        None => Err(failure()
+            .expected("an earlier generation")
+            .found("none")
+            .hint(format!("kitcert rotate --force {name}   # a new set in place of the current one"))),
     }
 }

@@ -12,6 +12,8 @@ pub(crate) mod buildkit;
 mod cast;
 mod clock;
 mod dial;
+#[cfg(test)]
+mod garbled;
 mod intrusion;
 mod observed;
 mod ports;

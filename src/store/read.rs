@@ -32,7 +32,9 @@ pub struct ReadFile {
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    read_if_present(path, largest)?.ok_or_else(|| fault::failure("reading", path, Errno::NOENT))
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let absent = || fault::failure("reading", path, Errno::NOENT).hint(format!("ls -l {}", folder.display()));
+    read_if_present(path, largest)?.ok_or_else(absent)
 }
 
 /// The same, with `None` where nothing is there, and only there: no permission to look is a

@@ -4,6 +4,7 @@
 use kitcert::model::Severity;
 
 use crate::limbo::{self, Case};
+use crate::numbers::Numbers;
 use crate::peers;
 
 /// `KITCERT_MUTATIONS=100000 tests/run mutated_chains` makes more of them.
@@ -12,7 +13,7 @@ fn no_mutated_chain_is_judged_milder_than_by_go() {
     let count = std::env::var("KITCERT_MUTATIONS").map_or(10_000, |text| text.parse().unwrap());
     let text = include_str!("../../fixtures/corpus/chains.json");
     let cases = limbo::read(text);
-    let mut numbers = Numbers(2026);
+    let mut numbers = Numbers::of(2026);
     let mutated: Vec<Case> = (0..count)
         .map(|_| {
             let case = &cases[numbers.below(cases.len())];
@@ -46,16 +47,6 @@ fn no_mutated_chain_is_judged_milder_than_by_go() {
     assert!(milder.is_empty(), "{} of {count}: {}", milder.len(), milder.join("\n"));
     // Mutations that everybody refuses would prove nothing.
     assert!((count - by_go) * 20 > count, "only {} are accepted by Go", count - by_go);
-}
-
-/// Numbers that look random and are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound.max(1)
-    }
 }
 
 fn mutation(numbers: &mut Numbers, mut der: Vec<u8>) -> Vec<u8> {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use crate::layout::Renewal;
 use crate::model::profile::KEY_AGE;
 use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp};
-use crate::plan::due::is_due;
-use crate::plan::issue::{kept_or_new, key_of_client, names_are, next_generation, validity};
+use crate::plan::due::{is_due, names_are};
+use crate::plan::issue::{kept_or_new, key_of_client, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
 use crate::plan::rollover::{self, Stage};
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         let current = identity.and_then(|identity| identity.current.as_ref());
         let reason = match current {
             None => Some(Reason::NotIssued),
-            Some(current) if !names_are(current, hosts) => Some(Reason::HostsChanged),
+            Some(current) if !names_are(current.leaf(), hosts) => Some(Reason::HostsChanged),
             Some(current) => self.reason_to_renew(Role::Daemon, name, current),
         };
         let signing = self.signing(Role::Daemon, name)?;
