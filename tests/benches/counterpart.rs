@@ -10,17 +10,33 @@ use kitcert::practice::PracticeDaemon;
 use kitcert::probe::Identity;
 use rayon::prelude::*;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, Signature,
+    UnparsedPublicKey,
+};
 
 /// What no issuer can do without, on every core: a key and a signature for each.
 pub fn generate_and_sign(count: usize) {
+    sign_each(count, |_, _, _| ());
+}
+
+/// The same where nothing leaves the issuer before its signature was checked.
+pub fn generate_sign_and_verify(count: usize) {
+    sign_each(count, |authority, message, signature| {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, authority.public_key());
+        key.verify(message, signature.as_ref()).expect("a signature that holds");
+    });
+}
+
+fn sign_each(count: usize, check: impl Fn(&EcdsaKeyPair, &[u8], Signature) + Sync) {
     let random = SystemRandom::new();
     let make = || EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
     let authority = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, make().as_ref(), &random);
     let authority = authority.expect("the key again");
     (0..count).into_par_iter().for_each(|_| {
         std::hint::black_box(make());
-        std::hint::black_box(authority.sign(&random, &[0; 400]).expect("a signature"));
+        let signature = authority.sign(&random, &[0; 400]).expect("a signature");
+        check(&authority, &[0; 400], std::hint::black_box(signature));
     });
 }
 
