@@ -119,6 +119,20 @@ mod tests {
     }
 
     #[test]
+    fn the_host_is_compared_where_somebody_dials_it() {
+        let authority = root(|_| ());
+        let chain = [authority.leaf(Role::Daemon, |_| ())];
+        let trust = TrustBundle::new(vec![authority.certificate]);
+        let says = |host: Option<&str>| {
+            let host = host.map(|host| host.parse().unwrap());
+            rules(&audit(&chain, &trust, Purpose::Server, host.as_ref(), now()))
+        };
+        assert_eq!(says(None), []);
+        assert_eq!(says(Some("builder.example.com")), []);
+        assert_eq!(says(Some("other.example.com")), [Rule::ServerNameMismatch]);
+    }
+
+    #[test]
     fn a_key_that_is_no_point_of_its_curve_is_told() {
         let sound = a_leaf(Role::Daemon, |_| ());
         let spki = sound.public_key().spki_der();

@@ -248,27 +248,39 @@ mod tests {
         let certificate = || DistinguishedName::from_der(&[0x30, 0]);
         let at = Timestamp::from_unix(0);
         let text = || "text".to_owned();
+        let wrong_usage =
+            || ChainFault::WrongUsage { certificate: certificate(), purpose: Purpose::Client, found: text() };
         let faults = [
-            ChainFault::NothingSent,
-            ChainFault::TooLong { count: 17 },
-            ChainFault::Unreadable { certificate: certificate(), why: "text" },
-            ChainFault::Expired { certificate: certificate(), not_after: at },
-            ChainFault::NotYetValid { certificate: certificate(), not_before: at },
-            ChainFault::UnknownAuthority { issuer: certificate() },
-            ChainFault::SameNameOtherKey { issuer: certificate() },
-            ChainFault::MissingIntermediate { issuer: certificate() },
-            ChainFault::WrongUsage { certificate: certificate(), purpose: Purpose::Client, found: text() },
-            ChainFault::NotAnAuthority { certificate: certificate() },
-            ChainFault::PathTooLong { certificate: certificate(), allowed: 0 },
-            ChainFault::NameNotAllowed { certificate: certificate(), name: text() },
-            ChainFault::WeakSignature { certificate: certificate(), algorithm: text() },
-            ChainFault::UnverifiableSignature { certificate: certificate(), algorithm: text() },
-            ChainFault::CriticalExtension { certificate: certificate(), identifier: text() },
-            ChainFault::PoliciesRequired { certificate: certificate() },
-            ChainFault::TooManyChecks,
+            (Rule::ChainUntrusted, ChainFault::NothingSent),
+            (Rule::ChainUntrusted, ChainFault::TooLong { count: 17 }),
+            (Rule::UnexpectedExtension, ChainFault::Unreadable { certificate: certificate(), why: "text" }),
+            (Rule::Expired, ChainFault::Expired { certificate: certificate(), not_after: at }),
+            (Rule::NotYetValid, ChainFault::NotYetValid { certificate: certificate(), not_before: at }),
+            (Rule::ChainUntrusted, ChainFault::UnknownAuthority { issuer: certificate() }),
+            (Rule::ChainUntrusted, ChainFault::SameNameOtherKey { issuer: certificate() }),
+            (Rule::ChainUntrusted, ChainFault::MissingIntermediate { issuer: certificate() }),
+            (Rule::ExtendedKeyUsage, wrong_usage()),
+            (Rule::BasicConstraints, ChainFault::NotAnAuthority { certificate: certificate() }),
+            (Rule::PathLength, ChainFault::PathTooLong { certificate: certificate(), allowed: 0 }),
+            (Rule::ChainUntrusted, ChainFault::NameNotAllowed { certificate: certificate(), name: text() }),
+            (
+                Rule::SignatureAlgorithm,
+                ChainFault::WeakSignature { certificate: certificate(), algorithm: text() },
+            ),
+            (
+                Rule::SignatureAlgorithm,
+                ChainFault::UnverifiableSignature { certificate: certificate(), algorithm: text() },
+            ),
+            (
+                Rule::UnexpectedExtension,
+                ChainFault::CriticalExtension { certificate: certificate(), identifier: text() },
+            ),
+            (Rule::UnexpectedExtension, ChainFault::PoliciesRequired { certificate: certificate() }),
+            (Rule::ChainUntrusted, ChainFault::TooManyChecks),
         ];
-        for fault in faults {
+        for (rule, fault) in faults {
             let finding = fault.finding("cert.pem");
+            assert_eq!(finding.rule, rule, "{fault}");
             assert_eq!((finding.subject.as_str(), finding.found), ("cert.pem", fault.to_string()));
             assert!(finding.cause.is_some_and(|cause| cause.split(' ').count() > 3), "{fault}");
             let fix = finding.fix.unwrap_or_default();

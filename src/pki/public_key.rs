@@ -9,10 +9,10 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     VerificationAlgorithm,
 };
+use x509_parser::oid_registry::OID_SIG_ED25519;
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
 };
-use x509_parser::oid_registry::{OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -203,7 +203,7 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
         };
     }
     match spki.parsed() {
-        Ok(ParsedKey::RSA(key)) if *identifier == OID_PKCS1_RSAENCRYPTION => {
+        Ok(ParsedKey::RSA(key)) => {
             let leading_zeros = key.modulus.iter().take_while(|octet| **octet == 0).count();
             let significant = &key.modulus[leading_zeros..];
             let spare = significant.first().map_or(0, |octet| octet.leading_zeros() as usize);
@@ -255,11 +255,15 @@ mod tests {
         PublicKey::from_spki_der(&element(0x30, &[algorithm, bits].concat())).unwrap()
     }
 
-    /// An RSA key with a modulus of 2048 bits.
-    fn rsa(algorithm: &[u8]) -> PublicKey {
-        let modulus = [&[0][..], &[0xc1; 256]].concat();
-        let numbers = [element(0x02, &modulus), element(0x02, &[1, 0, 1])];
+    /// An RSA key with that modulus.
+    fn rsa_of(algorithm: &[u8], modulus: &[u8]) -> PublicKey {
+        let numbers = [element(0x02, modulus), element(0x02, &[1, 0, 1])];
         key(algorithm, None, &element(0x30, &numbers.concat()))
+    }
+
+    /// One of 2048 bits.
+    fn rsa(algorithm: &[u8]) -> PublicKey {
+        rsa_of(algorithm, &[&[0][..], &[0xc1; 256]].concat())
     }
 
     #[test]
@@ -270,6 +274,8 @@ mod tests {
         assert_eq!(kind(key(EC, Some(&[0x2b, 0x81, 4, 0, 33]), &[4; 57])), "ecdsa on 1.3.132.0.33");
         assert_eq!(kind(key(ED25519, None, &[7; 32])), "ed25519");
         assert_eq!(kind(rsa(RSA)), "rsa-2048");
+        assert_eq!(kind(rsa_of(RSA, &[0x7f; 256])), "rsa-2047");
+        assert_eq!(kind(rsa_of(RSA, &[0x01; 256])), "rsa-2041");
         assert_eq!(kind(rsa(RSA_PSS)), "1.2.840.113549.1.1.10", "a key for RSA-PSS alone");
     }
 

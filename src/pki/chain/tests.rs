@@ -30,6 +30,15 @@ fn a_certificate_is_valid_until_its_last_second_and_in_it() {
 }
 
 #[test]
+fn a_chain_has_sixteen_certificates_at_the_most() {
+    let authority = root(|_| ());
+    let leaf = client(&authority);
+    let sent = [&leaf; LARGEST_BUNDLE + 1];
+    assert_eq!(judged(&sent[1..], &[&authority.certificate], now()), Ok(2));
+    assert_eq!(judged(&sent, &[&authority.certificate], now()), Err(ChainFault::TooLong { count: 17 }));
+}
+
+#[test]
 fn a_hundred_signatures_are_checked_and_not_one_more() {
     let (right, wrong): (_, Vec<_>) = (root(|_| ()), (0..MOST_CHECKS).map(|_| root(|_| ())).collect());
     let leaf = client_without_hint(&right);

@@ -65,6 +65,8 @@ fn a_kit_renews_what_is_the_same_clients_of_a_ca_that_is_trusted_here() {
     let standing = |installed: Membership| kit_standing(&renewal, Some(&installed), now());
     assert_eq!(standing(installed(&older, own)).unwrap(), KitStanding::Renewal);
     assert_eq!(standing(installed(&newer, own)).unwrap(), KitStanding::Installed);
+    let of_the_same_second = leaf(&state, "ana", now().minus(days(1)), now().plus(days(90)));
+    assert_eq!(standing(installed(&of_the_same_second, own)).unwrap(), KitStanding::Renewal);
     assert_eq!(standing(installed(&bobs, own)).unwrap(), KitStanding::New, "another client's");
     let stranger = authority(10);
     let untrusting = installed(&older, stranger.certificate());

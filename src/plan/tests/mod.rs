@@ -1,10 +1,12 @@
 //! Planners, asked about states that are made up in memory: every decision, and both sides of every
 //! bound.
 
+mod installing;
 mod issuing;
 mod joining;
 mod kits;
 mod lock_out;
+mod requesting;
 mod rolling_over;
 mod rotating;
 mod status;
