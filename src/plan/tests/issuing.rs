@@ -183,6 +183,17 @@ fn the_same_init_again_plans_nothing_and_another_names_its_difference() {
     );
     let hint = "kitcert issue daemon other --host builder.example.com --host 10.0.0.5";
     assert_eq!(daemon.command_to_try(), Some(hint));
+    let install =
+        |root: &str| Some(InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) });
+    let mut installed = State::new();
+    let builder = installed.observation.inventory.daemons.get_mut(&name("builder")).unwrap();
+    builder.install =
+        Some(InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None });
+    let placed = |root| {
+        init(&InitRequest { install: install(root), ..initial() }, Some(&installed.observation), None, now())
+    };
+    assert!(placed("/").unwrap().is_empty());
+    assert!(placed("/mnt").unwrap_err().what_was_found().ends_with("under /mnt"));
     let hosts = differing(InitRequest { hosts: hosts(&["10.0.0.6"]), ..initial() });
     assert_eq!(hosts.what_was_expected(), "the hosts that it was made with (builder.example.com, 10.0.0.5)");
     let client = differing(InitRequest { clients: vec![name("zoe")], ..initial() });

@@ -1,9 +1,13 @@
 //! Whom a change of a daemon's bundle would lock out.
 
 use super::{INVENTORY, State, authority, days, identity, name, now, user};
-use crate::model::{Failure, Role};
+use crate::model::{Failure, KeyAlgorithm, Role, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
-use crate::plan::{RotateRequest, Rotation, RotationFacts, RotationScope, rotate};
+use crate::plan::lock_out::locked_out;
+use crate::plan::{
+    AuthorityChoice, Issuance, KeySource, Plan, Reason, RotateRequest, Rotation, RotationFacts,
+    RotationScope, Signing, StateStep, rotate,
+};
 use crate::store::{KeyPresence, Observation};
 
 const HOSTS: [&str; 2] = ["builder.example.com", "10.0.0.5"];
@@ -80,4 +84,32 @@ fn a_bundle_that_stays_locks_nobody_out() {
     let issued = [leaf(&old, Role::Client, "ana", 10), leaf(&new, Role::Client, "bob", 10)];
     let rotation = rotated(&observed(&[&new], &new), &issued, RotationScope::Due).unwrap();
     assert_eq!(rotation.plan.issuances().count(), 1);
+}
+
+#[test]
+fn a_daemons_bundle_counts_however_it_changes_and_a_clients_does_not() {
+    let (old, new) = (authority(1000), authority(1000));
+    let observation = observed(&[&old, &new], &new);
+    let issued = [leaf(&old, Role::Client, "ana", 10)];
+    let trust = || vec![AuthorityChoice::Of(super::observed(&new).key_identifier)];
+    let issuance = |role| {
+        StateStep::Issue(Issuance {
+            role,
+            name: name("builder"),
+            hosts: Vec::new(),
+            validity: Validity { not_before: now(), not_after: now().plus(days(1)) },
+            generation: 2,
+            key: KeySource::New(KeyAlgorithm::EcdsaP256),
+            reason: Reason::Due,
+            signing: Signing { issuer: trust().remove(0), trust: trust() },
+        })
+    };
+    let rebundled = StateStep::Rebundle { name: name("builder"), from: 1, generation: 2, trust: trust() };
+    for (step, is_ana_out) in
+        [(rebundled, true), (issuance(Role::Daemon), true), (issuance(Role::Client), false)]
+    {
+        let plan = Plan { state: vec![step], ..Plan::default() };
+        let names = locked_out(&plan, &observation, &issued, &|_| false, now());
+        assert_eq!(names.contains(&name("ana")), is_ana_out, "{plan:?}");
+    }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{INVENTORY, State, authority, days, fresh_key, identity, name, now, observed, seconds, user};
 use crate::layout::Inventory;
-use crate::model::{ExitCode, Failure, RenewBefore, Role, Timestamp, Validity};
-use crate::pki::{Certificate, LeafRequest, PublicKey};
+use crate::model::{ExitCode, Failure, KeyAlgorithm, RenewBefore, Role, Timestamp, Validity};
+use crate::pki::{Certificate, LeafRequest, PrivateKey, PublicKey, Receipt};
 use crate::plan::{
     KeyRenewal, KeySource, Reason, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
     RotationScope, StateStep, rollback, rotate,
@@ -162,6 +162,26 @@ fn a_kit_that_waits_is_told_of_until_its_client_has_it_or_nothing_lets_it_in() {
     let lapsed = RotationFacts { lapsed: [name("ana")].into(), ..facts(&state) };
     let rotation = rotate(&asked(), &state.observation, &lapsed, now()).unwrap();
     assert!(!told(&rotation).contains(&waits[0].to_owned()));
+}
+
+#[test]
+fn a_receipt_counts_for_the_current_certificate_and_by_its_key() {
+    let mut state = State::new();
+    let [own, another] = [0, 1].map(|_| PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+    let request = LeafRequest::new(Role::Client, name("ana"), vec![], now(), days(90));
+    let [earlier, current] = [0, 1].map(|_| state.authority.issue(&request, own.public_key()).unwrap());
+    let ana = identity(&state.authority, current.clone(), KeyPresence::Absent);
+    state.observation.clients.insert(name("ana"), ana);
+    state.observation.waiting_kits.insert(name("ana"));
+    let signed = |certificate: &Certificate, key: &PrivateKey| {
+        let receipt = Receipt::sign(&name("ana"), certificate, key).unwrap();
+        rotated(&state, &RotateRequest { received: vec![Reception::Signed(receipt)], ..asked() })
+    };
+    let rotation = signed(&current, &own).unwrap();
+    assert_eq!(told(&rotation), ["client ana received: it has its certificate"]);
+    let found = |result: Result<Rotation, Failure>| result.unwrap_err().what_was_found().to_owned();
+    assert_eq!(found(signed(&current, &another)), "one signed with another key");
+    assert_eq!(found(signed(&earlier, &own)), format!("one for {}", earlier.serial()));
 }
 
 #[test]
