@@ -43,6 +43,19 @@ fn plugin(said: &Said) -> (String, BTreeMap<String, String>) {
 }
 
 #[test]
+fn status_ends_with_the_one_command_that_proves_what_is_not() {
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "127.0.0.1"]).succeeded();
+    let ends_with = |words: &str| {
+        let said = workspace.run(["status"]).succeeded().out;
+        assert!(said.trim_end().ends_with(words), "{said}");
+    };
+    ends_with("1 not proven; next: kitcert verify builder");
+    workspace.run(["issue", "daemon", "spare", "--host", "127.0.0.2"]).succeeded();
+    ends_with("2 not proven; next: kitcert verify --all");
+}
+
+#[test]
 fn a_plugins_line_has_a_state_an_exit_code_and_its_data() {
     let (workspace, _daemon) = fleet();
     // Earthly takes such a host for its own machine, which is a warning.

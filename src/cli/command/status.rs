@@ -156,12 +156,14 @@ fn last_line(rows: &[StatusRow], observation: &Observation) -> String {
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
 fn next(rows: &[StatusRow], observation: &Observation) -> Option<String> {
-    let cures = rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row)));
+    let cures = || rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row)));
     let (cure, StatusRow { name, .. }) =
-        cures.max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
+        cures().max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
+    let is_one_of_many = cures().filter(|(other, _)| *other == cure).count() > 1;
     Some(match cure {
         Cure::Rotate => "kitcert rotate".to_owned(),
         Cure::IssueClient => format!("kitcert issue client {name}"),
+        Cure::Verify if is_one_of_many => "kitcert verify --all".to_owned(),
         Cure::Verify => format!("kitcert verify {name}"),
         Cure::HandOver => format!("hand over {}/kits/{name}.kit", observation.path.display()),
     })
