@@ -166,7 +166,8 @@ fn a_ca_lives_twice_as_long_as_the_longest_leaf() {
         client_lifetime: Lifetime::from_seconds(3_000),
         ..initial()
     };
-    assert!(init(&lasting(6_000), None, None, now()).is_ok());
+    let plan = init(&lasting(6_000), None, None, now()).unwrap();
+    assert_eq!(plan.issuances().count(), 2, "the daemon's and the first client's");
     assert_eq!(found(init(&lasting(5_999), None, None, now())), "1h39m59s");
 }
 
