@@ -156,14 +156,15 @@ fn last_line(rows: &[StatusRow], observation: &Observation) -> String {
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
 fn next(rows: &[StatusRow], observation: &Observation) -> Option<String> {
-    let cures = || rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row)));
+    let cures: Vec<_> =
+        rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row))).collect();
     let (cure, StatusRow { name, .. }) =
-        cures().max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
-    let is_one_of_many = cures().filter(|(other, _)| *other == cure).count() > 1;
+        cures.iter().max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
+    let alike = cures.iter().filter(|(other, _)| other == cure).count();
     Some(match cure {
         Cure::Rotate => "kitcert rotate".to_owned(),
         Cure::IssueClient => format!("kitcert issue client {name}"),
-        Cure::Verify if is_one_of_many => "kitcert verify --all".to_owned(),
+        Cure::Verify if alike > 1 => "kitcert verify --all".to_owned(),
         Cure::Verify => format!("kitcert verify {name}"),
         Cure::HandOver => format!("hand over {}/kits/{name}.kit", observation.path.display()),
     })
@@ -200,9 +201,10 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
                 _ => Some(Cure::Rotate),
             }
         }
-        IdentityState::NotProven => match daemon {
-            Some(daemon) if !daemon.restart.is_empty() => Some(Cure::Rotate),
-            _ => Some(Cure::Verify),
+        // Nobody knows where a daemon is that is not listed.
+        IdentityState::NotProven => match daemon?.restart.is_empty() {
+            false => Some(Cure::Rotate),
+            true => Some(Cure::Verify),
         },
         IdentityState::KitWaiting => Some(Cure::HandOver),
         IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => None,
