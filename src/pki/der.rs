@@ -31,7 +31,7 @@ fn are_elements(mut bytes: &[u8], place: Place, depth: usize) -> Option<()> {
 
 /// The length of an element, and what follows it. No certificate that we read is longer than
 /// three octets of length can say.
-fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
+pub(super) fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let count = match first {
         0..=0x7f => return Some((usize::from(*first), rest)),

@@ -4,6 +4,7 @@
 //! an OBJECT IDENTIFIER belongs); Go's does not, and drops what is not to the letter. What an
 //! element holds is for [`der`](super::der) and the parser.
 
+use super::der::length_of;
 use super::extension::oid;
 
 /// Whether the octets have the shape of a certificate (RFC 5280 section 4.1), as strictly as Go's
@@ -122,19 +123,11 @@ fn all_are(der: &[u8], is_sound: impl Fn(u8) -> bool) -> bool {
     inner.is_some_and(|parts| parts.iter().all(|part| is_sound(part.0)))
 }
 
-/// The elements that stand one after the other. That lengths are the shortest was seen before.
+/// The elements that stand one after the other.
 fn parts(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut found = Vec::new();
     while let [tag, rest @ ..] = der {
-        let (first, rest) = rest.split_first()?;
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(*first), rest),
-            0x81..=0x83 => {
-                let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                (octets.iter().fold(0, |length, octet| length * 256 + usize::from(*octet)), rest)
-            }
-            _ => return None,
-        };
+        let (length, rest) = length_of(rest)?;
         let (contents, rest) = rest.split_at_checked(length)?;
         found.push((*tag, contents));
         der = rest;

@@ -12,7 +12,7 @@ use super::buildkit::{
     Depth, InfoResponse, ListWorkersResponse, Platform, Reply, VersionRecord, WorkerRecord, ask, framed,
 };
 use super::observed::AboveTls;
-use numbers::Numbers;
+use numbers::{Numbers, number};
 
 #[path = "../../tests/figures.rs"]
 mod figures;
@@ -204,7 +204,7 @@ fn a_sound_daemon_is_understood() {
 
 #[test]
 fn whatever_a_daemon_answers_the_call_ends_and_nothing_of_it_steers_a_terminal() {
-    let executions = std::env::var("KITCERT_EXECUTIONS").map_or(EXECUTIONS, |text| text.parse().unwrap());
+    let executions = number("KITCERT_EXECUTIONS", EXECUTIONS);
     let mut numbers = Numbers::of(2026);
     let (mut answered, mut turned, mut failed, mut waiting) = (0, 0, 0, 0);
     for _ in 0..executions {

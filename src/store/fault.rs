@@ -41,6 +41,11 @@ pub(super) fn failure_of_io(doing: &str, path: &Path, error: &io::Error) -> Fail
     }
 }
 
+/// The folder that a path is in, where somebody would look first.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// What somebody would call the thing: "a folder", "a symbolic link".
 pub(super) fn kind(kind: FileType) -> &'static str {
     match kind {

@@ -32,8 +32,8 @@ pub struct ReadFile {
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let absent = || fault::failure("reading", path, Errno::NOENT).hint(format!("ls -l {}", folder.display()));
+    let hint = || format!("ls -l {}", fault::parent_of(path).display());
+    let absent = || fault::failure("reading", path, Errno::NOENT).hint(hint());
     read_if_present(path, largest)?.ok_or_else(absent)
 }
 

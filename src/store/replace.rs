@@ -10,7 +10,7 @@ use rustix::process::{getegid, geteuid};
 use super::account::Owner;
 use super::change::FileMode;
 use super::directory::{Access, Directory, fresh_name, make_durable};
-use super::fault;
+use super::fault::{self, parent_of};
 use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
 use crate::model::{ExitCode, Failure};
 
@@ -138,10 +138,6 @@ fn locate(
         }
     }
     Err(fault::failure("following", given, Errno::LOOP))
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn no_folder(path: &Path) -> Failure {

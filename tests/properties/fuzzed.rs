@@ -9,8 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::figures::{Aim, publish};
-use crate::numbers::Numbers;
-use crate::rotations_survive::number;
+use crate::numbers::{Numbers, number};
 use readers::{READERS, Reader};
 
 #[path = "../fuzz/readers.rs"]

@@ -4,13 +4,13 @@
 use kitcert::model::Severity;
 
 use crate::limbo::{self, Case};
-use crate::numbers::Numbers;
+use crate::numbers::{Numbers, number};
 use crate::peers;
 
 /// `KITCERT_MUTATIONS=100000 tests/run mutated_chains` makes more of them.
 #[test]
 fn no_mutated_chain_is_judged_milder_than_by_go() {
-    let count = std::env::var("KITCERT_MUTATIONS").map_or(10_000, |text| text.parse().unwrap());
+    let count = number("KITCERT_MUTATIONS", 10_000);
     let text = include_str!("../../fixtures/corpus/chains.json");
     let cases = limbo::read(text);
     let mut numbers = Numbers::of(2026);

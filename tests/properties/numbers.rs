@@ -1,4 +1,4 @@
-//! Numbers that look drawn, and are the same in every run.
+//! Numbers that look drawn, and are the same in every run; and how many somebody asks for.
 
 /// Marsaglia's xorshift64, multiplied (xorshift64*).
 pub struct Numbers(u64);
@@ -23,5 +23,14 @@ impl Numbers {
         self.0 ^= self.0 >> 27;
         let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
         usize::try_from(drawn).unwrap() % limit.max(1)
+    }
+}
+
+/// How many, from that variable; `all` is all of them.
+pub fn number(variable: &str, otherwise: usize) -> usize {
+    match std::env::var(variable).as_deref() {
+        Ok("all") => usize::MAX,
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => otherwise,
     }
 }

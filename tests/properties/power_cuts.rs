@@ -12,8 +12,8 @@ use std::process::Command;
 
 use crate::figures::{Aim, publish};
 use crate::interference::spread;
+use crate::numbers::number;
 use crate::peers;
-use crate::rotations_survive::number;
 use crate::survival::{Beginning, Scenario, finishes};
 use crate::whole::{Record, assert_whole, folders};
 use crate::workspace::Workspace;

@@ -6,20 +6,12 @@ use std::collections::BTreeMap;
 use crate::daemon::Daemon;
 use crate::figures::{Aim, publish};
 use crate::interference::{ERRORS, Fault, Hit, Threads, calls, interfered, spread};
+use crate::numbers::number;
 use crate::peers;
 use crate::rotating::{Site, generations, serial, workspace_aged};
 use crate::supervised::WorkingClients;
 use crate::whole::assert_whole;
 use crate::workspace::Said;
-
-/// How many, from that variable; `all` is all of them.
-pub fn number(variable: &str, otherwise: usize) -> usize {
-    match std::env::var(variable).as_deref() {
-        Ok("all") => usize::MAX,
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => otherwise,
-    }
-}
 
 #[test]
 fn nobody_is_refused_while_certificates_are_rotated() {

@@ -12,10 +12,9 @@ use crate::daemon::Daemon;
 use crate::figures::{Aim, publish};
 use crate::interference::{Call, ERRORS, Fault, Hit, Threads, calls, interfered, spread};
 use crate::joining::{Machines, fingerprint};
-use crate::numbers::Numbers;
+use crate::numbers::{Numbers, number};
 use crate::peers;
 use crate::rotating::{leaf, workspace_aged};
-use crate::rotations_survive::number;
 use crate::whole::{Record, assert_tidy, assert_whole, folders};
 use crate::workspace::Workspace;
 

@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         let contact = self.parsed("contact")?;
         let created = self.time("created")?;
         let join_before = self.time("join-before")?;
-        let serial = self.value("serial")?;
+        let (_, serial) = self.value("serial")?;
         let chain = self.certificates("certificate")?;
         let trust = self.certificates("trust")?;
         if chain[0].serial().to_string() != serial {
@@ -182,8 +182,7 @@ impl<'a> Reader<'a> {
     }
 
     fn version(&mut self) -> Result<(), Failure> {
-        let number = self.number;
-        let version = self.value(VERSION)?;
+        let (number, version) = self.value(VERSION)?;
         match version.parse::<u32>().map(|form| form.cmp(&SUPPORTED)) {
             Ok(Ordering::Equal) => Ok(()),
             Ok(Ordering::Greater) => Err(Failure::new("reading the kit", self.subject)
@@ -198,26 +197,27 @@ impl<'a> Reader<'a> {
         std::mem::replace(&mut self.next, self.lines.next())
     }
 
-    fn value(&mut self, key: &str) -> Result<&'a str, Failure> {
+    /// The number of the next line, and what stands in it behind that key.
+    fn value(&mut self, key: &str) -> Result<(usize, &'a str), Failure> {
+        let number = self.number;
         let value = self.next.and_then(|line| line.strip_prefix(key)?.strip_prefix(": "));
         let value = value.ok_or_else(|| self.wrong(&format!("{key}: and a value")))?;
         self.advance();
-        Ok(value)
+        Ok((number, value))
     }
 
     fn parsed<T: std::str::FromStr<Err = Failure>>(&mut self, key: &str) -> Result<T, Failure> {
-        let number = self.number;
-        self.value(key)?.parse().map_err(|failure: Failure| self.unreadable(number, key, &failure))
+        let (number, value) = self.value(key)?;
+        value.parse().map_err(|failure: Failure| self.unreadable(number, key, &failure))
     }
 
     fn time(&mut self, key: &str) -> Result<Timestamp, Failure> {
-        let number = self.number;
-        Timestamp::parse(self.value(key)?).map_err(|failure| self.unreadable(number, key, &failure))
+        let (number, value) = self.value(key)?;
+        Timestamp::parse(value).map_err(|failure| self.unreadable(number, key, &failure))
     }
 
     fn pair(&mut self, key: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-        let number = self.number;
-        let value = self.value(key)?;
+        let (number, value) = self.value(key)?;
         let pair = value.split_once(' ').and_then(|(one, two)| Some((Hex::parse(one)?, Hex::parse(two)?)));
         pair.ok_or_else(|| self.other(number, &format!("two values in hex behind {key}")))
     }

@@ -1,18 +1,14 @@
 //! What is placed for a client and its tool, and where that is noted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{INVENTORY, State, name};
+use super::{INVENTORY, State, name, placed};
 use crate::layout::InventoryChange;
 use crate::model::Role;
 use crate::plan::{
-    InstallClientRequest, InventoryStep, ManagedDaemonRequest, Placed, PlacedState, StateStep,
-    install_client, note_installed,
+    InstallClientRequest, InventoryStep, ManagedDaemonRequest, PlacedState, StateStep, install_client,
+    note_installed,
 };
-
-fn placed(state: PlacedState) -> Placed {
-    Placed { folder: PathBuf::from("/certs"), state, current: None, next_generation: 4, links: Vec::new() }
-}
 
 #[test]
 fn only_what_is_outdated_is_placed_and_the_daemon_that_the_tool_starts_with_it() {

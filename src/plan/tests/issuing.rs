@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{INVENTORY, State, authority, days, fresh_key, hosts, name, now, observed, seconds, user};
+use super::{
+    INVENTORY, State, authority, days, fresh_key, hosts, name, now, observed, placed, seconds, user,
+};
 use crate::layout::{DaemonLayout, InstallEntry, InventoryChange};
 use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role};
 use crate::plan::{
@@ -237,13 +239,6 @@ fn an_installation_is_noted_once_and_places_what_is_outdated() {
         install: InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) },
         owner: None,
     };
-    let placed = |state| Placed {
-        folder: PathBuf::from("/etc/buildkit"),
-        links: Vec::new(),
-        current: None,
-        state,
-        next_generation: 1,
-    };
     let plan = |state: &State, request: &InstallDaemonRequest, there| {
         let plan = install_daemon(request, &state.observation, &placed(there)).unwrap();
         (plan.state.len(), plan.placements.len())
@@ -263,15 +258,9 @@ fn an_installation_is_noted_once_and_places_what_is_outdated() {
 fn a_daemons_files_go_over_its_own_and_over_no_others() {
     let state = State::new();
     let own = state.observation.current(Role::Daemon, &name("builder")).unwrap().leaf().clone();
-    let placed = |current| Placed {
-        folder: PathBuf::from("/etc/buildkit"),
-        links: Vec::new(),
-        current,
-        state: PlacedState::Outdated,
-        next_generation: 2,
-    };
     let refused = |daemon: &str, current, observation| {
-        refuse_another(&name(daemon), &placed(current), observation).is_err()
+        let placed = Placed { current, ..placed(PlacedState::Outdated) };
+        refuse_another(&name(daemon), &placed, observation).is_err()
     };
     let observation = Some(&state.observation);
     assert!(!refused("builder", Some(own.clone()), observation));

@@ -23,6 +23,7 @@ use crate::model::{
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
 };
+use crate::plan::{Placed, PlacedState};
 use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
 /// One daemon and one client.
@@ -105,6 +106,11 @@ fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresenc
         last_generation: 1,
         generations: vec![1],
     }
+}
+
+/// What stands where files are installed: three generations, the last of which is like that.
+fn placed(state: PlacedState) -> Placed {
+    Placed { folder: PathBuf::from("/certs"), state, current: None, next_generation: 4, links: Vec::new() }
 }
 
 impl State {
