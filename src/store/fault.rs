@@ -24,7 +24,7 @@ pub(super) fn failure(doing: &str, path: &Path, error: Errno) -> Failure {
         Errno::XDEV => ("one file system", "two (a rename cannot cross them)"),
         Errno::MFILE | Errno::NFILE => ("a free file handle", "too many open files"),
         Errno::NAMETOOLONG => ("a shorter path", "one that the file system cannot hold"),
-        Errno::INTR => ("a call that is done", "a signal cut it short"),
+        Errno::INTR => ("a call that is finished", "one that a signal cut short"),
         Errno::IO => ("a disk that answers", "an input/output error of the device"),
         Errno::FBIG => ("a smaller file", "one beyond what this user or file system may write"),
         Errno::INVAL => ("a path and a mode that the file system knows", "others"),
@@ -91,7 +91,7 @@ mod tests {
             (Errno::NOTDIR, "expected a folder"),
             (Errno::LOOP, "symbolic link"),
             (Errno::XDEV, "cannot cross"),
-            (Errno::INTR, "a signal cut it short"),
+            (Errno::INTR, "a signal cut short"),
         ] {
             let line = failure("writing", Path::new("/x/key.pem"), error).to_string();
             assert!(line.starts_with("writing /x/key.pem: ") && line.contains(word), "{line}");
