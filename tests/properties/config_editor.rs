@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use crate::figures::{Aim, publish};
 use crate::generated_configs::{Draw, GeneratedConfig, KEYS, Piece};
+use crate::numbers::number;
 use crate::peers;
 
 /// What yaml.v3 says of a config and its edit (tests/peers/config).
@@ -434,16 +435,12 @@ fn answers(program: &Path, input: Vec<u8>) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
-}
-
 #[test]
 fn an_edited_config_says_what_is_wanted_and_keeps_every_other_octet() {
     let test = "an_edited_config_says_what_is_wanted_and_keeps_every_other_octet";
     let Some(program) = peers::program("config-peer", test) else { return };
-    let first = number("KITCERT_SEED", 20_261_124_000_000);
-    let configs = number("KITCERT_CONFIGS", 50_000);
+    let first = number("KITCERT_SEED", 20_261_124_000_000) as u64;
+    let configs = number("KITCERT_CONFIGS", 50_000) as u64;
     let batches: Vec<u64> = (first..first + configs).step_by(BATCH).collect();
     let judged: Vec<_> = batches
         .into_par_iter()
@@ -469,8 +466,8 @@ fn an_edited_config_says_what_is_wanted_and_keeps_every_other_octet() {
         Some(aim),
     );
     faults.sort_by_key(String::len);
-    let shown = usize::try_from(number("KITCERT_SHOWN", 10)).unwrap();
-    let shown = faults.iter().take(shown).map(String::as_str).collect::<Vec<_>>().join("\n\n");
+    let shown =
+        faults.iter().take(number("KITCERT_SHOWN", 10)).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     assert!(faults.is_empty(), "{} faults, the shortest:\n{shown}", faults.len());
     assert!(counts[&Outcome::Edited] as u64 > configs / 2, "{counts:?}");
 }

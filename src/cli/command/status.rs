@@ -202,10 +202,9 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
             }
         }
         // Nobody knows where a daemon is that is not listed.
-        IdentityState::NotProven => match daemon?.restart.is_empty() {
-            false => Some(Cure::Rotate),
-            true => Some(Cure::Verify),
-        },
+        IdentityState::NotProven => {
+            Some(if daemon?.restart.is_empty() { Cure::Verify } else { Cure::Rotate })
+        }
         IdentityState::KitWaiting => Some(Cure::HandOver),
         IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => None,
     }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::name;
 use crate::model::{Failure, KeyAlgorithm};
 use crate::pki::{CertificateRequest, PrivateKey};
-use crate::plan::{Handover, StateStep};
-use crate::plan::{KeyRenewal, Plan, RequestRequest, WrittenRequest, request};
+use crate::plan::{Handover, KeyRenewal, Plan, RequestRequest, StateStep, WrittenRequest, request};
 use crate::store::ObservedRequest;
 
 /// Zoe's second request, of a key on P-256; a third was made and given up.
