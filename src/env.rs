@@ -95,6 +95,11 @@ impl Environment {
         self.user_id == 0
     }
 
+    /// Every variable that is read and set, by its name.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a variable; an empty one counts as unset, as it does for the tools that we
     /// configure.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::context::Context;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Hex};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
@@ -72,7 +73,7 @@ impl<'a> Authorities<'a> {
 
     pub fn missing(&self, choice: &AuthorityChoice) -> Failure {
         Failure::new("finding", choice)
-            .expected(format!("it in {}/ca", self.context.state.display()))
+            .expected(message!("it in {}/ca", self.context.state.display()))
             .found("nothing")
     }
 }
@@ -109,11 +110,11 @@ pub(super) fn authority_of(
     let folder = Path::new("ca").join(&observed.key_identifier);
     let key = read_key(&context.state, &folder.join("key.pem"))?;
     let path = context.state.join(&folder).join("ca.pem");
-    CertificateAuthority::load(observed.certificate.clone(), &key, &path.display().to_string())
+    CertificateAuthority::load(observed.certificate.clone(), &key, &path)
 }
 
 pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
     let path = state.join(relative);
     let bytes = read(&path, LARGEST_PEM)?.bytes;
-    PrivateKey::from_pem(&bytes, &path.display().to_string())
+    PrivateKey::from_pem(&bytes, &path)
 }

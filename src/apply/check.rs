@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{Failure, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
 use crate::pki::chain::{self, Purpose};
 use crate::pki::{Certificate, PublicKey, TrustBundle};
 use crate::store::StagedChange;
@@ -31,8 +32,8 @@ impl Set<'_> {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, now: Timestamp) -> Result<(), Failure> {
-        let wrong = |expected: &str, found: String| {
-            Err(Failure::new(format!("checking the files of {}", self.role), self.name)
+        let wrong = |expected: &'static str, found: Message| {
+            Err(Failure::new(message!("checking the files of {}", self.role), self.name)
                 .expected(expected)
                 .found(found))
         };
@@ -41,16 +42,16 @@ impl Set<'_> {
             Role::Client => Purpose::Client,
         };
         if let Err(fault) = chain::verify(self.chain, self.trust, purpose, now) {
-            return wrong("a certificate that its peer accepts", fault.to_string());
+            return wrong("a certificate that its peer accepts", fault.message());
         }
         let Some(leaf) = self.chain.first() else {
-            return wrong("a certificate", "none".to_owned());
+            return wrong("a certificate", message!("none"));
         };
         if leaf.public_key() != self.key {
-            return wrong("the key of the certificate", "another key".to_owned());
+            return wrong("the key of the certificate", message!("another key"));
         }
         match self.hosts.iter().find(|host| !names(leaf, host)) {
-            Some(host) => wrong("a certificate for each host", format!("none for {host}")),
+            Some(host) => wrong("a certificate for each host", message!("none for {}", host)),
             None => Ok(()),
         }
     }

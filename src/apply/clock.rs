@@ -5,6 +5,7 @@ use super::credentials::fresh_for;
 use super::prove::dial;
 use super::serve::DIAL_DEADLINE;
 use crate::layout::DaemonEntry;
+use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::{Rotation, longest_leaf};
@@ -39,9 +40,9 @@ pub(super) fn refuse_odd_clock(
         return Ok(());
     }
     let expected = if is_behind {
-        format!("a time after the newest entry of log.jsonl ({})", newest.minute())
+        message!("a time after the newest entry of log.jsonl ({})", newest.minute())
     } else {
-        format!("a time at most {longest} after the newest entry of log.jsonl ({})", newest.minute())
+        message!("a time at most {} after the newest entry of log.jsonl ({})", longest, newest.minute())
     };
     Err(Failure::new("reading", "the clock")
         .expected(expected)
@@ -68,7 +69,7 @@ pub(super) fn refuse_disagreeing_clocks(
         {
             return Err(Failure::new("comparing clocks with daemon", name)
                 .expected("a certificate of this moment to be accepted")
-                .found(format!(
+                .found(message!(
                     "alert 45 (expired certificate): its clock and ours ({}) disagree",
                     context.environment.now().minute()
                 ))

@@ -9,6 +9,7 @@ use crate::layout::{
     ClientConfig, ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, TlsPath, about_host,
     client_place, is_on_path,
 };
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, Timestamp};
 use crate::pki::chain::{self, Purpose};
@@ -112,11 +113,11 @@ fn read_config(place: &ConfigPlace) -> Result<Option<ClientConfig>, Failure> {
         (Some(file), _) => ClientConfig::parse(&file.bytes, path).map(Some),
         (None, None) => Ok(None),
         (None, Some(name)) => Err(Failure::new("reading the config", path.display())
-            .expected(format!("the file that {name} names, without which the tool stops"))
+            .expected(message!("the file that {} names, without which the tool stops", name))
             .found("none")
             .hint(match name.strip_prefix("--") {
-                Some(_) => "kitcert verify --config FILE".to_owned(),
-                None => format!("unset {name}"),
+                Some(_) => message!("kitcert verify --config FILE"),
+                None => message!("unset {}", name),
             })
             .exit(ExitCode::Verification)),
     }
@@ -172,8 +173,8 @@ impl Tools<'_> {
             (true, true) => on_path.unwrap_or_else(|| {
                 findings.push(
                     Finding::new(Rule::ConfigElsewhere, Severity::Info, other.display())
-                        .found(format!("{second} has a config too; this is {first}'s"))
-                        .fix(format!("kitcert verify --for {second}")),
+                        .found(message!("{} has a config too; this is {}'s", second, first))
+                        .fix(message!("kitcert verify --for {}", second)),
                 );
                 first
             }),
@@ -208,10 +209,10 @@ impl Tools<'_> {
             if path != own && exists(&path) {
                 return Ok(Some(
                     Finding::new(Rule::ConfigElsewhere, Severity::Warning, path.display())
-                        .expected(format!("{}, which `{}` reads", own.display(), tool.program()))
-                        .found(format!("none there, and this one, which only {other} reads"))
+                        .expected(message!("{}, which `{}` reads", own.display(), tool.program()))
+                        .found(message!("none there, and this one, which only {} reads", other))
                         .cause("earth reads ~/.earth since 0.8.19, earthly reads ~/.earthly, and neither looks further (EarthBuild#960)")
-                        .fix(format!("kitcert install client --for {tool}")),
+                        .fix(message!("kitcert install client --for {}", tool)),
                 ));
             }
         }
@@ -221,7 +222,7 @@ impl Tools<'_> {
     /// buildctl and buildx have a variable for the host and none for the files.
     fn of_buildctl(&self, tool: ClientTool) -> Result<Configured, Failure> {
         if let Some(config) = self.config {
-            return Err(Failure::new("reading", format!("--config {}", config.display()))
+            return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
                 .hint("the same command without --config")
@@ -229,7 +230,7 @@ impl Tools<'_> {
         }
         let Some((variable, text)) = tool.host_variable(self.context.environment) else {
             return Err(Failure::new("reading the host of", tool)
-                .expected(format!("{BUILDKIT_HOST}, since it has no config"))
+                .expected(message!("{}, since it has no config", BUILDKIT_HOST))
                 .found("none")
                 .hint("kitcert verify tcp://builder.example.com:8372 --tlsdir DIR")
                 .exit(ExitCode::Usage));
@@ -278,9 +279,9 @@ impl OnDisk<'_> {
         let finding = Finding::new(Rule::AuthorityKeyAtClient, Severity::Warning, path.display());
         let finding = finding
             .expected("no CA's key at a client")
-            .fix(format!("move {} to the machine that issues certificates", path.display()));
+            .fix(message!("move {} to the machine that issues certificates", path.display()));
         let breaks =
-            format!("`{} bootstrap` fails: it reads RSA keys in PKCS#1 alone", self.0.tool.program());
+            message!("`{} bootstrap` fails: it reads RSA keys in PKCS#1 alone", self.0.tool.program());
         let key = self.key_at(TlsPath::AuthorityKey);
         let trust = self.bytes_of(TlsPath::Authority);
         let trust = trust.and_then(|bytes| TrustBundle::from_pem(&bytes, "tlsca").ok()).unwrap_or_default();
@@ -300,7 +301,7 @@ impl OnDisk<'_> {
             (true, false) => Some(
                 finding
                     .found("that of a CA which tlsca trusts")
-                    .cause(format!("whoever reads it can make a certificate for anybody; and {breaks}")),
+                    .cause(message!("whoever reads it can make a certificate for anybody; and {}", breaks)),
             ),
             (false, true) => None,
             (false, false) => Some(finding.found("one, beside keys that it does not fit").cause(breaks)),

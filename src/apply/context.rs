@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::env::Environment;
 use crate::layout::state_place;
+use crate::message;
 use crate::model::{Contact, ExitCode, Failure, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
@@ -133,7 +134,7 @@ impl Context<'_> {
         let elsewhere = state_place::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
             Some(place) => {
-                failure.hint(format!("kitcert --state {} …   # there is a state", place.display()))
+                failure.hint(message!("kitcert --state {} …   # there is a state", place.display()))
             }
             None => failure.hint("kitcert init --host builder.example.com --client ana"),
         }

@@ -6,8 +6,11 @@ use super::authorities::{authority_of, load_authority, read_key};
 use super::configured::Configured;
 use super::context::Context;
 use super::state_change::identity_folder;
+use crate::message;
 use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
-use crate::model::{ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
+use crate::model::{
+    ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable, Role, Timestamp, Validity,
+};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::Identity;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
@@ -36,7 +39,7 @@ pub enum Credentials {
 /// Whom we dial as.
 pub(super) struct Client {
     /// In words: `client ana`, `a ten-minute probe certificate`.
-    pub described: String,
+    pub described: Message,
     /// What it trusts.
     pub trust: TrustBundle,
     /// Its certificate and key; none where nothing is at hand.
@@ -121,7 +124,7 @@ fn automatic(
     match signer(observation, accepted, now) {
         Some(signer) => fresh(context, observation, signer),
         None => Ok(Client {
-            described: "nobody: no client's key and no CA key is at hand".to_owned(),
+            described: message!("nobody: no client's key and no CA key is at hand"),
             trust: all_of(observation),
             identity: None,
             authority: None,
@@ -154,7 +157,7 @@ pub(super) fn fresh(
     let authority = authority_of(context, signer)?;
     let identity = probe_identity(&authority, Role::Client, context.environment.now())?;
     Ok(Client {
-        described: "a ten-minute probe certificate that stays in memory".to_owned(),
+        described: message!("a ten-minute probe certificate that stays in memory"),
         trust: all_of(observation),
         identity: Some(identity),
         authority: Some(authority),
@@ -183,7 +186,7 @@ fn of_state(
     observation: &Observation,
     name: &IdentityName,
 ) -> Result<Client, Failure> {
-    let failure = |expected: &str, found: &str| {
+    let failure = |expected: &'static str, found: &'static str| {
         Failure::new("dialling as client", name).expected(expected).found(found).hint("kitcert status")
     };
     let current = observation.current(Role::Client, name).ok_or_else(|| failure("a certificate", "none"))?;
@@ -194,7 +197,7 @@ fn of_state(
     let key = read_key(&context.state, &folder.join("key.pem"))?;
     let file = |name: &str| context.state.join(&folder).join(name);
     Ok(Client {
-        described: format!("client {name}"),
+        described: message!("client {}", name),
         trust: current.trust.clone(),
         identity: Some(Identity { chain: current.chain.clone(), key }),
         authority: authority(context, observation)?,
@@ -207,16 +210,13 @@ fn of_state(
 }
 
 fn of_files(files: &ClientFiles) -> Result<Client, Failure> {
-    let subject = |path: &Path| path.display().to_string();
-    let trust =
-        TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &subject(&files.authority))?;
-    let chain = Certificate::chain_from_pem(
-        &read(&files.certificate, LARGEST_PEM)?.bytes,
-        &subject(&files.certificate),
-    )?;
-    let key = PrivateKey::from_pem(&read(&files.key, LARGEST_PEM)?.bytes, &subject(&files.key))?;
+    let trust = TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &files.authority)?;
+    let chain =
+        Certificate::chain_from_pem(&read(&files.certificate, LARGEST_PEM)?.bytes, &files.certificate)?;
+    // A key whose newlines were lost has a finding of its own.
+    let (key, _) = PrivateKey::from_damaged_pem(&read(&files.key, LARGEST_PEM)?.bytes, &files.key)?;
     Ok(Client {
-        described: subject(&files.certificate),
+        described: files.certificate.message(),
         trust,
         identity: Some(Identity { chain, key }),
         authority: None,

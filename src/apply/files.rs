@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::credentials::Client;
 use super::state_change::identity_folder;
-use crate::layout::{DaemonEntry, DaemonLayout, SetFile, managed_container, restart_command};
+use crate::layout::{
+    CommandLine, DaemonEntry, DaemonLayout, SetFile, lost_newlines, managed_container, restart_command,
+};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, SubjectAltName, Timestamp,
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
+    Timestamp, Word,
 };
 use crate::pki::chain::{self, Purpose};
 use crate::pki::{Certificate, PrivateKey, TrustBundle, lint};
@@ -38,19 +42,18 @@ pub(super) fn installed(
         });
     };
     let read = |path: &Path| Ok(read_if_present(path, LARGEST_PEM)?.map(|file| file.bytes));
-    let shown = |path: &Path| path.display().to_string();
     let leaf = read(&paths.certificate)?
-        .and_then(|bytes| Certificate::chain_from_pem(&bytes, &shown(&paths.certificate)).ok());
-    let trust = read(&paths.authority)?
-        .and_then(|bytes| TrustBundle::from_pem(&bytes, &shown(&paths.authority)).ok());
+        .and_then(|bytes| Certificate::chain_from_pem(&bytes, &paths.certificate).ok());
+    let trust =
+        read(&paths.authority)?.and_then(|bytes| TrustBundle::from_pem(&bytes, &paths.authority).ok());
     Ok(InstalledSet { leaf: leaf.and_then(|chain| chain.into_iter().next()), trust })
 }
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
 /// container that we told to start.
-pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
+pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
     if !entry.restart.is_empty() {
-        return Some(entry.restart.join(" "));
+        return Some(CommandLine(&entry.restart).message());
     }
     // How moby's daemon was started, and with which flags, is not ours to know.
     let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
@@ -58,8 +61,8 @@ pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<S
     // container anew.
     let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
     match install {
-        Some(install) => Some(restart_command(install.layout, name).join(" ")),
-        None => managed().map(|container| format!("docker rm -f {container}")),
+        Some(install) => Some(CommandLine(&restart_command(install.layout, name)).message()),
+        None => managed().map(|container| message!("docker rm -f {}", Word(&container))),
     }
 }
 
@@ -77,12 +80,7 @@ pub(super) fn findings(
     if let (Some(observation), Some((name, entry))) = (observation, daemon) {
         let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");
         let issued = SetPaths::in_folder(&folder);
-        findings.extend(issued.judge(
-            Role::Daemon,
-            name.as_str(),
-            std::slice::from_ref(endpoint.host()),
-            now,
-        )?);
+        findings.extend(issued.judge(Role::Daemon, name, std::slice::from_ref(endpoint.host()), now)?);
         if let (Some(installed), Some(current)) =
             (installed_paths(entry), observation.current(Role::Daemon, name))
         {
@@ -134,25 +132,24 @@ impl SetPaths {
     fn judge(
         &self,
         role: Role,
-        whose: &str,
+        whose: impl Printable,
         hosts: &[SubjectAltName],
         now: Timestamp,
     ) -> Result<Vec<Finding>, Failure> {
-        let subject = format!("files of {whose}");
-        let shown = |path: &Path| path.display().to_string();
+        let subject = message!("files of {}", whose);
         let Some(certificate) = self.read(&self.certificate)? else {
             return Ok(vec![missing(&self.certificate)]);
         };
         let Some(authority) = self.read(&self.authority)? else { return Ok(vec![missing(&self.authority)]) };
-        let chain = Certificate::chain_from_pem(&certificate.bytes, &shown(&self.certificate))?;
-        let trust = TrustBundle::from_pem(&authority.bytes, &shown(&self.authority))?;
+        let chain = Certificate::chain_from_pem(&certificate.bytes, &self.certificate)?;
+        let trust = TrustBundle::from_pem(&authority.bytes, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
         let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
         let mut findings = lint::leaf(leaf, role, issuer);
         findings.extend(lint::dates(leaf, now));
         findings.extend(lint::bundle(&trust));
         if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {
-            let refused = fault.finding(shown(&self.certificate));
+            let refused = fault.finding(&self.certificate);
             // What the profile's lint says of the leaf is why a peer refuses it.
             let is_told = |told: &Finding| told.rule == refused.rule && told.severity >= refused.severity;
             if !findings.iter().any(is_told) {
@@ -164,7 +161,7 @@ impl SetPaths {
         );
         findings.extend(self.judge_key(leaf)?);
         if Finding::gravest(&findings) < Severity::Warning {
-            let found = format!("match each other, and are good until {}", leaf.validity().not_after.date());
+            let found = message!("match each other, and are good until {}", leaf.validity().not_after.date());
             findings.push(Finding::new(Rule::ChainUntrusted, Severity::Pass, subject).found(found));
         }
         Ok(findings)
@@ -174,13 +171,14 @@ impl SetPaths {
     fn judge_key(&self, leaf: &Certificate) -> Result<Vec<Finding>, Failure> {
         let Some(file) = self.read(&self.key)? else { return Ok(Vec::new()) };
         let mut findings: Vec<Finding> = lint::key_mode(self.key.display(), file.mode).into_iter().collect();
-        let key = PrivateKey::from_pem(&file.bytes, &self.key.display().to_string())?;
+        let (key, lost) = PrivateKey::from_damaged_pem(&file.bytes, &self.key)?;
+        findings.extend(lost.map(|lost| lost_newlines(lost, &self.key)));
         if key.public_key() != leaf.public_key() {
             let finding = Finding::new(Rule::KeyMismatch, Severity::Error, self.key.display())
                 .expected("the key of the certificate beside it")
                 .found("another key")
                 .cause("the certificate and the key come from two different sets")
-                .fix(format!("kitcert inspect {} {}", self.certificate.display(), self.key.display()));
+                .fix(message!("kitcert inspect {} {}", self.certificate.display(), self.key.display()));
             findings.push(finding);
         }
         Ok(findings)
@@ -193,7 +191,7 @@ impl SetPaths {
         leaf: &Certificate,
         trust: &TrustBundle,
     ) -> Result<Vec<Finding>, Failure> {
-        let fix = format!("kitcert install daemon {name}");
+        let fix = message!("kitcert install daemon {}", name);
         let mut findings = Vec::new();
         for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
             let finding = match self.read(path)? {
@@ -226,9 +224,9 @@ fn missing(path: &Path) -> Finding {
 }
 
 fn unnamed(path: &Path, leaf: &Certificate, host: &SubjectAltName) -> Finding {
-    let names = leaf.usable_names().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let names = Message::join(leaf.usable_names(), ", ");
     Finding::new(Rule::ServerNameMismatch, Severity::Error, path.display())
-        .expected(format!("{host} among its names"))
+        .expected(message!("{} among its names", host))
         .found(names)
         .cause("clients compare the host that they dial with the names in the certificate")
         .fix("add the host in kitcert.yaml, then: kitcert rotate")

@@ -9,7 +9,8 @@ use super::context::{Context, Progress};
 use super::credentials::Credentials;
 use super::prove::{Examined, Proof, Scope, VerifyRequest, examine, observe, recorded};
 use super::target::Target;
-use crate::model::{ExitCode, Failure, Lifetime};
+use crate::message;
+use crate::model::{ExitCode, Failure, Lifetime, Word};
 use crate::store::{Interest, read, read_standard_input};
 
 /// Whom to dial, and how.
@@ -110,7 +111,7 @@ pub fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
     let targets: Vec<Target> = observation.inventory.daemons.keys().cloned().map(Target::Daemon).collect();
     if targets.is_empty() {
         return Err(Failure::new("verifying", "every daemon")
-            .expected(format!("daemons in {}/kitcert.yaml", context.state.display()))
+            .expected(message!("daemons in {}/kitcert.yaml", context.state.display()))
             .found("none")
             .hint("kitcert issue daemon NAME --host HOST"));
     }
@@ -131,9 +132,9 @@ pub fn listed_targets(path: &Path) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for (number, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
         targets.push(line.parse().map_err(|failure: Failure| {
-            Failure::new("reading the targets in", format!("{} line {}", path.display(), number + 1))
+            Failure::new("reading the targets in", message!("{} line {}", path.display(), number + 1))
                 .expected(failure.what_was_expected())
-                .found(format!("{line:?}"))
+                .found(message!("{}", Word(line)))
                 .exit(ExitCode::Usage)
         })?);
     }

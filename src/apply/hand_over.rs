@@ -1,11 +1,11 @@
 //! Files for somebody else: requests and kits, written where the user says.
 
-use std::fmt;
 use std::path::Path;
 
 use super::context::Context;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable};
 use crate::pki::{CertificateRequest, Kit};
 use crate::store::{FileMode, Parents, Replacement, read_if_present, refuse_irreplaceable, replace_file};
 
@@ -25,32 +25,31 @@ impl HandedOver<'_> {
     /// there is returned.
     pub fn refuse_foreign(self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         let Some(file) = read_if_present(path, LARGEST_PEM)? else { return Ok(None) };
-        let subject = path.display().to_string();
         let is_ours = match self {
-            HandedOver::Request => CertificateRequest::from_pem(&file.bytes, &subject).is_ok(),
+            HandedOver::Request => CertificateRequest::from_pem(&file.bytes, path).is_ok(),
             // A kit with a key may be the only place where that key is.
-            HandedOver::Kit(name) => Kit::from_text(&file.bytes, &subject)
+            HandedOver::Kit(name) => Kit::from_text(&file.bytes, path)
                 .is_ok_and(|kit| kit.contents().name == *name && !kit.has_key()),
             HandedOver::KitWithKey(name) => {
-                Kit::from_text(&file.bytes, &subject).is_ok_and(|kit| kit.contents().name == *name)
+                Kit::from_text(&file.bytes, path).is_ok_and(|kit| kit.contents().name == *name)
             }
         };
         if is_ours {
             return Ok(Some(file.bytes.to_vec()));
         }
-        Err(Failure::new("writing", subject)
-            .expected(format!("nothing there, or an older one: {self}"))
+        Err(Failure::new("writing", path)
+            .expected(message!("nothing there, or an older one: {}", self))
             .found("another file")
-            .hint(format!("mv {0} {0}.before-kitcert", path.display())))
+            .hint(message!("mv {} {}.before-kitcert", path.display(), path.display())))
     }
 }
 
-impl fmt::Display for HandedOver<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for HandedOver<'_> {
+    fn message(&self) -> Message {
         match self {
-            HandedOver::Request => f.write_str("a request"),
-            HandedOver::Kit(name) => write!(f, "a kit of {name} without a key"),
-            HandedOver::KitWithKey(name) => write!(f, "a kit of {name}"),
+            HandedOver::Request => message!("a request"),
+            HandedOver::Kit(name) => message!("a kit of {} without a key", name),
+            HandedOver::KitWithKey(name) => message!("a kit of {}", name),
         }
     }
 }

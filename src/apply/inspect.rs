@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::context::Context;
 use crate::env::Environment;
 use crate::layout::{Contents, FileFacts, judge};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, Failure, Finding, Role, Rule, Severity};
+use crate::model::{Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Role, Rule, Severity};
 use crate::pki::{Certificate, Receipt, TrustBundle, lint};
 use crate::probe::{self, Asked, Dial, Outcome};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
@@ -16,9 +17,9 @@ use crate::store::{read, read_if_present, read_standard_input, this_user};
 #[derive(Debug)]
 pub struct Inspected {
     /// What it is, in words.
-    pub kind: String,
+    pub kind: Message,
     /// What it says, in the order of reading.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<(&'static str, Message)>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
     /// What it holds, for whoever compares it with others.
@@ -71,10 +72,10 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
     };
     Some(
         Finding::new(Rule::ConfigPath, severity, config.display())
-            .expected(format!("a file at {}", named.display()))
+            .expected(message!("a file at {}", named.display()))
             .found(failure.what_was_found())
             .cause("the daemon or the tool that reads this config does not start with it, if it runs here")
-            .fix(format!("ls -l {}", named.display())),
+            .fix(message!("ls -l {}", named.display())),
     )
 }
 
@@ -89,12 +90,13 @@ fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
 pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
     let directory = context.open()?.ok_or_else(|| context.no_state())?;
     let place = Path::new("issued").join(format!("{}.pem", receipt.serial()));
-    let subject = directory.path().join(&place).display().to_string();
+    let subject = directory.path().join(&place);
     let certificate = match directory.read(&place, LARGEST_PEM)? {
         Some(file) => Certificate::chain_from_pem(&file.bytes, &subject)?.into_iter().next(),
         None => None,
     };
-    let finding = Finding::new(Rule::ReceiptSignature, Severity::Error, format!("client {}", receipt.name()));
+    let finding =
+        Finding::new(Rule::ReceiptSignature, Severity::Error, message!("client {}", receipt.name()));
     let finding = match &certificate {
         None => Some(finding.expected(subject).found("no such certificate of this state")),
         Some(certificate) if !receipt.is_for(certificate) => Some(
@@ -102,17 +104,17 @@ pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspe
         ),
         Some(_) => None,
     };
-    let mut facts = vec![("client".to_owned(), receipt.name().to_string())];
-    facts.push(("serial".to_owned(), receipt.serial().to_owned()));
+    let mut facts = vec![("client", receipt.name().message())];
+    facts.push(("serial", KeyIdentifier(receipt.serial()).message()));
     if finding.is_none() {
-        facts.push(("says".to_owned(), format!("{} has this certificate and its key", receipt.name())));
+        facts.push(("says", message!("{} has this certificate and its key", receipt.name())));
     }
     Ok(without_contents("receipt", facts, finding.into_iter().collect()))
 }
 
 fn of(judgement: crate::layout::Judgement) -> Inspected {
     Inspected {
-        kind: judgement.kind.to_string(),
+        kind: judgement.kind.message(),
         facts: judgement.facts,
         findings: judgement.findings,
         contents: judgement.contents,
@@ -141,23 +143,22 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
         let outcome = observed.outcome(Dial::Anonymous);
         let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
             .expected("a TLS server")
-            .found(outcome.map_or_else(|| "no answer".to_owned(), describe));
+            .found(outcome.map_or_else(|| message!("no answer"), describe));
         return Ok(without_contents("endpoint", Vec::new(), vec![finding]));
     };
     let mut facts = Vec::new();
     let mut findings = Vec::new();
     if let Some(agreed) = &handshake.agreed {
-        facts.push(("protocol".to_owned(), agreed.version.to_owned()));
-        facts.push(("ALPN".to_owned(), agreed.protocol.clone().unwrap_or_else(|| "none".to_owned())));
+        facts.push(("protocol", agreed.version.message()));
+        facts.push(("ALPN", agreed.protocol.clone().unwrap_or_else(|| message!("none"))));
     }
     facts.push((
-        "asks for".to_owned(),
+        "asks for",
         match &handshake.asked {
-            Asked::Nothing => "no client certificate".to_owned(),
-            Asked::For(names) if names.is_empty() => "a client certificate of any CA".to_owned(),
+            Asked::Nothing => message!("no client certificate"),
+            Asked::For(names) if names.is_empty() => message!("a client certificate of any CA"),
             Asked::For(names) => {
-                let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                format!("a client certificate of {names}")
+                message!("a client certificate of {}", Message::join(names, ", "))
             }
         },
     ));
@@ -179,16 +180,20 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
     Ok(without_contents("endpoint", facts, findings))
 }
 
-fn without_contents(kind: &str, facts: Vec<(String, String)>, findings: Vec<Finding>) -> Inspected {
-    Inspected { kind: kind.to_owned(), facts, findings, contents: Contents::default(), owner: None }
+fn without_contents(
+    kind: &'static str,
+    facts: Vec<(&'static str, Message)>,
+    findings: Vec<Finding>,
+) -> Inspected {
+    Inspected { kind: kind.message(), facts, findings, contents: Contents::default(), owner: None }
 }
 
-fn describe(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> Message {
     match outcome {
-        Outcome::NotTls => "something that does not speak TLS".to_owned(),
-        Outcome::Unreachable(why) => format!("no connection ({why:?})"),
-        Outcome::Inconclusive(why) => format!("no verdict ({why:?})"),
-        _ => "a refusal".to_owned(),
+        Outcome::NotTls => message!("something that does not speak TLS"),
+        Outcome::Unreachable(why) => message!("no connection ({})", why),
+        Outcome::Inconclusive(_) => message!("no verdict ({})", outcome),
+        _ => message!("a refusal"),
     }
 }
 

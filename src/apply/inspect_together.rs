@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inspect::Inspected;
+use crate::message;
 use crate::model::{Failure, Finding, Rule, Severity};
 use crate::pki::Certificate;
 use crate::store;
@@ -45,7 +46,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
             Some((_, _, certificate)) if certificate.is_authority() => findings.push(
                 Finding::new(Rule::AuthorityKeyAtClient, Severity::Info, path.display())
                     .expected("a CA's key where certificates are issued, and nowhere else")
-                    .found(format!("the key of {}", certificate.subject()))
+                    .found(message!("the key of {}", certificate.subject()))
                     .cause("whoever reads it can issue certificates for every daemon and client")
                     .fix("move it away from what daemons and clients read or mount"),
             ),
@@ -61,7 +62,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
             findings.push(
                 Finding::new(Rule::CertificateShared, severity, path.display())
                     .expected("a certificate of its own")
-                    .found(format!("that of {}", other.display()))
+                    .found(message!("that of {}", other.display()))
                     .cause("access cannot be taken from one without taking it from the other")
                     .fix("kitcert issue client NAME"),
             );

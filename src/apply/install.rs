@@ -8,6 +8,7 @@ use super::check::Set;
 use super::context::{Context, Mode};
 use super::state_change::{change_state, identity_folder};
 use crate::layout::SetFile;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
@@ -78,7 +79,7 @@ pub(super) fn observe_daemon(
 /// The certificate of the set that is current at a place.
 fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
     let files = placed.current.as_ref()?.files.as_ref()?;
-    let chain = Certificate::chain_from_pem(&files.certificate, &folder.display().to_string()).ok()?;
+    let chain = Certificate::chain_from_pem(&files.certificate, folder).ok()?;
     chain.into_iter().next()
 }
 
@@ -93,7 +94,7 @@ pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) 
         return Err(Failure::new("installing", path.display())
             .expected("nothing, or a link that kitcert made")
             .found(what)
-            .hint(format!("mv {0} {0}.before-kitcert", path.display())));
+            .hint(message!("mv {} {}.before-kitcert", path.display(), path.display())));
     }
     let is_current = |files: &FileSet| placed.current.as_ref().is_some_and(|current| current.holds(files));
     let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);

@@ -13,8 +13,9 @@ use super::install_client::{ClientToInstall, PlannedClient, plan_client};
 use super::prove::{Proof, Scope, VerifyRequest, verify, verify_as};
 use super::target::Target;
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Finding, FingerprintPrefix, Lifetime, Role, Severity};
+use crate::model::{Failure, Finding, FingerprintPrefix, Lifetime, Printable, Role, Severity, Word};
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::Identity;
@@ -101,7 +102,7 @@ pub enum Placing {
 pub fn receive(
     context: &Context<'_>,
     bytes: &[u8],
-    subject: &str,
+    subject: impl Printable,
     request: &JoinRequest,
 ) -> Result<Received, Failure> {
     let kit = Kit::from_text(bytes, subject)?;
@@ -184,7 +185,7 @@ impl Received {
         let is_changed = !planned.plan.is_empty();
         if is_changed && has_earlier && request.replacing == Replacing::OnlyByProven {
             let client = Client {
-                described: format!("client {} of the kit", contents.name),
+                described: message!("client {} of the kit", contents.name),
                 trust,
                 identity: Some(Identity { chain: contents.chain.clone(), key }),
                 authority: None,
@@ -236,20 +237,20 @@ impl Received {
             }
         }
         let hint = match context.environment.variable("SUDO_USER") {
-            Some(user) => format!("the same command without sudo, if {user} made the request"),
-            None => format!(
+            Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
+            None => message!(
                 "kitcert request {}   # and send that; or join on the machine where the request was made",
                 contents.name
             ),
         };
-        Err(Failure::new("joining", format!("the kit of {}", contents.name))
-            .expected(format!("the key that it is for on this machine ({})", wanted.fingerprint()))
-            .found(format!("none in {}", context.state.join(request_folder(&contents.name)).display()))
+        Err(Failure::new("joining", message!("the kit of {}", contents.name))
+            .expected(message!("the key that it is for on this machine ({})", wanted.fingerprint()))
+            .found(message!("none in {}", context.state.join(request_folder(&contents.name)).display()))
             .hint(hint))
     }
 
-    fn unbelieved(&self, what: &str) -> Failure {
-        Failure::new("joining", format!("the kit of {}", self.kit.contents().name))
+    fn unbelieved(&self, what: &'static str) -> Failure {
+        Failure::new("joining", message!("the kit of {}", self.kit.contents().name))
             .expected(what)
             .found("nothing")
             .exit(crate::model::ExitCode::Usage)

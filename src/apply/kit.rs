@@ -7,6 +7,7 @@ use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::issue::change_existing;
 use super::state_change::{Done, identity_folder, line};
+use crate::message;
 use crate::model::{Failure, Finding, IdentityName, Role};
 use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
@@ -161,8 +162,8 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
             staged.remove(&key)?;
         }
     }
-    let reason = "the client has it from its kit".to_owned();
-    staged.record(&line(context, LogEvent::KeyRemoved, format!("client {}", removal.name), reason))?;
+    let reason = message!("the client has it from its kit");
+    staged.record(&line(context, LogEvent::KeyRemoved, message!("client {}", removal.name), reason))?;
     staged.commit()
 }
 

@@ -25,6 +25,7 @@ mod issue;
 mod join;
 mod kit;
 mod output;
+mod printable;
 mod prove;
 mod record;
 mod request;

@@ -6,13 +6,17 @@ use super::configured::{ConfigChoice, Configured, configured};
 use super::context::Context;
 use super::credentials::{self, Client, Credentials};
 use super::files;
+use super::printable::Tenths;
 use super::record::{Recorded, Seen, Standing, record_anew};
 use super::shown;
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use crate::layout::DaemonEntry;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity};
+use crate::message;
+use crate::model::{
+    Endpoint, Failure, Finding, IdentityName, Lifetime, Message, Printable, Role, Rule, Severity,
+};
 use crate::pki::Certificate;
-use crate::probe::{self, Dial, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
+use crate::probe::{self, DaemonFacts, Dial, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
 use crate::store::Observation;
 
 /// What `verify` was asked for.
@@ -43,25 +47,25 @@ pub enum Scope {
 #[derive(Debug)]
 pub struct Proof {
     /// Who was dialled, or would have been.
-    pub target: String,
+    pub target: Message,
     /// The same, where there was one.
     pub endpoint: Option<Endpoint>,
     /// As whom, in words.
-    pub identity: String,
+    pub identity: Message,
     /// Everything that was found, the files' first.
     pub findings: Vec<Finding>,
     /// The verdict in one line.
-    pub verdict: String,
+    pub verdict: Message,
     /// What the daemon said of itself.
-    pub daemon_facts: serde_json::Value,
+    pub daemon_facts: DaemonFacts,
     /// The certificates that both sides showed: whose, and which.
-    pub certificates: Vec<(String, Certificate)>,
+    pub certificates: Vec<(Message, Certificate)>,
     /// How long all dials took together; None where nobody was dialled.
     pub elapsed: Option<Duration>,
     /// Whether everything is proven, the files included.
     pub is_proven: bool,
     /// Each dial and how long it took.
-    pub timings: Vec<Vec<String>>,
+    pub timings: Vec<Vec<Message>>,
     /// Whether the state was told, by moving the daemon's `proven`.
     pub recorded: Recorded,
 }
@@ -200,14 +204,11 @@ fn exposed(proof: &mut Proof, ports: &[Port], endpoint: &Endpoint) {
     let at_fault = |severity| findings.iter().filter(|finding| finding.severity >= severity).count();
     proof.verdict = match (at_fault(Severity::Critical), at_fault(Severity::Error)) {
         (0, 0) => std::mem::take(&mut proof.verdict),
-        (0, 1) => format!("{}; another port of the host is open to anyone", proof.verdict),
-        (0, count) => format!("{}; {count} other ports of the host are open to anyone", proof.verdict),
-        _ => "OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would".to_owned(),
+        (0, 1) => message!("{}; another port of the host is open to anyone", proof.verdict),
+        (0, count) => message!("{}; {} other ports of the host are open to anyone", proof.verdict, count),
+        _ => message!("OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would"),
     };
-    let answers = ports.iter().map(|port| (port.number.to_string(), port.answer.to_string().into()));
-    if let Some(facts) = proof.daemon_facts.as_object_mut() {
-        facts.insert("ports".to_owned(), serde_json::Value::Object(answers.collect()));
-    }
+    proof.daemon_facts.add_ports(ports);
     // Behind the daemon itself in importance, and so before it.
     proof.findings.splice(0..0, findings);
 }
@@ -224,10 +225,10 @@ fn proof(
     findings.extend(verdict.findings);
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let ours = client.identity.and_then(|identity| identity.chain.into_iter().next());
-    let served = served.map(|leaf| ("served".to_owned(), leaf));
+    let served = served.map(|leaf| (message!("served"), leaf));
     let ours = ours.map(|leaf| (client.described.clone(), leaf));
     Proof {
-        target: endpoint.to_string(),
+        target: endpoint.message(),
         endpoint: Some(endpoint.clone()),
         identity: client.described,
         findings,
@@ -282,15 +283,15 @@ fn unusable(failure: &Failure) -> Finding {
 /// Nobody is dialled where the tool could not dial either; the findings say why.
 fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
     let gravest = findings.iter().max_by_key(|finding| finding.severity);
-    let why = gravest.map_or_else(String::new, |finding| format!(": {}", finding.found));
-    let host = configured.endpoint().map(|endpoint| endpoint.to_string());
+    let why = gravest.map(|finding| message!(": {}", finding.found)).unwrap_or_default();
+    let host = configured.endpoint().map(|endpoint| endpoint.message());
     let proof = Proof {
-        target: host.unwrap_or_else(|| "no endpoint".to_owned()),
+        target: host.unwrap_or_else(|| message!("no endpoint")),
         endpoint: None,
-        identity: "nobody".to_owned(),
-        verdict: format!("not dialled{why}"),
+        identity: message!("nobody"),
+        verdict: message!("not dialled{}", why),
         findings,
-        daemon_facts: serde_json::Value::Null,
+        daemon_facts: DaemonFacts::default(),
         certificates: Vec::new(),
         elapsed: None,
         is_proven: false,
@@ -358,20 +359,22 @@ fn not_recorded(failure: &Failure) -> Finding {
 
 /// The files' faults come behind: a daemon that is perfect today may be served wrong files at its
 /// next restart.
-fn last_line(verdict: &Verdict, files: &[Finding]) -> String {
+fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
     let faults = files.iter().filter(|finding| finding.severity >= Severity::Error).count();
     let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
     match (faults, not_installed.and_then(|finding| finding.fix.as_ref())) {
         (0, None) => verdict.summary.clone(),
-        (0, Some(fix)) => format!("{}; what was issued last is not installed; next: {fix}", verdict.summary),
-        (1, _) => format!("{}; 1 fault in the files", verdict.summary),
-        (faults, _) => format!("{}; {faults} faults in the files", verdict.summary),
+        (0, Some(fix)) => {
+            message!("{}; what was issued last is not installed; next: {}", verdict.summary, fix)
+        }
+        (1, _) => message!("{}; 1 fault in the files", verdict.summary),
+        (faults, _) => message!("{}; {} faults in the files", verdict.summary, faults),
     }
 }
 
-fn timings(observed: &Observed) -> Vec<Vec<String>> {
+fn timings(observed: &Observed) -> Vec<Vec<Message>> {
     let row = |(dial, dialled): (&Dial, &probe::Dialled)| {
-        vec![format!("  {dial}"), format!("{:.1} ms", dialled.elapsed.as_secs_f64() * 1e3)]
+        vec![message!("  {}", dial), message!("{} ms", Tenths(dialled.elapsed.as_secs_f64() * 1e3))]
     };
     observed.dials.iter().map(row).collect()
 }

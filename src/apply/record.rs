@@ -2,7 +2,8 @@
 
 use super::context::{Context, PATIENCE};
 use super::state_change::{identity_folder, line};
-use crate::model::{Failure, Finding, IdentityName, Role, Severity};
+use crate::message;
+use crate::model::{Failure, Finding, IdentityName, Printable, Role, Severity};
 use crate::pki::Certificate;
 use crate::probe::{self, Observed, Verdict};
 use crate::store::{LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock};
@@ -137,21 +138,21 @@ impl Change {
         observed: &Observed,
     ) -> Result<(), Failure> {
         let link = identity_folder(Role::Daemon, name).join("proven");
-        let address = observed.address.map_or_else(String::new, |address| address.to_string());
+        let address = observed.address.map(|address| address.message()).unwrap_or_default();
         let (event, reason) = match self.wanted {
             Some(number) => {
                 staged.link(&link, &format!("gen-{number:04}"))?;
-                (LogEvent::Proven, format!("{address} served it and refused strangers"))
+                (LogEvent::Proven, message!("{} served it and refused strangers", address))
             }
             None => {
                 staged.remove(&link)?;
-                (LogEvent::Refuted, format!("{address} let a stranger in"))
+                (LogEvent::Refuted, message!("{} let a stranger in", address))
             }
         };
         staged.record(&LogLine {
             serial: Some(self.served.serial().clone()),
             fingerprint: Some(self.served.fingerprint()),
-            ..line(context, event, format!("daemon {name}"), reason)
+            ..line(context, event, message!("daemon {}", name), reason)
         })
     }
 }

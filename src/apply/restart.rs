@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::layout::DaemonEntry;
-use crate::model::{Failure, IdentityName, SubjectAltName};
+use super::printable::Ended;
+use crate::layout::{CommandLine, DaemonEntry};
+use crate::message;
+use crate::model::{Failure, IdentityName, Remark, SubjectAltName};
 
 /// What a restart command is told of, in its environment: no secret.
 pub(super) struct Occasion<'a> {
@@ -46,9 +48,9 @@ impl Occasion<'_> {
     /// No such program, one that ends with anything but 0 (its last words are told), and one that
     /// takes too long: it is killed, with what it started.
     pub fn restart(&self) -> Result<(), Failure> {
-        let command = self.entry.restart.join(" ");
+        let command = CommandLine(&self.entry.restart);
         let failure = || {
-            Failure::new(format!("restarting daemon {} with", self.name), &command).expected("exit code 0")
+            Failure::new(message!("restarting daemon {} with", self.name), &command).expected("exit code 0")
         };
         let Some((program, arguments)) = self.entry.restart.split_first() else { return Ok(()) };
         let mut child = Command::new(program)
@@ -63,15 +65,15 @@ impl Occasion<'_> {
         let words = child.stderr.take().map(last_words);
         let timeout = Duration::from_secs(self.entry.restart_timeout.seconds().unsigned_abs());
         let Some(status) = wait(&mut child, timeout).map_err(|error| failure().found(error))? else {
-            return Err(failure().found(format!("nothing after {}", self.entry.restart_timeout)));
+            return Err(failure().found(message!("nothing after {}", self.entry.restart_timeout)));
         };
         if status.success() {
             return Ok(());
         }
         // What it started may hold its standard error open for ever.
         let words = words.and_then(|words| words.recv_timeout(PARTING).ok()).unwrap_or_default();
-        let said = if words.is_empty() { String::new() } else { format!(", saying: {words}") };
-        Err(failure().found(format!("{status}{said}")))
+        let said = if words.is_empty() { message!("") } else { message!(", saying: {}", Remark(&words)) };
+        Err(failure().found(message!("{}{}", Ended(status), said)))
     }
 }
 

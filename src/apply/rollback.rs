@@ -4,7 +4,8 @@ use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
 use super::serve::{Ending, Restarting, Serving};
 use super::state_change::carry_out;
-use crate::model::{Failure, IdentityName, Role};
+use crate::message;
+use crate::model::{Failure, Generation, IdentityName, Role};
 use crate::plan::{self, Rollback};
 use crate::store::{Interest, Observation, StateDirectory, observe, observe_generation};
 
@@ -43,7 +44,7 @@ pub fn rollback(
         return Ok(RolledBack { rollback, ending: None });
     }
     let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
-    let ending = serving.go_back(rollback.generation, "asked".to_owned())?;
+    let ending = serving.go_back(rollback.generation, message!("asked"))?;
     Ok(RolledBack { rollback, ending: Some(ending) })
 }
 
@@ -60,8 +61,8 @@ fn planned(
     if rollback.role == Role::Daemon && plan::trusts_former_authority(observation, &former) {
         return Err(failure()
             .expected("one that trusts the present CA alone, since the rollover is over")
-            .found(format!("gen-{:04}, which lets clients of a former CA in", rollback.generation))
-            .hint(format!("kitcert rotate --force {name}")));
+            .found(message!("{}, which lets clients of a former CA in", Generation(rollback.generation)))
+            .hint(message!("kitcert rotate --force {}", name)));
     }
     let validity = former.leaf().validity();
     if validity.contains(context.environment.now()) {
@@ -69,9 +70,11 @@ fn planned(
     }
     Err(failure()
         .expected("one that is valid now")
-        .found(format!(
-            "gen-{:04}, valid from {} until {}",
-            rollback.generation, validity.not_before, validity.not_after
+        .found(message!(
+            "{}, valid from {} until {}",
+            Generation(rollback.generation),
+            validity.not_before,
+            validity.not_after
         ))
-        .hint(format!("kitcert rotate --force {name}")))
+        .hint(message!("kitcert rotate --force {}", name)))
 }

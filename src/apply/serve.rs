@@ -15,7 +15,8 @@ use super::record::{Standing, record};
 use super::restart::Occasion;
 use super::state_change::{carry_out, identity_folder};
 use crate::layout::DaemonEntry;
-use crate::model::{Failure, IdentityName, Lifetime, Role};
+use crate::message;
+use crate::model::{Failure, Generation, IdentityName, Lifetime, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
 use crate::probe::{Dial, Handshake, Observed, Outcome, judge};
@@ -29,26 +30,26 @@ pub enum Ending {
     /// Nothing here restarts it; the command to run, where one is known.
     NotServed {
         /// Why it was not restarted.
-        why: String,
+        why: Message,
         /// The command.
-        command: Option<String>,
+        command: Option<Message>,
     },
     /// It serves its current set, and verification found errors that no other set would mend.
     Faulty {
         /// The verdict.
-        why: String,
+        why: Message,
     },
     /// It did not, and the former set is current and served again.
     RolledBack {
         /// The former generation.
         generation: u32,
         /// What went wrong.
-        why: String,
+        why: Message,
     },
     /// It does not serve anything that was proven, and could not be brought back.
     Down {
         /// What went wrong, and what was tried.
-        why: String,
+        why: Message,
     },
 }
 
@@ -58,7 +59,7 @@ pub enum Restarting {
     /// It may.
     Allowed,
     /// It may not; why.
-    Refused(String),
+    Refused(Message),
 }
 
 /// What one look at a daemon showed.
@@ -66,7 +67,7 @@ struct Seen {
     observed: Observed,
     standing: Standing,
     /// The verdict.
-    why: String,
+    why: Message,
 }
 
 impl Seen {
@@ -101,13 +102,13 @@ impl Serving<'_> {
     pub fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
         let Some((entry, number)) = self.described(&observation) else {
-            return Ok(Ending::NotServed { why: "it has no certificate".to_owned(), command: None });
+            return Ok(Ending::NotServed { why: message!("it has no certificate"), command: None });
         };
         let former = observation.daemons.get(self.name).and_then(|identity| identity.proven);
         let former = former.filter(|former| *former != number);
         if let Err(failure) = self.place(&observation, &entry) {
             return match former {
-                Some(former) => self.give_up(number, former, failure.to_string()),
+                Some(former) => self.give_up(number, former, failure.message()),
                 None => Err(failure),
             };
         }
@@ -119,12 +120,12 @@ impl Serving<'_> {
         // Whoever waited for it has waited before the lock; a build may have begun since.
         let held = match held {
             None if !is_idle(self.context, &observation, self.name, &entry)? => {
-                Some("it is not idle".to_owned())
+                Some(message!("it is not idle"))
             }
             held => held,
         };
         if let Some(held) = held {
-            let why = format!("{}; {held}", seen.why);
+            let why = message!("{}; {}", seen.why, held);
             return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
@@ -134,7 +135,7 @@ impl Serving<'_> {
                 let why = seen.why.clone();
                 (seen, why)
             }
-            Err(failure) => (self.look(&observation, &entry)?, failure.to_string()),
+            Err(failure) => (self.look(&observation, &entry)?, failure.message()),
         };
         if seen.standing == Standing::Proven {
             return self.proven(&observation, &seen);
@@ -159,7 +160,7 @@ impl Serving<'_> {
 
     /// Goes back from a generation that failed. Once the former one is served again, the failed one
     /// is removed: a `rollback` must not come upon it.
-    fn give_up(&self, failed: u32, former: u32, why: String) -> Result<Ending, Failure> {
+    fn give_up(&self, failed: u32, former: u32, why: Message) -> Result<Ending, Failure> {
         let ending = self.go_back(former, why)?;
         if matches!(ending, Ending::RolledBack { .. }) {
             let role = Role::Daemon;
@@ -176,9 +177,9 @@ impl Serving<'_> {
     }
 
     /// Makes a generation current again that was proven, and has the daemon serve it.
-    pub fn go_back(&self, generation: u32, why: String) -> Result<Ending, Failure> {
+    pub fn go_back(&self, generation: u32, why: Message) -> Result<Ending, Failure> {
         let down = |failure: Failure| Ending::Down {
-            why: format!("{why}; putting gen-{generation:04} back: {failure}"),
+            why: message!("{}; putting {} back: {}", why, Generation(generation), failure),
         };
         let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
         let plan = Plan { state: vec![restore], ..Plan::default() };
@@ -214,11 +215,13 @@ impl Serving<'_> {
             return Ok(Ending::RolledBack { generation, why });
         }
         if self.serves_former(proven.filter(|proven| *proven != generation), &seen)? {
-            let why = restarted.err().map_or(seen.why, |failure| failure.to_string());
+            let why = restarted.err().map_or(seen.why, |failure| failure.message());
             return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
         }
         Ok(match restarted {
-            Ok(()) => Ending::Down { why: format!("{why}; gen-{generation:04} was put back: {}", seen.why) },
+            Ok(()) => Ending::Down {
+                why: message!("{}; {} was put back: {}", why, Generation(generation), seen.why),
+            },
             Err(failure) => down(failure),
         })
     }
@@ -230,11 +233,11 @@ impl Serving<'_> {
         Ok(seen.serves(proven.leaf()))
     }
 
-    fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<String> {
+    fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<Message> {
         match self.restarting {
             Restarting::Refused(why) => Some(why.clone()),
             Restarting::Allowed if entry.restart.is_empty() => {
-                Some("kitcert.yaml names no restart command".to_owned())
+                Some(message!("kitcert.yaml names no restart command"))
             }
             Restarting::Allowed => None,
         }
@@ -361,7 +364,7 @@ fn wrong_authority(
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<Message>, Failure> {
     let now = context.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
     if observation.authorities.len() < 2 {
@@ -374,13 +377,14 @@ fn wrong_authority(
         let subject = authority.certificate.subject();
         match observed.outcome(Dial::Ours) {
             Some(Outcome::Accepted(_)) if !is_trusted => {
-                return Ok(Some(format!(
-                    "not proven: a client of {subject} is let in, whom ca.pem does not name"
+                return Ok(Some(message!(
+                    "not proven: a client of {} is let in, whom ca.pem does not name",
+                    subject
                 )));
             }
             Some(Outcome::Accepted(_)) => {}
             Some(outcome) if is_trusted => {
-                return Ok(Some(format!("not proven: a client of {subject} is not let in: {outcome}")));
+                return Ok(Some(message!("not proven: a client of {} is not let in: {}", subject, outcome)));
             }
             _ => {}
         }
@@ -388,12 +392,12 @@ fn wrong_authority(
     Ok(None)
 }
 
-fn describe(why: &str, seen: &Seen, current: Option<&Certificate>) -> String {
+fn describe(why: &Message, seen: &Seen, current: Option<&Certificate>) -> Message {
     match (seen.leaf(), current) {
         (Some(served), Some(current)) if served != *current => {
-            format!("{why}; it serves {}, and not {}", served.serial(), current.serial())
+            message!("{}; it serves {}, and not {}", why, served.serial(), current.serial())
         }
-        _ => why.to_owned(),
+        _ => why.clone(),
     }
 }
 

@@ -9,8 +9,12 @@ use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::{check, kit};
 use crate::layout::edit_inventory;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Hex, IdentityName, KeyAlgorithm, Role, SerialNumber};
+use crate::model::{
+    Failure, Generation, Hex, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
+    SerialNumber,
+};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey,
@@ -103,8 +107,8 @@ pub(super) fn carry_out(
                 staged.link(&folder.join("current"), &format!("gen-{generation:04}"))?;
                 // What a daemon serves is not known until it was dialled again.
                 staged.remove(&folder.join("proven"))?;
-                let reason = format!("gen-{generation:04}");
-                staged.record(&line(context, LogEvent::Restored, format!("{role} {name}"), reason))?;
+                let reason = Generation(*generation).message();
+                staged.record(&line(context, LogEvent::Restored, message!("{} {}", role, name), reason))?;
             }
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
@@ -115,26 +119,26 @@ pub(super) fn carry_out(
                 staged.record(&line(
                     context,
                     LogEvent::KeyDestroyed,
-                    format!("ca {identifier}"),
-                    "asked".to_owned(),
+                    message!("ca {}", KeyIdentifier(identifier)),
+                    message!("asked"),
                 ))?;
             }
             StateStep::Receive { name, generation } => {
                 let folder = identity_folder(Role::Client, name);
                 staged.remove(&kit::waiting_place(name))?;
                 staged.link(&folder.join("received"), &format!("gen-{generation:04}"))?;
-                let reason = format!("gen-{generation:04}");
-                staged.record(&line(context, LogEvent::Received, format!("client {name}"), reason))?;
+                let reason = Generation(*generation).message();
+                staged.record(&line(context, LogEvent::Received, message!("client {}", name), reason))?;
             }
             StateStep::LeaveBehind(name) => {
-                let reason = "asked".to_owned();
-                staged.record(&line(context, LogEvent::LeftBehind, format!("client {name}"), reason))?;
+                let reason = message!("asked");
+                staged.record(&line(context, LogEvent::LeftBehind, message!("client {}", name), reason))?;
             }
             StateStep::Aim(choice) => {
                 let target = Path::new("ca").join(authorities.identifier(choice)?);
                 staged.link(Path::new("issuer"), &target.display().to_string())?;
-                let reason = target.display().to_string();
-                staged.record(&line(context, LogEvent::RolledOver, choice.to_string(), reason))?;
+                let reason = target.message();
+                staged.record(&line(context, LogEvent::RolledOver, choice.message(), reason))?;
             }
             StateStep::Rebundle { name, from, generation, trust } => {
                 stage_other_trust(context, &staged, &authorities, name, (*from, *generation), trust)?;
@@ -231,14 +235,14 @@ fn stage_other_trust(
     staged: &StagedChange<'_>,
     authorities: &Authorities<'_>,
     name: &IdentityName,
-    (from, generation): (u32, u32),
+    (from, number): (u32, u32),
     trust: &[AuthorityChoice],
 ) -> Result<(), Failure> {
     let folder = identity_folder(Role::Daemon, name);
     let former = folder.join(format!("gen-{from:04}"));
     let path = context.state.join(&former).join("cert.pem");
     let certificate = read(&path, LARGEST_PEM)?.bytes;
-    let chain = Certificate::chain_from_pem(&certificate, &path.display().to_string())?;
+    let chain = Certificate::chain_from_pem(&certificate, &path)?;
     let key = read_key(&context.state, &former.join("key.pem"))?;
     let trust = authorities.bundle(trust)?;
     let set = check::Set {
@@ -250,14 +254,14 @@ fn stage_other_trust(
         hosts: &[],
     };
     set.check(context.environment.now())?;
-    let generation = format!("gen-{generation:04}");
+    let generation = Generation(number).to_string();
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
     stage_key(staged, &folder.join(&generation), &key)?;
     staged.link(&folder.join("current"), &generation)?;
-    let anchors = trust.certificates().iter().map(|anchor| anchor.subject().to_string());
-    let reason = format!("{generation} trusts {}", anchors.collect::<Vec<_>>().join(" and "));
-    staged.record(&line(context, LogEvent::Rebundled, format!("daemon {name}"), reason))
+    let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
+    let reason = message!("{} trusts {}", Generation(number), anchors);
+    staged.record(&line(context, LogEvent::Rebundled, message!("daemon {}", name), reason))
 }
 
 /// A key and the request for it, on the developer's side.
@@ -274,8 +278,8 @@ fn stage_request(
     stage_key(staged, &folder.join(&generation), &key)?;
     stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
     staged.link(&folder.join("current"), &generation)?;
-    let reason = format!("key {}", key.public_key().fingerprint());
-    staged.record(&line(context, LogEvent::Requested, format!("client {name}"), reason))
+    let reason = message!("key {}", key.public_key().fingerprint());
+    staged.record(&line(context, LogEvent::Requested, message!("client {}", name), reason))
 }
 
 /// Makes one generation, judges it as its peers would, writes it, and reads it back.
@@ -392,24 +396,28 @@ pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
 }
 
 fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
-    let name = certificate.subject().common_name().unwrap_or_default();
-    issued_line(context, certificate, name, Reason::Asked)
+    issued_line(context, certificate, certificate.subject().message(), Reason::Asked)
 }
 
 fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
-    issued_line(context, &issued.certificate, format!("{} {}", issued.role, issued.name), issued.reason)
+    issued_line(context, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
 }
 
-fn issued_line(context: &Context<'_>, certificate: &Certificate, subject: String, reason: Reason) -> LogLine {
+fn issued_line(
+    context: &Context<'_>,
+    certificate: &Certificate,
+    subject: Message,
+    reason: Reason,
+) -> LogLine {
     LogLine {
         serial: Some(certificate.serial().clone()),
         fingerprint: Some(certificate.fingerprint()),
-        ..line(context, LogEvent::Issued, subject, reason.as_str().to_owned())
+        ..line(context, LogEvent::Issued, subject, reason.as_str().message())
     }
 }
 
 /// A line of the log about no certificate.
-pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: String, reason: String) -> LogLine {
+pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: Message, reason: Message) -> LogLine {
     LogLine {
         time: context.environment.now(),
         by: context.user(),

@@ -1,13 +1,15 @@
 //! Whom to dial: by name, by endpoint, or as a client's config says.
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::configured::Configured;
 use super::context::Context;
 use super::credentials::Credentials;
 use crate::layout::DaemonEntry;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, IdentityName, Role, Severity};
+use crate::message;
+use crate::model::{
+    Endpoint, ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Severity, Word,
+};
 use crate::store::{Interest, Observation, StateDirectory};
 
 /// Whom to dial.
@@ -29,21 +31,21 @@ impl FromStr for Target {
             return text.parse().map(Target::Endpoint);
         }
         text.parse().map(Target::Daemon).map_err(|_: Failure| {
-            Failure::new("reading the target", format!("{text:?}"))
+            Failure::new("reading the target", message!("{}", Word(text)))
                 .expected("tcp://host:port or the name of a daemon")
                 .found("something else")
-                .hint(format!("kitcert verify tcp://{text}"))
+                .hint(message!("kitcert verify tcp://{}", Word(text)))
                 .exit(ExitCode::Usage)
         })
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for Target {
+    fn message(&self) -> Message {
         match self {
-            Target::Configured => f.pad("what the client's config says"),
-            Target::Endpoint(endpoint) => f.pad(&endpoint.to_string()),
-            Target::Daemon(name) => f.pad(name.as_str()),
+            Target::Configured => message!("what the client's config says"),
+            Target::Endpoint(endpoint) => endpoint.message(),
+            Target::Daemon(name) => name.message(),
         }
     }
 }
@@ -93,26 +95,25 @@ pub(super) fn endpoint_of(
 
 /// Without a config that names a host, the state's one daemon is meant.
 fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
-    let undecided = |there: &str, hint: &str| {
+    let undecided = |there: Message, hint: Message| {
         Failure::new("choosing", "a daemon to verify")
             .expected("tcp://host:port, a daemon's name, or a client's config that names a host")
-            .found(format!("none, and {there} in {}", context.state.display()))
+            .found(message!("none, and {} in {}", there, context.state.display()))
             .hint(hint)
             .exit(ExitCode::Usage)
     };
-    let example = "kitcert verify tcp://builder.example.com:8372";
     let daemons = observation.map(|observation| observation.inventory.daemons.values().collect::<Vec<_>>());
     match daemons.as_deref() {
         Some([only]) => Ok(only.endpoint.clone()),
-        Some(several) => Err(undecided(&format!("{} daemons", several.len()), example)),
-        None => Err(undecided("no state", &format!("{example} --tlsdir DIR"))),
+        Some(several) => Err(undecided(message!("{} daemons", several.len()), message!(EXAMPLE))),
+        None => Err(undecided(message!("no state"), message!("{} --tlsdir DIR", EXAMPLE))),
     }
 }
 
 fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
-    let known = observation.inventory.daemons.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let known = Message::join(observation.inventory.daemons.keys(), ", ");
     Failure::new("verifying daemon", name)
-        .expected(format!("one of {}/kitcert.yaml ({known})", observation.path.display()))
+        .expected(message!("one of {}/kitcert.yaml ({})", observation.path.display(), known))
         .found("another name")
         .hint("kitcert status")
 }
@@ -139,5 +140,6 @@ pub(super) fn daemon_of(
     }
 }
 
+const EXAMPLE: &str = "kitcert verify tcp://builder.example.com:8372";
 /// Among how many clients of the state one is looked for that can be dialled as.
 const CLIENTS_TRIED: usize = 16;

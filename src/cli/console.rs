@@ -7,6 +7,8 @@ use rustix::stdio::{stdin, stdout};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::model::Message;
+
 /// Where a command reads and writes.
 pub struct Console {
     out: Box<dyn Write>,
@@ -79,13 +81,13 @@ impl Console {
 
     /// Asks for a secret and reads a line that the terminal does not show; None where nobody is
     /// there to answer.
-    pub fn ask_secret(&mut self, question: &str) -> Option<Zeroizing<String>> {
+    pub fn ask_secret(&mut self, question: &Message) -> Option<Zeroizing<String>> {
         if !self.terminals.input {
             return None;
         }
         // Before the question: whoever pastes at once is not shown either.
         let unseen = Unseen::begin()?;
-        self.notify(question);
+        self.notify(question.as_str());
         let answer = unseen.read_line();
         drop(unseen);
         self.notify("\n");
@@ -93,11 +95,11 @@ impl Console {
     }
 
     /// Asks a question and reads a line; None where nobody is there to answer.
-    pub fn ask(&mut self, question: &str) -> Option<String> {
+    pub fn ask(&mut self, question: &Message) -> Option<String> {
         if !self.terminals.input {
             return None;
         }
-        self.notify(question);
+        self.notify(question.as_str());
         let mut answer = String::new();
         let read = self.input.read_line(&mut answer).ok()?;
         (read > 0).then(|| answer.trim().to_owned())

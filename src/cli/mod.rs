@@ -8,12 +8,15 @@ mod command;
 mod console;
 mod kit_arguments;
 pub mod manual;
+mod member;
 mod report;
 mod rotation_arguments;
 pub mod schema;
+mod usage;
 mod view;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -26,7 +29,8 @@ pub use report::{Changed, Ink, Report, Tone};
 
 use crate::apply;
 use crate::env::Environment;
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Message, parsed};
 use arguments::{ColorChoice, Command, Format, GlobalOptions};
 use report::{failure_json, failure_text};
 
@@ -38,9 +42,12 @@ pub fn run(
     console: &mut Console,
 ) -> u8 {
     let typed: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if let Err(failure) = usage::refuse_contents(&typed, environment) {
+        return refuse(&failure, &typed, environment, console);
+    }
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error, &typed, environment, console),
+        Err(error) => return explain(&usage::without_values(error), &typed, environment, console),
     };
     let result = refuse_format(&arguments).and_then(|()| command::run(&arguments, environment, console));
     let (said, code) = view(&result, &arguments, environment, console.terminals());
@@ -123,9 +130,14 @@ fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new("reading", "--format")
-        .expected(format!("text or json for {command}; {format} is for {}", commands.join(" and ")))
+        .expected(message!(
+            "text or json for {}; {} is for {}",
+            command,
+            format,
+            Message::join(commands.iter().copied(), " and ")
+        ))
         .found(format)
-        .hint(format!("kitcert {command} --format json"))
+        .hint(message!("kitcert {} --format json", command))
         .exit(ExitCode::Usage))
 }
 
@@ -188,19 +200,12 @@ fn explain(
         return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
     }
     let command = command_of(arguments);
-    let [wants_json, wants_nagios] = ["json", "nagios"].map(|format| wants(arguments, format));
-    if wants_json || wants_nagios {
+    if is_for_programs(arguments) {
         let failure = Failure::new("reading", "the command line")
             .found(error.kind())
-            .hint(format!("{command} --help"))
+            .hint(message!("{} --help", Typed(&command)))
             .exit(ExitCode::Usage);
-        let name = command.strip_prefix("kitcert ").unwrap_or_default();
-        let (text, code) = match wants_nagios {
-            true => view::nagios_failure(&failure),
-            false => (failure_json(name, &failure), ExitCode::Usage.code()),
-        };
-        let written = console.print(&text);
-        return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
+        return refuse(&failure, arguments, environment, console);
     }
     let hint = format!("try: {command} --help");
     let text = render(console.terminals().err);
@@ -208,6 +213,38 @@ fn explain(
     console.notify(&text);
     ExitCode::Usage.code()
 }
+
+/// Says why a command line is not carried out, in the form that was asked for as far as it tells.
+fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, console: &mut Console) -> u8 {
+    let command = command_of(arguments);
+    let name = command.strip_prefix("kitcert ").unwrap_or_default();
+    let (text, code) = if wants(arguments, "nagios") {
+        view::nagios_failure(failure)
+    } else if wants(arguments, "json") {
+        (failure_json(name, failure), failure.exit_code().code())
+    } else {
+        let is_plain = environment.variable("NO_COLOR").is_some() || !console.terminals().err;
+        console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }));
+        return failure.exit_code().code();
+    };
+    let written = console.print(&text);
+    written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code)
+}
+
+fn is_for_programs(arguments: &[OsString]) -> bool {
+    wants(arguments, "json") || wants(arguments, "nagios")
+}
+
+/// The command that was meant, in words of the command line's own definition.
+struct Typed<'a>(&'a str);
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+parsed!(Typed<'_>, ErrorKind);
 
 /// Whether that format was asked for, as far as a command line that makes no sense can tell.
 fn wants(arguments: &[OsString], format: &str) -> bool {

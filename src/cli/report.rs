@@ -4,15 +4,16 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
+use super::member::Member;
 use super::schema;
 use super::view::Monitored;
-use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]
 pub struct Report {
     command: &'static str,
-    target: Option<String>,
+    target: Option<Message>,
     changed: Changed,
     exit: ExitCode,
     findings: Vec<Finding>,
@@ -48,8 +49,10 @@ pub enum Tone {
 
 #[derive(Debug)]
 enum Block {
-    Line(Tone, String),
-    Table(Vec<(Tone, Vec<String>)>),
+    Line(Tone, Message),
+    Table(Vec<(Tone, Vec<Message>)>),
+    /// A program of ours for another program, to the byte.
+    Script(String),
 }
 
 /// How text is rendered.
@@ -80,8 +83,8 @@ impl Report {
 
     /// What the command was about: a path, an endpoint.
     #[must_use]
-    pub fn target(mut self, target: impl Into<String>) -> Report {
-        self.target = Some(target.into());
+    pub fn target(mut self, target: impl Printable) -> Report {
+        self.target = Some(target.message());
         self
     }
 
@@ -114,8 +117,8 @@ impl Report {
 
     /// A member of the JSON object.
     #[must_use]
-    pub fn detail(mut self, name: &str, value: impl serde::Serialize) -> Report {
-        self.details.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+    pub fn detail(mut self, name: &str, value: impl Member) -> Report {
+        self.details.insert(name.to_owned(), value.value());
         self
     }
 
@@ -148,20 +151,28 @@ impl Report {
 
     /// A line of text.
     #[must_use]
-    pub fn line(self, text: impl Into<String>) -> Report {
+    pub fn line(self, text: impl Printable) -> Report {
         self.toned(Tone::Plain, text)
     }
 
     /// A line of text in a tone.
     #[must_use]
-    pub fn toned(mut self, tone: Tone, text: impl Into<String>) -> Report {
-        self.blocks.push(Block::Line(tone, text.into()));
+    pub fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
+        self.blocks.push(Block::Line(tone, text.message()));
+        self
+    }
+
+    /// A completion script, which is made of the command line's definition alone.
+    #[must_use]
+    pub(super) fn script(mut self, script: &str) -> Report {
+        self.details.insert("script".to_owned(), script.trim_end().into());
+        self.blocks.push(Block::Script(script.trim_end().to_owned()));
         self
     }
 
     /// Rows whose columns are aligned.
     #[must_use]
-    pub fn table(mut self, rows: Vec<(Tone, Vec<String>)>) -> Report {
+    pub fn table(mut self, rows: Vec<(Tone, Vec<Message>)>) -> Report {
         if !rows.is_empty() {
             self.blocks.push(Block::Table(rows));
         }
@@ -201,18 +212,19 @@ impl Report {
 impl Block {
     fn render(&self, ink: Ink) -> String {
         match self {
-            Block::Line(tone, text) => paint(ink, *tone, text) + "\n",
+            Block::Line(tone, text) => paint(ink, *tone, text.as_str()) + "\n",
             Block::Table(rows) => render_table(rows, ink),
+            Block::Script(script) => format!("{script}\n"),
         }
     }
 }
 
 /// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
-fn render_table(rows: &[(Tone, Vec<String>)], ink: Ink) -> String {
+fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (_, cells) in rows {
-        table.add_row(cells);
+        table.add_row(cells.iter().map(Message::as_str));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

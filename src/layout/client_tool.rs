@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::env::Environment;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, Word};
 
 /// A program that talks to a daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +77,7 @@ impl ClientTool {
         (self.has_config() && endpoint.is_local_to_earthly()).then(|| {
             Finding::new(Rule::LoopbackHost, Severity::Warning, endpoint)
                 .expected("a host that the tool only connects to")
-                .found(format!("one for which {self} starts a container of its own"))
+                .found(message!("one for which {} starts a container of its own", self))
                 .cause("it takes localhost, 127.0.0.1 and ::1 for a daemon that it manages itself (earthly#2989)")
                 .fix("use this machine's host name, which the daemon's certificate must name")
         })
@@ -105,7 +106,7 @@ impl FromStr for ClientTool {
 
     fn from_str(text: &str) -> Result<ClientTool, Failure> {
         ClientTool::ALL.into_iter().find(|tool| tool.as_str() == text).ok_or_else(|| {
-            Failure::new("reading the tool", format!("{text:?}"))
+            Failure::new("reading the tool", message!("{}", Word(text)))
                 .expected("earthly, earthbuild, buildctl or buildx")
                 .found("another word")
                 .exit(ExitCode::Usage)

@@ -9,7 +9,8 @@ use super::client_config::{ClientConfig, Misreading, TlsPath, about_host, misrea
 use super::client_place::ConfigPlace;
 use super::client_tool::ClientTool;
 use crate::env::Environment;
-use crate::model::{Endpoint, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
 
 /// A config and all that its tool looks at besides.
 pub struct ClientSituation<'a> {
@@ -121,22 +122,22 @@ impl ClientSituation<'_> {
             Finding::new(Rule::ConfigElsewhere, Severity::Warning, hidden.display())
                 .expected("either config.yml or config.yaml")
                 .found("both")
-                .cause(format!("{} reads config.yml and passes over this one", self.tool))
-                .fix(format!("mv {0} {0}.former", hidden.display())),
+                .cause(message!("{} reads config.yml and passes over this one", self.tool))
+                .fix(message!("mv {} {}.former", hidden.display(), hidden.display())),
         )
     }
 
-    fn overridden_host(&self, text: &str, variable: &str) -> Option<Finding> {
+    fn overridden_host(&self, text: &str, variable: &'static str) -> Option<Finding> {
         let own = self.own_host().filter(|own| *own != text)?;
         let shown = |host: &str| {
-            host.parse::<Endpoint>().map_or_else(|_| "another host".to_owned(), |e| e.to_string())
+            host.parse::<Endpoint>().map_or(message!("another host"), |endpoint| endpoint.message())
         };
         Some(
             Finding::new(Rule::HostIgnored, Severity::Warning, self.place.path.display())
-                .expected(format!("buildkit_host to count: {}", shown(own)))
-                .found(format!("{variable}, which says {}", shown(text)))
+                .expected(message!("buildkit_host to count: {}", shown(own)))
+                .found(message!("{}, which says {}", variable, shown(text)))
                 .cause("the variable goes before the config")
-                .fix(format!("unset {variable}")),
+                .fix(message!("unset {}", variable)),
         )
     }
 
@@ -150,16 +151,16 @@ impl ClientSituation<'_> {
             .into_iter()
             .any(|program| is_on_path(self.environment, program, self.exists));
         let endpoint =
-            host.parse::<Endpoint>().map_or_else(|_| "tcp://host:port".to_owned(), |e| e.to_string());
+            host.parse::<Endpoint>().map_or(message!("tcp://host:port"), |endpoint| endpoint.message());
         (!found).then(|| {
             Finding::new(Rule::HostIgnored, Severity::Warning, self.place.path.display())
-                .expected(format!("docker, podman or {variable}"))
+                .expected(message!("docker, podman or {}", variable))
                 .found("none of them")
-                .cause(format!(
+                .cause(message!(
                     "{} passes over buildkit_host where neither docker nor podman works",
                     self.tool
                 ))
-                .fix(format!("export {variable}={endpoint}"))
+                .fix(message!("export {}={}", variable, endpoint))
         })
     }
 
@@ -167,10 +168,10 @@ impl ClientSituation<'_> {
         let (key, value, resolved) = (path.as_str(), self.config.file_of(path), self.resolved(path));
         let misread = misreading(value);
         let found = match (&misread, self.config.written(path)) {
-            (Some(Misreading::NoPath), _) => "something that is no path".to_owned(),
-            (Some(Misreading::Empty), _) => format!("an empty path, which is {}", resolved.display()),
-            (_, Some(_)) => format!("{value}, which is {}: none", resolved.display()),
-            (_, None) => format!("no such key, so {value}, which is {}: none", resolved.display()),
+            (Some(Misreading::NoPath), _) => message!("something that is no path"),
+            (Some(Misreading::Empty), _) => message!("an empty path, which is {}", resolved),
+            (_, Some(_)) => message!("{}, which is {}: none", Path::new(value), resolved),
+            (_, None) => message!("no such key, so {}, which is {}: none", Path::new(value), resolved),
         };
         let beside = self
             .place
@@ -183,28 +184,26 @@ impl ClientSituation<'_> {
             (None, beside) => beside.clone(),
         };
         let cause = match (&misread, beside) {
-            (Some(misread), _) => misread.cause().to_owned(),
+            (Some(misread), _) => misread.cause().message(),
             (None, Some(_)) => {
-                format!(
-                    "a relative path begins in {}, not beside the config",
-                    self.place.directory().display()
-                )
+                message!("a relative path begins in {}, not beside the config", self.place.directory())
             }
             (None, None) if self.tool == ClientTool::Earthbuild && path == TlsPath::Authority => {
-                "newer releases of earth then make a CA of their own, which the daemon does not know"
-                    .to_owned()
+                message!(
+                    "newer releases of earth then make a CA of their own, which the daemon does not know"
+                )
             }
-            (None, None) => "the tool tries for a minute and reports a time-out".to_owned(),
+            (None, None) => message!("the tool tries for a minute and reports a time-out"),
         };
         let fix = match (meant, endpoint) {
-            (Some(meant), _) => format!("{key}: {}", meant.display()),
+            (Some(meant), _) => message!("{}: {}", key, meant),
             (None, Some(endpoint)) => {
-                format!("kitcert install client --for {} --endpoint {endpoint}", self.tool)
+                message!("kitcert install client --for {} --endpoint {}", self.tool, endpoint)
             }
-            (None, None) => format!("kitcert install client --for {}", self.tool),
+            (None, None) => message!("kitcert install client --for {}", self.tool),
         };
         Finding::new(Rule::ConfigPath, severity, self.place.path.display())
-            .expected(format!("{key}: a file"))
+            .expected(message!("{}: a file", key))
             .found(found)
             .cause(cause)
             .fix(fix)
@@ -219,27 +218,25 @@ impl ClientSituation<'_> {
         if missing.is_empty() || (self.is_there(TlsPath::AuthorityKey) && !is_local) {
             return None;
         }
-        let named = missing.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(" and ");
+        let named = Message::join(missing.iter().map(|path| path.as_str()), " and ");
         let finding = Finding::new(Rule::ConfigPath, Severity::Warning, self.place.path.display())
             .expected("all five files of bootstrap")
-            .found(format!("no file for {named}"));
+            .found(message!("no file for {}", named));
         let tool = self.tool;
         Some(if is_local {
             finding
-                .cause(format!(
-                    "{tool} starts a daemon of its own for {}, and needs them for it",
+                .cause(message!(
+                    "{} starts a daemon of its own for {}, and needs them for it",
+                    tool,
                     endpoint.host()
                 ))
-                .fix(format!("kitcert install client --for {tool} --endpoint {endpoint}"))
+                .fix(message!("kitcert install client --for {} --endpoint {}", tool, endpoint))
         } else {
-            let value = |path: TlsPath| self.config.file_of(path);
+            let value = |path: TlsPath| Path::new(self.config.file_of(path));
             finding
-                .cause(format!("`{} bootstrap` refuses to go on with some of the five: cannot generate missing certificates", tool.program()))
-                .fix(format!(
-                    "buildkitd_tlscert: {}, buildkitd_tlskey: {}",
-                    value(TlsPath::Certificate),
-                    value(TlsPath::Key)
-                ))
+                .cause(message!("`{} bootstrap` refuses to go on with some of the five: cannot generate missing certificates", tool.program()))
+                .fix(message!(
+                    "buildkitd_tlscert: {}, buildkitd_tlskey: {}", value(TlsPath::Certificate), value(TlsPath::Key)))
         })
     }
 }

@@ -1,5 +1,9 @@
 //! Quoting, so that a printed command can be pasted as it is.
 
+use std::path::Path;
+
+use crate::model::{Message, Printable};
+
 /// One word of a POSIX shell's command line, in single quotes where it must be.
 pub(super) fn shell_word(word: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
@@ -9,9 +13,28 @@ pub(super) fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Words as a shell reads them.
-pub(super) fn shell_line(words: &[String]) -> String {
-    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+/// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandLine<'a>(pub &'a [String]);
+
+impl Printable for CommandLine<'_> {
+    fn message(&self) -> Message {
+        Message::join(self.0.iter().map(|word| ShellWord(word)), " ")
+    }
+}
+
+/// A word of a command: shown if each of its parts may be shown as a path is (`src=/etc,readonly`),
+/// for a password may be among the words of `restart:`.
+struct ShellWord<'a>(&'a str);
+
+impl Printable for ShellWord<'_> {
+    fn message(&self) -> Message {
+        let mut parts = self.0.split(['=', ',', ':']);
+        match parts.find_map(|part| Some(Path::new(part).message()).filter(Message::hides_a_value)) {
+            Some(hidden) => hidden,
+            None => Message::parsed(&shell_word(self.0)),
+        }
+    }
 }
 
 /// One field of a value that Go reads as CSV: `docker run --mount` and `buildx --driver-opt`. A

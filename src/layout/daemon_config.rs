@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::daemon_layout::SetFile;
-use crate::model::{Failure, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Failure, Finding, Line, Message, Rule, Severity, Word};
 
 /// What a `buildkitd.toml` says of the daemon's doors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,17 +30,17 @@ impl DaemonConfig {
     /// # Errors
     /// What is no TOML: the daemon does not start with it.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<DaemonConfig, Failure> {
-        let broken = |found: String| {
+        let broken = |found: Message| {
             Failure::new("reading the daemon's config", path.display())
                 .expected("TOML, as buildkitd reads it")
                 .found(found)
         };
-        let text = std::str::from_utf8(bytes).map_err(|_| broken("octets that are no UTF-8".to_owned()))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| broken(message!("bytes that are not UTF-8")))?;
         // The parser's message may repeat a line, and with it a password of a registry.
         let root: Table = text.parse().map_err(|error: toml::de::Error| {
             let line =
                 error.span().map(|span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
-            broken(line.map_or_else(|| "something else".to_owned(), |line| format!("a fault in line {line}")))
+            broken(line.map_or(message!("something else"), |line| message!("a fault in line {}", line)))
         })?;
         let grpc = root.get("grpc").and_then(Value::as_table);
         let tls = grpc.and_then(|grpc| grpc.get("tls")).and_then(Value::as_table);
@@ -103,7 +104,7 @@ impl DaemonConfig {
             findings.push(
                 finding(Rule::DaemonWithoutTls, Severity::Critical)
                     .expected("[grpc.tls] with cert, key and ca for a tcp address")
-                    .found(format!("{address} without TLS"))
+                    .found(message!("{} without TLS", Line(address)))
                     .cause("anyone who reaches the port can run code there")
                     .fix(WHOLE_TLS),
             );
@@ -112,7 +113,7 @@ impl DaemonConfig {
             findings.push(
                 finding(Rule::ConfigPath, Severity::Warning)
                     .expected("an absolute path")
-                    .found(file)
+                    .found(Path::new(file))
                     .cause("buildkitd looks for it in the folder in which it happens to be started")
                     .fix("write the path from / on"),
             );
@@ -121,7 +122,7 @@ impl DaemonConfig {
             findings.push(
                 finding(Rule::DebugAddress, Severity::Error)
                     .expected("no debugAddress, or one on 127.0.0.1")
-                    .found(address)
+                    .found(Line(address))
                     .cause("it shows the daemon's memory and its builds to anyone, without TLS")
                     .fix("debugAddress = \"127.0.0.1:6060\""),
             );
@@ -130,7 +131,7 @@ impl DaemonConfig {
             findings.push(
                 finding(Rule::InsecureEntitlements, Severity::Warning)
                     .expected("no insecure-entitlements")
-                    .found(self.entitlements.join(", "))
+                    .found(Message::join(self.entitlements.iter().map(|entitlement| Word(entitlement)), ", "))
                     .cause("whoever may build can then be root on this machine, or reach its network")
                     .fix("delete insecure-entitlements, if no build needs them"),
             );

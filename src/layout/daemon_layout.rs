@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Word};
 
 /// Which daemon it is, and so which paths it reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +98,7 @@ impl FromStr for DaemonLayout {
 
     fn from_str(text: &str) -> Result<DaemonLayout, Failure> {
         DaemonLayout::ALL.into_iter().find(|layout| layout.as_str() == text).ok_or_else(|| {
-            Failure::new("reading the layout", format!("{text:?}"))
+            Failure::new("reading the layout", message!("{}", Word(text)))
                 .expected("earthly, earthbuild or buildkit")
                 .found("another word")
                 .exit(ExitCode::Usage)

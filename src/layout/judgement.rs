@@ -7,9 +7,13 @@ use super::client_config::{ClientConfig, TlsPath};
 use super::daemon_config::DaemonConfig;
 use super::inventory::Inventory;
 use super::kit_judgement;
-use crate::model::{ExtendedKeyUsage, Finding, Role, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{
+    Endpoint, ExtendedKeyUsage, Finding, Line, Message, Printable, Role, Rule, Severity, Timestamp,
+};
 use crate::pki::{
-    Certificate, CertificateRequest, KeyEncoding, PemBlock, PrivateKey, PublicKey, TrustBundle, lint,
+    Certificate, CertificateRequest, KeyEncoding, LostNewlines, PemBlock, PemLabel, PrivateKey, PublicKey,
+    TrustBundle, lint,
 };
 
 /// What is known of a file besides its bytes.
@@ -27,7 +31,7 @@ pub struct Judgement {
     /// What it is.
     pub kind: Kind,
     /// What it says, in the order of reading.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<(&'static str, Message)>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
     /// What it holds, for whoever compares it with other files.
@@ -91,15 +95,15 @@ pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
     if kit_judgement::is_kit(bytes) {
         return kit_judgement::judge(bytes, file, now);
     }
-    let labels: Vec<String> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
-    let has = |part: &str| labels.iter().any(|label| label.contains(part));
+    let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
+    let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
     if has("CERTIFICATE REQUEST") {
         return judge_request(bytes, file);
     }
     if has("CERTIFICATE") {
         return judge_certificates(bytes, file, now);
     }
-    if has("PRIVATE KEY") {
+    if has("PRIVATE KEY") || LostNewlines::read(bytes).is_some() {
         return judge_key(bytes, file);
     }
     if labels.is_empty()
@@ -111,9 +115,9 @@ pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
         return judge_toml(bytes, file);
     }
     let found = match (bytes.is_empty(), labels.first()) {
-        (true, _) => "an empty file".to_owned(),
-        (false, Some(label)) => format!("a PEM block of {label:?}"),
-        (false, None) => "neither".to_owned(),
+        (true, _) => message!("an empty file"),
+        (false, Some(label)) => label.message(),
+        (false, None) => message!("something else"),
     };
     let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
         .expected("certificates, a key or a request in PEM, a kit, a receipt, a .yml or a .toml file")
@@ -128,30 +132,29 @@ pub fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
 
 /// What a certificate says, line by line.
 #[must_use]
-pub fn facts_of(certificate: &Certificate) -> Vec<(String, String)> {
-    let names = certificate.names().unwrap_or_default().iter().map(ToString::to_string);
-    let usages = certificate.extended_key_usages().unwrap_or_default().iter().map(ToString::to_string);
-    let join = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+pub fn facts_of(certificate: &Certificate) -> Vec<(&'static str, Message)> {
     let validity = certificate.validity();
     let mut facts = vec![
-        ("subject", certificate.subject().to_string()),
-        ("issuer", certificate.issuer().to_string()),
-        ("serial", certificate.serial().to_string()),
-        ("valid", format!("{} until {}", validity.not_before, validity.not_after)),
-        ("key", certificate.public_key().kind().to_string()),
+        ("subject", certificate.subject().message()),
+        ("issuer", certificate.issuer().message()),
+        ("serial", certificate.serial().message()),
+        ("valid", message!("{} until {}", validity.not_before, validity.not_after)),
+        ("key", certificate.public_key().kind().message()),
     ];
+    let list = |items: Message| if items.is_empty() { message!("none") } else { items };
     if certificate.is_authority() {
-        facts.push(("usage", "certificate authority".to_owned()));
+        facts.push(("usage", message!("certificate authority")));
     } else {
-        facts.push(("names", join(names.collect())));
-        facts.push(("usage", join(usages.collect())));
+        facts.push(("names", list(Message::join(certificate.names().unwrap_or_default(), ", "))));
+        let usages = certificate.extended_key_usages().unwrap_or_default();
+        facts.push(("usage", list(Message::join(usages, ", "))));
     }
-    facts.push(("SHA-256", certificate.fingerprint().to_string()));
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    facts.push(("SHA-256", certificate.fingerprint().message()));
+    facts
 }
 
 fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
-    let bundle = match TrustBundle::from_pem(bytes, &file.path.display().to_string()) {
+    let bundle = match TrustBundle::from_pem(bytes, file.path) {
         Ok(bundle) => bundle,
         Err(failure) => {
             let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
@@ -191,14 +194,17 @@ fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Jud
 /// Blocks of a certificate file that no peer would load.
 fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     let finding = |block: &crate::pki::DroppedBlock| {
-        let (rule, severity) = if block.label.contains("PRIVATE KEY") {
+        let (rule, severity) = if block.label.is_private_key() {
             (Rule::KeyInBundle, Severity::Critical)
         } else {
             (Rule::BundleBlockDropped, Severity::Error)
         };
-        Finding::new(rule, severity, file.path.display())
-            .expected("certificates alone")
-            .found(format!("a block of {:?} in line {} that {}", block.label, block.line, block.why))
+        Finding::new(rule, severity, file.path.display()).expected("certificates alone").found(message!(
+            "{} in line {} that {}",
+            block.label,
+            block.line,
+            block.why
+        ))
     };
     bundle.dropped().iter().map(finding).collect()
 }
@@ -220,29 +226,30 @@ fn role_of(certificate: &Certificate) -> Role {
 }
 
 fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
-    let subject = file.path.display().to_string();
+    let subject = file.path;
     let mut findings: Vec<Finding> =
-        file.mode.and_then(|mode| lint::key_mode(&subject, mode)).into_iter().collect();
+        file.mode.and_then(|mode| lint::key_mode(subject, mode)).into_iter().collect();
     let mut contents = Contents::default();
-    let facts = match PrivateKey::from_pem(bytes, &subject) {
-        Ok(key) => {
+    let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
+        Ok((key, lost)) => {
+            findings.extend(lost.map(|lost| lost_newlines(lost, subject)));
             contents.key = Some(key.public_key().clone());
             if key.encoding() != KeyEncoding::Pkcs8 {
                 findings.push(
-                    Finding::new(Rule::KeyFormat, Severity::Info, &subject)
+                    Finding::new(Rule::KeyFormat, Severity::Info, subject)
                         .expected("PKCS#8, which every tool reads")
                         .found("an older form, which daemons and clients read too"),
                 );
             }
             let public = key.public_key();
             vec![
-                ("key".to_owned(), public.kind().to_string()),
-                ("SHA-256 of the public key".to_owned(), public.fingerprint().to_string()),
+                ("key", public.kind().message()),
+                ("SHA-256 of the public key", public.fingerprint().message()),
             ]
         }
         Err(failure) => {
             findings.push(
-                Finding::new(Rule::KeyFormat, Severity::Error, &subject)
+                Finding::new(Rule::KeyFormat, Severity::Error, subject)
                     .expected(failure.what_was_expected())
                     .found(failure.what_was_found()),
             );
@@ -252,21 +259,31 @@ fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     Judgement { kind: Kind::Key, facts, findings, contents }
 }
 
+/// What happened to a key that is read although no daemon and no client can read it.
+#[must_use]
+pub fn lost_newlines(lost: LostNewlines, path: &Path) -> Finding {
+    Finding::new(Rule::KeyFormat, Severity::Error, path)
+        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
+        .found(lost)
+        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
+        .fix(lost.repair(path))
+}
+
 fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
-    let subject = file.path.display().to_string();
-    match CertificateRequest::from_pem(bytes, &subject) {
+    let subject = file.path;
+    match CertificateRequest::from_pem(bytes, subject) {
         Ok(request) => {
             let mut facts = vec![
-                ("subject".to_owned(), request.subject().to_string()),
-                ("key".to_owned(), request.public_key().kind().to_string()),
-                ("SHA-256 of the public key".to_owned(), request.fingerprint().to_string()),
-                ("in words".to_owned(), request.fingerprint().words()),
+                ("subject", request.subject().message()),
+                ("key", request.public_key().kind().message()),
+                ("SHA-256 of the public key", request.fingerprint().message()),
+                ("in words", request.fingerprint().words()),
             ];
-            facts.extend(request.requested().iter().map(|asked| ("asks for".to_owned(), asked.clone())));
+            facts.extend(request.requested().iter().map(|asked| ("asks for", asked.clone())));
             Judgement { kind: Kind::Request, facts, findings: Vec::new(), contents: Contents::default() }
         }
         Err(failure) => {
-            let finding = Finding::new(Rule::RequestSignature, Severity::Error, &subject)
+            let finding = Finding::new(Rule::RequestSignature, Severity::Error, subject)
                 .expected(failure.what_was_expected())
                 .found(failure.what_was_found());
             Judgement {
@@ -297,8 +314,8 @@ fn judge_toml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
         }
     };
     let mut facts: Vec<_> =
-        config.addresses.iter().map(|address| ("address".to_owned(), address.clone())).collect();
-    facts.extend(config.files.iter().map(|(kind, path)| (kind.file_name().to_owned(), path.clone())));
+        config.addresses.iter().map(|address| ("address", Line(address).message())).collect();
+    facts.extend(config.files.iter().map(|(kind, path)| (kind.file_name(), Path::new(path).message())));
     let names = config.absolute_files().into_iter().map(|(_, path)| path).collect();
     let contents = Contents { names, ..Contents::default() };
     Judgement { kind: Kind::DaemonConfig, facts, findings: config.findings(file.path), contents }
@@ -318,8 +335,8 @@ fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
             Err(failure) => broken(Kind::Inventory, &failure),
             Ok(inventory) => {
                 let facts = vec![
-                    ("daemons".to_owned(), inventory.daemons.len().to_string()),
-                    ("clients".to_owned(), inventory.clients.len().to_string()),
+                    ("daemons", inventory.daemons.len().message()),
+                    ("clients", inventory.clients.len().message()),
                 ];
                 Judgement {
                     kind: Kind::Inventory,
@@ -333,8 +350,13 @@ fn judge_yaml(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     match ClientConfig::parse(bytes, file.path) {
         Err(failure) => broken(Kind::ClientConfig, &failure),
         Ok(config) => {
-            let host = config.buildkit_host.clone().unwrap_or_else(|| "none".to_owned());
-            let facts = vec![("buildkit_host".to_owned(), host)];
+            let host = config.buildkit_host.as_deref().map_or(message!("none"), |host| {
+                match host.parse::<Endpoint>() {
+                    Ok(endpoint) => endpoint.message(),
+                    Err(_) => Line(host).message(),
+                }
+            });
+            let facts = vec![("buildkit_host", host)];
             let named = TlsPath::OF_CLIENT.into_iter().filter_map(|path| config.written(path));
             let names = named.map(PathBuf::from).filter(|path| path.is_absolute()).collect();
             let contents = Contents { names, ..Contents::default() };

@@ -16,6 +16,7 @@ mod find_tool;
 mod inventory;
 mod judgement;
 mod kit_judgement;
+mod printable;
 mod start_command;
 pub mod state_place;
 mod yaml;
@@ -30,6 +31,7 @@ pub use client_place::{
 };
 pub use client_tool::ClientTool;
 pub use client_traps::{ClientHost, ClientSituation, is_on_path};
+pub use command_line::CommandLine;
 pub use daemon_config::DaemonConfig;
 pub use daemon_layout::{DaemonLayout, SetFile};
 pub use find_tool::find_tool;
@@ -37,5 +39,5 @@ pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,
 };
-pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge};
+pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge, lost_newlines};
 pub use start_command::{StartCommand, restart_command, start_command};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::DaemonLayout;
-use super::command_line::{csv_field, shell_line};
-use crate::model::{Endpoint, Failure, IdentityName};
+use super::command_line::{CommandLine, csv_field};
+use crate::message;
+use crate::model::{Endpoint, Failure, IdentityName, Message, Printable};
 
 /// The command that starts a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,19 +17,29 @@ pub struct StartCommand {
 }
 
 impl StartCommand {
+    /// The words of the command, as a program runs it.
+    #[must_use]
+    pub fn words(&self) -> Vec<Message> {
+        self.arguments.iter().map(|word| Path::new(word).message()).collect()
+    }
+
     /// The command on one line, quoted for a POSIX shell.
     #[must_use]
-    pub fn rendered(&self) -> String {
-        shell_line(&self.arguments)
+    pub fn rendered(&self) -> Message {
+        CommandLine(&self.arguments).message()
     }
 
     /// The command on several lines, each but the last ending in ` \`.
     #[must_use]
-    pub fn rendered_lines(&self) -> String {
+    pub fn rendered_lines(&self) -> Vec<Message> {
         let ends = self.line_starts.iter().skip(1).copied().chain([self.arguments.len()]);
-        let lines =
-            self.line_starts.iter().zip(ends).map(|(start, end)| shell_line(&self.arguments[*start..end]));
-        lines.collect::<Vec<_>>().join(" \\\n  ")
+        let lines = self.line_starts.iter().zip(ends).enumerate();
+        let line = |(number, (start, end)): (usize, (&usize, usize))| {
+            let indent = if number == 0 { "" } else { "  " };
+            let more = if end == self.arguments.len() { "" } else { " \\" };
+            message!("{}{}{}", indent, CommandLine(&self.arguments[*start..end]), more)
+        };
+        lines.map(line).collect()
     }
 }
 
@@ -47,7 +58,7 @@ pub fn start_command(
     daemon: &IdentityName,
     port: u16,
 ) -> Result<StartCommand, Failure> {
-    let failure = |found: &str| {
+    let failure = |found: &'static str| {
         Failure::new("writing the start command for", root.display())
             .expected("an absolute path in UTF-8")
             .found(found)
@@ -223,8 +234,10 @@ mod tests {
     fn several_lines_say_the_same_as_one() {
         for layout in DaemonLayout::ALL {
             let start = start(layout, "/srv/my builder");
-            assert_eq!(start.rendered_lines().replace(" \\\n  ", " "), start.rendered());
-            assert!(start.rendered_lines().lines().count() > 8);
+            let lines = start.rendered_lines();
+            let joined: Vec<_> = lines.iter().map(|line| line.trim_start().trim_end_matches(" \\")).collect();
+            assert_eq!(start.rendered(), joined.join(" "));
+            assert!(lines.len() > 8);
         }
     }
 

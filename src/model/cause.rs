@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::Message;
+
 macro_rules! causes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, told $told:literal, fix $fix:literal,)+) => {
         /// Why a [`Finding`](super::Finding) of a daemon is as it is. The words are stable, and one
@@ -30,16 +32,17 @@ macro_rules! causes {
 
             /// The same, as a clause behind a colon.
             #[must_use]
-            pub fn clause(self) -> String {
+            pub fn clause(self) -> Message {
                 let meaning = self.meaning().trim_end_matches('.');
                 let mut letters = meaning.chars();
-                match (letters.next(), letters.clone().next()) {
+                let clause = match (letters.next(), letters.clone().next()) {
                     // An abbreviation keeps its letters.
                     (Some(first), Some(second)) if !second.is_uppercase() => {
                         first.to_lowercase().chain(letters).collect()
                     }
                     _ => meaning.to_owned(),
-                }
+                };
+                Message::parsed(&clause)
             }
 
             /// By what it is told from others.

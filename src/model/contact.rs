@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::unparsed::is_unseen;
 use super::{ExitCode, Failure};
+use crate::message;
 
 /// Whom a developer asks about a daemon, in the admin's own words: `jo@example.com, #builders`.
 ///
@@ -31,15 +33,15 @@ impl FromStr for Contact {
 
     fn from_str(text: &str) -> Result<Contact, Failure> {
         let length = text.chars().count();
-        if (1..=LONGEST).contains(&length) && text.trim() == text && text.chars().all(is_printed) {
+        if (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen) {
             return Ok(Contact(text.to_owned()));
         }
         Err(Failure::new("reading", "the contact")
             .expected("1 to 200 characters in one line, without blanks at the ends")
             .found(if length == 0 || length > LONGEST {
-                format!("{length} characters")
+                message!("{} characters", length)
             } else {
-                "a control character, or a blank at an end".to_owned()
+                message!("a control character, or a blank at an end")
             })
             .exit(ExitCode::Usage))
     }
@@ -49,13 +51,6 @@ impl fmt::Display for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
-}
-
-/// Whether a terminal shows a character where it stands: neither a control character nor one of
-/// those that change the direction of the text around them (Unicode Standard Annex 9).
-fn is_printed(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 const LONGEST: usize = 200;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure, SubjectAltName};
+use super::{ExitCode, Failure, SubjectAltName, Word};
 
 /// The address of a daemon, `tcp://host:port`, as `buildkit_host` and `BUILDKIT_HOST` hold it.
 ///
@@ -69,8 +69,8 @@ impl FromStr for Endpoint {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Endpoint, Failure> {
-        let failure = |expected: &str, found: &str| {
-            Failure::new("reading the endpoint", format!("{text:?}"))
+        let failure = |expected: &'static str, found: &'static str| {
+            Failure::new("reading the endpoint", Word(text))
                 .expected(expected)
                 .found(found)
                 .exit(ExitCode::Usage)

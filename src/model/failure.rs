@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ExitCode;
+use super::{ExitCode, Message, Printable};
 
 /// Why something could not be done, told the way a person needs it: what was being done, to
 /// what, what was expected, what was found, and a command to try.
@@ -15,45 +15,45 @@ pub struct Failure(Box<Facts>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
     exit: ExitCode,
-    doing: String,
-    subject: String,
-    expected: String,
-    found: String,
-    hint: Option<String>,
+    doing: Message,
+    subject: Message,
+    expected: Message,
+    found: Message,
+    hint: Option<Message>,
 }
 
 impl Failure {
     /// A failure while `doing` something ("reading the CA key") to `subject` (a path, a host, an
     /// option). Lower case, no full stop. Ends in [`ExitCode::Failed`] unless told otherwise.
-    pub fn new(doing: impl Into<String>, subject: impl fmt::Display) -> Failure {
+    pub fn new(doing: impl Printable, subject: impl Printable) -> Failure {
         Failure(Box::new(Facts {
             exit: ExitCode::Failed,
-            doing: doing.into(),
-            subject: subject.to_string(),
-            expected: String::new(),
-            found: String::new(),
+            doing: doing.message(),
+            subject: subject.message(),
+            expected: Message::default(),
+            found: Message::default(),
             hint: None,
         }))
     }
 
     /// What should have been there.
     #[must_use]
-    pub fn expected(mut self, expected: impl fmt::Display) -> Failure {
-        self.0.expected = expected.to_string();
+    pub fn expected(mut self, expected: impl Printable) -> Failure {
+        self.0.expected = expected.message();
         self
     }
 
     /// What was there.
     #[must_use]
-    pub fn found(mut self, found: impl fmt::Display) -> Failure {
-        self.0.found = found.to_string();
+    pub fn found(mut self, found: impl Printable) -> Failure {
+        self.0.found = found.message();
         self
     }
 
-    /// A command that can be pasted, printed after `try:`.
+    /// A command that can be pasted, printed after `try:`; none if a value in it cannot be printed.
     #[must_use]
-    pub fn hint(mut self, command: impl Into<String>) -> Failure {
-        self.0.hint = Some(command.into());
+    pub fn hint(mut self, command: impl Printable) -> Failure {
+        self.0.hint = Some(command.message()).filter(|command| !command.hides_a_value());
         self
     }
 
@@ -72,32 +72,32 @@ impl Failure {
 
     /// What was being done.
     #[must_use]
-    pub fn doing(&self) -> &str {
+    pub fn doing(&self) -> &Message {
         &self.0.doing
     }
 
     /// To what: a path, a host, an option.
     #[must_use]
-    pub fn subject(&self) -> &str {
+    pub fn subject(&self) -> &Message {
         &self.0.subject
     }
 
     /// What should have been there; empty where there is nothing to compare.
     #[must_use]
-    pub fn what_was_expected(&self) -> &str {
+    pub fn what_was_expected(&self) -> &Message {
         &self.0.expected
     }
 
     /// What was there instead; empty where there is nothing to compare.
     #[must_use]
-    pub fn what_was_found(&self) -> &str {
+    pub fn what_was_found(&self) -> &Message {
         &self.0.found
     }
 
     /// A command to try.
     #[must_use]
-    pub fn command_to_try(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    pub fn command_to_try(&self) -> Option<&Message> {
+        self.0.hint.as_ref()
     }
 }
 
@@ -119,6 +119,12 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl Printable for Failure {
+    fn message(&self) -> Message {
+        Message::parsed(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,8 +138,12 @@ mod tests {
         let whole = failure().expected("a key").found("nothing").hint("kitcert status");
         assert_eq!(whole.to_string(), "reading key.pem: expected a key, found nothing");
         assert_eq!(Failure::new("dialling", "").to_string(), "dialling");
-        assert_eq!((whole.doing(), whole.subject()), ("reading", "key.pem"));
-        assert_eq!((whole.what_was_expected(), whole.what_was_found()), ("a key", "nothing"));
-        assert_eq!((whole.command_to_try(), whole.exit_code()), (Some("kitcert status"), ExitCode::Failed));
+        assert_eq!((whole.doing().as_str(), whole.subject().as_str()), ("reading", "key.pem"));
+        assert_eq!(
+            (whole.what_was_expected().as_str(), whole.what_was_found().as_str()),
+            ("a key", "nothing")
+        );
+        assert_eq!(whole.command_to_try(), Some(&Message::from("kitcert status")));
+        assert_eq!(whole.exit_code(), ExitCode::Failed);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Cause, ExitCode, Rule};
+use super::{Cause, ExitCode, Message, Printable, Rule};
 
 /// How grave a finding is. The order is that of gravity: `Pass` is the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -51,29 +51,29 @@ pub struct Finding {
     /// How grave it is.
     pub severity: Severity,
     /// What was looked at: a path, an endpoint, a dial.
-    pub subject: String,
+    pub subject: Message,
     /// What must be so.
-    pub expected: String,
+    pub expected: Message,
     /// What is so.
-    pub found: String,
+    pub found: Message,
     /// Why, where it is known.
-    pub cause: Option<String>,
+    pub cause: Option<Message>,
     /// The same in stable words, where it was told from what a daemon did; several where that does
     /// not tell which of them it is.
     pub causes: Vec<Cause>,
     /// A command, or a line to change, that mends it.
-    pub fix: Option<String>,
+    pub fix: Option<Message>,
 }
 
 impl Finding {
     /// A finding of that rule about `subject`.
-    pub fn new(rule: Rule, severity: Severity, subject: impl fmt::Display) -> Finding {
+    pub fn new(rule: Rule, severity: Severity, subject: impl Printable) -> Finding {
         Finding {
             rule,
             severity,
-            subject: subject.to_string(),
-            expected: String::new(),
-            found: String::new(),
+            subject: subject.message(),
+            expected: Message::default(),
+            found: Message::default(),
             cause: None,
             causes: Vec::new(),
             fix: None,
@@ -82,22 +82,22 @@ impl Finding {
 
     /// What must be so.
     #[must_use]
-    pub fn expected(mut self, expected: impl fmt::Display) -> Finding {
-        self.expected = expected.to_string();
+    pub fn expected(mut self, expected: impl Printable) -> Finding {
+        self.expected = expected.message();
         self
     }
 
     /// What is so.
     #[must_use]
-    pub fn found(mut self, found: impl fmt::Display) -> Finding {
-        self.found = found.to_string();
+    pub fn found(mut self, found: impl Printable) -> Finding {
+        self.found = found.message();
         self
     }
 
     /// Why.
     #[must_use]
-    pub fn cause(mut self, cause: impl fmt::Display) -> Finding {
-        self.cause = Some(cause.to_string());
+    pub fn cause(mut self, cause: impl Printable) -> Finding {
+        self.cause = Some(cause.message());
         self
     }
 
@@ -105,16 +105,15 @@ impl Finding {
     /// [`cause`](Finding::cause) says it better.
     #[must_use]
     pub fn because(mut self, causes: &[Cause]) -> Finding {
-        let clauses: Vec<_> = causes.iter().map(|cause| cause.clause()).collect();
-        self.cause = Some(clauses.join("; or "));
+        self.cause = Some(Message::join(causes.iter().map(|cause| cause.clause()), "; or "));
         self.causes = causes.to_vec();
         self
     }
 
-    /// What mends it.
+    /// What mends it; nothing if a value in it cannot be printed.
     #[must_use]
-    pub fn fix(mut self, fix: impl fmt::Display) -> Finding {
-        self.fix = Some(fix.to_string());
+    pub fn fix(mut self, fix: impl Printable) -> Finding {
+        self.fix = Some(fix.message()).filter(|fix| !fix.hides_a_value());
         self
     }
 

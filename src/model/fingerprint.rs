@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure, Hex};
+use super::{ExitCode, Failure, Hex, Message};
+use crate::message;
 
 /// A SHA-256: of a certificate's DER, or of a request's SubjectPublicKeyInfo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,9 +28,9 @@ impl Fingerprint {
     /// Its first 128 bits as twelve words of the BIP 39 English list, the last of which holds four
     /// bits that tell a mistyped word. For reading out aloud.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self) -> Message {
         let (head, _) = self.0.split_at(SHORTEST / 2);
-        bip39::Mnemonic::from_entropy(head).map(|words| words.to_string()).unwrap_or_default()
+        bip39::Mnemonic::from_entropy(head).map(|words| Message::parsed(&words)).unwrap_or_default()
     }
 }
 
@@ -77,12 +78,12 @@ impl FromStr for FingerprintPrefix {
                 let (entropy, length) = read.to_entropy_array();
                 return Ok(FingerprintPrefix(Hex(&entropy[..length]).to_string()));
             }
-            _ if is_hex => format!("{} digits", digits.len()),
-            Ok(_) | Err(bip39::Error::BadWordCount(_)) => format!("{} words", words.len()),
+            _ if is_hex => message!("{} digits", digits.len()),
+            Ok(_) | Err(bip39::Error::BadWordCount(_)) => message!("{} words", words.len()),
             Err(bip39::Error::UnknownWord(at)) => {
-                format!("{:?}, which is no word of the list", words.get(at).copied().unwrap_or_default())
+                message!("a word {} that is not in the list", at + 1)
             }
-            Err(_) => "twelve words of which one is mistyped".to_owned(),
+            Err(_) => message!("twelve words of which one is mistyped"),
         };
         Err(Failure::new("reading", "the fingerprint")
             .expected("a SHA-256: the twelve words that were printed, or at least the first 32 hex digits")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, Word};
 
 /// A key type that kitcert generates. RSA is accepted in requests and imports only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ impl FromStr for KeyAlgorithm {
 
     fn from_str(text: &str) -> Result<KeyAlgorithm, Failure> {
         KeyAlgorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == text).ok_or_else(|| {
-            Failure::new("reading the key type", format!("{text:?}"))
+            Failure::new("reading the key type", Word(text))
                 .expected("ecdsa-p256, ecdsa-p384 or ed25519")
                 .found("another word")
                 .exit(ExitCode::Usage)

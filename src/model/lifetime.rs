@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, Word};
 
 /// A positive span of time in whole seconds: how long a certificate is valid, how long a dial
 /// may take.
@@ -44,7 +44,7 @@ impl FromStr for Lifetime {
 
     fn from_str(text: &str) -> Result<Lifetime, Failure> {
         parse(text).filter(|seconds| (1..=LONGEST).contains(seconds)).map(Lifetime).ok_or_else(|| {
-            Failure::new("reading the duration", format!("{text:?}"))
+            Failure::new("reading the duration", Word(text))
                 .expected("a number with a unit of y, w, d, h, m or s, such as 397d or 10y")
                 .found("something else")
                 .exit(ExitCode::Usage)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure, Lifetime, SerialNumber, Timestamp, Validity};
+use super::{ExitCode, Failure, Lifetime, SerialNumber, Timestamp, Validity, Word};
 
 /// How long before its end a certificate is renewed: a third of its life, as long as nothing else
 /// is set, another share of it, or a span of time.
@@ -52,7 +52,7 @@ impl FromStr for RenewBefore {
 
     fn from_str(text: &str) -> Result<RenewBefore, Failure> {
         let wrong = || {
-            Failure::new("reading when to renew", format!("{text:?}"))
+            Failure::new("reading when to renew", Word(text))
                 .expected("a share of the life from 1% to 90%, or a duration such as 30d")
                 .found("something else")
                 .exit(ExitCode::Usage)

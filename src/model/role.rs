@@ -13,6 +13,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Daemon => "daemon",
+            Role::Client => "client",
+        }
+    }
+
     /// The one usage that certificates of this role carry.
     #[must_use]
     pub fn extended_key_usage(self) -> ExtendedKeyUsage {
@@ -25,10 +34,7 @@ impl Role {
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Role::Daemon => "daemon",
-            Role::Client => "client",
-        })
+        f.pad(self.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, Word};
 
 /// One entry of the subjectAltName extension (RFC 5280 section 4.2.1.6), of the two kinds that
 /// BuildKit's clients compare a host with: an iPAddress or a dNSName.
@@ -86,8 +86,8 @@ impl FromStr for DnsName {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<DnsName, Failure> {
-        let failure = |expected: &str, found: &str| {
-            Err(Failure::new("reading the host", format!("{text:?}"))
+        let failure = |expected: &'static str, found: &'static str| {
+            Err(Failure::new("reading the host", Word(text))
                 .expected(expected)
                 .found(found)
                 .exit(ExitCode::Usage))

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Failure, Lifetime};
+use super::{Failure, Lifetime, Message, Word};
 
 /// An instant in whole seconds since 1970-01-01T00:00:00Z.
 ///
@@ -45,7 +45,7 @@ impl Timestamp {
             OffsetDateTime::parse(text, &Rfc3339)
         };
         instant.map(|instant| Timestamp(instant.unix_timestamp())).map_err(|_| {
-            Failure::new("reading the time", format!("{text:?}"))
+            Failure::new("reading the time", Word(text))
                 .expected("a date such as 2026-11-23 or 2026-11-23T20:17:00Z")
                 .found("something else")
                 .exit(super::ExitCode::Usage)
@@ -78,15 +78,15 @@ impl Timestamp {
 
     /// The day alone, in UTC: `2026-11-23`.
     #[must_use]
-    pub fn date(self) -> String {
-        self.calendar().date().to_string()
+    pub fn date(self) -> Message {
+        Message::parsed(&self.calendar().date())
     }
 
     /// To the minute, in UTC: `2026-11-23 20:17 UTC`.
     #[must_use]
-    pub fn minute(self) -> String {
+    pub fn minute(self) -> Message {
         let instant = self.calendar();
-        format!("{} {:02}:{:02} UTC", instant.date(), instant.hour(), instant.minute())
+        Message::parsed(&format_args!("{} {:02}:{:02} UTC", instant.date(), instant.hour(), instant.minute()))
     }
 
     /// The same instant as a calendar date of the `time` crate; beyond the years that it knows,
@@ -107,7 +107,7 @@ impl Serialize for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.calendar().format(&Rfc3339).unwrap_or_else(|_| self.date()))
+        f.write_str(&self.calendar().format(&Rfc3339).unwrap_or_else(|_| self.date().to_string()))
     }
 }
 

@@ -7,7 +7,8 @@ use super::certificate::Certificate;
 use super::chain::{self, ChainFault, Purpose};
 use super::lint;
 use super::trust_bundle::TrustBundle;
-use crate::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
+use crate::message;
+use crate::model::{Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
 
 /// What is wrong with `chain` (the leaf first, as it is sent) for peers that trust `trust` and use
 /// it for `purpose` at `now`; clients dial `host`, and daemons ask nobody's name.
@@ -27,7 +28,7 @@ pub fn audit(
     let path = match chain::verify(chain, trust, purpose, now) {
         Ok(path) => path,
         Err(fault) => {
-            let subject = chain.first().map_or_else(String::new, |leaf| leaf.subject().to_string());
+            let subject = chain.first().map(|leaf| leaf.subject().message()).unwrap_or_default();
             findings.push(fault.finding(subject));
             likely_path(chain, trust)
         }
@@ -75,10 +76,10 @@ fn likely_path(chain: &[Certificate], trust: &TrustBundle) -> Vec<Certificate> {
 }
 
 fn misnamed(leaf: &Certificate, host: &SubjectAltName) -> Finding {
-    let names: Vec<_> = leaf.usable_names().iter().map(ToString::to_string).collect();
+    let names = leaf.usable_names();
     Finding::new(Rule::ServerNameMismatch, Severity::Error, leaf.subject())
-        .expected(format!("{host} among its names"))
-        .found(if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") })
+        .expected(message!("{} among its names", host))
+        .found(if names.is_empty() { message!("no name at all") } else { Message::join(names, ", ") })
         .cause("a client compares the host that it dials with the subjectAltName, and with nothing else")
         .fix("add the host in kitcert.yaml, then: kitcert rotate")
 }

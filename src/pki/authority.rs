@@ -1,7 +1,5 @@
 //! A certificate authority, and what it issues.
 
-use std::fmt;
-
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
@@ -13,10 +11,11 @@ use super::lint;
 use super::private_key::PrivateKey;
 use super::public_key::{PublicKey, PublicKeyKind};
 use super::signer::Signer;
+use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
-    AuthorityName, Failure, Finding, Hex, IdentityName, Lifetime, Role, SerialNumber, Severity,
-    SubjectAltName, Timestamp, Validity,
+    AuthorityName, Failure, Finding, Hex, IdentityName, Lifetime, Message, Printable, Role, SerialNumber,
+    Severity, SubjectAltName, Timestamp, Validity,
 };
 
 /// A CA whose key is at hand: its certificate, and the means to sign.
@@ -98,7 +97,7 @@ impl CertificateAuthority {
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
         let signer = Signer::new(key)?;
-        let made = parameters.self_signed(&signer).map_err(|error| unmade("the CA", &error))?;
+        let made = parameters.self_signed(&signer).map_err(|_| unmade("the CA"))?;
         let certificate = Certificate::from_der(made.der())?;
         refuse_faults(certificate.subject(), lint::authority(&certificate))?;
         Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer) })
@@ -113,13 +112,14 @@ impl CertificateAuthority {
     pub fn load(
         certificate: Certificate,
         key: &PrivateKey,
-        subject: &str,
+        subject: impl Printable,
     ) -> Result<CertificateAuthority, Failure> {
-        let wrong = |expected: &str, found: &str| {
-            Err(Failure::new("loading the CA", subject)
+        let subject = subject.message();
+        let wrong = |expected: &'static str, found: &'static str| {
+            Err(Failure::new("loading the CA", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(format!("kitcert inspect {subject}")))
+                .hint(message!("kitcert inspect {}", subject)))
         };
         if !certificate.is_authority() {
             return wrong("a CA certificate (basicConstraints cA)", "an end-entity certificate");
@@ -154,10 +154,10 @@ impl CertificateAuthority {
     /// that peers refuse, or a fault that the lint finds.
     pub fn issue(&self, request: &LeafRequest, key: &PublicKey) -> Result<Certificate, Failure> {
         let parameters = self.leaf_parameters(request, key)?;
-        let common_name = request.name.common_name(request.role);
-        let made = parameters.signed_by(key, &self.issuer).map_err(|error| unmade(&common_name, &error))?;
+        let whose = message!("{} {}", request.role, request.name);
+        let made = parameters.signed_by(key, &self.issuer).map_err(|_| unmade(&whose))?;
         let certificate = Certificate::from_der(made.der())?;
-        refuse_faults(&common_name, lint::leaf(&certificate, request.role, Some(&self.certificate)))?;
+        refuse_faults(&whose, lint::leaf(&certificate, request.role, Some(&self.certificate)))?;
         Ok(certificate)
     }
 
@@ -168,23 +168,23 @@ impl CertificateAuthority {
     }
 
     fn leaf_parameters(&self, request: &LeafRequest, key: &PublicKey) -> Result<CertificateParams, Failure> {
-        let common_name = request.name.common_name(request.role);
-        let refused = |expected: String, found: String| {
-            Err(Failure::new("issuing a certificate for", &common_name).expected(expected).found(found))
+        let whose = message!("{} {}", request.role, request.name);
+        let refused = |expected: Message, found: Message| {
+            Err(Failure::new("issuing a certificate for", &whose).expected(expected).found(found))
         };
         let names = match request.role {
             Role::Daemon => request.hosts.clone(),
             Role::Client => vec![SubjectAltName::Dns(request.name.client_dns_name())],
         };
         if names.is_empty() || names.len() > MOST_NAMES {
-            return refused(format!("1 to {MOST_NAMES} names"), names.len().to_string());
+            return refused(message!("1 to {} names", MOST_NAMES), names.len().message());
         }
         match key.kind() {
             PublicKeyKind::Generated(_) | PublicKeyKind::Rsa(2048..=8192) => {}
             kind => {
                 return refused(
-                    "ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits".into(),
-                    kind.to_string(),
+                    message!("ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits"),
+                    kind.message(),
                 );
             }
         }
@@ -192,11 +192,11 @@ impl CertificateAuthority {
         if validity.seconds() <= 0 {
             let own = self.certificate.validity();
             return refused(
-                format!("a CA that is valid from {}", request.validity.not_before),
-                format!("one that is valid from {} until {}", own.not_before, own.not_after),
+                message!("a CA that is valid from {}", request.validity.not_before),
+                message!("one that is valid from {} until {}", own.not_before, own.not_after),
             );
         }
-        let mut parameters = parameters(name_of(&common_name), validity)?;
+        let mut parameters = parameters(name_of(&request.name.common_name(request.role)), validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![match request.role {
@@ -224,8 +224,8 @@ fn parameters(name: Name, validity: Validity) -> Result<CertificateParams, Failu
 /// Parameters with the name and the validity of a CA that exists.
 fn parameters_like(
     original: &Certificate,
-    doing: &str,
-    subject: &impl fmt::Display,
+    doing: &'static str,
+    subject: &impl Printable,
 ) -> Result<CertificateParams, Failure> {
     let other_form =
         || Failure::new(doing, subject).expected("a name of text, each part once").found(original.subject());
@@ -249,20 +249,18 @@ fn random_serial() -> Result<SerialNumber, Failure> {
 fn general_name(name: &SubjectAltName) -> Result<SanType, Failure> {
     match name {
         SubjectAltName::Ip(address) => Ok(SanType::IpAddress(*address)),
-        SubjectAltName::Dns(name) => {
-            name.as_str().try_into().map(SanType::DnsName).map_err(|error| unmade(name.as_str(), &error))
-        }
+        SubjectAltName::Dns(name) => name.as_str().try_into().map(SanType::DnsName).map_err(|_| unmade(name)),
     }
 }
 
-fn unmade(common_name: &str, error: &rcgen::Error) -> Failure {
-    Failure::new("encoding the certificate of", common_name).found(error)
+fn unmade(whose: impl Printable) -> Failure {
+    Failure::new("encoding the certificate of", whose).found("a name or a date that does not fit")
 }
 
-fn refuse_faults(subject: impl fmt::Display, findings: Vec<Finding>) -> Result<(), Failure> {
+fn refuse_faults(subject: impl Printable, findings: Vec<Finding>) -> Result<(), Failure> {
     match findings.into_iter().find(|finding| finding.severity >= Severity::Error) {
         None => Ok(()),
-        Some(fault) => Err(Failure::new(format!("checking ({}) the certificate of", fault.rule), subject)
+        Some(fault) => Err(Failure::new(message!("checking ({}) the certificate of", fault.rule), subject)
             .expected(fault.expected)
             .found(fault.found)),
     }

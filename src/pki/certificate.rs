@@ -14,9 +14,11 @@ use super::pem_block::PemBlock;
 use super::public_key::{PublicKey, sha256};
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExtendedKeyUsage, Failure, Fingerprint, SerialNumber, SubjectAltName, Timestamp, Validity,
+    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, SerialNumber, SubjectAltName, Timestamp,
+    Validity,
 };
 
 /// An X.509 certificate: its DER, and what verifiers look at, read from it once.
@@ -46,7 +48,7 @@ impl Certificate {
     /// # Errors
     /// Bytes that are no certificate, or that are followed by others.
     pub fn from_der(der: &[u8]) -> Result<Certificate, Failure> {
-        let broken = |found: &str| {
+        let broken = |found: &'static str| {
             Failure::new("reading", "a certificate").expected("an X.509 certificate in DER").found(found)
         };
         if !der::is_strict(der, Place::Certificate) {
@@ -70,25 +72,25 @@ impl Certificate {
     ///
     /// # Errors
     /// No certificate, a damaged block, anything but certificates, or more than 64 KiB.
-    pub fn chain_from_pem(bytes: &[u8], subject: &str) -> Result<Vec<Certificate>, Failure> {
-        let wrong = |found: String| {
-            Failure::new("reading the certificate", subject)
+    pub fn chain_from_pem(bytes: &[u8], subject: impl Printable) -> Result<Vec<Certificate>, Failure> {
+        let wrong = |found: Message| {
+            Failure::new("reading the certificate", &subject)
                 .expected("CERTIFICATE blocks in PEM")
                 .found(found)
-                .hint(format!("kitcert inspect {subject}"))
+                .hint(message!("kitcert inspect {}", subject))
         };
         let read = |block: PemBlock| {
             if block.label != "CERTIFICATE" {
-                return Err(wrong(format!("a block of {:?} in line {}", block.label, block.line)));
+                return Err(wrong(message!("{} in line {}", block.label, block.line)));
             }
             let contents = block
                 .contents
-                .map_err(|fault| wrong(format!("a block that {fault} in line {}", block.line)))?;
+                .map_err(|fault| wrong(message!("a block that {} in line {}", fault, block.line)))?;
             Certificate::from_der(&contents)
-                .map_err(|failure| wrong(format!("{} in line {}", failure.what_was_found(), block.line)))
+                .map_err(|failure| wrong(message!("{} in line {}", failure.what_was_found(), block.line)))
         };
         if bytes.len() > LARGEST_PEM {
-            return Err(wrong(format!("{} bytes", bytes.len())));
+            return Err(wrong(message!("{} bytes", bytes.len())));
         }
         let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         match (chain.is_empty(), bytes.is_empty()) {

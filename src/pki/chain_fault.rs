@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::chain::Purpose;
 use super::distinguished_name::DistinguishedName;
-use crate::model::{Finding, Rule, Severity, Timestamp};
+use crate::model::{Finding, Printable, Rule, Severity, Timestamp};
 
 /// Why a Go peer refuses a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl fmt::Display for ChainFault {
 impl ChainFault {
     /// The fault as a finding about `subject`: a path or an endpoint.
     #[must_use]
-    pub fn finding(&self, subject: impl fmt::Display) -> Finding {
+    pub fn finding(&self, subject: impl Printable) -> Finding {
         let finding = Finding::new(self.rule(), Severity::Error, subject)
             .expected("a chain that a Go peer accepts")
             .found(self);
@@ -281,7 +281,7 @@ mod tests {
         for (rule, fault) in faults {
             let finding = fault.finding("cert.pem");
             assert_eq!(finding.rule, rule, "{fault}");
-            assert_eq!((finding.subject.as_str(), finding.found), ("cert.pem", fault.to_string()));
+            assert_eq!((finding.subject.as_str(), finding.found), ("cert.pem", fault.message()));
             assert!(finding.cause.is_some_and(|cause| cause.split(' ').count() > 3), "{fault}");
             let fix = finding.fix.unwrap_or_default();
             assert!(

@@ -79,8 +79,7 @@ impl DistinguishedName {
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match X509Name::from_der(&self.0) {
-            // A name from elsewhere must not be able to steer a terminal.
-            Ok((_, name)) => f.pad(&name.to_string().replace(char::is_control, "\u{fffd}")),
+            Ok((_, name)) => f.pad(&name.to_string()),
             Err(_) => self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
         }
     }

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::passphrase::{COST, Passphrase, random};
 use super::private_key::PrivateKey;
-use crate::model::Failure;
+use crate::message;
+use crate::model::{Failure, Message, Printable};
 
 /// An EncryptedPrivateKeyInfo (RFC 5958 section 3): PBES2 with scrypt (RFC 7914 section 7) and
 /// AES-256-CBC, as `openssl pkcs8 -topk8 -scrypt` writes it and `openssl pkey` reads it.
@@ -48,24 +49,26 @@ impl EncryptedKey {
     /// # Errors
     /// Anything else.
     pub fn from_der(der: &[u8]) -> Result<EncryptedKey, Failure> {
-        let refused = |found: String| {
+        let refused = |found: Message| {
             Err(Failure::new("reading", "the encrypted key")
-                .expected(format!("PKCS#8 under scrypt with {COST}"))
+                .expected(message!("PKCS#8 under scrypt with {}", COST))
                 .found(found))
         };
         let Ok(read) = EncryptedPrivateKeyInfoRef::from_der(der) else {
-            return refused("something else".to_owned());
+            return refused(message!("something else"));
         };
         let EncryptionScheme::Pbes2(scheme) = &read.encryption_algorithm else {
-            return refused("another encryption".to_owned());
+            return refused(message!("another encryption"));
         };
         match scheme.kdf.scrypt() {
             Some(kdf) if COST.is_of(kdf) => Ok(EncryptedKey { der: der.to_vec() }),
-            Some(kdf) => refused(format!(
+            Some(kdf) => refused(message!(
                 "N = {}, r = {}, p = {}",
-                kdf.cost_parameter, kdf.block_size, kdf.parallelization
+                kdf.cost_parameter,
+                kdf.block_size,
+                kdf.parallelization
             )),
-            None => refused("another derivation".to_owned()),
+            None => refused(message!("another derivation")),
         }
     }
 
@@ -90,7 +93,7 @@ impl EncryptedKey {
     }
 }
 
-fn failure(doing: &str, error: &impl std::fmt::Display) -> Failure {
+fn failure(doing: &'static str, error: &impl Printable) -> Failure {
     Failure::new(doing, "the key").found(error)
 }
 

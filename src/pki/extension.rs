@@ -50,9 +50,8 @@ pub enum NameKind {
 /// a terminal.
 impl fmt::Display for NameKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let harmless = |text: &str| text.replace(char::is_control, "\u{fffd}");
         match self {
-            NameKind::Dns(name) | NameKind::Uri(name) | NameKind::Email(name) => f.pad(&harmless(name)),
+            NameKind::Dns(name) | NameKind::Uri(name) | NameKind::Email(name) => f.pad(name),
             NameKind::Ip(address) => f.pad(&address.to_string()),
             NameKind::Malformed(description) => f.pad(description),
             NameKind::Other => f.pad("a name of another kind"),

@@ -9,7 +9,7 @@ use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::model::Failure;
+use crate::model::{Failure, Message};
 
 /// A passphrase. Its bytes are overwritten when it is dropped; it has no Debug, Display or Clone,
 /// and is seen only through [`Passphrase::expose_words`].
@@ -58,6 +58,12 @@ impl Passphrase {
         &self.0
     }
 
+    /// The door to a person: the words, for the one report that shows them.
+    #[must_use]
+    pub fn expose_message(&self) -> Message {
+        Message::parsed(&self.0.as_str())
+    }
+
     /// The key of a message authentication code over what this passphrase protects besides a key.
     pub(super) fn authentication_key(&self, salt: &[u8]) -> Result<hmac::Key, Failure> {
         let mut derived = Zeroizing::new([0; 32]);
@@ -81,7 +87,7 @@ pub(super) struct Cost {
 impl Cost {
     pub fn parameters(&self) -> Result<scrypt::Params, Failure> {
         scrypt::Params::new(self.log_n, self.block_size, self.parallelization)
-            .map_err(|error| Failure::new("choosing", "scrypt's cost").found(error))
+            .map_err(|_| Failure::new("choosing", "scrypt's cost").found("one that scrypt does not have"))
     }
 
     /// Whether an encrypted key asks for this much and no other.

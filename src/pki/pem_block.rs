@@ -5,10 +5,12 @@ use std::fmt;
 use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
 
+use super::pem_label::PemLabel;
+
 /// One `-----BEGIN …-----` of a file.
 pub struct PemBlock {
     /// What stands behind BEGIN: `CERTIFICATE`, `PRIVATE KEY`.
-    pub label: String,
+    pub label: PemLabel,
     /// The line of the BEGIN, counted from 1.
     pub line: usize,
     /// The decoded contents, or why there are none.
@@ -51,18 +53,17 @@ impl PemBlock {
             };
             let end = lines[at + 1..].iter().position(|line| line.starts_with(b"-----"));
             let end = end.map_or(lines.len(), |offset| at + 1 + offset);
-            let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label.clone());
+            let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label);
             let contents = if closed { decode(&lines[at..=end]) } else { Err(PemFault::NoEnd) };
-            blocks.push(PemBlock { label, line: at + 1, contents });
+            blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, contents });
             at = end;
         }
         blocks
     }
 }
 
-fn label_of(line: &[u8], opening: &[u8]) -> Option<String> {
-    let label = line.strip_prefix(opening)?.strip_suffix(b"-----")?;
-    Some(String::from_utf8_lossy(label).into_owned())
+fn label_of<'a>(line: &'a [u8], opening: &[u8]) -> Option<&'a [u8]> {
+    line.strip_prefix(opening)?.strip_suffix(b"-----")
 }
 
 /// Nothing that was read is left behind in memory: it may be a key.
@@ -75,8 +76,13 @@ fn decode(lines: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
     let mut text = Zeroizing::new(Vec::with_capacity(length));
     let written = within.iter().flat_map(|line| line.iter());
     text.extend(written.filter(|octet| !matches!(octet, b' ' | b'\t' | b'\r')));
-    let mut contents = Zeroizing::new(vec![0; length]);
-    let decoded = Base64::decode(text.as_slice(), &mut contents).map_err(|_| PemFault::Damaged)?.len();
+    decode_text(&text)
+}
+
+/// The bytes that a text of base64 stands for.
+pub(super) fn decode_text(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
+    let mut contents = Zeroizing::new(vec![0; text.len()]);
+    let decoded = Base64::decode(text, &mut contents).map_err(|_| PemFault::Damaged)?.len();
     contents.truncate(decoded);
     Ok(contents)
 }
@@ -112,27 +118,29 @@ mod tests {
 
     #[test]
     fn a_damaged_block_does_not_hide_the_next() {
-        let file = b"preamble\n-----BEGIN A-----\nAAAA\n-----END A-----\n-----BEGIN B-----\n!!\n-----END B-----\n\
-            -----BEGIN C-----\nX: y\n\nAAAA\n-----END C-----\n-----BEGIN D-----\nAAAA\n-----BEGIN E-----\r\nAAAA\r\n-----END E-----";
-        let faults: Vec<_> =
-            PemBlock::all_of(file).into_iter().map(|b| (b.label, b.line, b.contents.err())).collect();
+        let file = b"preamble\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n\
+            -----BEGIN X509 CRL-----\nX: y\n\nAAAA\n-----END X509 CRL-----\n-----BEGIN PKCS7-----\nAAAA\n-----BEGIN CMS-----\r\nAAAA\r\n-----END CMS-----";
+        let faults: Vec<_> = PemBlock::all_of(file)
+            .into_iter()
+            .map(|b| (b.label.as_str(), b.line, b.contents.err()))
+            .collect();
         assert_eq!(
             faults,
             [
-                ("A".to_owned(), 2, None),
-                ("B".to_owned(), 5, Some(PemFault::Damaged)),
-                ("C".to_owned(), 8, Some(PemFault::Headers)),
-                ("D".to_owned(), 13, Some(PemFault::NoEnd)),
-                ("E".to_owned(), 15, None),
+                ("CERTIFICATE", 2, None),
+                ("PUBLIC KEY", 5, Some(PemFault::Damaged)),
+                ("X509 CRL", 8, Some(PemFault::Headers)),
+                ("PKCS7", 13, Some(PemFault::NoEnd)),
+                ("CMS", 15, None),
             ]
         );
     }
 
     #[test]
     fn a_block_without_contents_is_passed_by() {
-        let file = b"-----BEGIN A-----\n-----END A-----\n-----BEGIN B-----\nAAAA\n-----END B-----\n";
-        let labels: Vec<_> = PemBlock::all_of(file).into_iter().map(|block| block.label).collect();
-        assert_eq!(labels, ["A", "B"]);
+        let file = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        let labels: Vec<_> = PemBlock::all_of(file).into_iter().map(|block| block.label.as_str()).collect();
+        assert_eq!(labels, ["CERTIFICATE", "PUBLIC KEY"]);
     }
 
     #[test]

@@ -10,10 +10,12 @@ use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use zeroize::Zeroizing;
 
+use super::lost_newlines::LostNewlines;
 use super::pem_block::{PemBlock, encode_secret};
 use super::public_key::PublicKey;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, KeyAlgorithm};
+use crate::model::{Failure, KeyAlgorithm, Message, Printable};
 
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
 /// Clone, and what it holds is seen only through [`PrivateKey::expose_pem`] and
@@ -49,7 +51,8 @@ impl PrivateKey {
             KeyAlgorithm::EcdsaP384 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &random),
             KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
         };
-        let no_random = |_| Failure::new("making", format!("an {algorithm} key")).found("no random numbers");
+        let no_random =
+            |_| Failure::new("making", message!("an {} key", algorithm)).found("no random numbers");
         let document = document.map_err(no_random)?;
         let bytes = document.as_ref();
         // The public key ends every document that ring makes; reading the key again to learn it
@@ -70,37 +73,69 @@ impl PrivateKey {
     /// # Errors
     /// No key, more than one, an encrypted one, something else in its place, or a key that does
     /// not hold together.
-    pub fn from_pem(bytes: &[u8], subject: &str) -> Result<PrivateKey, Failure> {
-        let wrong = |found: String| {
-            Failure::new("reading the private key", subject)
+    pub fn from_pem(bytes: &[u8], subject: impl Printable) -> Result<PrivateKey, Failure> {
+        let wrong = |found: Message| {
+            Failure::new("reading the private key", &subject)
                 .expected("one unencrypted PRIVATE KEY in PEM")
                 .found(found)
-                .hint(format!("kitcert inspect {subject}"))
+                .hint(message!("kitcert inspect {}", subject))
         };
-        if bytes.len() > LARGEST_PEM {
-            return Err(wrong(format!("{} bytes", bytes.len())));
+        if let Some((_, lost)) = LostNewlines::read(bytes) {
+            return Err(wrong(lost.message()).hint(lost.repair(&subject)));
         }
-        let blocks = PemBlock::all_of(bytes);
-        let mut keys = blocks.into_iter().filter(|block| block.label != "EC PARAMETERS");
-        let Some(block) = keys.next() else {
-            return Err(wrong(if bytes.is_empty() { "an empty file".into() } else { "no PEM block".into() }));
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(message!("{} bytes", bytes.len())));
+        }
+        let mut blocks = PemBlock::all_of(bytes).into_iter().filter(|block| block.label != "EC PARAMETERS");
+        let Some(block) = blocks.next() else {
+            return Err(wrong(if bytes.is_empty() {
+                message!("an empty file")
+            } else {
+                message!("no PEM block")
+            }));
         };
+        let is_alone = blocks.next().is_none();
+        PrivateKey::from_block(block, is_alone).map_err(wrong)
+    }
+
+    /// Reads a key as [`PrivateKey::from_pem`] does, and also one whose newlines were lost, which
+    /// no other program reads; then it comes with what happened to it.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::from_pem`].
+    pub fn from_damaged_pem(
+        bytes: &[u8],
+        subject: impl Printable,
+    ) -> Result<(PrivateKey, Option<LostNewlines>), Failure> {
+        let Some((block, lost)) = LostNewlines::read(bytes) else {
+            return Ok((PrivateKey::from_pem(bytes, subject)?, None));
+        };
+        match PrivateKey::from_block(block, true) {
+            Ok(key) => Ok((key, Some(lost))),
+            Err(found) => Err(Failure::new("reading the private key", subject)
+                .expected("one unencrypted PRIVATE KEY in PEM")
+                .found(message!("{}; in it {}", lost, found))),
+        }
+    }
+
+    /// The key of a block, or what stands there instead.
+    fn from_block(block: PemBlock, is_alone: bool) -> Result<PrivateKey, Message> {
         let encoding = match block.label.as_str() {
             "PRIVATE KEY" => KeyEncoding::Pkcs8,
             "EC PRIVATE KEY" => KeyEncoding::Sec1,
             "RSA PRIVATE KEY" => KeyEncoding::Pkcs1,
             "ENCRYPTED PRIVATE KEY" => {
-                return Err(wrong("an encrypted key (daemons have no passphrase option)".into()));
+                return Err(message!("an encrypted key (daemons have no passphrase option)"));
             }
-            "CERTIFICATE" => return Err(wrong("a certificate".into())),
-            label => return Err(wrong(format!("a block of {label:?}"))),
+            "CERTIFICATE" => return Err(message!("a certificate")),
+            _ => return Err(block.label.message()),
         };
-        let der = block.contents.map_err(|fault| wrong(format!("a block that {fault}")))?;
-        if keys.next().is_some() {
-            return Err(wrong("more than one block".into()));
+        let der = block.contents.map_err(|fault| message!("a block that {}", fault))?;
+        if !is_alone {
+            return Err(message!("more than one block"));
         }
         PrivateKey::from_der(der, encoding)
-            .ok_or_else(|| wrong("a key that is damaged or of an unknown kind".into()))
+            .ok_or_else(|| message!("a key that is damaged or of an unknown kind"))
     }
 
     fn from_der(der: Zeroizing<Vec<u8>>, encoding: KeyEncoding) -> Option<PrivateKey> {

@@ -318,7 +318,9 @@ mod tests {
     #[test]
     fn what_an_rsa_key_signed_is_told_from_what_it_did_not() {
         let path = format!("{}/fixtures/pki/legacy/earthly/ca_cert.pem", env!("CARGO_MANIFEST_DIR"));
-        let ca = Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0);
+        let ca = Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), std::path::Path::new(&path))
+            .unwrap()
+            .remove(0);
         let (_, parsed) = X509Certificate::from_der(ca.der()).unwrap();
         let (signed, signature) = (parsed.tbs_certificate.as_ref(), &parsed.signature_value.data);
         assert!(ca.public_key().signed(signed, signature));

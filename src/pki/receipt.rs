@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::certificate::Certificate;
 use super::private_key::PrivateKey;
 use super::signer::Signer;
+use crate::message;
 use crate::model::{ExitCode, Failure, Hex, IdentityName};
 
 /// What `join` prints for the admin, in one word that survives any chat:
@@ -73,7 +74,7 @@ impl FromStr for Receipt {
         };
         parse().ok_or_else(|| {
             Failure::new("reading", "the receipt")
-                .expected(format!("{PREFIX}NAME:SERIAL:SIGNATURE, as kitcert join prints it"))
+                .expected(message!("{}NAME:SERIAL:SIGNATURE, as kitcert join prints it", PREFIX))
                 .found("something else")
                 .exit(ExitCode::Usage)
         })

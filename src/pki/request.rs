@@ -12,8 +12,9 @@ use super::private_key::PrivateKey;
 use super::public_key::{PublicKey, PublicKeyKind};
 use super::signature_algorithm::SignatureAlgorithm;
 use super::signer::Signer;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Fingerprint, IdentityName};
+use crate::model::{Failure, Fingerprint, IdentityName, Message, Printable};
 
 /// A PKCS#10 request (RFC 2986) whose signature was right. Of what it asks for, only the key is
 /// taken: name, role and lifetime are the CA's to say.
@@ -21,7 +22,7 @@ use crate::model::{Failure, Fingerprint, IdentityName};
 pub struct CertificateRequest {
     subject: DistinguishedName,
     public_key: PublicKey,
-    requested: Vec<String>,
+    requested: Vec<Message>,
 }
 
 impl CertificateRequest {
@@ -34,7 +35,8 @@ impl CertificateRequest {
         parameters.distinguished_name = rcgen::DistinguishedName::new();
         parameters.distinguished_name.push(DnType::CommonName, name.as_str());
         let made = parameters.serialize_request(&Signer::new(key)?);
-        let made = made.map_err(|error| Failure::new("making the request of", name).found(error))?;
+        let made =
+            made.map_err(|_| Failure::new("making the request of", name).found("a key that cannot sign"))?;
         let block = pem::Pem::new("CERTIFICATE REQUEST", made.der().as_ref());
         Ok(pem::encode_config(&block, LINES))
     }
@@ -46,35 +48,36 @@ impl CertificateRequest {
     /// Anything but one request; a signature that is not by the request's key; a key that a peer
     /// would refuse: RSA of less than 2048 bits or more than 8192, P-521 (ring cannot verify it),
     /// or an unknown kind.
-    pub fn from_pem(bytes: &[u8], subject: &str) -> Result<CertificateRequest, Failure> {
-        let wrong = |found: String| {
-            Failure::new("reading the request", subject)
+    pub fn from_pem(bytes: &[u8], subject: impl Printable) -> Result<CertificateRequest, Failure> {
+        let subject = subject.message();
+        let wrong = |found: Message| {
+            Failure::new("reading the request", &subject)
                 .expected("one CERTIFICATE REQUEST in PEM")
                 .found(found)
-                .hint(format!("openssl req -in {subject} -noout -verify -text"))
+                .hint(message!("openssl req -in {} -noout -verify -text", subject))
         };
         if bytes.len() > LARGEST_PEM {
-            return Err(wrong(format!("{} bytes", bytes.len())));
+            return Err(wrong(message!("{} bytes", bytes.len())));
         }
         let mut blocks = PemBlock::all_of(bytes).into_iter();
         let Some(block) = blocks.next() else {
-            return Err(wrong(if bytes.is_empty() { "an empty file" } else { "no PEM block" }.to_owned()));
+            return Err(wrong(if bytes.is_empty() { "an empty file" } else { "no PEM block" }.message()));
         };
         if !matches!(block.label.as_str(), "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST") {
-            return Err(wrong(format!("a block of {:?}", block.label)));
+            return Err(wrong(block.label.message()));
         }
         if blocks.next().is_some() {
-            return Err(wrong("more than one block".to_owned()));
+            return Err(wrong(message!("more than one block")));
         }
-        let der = block.contents.map_err(|fault| wrong(format!("a block that {fault}")))?;
+        let der = block.contents.map_err(|fault| wrong(message!("a block that {}", fault)))?;
         let Ok((&[], parsed)) = X509CertificationRequest::from_der(&der) else {
-            return Err(wrong("a block that holds something else".to_owned()));
+            return Err(wrong(message!("a block that holds something else")));
         };
-        CertificateRequest::of(&parsed, subject)
+        CertificateRequest::of(&parsed, &subject)
     }
 
-    fn of(parsed: &X509CertificationRequest<'_>, subject: &str) -> Result<CertificateRequest, Failure> {
-        let refused = |expected: &str, found: String| {
+    fn of(parsed: &X509CertificationRequest<'_>, subject: &Message) -> Result<CertificateRequest, Failure> {
+        let refused = |expected: &'static str, found: Message| {
             Err(Failure::new("checking the request", subject)
                 .expected(expected)
                 .found(found)
@@ -85,14 +88,14 @@ impl CertificateRequest {
         match public_key.kind() {
             kind if kind.is_verifiable() => {}
             PublicKeyKind::EcdsaP521 => {
-                return refused(USABLE_KEYS, "ecdsa-p521, which this program cannot verify".to_owned());
+                return refused(USABLE_KEYS, message!("ecdsa-p521, which this program cannot verify"));
             }
-            kind => return refused(USABLE_KEYS, kind.to_string()),
+            kind => return refused(USABLE_KEYS, kind.message()),
         }
         if parsed.verify_signature().is_err() {
             let algorithm = SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm);
             // openssl's own salt length for RSA-PSS is one that neither Go nor ring verifies.
-            let found = format!("one of {algorithm} that is another's, or that cannot be verified");
+            let found = message!("one of {} that is another's, or that cannot be verified", algorithm);
             return refused("a signature by the request's own key", found);
         }
         Ok(CertificateRequest {
@@ -123,27 +126,24 @@ impl CertificateRequest {
     /// What the request asked for besides a certificate for its key, one clause each, none of
     /// which is granted: `CA:TRUE`, `names builder.example.com`, `usages serverAuth`.
     #[must_use]
-    pub fn requested(&self) -> &[String] {
+    pub fn requested(&self) -> &[Message] {
         &self.requested
     }
 }
 
-fn described(extension: &ParsedExtension<'_>) -> Option<String> {
-    fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
-        items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
-    }
+fn described(extension: &ParsedExtension<'_>) -> Option<Message> {
     match extension {
-        ParsedExtension::BasicConstraints(constraints) => constraints.ca.then(|| "CA:TRUE".to_owned()),
+        ParsedExtension::BasicConstraints(constraints) => constraints.ca.then(|| message!("CA:TRUE")),
         ParsedExtension::SubjectAlternativeName(names) => {
-            Some(format!("names {}", list(names.general_names.iter().map(name_of))))
+            Some(message!("names {}", Message::join(names.general_names.iter().map(name_of), ", ")))
         }
         ParsedExtension::ExtendedKeyUsage(usage) => {
-            Some(format!("usages {}", list(usages_of(usage).into_iter())))
+            Some(message!("usages {}", Message::join(usages_of(usage), ", ")))
         }
-        ParsedExtension::KeyUsage(usage) => usage.key_cert_sign().then(|| "keyCertSign".to_owned()),
+        ParsedExtension::KeyUsage(usage) => usage.key_cert_sign().then(|| message!("keyCertSign")),
         ParsedExtension::SubjectKeyIdentifier(_) => None,
-        ParsedExtension::UnsupportedExtension { oid } => Some(format!("extension {}", oid.to_id_string())),
-        _ => Some("another extension".to_owned()),
+        ParsedExtension::UnsupportedExtension { oid } => Some(message!("extension {}", oid)),
+        _ => Some(message!("another extension")),
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
 
     fn read(name: &str) -> Result<CertificateRequest, Failure> {
         let path = format!("{}/fixtures/pki/requests/{name}.csr", env!("CARGO_MANIFEST_DIR"));
-        CertificateRequest::from_pem(&std::fs::read(&path).unwrap(), &path)
+        CertificateRequest::from_pem(&std::fs::read(&path).unwrap(), std::path::Path::new(&path))
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
 use super::pem_block::PemBlock;
-use crate::model::Failure;
+use super::pem_label::PemLabel;
+use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
+use crate::model::{Failure, Message, Printable};
 
 /// A `ca.pem` as Go's `AppendCertsFromPEM` loads it: certificates that parse are trust anchors,
 /// self-signed or not, CA or not; everything else is dropped without a word. What was dropped is
@@ -21,9 +23,9 @@ pub struct DroppedBlock {
     /// The line of its BEGIN, counted from 1.
     pub line: usize,
     /// What stands behind BEGIN.
-    pub label: String,
+    pub label: PemLabel,
     /// Why it is passed over.
-    pub why: String,
+    pub why: Message,
 }
 
 impl TrustBundle {
@@ -38,29 +40,27 @@ impl TrustBundle {
     /// # Errors
     /// No certificate at all ("failed to append ca cert" is all that buildkitd would say), more
     /// than 16, or more than 64 KiB.
-    pub fn from_pem(bytes: &[u8], subject: &str) -> Result<TrustBundle, Failure> {
-        let wrong = |expected: String, found: String| {
-            Failure::new("reading the CA bundle", subject)
+    pub fn from_pem(bytes: &[u8], subject: impl Printable) -> Result<TrustBundle, Failure> {
+        let wrong = |expected: Message, found: Message| {
+            Failure::new("reading the CA bundle", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(format!("kitcert inspect {subject}"))
+                .hint(message!("kitcert inspect {}", subject))
         };
         if bytes.len() > LARGEST_PEM {
-            return Err(wrong(format!("at most {LARGEST_PEM} bytes"), format!("{} bytes", bytes.len())));
+            return Err(wrong(message!("at most {} bytes", LARGEST_PEM), message!("{} bytes", bytes.len())));
         }
         let mut bundle = TrustBundle::default();
         for block in PemBlock::all_of(bytes) {
             bundle.take(block);
         }
-        let a_certificate = "at least one CERTIFICATE in PEM".to_owned();
+        let a_certificate = message!("at least one CERTIFICATE in PEM");
         match (bundle.certificates.len(), bundle.dropped.first()) {
-            (0, Some(block)) => {
-                Err(wrong(a_certificate, format!("a block of {:?} that {}", block.label, block.why)))
-            }
-            (0, None) if bytes.is_empty() => Err(wrong(a_certificate, "an empty file".to_owned())),
-            (0, None) => Err(wrong(a_certificate, "no PEM block".to_owned())),
+            (0, Some(block)) => Err(wrong(a_certificate, message!("{} that {}", block.label, block.why))),
+            (0, None) if bytes.is_empty() => Err(wrong(a_certificate, message!("an empty file"))),
+            (0, None) => Err(wrong(a_certificate, message!("no PEM block"))),
             (count, _) if count > LARGEST_BUNDLE => {
-                Err(wrong(format!("at most {LARGEST_BUNDLE} certificates"), count.to_string()))
+                Err(wrong(message!("at most {} certificates", LARGEST_BUNDLE), count.message()))
             }
             _ => Ok(bundle),
         }
@@ -71,12 +71,12 @@ impl TrustBundle {
             ("CERTIFICATE", Ok(der)) => match Certificate::from_der(&der) {
                 Ok(certificate) => match certificate.unreadable_to_go() {
                     None => return self.certificates.push(certificate),
-                    Some(why) => format!("has {why}"),
+                    Some(why) => message!("has {}", why),
                 },
-                Err(failure) => format!("holds {}", failure.what_was_found()),
+                Err(failure) => message!("holds {}", failure.what_was_found()),
             },
-            (_, Err(fault)) => fault.to_string(),
-            (_, Ok(_)) => "is no certificate".to_owned(),
+            (_, Err(fault)) => fault.message(),
+            (_, Ok(_)) => message!("is no certificate"),
         };
         self.dropped.push(DroppedBlock { line: block.line, label: block.label, why });
     }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn found(bytes: &[u8]) -> String {
-        TrustBundle::from_pem(bytes, "ca.pem").unwrap_err().what_was_found().to_owned()
+        TrustBundle::from_pem(bytes, "ca.pem").unwrap_err().what_was_found().to_string()
     }
 
     #[test]
@@ -161,8 +161,11 @@ mod tests {
             one[0].to_pem()
         );
         let bundle = TrustBundle::from_pem(text.as_bytes(), "ca.pem").unwrap();
-        let dropped =
-            DroppedBlock { line: 2, label: "PRIVATE KEY".to_owned(), why: "is no certificate".to_owned() };
+        let dropped = DroppedBlock {
+            line: 2,
+            label: PemLabel::Known("PRIVATE KEY"),
+            why: message!("is no certificate"),
+        };
         assert_eq!((bundle.certificates(), bundle.dropped()), (&one[..], &[dropped][..]));
     }
 

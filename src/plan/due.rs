@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Hex, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
+use crate::message;
+use crate::model::{
+    Hex, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp, Validity,
+};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
 
@@ -14,15 +17,15 @@ pub struct StatusRow {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
     /// A CA's key identifier, shortened; an identity's name.
-    pub name: String,
+    pub name: Message,
     /// When it ends: the earliest of itself and its issuer. RFC 3339.
-    pub expires: Option<String>,
+    pub expires: Option<Timestamp>,
     /// From when it is due: for renewal, or a CA for its successor. RFC 3339.
     pub due: Option<Timestamp>,
     /// Seconds until it ends; negative when it is over.
     pub seconds_left: Option<i64>,
     /// The issuer's key identifier, shortened, or `self`.
-    pub issuer: String,
+    pub issuer: Message,
     /// How it stands.
     pub state: IdentityState,
     /// Of a daemon, whether the last proof was of this certificate: it was served, and strangers
@@ -93,7 +96,7 @@ pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
             state => state,
         };
         let window = Some((validity, due));
-        row("ca", short(&authority.key_identifier), window, "self".to_owned(), state, now)
+        row("ca", short(&authority.key_identifier), window, message!("self"), state, now)
     });
     let identities =
         [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
@@ -113,7 +116,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     let missing =
         listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
     let missing =
-        missing.map(|name| row(kind, name.to_string(), None, "-".to_owned(), IdentityState::NotIssued, now));
+        missing.map(|name| row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now));
     let issued = on_disk.iter().filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
@@ -124,8 +127,8 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
-        let issuer = leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short);
-        let row = row(kind, name.to_string(), Some((validity, due_from)), issuer, state, now);
+        let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
+        let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let proven = identity.proven.map(|generation| generation == current.number);
         Some(StatusRow { proven: proven.filter(|_| role == Role::Daemon), ..row })
     });
@@ -231,9 +234,9 @@ pub fn longest_leaf(observation: &Observation) -> Lifetime {
 
 fn row(
     kind: &'static str,
-    name: String,
+    name: Message,
     window: Option<(Validity, Timestamp)>,
-    issuer: String,
+    issuer: Message,
     state: IdentityState,
     now: Timestamp,
 ) -> StatusRow {
@@ -242,7 +245,7 @@ fn row(
         kind,
         name,
         due: window.map(|(_, due)| due),
-        expires: validity.map(|validity| validity.not_after.to_string()),
+        expires: validity.map(|validity| validity.not_after),
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
@@ -252,10 +255,10 @@ fn row(
 }
 
 /// A CA's key identifier as it is shown.
-pub(super) fn short(key_identifier: &str) -> String {
-    key_identifier.chars().take(8).collect()
+pub(super) fn short(key_identifier: &str) -> Message {
+    KeyIdentifier(key_identifier.get(..8).unwrap_or(key_identifier)).message()
 }
 
-pub(super) fn hex_short(octets: &[u8]) -> String {
-    Hex(octets.get(..4).unwrap_or(octets)).to_string()
+pub(super) fn hex_short(octets: &[u8]) -> Message {
+    Hex(octets.get(..4).unwrap_or(octets)).message()
 }

@@ -1,7 +1,6 @@
 //! `init`: a CA, a daemon and its first clients.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::install_daemon::{InstallRequest, Placed, placement_step, refuse_another};
@@ -9,10 +8,11 @@ use super::issue::endpoint_of;
 use super::refuse_repetition;
 use super::step::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
+use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{
-    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName,
-    Timestamp, Validity,
+    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
+    Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::store::Observation;
 
@@ -151,8 +151,9 @@ fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new("reading", "--ca-lifetime")
-        .expected(format!(
-            "at least twice the longest certificate's ({longest}), or it could not be rolled over"
+        .expected(message!(
+            "at least twice the longest certificate's ({}), or it could not be rolled over",
+            longest
         ))
         .found(request.authority_lifetime)
         .exit(ExitCode::Usage))
@@ -161,14 +162,14 @@ fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
 /// Compares what the request names with what is there. What the state has besides, such as
 /// clients that were added since, is no difference.
 fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result<(), Failure> {
-    let path = observation.path.display();
-    let differs = |what: &str, there: &dyn Display, asked: &dyn Display, hint: String| {
-        Err(Failure::new("initialising", path.to_string())
-            .expected(format!("the {what} that it was made with ({there})"))
+    let path = observation.path.as_path();
+    let differs = |what: &'static str, there: &dyn Printable, asked: &dyn Printable, hint: Message| {
+        Err(Failure::new("initialising", path)
+            .expected(message!("the {} that it was made with ({})", what, there))
             .found(asked)
             .hint(hint))
     };
-    let another = "kitcert --state DIR init …   # a state of its own".to_owned();
+    let another = message!("kitcert --state DIR init …   # a state of its own");
     let policy = &observation.inventory.authority;
     if policy.name != request.authority_name {
         return differs("CA name", &policy.name, &request.authority_name, another);
@@ -182,11 +183,14 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     let asked = daemon_entry(request)?;
     let Some(daemon) = observation.inventory.daemons.get(&request.name) else {
         let there = join(observation.inventory.daemons.keys());
-        let hint =
-            format!("kitcert issue daemon {} --host {}", request.name, join_with(&request.hosts, " --host "));
+        let hint = message!(
+            "kitcert issue daemon {} --host {}",
+            request.name,
+            Message::join(&request.hosts, " --host ")
+        );
         return differs("daemon", &there, &request.name, hint);
     };
-    let edit = format!("edit {path}/kitcert.yaml, then: kitcert rotate {}", request.name);
+    let edit = message!("edit {}/kitcert.yaml, then: kitcert rotate {}", path, request.name);
     if daemon.hosts != asked.hosts {
         return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
     }
@@ -199,34 +203,30 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     if let (Some(install), Some(there)) = (&asked.install, &daemon.install)
         && (&there.root, there.layout) != (&install.root, install.layout)
     {
-        let there = format!("{} under {}", there.layout, there.root.display());
-        let asked = format!("{} under {}", install.layout, install.root.display());
-        let hint = format!(
+        let there = message!("{} under {}", there.layout, there.root);
+        let asked = message!("{} under {}", install.layout, install.root);
+        let hint = message!(
             "kitcert install daemon {} --root {} --layout {}",
             request.name,
-            install.root.display(),
+            install.root,
             install.layout
         );
         return differs("installation", &there, &asked, hint);
     }
     for name in &request.clients {
         let Some(client) = observation.inventory.clients.get(name) else {
-            let hint = format!("kitcert issue client {name}");
+            let hint = message!("kitcert issue client {}", name);
             return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
         };
         if client.lifetime != request.client_lifetime {
-            let edit = format!("edit {path}/kitcert.yaml");
+            let edit = message!("edit {}/kitcert.yaml", path);
             return differs("client lifetime", &client.lifetime, &request.client_lifetime, edit);
         }
     }
     Ok(())
 }
 
-fn join<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let text = items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
-    if text.is_empty() { "none".to_owned() } else { text }
-}
-
-fn join_with<T: Display>(items: &[T], separator: &str) -> String {
-    items.iter().map(T::to_string).collect::<Vec<_>>().join(separator)
+fn join<T: Printable>(items: impl IntoIterator<Item = T>) -> Message {
+    let text = Message::join(items, ", ");
+    if text.is_empty() { message!("none") } else { text }
 }

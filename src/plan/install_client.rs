@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::install_daemon::{Placed, placement_step};
 use super::step::{ConfigStep, InventoryStep, Plan, StateStep};
 use crate::layout::{ClientSettings, ConfigEdit, InventoryChange, edit_client_config};
+use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::store::{KeyPresence, Observation};
 
@@ -67,9 +68,10 @@ pub fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result
 pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
-        None => {
-            Err(failure.expected("a certificate").found("none").hint(format!("kitcert issue client {name}")))
-        }
+        None => Err(failure
+            .expected("a certificate")
+            .found("none")
+            .hint(message!("kitcert issue client {}", name))),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone; the key stayed where its request was made")),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
+use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::store::Observation;
@@ -66,7 +67,7 @@ pub fn install_daemon(
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
             .found("none")
-            .hint(format!("kitcert issue daemon {}", request.name)));
+            .hint(message!("kitcert issue daemon {}", request.name)));
     }
     refuse_another(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
@@ -102,10 +103,13 @@ pub fn refuse_another(
     }
     let folder = placed.folder.display();
     Err(Failure::new("installing daemon", name)
-        .expected(format!("nothing in {folder}, or an earlier set of this daemon"))
-        .found(format!("{}, issued by {}", there.subject(), there.issuer()))
-        .hint(format!(
-            "kitcert install daemon {name} --root DIR, or, to replace it: mv {folder} {folder}.former"
+        .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
+        .found(message!("{}, issued by {}", there.subject(), there.issuer()))
+        .hint(message!(
+            "kitcert install daemon {} --root DIR, or, to replace it: mv {} {}.former",
+            name,
+            folder,
+            folder
         )))
 }
 

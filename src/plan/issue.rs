@@ -8,9 +8,11 @@ use super::step::{
 };
 use super::{refuse_repetition, rollover};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
+use crate::message;
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+    Contact, Endpoint, ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role,
+    SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
@@ -119,14 +121,14 @@ pub fn issue_clients(
     if request.requested_key.is_some() && request.names.len() != 1 {
         return Err(Failure::new("reading", "--csr")
             .expected("the name of one client")
-            .found(format!("{} names", request.names.len()))
+            .found(message!("{} names", request.names.len()))
             .hint("kitcert issue client ana --csr ana.csr")
             .exit(ExitCode::Usage));
     }
     if let (Some(kit), true) = (&request.kit, request.names.len() != 1) {
-        return Err(Failure::new("reading", format!("--kit {}", kit.path.display()))
+        return Err(Failure::new("reading", message!("--kit {}", kit.path.display()))
             .expected("the name of one client")
-            .found(format!("{} names", request.names.len()))
+            .found(message!("{} names", request.names.len()))
             .hint("kitcert issue client ana --csr ana.csr --kit ana.kit")
             .exit(ExitCode::Usage));
     }
@@ -202,9 +204,9 @@ pub(super) fn new_client(lifetime: Option<Lifetime>) -> ClientEntry {
 fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> Result<DaemonEntry, Failure> {
     if request.hosts.is_empty() {
         return Err(Failure::new("issuing a certificate for daemon", &request.name)
-            .expected(format!("--host, or the daemon in {}/kitcert.yaml", observation.path.display()))
+            .expected(message!("--host, or the daemon in {}/kitcert.yaml", observation.path.display()))
             .found("neither")
-            .hint(format!("kitcert issue daemon {} --host builder.example.com", request.name))
+            .hint(message!("kitcert issue daemon {} --host builder.example.com", request.name))
             .exit(ExitCode::Usage));
     }
     let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
@@ -233,27 +235,26 @@ fn refuse_other_daemon(
     entry: &DaemonEntry,
     observation: &Observation,
 ) -> Result<(), Failure> {
-    let asked = |what: &str, there: String, asked: String| {
+    let asked = |what: &'static str, there: Message, asked: Message| {
         Err(Failure::new("issuing a certificate for daemon", &request.name)
-            .expected(format!("the {what} of {}/kitcert.yaml ({there})", observation.path.display()))
+            .expected(message!("the {} of {}/kitcert.yaml ({})", what, observation.path.display(), there))
             .found(asked)
-            .hint(format!(
+            .hint(message!(
                 "edit {}/kitcert.yaml, then: kitcert rotate {}",
                 observation.path.display(),
                 request.name
             )))
     };
-    let join =
-        |hosts: &[SubjectAltName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let join = |hosts: &[SubjectAltName]| Message::join(hosts, ", ");
     if !request.hosts.is_empty() && request.hosts != entry.hosts {
         return asked("hosts", join(&entry.hosts), join(&request.hosts));
     }
     match (&request.endpoint, request.lifetime) {
         (Some(endpoint), _) if *endpoint != entry.endpoint => {
-            asked("endpoint", entry.endpoint.to_string(), endpoint.to_string())
+            asked("endpoint", entry.endpoint.message(), endpoint.message())
         }
         (_, Some(lifetime)) if lifetime != entry.lifetime => {
-            asked("lifetime", entry.lifetime.to_string(), lifetime.to_string())
+            asked("lifetime", entry.lifetime.message(), lifetime.message())
         }
         _ => Ok(()),
     }
@@ -269,24 +270,27 @@ pub(super) fn refuse_other_lifetime(
         Some(lifetime) if lifetime != entry.lifetime => {
             let path = observation.path.join("kitcert.yaml");
             Err(Failure::new("issuing a certificate for client", name)
-                .expected(format!("the lifetime of {} ({})", path.display(), entry.lifetime))
+                .expected(message!("the lifetime of {} ({})", path.display(), entry.lifetime))
                 .found(lifetime)
-                .hint(format!("edit {}", path.display())))
+                .hint(message!("edit {}", path.display())))
         }
         _ => Ok(()),
     }
 }
 
 fn other_key(name: &IdentityName, requested: Option<&PublicKey>, current: &ObservedGeneration) -> Failure {
-    let found = requested.map_or_else(String::new, |key| format!(" ({})", key.fingerprint()));
+    let found = requested.map(|key| message!(" ({})", key.fingerprint())).unwrap_or_default();
     Failure::new("signing the request of client", name)
-        .expected(format!(
-            "the key that {name} has a certificate for ({}), or --new-key",
+        .expected(message!(
+            "the key that {} has a certificate for ({}), or --new-key",
+            name,
             current.leaf().public_key().fingerprint()
         ))
-        .found(format!("another{found}"))
-        .hint(format!(
-            "kitcert issue client {name} --csr FILE --new-key   # if {name} says that it is theirs"
+        .found(message!("another{}", found))
+        .hint(message!(
+            "kitcert issue client {} --csr FILE --new-key   # if {} says that it is theirs",
+            name,
+            name
         ))
 }
 
@@ -297,7 +301,7 @@ fn refuse_key_here(name: &IdentityName, observation: &Observation) -> Result<(),
         _ => Err(Failure::new("making a kit without a key for client", name)
             .expected("a client that made its own key")
             .found("one whose key is made here")
-            .hint(format!("kitcert invite {name}   # a kit with the key, under a passphrase"))),
+            .hint(message!("kitcert invite {}   # a kit with the key, under a passphrase", name))),
     }
 }
 
@@ -346,11 +350,11 @@ pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure
     match observation.authorities.first() {
         None => failure.found("no CA"),
         Some(authority) if authority.key == KeyPresence::Absent => {
-            failure.found(format!("no key.pem in ca/{}", authority.key_identifier))
+            failure.found(message!("no key.pem in ca/{}", KeyIdentifier(&authority.key_identifier)))
         }
         Some(authority) if now > authority.certificate.validity().not_after => failure
-            .found(format!("one that expired on {}", authority.certificate.validity().not_after.date())),
-        Some(authority) => failure.found(format!(
+            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date())),
+        Some(authority) => failure.found(message!(
             "one that is valid from {} (is the clock right?)",
             authority.certificate.validity().not_before
         )),

@@ -1,6 +1,7 @@
 //! `join`: whether a kit may be joined here, and what has to be shown for it.
 
-use crate::model::{Failure, IdentityName, SubjectAltName, Timestamp};
+use crate::message;
+use crate::model::{Failure, IdentityName, Message, SubjectAltName, Timestamp};
 use crate::pki::{Certificate, Kit, KitContents, TrustBundle};
 
 /// What a client's tool uses already.
@@ -63,8 +64,8 @@ pub fn kit_standing(
     let name = SubjectAltName::Dns(contents.name.client_dns_name());
     if leaf.usable_names() != [name.clone()] {
         return Err(failure(&contents.name)
-            .expected(format!("a certificate for {name}"))
-            .found(format!("one of {}", leaf.subject()))
+            .expected(message!("a certificate for {}", name))
+            .found(message!("one of {}", leaf.subject()))
             .hint(ask_for_another(contents)));
     }
     let own = installed
@@ -74,24 +75,27 @@ pub fn kit_standing(
     }
     if now > contents.join_before {
         return Err(failure(&contents.name)
-            .expected(format!("a kit that may be joined now, {now}"))
-            .found(format!("one that was to be joined before {}", contents.join_before))
+            .expected(message!("a kit that may be joined now, {}", now))
+            .found(message!("one that was to be joined before {}", contents.join_before))
             .hint(ask_for_another(contents)));
     }
     if leaf.validity().not_before > now {
         return Err(failure(&contents.name)
-            .expected(format!("a certificate that is valid now, {now}"))
-            .found(format!("one that is valid from {} (is this clock right?)", leaf.validity().not_before)));
+            .expected(message!("a certificate that is valid now, {}", now))
+            .found(message!(
+                "one that is valid from {} (is this clock right?)",
+                leaf.validity().not_before
+            )));
     }
     match own {
         None => Ok(KitStanding::New),
         Some(own) if is_older(leaf, &own.leaf) => Err(failure(&contents.name)
-            .expected(format!(
+            .expected(message!(
                 "a kit that is newer than what is installed ({}, from {})",
                 own.leaf.serial(),
                 own.leaf.validity().not_before
             ))
-            .found(format!("an older one ({}, from {})", leaf.serial(), leaf.validity().not_before))
+            .found(message!("an older one ({}, from {})", leaf.serial(), leaf.validity().not_before))
             .hint("kitcert verify   # what is installed is the newer")),
         Some(_) => Ok(KitStanding::Renewal),
     }
@@ -106,9 +110,9 @@ fn is_older(one: &Certificate, other: &Certificate) -> bool {
 }
 
 fn failure(name: &IdentityName) -> Failure {
-    Failure::new("joining", format!("the kit of {name}"))
+    Failure::new("joining", message!("the kit of {}", name))
 }
 
-fn ask_for_another(contents: &KitContents) -> String {
-    format!("ask {} for a new kit", contents.contact)
+fn ask_for_another(contents: &KitContents) -> Message {
+    message!("ask {} for a new kit", contents.contact)
 }

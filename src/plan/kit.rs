@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::step::{InventoryStep, KitTerms, StateStep};
 use crate::layout::{Inventory, InventoryChange};
+use crate::message;
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Rule, Severity, SubjectAltName,
     Timestamp,
@@ -87,11 +88,11 @@ impl KitRequest {
         match endpoints.as_slice() {
             [only] => Ok((*only).clone()),
             several => Err(Failure::new("choosing the daemon of client", name)
-                .expected(format!("--endpoint, or endpoint: in {}/kitcert.yaml", observation.path.display()))
-                .found(format!("neither, and {} daemons", several.len()))
+                .expected(message!("--endpoint, or endpoint: in {}/kitcert.yaml", observation.path.display()))
+                .found(message!("neither, and {} daemons", several.len()))
                 .hint(several.first().map_or_else(
-                    || "kitcert issue daemon builder --host builder.example.com".to_owned(),
-                    |first| format!("the same command with --endpoint {first}"),
+                    || message!("kitcert issue daemon builder --host builder.example.com"),
+                    |first| message!("the same command with --endpoint {}", first),
                 ))
                 .exit(ExitCode::Usage)),
         }
@@ -108,8 +109,8 @@ impl KitTerms {
             return vec![
                 finding(Rule::LoopbackHost)
                     .expected("a host that the client reaches")
-                    .found(format!("one that is {}'s own machine", self.name))
-                    .fix(format!(
+                    .found(message!("one that is {}'s own machine", self.name))
+                    .fix(message!(
                         "the same command with --endpoint tcp://builder.example.com:{}",
                         self.endpoint.port()
                     )),
@@ -122,9 +123,9 @@ impl KitTerms {
         }
         vec![
             finding(Rule::ServerNameMismatch)
-                .expected(format!("a daemon of kitcert.yaml with {host} among its hosts"))
+                .expected(message!("a daemon of kitcert.yaml with {} among its hosts", host))
                 .found("none: no client can verify it by that name")
-                .fix(format!("add {host} to the daemon's hosts in kitcert.yaml, then: kitcert rotate")),
+                .fix(message!("add {} to the daemon's hosts in kitcert.yaml, then: kitcert rotate", host)),
         ]
     }
 }

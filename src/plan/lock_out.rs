@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::rollover::client_of;
 use super::step::{AuthorityChoice, Plan, StateStep};
-use crate::model::{Failure, IdentityName, Role, Timestamp};
+use crate::message;
+use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::chain::{self, Purpose};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::Observation;
@@ -41,10 +42,9 @@ pub(super) fn refuse_lock_out(names: &BTreeSet<IdentityName>) -> Result<(), Fail
     if names.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     Err(Failure::new("rotating", "the daemons")
         .expected("sets with which every client that is let in now is let in afterwards")
-        .found(format!("some that lock out {}", names.join(", ")))
+        .found(message!("some that lock out {}", Message::join(names, ", ")))
         .hint("kitcert rotate --force   # to lock them out all the same"))
 }
 

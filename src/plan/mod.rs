@@ -13,6 +13,7 @@ mod issue;
 mod join;
 mod kit;
 mod lock_out;
+mod printable;
 mod request;
 mod rollback;
 mod rollover;
@@ -57,18 +58,18 @@ pub use summary::StepSummary;
 pub use timeline::{Window, timeline};
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Printable};
 
 /// Refuses a list that names something twice: what was meant is not known.
-fn refuse_repetition<T: Ord + Display>(option: &str, items: &[T]) -> Result<(), Failure> {
+fn refuse_repetition<T: Ord + Printable>(option: &'static str, items: &[T]) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     match items.iter().find(|item| !seen.insert(*item)) {
         None => Ok(()),
         Some(repeated) => Err(Failure::new("reading", option)
             .expected("each name once")
-            .found(format!("{repeated} twice"))
+            .found(message!("{} twice", repeated))
             .exit(ExitCode::Usage)),
     }
 }

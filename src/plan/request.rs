@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::step::{Handover, HandoverStep, Plan, StateStep};
+use crate::message;
 use crate::model::{Failure, IdentityName, KeyAlgorithm};
 use crate::pki::PublicKeyKind;
 use crate::store::ObservedRequest;
@@ -62,9 +63,9 @@ pub fn request(
             let kind = there.request.public_key().kind();
             if let Some(asked) = request.key.filter(|asked| *kind != PublicKeyKind::Generated(*asked)) {
                 return Err(Failure::new("requesting a certificate for", &request.name)
-                    .expected(format!("the type of the key that is here ({kind}), or --new-key"))
+                    .expected(message!("the type of the key that is here ({}), or --new-key", kind))
                     .found(asked)
-                    .hint(format!("kitcert request {} --key {asked} --new-key", request.name)));
+                    .hint(message!("kitcert request {} --key {} --new-key", request.name, asked)));
             }
             Vec::new()
         }

@@ -1,6 +1,7 @@
 //! `rollback`: a former generation again.
 
 use super::step::{Plan, StateStep};
+use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Role};
 use crate::store::Observation;
 
@@ -38,7 +39,7 @@ pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollba
         [role] => *role,
         [] => {
             return Err(failure()
-                .expected(format!("a daemon or a client of {}", observation.path.display()))
+                .expected(message!("a daemon or a client of {}", observation.path.display()))
                 .found("another name")
                 .hint("kitcert status")
                 .exit(ExitCode::Usage));
@@ -47,7 +48,7 @@ pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollba
     };
     if role == Role::Daemon && !observation.inventory.daemons.contains_key(name) {
         return Err(failure()
-            .expected(format!("a daemon that {}/kitcert.yaml describes", observation.path.display()))
+            .expected(message!("a daemon that {}/kitcert.yaml describes", observation.path.display()))
             .found("one that it does not list"));
     }
     let identity = observation.identities(role).get(name);
@@ -61,6 +62,6 @@ pub fn rollback(name: &IdentityName, observation: &Observation) -> Result<Rollba
         None => Err(failure()
             .expected("an earlier generation")
             .found("none")
-            .hint(format!("kitcert rotate --force {name}   # a new set in place of the current one"))),
+            .hint(message!("kitcert rotate --force {}   # a new set in place of the current one", name))),
     }
 }

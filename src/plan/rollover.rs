@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::issue::no_authority;
 use super::step::{AuthorityChoice, Signing};
-use crate::model::{Failure, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,
+};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
@@ -54,7 +56,7 @@ pub(super) fn stage(observation: &Observation) -> Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RolloverProgress {
     /// The key identifier of the CA to which everything is moved.
-    pub to: String,
+    pub to: Message,
     /// The stage, from 1 to 3.
     pub stage: u8,
     /// What happens in it.
@@ -94,7 +96,7 @@ pub fn rollover_progress(
         Stage::Switching => (3, "every daemon is to get a certificate of the new CA, and to trust it alone"),
     };
     let waits_for = if number == 2 { unmoved(observation, issued, now) } else { BTreeSet::new() };
-    let to = observation.target_authority()?.key_identifier.clone();
+    let to = KeyIdentifier(&observation.target_authority()?.key_identifier).message();
     Some(RolloverProgress { to, stage: number, doing, waits_for })
 }
 

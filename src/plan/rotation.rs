@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::request::KeyRenewal;
 use super::step::Plan;
 use super::summary::StepSummary;
-use crate::layout::{Inventory, RestartWhen};
-use crate::model::{Contact, IdentityName, Role};
+use crate::layout::{CommandLine, Inventory, RestartWhen};
+use crate::message;
+use crate::model::{Contact, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, Receipt};
 
 /// What `rotate` was asked for.
@@ -129,13 +130,13 @@ pub struct RotationRow {
     /// `daemon`, `client` or `ca`.
     pub kind: &'static str,
     /// Its name.
-    pub name: String,
+    pub name: Message,
     /// What.
     pub action: RotationAction,
     /// Why, or what is left for a person to do.
-    pub reason: String,
+    pub reason: Message,
     /// The end of its certificate, in RFC 3339, where it gets a new one.
-    pub expires: Option<String>,
+    pub expires: Option<Timestamp>,
 }
 
 /// What becomes of an identity.
@@ -197,22 +198,22 @@ impl Rotation {
 
 /// What happens to an identity once its current set is on disk.
 fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName) -> Vec<StepSummary> {
-    let step = |step, detail| StepSummary { step, subject: format!("{role} {name}"), detail };
+    let step = |step, detail| StepSummary { step, subject: message!("{} {}", role, name), detail };
     let daemon = inventory.daemons.get(name).filter(|_| role == Role::Daemon);
     let root = daemon.and_then(|daemon| daemon.install.as_ref());
     let root = root.map(|install| install.root.join(install.layout.folder()));
     let copies = inventory.installed(role, name).unwrap_or_default().iter().cloned();
     let places = root.into_iter().chain(copies);
-    let mut steps: Vec<_> = places.map(|place| step("install", format!("in {}", place.display()))).collect();
+    let mut steps: Vec<_> = places.map(|place| step("install", message!("in {}", place.display()))).collect();
     if let Some(daemon) = daemon {
         if !daemon.restart.is_empty() {
             let when = match daemon.restart_when {
                 RestartWhen::Now => "",
                 RestartWhen::Idle => ", when it has no session",
             };
-            steps.push(step("restart", format!("{}{when}", daemon.restart.join(" "))));
+            steps.push(step("restart", message!("{}{}", CommandLine(&daemon.restart), when)));
         }
-        steps.push(step("prove", format!("at {}", daemon.endpoint)));
+        steps.push(step("prove", message!("at {}", daemon.endpoint)));
     }
     steps
 }

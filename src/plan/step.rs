@@ -1,14 +1,14 @@
 //! What a plan is made of.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::layout::{Inventory, InventoryChange, KeyChange};
+use crate::message;
 use crate::model::{
-    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, Role, SerialNumber, SubjectAltName,
-    Timestamp, Validity,
+    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
+    SerialNumber, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 
@@ -197,11 +197,13 @@ pub enum AuthorityChoice {
     Of(String),
 }
 
-impl fmt::Display for AuthorityChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for AuthorityChoice {
+    fn message(&self) -> Message {
         match self {
-            AuthorityChoice::Made => f.write_str("the new CA"),
-            AuthorityChoice::Of(identifier) => write!(f, "CA {}", identifier.get(..8).unwrap_or(identifier)),
+            AuthorityChoice::Made => message!("the new CA"),
+            AuthorityChoice::Of(identifier) => {
+                message!("CA {}", KeyIdentifier(identifier.get(..8).unwrap_or(identifier)))
+            }
         }
     }
 }

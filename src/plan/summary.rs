@@ -1,5 +1,7 @@
 //! A plan in words, a row a step.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::step::{
@@ -7,7 +9,8 @@ use super::step::{
     KitTerms, PlacementStep, Plan, StateStep,
 };
 use crate::layout::InventoryChange;
-use crate::model::{Role, SubjectAltName};
+use crate::message;
+use crate::model::{Generation, KeyIdentifier, Message, Printable, Role};
 
 /// A step as one row of a printed plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,9 +18,9 @@ pub struct StepSummary {
     /// What is done: `create`, `make`, `issue`, `write`, `edit`, `install`, `remove`.
     pub step: &'static str,
     /// To what.
-    pub subject: String,
+    pub subject: Message,
     /// How.
-    pub detail: String,
+    pub detail: Message,
 }
 
 impl Plan {
@@ -36,73 +39,71 @@ impl Plan {
 impl StateStep {
     fn summary(&self) -> StepSummary {
         match self {
-            StateStep::Create(path) => StepSummary {
-                step: "create",
-                subject: path.display().to_string(),
-                detail: "mode 0700".to_owned(),
-            },
+            StateStep::Create(path) => {
+                StepSummary { step: "create", subject: path.message(), detail: message!("mode 0700") }
+            }
             StateStep::MakeAuthority { name, algorithm, validity } => StepSummary {
                 step: "make",
-                subject: format!("CA {name}"),
-                detail: format!("{algorithm}, until {}", validity.not_after.date()),
+                subject: message!("CA {}", name),
+                detail: message!("{}, until {}", algorithm, validity.not_after.date()),
             },
             StateStep::Issue(issuance) => issuance.summary(),
             StateStep::Inventory(InventoryStep::Write(_)) => {
-                StepSummary { step: "write", subject: "kitcert.yaml".to_owned(), detail: String::new() }
+                StepSummary { step: "write", subject: message!("kitcert.yaml"), detail: Message::default() }
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => StepSummary {
                 step: "edit",
-                subject: "kitcert.yaml".to_owned(),
-                detail: changes.iter().map(describe).collect::<Vec<_>>().join("; "),
+                subject: message!("kitcert.yaml"),
+                detail: Message::join(changes.iter().map(describe), "; "),
             },
             StateStep::Request { name, algorithm, generation } => StepSummary {
                 step: "make",
-                subject: format!("request {name}"),
-                detail: format!("gen-{generation:04}, a new {algorithm} key that stays here"),
+                subject: message!("request {}", name),
+                detail: message!("{}, a new {} key that stays here", Generation(*generation), algorithm),
             },
             StateStep::Restore { role, name, generation } => StepSummary {
                 step: "restore",
-                subject: format!("{role} {name}"),
-                detail: format!("gen-{generation:04}"),
+                subject: message!("{} {}", role, name),
+                detail: message!("{}", Generation(*generation)),
             },
             StateStep::Prune { role, name, generation } => StepSummary {
                 step: "remove",
-                subject: format!("{role} {name}"),
-                detail: format!("gen-{generation:04}, which nothing needs any more"),
+                subject: message!("{} {}", role, name),
+                detail: message!("{}, which nothing needs any more", Generation(*generation)),
             },
             StateStep::RemoveIssued(serial) => StepSummary {
                 step: "remove",
-                subject: format!("issued/{serial}.pem"),
-                detail: "it has expired".to_owned(),
+                subject: message!("issued/{}.pem", serial),
+                detail: message!("it has expired"),
             },
             StateStep::DestroyKey(identifier) => StepSummary {
                 step: "remove",
-                subject: format!("ca/{identifier}/key.pem"),
-                detail: "nothing is signed by it any more".to_owned(),
+                subject: message!("ca/{}/key.pem", KeyIdentifier(identifier)),
+                detail: message!("nothing is signed by it any more"),
             },
             StateStep::Receive { name, generation } => StepSummary {
                 step: "note",
-                subject: format!("client {name}"),
-                detail: format!("it has gen-{generation:04}"),
+                subject: message!("client {}", name),
+                detail: message!("it has {}", Generation(*generation)),
             },
             StateStep::LeaveBehind(name) => StepSummary {
                 step: "note",
-                subject: format!("client {name}"),
-                detail: "the rollover leaves it behind".to_owned(),
+                subject: message!("client {}", name),
+                detail: message!("the rollover leaves it behind"),
             },
             StateStep::Aim(choice) => StepSummary {
                 step: "move",
-                subject: "everything".to_owned(),
-                detail: format!("to {choice}, step by step"),
+                subject: message!("everything"),
+                detail: message!("to {}, step by step", choice),
             },
             StateStep::Rebundle { name, generation, trust, .. } => StepSummary {
                 step: "trust",
-                subject: format!("daemon {name}"),
-                detail: format!("gen-{generation:04}, {}", names_of(trust)),
+                subject: message!("daemon {}", name),
+                detail: message!("{}, {}", Generation(*generation), names_of(trust)),
             },
             StateStep::Kit(terms) => StepSummary {
                 step: "write",
-                subject: format!("kits/{}.kit", terms.name),
+                subject: message!("kits/{}.kit", terms.name),
                 detail: terms.summary(),
             },
         }
@@ -110,21 +111,21 @@ impl StateStep {
 }
 
 impl KitTerms {
-    fn summary(&self) -> String {
-        format!("for {}, to be joined before {}", self.endpoint, self.join_before)
+    fn summary(&self) -> Message {
+        message!("for {}, to be joined before {}", self.endpoint, self.join_before)
     }
 }
 
 impl HandoverStep {
     fn summary(&self) -> StepSummary {
         let detail = match &self.content {
-            Handover::Request(name) => format!("the request of {name}"),
-            Handover::Kit(terms) => format!("a kit without secrets {}", terms.summary()),
+            Handover::Request(name) => message!("the request of {}", name),
+            Handover::Kit(terms) => message!("a kit without secrets {}", terms.summary()),
             Handover::KitWithKey(terms) => {
-                format!("a kit with the key, under a new passphrase, {}", terms.summary())
+                message!("a kit with the key, under a new passphrase, {}", terms.summary())
             }
         };
-        StepSummary { step: "write", subject: self.path.display().to_string(), detail }
+        StepSummary { step: "write", subject: self.path.message(), detail }
     }
 }
 
@@ -132,8 +133,8 @@ impl KeyRemoval {
     fn summary(&self) -> StepSummary {
         StepSummary {
             step: "remove",
-            subject: format!("clients/{}/*/key.pem", self.name),
-            detail: "the client has it from the kit".to_owned(),
+            subject: message!("clients/{}/*/key.pem", self.name),
+            detail: message!("the client has it from the kit"),
         }
     }
 }
@@ -141,21 +142,23 @@ impl KeyRemoval {
 impl Issuance {
     fn summary(&self) -> StepSummary {
         let names = match self.role {
-            Role::Daemon => self.hosts.iter().map(SubjectAltName::to_string).collect::<Vec<_>>().join(", "),
-            Role::Client => self.name.client_dns_name().to_string(),
+            Role::Daemon => Message::join(&self.hosts, ", "),
+            Role::Client => self.name.client_dns_name().message(),
         };
         let key = match &self.key {
-            KeySource::New(algorithm) => format!("a new {algorithm} key"),
-            KeySource::Kept { generation } => format!("the key of gen-{generation:04}"),
-            KeySource::Requested(key) => format!("an {} key that is not kept here", key.kind()),
+            KeySource::New(algorithm) => message!("a new {} key", algorithm),
+            KeySource::Kept { generation } => message!("the key of {}", Generation(*generation)),
+            KeySource::Requested(key) => message!("an {} key that is not kept here", key.kind()),
         };
         StepSummary {
             step: "issue",
-            subject: format!("{} {}", self.role, self.name),
-            detail: format!(
-                "gen-{:04}, {key}, until {}, for {names}",
-                self.generation,
-                self.validity.not_after.date()
+            subject: message!("{} {}", self.role, self.name),
+            detail: message!(
+                "{}, {}, until {}, for {}",
+                Generation(self.generation),
+                key,
+                self.validity.not_after.date(),
+                names
             ),
         }
     }
@@ -163,11 +166,16 @@ impl Issuance {
 
 impl PlacementStep {
     fn summary(&self) -> StepSummary {
-        let links = self.links.iter().map(|link| link.display().to_string()).collect::<Vec<_>>().join(" ");
+        let links = Message::join(&self.links, " ");
         StepSummary {
             step: "install",
-            subject: format!("{} {}", self.role, self.name),
-            detail: format!("{links} -> {}/gen-{:04}, key 0600", self.folder.display(), self.generation),
+            subject: message!("{} {}", self.role, self.name),
+            detail: message!(
+                "{} -> {}/{}, key 0600",
+                links,
+                self.folder.display(),
+                Generation(self.generation)
+            ),
         }
     }
 }
@@ -176,32 +184,32 @@ impl ConfigStep {
     fn summary(&self) -> StepSummary {
         StepSummary {
             step: if self.before.is_some() { "edit" } else { "write" },
-            subject: self.path.display().to_string(),
-            detail: self
-                .keys
-                .iter()
-                .map(|change| format!("{}: {}", change.key, change.to))
-                .collect::<Vec<_>>()
-                .join(", "),
+            subject: self.path.message(),
+            detail: Message::join(
+                self.keys.iter().map(|change| message!("{}: {}", change.key, Path::new(&change.to))),
+                ", ",
+            ),
         }
     }
 }
 
-fn describe(change: &InventoryChange) -> String {
+fn describe(change: &InventoryChange) -> Message {
     match change {
-        InventoryChange::AddDaemon(name, _) => format!("add daemon {name}"),
+        InventoryChange::AddDaemon(name, _) => message!("add daemon {}", name),
         InventoryChange::AddClients(clients) => match clients.as_slice() {
-            [(name, _)] => format!("add client {name}"),
-            clients => format!("add {} clients", clients.len()),
+            [(name, _)] => message!("add client {}", name),
+            clients => message!("add {} clients", clients.len()),
         },
-        InventoryChange::SetInstall(name, _) => format!("say where daemon {name} is installed"),
+        InventoryChange::SetInstall(name, _) => message!("say where daemon {} is installed", name),
         InventoryChange::AddInstalled(role, name, folder) => {
-            format!("say that {role} {name} is installed in {}", folder.display())
+            message!("say that {} {} is installed in {}", role, name, folder.display())
         }
-        InventoryChange::SetEndpoint(name, endpoint) => format!("say that client {name} uses {endpoint}"),
+        InventoryChange::SetEndpoint(name, endpoint) => {
+            message!("say that client {} uses {}", name, endpoint)
+        }
     }
 }
 
-fn names_of(authorities: &[AuthorityChoice]) -> String {
-    authorities.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+fn names_of(authorities: &[AuthorityChoice]) -> Message {
+    Message::join(authorities, " and ")
 }

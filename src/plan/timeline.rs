@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::due::{StatusRow, authority_due_from, due_from, effective_validity, hex_short, short};
-use crate::model::{IdentityName, Role, Timestamp, Validity};
+use crate::message;
+use crate::model::{IdentityName, Message, Printable, Role, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::Observation;
 
@@ -15,9 +16,9 @@ pub struct Window {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
     /// A CA's key identifier, shortened; an identity's name.
-    pub name: String,
+    pub name: Message,
     /// The issuer's key identifier, shortened, or `self`; of several, each.
-    pub issuer: String,
+    pub issuer: Message,
     /// From when. RFC 3339.
     #[serde(rename = "from")]
     pub begin: Timestamp,
@@ -47,7 +48,7 @@ pub fn timeline(observation: &Observation, issued: &[Certificate], now: Timestam
         let validity = authority.certificate.validity();
         Window {
             due: Some(authority_due_from(observation, validity)),
-            ..window("ca", short(&authority.key_identifier), "self".to_owned(), validity)
+            ..window("ca", short(&authority.key_identifier), message!("self"), validity)
         }
     });
     let identities = [Role::Daemon, Role::Client].into_iter().flat_map(|role| {
@@ -71,7 +72,7 @@ fn of_identity(
     let current = observation.current(role, name).map(|current| current.leaf());
     let in_use = current.map(|leaf| Window {
         due: Some(due_from(observation, role, name, leaf)),
-        ..window(kind, name.to_string(), issuer_of(leaf), effective_validity(observation, leaf))
+        ..window(kind, name.message(), issuer_of(leaf), effective_validity(observation, leaf))
     });
     let common_name = name.common_name(role);
     let former: BTreeMap<_, _> = issued
@@ -89,15 +90,15 @@ fn of_identity(
         let mut issuers: Vec<_> = former.values().map(|(leaf, _)| issuer_of(leaf)).collect();
         issuers.sort_unstable();
         issuers.dedup();
-        Window { former: former.len(), ..window(kind, name.to_string(), issuers.join(" "), validity) }
+        Window { former: former.len(), ..window(kind, name.message(), Message::join(issuers, " "), validity) }
     });
     in_use.into_iter().chain(replaced).collect()
 }
 
-fn window(kind: &'static str, name: String, issuer: String, validity: Validity) -> Window {
+fn window(kind: &'static str, name: Message, issuer: Message, validity: Validity) -> Window {
     Window { kind, name, issuer, begin: validity.not_before, end: validity.not_after, due: None, former: 0 }
 }
 
-fn issuer_of(leaf: &Certificate) -> String {
-    leaf.authority_key_identifier().map_or_else(|| "-".to_owned(), hex_short)
+fn issuer_of(leaf: &Certificate) -> Message {
+    leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short)
 }

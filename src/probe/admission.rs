@@ -3,7 +3,8 @@
 use super::observed::{AboveTls, Answer, Dial, Dialled, Inconclusive, Moment, Observed, Outcome};
 use super::refusal::refusal;
 use super::verdict::LocalFacts;
-use crate::model::{Cause, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 
 /// The findings about our own certificate.
 pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
@@ -24,7 +25,7 @@ pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
             findings
         }
         Outcome::Refused { how, moment } => {
-            let found = format!("{}, {}", dialled.outcome, when(*moment));
+            let found = message!("{}, {}", dialled.outcome, when(*moment));
             vec![refusal(refused(found), how, *moment, &dialled.handshake, local)]
         }
         Outcome::RefusedAbove(above) => vec![refused_above(above, dialled)],
@@ -59,16 +60,17 @@ fn buildkit(answer: &Answer) -> Finding {
         Finding::new(Rule::NotBuildkit, severity, Dial::Ours).expected("BuildKit with at least one worker")
     };
     let name = match &answer.buildkit {
-        Some(buildkit) => format!("{} {}", buildkit.package, buildkit.version).trim().to_owned(),
-        None => "a BuildKit too old to tell its version".to_owned(),
+        Some(buildkit) if buildkit.package.is_empty() => buildkit.version.clone(),
+        Some(buildkit) => message!("{} {}", buildkit.package, buildkit.version),
+        None => message!("a BuildKit too old to tell its version"),
     };
     match (&answer.buildkit, &answer.workers) {
         (None, None) => finding(Severity::Error)
             .found("gRPC that knows neither Info nor ListWorkers")
             .because(&[Cause::OtherGrpcService]),
-        (_, None) => finding(Severity::Warning).found(format!("{name}, and it does not tell its workers")),
+        (_, None) => finding(Severity::Warning).found(message!("{}, and it does not tell its workers", name)),
         (_, Some(workers)) if workers.is_empty() => finding(Severity::Error)
-            .found(format!("{name} without a worker"))
+            .found(message!("{} without a worker", name))
             .because(&[Cause::NoWorker])
             .cause("the daemon runs but cannot build: its log tells why no worker started"),
         (_, Some(workers)) => {
@@ -76,10 +78,10 @@ fn buildkit(answer: &Answer) -> Finding {
             platforms.sort_unstable();
             platforms.dedup();
             let plural = if workers.len() == 1 { "" } else { "s" };
-            let found = format!("{name}, {} worker{plural}", workers.len());
+            let found = message!("{}, {} worker{}", name, workers.len(), plural);
             finding(Severity::Pass).found(match platforms.as_slice() {
                 [] => found,
-                platforms => format!("{found} ({})", platforms.join(", ")),
+                platforms => message!("{} ({})", found, Message::join(platforms, ", ")),
             })
         }
     }
@@ -98,13 +100,13 @@ fn refused_above(above: &AboveTls, dialled: &Dialled) -> Finding {
             }
         }
         AboveTls::Grpc { status: 7 | 16, .. } => {
-            refused(dialled.outcome.to_string()).because(&[Cause::TurnedDownAboveTls])
+            refused(dialled.outcome.message()).because(&[Cause::TurnedDownAboveTls])
         }
-        AboveTls::Grpc { .. } => refused(dialled.outcome.to_string()).because(&[Cause::ProxyWithoutDaemon]),
+        AboveTls::Grpc { .. } => refused(dialled.outcome.message()).because(&[Cause::ProxyWithoutDaemon]),
     }
 }
 
-fn refused(found: String) -> Finding {
+fn refused(found: Message) -> Finding {
     Finding::new(Rule::OursRefused, Severity::Error, Dial::Ours).expected("accepted").found(found)
 }
 

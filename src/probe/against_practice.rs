@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::cast::Cast;
 use super::*;
+use crate::model::Printable;
 use crate::model::Rule;
 use crate::practice::{self, PracticeDaemon};
 
@@ -178,7 +179,7 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
         let observed = cast.probe(port);
         let outcome = observed.outcome(Dial::Plaintext).unwrap();
         assert!(matches!(outcome, Outcome::Inconclusive(Inconclusive::Protocol(_))), "{outcome:?}");
-        assert!(outcome.to_string().contains(expected), "{outcome}");
+        assert!(outcome.message().contains(expected), "{outcome:?}");
     }
     let observed = cast.probe_within(hostile(plain, 1), Duration::from_secs(1));
     let waiting = Outcome::Inconclusive(Inconclusive::TimedOut(Stage::Call));

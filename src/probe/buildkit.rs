@@ -11,7 +11,8 @@ use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::observed::{AboveTls, Answer, BuildkitVersion, Idleness, Worker};
-use super::text::tame;
+use super::text::remark;
+use crate::message;
 
 /// `moby.buildkit.v1.InfoResponse`.
 #[derive(Clone, PartialEq, Message)]
@@ -86,7 +87,7 @@ pub(super) enum Reply {
     /// Turned down.
     Above(AboveTls),
     /// HTTP/2 of something that is not gRPC; described.
-    NotGrpc(String),
+    NotGrpc(crate::model::Message),
 }
 
 /// Sends the preface over `stream` and asks: Info, and ListWorkers where Info is not known or the
@@ -139,7 +140,7 @@ async fn converse(mut sender: SendRequest<Bytes>, base: &str, depth: Depth) -> R
 enum Called {
     Body(Vec<u8>),
     Turned(AboveTls),
-    NotGrpc(String),
+    NotGrpc(crate::model::Message),
 }
 
 async fn call(sender: &mut SendRequest<Bytes>, base: &str, path: &str) -> Result<Called, h2::Error> {
@@ -151,7 +152,7 @@ async fn call(sender: &mut SendRequest<Bytes>, base: &str, path: &str) -> Result
         .header("user-agent", concat!("kitcert/", env!("CARGO_PKG_VERSION")))
         .body(());
     let Ok(request) = request else {
-        return Ok(Called::NotGrpc("a host that no URL can carry".to_owned()));
+        return Ok(Called::NotGrpc(message!("a host that no URL can carry")));
     };
     let mut ready = sender.clone().ready().await?;
     let (response, mut body) = ready.send_request(request, false)?;
@@ -169,17 +170,17 @@ async fn read(response: Response<h2::RecvStream>) -> Result<Called, h2::Error> {
         let piece = piece?;
         body.flow_control().release_capacity(piece.len())?;
         if received.len() + piece.len() > LARGEST_ANSWER {
-            return Ok(Called::NotGrpc("an answer of more than 1 MiB".to_owned()));
+            return Ok(Called::NotGrpc(message!("an answer of more than 1 MiB")));
         }
         received.extend_from_slice(&piece);
     }
     let trailers = body.trailers().await?.unwrap_or_default();
     let Some(status) = status_of(&trailers).or_else(|| status_of(&head.headers)) else {
-        return Ok(Called::NotGrpc("an answer of HTTP/2 without a gRPC status".to_owned()));
+        return Ok(Called::NotGrpc(message!("an answer of HTTP/2 without a gRPC status")));
     };
     if status != 0 {
         let message = trailers.get("grpc-message").or_else(|| head.headers.get("grpc-message"));
-        let message = message.map(|text| tame(text.as_bytes())).unwrap_or_default();
+        let message = message.map(|text| remark(text.as_bytes())).unwrap_or_default();
         return Ok(Called::Turned(AboveTls::Grpc { status, message }));
     }
     // Five octets stand before the message: whether it is compressed, and its length.
@@ -205,9 +206,9 @@ fn status_of(headers: &HeaderMap) -> Option<u32> {
 
 fn version(record: VersionRecord) -> BuildkitVersion {
     BuildkitVersion {
-        package: tame(record.package.as_bytes()),
-        version: tame(record.version.as_bytes()),
-        revision: tame(record.revision.as_bytes()),
+        package: remark(record.package.as_bytes()),
+        version: remark(record.version.as_bytes()),
+        revision: remark(record.revision.as_bytes()),
     }
 }
 
@@ -224,11 +225,11 @@ fn workers(response: ListWorkersResponse) -> Vec<Worker> {
     let platform = |platform: &Platform| {
         let parts = [&platform.system, &platform.architecture, &platform.variant];
         let parts: Vec<_> =
-            parts.into_iter().filter(|part| !part.is_empty()).map(|part| tame(part.as_bytes())).collect();
-        parts.join("/")
+            parts.into_iter().filter(|part| !part.is_empty()).map(|part| remark(part.as_bytes())).collect();
+        crate::model::Message::join(parts, "/")
     };
     let worker = |record: WorkerRecord| Worker {
-        id: tame(record.id.as_bytes()),
+        id: remark(record.id.as_bytes()),
         platforms: record.platforms.iter().map(platform).collect(),
     };
     response.workers.into_iter().map(worker).collect()

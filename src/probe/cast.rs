@@ -65,7 +65,7 @@ impl Cast {
             installed_trust: Some(self.trust.clone()),
             layout: None,
             daemon: Some("builder".parse().unwrap()),
-            restart: Some("docker restart earthly-buildkitd".to_owned()),
+            restart: Some("docker restart earthly-buildkitd".into()),
         }
     }
 }

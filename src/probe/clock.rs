@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::observed::{Dial, Observed, Outcome};
 use super::verdict::LocalFacts;
-use crate::model::{Cause, Finding, Lifetime, Timestamp};
+use crate::message;
+use crate::model::{Cause, Finding, Lifetime, Message, Printable, Timestamp};
 use crate::pki::Certificate;
 
 /// Our certificate is valid here, and refused for its dates.
-pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> String {
+pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> Message {
     let validity = leaf.validity();
-    format!(
+    message!(
         "our certificate is valid from {} until {}, and it is {} here: the daemon's clock is {} behind this \
          one or more, or {} ahead or more",
         validity.not_before.minute(),
@@ -26,7 +27,7 @@ pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> String {
 pub(super) fn of_an_expired_one(finding: Finding, observed: &Observed, local: &LocalFacts) -> Finding {
     let finding = finding.because(&[Cause::ClocksDiffer]).fix(LOOK);
     match observed.expired_since {
-        Some(since) => finding.cause(format!(
+        Some(since) => finding.cause(message!(
             "the daemon's clock is {} behind this one or more; or it does not look at dates",
             apart(local.now, since)
         )),
@@ -40,7 +41,7 @@ pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &Observed, local:
     let served = observed.handshake().map(|handshake| handshake.chain.as_slice()).unwrap_or_default();
     let begins = served.iter().filter_map(|der| Some(Certificate::from_der(der).ok()?.validity().not_before));
     match begins.max().filter(|begin| *begin > local.now) {
-        Some(begin) => finding.cause(format!(
+        Some(begin) => finding.cause(message!(
             "the clock here is {} behind or more, or where it was made the clock was ahead",
             apart(begin, local.now)
         )),
@@ -62,7 +63,7 @@ pub(super) fn bounds(observed: &Observed, local: &LocalFacts) -> Value {
 }
 
 /// In whole units, rounded down: never more than it is.
-pub(super) fn apart(later: Timestamp, earlier: Timestamp) -> String {
+pub(super) fn apart(later: Timestamp, earlier: Timestamp) -> Message {
     let seconds = later.seconds_since(earlier).max(0);
     let coarse = match seconds {
         0..120 => seconds,
@@ -71,8 +72,8 @@ pub(super) fn apart(later: Timestamp, earlier: Timestamp) -> String {
         _ => seconds - seconds % 86_400,
     };
     match u32::try_from(coarse) {
-        Ok(0) | Err(_) => format!("{coarse}s"),
-        Ok(seconds) => Lifetime::from_seconds(seconds).to_string(),
+        Ok(0) | Err(_) => message!("{}s", coarse),
+        Ok(seconds) => Lifetime::from_seconds(seconds).message(),
     }
 }
 

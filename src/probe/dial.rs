@@ -20,10 +20,12 @@ use super::buildkit::{Depth, Reply, ask};
 use super::observed::{
     AboveTls, Agreed, Dialled, Inconclusive, Moment, Outcome, Refusal, Stage, Unreachable,
 };
-use super::text::tame;
+use super::text::remark;
 use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
 use super::trust::{ServerExpectation, fault_of_key};
 use super::watched::{End, Record, Watched};
+use crate::message;
+use crate::model::{Message, Printable};
 
 /// Where a dial goes, and what it expects there.
 pub(super) struct Target {
@@ -111,7 +113,7 @@ pub(super) async fn shake_hands(
 ) -> Result<TlsStream<TcpStream>, Outcome> {
     let Terms { offer, on_fault, versions, depth: _ } = terms;
     let configuration = configuration(&target.expectation, on_fault, offer, versions, notes)
-        .map_err(|failure| Outcome::Inconclusive(Inconclusive::NotDialled(failure.to_string())))?;
+        .map_err(|failure| Outcome::Inconclusive(Inconclusive::NotDialled(failure.message())))?;
     let connection = connect(&target.addresses, progress).await?;
     progress.stage.set(Some(Stage::Handshake));
     let connector = TlsConnector::from(Arc::new(configuration));
@@ -134,7 +136,7 @@ async fn over_tcp(target: &Target, progress: &Progress) -> Result<Outcome, Outco
             Ok(Outcome::Refused { how: Refusal::Alert(*alert), moment: Moment::Handshake })
         }
         first if is_foreign(&progress.record.borrow()) => {
-            Ok(Outcome::Inconclusive(Inconclusive::Greeted(tame(first_line(first)))))
+            Ok(Outcome::Inconclusive(Inconclusive::Greeted(remark(first_line(first)))))
         }
         _ => outcome,
     }
@@ -215,13 +217,13 @@ where
         Ok(Reply::Above(above)) => Outcome::RefusedAbove(above),
         Ok(Reply::NotGrpc(what)) => protocol(what),
         Ok(Reply::Answered(answer)) if record.began_with_settings() => Outcome::Accepted(answer),
-        Ok(Reply::Answered(_)) => protocol("an answer before SETTINGS".to_owned()),
+        Ok(Reply::Answered(_)) => protocol(message!("an answer before SETTINGS")),
         Err(error) if error.is_remote() && error.reason().is_some() => {
-            protocol(format!("HTTP/2 ended by the daemon: {}", tame(error.to_string().as_bytes())))
+            protocol(message!("HTTP/2 ended by the daemon: {}", remark(error.to_string().as_bytes())))
         }
         Err(error) => match &record.end {
             Some(end) => outcome_of_end(end.clone()),
-            None => protocol(format!("no HTTP/2: {}", tame(error.to_string().as_bytes()))),
+            None => protocol(message!("no HTTP/2: {}", remark(error.to_string().as_bytes()))),
         },
     })
 }
@@ -232,7 +234,7 @@ fn note_agreement(stream: &TlsStream<TcpStream>, notes: &SharedNotes) {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS 1.2",
     };
-    let protocol = connection.alpn_protocol().map(tame);
+    let protocol = connection.alpn_protocol().map(remark);
     open(notes).handshake.agreed = Some(Agreed { version, protocol });
 }
 
@@ -279,11 +281,11 @@ fn unreachable(error: &io::Error) -> Outcome {
     Outcome::Unreachable(match error.kind() {
         io::ErrorKind::ConnectionRefused => Unreachable::Refused,
         io::ErrorKind::TimedOut => Unreachable::Filtered,
-        _ => Unreachable::NoRoute(error.to_string()),
+        _ => Unreachable::NoRoute(error.message()),
     })
 }
 
-fn protocol(what: String) -> Outcome {
+fn protocol(what: Message) -> Outcome {
     Outcome::Inconclusive(Inconclusive::Protocol(what))
 }
 

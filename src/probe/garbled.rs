@@ -3,6 +3,7 @@
 //!
 //! Which answers are tried is the same in every run; `KITCERT_EXECUTIONS` says how many.
 
+use crate::model::Message;
 use std::time::Duration;
 
 use prost::Message as _;
@@ -186,7 +187,7 @@ fn shown(reply: &Reply) -> Vec<&str> {
             let version = answer.buildkit.iter().flat_map(|one| [&one.package, &one.version, &one.revision]);
             let workers = answer.workers.iter().flatten();
             let workers = workers.flat_map(|worker| std::iter::once(&worker.id).chain(&worker.platforms));
-            version.chain(workers).map(String::as_str).collect()
+            version.chain(workers).map(Message::as_str).collect()
         }
         Reply::Above(AboveTls::Grpc { message, .. }) => vec![message],
         Reply::Above(_) => vec![],

@@ -3,6 +3,7 @@
 use super::clock;
 use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
 use super::verdict::LocalFacts;
+use crate::message;
 use crate::model::{Cause, Finding, Rule, Severity};
 
 /// What a refusal rests on: it counts only while our own certificate is accepted, or a daemon
@@ -73,7 +74,7 @@ fn finding(
         _ if has_said_it_all(observed) => return None,
         Outcome::Refused { .. } => Finding::new(Rule::Inconclusive, Severity::Info, dial)
             .expected("refused while ours is accepted before and after")
-            .found(format!("{outcome}, as ours is: that proves nothing"))
+            .found(message!("{}, as ours is: that proves nothing", outcome))
             .cause("a daemon that refuses everybody proves nothing"),
         Outcome::RefusedAbove(above) if is_a_refusal(above) => match dial {
             Dial::Plaintext => unproven(Severity::Error)

@@ -18,6 +18,7 @@ mod intrusion;
 mod observed;
 mod ports;
 mod presence;
+mod printable;
 mod refusal;
 mod request;
 mod run;
@@ -35,4 +36,5 @@ pub use observed::{
 pub use ports::{Port, PortAnswer, judge_ports, look_at_ports, ports_around};
 pub use request::{Identity, Request};
 pub use run::probe;
+pub use summary::DaemonFacts;
 pub use verdict::{LocalFacts, Verdict, judge};

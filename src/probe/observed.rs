@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::{Finding, Timestamp};
+use crate::message;
+use crate::model::{Finding, Message, Printable, Timestamp};
 use crate::pki::{Certificate, DistinguishedName};
 
 /// One connection of a probe, named after what it offers.
@@ -70,26 +71,23 @@ pub enum Outcome {
 }
 
 /// One clause: `refused: alert 116 (certificate required)`.
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for Outcome {
+    fn message(&self) -> Message {
         match self {
-            Outcome::Accepted(_) => f.write_str("accepted"),
-            Outcome::Refused { how, .. } => write!(f, "refused: {how}"),
-            Outcome::RefusedAbove(above) => write!(f, "turned down by {above}"),
-            Outcome::Untrusted(_) => f.write_str("the server's certificate is at fault"),
-            Outcome::NotTls => f.write_str("no TLS"),
-            Outcome::Unreachable(Unreachable::Dns(why)) => write!(f, "no address: {why}"),
-            Outcome::Unreachable(Unreachable::Refused) => f.write_str("connection refused"),
-            Outcome::Unreachable(Unreachable::Filtered) => f.write_str("no answer to TCP"),
-            Outcome::Unreachable(Unreachable::NoRoute(why)) => f.write_str(why),
+            Outcome::Accepted(_) => message!("accepted"),
+            Outcome::Refused { how, .. } => message!("refused: {}", how),
+            Outcome::RefusedAbove(above) => message!("turned down by {}", above),
+            Outcome::Untrusted(_) => message!("the server's certificate is at fault"),
+            Outcome::NotTls => message!("no TLS"),
+            Outcome::Unreachable(why) => why.message(),
             Outcome::Inconclusive(Inconclusive::TimedOut(stage)) => {
-                write!(f, "the time was up while {}", stage.doing())
+                message!("the time was up while {}", stage.doing())
             }
             Outcome::Inconclusive(Inconclusive::Greeted(greeting)) => {
-                write!(f, "a greeting of another protocol: {greeting}")
+                message!("a greeting of another protocol: {}", greeting)
             }
             Outcome::Inconclusive(Inconclusive::Protocol(what) | Inconclusive::NotDialled(what)) => {
-                f.write_str(what)
+                what.clone()
             }
         }
     }
@@ -110,20 +108,20 @@ pub struct Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildkitVersion {
     /// The Go package, such as `github.com/moby/buildkit`.
-    pub package: String,
+    pub package: Message,
     /// Such as `v0.32.2`.
-    pub version: String,
+    pub version: Message,
     /// The commit.
-    pub revision: String,
+    pub revision: Message,
 }
 
 /// A worker of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
     /// Its id.
-    pub id: String,
+    pub id: Message,
     /// What it builds for, as `linux/amd64` or `linux/arm/v7`.
-    pub platforms: Vec<String>,
+    pub platforms: Vec<Message>,
 }
 
 /// Whether a daemon can be restarted without disturbing a build: fields 101 and 102 of the
@@ -174,18 +172,18 @@ pub enum AboveTls {
         /// The number.
         status: u32,
         /// The daemon's words, cut and freed of control characters.
-        message: String,
+        message: Message,
     },
     /// An HTTP status other than 200.
     Http(u16),
 }
 
-impl fmt::Display for AboveTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for AboveTls {
+    fn message(&self) -> Message {
         match self {
-            AboveTls::Grpc { status, message } if message.is_empty() => write!(f, "gRPC status {status}"),
-            AboveTls::Grpc { status, message } => write!(f, "gRPC status {status} ({message})"),
-            AboveTls::Http(status) => write!(f, "HTTP {status}"),
+            AboveTls::Grpc { status, message } if message.is_empty() => message!("gRPC status {}", status),
+            AboveTls::Grpc { status, message } => message!("gRPC status {} ({})", status, message),
+            AboveTls::Http(status) => message!("HTTP {}", status),
         }
     }
 }
@@ -194,13 +192,24 @@ impl fmt::Display for AboveTls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreachable {
     /// The name does not resolve; the resolver's words.
-    Dns(String),
+    Dns(Message),
     /// Nothing listens.
     Refused,
     /// No answer at all within the deadline: a firewall, or a wrong address.
     Filtered,
     /// The network has no way there; the system's words.
-    NoRoute(String),
+    NoRoute(Message),
+}
+
+impl Printable for Unreachable {
+    fn message(&self) -> Message {
+        match self {
+            Unreachable::Dns(why) => message!("no address: {}", why),
+            Unreachable::Refused => message!("connection refused"),
+            Unreachable::Filtered => message!("no answer to TCP"),
+            Unreachable::NoRoute(why) => why.clone(),
+        }
+    }
 }
 
 /// Why there is no verdict.
@@ -209,12 +218,12 @@ pub enum Inconclusive {
     /// The deadline passed during that stage.
     TimedOut(Stage),
     /// Something other than what the protocol wants; described.
-    Protocol(String),
+    Protocol(Message),
     /// Without TLS: first bytes of no protocol that is known here, cut and freed of control
     /// characters. An SSH server sends its own unasked (RFC 4253 section 4.2).
-    Greeted(String),
+    Greeted(Message),
     /// The dial was not carried out; why.
-    NotDialled(String),
+    NotDialled(Message),
 }
 
 /// How far a dial has come.
@@ -291,7 +300,7 @@ pub struct Agreed {
     /// `TLS 1.3` or `TLS 1.2`.
     pub version: &'static str,
     /// The protocol that the daemon selected by ALPN; newer clients refuse none.
-    pub protocol: Option<String>,
+    pub protocol: Option<Message>,
 }
 
 /// One dial's result.

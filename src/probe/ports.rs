@@ -4,7 +4,6 @@
 //! ClientHello that has no certificate. The first bytes that come back say what listens; no call is
 //! made, and nothing is ever executed.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +15,12 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::{Progress, Target, connect, first_line, listen, shake_hands};
 use super::observed::{Asked, Outcome, Refusal, Unreachable};
 use super::run::{anonymous_terms, resolve};
-use super::text::tame;
+use super::text::remark;
 use super::tls::{SharedNotes, open, server_name};
 use super::trust::ServerExpectation;
 use super::watched::Record;
-use crate::model::{Endpoint, Finding, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity, Timestamp};
 use crate::pki::TrustBundle;
 
 /// The ports that a build daemon has, or is told to have: Earthly's documentation opens 8371 to
@@ -62,25 +62,23 @@ pub enum PortAnswer {
     /// It speaks TLS, and did not say more in time.
     Tls,
     /// It says something else: the first line of it.
-    Greeting(String),
+    Greeting(Message),
 }
 
-impl fmt::Display for PortAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Printable for PortAnswer {
+    fn message(&self) -> Message {
         match self {
-            PortAnswer::Unreachable(Unreachable::Refused) => f.write_str("closed"),
-            PortAnswer::Unreachable(Unreachable::Filtered) => f.write_str("filtered"),
-            PortAnswer::Unreachable(why) => write!(f, "{}", Outcome::Unreachable(why.clone())),
-            PortAnswer::Silent => f.write_str("open, and silent"),
-            PortAnswer::Http2 => f.write_str("HTTP/2 without TLS"),
-            PortAnswer::Http1 => f.write_str("HTTP without TLS"),
-            PortAnswer::TlsForAnyone => f.write_str("TLS that asks nobody for a certificate"),
-            PortAnswer::TlsOptional => {
-                f.write_str("TLS that asks for a certificate, and goes on without one")
-            }
-            PortAnswer::TlsRefused => f.write_str("TLS that refuses whoever has no certificate"),
-            PortAnswer::Tls => f.write_str("TLS"),
-            PortAnswer::Greeting(line) => write!(f, "a server without TLS that says {line:?}"),
+            PortAnswer::Unreachable(Unreachable::Refused) => message!("closed"),
+            PortAnswer::Unreachable(Unreachable::Filtered) => message!("filtered"),
+            PortAnswer::Unreachable(why) => why.message(),
+            PortAnswer::Silent => message!("open, and silent"),
+            PortAnswer::Http2 => message!("HTTP/2 without TLS"),
+            PortAnswer::Http1 => message!("HTTP without TLS"),
+            PortAnswer::TlsForAnyone => message!("TLS that asks nobody for a certificate"),
+            PortAnswer::TlsOptional => message!("TLS that asks for a certificate, and goes on without one"),
+            PortAnswer::TlsRefused => message!("TLS that refuses whoever has no certificate"),
+            PortAnswer::Tls => message!("TLS"),
+            PortAnswer::Greeting(line) => message!("a server without TLS that says \"{}\"", line),
         }
     }
 }
@@ -161,7 +159,7 @@ async fn without_tls(target: &Target) -> PortAnswer {
         [] => PortAnswer::Silent,
         _ if record.began_with_settings() => PortAnswer::Http2,
         first if first.starts_with(b"HTTP/1.") || is_html(first) => PortAnswer::Http1,
-        first => PortAnswer::Greeting(tame(first_line(first))),
+        first => PortAnswer::Greeting(remark(first_line(first))),
     }
 }
 
@@ -200,10 +198,9 @@ fn is_alert(how: &Refusal) -> bool {
 #[must_use]
 pub fn judge_ports(ports: &[Port], endpoint: &Endpoint) -> Vec<Finding> {
     let mut findings: Vec<Finding> = ports.iter().filter_map(|port| finding(port, endpoint)).collect();
-    let shut: Vec<_> =
-        ports.iter().filter(|port| is_shut(port)).map(|port| port.number.to_string()).collect();
+    let shut: Vec<u16> = ports.iter().filter(|port| is_shut(port)).map(|port| port.number).collect();
     if !shut.is_empty() {
-        let found = format!("cannot be connected to from here: {}", shut.join(", "));
+        let found = message!("cannot be connected to from here: {}", Message::join(shut, ", "));
         findings.push(
             Finding::new(Rule::ExposedPort, Severity::Pass, endpoint.host()).expected(NOBODY).found(found),
         );
@@ -228,11 +225,13 @@ fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
     let finding = Finding::new(Rule::ExposedPort, severity, subject).expected(NOBODY).found(&port.answer);
     let custom = PORTS.iter().find(|(number, _)| *number == port.number).map(|(_, custom)| *custom);
     Some(match custom.filter(|_| severity >= Severity::Warning) {
-        Some(custom) => finding.cause(format!("port {} is by custom {custom}", port.number)).fix(format!(
-            "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
-            endpoint.port(),
-            port.number
-        )),
+        Some(custom) => {
+            finding.cause(message!("port {} is by custom {}", port.number, custom)).fix(message!(
+                "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
+                endpoint.port(),
+                port.number
+            ))
+        }
         None => finding,
     })
 }

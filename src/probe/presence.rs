@@ -5,7 +5,8 @@ use super::clock;
 use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome, Stage, Unreachable};
 use super::verdict::LocalFacts;
 use crate::layout::DaemonLayout;
-use crate::model::{Cause, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::pki::{DistinguishedName, TrustBundle};
 
 /// A host that Earthly's client takes for its own machine.
@@ -32,7 +33,7 @@ pub(super) fn server(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
         Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => vec![
             Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
                 .expected("an answer within the deadline")
-                .found(format!("the time was up while {}", stage.doing()))
+                .found(message!("the time was up while {}", stage.doing()))
                 .because(&[if *stage == Stage::Handshake { Cause::Silent } else { Cause::Unanswered }])
                 .fix(local.restart()),
         ],
@@ -52,7 +53,7 @@ fn verified(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
     Some(
         Finding::new(Rule::ServerUntrusted, Severity::Pass, &local.endpoint)
             .expected("a chain that ends in a CA of ours, and the host's name")
-            .found(format!("issued by {}, valid until {}", leaf.issuer(), leaf.validity().not_after.date())),
+            .found(message!("issued by {}, valid until {}", leaf.issuer(), leaf.validity().not_after.date())),
     )
 }
 
@@ -62,14 +63,16 @@ fn at_endpoint(fault: &Finding, observed: &Observed, local: &LocalFacts) -> Find
         [Cause::ServedNotYetValid] => clock::of_one_not_yet_valid(fault.clone(), observed, local),
         _ => fault.clone(),
     };
-    fault.subject = local.endpoint.to_string();
+    fault.subject = local.endpoint.message();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
-        (Rule::ServerNameMismatch, Some(daemon)) => Some(format!(
-            "add {} to the hosts of {daemon} in kitcert.yaml, then: kitcert rotate {daemon}",
-            local.endpoint.host()
+        (Rule::ServerNameMismatch, Some(daemon)) => Some(message!(
+            "add {} to the hosts of {} in kitcert.yaml, then: kitcert rotate {}",
+            local.endpoint.host(),
+            daemon,
+            daemon
         )),
-        (Rule::ServerExpired, Some(daemon)) => Some(format!("kitcert rotate {daemon}")),
-        (Rule::ServerNameMismatch, None) => Some(format!(
+        (Rule::ServerExpired, Some(daemon)) => Some(message!("kitcert rotate {}", daemon)),
+        (Rule::ServerNameMismatch, None) => Some(message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
             local.endpoint.host()
         )),
@@ -91,10 +94,8 @@ fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Fin
         Some(Asked::For(names)) if names.iter().any(is_ours) => fault
             .because(&[Cause::ServedOtherCa])
             .cause("it lets in clients of our CA, and shows a certificate of another: the wrong files are installed there"),
-        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(format!(
-            "another daemon, which lets in clients of {}; or the wrong ca.pem here",
-            list(&names.iter().collect::<Vec<_>>())
-        )),
+        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!(
+            "another daemon, which lets in clients of {}; or the wrong ca.pem here", list(&names.iter().collect::<Vec<_>>()))),
         Some(Asked::For(_)) => fault,
         Some(Asked::Nothing) | None => fault.because(&[Cause::TlsProxy, Cause::ServedOtherCa]),
     }
@@ -103,10 +104,12 @@ fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Fin
 fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
     let host = local.endpoint.host();
     let (cause, fix) = match why {
-        Unreachable::Dns(_) => (Cause::NameUnresolved, format!("getent hosts {host}")),
+        Unreachable::Dns(_) => (Cause::NameUnresolved, message!("getent hosts {}", host)),
         Unreachable::Refused => (Cause::NothingListens, local.start()),
-        Unreachable::Filtered => (Cause::Filtered, format!("publish or open port {}", local.endpoint.port())),
-        Unreachable::NoRoute(_) => (Cause::NoRoute, format!("ip route get {host}")),
+        Unreachable::Filtered => {
+            (Cause::Filtered, message!("publish or open port {}", local.endpoint.port()))
+        }
+        Unreachable::NoRoute(_) => (Cause::NoRoute, message!("ip route get {}", host)),
     };
     Finding::new(Rule::Unreachable, Severity::Error, &local.endpoint)
         .expected("a daemon that answers")
@@ -124,17 +127,17 @@ fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
             .cause("BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key")
             .fix(local.reinstall()),
         Some(Outcome::RefusedAbove(above @ AboveTls::Http(_))) => finding
-            .found(format!("a server without TLS that answers {above}"))
+            .found(message!("a server without TLS that answers {}", above))
             .because(&[Cause::PlainHttpServer])
             .fix(A_DAEMONS_PORT),
         Some(Outcome::RefusedAbove(above @ AboveTls::Grpc { .. })) => finding
-            .found(format!("a server without TLS that answers {above}"))
+            .found(message!("a server without TLS that answers {}", above))
             .because(&[Cause::OtherGrpcService])
             .fix(A_DAEMONS_PORT),
         Some(Outcome::Inconclusive(Inconclusive::Greeted(greeting))) => {
-            let is_ssh = greeting.starts_with("SSH-");
+            let is_ssh = greeting.as_str().starts_with("SSH-");
             finding
-                .found(format!("a server without TLS that says {greeting:?}"))
+                .found(message!("a server without TLS that says \"{}\"", greeting))
                 .because(&[if is_ssh { Cause::SshServer } else { Cause::OtherService }])
                 .fix(A_DAEMONS_PORT)
         }
@@ -148,13 +151,13 @@ pub(super) fn served(observed: &Observed, local: &LocalFacts) -> Option<Finding>
     let leaf = observed.handshake()?.leaf()?;
     let finding = |severity| {
         Finding::new(Rule::ServedIsStale, severity, "served certificate")
-            .expected(format!("the installed certificate, serial {}", installed.serial()))
+            .expected(message!("the installed certificate, serial {}", installed.serial()))
     };
     Some(if leaf == *installed {
         finding(Severity::Pass).found("the installed one")
     } else {
         finding(Severity::Error)
-            .found(format!("serial {}, valid until {}", leaf.serial(), leaf.validity().not_after.date()))
+            .found(message!("serial {}, valid until {}", leaf.serial(), leaf.validity().not_after.date()))
             .because(&[Cause::NotRestarted])
             .fix(local.restart())
     })
@@ -167,7 +170,7 @@ pub(super) fn trusted(observed: &Observed, local: &LocalFacts) -> Option<Finding
     let Asked::For(named) = &observed.handshake()?.asked else { return None };
     let finding = |severity| {
         Finding::new(Rule::TrustIsStale, severity, "acceptable CAs")
-            .expected(format!("the CAs of the installed ca.pem: {}", list(&installed.subjects())))
+            .expected(message!("the CAs of the installed ca.pem: {}", list(&installed.subjects())))
     };
     if named.is_empty() {
         return Some(finding(Severity::Info).found("unknown: the daemon does not name its CAs"));
@@ -189,8 +192,8 @@ fn is_the_same_set(named: &[DistinguishedName], installed: &TrustBundle) -> bool
     named == installed.subjects()
 }
 
-fn list(names: &[&DistinguishedName]) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn list(names: &[&DistinguishedName]) -> Message {
+    Message::join(names, "; ")
 }
 
 /// Whether the daemon selects h2; it matters to newer clients only.

@@ -4,7 +4,8 @@
 use super::clock;
 use super::observed::{Asked, Handshake, Moment, Refusal, Withheld};
 use super::verdict::LocalFacts;
-use crate::model::{Cause, ExtendedKeyUsage, Finding};
+use crate::message;
+use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable};
 use crate::pki::chain::{ChainFault, Purpose, verify};
 use crate::pki::{Certificate, DistinguishedName};
 
@@ -25,8 +26,10 @@ pub(super) fn refusal(
             let kind = leaf.public_key().kind();
             return finding
                 .because(&[Cause::OurSignatureUnsupported])
-                .cause(format!(
-                    "{WITHHELD}: the daemon, or a proxy before it, accepts no signature of {kind}"
+                .cause(message!(
+                    "{}: the daemon, or a proxy before it, accepts no signature of {}",
+                    WITHHELD,
+                    kind
                 ))
                 .fix("sign a request for an ecdsa-p256 key: kitcert issue client NAME --csr FILE");
         }
@@ -34,8 +37,9 @@ pub(super) fn refusal(
     }
     if let Some((cause, said)) = fault_of_ours(leaf, local) {
         let name = leaf.subject().common_name().unwrap_or_default();
-        let name = name.strip_prefix("client ").unwrap_or("NAME").to_owned();
-        let fix = format!("kitcert issue client {name} && kitcert install client {name}");
+        let name = name.strip_prefix("client ").and_then(|name| name.parse::<IdentityName>().ok());
+        let name = name.map_or(message!("NAME"), |name| name.message());
+        let fix = message!("kitcert issue client {} && kitcert install client {}", name, name);
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     match how {
@@ -60,19 +64,20 @@ fn issuer_withheld(
 ) -> Finding {
     let issuer = leaf.issuer();
     let (causes, fix) = causes_of_withholding(issuer, handshake, local);
-    let said = format!("{WITHHELD}: {issuer} issued it, and the daemon asks for {}", names(&handshake.asked));
-    let why: Vec<_> = causes.iter().map(|cause| cause.clause()).collect();
-    finding.because(&causes).cause(format!("{said}; {}", why.join("; or "))).fix(fix)
+    let said =
+        message!("{}: {} issued it, and the daemon asks for {}", WITHHELD, issuer, names(&handshake.asked));
+    let why = Message::join(causes.iter().map(|cause| cause.clause()), "; or ");
+    finding.because(&causes).cause(message!("{}; {}", said, why)).fix(fix)
 }
 
 fn causes_of_withholding(
     issuer: &DistinguishedName,
     handshake: &Handshake,
     local: &LocalFacts,
-) -> (Vec<Cause>, String) {
+) -> (Vec<Cause>, Message) {
     let served = handshake.chain.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
     if served.into_iter().any(|link| link.subject() == issuer) {
-        return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix().to_owned());
+        return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix().message());
     }
     let ours_is_asked_for = match &handshake.asked {
         Asked::For(named) => named.iter().any(|name| local.trust.subjects().contains(&name)),
@@ -80,7 +85,7 @@ fn causes_of_withholding(
     };
     if ours_is_asked_for && !local.trust.subjects().contains(&issuer) {
         let causes = vec![Cause::OursOfOtherCa, Cause::OurIntermediateMissing];
-        return (causes, Cause::OursOfOtherCa.fix().to_owned());
+        return (causes, Cause::OursOfOtherCa.fix().message());
     }
     match &local.installed_trust {
         Some(installed) if installed.subjects().contains(&issuer) => {
@@ -98,14 +103,14 @@ fn causes_of_withholding(
 }
 
 /// What is wrong with our certificate for whoever looks at it.
-fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<(Cause, String)> {
+fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<(Cause, Message)> {
     let validity = leaf.validity();
     if local.now > validity.not_after {
-        let said = format!("our certificate expired at {}", validity.not_after.minute());
+        let said = message!("our certificate expired at {}", validity.not_after.minute());
         return Some((Cause::OursExpired, said));
     }
     if local.now < validity.not_before {
-        let said = format!(
+        let said = message!(
             "our certificate is not valid before {}: the clock here is {} behind or more, or where it was made \
              the clock was ahead",
             validity.not_before.minute(),
@@ -116,7 +121,7 @@ fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<(Cause, Strin
     let allows =
         |usage: &ExtendedKeyUsage| matches!(usage, ExtendedKeyUsage::ClientAuth | ExtendedKeyUsage::Any);
     let wrong_usage = leaf.extended_key_usages().is_some_and(|usages| !usages.iter().any(allows));
-    let said = "our certificate is not for clients: its usages lack clientAuth".to_owned();
+    let said = message!("our certificate is not for clients: its usages lack clientAuth");
     wrong_usage.then_some((Cause::OursWrongUsage, said))
 }
 
@@ -129,7 +134,7 @@ fn alert_received(
     handshake: &Handshake,
     local: &LocalFacts,
 ) -> Finding {
-    let unclear = |said: &str| finding.clone().because(&[Cause::RefusedUnclear]).cause(said);
+    let unclear = |said: &'static str| finding.clone().because(&[Cause::RefusedUnclear]).cause(said);
     match alert {
         48 | 51 => unknown_authority(finding, leaf, handshake, local),
         45 => finding
@@ -167,7 +172,7 @@ fn unknown_authority(
     }
     let is_named = matches!(&handshake.asked, Asked::For(names) if !names.is_empty());
     if is_named {
-        let namesake = format!("the daemon trusts a CA named {} that has another key", leaf.issuer());
+        let namesake = message!("the daemon trusts a CA named {} that has another key", leaf.issuer());
         return finding.because(&[Cause::DaemonTrustsNamesakeCa]).cause(namesake).fix(local.reinstall());
     }
     finding
@@ -175,13 +180,11 @@ fn unknown_authority(
         .fix(local.reinstall())
 }
 
-fn names(asked: &Asked) -> String {
+fn names(asked: &Asked) -> Message {
     match asked {
-        Asked::For(names) if !names.is_empty() => {
-            names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>().join(" or ")
-        }
-        Asked::For(_) => "any".to_owned(),
-        Asked::Nothing => "none".to_owned(),
+        Asked::For(names) if !names.is_empty() => Message::join(names, " or "),
+        Asked::For(_) => message!("any"),
+        Asked::Nothing => message!("none"),
     }
 }
 

@@ -17,7 +17,8 @@ use super::observed::{Dial, Dialled, Handshake, Inconclusive, Moment, Observed, 
 use super::request::{Identity, Request};
 use super::tls::{Offer, OnFault, server_name};
 use super::trust::ServerExpectation;
-use crate::model::{Endpoint, SubjectAltName};
+use crate::message;
+use crate::model::{Endpoint, Message, Printable, Remark, SubjectAltName};
 
 /// Dials the daemon in every way that the request has means for, and tells what was seen.
 ///
@@ -28,7 +29,7 @@ use crate::model::{Endpoint, SubjectAltName};
 pub fn probe(request: &Request<'_>) -> Observed {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return not_dialled(request, &error.to_string()),
+        Err(error) => return not_dialled(request, error.message()),
     };
     let observed = runtime.block_on(run(request));
     // A resolver that hangs is a thread that hangs; nobody waits for it.
@@ -40,7 +41,7 @@ async fn run(request: &Request<'_>) -> Observed {
     let end = Instant::now() + request.deadline;
     let name = match server_name(request.endpoint.host()) {
         Ok(name) => name,
-        Err(failure) => return not_dialled(request, &failure.to_string()),
+        Err(failure) => return not_dialled(request, failure.message()),
     };
     let addresses = match resolve(request.endpoint, end).await {
         Ok(addresses) => addresses,
@@ -198,24 +199,30 @@ fn intruder_terms(identity: &Identity) -> Terms<'_> {
     }
 }
 
-pub(super) async fn resolve(endpoint: &Endpoint, end: Instant) -> Result<Vec<SocketAddr>, String> {
+pub(super) async fn resolve(endpoint: &Endpoint, end: Instant) -> Result<Vec<SocketAddr>, Message> {
     let port = endpoint.port();
     let name = match endpoint.host() {
         SubjectAltName::Ip(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         SubjectAltName::Dns(name) => name.as_str(),
     };
     match timeout_at(end, tokio::net::lookup_host((name, port))).await {
-        Err(_) => Err("the resolver does not answer".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(message!("the resolver does not answer")),
+        Ok(Err(error)) => Err(resolver_error(&error)),
         Ok(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.take(MOST_ADDRESSES).collect();
-            if addresses.is_empty() { Err("no address".to_owned()) } else { Ok(addresses) }
+            if addresses.is_empty() { Err(message!("no address")) } else { Ok(addresses) }
         }
     }
 }
 
-fn not_dialled(request: &Request<'_>, why: &str) -> Observed {
-    first_alone(request, Outcome::Inconclusive(Inconclusive::NotDialled(why.to_owned())))
+/// The resolver's words are those of getaddrinfo, a closed set; what it could not resolve is not in
+/// them.
+fn resolver_error(error: &std::io::Error) -> Message {
+    Remark(&error.to_string()).message()
+}
+
+fn not_dialled(request: &Request<'_>, why: Message) -> Observed {
+    first_alone(request, Outcome::Inconclusive(Inconclusive::NotDialled(why)))
 }
 
 fn first_alone(request: &Request<'_>, outcome: Outcome) -> Observed {

@@ -1,64 +1,88 @@
 //! The verdict in one line for a person, and what the daemon showed of itself for programs.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock;
 use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
+use super::ports::Port;
 use super::verdict::LocalFacts;
-use crate::model::{Finding, Severity};
+use crate::message;
+use crate::model::{Finding, Message, Printable, Severity};
 use crate::pki::DistinguishedName;
 
 /// The one line that matters.
-pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> String {
+pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> Message {
     let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
     let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
     if accepted(Dial::Anonymous) || accepted(Dial::Plaintext) {
-        return "OPEN: anyone who reaches this port can run code here".to_owned();
+        return message!("OPEN: anyone who reaches this port can run code here");
     }
     if accepted(Dial::Stranger) {
-        return "OPEN: anyone who makes a certificate of their own can run code here".to_owned();
+        return message!("OPEN: anyone who makes a certificate of their own can run code here");
     }
     if proven {
-        return "proven: ours is let in; anonymous, stranger and plaintext are refused".to_owned();
+        return message!("proven: ours is let in; anonymous, stranger and plaintext are refused");
     }
     let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
     let turned_down = |finding: &Finding| {
-        let outcome = observed.dials.iter().find(|(dial, _)| dial.to_string() == finding.subject);
+        let outcome = observed.dials.iter().find(|(dial, _)| dial.message() == finding.subject);
         matches!(outcome, Some((_, dialled)) if matches!(dialled.outcome, Outcome::RefusedAbove(_)))
     };
     let is_only_turned_down_above =
         findings.iter().filter(|finding| finding.severity >= Severity::Error).all(turned_down);
     match first {
-        None => "not proven: nothing was dialled".to_owned(),
-        Some(Outcome::Unreachable(_)) => "not proven: the daemon cannot be reached".to_owned(),
-        Some(Outcome::NotTls) => "not proven: what answers does not speak TLS".to_owned(),
+        None => message!("not proven: nothing was dialled"),
+        Some(Outcome::Unreachable(_)) => message!("not proven: the daemon cannot be reached"),
+        Some(Outcome::NotTls) => message!("not proven: what answers does not speak TLS"),
         Some(Outcome::Untrusted(_)) => {
-            "not proven: the daemon's certificate is at fault, so nothing of ours was sent".to_owned()
+            message!("not proven: the daemon's certificate is at fault, so nothing of ours was sent")
         }
         Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => {
-            format!("not proven: the time was up while {}", stage.doing())
+            message!("not proven: the time was up while {}", stage.doing())
         }
         Some(_) if observed.outcome(Dial::Ours).is_none() => {
-            "not proven: there was no client certificate to try".to_owned()
+            message!("not proven: there was no client certificate to try")
         }
         Some(Outcome::RefusedAbove(AboveTls::Http(_))) => {
-            "not proven: what answers is a web server or a proxy, not BuildKit".to_owned()
+            message!("not proven: what answers is a web server or a proxy, not BuildKit")
         }
         Some(Outcome::Refused { .. } | Outcome::RefusedAbove(_)) => {
-            "CLOSED: our own certificate is refused".to_owned()
+            message!("CLOSED: our own certificate is refused")
         }
         Some(_) if faults > 0 && !is_only_turned_down_above => {
-            format!("not proven: {faults} fault{}", if faults == 1 { "" } else { "s" })
+            message!("not proven: {} fault{}", faults, if faults == 1 { "" } else { "s" })
         }
         Some(_) if observed.dials.values().any(|one| matches!(one.outcome, Outcome::RefusedAbove(_))) => {
-            "not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for".to_owned()
+            message!("not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for")
         }
-        Some(_) => "not proven: a check came to no verdict".to_owned(),
+        Some(_) => message!("not proven: a check came to no verdict"),
+    }
+}
+
+/// What a daemon showed of itself, as a JSON object of messages and numbers, or null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct DaemonFacts(Value);
+
+impl DaemonFacts {
+    /// The JSON.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// With what answers at the ports beside the daemon's own.
+    pub fn add_ports(&mut self, ports: &[Port]) {
+        if let Value::Object(facts) = &mut self.0 {
+            let answers = ports.iter().map(|port| (port.number.to_string(), json!(port.answer.message())));
+            facts.insert("ports".to_owned(), Value::Object(answers.collect()));
+        }
     }
 }
 
 /// What the daemon showed of itself, for programs.
-pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> Value {
+pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
     let handshake = observed.handshake();
     let leaf = handshake.and_then(super::Handshake::leaf);
     let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
@@ -72,13 +96,13 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> Value {
     });
     let dials = observed.dials.iter().map(|(dial, dialled)| {
         let milliseconds = dialled.elapsed.as_micros() as f64 / 1e3;
-        (dial.to_string(), json!({"outcome": dialled.outcome.to_string(), "milliseconds": milliseconds}))
+        (dial.to_string(), json!({"outcome": dialled.outcome.message(), "milliseconds": milliseconds}))
     });
-    json!({
+    DaemonFacts(json!({
         "addresses": observed.addresses,
         "address": observed.address,
         "tls": agreed.map(|agreed| agreed.version),
-        "alpn": agreed.and_then(|agreed| agreed.protocol.as_deref()),
+        "alpn": agreed.and_then(|agreed| agreed.protocol.as_ref()),
         "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
         "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.to_string()),
         "asks_for": authorities,
@@ -92,5 +116,5 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> Value {
         "sessions": idleness.map(|idleness| idleness.sessions),
         "idle_seconds": idleness.map(|idleness| idleness.idle_seconds),
         "dials": dials.collect::<serde_json::Map<_, _>>(),
-    })
+    }))
 }

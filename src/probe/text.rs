@@ -1,29 +1,22 @@
-//! A stranger's words, made fit for a screen.
+//! What a peer says, as far as a message may repeat it.
 
-/// The text of a peer, cut to a hundred characters and freed of what could steer a terminal.
-pub(super) fn tame(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let kept: String = text.chars().filter(|character| !is_steering(*character)).take(LONGEST).collect();
-    if text.chars().count() > LONGEST { kept + "…" } else { kept }
+use crate::model::{Message, Printable, Remark};
+
+/// The beginning of a peer's words.
+pub(super) fn remark(bytes: &[u8]) -> Message {
+    Remark(&String::from_utf8_lossy(bytes)).message()
 }
-
-/// Control characters, and those that turn the direction of writing.
-fn is_steering(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-const LONGEST: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::tame;
+    use super::remark;
 
     #[test]
-    fn a_daemon_cannot_steer_the_terminal() {
-        assert_eq!(tame(b"v1\x1b[31m\r\n"), "v1[31m");
-        assert_eq!(tame("a\u{202e}b".as_bytes()), "ab");
-        assert_eq!(tame(&[b'x'; 5000]).chars().count(), 101);
-        assert_eq!(tame(&[0xff, b'a']), "\u{fffd}a");
+    fn of_a_peers_words_80_bytes_are_repeated_and_no_part_of_a_key() {
+        assert_eq!(remark(b"SSH-2.0-OpenSSH_9.6"), "SSH-2.0-OpenSSH_9.6");
+        assert_eq!(remark(&b"so what ".repeat(50)).as_str().len(), 80);
+        assert_eq!(remark(&[0xff, b'a']), "\u{fffd}a");
+        let key = b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVnp";
+        assert_eq!(remark(key), "a value of 51 characters");
     }
 }

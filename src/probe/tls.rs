@@ -84,7 +84,7 @@ pub(super) fn configuration(
     };
     let mut configuration = ClientConfig::builder_with_details(provider, Arc::new(Instant(expectation.now)))
         .with_protocol_versions(versions)
-        .map_err(|error| Failure::new("preparing", "a TLS client").found(error))?
+        .map_err(|_| Failure::new("preparing", "a TLS client").found("no TLS version that both sides have"))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(resolver));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::{Cause, Finding, Rule, Severity, SubjectAltName, Timestamp};
+use crate::message;
+use crate::model::{Cause, Finding, Message, Printable, Rule, Severity, SubjectAltName, Timestamp};
 use crate::pki::chain::{ChainFault, Purpose, verify};
 use crate::pki::{Certificate, NameKind, PublicKeyKind, TrustBundle};
 
@@ -30,8 +31,8 @@ pub(super) fn faults_of_server(chain: &[Vec<u8>], expectation: &ServerExpectatio
         faults.push(fault_of_chain(&refusal));
     }
     if let Some(leaf) = chain.first().filter(|leaf| !leaf.covers(&expectation.host)) {
-        let names: Vec<_> = leaf.usable_names().iter().map(ToString::to_string).collect();
-        let found = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+        let names = Message::join(leaf.usable_names(), ", ");
+        let found = if names.is_empty() { message!("no name at all") } else { names };
         let fault = fault(Rule::ServerNameMismatch, &expectation.host, found);
         faults.push(fault.because(&[cause_of_mismatch(leaf, &expectation.host)]));
     }
@@ -82,7 +83,7 @@ fn fault_of_chain(refusal: &ChainFault) -> Finding {
     fault(rule, expected, refusal).because(&[cause])
 }
 
-fn fault(rule: Rule, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Finding {
+fn fault(rule: Rule, expected: impl Printable, found: impl Printable) -> Finding {
     Finding::new(rule, Severity::Error, "server certificate").expected(expected).found(found)
 }
 

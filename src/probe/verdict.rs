@@ -1,14 +1,13 @@
 //! What the dials prove: a pure function of what was seen and of what should be.
 
-use serde_json::Value;
-
 use super::admission;
 use super::intrusion::{self, Footing};
 use super::observed::Observed;
 use super::presence;
-use super::summary::{facts, summary};
+use super::summary::{DaemonFacts, facts, summary};
 use crate::layout::DaemonLayout;
-use crate::model::{Endpoint, Finding, IdentityName, Severity, Timestamp};
+use crate::message;
+use crate::model::{Endpoint, Finding, IdentityName, Message, Printable, Severity, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 
 /// What this machine knows of the daemon, to compare with what was seen.
@@ -29,30 +28,32 @@ pub struct LocalFacts {
     /// The daemon's name, if it is one of this state's.
     pub daemon: Option<IdentityName>,
     /// The command that restarts it, if it is known.
-    pub restart: Option<String>,
+    pub restart: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
 }
 
 impl LocalFacts {
     /// The command that puts the right files in place and makes the daemon read them.
-    pub(super) fn reinstall(&self) -> String {
+    pub(super) fn reinstall(&self) -> Message {
         match (&self.daemon, &self.restart) {
-            (Some(daemon), Some(restart)) => format!("kitcert install daemon {daemon} && {restart}"),
-            (Some(daemon), None) => format!("kitcert install daemon {daemon}   # prints how it is started"),
-            (None, _) => "on the daemon's machine: kitcert install daemon, and restart the daemon".to_owned(),
+            (Some(daemon), Some(restart)) => message!("kitcert install daemon {} && {}", daemon, restart),
+            (Some(daemon), None) => {
+                message!("kitcert install daemon {}   # prints how it is started", daemon)
+            }
+            (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
         }
     }
 
     /// The command that brings it up.
-    pub(super) fn start(&self) -> String {
+    pub(super) fn start(&self) -> Message {
         let unknown = "start the daemon, or name the port on which it listens";
-        self.restart.clone().unwrap_or_else(|| unknown.to_owned())
+        self.restart.clone().unwrap_or_else(|| unknown.message())
     }
 
     /// The command that makes the daemon read its files again.
-    pub(super) fn restart(&self) -> String {
-        self.restart.clone().unwrap_or_else(|| "restart the daemon: it reads its files only then".to_owned())
+    pub(super) fn restart(&self) -> Message {
+        self.restart.clone().unwrap_or(message!("restart the daemon: it reads its files only then"))
     }
 }
 
@@ -65,9 +66,9 @@ pub struct Verdict {
     /// plaintext refused by an alert or a close, and nothing else at fault.
     pub proven: bool,
     /// The one line that matters.
-    pub summary: String,
+    pub summary: Message,
     /// What the daemon showed of itself, for programs.
-    pub facts: Value,
+    pub facts: DaemonFacts,
 }
 
 /// Judges what a probe saw. Time-outs, and refusals by somebody above TLS, never pass.
@@ -84,7 +85,7 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     findings.extend(presence::protocol(observed));
     // What mends a cause in general, where nothing better is known.
     for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
-        finding.fix = finding.causes.first().map(|cause| cause.fix().to_owned());
+        finding.fix = finding.causes.first().map(|cause| cause.fix().message());
     }
     let gravest = Finding::gravest(&findings);
     let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn grpc(status: u32) -> Outcome {
-        Outcome::RefusedAbove(AboveTls::Grpc { status, message: String::new() })
+        Outcome::RefusedAbove(AboveTls::Grpc { status, message: Message::default() })
     }
 
     fn handshake(cast: &Cast) -> Handshake {
@@ -212,8 +213,8 @@ mod tests {
                 let verdict = judge(&observed(&cast, &[(dial, outcome.clone())]), &cast.local(HOST));
                 let expected: Vec<_> =
                     severity.map(|severity| (Rule::Inconclusive, severity)).into_iter().collect();
-                assert_eq!(worst(&verdict), expected, "{dial}: {outcome}");
-                assert_eq!(verdict.proven, severity.is_none(), "{dial}: {outcome}");
+                assert_eq!(worst(&verdict), expected, "{dial}: {outcome:?}");
+                assert_eq!(verdict.proven, severity.is_none(), "{dial}: {outcome:?}");
             }
         }
     }
@@ -224,12 +225,12 @@ mod tests {
         for dial in [Dial::Ours, Dial::OursAgain] {
             for outcome in [alert(48), timed_out(), grpc(14), grpc(16)] {
                 let verdict = judge(&observed(&cast, &[(dial, outcome.clone())]), &cast.local(HOST));
-                assert!(!verdict.proven && !verdict.summary.starts_with("proven"), "{dial}: {outcome}");
-                assert_eq!(Finding::gravest(&verdict.findings), Severity::Error, "{dial}: {outcome}");
+                assert!(!verdict.proven && !verdict.summary.starts_with("proven"), "{dial}: {outcome:?}");
+                assert_eq!(Finding::gravest(&verdict.findings), Severity::Error, "{dial}: {outcome:?}");
                 let passed = |finding: &&Finding| {
                     finding.severity == Severity::Pass && finding.rule == Rule::AnonymousAccepted
                 };
-                assert_eq!(verdict.findings.iter().find(passed), None, "{dial}: {outcome}");
+                assert_eq!(verdict.findings.iter().find(passed), None, "{dial}: {outcome:?}");
             }
         }
     }
@@ -248,7 +249,7 @@ mod tests {
             let mut seen = only(&cast, outcome.clone());
             seen.dials.values_mut().for_each(|dialled| dialled.handshake = Handshake::default());
             let verdict = judge(&seen, &cast.local(HOST));
-            assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{outcome}");
+            assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{outcome:?}");
             assert_eq!(verdict.findings[0].causes, [cause], "{:?}", verdict.findings);
             assert!(verdict.summary.starts_with("not proven"), "{}", verdict.summary);
         }

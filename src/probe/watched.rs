@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::observed::Refusal;
+use super::text::remark;
+use crate::model::{Message, Printable};
 
 /// A stream whose first bytes may have been read already; it gives them out again.
 pub(super) struct Watched<S> {
@@ -33,7 +35,7 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Refused(Refusal),
-    Broken(String),
+    Broken(Message),
 }
 
 impl Record {
@@ -59,13 +61,13 @@ impl End {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match (inner, error.kind()) {
             (Some(rustls::Error::AlertReceived(alert)), _) => End::Refused(Refusal::Alert((*alert).into())),
-            (Some(other), _) => End::Broken(other.to_string()),
+            (Some(other), _) => End::Broken(remark(other.to_string().as_bytes())),
             (None, io::ErrorKind::UnexpectedEof) => End::Refused(Refusal::Closed),
             (
                 None,
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted,
             ) => End::Refused(Refusal::Reset),
-            (None, _) => End::Broken(error.to_string()),
+            (None, _) => End::Broken(error.message()),
         }
     }
 }

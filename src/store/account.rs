@@ -7,7 +7,8 @@ use rustix::io::Errno;
 
 use super::read::read_if_present;
 use crate::env::Environment;
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Word};
 
 /// Whose a file becomes: a user id and a group id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ impl Owner {
     }
 
     fn find(text: &str, users: &str, groups: &str) -> Result<Owner, Failure> {
-        let unknown = |expected: &str, found: &str| {
-            Failure::new("reading the owner", format!("{text:?}"))
+        let unknown = |expected: &'static str, found: &'static str| {
+            Failure::new("reading the owner", message!("{}", Word(text)))
                 .expected(expected)
                 .found(found)
                 .exit(ExitCode::Usage)

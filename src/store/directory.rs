@@ -259,7 +259,7 @@ impl Directory {
     }
 
     /// A failure of `doing` something to a name in it.
-    pub(super) fn failure(&self, doing: &str, name: &Path, error: Errno) -> Failure {
+    pub(super) fn failure(&self, doing: &'static str, name: &Path, error: Errno) -> Failure {
         fault::failure(doing, &self.path.join(name), error)
     }
 
@@ -279,7 +279,7 @@ pub(super) fn make_durable(file: &File, path: &Path) -> Result<(), Failure> {
 }
 
 /// A name that nothing has yet, beginning with `prefix`.
-pub(super) fn fresh_name(prefix: &str) -> Result<String, Failure> {
+pub(super) fn fresh_name(prefix: &'static str) -> Result<String, Failure> {
     let mut octets = [0; 8];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut octets).map_err(|_| {
         Failure::new("making up a name", prefix).expected("random numbers of the system").found("none")

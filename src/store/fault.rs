@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::model::Failure;
 
 /// A failure of `doing` something to `path`, with what the system's error means.
-pub(super) fn failure(doing: &str, path: &Path, error: Errno) -> Failure {
+pub(super) fn failure(doing: &'static str, path: &Path, error: Errno) -> Failure {
     let (expected, found) = match error {
         Errno::NOSPC => ("room on the disk", "the disk is full"),
         Errno::DQUOT => ("room in the disk quota", "the quota is used up"),
@@ -35,7 +35,7 @@ pub(super) fn failure(doing: &str, path: &Path, error: Errno) -> Failure {
 }
 
 /// The same for an error that came through the standard library.
-pub(super) fn failure_of_io(doing: &str, path: &Path, error: &io::Error) -> Failure {
+pub(super) fn failure_of_io(doing: &'static str, path: &Path, error: &io::Error) -> Failure {
     match Errno::from_io_error(error) {
         Some(error) => failure(doing, path, error),
         None => Failure::new(doing, path.display()).found(error),

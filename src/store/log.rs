@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::journal::LOG;
 use super::state::StateDirectory;
-use crate::model::{Failure, Fingerprint, SerialNumber, Timestamp};
+use crate::model::{Failure, Fingerprint, Message, SerialNumber, Timestamp};
 
 /// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +21,7 @@ pub struct LogLine {
     /// What happened.
     pub event: LogEvent,
     /// To what: `client ana`, `daemon builder`, `ca 3f9c21aa`.
-    pub subject: String,
+    pub subject: Message,
     /// The certificate's number in hex, where a certificate is concerned.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
     pub serial: Option<SerialNumber>,
@@ -29,7 +29,7 @@ pub struct LogLine {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
     pub fingerprint: Option<Fingerprint>,
     /// Why, in a few words: `due`, `asked`, `key compromised`.
-    pub reason: String,
+    pub reason: Message,
 }
 
 /// What a line tells of.
@@ -67,7 +67,7 @@ impl LogLine {
     /// None that a caller could cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
         let mut bytes = serde_json::to_vec(self)
-            .map_err(|error| Failure::new("writing a line of", "log.jsonl").found(error))?;
+            .map_err(|_| Failure::new("writing a line of", "log.jsonl").found("something that is no JSON"))?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -131,10 +131,10 @@ mod tests {
             by: "ana\nroot".to_owned(),
             command: "issue client".to_owned(),
             event: LogEvent::Proven,
-            subject: "client ci".to_owned(),
+            subject: "client ci".into(),
             serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
             fingerprint: None,
-            reason: "asked".to_owned(),
+            reason: "asked".into(),
         }
     }
 

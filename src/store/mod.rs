@@ -15,6 +15,7 @@ mod journal;
 mod log;
 mod observation;
 mod placement;
+mod printable;
 mod read;
 mod replace;
 mod requests;

@@ -235,7 +235,7 @@ pub fn observe_generation(
 ) -> Result<ObservedGeneration, Failure> {
     let set = Path::new(folder_of(role)).join(name.as_str()).join(format!("gen-{number:04}"));
     let trust_path = set.join("ca.pem");
-    let subject = directory.path().join(&trust_path).display().to_string();
+    let subject = directory.path().join(&trust_path);
     Ok(ObservedGeneration {
         number,
         chain: chain(directory, &set.join("cert.pem"))?,
@@ -247,7 +247,7 @@ pub fn observe_generation(
 /// The certificates of a file that must be there.
 pub(super) fn chain(directory: &StateDirectory, path: &Path) -> Result<Vec<Certificate>, Failure> {
     let bytes = required(directory, path, LARGEST_PEM)?;
-    Certificate::chain_from_pem(&bytes, &directory.path().join(path).display().to_string())
+    Certificate::chain_from_pem(&bytes, directory.path().join(path))
 }
 
 fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, Failure> {

@@ -10,7 +10,8 @@ use super::account::Owner;
 use super::directory::{Access, Directory, fresh_name, make_durable};
 use super::fault;
 use super::trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Message, Printable};
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ pub enum LinkState {
     /// Something that is not ours to overwrite.
     Foreign {
         /// What it is: "a file", "a symbolic link to x".
-        what: String,
+        what: Message,
     },
 }
 
@@ -145,7 +146,7 @@ impl Placement {
         let number = number_of(target).ok_or_else(|| {
             Failure::new("reading the link", folder.path().join(CURRENT).display())
                 .expected("a generation, such as gen-0001")
-                .found(target)
+                .found("another name")
         })?;
         let mut generation = PlacedGeneration { number, files: None, access_is_right: false };
         let Some(inside) = folder.folder(target)? else { return Ok(generation) };
@@ -181,9 +182,9 @@ impl Placement {
                 if Path::new(&target) == self.target_of(path, file) {
                     return Ok(LinkState::Ours);
                 }
-                format!("a symbolic link to {target}")
+                message!("a symbolic link to {}", Path::new(&target))
             }
-            Some(other) => fault::kind(other).to_owned(),
+            Some(other) => fault::kind(other).message(),
         };
         Ok(LinkState::Foreign { what })
     }
@@ -202,22 +203,21 @@ impl Placement {
     }
 
     fn refuse_foreign(&self, states: &[LinkState]) -> Result<(), Failure> {
-        let foreign: Vec<(&Path, &str)> = self
+        let foreign: Vec<(&Path, &Message)> = self
             .links
             .iter()
             .zip(states)
             .filter_map(|((path, _), state)| match state {
-                LinkState::Foreign { what } => Some((path.as_path(), what.as_str())),
+                LinkState::Foreign { what } => Some((path.as_path(), what)),
                 LinkState::Absent | LinkState::Ours => None,
             })
             .collect();
         let Some((path, what)) = foreign.first() else { return Ok(()) };
-        let moves: Vec<_> =
-            foreign.iter().map(|(path, _)| format!("mv {0} {0}.before-kitcert", path.display())).collect();
+        let moves = foreign.iter().map(|(path, _)| message!("mv {} {}.before-kitcert", path, path));
         Err(Failure::new("installing", path.display())
             .expected("nothing, or the link that an earlier install made")
             .found(what)
-            .hint(moves.join(" && ")))
+            .hint(Message::join(moves, " && ")))
     }
 
     fn write_generation(&self, folder: &Directory, files: &FileSet, number: u32) -> Result<(), Failure> {

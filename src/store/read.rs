@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::fault;
+use crate::message;
 use crate::model::Failure;
 
 /// A file as it was read. It may hold a key, so it is wiped when dropped and cannot be printed.
@@ -32,7 +33,7 @@ pub struct ReadFile {
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    let hint = || format!("ls -l {}", fault::parent_of(path).display());
+    let hint = || message!("ls -l {}", fault::parent_of(path));
     let absent = || fault::failure("reading", path, Errno::NOENT).hint(hint());
     read_if_present(path, largest)?.ok_or_else(absent)
 }
@@ -77,9 +78,9 @@ pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failur
         }
         if files.len() > most {
             return Err(Failure::new("reading", path.display())
-                .expected(format!("a folder with at most {most} files"))
+                .expected(message!("a folder with at most {} files", most))
                 .found("more")
-                .hint(format!("kitcert inspect {}/FILE…", path.display())));
+                .hint(message!("kitcert inspect {}/FILE…", path.display())));
         }
     }
     files.sort();
@@ -179,7 +180,7 @@ fn read_to_end(
     largest: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let too_large = || {
-        Failure::new("reading", path.display()).expected(format!("at most {largest} octets")).found("more")
+        Failure::new("reading", path.display()).expected(message!("at most {} octets", largest)).found("more")
     };
     if size > largest {
         return Err(too_large());

@@ -12,6 +12,7 @@ use super::change::FileMode;
 use super::directory::{Access, Directory, fresh_name, make_durable};
 use super::fault::{self, parent_of};
 use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
+use crate::message;
 use crate::model::{ExitCode, Failure};
 
 /// What a person's file, such as a client's `config.yml`, is to become.
@@ -127,14 +128,14 @@ fn locate(
         if !is_root_or_us(link.st_uid) {
             return Err(Failure::new("following", folder.path().join(name).display())
                 .expected("a file, or a link that root or this user made")
-                .found(format!("a symbolic link of user {}", link.st_uid)));
+                .found(message!("a symbolic link of user {}", link.st_uid)));
         }
         let target = folder.path().join(folder.link_target(name)?.unwrap_or_default());
         path = target;
         if !has_end(&path)? {
             return Err(Failure::new("following", given.display())
                 .expected("a file")
-                .found(format!("a symbolic link to {}, which is not there", path.display())));
+                .found(message!("a symbolic link to {}, which is not there", path.display())));
         }
     }
     Err(fault::failure("following", given, Errno::LOOP))
@@ -155,8 +156,9 @@ fn has_end(path: &Path) -> Result<bool, Failure> {
 
 /// `ours` of the names of the file are [`leftovers`].
 fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Result<(), Failure> {
-    let refused =
-        |expected: &str, found: &str| Failure::new("writing", path.display()).expected(expected).found(found);
+    let refused = |expected: &'static str, found: &'static str| {
+        Failure::new("writing", path.display()).expected(expected).found(found)
+    };
     match fault::file_type(stat) {
         FileType::RegularFile => {}
         other => return Err(refused("a file", fault::kind(other))),
@@ -170,7 +172,7 @@ fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Resu
     }
     if fault::permissions(stat) & OWNER_WRITES == 0 {
         return Err(refused("a file that may be written", "one that is marked read-only")
-            .hint(format!("chmod u+w {}", path.display())));
+            .hint(message!("chmod u+w {}", path.display())));
     }
     Ok(())
 }

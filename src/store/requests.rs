@@ -47,7 +47,7 @@ pub fn observe_request(
         .ok_or_else(|| Failure::new("reading", shown.display()).expected("a request").found("nothing"))?;
     Ok(Some(ObservedRequest {
         generation,
-        request: CertificateRequest::from_pem(&file.bytes, &shown.display().to_string())?,
+        request: CertificateRequest::from_pem(&file.bytes, &shown)?,
         request_text: file.bytes.to_vec(),
         last_generation: *last_generation,
     }))

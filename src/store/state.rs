@@ -13,7 +13,8 @@ use super::journal::DESCRIPTION;
 use super::read::ReadFile;
 use super::trust::{NewFolders, create_trusted, open_trusted};
 use super::{fault, journal};
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, FileMode, Line, Message, Word};
 
 /// A state directory, held open. It is this user's, and nobody else can write in it.
 pub struct StateDirectory {
@@ -175,24 +176,25 @@ impl StateDirectory {
     fn refuse_others(&self, bits: u32) -> Result<(), Failure> {
         let path = self.path();
         let stat = fstat(self.folder.handle()).map_err(|error| fault::failure("opening", path, error))?;
-        let refused = |expected: &str, found: String| {
+        let refused = |expected: Message, found: Message| {
             Failure::new("opening the state", path.display()).expected(expected).found(found)
         };
         let us = rustix::process::geteuid().as_raw();
         if stat.st_uid != us {
             return Err(refused(
-                &format!("a folder of this user ({us})"),
-                format!("one of user {}", stat.st_uid),
+                message!("a folder of this user ({})", us),
+                message!("one of user {}", stat.st_uid),
             ));
         }
         let mode = fault::permissions(&stat);
         if mode & bits == 0 {
             return Ok(());
         }
-        let failure = refused("a folder for its owner alone (0700)", format!("mode {mode:04o}"));
+        let failure =
+            refused(message!("a folder for its owner alone (0700)"), message!("mode {}", FileMode(mode)));
         // A folder with other things in it may have to be open to others; that of a state has not.
         let is_state = self.folder.look(DESCRIPTION)?.is_some() || self.folder.entries()?.is_empty();
-        Err(if is_state { failure.hint(format!("chmod 700 {}", path.display())) } else { failure })
+        Err(if is_state { failure.hint(message!("chmod 700 {}", path.display())) } else { failure })
     }
 }
 
@@ -232,8 +234,8 @@ fn busy(file: &File, path: &Path) -> Failure {
     let length = file.read_at(&mut holder, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(holder.get(..length).unwrap_or_default()).into_owned();
     let found = match text.trim_end().split_once(' ') {
-        Some((process, command)) => format!("process {process} at work on it: {command}"),
-        None => "another command at work on it".to_owned(),
+        Some((process, command)) => message!("process {} at work on it: {}", Word(process), Line(command)),
+        None => message!("another command at work on it"),
     };
     let state: PathBuf = path.parent().unwrap_or(path).to_owned();
     Failure::new("locking the state", state.display())

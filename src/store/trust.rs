@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::account::Owner;
 use super::directory::Directory;
 use super::fault;
-use crate::model::Failure;
+use crate::message;
+use crate::model::{Failure, FileMode, Message};
 
 /// How folders are made that are missing on the way.
 #[derive(Clone, Copy)]
@@ -40,21 +41,21 @@ pub(super) fn create_trusted(path: &Path, allowed: &[u32], new: NewFolders) -> R
 
 /// Why a folder of that owner and mode must not be written in; `None` where it may.
 pub(super) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Failure> {
-    let refused = |expected: &str, found: String| {
+    let refused = |expected: &'static str, found: Message| {
         Failure::new("trusting", path.display()).expected(expected).found(found)
     };
     let mode = fault::permissions(stat);
     let is_trusted = |user: u32| is_root_or_us(user) || allowed.contains(&user);
     if !is_trusted(stat.st_uid) {
-        let found = format!("user {} as its owner", stat.st_uid);
+        let found = message!("user {} as its owner", stat.st_uid);
         return Some(refused("a folder of root or of this user", found));
     }
     let is_sticky = mode & STICKY != 0 && is_root_or_us(stat.st_uid);
     if mode & WRITABLE_BY_OTHERS != 0 && !is_sticky {
-        let found = format!("mode {mode:04o}, owner {}", stat.st_uid);
+        let found = message!("mode {}, owner {}", FileMode(mode), stat.st_uid);
         return Some(
             refused("a folder that only its owner can write in", found)
-                .hint(format!("chmod go-w {}", path.display())),
+                .hint(message!("chmod go-w {}", path.display())),
         );
     }
     None
@@ -155,7 +156,7 @@ impl<'a> Walk<'a> {
         if !is_root_or_us(stat.st_uid) {
             return Err(Failure::new("entering", path.display())
                 .expected("a folder, or a link that root or this user made")
-                .found(format!("a symbolic link of user {}", stat.st_uid)));
+                .found(message!("a symbolic link of user {}", stat.st_uid)));
         }
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -232,7 +233,7 @@ mod tests {
         for mode in [0o777, 0o775, 0o757] {
             set_mode(&loose, mode);
             let failure = open_trusted(&loose.join("inner"), &[]).err().unwrap();
-            assert_eq!(failure.subject(), loose.display().to_string());
+            assert_eq!(*failure.subject(), loose.display().to_string());
             assert!(failure.what_was_found().contains(&format!("{mode:04o}")), "{failure}");
             assert!(
                 create_trusted(&loose.join("new"), &[], NewFolders { last: 0o700, owner: None }).is_err()

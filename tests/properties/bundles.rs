@@ -14,7 +14,9 @@ fn mutants() -> Vec<Vec<u8>> {
     for file in ["ca.pem", "client.pem"] {
         let path = format!("{}/fixtures/pki/mutated/{file}", env!("CARGO_MANIFEST_DIR"));
         let certificate =
-            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0);
+            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), std::path::Path::new(&path))
+                .unwrap()
+                .remove(0);
         for at in 0..certificate.der().len() {
             for flip in [0x01, 0x02, 0x20, 0x80, 0xff] {
                 let mut mutant = certificate.der().to_vec();

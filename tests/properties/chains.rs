@@ -238,8 +238,9 @@ fn go_says_the_same_of_random_chains() {
 #[test]
 fn earthlys_first_certificates_pass_go_for_both_roles() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pki/legacy/earthly");
-    let read =
-        |file: &str| Certificate::chain_from_pem(&std::fs::read(folder.join(file)).unwrap(), file).unwrap();
+    let read = |file: &str| {
+        Certificate::chain_from_pem(&std::fs::read(folder.join(file)).unwrap(), Path::new(file)).unwrap()
+    };
     let trust = TrustBundle::new(read("ca_cert.pem"));
     let at = Timestamp::parse("2030-01-01").unwrap();
     for file in ["buildkit_cert.pem", "earthly_cert.pem"] {

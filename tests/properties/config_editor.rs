@@ -3,6 +3,7 @@
 //!
 //! `KITCERT_CONFIGS` sets how many configs, `KITCERT_SEED` the first seed. Each config is that of
 //! its own seed, which a failure names.
+use kitcert::model::Message;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -83,12 +84,12 @@ impl Case {
     }
 
     fn refused(&self, failure: &Failure, judgement: &Judgement) -> Result<Outcome, String> {
-        let hint = failure.command_to_try().unwrap_or_default();
+        let hint = failure.command_to_try().cloned().unwrap_or_default();
         if failure.what_was_found().starts_with("tls_enabled: false") {
             let is_right = hint.contains("--enable-tls") && judgement.before.is_empty();
             return if is_right { Ok(Outcome::Disabled) } else { Err("disabled?".to_owned()) };
         }
-        if !hint.contains(lines_to_add(&self.settings).trim_end()) {
+        if !hint.contains(Message::join(lines_to_add(&self.settings), "\n").as_str()) {
             return Err(format!("refused without the lines to add: {failure}"));
         }
         if !judgement.before.is_empty() {

@@ -51,7 +51,7 @@ fn what_a_port_has_for_a_stranger_is_told_by_its_first_bytes() {
         (go[3].port, PortAnswer::Silent, Severity::Info),
         (optional.port, PortAnswer::TlsOptional, Severity::Error),
         (web.port, PortAnswer::Http1, Severity::Error),
-        (greeter.port, PortAnswer::Greeting("SSH-2.0-OpenSSH_9.6".to_owned()), Severity::Warning),
+        (greeter.port, PortAnswer::Greeting("SSH-2.0-OpenSSH_9.6".into()), Severity::Warning),
     ];
     let numbers = expected.each_ref().map(|(number, ..)| *number);
     let ports = looked_at(&numbers);

@@ -14,7 +14,7 @@ const INIT: [&str; 7] = ["init", "--host", "127.0.0.1", "--host", "localhost", "
 
 fn leaf(workspace: &Workspace, relative: &str) -> Certificate {
     let pem = workspace.read(relative);
-    Certificate::chain_from_pem(pem.as_bytes(), relative).unwrap().remove(0)
+    Certificate::chain_from_pem(pem.as_bytes(), std::path::Path::new(relative)).unwrap().remove(0)
 }
 
 fn with<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {

@@ -71,7 +71,7 @@ const REQUESTS: [&str; 8] =
 
 fn request(name: &str) -> CertificateRequest {
     let path = format!("{}/fixtures/pki/requests/{name}.csr", env!("CARGO_MANIFEST_DIR"));
-    CertificateRequest::from_pem(&std::fs::read(&path).unwrap(), &path).unwrap()
+    CertificateRequest::from_pem(&std::fs::read(&path).unwrap(), std::path::Path::new(&path)).unwrap()
 }
 
 /// Over a thousand certificates: three kinds of CA, both roles, every mix of names, every key.

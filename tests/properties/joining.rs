@@ -279,7 +279,7 @@ impl Past {
     }
 
     fn fingerprint(&self) -> String {
-        self.authority.certificate().fingerprint().words()
+        self.authority.certificate().fingerprint().words().to_string()
     }
 }
 

@@ -134,7 +134,7 @@ pub fn verdicts_of(peer: &mut std::process::Command, json: &str) -> Vec<(bool, S
         .collect()
 }
 
-fn unreadable(subject: &str, found: &str) -> Finding {
+fn unreadable(subject: &'static str, found: &kitcert::model::Message) -> Finding {
     Finding::new(Rule::UnreadableFile, Severity::Error, subject).expected("certificates").found(found)
 }
 

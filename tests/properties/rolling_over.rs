@@ -338,7 +338,7 @@ fn a_key() -> PrivateKey {
 }
 
 fn chain(workspace: &Workspace, path: &str) -> Vec<Certificate> {
-    Certificate::chain_from_pem(workspace.read(path).as_bytes(), path).unwrap()
+    Certificate::chain_from_pem(workspace.read(path).as_bytes(), std::path::Path::new(path)).unwrap()
 }
 
 fn names<'a>(authorities: impl Iterator<Item = &'a Certificate>) -> Vec<String> {

@@ -128,7 +128,9 @@ fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'s
 
 pub fn leaf(workspace: &Workspace, folder: &str) -> Certificate {
     let path = format!("{folder}/cert.pem");
-    Certificate::chain_from_pem(workspace.read(&path).as_bytes(), &path).unwrap().remove(0)
+    Certificate::chain_from_pem(workspace.read(&path).as_bytes(), std::path::Path::new(&path))
+        .unwrap()
+        .remove(0)
 }
 
 pub fn serial(workspace: &Workspace, folder: &str) -> String {
@@ -415,7 +417,7 @@ fn a_clock_behind_the_log_stops_the_rotation() {
     let before = site.workspace.snapshot();
     let said = site.rotate(&[]).ended_with(1);
     assert!(names_time(&said.err, ahead), "{ahead} is not in {}", said.err);
-    assert!([now, Environment::of_process().now()].iter().any(|now| said.err.contains(&now.date())));
+    assert!([now, Environment::of_process().now()].iter().any(|now| said.err.contains(now.date().as_str())));
     assert!(said.err.contains("--trust-clock"), "{}", said.err);
     before.assert_is(&site.workspace.snapshot(), "rotate with a clock that is behind");
     site.rotate(&["--trust-clock"]).succeeded();
@@ -424,7 +426,7 @@ fn a_clock_behind_the_log_stops_the_rotation() {
 
 /// In whichever of its two forms.
 fn names_time(text: &str, time: Timestamp) -> bool {
-    text.contains(&time.to_string()) || text.contains(&time.minute())
+    text.contains(&time.to_string()) || text.contains(time.minute().as_str())
 }
 
 #[test]

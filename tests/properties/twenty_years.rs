@@ -335,7 +335,7 @@ impl World {
         let environment = environment(Timestamp::from_unix(at));
         let context = context(&self.workspace, &environment, "rotate");
         let request = RotateRequest { received, ..RotateRequest::new(context.contact()) };
-        let restarting = Restarting::Refused("people restart it".to_owned());
+        let restarting = Restarting::Refused("people restart it".into());
         apply::rotate(&context, &RotationOrder { request, at: None, restarting, clock: ClockTrust::Checked })
     }
 

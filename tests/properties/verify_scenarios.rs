@@ -18,7 +18,7 @@ fn verdict_of(scenario: &Scenario, options: &[&str]) -> Option<Verdict> {
 
 fn cause_of(verdict: &Verdict, rule: Rule) -> String {
     let finding = verdict.findings.iter().find(|finding| finding.rule == rule);
-    finding.and_then(|finding| finding.cause.clone()).unwrap_or_default()
+    finding.and_then(|finding| finding.cause.clone()).unwrap_or_default().to_string()
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn a_bundle_of_two_cas_is_proven() {
 #[test]
 fn an_earthly_daemon_tells_how_long_it_has_been_idle() {
     let Some(verdict) = verdict_of(&Scenario::sound(), &["--idle", "42"]) else { return };
-    assert_eq!(verdict.facts["idle_seconds"], 42);
-    assert_eq!(verdict.facts["sessions"], 0);
+    assert_eq!(verdict.facts.value()["idle_seconds"], 42);
+    assert_eq!(verdict.facts.value()["sessions"], 0);
     let Some(verdict) = verdict_of(&Scenario::sound(), &[]) else { return };
-    assert!(verdict.facts["idle_seconds"].is_null());
+    assert!(verdict.facts.value()["idle_seconds"].is_null());
 }
 
 #[test]

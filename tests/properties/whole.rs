@@ -46,8 +46,8 @@ pub fn assert_whole(workspace: &Workspace, moment: &str) {
         // What is staged does not count yet.
         let is_staged = file.iter().any(|part| part.to_string_lossy().starts_with(".stage-"));
         match file.extension().and_then(|extension| extension.to_str()).filter(|_| !is_staged) {
-            Some("kit") => drop(Kit::from_text(&bytes, &name).unwrap()),
-            Some("csr") => drop(CertificateRequest::from_pem(&bytes, &name).unwrap()),
+            Some("kit") => drop(Kit::from_text(&bytes, Path::new(&name)).unwrap()),
+            Some("csr") => drop(CertificateRequest::from_pem(&bytes, Path::new(&name)).unwrap()),
             _ => {}
         }
     }

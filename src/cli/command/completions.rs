@@ -9,6 +9,5 @@ use crate::model::Failure;
 pub(super) fn run(asked: &CompletionsArguments) -> Result<Report, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(asked.shell, &mut Arguments::command(), "kitcert", &mut script);
-    let script = String::from_utf8_lossy(&script).trim_end().to_owned();
-    Ok(Report::new("completions").detail("script", &script).line(script))
+    Ok(Report::new("completions").script(&String::from_utf8_lossy(&script)))
 }

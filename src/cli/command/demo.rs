@@ -11,8 +11,9 @@ use std::rc::Rc;
 use super::Session;
 use crate::cli::report::{Report, Tone};
 use crate::cli::{self, Console};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, ExitCode, Failure};
+use crate::model::{Endpoint, ExitCode, Failure, Word};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::practice::PracticeDaemon;
 use crate::probe::Identity;
@@ -54,10 +55,10 @@ pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
     drop(unlocked);
 
     let report = Report::new("demo")
-        .target(endpoint)
+        .target(Endpoint::new("127.0.0.1".parse()?, port))
         .toned(Tone::Good, "That was all of it, on this machine, for real; the directory is gone again.")
         .line("Yours, on the machine of your daemon:");
-    Ok(NEXT.into_iter().fold(report, |report, command| report.line(format!("  {command}"))))
+    Ok(NEXT.into_iter().fold(report, |report, command| report.line(message!("  {}", command))))
 }
 
 /// Whether the practice daemon asks its clients for certificates.
@@ -79,7 +80,7 @@ impl Demo<'_> {
         let free = |port: &u16| PracticeDaemon::can_listen(*port);
         let port = (first..first + PORTS_TRIED).find(free).ok_or_else(|| {
             Failure::new("looking for a port on", "127.0.0.1")
-                .expected(format!("a free one from {first} to {}", first + PORTS_TRIED - 1))
+                .expected(message!("a free one from {} to {}", first, first + PORTS_TRIED - 1))
                 .found("none")
         })?;
         if port != first {
@@ -91,7 +92,7 @@ impl Demo<'_> {
     fn start(&self, port: u16, root: &Path, door: Door) -> Result<PracticeDaemon, Failure> {
         let file = |name: &str| {
             let path = root.join("etc").join(name);
-            Ok((read(&path, LARGEST_PEM)?.bytes, path.display().to_string()))
+            Ok((read(&path, LARGEST_PEM)?.bytes, path))
         };
         let (certificate, certificate_path) = file("cert.pem")?;
         let (key, key_path) = file("key.pem")?;
@@ -123,9 +124,12 @@ impl Demo<'_> {
         if exit == expected.code() {
             return Ok(());
         }
-        Err(Failure::new("running", format!("kitcert {}", arguments.join(" ")))
-            .expected(format!("exit code {}", expected.code()))
-            .found(exit))
+        Err(Failure::new(
+            "running",
+            message!("kitcert {}", Word(arguments.first().copied().unwrap_or_default())),
+        )
+        .expected(message!("exit code {}", expected.code()))
+        .found(exit))
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {

@@ -4,7 +4,8 @@ use super::{Session, UNWATCHED, install, plan_view};
 use crate::apply::{self, Context, Mode};
 use crate::cli::arguments::InitArguments;
 use crate::cli::report::{Changed, Report, Tone};
-use crate::model::{Failure, Role};
+use crate::message;
+use crate::model::{Failure, Message, Printable, Role};
 use crate::plan::{InitRequest, InstallRequest};
 use crate::store::{Interest, Observation};
 
@@ -29,7 +30,7 @@ pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report,
         install: install.transpose()?,
     };
     let done = apply::init(&context, &request)?;
-    let report = Report::new("init").target(context.state.display().to_string());
+    let report = Report::new("init").target(context.state.display());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &done.plan));
     }
@@ -52,44 +53,42 @@ fn show(
         let endpoint = &observation.inventory.daemons[&request.name].endpoint;
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
-    report = report.toned(Tone::Warning, format!("back up   {} (holds the CA key)", context.state.display()));
+    report =
+        report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", context.state.display()));
     let proven =
         observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
     let last = match (proven, changed) {
-        (true, Changed::No) => "nothing to do: it is all there, and proven".to_owned(),
-        (true, Changed::Yes) => format!("done; next: kitcert verify {}", request.name),
+        (true, Changed::No) => message!("nothing to do: it is all there, and proven"),
+        (true, Changed::Yes) => message!("done; next: kitcert verify {}", request.name),
         (false, Changed::No) => {
-            format!("nothing to do; not proven yet; next: kitcert verify {}", request.name)
+            message!("nothing to do; not proven yet; next: kitcert verify {}", request.name)
         }
         (false, Changed::Yes) => not_proven(request),
     };
     Ok(report.detail("proven", proven).line(last))
 }
 
-fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<String>)> {
-    let row = |kind: &str, name: String, until: String| {
-        (Tone::Plain, vec![kind.to_owned(), name, format!("until {until}")])
+fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Message>)> {
+    let row = |kind: &'static str, name: Message, until: Message| {
+        (Tone::Plain, vec![kind.message(), name, message!("until {}", until)])
     };
     let date = |certificate: &crate::pki::Certificate| certificate.validity().not_after.date();
-    let authorities = observation.authorities.iter().map(|authority| {
-        row(
-            "CA",
-            authority.certificate.subject().common_name().unwrap_or_default(),
-            date(&authority.certificate),
-        )
-    });
+    let authorities = observation
+        .authorities
+        .iter()
+        .map(|authority| row("CA", authority.certificate.subject().message(), date(&authority.certificate)));
     let identities = request.clients.iter().map(|name| (Role::Client, name));
     let identities = std::iter::once((Role::Daemon, &request.name)).chain(identities);
     let identities = identities.filter_map(|(role, name)| {
         let current = observation.current(role, name)?;
-        Some(row(&role.to_string(), name.to_string(), date(current.leaf())))
+        Some(row(role.as_str(), name.message(), date(current.leaf())))
     });
     authorities.chain(identities).collect()
 }
 
-fn not_proven(request: &InitRequest) -> String {
+fn not_proven(request: &InitRequest) -> Message {
     let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
-    let invite = request.clients.first().map(|name| format!("; then: kitcert invite {name}"));
-    let verify = format!("kitcert verify {}", request.name);
-    format!("not proven yet; next: {first}; then: {verify}{}", invite.unwrap_or_default())
+    let invite = request.clients.first().map(|name| message!("; then: kitcert invite {}", name));
+    let verify = message!("kitcert verify {}", request.name);
+    message!("not proven yet; next: {}; then: {}{}", first, verify, invite.unwrap_or_default())
 }

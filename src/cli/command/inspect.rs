@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use super::{Session, UNWATCHED};
 use crate::apply::{self, Inspected};
 use crate::cli::arguments::InspectArguments;
+use crate::cli::member::Object;
 use crate::cli::report::{Report, Tone, tone_of};
-use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::message;
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
 use crate::pki::Receipt;
 
 pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
@@ -24,22 +26,19 @@ pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Repo
     let mut objects = Vec::new();
     for (subject, one) in inspected {
         exits.push(Finding::exit_code(&one.findings, None));
-        objects.push(serde_json::json!({
-            "subject": subject.display().to_string(),
-            "kind": one.kind,
-            "facts": one.facts,
-        }));
+        objects.push(
+            Object::default()
+                .with("subject", subject.message())
+                .with("kind", &one.kind)
+                .with("facts", &one.facts),
+        );
         report = show(report, &subject, one);
     }
     if !together.is_empty() {
         report = show_findings(report.line("together"), together);
     }
-    let report = if let [only] = asked.subjects.as_slice() {
-        report.target(only.display().to_string())
-    } else {
-        report
-    };
-    Ok(report.detail("now", now.to_string()).detail("inspected", objects).exit(ExitCode::of_all(exits)))
+    let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
+    Ok(report.detail("now", now.message()).detail("inspected", objects).exit(ExitCode::of_all(exits)))
 }
 
 /// The files that are meant: what is in a folder, or the subject itself.
@@ -70,9 +69,11 @@ fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> 
 }
 
 fn show(report: Report, subject: &Path, inspected: Inspected) -> Report {
-    let rows =
-        inspected.facts.iter().map(|(name, value)| (Tone::Plain, vec![format!("  {name}"), value.clone()]));
-    let report = report.line(format!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
+    let rows = inspected
+        .facts
+        .iter()
+        .map(|(name, value)| (Tone::Plain, vec![message!("  {}", name), value.clone()]));
+    let report = report.line(message!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
     show_findings(report, inspected.findings)
 }
 
@@ -82,7 +83,7 @@ fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
     let report = report.table(rows.collect());
     let fix = findings.last().and_then(|finding| finding.fix.clone());
     let report = match fix {
-        Some(fix) => report.line(format!("try: {fix}")),
+        Some(fix) => report.line(message!("try: {}", fix)),
         None => report,
     };
     let gravest = Finding::gravest(&findings);
@@ -90,21 +91,21 @@ fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
     let report = match count {
         0 => report.toned(Tone::Good, "nothing wrong with it"),
         1 => report.toned(tone_of(gravest), "1 finding"),
-        count => report.toned(tone_of(gravest), format!("{count} findings")),
+        count => report.toned(tone_of(gravest), message!("{} findings", count)),
     };
     report.findings(findings)
 }
 
 /// `ERROR  key-mode  expected mode 0600, found mode 0444`
-fn row(finding: &Finding) -> Vec<String> {
+fn row(finding: &Finding) -> Vec<Message> {
     let severity = match finding.severity {
-        Severity::Critical => "CRITICAL".to_owned(),
-        Severity::Error => "ERROR".to_owned(),
-        severity => severity.to_string(),
+        Severity::Critical => message!("CRITICAL"),
+        Severity::Error => message!("ERROR"),
+        severity => severity.message(),
     };
     let text = match finding.expected.is_empty() {
         true => finding.found.clone(),
-        false => format!("expected {}, found {}", finding.expected, finding.found),
+        false => message!("expected {}, found {}", finding.expected, finding.found),
     };
-    vec![format!("  {severity}"), finding.rule.to_string(), text]
+    vec![message!("  {}", severity), finding.rule.message(), text]
 }

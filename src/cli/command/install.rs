@@ -6,8 +6,9 @@ use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, ClientInstallation, InstalledClient, Mode};
 use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
 use crate::cli::report::{Changed, Report, Tone};
-use crate::layout::{DaemonLayout, EnableTls, environment_line, start_command, use_command};
-use crate::model::{Endpoint, Failure, IdentityName, Severity};
+use crate::layout::{CommandLine, DaemonLayout, EnableTls, environment_line, start_command, use_command};
+use crate::message;
+use crate::model::{Endpoint, Failure, IdentityName, Message, Severity, Word};
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan};
 use crate::store::{Interest, Observation};
 
@@ -32,24 +33,29 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
         owner: owner.or_else(|| there.and_then(|there| there.owner)),
     };
     let plan = apply::install_daemon(&context, &request)?;
-    let report = Report::new("install daemon").target(request.install.root.display().to_string());
+    let report = Report::new("install daemon").target(request.install.root.display());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &plan));
     }
     let report = with_plan(report, &plan);
     if plan.is_empty() {
-        return Ok(report.line(format!("nothing to do: {name} is installed; next: kitcert verify {name}")));
+        return Ok(report.line(message!(
+            "nothing to do: {} is installed; next: kitcert verify {}",
+            name,
+            name
+        )));
     }
     let report = report.line(installed_line(request.install.layout, &request.install.root));
     let restart = listed.map(|daemon| daemon.restart.clone()).filter(|restart| !restart.is_empty());
     let report = match (listed, restart) {
-        (Some(_), Some(restart)) => report.line(format!("restart:  {}", restart.join(" "))),
+        (Some(_), Some(restart)) => report.line(message!("restart:  {}", CommandLine(&restart))),
         (Some(daemon), None) => {
             start_lines(report, request.install.layout, &request.install.root, &name, &daemon.endpoint)?
         }
         (None, _) => report,
     };
-    Ok(report.line(format!("not proven yet; next: start or restart the daemon; then: kitcert verify {name}")))
+    Ok(report
+        .line(message!("not proven yet; next: start or restart the daemon; then: kitcert verify {}", name)))
 }
 
 pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Result<Report, Failure> {
@@ -65,34 +71,35 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
     };
     let installed = apply::install_client(&context, &request)?;
     let place = &installed.place;
-    let report = Report::new("install client").target(place.folder.display().to_string());
+    let report = Report::new("install client").target(place.folder.display());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &installed.plan));
     }
     let report = with_plan(report, &installed.plan);
     if installed.plan.is_empty() {
         let endpoint = &request.endpoint;
-        let done = format!("nothing to do: {} is installed; next: kitcert verify {endpoint}", request.name);
+        let done =
+            message!("nothing to do: {} is installed; next: kitcert verify {}", request.name, endpoint);
         return Ok(report.line(done));
     }
     let mut report =
-        report.line(format!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
+        report.line(message!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
     if let Some(config) = &place.config {
         let edited = if installed.plan.config.is_some() { "edited" } else { "unchanged" };
-        report = report.line(format!("config    {} {edited}", config.path.display()));
+        report = report.line(message!("config    {} {}", config.path.display(), edited));
     }
     report = managed_daemon_lines(report, &installed);
     let findings = place.findings(&request.endpoint);
     for finding in findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
-        report = report.toned(Tone::Warning, format!("warning   {}: {}", finding.subject, finding.found));
+        report = report.toned(Tone::Warning, message!("warning   {}: {}", finding.subject, finding.found));
     }
     report = report.findings(findings);
     if let Some(line) = environment_line(request.tool, &request.endpoint) {
         report = report
-            .line(format!("set too:  {line}   # the config's host is ignored without docker or podman"));
+            .line(message!("set too:  {}   # the config's host is ignored without docker or podman", line));
     }
     let next = use_command(place, &request.endpoint);
-    Ok(report.line(format!("not proven yet; next: kitcert verify {}; then: {next}", request.endpoint)))
+    Ok(report.line(message!("not proven yet; next: kitcert verify {}; then: {}", request.endpoint, next)))
 }
 
 /// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of
@@ -103,17 +110,23 @@ fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
     };
     let (tool, container) = (installed.place.tool, config.container());
     report
-        .line(format!(
-            "daemon    {}/daemon_{{cert,key}}.pem    {tool} starts {container} with the files of {daemon}",
-            installed.place.folder.display()
+        .line(message!(
+            "daemon    {}/daemon_{{cert,key}}.pem    {} starts {} with the files of {}",
+            installed.place.folder.display(),
+            tool,
+            Word(&container),
+            daemon
         ))
-        .line(format!("first:    docker rm -f {container}   # if it runs already, it keeps its former files"))
+        .line(message!(
+            "first:    docker rm -f {}   # if it runs already, it keeps its former files",
+            Word(&container)
+        ))
 }
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`
-pub(super) fn installed_line(layout: DaemonLayout, root: &Path) -> String {
-    let paths: Vec<_> = layout.shorthand().iter().map(|path| root.join(path).display().to_string()).collect();
-    format!("installed {}    key 0600", paths.join(" "))
+pub(super) fn installed_line(layout: DaemonLayout, root: &Path) -> Message {
+    let paths = layout.shorthand().into_iter().map(|path| root.join(path));
+    message!("installed {}    key 0600", Message::join(paths, " "))
 }
 
 /// How the daemon is started with these files.
@@ -125,9 +138,12 @@ pub(super) fn start_lines(
     endpoint: &Endpoint,
 ) -> Result<Report, Failure> {
     let start = start_command(layout, root, name, endpoint.port())?;
-    Ok(report
-        .detail("start", &start.arguments)
-        .line(format!("start:    {}", start.rendered_lines().replace('\n', "\n        "))))
+    let report = report.detail("start", start.words());
+    let lines = start.rendered_lines().into_iter().enumerate();
+    Ok(lines.fold(report, |report, (number, line)| match number {
+        0 => report.line(message!("start:    {}", line)),
+        _ => report.line(message!("        {}", line)),
+    }))
 }
 
 fn with_plan(report: Report, plan: &Plan) -> Report {
@@ -149,7 +165,7 @@ fn endpoint(asked: &InstallClientArguments, observation: &Observation) -> Result
 fn the_only<'a>(
     given: Option<&IdentityName>,
     listed: impl Iterator<Item = &'a IdentityName>,
-    kind: &str,
+    kind: &'static str,
 ) -> Result<IdentityName, Failure> {
     if let Some(name) = given {
         return Ok(name.clone());
@@ -157,14 +173,14 @@ fn the_only<'a>(
     let listed: Vec<_> = listed.collect();
     match listed.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Failure::new("choosing", format!("a {kind}"))
+        [] => Err(Failure::new("choosing", message!("a {}", kind))
             .expected("one in kitcert.yaml")
             .found("none")
-            .hint(format!("kitcert issue {kind} NAME"))),
-        [first, ..] => Err(Failure::new("choosing", format!("a {kind}"))
-            .expected(format!("the name of one of {}", listed.len()))
+            .hint(message!("kitcert issue {} NAME", kind))),
+        [first, ..] => Err(Failure::new("choosing", message!("a {}", kind))
+            .expected(message!("the name of one of {}", listed.len()))
             .found("none")
-            .hint(format!("kitcert install {kind} {first}"))
+            .hint(message!("kitcert install {} {}", kind, first))
             .exit(crate::model::ExitCode::Usage)),
     }
 }

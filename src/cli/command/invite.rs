@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use super::{Session, UNWATCHED, issue, plan_view};
 use crate::apply::{self, MadeKit, Mode};
 use crate::cli::kit_arguments::InviteArguments;
+use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone};
-use crate::model::Failure;
+use crate::message;
+use crate::model::{Failure, Message, Printable};
 use crate::plan::{InviteRequest, KitRequest};
 
 pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
@@ -24,7 +26,7 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
         user: context.contact(),
     };
     let invitation = apply::invite(&context, &request)?;
-    let report = Report::new("invite").target(request.kit.path.display().to_string());
+    let report = Report::new("invite").target(request.kit.path.display());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &invitation.done.plan));
     }
@@ -33,29 +35,30 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
     let Some(kit) = &invitation.kit else { return Ok(report) };
     let issued = invitation.done.issued.iter().map(issue::issued_row);
     let rows = issued.chain([kit_row(kit, "with the key, encrypted")]);
-    let words = invitation.passphrase.expose_words();
+    let words = invitation.passphrase.expose_message();
     let report = report
         .changed(Changed::Yes)
         .detail("kit", kit_json(kit))
-        .detail("passphrase", words)
+        .detail("passphrase", &words)
         .even_if_quiet()
         .table(rows.collect());
     Ok(warnings(report, kit)
-        .line(format!(
-            "passphrase, shown once and kept nowhere; tell it to {name} by another way than the kit:"
+        .line(message!(
+            "passphrase, shown once and kept nowhere; tell it to {} by another way than the kit:",
+            name
         ))
-        .line(format!("  {words}"))
-        .line(format!("then, on {name}'s machine: kitcert join {}", kit.path.display())))
+        .line(message!("  {}", words))
+        .line(message!("then, on {}'s machine: kitcert join {}", name, kit.path.display())))
 }
 
 /// What will keep the client from its daemon although the kit is right.
 pub(super) fn warnings(report: Report, kit: &MadeKit) -> Report {
     let report = kit.findings.iter().fold(report, |report, finding| {
         let text =
-            format!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
+            message!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
         let report = report.toned(Tone::Warning, text);
         match &finding.fix {
-            Some(fix) => report.line(format!("try: {fix}")),
+            Some(fix) => report.line(message!("try: {}", fix)),
             None => report,
         }
     });
@@ -63,19 +66,18 @@ pub(super) fn warnings(report: Report, kit: &MadeKit) -> Report {
 }
 
 /// The kit as a row.
-pub(super) fn kit_row(kit: &MadeKit, what: &str) -> (Tone, Vec<String>) {
-    let until = format!("{what}; to be joined before {}", kit.terms.join_before.minute());
-    (Tone::Plain, vec!["kit".to_owned(), kit.path.display().to_string(), until])
+pub(super) fn kit_row(kit: &MadeKit, what: &'static str) -> (Tone, Vec<Message>) {
+    let until = message!("{}; to be joined before {}", what, kit.terms.join_before.minute());
+    (Tone::Plain, vec![message!("kit"), kit.path.message(), until])
 }
 
 /// The kit in JSON.
-pub(super) fn kit_json(kit: &MadeKit) -> serde_json::Value {
-    serde_json::json!({
-        "path": kit.path.display().to_string(),
-        "endpoint": kit.terms.endpoint.to_string(),
-        "contact": kit.terms.contact.as_str(),
-        "join_before": kit.terms.join_before.to_string(),
-        "authority_fingerprint": kit.authority.fingerprint().to_string(),
-        "authority_words": kit.authority.fingerprint().words(),
-    })
+pub(super) fn kit_json(kit: &MadeKit) -> Object {
+    Object::default()
+        .with("path", kit.path.message())
+        .with("endpoint", kit.terms.endpoint.message())
+        .with("contact", kit.terms.contact.message())
+        .with("join_before", kit.terms.join_before.message())
+        .with("authority_fingerprint", kit.authority.fingerprint().message())
+        .with("authority_words", kit.authority.fingerprint().words())
 }

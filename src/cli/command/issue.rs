@@ -8,9 +8,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Session, UNWATCHED, invite, plan_view};
 use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
 use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
+use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Lifetime, SubjectAltName};
+use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Message, Printable, SubjectAltName, Word};
 use crate::pki::{CertificateRequest, PublicKey};
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
 use crate::store::{read, read_standard_input};
@@ -25,8 +27,11 @@ pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Resu
         lifetime: asked.lifetime,
     };
     let done = apply::issue_daemon(&context, &request)?;
-    let next =
-        format!("not proven yet; next: kitcert install daemon {0}; then: kitcert verify {0}", asked.name);
+    let next = message!(
+        "not proven yet; next: kitcert install daemon {}; then: kitcert verify {}",
+        asked.name,
+        asked.name
+    );
     Ok(show(Report::new("issue daemon"), &context, &done, next))
 }
 
@@ -68,14 +73,18 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
     let waiting: Vec<_> = done.plan.waiting_kits().collect();
     let next = match done.issued.as_slice() {
         [one] if asked.csr.is_some() => {
-            format!("next: kitcert issue client {0} --kit {0}.kit", one.name)
+            message!("next: kitcert issue client {} --kit {}.kit", one.name, one.name)
         }
         [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
         [one] => {
-            format!("next: kitcert invite {0}; or, to use it here: kitcert install client {0}", one.name)
+            message!(
+                "next: kitcert invite {}; or, to use it here: kitcert install client {}",
+                one.name,
+                one.name
+            )
         }
-        [first, ..] => format!("next: kitcert invite {}, and so on", first.name),
-        [] => String::new(),
+        [first, ..] => message!("next: kitcert invite {}, and so on", first.name),
+        [] => Message::default(),
     };
     match kit {
         Some(kit) => Ok(show_kit(Report::new("issue client"), &context, &done, &kit)),
@@ -90,24 +99,25 @@ fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let rows = done.issued.iter().map(issued_row).chain([invite::kit_row(kit, "no secret in it")]);
     let report = report
-        .target(context.state.display().to_string())
+        .target(context.state.display())
         .changed(Changed::Yes)
         .detail("plan", done.plan.summary())
         .detail("issued", issued)
         .detail("kit", invite::kit_json(kit))
         .table(rows.collect());
     invite::warnings(report, kit)
-        .line(format!(
-            "tell {name} the CA's fingerprint by another way than the kit (voice, a chat that you trust):"
+        .line(message!(
+            "tell {} the CA's fingerprint by another way than the kit (voice, a chat that you trust):",
+            name
         ))
-        .line(format!("  {}", fingerprint.words()))
-        .toned(Tone::Aside, format!("  or SHA-256 {fingerprint}"))
-        .line(format!("then, on {name}'s machine: kitcert join {}", kit.path.display()))
+        .line(message!("  {}", fingerprint.words()))
+        .toned(Tone::Aside, message!("  or SHA-256 {}", fingerprint))
+        .line(message!("then, on {}'s machine: kitcert join {}", name, kit.path.display()))
 }
 
-fn hand_over(state: &Path, waiting: &[&KitTerms]) -> String {
-    let kits: Vec<_> = waiting.iter().map(|terms| format!("{}.kit", terms.name)).collect();
-    format!("hand over from {}/kits: {}", state.display(), kits.join(", "))
+fn hand_over(state: &Path, waiting: &[&KitTerms]) -> Message {
+    let kits: Vec<_> = waiting.iter().map(|terms| message!("{}.kit", terms.name)).collect();
+    message!("hand over from {}/kits: {}", state.display(), Message::join(kits, ", "))
 }
 
 /// A wildcard in a daemon's certificate is good for hosts that nobody thought of.
@@ -122,8 +132,8 @@ pub(super) fn refuse_wildcards(hosts: &[SubjectAltName], allowed: bool) -> Resul
     }
 }
 
-fn show(report: Report, context: &Context<'_>, done: &Done, next: String) -> Report {
-    let report = report.target(context.state.display().to_string());
+fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Report {
+    let report = report.target(context.state.display());
     if context.mode == Mode::DryRun {
         return plan_view::show(report, &done.plan);
     }
@@ -137,25 +147,24 @@ fn show(report: Report, context: &Context<'_>, done: &Done, next: String) -> Rep
     report.changed(Changed::Yes).line(next)
 }
 
-pub(super) fn issued_row(issued: &apply::Issued) -> (Tone, Vec<String>) {
+pub(super) fn issued_row(issued: &apply::Issued) -> (Tone, Vec<Message>) {
     let until = issued.certificate.validity().not_after.date();
-    (Tone::Plain, vec![issued.role.to_string(), issued.name.to_string(), format!("until {until}")])
+    (Tone::Plain, vec![issued.role.message(), issued.name.message(), message!("until {}", until)])
 }
 
-pub(super) fn issued_json(issued: &apply::Issued) -> serde_json::Value {
-    serde_json::json!({
-        "role": issued.role.to_string(),
-        "name": issued.name.to_string(),
-        "serial": issued.certificate.serial().to_string(),
-        "not_after": issued.certificate.validity().not_after.to_string(),
-        "fingerprint": issued.certificate.fingerprint().to_string(),
-    })
+pub(super) fn issued_json(issued: &apply::Issued) -> Object {
+    Object::default()
+        .with("role", issued.role.as_str())
+        .with("name", issued.name.message())
+        .with("serial", issued.certificate.serial().message())
+        .with("not_after", issued.certificate.validity().not_after.message())
+        .with("fingerprint", issued.certificate.fingerprint().message())
 }
 
-fn summary(issued: &[apply::Issued]) -> String {
+fn summary(issued: &[apply::Issued]) -> Message {
     let earliest = issued.iter().map(|issued| issued.certificate.validity().not_after).min();
     let until = earliest.map(|instant| instant.date()).unwrap_or_default();
-    format!("{} {}s  until {until}", issued.len(), issued[0].role)
+    message!("{} {}s  until {}", issued.len(), issued[0].role, until)
 }
 
 /// The names of a list, one a line; blank lines and `#` comments are passed over.
@@ -165,14 +174,14 @@ fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
     } else {
         read(list, LARGEST_LIST)?.bytes
     };
-    let wrong = |expected: &str, found: String| {
+    let wrong = |expected: &dyn Printable, found: Message| {
         Failure::new("reading the names in", list.display())
             .expected(expected)
             .found(found)
             .exit(ExitCode::Usage)
     };
     let text = std::str::from_utf8(&file)
-        .map_err(|_| wrong("names, one a line", "bytes that are no text".to_owned()))?;
+        .map_err(|_| wrong(&"names, one a line", message!("bytes that are no text")))?;
     let mut lines = BTreeMap::new();
     let mut names = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -181,14 +190,14 @@ fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
             continue;
         }
         let name: IdentityName = line.parse().map_err(|failure: Failure| {
-            wrong(failure.what_was_expected(), format!("{line:?} in line {number}"))
+            wrong(failure.what_was_expected(), message!("{} in line {}", Word(line), number))
         })?;
         if let Some(first) = lines.insert(name.clone(), number) {
-            return Err(wrong("each name once", format!("{name} in lines {first} and {number}")));
+            return Err(wrong(&"each name once", message!("{} in lines {} and {}", name, first, number)));
         }
         names.push(name);
     }
-    if names.is_empty() { Err(wrong("names, one a line", "none".to_owned())) } else { Ok(names) }
+    if names.is_empty() { Err(wrong(&"names, one a line", message!("none"))) } else { Ok(names) }
 }
 
 /// The key of a request, after somebody has said that it is the right one.
@@ -197,9 +206,9 @@ fn confirmed_key(
     asked: &IssueClientArguments,
     path: &Path,
 ) -> Result<PublicKey, Failure> {
-    let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, &path.display().to_string())?;
+    let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
     let fingerprint = request.fingerprint();
-    let refused = |found: String| {
+    let refused = |found: Message| {
         Failure::new("signing the request", path.display())
             .expected("the fingerprint of its key, as its owner told you")
             .found(found)
@@ -214,15 +223,16 @@ fn confirmed_key(
             .expected("a key with the fingerprint that was given")
             .found(fingerprint));
     }
-    let question = format!(
-        "key of {}:\n  {}\n  or SHA-256 {fingerprint}\nis this what its owner told you? [yes/no] ",
-        path.display(),
-        fingerprint.words()
+    let question = message!(
+        "key of {}:\n  {}\n  or SHA-256 {}\nis this what its owner told you? [yes/no] ",
+        path,
+        fingerprint.words(),
+        fingerprint
     );
     match session.console.ask(&question).as_deref() {
         Some("yes" | "y") => Ok(request.public_key().clone()),
-        Some(_) => Err(refused("another answer than yes".to_owned())),
-        None => Err(refused(format!("nobody to ask whether it is {fingerprint}"))),
+        Some(_) => Err(refused(message!("another answer than yes"))),
+        None => Err(refused(message!("nobody to ask whether it is {}", fingerprint))),
     }
 }
 

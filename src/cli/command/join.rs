@@ -8,7 +8,8 @@ use crate::apply::{self, Given, JoinRequest, Joined, Mode, Placing, Received, Re
 use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{EnableTls, use_command, verify_command};
-use crate::model::{ExitCode, Failure, Finding, Severity};
+use crate::message;
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
@@ -29,14 +30,14 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
     } else {
         read(&asked.kit, LARGEST_KIT)?.bytes
     };
-    let received = apply::receive(&context, &bytes, &asked.kit.display().to_string(), &request)?;
+    let received = apply::receive(&context, &bytes, &asked.kit, &request)?;
     let given = evidence(&mut session, asked, &received)?;
     let contents = received.kit().contents().clone();
     let tool = received.tool();
     let joined = received.join(&context, &given, &request)?;
     let report = Report::new("join")
-        .target(contents.endpoint.to_string())
-        .detail("name", contents.name.as_str())
+        .target(&contents.endpoint)
+        .detail("name", contents.name.message())
         .detail("tool", tool.as_str())
         .detail("placing", placing_word(joined.placing));
     if context.mode == Mode::DryRun {
@@ -51,24 +52,24 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
         Placing::Placed => Changed::Yes,
         Placing::Unchanged | Placing::Withheld | Placing::Planned => Changed::No,
     });
-    let installed = format!("{}/{{ca,cert,key}}.pem", place.folder.display());
+    let installed = message!("{}/{{ca,cert,key}}.pem", place.folder.display());
     let mut rows = match placing {
         Placing::Placed => vec![row("installed", installed, "key 0600")],
         Placing::Unchanged => vec![row("installed", installed, "already, nothing changed")],
         Placing::Withheld | Placing::Planned => {
-            vec![row("kept", place.folder.display().to_string(), "what was there before; nothing changed")]
+            vec![row("kept", place.folder.message(), "what was there before; nothing changed")]
         }
     };
     if let (Some(config), true) = (&place.config, placing != Placing::Withheld) {
         let edited = if plan.config.is_some() { "edited" } else { "unchanged" };
-        rows.push(row("config", config.path.display().to_string(), edited));
+        rows.push(row("config", config.path.message(), edited));
     }
     report = report.table(rows);
     if let Some(receipt) = &receipt {
         report = report
-            .detail("receipt", receipt.to_string())
-            .line(format!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
-            .line(format!("  {receipt}"));
+            .detail("receipt", receipt.message())
+            .line(message!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
+            .line(message!("  {}", receipt));
     }
     let Some(proof) = proof else { return report };
     let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
@@ -79,16 +80,16 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
         (Placing::Withheld, _) => {
             report.toned(Tone::Bad, "not joined: what was there stays; --unproven replaces it all the same")
         }
-        (_, Some(endpoint)) if is_proven => report.line(format!("next: {}", use_command(&place, &endpoint))),
+        (_, Some(endpoint)) if is_proven => report.line(message!("next: {}", use_command(&place, &endpoint))),
         _ => {
             let again = verify_command(&place, &contents.endpoint);
-            report.toned(Tone::Bad, format!("joined, and not proven yet; when that is mended: {again}"))
+            report.toned(Tone::Bad, message!("joined, and not proven yet; when that is mended: {}", again))
         }
     }
 }
 
-fn row(what: &str, path: String, note: &str) -> (Tone, Vec<String>) {
-    (Tone::Plain, vec![what.to_owned(), path, note.to_owned()])
+fn row(what: &'static str, path: Message, note: &'static str) -> (Tone, Vec<Message>) {
+    (Tone::Plain, vec![what.message(), path, note.message()])
 }
 
 fn placing_word(placing: Placing) -> &'static str {
@@ -107,13 +108,15 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
     let file = asked.kit.display();
     match received.evidence() {
         Evidence::Fingerprint if given.fingerprint.is_none() => {
-            let question = format!(
+            let question = message!(
                 "this kit lets {} use {}\nthe CA's fingerprint, as {} told you (twelve words, or at least 32 hex digits): ",
-                contents.name, contents.endpoint, contents.contact
+                contents.name,
+                contents.endpoint,
+                contents.contact
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
                 missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(format!("kitcert join {file} --fingerprint \"WORDS\""))
+                    .hint(message!("kitcert join {} --fingerprint \"WORDS\"", file))
             })?;
             given.fingerprint = Some(answer.parse()?);
         }
@@ -121,14 +124,16 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             let words = match &asked.passphrase_file {
                 Some(path) if path == Path::new("-") => text_of(&read_standard_input(LARGEST_PASSPHRASE)?),
                 Some(path) => text_of(&read(path, LARGEST_PASSPHRASE)?.bytes),
-                None => session.console.ask_secret(&format!(
+                None => session.console.ask_secret(&message!(
                     "this kit lets {} use {}\npassphrase, as {} told you: ",
-                    contents.name, contents.endpoint, contents.contact
+                    contents.name,
+                    contents.endpoint,
+                    contents.contact
                 )),
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received)
-                    .hint(format!("kitcert join {file} --passphrase-file FILE"))
+                    .hint(message!("kitcert join {} --passphrase-file FILE", file))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }
@@ -141,8 +146,8 @@ fn text_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<String>> {
     std::str::from_utf8(bytes).ok().map(|text| zeroize::Zeroizing::new(text.to_owned()))
 }
 
-fn missing(what: &str, received: &Received) -> Failure {
-    Failure::new("joining", format!("the kit of {}", received.kit().contents().name))
+fn missing(what: &'static str, received: &Received) -> Failure {
+    Failure::new("joining", message!("the kit of {}", received.kit().contents().name))
         .expected(what)
         .found("nobody to ask")
         .exit(ExitCode::Usage)

@@ -1,6 +1,7 @@
 //! A plan on a screen: what `--dry-run` prints.
 
 use crate::cli::report::{Report, Tone};
+use crate::message;
 use crate::plan::{Plan, StepSummary};
 
 /// Adds a plan that was not carried out.
@@ -17,9 +18,9 @@ pub(super) fn show_steps(report: Report, steps: Vec<StepSummary>) -> Report {
     let hidden = steps.len().saturating_sub(MOST_SHOWN);
     let shown = steps.into_iter().take(MOST_SHOWN);
     let rows =
-        shown.map(|step| (Tone::Plain, vec![format!("would {}", step.step), step.subject, step.detail]));
+        shown.map(|step| (Tone::Plain, vec![message!("would {}", step.step), step.subject, step.detail]));
     let report = report.table(rows.collect());
-    let report = if hidden > 0 { report.line(format!("… and {hidden} more steps")) } else { report };
+    let report = if hidden > 0 { report.line(message!("… and {} more steps", hidden)) } else { report };
     report.line("nothing was changed (--dry-run)")
 }
 

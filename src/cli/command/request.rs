@@ -6,7 +6,8 @@ use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, Mode, RequestedKey};
 use crate::cli::kit_arguments::RequestArguments;
 use crate::cli::report::{Changed, Report, Tone};
-use crate::model::{Failure, IdentityName};
+use crate::message;
+use crate::model::{Failure, IdentityName, Printable};
 use crate::plan::{KeyRenewal, RequestRequest};
 
 pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
@@ -18,7 +19,7 @@ pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Repo
         path: asked.csr.clone().unwrap_or_else(|| PathBuf::from(format!("{}.csr", asked.name))),
     };
     let done = apply::request(&context, &request)?;
-    let report = Report::new("request").target(request.path.display().to_string());
+    let report = Report::new("request").target(request.path.display());
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &done.plan));
     }
@@ -31,20 +32,25 @@ pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Repo
 }
 
 fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &RequestedKey) -> Report {
-    let file = request.path.display().to_string();
+    let file = request.path.message();
     let rows = [
-        ("key", key.path.display().to_string(), "0600, it never leaves this machine"),
+        ("key", key.path.message(), "0600, it never leaves this machine"),
         ("request", file.clone(), "send it to your admin"),
     ];
-    let rows = rows.map(|(what, path, note)| (Tone::Plain, vec![what.to_owned(), path, note.to_owned()]));
+    let rows = rows.map(|(what, path, note)| (Tone::Plain, vec![what.message(), path, note.message()]));
     report
-        .detail("key", key.path.display().to_string())
-        .detail("fingerprint", key.fingerprint.to_string())
+        .detail("key", key.path.message())
+        .detail("fingerprint", key.fingerprint.message())
         .detail("words", key.fingerprint.words())
         .table(rows.to_vec())
         .line("and tell them the key's fingerprint by another way (voice, a chat that you trust):")
-        .line(format!("  {}", key.fingerprint.words()))
-        .toned(Tone::Aside, format!("  or SHA-256 {}", key.fingerprint))
-        .line(format!("they answer with a kit: kitcert issue client {name} --csr {file} --kit {name}.kit"))
-        .line(format!("next: kitcert join {name}.kit"))
+        .line(message!("  {}", key.fingerprint.words()))
+        .toned(Tone::Aside, message!("  or SHA-256 {}", key.fingerprint))
+        .line(message!(
+            "they answer with a kit: kitcert issue client {} --csr {} --kit {}.kit",
+            name,
+            file,
+            name
+        ))
+        .line(message!("next: kitcert join {}.kit", name))
 }

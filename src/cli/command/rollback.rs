@@ -5,24 +5,26 @@ use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RollbackArguments;
-use crate::model::{ExitCode, Failure};
+use crate::message;
+use crate::model::{ExitCode, Failure, Generation};
 use crate::plan::RotateRequest;
 
 pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
     let Some(name) = &asked.name else { return authority(&context, asked) };
     let done = apply::rollback(&context, name, &restarting(asked.no_restart))?;
-    let report = Report::new("rollback").target(name.to_string());
+    let report = Report::new("rollback").target(name);
     if context.mode == Mode::DryRun {
         return Ok(plan_view::show(report, &done.rollback.plan()));
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {
-        let text = format!("client {} has gen-{:04} again", name, done.rollback.generation);
+        let text = message!("client {} has {} again", name, Generation(done.rollback.generation));
         return Ok(report.toned(Tone::Good, text));
     };
     if let Ending::RolledBack { generation, .. } = ending {
-        let text = format!("proven: {} serves gen-{generation:04} again, and strangers are refused", name);
+        let text =
+            message!("proven: {} serves {} again, and strangers are refused", name, Generation(generation));
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }
     let (exit, tone, text) = line(name, &Ok(ending));

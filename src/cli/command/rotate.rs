@@ -4,10 +4,14 @@ use std::path::Path;
 
 use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
+use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RotateArguments;
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Timestamp};
+use crate::model::{
+    ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Timestamp,
+};
 use crate::plan::{
     AuthorityRotation, FormerKeys, KeyRenewal, Reception, RolloverProgress, RotateRequest, Rotation,
     RotationAction, RotationRow, RotationScope,
@@ -52,7 +56,7 @@ impl Asked {
 /// What a rotation did or would do.
 pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, asked: Asked) -> Report {
     let rotation = &rotated.rotation;
-    let report = report.target(context.state.display().to_string());
+    let report = report.target(context.state.display());
     let report = report.detail("identities", identities(rotated)).table(rows(&rotation.rows));
     if rotation.is_empty() {
         let report = report.line(nothing(rotation));
@@ -63,8 +67,8 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         Asked::Plan => plan_view::show_steps(report, rotated.steps.clone()),
         Asked::Check(at) => {
             let verdict = match at {
-                None => "due; next: kitcert rotate".to_owned(),
-                Some(at) => format!("due by {}", at.minute()),
+                None => message!("due; next: kitcert rotate"),
+                Some(at) => message!("due by {}", at.minute()),
             };
             report.exit(ExitCode::Due).toned(Tone::Warning, verdict)
         }
@@ -72,8 +76,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
             let unplaced = rotated.unplaced.iter();
-            let report =
-                unplaced.fold(report, |report, failure| report.toned(Tone::Bad, failure.to_string()));
+            let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, failure));
             endings(report, rotated)
         }
     }
@@ -82,10 +85,10 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
 /// How far a rollover is that is under way, for `status`.
 pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
     let RolloverProgress { to, stage, doing, waits_for } = progress;
-    let to = to.get(..8).unwrap_or(to);
-    let names: Vec<&str> = waits_for.iter().map(IdentityName::as_str).collect();
-    let waits = if names.is_empty() { String::new() } else { format!("; waits for {}", names.join(", ")) };
-    let line = format!("rollover to {to}, step {stage} of 3: {doing}{waits}");
+    let to = KeyIdentifier(to.as_str().get(..8).unwrap_or_default());
+    let names = Message::join(waits_for, ", ");
+    let waits = if names.is_empty() { names } else { message!("; waits for {}", names) };
+    let line = message!("rollover to {}, step {} of 3: {}{}", to, stage, doing, waits);
     report.detail("rollover", progress).toned(Tone::Warning, line)
 }
 
@@ -117,7 +120,7 @@ fn order(
 }
 
 pub(super) fn restarting(no_restart: bool) -> Restarting {
-    if no_restart { Restarting::Refused("--no-restart".to_owned()) } else { Restarting::Allowed }
+    if no_restart { Restarting::Refused(message!("--no-restart")) } else { Restarting::Allowed }
 }
 
 /// A receipt, a file that holds one, or a name.
@@ -135,18 +138,17 @@ fn reception(session: &Session<'_>, moved: &Path) -> Result<Reception, Failure> 
 }
 
 /// Each identity with what became of it, for programs.
-fn identities(rotated: &Rotated) -> Vec<serde_json::Value> {
+fn identities(rotated: &Rotated) -> Vec<Object> {
     let ending_of = |row: &RotationRow| {
         let mut endings = rotated.endings.iter();
-        endings.find(|(name, _)| row.kind == "daemon" && row.name == name.as_str()).map(|(_, ending)| ending)
+        endings.find(|(name, _)| row.kind == "daemon" && row.name == *name.as_str()).map(|(_, ending)| ending)
     };
     let row = |row: &RotationRow| {
-        let mut value = serde_json::to_value(row).unwrap_or_default();
-        if let Some(ending) = ending_of(row) {
-            value["outcome"] = outcome(ending).into();
-            value["why"] = why(ending).into();
+        let object = Object::of(row);
+        match ending_of(row) {
+            Some(ending) => object.with("outcome", outcome(ending)).with("why", why(ending)),
+            None => object,
         }
-        value
     };
     rotated.rotation.rows.iter().map(row).collect()
 }
@@ -163,22 +165,21 @@ fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
 }
 
 /// What went wrong, where something did.
-fn why(ending: &Result<Ending, Failure>) -> Option<String> {
+fn why(ending: &Result<Ending, Failure>) -> Option<Message> {
     match ending {
         Ok(Ending::Proven) => None,
         Ok(Ending::NotServed { why, .. } | Ending::Faulty { why } | Ending::RolledBack { why, .. }) => {
             Some(why.clone())
         }
         Ok(Ending::Down { why }) => Some(why.clone()),
-        Err(failure) => Some(failure.to_string()),
+        Err(failure) => Some(failure.message()),
     }
 }
 
-fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<String>)> {
+fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
     let cells = |row: &RotationRow| {
-        let until = row.expires.as_deref().and_then(|instant| instant.get(..10));
-        let until = until.map_or_else(String::new, |date| format!("until {date}"));
-        vec![row.kind.to_owned(), row.name.clone(), row.action.as_str().to_owned(), until, row.reason.clone()]
+        let until = row.expires.map(|end| message!("until {}", end.date())).unwrap_or_default();
+        vec![row.kind.message(), row.name.clone(), row.action.as_str().message(), until, row.reason.clone()]
     };
     let tone = |row: &RotationRow| match row.action {
         RotationAction::Reported => Tone::Warning,
@@ -187,24 +188,24 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<String>)> {
     rows.iter().map(|row| (tone(row), cells(row))).collect()
 }
 
-fn nothing(rotation: &Rotation) -> String {
+fn nothing(rotation: &Rotation) -> Message {
     match (held_by(rotation), rotation.rows.is_empty()) {
         (Some(held), _) => held,
-        (None, true) => "nothing is due; every daemon is proven".to_owned(),
-        (None, false) => "nothing is to be done here; every daemon is proven".to_owned(),
+        (None, true) => message!("nothing is due; every daemon is proven"),
+        (None, false) => message!("nothing is to be done here; every daemon is proven"),
     }
 }
 
 /// For whom a rollover waits.
-fn held_by(rotation: &Rotation) -> Option<String> {
-    let holds = |row: &&RotationRow| row.reason.starts_with("holds the rollover");
-    let names: Vec<&str> = rotation.rows.iter().filter(holds).map(|row| row.name.as_str()).collect();
-    (!names.is_empty()).then(|| format!("the rollover waits for {}", names.join(", ")))
+fn held_by(rotation: &Rotation) -> Option<Message> {
+    let holds = |row: &&RotationRow| row.reason.as_str().starts_with("holds the rollover");
+    let names = Message::join(rotation.rows.iter().filter(holds).map(|row| &row.name), ", ");
+    (!names.is_empty()).then(|| message!("the rollover waits for {}", names))
 }
 
 /// How it ended for each daemon, the gravest last.
 fn endings(report: Report, rotated: &Rotated) -> Report {
-    let mut lines: Vec<(ExitCode, Tone, String)> =
+    let mut lines: Vec<(ExitCode, Tone, Message)> =
         rotated.endings.iter().map(|(name, ending)| line(name, ending)).collect();
     if lines.is_empty() {
         return match rotated.unplaced.is_empty() {
@@ -226,32 +227,38 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
 }
 
 /// One daemon's ending in one line that says what to do next.
-pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (ExitCode, Tone, String) {
+pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (ExitCode, Tone, Message) {
     match ending {
         Ok(Ending::Proven) => (
             ExitCode::Done,
             Tone::Good,
-            format!("proven: {name} serves its current set, and strangers are refused"),
+            message!("proven: {} serves its current set, and strangers are refused", name),
         ),
         Ok(Ending::NotServed { why, command }) => {
             let next = match command {
-                Some(command) => format!("next: {command}; then: kitcert rotate {name}"),
-                None => format!("next: restart it with its new files; then: kitcert rotate {name}"),
+                Some(command) => message!("next: {}; then: kitcert rotate {}", command, name),
+                None => message!("next: restart it with its new files; then: kitcert rotate {}", name),
             };
-            (ExitCode::NotServed, Tone::Warning, format!("{name}: {why}; {next}"))
+            (ExitCode::NotServed, Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
         Ok(Ending::Faulty { why }) => {
-            let text = format!("{name} serves its current set: {why}; next: kitcert verify {name}");
+            let text = message!("{} serves its current set: {}; next: kitcert verify {}", name, why, name);
             (ExitCode::Verification, Tone::Bad, text)
         }
         Ok(Ending::RolledBack { generation, why }) => {
-            let text =
-                format!("rolled back: {name} serves gen-{generation:04}, the former set, again: {why}");
+            let text = message!(
+                "rolled back: {} serves {}, the former set, again: {}",
+                name,
+                Generation(*generation),
+                why
+            );
             (ExitCode::Failed, Tone::Bad, text)
         }
-        Ok(Ending::Down { why }) => {
-            (ExitCode::Down, Tone::Bad, format!("DAEMON DOWN: {name}: {why}; next: kitcert verify {name}"))
-        }
-        Err(failure) => (failure.exit_code(), Tone::Bad, format!("{name}: {failure}")),
+        Ok(Ending::Down { why }) => (
+            ExitCode::Down,
+            Tone::Bad,
+            message!("DAEMON DOWN: {}: {}; next: kitcert verify {}", name, why, name),
+        ),
+        Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, failure)),
     }
 }

@@ -1,11 +1,16 @@
 //! `kitcert status`
 
+use std::path::Path;
+
 use super::{Session, UNWATCHED, rotate};
 use crate::cli::arguments::StatusArguments;
 use crate::cli::report::{Report, Tone};
 use crate::cli::view::{self, Monitored, MonitoredCertificate};
 use crate::layout::Renewal;
-use crate::model::{ExitCode, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{
+    ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
+};
 use crate::plan::{self, IdentityState, StatusRow, Window};
 use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
@@ -17,12 +22,12 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
     let attention = rows.iter().any(|row| row.state.needs_attention());
     let exit = if asked.check && attention { ExitCode::Due } else { ExitCode::Done };
     let mut report = Report::new("status")
-        .target(context.state.display().to_string())
+        .target(context.state.display())
         .exit(exit)
-        .detail("now", now.to_string())
+        .detail("now", now.message())
         .detail("identities", &rows)
-        .about(monitored(&context.state.display().to_string(), &rows, now))
-        .line(format!("{}  {}", context.state.display(), now.minute()));
+        .about(monitored(&context.state, &rows, now))
+        .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
         report = report.table(table(&rows));
     }
@@ -43,15 +48,15 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
     if rolls_over && let Some(progress) = plan::rollover_progress(&observation, &issued, now) {
         report = rotate::progress(report, &progress);
         if !attention && !progress.waits_for.is_empty() {
-            "the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME".clone_into(&mut last);
+            last = message!("the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME");
         }
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
 }
 
 /// What monitoring reads of it.
-fn monitored(state: &str, rows: &[StatusRow], now: Timestamp) -> Monitored {
-    let whose = |row: &StatusRow| format!("{} {}", row.kind, row.name);
+fn monitored(state: &Path, rows: &[StatusRow], now: Timestamp) -> Monitored {
+    let whose = |row: &StatusRow| message!("{} {}", row.kind, row.name);
     let certificate = |row: &StatusRow| {
         Some(MonitoredCertificate { whose: whose(row), validity: row.validity?, due: row.due? })
     };
@@ -59,11 +64,11 @@ fn monitored(state: &str, rows: &[StatusRow], now: Timestamp) -> Monitored {
     let faults = findings.len();
     let is_sound = Finding::gravest(&findings) < Severity::Warning;
     Monitored {
-        name: state.to_owned(),
+        name: state.message(),
         verdict: match faults {
-            0 => "nothing is due; every daemon is proven".to_owned(),
-            1 => "1 needs attention".to_owned(),
-            faults => format!("{faults} need attention"),
+            0 => message!("nothing is due; every daemon is proven"),
+            1 => message!("1 needs attention"),
+            faults => message!("{} need attention", faults),
         },
         findings,
         certificates: rows.iter().filter_map(certificate).collect(),
@@ -72,7 +77,7 @@ fn monitored(state: &str, rows: &[StatusRow], now: Timestamp) -> Monitored {
     }
 }
 
-fn finding(row: &StatusRow, whose: String) -> Option<Finding> {
+fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let (rule, severity) = match row.state {
         IdentityState::Ok | IdentityState::NotListed => return None,
         IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
@@ -85,33 +90,26 @@ fn finding(row: &StatusRow, whose: String) -> Option<Finding> {
     Some(Finding::new(rule, severity, whose).expected("ok").found(row.state).fix(rule.fix()))
 }
 
-fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<String>)> {
-    let heading = ["KIND", "NAME", "EXPIRES", "LEFT", "ISSUER", "STATE"].map(str::to_owned).to_vec();
+fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<Message>)> {
+    let heading = ["KIND", "NAME", "EXPIRES", "LEFT", "ISSUER", "STATE"].map(|word| word.message()).to_vec();
     let body = rows.iter().map(|row| (tone(row.state), cells(row)));
     std::iter::once((Tone::Aside, heading)).chain(body).collect()
 }
 
-fn cells(row: &StatusRow) -> Vec<String> {
-    let date = row.expires.as_deref().and_then(|instant| instant.get(..10)).unwrap_or("-");
-    let left = row.seconds_left.map_or_else(|| "-".to_owned(), left);
-    vec![
-        row.kind.to_owned(),
-        row.name.clone(),
-        date.to_owned(),
-        left,
-        row.issuer.clone(),
-        row.state.to_string(),
-    ]
+fn cells(row: &StatusRow) -> Vec<Message> {
+    let date = row.expires.map_or(message!("-"), |end| end.date());
+    let left = row.seconds_left.map_or_else(|| message!("-"), left);
+    vec![row.kind.message(), row.name.clone(), date, left, row.issuer.clone(), row.state.message()]
 }
 
 /// Days, to the nearest, while there are some; then hours and minutes.
-fn left(seconds: i64) -> String {
+fn left(seconds: i64) -> Message {
     let (sign, seconds) = if seconds < 0 { ("-", -seconds) } else { ("", seconds) };
     match seconds {
-        172_800.. => format!("{sign}{}d", (seconds + 43_200) / 86_400),
-        7_200.. => format!("{sign}{}h", seconds / 3_600),
-        60.. => format!("{sign}{}m", seconds / 60),
-        _ => format!("{sign}{seconds}s"),
+        172_800.. => message!("{}{}d", sign, (seconds + 43_200) / 86_400),
+        7_200.. => message!("{}{}h", sign, seconds / 3_600),
+        60.. => message!("{}{}m", sign, seconds / 60),
+        _ => message!("{}{}s", sign, seconds),
     }
 }
 
@@ -131,7 +129,7 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
     }
 }
 
-fn last_line(rows: &[StatusRow], observation: &Observation) -> String {
+fn last_line(rows: &[StatusRow], observation: &Observation) -> Message {
     let states = [
         IdentityState::Expired,
         IdentityState::NotYetValid,
@@ -145,28 +143,28 @@ fn last_line(rows: &[StatusRow], observation: &Observation) -> String {
     let counts: Vec<_> =
         states.into_iter().map(|state| (count(state), state)).filter(|(count, _)| *count > 0).collect();
     if counts.is_empty() {
-        return "nothing is due; every daemon is proven".to_owned();
+        return message!("nothing is due; every daemon is proven");
     }
-    let text = counts.iter().map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
+    let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
     match next(rows, observation) {
-        Some(next) => format!("{text}; next: {next}"),
+        Some(next) => message!("{}; next: {}", text, next),
         None => text,
     }
 }
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
-fn next(rows: &[StatusRow], observation: &Observation) -> Option<String> {
+fn next(rows: &[StatusRow], observation: &Observation) -> Option<Message> {
     let cures: Vec<_> =
         rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row))).collect();
     let (cure, StatusRow { name, .. }) =
         cures.iter().max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
     let alike = cures.iter().filter(|(other, _)| other == cure).count();
     Some(match cure {
-        Cure::Rotate => "kitcert rotate".to_owned(),
-        Cure::IssueClient => format!("kitcert issue client {name}"),
-        Cure::Verify if alike > 1 => "kitcert verify --all".to_owned(),
-        Cure::Verify => format!("kitcert verify {name}"),
-        Cure::HandOver => format!("hand over {}/kits/{name}.kit", observation.path.display()),
+        Cure::Rotate => message!("kitcert rotate"),
+        Cure::IssueClient => message!("kitcert issue client {}", name),
+        Cure::Verify if alike > 1 => message!("kitcert verify --all"),
+        Cure::Verify => message!("kitcert verify {}", name),
+        Cure::HandOver => message!("hand over {}/kits/{}.kit", observation.path.display(), name),
     })
 }
 
@@ -181,7 +179,7 @@ enum Cure {
 }
 
 fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
-    let name: IdentityName = row.name.parse().ok().filter(|_| row.kind != "ca")?;
+    let name: IdentityName = row.name.as_str().parse().ok().filter(|_| row.kind != "ca")?;
     let inventory = &observation.inventory;
     let daemon = inventory.daemons.get(&name).filter(|_| row.kind == "daemon");
     let client = inventory.clients.get(&name).filter(|_| row.kind == "client");

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
 
 use super::{Session, UNWATCHED};
 use crate::apply::{
     self, ConfigChoice, Context, Credentials, FleetRequest, Member, Progress, Proof, Recorded, Scope, Target,
 };
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
+use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone, tone_of};
 use crate::cli::view::{Monitored, MonitoredCertificate};
-use crate::model::{Cause, ExitCode, Failure, Finding, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{Cause, ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
 use crate::pki::Certificate;
 
 pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
@@ -48,8 +49,8 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
     let mut report = Report::new("verify");
     if let Some(at) = asked.at {
         report = report
-            .detail("at", at.to_string())
-            .line(format!("judged as of {}; the dials were made now, and nothing is recorded", at.minute()));
+            .detail("at", at.message())
+            .line(message!("judged as of {}; the dials were made now, and nothing is recorded", at.minute()));
     }
     let report = match is_fleet {
         true => fleet(report, &members),
@@ -70,15 +71,14 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
 }
 
 /// One daemon, for programs.
-fn target(one: &Monitored) -> Value {
-    json!({
-        "target": one.name,
-        "verdict": one.verdict,
-        "proven": one.succeeded_at.is_some(),
-        "seconds": one.seconds,
-        "severity": Finding::gravest(&one.findings),
-        "findings": one.findings,
-    })
+fn target(one: &Monitored) -> Object {
+    Object::default()
+        .with("target", &one.name)
+        .with("verdict", &one.verdict)
+        .with("proven", one.succeeded_at.is_some())
+        .with("seconds", one.seconds)
+        .with("severity", Finding::gravest(&one.findings).as_str())
+        .with("findings", &one.findings)
 }
 
 fn targets(
@@ -106,9 +106,9 @@ fn fleet(report: Report, members: &[Member]) -> Report {
     let row = |member: &&Member| {
         let (word, said) = match &member.proof {
             Ok(proof) => (word(gravest(member)), proof.verdict.clone()),
-            Err(failure) => ("ERROR".to_owned(), failure.to_string()),
+            Err(failure) => (message!("ERROR"), failure.message()),
         };
-        (tone_of(gravest(member)), vec![format!("  {word}"), member.target.to_string(), said])
+        (tone_of(gravest(member)), vec![message!("  {}", word), member.target.message(), said])
     };
     let report = report.table(sorted.iter().map(row).collect());
     let count = |wanted: &dyn Fn(Severity) -> bool| members.iter().filter(|one| wanted(gravest(one))).count();
@@ -121,12 +121,13 @@ fn fleet(report: Report, members: &[Member]) -> Report {
     };
     let daemons = if members.len() == 1 { "daemon" } else { "daemons" };
     let count = members.len();
-    report.toned(tone, format!("{count} {daemons}: {sound} sound, {faulty} not proven, {open} OPEN"))
+    report
+        .toned(tone, message!("{} {}: {} sound, {} not proven, {} OPEN", count, daemons, sound, faulty, open))
 }
 
 /// What monitoring reads of it.
 fn monitored(member: &Member, now: Timestamp) -> Monitored {
-    let certificate = |(whose, certificate): &(String, Certificate)| MonitoredCertificate {
+    let certificate = |(whose, certificate): &(Message, Certificate)| MonitoredCertificate {
         whose: whose.clone(),
         validity: certificate.validity(),
         due: certificate.validity().not_after.minus_seconds(certificate.validity().renewal_window()),
@@ -135,7 +136,7 @@ fn monitored(member: &Member, now: Timestamp) -> Monitored {
         Ok(proof) => Monitored {
             name: match &member.target {
                 Target::Configured => proof.target.clone(),
-                target => target.to_string(),
+                target => target.message(),
             },
             verdict: proof.verdict.clone(),
             findings: proof.findings.clone(),
@@ -144,8 +145,8 @@ fn monitored(member: &Member, now: Timestamp) -> Monitored {
             succeeded_at: proof.is_proven.then_some(now),
         },
         Err(failure) => Monitored {
-            name: member.target.to_string(),
-            verdict: failure.to_string(),
+            name: member.target.message(),
+            verdict: failure.message(),
             findings: vec![
                 Finding::new(Rule::Inconclusive, Severity::Error, &member.target)
                     .expected(failure.what_was_expected())
@@ -206,15 +207,15 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
             Recorded::Moved => Changed::Yes,
             Recorded::Unchanged => Changed::No,
         })
-        .line(format!("{}  as {}", proof.target, proof.identity))
+        .line(message!("{}  as {}", proof.target, proof.identity))
         .table(rows);
     if let Some(worst) = explanation(&shown) {
         report = match &worst.cause {
-            Some(cause) => report.line(format!("cause: {cause}{}", words(&worst.causes))),
+            Some(cause) => report.line(message!("cause: {}{}", cause, words(&worst.causes))),
             None => report,
         };
         report = match &worst.fix {
-            Some(fix) => report.line(format!("try: {fix}")),
+            Some(fix) => report.line(message!("try: {}", fix)),
             None => report,
         };
     }
@@ -232,12 +233,11 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
 }
 
 /// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
-fn words(causes: &[Cause]) -> String {
+fn words(causes: &[Cause]) -> Message {
     match causes {
-        [] => String::new(),
+        [] => Message::default(),
         causes => {
-            let words: Vec<_> = causes.iter().map(|cause| cause.as_str()).collect();
-            format!(" [{}]", words.join(", "))
+            message!(" [{}]", Message::join(causes, ", "))
         }
     }
 }
@@ -258,19 +258,19 @@ fn is_shown(finding: &Finding, detail: Detail) -> bool {
 }
 
 /// `CRITICAL  anonymous  expected refused, found Info answered`
-fn row(finding: &Finding) -> Vec<String> {
+fn row(finding: &Finding) -> Vec<Message> {
     let text = match (finding.severity, finding.expected.is_empty()) {
         (Severity::Pass | Severity::Info, _) | (_, true) => finding.found.clone(),
-        _ => format!("expected {}, found {}", finding.expected, finding.found),
+        _ => message!("expected {}, found {}", finding.expected, finding.found),
     };
-    vec![format!("  {}", word(finding.severity)), finding.subject.clone(), text]
+    vec![message!("  {}", word(finding.severity)), finding.subject.clone(), text]
 }
 
 /// What needs attention is told loudly.
-fn word(severity: Severity) -> String {
+fn word(severity: Severity) -> Message {
     match severity {
-        Severity::Critical => "CRITICAL".to_owned(),
-        Severity::Error => "ERROR".to_owned(),
-        severity => severity.to_string(),
+        Severity::Critical => message!("CRITICAL"),
+        Severity::Error => message!("ERROR"),
+        severity => severity.message(),
     }
 }

@@ -10,15 +10,15 @@ pub(super) use prometheus::prometheus;
 pub(super) use sarif::sarif;
 pub(super) use timeline::{LEGEND, timeline};
 
-use crate::model::{Finding, Rule, Severity, Timestamp, Validity};
+use crate::model::{Finding, Message, Rule, Severity, Timestamp, Validity};
 
 /// One thing that was looked at: a daemon, an endpoint, a file, a state.
 #[derive(Clone, Debug)]
 pub struct Monitored {
     /// What it is called: the daemon's name, the endpoint, the path.
-    pub name: String,
+    pub name: Message,
     /// The verdict in one line.
-    pub verdict: String,
+    pub verdict: Message,
     /// Everything that was found.
     pub findings: Vec<Finding>,
     /// The certificates that were seen.
@@ -33,7 +33,7 @@ pub struct Monitored {
 #[derive(Clone, Debug)]
 pub struct MonitoredCertificate {
     /// Whose: `served`, `client ana`, `ca 3f9c21aa`.
-    pub whose: String,
+    pub whose: Message,
     /// From when until when it is good.
     pub validity: Validity,
     /// From when on it is warned of.

@@ -69,7 +69,7 @@ pub(in crate::cli) fn nagios(all: &[Monitored], now: Timestamp) -> (String, u8) 
     }
     text.push('\n');
     for (status, one) in rows.iter().filter(|_| rows.len() > 1) {
-        let _ = writeln!(text, "{}: {}: {}", status.word(), plain(&one.name), plain(&said(one)));
+        let _ = writeln!(text, "{}: {}: {}", status.word(), plain(one.name.as_str()), plain(&said(one)));
     }
     (text, status.code())
 }
@@ -100,7 +100,7 @@ fn headline(rows: &[(Status, &Monitored)]) -> String {
 fn said(one: &Monitored) -> String {
     match one.worst().and_then(|finding| finding.cause.as_ref()) {
         Some(cause) => format!("{}; cause: {cause}", one.verdict),
-        None => one.verdict.clone(),
+        None => one.verdict.to_string(),
     }
 }
 

@@ -45,7 +45,7 @@ fn result(finding: &Finding) -> Value {
         "kind": kind,
         "level": level,
         "message": {"text": message(finding)},
-        "locations": [location(&finding.subject)],
+        "locations": [location(finding.subject.as_str())],
     })
 }
 

@@ -1,7 +1,10 @@
 //! Validity windows, drawn.
 
+use std::fmt;
+
 use crate::cli::report::Tone;
-use crate::model::Timestamp;
+use crate::message;
+use crate::model::{Message, Printable, Timestamp, parsed};
 use crate::plan::Window;
 
 /// A row for each window, below a row of dates; `columns` is the width of the whole, `tone` that of
@@ -14,14 +17,16 @@ pub(in crate::cli) fn timeline(
     now: Timestamp,
     columns: usize,
     tone: impl Fn(&Window) -> Tone,
-) -> Vec<(Tone, Vec<String>)> {
-    let names: Vec<[String; 3]> =
-        windows.iter().map(|one| [one.kind.to_owned(), name(one), one.issuer.clone()]).collect();
-    let taken: usize = (0..3).map(|at| names.iter().map(|row| row[at].len()).max().unwrap_or(0) + GAP).sum();
+) -> Vec<(Tone, Vec<Message>)> {
+    let names: Vec<[Message; 3]> =
+        windows.iter().map(|one| [one.kind.message(), name(one), one.issuer.clone()]).collect();
+    let taken: usize =
+        (0..3).map(|at| names.iter().map(|row| row[at].as_str().len()).max().unwrap_or(0) + GAP).sum();
     let scale = Scale::of(windows, now, columns.saturating_sub(taken).max(NARROWEST));
-    let heading = [String::new(), String::new(), String::new(), scale.dates(now)];
+    let heading =
+        [Message::default(), Message::default(), Message::default(), Drawn(&scale.dates(now)).message()];
     let rows = windows.iter().zip(names).map(|(window, [kind, name, issuer])| {
-        (tone(window), vec![kind, name, issuer, scale.bar(window, now)])
+        (tone(window), vec![kind, name, issuer, Drawn(&scale.bar(window, now)).message()])
     });
     std::iter::once((Tone::Aside, heading.to_vec())).chain(rows).collect()
 }
@@ -29,13 +34,24 @@ pub(in crate::cli) fn timeline(
 /// What the signs mean.
 pub(in crate::cli) const LEGEND: &str = "= good   - due   | now   > and on";
 
-fn name(window: &Window) -> String {
+fn name(window: &Window) -> Message {
     match window.former {
         0 => window.name.clone(),
-        1 => format!("{}, replaced", window.name),
-        count => format!("{}, {count} replaced", window.name),
+        1 => message!("{}, replaced", window.name),
+        count => message!("{}, {} replaced", window.name, count),
     }
 }
+
+/// A line that is drawn of dates and signs.
+struct Drawn<'a>(&'a str);
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+parsed!(Drawn<'_>);
 
 /// Which instant is which column.
 struct Scale {
@@ -113,14 +129,14 @@ mod tests {
     }
 
     fn window(kind: &'static str, begin: &str, end: &str, due: Option<&str>, former: usize) -> Window {
-        let (name, issuer) = ("builder".to_owned(), "self".to_owned());
+        let (name, issuer) = ("builder".into(), "self".into());
         Window { kind, name, issuer, begin: at(begin), end: at(end), due: due.map(at), former }
     }
 
     fn drawn(windows: &[Window], now: &str, columns: usize) -> Vec<String> {
         timeline(windows, at(now), columns, |_| Tone::Plain)
             .into_iter()
-            .map(|(_, cells)| cells[3].clone())
+            .map(|(_, cells)| cells[3].to_string())
             .collect()
     }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use super::ClientConfig;
-use crate::layout::command_line::shell_word;
+use crate::layout::printable::YamlLine;
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::{Endpoint, Failure};
+use crate::message;
+use crate::model::{Endpoint, Failure, Message, Printable};
 
 /// What the config should say. The three files are values as they are to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,20 +116,20 @@ pub fn edit_client_config(
 /// or the editor; and the lines.
 #[must_use]
 pub fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
-    let lines = lines_to_add(settings);
     let instead = match failure.command_to_try() {
-        Some(command) => format!("{command}   # and this again; or let it say:"),
-        None => format!("${{EDITOR:-vi}} {}   # so that it says:", shell_word(&path.display().to_string())),
+        Some(command) => message!("{}   # and this again; or let it say:", command),
+        None => message!("${EDITOR:-vi} {}   # so that it says:", path),
     };
-    failure.hint(format!("{instead}\n{}", lines.trim_end()))
+    failure.hint(message!("{}\n{}", instead, Message::join(lines_to_add(settings), "\n")))
 }
 
 /// The lines that a config needs, for a person to add.
 #[must_use]
-pub fn lines_to_add(settings: &ClientSettings) -> String {
+pub fn lines_to_add(settings: &ClientSettings) -> Vec<Message> {
     let changes = changes(&ClientConfig::default(), settings);
     let fields = changes.iter().map(|change| (change.key.to_owned(), node(change))).collect();
-    lines(&[("global".to_owned(), Node::Nested(fields))], 0, 2)
+    let text = lines(&[("global".to_owned(), Node::Nested(fields))], 0, 2);
+    text.lines().map(|line| YamlLine(line).message()).collect()
 }
 
 fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {

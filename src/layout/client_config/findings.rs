@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Mapping, Value};
 
 use super::{ClientConfig, TlsPath};
-use crate::model::{Endpoint, Finding, Rule, Severity};
+use crate::message;
+use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity, Word};
 
 /// A key that the tool ignores although it was meant to count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(super) struct Misplaced {
     /// As it is written.
     key: String,
     /// What it should be.
-    meant: String,
+    meant: Message,
 }
 
 /// The findings about a config alone, gravest first: nobody is asked what exists.
@@ -35,9 +36,9 @@ pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Pat
         findings.push(
             Finding::new(Rule::ConfigBroken, Severity::Error, path.display())
                 .expected(meant)
-                .found(key)
+                .found(Word(key))
                 .cause("keys that the tool does not know are ignored without a word")
-                .fix(format!("write {meant} for {key}")),
+                .fix(message!("write {} for {}", meant, Word(key))),
         );
     }
     if !config.uses_tls() {
@@ -62,14 +63,14 @@ pub(super) fn misplaced(root: &Mapping, global: &Mapping) -> Vec<Misplaced> {
     for key in names(root) {
         let folded = fold(&key);
         if folded == "global" && key != "global" {
-            found.push(Misplaced { key, meant: "global".to_owned() });
+            found.push(Misplaced { key, meant: message!("global") });
         } else if let Some(meant) = meant_by(&folded) {
-            found.push(Misplaced { key, meant: format!("{meant} below global") });
+            found.push(Misplaced { key, meant: message!("{} below global", meant) });
         }
     }
     for key in names(global) {
         if let Some(meant) = meant_by(&fold(&key)).filter(|meant| *meant != key) {
-            found.push(Misplaced { key, meant: meant.to_owned() });
+            found.push(Misplaced { key, meant: meant.message() });
         }
     }
     found
@@ -77,35 +78,35 @@ pub(super) fn misplaced(root: &Mapping, global: &Mapping) -> Vec<Misplaced> {
 
 /// What is wrong or surprising about the host that a key or a variable names; None is no host.
 #[must_use]
-pub fn about_host(host: Option<&str>, key: &str, subject: impl std::fmt::Display) -> Option<Finding> {
+pub fn about_host(host: Option<&str>, key: &'static str, subject: impl Printable) -> Option<Finding> {
     let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, &subject);
     let Some(host) = host else {
         return Some(
             finding(Severity::Info)
-                .expected(format!("{key}: tcp://host:port"))
-                .found(format!("no {key}"))
+                .expected(message!("{}: tcp://host:port", key))
+                .found(message!("no {}", key))
                 .cause("the tool then starts a daemon of its own"),
         );
     };
     if host.starts_with("docker-container://") || host.starts_with("podman-container://") {
         return Some(
             finding(Severity::Warning)
-                .expected(format!("{key}: tcp://host:port"))
+                .expected(message!("{}: tcp://host:port", key))
                 .found("a container, for which TLS is not used")
                 .cause("the tool reaches it through docker or podman, without certificates")
-                .fix(format!("{key}: tcp://host:{}", Endpoint::DEFAULT_PORT)),
+                .fix(message!("{}: tcp://host:{}", key, Endpoint::DEFAULT_PORT)),
         );
     }
     let failure = host.parse::<Endpoint>().err()?;
     let with_port = format!("{}:{}", host.trim_end_matches(['/', ':']), Endpoint::DEFAULT_PORT);
     // What may hold a password is not repeated.
-    let proposed = if with_port.parse::<Endpoint>().is_ok() { &with_port } else { "tcp://host:8372" };
+    let proposed = with_port.parse::<Endpoint>().map_or(message!("tcp://host:8372"), |host| host.message());
     Some(
         finding(Severity::Error)
-            .expected(format!("{key}: {}", failure.what_was_expected()))
+            .expected(message!("{}: {}", key, failure.what_was_expected()))
             .found(failure.what_was_found())
             .cause("the tool refuses such a host")
-            .fix(format!("{key}: {proposed}")),
+            .fix(message!("{}: {}", key, proposed)),
     )
 }
 
@@ -175,11 +176,11 @@ pub(in crate::layout) fn misreading(value: &str) -> Option<Misreading> {
     }
 }
 
-fn about_path(key: &str, value: &str, path: &Path) -> Option<Finding> {
+fn about_path(key: &'static str, value: &str, path: &Path) -> Option<Finding> {
     let misreading = misreading(value)?;
     Some(
         Finding::new(Rule::ConfigPath, Severity::Error, path.display())
-            .expected(format!("{key}: an absolute path, or one below the tool's own directory"))
+            .expected(message!("{}: an absolute path, or one below the tool's own directory", key))
             .found(misreading.found())
             .cause(misreading.cause()),
     )
@@ -194,7 +195,7 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
         let (first, second): (TlsPath, TlsPath) = (files[first], files[second]);
         (config.file_of(first) == config.file_of(second)).then(|| {
             Finding::new(Rule::ConfigPath, Severity::Warning, path.display())
-                .expected(format!("a file of its own for {} and {}", first.as_str(), second.as_str()))
+                .expected(message!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
                 .cause("it works only where one file holds both, and is nearly always a slip")
                 .fix("kitcert install client")

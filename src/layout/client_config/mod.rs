@@ -21,7 +21,8 @@ use serde_yaml::{Mapping, Value};
 
 use self::findings::Misplaced;
 use super::yaml::document::Document;
-use crate::model::{Failure, Finding};
+use crate::message;
+use crate::model::{Failure, Finding, Printable};
 
 /// What `config.yml` says about the daemon and TLS. Values are as they are written; None is a key
 /// that is left out or null, for which the tool has a default.
@@ -113,9 +114,9 @@ impl ClientConfig {
             root.get("global").map(|global| reading.mapping(global, "global")).transpose()?.flatten();
         let global = global.unwrap_or(&empty);
         for key in NUMBERS {
-            reading.check_number(global, &["global", key], numbers::INTEGER)?;
+            reading.check_number(global, &["global", key], key, numbers::INTEGER)?;
         }
-        reading.check_number(global, &["global", "cni_mtu"], numbers::SIXTEEN_BITS)?;
+        reading.check_number(global, &["global", "cni_mtu"], "cni_mtu", numbers::SIXTEEN_BITS)?;
         reading.check_duration(global, "darwin_proxy_wait")?;
         for key in TEXTS {
             reading.text(global, key)?;
@@ -143,33 +144,33 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn failure(&self, expected: &str) -> Failure {
+    fn failure(&self, expected: impl Printable) -> Failure {
         Failure::new("reading", self.path.display()).expected(expected).found("something else")
     }
 
     /// A mapping; None for null.
-    fn mapping<'v>(&self, value: &'v Value, what: &str) -> Result<Option<&'v Mapping>, Failure> {
+    fn mapping<'v>(&self, value: &'v Value, what: &'static str) -> Result<Option<&'v Mapping>, Failure> {
         match untagged(value) {
             Value::Null if !is_tagged(value) => Ok(None),
             // A template such as `{{ host }}` is a mapping as a key, which is no string to yaml.v3.
             Value::Mapping(mapping) if mapping.keys().all(is_scalar) => Ok(Some(mapping)),
-            _ => Err(self.failure(&format!("keys with values as {what}"))),
+            _ => Err(self.failure(message!("keys with values as {}", what))),
         }
     }
 
     /// Any scalar is a string to yaml.v3.
-    fn text(&self, mapping: &Mapping, key: &str) -> Result<Option<String>, Failure> {
+    fn text(&self, mapping: &Mapping, key: &'static str) -> Result<Option<String>, Failure> {
         match mapping.get(key).map(untagged) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
             Some(Value::Bool(word)) => Ok(Some(word.to_string())),
-            Some(_) => Err(self.failure(&format!("a string as {key}"))),
+            Some(_) => Err(self.failure(message!("a string as {}", key))),
         }
     }
 
     /// yaml.v3 takes the words of YAML 1.1 for a boolean, but not a quoted "true" or "false".
-    fn switch(&self, mapping: &Mapping, key: &str) -> Result<Option<bool>, Failure> {
+    fn switch(&self, mapping: &Mapping, key: &'static str) -> Result<Option<bool>, Failure> {
         let value = mapping.get(key);
         let has_tag = value.is_some_and(is_tagged);
         match value.map(untagged) {
@@ -178,13 +179,18 @@ impl Reading<'_> {
             Some(Value::Bool(switch)) if !has_tag => Ok(Some(*switch)),
             Some(Value::String(word)) if YES.contains(&word.as_str()) => Ok(Some(true)),
             Some(Value::String(word)) if NO.contains(&word.as_str()) => Ok(Some(false)),
-            Some(_) => Err(self.failure(&format!("true or false, without quotes, as {key}"))),
+            Some(_) => Err(self.failure(message!("true or false, without quotes, as {}", key))),
         }
     }
 
-    /// A number within that range, of the mapping in which the last key of the path stands.
-    fn check_number(&self, mapping: &Mapping, path: &[&str], range: Range<i128>) -> Result<(), Failure> {
-        let key = path.last().copied().unwrap_or_default();
+    /// A number within that range under `key` of a mapping; `path` leads to it from the root.
+    fn check_number(
+        &self,
+        mapping: &Mapping,
+        path: &[&str],
+        key: &'static str,
+        range: Range<i128>,
+    ) -> Result<(), Failure> {
         let is_right = match mapping.get(key) {
             None | Some(Value::Null) => true,
             Some(Value::Number(number)) => numbers::is_within(number, &range),
@@ -193,10 +199,10 @@ impl Reading<'_> {
             }
             Some(_) => false,
         };
-        if is_right { Ok(()) } else { Err(self.failure(&format!("a whole number as {key}"))) }
+        if is_right { Ok(()) } else { Err(self.failure(message!("a whole number as {}", key))) }
     }
 
-    fn check_duration(&self, mapping: &Mapping, key: &str) -> Result<(), Failure> {
+    fn check_duration(&self, mapping: &Mapping, key: &'static str) -> Result<(), Failure> {
         let is_right = match mapping.get(key) {
             None | Some(Value::Null) => true,
             Some(value) if is_tagged(value) => {
@@ -205,17 +211,17 @@ impl Reading<'_> {
             Some(Value::String(text)) => numbers::is_duration(text),
             Some(_) => false,
         };
-        if is_right { Ok(()) } else { Err(self.failure(&format!("a duration such as 10s as {key}"))) }
+        if is_right { Ok(()) } else { Err(self.failure(message!("a duration such as 10s as {}", key))) }
     }
 
-    fn check_list(&self, mapping: &Mapping, key: &str) -> Result<(), Failure> {
+    fn check_list(&self, mapping: &Mapping, key: &'static str) -> Result<(), Failure> {
         let is_list = match mapping.get(key).map(untagged) {
             None => true,
             Some(Value::Null) => !mapping.get(key).is_some_and(is_tagged),
             Some(Value::Sequence(items)) => items.iter().all(is_scalar),
             Some(_) => false,
         };
-        if is_list { Ok(()) } else { Err(self.failure(&format!("a list as {key}"))) }
+        if is_list { Ok(()) } else { Err(self.failure(message!("a list as {}", key))) }
     }
 
     fn check_git(&self, git: &Value) -> Result<(), Failure> {
@@ -223,7 +229,7 @@ impl Reading<'_> {
         for (name, host) in hosts {
             let Some(settings) = self.mapping(host, "each host of git")? else { continue };
             let name = name.as_str().unwrap_or_default();
-            self.check_number(settings, &["git", name, "port"], numbers::INTEGER)?;
+            self.check_number(settings, &["git", name, "port"], "port", numbers::INTEGER)?;
             self.switch(settings, "strict_host_key_checking")?;
             for key in GIT_TEXTS {
                 self.text(settings, key)?;

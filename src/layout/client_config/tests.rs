@@ -276,7 +276,8 @@ fn a_file_that_is_not_there_becomes_the_lines_to_add() {
     let settings = settings(EnableTls::OnlyIfUnset);
     let edit = edit_client_config(None, Path::new("config.yml"), &settings).unwrap();
     let ConfigEdit::Changed { bytes, keys } = edit else { panic!() };
-    assert_eq!(String::from_utf8(bytes).unwrap(), lines_to_add(&settings));
+    let said: Vec<_> = lines_to_add(&settings).iter().map(ToString::to_string).collect();
+    assert_eq!(String::from_utf8(bytes).unwrap().lines().collect::<Vec<_>>(), said);
     assert_eq!(keys.len(), 5);
     assert!(keys.iter().all(|change| change.from.is_none()));
 }

@@ -8,9 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use super::SetFile;
 use super::client_config::{ClientConfig, DaemonFiles, TlsPath};
 use super::client_tool::ClientTool;
-use super::command_line::{csv_field, shell_line};
+use super::command_line::{CommandLine, csv_field};
 use crate::env::Environment;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, SubjectAltName};
+use crate::message;
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable, SubjectAltName};
 
 /// Where a tool's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub fn client_place(
 ) -> Result<ClientPlace, Failure> {
     let Some(names) = tool.earthly_names() else {
         if let Some(config) = config_override {
-            return Err(Failure::new("reading", format!("--config {}", config.display()))
+            return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
                 .hint("the same command without --config")
@@ -118,7 +119,7 @@ pub fn client_place(
 /// What a person types next to use the files: for `earthly` and `earth` any target, since the
 /// config says the rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names the files, by absolute paths.
 #[must_use]
-pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
+pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let endpoint_text = endpoint.to_string();
     let file = |file: SetFile| place.folder.join(file.file_name()).display().to_string();
     let words: Vec<String> = match place.tool {
@@ -144,13 +145,13 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
             words
         }
     };
-    shell_line(&words)
+    CommandLine(&words).message()
 }
 
 /// What a person types to have that proven again: what the tool would do by itself, as far as it
 /// has a config.
 #[must_use]
-pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
+pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let mut words = vec!["kitcert".to_owned(), "verify".to_owned()];
     match &place.config {
         Some(config) => {
@@ -162,15 +163,15 @@ pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> String {
             words.extend([endpoint.to_string(), "--tlsdir".to_owned(), folder]);
         }
     }
-    shell_line(&words)
+    CommandLine(&words).message()
 }
 
 /// The variable that the tool needs besides its config: without docker or podman on the client it
 /// ignores `buildkit_host` there (earthly#2978). None for tools that have no config.
 #[must_use]
-pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<String> {
+pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<Message> {
     let variable = tool.has_config().then(|| tool.host_variables().first()).flatten()?;
-    Some(format!("export {variable}={}", shell_line(&[endpoint.to_string()])))
+    Some(message!("export {}={}", variable, CommandLine(&[endpoint.to_string()])))
 }
 
 impl ClientPlace {
@@ -325,7 +326,7 @@ fn unconfigured(
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
-            .hint(format!("kitcert install client --for {tool} --endpoint tcp://builder.example.com:8372"))
+            .hint(message!("kitcert install client --for {} --endpoint tcp://builder.example.com:8372", tool))
             .exit(ExitCode::Usage)
     })?;
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).

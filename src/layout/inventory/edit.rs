@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::text::{client_node, daemon_node, install_fields, installed_field, named};
 use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
+use crate::layout::printable::YamlLine;
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::{Endpoint, Failure, IdentityName, Role};
+use crate::message;
+use crate::model::{Endpoint, Failure, IdentityName, Message, Role};
 
 /// One change of `kitcert.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +64,8 @@ struct Step {
 
 /// What a change means for the text; None if it is there already.
 fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<Option<Step>, Failure> {
-    let differs = |kind: &str, name: &IdentityName| {
-        Failure::new(format!("adding the {kind} {name} to"), path.display())
+    let differs = |kind: &'static str, name: &IdentityName| {
+        Failure::new(message!("adding the {} {} to", kind, name), path.display())
             .expected("no such entry, or the same")
             .found("another of that name")
     };
@@ -91,7 +93,7 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
         InventoryChange::SetInstall(name, install) => match inventory.daemons.get(name) {
             None => {
                 return Err(Failure::new("setting the place of", name)
-                    .expected(format!("a daemon of that name in {}", path.display()))
+                    .expected(message!("a daemon of that name in {}", path.display()))
                     .found("none"));
             }
             Some(daemon) if daemon.install.as_ref() == Some(install) => return Ok(None),
@@ -106,7 +108,7 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
         InventoryChange::SetEndpoint(name, endpoint) => match inventory.clients.get(name) {
             None => {
                 return Err(Failure::new("setting the endpoint of", name)
-                    .expected(format!("a client of that name in {}", path.display()))
+                    .expected(message!("a client of that name in {}", path.display()))
                     .found("none"));
             }
             Some(client) if client.endpoint.as_ref() == Some(endpoint) => return Ok(None),
@@ -118,7 +120,7 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
         InventoryChange::AddInstalled(role, name, folder) => match inventory.installed(*role, name) {
             None => {
                 return Err(Failure::new("noting where it is installed:", name)
-                    .expected(format!("a {role} of that name in {}", path.display()))
+                    .expected(message!("a {} of that name in {}", role, path.display()))
                     .found("none"));
             }
             Some(folders) if folders.contains(folder) => return Ok(None),
@@ -172,15 +174,16 @@ fn by_hand(path: &Path, steps: &[Step]) -> Failure {
     });
     let text: String = fields.map(|fields| lines(&fields, 0, 2)).collect();
     let left: usize = steps.iter().map(|step| step.fields.len().saturating_sub(LINES_SHOWN)).sum();
-    let more = if left == 0 { String::new() } else { format!("… and {left} more like these\n") };
+    let more = if left == 0 { message!("") } else { message!("\n… and {} more like these", left) };
     Failure::new("editing", path.display())
         .expected("a form that can be edited safely")
         .found("one that cannot; the file is as it was")
-        .hint(
-            format!("{} {}   # so that it says:\n{text}{more}", "${EDITOR:-vi}", path.display())
-                .trim_end()
-                .to_owned(),
-        )
+        .hint(message!(
+            "${EDITOR:-vi} {}   # so that it says:\n{}{}",
+            path,
+            Message::join(text.lines().map(YamlLine), "\n"),
+            more
+        ))
 }
 
 /// How many lines of a change are shown that must be made by hand.

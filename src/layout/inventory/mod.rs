@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::daemon_layout::DaemonLayout;
+use crate::message;
 use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT};
 use crate::model::{
     AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
-    Role, SubjectAltName,
+    Role, SubjectAltName, Word,
 };
 
 /// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
@@ -222,7 +223,7 @@ impl FromStr for Owner {
             Some((user, group)) if is_name(user) && is_name(group) => {
                 Ok(Owner { user: user.to_owned(), group: group.to_owned() })
             }
-            _ => Err(Failure::new("reading the owner", format!("{text:?}"))
+            _ => Err(Failure::new("reading the owner", message!("{}", Word(text)))
                 .expected("user:group, names or numbers, such as root:docker or 1000:1000")
                 .found("something else")
                 .exit(ExitCode::Usage)),
@@ -282,6 +283,8 @@ impl FromStr for Renewal {
     }
 }
 
-fn another_word(what: &str, text: &str, expected: &str) -> Failure {
-    Failure::new(format!("reading {what}"), format!("{text:?}")).expected(expected).found("another word")
+fn another_word(what: &'static str, text: &str, expected: &'static str) -> Failure {
+    Failure::new(message!("reading {}", what), message!("{}", Word(text)))
+        .expected(expected)
+        .found("another word")
 }

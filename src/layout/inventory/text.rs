@@ -13,12 +13,14 @@ use super::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
 };
 use crate::layout::yaml::document::BYTE_ORDER_MARK;
+use crate::layout::yaml::fault;
 use crate::layout::yaml::text::{Fields, Node, lines};
+use crate::message;
 use crate::model::profile::{
     AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT,
 };
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
+    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Printable, RenewBefore,
     SubjectAltName,
 };
 
@@ -26,12 +28,11 @@ use crate::model::{
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
     let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
-        let subject = match error.location() {
-            Some(location) => format!("{} line {}", path.display(), location.line()),
-            None => path.display().to_string(),
+        let subject = match fault::line_of(&error) {
+            Some(line) => message!("{} line {}", path, line),
+            None => path.message(),
         };
-        let edit = format!("edit {}", path.display());
-        Failure::new("reading", subject).found(without_place(&error.to_string())).hint(edit)
+        Failure::new("reading", subject).found(fault::fault(&error)).hint(message!("edit {}", path))
     })?;
     let authority = written.ca.unwrap_or_default();
     Ok(Inventory {
@@ -130,11 +131,6 @@ fn text(key: &str, value: impl fmt::Display) -> (String, Node) {
     (key.to_owned(), Node::Text(value.to_string()))
 }
 
-/// The message without the place at its end, which the subject has already.
-fn without_place(message: &str) -> &str {
-    message.rfind(" at line ").map_or(message, |at| &message[..at])
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -194,8 +190,9 @@ impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
         match u64::deserialize(deserializer)? {
             1 => Ok(Version),
-            other => Err(D::Error::custom(format!(
-                "expected version 1, found {other}, which a newer kitcert may have written"
+            other => Err(fault::carried(message!(
+                "expected version 1, found {}, which a newer kitcert may have written",
+                other
             ))),
         }
     }
@@ -222,7 +219,7 @@ impl<T: FromStr<Err = Failure>> Visitor<'_> for ParsedVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Parsed<T>, E> {
-        text.parse().map(Parsed).map_err(E::custom)
+        text.parse().map(Parsed).map_err(|failure: Failure| fault::carried(failure))
     }
 }
 
@@ -255,7 +252,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
         while let Some(Parsed(name)) = map.next_key::<Parsed<IdentityName>>()? {
             let entry = map.next_value()?;
             if entries.contains_key(&name) {
-                return Err(A::Error::custom(format!("{name} stands twice")));
+                return Err(fault::carried(message!("{} is there twice", name)));
             }
             entries.insert(name, entry);
         }
@@ -274,12 +271,12 @@ impl<'de> Deserialize<'de> for DaemonEntry {
             None => {
                 let host = hosts.iter().find(|host| !is_wildcard(host));
                 let host = host
-                    .ok_or_else(|| D::Error::custom("expected an endpoint, or a host that can be dialled"))?;
+                    .ok_or_else(|| fault::carried("expected an endpoint, or a host that can be dialled"))?;
                 Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)
             }
         };
         if hosts.is_empty() {
-            return Err(D::Error::custom("hosts: expected at least one, found none"));
+            return Err(fault::carried("hosts: expected at least one, found none"));
         }
         Ok(DaemonEntry {
             hosts,
@@ -300,7 +297,7 @@ impl<'de> Deserialize<'de> for DaemonEntry {
 fn absolute<E: Error>(folders: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, E> {
     let folders = folders.unwrap_or_default();
     match folders.iter().find(|folder| !folder.is_absolute()) {
-        Some(folder) => Err(E::custom(format!("installed: expected absolute paths, found {folder:?}"))),
+        Some(folder) => Err(fault::carried(message!("installed: expected absolute paths, found {}", folder))),
         None => Ok(folders),
     }
 }
@@ -308,7 +305,7 @@ fn absolute<E: Error>(folders: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, E> 
 fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
     let root = written.root.unwrap_or_else(|| PathBuf::from("/"));
     if !root.is_absolute() {
-        return Err(E::custom(format!("install.root: expected an absolute path, found {root:?}")));
+        return Err(fault::carried(message!("install.root: expected an absolute path, found {}", root)));
     }
     Ok(InstallEntry { layout: written.layout.0, root, owner: written.owner.map(|Parsed(owner)| owner) })
 }

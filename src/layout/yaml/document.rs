@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_yaml::{Deserializer, Value};
 
+use super::fault;
 use super::flow::has_question_in_braces;
 use super::mapping::{self, BLANKS, Shape};
-use crate::model::Failure;
+use crate::message;
+use crate::model::{Failure, Message};
 
 /// A file's text with its first document, which is the only one that Go's yaml.v3 reads.
 pub(in crate::layout) struct Document<'a> {
@@ -111,22 +113,11 @@ fn is_foreign_version(line: &str) -> bool {
     version.is_some_and(|version| !is_first(version))
 }
 
-/// The fault and its line. The parser's own words for syntax quote nothing; those for a key that
-/// stands twice and for a tag do, so that they are replaced.
-fn described(error: &serde_yaml::Error) -> String {
-    let words = error.to_string();
-    // Some of its messages begin with what ours say before them.
-    let words = words.strip_prefix("found ").map_or(words.clone(), str::to_owned);
-    let line = error.location().map(|location| location.line());
-    if words.contains("invalid value") || words.contains("invalid type") {
-        let place = line.map_or(String::new(), |line| format!(" (line {line})"));
-        return format!("a value that does not fit its type{place}");
-    }
-    match (words.contains("duplicate entry"), line) {
-        (true, Some(line)) => format!("a key that stands twice in the mapping that begins in line {line}"),
-        (true, None) => "a key that stands twice in a mapping".to_owned(),
-        (false, Some(line)) if !words.contains(" line ") => format!("{words} (line {line})"),
-        (false, _) => words,
+/// The fault and its line.
+fn described(error: &serde_yaml::Error) -> Message {
+    match fault::line_of(error) {
+        Some(line) => message!("{} (line {})", fault::fault(error), line),
+        None => fault::fault(error),
     }
 }
 

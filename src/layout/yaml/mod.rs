@@ -6,6 +6,7 @@
 
 pub(super) mod document;
 pub(super) mod edit;
+pub(super) mod fault;
 mod flow;
 mod mapping;
 pub(super) mod text;

@@ -40,7 +40,8 @@ use super::encrypted_key::EncryptedKey;
 use super::passphrase::{Passphrase, random};
 use super::private_key::PrivateKey;
 use super::trust_bundle::TrustBundle;
-use crate::model::{Contact, Endpoint, Failure, FingerprintPrefix, Hex, IdentityName, Timestamp};
+use crate::message;
+use crate::model::{Contact, Endpoint, Failure, FingerprintPrefix, Hex, IdentityName, Message, Timestamp};
 
 /// A kit whose every signature is right. Whose they are, and whether it may still be joined, is
 /// for whoever reads it to ask.
@@ -121,7 +122,7 @@ impl Kit {
             if !self.contents.trust.contains(certificate) {
                 return Err(self
                     .failure("signing")
-                    .expected(format!("CA {} among those that it trusts", Hex(&key_identifier)))
+                    .expected(message!("CA {} among those that it trusts", Hex(&key_identifier)))
                     .found("others"));
             }
             let signature = authority.sign(text.as_bytes())?;
@@ -156,12 +157,12 @@ impl Kit {
         if self.signers().any(|signer| told.matches(&signer.fingerprint())) {
             return Ok(());
         }
-        let found: Vec<_> = self.signers().map(|signer| signer.fingerprint().to_string()).collect();
+        let found = Message::join(self.signers().map(|signer| signer.fingerprint()), ", ");
         Err(self
             .failure("joining")
-            .expected(format!("a kit signed by the CA with the fingerprint that you gave ({told}…)"))
-            .found(format!("one of {}", found.join(", ")))
-            .hint(format!(
+            .expected(message!("a kit signed by the CA with the fingerprint that you gave ({}…)", told))
+            .found(message!("one of {}", found))
+            .hint(message!(
                 "ask {} for the fingerprint, and by which way this kit came",
                 self.contents.contact
             )))
@@ -188,16 +189,17 @@ impl Kit {
             self.failure("opening")
                 .expected("the passphrase that was shown when it was made")
                 .found("another")
-                .hint(format!(
-                    "the same command, with the words as {0} told them; or ask {0} for a new kit",
+                .hint(message!(
+                    "the same command, with the words as {} told them; or ask {} for a new kit",
+                    self.contents.contact,
                     self.contents.contact
                 ))
         })?;
         key.unlock(passphrase)
     }
 
-    fn failure(&self, doing: &str) -> Failure {
-        Failure::new(doing, format!("the kit of {}", self.contents.name))
+    fn failure(&self, doing: &'static str) -> Failure {
+        Failure::new(doing, message!("the kit of {}", self.contents.name))
     }
 }
 

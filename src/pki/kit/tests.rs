@@ -157,7 +157,7 @@ fn a_kit_has_one_to_sixteen_certificates_to_trust() {
 fn a_kit_is_of_the_ca_whose_fingerprint_was_told_and_of_no_other() {
     let kit = kit();
     let own = kit.contents().trust[0].fingerprint();
-    for told in [own.to_string(), own.to_string()[..32].to_owned(), own.words()] {
+    for told in [own.to_string(), own.to_string()[..32].to_owned(), own.words().to_string()] {
         assert!(kit.is_of(&told.parse().unwrap()).is_ok(), "{told}");
     }
     let other = authority();

@@ -1,12 +1,12 @@
 //! A kit's one form, printed and read.
 
-use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::str::Lines;
 
 use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
+use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
-use crate::model::{Failure, Fingerprint, Hex, Timestamp};
+use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Timestamp};
 use crate::pki::certificate::Certificate;
 use crate::pki::encrypted_key::EncryptedKey;
 use crate::pki::pem_block::{LINES, PemBlock};
@@ -28,11 +28,12 @@ impl Kit {
     /// # Errors
     /// Something that is no kit; one that is damaged or cut off; one of a newer form, or of none
     /// that this program would print; one that is not signed, or whose signature does not hold.
-    pub fn from_text(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
-        let kit = read(bytes, subject)?;
+    pub fn from_text(bytes: &[u8], subject: impl Printable) -> Result<Kit, Failure> {
+        let subject = subject.message();
+        let kit = read(bytes, &subject)?;
         let text = String::from_utf8_lossy(bytes);
-        let changed = |found: &str| {
-            Failure::new("reading the kit", subject)
+        let changed = |found: &'static str| {
+            Failure::new("reading the kit", &subject)
                 .expected("a kit in the one form that kitcert writes, signed by a CA that it names")
                 .found(found)
                 .hint(ASK_AGAIN)
@@ -94,20 +95,20 @@ fn put(text: &mut String, key: &str, value: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{key}: {value}");
 }
 
-fn read(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
-    let wrong = |found: &str, hint: &str| {
+fn read(bytes: &[u8], subject: &Message) -> Result<Kit, Failure> {
+    let wrong = |found: Message, hint: Message| {
         Failure::new("reading the kit", subject)
             .expected("a kit, as kitcert issue client --kit and kitcert invite write it")
             .found(found)
             .hint(hint)
     };
     if bytes.len() > LARGEST_KIT {
-        return Err(wrong(&format!("more than {LARGEST_KIT} octets"), ASK_AGAIN));
+        return Err(wrong(message!("more than {} bytes", LARGEST_KIT), message!(ASK_AGAIN)));
     }
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
-        return Err(wrong(found, &format!("kitcert inspect {subject}")));
+        return Err(wrong(found.message(), message!("kitcert inspect {}", subject)));
     };
     let (checksum, text) = rest.split_at(rest.len().min(CHECKSUM_DIGITS));
     let whole = text.strip_prefix(b"\n");
@@ -118,9 +119,10 @@ fn read(bytes: &[u8], subject: &str) -> Result<Kit, Failure> {
         } else {
             "one that was damaged on its way: its checksum is another's"
         };
-        return Err(wrong(found, ASK_AGAIN));
+        return Err(wrong(found.message(), message!(ASK_AGAIN)));
     };
-    let text = std::str::from_utf8(text).map_err(|_| wrong("octets that are no text", ASK_AGAIN))?;
+    let text = std::str::from_utf8(text)
+        .map_err(|_| wrong(message!("bytes that are no text"), message!(ASK_AGAIN)))?;
     let mut reader = Reader { lines: text.lines(), next: None, number: 1, subject };
     reader.advance();
     let kit = reader.kit()?;
@@ -144,7 +146,7 @@ struct Reader<'a> {
     next: Option<&'a str>,
     /// The number of `next` in the file, counted from 1.
     number: usize,
-    subject: &'a str,
+    subject: &'a Message,
 }
 
 impl<'a> Reader<'a> {
@@ -161,7 +163,7 @@ impl<'a> Reader<'a> {
         if chain[0].serial().to_string() != serial {
             return Err(Failure::new("reading the kit", self.subject)
                 .expected("the serial number of its certificate")
-                .found(format!("{serial:?}"))
+                .found("another")
                 .hint(ASK_AGAIN));
         }
         let contents = KitContents { name, endpoint, contact, created, join_before, chain, trust };
@@ -183,11 +185,11 @@ impl<'a> Reader<'a> {
 
     fn version(&mut self) -> Result<(), Failure> {
         let (number, version) = self.value(VERSION)?;
-        match version.parse::<u32>().map(|form| form.cmp(&SUPPORTED)) {
-            Ok(Ordering::Equal) => Ok(()),
-            Ok(Ordering::Greater) => Err(Failure::new("reading the kit", self.subject)
-                .expected(format!("form {SUPPORTED} of a kit"))
-                .found(format!("form {version}, which a newer kitcert wrote"))),
+        match version.parse::<u32>() {
+            Ok(SUPPORTED) => Ok(()),
+            Ok(version) if version > SUPPORTED => Err(Failure::new("reading the kit", self.subject)
+                .expected(message!("form {} of a kit", SUPPORTED))
+                .found(message!("form {}, which a newer kitcert wrote", version))),
             _ => Err(self.other(number, "the number of its form")),
         }
     }
@@ -198,34 +200,34 @@ impl<'a> Reader<'a> {
     }
 
     /// The number of the next line, and what stands in it behind that key.
-    fn value(&mut self, key: &str) -> Result<(usize, &'a str), Failure> {
+    fn value(&mut self, key: &'static str) -> Result<(usize, &'a str), Failure> {
         let number = self.number;
         let value = self.next.and_then(|line| line.strip_prefix(key)?.strip_prefix(": "));
-        let value = value.ok_or_else(|| self.wrong(&format!("{key}: and a value")))?;
+        let value = value.ok_or_else(|| self.wrong(message!("{}: and a value", key)))?;
         self.advance();
         Ok((number, value))
     }
 
-    fn parsed<T: std::str::FromStr<Err = Failure>>(&mut self, key: &str) -> Result<T, Failure> {
+    fn parsed<T: std::str::FromStr<Err = Failure>>(&mut self, key: &'static str) -> Result<T, Failure> {
         let (number, value) = self.value(key)?;
         value.parse().map_err(|failure: Failure| self.unreadable(number, key, &failure))
     }
 
-    fn time(&mut self, key: &str) -> Result<Timestamp, Failure> {
+    fn time(&mut self, key: &'static str) -> Result<Timestamp, Failure> {
         let (number, value) = self.value(key)?;
         Timestamp::parse(value).map_err(|failure| self.unreadable(number, key, &failure))
     }
 
-    fn pair(&mut self, key: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    fn pair(&mut self, key: &'static str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         let (number, value) = self.value(key)?;
         let pair = value.split_once(' ').and_then(|(one, two)| Some((Hex::parse(one)?, Hex::parse(two)?)));
-        pair.ok_or_else(|| self.other(number, &format!("two values in hex behind {key}")))
+        pair.ok_or_else(|| self.other(number, message!("two values in hex behind {}", key)))
     }
 
     /// The blocks of a section.
-    fn blocks(&mut self, key: &str) -> Result<Vec<PemBlock>, Failure> {
+    fn blocks(&mut self, key: &'static str) -> Result<Vec<PemBlock>, Failure> {
         if self.next.and_then(|line| line.strip_suffix(':')) != Some(key) {
-            return Err(self.wrong(&format!("{key}: in a line of its own")));
+            return Err(self.wrong(message!("{}: in a line of its own", key)));
         }
         self.advance();
         let mut text = String::new();
@@ -237,10 +239,10 @@ impl<'a> Reader<'a> {
         Ok(PemBlock::all_of(text.as_bytes()))
     }
 
-    fn certificates(&mut self, key: &str) -> Result<Vec<Certificate>, Failure> {
+    fn certificates(&mut self, key: &'static str) -> Result<Vec<Certificate>, Failure> {
         let blocks = self.blocks(key)?;
         if blocks.is_empty() || blocks.len() > LARGEST_BUNDLE {
-            return Err(self.wrong(&format!("1 to {LARGEST_BUNDLE} certificates before this line")));
+            return Err(self.wrong(message!("1 to {} certificates before this line", LARGEST_BUNDLE)));
         }
         let read = |block: PemBlock| {
             let der = block.contents.ok().filter(|_| block.label == "CERTIFICATE");
@@ -258,23 +260,23 @@ impl<'a> Reader<'a> {
         EncryptedKey::from_der(&der)
     }
 
-    fn unreadable(&self, number: usize, key: &str, failure: &Failure) -> Failure {
+    fn unreadable(&self, number: usize, key: &'static str, failure: &Failure) -> Failure {
         Failure::new("reading the kit", self.subject)
-            .expected(format!("{key} in line {number}: {}", failure.what_was_expected()))
+            .expected(message!("{} in line {}: {}", key, number, failure.what_was_expected()))
             .found(failure.what_was_found())
             .hint(ASK_AGAIN)
     }
 
     /// The next line is not what belongs there.
-    fn wrong(&self, expected: &str) -> Failure {
+    fn wrong(&self, expected: impl Printable) -> Failure {
         let failure = self.other(self.number, expected);
         if self.next.is_some() { failure } else { failure.found("its end") }
     }
 
     /// The line of that number holds something else.
-    fn other(&self, number: usize, expected: &str) -> Failure {
+    fn other(&self, number: usize, expected: impl Printable) -> Failure {
         Failure::new("reading the kit", self.subject)
-            .expected(format!("{expected} in line {number}"))
+            .expected(message!("{} in line {}", expected, number))
             .found("something else")
             .hint(ASK_AGAIN)
     }

@@ -1,6 +1,7 @@
 //! What a CA's certificate and a leaf have in common.
 
 use super::Report;
+use crate::message;
 use crate::model::Rule::{
     AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, OutlivesIssuer, SerialNumber,
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
@@ -9,6 +10,7 @@ use crate::model::Severity::{Error, Info, Warning};
 use crate::pki::Certificate;
 use crate::pki::chain::unhandled_critical_extension;
 use crate::pki::extension::oid;
+use crate::pki::printable::{Identifier, InCertificate};
 use crate::pki::{PublicKeyKind, SignatureAlgorithm as Algorithm};
 
 pub(super) fn judge(report: &mut Report<'_>) {
@@ -17,7 +19,7 @@ pub(super) fn judge(report: &mut Report<'_>) {
         // Nobody but strict verifiers minds an anchor of old.
         let severity = if report.certificate.is_self_issued() { report.strict } else { Error };
         let cause = "rustls, openssl's strict mode and linters know version 3 only";
-        report.add(CertificateVersion, severity, "version 3", format!("version {version}"), cause);
+        report.add(CertificateVersion, severity, "version 3", message!("version {}", version), cause);
     }
     judge_serial(report);
     judge_signature_algorithm(report);
@@ -42,7 +44,7 @@ fn judge_serial(report: &mut Report<'_>) {
             "RFC 5280 section 4.1.2.2 and strict verifiers refuse it",
         );
     } else if octets.len() > 20 {
-        let found = format!("{} octets", octets.len());
+        let found = message!("{} bytes", octets.len());
         report.add(SerialNumber, report.strict, expected, found, "RFC 5280 section 4.1.2.2 allows no more");
     } else if significant < 7 {
         let cause = "a short or constant number repeats; NSS refuses one that it has seen of the same issuer";
@@ -126,9 +128,15 @@ fn judge_key_identifiers(report: &mut Report<'_>) {
             report.add(SubjectKeyIdentifier, report.strict, A_HASH, "nothing in it", "linters refuse it")
         }
         Some(octets) if octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ') => {
-            let text = String::from_utf8_lossy(octets).into_owned();
+            let text = String::from_utf8_lossy(octets);
             let cause = "all certificates of that generator share it, so that it tells no keys apart";
-            report.add(SubjectKeyIdentifier, Warning, A_HASH, format!("the text {text:?}"), cause);
+            report.add(
+                SubjectKeyIdentifier,
+                Warning,
+                A_HASH,
+                message!("the text {}", InCertificate(&text)),
+                cause,
+            );
         }
         Some(_) => {}
     }
@@ -141,7 +149,7 @@ fn judge_key_identifiers(report: &mut Report<'_>) {
 fn judge_extensions(report: &mut Report<'_>) {
     let certificate = report.certificate;
     if let Some(repeated) = certificate.repeated_extension() {
-        let found = format!("{repeated} twice");
+        let found = message!("{} twice", Identifier(repeated));
         report.add(
             UnexpectedExtension,
             Error,
@@ -157,14 +165,14 @@ fn judge_extensions(report: &mut Report<'_>) {
     if let Some(identifier) = unhandled_critical_extension(certificate)
         && identifier != oid::AUTHORITY_INFORMATION
     {
-        let found = format!("{identifier}, critical");
+        let found = message!("{}, critical", Identifier(identifier));
         let cause = "a verifier must refuse what it does not know and is critical";
         report.add(UnexpectedExtension, Error, "no critical extension that peers do not know", found, cause);
     }
     for identifier in [oid::POLICIES, oid::POLICY_MAPPINGS, oid::POLICY_CONSTRAINTS, oid::INHIBIT_ANY_POLICY]
     {
         if certificate.criticality(identifier) == Some(true) {
-            let found = format!("{identifier}, critical");
+            let found = message!("{}, critical", Identifier(identifier));
             let cause = "Go knows policies, and rustls refuses them where they are critical";
             report.add(UnexpectedExtension, Warning, "no critical policies", found, cause);
         }
@@ -207,15 +215,15 @@ fn judge_issuer_name(report: &mut Report<'_>) {
 pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     let certificate = report.certificate;
     if certificate.issuer() != issuer.subject() {
-        let expected = format!("issued by {}", issuer.subject());
+        let expected = message!("issued by {}", issuer.subject());
         let cause = "verifiers look for an issuer of that name, to the byte";
-        report.add(ChainUntrusted, Error, &expected, certificate.issuer(), cause);
+        report.add(ChainUntrusted, Error, expected, certificate.issuer(), cause);
     }
     let (own, theirs) = (certificate.validity().not_after, issuer.validity().not_after);
     if own > theirs {
-        let expected = format!("valid until {} at most, as its issuer", theirs.minute());
+        let expected = message!("valid until {} at most, as its issuer", theirs.minute());
         let cause = "every peer refuses it from the day on which its issuer ends";
-        report.add(OutlivesIssuer, report.strict, &expected, own.minute(), cause);
+        report.add(OutlivesIssuer, report.strict, expected, own.minute(), cause);
     }
     match (certificate.authority_key_identifier(), issuer.subject_key_identifier()) {
         (Some(hint), Some(identifier)) if hint != identifier => {

@@ -2,6 +2,7 @@
 //! (`buildkitd/certificates.go`; EarthBuild kept it under names of its own).
 
 use super::Report;
+use crate::message;
 use crate::model::Lifetime;
 use crate::model::Rule::LegacyGenerator;
 use crate::model::Severity::{Info, Warning};
@@ -15,7 +16,13 @@ pub(super) fn judge_leaf(report: &mut Report<'_>) {
     if report.certificate.validity().seconds() > LONGEST_SENSIBLE.seconds() {
         let days = report.certificate.validity().seconds() / Lifetime::days(1).seconds();
         let cause = "nothing but its end takes a certificate's power away: daemons read no CRL";
-        report.add(LegacyGenerator, Warning, "a lifetime of at most 3 years", format!("{days} days"), cause);
+        report.add(
+            LegacyGenerator,
+            Warning,
+            "a lifetime of at most 3 years",
+            message!("{} days", days),
+            cause,
+        );
     }
 }
 
@@ -28,14 +35,15 @@ pub(super) fn judge_authority(report: &mut Report<'_>) {
     }
 }
 
-fn judge_origin(report: &mut Report<'_>, found: &str) {
+fn judge_origin(report: &mut Report<'_>, found: &'static str) {
     let cause = "its CA key lies beside every client's certificate, all key files are made readable to \
         everybody (0444), and nothing is ever renewed";
     report.add(LegacyGenerator, Warning, "a CA of your own", found, cause);
 }
 
 fn judge_not_before(report: &mut Report<'_>) {
-    let found = format!("valid from {}, when it was made", report.certificate.validity().not_before.minute());
+    let found =
+        message!("valid from {}, when it was made", report.certificate.validity().not_before.minute());
     let cause = "the generator sets no date back; peers whose clocks are behind refused it at first";
     report.add(LegacyGenerator, Info, "valid from an hour before it was made", found, cause);
 }

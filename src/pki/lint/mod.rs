@@ -14,8 +14,9 @@ pub use key_mode::{key_mode, key_owner};
 
 use super::certificate::Certificate;
 use super::trust_bundle::{DroppedBlock, TrustBundle};
+use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
-use crate::model::{Finding, Role, Rule, Severity, Timestamp};
+use crate::model::{Finding, Printable, Role, Rule, Severity, Timestamp};
 
 /// An end-entity certificate by the profile of its role. With `issuer`, also what the two must
 /// agree on.
@@ -77,15 +78,15 @@ pub fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let validity = certificate.validity();
     let left = validity.not_after.seconds_since(now);
     if now < validity.not_before {
-        let found = format!("valid from {}; it is {} here", validity.not_before.minute(), now.minute());
+        let found = message!("valid from {}; it is {} here", validity.not_before.minute(), now.minute());
         let finding = report.finding(Rule::NotYetValid, Severity::Error).expected("valid now").found(found);
         let cause = "the clock of this machine, or of the one that issued it, is wrong";
         report.findings.push(finding.cause(cause).fix("timedatectl status"));
     } else if left < 0 {
-        let found = format!("valid until {}", validity.not_after.minute());
+        let found = message!("valid until {}", validity.not_after.minute());
         report.add(Rule::Expired, Severity::Error, "valid now", found, "it was not renewed in time");
     } else if left < validity.renewal_window() {
-        let found = format!("valid until {}", validity.not_after.minute());
+        let found = message!("valid until {}", validity.not_after.minute());
         let cause = "two thirds of its lifetime are over";
         report.add(Rule::ExpiresSoon, Severity::Warning, "a third of its lifetime left", found, cause);
     }
@@ -103,7 +104,7 @@ pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
             findings.push(
                 Finding::new(Rule::BundleDuplicate, Severity::Warning, certificate.subject())
                     .expected("each certificate once")
-                    .found(format!("certificate {} again", at + 1))
+                    .found(message!("certificate {} again", at + 1))
                     .fix("delete the second of the two blocks"),
             );
         } else if !certificate.is_authority() {
@@ -113,7 +114,7 @@ pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
     if certificates.is_empty() || certificates.len() > LARGEST_BUNDLE {
         findings.push(
             Finding::new(Rule::BundleSize, Severity::Error, "the bundle")
-                .expected(format!("1 to {LARGEST_BUNDLE} certificates"))
+                .expected(message!("1 to {} certificates", LARGEST_BUNDLE))
                 .found(certificates.len())
                 .cause("verifiers give up after a hundred signature checks")
                 .fix("delete the blocks of CAs that nobody uses any more"),
@@ -123,8 +124,8 @@ pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
 }
 
 fn dropped(block: &DroppedBlock) -> Finding {
-    let subject = format!("line {}", block.line);
-    if block.label.ends_with("PRIVATE KEY") {
+    let subject = message!("line {}", block.line);
+    if block.label.is_private_key() {
         return Finding::new(Rule::KeyInBundle, Severity::Critical, subject)
             .expected("certificates only")
             .found("a private key")
@@ -133,7 +134,7 @@ fn dropped(block: &DroppedBlock) -> Finding {
     }
     Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
         .expected("a certificate that Go loads")
-        .found(format!("a block of {:?} that {}", block.label, block.why))
+        .found(message!("{} that {}", block.label, block.why))
         .cause("Go passes it over without a word, and the daemon starts without that CA")
         .fix("copy the certificate again from where it came")
 }
@@ -202,7 +203,7 @@ impl<'a> Report<'a> {
 
     fn finding(&self, rule: Rule, severity: Severity) -> Finding {
         if self.certificate.subject().is_empty() {
-            return Finding::new(rule, severity, format!("serial {}", self.certificate.serial()));
+            return Finding::new(rule, severity, message!("serial {}", self.certificate.serial()));
         }
         Finding::new(rule, severity, self.certificate.subject())
     }
@@ -212,9 +213,9 @@ impl<'a> Report<'a> {
         &mut self,
         rule: Rule,
         severity: Severity,
-        expected: &str,
-        found: impl std::fmt::Display,
-        cause: &str,
+        expected: impl Printable,
+        found: impl Printable,
+        cause: &'static str,
     ) {
         let finding = self.finding(rule, severity).expected(expected).found(found);
         self.findings.push(finding.cause(cause).fix(self.fix.as_str()));

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use super::Report;
+use crate::message;
 use crate::model::Rule::{IpAsDnsName, SubjectAltName, UnderscoreInName, WildcardName};
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::profile::MOST_NAMES;
-use crate::model::{DnsName, Role};
+use crate::model::{DnsName, Printable, Role};
 use crate::pki::extension::{NameKind, oid};
+use crate::pki::printable::InCertificate;
 
 pub(super) fn judge(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;
@@ -16,9 +18,9 @@ pub(super) fn judge(report: &mut Report<'_>, role: Role) {
         judge_nameless(report, role);
     }
     if names.len() > MOST_NAMES {
-        let expected = format!("at most {MOST_NAMES} names");
+        let expected = message!("at most {} names", MOST_NAMES);
         let cause = "many names slow a verifier down (CVE-2026-27145)";
-        report.add(SubjectAltName, Warning, &expected, names.len(), cause);
+        report.add(SubjectAltName, Warning, expected, names.len(), cause);
     }
     let is_critical = certificate.criticality(oid::SUBJECT_ALT_NAME) == Some(true);
     if is_critical && !certificate.subject().is_empty() {
@@ -56,7 +58,7 @@ fn judge_nameless(report: &mut Report<'_>, role: Role) {
 }
 
 fn judge_dns_name(report: &mut Report<'_>, text: &str) {
-    let quoted = format!("{text:?}");
+    let quoted = InCertificate(text).message();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if bare.parse::<IpAddr>().is_ok() {
         let cause = "verifiers look for an address among the iPAddresses only: \"valid for …, not …\"";
@@ -72,7 +74,7 @@ fn judge_dns_name(report: &mut Report<'_>, text: &str) {
     };
     if !name.as_str().eq_ignore_ascii_case(text) {
         let cause = "a name beyond ASCII stands in a certificate as its A-label";
-        return report.add(SubjectAltName, report.strict, name.as_str(), quoted, cause);
+        return report.add(SubjectAltName, report.strict, &name, quoted, cause);
     }
     if name.has_underscore() {
         let cause = "Go and rustls accept it, RFC 5280 and other verifiers do not";

@@ -1,9 +1,10 @@
 //! What a certificate may be used for.
 
 use super::Report;
+use crate::message;
 use crate::model::Rule::{BasicConstraints, ExtendedKeyUsage, KeyUsage, PathLength};
 use crate::model::Severity::{Error, Info, Warning};
-use crate::model::{ExtendedKeyUsage as Usage, Role};
+use crate::model::{ExtendedKeyUsage as Usage, Message, Role};
 use crate::pki::extension::oid;
 
 pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
@@ -132,7 +133,7 @@ fn judge_path_length(report: &mut Report<'_>, path_length: Option<u32>) {
         Some(0) => {}
         Some(length) => {
             let cause = "it may make CAs below it";
-            report.add(PathLength, Info, expected, format!("a path length of {length}"), cause);
+            report.add(PathLength, Info, expected, message!("a path length of {}", length), cause);
         }
         None => {
             let cause = "it may make CAs below it, and these too";
@@ -177,6 +178,6 @@ fn judge_usages_of_authority(report: &mut Report<'_>) {
     }
 }
 
-fn list(usages: &[Usage]) -> String {
-    usages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn list(usages: &[Usage]) -> Message {
+    Message::join(usages, ", ")
 }

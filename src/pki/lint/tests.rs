@@ -334,7 +334,9 @@ fn every_flaw_of_earthlys_own_generator_is_named() {
     for generator in ["earthly", "earthbuild"] {
         let read = |file: &str| {
             let path = format!("{}/fixtures/pki/legacy/{generator}/{file}", env!("CARGO_MANIFEST_DIR"));
-            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), &path).unwrap().remove(0)
+            Certificate::chain_from_pem(&std::fs::read(&path).unwrap(), std::path::Path::new(&path))
+                .unwrap()
+                .remove(0)
         };
         let rules = |findings: Vec<Finding>| {
             let mut rules: Vec<_> = told(&findings).into_iter().map(|(rule, _)| rule).collect();

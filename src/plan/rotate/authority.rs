@@ -1,8 +1,9 @@
 //! What a rotation does about CAs: whether another one is begun, and who is in its way.
 
 use super::{Planner, waiting};
+use crate::message;
 use crate::model::profile::BACKDATING;
-use crate::model::{Failure, IdentityName, Role, Validity};
+use crate::model::{Failure, IdentityName, Message, Role, Validity};
 use crate::plan::due::longest_leaf;
 use crate::plan::lock_out::{locked_out, refuse_lock_out};
 use crate::plan::rollover::{self, Stage};
@@ -60,7 +61,8 @@ impl Planner<'_> {
         }
         let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
         for name in &strays.cloned().collect::<Vec<_>>() {
-            let hint = format!("holds the rollover: it is not in kitcert.yaml; kitcert rotate --drop {name}");
+            let hint =
+                message!("holds the rollover: it is not in kitcert.yaml; kitcert rotate --drop {}", name);
             self.say(Role::Client, name, RotationAction::Reported, &hint);
         }
     }
@@ -151,12 +153,12 @@ impl Planner<'_> {
     }
 
     /// What a person has to do about a client that holds a rollover up.
-    pub(super) fn what_is_left(&self, name: &IdentityName) -> String {
+    pub(super) fn what_is_left(&self, name: &IdentityName) -> Message {
         let how = if self.observation.waiting_kits.contains(name) {
             waiting(self.observation, name)
         } else {
-            format!("hand over {}/clients/{name}/current", self.observation.path.display())
+            message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
         };
-        format!("holds the rollover: {how}; then: kitcert rotate --moved {name}, or --drop {name}")
+        message!("holds the rollover: {}; then: kitcert rotate --moved {}, or --drop {}", how, name, name)
     }
 }

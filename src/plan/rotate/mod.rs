@@ -7,8 +7,12 @@ mod upkeep;
 use std::collections::BTreeSet;
 
 use crate::layout::Renewal;
+use crate::message;
 use crate::model::profile::KEY_AGE;
-use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName,
+    Timestamp,
+};
 use crate::plan::due::{is_due, names_are};
 use crate::plan::issue::{kept_or_new, key_of_client, next_generation, validity};
 use crate::plan::kit::KitRequest;
@@ -162,8 +166,9 @@ impl<'a> Planner<'a> {
             return Ok(());
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
-            let hint = format!(
-                "due, and its key is elsewhere: kitcert issue client {name} --csr FILE --kit FILE, or renew: auto"
+            let hint = message!(
+                "due, and its key is elsewhere: kitcert issue client {} --csr FILE --kit FILE, or renew: auto",
+                name
             );
             self.say(Role::Client, name, RotationAction::Reported, &hint);
             return Ok(());
@@ -181,7 +186,7 @@ impl<'a> Planner<'a> {
                 let is_old = current.is_some_and(|current| self.is_old(current));
                 let rekey = if is_old { "; its key is older than a year" } else { "" };
                 if let Some(row) = self.rotation.rows.last_mut() {
-                    row.reason = format!("{}; {}{rekey}", row.reason, waiting(self.observation, name));
+                    row.reason = message!("{}; {}{}", row.reason, waiting(self.observation, name), rekey);
                 }
             }
             None => self.rotation.clients.push(name.clone()),
@@ -248,10 +253,10 @@ impl<'a> Planner<'a> {
         };
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
-            name: name.to_string(),
+            name: name.message(),
             action,
-            reason: reason.as_str().to_owned(),
-            expires: Some(validity.not_after.to_string()),
+            reason: reason.as_str().message(),
+            expires: Some(validity.not_after),
         });
         self.rotation.plan.state.push(StateStep::Issue(Issuance {
             role,
@@ -279,12 +284,12 @@ impl<'a> Planner<'a> {
         if let Reception::Signed(receipt) = reception
             && !receipt.is_for(current.leaf())
         {
-            let serial = current.leaf().serial().to_string();
-            let found = match receipt.serial() == serial {
-                true => "one signed with another key".to_owned(),
-                false => format!("one for {}", receipt.serial()),
+            let serial = current.leaf().serial();
+            let found = match receipt.serial() == serial.to_string() {
+                true => message!("one signed with another key"),
+                false => message!("one for {}", KeyIdentifier(receipt.serial())),
             };
-            let expected = format!("a receipt for its current certificate ({serial})");
+            let expected = message!("a receipt for its current certificate ({})", serial);
             return Err(failure().expected(expected).found(found));
         }
         let client = self.observation.clients.get(name);
@@ -307,25 +312,25 @@ impl<'a> Planner<'a> {
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {
-                let reason = format!("not in kitcert.yaml; its certificate is good until {}", end.date());
+                let reason = message!("not in kitcert.yaml; its certificate is good until {}", end.date());
                 self.say(role, name, RotationAction::Reported, &reason);
             }
         }
     }
 
-    fn say(&mut self, role: Role, name: &IdentityName, action: RotationAction, reason: &str) {
+    fn say(&mut self, role: Role, name: &IdentityName, action: RotationAction, reason: impl Printable) {
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
-            name: name.to_string(),
+            name: name.message(),
             action,
-            reason: reason.to_owned(),
+            reason: reason.message(),
             expires: None,
         });
     }
 }
 
-fn waiting(observation: &Observation, name: &IdentityName) -> String {
-    format!("hand over {}/kits/{name}.kit", observation.path.display())
+fn waiting(observation: &Observation, name: &IdentityName) -> Message {
+    message!("hand over {}/kits/{}.kit", observation.path, name)
 }
 
 fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
@@ -339,7 +344,7 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
     match request.names.iter().find(|name| !is_known(name)) {
         None => Ok(()),
         Some(name) => Err(Failure::new("rotating", name)
-            .expected(format!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))
+            .expected(message!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))
             .found("another name")
             .hint("kitcert status")
             .exit(ExitCode::Usage)),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Planner;
+use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role};
 use crate::pki::Certificate;
@@ -66,8 +67,7 @@ impl Planner<'_> {
                     kind: "ca",
                     name: short(identifier),
                     action: RotationAction::Destroyed,
-                    reason: "its key is removed here; copies and backups of it are yours to remove"
-                        .to_owned(),
+                    reason: message!("its key is removed here; copies and backups of it are yours to remove"),
                     expires: None,
                 });
             }

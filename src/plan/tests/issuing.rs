@@ -1,4 +1,5 @@
 //! `init`, `issue` and `install`: what is refused, what is left as it is, and whose key is used.
+use crate::model::Message;
 
 use std::path::PathBuf;
 
@@ -30,14 +31,14 @@ fn clients(names: &[&str]) -> IssueClientsRequest {
 }
 
 fn found(result: Result<Plan, Failure>) -> String {
-    result.unwrap_err().what_was_found().to_owned()
+    result.unwrap_err().what_was_found().to_string()
 }
 
 #[test]
 fn what_is_named_twice_is_refused_and_named() {
     let state = State::new();
     let twice = issue_clients(&clients(&["zoe", "bob", "zoe"]), &state.observation, now()).unwrap_err();
-    assert_eq!((twice.what_was_found(), twice.exit_code()), ("zoe twice", ExitCode::Usage));
+    assert_eq!((twice.what_was_found().as_str(), twice.exit_code()), ("zoe twice", ExitCode::Usage));
     let request = IssueDaemonRequest { hosts: hosts(&["a.example", "a.example"]), ..daemon() };
     assert_eq!(found(issue_daemon(&request, &state.observation, now())), "a.example twice");
     assert!(issue_clients(&clients(&["zoe", "bob"]), &state.observation, now()).is_ok());
@@ -181,11 +182,11 @@ fn the_same_init_again_plans_nothing_and_another_names_its_difference() {
     let differing = |request: InitRequest| again(&request).unwrap_err();
     let daemon = differing(InitRequest { name: name("other"), ..initial() });
     assert_eq!(
-        (daemon.what_was_found(), daemon.what_was_expected()),
+        (daemon.what_was_found().as_str(), daemon.what_was_expected().as_str()),
         ("other", "the daemon that it was made with (builder)")
     );
     let hint = "kitcert issue daemon other --host builder.example.com --host 10.0.0.5";
-    assert_eq!(daemon.command_to_try(), Some(hint));
+    assert_eq!(daemon.command_to_try().map(Message::as_str), Some(hint));
     let install =
         |root: &str| Some(InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) });
     let mut installed = State::new();

@@ -68,7 +68,7 @@ fn what_is_due_is_renewed_from_its_second_on() {
     let issued = rotation.plan.issuances().next().unwrap();
     assert!(matches!(issued.key, KeySource::Kept { generation: 1 }));
     assert_eq!((issued.generation, rotation.clients.clone()), (2, vec![name("ana")]));
-    assert_eq!(rotation.rows[0].expires, Some(issued.validity.not_after.to_string()));
+    assert_eq!(rotation.rows[0].expires, Some(issued.validity.not_after));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_name_that_nobody_has_is_refused_and_one_that_somebody_has_or_had_is_not() {
     let only =
         |named: &str, state: &State| rotated(state, &RotateRequest { names: vec![name(named)], ..asked() });
     let refused = only("zoe", &state).unwrap_err();
-    assert_eq!((refused.what_was_found(), refused.exit_code()), ("another name", ExitCode::Usage));
+    assert_eq!((refused.what_was_found().as_str(), refused.exit_code()), ("another name", ExitCode::Usage));
     state.issue_client("zoe", now(), KeyPresence::Present);
     state.issue_daemon("former", &["former.example.com"], now());
     for known in ["zoe", "former", "ana", "builder"] {

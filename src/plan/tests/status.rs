@@ -1,4 +1,5 @@
 //! What `status` calls due, over, unlisted and unproven, to the second.
+use crate::model::Message;
 
 use super::{INVENTORY, State, authority_of, days, name, now, observed, seconds};
 use crate::model::{Hex, Role, Timestamp, Validity};
@@ -51,7 +52,7 @@ fn a_certificate_is_due_from_its_second_on_and_good_until_the_last() {
     assert_eq!(at(validity.not_before), IdentityState::Ok);
     assert_eq!(at(validity.not_before.minus(seconds(1))), IdentityState::NotYetValid);
     assert_eq!(found.seconds_left, Some(validity.not_after.seconds_since(now())));
-    assert_eq!(found.expires, Some(validity.not_after.to_string()));
+    assert_eq!(found.expires, Some(validity.not_after));
 }
 
 #[test]
@@ -121,10 +122,10 @@ fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
         let rows = status(&state.observation, now());
         rows.into_iter().map(|row| (row.name, row.state)).skip(1).collect::<Vec<_>>()
     };
-    let missing = |name: &str| (name.to_owned(), IdentityState::NotIssued);
+    let missing = |name: &str| (Message::parsed(&name), IdentityState::NotIssued);
     assert_eq!(states(&state), [missing("builder"), missing("ana")]);
     state.issue_client("zoe", now(), KeyPresence::Absent);
-    let zoe = |state| ("zoe".to_owned(), state);
+    let zoe = |state| (Message::from("zoe"), state);
     assert_eq!(states(&state), [missing("builder"), missing("ana"), zoe(IdentityState::NotListed)]);
     state.observation.waiting_kits.insert(name("zoe"));
     assert_eq!(states(&state)[2], zoe(IdentityState::KitWaiting));

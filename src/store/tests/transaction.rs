@@ -1,4 +1,5 @@
 //! A change is all there or not at all, wherever it is stopped.
+use crate::model::Message;
 
 use std::path::Path;
 
@@ -19,10 +20,10 @@ fn line(subject: &str) -> LogLine {
         by: "root".to_owned(),
         command: "init".to_owned(),
         event: LogEvent::Issued,
-        subject: subject.to_owned(),
+        subject: Message::parsed(&subject),
         serial: None,
         fingerprint: None,
-        reason: "asked".to_owned(),
+        reason: "asked".into(),
     }
 }
 
@@ -306,7 +307,10 @@ fn a_folder_that_others_can_write_or_own_is_no_state() {
     }
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let failure = StateDirectory::create(&path).err().unwrap();
-    assert_eq!(failure.command_to_try(), Some(format!("chmod 700 {}", path.display()).as_str()));
+    assert_eq!(
+        failure.command_to_try().map(Message::as_str),
+        Some(format!("chmod 700 {}", path.display()).as_str())
+    );
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&path, Some(4321), None).unwrap();

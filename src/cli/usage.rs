@@ -1,0 +1,105 @@
+//! Command lines that make no sense, told without repeating what may be a key: people pass the
+//! content of a file for its path, in one argument or, without quotes, in one for each word.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Error};
+
+use super::arguments::Arguments;
+use crate::env::Environment;
+use crate::message;
+use crate::model::{ExitCode, Failure, Message, Printable, Word};
+
+/// Refuses a key's content where its path, or anything else, belongs: in an argument, or in a
+/// variable that is read.
+///
+/// # Errors
+/// There is one.
+pub(super) fn refuse_contents(typed: &[OsString], environment: &Environment) -> Result<(), Failure> {
+    let mut before: Option<&str> = None;
+    for argument in typed.iter().skip(1) {
+        let text = argument.to_string_lossy();
+        let (option, value) = match text.split_once('=') {
+            Some((option, value)) if option.starts_with("--") && is_pem(value) => (Some(option), value),
+            _ => (before, &*text),
+        };
+        if is_pem(value) {
+            return Err(content(
+                option
+                    .filter(|option| is_option(option))
+                    .map_or(message!("the command line"), |option| Word(option).message()),
+            ));
+        }
+        before = argument.to_str();
+    }
+    match environment.variables().find(|(_, value)| is_pem(value)) {
+        Some((name, _)) => Err(content(Word(name).message())),
+        None => Ok(()),
+    }
+}
+
+/// A parser's error without what was typed, as far as that may be a key: words that are not known,
+/// and values that do not fit.
+pub(super) fn without_values(mut error: Error) -> Error {
+    for kind in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidValue,
+        ContextKind::InvalidSubcommand,
+        ContextKind::TrailingArg,
+        ContextKind::PriorArg,
+    ] {
+        let shown = match error.get(kind) {
+            Some(ContextValue::String(text)) if !is_known(text) => ContextValue::String(shown(text)),
+            Some(ContextValue::Strings(texts)) => {
+                let text = |text: &String| if is_known(text) { text.clone() } else { shown(text) };
+                ContextValue::Strings(texts.iter().map(text).collect())
+            }
+            _ => continue,
+        };
+        // What is suggested repeats what was typed.
+        if kind != ContextKind::InvalidArg || error.get(ContextKind::SuggestedArg).is_none() {
+            error.remove(ContextKind::Suggested);
+        }
+        error.insert(kind, shown);
+    }
+    error
+}
+
+fn shown(text: &str) -> String {
+    match text.strip_prefix("--") {
+        Some(option) => {
+            let option = Word(option.split('=').next().unwrap_or_default()).message();
+            if option.hides_a_value() { option.to_string() } else { format!("--{option}") }
+        }
+        None => Word(text).message().to_string(),
+    }
+}
+
+/// Whether clap wrote it and not a person: `--kit <FILE>`, `<NAME>`.
+fn is_known(text: &str) -> bool {
+    fn has(command: &clap::Command, text: &str) -> bool {
+        command.get_arguments().any(|argument| argument.to_string() == text)
+            || command.get_subcommands().any(|command| has(command, text))
+    }
+    let mut command = Arguments::command();
+    command.build();
+    has(&command, text)
+}
+
+/// Whether an argument looks like an option and nothing else.
+fn is_option(text: &str) -> bool {
+    text.starts_with("--") && !Word(text).message().hides_a_value()
+}
+
+fn is_pem(text: &str) -> bool {
+    text.trim_start_matches(|one: char| one.is_whitespace() || "'\"\u{feff}".contains(one)).starts_with(BEGIN)
+}
+
+fn content(place: Message) -> Failure {
+    Failure::new("reading", place)
+        .found("this is a key's content; give its path (GitLab: a variable of type File)")
+        .exit(ExitCode::Usage)
+}
+
+const BEGIN: &str = "-----BEGIN";

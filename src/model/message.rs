@@ -1,0 +1,329 @@
+//! What a message may contain. A value that could hold a private key never gets in by accident,
+//! because nothing gets in but the kinds of this file's list.
+//!
+//! A [`Message`] is fixed words and [`Printable`] values, put together by [`message!`]. Errors,
+//! findings and reports take nothing else, so a file's content, an argument that was not
+//! understood or another program's text cannot be quoted: a `String` is not printable.
+//!
+//! | kind | printed as | where it is implemented |
+//! |---|---|---|
+//! | words in the source, numbers | as they are | here |
+//! | parsed values: host, port, date, duration, name, serial, fingerprint, DN and SANs of a certificate, a word of a closed set | their own form, printed again | [`Message::parsed`]; `tests/properties/house.rs` lists the callers |
+//! | a path | as it is, if [`printed_path`] allows it | here |
+//! | a word that is not known, a name that is not one | [`Word`] | here |
+//! | a person's own line, another program's text | [`Line`], [`Remark`] | here |
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::unparsed::{printed_line, printed_path, printed_remark, printed_word, visible};
+
+/// The text of an error, a finding or a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Message {
+    text: String,
+    hides: bool,
+}
+
+/// A value that a message may contain.
+pub trait Printable {
+    /// How it is printed.
+    fn message(&self) -> Message;
+}
+
+impl Message {
+    /// The words, with each `{}` replaced by a value. [`message!`] calls it, and compares the
+    /// numbers of places and values when it is compiled.
+    #[must_use]
+    pub fn compose(words: &'static str, values: &[Message]) -> Message {
+        let mut parts = words.split("{}");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for (value, words) in values.iter().zip(parts) {
+            text.push_str(&value.text);
+            text.push_str(words);
+        }
+        Message { text, hides: values.iter().any(|value| value.hides) }
+    }
+
+    /// How many values a text has places for.
+    #[must_use]
+    pub const fn places(words: &str) -> usize {
+        let bytes = words.as_bytes();
+        let (mut at, mut places) = (0, 0);
+        while at + 1 < bytes.len() {
+            if bytes[at] == b'{' && bytes[at + 1] == b'}' {
+                places += 1;
+            }
+            at += 1;
+        }
+        places
+    }
+
+    /// The door for a value that was parsed as what it is, and whose `Display` prints it again:
+    /// nothing but what its grammar allows can be in it. Every caller is an `impl Printable` that
+    /// stands in the list of `tests/properties/house.rs`.
+    #[must_use]
+    pub fn parsed(value: &dyn fmt::Display) -> Message {
+        Message { text: visible(&value.to_string()), hides: false }
+    }
+
+    /// Several messages with the same words between them.
+    #[must_use]
+    pub fn join(items: impl IntoIterator<Item = impl Printable>, between: &'static str) -> Message {
+        let mut joined = Message::default();
+        for (number, item) in items.into_iter().enumerate() {
+            let item = item.message();
+            if number > 0 {
+                joined.text.push_str(between);
+            }
+            joined.text.push_str(&item.text);
+            joined.hides |= item.hides;
+        }
+        joined
+    }
+
+    /// This message with another at its end.
+    #[must_use]
+    pub fn and(self, more: impl Printable) -> Message {
+        Message::join([self, more.message()], "")
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a value in it is described instead of printed. A command with such a value cannot
+    /// be pasted.
+    #[must_use]
+    pub fn hides_a_value(&self) -> bool {
+        self.hides
+    }
+
+    fn shown_or_described(shown: Result<String, String>) -> Message {
+        match shown {
+            Ok(text) => Message { text: visible(&text), hides: false },
+            Err(text) => Message { text, hides: true },
+        }
+    }
+}
+
+/// A [`Message`]: fixed words with a `{}` for each [`Printable`] value.
+///
+/// ```
+/// use kitcert::message;
+/// assert_eq!(message!("{} of {} clients", 2, 5).as_str(), "2 of 5 clients");
+/// ```
+///
+/// Text that nobody parsed does not get in:
+///
+/// ```compile_fail
+/// let content = std::fs::read_to_string("key.pem").unwrap();
+/// kitcert::message!("found {}", content);
+/// ```
+///
+/// ```compile_fail
+/// let content = std::fs::read_to_string("key.pem").unwrap();
+/// kitcert::message!("found {}", content.as_str());
+/// ```
+#[macro_export]
+macro_rules! message {
+    ($words:expr $(, $value:expr)* $(,)?) => {{
+        const WORDS: &'static str = $words;
+        const VALUES: &[&str] = &[$(stringify!($value)),*];
+        const { assert!($crate::model::Message::places(WORDS) == VALUES.len()) };
+        $crate::model::Message::compose(WORDS, &[$($crate::model::Printable::message(&$value)),*])
+    }};
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl From<&'static str> for Message {
+    fn from(words: &'static str) -> Message {
+        words.message()
+    }
+}
+
+/// A message is read as text is; nothing gets in that way.
+impl std::ops::Deref for Message {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq<String> for Message {
+    fn eq(&self, other: &String) -> bool {
+        self.text == *other
+    }
+}
+
+impl PartialEq<str> for Message {
+    fn eq(&self, other: &str) -> bool {
+        self.text == other
+    }
+}
+
+impl PartialEq<&str> for Message {
+    fn eq(&self, other: &&str) -> bool {
+        self.text == *other
+    }
+}
+
+impl Printable for Message {
+    fn message(&self) -> Message {
+        self.clone()
+    }
+}
+
+impl<T: Printable + ?Sized> Printable for &T {
+    fn message(&self) -> Message {
+        (**self).message()
+    }
+}
+
+/// Words in the source.
+impl Printable for &'static str {
+    fn message(&self) -> Message {
+        Message { text: (*self).to_owned(), hides: false }
+    }
+}
+
+/// Kinds whose `Display` prints what was parsed, and nothing else.
+macro_rules! parsed {
+    ($($kind:ty),+ $(,)?) => {
+        $(impl $crate::model::Printable for $kind {
+            fn message(&self) -> $crate::model::Message {
+                $crate::model::Message::parsed(self)
+            }
+        })+
+    };
+}
+pub(crate) use parsed;
+
+parsed!(u8, u16, u32, u64, usize, i32, i64, std::net::IpAddr, std::net::SocketAddr);
+
+/// A path: as it is, or described where it may be a key's content.
+impl Printable for Path {
+    fn message(&self) -> Message {
+        Message::shown_or_described(printed_path(self))
+    }
+}
+
+impl Printable for PathBuf {
+    fn message(&self) -> Message {
+        self.as_path().message()
+    }
+}
+
+impl Printable for std::path::Display<'_> {
+    fn message(&self) -> Message {
+        PathBuf::from(self.to_string()).message()
+    }
+}
+
+/// Why the system refused: its own words for its own error numbers, never a text that came along.
+impl Printable for std::io::Error {
+    fn message(&self) -> Message {
+        match self.raw_os_error() {
+            Some(number) => Message::parsed(&std::io::Error::from_raw_os_error(number)),
+            None => Message::parsed(&self.kind()),
+        }
+    }
+}
+
+/// A word that somebody wrote where a name, an option or a key of a document is expected, and that
+/// is none: as it is with at most 24 of `[A-Za-z0-9_.-]`, else by its length.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a>(pub &'a str);
+
+impl Printable for Word<'_> {
+    fn message(&self) -> Message {
+        Message::shown_or_described(printed_word(self.0))
+    }
+}
+
+/// The key identifier of a CA, in hex, as its folder is called.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyIdentifier<'a>(pub &'a str);
+
+impl Printable for KeyIdentifier<'_> {
+    fn message(&self) -> Message {
+        match self.0.len() <= LONGEST_KEY_IDENTIFIER && self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Message { text: self.0.to_owned(), hides: false },
+            false => Word(self.0).message(),
+        }
+    }
+}
+
+/// Two hex digits for each byte of a SHA-256.
+const LONGEST_KEY_IDENTIFIER: usize = 64;
+
+/// A line that a person wrote to be read: whom to ask, what a CA is called. As it is, unless it has
+/// a run of characters as a key has.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a>(pub &'a str);
+
+impl Printable for Line<'_> {
+    fn message(&self) -> Message {
+        Message::shown_or_described(printed_line(self.0))
+    }
+}
+
+/// What another program said: its first 80 bytes, by the rule for a [`Line`].
+#[derive(Clone, Copy, Debug)]
+pub struct Remark<'a>(pub &'a str);
+
+impl Printable for Remark<'_> {
+    fn message(&self) -> Message {
+        Message::shown_or_described(printed_remark(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_its_words_with_the_values_in_their_places() {
+        let path = Path::new("/etc/key.pem");
+        assert_eq!(
+            message!("{}: expected {}, found {}", path, "a file", 2),
+            "/etc/key.pem: expected a file, found 2"
+        );
+        assert_eq!(message!("nothing to do"), "nothing to do");
+        assert_eq!(Message::join(["a", "b"], ", ").and("!"), "a, b!");
+    }
+
+    #[test]
+    fn a_message_knows_that_it_hides_a_value() {
+        let content = "-----BEGIN PRIVATE KEY----- MC4CAQAwBQYDK2VwBCIEIPpsZ";
+        for hidden in [Word(content).message(), Path::new(content).message(), Line(content).message()] {
+            assert!(hidden.hides_a_value(), "{hidden}");
+            assert!(message!("reading {}", hidden).hides_a_value());
+            assert!(Message::join([hidden, "x".message()], " ").hides_a_value());
+        }
+        assert!(!message!("reading {}", Word("builder")).hides_a_value());
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_in_the_systems_words_alone() {
+        let error = std::io::Error::other("MC4CAQAwBQYDK2VwBCIEIPpsZ");
+        assert_eq!(error.message(), "other error");
+        assert_eq!(std::io::Error::from_raw_os_error(2).message(), "No such file or directory (os error 2)");
+    }
+}
