@@ -50,7 +50,7 @@ impl Occasion<'_> {
     pub fn restart(&self) -> Result<(), Failure> {
         let command = CommandLine(&self.entry.restart);
         let failure = || {
-            Failure::new(message!("restarting daemon {} with", self.name), &command).expected("exit code 0")
+            Failure::new(message!("restarting daemon {} with", self.name), command).expected("exit code 0")
         };
         let Some((program, arguments)) = self.entry.restart.split_first() else { return Ok(()) };
         let mut child = Command::new(program)

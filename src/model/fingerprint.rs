@@ -81,7 +81,7 @@ impl FromStr for FingerprintPrefix {
             _ if is_hex => message!("{} digits", digits.len()),
             Ok(_) | Err(bip39::Error::BadWordCount(_)) => message!("{} words", words.len()),
             Err(bip39::Error::UnknownWord(at)) => {
-                message!("a word {} that is not in the list", at + 1)
+                message!("word {}, which is not in the list", at + 1)
             }
             Err(_) => message!("twelve words of which one is mistyped"),
         };
@@ -131,9 +131,6 @@ mod tests {
         assert_eq!(found(&fifteen).as_deref(), Some("15 words"), "good words, of another secret");
         assert_eq!(found(&"ab".repeat(15)).as_deref(), Some("30 digits"));
         assert_eq!(found(&format!("{head} zebra")).as_deref(), Some("twelve words of which one is mistyped"));
-        assert_eq!(
-            found(&format!("{head} xyzzy")).as_deref(),
-            Some("\"xyzzy\", which is no word of the list")
-        );
+        assert_eq!(found(&format!("{head} xyzzy")).as_deref(), Some("word 12, which is not in the list"));
     }
 }

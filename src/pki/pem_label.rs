@@ -96,7 +96,7 @@ mod tests {
     fn a_known_label_is_printed_and_of_another_its_length() {
         assert_eq!(PemLabel::of(b"EC PRIVATE KEY").message(), "a block of EC PRIVATE KEY");
         let lost = b"PRIVATE KEY-----MC4CAQAwBQYDK2VwBCIEIPpsZ-----END PRIVATE KEY";
-        assert_eq!(PemLabel::of(lost).message(), "a block with an unknown label of 62 characters");
+        assert_eq!(PemLabel::of(lost).message(), "a block with an unknown label of 61 characters");
         assert!(PemLabel::of(b"RSA PRIVATE KEY").is_private_key() && !PemLabel::of(lost).is_private_key());
         assert!(PemLabel::of(b"CERTIFICATE") == "CERTIFICATE" && PemLabel::of(b"x") != "y");
     }

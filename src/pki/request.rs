@@ -262,8 +262,8 @@ mod tests {
         assert_eq!(found(b"\x00\xff\x30"), "no PEM block");
         assert_eq!(found(&[b'-'; 100_000]), "100000 bytes");
         let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
-        assert_eq!(found(block("CERTIFICATE").as_bytes()), "a block of \"CERTIFICATE\"");
-        assert_eq!(found(block("PRIVATE KEY").as_bytes()), "a block of \"PRIVATE KEY\"");
+        assert_eq!(found(block("CERTIFICATE").as_bytes()), "a block of CERTIFICATE");
+        assert_eq!(found(block("PRIVATE KEY").as_bytes()), "a block of PRIVATE KEY");
         assert_eq!(found(block("CERTIFICATE REQUEST").as_bytes()), "a block that holds something else");
         assert_eq!(found(block("CERTIFICATE REQUEST").repeat(2).as_bytes()), "more than one block");
     }

@@ -149,8 +149,8 @@ mod tests {
         assert_eq!(found(b""), "an empty file");
         assert_eq!(found(b"# nothing\n"), "no PEM block");
         let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
-        assert_eq!(found(block("X509 CRL").as_bytes()), "a block of \"X509 CRL\" that is no certificate");
-        assert!(found(block("CERTIFICATE").as_bytes()).starts_with("a block of \"CERTIFICATE\" that holds "));
+        assert_eq!(found(block("X509 CRL").as_bytes()), "a block of X509 CRL that is no certificate");
+        assert!(found(block("CERTIFICATE").as_bytes()).starts_with("a block of CERTIFICATE that holds "));
     }
 
     #[test]

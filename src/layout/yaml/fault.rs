@@ -90,7 +90,7 @@ mod tests {
             (format!("{secret}: 1"), "a key that is not known: a value of 51 characters"),
             ("sice: 1".to_owned(), "a key that is not known: sice"),
             ("{}".to_owned(), "no key size"),
-            (format!("size: 1\n{secret}: [\n"), "did not find expected node content"),
+            (format!("size: 1\n  {secret}: 2\n"), "mapping values are not allowed"),
             (format!("size: \"{secret}\n"), "unexpected end of stream"),
             (format!("size: 1\nsize: \"{secret}\"\n"), "there twice"),
             (format!("size:\n\t- {secret}"), "character that cannot start any token"),

@@ -134,7 +134,7 @@ fn each_fault_has_its_own_words() {
     assert!(found(with_checksum(elsewhere.as_bytes())).contains("signature that does not hold"));
     let windows = text.replace('\n', "\r\n");
     assert!(found(windows).contains("damaged"), "line ends that a mailer changed");
-    assert!(found(vec![0; LARGEST_KIT + 1]).contains("more than 65536 octets"));
+    assert!(found(vec![0; LARGEST_KIT + 1]).contains("more than 65536 bytes"));
     assert!(found(vec![0; LARGEST_KIT]).contains("found something else"));
 }
 

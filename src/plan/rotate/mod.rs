@@ -161,7 +161,7 @@ impl<'a> Planner<'a> {
                 self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
                 self.rotation.clients.push(name.clone());
             } else if self.waits_for(name) {
-                self.say(Role::Client, name, RotationAction::Reported, &waiting(self.observation, name));
+                self.say(Role::Client, name, RotationAction::Reported, waiting(self.observation, name));
             }
             return Ok(());
         };
