@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::env::Environment;
 use crate::layout::state_place;
 use crate::message;
-use crate::model::{Contact, ExitCode, Failure, Timestamp};
+use crate::model::{Contact, ExitCode, Failure, Quoted, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -133,9 +133,7 @@ impl Context<'_> {
             .found("none");
         let elsewhere = state_place::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
-            Some(place) => {
-                failure.hint(message!("kitcert --state {} …   # there is a state", place.display()))
-            }
+            Some(place) => failure.hint(message!("kitcert --state {} …   # there is a state", Quoted(place))),
             None => failure.hint("kitcert init --host builder.example.com --client ana"),
         }
     }

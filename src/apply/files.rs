@@ -11,8 +11,8 @@ use crate::layout::{
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
-    Timestamp, Word,
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Quoted, Role, Rule, Severity,
+    SubjectAltName, Timestamp, Word,
 };
 use crate::pki::chain::{self, Purpose};
 use crate::pki::{Certificate, PrivateKey, TrustBundle, lint};
@@ -178,7 +178,11 @@ impl SetPaths {
                 .expected("the key of the certificate beside it")
                 .found("another key")
                 .cause("the certificate and the key come from two different sets")
-                .fix(message!("kitcert inspect {} {}", self.certificate.display(), self.key.display()));
+                .fix(message!(
+                    "kitcert inspect {} {}",
+                    Quoted(self.certificate.display()),
+                    self.key.display()
+                ));
             findings.push(finding);
         }
         Ok(findings)

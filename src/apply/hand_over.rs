@@ -5,7 +5,7 @@ use std::path::Path;
 use super::context::Context;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Quoted};
 use crate::pki::{CertificateRequest, Kit};
 use crate::store::{FileMode, Parents, Replacement, read_if_present, refuse_irreplaceable, replace_file};
 
@@ -40,7 +40,7 @@ impl HandedOver<'_> {
         Err(Failure::new("writing", path)
             .expected(message!("nothing there, or an older one: {}", self))
             .found("another file")
-            .hint(message!("mv {} {}.before-kitcert", path.display(), path.display())))
+            .hint(message!("mv {} {}.before-kitcert", Quoted(path), Quoted(path))))
     }
 }
 

@@ -8,7 +8,9 @@ use crate::env::Environment;
 use crate::layout::{Contents, FileFacts, judge};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Role, Rule, Severity};
+use crate::model::{
+    Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Role, Rule, Severity,
+};
 use crate::pki::{Certificate, Receipt, TrustBundle, lint};
 use crate::probe::{self, Asked, Dial, Outcome};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
@@ -75,7 +77,7 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
             .expected(message!("a file at {}", named.display()))
             .found(failure.what_was_found())
             .cause("the daemon or the tool that reads this config does not start with it, if it runs here")
-            .fix(message!("ls -l {}", named.display())),
+            .fix(message!("ls -l {}", Quoted(named))),
     )
 }
 

@@ -10,7 +10,7 @@ use super::state_change::{change_state, identity_folder};
 use crate::layout::SetFile;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName, Role, SubjectAltName};
+use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::Certificate;
 use crate::plan::{self, InstallDaemonRequest, Placed, PlacedState, Plan};
 use crate::store::{FileSet, Interest, LinkState, Observation, Owner, PlacedFiles, Placement, read};
@@ -94,7 +94,7 @@ pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) 
         return Err(Failure::new("installing", path.display())
             .expected("nothing, or a link that kitcert made")
             .found(what)
-            .hint(message!("mv {} {}.before-kitcert", path.display(), path.display())));
+            .hint(message!("mv {} {}.before-kitcert", Quoted(path), Quoted(path))));
     }
     let is_current = |files: &FileSet| placed.current.as_ref().is_some_and(|current| current.holds(files));
     let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);

@@ -30,7 +30,7 @@ pub use report::{Changed, Ink, Report, Tone};
 use crate::apply;
 use crate::env::Environment;
 use crate::message;
-use crate::model::{ExitCode, Failure, Message, parsed};
+use crate::model::{ExitCode, Failure, Message, Printable, Quoted, parsed};
 use arguments::{ColorChoice, Command, Format, GlobalOptions};
 use report::{failure_json, failure_text};
 
@@ -163,8 +163,11 @@ impl Unwritten {
 
 /// Commands to paste are about the state that was named, so they name it too.
 fn with_state(text: String, state: Option<&Path>) -> String {
-    let Some(state) = state else { return text };
-    let named = format!("kitcert --state {} ", state.display());
+    let Some(state) = state.map(|state| Quoted(state).message()).filter(|state| !state.hides_a_value())
+    else {
+        return text;
+    };
+    let named = format!("kitcert --state {state} ");
     ["next: ", "then: ", "here: ", "try: ", "&& "].into_iter().fold(text, |text, before| {
         let typed = format!("{before}kitcert ");
         text.replace(&typed, &format!("{before}{named}"))

@@ -10,7 +10,7 @@ use super::client_place::ConfigPlace;
 use super::client_tool::ClientTool;
 use crate::env::Environment;
 use crate::message;
-use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
+use crate::model::{Endpoint, Finding, Message, Printable, Quoted, Rule, Severity};
 
 /// A config and all that its tool looks at besides.
 pub struct ClientSituation<'a> {
@@ -123,7 +123,7 @@ impl ClientSituation<'_> {
                 .expected("either config.yml or config.yaml")
                 .found("both")
                 .cause(message!("{} reads config.yml and passes over this one", self.tool))
-                .fix(message!("mv {} {}.former", hidden.display(), hidden.display())),
+                .fix(message!("mv {} {}.former", Quoted(&hidden), Quoted(&hidden))),
         )
     }
 

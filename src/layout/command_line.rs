@@ -2,16 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Message, Printable};
-
-/// One word of a POSIX shell's command line, in single quotes where it must be.
-pub(super) fn shell_word(word: &str) -> String {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(safe) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
+use crate::model::{Message, Printable, shell_word};
 
 /// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
 #[derive(Clone, Copy, Debug)]
@@ -49,16 +40,6 @@ pub(super) fn csv_field(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_change_it() {
-        assert_eq!(shell_word("/etc/ca.pem"), "/etc/ca.pem");
-        assert_eq!(shell_word("/my dir"), "'/my dir'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(shell_word("$HOME"), "'$HOME'");
-        assert_eq!(shell_word("~"), "'~'");
-        assert_eq!(shell_word(""), "''");
-    }
 
     #[test]
     fn a_field_with_a_comma_or_a_quote_is_quoted_whole() {

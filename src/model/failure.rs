@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::message;
+
 use super::{ExitCode, Message, Printable};
 
 /// Why something could not be done, told the way a person needs it: what was being done, to
@@ -102,28 +104,26 @@ impl Failure {
 }
 
 /// One line: `doing subject: expected …, found …`. The command to try is shown apart, by `cli`.
+impl Printable for Failure {
+    fn message(&self) -> Message {
+        let Facts { doing, subject, expected, found, .. } = &*self.0;
+        let what = if subject.is_empty() { doing.clone() } else { message!("{} {}", doing, subject) };
+        match (expected.is_empty(), found.is_empty()) {
+            (false, false) => message!("{}: expected {}, found {}", what, expected, found),
+            (false, true) => message!("{}: expected {}", what, expected),
+            (true, false) => message!("{}: {}", what, found),
+            (true, true) => what,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.doing)?;
-        if !self.0.subject.is_empty() {
-            write!(f, " {}", self.0.subject)?;
-        }
-        match (self.0.expected.is_empty(), self.0.found.is_empty()) {
-            (false, false) => write!(f, ": expected {}, found {}", self.0.expected, self.0.found),
-            (false, true) => write!(f, ": expected {}", self.0.expected),
-            (true, false) => write!(f, ": {}", self.0.found),
-            (true, true) => Ok(()),
-        }
+        self.message().fmt(f)
     }
 }
 
 impl std::error::Error for Failure {}
-
-impl Printable for Failure {
-    fn message(&self) -> Message {
-        Message::parsed(self)
-    }
-}
 
 #[cfg(test)]
 mod tests {

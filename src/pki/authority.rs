@@ -14,8 +14,8 @@ use super::signer::Signer;
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
-    AuthorityName, Failure, Finding, Hex, IdentityName, Lifetime, Message, Printable, Role, SerialNumber,
-    Severity, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Failure, Finding, Hex, IdentityName, Lifetime, Message, Printable, Quoted, Role,
+    SerialNumber, Severity, SubjectAltName, Timestamp, Validity,
 };
 
 /// A CA whose key is at hand: its certificate, and the means to sign.
@@ -119,7 +119,7 @@ impl CertificateAuthority {
             Err(Failure::new("loading the CA", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(message!("kitcert inspect {}", subject)))
+                .hint(message!("kitcert inspect {}", Quoted(&subject))))
         };
         if !certificate.is_authority() {
             return wrong("a CA certificate (basicConstraints cA)", "an end-entity certificate");

@@ -17,8 +17,8 @@ use super::signature_algorithm::SignatureAlgorithm;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, SerialNumber, SubjectAltName, Timestamp,
-    Validity,
+    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, SerialNumber, SubjectAltName,
+    Timestamp, Validity,
 };
 
 /// An X.509 certificate: its DER, and what verifiers look at, read from it once.
@@ -77,7 +77,7 @@ impl Certificate {
             Failure::new("reading the certificate", &subject)
                 .expected("CERTIFICATE blocks in PEM")
                 .found(found)
-                .hint(message!("kitcert inspect {}", subject))
+                .hint(message!("kitcert inspect {}", Quoted(&subject)))
         };
         let read = |block: PemBlock| {
             if block.label != "CERTIFICATE" {

@@ -12,7 +12,7 @@ use super::pem_block::{PemBlock, decode_text};
 use super::pem_label::{KNOWN, PemLabel};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Message, Printable, parsed};
+use crate::model::{Message, Printable, Quoted};
 
 /// What became of the newlines of a PEM file that holds one private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,6 @@ impl fmt::Display for LostNewlines {
         })
     }
 }
-
-parsed!(LostNewlines);
 
 impl LostNewlines {
     /// The one private key of a file that has no line of its own for BEGIN and END, and what became
@@ -85,6 +83,7 @@ impl LostNewlines {
     /// The shell command that writes the key as every consumer reads it to `repaired.pem`, mode 0600.
     #[must_use]
     pub fn repair(self, file: impl Printable) -> Message {
+        let file = Quoted(file);
         match self {
             LostNewlines::CarriageReturns => {
                 message!("(umask 077; tr '\\r' '\\n' < {} > repaired.pem)", file)

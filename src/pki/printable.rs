@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::chain::ChainFault;
 use super::passphrase::Cost;
-use super::{DistinguishedName, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm};
+use super::{
+    DistinguishedName, LostNewlines, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm,
+};
 use crate::model::parsed;
 
 parsed!(
@@ -13,6 +15,7 @@ parsed!(
     DistinguishedName,
     Identifier<'_>,
     InCertificate<'_>,
+    LostNewlines,
     NameKind,
     PemFault,
     PublicKeyKind,

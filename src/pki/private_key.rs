@@ -15,7 +15,7 @@ use super::pem_block::{PemBlock, encode_secret};
 use super::public_key::PublicKey;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, KeyAlgorithm, Message, Printable};
+use crate::model::{Failure, KeyAlgorithm, Message, Printable, Quoted};
 
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
 /// Clone, and what it holds is seen only through [`PrivateKey::expose_pem`] and
@@ -78,7 +78,7 @@ impl PrivateKey {
             Failure::new("reading the private key", &subject)
                 .expected("one unencrypted PRIVATE KEY in PEM")
                 .found(found)
-                .hint(message!("kitcert inspect {}", subject))
+                .hint(message!("kitcert inspect {}", Quoted(&subject)))
         };
         if let Some((_, lost)) = LostNewlines::read(bytes) {
             return Err(wrong(lost.message()).hint(lost.repair(&subject)));

@@ -14,7 +14,7 @@ use super::signature_algorithm::SignatureAlgorithm;
 use super::signer::Signer;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Fingerprint, IdentityName, Message, Printable};
+use crate::model::{Failure, Fingerprint, IdentityName, Message, Printable, Quoted};
 
 /// A PKCS#10 request (RFC 2986) whose signature was right. Of what it asks for, only the key is
 /// taken: name, role and lifetime are the CA's to say.
@@ -54,7 +54,7 @@ impl CertificateRequest {
             Failure::new("reading the request", &subject)
                 .expected("one CERTIFICATE REQUEST in PEM")
                 .found(found)
-                .hint(message!("openssl req -in {} -noout -verify -text", subject))
+                .hint(message!("openssl req -in {} -noout -verify -text", Quoted(&subject)))
         };
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("{} bytes", bytes.len())));

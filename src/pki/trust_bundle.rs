@@ -6,7 +6,7 @@ use super::pem_block::PemBlock;
 use super::pem_label::PemLabel;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
-use crate::model::{Failure, Message, Printable};
+use crate::model::{Failure, Message, Printable, Quoted};
 
 /// A `ca.pem` as Go's `AppendCertsFromPEM` loads it: certificates that parse are trust anchors,
 /// self-signed or not, CA or not; everything else is dropped without a word. What was dropped is
@@ -45,7 +45,7 @@ impl TrustBundle {
             Failure::new("reading the CA bundle", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(message!("kitcert inspect {}", subject))
+                .hint(message!("kitcert inspect {}", Quoted(&subject)))
         };
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("at most {} bytes", LARGEST_PEM), message!("{} bytes", bytes.len())));

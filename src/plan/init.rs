@@ -12,7 +12,7 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{
     AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
-    Role, SubjectAltName, Timestamp, Validity,
+    Quoted, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::store::Observation;
 
@@ -219,7 +219,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
             return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
         };
         if client.lifetime != request.client_lifetime {
-            let edit = message!("edit {}/kitcert.yaml", path);
+            let edit = message!("edit {}/kitcert.yaml", Quoted(path));
             return differs("client lifetime", &client.lifetime, &request.client_lifetime, edit);
         }
     }

@@ -11,8 +11,8 @@ use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role,
-    SubjectAltName, Timestamp, Validity,
+    Contact, Endpoint, ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Quoted,
+    Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
@@ -272,7 +272,7 @@ pub(super) fn refuse_other_lifetime(
             Err(Failure::new("issuing a certificate for client", name)
                 .expected(message!("the lifetime of {} ({})", path.display(), entry.lifetime))
                 .found(lifetime)
-                .hint(message!("edit {}", path.display())))
+                .hint(message!("edit {}", Quoted(path))))
         }
         _ => Ok(()),
     }

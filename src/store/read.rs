@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::fault;
 use crate::message;
-use crate::model::Failure;
+use crate::model::{Failure, Quoted};
 
 /// A file as it was read. It may hold a key, so it is wiped when dropped and cannot be printed.
 pub struct ReadFile {
@@ -80,7 +80,7 @@ pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failur
             return Err(Failure::new("reading", path.display())
                 .expected(message!("a folder with at most {} files", most))
                 .found("more")
-                .hint(message!("kitcert inspect {}/FILE…", path.display())));
+                .hint(message!("kitcert inspect {}/FILE…", Quoted(path))));
         }
     }
     files.sort();

@@ -13,7 +13,7 @@ use super::directory::{Access, Directory, fresh_name, make_durable};
 use super::fault::{self, parent_of};
 use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
 use crate::message;
-use crate::model::{ExitCode, Failure};
+use crate::model::{ExitCode, Failure, Quoted};
 
 /// What a person's file, such as a client's `config.yml`, is to become.
 pub struct Replacement<'a> {
@@ -172,7 +172,7 @@ fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Resu
     }
     if fault::permissions(stat) & OWNER_WRITES == 0 {
         return Err(refused("a file that may be written", "one that is marked read-only")
-            .hint(message!("chmod u+w {}", path.display())));
+            .hint(message!("chmod u+w {}", Quoted(path))));
     }
     Ok(())
 }

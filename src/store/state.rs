@@ -14,7 +14,7 @@ use super::read::ReadFile;
 use super::trust::{NewFolders, create_trusted, open_trusted};
 use super::{fault, journal};
 use crate::message;
-use crate::model::{ExitCode, Failure, FileMode, Line, Message, Word};
+use crate::model::{ExitCode, Failure, FileMode, Line, Message, Quoted, Word};
 
 /// A state directory, held open. It is this user's, and nobody else can write in it.
 pub struct StateDirectory {
@@ -194,7 +194,7 @@ impl StateDirectory {
             refused(message!("a folder for its owner alone (0700)"), message!("mode {}", FileMode(mode)));
         // A folder with other things in it may have to be open to others; that of a state has not.
         let is_state = self.folder.look(DESCRIPTION)?.is_some() || self.folder.entries()?.is_empty();
-        Err(if is_state { failure.hint(message!("chmod 700 {}", path.display())) } else { failure })
+        Err(if is_state { failure.hint(message!("chmod 700 {}", Quoted(path))) } else { failure })
     }
 }
 

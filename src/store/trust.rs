@@ -14,7 +14,7 @@ use super::account::Owner;
 use super::directory::Directory;
 use super::fault;
 use crate::message;
-use crate::model::{Failure, FileMode, Message};
+use crate::model::{Failure, FileMode, Message, Quoted};
 
 /// How folders are made that are missing on the way.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ pub(super) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Fail
         let found = message!("mode {}, owner {}", FileMode(mode), stat.st_uid);
         return Some(
             refused("a folder that only its owner can write in", found)
-                .hint(message!("chmod go-w {}", path.display())),
+                .hint(message!("chmod go-w {}", Quoted(path))),
         );
     }
     None

@@ -30,6 +30,8 @@ mod interoperability;
 mod issuing;
 mod joining;
 mod joining_stopped;
+mod key_forms;
+mod keys_unprinted;
 mod limbo;
 mod manual;
 mod modes;

@@ -9,7 +9,7 @@ use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted, Severity};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
@@ -133,7 +133,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received)
-                    .hint(message!("kitcert join {} --passphrase-file FILE", file))
+                    .hint(message!("kitcert join {} --passphrase-file FILE", Quoted(file)))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }

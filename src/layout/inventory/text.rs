@@ -20,8 +20,8 @@ use crate::model::profile::{
     AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT,
 };
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Printable, RenewBefore,
-    SubjectAltName,
+    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Printable, Quoted,
+    RenewBefore, SubjectAltName,
 };
 
 /// See [`Inventory::parse`].
@@ -32,7 +32,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
             Some(line) => message!("{} line {}", path, line),
             None => path.message(),
         };
-        Failure::new("reading", subject).found(fault::fault(&error)).hint(message!("edit {}", path))
+        Failure::new("reading", subject).found(fault::fault(&error)).hint(message!("edit {}", Quoted(path)))
     })?;
     let authority = written.ca.unwrap_or_default();
     Ok(Inventory {

@@ -72,14 +72,17 @@ const SYNTAX: [&str; 21] = [
 mod tests {
     use super::*;
 
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Read {
+        #[serde(rename = "size")]
+        _size: u8,
+    }
+
+    /// The fault of the text as YAML, or else as what is to be read of it.
     fn said(text: &str) -> Message {
-        #[derive(Debug, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Read {
-            #[serde(rename = "size")]
-            _size: u8,
-        }
-        fault(&serde_yaml::from_str::<Read>(text).unwrap_err())
+        let syntax = serde_yaml::from_str::<serde_yaml::Value>(text).err();
+        fault(&syntax.unwrap_or_else(|| serde_yaml::from_str::<Read>(text).unwrap_err()))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::str::Lines;
 use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
-use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Timestamp};
+use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};
 use crate::pki::certificate::Certificate;
 use crate::pki::encrypted_key::EncryptedKey;
 use crate::pki::pem_block::{LINES, PemBlock};
@@ -108,7 +108,7 @@ fn read(bytes: &[u8], subject: &Message) -> Result<Kit, Failure> {
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
-        return Err(wrong(found.message(), message!("kitcert inspect {}", subject)));
+        return Err(wrong(found.message(), message!("kitcert inspect {}", Quoted(subject))));
     };
     let (checksum, text) = rest.split_at(rest.len().min(CHECKSUM_DIGITS));
     let whole = text.strip_prefix(b"\n");

@@ -1,7 +1,7 @@
 //! Who can read a key.
 
 use crate::message;
-use crate::model::{FileMode, Finding, Printable, Rule, Severity};
+use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
 
 /// Judges the permission bits of a key file; None for a key that only its owner can read.
 ///
@@ -19,7 +19,10 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
             .expected("mode 0600")
             .found(message!("mode {}", FileMode(mode)))
             .cause("whoever can read this key can be its owner")
-            .fix(message!("chmod 0600 {}   # and issue a new key, if others were on this machine", path)),
+            .fix(message!(
+                "chmod 0600 {}   # and issue a new key, if others were on this machine",
+                Quoted(path)
+            )),
     )
 }
 

@@ -1,0 +1,278 @@
+//! A private key is never printed: whatever became of it on its way, wherever it was put, and
+//! whatever form the answer has.
+
+use std::path::Path;
+
+use crate::figures;
+use crate::key_forms::{Key, WAYS, every_kind};
+use crate::numbers::{Numbers, number};
+use crate::workspace::{Said, Workspace};
+
+/// How a mangled key reaches the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// As a file of that name; the command line names it by `{}`.
+    File(&'static str),
+    /// In place of `{}` in the command line.
+    Argument,
+    /// The same without quotes: one argument for each word.
+    Words,
+    /// As that variable.
+    Variable(&'static str),
+    /// On standard input.
+    Input,
+    /// In place of that file of the state.
+    State(&'static str),
+}
+
+/// Where a key is taken for something else, and a key file for another.
+const DOORS: [(Door, &str); 66] = [
+    (Door::File("key.pem"), "inspect {}"),
+    (Door::File("key.pem"), "inspect {} --verbose"),
+    (Door::File("ca.pem"), "inspect {}"),
+    (Door::File("folder/key.pem"), "inspect folder"),
+    (Door::File("config.yml"), "inspect {}"),
+    (Door::File("kitcert.yaml"), "inspect {}"),
+    (Door::File("buildkitd.toml"), "inspect {}"),
+    (Door::File("ana.kit"), "inspect {}"),
+    (Door::File("ana.csr"), "inspect {}"),
+    (Door::File("key.pem"), "verify tcp://127.0.0.1:9 --ca ca.crt --cert ca.crt --key {}"),
+    (Door::File("key.pem"), "verify tcp://127.0.0.1:9 --ca {} --cert {} --key {}"),
+    (Door::File("tls/key.pem"), "verify tcp://127.0.0.1:9 --tlsdir tls"),
+    (Door::File("tls/cert.pem"), "verify tcp://127.0.0.1:9 --tlsdir tls"),
+    (Door::File("tls/ca.pem"), "verify tcp://127.0.0.1:9 --tlsdir tls"),
+    (Door::File("config.yml"), "verify --config {}"),
+    (Door::File("targets"), "verify --targets {}"),
+    (Door::File("ana.csr"), "issue client zoe --csr {}"),
+    (Door::File("ana.csr"), "issue client zoe --csr {} --fingerprint 00112233445566778899aabbccddeeff"),
+    (Door::File("names"), "issue client --from {}"),
+    (Door::File("ana.kit"), "join {}"),
+    (Door::File("ana.kit"), "join {} --for buildctl --dry-run"),
+    (Door::File("words"), "join ana.real --passphrase-file {}"),
+    (Door::File("receipt"), "rotate --moved {}"),
+    (Door::File("config.yml"), "install client ana --config {}"),
+    (Door::File("zoe.kit"), "invite ana --kit {}"),
+    (Door::File("home/.earthly/config.yml"), "verify"),
+    (Door::Argument, "verify --key {} --ca ca.crt --cert ca.crt"),
+    (Door::Argument, "verify {}"),
+    (Door::Argument, "verify --tlsdir {}"),
+    (Door::Argument, "verify --client {}"),
+    (Door::Argument, "inspect {}"),
+    (Door::Argument, "inspect ca.crt --output {}/x"),
+    (Door::Argument, "join {}"),
+    (Door::Argument, "join ana.kit --fingerprint {}"),
+    (Door::Argument, "issue client zoe --csr {}"),
+    (Door::Argument, "issue client zoe --csr ana.csr --fingerprint {}"),
+    (Door::Argument, "issue client {}"),
+    (Door::Argument, "issue client zoe --contact {} --kit zoe.kit"),
+    (Door::Argument, "issue daemon b --host {}"),
+    (Door::Argument, "init --host {} --dry-run"),
+    (Door::Argument, "init --host b --ca-name {} --dry-run"),
+    (Door::Argument, "init --host b --install={} --dry-run"),
+    (Door::Argument, "install daemon --owner {}"),
+    (Door::Argument, "install daemon --layout {}"),
+    (Door::Argument, "rotate {}"),
+    (Door::Argument, "rotate --moved {}"),
+    (Door::Argument, "rollback {}"),
+    (Door::Argument, "status --at {}"),
+    (Door::Argument, "status --{}"),
+    (Door::Argument, "--state {} status"),
+    (Door::Argument, "{}"),
+    (Door::Argument, "request zoe --key {}"),
+    (Door::Argument, "completions {}"),
+    (Door::Words, "verify --key {} --ca ca.crt --cert ca.crt"),
+    (Door::Words, "inspect {}"),
+    (Door::Words, "issue client {}"),
+    (Door::Words, "{}"),
+    (Door::Variable("KITCERT_STATE"), "status"),
+    (Door::Variable("KITCERT_STATE"), "issue client zoe"),
+    (Door::Variable("BUILDKIT_HOST"), "verify"),
+    (Door::Variable("EARTHLY_BUILDKIT_HOST"), "verify"),
+    (Door::Variable("EARTHLY_CONFIG"), "verify"),
+    (Door::Input, "inspect -"),
+    (Door::Input, "join -"),
+    (Door::Input, "issue client --from -"),
+    (Door::Input, "verify --targets -"),
+];
+
+/// What reads a file of the state, and what is there.
+const STATE_DOORS: [(Door, &str); 15] = [
+    (Door::State("ca/key.pem"), "rotate --quiet --force"),
+    (Door::State("ca/key.pem"), "issue client zoe"),
+    (Door::State("ca/key.pem"), "invite zoe --kit zoe.kit"),
+    (Door::State("ca/key.pem"), "verify builder"),
+    (Door::State("ca/ca.pem"), "status"),
+    (Door::State("daemons/builder/current/key.pem"), "install daemon builder --root root"),
+    (Door::State("daemons/builder/current/key.pem"), "rotate --quiet --force"),
+    (Door::State("daemons/builder/current/cert.pem"), "status"),
+    (Door::State("clients/ana/current/key.pem"), "invite ana --kit zoe.kit"),
+    (Door::State("clients/ana/current/key.pem"), "verify builder --client ana"),
+    (Door::State("clients/ana/current/ca.pem"), "install client ana"),
+    (Door::State("kitcert.yaml"), "status"),
+    (Door::State("kitcert.yaml"), "rotate --quiet"),
+    (Door::State("log.jsonl"), "rotate --force"),
+    (Door::State("requests/zoe/gen-0001/key.pem"), "request zoe"),
+];
+
+const FORMATS: [&[&str]; 5] = [
+    &[],
+    &["--format", "json"],
+    &["--format", "nagios"],
+    &["--format", "sarif"],
+    &["--format", "prometheus"],
+];
+
+/// A workspace to read from, and one of its own for what changes a state.
+struct Places {
+    shared: Workspace,
+}
+
+impl Places {
+    fn new() -> Places {
+        let shared = Workspace::with_state();
+        let authority = shared.read(&authority_file(&shared, "ca.pem"));
+        shared.write("ca.crt", authority);
+        Places { shared }
+    }
+
+    fn tried(&self, door: Door, line: &str, mangled: &str, format: &[&str]) -> Said {
+        let own;
+        let workspace = match door {
+            Door::State(_) => {
+                own = Workspace::with_state();
+                &own
+            }
+            _ => &self.shared,
+        };
+        let mut environment = Vec::new();
+        let mut input = "";
+        let mut subject = vec![mangled.to_owned()];
+        match door {
+            Door::File(name) => subject = vec![workspace.write_private(name, mangled)],
+            Door::State(name) => {
+                let name = match name.strip_prefix("ca/") {
+                    Some(file) => authority_file(workspace, file),
+                    None => format!("state/{name}"),
+                };
+                workspace.write_private(&name, mangled);
+            }
+            Door::Words => subject = mangled.split_whitespace().map(str::to_owned).collect(),
+            Door::Variable(name) => environment.push((name, mangled)),
+            Door::Input => input = mangled,
+            Door::Argument => {}
+        }
+        let words = line.split(' ').flat_map(|word| match word {
+            "{}" => subject.clone(),
+            word => vec![word.replace("{}", &subject[0])],
+        });
+        // What no argument can hold.
+        let words = words.map(|word| word.replace('\0', ""));
+        let mut command = workspace.command(words.chain(format.iter().map(|&word| word.to_owned())));
+        command.envs(environment.into_iter().map(|(name, value)| (name, value.replace('\0', ""))));
+        let said = Said::of(&crate::peers::run(&mut command, input));
+        if let Door::State(_) = door {
+            // A key in place of a certificate is copied as one.
+            std::fs::remove_dir_all(workspace.path("")).unwrap();
+        }
+        said
+    }
+}
+
+fn authority_file(workspace: &Workspace, file: &str) -> String {
+    let folder = workspace.path("state/ca");
+    let inside = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().file_name();
+    format!("state/ca/{}/{file}", inside.to_str().unwrap())
+}
+
+#[test]
+fn no_part_of_a_key_is_ever_printed() {
+    let places = Places::new();
+    let keys = every_kind(&places.shared.path(&authority_file(&places.shared, "key.pem")));
+    let runs = number("KITCERT_MANGLED", 1_200);
+    let mut numbers = Numbers::default();
+    let mut printed = Vec::new();
+    let mut codes = std::collections::BTreeSet::new();
+    for run in 0..runs {
+        let key: &Key = &keys[numbers.below(keys.len())];
+        let way = numbers.below(WAYS);
+        let mangled = key.mangled(way, run);
+        let at = numbers.below(DOORS.len() + STATE_DOORS.len());
+        let (door, line) = *DOORS.iter().chain(&STATE_DOORS).nth(at).unwrap();
+        let format = FORMATS[numbers.below(FORMATS.len())];
+        let said = places.tried(door, line, &mangled, format);
+        codes.insert(said.code);
+        assert!(said.code >= 0 && !said.err.contains("has a fault at"), "{line} {format:?}: {}", said.err);
+        for text in [&said.out, &said.err] {
+            if let Some(part) = key.part_in(text) {
+                printed.push(format!(
+                    "{} by way {way}, {door:?}, {line} {format:?}: {part} in {text}",
+                    key.kind
+                ));
+            }
+        }
+    }
+    figures::publish(
+        "Secrets",
+        "mangled keys that were printed, of the runs that were tried",
+        format!("{} of {runs}", printed.len()),
+        Some(figures::Aim { words: "0", is_met: printed.is_empty() }),
+    );
+    printed.truncate(5);
+    assert!(printed.is_empty(), "{printed:#?}");
+    assert!([0, 1, 2, 3].iter().all(|code| codes.contains(code)), "exits that were seen: {codes:?}");
+}
+
+#[test]
+fn a_key_on_one_line_is_named_as_that_and_the_command_that_is_printed_repairs_it() {
+    let workspace = Workspace::with_state();
+    let pem = workspace.read("state/clients/ana/current/key.pem");
+    for (between, what) in [
+        ("", "were lost"),
+        (" ", "became spaces"),
+        ("\r", "became carriage returns"),
+        ("\\n", "became the characters"),
+    ] {
+        let path = workspace.write_private("one line.pem", pem.trim_end().replace('\n', between));
+        let said = workspace.run(["inspect", &path, "--format", "json"]).ended_with(3).json();
+        let findings = said["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|one| one["rule"] == "key-format").unwrap();
+        assert!(finding["found"].as_str().unwrap().contains(what), "{finding:#}");
+        assert!(said["inspected"][0]["facts"].to_string().contains("ecdsa-p256"), "{said:#}");
+        let repair = finding["fix"].as_str().unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", repair]).current_dir(workspace.path(""));
+        assert!(shell.status().unwrap().success(), "{repair}");
+        let repaired = workspace.path("repaired.pem");
+        assert_eq!(std::fs::read_to_string(&repaired).unwrap().trim_end(), pem.trim_end(), "{repair}");
+        assert_eq!(mode(&repaired), 0o600);
+        std::fs::remove_file(&repaired).unwrap();
+    }
+}
+
+#[test]
+fn a_keys_content_in_place_of_its_path_is_called_so() {
+    let workspace = Workspace::with_state();
+    let pem = workspace.read("state/clients/ana/current/key.pem");
+    for (line, place) in [
+        (vec!["verify", "--key", &pem], "--key"),
+        (vec!["inspect", &pem], "the command line"),
+        (vec!["issue", "client", "zoe", "--csr", &pem], "--csr"),
+        (vec!["join", &format!("\"{pem}\"")], "the command line"),
+    ] {
+        let mut command = workspace.command(&line);
+        let said = Said::of(&crate::peers::run(&mut command, "")).ended_with(2);
+        let wanted = format!(
+            "reading {place}: this is a key's content; give its path (GitLab: a variable of type File)"
+        );
+        assert!(said.err.contains(&wanted), "{}", said.err);
+    }
+    let mut command = workspace.command(["status", "--format", "json"]);
+    command.env("KITCERT_STATE", &pem);
+    let said = Said::of(&crate::peers::run(&mut command, "")).ended_with(2);
+    assert!(said.json()["error"]["subject"] == "KITCERT_STATE", "{}", said.out);
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
