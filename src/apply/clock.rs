@@ -2,14 +2,13 @@
 
 use super::context::Context;
 use super::credentials::fresh_for;
-use super::prove::dial;
-use super::serve::DIAL_DEADLINE;
+use super::prove::{DialOptions, glance};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::{Rotation, longest_leaf};
-use crate::probe::{Dial, Outcome, Refusal};
+use crate::probe::{Outcome, RefusedBy};
 use crate::store::{Observation, StateDirectory, newest_log_time};
 
 /// Whether the clock is believed.
@@ -88,11 +87,9 @@ fn clocks_disagree(
     entry: &DaemonEntry,
 ) -> Result<bool, Failure> {
     let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
-    let observed = dial(context, &fresh, &entry.endpoint, DIAL_DEADLINE)?;
-    Ok(matches!(
-        observed.outcome(Dial::Ours),
-        Some(Outcome::Refused { how: Refusal::Alert(EXPIRED_CERTIFICATE), .. })
-    ))
+    let observed = glance(context, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
+    let outcome = observed.ours().map(|ours| ours.outcome);
+    Ok(outcome == Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))))
 }
 
 /// TLS alert `certificate_expired` (RFC 8446 section 6.2); Go sends it for one that is not valid

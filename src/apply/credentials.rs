@@ -252,11 +252,11 @@ fn authority(
 #[derive(Default)]
 pub(super) struct Strangers {
     /// Of a throw-away CA with our CA's name and key identifier.
-    pub stranger: Option<Identity>,
-    /// Of our CA, and over.
+    pub unknown_ca: Option<Identity>,
+    /// Of our CA, and expired.
     pub expired: Option<Identity>,
     /// Of our CA, and for a daemon.
-    pub daemon_usage: Option<Identity>,
+    pub wrong_usage: Option<Identity>,
 }
 
 /// Makes them, as far as what is at hand allows. None of them ever leaves memory.
@@ -271,12 +271,12 @@ pub(super) fn strangers(context: &Context<'_>, client: &Client) -> Result<Strang
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
         // A CA of a shape that we cannot imitate is met by a stranger of our own shape.
         if let Ok(authority) = CertificateAuthority::impersonate(original, &key) {
-            strangers.stranger = Some(probe_identity(&authority, Role::Client, now)?);
+            strangers.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
         }
     }
     if let Some(authority) = &client.authority {
         strangers.expired = Some(expired_identity(authority, now)?);
-        strangers.daemon_usage = Some(probe_identity(authority, Role::Daemon, now)?);
+        strangers.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
     }
     Ok(strangers)
 }

@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use super::configured::ConfigChoice;
 use super::context::{Context, Progress};
 use super::credentials::Credentials;
-use super::prove::{Examined, Proof, Scope, VerifyRequest, examine, observe, recorded};
+use super::prove::{DialOptions, Examined, Proof, Scope, VerifyRequest, examine, observe, recorded};
 use super::target::Target;
 use crate::message;
-use crate::model::{ExitCode, Failure, Lifetime, Word};
+use crate::model::{ExitCode, Failure, Word};
 use crate::store::{Interest, read, read_standard_input};
 
 /// Whom to dial, and how.
@@ -22,8 +22,8 @@ pub struct FleetRequest {
     pub credentials: Credentials,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How long all dials to one of them may take.
-    pub deadline: Lifetime,
+    /// How each is dialled.
+    pub options: DialOptions,
     /// What is looked at beside each.
     pub scope: Scope,
     /// How many are dialled at the same time, at least 1.
@@ -57,7 +57,7 @@ pub fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec
                 target: target.clone(),
                 credentials: request.credentials.clone(),
                 config: request.config.clone(),
-                deadline: request.deadline,
+                options: request.options.clone(),
                 scope: request.scope,
             };
             let examined = examine(context, observation.as_ref(), &one);

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::credentials::fresh_for;
-use super::prove::dial;
-use super::serve::DIAL_DEADLINE;
+use super::prove::{DialOptions, glance};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
 use crate::plan::Rotation;
@@ -64,7 +63,7 @@ pub(super) fn is_idle(
         return Ok(true);
     }
     let Some(client) = fresh_for(context, observation, name)? else { return Ok(true) };
-    let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
+    let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
     let idleness = observed.answer().and_then(|answer| answer.idleness);
     Ok(idleness.is_none_or(|idleness| idleness.sessions == 0))
 }

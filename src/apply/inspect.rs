@@ -12,7 +12,7 @@ use crate::model::{
     Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Role, Rule, Severity,
 };
 use crate::pki::{Certificate, Receipt, TrustBundle, lint};
-use crate::probe::{self, Asked, Dial, Outcome};
+use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
 
 /// What was seen of one thing.
@@ -131,21 +131,14 @@ fn of(judgement: crate::layout::Judgement) -> Inspected {
 pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Result<Inspected, Failure> {
     let trust = TrustBundle::default();
     let request = probe::Request {
-        endpoint,
-        trust: &trust,
-        ours: None,
-        stranger: None,
-        expired: None,
-        daemon_usage: None,
-        deadline: DEADLINE,
-        now: environment.now(),
+        extent: Extent::Glance,
+        ..probe::Request::new(endpoint, &trust, DEADLINE, environment.now())
     };
     let observed = probe::probe(&request);
     let Some(handshake) = observed.handshake() else {
-        let outcome = observed.outcome(Dial::Anonymous);
         let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
             .expected("a TLS server")
-            .found(outcome.map_or_else(|| message!("no answer"), describe));
+            .found(observed.first().map_or_else(|| message!("no answer"), Dialled::message));
         return Ok(without_contents("endpoint", Vec::new(), vec![finding]));
     };
     let mut facts = Vec::new();
@@ -166,7 +159,7 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
     ));
     if handshake.asked == Asked::Nothing {
         findings.push(
-            Finding::new(Rule::AnonymousAccepted, Severity::Critical, endpoint)
+            Finding::new(Rule::AsksNobody, Severity::Critical, endpoint)
                 .expected("a request for a client certificate")
                 .found("none: anyone may come in"),
         );
@@ -188,15 +181,6 @@ fn without_contents(
     findings: Vec<Finding>,
 ) -> Inspected {
     Inspected { kind: kind.message(), facts, findings, contents: Contents::default(), owner: None }
-}
-
-fn describe(outcome: &Outcome) -> Message {
-    match outcome {
-        Outcome::NotTls => message!("something that does not speak TLS"),
-        Outcome::Unreachable(why) => message!("no connection ({})", why),
-        Outcome::Inconclusive(_) => message!("no verdict ({})", outcome),
-        _ => message!("a refusal"),
-    }
 }
 
 const DEADLINE: Duration = Duration::from_secs(5);

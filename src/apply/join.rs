@@ -10,12 +10,12 @@ use super::context::Context;
 use super::copies::copies_in;
 use super::credentials::{Client, Credentials};
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
-use super::prove::{Proof, Scope, VerifyRequest, verify, verify_as};
+use super::prove::{DialOptions, Proof, Scope, VerifyRequest, verify, verify_as};
 use super::target::Target;
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Finding, FingerprintPrefix, Lifetime, Printable, Role, Severity, Word};
+use crate::model::{Failure, Finding, FingerprintPrefix, Printable, Role, Severity, Word};
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::Identity;
@@ -34,8 +34,8 @@ pub struct JoinRequest {
     pub enable_tls: EnableTls,
     /// Whether files in place are replaced by some that are not proven.
     pub replacing: Replacing,
-    /// How long one dial may take.
-    pub deadline: Lifetime,
+    /// How the daemon is dialled.
+    pub options: DialOptions,
 }
 
 /// Whether files in place are replaced by some that are not proven.
@@ -191,7 +191,7 @@ impl Received {
                 authority: None,
                 files: None,
             };
-            let proof = verify_as(context, client, &contents.endpoint, request.deadline)?;
+            let proof = verify_as(context, client, &contents.endpoint, &request.options)?;
             if Finding::gravest(&proof.findings) >= Severity::Error {
                 let PlannedClient { plan, place, .. } = planned;
                 let placing = Placing::Withheld;
@@ -291,18 +291,18 @@ impl Received {
 
     /// What the tool would do by itself, as far as it has a config.
     fn verification(&self, request: &JoinRequest) -> VerifyRequest {
-        let deadline = request.deadline;
+        let options = request.options.clone();
         let scope = Scope::Daemon;
         if self.tool.has_config() {
             let config = ConfigChoice { tool: Some(self.tool), path: request.config.clone() };
             let credentials = Credentials::Automatic;
-            return VerifyRequest { target: Target::Configured, credentials, config, deadline, scope };
+            return VerifyRequest { target: Target::Configured, credentials, config, options, scope };
         }
         VerifyRequest {
             target: Target::Endpoint(self.kit.contents().endpoint.clone()),
             credentials: Credentials::Directory(self.place.folder.clone()),
             config: ConfigChoice::default(),
-            deadline,
+            options,
             scope,
         }
     }

@@ -54,7 +54,7 @@ pub use issue::{IssuedClients, issue_clients, issue_daemon};
 pub use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub use kit::{Invitation, MadeKit, invite};
 pub use output::write_result;
-pub use prove::{Proof, Scope, VerifyRequest, verify};
+pub use prove::{DialOptions, Proof, Scope, VerifyRequest, verify};
 pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
 pub use rollback::{RolledBack, rollback};

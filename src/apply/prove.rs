@@ -1,7 +1,10 @@
 //! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
 
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::authorities::read_key;
 use super::configured::{ConfigChoice, Configured, configured};
 use super::context::Context;
 use super::credentials::{self, Client, Credentials};
@@ -9,15 +12,16 @@ use super::files;
 use super::printable::Tenths;
 use super::record::{Recorded, Seen, Standing, record_anew};
 use super::shown;
+use super::state_change::identity_folder;
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Lifetime, Message, Printable, Role, Rule, Severity,
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
 };
 use crate::pki::Certificate;
-use crate::probe::{self, DaemonFacts, Dial, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
-use crate::store::Observation;
+use crate::probe::{self, DaemonFacts, Extent, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
+use crate::store::{KeyPresence, Observation};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -28,10 +32,76 @@ pub struct VerifyRequest {
     pub credentials: Credentials,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How long all dials together may take.
-    pub deadline: Lifetime,
+    /// How it is dialled.
+    pub options: DialOptions,
     /// What is looked at beside the daemon.
     pub scope: Scope,
+}
+
+/// How a daemon is dialled.
+#[derive(Clone, Debug)]
+pub struct DialOptions {
+    /// The name that the daemon's certificate must have, if it is not the endpoint's host.
+    pub server_name: Option<SubjectAltName>,
+    /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.
+    pub addresses: Vec<IpAddr>,
+    /// How often the whole list is dialled.
+    pub samples: u16,
+    /// How long to wait between two dials.
+    pub pace: Duration,
+    /// For how long a daemon is waited for that is not up yet.
+    pub wait: Duration,
+    /// How long all dials together may take.
+    pub deadline: Duration,
+    /// The daemon's other hosts, as far as kitcert.yaml lists them.
+    pub other_hosts: Vec<SubjectAltName>,
+    /// The daemon's own chain, and where its key is, if the key is here.
+    pub leaf: Option<(Vec<Certificate>, PathBuf)>,
+}
+
+impl Default for DialOptions {
+    fn default() -> DialOptions {
+        DialOptions {
+            server_name: None,
+            addresses: Vec::new(),
+            samples: 1,
+            pace: Duration::ZERO,
+            wait: Duration::ZERO,
+            deadline: DIAL_DEADLINE,
+            other_hosts: Vec::new(),
+            leaf: None,
+        }
+    }
+}
+
+impl DialOptions {
+    /// What kitcert.yaml says of a daemon.
+    pub(super) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
+        DialOptions::default().with_entry(entry)
+    }
+
+    /// The same beside what was asked for, which goes before.
+    fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
+        if self.addresses.is_empty() {
+            self.addresses.clone_from(&entry.addresses);
+        }
+        self.other_hosts.clone_from(&entry.hosts);
+        self
+    }
+
+    /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
+    pub(super) fn with_leaf_of(
+        mut self,
+        context: &Context<'_>,
+        observation: &Observation,
+        name: &IdentityName,
+    ) -> DialOptions {
+        let current = observation.current(Role::Daemon, name);
+        let current = current.filter(|current| current.key == KeyPresence::Present);
+        let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
+        self.leaf = current.map(|current| (current.chain.clone(), context.state.join(key)));
+        self
+    }
 }
 
 /// How much of a daemon's host is looked at.
@@ -133,10 +203,20 @@ pub(super) fn examine(
     findings.extend(files::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
-    let look = || probe::look_at_ports(&endpoint, &numbers, seconds(request.deadline), context.judged_at());
+    let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, context.judged_at());
+    let options = match &daemon {
+        Some((name, entry)) => {
+            let options = request.options.clone().with_entry(entry);
+            match observation {
+                Some(observation) => options.with_leaf_of(context, observation, name),
+                None => options,
+            }
+        }
+        None => request.options.clone(),
+    };
     let (observed, ports) = std::thread::scope(|threads| {
         let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
-        let observed = dial(context, &client, &endpoint, request.deadline);
+        let observed = dial(context, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
     let observed = observed?;
@@ -186,10 +266,10 @@ pub(super) fn verify_as(
     context: &Context<'_>,
     client: Client,
     endpoint: &Endpoint,
-    deadline: Lifetime,
+    options: &DialOptions,
 ) -> Result<Proof, Failure> {
     let began = Instant::now();
-    let observed = dial(context, &client, endpoint, deadline)?;
+    let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
     let local = local_facts(context, None, None, &client, endpoint)?;
     let findings = shown::findings(&observed, &client, &local, &[]);
@@ -301,28 +381,57 @@ fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
     Examined { proof, seen: None }
 }
 
+/// Dials the whole list.
+///
+/// # Errors
+/// A certificate that must be refused cannot be made.
 pub(super) fn dial(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
-    deadline: Lifetime,
+    options: &DialOptions,
 ) -> Result<Observed, Failure> {
-    let strangers = credentials::strangers(context, client)?;
+    let mut strangers = credentials::strangers(context, client)?;
+    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
+        let key = read_key(Path::new(""), key)?;
+        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
+    }
     let request = probe::Request {
-        endpoint,
-        trust: &client.trust,
-        ours: client.identity.as_ref(),
-        stranger: strangers.stranger.as_ref(),
+        unknown_ca: strangers.unknown_ca.as_ref(),
         expired: strangers.expired.as_ref(),
-        daemon_usage: strangers.daemon_usage.as_ref(),
-        deadline: seconds(deadline),
-        now: context.judged_at(),
+        wrong_usage: strangers.wrong_usage.as_ref(),
+        ..request(context, client, endpoint, options)
     };
     Ok(probe::probe(&request))
 }
 
-fn seconds(deadline: Lifetime) -> Duration {
-    Duration::from_secs(deadline.seconds().unsigned_abs())
+/// Dials once, as the client, for what only the daemon can say. It verifies nothing.
+pub(super) fn glance(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+) -> Observed {
+    let request = request(context, client, endpoint, options);
+    probe::probe(&probe::Request { extent: Extent::Glance, ..request })
+}
+
+fn request<'a>(
+    context: &Context<'_>,
+    client: &'a Client,
+    endpoint: &'a Endpoint,
+    options: &'a DialOptions,
+) -> probe::Request<'a> {
+    probe::Request {
+        server_name: options.server_name.as_ref(),
+        addresses: &options.addresses,
+        other_hosts: &options.other_hosts,
+        ours: client.identity.as_ref(),
+        samples: options.samples,
+        pace: options.pace,
+        wait: options.wait,
+        ..probe::Request::new(endpoint, &client.trust, options.deadline, context.judged_at())
+    }
 }
 
 /// What the verdict needs to know of this machine.
@@ -339,8 +448,13 @@ pub(super) fn local_facts(
     };
     Ok(LocalFacts {
         endpoint: endpoint.clone(),
+        identity: client.described.clone(),
         now: context.judged_at(),
         trust: client.trust.clone(),
+        known_authorities: observation.map(|observation| {
+            let known = observation.authorities.iter();
+            known.map(|authority| authority.certificate.subject().clone()).collect()
+        }),
         ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
@@ -373,8 +487,12 @@ fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
 }
 
 fn timings(observed: &Observed) -> Vec<Vec<Message>> {
-    let row = |(dial, dialled): (&Dial, &probe::Dialled)| {
-        vec![message!("  {}", dial), message!("{} ms", Tenths(dialled.elapsed.as_secs_f64() * 1e3))]
+    let row = |dialled: &probe::Dialled| {
+        let took = message!("{} ms", Tenths(dialled.elapsed.as_secs_f64() * 1e3));
+        vec![message!("  {}", dialled.dial), took, dialled.message()]
     };
-    observed.dials.iter().map(row).collect()
+    observed.dials().map(row).collect()
 }
+
+/// How long all dials to a daemon may take.
+pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);

@@ -30,9 +30,9 @@ pub(super) enum Standing {
 
 impl Standing {
     pub fn of(verdict: &Verdict, files: &[Finding]) -> Standing {
-        if Finding::gravest(&verdict.findings) == Severity::Critical {
+        if verdict.open {
             Standing::Open
-        } else if verdict.proven && Finding::gravest(files) < Severity::Error {
+        } else if verdict.verified && Finding::gravest(files) < Severity::Error {
             Standing::Proven
         } else {
             Standing::Unknown
@@ -138,7 +138,7 @@ impl Change {
         observed: &Observed,
     ) -> Result<(), Failure> {
         let link = identity_folder(Role::Daemon, name).join("proven");
-        let address = observed.address.map(|address| address.message()).unwrap_or_default();
+        let address = observed.address().map(|address| address.message()).unwrap_or_default();
         let (event, reason) = match self.wanted {
             Some(number) => {
                 staged.link(&link, &format!("gen-{number:04}"))?;

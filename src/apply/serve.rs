@@ -10,16 +10,16 @@ use super::credentials::{self, Credentials};
 use super::files;
 use super::idleness::is_idle;
 use super::install::{PlacedDaemon, observe_daemon};
-use super::prove::{dial, local_facts};
+use super::prove::{DialOptions, dial, glance, local_facts};
 use super::record::{Standing, record};
 use super::restart::Occasion;
 use super::state_change::{carry_out, identity_folder};
 use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Lifetime, Message, Printable, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
-use crate::probe::{Dial, Handshake, Observed, Outcome, judge};
+use crate::probe::{Handshake, Observed, Outcome, judge};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How it ended for a daemon.
@@ -278,7 +278,7 @@ impl Serving<'_> {
     }
 
     fn look(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Seen, Failure> {
-        look(self.context, observation, self.name, entry, DIAL_DEADLINE)
+        look(self.context, observation, self.name, entry)
     }
 
     /// Looks again and again, until the daemon is proven or has had the time that it may take.
@@ -327,7 +327,6 @@ fn look(
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
-    deadline: Lifetime,
 ) -> Result<Seen, Failure> {
     let accepted = observation.current(Role::Daemon, name).map(|current| &current.trust);
     let automatic = Credentials::Automatic;
@@ -335,7 +334,8 @@ fn look(
         credentials::choose(context, &automatic, Some(observation), &Configured::default(), accepted)?
             .ok_or_else(|| context.no_state())?;
     let daemon = (name.clone(), entry.clone());
-    let observed = dial(context, &client, &entry.endpoint, deadline)?;
+    let options = DialOptions::of_daemon(entry).with_leaf_of(context, observation, name);
+    let observed = dial(context, &client, &entry.endpoint, &options)?;
     let facts = local_facts(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
     let verdict = judge(&observed, &facts);
     let files = files::findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
@@ -373,18 +373,18 @@ fn wrong_authority(
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
         let is_trusted = current.trust.certificates().contains(&authority.certificate);
         let client = credentials::fresh(context, observation, authority)?;
-        let observed = dial(context, &client, &entry.endpoint, DIAL_DEADLINE)?;
+        let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
         let subject = authority.certificate.subject();
-        match observed.outcome(Dial::Ours) {
-            Some(Outcome::Accepted(_)) if !is_trusted => {
+        match observed.ours() {
+            Some(ours) if ours.outcome == Outcome::Accepted && !is_trusted => {
                 return Ok(Some(message!(
-                    "not proven: a client of {} is let in, whom ca.pem does not name",
+                    "not verified: a client of {} is let in, whom ca.pem does not name",
                     subject
                 )));
             }
-            Some(Outcome::Accepted(_)) => {}
-            Some(outcome) if is_trusted => {
-                return Ok(Some(message!("not proven: a client of {} is not let in: {}", subject, outcome)));
+            Some(ours) if ours.outcome == Outcome::Accepted => {}
+            Some(ours) if is_trusted => {
+                return Ok(Some(message!("not verified: a client of {} is not let in: {}", subject, ours)));
             }
             _ => {}
         }
@@ -401,8 +401,6 @@ fn describe(why: &Message, seen: &Seen, current: Option<&Certificate>) -> Messag
     }
 }
 
-/// How long one look at a daemon may take.
-pub(super) const DIAL_DEADLINE: Lifetime = Lifetime::from_seconds(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

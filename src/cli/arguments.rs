@@ -1,5 +1,6 @@
 //! The command line: what can be typed. Help, man pages and completions come from here alone.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Style, Styles};
@@ -334,9 +335,30 @@ pub struct VerifyArguments {
     /// Dial with this key
     #[arg(long, value_name = "FILE", requires_all = ["ca", "cert"])]
     pub key: Option<PathBuf>,
-    /// How long a daemon has for all that it is asked
-    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    /// How long all dials to a daemon may take together
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub timeout: Lifetime,
+    /// Wait for a daemon that is not up yet [default: 60s]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60s"
+    )]
+    pub wait: Option<Lifetime>,
+    /// The name that the daemon's certificate must have, if it is not the host that is dialled
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "list"])]
+    pub servername: Option<SubjectAltName>,
+    /// Dial this address only, instead of every address of the host; may be given several times
+    #[arg(long = "address", value_name = "IP", conflicts_with_all = ["all", "list"])]
+    pub addresses: Vec<IpAddr>,
+    /// Repeat the whole test, for balancers
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub samples: u16,
+    /// Dial one after the other, with this pause, for daemons behind a limit on connections
+    #[arg(long, value_name = "DURATION")]
+    pub pace: Option<Lifetime>,
     /// Look at the ports around the daemon's too: what answers there without credentials
     #[arg(long)]
     pub ports: bool,

@@ -85,6 +85,10 @@ causes! {
     Unanswered = "unanswered",
         told "the handshake is over, and no SETTINGS or no answer comes before the deadline",
         fix "restart the daemon; a longer --timeout where it is only slow",
+    /// The daemon is starting, or a proxy before it has no daemon to pass on to.
+    NotUpYet = "not-up-yet",
+        told "the connection is accepted and ended before a ServerHello",
+        fix "kitcert verify --wait",
     /// An SSH server has this port.
     SshServer = "ssh-server",
         told "SSH- are the first bytes",
@@ -241,10 +245,14 @@ causes! {
     NoWorker = "no-worker",
         told "ListWorkers is answered with none",
         fix "the daemon's log tells why no worker started",
-    /// The daemon restarted meanwhile, or several answer at this address.
+    /// The daemon restarted meanwhile, or several answer at this name.
     SeveralDaemons = "several-daemons",
-        told "ours is let in at first, and at the end it is not",
+        told "dials see different certificates, CAs or signatures, or the client is accepted at first and refused at the end",
         fix "kitcert verify again; give each daemon behind a balancer the same files",
+    /// The daemon trusts a CA that is not in our trust bundle, beside ours.
+    OtherCaTrusted = "other-ca-trusted",
+        told "the CAs that it asks for",
+        fix "take the other CA out of the daemon's ca.pem, and restart it",
     /// TLS has a certificate and a key, and no CA for its clients.
     NoClientCa = "no-client-ca",
         told "nobody is asked for a certificate, and whoever has none is let in",
@@ -255,7 +263,7 @@ causes! {
         fix "look at what ends TLS before it: Go's daemons insist",
     /// It looks at the names in a certificate and not at its signature.
     SignatureUnchecked = "signature-unchecked",
-        told "a stranger's certificate is let in that has our CA's name, and none at all is not",
+        told "a certificate of an unknown CA is let in that has our CA's name, and none at all is not",
         fix "give it the CA's certificate as its only client CA, and restart it",
     /// It does not look at the usage of a certificate, so that a stolen daemon's key opens it.
     UsageUnchecked = "usage-unchecked",

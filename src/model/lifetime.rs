@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::{ExitCode, Failure, Word};
 
@@ -36,6 +37,12 @@ impl Lifetime {
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.0
+    }
+
+    /// The span as the standard library has it.
+    #[must_use]
+    pub fn as_duration(self) -> Duration {
+        Duration::from_secs(self.0.unsigned_abs())
     }
 }
 

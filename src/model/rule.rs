@@ -44,33 +44,57 @@ macro_rules! rules {
 
 rules! {
     /// A client without a certificate is refused.
-    AnonymousAccepted = "anonymous-accepted",
-        cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is)",
+    NoCertificateAccepted = "no-certificate-accepted",
+        cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is), or asks for a certificate and does not insist, for some names or versions",
         fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
     /// Our own certificate is accepted, and BuildKit answers.
     OursRefused = "ours-refused",
         cause "the daemon trusts another CA, the certificate is withheld, over or of the wrong usage, or clocks differ: the finding says which",
         fix "the command that the finding names",
-    /// A certificate of a stranger's CA, with our CA's name and key id, is refused.
-    StrangerAccepted = "stranger-accepted",
+    /// A certificate of an unknown CA, with our CA's name and key id, is refused.
+    UnknownCaAccepted = "unknown-ca-accepted",
         cause "the daemon accepts any certificate: it asks for one and does not verify it",
         fix "give it the CA's certificate as its only client CA, and restart it",
     /// HTTP/2 without TLS is refused.
     PlaintextAccepted = "plaintext-accepted",
         cause "TLS is off, or another listener answers on this port",
         fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon",
-    /// Whether a client that offers at most TLS 1.2 is accepted.
-    Tls12Accepted = "tls12-accepted",
-        cause "Go's servers accept TLS 1.2 by default",
-        fix "nothing: its refusals are as good as those of TLS 1.3",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not look at dates, or its clock is far behind",
         fix "look at the server's clock, and at what ends TLS in front of it",
     /// A certificate with a daemon's usage is refused as a client's.
-    DaemonUsageAccepted = "daemon-usage-accepted",
+    WrongUsageAccepted = "wrong-usage-accepted",
         cause "the server does not look at the extended key usage, so that a daemon's key opens it as a client's",
         fix "look at what ends TLS in front of it: Go's servers refuse this",
+    /// The daemon asks every client for a certificate.
+    AsksNobody = "asks-nobody",
+        cause "the server has no client CA, for all names or for some of them",
+        fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
+    /// One daemon answers at every address: the same certificate, the same CAs, the same signatures.
+    SeveralDaemons = "several-daemons",
+        cause "a balancer or a name with several addresses leads to daemons with different files",
+        fix "give each daemon the same files, or verify each by --address",
+    /// Every address of the daemon's name can be judged from here.
+    AddressNotJudged = "address-not-judged",
+        cause "no route to an address, no answer from it, or more than 16 addresses",
+        fix "verify from a machine that reaches it, or name the addresses that count: --address, or addresses: in kitcert.yaml",
+    /// The daemon listens at every address of its name.
+    AddressNotServed = "address-not-served",
+        cause "the name has an address at which connecting is refused",
+        fix "take it out of the name's records, or publish the port there too",
+    /// The daemon names no CA that is not ours.
+    OtherCaTrusted = "other-ca-trusted",
+        cause "its ca.pem holds another CA: every client of that CA can run code here",
+        fix "take the other CA out of the daemon's ca.pem, and restart it",
+    /// What answers without the daemon's name, under another certificate.
+    OtherService = "other-service",
+        cause "a proxy serves several names on this port",
+        fix "nothing, if the other service is meant to be there",
+    /// The daemon has come so far that it speaks TLS.
+    NotUpYet = "not-up-yet",
+        cause "it is starting, or a proxy takes connections while the daemon behind it is down",
+        fix "kitcert verify --wait",
     /// The daemon can be reached: its name resolves and its port answers.
     Unreachable = "unreachable",
         cause "nothing listens there, a firewall drops it, or the name does not resolve: the finding says which",
@@ -111,10 +135,10 @@ rules! {
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",
         fix "restart the daemon, and kitcert inspect its ca.pem",
-    /// A check came to no verdict.
+    /// Every check comes to a verdict.
     Inconclusive = "inconclusive",
-        cause "a time-out, or an answer by somebody above TLS: no proof either way",
-        fix "kitcert verify again, with a longer --timeout",
+        cause "a time-out, a limit on connections, or an end without a word that is not confirmed",
+        fix "kitcert verify again, with a longer --timeout, or with --pace if connections are limited",
     /// No other port of the daemon's host has anything for whoever comes without credentials.
     ExposedPort = "exposed-port",
         cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, and TLS covers none of them",

@@ -1,78 +1,144 @@
-//! Whether our own certificate gets in, and if not, why.
+//! Whether the client gets in, and if not, why.
 
-use super::observed::{AboveTls, Answer, Dial, Dialled, Inconclusive, Moment, Observed, Outcome};
-use super::refusal::refusal;
+use super::dialled::Dialled;
+use super::evidence::{Evidence, Exhibit, places};
+use super::list::{Caller, Dial};
+use super::observed::{AboveTls, Answer, Stage};
+use super::outcome::{End, Outcome, Why};
+use super::presence;
+use super::refusal::{HowRefused, refusal};
+use super::settle::Settled;
 use super::verdict::LocalFacts;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 
-/// The findings about our own certificate.
-pub(super) fn ours(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
-    let Some(dialled) = observed.dials.get(&Dial::Ours) else {
+/// The findings about the client's own certificate.
+pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+    if evidence.observed.not_dialled.is_some() {
+        return Vec::new();
+    }
+    if local.ours.is_none() {
         return vec![
-            Finding::new(Rule::Inconclusive, Severity::Error, Dial::Ours)
+            Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
                 .expected("accepted")
                 .found("not tried")
-                .cause("there was no client certificate to show, and nothing is proven without one")
+                .cause("there was no client certificate to show, and nothing is verified without one")
                 .fix("kitcert verify --client NAME"),
         ];
+    }
+    let mut findings: Vec<Finding> = Vec::new();
+    for exhibit in evidence.of(Caller::Client) {
+        let found = match exhibit.settled {
+            Settled::Passed(_) => None,
+            // What is wrong with the server, or that nobody is there, has its own finding.
+            _ if presence::explains(evidence, exhibit.dialled()) => None,
+            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit),
+            _ => not_accepted(evidence, exhibit, local),
+        };
+        findings.extend(found.filter(|finding| !findings.contains(finding)));
+    }
+    if let Some(answer) = evidence.observed.answer() {
+        if evidence.client_is_accepted() {
+            let accepted = Finding::new(Rule::OursRefused, Severity::Pass, Caller::Client);
+            findings.insert(0, accepted.expected("accepted").found("accepted"));
+        }
+        findings.push(buildkit(answer));
+    }
+    findings
+}
+
+/// It was accepted at first, and at the end it is not.
+fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>) -> Option<Finding> {
+    let dialled = exhibit.dialled();
+    let finding = Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
+        .expected("accepted, as before the other dials")
+        .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
+    Some(match dialled.outcome {
+        Outcome::Refused(_) | Outcome::LetIn | Outcome::AsksNobody => {
+            finding.because(&[Cause::SeveralDaemons]).fix("kitcert verify")
+        }
+        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(LONGER),
+        _ => finding.cause(CUT).fix(PACED),
+    })
+}
+
+fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
+    let dialled = exhibit.dialled();
+    let found = || match exhibit.settled {
+        Settled::Undecided(_) if evidence.observed.addresses.len() > 1 => {
+            message!("{} ({})", dialled, places(evidence.observed, &[exhibit]))
+        }
+        _ => message!("{}, {}", dialled, when(dialled)),
     };
-    match &dialled.outcome {
-        Outcome::Accepted(answer) => {
-            let accepted = Finding::new(Rule::OursRefused, Severity::Pass, Dial::Ours);
-            let mut findings = vec![accepted.expected("accepted").found("accepted"), buildkit(answer)];
-            findings.extend(again(observed));
-            findings
+    Some(match (dialled.outcome, how(dialled)) {
+        (Outcome::Refused(_) | Outcome::RefusedByEnd, Some(how)) => {
+            refusal(refused(found()), &how, &dialled.handshake, local)
         }
-        Outcome::Refused { how, moment } => {
-            let found = message!("{}, {}", dialled.outcome, when(*moment));
-            vec![refusal(refused(found), how, *moment, &dialled.handshake, local)]
+        (Outcome::Inconclusive(Why::Alert(_)), Some(how)) if !dialled.saw_chain() => {
+            refusal(refused(found()), &how, &dialled.handshake, local)
         }
-        Outcome::RefusedAbove(above) => vec![refused_above(above, dialled)],
-        Outcome::Inconclusive(Inconclusive::Protocol(what)) => vec![
-            Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
+        (Outcome::LetIn, _) => turned_down(dialled),
+        (Outcome::AsksNobody, _) => return None,
+        (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialled.message())
+            .because(&[if dialled.account.stage == Some(Stage::Handshake) {
+                Cause::Silent
+            } else {
+                Cause::Unanswered
+            }])
+            .fix(LONGER),
+        (Outcome::Inconclusive(Why::Other | Why::Broken), _) => {
+            Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
-                .found(what)
-                .because(&[Cause::NoHttp2]),
-        ],
-        Outcome::Untrusted(_) | Outcome::NotTls | Outcome::Unreachable(_) | Outcome::Inconclusive(_) => {
-            Vec::new()
+                .found(dialled)
+                .because(&[Cause::NoHttp2])
         }
+        _ => inconclusive(found()).cause(CUT).fix(PACED),
+    })
+}
+
+/// By what and when the client was refused, for causes.
+fn how(dialled: &Dialled) -> Option<HowRefused> {
+    let is_over = dialled.is_after_handshake();
+    match dialled.end() {
+        End::Alert(alert) => Some(HowRefused::Alert(alert)),
+        End::Eof | End::Reset if is_over => Some(HowRefused::EndAfterHandshake),
+        End::Eof | End::Reset => Some(HowRefused::EndInHandshake),
+        _ => None,
     }
 }
 
-fn again(observed: &Observed) -> Option<Finding> {
-    let outcome = observed.outcome(Dial::OursAgain)?;
-    if matches!(outcome, Outcome::Accepted(_)) {
-        return None;
+fn turned_down(dialled: &Dialled) -> Finding {
+    match &dialled.account.above {
+        Some(above) => turned_down_above(above, dialled),
+        None if dialled.is_timed_out() => {
+            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(LONGER)
+        }
+        None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
+            .expected("BuildKit's gRPC")
+            .found(dialled)
+            .because(&[Cause::NoHttp2]),
     }
-    Some(
-        Finding::new(Rule::Inconclusive, Severity::Error, Dial::OursAgain)
-            .expected("accepted, as before the other dials")
-            .found(outcome)
-            .because(&[Cause::SeveralDaemons])
-            .fix("kitcert verify"),
-    )
 }
 
 fn buildkit(answer: &Answer) -> Finding {
     let finding = |severity| {
-        Finding::new(Rule::NotBuildkit, severity, Dial::Ours).expected("BuildKit with at least one worker")
+        Finding::new(Rule::NotBuildkit, severity, Caller::Client)
+            .expected("BuildKit with at least one worker")
     };
     let name = match &answer.buildkit {
         Some(buildkit) if buildkit.package.is_empty() => buildkit.version.clone(),
         Some(buildkit) => message!("{} {}", buildkit.package, buildkit.version),
-        None => message!("a BuildKit too old to tell its version"),
+        None => message!("a BuildKit too old to say its version"),
     };
     match (&answer.buildkit, &answer.workers) {
         (None, None) => finding(Severity::Error)
             .found("gRPC that knows neither Info nor ListWorkers")
             .because(&[Cause::OtherGrpcService]),
-        (_, None) => finding(Severity::Warning).found(message!("{}, and it does not tell its workers", name)),
+        (_, None) => finding(Severity::Warning).found(message!("{}, and it does not list its workers", name)),
         (_, Some(workers)) if workers.is_empty() => finding(Severity::Error)
             .found(message!("{} without a worker", name))
             .because(&[Cause::NoWorker])
-            .cause("the daemon runs but cannot build: its log tells why no worker started"),
+            .cause("the daemon runs but cannot build: its log says why no worker started"),
         (_, Some(workers)) => {
             let mut platforms: Vec<_> = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
             platforms.sort_unstable();
@@ -87,32 +153,39 @@ fn buildkit(answer: &Answer) -> Finding {
     }
 }
 
-fn refused_above(above: &AboveTls, dialled: &Dialled) -> Finding {
+fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
+    let found = message!("turned down by {}", above);
     match above {
         AboveTls::Http(status) => {
-            let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Dial::Ours)
+            let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
-                .found(&dialled.outcome);
+                .found(found);
             match status {
                 502..=504 => finding.because(&[Cause::ProxyWithoutDaemon, Cause::WebServer]),
                 401 | 403 => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
                 _ => finding.because(&[Cause::WebServer]),
             }
         }
-        AboveTls::Grpc { status: 7 | 16, .. } => {
-            refused(dialled.outcome.message()).because(&[Cause::TurnedDownAboveTls])
-        }
-        AboveTls::Grpc { .. } => refused(dialled.outcome.message()).because(&[Cause::ProxyWithoutDaemon]),
+        AboveTls::Grpc { status: 7 | 16, .. } => refused(found).because(&[Cause::TurnedDownAboveTls]),
+        AboveTls::Grpc { .. } => refused(dialled.message()).because(&[Cause::ProxyWithoutDaemon]),
     }
 }
 
 fn refused(found: Message) -> Finding {
-    Finding::new(Rule::OursRefused, Severity::Error, Dial::Ours).expected("accepted").found(found)
+    Finding::new(Rule::OursRefused, Severity::Error, Caller::Client).expected("accepted").found(found)
 }
 
-fn when(moment: Moment) -> &'static str {
-    match moment {
-        Moment::Handshake => "during the handshake",
-        Moment::AfterHandshake => "after the handshake",
-    }
+fn inconclusive(found: Message) -> Finding {
+    Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client).expected("accepted").found(found)
 }
+
+fn when(dialled: &Dialled) -> &'static str {
+    if dialled.is_after_handshake() { "after the handshake" } else { "during the handshake" }
+}
+
+const CUT: &str =
+    "the connection was cut before the daemon could judge: a limit on connections, or a restart";
+/// What gives a limit time to pass.
+pub(super) const PACED: &str = "kitcert verify --pace 1s --timeout 60s";
+/// What gives a daemon more time.
+pub(super) const LONGER: &str = "kitcert verify --timeout 30s";

@@ -7,29 +7,49 @@ use std::time::{Duration, Instant};
 
 use super::cast::Cast;
 use super::*;
-use crate::model::Printable;
 use crate::model::Rule;
 use crate::practice::{self, PracticeDaemon};
 
-fn is_refused(observed: &Observed, dial: Dial) -> bool {
-    matches!(observed.outcome(dial), Some(Outcome::Refused { .. }))
+/// The outcomes of all attempts at that dial.
+fn outcomes(observed: &Observed, dial: Dial) -> Vec<Outcome> {
+    observed.dials().filter(|dialled| dialled.dial == dial).map(|dialled| dialled.outcome).collect()
 }
 
-fn is_accepted(observed: &Observed, dial: Dial) -> bool {
-    matches!(observed.outcome(dial), Some(Outcome::Accepted(_)))
+fn is_refused(observed: &Observed, dial: Dial) -> bool {
+    matches!(outcomes(observed, dial).last(), Some(Outcome::Refused(_)))
 }
+
+fn first(observed: &Observed) -> &Dialled {
+    observed.first().unwrap()
+}
+
+const STRANGERS: [Dial; 11] = [
+    Dial::NoCertificate(1),
+    Dial::NoCertificate(2),
+    Dial::NoCertificate(3),
+    Dial::NoCertificate(4),
+    Dial::NoCertificate(5),
+    Dial::NoCertificate(6),
+    Dial::UnknownCa(1),
+    Dial::UnknownCa(2),
+    Dial::UnknownCa(3),
+    Dial::Expired,
+    Dial::WrongUsage,
+];
 
 #[test]
-fn a_locked_daemon_accepts_ours_and_refuses_all_others() {
+fn a_locked_daemon_accepts_the_client_and_refuses_all_others() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    for dial in [Dial::Ours, Dial::OursAgain, Dial::Tls12] {
-        assert!(is_accepted(&observed, dial), "{dial}: {:?}", observed.outcome(dial));
+    for dial in [Dial::Ours, Dial::OursAgain] {
+        assert_eq!(outcomes(&observed, dial), [Outcome::Accepted], "{dial}: {observed:#?}");
     }
-    for dial in [Dial::Anonymous, Dial::Stranger, Dial::Expired, Dial::DaemonUsage, Dial::Plaintext] {
-        assert!(is_refused(&observed, dial), "{dial}: {:?}", observed.outcome(dial));
+    for dial in STRANGERS {
+        assert!(is_refused(&observed, dial), "{dial}: {:?}", outcomes(&observed, dial));
     }
+    let plaintext = outcomes(&observed, Dial::Plaintext);
+    assert!(matches!(plaintext[..], [Outcome::Refused(_) | Outcome::RefusedByEnd]), "{plaintext:?}");
     let answer = observed.answer().unwrap();
     assert_eq!(answer.buildkit.as_ref().unwrap().package, "kitcert practice daemon");
     assert_eq!(answer.workers.as_ref().unwrap()[0].platforms.len(), 1);
@@ -37,6 +57,19 @@ fn a_locked_daemon_accepts_ours_and_refuses_all_others() {
     assert_eq!(handshake.leaf().unwrap(), cast.server.chain[0]);
     assert_eq!(handshake.asked, Asked::For(vec![cast.trust.certificates()[0].subject().clone()]));
     assert_eq!(handshake.agreed.as_ref().unwrap().protocol.as_deref(), Some("h2"));
+    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    assert!(verdict.verified, "{:#?}", verdict.findings);
+}
+
+/// Every dial is opened before any has been refused, and ours is the last of each phase.
+#[test]
+fn the_list_is_dialled_in_its_order() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    let observed = cast.probe(daemon.address().port());
+    let list: Vec<String> = observed.dials().map(|dialled| dialled.dial.to_string()).collect();
+    let expected = "P N1 N2 N3 N4 N5 N6 U1 U2 U3 W E O N1' O'";
+    assert_eq!(list.join(" "), expected);
 }
 
 #[test]
@@ -44,10 +77,13 @@ fn an_unlocked_daemon_is_caught() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, None).unwrap();
     let observed = cast.probe(daemon.address().port());
-    for dial in [Dial::Ours, Dial::Anonymous, Dial::Stranger, Dial::Expired, Dial::DaemonUsage] {
-        assert!(is_accepted(&observed, dial), "{dial}: {:?}", observed.outcome(dial));
+    for dial in STRANGERS {
+        assert_eq!(outcomes(&observed, dial), [Outcome::Open], "{dial}");
     }
+    assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::AsksNobody]);
     assert_eq!(observed.handshake().unwrap().asked, Asked::Nothing);
+    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    assert!(verdict.open && !verdict.verified && !verdict.inconclusive_only);
 }
 
 #[test]
@@ -55,18 +91,17 @@ fn nothing_of_ours_goes_to_a_daemon_of_another_name_or_ca() {
     let cast = Cast::new("other.example");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    let Some(Outcome::Untrusted(faults)) = observed.outcome(Dial::Ours) else { panic!("{observed:?}") };
-    assert_eq!(faults[0].rule, Rule::ServerNameMismatch);
-    let Some(Outcome::Untrusted(_)) = observed.outcome(Dial::Anonymous) else { panic!("{observed:?}") };
-    let dialled: Vec<_> = observed.dials.keys().copied().collect();
-    assert_eq!(dialled, [Dial::Ours, Dial::Anonymous, Dial::Plaintext]);
+    assert_eq!(first(&observed).account.faults[0].rule, Rule::ServerNameMismatch);
+    for dial in [Dial::Ours, Dial::Expired, Dial::WrongUsage] {
+        let sent = |dialled: &Dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.finished);
+        assert!(!observed.dials().any(|dialled| dialled.dial == dial && sent(dialled)), "{dial}");
+    }
     assert_eq!(observed.handshake().unwrap().leaf().unwrap(), cast.server.chain[0]);
 
     let elsewhere = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &elsewhere.server, Some(&elsewhere.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    let Some(Outcome::Untrusted(faults)) = observed.outcome(Dial::Ours) else { panic!("{observed:?}") };
-    assert_eq!(faults[0].rule, Rule::ServerUntrusted);
+    assert_eq!(first(&observed).account.faults[0].rule, Rule::ServerUntrusted);
 }
 
 #[test]
@@ -75,30 +110,46 @@ fn our_certificate_never_reaches_a_daemon_of_another_name() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let configuration = Arc::new(practice::configuration(&cast.server, Some(&cast.trust)).unwrap());
+    let unknown_ca = cast.unknown_ca.chain[0].der().to_vec();
     let daemon = std::thread::spawn(move || {
-        let mut saw_a_certificate = |stream: std::io::Result<TcpStream>| {
+        let mut shown = Vec::new();
+        for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut connection = rustls::ServerConnection::new(Arc::clone(&configuration)).unwrap();
             // Every one of these handshakes is meant to fail.
             let _ = connection.complete_io(&mut stream);
-            connection.peer_certificates().is_some()
-        };
-        listener.incoming().take(3).map(&mut saw_a_certificate).collect::<Vec<_>>()
+            if connection.server_name() == Some("the.end") {
+                return shown;
+            }
+            shown.extend(connection.peer_certificates().map(|chain| chain[0].to_vec()));
+        }
+        shown
     });
     cast.probe(port);
-    assert_eq!(daemon.join().unwrap(), [false, false, false]);
+    let mut end = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let client = Arc::new(
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth(),
+    );
+    let mut connection = rustls::ClientConnection::new(client, "the.end".try_into().unwrap()).unwrap();
+    // It only tells the daemon that the probe is over.
+    let _ = connection.complete_io(&mut end);
+    let shown = daemon.join().unwrap();
+    assert!(shown.iter().all(|leaf| *leaf == unknown_ca), "{} certificates", shown.len());
 }
 
 #[test]
-fn our_certificate_is_withheld_where_go_would_withhold_it() {
+fn our_certificate_is_withheld_if_go_would_withhold_it() {
     let cast = Cast::new("127.0.0.1");
     let elsewhere = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&elsewhere.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    let ours = &observed.dials[&Dial::Ours];
-    assert_eq!(ours.handshake.withheld, Some(Withheld::Issuer));
-    assert!(is_refused(&observed, Dial::Ours), "{:?}", ours.outcome);
-    assert!(!observed.dials.contains_key(&Dial::OursAgain));
+    assert_eq!(observed.ours().unwrap().handshake.withheld, Some(Withheld::Issuer));
+    assert!(is_refused(&observed, Dial::Ours), "{:?}", outcomes(&observed, Dial::Ours));
+    assert_eq!(outcomes(&observed, Dial::OursAgain), []);
 }
 
 #[test]
@@ -108,9 +159,9 @@ fn a_silent_listener_ends_at_its_deadline() {
     let started = Instant::now();
     let observed = cast.probe_within(silent.local_addr().unwrap().port(), Duration::from_millis(200));
     assert!(started.elapsed() < Duration::from_secs(2));
-    let timed_out = Outcome::Inconclusive(Inconclusive::TimedOut(Stage::Handshake));
-    assert_eq!(observed.outcome(Dial::Ours), Some(&timed_out));
-    assert_eq!(observed.dials.len(), 1);
+    assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::NotUpYet]);
+    assert_eq!(first(&observed).account.stage, Some(Stage::Handshake));
+    assert!(observed.dials().all(|dialled| dialled.is_timed_out()));
 }
 
 #[test]
@@ -118,7 +169,8 @@ fn a_port_where_nothing_listens_is_told_apart() {
     let cast = Cast::new("127.0.0.1");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let observed = cast.probe(port);
-    assert_eq!(observed.outcome(Dial::Ours), Some(&Outcome::Unreachable(Unreachable::Refused)));
+    assert_eq!(first(&observed).account.unreachable, Some(Unreachable::Refused));
+    assert!(observed.addresses[0].is_not_served());
 }
 
 #[test]
@@ -127,15 +179,17 @@ fn what_is_not_tls_is_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let shell = std::thread::spawn(move || {
-        for stream in listener.incoming().take(2) {
+        for stream in listener.incoming().take(13) {
             let mut stream = stream.unwrap();
-            stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").unwrap();
+            // Whoever was greeted may be gone already.
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
             let _ = stream.read(&mut [0; 4096]);
         }
     });
     let observed = cast.probe(port);
-    assert_eq!(observed.outcome(Dial::Ours), Some(&Outcome::NotTls));
-    assert!(!is_accepted(&observed, Dial::Plaintext), "{observed:?}");
+    assert!(first(&observed).account.is_no_tls, "{observed:#?}");
+    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    assert!(verdict.findings.iter().any(|finding| finding.rule == Rule::NotTls), "{:#?}", verdict.findings);
     shell.join().unwrap();
 }
 
@@ -177,11 +231,12 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
     let too_long = "an answer of more than 1 MiB";
     for (port, expected) in [(hostile(plain, 4 << 20), too_long), (hostile(many_headers, 1), "HTTP/2")] {
         let observed = cast.probe(port);
-        let outcome = observed.outcome(Dial::Plaintext).unwrap();
-        assert!(matches!(outcome, Outcome::Inconclusive(Inconclusive::Protocol(_))), "{outcome:?}");
-        assert!(outcome.message().contains(expected), "{outcome:?}");
+        let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
+        assert_eq!(plain.outcome, Outcome::LetIn);
+        assert!(plain.account.trouble.as_ref().unwrap().contains(expected), "{plain:?}");
     }
     let observed = cast.probe_within(hostile(plain, 1), Duration::from_secs(1));
-    let waiting = Outcome::Inconclusive(Inconclusive::TimedOut(Stage::Call));
-    assert_eq!(observed.outcome(Dial::Plaintext), Some(&waiting));
+    let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
+    assert!(plain.is_timed_out(), "{plain:?}");
+    assert_eq!(plain.account.stage, Some(Stage::Call));
 }

@@ -70,32 +70,34 @@ pub(crate) const LIST_WORKERS: &str = "/moby.buildkit.v1.Control/ListWorkers";
 /// gRPC's UNIMPLEMENTED: an answer of somebody who let us in, and does not know the call.
 pub(crate) const UNIMPLEMENTED: u32 = 12;
 
-/// How much is asked.
+/// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// The one call that shows whether we are let in.
-    Admission,
-    /// The workers too.
-    Workers,
+pub(super) enum Asker {
+    /// A client that wants every answer.
+    Client,
+    /// Somebody who must not be let in: one answer is enough, and the first call may be the one
+    /// that a proxy drops.
+    Stranger,
 }
 
 /// What came of the calls.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// gRPC status 0 or 12.
+    /// gRPC status 0 to one of them.
     Answered(Answer),
+    /// gRPC status 12 to both: it lets us in, and is no BuildKit.
+    Unknown,
     /// Turned down.
     Above(AboveTls),
     /// HTTP/2 of something that is not gRPC; described.
     NotGrpc(crate::model::Message),
 }
 
-/// Sends the preface over `stream` and asks: Info, and ListWorkers where Info is not known or the
-/// workers are wanted.
+/// Sends the preface over `stream` and makes both calls at once.
 ///
 /// # Errors
 /// The connection ends, or breaks the protocol.
-pub(super) async fn ask<S>(stream: S, base: &str, depth: Depth) -> Result<Reply, h2::Error>
+pub(super) async fn ask<S>(stream: S, base: &str, asker: Asker) -> Result<Reply, h2::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -106,35 +108,75 @@ where
         .await?;
     tokio::select! {
         biased;
-        reply = converse(sender, base, depth) => reply,
+        reply = converse(sender, base, asker) => reply,
         ended = connection => Err(ended.err().unwrap_or_else(|| h2::Reason::NO_ERROR.into())),
     }
 }
 
-async fn converse(mut sender: SendRequest<Bytes>, base: &str, depth: Depth) -> Result<Reply, h2::Error> {
-    let mut answer = Answer::default();
-    let known = match call(&mut sender, base, INFO).await? {
-        Called::Body(body) => {
-            let info = InfoResponse::decode(body.as_slice()).unwrap_or_default();
-            answer.idleness = idleness(&info);
-            answer.buildkit = info.version.map(version);
-            true
+async fn converse(sender: SendRequest<Bytes>, base: &str, asker: Asker) -> Result<Reply, h2::Error> {
+    let info = async { turned(call(sender.clone(), base, INFO).await) };
+    let workers = async { turned(call(sender.clone(), base, LIST_WORKERS).await) };
+    let (info, workers) = match asker {
+        Asker::Client => tokio::join!(info, workers),
+        Asker::Stranger => {
+            tokio::pin!(info, workers);
+            // Silence about one of them is no answer while the other is answered.
+            tokio::select! {
+                biased;
+                first = &mut info => match first {
+                    Ok(Called::Body(body)) => return Ok(Reply::Answered(told(Some(&body), None))),
+                    first => (first, workers.await),
+                },
+                second = &mut workers => match second {
+                    Ok(Called::Body(body)) => return Ok(Reply::Answered(told(None, Some(&body)))),
+                    second => (info.await, second),
+                },
+            }
         }
-        Called::Turned(AboveTls::Grpc { status: UNIMPLEMENTED, .. }) => false,
-        Called::Turned(above) => return Ok(Reply::Above(above)),
-        Called::NotGrpc(what) => return Ok(Reply::NotGrpc(what)),
     };
-    if known && depth == Depth::Admission {
-        return Ok(Reply::Answered(answer));
+    combine(info?, workers?, asker)
+}
+
+/// A stream that the server resets is a call that it turns down.
+fn turned(called: Result<Called, h2::Error>) -> Result<Called, h2::Error> {
+    match called {
+        Err(error) if error.is_reset() && error.is_remote() => Ok(Called::NotGrpc(message!(
+            "HTTP/2 ended by the daemon: {}",
+            remark(error.to_string().as_bytes())
+        ))),
+        called => called,
     }
-    match call(&mut sender, base, LIST_WORKERS).await? {
-        Called::Body(body) => answer.workers = ListWorkersResponse::decode(body.as_slice()).ok().map(workers),
-        Called::Turned(AboveTls::Grpc { status: UNIMPLEMENTED, .. }) => {}
-        Called::Turned(_) | Called::NotGrpc(_) if known => {}
-        Called::Turned(above) => return Ok(Reply::Above(above)),
-        Called::NotGrpc(what) => return Ok(Reply::NotGrpc(what)),
+}
+
+fn combine(info: Called, workers: Called, asker: Asker) -> Result<Reply, h2::Error> {
+    let is_unknown =
+        |called: &Called| matches!(called, Called::Turned(AboveTls::Grpc { status: UNIMPLEMENTED, .. }));
+    Ok(match (info, workers) {
+        (Called::Body(info), Called::Body(workers)) => Reply::Answered(told(Some(&info), Some(&workers))),
+        (Called::Body(info), _) => Reply::Answered(told(Some(&info), None)),
+        (info, Called::Body(workers)) if is_unknown(&info) || asker == Asker::Stranger => {
+            Reply::Answered(told(None, Some(&workers)))
+        }
+        (info, workers) if is_unknown(&info) => {
+            if is_unknown(&workers) {
+                Reply::Unknown
+            } else {
+                workers.into_reply()
+            }
+        }
+        (info, _) => info.into_reply(),
+    })
+}
+
+fn told(info: Option<&[u8]>, listed: Option<&[u8]>) -> Answer {
+    let mut answer = Answer::default();
+    if let Some(info) = info {
+        let info = InfoResponse::decode(info).unwrap_or_default();
+        answer.idleness = idleness(&info);
+        answer.buildkit = info.version.map(version);
     }
-    Ok(Reply::Answered(answer))
+    answer.workers = listed.and_then(|body| ListWorkersResponse::decode(body).ok()).map(workers);
+    answer
 }
 
 enum Called {
@@ -143,7 +185,17 @@ enum Called {
     NotGrpc(crate::model::Message),
 }
 
-async fn call(sender: &mut SendRequest<Bytes>, base: &str, path: &str) -> Result<Called, h2::Error> {
+impl Called {
+    fn into_reply(self) -> Reply {
+        match self {
+            Called::Body(_) => Reply::Answered(Answer::default()),
+            Called::Turned(above) => Reply::Above(above),
+            Called::NotGrpc(what) => Reply::NotGrpc(what),
+        }
+    }
+}
+
+async fn call(sender: SendRequest<Bytes>, base: &str, path: &str) -> Result<Called, h2::Error> {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("{base}{path}"))
@@ -154,7 +206,7 @@ async fn call(sender: &mut SendRequest<Bytes>, base: &str, path: &str) -> Result
     let Ok(request) = request else {
         return Ok(Called::NotGrpc(message!("a host that no URL can carry")));
     };
-    let mut ready = sender.clone().ready().await?;
+    let mut ready = sender.ready().await?;
     let (response, mut body) = ready.send_request(request, false)?;
     body.send_data(framed(&[]), true)?;
     read(response.await?).await
@@ -183,7 +235,7 @@ async fn read(response: Response<h2::RecvStream>) -> Result<Called, h2::Error> {
         let message = message.map(|text| remark(text.as_bytes())).unwrap_or_default();
         return Ok(Called::Turned(AboveTls::Grpc { status, message }));
     }
-    // Five octets stand before the message: whether it is compressed, and its length.
+    // Five bytes stand before the message: whether it is compressed, and its length.
     let message = match received.split_first_chunk::<5>() {
         Some(([0, ..], message)) => message.to_vec(),
         _ => Vec::new(),
@@ -191,7 +243,7 @@ async fn read(response: Response<h2::RecvStream>) -> Result<Called, h2::Error> {
     Ok(Called::Body(message))
 }
 
-/// A message with the five octets of gRPC before it, not compressed.
+/// A message with the five bytes of gRPC before it, not compressed.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(5 + message.len());
     frame.put_u8(0);

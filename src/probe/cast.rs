@@ -14,9 +14,9 @@ pub(super) struct Cast {
     pub(super) trust: TrustBundle,
     pub(super) server: Identity,
     pub(super) ours: Identity,
-    pub(super) stranger: Identity,
+    pub(super) unknown_ca: Identity,
     pub(super) expired: Identity,
-    pub(super) daemon_usage: Identity,
+    pub(super) wrong_usage: Identity,
     pub(super) now: Timestamp,
 }
 
@@ -25,15 +25,15 @@ impl Cast {
         // The practice daemon's verifier has the system's clock, as buildkitd has.
         let now = Environment::of_process().now();
         let authority = authority(now);
-        let stranger = CertificateAuthority::impersonate(authority.certificate(), &key()).unwrap();
+        let unknown_ca = CertificateAuthority::impersonate(authority.certificate(), &key()).unwrap();
         let past = now.minus(Lifetime::days(3));
         Cast {
             trust: TrustBundle::new(vec![authority.certificate().clone()]),
             server: issued(&authority, Role::Daemon, &[host], now),
             ours: issued(&authority, Role::Client, &[], now),
-            stranger: issued(&stranger, Role::Client, &[], now),
+            unknown_ca: issued(&unknown_ca, Role::Client, &[], now),
             expired: issued(&authority, Role::Client, &[], past),
-            daemon_usage: issued(&authority, Role::Daemon, &[host], now),
+            wrong_usage: issued(&authority, Role::Daemon, &[host], now),
             now,
         }
     }
@@ -43,21 +43,27 @@ impl Cast {
     }
 
     pub(super) fn probe_within(&self, port: u16, deadline: Duration) -> Observed {
-        probe(&Request {
-            endpoint: &endpoint(port),
-            trust: &self.trust,
-            ours: Some(&self.ours),
-            stranger: Some(&self.stranger),
-            expired: Some(&self.expired),
-            daemon_usage: Some(&self.daemon_usage),
-            deadline,
-            now: self.now,
-        })
+        let endpoint = endpoint(port);
+        probe(&self.request(&endpoint, deadline))
     }
+
+    /// Everything at hand.
+    pub(super) fn request<'a>(&'a self, endpoint: &'a Endpoint, deadline: Duration) -> Request<'a> {
+        Request {
+            ours: Some(&self.ours),
+            unknown_ca: Some(&self.unknown_ca),
+            expired: Some(&self.expired),
+            wrong_usage: Some(&self.wrong_usage),
+            ..Request::new(endpoint, &self.trust, deadline, self.now)
+        }
+    }
+
     /// What this machine knows of the daemon that was dialled.
     pub(super) fn local(&self, host: &str) -> LocalFacts {
         LocalFacts {
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
+            identity: "client probe".to_owned(),
+            known_authorities: None,
             now: self.now,
             trust: self.trust.clone(),
             ours: Some(self.ours.chain.clone()),
@@ -89,7 +95,7 @@ fn issued(authority: &CertificateAuthority, role: Role, hosts: &[&str], now: Tim
     Identity { chain: vec![authority.issue(&request, key.public_key()).unwrap()], key }
 }
 
-fn endpoint(port: u16) -> Endpoint {
+pub(super) fn endpoint(port: u16) -> Endpoint {
     let host: SubjectAltName = "127.0.0.1".parse().unwrap();
     Endpoint::new(host, port)
 }

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::observed::{Dial, Observed, Outcome};
+use super::dialled::Observed;
+use super::list::Caller;
+use super::outcome::Outcome;
 use super::verdict::LocalFacts;
 use crate::message;
 use crate::model::{Cause, Finding, Lifetime, Message, Printable, Timestamp};
@@ -52,11 +54,13 @@ pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &Observed, local:
 /// Between which instants the daemon's clock stands, for programs: it let ours in, and refused one
 /// that had expired.
 pub(super) fn bounds(observed: &Observed, local: &LocalFacts) -> Value {
-    let accepted = matches!(observed.outcome(Dial::Ours), Some(Outcome::Accepted(_)));
+    let accepted = observed.answer().is_some();
     let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
         return Value::Null;
     };
-    let refused = matches!(observed.outcome(Dial::Expired), Some(Outcome::Refused { .. }));
+    let is_refused = |outcome| matches!(outcome, Outcome::Refused(_));
+    let mut dials = observed.dials().filter(|dialled| dialled.dial.caller() == Caller::Expired);
+    let refused = dials.any(|dialled| is_refused(dialled.outcome));
     let since = observed.expired_since.filter(|_| refused);
     let from = since.map_or(leaf.validity().not_before, |since| since.max(leaf.validity().not_before));
     json!({"from": from.to_string(), "until": leaf.validity().not_after.to_string()})

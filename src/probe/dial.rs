@@ -1,4 +1,4 @@
-//! One dial: TCP, TLS, HTTP/2, and a call, within one deadline.
+//! One dial: TCP, TLS, HTTP/2 and the calls, and every fact that was seen on the way.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -7,139 +7,260 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::InvalidMessage;
 use rustls::pki_types::ServerName;
-use rustls::{InvalidMessage, SupportedProtocolVersion};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::buildkit::{Depth, Reply, ask};
-use super::observed::{
-    AboveTls, Agreed, Dialled, Inconclusive, Moment, Outcome, Refusal, Stage, Unreachable,
-};
+use super::buildkit::{Asker, Reply, ask};
+use super::dialled::Account;
+use super::list::Offers;
+use super::observed::{Agreed, Asked, Handshake, Stage, Unreachable};
+use super::outcome::{Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion};
+use super::raw::{Raw, SharedBeginning};
 use super::text::remark;
+use super::timing::{Progress, Timing};
 use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
 use super::trust::{ServerExpectation, fault_of_key};
-use super::watched::{End, Record, Watched};
+use super::watched::{Ending, Record, Watched};
 use crate::message;
-use crate::model::{Message, Printable};
+use crate::model::Printable;
 
-/// Where a dial goes, and what it expects there.
-pub(super) struct Target {
-    pub(super) addresses: Vec<SocketAddr>,
-    pub(super) name: ServerName<'static>,
+/// Where dials go, and what they expect there.
+pub(super) struct Destination {
+    pub(super) address: SocketAddr,
     /// `host:port`, for HTTP/2.
     pub(super) authority: String,
     pub(super) expectation: ServerExpectation,
+    pub(super) timing: Timing,
     /// When a dial that is under way is given up.
     pub(super) until: Instant,
 }
 
 /// What distinguishes one dial over TLS from another.
 pub(super) struct Terms<'a> {
+    pub(super) shown: Shown,
     pub(super) offer: Offer<'a>,
     pub(super) on_fault: OnFault,
-    pub(super) versions: &'a [&'static SupportedProtocolVersion],
-    pub(super) depth: Depth,
+    pub(super) offers: Offers,
+    /// The name for SNI; the certificate is judged by the expectation alone.
+    pub(super) name: ServerName<'static>,
+    pub(super) talk: Talk,
 }
 
-/// How far a dial has come, for whoever has to say so when its time is up.
-#[derive(Default)]
-pub(super) struct Progress {
-    stage: Cell<Option<Stage>>,
+/// What is done after the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// Only what the server says by itself is heard.
+    Listen,
+    /// BuildKit's read-only calls are made.
+    Call,
+}
+
+/// What one dial saw.
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    pub(super) handshake: Handshake,
+    pub(super) account: Account,
+    pub(super) elapsed: Duration,
+}
+
+/// What is noted on the way, for whoever has to say so when the time is up.
+struct Notebook {
+    tls: SharedNotes,
+    beginning: SharedBeginning,
     record: Rc<RefCell<Record>>,
-    address: Cell<Option<SocketAddr>>,
+    progress: Progress,
+    finished: Cell<bool>,
+    version: Cell<Option<TlsVersion>>,
+    call: Cell<Call>,
+    account: RefCell<Account>,
 }
 
-/// Dials over TLS. Also tells which of the addresses answered.
-pub(super) async fn secure(target: &Target, terms: Terms<'_>) -> (Dialled, Option<SocketAddr>) {
-    let notes = SharedNotes::default();
-    let progress = Progress::default();
-    let (outcome, elapsed) = in_time(target, &progress, over_tls(target, terms, &notes, &progress)).await;
-    let handshake = open(&notes).handshake.clone();
-    (Dialled { outcome, handshake, elapsed }, progress.address.get())
-}
+/// A connection with TLS.
+pub(super) type Secure = TlsStream<Raw<TcpStream>>;
 
-/// Dials without TLS. Nothing is sent but the preface and a call that carries nothing of ours.
-pub(super) async fn plaintext(target: &Target) -> Dialled {
-    let progress = Progress::default();
-    let (outcome, elapsed) = in_time(target, &progress, over_tcp(target, &progress)).await;
-    Dialled { outcome, handshake: super::Handshake::default(), elapsed }
-}
-
-async fn in_time(
-    target: &Target,
-    progress: &Progress,
-    dial: impl Future<Output = Result<Outcome, Outcome>>,
-) -> (Outcome, Duration) {
-    let started = Instant::now();
-    let outcome = match timeout_at(target.until, dial).await {
-        Ok(Ok(outcome) | Err(outcome)) => outcome,
-        Err(_) => match progress.stage.get() {
-            None | Some(Stage::Connecting) => Outcome::Unreachable(Unreachable::Filtered),
-            Some(Stage::Settings) if progress.record.borrow().began_with_settings() => timed_out(Stage::Call),
-            Some(stage) => timed_out(stage),
-        },
-    };
-    (outcome, started.elapsed())
-}
-
-async fn over_tls(
-    target: &Target,
-    terms: Terms<'_>,
-    notes: &SharedNotes,
-    progress: &Progress,
-) -> Result<Outcome, Outcome> {
-    let depth = terms.depth;
-    let mut stream = shake_hands(target, terms, notes, progress).await?;
-    if let Some(faults) = open(notes).faults.clone().filter(|faults| !faults.is_empty()) {
-        return Ok(Outcome::Untrusted(faults));
+/// Dials over TLS.
+pub(super) async fn secure(destination: &Destination, terms: Terms<'_>) -> Seen {
+    let notebook = Notebook::new();
+    let (shown, offers) = (terms.shown, terms.offers);
+    let (end, elapsed) = notebook.in_time(destination, over_tls(destination, terms, &notebook)).await;
+    let tls = open(&notebook.tls);
+    let record = notebook.record.borrow();
+    let hello = notebook.beginning.borrow().server_hello();
+    let settings = record.began_with_settings();
+    let mut account = notebook.account.borrow().clone();
+    account.stage = Some(notebook.stage());
+    let is_shown = !tls.handshake.chain.is_empty();
+    if is_shown {
+        account.faults.extend(tls.faults.clone().unwrap_or_default());
     }
-    progress.stage.set(Some(Stage::Settings));
-    let heard = listen(&mut stream).await?;
-    converse(stream, heard, &format!("https://{}", target.authority), depth, progress).await
+    let facts = TlsFacts {
+        shown,
+        sni: offers.sni,
+        versions: offers.versions,
+        server_hello: hello.is_some(),
+        version: notebook.version.get().or(hello),
+        chain: match &tls.faults {
+            None => Chain::Unseen,
+            Some(faults) if faults.is_empty() => Chain::Proven,
+            Some(_) => Chain::Another,
+        },
+        asked: tls.handshake.asked != Asked::Nothing,
+        sent: tls.sent,
+        ticket: tls.ticket,
+        finished: notebook.finished.get(),
+        settings,
+        data: !settings && !record.first.is_empty(),
+        call: notebook.call.get(),
+        end,
+    };
+    Seen { facts: Facts::Tls(facts), handshake: tls.handshake.clone(), account, elapsed }
+}
+
+/// Dials without TLS. Nothing is sent but the preface and calls that carry nothing of ours.
+pub(super) async fn plaintext(destination: &Destination) -> Seen {
+    let notebook = Notebook::new();
+    let (end, elapsed) = notebook.in_time(destination, over_tcp(destination, &notebook)).await;
+    let record = notebook.record.borrow();
+    let mut account = notebook.account.borrow().clone();
+    account.stage = Some(notebook.stage());
+    let reply = match record.first.as_slice() {
+        [] => PlainReply::Nothing,
+        [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => PlainReply::TlsAlert(*alert),
+        _ if record.began_with_settings() => PlainReply::Settings,
+        _ if record.http1_status() == Some(400) => PlainReply::BadRequest,
+        _ if record.http1_status().is_some() => PlainReply::Http1,
+        first => {
+            account.greeting = Some(remark(first_line(first)));
+            PlainReply::Other
+        }
+    };
+    let facts = Facts::Plain(PlainFacts { reply, call: notebook.call.get(), end });
+    Seen { facts, handshake: Handshake::default(), account, elapsed }
+}
+
+impl Notebook {
+    fn new() -> Notebook {
+        Notebook {
+            tls: SharedNotes::default(),
+            beginning: SharedBeginning::default(),
+            record: Rc::default(),
+            progress: Progress::new(),
+            finished: Cell::new(false),
+            version: Cell::new(None),
+            call: Cell::new(Call::Unanswered),
+            account: RefCell::default(),
+        }
+    }
+
+    async fn in_time(
+        &self,
+        destination: &Destination,
+        dial: impl Future<Output = Result<End, End>>,
+    ) -> (End, Duration) {
+        let started = Instant::now();
+        let end = tokio::select! {
+            biased;
+            end = dial => end.unwrap_or_else(|end| end),
+            () = self.progress.time_up(&destination.timing, destination.until) => self.time_up(),
+        };
+        (end, started.elapsed())
+    }
+
+    fn time_up(&self) -> End {
+        match self.progress.stage() {
+            Stage::Connecting => {
+                self.account.borrow_mut().unreachable = Some(Unreachable::Filtered);
+                End::Unreached
+            }
+            _ => End::TimedOut,
+        }
+    }
+
+    /// How far it came: SETTINGS may have arrived while they were waited for.
+    fn stage(&self) -> Stage {
+        match self.progress.stage() {
+            Stage::Settings if self.record.borrow().began_with_settings() => Stage::Call,
+            stage => stage,
+        }
+    }
+
+    fn trouble(&self, trouble: impl Printable) {
+        self.account.borrow_mut().trouble = Some(trouble.message());
+    }
+
+    fn ended(&self, ending: Ending) -> End {
+        if let Some(trouble) = ending.trouble {
+            self.trouble(trouble);
+        }
+        ending.end
+    }
+}
+
+async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebook) -> Result<End, End> {
+    let (shown, talk) = (terms.shown, terms.talk);
+    let mut stream = shake_hands(destination, terms, notebook).await?;
+    if shown == Shown::Ours && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty()) {
+        return Ok(End::Broken);
+    }
+    notebook.progress.enter(Stage::Settings);
+    // In TLS 1.3 a refusal comes only now, and a client that is writing may lose it. Whoever has
+    // been let in already, and the client itself, need not wait for it.
+    let is_let_in = notebook.version.get() == Some(TlsVersion::Tls12);
+    let is_asked = open(&notebook.tls).handshake.asked != Asked::Nothing;
+    let listens = talk == Talk::Listen || (shown != Shown::Ours && is_asked && !is_let_in);
+    let heard = if listens {
+        listen(&mut stream, destination.timing.moment()).await.map_err(|ending| notebook.ended(ending))?
+    } else {
+        Vec::new()
+    };
+    if talk == Talk::Listen {
+        let mut record = notebook.record.borrow_mut();
+        record.first = heard;
+        return Ok(End::ByUs);
+    }
+    let asker = if shown == Shown::Ours { Asker::Client } else { Asker::Stranger };
+    let base = format!("https://{}", destination.authority);
+    Ok(converse(stream, heard, &base, asker, notebook).await)
 }
 
 /// Connects and completes the handshake. The notes tell whether the server's certificate is at
-/// fault, where the terms go on in spite of it.
-pub(super) async fn shake_hands(
-    target: &Target,
+/// fault, if the terms go on in spite of it.
+async fn shake_hands(
+    destination: &Destination,
     terms: Terms<'_>,
-    notes: &SharedNotes,
-    progress: &Progress,
-) -> Result<TlsStream<TcpStream>, Outcome> {
-    let Terms { offer, on_fault, versions, depth: _ } = terms;
-    let configuration = configuration(&target.expectation, on_fault, offer, versions, notes)
-        .map_err(|failure| Outcome::Inconclusive(Inconclusive::NotDialled(failure.message())))?;
-    let connection = connect(&target.addresses, progress).await?;
-    progress.stage.set(Some(Stage::Handshake));
+    notebook: &Notebook,
+) -> Result<Secure, End> {
+    let configuration =
+        configuration(&destination.expectation, terms.on_fault, terms.offer, terms.offers, &notebook.tls)
+            .map_err(|failure| {
+                notebook.trouble(failure);
+                End::Broken
+            })?;
+    let connection = connect(destination, notebook).await?;
+    notebook.progress.enter(Stage::Handshake);
+    let raw = Raw::new(connection, Rc::clone(&notebook.beginning));
     let connector = TlsConnector::from(Arc::new(configuration));
-    let stream = connector
-        .connect(target.name.clone(), connection)
-        .await
-        .map_err(|error| outcome_of_handshake(&error, notes))?;
-    note_agreement(&stream, notes);
+    let stream = match connector.connect(terms.name, raw).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(end_of_handshake(&error, notebook)),
+    };
+    destination.timing.shook_hands(notebook.progress.since());
+    notebook.finished.set(true);
+    note_agreement(&stream, notebook);
     Ok(stream)
 }
 
-async fn over_tcp(target: &Target, progress: &Progress) -> Result<Outcome, Outcome> {
-    let connection = connect(&target.addresses, progress).await?;
-    progress.stage.set(Some(Stage::Settings));
+async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End, End> {
+    let connection = connect(destination, notebook).await?;
+    notebook.progress.enter(Stage::Settings);
     // Nobody waits to send us an alert here, so nothing is gained by listening first.
-    let base = format!("http://{}", target.authority);
-    let outcome = converse(connection, Vec::new(), &base, Depth::Admission, progress).await;
-    match progress.record.borrow().first.as_slice() {
-        [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => {
-            Ok(Outcome::Refused { how: Refusal::Alert(*alert), moment: Moment::Handshake })
-        }
-        first if is_foreign(&progress.record.borrow()) => {
-            Ok(Outcome::Inconclusive(Inconclusive::Greeted(remark(first_line(first)))))
-        }
-        _ => outcome,
-    }
+    let base = format!("http://{}", destination.authority);
+    Ok(converse(connection, Vec::new(), &base, Asker::Stranger, notebook).await)
 }
 
 /// What a server says before the first end of a line.
@@ -147,117 +268,118 @@ pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
-/// Whether what came without TLS is neither HTTP/2, nor HTTP/1, nor a record of TLS.
-fn is_foreign(record: &Record) -> bool {
-    let is_tls = matches!(record.first.as_slice(), [20..=23, 3, ..]);
-    !record.first.is_empty() && !is_tls && !record.began_with_settings() && record.http1_status().is_none()
+async fn connect(destination: &Destination, notebook: &Notebook) -> Result<TcpStream, End> {
+    let stream = TcpStream::connect(destination.address).await.map_err(|error| {
+        let (end, why) = no_connection(&error);
+        notebook.account.borrow_mut().unreachable = Some(why);
+        end
+    })?;
+    destination.timing.connected(notebook.progress.since());
+    // A lost optimisation is no reason to give up.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
-/// Connects to whichever address answers first. Each gets a head start before the next is tried
-/// (RFC 8305 section 5), so that a filtered one does not use up the deadline.
-pub(super) async fn connect(addresses: &[SocketAddr], progress: &Progress) -> Result<TcpStream, Outcome> {
-    progress.stage.set(Some(Stage::Connecting));
-    let mut attempts = JoinSet::new();
-    let mut left = addresses.iter().copied();
-    let mut trouble = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    loop {
-        let head_start = match left.next() {
-            Some(address) => {
-                attempts.spawn(TcpStream::connect(address));
-                HEAD_START
-            }
-            None if attempts.is_empty() => return Err(unreachable(&trouble)),
-            None => Duration::MAX,
-        };
-        match timeout(head_start, attempts.join_next()).await {
-            Ok(Some(Ok(Ok(stream)))) => {
-                progress.address.set(stream.peer_addr().ok());
-                // A lost optimisation is no reason to give up.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Some(Ok(Err(error)))) => trouble = error,
-            Ok(Some(Err(_)) | None) | Err(_) => {}
-        }
+/// Why there is no connection.
+pub(super) fn no_connection(error: &io::Error) -> (End, Unreachable) {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => (End::NotListening, Unreachable::Refused),
+        io::ErrorKind::TimedOut => (End::Unreached, Unreachable::Filtered),
+        // Accepted and reset at once: something listens there.
+        io::ErrorKind::ConnectionReset => (End::Reset, Unreachable::NoRoute(error.message())),
+        _ => (End::Unreached, Unreachable::NoRoute(error.message())),
     }
 }
 
 /// Reads before writing: a daemon sends SETTINGS or its alert by itself, and the alert is lost to
 /// a client that is still writing. After a moment of silence nothing has been heard.
-pub(super) async fn listen(stream: &mut TlsStream<TcpStream>) -> Result<Vec<u8>, Outcome> {
+async fn listen(stream: &mut Secure, moment: Duration) -> Result<Vec<u8>, Ending> {
     let mut heard = vec![0; LONGEST_GREETING];
-    match timeout(A_MOMENT, stream.read(&mut heard)).await {
+    match timeout(moment, stream.read(&mut heard)).await {
         Err(_) => Ok(Vec::new()),
-        Ok(Ok(0)) => Err(Outcome::Refused { how: Refusal::Closed, moment: Moment::AfterHandshake }),
+        Ok(Ok(0)) => Err(Ending::EOF),
         Ok(Ok(count)) => {
             heard.truncate(count);
             Ok(heard)
         }
-        Ok(Err(error)) => Err(outcome_of_end(End::of(&error))),
+        Ok(Err(error)) => Err(Ending::of(&error)),
     }
 }
 
-async fn converse<S>(
-    stream: S,
-    heard: Vec<u8>,
-    base: &str,
-    depth: Depth,
-    progress: &Progress,
-) -> Result<Outcome, Outcome>
+async fn converse<S>(stream: S, heard: Vec<u8>, base: &str, asker: Asker, notebook: &Notebook) -> End
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let stream = Watched::new(stream, heard, Rc::clone(&progress.record));
-    let reply = ask(stream, base, depth).await;
-    let record = progress.record.borrow();
+    let stream = Watched::new(stream, heard, Rc::clone(&notebook.record));
+    let reply = ask(stream, base, asker).await;
+    let record = notebook.record.borrow();
     if let Some(status) = record.http1_status() {
-        return Ok(Outcome::RefusedAbove(AboveTls::Http(status)));
+        notebook.account.borrow_mut().above = Some(super::observed::AboveTls::Http(status));
+        notebook.call.set(Call::TurnedDown);
+        return record.end.as_ref().map_or(End::ByUs, |ending| ending.end);
     }
-    Ok(match reply {
-        Ok(Reply::Above(above)) => Outcome::RefusedAbove(above),
-        Ok(Reply::NotGrpc(what)) => protocol(what),
-        Ok(Reply::Answered(answer)) if record.began_with_settings() => Outcome::Accepted(answer),
-        Ok(Reply::Answered(_)) => protocol(message!("an answer before SETTINGS")),
+    match reply {
+        Ok(Reply::Answered(answer)) => {
+            notebook.account.borrow_mut().answer = Some(answer);
+            notebook.call.set(Call::BuildKit);
+            if !record.began_with_settings() {
+                notebook.trouble("an answer before SETTINGS");
+            }
+        }
+        Ok(Reply::Unknown) => {
+            notebook.account.borrow_mut().answer = Some(super::observed::Answer::default());
+            notebook.call.set(Call::OtherGrpc);
+        }
+        Ok(Reply::Above(above)) => {
+            notebook.account.borrow_mut().above = Some(above);
+            notebook.call.set(Call::TurnedDown);
+        }
+        Ok(Reply::NotGrpc(what)) => {
+            notebook.trouble(what);
+            notebook.call.set(Call::TurnedDown);
+        }
         Err(error) if error.is_remote() && error.reason().is_some() => {
-            protocol(message!("HTTP/2 ended by the daemon: {}", remark(error.to_string().as_bytes())))
+            notebook
+                .trouble(message!("HTTP/2 ended by the daemon: {}", remark(error.to_string().as_bytes())));
+            notebook.call.set(Call::TurnedDown);
         }
-        Err(error) => match &record.end {
-            Some(end) => outcome_of_end(end.clone()),
-            None => protocol(message!("no HTTP/2: {}", remark(error.to_string().as_bytes()))),
-        },
-    })
+        Err(error) => {
+            notebook.trouble(message!("no HTTP/2: {}", remark(error.to_string().as_bytes())));
+            return record.end.clone().map_or(End::Broken, |ending| notebook.ended(ending));
+        }
+    }
+    End::ByUs
 }
 
-fn note_agreement(stream: &TlsStream<TcpStream>, notes: &SharedNotes) {
+fn note_agreement(stream: &Secure, notebook: &Notebook) {
     let (_, connection) = stream.get_ref();
-    let version = match connection.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
-        _ => "TLS 1.2",
+    let (version, words) = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => (TlsVersion::Tls13, "TLS 1.3"),
+        _ => (TlsVersion::Tls12, "TLS 1.2"),
     };
+    notebook.version.set(Some(version));
     let protocol = connection.alpn_protocol().map(remark);
-    open(notes).handshake.agreed = Some(Agreed { version, protocol });
+    open(&notebook.tls).handshake.agreed = Some(Agreed { version: words, protocol });
 }
 
-fn outcome_of_handshake(error: &io::Error, notes: &SharedNotes) -> Outcome {
-    let notes = open(notes);
-    if let Some(faults) = notes.faults.clone().filter(|faults| !faults.is_empty()) {
-        return Outcome::Untrusted(faults);
-    }
+fn end_of_handshake(error: &io::Error, notebook: &Notebook) -> End {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match (inner, End::of(error)) {
-        (Some(rustls::Error::InvalidMessage(what)), _)
-            if is_no_record(what) && notes.handshake.chain.is_empty() =>
-        {
-            Outcome::NotTls
+    let tls = open(&notebook.tls);
+    let is_shown = !tls.handshake.chain.is_empty();
+    let mut account = notebook.account.borrow_mut();
+    match inner {
+        Some(rustls::Error::InvalidMessage(what)) if is_no_record(what) && !is_shown => {
+            account.is_no_tls = notebook.beginning.borrow().server_hello().is_none();
         }
-        (Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_)), _)
-            if !notes.handshake.chain.is_empty() =>
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_))
+            if is_shown && tls.faults.as_ref().is_some_and(Vec::is_empty) =>
         {
-            Outcome::Untrusted(vec![fault_of_key(&notes.handshake.chain, error)])
+            account.faults.push(fault_of_key(&tls.handshake.chain, error));
         }
-        (_, End::Refused(how)) => Outcome::Refused { how, moment: Moment::Handshake },
-        (_, End::Broken(what)) => protocol(what),
+        _ => {}
     }
+    drop((tls, account));
+    notebook.ended(Ending::of(error))
 }
 
 /// What is said of bytes that are no record of TLS; a record that is too long is one.
@@ -270,32 +392,5 @@ fn is_no_record(what: &InvalidMessage) -> bool {
     )
 }
 
-fn outcome_of_end(end: End) -> Outcome {
-    match end {
-        End::Refused(how) => Outcome::Refused { how, moment: Moment::AfterHandshake },
-        End::Broken(what) => protocol(what),
-    }
-}
-
-fn unreachable(error: &io::Error) -> Outcome {
-    Outcome::Unreachable(match error.kind() {
-        io::ErrorKind::ConnectionRefused => Unreachable::Refused,
-        io::ErrorKind::TimedOut => Unreachable::Filtered,
-        _ => Unreachable::NoRoute(error.message()),
-    })
-}
-
-fn protocol(what: Message) -> Outcome {
-    Outcome::Inconclusive(Inconclusive::Protocol(what))
-}
-
-fn timed_out(stage: Stage) -> Outcome {
-    Outcome::Inconclusive(Inconclusive::TimedOut(stage))
-}
-
-/// Both daemons send SETTINGS or the alert within a few milliseconds of the handshake; a round
-/// trip across an ocean is still shorter.
-const A_MOMENT: Duration = Duration::from_millis(150);
-const HEAD_START: Duration = Duration::from_millis(250);
 const LONGEST_GREETING: usize = 4096;
 const TLS_ALERT: u8 = 21;

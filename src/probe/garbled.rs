@@ -10,7 +10,7 @@ use prost::Message as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::buildkit::{
-    Depth, InfoResponse, ListWorkersResponse, Platform, Reply, VersionRecord, WorkerRecord, ask, framed,
+    Asker, InfoResponse, ListWorkersResponse, Platform, Reply, VersionRecord, WorkerRecord, ask, framed,
 };
 use super::observed::AboveTls;
 use numbers::{Numbers, number};
@@ -167,7 +167,7 @@ fn asked(turns: Vec<Vec<u8>>) -> Option<Result<Reply, h2::Error>> {
         let (ours, theirs) = duplex(1 << 16);
         let call = async {
             tokio::select! {
-                reply = ask(ours, "https://builder.example.com", Depth::Workers) => Some(reply),
+                reply = ask(ours, "https://builder.example.com", Asker::Client) => Some(reply),
                 () = async { daemon(theirs, turns).await; std::future::pending().await } => None,
             }
         };
@@ -190,7 +190,7 @@ fn shown(reply: &Reply) -> Vec<&str> {
             version.chain(workers).map(Message::as_str).collect()
         }
         Reply::Above(AboveTls::Grpc { message, .. }) => vec![message],
-        Reply::Above(_) => vec![],
+        Reply::Unknown | Reply::Above(_) => vec![],
         Reply::NotGrpc(what) => vec![what],
     }
 }
@@ -227,7 +227,7 @@ fn whatever_a_daemon_answers_the_call_ends_and_nothing_of_it_steers_a_terminal()
                 }
                 match reply {
                     Reply::Answered(_) => answered += 1,
-                    Reply::Above(_) | Reply::NotGrpc(_) => turned += 1,
+                    Reply::Unknown | Reply::Above(_) | Reply::NotGrpc(_) => turned += 1,
                 }
             }
         }

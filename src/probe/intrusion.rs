@@ -1,149 +1,232 @@
 //! Whether those who must not get in are refused.
 
+use super::admission::{LONGER, PACED};
 use super::clock;
-use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
+use super::dialled::Dialled;
+use super::evidence::{Evidence, Exhibit, places};
+use super::list::Caller;
+use super::observed::{AboveTls, Asked};
+use super::outcome::Outcome;
+use super::presence;
+use super::settle::Settled;
 use super::verdict::LocalFacts;
 use crate::message;
-use crate::model::{Cause, Finding, Rule, Severity};
+use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 
-/// What a refusal rests on: it counts only while our own certificate is accepted, or a daemon
-/// that refuses everybody would pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Footing {
-    /// Ours was accepted before and after.
-    Firm,
-    /// It was not.
-    None,
-}
+/// Those who must not get in, in the order of the findings.
+const INTRUDERS: [Caller; 5] =
+    [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
-impl Footing {
-    pub(super) fn of(observed: &Observed) -> Footing {
-        let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
-        if accepted(Dial::Ours) && accepted(Dial::OursAgain) { Footing::Firm } else { Footing::None }
-    }
-}
-
-/// Whether every one of the three that decide was refused by an alert or a close.
-pub(super) fn are_all_refused(observed: &Observed, footing: Footing) -> bool {
-    let refused = |dial: &Dial| matches!(observed.outcome(*dial), Some(Outcome::Refused { .. }));
-    footing == Footing::Firm && [Dial::Anonymous, Dial::Stranger, Dial::Plaintext].iter().all(refused)
-}
-
-/// One finding for each of them that was tried, and for a stranger that was not.
-pub(super) fn all(observed: &Observed, local: &LocalFacts, footing: Footing) -> Vec<Finding> {
+/// The findings of each of them that was tried, and of an unknown CA that was not.
+pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for dial in [Dial::Anonymous, Dial::Stranger, Dial::Plaintext, Dial::Expired, Dial::DaemonUsage] {
-        match observed.outcome(dial) {
-            Some(outcome) => findings.extend(finding(dial, outcome, observed, local, footing)),
-            None => findings.extend(untried(dial, observed)),
+    for caller in INTRUDERS {
+        let exhibits: Vec<_> = evidence.of(caller).collect();
+        if exhibits.is_empty() {
+            findings.extend(untried(caller, evidence));
         }
+        findings.extend(of_caller(caller, &exhibits, evidence, local));
     }
-    findings.extend(
-        observed
-            .outcome(Dial::Tls12)
-            .map(|outcome| Finding::new(Rule::Tls12Accepted, Severity::Info, Dial::Tls12).found(outcome)),
-    );
     findings
 }
 
-fn finding(
-    dial: Dial,
-    outcome: &Outcome,
-    observed: &Observed,
+fn of_caller(
+    caller: Caller,
+    exhibits: &[&Exhibit<'_>],
+    evidence: &Evidence<'_>,
     local: &LocalFacts,
-    footing: Footing,
-) -> Option<Finding> {
-    let (rule, severity) = gravity(dial);
-    let unproven = |severity| {
-        Finding::new(Rule::Inconclusive, severity, dial).expected("an alert or a close").found(outcome)
+) -> Vec<Finding> {
+    let those = |wanted: &dyn Fn(&Exhibit<'_>) -> bool| -> Vec<&Exhibit<'_>> {
+        exhibits.iter().copied().filter(|exhibit| wanted(exhibit)).collect()
     };
-    Some(match outcome {
-        Outcome::Accepted(_) => {
-            let finding = Finding::new(rule, severity, dial).expected("refused").found("a call answered");
-            let fix = local.reinstall();
-            match cause_of_acceptance(dial, observed) {
-                Some(Cause::ClocksDiffer) => clock::of_an_expired_one(finding, observed, local),
-                Some(cause) => finding.because(&[cause]).fix(fix),
-                None => finding.cause("the daemon lets in whoever asks").fix(fix),
-            }
-        }
-        Outcome::Refused { .. } if footing == Footing::Firm => {
-            Finding::new(rule, Severity::Pass, dial).expected("refused").found(outcome)
-        }
-        // Whatever keeps ours out has its own finding, and explains all the others.
-        _ if has_said_it_all(observed) => return None,
-        Outcome::Refused { .. } => Finding::new(Rule::Inconclusive, Severity::Info, dial)
-            .expected("refused while ours is accepted before and after")
-            .found(message!("{}, as ours is: that proves nothing", outcome))
-            .cause("a daemon that refuses everybody proves nothing"),
-        Outcome::RefusedAbove(above) if is_a_refusal(above) => match dial {
-            Dial::Plaintext => unproven(Severity::Error)
-                .because(&[Cause::WebServer])
-                .cause("something there reads HTTP without TLS, and turned it away"),
-            _ => unproven(Severity::Error)
-                .because(&[Cause::TurnedDownAboveTls])
-                .cause("TLS let it in; somebody above it, or a proxy, turned it away"),
-        },
-        Outcome::RefusedAbove(_) => unproven(Severity::Error)
-            .because(&[Cause::ProxyWithoutDaemon])
-            .cause("a proxy's word, which may be another the next time"),
-        Outcome::Inconclusive(Inconclusive::TimedOut(_)) => {
-            let cause = "silence is no refusal: the daemon may only be slow";
-            unproven(Severity::Error).because(&[Cause::Unanswered]).cause(cause)
-        }
-        Outcome::Untrusted(_)
-        | Outcome::NotTls
-        | Outcome::Unreachable(_)
-        | Outcome::Inconclusive(
-            Inconclusive::Protocol(_) | Inconclusive::Greeted(_) | Inconclusive::NotDialled(_),
-        ) => unproven(Severity::Error),
-    })
+    let of_outcome = |outcome| those(&|exhibit| exhibit.dialled().outcome == outcome);
+    let mut findings = Vec::new();
+    let open = of_outcome(Outcome::Open);
+    findings.extend((!open.is_empty()).then(|| let_in(caller, &open, exhibits.len(), evidence, local)));
+    // Whatever keeps the client out has its own finding, and explains all the others.
+    if presence::has_said_it_all(evidence) {
+        return findings;
+    }
+    let by_tls = of_outcome(Outcome::LetIn);
+    findings.extend((!by_tls.is_empty()).then(|| let_in_by_tls(caller, &by_tls, evidence)));
+    let asks_nobody = of_outcome(Outcome::AsksNobody);
+    let is_news = caller == Caller::NoCertificate && open.is_empty();
+    findings
+        .extend((is_news && !asks_nobody.is_empty()).then(|| asked_nobody(&asks_nobody, evidence, local)));
+    let others = of_outcome(Outcome::OtherService);
+    findings.extend((!others.is_empty()).then(|| other_service(&others, evidence)));
+    findings.extend(undecided(caller, exhibits, evidence));
+    let has_fault = findings.iter().any(|finding: &Finding| finding.severity >= Severity::Warning);
+    if !has_fault && !exhibits.is_empty() {
+        findings.push(refused(caller, exhibits, evidence));
+    }
+    findings
 }
 
-/// Whether the first dial already ended for a reason that has nothing to do with who we are.
-fn has_said_it_all(observed: &Observed) -> bool {
-    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
-    matches!(first, None | Some(Outcome::Untrusted(_) | Outcome::NotTls | Outcome::Unreachable(_)))
-        || matches!(
-            first,
-            Some(Outcome::Inconclusive(Inconclusive::TimedOut(_) | Inconclusive::NotDialled(_)))
-        )
-}
-
-/// Only a stranger is always at hand, once a daemon was reached in earnest.
-fn untried(dial: Dial, observed: &Observed) -> Option<Finding> {
-    let in_earnest = observed.dials.contains_key(&Dial::Tls12);
-    (dial == Dial::Stranger && in_earnest).then(|| {
-        Finding::new(Rule::Inconclusive, Severity::Error, dial)
-            .expected("refused")
-            .found("not tried")
-            .cause("there was no certificate of a stranger to show")
-    })
-}
-
-fn gravity(dial: Dial) -> (Rule, Severity) {
-    match dial {
-        Dial::Stranger => (Rule::StrangerAccepted, Severity::Critical),
-        Dial::Plaintext => (Rule::PlaintextAccepted, Severity::Critical),
-        Dial::Expired => (Rule::ExpiredAccepted, Severity::Error),
-        Dial::DaemonUsage => (Rule::DaemonUsageAccepted, Severity::Error),
-        Dial::Anonymous | Dial::Ours | Dial::OursAgain | Dial::Tls12 => {
-            (Rule::AnonymousAccepted, Severity::Critical)
-        }
+/// Somebody who must not get in was answered.
+fn let_in(
+    caller: Caller,
+    open: &[&Exhibit<'_>],
+    tried: usize,
+    evidence: &Evidence<'_>,
+    local: &LocalFacts,
+) -> Finding {
+    let (rule, severity) = gravity(caller);
+    let found = match open.len() == tried {
+        true => message!("a call answered"),
+        false => message!("a call answered ({})", places(evidence.observed, open)),
+    };
+    let finding = Finding::new(rule, severity, caller).expected("refused").found(found);
+    let fix = local.reinstall();
+    match cause_of_acceptance(caller, open, evidence) {
+        Some(Cause::ClocksDiffer) => clock::of_an_expired_one(finding, evidence.observed, local),
+        Some(cause) => finding.because(&[cause]).fix(fix),
+        None => finding.cause("the daemon lets in whoever asks").fix(fix),
     }
 }
 
-fn cause_of_acceptance(dial: Dial, observed: &Observed) -> Option<Cause> {
-    let asks = observed.handshake().is_some_and(|handshake| handshake.asked != Asked::Nothing);
-    let lets_in = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
-    let lets_anyone_in = lets_in(Dial::Anonymous);
-    Some(match (dial, lets_anyone_in, asks) {
-        (Dial::Plaintext, _, _) => Cause::PlaintextDaemon,
+/// A ticket, a finished handshake or SETTINGS: TLS let it in, and what came then is no verdict of
+/// TLS.
+fn let_in_by_tls(caller: Caller, let_in: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
+    let (rule, _) = gravity(caller);
+    let dialled = let_in.first().map(|exhibit| exhibit.dialled());
+    let found = dialled.map(Printable::message).unwrap_or_default();
+    let finding = Finding::new(rule, Severity::Error, caller).expected("refused by TLS").found(message!(
+        "{} ({})",
+        found,
+        places(evidence.observed, let_in)
+    ));
+    let above = dialled.and_then(|dialled| dialled.account.above.as_ref());
+    match above {
+        _ if caller == Caller::Plaintext => finding
+            .because(&[Cause::WebServer])
+            .cause("something there reads HTTP without TLS, and turned it away"),
+        Some(above) if is_a_refusal(above) => finding
+            .because(&[Cause::TurnedDownAboveTls])
+            .cause("TLS let it in; something above TLS, or a proxy, turned it away"),
+        Some(_) => finding
+            .because(&[Cause::ProxyWithoutDaemon])
+            .cause("TLS let it in; a proxy turned it away, and may answer otherwise the next time"),
+        None => finding.because(&[Cause::CertificateOptional]).cause(
+            "TLS let it in, whatever came then: the server asks for a certificate and does not insist",
+        ),
+    }
+}
+
+fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, local: &LocalFacts) -> Finding {
+    Finding::new(Rule::AsksNobody, Severity::Error, Caller::NoCertificate)
+        .expected("a request for a client certificate")
+        .found(message!("none ({})", places(evidence.observed, asked)))
+        .because(&[Cause::NoClientCa])
+        .cause("the server asks nobody for a certificate")
+        .fix(local.reinstall())
+}
+
+fn other_service(others: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
+    Finding::new(Rule::OtherService, Severity::Info, Caller::NoCertificate).found(message!(
+        "another service answers without the daemon's name, under another certificate ({})",
+        places(evidence.observed, others)
+    ))
+}
+
+/// Dials that came to no verdict; while the client is not accepted, also those that were refused.
+fn undecided(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut left: Vec<&Exhibit<'_>> =
+        exhibits.iter().copied().filter(|exhibit| matches!(exhibit.settled, Settled::Undecided(_))).collect();
+    while let Some(first) = left.first().copied() {
+        let said = first.dialled().message();
+        let (alike, others): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|exhibit| exhibit.dialled().message() == said);
+        left = others;
+        findings.push(without_verdict(caller, first.dialled(), &said, &alike, evidence));
+    }
+    findings
+}
+
+fn without_verdict(
+    caller: Caller,
+    dialled: &Dialled,
+    said: &Message,
+    alike: &[&Exhibit<'_>],
+    evidence: &Evidence<'_>,
+) -> Finding {
+    // What keeps the client out has its own finding, and no verdict is to be had beside it.
+    let severity = if evidence.client_is_accepted() { Severity::Error } else { Severity::Info };
+    let finding = Finding::new(Rule::Inconclusive, severity, caller)
+        .expected("an alert, or an end that is confirmed")
+        .found(message!("{} ({})", said, places(evidence.observed, alike)));
+    match dialled.outcome {
+        _ if dialled.is_timed_out() => finding
+            .because(&[Cause::Unanswered])
+            .cause("silence is no refusal: the daemon may only be slow")
+            .fix(LONGER),
+        Outcome::RefusedByEnd => finding
+            .cause("an end without a word counts only if it is repeated between dials of the client that are accepted")
+            .fix(LONGER),
+        Outcome::NotServed => {
+            finding.cause("it counts only while the daemon's own name is served before and after").fix(LONGER)
+        }
+        Outcome::NotUpYet | Outcome::Inconclusive(_) => finding
+            .cause("the connection ended before the server had shown whom it lets in: a limit on connections, or a restart")
+            .fix(PACED),
+        _ => finding,
+    }
+}
+
+/// Nobody of them got in.
+fn refused(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
+    let (rule, _) = gravity(caller);
+    let mut said: Vec<Message> = Vec::new();
+    for exhibit in exhibits {
+        let one = match exhibit.dialled().outcome {
+            Outcome::Refused(_) | Outcome::RefusedByEnd => exhibit.dialled().refusal(),
+            _ => exhibit.dialled().message(),
+        };
+        if !said.contains(&one) {
+            said.push(one);
+        }
+    }
+    let said = message!("refused {} of {}: {}", exhibits.len(), exhibits.len(), Message::join(said, "; "));
+    if evidence.client_is_accepted() {
+        return Finding::new(rule, Severity::Pass, caller).expected("refused").found(said);
+    }
+    Finding::new(Rule::Inconclusive, Severity::Info, caller)
+        .expected("refused while the client is accepted before and after")
+        .found(message!("{}; the client was not accepted", said))
+        .cause("a daemon that refuses everybody proves nothing")
+}
+
+/// An unknown CA is always at hand, once a daemon was reached in earnest.
+fn untried(caller: Caller, evidence: &Evidence<'_>) -> Option<Finding> {
+    (caller == Caller::UnknownCa && evidence.client_is_accepted()).then(|| {
+        Finding::new(Rule::Inconclusive, Severity::Error, caller)
+            .expected("refused")
+            .found("not tried")
+            .cause("there was no certificate of an unknown CA to show")
+    })
+}
+
+fn gravity(caller: Caller) -> (Rule, Severity) {
+    match caller {
+        Caller::UnknownCa => (Rule::UnknownCaAccepted, Severity::Critical),
+        Caller::Plaintext => (Rule::PlaintextAccepted, Severity::Critical),
+        Caller::Expired => (Rule::ExpiredAccepted, Severity::Error),
+        Caller::WrongUsage => (Rule::WrongUsageAccepted, Severity::Error),
+        Caller::NoCertificate | Caller::Client => (Rule::NoCertificateAccepted, Severity::Critical),
+    }
+}
+
+fn cause_of_acceptance(caller: Caller, open: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Option<Cause> {
+    let asks = open.iter().all(|exhibit| exhibit.dialled().handshake.asked != Asked::Nothing);
+    let lets_anyone_in = evidence.lets_in(Caller::NoCertificate);
+    Some(match (caller, lets_anyone_in, asks) {
+        (Caller::Plaintext, _, _) => Cause::PlaintextDaemon,
         (_, true, false) => Cause::NoClientCa,
         (_, true, true) => Cause::CertificateOptional,
-        _ if lets_in(Dial::Stranger) => Cause::SignatureUnchecked,
-        (Dial::Expired, ..) => Cause::ClocksDiffer,
-        (Dial::DaemonUsage, ..) => Cause::UsageUnchecked,
+        _ if evidence.lets_in(Caller::UnknownCa) => Cause::SignatureUnchecked,
+        (Caller::Expired, ..) => Cause::ClocksDiffer,
+        (Caller::WrongUsage, ..) => Cause::UsageUnchecked,
         _ => return None,
     })
 }

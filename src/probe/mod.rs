@@ -11,30 +11,46 @@ pub(crate) mod buildkit;
 #[cfg(test)]
 mod cast;
 mod clock;
+mod cross_check;
 mod dial;
+mod dialled;
+mod evidence;
 #[cfg(test)]
 mod garbled;
 mod intrusion;
+mod list;
+mod matrix;
 mod observed;
+mod outcome;
 mod ports;
 mod presence;
 mod printable;
+mod raw;
 mod refusal;
 mod request;
 mod run;
+mod settle;
+mod several;
 mod summary;
 mod text;
+mod timing;
 mod tls;
 mod trust;
 mod verdict;
 mod watched;
 
+pub use dialled::{Account, AddressSeen, Dialled, NotDialled, NotTried, Observed, Pass};
+pub use list::{Caller, DIAL_LIST_VERSION, Dial, Sni, Versions};
 pub use observed::{
-    AboveTls, Agreed, Answer, Asked, BuildkitVersion, Dial, Dialled, Handshake, Idleness, Inconclusive,
-    Moment, Observed, Outcome, Refusal, Stage, Unreachable, Withheld, Worker,
+    AboveTls, Agreed, Answer, Asked, BuildkitVersion, Handshake, Idleness, Stage, Unreachable, Withheld,
+    Worker,
+};
+pub use outcome::{
+    Call, Chain, End, Facts, Outcome, PlainFacts, PlainReply, RefusedBy, Shown, TlsFacts, TlsVersion, Why,
+    classify,
 };
 pub use ports::{Port, PortAnswer, judge_ports, look_at_ports, ports_around};
-pub use request::{Identity, Request};
+pub use request::{Extent, Identity, Request};
 pub use run::probe;
 pub use summary::DaemonFacts;
-pub use verdict::{LocalFacts, Verdict, judge};
+pub use verdict::{AddressResult, AddressVerdict, DialRow, LocalFacts, Verdict, judge};

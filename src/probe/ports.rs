@@ -4,19 +4,23 @@
 //! ClientHello that has no certificate. The first bytes that come back say what listens; no call is
 //! made, and nothing is ever executed.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::task::LocalSet;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::{Progress, Target, connect, first_line, listen, shake_hands};
-use super::observed::{Asked, Outcome, Refusal, Unreachable};
-use super::run::{anonymous_terms, resolve};
+use super::dial::{Destination, Talk, Terms, first_line, no_connection, secure};
+use super::list::Dial;
+use super::matrix::{all, boxed};
+use super::observed::Unreachable;
+use super::outcome::{Chain, Facts, Outcome, Shown, TlsFacts, classify};
+use super::run::resolve;
 use super::text::remark;
-use super::tls::{SharedNotes, open, server_name};
+use super::timing::Timing;
+use super::tls::{Offer, OnFault, server_name};
 use super::trust::ServerExpectation;
 use super::watched::Record;
 use crate::message;
@@ -98,48 +102,46 @@ pub fn look_at_ports(endpoint: &Endpoint, numbers: &[u16], deadline: Duration, n
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
-    let local = LocalSet::new();
-    let ports = local.block_on(&runtime, async {
-        let looks: Vec<_> = numbers
-            .iter()
-            .map(|&number| {
-                let endpoint = Endpoint::new(endpoint.host().clone(), number);
-                let look = tokio::task::spawn_local(look(endpoint, name.clone(), end, now));
-                (number, look)
-            })
-            .collect();
-        let mut ports = Vec::new();
-        for (number, look) in looks {
-            ports.extend(look.await.map(|answer| Port { number, answer }));
-        }
-        ports
+    let ports = runtime.block_on(async {
+        let looks = numbers.iter().map(|&number| {
+            let endpoint = Endpoint::new(endpoint.host().clone(), number);
+            let name = name.clone();
+            boxed(async move { Port { number, answer: look(&endpoint, &name, end, now).await } })
+        });
+        all(looks.collect()).await
     });
     runtime.shutdown_background();
     ports
 }
 
-async fn look(endpoint: Endpoint, name: ServerName<'static>, end: Instant, now: Timestamp) -> PortAnswer {
-    let addresses = match resolve(&endpoint, end).await {
+/// The gravest answer of all the host's addresses.
+async fn look(endpoint: &Endpoint, name: &ServerName<'static>, end: Instant, now: Timestamp) -> PortAnswer {
+    let addresses = match resolve(endpoint, end).await {
         Ok(addresses) => addresses,
         Err(why) => return PortAnswer::Unreachable(Unreachable::Dns(why)),
     };
-    let expectation = ServerExpectation {
-        trust: Arc::new(TrustBundle::new(Vec::new())),
-        host: endpoint.host().clone(),
-        now,
-    };
-    let target = Target { addresses, name, authority: endpoint.authority(), expectation, until: end };
-    let (plain, secure) = tokio::join!(without_tls(&target), with_tls(&target));
-    secure.unwrap_or(plain)
+    let looks = addresses.into_iter().map(|address| {
+        let expectation = ServerExpectation::new(TrustBundle::default(), endpoint.host().clone(), now);
+        let authority = endpoint.authority();
+        let destination =
+            Destination { address, authority, expectation, timing: Timing::default(), until: end };
+        boxed(async move {
+            let (plain, secure) =
+                tokio::join!(without_tls(destination.address, end), with_tls(&destination, name.clone()));
+            secure.unwrap_or(plain)
+        })
+    });
+    let answers = all(looks.collect()).await;
+    let gravest = answers.into_iter().max_by_key(|answer| (severity(answer), !is_unreachable(answer)));
+    gravest.unwrap_or(PortAnswer::Unreachable(Unreachable::Dns(message!("no address"))))
 }
 
 /// What comes back on the preface of HTTP/2 (RFC 9113 section 3.4).
-async fn without_tls(target: &Target) -> PortAnswer {
-    let progress = Progress::default();
-    let mut stream = match timeout_at(target.until, connect(&target.addresses, &progress)).await {
+async fn without_tls(address: SocketAddr, until: Instant) -> PortAnswer {
+    let mut stream = match timeout_at(until, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(Outcome::Unreachable(why))) => return PortAnswer::Unreachable(why),
-        Ok(Err(_)) | Err(_) => return PortAnswer::Unreachable(Unreachable::Filtered),
+        Ok(Err(error)) => return PortAnswer::Unreachable(no_connection(&error).1),
+        Err(_) => return PortAnswer::Unreachable(Unreachable::Filtered),
     };
     let mut record = Record::default();
     let read = async {
@@ -154,7 +156,7 @@ async fn without_tls(target: &Target) -> PortAnswer {
         std::io::Result::Ok(())
     };
     // How it ends says nothing that its first bytes do not say.
-    let _ = timeout_at(target.until, read).await;
+    let _ = timeout_at(until, read).await;
     match record.first.as_slice() {
         [] => PortAnswer::Silent,
         _ if record.began_with_settings() => PortAnswer::Http2,
@@ -169,36 +171,37 @@ fn is_html(bytes: &[u8]) -> bool {
     begins(b"<!doctype html") || begins(b"<html")
 }
 
-/// What TLS does with somebody who has no certificate; None where it is no TLS.
-async fn with_tls(target: &Target) -> Option<PortAnswer> {
-    let notes = SharedNotes::default();
-    let progress = Progress::default();
-    let talk = async {
-        let mut stream = shake_hands(target, anonymous_terms(), &notes, &progress).await?;
-        // In TLS 1.3 the refusal comes only now.
-        listen(&mut stream).await
+/// What TLS does with somebody who has no certificate; None if it is no TLS.
+async fn with_tls(destination: &Destination, name: ServerName<'static>) -> Option<PortAnswer> {
+    let terms = Terms {
+        shown: Shown::Nothing,
+        offer: Offer::Nothing,
+        on_fault: OnFault::GoOn,
+        offers: Dial::NoCertificate(1).offers(),
+        name,
+        talk: Talk::Listen,
     };
-    let talked = timeout_at(target.until, talk).await;
-    let handshake = &open(&notes).handshake;
-    let is_done = handshake.agreed.is_some();
-    Some(match (handshake.asked != Asked::Nothing, talked) {
-        (_, Ok(Err(Outcome::Refused { how, .. }))) if is_done || is_alert(&how) => PortAnswer::TlsRefused,
-        (false, _) if is_done => PortAnswer::TlsForAnyone,
-        (true, Ok(Ok(heard))) if !heard.is_empty() => PortAnswer::TlsOptional,
-        _ if !handshake.chain.is_empty() => PortAnswer::Tls,
-        _ => return None,
-    })
+    let seen = secure(destination, terms).await;
+    let Facts::Tls(facts) = seen.facts else { return None };
+    of_tls(&facts, classify(&seen.facts))
 }
 
-fn is_alert(how: &Refusal) -> bool {
-    matches!(how, Refusal::Alert(_))
+fn of_tls(facts: &TlsFacts, outcome: Outcome) -> Option<PortAnswer> {
+    Some(match outcome {
+        Outcome::Refused(_) | Outcome::RefusedByEnd => PortAnswer::TlsRefused,
+        Outcome::LetIn => PortAnswer::TlsOptional,
+        _ if facts.finished && !facts.asked => PortAnswer::TlsForAnyone,
+        _ if facts.chain != Chain::Unseen => PortAnswer::Tls,
+        _ => return None,
+    })
 }
 
 /// One finding for each port; those that cannot be reached are one together.
 #[must_use]
 pub fn judge_ports(ports: &[Port], endpoint: &Endpoint) -> Vec<Finding> {
     let mut findings: Vec<Finding> = ports.iter().filter_map(|port| finding(port, endpoint)).collect();
-    let shut: Vec<u16> = ports.iter().filter(|port| is_shut(port)).map(|port| port.number).collect();
+    let shut: Vec<_> =
+        ports.iter().filter(|port| is_unreachable(&port.answer)).map(|port| port.number).collect();
     if !shut.is_empty() {
         let found = message!("cannot be connected to from here: {}", Message::join(shut, ", "));
         findings.push(
@@ -208,19 +211,25 @@ pub fn judge_ports(ports: &[Port], endpoint: &Endpoint) -> Vec<Finding> {
     findings
 }
 
-fn is_shut(port: &Port) -> bool {
-    matches!(port.answer, PortAnswer::Unreachable(_))
-}
-
-fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
-    let severity = match port.answer {
-        PortAnswer::Unreachable(_) => return None,
+fn severity(answer: &PortAnswer) -> Severity {
+    match answer {
         PortAnswer::Http2 => Severity::Critical,
         PortAnswer::Http1 | PortAnswer::TlsForAnyone | PortAnswer::TlsOptional => Severity::Error,
         PortAnswer::Greeting(_) => Severity::Warning,
         PortAnswer::Silent | PortAnswer::Tls => Severity::Info,
-        PortAnswer::TlsRefused => Severity::Pass,
-    };
+        PortAnswer::TlsRefused | PortAnswer::Unreachable(_) => Severity::Pass,
+    }
+}
+
+fn is_unreachable(answer: &PortAnswer) -> bool {
+    matches!(answer, PortAnswer::Unreachable(_))
+}
+
+fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
+    if is_unreachable(&port.answer) {
+        return None;
+    }
+    let severity = severity(&port.answer);
     let subject = Endpoint::new(endpoint.host().clone(), port.number);
     let finding = Finding::new(Rule::ExposedPort, severity, subject).expected(NOBODY).found(&port.answer);
     let custom = PORTS.iter().find(|(number, _)| *number == port.number).map(|(_, custom)| *custom);

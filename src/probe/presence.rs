@@ -2,7 +2,11 @@
 //! runs with is what is installed.
 
 use super::clock;
-use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome, Stage, Unreachable};
+use super::dialled::{Dialled, NotDialled, Observed};
+use super::evidence::Evidence;
+use super::list::Dial;
+use super::observed::{AboveTls, Asked, Stage, Unreachable};
+use super::outcome::{Facts, Outcome, PlainReply};
 use super::verdict::LocalFacts;
 use crate::layout::DaemonLayout;
 use crate::message;
@@ -21,31 +25,156 @@ pub(super) fn host(local: &LocalFacts) -> Option<Finding> {
     })
 }
 
-/// Whether somebody answers, speaks TLS, and shows a certificate that clients accept.
-pub(super) fn server(observed: &Observed, local: &LocalFacts) -> Vec<Finding> {
-    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
-    match first {
-        Some(Outcome::Unreachable(why)) => vec![unreachable(why, local)],
-        Some(Outcome::NotTls) => vec![not_tls(observed, local)],
-        Some(Outcome::Untrusted(faults)) => {
-            faults.iter().map(|fault| at_endpoint(fault, observed, local)).collect()
-        }
-        Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => vec![
-            Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
-                .expected("an answer within the deadline")
-                .found(message!("the time was up while {}", stage.doing()))
-                .because(&[if *stage == Stage::Handshake { Cause::Silent } else { Cause::Unanswered }])
-                .fix(local.restart()),
-        ],
-        Some(Outcome::Inconclusive(Inconclusive::NotDialled(why))) => {
-            vec![
-                Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
-                    .expected("a dial")
-                    .found(why),
-            ]
-        }
-        _ => verified(observed, local).into_iter().collect(),
+/// Why nothing more than the first dials can tell anything.
+enum Obstacle<'a> {
+    /// Nothing was dialled.
+    NotDialled(&'a NotDialled),
+    /// Nobody can be connected to.
+    Unreachable(&'a Unreachable),
+    /// What answers does not speak TLS.
+    NotTls,
+    /// Its certificate is at fault.
+    Untrusted(&'a Dialled),
+    /// It has not come so far as a ServerHello.
+    NotUpYet(&'a Dialled),
+}
+
+fn obstacle<'a>(evidence: &Evidence<'a>) -> Option<Obstacle<'a>> {
+    let observed = evidence.observed;
+    if let Some(why) = &observed.not_dialled {
+        return Some(Obstacle::NotDialled(why));
     }
+    let mut dials = observed.dials().peekable();
+    dials.peek()?;
+    if dials.all(|dialled| dialled.account.unreachable.is_some()) {
+        let why = observed.dials().find_map(|dialled| dialled.account.unreachable.as_ref())?;
+        return Some(Obstacle::Unreachable(why));
+    }
+    let untrusted = observed.first().filter(|first| first.is_untrusted());
+    let untrusted = untrusted.or_else(|| {
+        let ours = |dialled: &&Dialled| matches!(dialled.dial, Dial::Ours | Dial::NoCertificate(1));
+        observed.dials().filter(ours).find(|dialled| dialled.is_untrusted())
+    });
+    if let Some(untrusted) = untrusted {
+        return Some(Obstacle::Untrusted(untrusted));
+    }
+    if observed.saw_server_hello() {
+        return None;
+    }
+    let is_alert =
+        |dialled: &Dialled| matches!(dialled.outcome, Outcome::Inconclusive(super::outcome::Why::Alert(_)));
+    let first = observed.first()?;
+    if is_alert(first) {
+        return None;
+    }
+    if speaks_plainly(observed) || observed.dials().any(|dialled| dialled.account.is_no_tls) {
+        return Some(Obstacle::NotTls);
+    }
+    Some(Obstacle::NotUpYet(first))
+}
+
+/// A server without TLS closes on a ClientHello, and its reset may overtake the bytes that would
+/// have shown it. If it answers without TLS, and no dial saw a ServerHello, it speaks none.
+fn speaks_plainly(observed: &Observed) -> bool {
+    observed.dials().any(|dialled| match dialled.facts {
+        Facts::Plain(facts) => {
+            let has_spoken = matches!(
+                facts.reply,
+                PlainReply::Settings | PlainReply::Http1 | PlainReply::BadRequest | PlainReply::Other
+            );
+            has_spoken || dialled.outcome == Outcome::Open
+        }
+        Facts::Tls(_) => false,
+    })
+}
+
+/// Whether the first dials already ended for a reason that has nothing to do with who calls.
+pub(super) fn has_said_it_all(evidence: &Evidence<'_>) -> bool {
+    obstacle(evidence).is_some()
+}
+
+/// The same of one dial of the client's: an address that refuses connections has its own finding.
+pub(super) fn explains(evidence: &Evidence<'_>, dialled: &Dialled) -> bool {
+    has_said_it_all(evidence) || dialled.is_untrusted() || dialled.account.unreachable.is_some()
+}
+
+/// Whether somebody answers, speaks TLS, and shows a certificate that clients accept.
+pub(super) fn server(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+    match obstacle(evidence) {
+        Some(Obstacle::NotDialled(why)) => vec![not_dialled(why, local)],
+        Some(Obstacle::Unreachable(why)) => vec![unreachable(why, local)],
+        Some(Obstacle::NotTls) => vec![not_tls(evidence.observed, local)],
+        Some(Obstacle::Untrusted(dialled)) => {
+            let faults = dialled.account.faults.iter();
+            faults.map(|fault| at_endpoint(fault, evidence.observed, local)).collect()
+        }
+        Some(Obstacle::NotUpYet(dialled)) => vec![not_up_yet(dialled, local)],
+        None => verified(evidence.observed, local).into_iter().collect(),
+    }
+}
+
+/// The addresses that were not judged, and those where nobody can connect, beside others that are
+/// served.
+pub(super) fn addresses(evidence: &Evidence<'_>) -> Vec<Finding> {
+    if has_said_it_all(evidence) {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for seen in &evidence.observed.addresses {
+        let why = seen.dials().find_map(|dialled| dialled.account.unreachable.as_ref());
+        let why = why.map(Printable::message).unwrap_or_default();
+        if seen.is_not_served() {
+            findings.push(
+                Finding::new(Rule::AddressNotServed, Severity::Warning, seen.address)
+                    .expected("the daemon at every address of its name")
+                    .found(why)
+                    .because(&[Cause::NothingListens])
+                    .cause(
+                        "the name has an address at which nothing listens; clients try it first, or in vain",
+                    )
+                    .fix("take the address out of the name's records, or publish the port there too"),
+            );
+        } else if seen.is_unreached() {
+            findings.push(
+                Finding::new(Rule::AddressNotJudged, Severity::Error, seen.address)
+                    .expected("every address of the name to be judged")
+                    .found(why)
+                    .cause("whoever can reach that address may be let in there")
+                    .fix("verify from a machine that reaches it, or name the addresses that count: --address, or addresses: in kitcert.yaml"),
+            );
+        }
+    }
+    findings
+}
+
+fn not_dialled(why: &NotDialled, local: &LocalFacts) -> Finding {
+    match why {
+        NotDialled::Unresolved(why) => unreachable(&Unreachable::Dns(why.clone()), local),
+        NotDialled::TooManyAddresses(count) => {
+            Finding::new(Rule::AddressNotJudged, Severity::Error, &local.endpoint)
+                .expected("at most 16 addresses")
+                .found(message!("{} addresses", count))
+                .cause("so many are not dialled, and none that is not dialled is verified")
+                .fix("name the addresses that count: --address, or addresses: in kitcert.yaml")
+        }
+        NotDialled::Broken(why) => {
+            Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint).expected("a dial").found(why)
+        }
+    }
+}
+
+/// Nothing was asked for yet, so that nobody was refused.
+fn not_up_yet(dialled: &Dialled, local: &LocalFacts) -> Finding {
+    let finding = Finding::new(Rule::NotUpYet, Severity::Error, &local.endpoint)
+        .expected("a ServerHello")
+        .found(dialled);
+    if dialled.is_timed_out() {
+        let is_silent = dialled.account.stage == Some(Stage::Handshake);
+        return finding
+            .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
+            .fix(local.restart());
+    }
+    finding.because(&[Cause::NotUpYet]).fix("kitcert verify --wait")
 }
 
 fn verified(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
@@ -94,8 +223,7 @@ fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Fin
         Some(Asked::For(names)) if names.iter().any(is_ours) => fault
             .because(&[Cause::ServedOtherCa])
             .cause("it lets in clients of our CA, and shows a certificate of another: the wrong files are installed there"),
-        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!(
-            "another daemon, which lets in clients of {}; or the wrong ca.pem here", list(&names.iter().collect::<Vec<_>>()))),
+        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!("another daemon, which lets in clients of {}; or the wrong ca.pem here", list(&names.iter().collect::<Vec<_>>()))),
         Some(Asked::For(_)) => fault,
         Some(Asked::Nothing) | None => fault.because(&[Cause::TlsProxy, Cause::ServedOtherCa]),
     }
@@ -113,35 +241,40 @@ fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
     };
     Finding::new(Rule::Unreachable, Severity::Error, &local.endpoint)
         .expected("a daemon that answers")
-        .found(Outcome::Unreachable(why.clone()))
+        .found(why)
         .because(&[cause])
         .fix(fix)
 }
 
 fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
     let finding = Finding::new(Rule::NotTls, Severity::Error, &local.endpoint).expected("TLS");
-    match observed.outcome(Dial::Plaintext) {
-        Some(Outcome::Accepted(_)) => finding
+    let plain = observed.dials().filter(|dialled| dialled.dial == Dial::Plaintext);
+    let plain = plain.max_by_key(|dialled| dialled.outcome == Outcome::Open);
+    if plain.is_some_and(|plain| plain.outcome == Outcome::Open) {
+        return finding
             .found("BuildKit without TLS")
             .because(&[Cause::PlaintextDaemon])
             .cause("BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key")
-            .fix(local.reinstall()),
-        Some(Outcome::RefusedAbove(above @ AboveTls::Http(_))) => finding
-            .found(message!("a server without TLS that answers {}", above))
-            .because(&[Cause::PlainHttpServer])
-            .fix(A_DAEMONS_PORT),
-        Some(Outcome::RefusedAbove(above @ AboveTls::Grpc { .. })) => finding
-            .found(message!("a server without TLS that answers {}", above))
-            .because(&[Cause::OtherGrpcService])
-            .fix(A_DAEMONS_PORT),
-        Some(Outcome::Inconclusive(Inconclusive::Greeted(greeting))) => {
+            .fix(local.reinstall());
+    }
+    let account = plain.map(|plain| &plain.account);
+    if let Some(above) = account.and_then(|account| account.above.as_ref()) {
+        let cause = match above {
+            AboveTls::Http(_) => Cause::PlainHttpServer,
+            AboveTls::Grpc { .. } => Cause::OtherGrpcService,
+        };
+        let found = message!("a server without TLS that answers {}", above);
+        return finding.found(found).because(&[cause]).fix(A_DAEMONS_PORT);
+    }
+    match account.and_then(|account| account.greeting.as_ref()) {
+        Some(greeting) => {
             let is_ssh = greeting.as_str().starts_with("SSH-");
             finding
                 .found(message!("a server without TLS that says \"{}\"", greeting))
                 .because(&[if is_ssh { Cause::SshServer } else { Cause::OtherService }])
                 .fix(A_DAEMONS_PORT)
         }
-        _ => finding.found("something else").because(&[Cause::OtherService]).fix(A_DAEMONS_PORT),
+        None => finding.found("something else").because(&[Cause::OtherService]).fix(A_DAEMONS_PORT),
     }
 }
 

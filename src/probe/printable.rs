@@ -1,6 +1,6 @@
 //! The values of this layer that a message may contain, beside those that are put together of others.
 
-use super::{Dial, Refusal};
+use super::{Caller, Dial, Outcome};
 use crate::model::parsed;
 
-parsed!(Dial, Refusal);
+parsed!(Caller, Dial, Outcome);

@@ -2,18 +2,27 @@
 //! and by what the files say.
 
 use super::clock;
-use super::observed::{Asked, Handshake, Moment, Refusal, Withheld};
+use super::observed::{Asked, Handshake, Withheld};
 use super::verdict::LocalFacts;
 use crate::message;
 use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable};
 use crate::pki::chain::{ChainFault, Purpose, verify};
 use crate::pki::{Certificate, DistinguishedName};
 
-/// The finding of our refusal, with its causes and what mends them.
+/// By what and when the client was refused.
+pub(super) enum HowRefused {
+    /// A TLS alert, by its number.
+    Alert(u8),
+    /// The connection ended during the handshake.
+    EndInHandshake,
+    /// It ended after the handshake.
+    EndAfterHandshake,
+}
+
+/// The finding of the client's refusal, with its causes and what fixes them.
 pub(super) fn refusal(
     finding: Finding,
-    how: &Refusal,
-    moment: Moment,
+    how: &HowRefused,
     handshake: &Handshake,
     local: &LocalFacts,
 ) -> Finding {
@@ -43,12 +52,12 @@ pub(super) fn refusal(
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     match how {
-        Refusal::Alert(alert) => alert_received(finding, *alert, leaf, handshake, local),
-        Refusal::Closed | Refusal::Reset if moment == Moment::Handshake => {
+        HowRefused::Alert(alert) => alert_received(finding, *alert, leaf, handshake, local),
+        HowRefused::EndInHandshake => {
             let said = "the daemon, or a proxy, ends the handshake without saying why";
             finding.because(&[Cause::RefusedUnsaid]).cause(said).fix(local.restart())
         }
-        Refusal::Closed | Refusal::Reset => finding
+        HowRefused::EndAfterHandshake => finding
             .because(&[Cause::RefusedUnsaid, Cause::DaemonTrustsOtherCa])
             .cause("the alert was lost, or its TLS sends none; most likely it trusts another CA")
             .fix(local.reinstall()),

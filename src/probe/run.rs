@@ -1,35 +1,34 @@
-//! The order of the dials.
-//!
-//! Ours comes first and last, since a refusal of somebody else counts only while ours is accepted
-//! before and after; all others run at the same time.
+//! A probe: every address of the name, each with the whole list of dials.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::SupportedProtocolVersion;
-use rustls::version::{TLS12, TLS13};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::buildkit::Depth;
-use super::dial::{Target, Terms, plaintext, secure};
-use super::observed::{Dial, Dialled, Handshake, Inconclusive, Moment, Observed, Outcome, Unreachable};
-use super::request::{Identity, Request};
-use super::tls::{Offer, OnFault, server_name};
+use super::cross_check::{Passes, differences};
+use super::dial::Destination;
+use super::dialled::{AddressSeen, NotDialled, NotTried, Observed, Pass};
+use super::list::Dial;
+use super::matrix::{Boxed, Means, Share, all, boxed, glance, pass, sni};
+use super::request::{Extent, Request};
+use super::timing::Timing;
+use super::tls::{Prepared, foreign_name, server_name};
 use super::trust::ServerExpectation;
 use crate::message;
-use crate::model::{Endpoint, Message, Printable, Remark, SubjectAltName};
+use crate::model::{Endpoint, Failure, Message, Printable, Remark, SubjectAltName};
 
-/// Dials the daemon in every way that the request has means for, and tells what was seen.
+/// Dials the daemon in every way that the request has means for, and says what was seen.
 ///
 /// Blocks until the last dial has ended; owns its runtime. Never fails: every trouble is the
-/// outcome of a dial. Our certificate, and any call over TLS, goes only to a server whose chain
-/// and name were verified; nothing is ever sent but handshakes, SETTINGS and read-only calls.
+/// outcome of a dial. Our certificate goes only to a server whose chain and name were verified;
+/// nothing is ever sent but handshakes, SETTINGS and read-only calls.
 #[must_use]
 pub fn probe(request: &Request<'_>) -> Observed {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return not_dialled(request, error.message()),
+        Err(error) => return not_dialled(NotDialled::Broken(error.message())),
     };
     let observed = runtime.block_on(run(request));
     // A resolver that hangs is a thread that hangs; nobody waits for it.
@@ -38,178 +37,156 @@ pub fn probe(request: &Request<'_>) -> Observed {
 }
 
 async fn run(request: &Request<'_>) -> Observed {
-    let end = Instant::now() + request.deadline;
-    let name = match server_name(request.endpoint.host()) {
-        Ok(name) => name,
-        Err(failure) => return not_dialled(request, failure.message()),
+    let means = match means(request) {
+        Ok(means) => means,
+        Err(failure) => return not_dialled(NotDialled::Broken(failure.message())),
     };
-    let addresses = match resolve(request.endpoint, end).await {
-        Ok(addresses) => addresses,
-        Err(why) => return first_alone(request, Outcome::Unreachable(Unreachable::Dns(why))),
-    };
-    let mut target = Target {
-        addresses: addresses.clone(),
-        name,
-        authority: request.endpoint.authority(),
-        expectation: ServerExpectation {
-            trust: Arc::new(request.trust.clone()),
-            host: request.endpoint.host().clone(),
-            now: request.now,
-        },
-        until: end,
-    };
-    let (first, address) = secure(&target, first_terms(request)).await;
-    let leaf = request.expired.and_then(|identity| identity.chain.first());
-    let expired_since = leaf.map(|leaf| leaf.validity().not_after);
-    let mut observed = Observed { addresses, address, expired_since, ..Observed::default() };
-    let next = Next::after(&first.outcome);
-    observed.dials.insert(first_dial(request), first);
-    if let Some(address) = address {
-        target.addresses = vec![address];
-    }
-    target.until = end - end.duration_since(Instant::now()) / SHARE_OF_THE_LAST;
-    match next {
-        Next::Nothing => {}
-        Next::Plaintext => {
-            observed.dials.insert(Dial::Plaintext, plaintext(&target).await);
+    let began = Instant::now();
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let observed = once(request, &means).await;
+        let is_decided = observed.saw_server_hello() || observed.not_dialled.is_some();
+        if is_decided || began.elapsed() + pause > request.wait {
+            return observed;
         }
-        Next::Diagnosis => diagnose(&target, request, &mut observed).await,
-        Next::Everything => everything(&target, request, &mut observed).await,
+        // A daemon says nothing to anybody when it is ready.
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    if observed.dials.contains_key(&Dial::Tls12) && observed.answer().is_some() {
-        target.until = end;
-        let again = Terms { depth: Depth::Admission, ..first_terms(request) };
-        observed.dials.insert(Dial::OursAgain, secure(&target, again).await.0);
+}
+
+/// One look at the daemon, in the time that it may take.
+async fn once(request: &Request<'_>, means: &Means) -> Observed {
+    let began = Instant::now();
+    let end = began + request.deadline;
+    let addresses = match addresses(request, began + request.deadline / SHARE_OF_RESOLVING).await {
+        Ok(addresses) => addresses,
+        Err(why) => return not_dialled(NotDialled::Unresolved(why)),
+    };
+    if addresses.len() > MOST_ADDRESSES {
+        return not_dialled(NotDialled::TooManyAddresses(addresses.len()));
     }
-    name_the_plain_server(&mut observed);
+    let leaf = request.expired.and_then(|identity| identity.chain.first());
+    let mut observed = Observed {
+        resolved: addresses.len(),
+        narrowed_to: request.addresses.to_vec(),
+        not_tried: not_tried(request),
+        expired_since: leaf.map(|leaf| leaf.validity().not_after),
+        ..Observed::default()
+    };
+    let destinations: Vec<Destination> =
+        addresses.iter().map(|address| destination(request, *address, end)).collect();
+    if request.extent == Extent::Glance {
+        glance_at_the_first(means, &destinations, &mut observed).await;
+        return observed;
+    }
+    for _ in 0..request.samples.max(1) {
+        add_a_pass(means, &destinations, &mut observed).await;
+    }
+    if !differences(&observed, Passes::All).is_empty() {
+        observed.is_second_look = true;
+        add_a_pass(means, &destinations, &mut observed).await;
+    }
     observed
 }
 
-/// A server without TLS closes on a ClientHello, and its reset may overtake the bytes that would
-/// have shown it. If it speaks without TLS and has shown no certificate, it refused nobody.
-fn name_the_plain_server(observed: &mut Observed) {
-    let speaks = matches!(
-        observed.outcome(Dial::Plaintext),
-        Some(
-            Outcome::Accepted(_) | Outcome::RefusedAbove(_) | Outcome::Inconclusive(Inconclusive::Greeted(_))
-        )
-    );
-    if !speaks {
-        return;
+fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> Destination {
+    Destination {
+        address,
+        authority: Endpoint::new(request.host().clone(), request.endpoint.port()).authority(),
+        expectation: ServerExpectation::new(request.trust.clone(), request.host().clone(), request.now),
+        timing: Timing::default(),
+        until,
     }
-    for dialled in observed.dials.values_mut() {
-        let refused_early = matches!(dialled.outcome, Outcome::Refused { moment: Moment::Handshake, .. });
-        if refused_early && dialled.handshake.chain.is_empty() {
-            dialled.outcome = Outcome::NotTls;
+}
+
+/// Dials the whole list at every address, four addresses at a time.
+async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut Observed) {
+    let turns = Semaphore::new(MOST_AT_ONCE);
+    let share = |index: usize| if index == 0 { Share::All } else { Share::OwnOnly };
+    let passes = destinations.iter().enumerate().map(|(index, destination)| -> Boxed<'_, Pass> {
+        let turns = &turns;
+        boxed(async move {
+            // It is never closed.
+            let _turn = turns.acquire().await;
+            pass(destination, means, share(index)).await
+        })
+    });
+    for (destination, pass) in destinations.iter().zip(all(passes.collect()).await) {
+        match observed.addresses.iter_mut().find(|seen| seen.address == destination.address) {
+            Some(seen) => seen.passes.push(pass),
+            None => observed.addresses.push(AddressSeen { address: destination.address, passes: vec![pass] }),
         }
     }
 }
 
-/// What is worth dialling after the first dial.
-enum Next {
-    /// It does not answer; another dial would only wait as long again.
-    Nothing,
-    /// It does not speak TLS.
-    Plaintext,
-    /// Its certificate is at fault, so that nothing of ours may go there.
-    Diagnosis,
-    Everything,
-}
-
-impl Next {
-    fn after(outcome: &Outcome) -> Next {
-        match outcome {
-            Outcome::Unreachable(_)
-            | Outcome::Inconclusive(Inconclusive::TimedOut(_) | Inconclusive::NotDialled(_)) => Next::Nothing,
-            Outcome::NotTls => Next::Plaintext,
-            Outcome::Untrusted(_) => Next::Diagnosis,
-            Outcome::Accepted(_)
-            | Outcome::Refused { .. }
-            | Outcome::RefusedAbove(_)
-            | Outcome::Inconclusive(Inconclusive::Protocol(_) | Inconclusive::Greeted(_)) => Next::Everything,
+/// Each address gets a head start before the next is tried (RFC 8305 section 5), so that one that
+/// does not answer does not use up the deadline.
+async fn glance_at_the_first(means: &Means, destinations: &[Destination], observed: &mut Observed) {
+    for (index, destination) in destinations.iter().enumerate() {
+        let is_last = index + 1 == destinations.len();
+        let limit = if is_last { destination.until } else { Instant::now() + HEAD_START };
+        let Ok(pass) = timeout_at(limit, glance(destination, means)).await else { continue };
+        let is_reached = pass.dials.iter().any(|dialled| dialled.account.unreachable.is_none());
+        observed.addresses = vec![AddressSeen { address: destination.address, passes: vec![pass] }];
+        if is_reached {
+            return;
         }
     }
 }
 
-async fn diagnose(target: &Target, request: &Request<'_>, observed: &mut Observed) {
-    let (anonymous, plain) =
-        tokio::join!(when(request.ours, |_| secure(target, anonymous_terms())), plaintext(target));
-    observed.dials.extend(anonymous.map(|dialled| (Dial::Anonymous, dialled)));
-    observed.dials.insert(Dial::Plaintext, plain);
+fn means(request: &Request<'_>) -> Result<Means, Failure> {
+    let prepared = |identity: Option<&_>| identity.map(Prepared::new).transpose();
+    Ok(Means {
+        name: server_name(request.host())?,
+        foreign: foreign_name()?,
+        ours: prepared(request.ours)?,
+        unknown_ca: prepared(request.unknown_ca)?,
+        expired: prepared(request.expired)?,
+        wrong_usage: prepared(request.wrong_usage)?,
+        pace: request.pace,
+        other_hosts: RefCell::new(request.other_hosts.iter().filter_map(sni).collect()),
+    })
 }
 
-async fn everything(target: &Target, request: &Request<'_>, observed: &mut Observed) {
-    let old = Terms { versions: ONLY_TLS12, depth: Depth::Admission, ..first_terms(request) };
-    let (anonymous, plain, old, stranger, expired, daemon_usage) = tokio::join!(
-        when(request.ours, |_| secure(target, anonymous_terms())),
-        plaintext(target),
-        secure(target, old),
-        when(request.stranger, |identity| secure(target, intruder_terms(identity))),
-        when(request.expired, |identity| secure(target, intruder_terms(identity))),
-        when(request.daemon_usage, |identity| secure(target, intruder_terms(identity))),
-    );
-    for (dial, dialled) in [
-        (Dial::Anonymous, anonymous),
-        (Dial::Plaintext, Some(plain)),
-        (Dial::Tls12, Some(old.0)),
-        (Dial::Stranger, stranger),
-        (Dial::Expired, expired),
-        (Dial::DaemonUsage, daemon_usage),
-    ] {
-        observed.dials.extend(dialled.map(|dialled| (dial, dialled)));
+/// The dials for which there are no means.
+fn not_tried(request: &Request<'_>) -> Vec<NotTried> {
+    let missing = [
+        (request.ours.is_none(), Dial::Ours, "no client certificate is at hand"),
+        (request.unknown_ca.is_none(), Dial::UnknownCa(1), "no CA is at hand to imitate"),
+        (request.wrong_usage.is_none(), Dial::WrongUsage, "neither the daemon's key nor the CA's is here"),
+        (request.expired.is_none(), Dial::Expired, "the CA's key is not here"),
+    ];
+    let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
+    missing.map(|(_, dial, why)| NotTried { dial, why }).collect()
+}
+
+/// The addresses to dial: those that a person named, else every one of the host.
+async fn addresses(request: &Request<'_>, until: Instant) -> Result<Vec<SocketAddr>, Message> {
+    let port = request.endpoint.port();
+    if !request.addresses.is_empty() {
+        return Ok(request.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect());
     }
+    resolve(request.endpoint, until).await
 }
 
-/// A dial for which there may be no means.
-async fn when<'a, F>(identity: Option<&'a Identity>, dial: impl FnOnce(&'a Identity) -> F) -> Option<Dialled>
-where
-    F: Future<Output = (Dialled, Option<SocketAddr>)>,
-{
-    match identity {
-        Some(identity) => Some(dial(identity).await.0),
-        None => None,
-    }
-}
-
-fn first_dial(request: &Request<'_>) -> Dial {
-    if request.ours.is_some() { Dial::Ours } else { Dial::Anonymous }
-}
-
-fn first_terms<'a>(request: &Request<'a>) -> Terms<'a> {
-    let Some(ours) = request.ours else { return anonymous_terms() };
-    Terms {
-        offer: Offer::AsGoWould(ours),
-        on_fault: OnFault::BreakOff,
-        versions: ALL_VERSIONS,
-        depth: Depth::Workers,
-    }
-}
-
-/// Nothing of ours is in it, so that a server at fault may be looked at.
-pub(super) fn anonymous_terms<'a>() -> Terms<'a> {
-    Terms { offer: Offer::Nothing, on_fault: OnFault::GoOn, versions: ALL_VERSIONS, depth: Depth::Admission }
-}
-
-fn intruder_terms(identity: &Identity) -> Terms<'_> {
-    Terms {
-        offer: Offer::Always(identity),
-        on_fault: OnFault::BreakOff,
-        versions: ALL_VERSIONS,
-        depth: Depth::Admission,
-    }
-}
-
-pub(super) async fn resolve(endpoint: &Endpoint, end: Instant) -> Result<Vec<SocketAddr>, Message> {
+/// Every address of the endpoint's host, each once.
+pub(super) async fn resolve(endpoint: &Endpoint, until: Instant) -> Result<Vec<SocketAddr>, Message> {
     let port = endpoint.port();
     let name = match endpoint.host() {
         SubjectAltName::Ip(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         SubjectAltName::Dns(name) => name.as_str(),
     };
-    match timeout_at(end, tokio::net::lookup_host((name, port))).await {
+    match timeout_at(until, tokio::net::lookup_host((name, port))).await {
         Err(_) => Err(message!("the resolver does not answer")),
         Ok(Err(error)) => Err(resolver_error(&error)),
-        Ok(Ok(addresses)) => {
-            let addresses: Vec<_> = addresses.take(MOST_ADDRESSES).collect();
+        Ok(Ok(found)) => {
+            let mut addresses: Vec<SocketAddr> = Vec::new();
+            for address in found {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
             if addresses.is_empty() { Err(message!("no address")) } else { Ok(addresses) }
         }
     }
@@ -221,18 +198,15 @@ fn resolver_error(error: &std::io::Error) -> Message {
     Remark(&error.to_string()).message()
 }
 
-fn not_dialled(request: &Request<'_>, why: Message) -> Observed {
-    first_alone(request, Outcome::Inconclusive(Inconclusive::NotDialled(why)))
+fn not_dialled(why: NotDialled) -> Observed {
+    Observed { not_dialled: Some(why), ..Observed::default() }
 }
 
-fn first_alone(request: &Request<'_>, outcome: Outcome) -> Observed {
-    let dialled = Dialled { outcome, handshake: Handshake::default(), elapsed: Duration::ZERO };
-    Observed { dials: [(first_dial(request), dialled)].into(), ..Observed::default() }
-}
-
-const ALL_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
-const ONLY_TLS12: &[&SupportedProtocolVersion] = &[&TLS12];
-/// Of the time that is left after the first dial, what is kept for the last: one that hangs may not
-/// make ours look as if it were refused.
-const SHARE_OF_THE_LAST: u32 = 4;
-const MOST_ADDRESSES: usize = 8;
+/// More are not dialled, and the daemon is not verified.
+const MOST_ADDRESSES: usize = 16;
+const MOST_AT_ONCE: usize = 4;
+/// Of the deadline, what the resolver may take.
+const SHARE_OF_RESOLVING: u32 = 4;
+const HEAD_START: Duration = Duration::from_millis(1500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);

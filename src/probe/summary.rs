@@ -4,59 +4,124 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock;
-use super::observed::{AboveTls, Asked, Dial, Inconclusive, Observed, Outcome};
+use super::dialled::{Dialled, NotDialled, Observed};
+use super::evidence::Evidence;
+use super::list::Caller;
+use super::observed::{AboveTls, Asked, Handshake};
+use super::outcome::{Outcome, Why};
 use super::ports::Port;
+use super::several::named_beyond;
 use super::verdict::LocalFacts;
 use crate::message;
-use crate::model::{Finding, Message, Printable, Severity};
+use crate::model::{Finding, Message, Printable, Rule, Severity};
 use crate::pki::DistinguishedName;
 
 /// The one line that matters.
-pub(super) fn summary(observed: &Observed, findings: &[Finding], proven: bool) -> Message {
-    let accepted = |dial| matches!(observed.outcome(dial), Some(Outcome::Accepted(_)));
-    let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
-    if accepted(Dial::Anonymous) || accepted(Dial::Plaintext) {
+pub(super) fn summary(
+    evidence: &Evidence<'_>,
+    findings: &[Finding],
+    local: &LocalFacts,
+    verified: bool,
+) -> Message {
+    if evidence.lets_in(Caller::NoCertificate) || evidence.lets_in(Caller::Plaintext) {
         return message!("OPEN: anyone who reaches this port can run code here");
     }
-    if accepted(Dial::Stranger) {
+    if evidence.lets_in(Caller::UnknownCa) {
         return message!("OPEN: anyone who makes a certificate of their own can run code here");
     }
-    if proven {
-        return message!("proven: ours is let in; anonymous, stranger and plaintext are refused");
+    if verified {
+        return verified_line(evidence, local);
     }
-    let first = observed.outcome(Dial::Ours).or_else(|| observed.outcome(Dial::Anonymous));
-    let turned_down = |finding: &Finding| {
-        let outcome = observed.dials.iter().find(|(dial, _)| dial.message() == finding.subject);
-        matches!(outcome, Some((_, dialled)) if matches!(dialled.outcome, Outcome::RefusedAbove(_)))
+    let not_verified = |why: Message| message!("not verified: {}", why);
+    match findings.iter().filter(|one| one.severity >= Severity::Error).map(|one| one.rule).next() {
+        Some(Rule::Unreachable) => not_verified(message!("the daemon cannot be reached")),
+        Some(Rule::NotTls) => not_verified(message!("what answers does not speak TLS")),
+        Some(Rule::NotUpYet) => not_verified(message!("the daemon is not up yet, or something before it is")),
+        Some(
+            Rule::ServerUntrusted
+            | Rule::ServerNameMismatch
+            | Rule::ServerExpired
+            | Rule::ServerUsage
+            | Rule::WeakKey,
+        ) => not_verified(message!("the daemon's certificate is at fault, so nothing of ours was sent")),
+        Some(Rule::OursRefused) => refused_line(evidence),
+        _ => not_verified(why_not(evidence, findings, local)),
+    }
+}
+
+/// What was judged, where, as whom, and what was not tried.
+fn verified_line(evidence: &Evidence<'_>, local: &LocalFacts) -> Message {
+    let observed = evidence.observed;
+    let others = named_beyond(evidence, local);
+    let what = if others.is_empty() {
+        message!("verified: client accepted; no certificate, unknown CA and plaintext refused")
+    } else {
+        message!(
+            "verified for our CA: client accepted; no certificate, unknown CA and plaintext refused; clients of {} get \
+             in too",
+            Message::join(&others, ", ")
+        )
     };
-    let is_only_turned_down_above =
-        findings.iter().filter(|finding| finding.severity >= Severity::Error).all(turned_down);
-    match first {
-        None => message!("not proven: nothing was dialled"),
-        Some(Outcome::Unreachable(_)) => message!("not proven: the daemon cannot be reached"),
-        Some(Outcome::NotTls) => message!("not proven: what answers does not speak TLS"),
-        Some(Outcome::Untrusted(_)) => {
-            message!("not proven: the daemon's certificate is at fault, so nothing of ours was sent")
+    let addresses = Message::join(evidence.served().map(|seen| seen.address), ", ");
+    let mut line = message!("{}; {} at {} as {}", what, local.endpoint, addresses, local.identity);
+    if !observed.narrowed_to.is_empty() {
+        line = line.and(", other addresses left out");
+    }
+    if !observed.not_tried.is_empty() {
+        let not_tried = observed.not_tried.iter().map(|one| message!("{} ({})", one.dial.caller(), one.why));
+        line = message!("{}; not tried: {}", line, Message::join(not_tried, ", "));
+    }
+    line
+}
+
+fn refused_line(evidence: &Evidence<'_>) -> Message {
+    let ours = evidence.observed.ours();
+    if ours.is_some_and(|ours| matches!(ours.outcome, Outcome::Inconclusive(Why::Alert(_)))) {
+        return message!("CLOSED: the handshake fails before the client's certificate is judged");
+    }
+    message!("CLOSED: the client's certificate is refused")
+}
+
+fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) -> Message {
+    let observed = evidence.observed;
+    let errors = || findings.iter().filter(|finding| finding.severity >= Severity::Error);
+    match &observed.not_dialled {
+        Some(NotDialled::TooManyAddresses(count)) => {
+            return message!("{} addresses are too many to dial", count);
         }
-        Some(Outcome::Inconclusive(Inconclusive::TimedOut(stage))) => {
-            message!("not proven: the time was up while {}", stage.doing())
-        }
-        Some(_) if observed.outcome(Dial::Ours).is_none() => {
-            message!("not proven: there was no client certificate to try")
-        }
-        Some(Outcome::RefusedAbove(AboveTls::Http(_))) => {
-            message!("not proven: what answers is a web server or a proxy, not BuildKit")
-        }
-        Some(Outcome::Refused { .. } | Outcome::RefusedAbove(_)) => {
-            message!("CLOSED: our own certificate is refused")
-        }
-        Some(_) if faults > 0 && !is_only_turned_down_above => {
-            message!("not proven: {} fault{}", faults, if faults == 1 { "" } else { "s" })
-        }
-        Some(_) if observed.dials.values().any(|one| matches!(one.outcome, Outcome::RefusedAbove(_))) => {
-            message!("not proven: strangers are turned down by HTTP or gRPC, which TLS does not vouch for")
-        }
-        Some(_) => message!("not proven: a check came to no verdict"),
+        Some(_) => return message!("nothing was dialled"),
+        None => {}
+    }
+    if local.ours.is_none() {
+        return message!("there was no client certificate to try");
+    }
+    let ours = observed.ours();
+    if ours.is_some_and(|ours| matches!(ours.account.above, Some(AboveTls::Http(_)))) {
+        return message!("what answers is a web server or a proxy, not BuildKit");
+    }
+    if let Some(ours) = ours.filter(|ours| ours.outcome != Outcome::Accepted && ours.is_timed_out()) {
+        return ours.message();
+    }
+    let is_rule = |rule: Rule| errors().any(|finding| finding.rule == rule);
+    if is_rule(Rule::SeveralDaemons) {
+        return message!("several daemons answer, and they differ");
+    }
+    if is_rule(Rule::AsksNobody) {
+        return message!("the server asks nobody for a certificate");
+    }
+    if evidence.exhibits.iter().any(|exhibit| exhibit.dialled().outcome == Outcome::LetIn) {
+        return message!("TLS lets in somebody who must be refused");
+    }
+    if is_rule(Rule::AddressNotJudged) {
+        return message!("an address of the name could not be judged");
+    }
+    let undecided = errors().all(|finding| finding.rule == Rule::Inconclusive);
+    if undecided {
+        return message!("a check came to no verdict");
+    }
+    match errors().count() {
+        1 => message!("1 fault"),
+        faults => message!("{} faults", faults),
     }
 }
 
@@ -84,7 +149,7 @@ impl DaemonFacts {
 /// What the daemon showed of itself, for programs.
 pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
     let handshake = observed.handshake();
-    let leaf = handshake.and_then(super::Handshake::leaf);
+    let leaf = handshake.and_then(Handshake::leaf);
     let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
     let answer = observed.answer();
     let buildkit = answer.and_then(|answer| answer.buildkit.as_ref());
@@ -94,13 +159,11 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
         Asked::Nothing => None,
         Asked::For(names) => Some(names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>()),
     });
-    let dials = observed.dials.iter().map(|(dial, dialled)| {
-        let milliseconds = dialled.elapsed.as_micros() as f64 / 1e3;
-        (dial.to_string(), json!({"outcome": dialled.outcome.message(), "milliseconds": milliseconds}))
-    });
+    let addresses: Vec<_> = observed.addresses.iter().map(|seen| seen.address).collect();
+    let not_tried = observed.not_tried.iter();
     DaemonFacts(json!({
-        "addresses": observed.addresses,
-        "address": observed.address,
+        "addresses": addresses,
+        "address": observed.address(),
         "tls": agreed.map(|agreed| agreed.version),
         "alpn": agreed.and_then(|agreed| agreed.protocol.as_ref()),
         "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
@@ -115,6 +178,22 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
         }),
         "sessions": idleness.map(|idleness| idleness.sessions),
         "idle_seconds": idleness.map(|idleness| idleness.idle_seconds),
-        "dials": dials.collect::<serde_json::Map<_, _>>(),
+        "dial_list": super::list::DIAL_LIST_VERSION,
+        "dials": observed.addresses.iter().flat_map(|seen| {
+            seen.dials().map(|dialled| dial(&seen.address.to_string(), dialled))
+        }).collect::<Vec<_>>(),
+        "not_tried": not_tried
+            .map(|one| json!({"dial": one.dial.to_string(), "why": one.why}))
+            .collect::<Vec<_>>(),
     }))
+}
+
+fn dial(address: &str, dialled: &Dialled) -> Value {
+    json!({
+        "dial": dialled.dial.to_string(),
+        "address": address,
+        "outcome": dialled.outcome.as_str(),
+        "described": dialled.message(),
+        "milliseconds": dialled.elapsed.as_micros() as f64 / 1e3,
+    })
 }

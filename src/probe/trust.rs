@@ -1,6 +1,6 @@
 //! Whether a daemon's certificate is one that a Go client accepts, and if not, why.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity, SubjectAltName, Timestamp};
@@ -10,14 +10,34 @@ use crate::pki::{Certificate, NameKind, PublicKeyKind, TrustBundle};
 /// What a client expects of the daemon's certificate.
 #[derive(Clone, Debug)]
 pub(super) struct ServerExpectation {
-    pub(super) trust: Arc<TrustBundle>,
-    pub(super) host: SubjectAltName,
+    trust: Arc<TrustBundle>,
+    host: SubjectAltName,
     pub(super) now: Timestamp,
+    judged: Arc<Mutex<Vec<Judged>>>,
+}
+
+/// A chain, DER and leaf first, and its faults.
+type Judged = (Vec<Vec<u8>>, Vec<Finding>);
+
+impl ServerExpectation {
+    pub(super) fn new(trust: TrustBundle, host: SubjectAltName, now: Timestamp) -> ServerExpectation {
+        ServerExpectation { trust: Arc::new(trust), host, now, judged: Arc::default() }
+    }
 }
 
 /// The faults that keep a Go client from accepting a daemon with that chain (DER, leaf first);
-/// none if it would.
+/// none if it would. All dials see the same few chains, so that each is judged once.
 pub(super) fn faults_of_server(chain: &[Vec<u8>], expectation: &ServerExpectation) -> Vec<Finding> {
+    let mut judged = expectation.judged.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, faults)) = judged.iter().find(|(known, _)| known == chain) {
+        return faults.clone();
+    }
+    let faults = judge(chain, expectation);
+    judged.push((chain.to_vec(), faults.clone()));
+    faults
+}
+
+fn judge(chain: &[Vec<u8>], expectation: &ServerExpectation) -> Vec<Finding> {
     let read: Result<Vec<_>, _> = chain.iter().map(|link| Certificate::from_der(link)).collect();
     let chain = match read {
         Ok(chain) => chain,

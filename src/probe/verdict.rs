@@ -1,24 +1,35 @@
 //! What the dials prove: a pure function of what was seen and of what should be.
 
+use std::net::SocketAddr;
+
 use super::admission;
-use super::intrusion::{self, Footing};
-use super::observed::Observed;
+use super::dialled::{NotTried, Observed};
+use super::evidence::Evidence;
+use super::intrusion;
+use super::list::Caller;
+use super::outcome::Outcome;
 use super::presence;
+use super::settle::Settled;
+use super::several;
 use super::summary::{DaemonFacts, facts, summary};
 use crate::layout::DaemonLayout;
 use crate::message;
-use crate::model::{Endpoint, Finding, IdentityName, Message, Printable, Severity, Timestamp};
-use crate::pki::{Certificate, TrustBundle};
+use crate::model::{Endpoint, Finding, IdentityName, Message, Printable, Rule, Severity, Timestamp};
+use crate::pki::{Certificate, DistinguishedName, TrustBundle};
 
 /// What this machine knows of the daemon, to compare with what was seen.
 #[derive(Clone, Debug)]
 pub struct LocalFacts {
     /// Whom the probe dialled.
     pub endpoint: Endpoint,
+    /// As whom, in words: `client ana`.
+    pub identity: Message,
     /// The instant of the command.
     pub now: Timestamp,
     /// The CAs that the client trusts.
     pub trust: TrustBundle,
+    /// The CAs that the state knows; None without a state.
+    pub known_authorities: Option<Vec<DistinguishedName>>,
     /// The client's chain, leaf first, if it has one.
     pub ours: Option<Vec<Certificate>>,
     /// The certificate in the daemon's cert.pem, if it is installed here.
@@ -60,321 +71,175 @@ impl LocalFacts {
 /// The judgement of one daemon.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
+    /// Whether everything that is required was judged and is as it must be, at every address: the
+    /// client accepted before and after; no certificate, unknown CA and plaintext refused.
+    pub verified: bool,
+    /// Whether somebody got in who must not.
+    pub open: bool,
+    /// Whether it is not verified although nothing was refuted: every error is a dial without a
+    /// verdict, an address that was not judged, or a daemon that is not up yet. Then neither a
+    /// rollback nor the loss of a record is justified.
+    pub inconclusive_only: bool,
+    /// Whether nobody could be connected to, so that the daemon is down as seen from here.
+    pub unreachable: bool,
     /// Everything that was looked at, passes included.
     pub findings: Vec<Finding>,
-    /// Whether everything is proven: ours accepted before and after, anonymous, stranger and
-    /// plaintext refused by an alert or a close, and nothing else at fault.
-    pub proven: bool,
     /// The one line that matters.
     pub summary: Message,
+    /// The dials for which there were no means.
+    pub not_tried: Vec<NotTried>,
+    /// Each address, and what came of it.
+    pub addresses: Vec<AddressVerdict>,
+    /// Every dial that was made, repeats included.
+    pub dials: Vec<DialRow>,
     /// What the daemon showed of itself, for programs.
     pub facts: DaemonFacts,
 }
 
-/// Judges what a probe saw. Time-outs, and refusals by somebody above TLS, never pass.
+/// What came of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressVerdict {
+    /// The address.
+    pub address: SocketAddr,
+    /// What came of it.
+    pub result: AddressResult,
+}
+
+/// What came of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressResult {
+    /// Every dial passed.
+    Passed,
+    /// Connecting is refused: nobody gets in there.
+    NotServed,
+    /// There was no connection, so that nothing is known.
+    NotJudged,
+    /// Somebody got in who must not.
+    Open,
+    /// A dial ended as it must not.
+    Failed,
+    /// A dial came to no verdict.
+    Inconclusive,
+}
+
+impl AddressResult {
+    /// The stable word, for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AddressResult::Passed => "passed",
+            AddressResult::NotServed => "not-served",
+            AddressResult::NotJudged => "not-judged",
+            AddressResult::Open => "open",
+            AddressResult::Failed => "failed",
+            AddressResult::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// One dial that was made, for records and for programs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DialRow {
+    /// Its name in the list: `N1`.
+    pub id: Message,
+    /// Where.
+    pub address: SocketAddr,
+    /// The stable word of its outcome.
+    pub outcome: &'static str,
+    /// The same in words.
+    pub described: Message,
+    /// How long it took.
+    pub milliseconds: f64,
+}
+
+/// Judges what a probe saw. Whatever was not judged is never verified.
 #[must_use]
 pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
-    let footing = Footing::of(observed);
-    let mut findings = Vec::new();
-    findings.extend(presence::host(local));
-    findings.extend(presence::server(observed, local));
-    findings.extend(admission::ours(observed, local));
-    findings.extend(intrusion::all(observed, local, footing));
+    let evidence = Evidence::weigh(observed);
+    let mut findings: Vec<Finding> = presence::host(local).into_iter().collect();
+    findings.extend(presence::server(&evidence, local));
+    findings.extend(presence::addresses(&evidence));
+    findings.extend(admission::client(&evidence, local));
+    findings.extend(intrusion::all(&evidence, local));
+    findings.extend(several::all(&evidence, local));
     findings.extend(presence::served(observed, local));
     findings.extend(presence::trusted(observed, local));
     findings.extend(presence::protocol(observed));
-    // What mends a cause in general, where nothing better is known.
+    let is_complete = evidence.client_is_accepted() && evidence.is_complete();
+    if !is_complete && Finding::gravest(&findings) < Severity::Error {
+        findings.push(incomplete(local));
+    }
+    // What fixes a cause in general, if nothing better is known.
     for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
         finding.fix = finding.causes.first().map(|cause| cause.fix().message());
     }
-    let gravest = Finding::gravest(&findings);
-    let proven = gravest < Severity::Error && intrusion::are_all_refused(observed, footing);
-    Verdict { summary: summary(observed, &findings, proven), facts: facts(observed, local), findings, proven }
+    let verified = is_complete && Finding::gravest(&findings) < Severity::Error;
+    let is_open = |caller| evidence.lets_in(caller);
+    let open =
+        [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage]
+            .into_iter()
+            .any(is_open);
+    let unreachable = findings.iter().any(|finding| finding.rule == Rule::Unreachable);
+    let mut errors = findings.iter().filter(|finding| finding.severity >= Severity::Error);
+    let says_nothing = |finding: &Finding| {
+        matches!(finding.rule, Rule::Inconclusive | Rule::AddressNotJudged | Rule::NotUpYet)
+    };
+    Verdict {
+        verified,
+        open,
+        inconclusive_only: !verified && errors.all(says_nothing),
+        unreachable,
+        summary: summary(&evidence, &findings, local, verified),
+        not_tried: observed.not_tried.clone(),
+        addresses: addresses(&evidence),
+        dials: dials(observed),
+        facts: facts(observed, local),
+        findings,
+    }
+}
+
+/// No finding says why, and still not every dial passed.
+fn incomplete(local: &LocalFacts) -> Finding {
+    Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
+        .expected("every dial of the list at every address")
+        .found("not every one came to a verdict")
+        .fix("kitcert verify")
+}
+
+fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {
+    let result = |seen: &super::dialled::AddressSeen| {
+        let here = || evidence.exhibits.iter().filter(|exhibit| exhibit.address == seen.address);
+        let has_failed = |settled: Settled<'_>| matches!(settled, Settled::Failed(_));
+        if seen.is_not_served() {
+            AddressResult::NotServed
+        } else if seen.is_unreached() {
+            AddressResult::NotJudged
+        } else if here().any(|exhibit| exhibit.dialled().outcome == Outcome::Open) {
+            AddressResult::Open
+        } else if here().any(|exhibit| has_failed(exhibit.settled)) {
+            AddressResult::Failed
+        } else if evidence.is_complete_at(seen) {
+            AddressResult::Passed
+        } else {
+            AddressResult::Inconclusive
+        }
+    };
+    let seen = evidence.observed.addresses.iter();
+    seen.map(|seen| AddressVerdict { address: seen.address, result: result(seen) }).collect()
+}
+
+fn dials(observed: &Observed) -> Vec<DialRow> {
+    let rows = observed.addresses.iter().flat_map(|seen| {
+        seen.dials().map(|dialled| DialRow {
+            id: dialled.dial.message(),
+            address: seen.address,
+            outcome: dialled.outcome.as_str(),
+            described: dialled.message(),
+            milliseconds: dialled.elapsed.as_micros() as f64 / 1e3,
+        })
+    });
+    rows.collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::cast::Cast;
-    use super::super::observed::{
-        AboveTls, Agreed, Answer, BuildkitVersion, Dialled, Handshake, Moment, Refusal, Stage, Unreachable,
-        Withheld, Worker,
-    };
-    use super::*;
-    use crate::model::{Cause, Rule};
-    use crate::probe::{Asked, Dial, Inconclusive, Outcome};
-
-    const HOST: &str = "builder.example.com";
-
-    fn accepted() -> Outcome {
-        Outcome::Accepted(Answer {
-            buildkit: Some(BuildkitVersion { version: "v0.32.2".into(), ..BuildkitVersion::default() }),
-            workers: Some(vec![Worker { id: "w".into(), platforms: vec!["linux/amd64".into()] }]),
-            idleness: None,
-        })
-    }
-
-    fn alert(code: u8) -> Outcome {
-        Outcome::Refused { how: Refusal::Alert(code), moment: Moment::AfterHandshake }
-    }
-
-    fn timed_out() -> Outcome {
-        Outcome::Inconclusive(Inconclusive::TimedOut(Stage::Settings))
-    }
-
-    fn grpc(status: u32) -> Outcome {
-        Outcome::RefusedAbove(AboveTls::Grpc { status, message: Message::default() })
-    }
-
-    fn handshake(cast: &Cast) -> Handshake {
-        Handshake {
-            chain: cast.server.chain.iter().map(|link| link.der().to_vec()).collect(),
-            asked: Asked::For(cast.trust.subjects().into_iter().cloned().collect()),
-            withheld: None,
-            agreed: Some(Agreed { version: "TLS 1.3", protocol: Some("h2".into()) }),
-        }
-    }
-
-    /// A sound daemon, but for those dials.
-    fn observed(cast: &Cast, but: &[(Dial, Outcome)]) -> Observed {
-        let refused = [Dial::Anonymous, Dial::Stranger, Dial::Plaintext, Dial::Expired, Dial::DaemonUsage];
-        let sound = [Dial::Ours, Dial::Tls12, Dial::OursAgain].map(|dial| (dial, accepted()));
-        let all = sound.into_iter().chain(refused.map(|dial| (dial, alert(116)))).chain(but.iter().cloned());
-        let dialled = |outcome| Dialled { outcome, handshake: handshake(cast), elapsed: Duration::ZERO };
-        Observed {
-            dials: all.map(|(dial, outcome)| (dial, dialled(outcome))).collect(),
-            ..Observed::default()
-        }
-    }
-
-    fn only(cast: &Cast, outcome: Outcome) -> Observed {
-        let mut observed = observed(cast, &[(Dial::Ours, outcome)]);
-        observed.dials.retain(|dial, _| *dial == Dial::Ours);
-        observed
-    }
-
-    fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
-        let grave = verdict.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
-        grave.map(|finding| (finding.rule, finding.severity)).collect()
-    }
-
-    #[test]
-    fn a_sound_daemon_is_proven_and_every_proof_is_named() {
-        let cast = Cast::new(HOST);
-        let verdict = judge(&observed(&cast, &[]), &cast.local(HOST));
-        assert!(verdict.proven, "{:?}", verdict.findings);
-        assert!(verdict.summary.starts_with("proven"), "{}", verdict.summary);
-        let passed: Vec<_> = verdict.findings.iter().filter(|one| one.severity == Severity::Pass).collect();
-        for subject in ["ours", "anonymous", "stranger", "plaintext", "expired", "daemon-usage"] {
-            assert!(passed.iter().any(|finding| finding.subject == subject), "{subject}");
-        }
-        for rule in [Rule::ServedIsStale, Rule::TrustIsStale, Rule::NoAlpn, Rule::ServerUntrusted] {
-            assert!(passed.iter().any(|finding| finding.rule == rule), "{rule}");
-        }
-    }
-
-    #[test]
-    fn whoever_gets_in_and_should_not_has_a_rule_of_their_own() {
-        let cast = Cast::new(HOST);
-        for (dial, rule, severity, summary) in [
-            (Dial::Anonymous, Rule::AnonymousAccepted, Severity::Critical, "OPEN"),
-            (Dial::Stranger, Rule::StrangerAccepted, Severity::Critical, "OPEN"),
-            (Dial::Plaintext, Rule::PlaintextAccepted, Severity::Critical, "OPEN"),
-            (Dial::Expired, Rule::ExpiredAccepted, Severity::Error, "not proven"),
-            (Dial::DaemonUsage, Rule::DaemonUsageAccepted, Severity::Error, "not proven"),
-        ] {
-            let verdict = judge(&observed(&cast, &[(dial, accepted())]), &cast.local(HOST));
-            assert_eq!(worst(&verdict), [(rule, severity)]);
-            assert!(verdict.summary.starts_with(summary) && !verdict.proven, "{}", verdict.summary);
-            let finding = verdict.findings.iter().find(|finding| finding.rule == rule).unwrap();
-            assert!(finding.cause.is_some() && finding.fix.is_some());
-        }
-    }
-
-    #[test]
-    fn a_refusal_counts_only_as_an_alert_or_a_close() {
-        let cast = Cast::new(HOST);
-        let reset = Outcome::Refused { how: Refusal::Reset, moment: Moment::AfterHandshake };
-        let closed = Outcome::Refused { how: Refusal::Closed, moment: Moment::Handshake };
-        for (outcome, severity) in [
-            (reset, None),
-            (closed, None),
-            (grpc(7), Some(Severity::Error)),
-            (grpc(16), Some(Severity::Error)),
-            (Outcome::RefusedAbove(AboveTls::Http(400)), Some(Severity::Error)),
-            (grpc(14), Some(Severity::Error)),
-            (Outcome::RefusedAbove(AboveTls::Http(503)), Some(Severity::Error)),
-            (timed_out(), Some(Severity::Error)),
-            (Outcome::NotTls, Some(Severity::Error)),
-            (Outcome::Unreachable(Unreachable::Refused), Some(Severity::Error)),
-        ] {
-            for dial in [Dial::Anonymous, Dial::Stranger, Dial::Plaintext] {
-                let verdict = judge(&observed(&cast, &[(dial, outcome.clone())]), &cast.local(HOST));
-                let expected: Vec<_> =
-                    severity.map(|severity| (Rule::Inconclusive, severity)).into_iter().collect();
-                assert_eq!(worst(&verdict), expected, "{dial}: {outcome:?}");
-                assert_eq!(verdict.proven, severity.is_none(), "{dial}: {outcome:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_refusal_counts_only_while_ours_is_accepted_before_and_after() {
-        let cast = Cast::new(HOST);
-        for dial in [Dial::Ours, Dial::OursAgain] {
-            for outcome in [alert(48), timed_out(), grpc(14), grpc(16)] {
-                let verdict = judge(&observed(&cast, &[(dial, outcome.clone())]), &cast.local(HOST));
-                assert!(!verdict.proven && !verdict.summary.starts_with("proven"), "{dial}: {outcome:?}");
-                assert_eq!(Finding::gravest(&verdict.findings), Severity::Error, "{dial}: {outcome:?}");
-                let passed = |finding: &&Finding| {
-                    finding.severity == Severity::Pass && finding.rule == Rule::AnonymousAccepted
-                };
-                assert_eq!(verdict.findings.iter().find(passed), None, "{dial}: {outcome:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_daemon_that_is_not_there_is_one_error_with_its_cause() {
-        let cast = Cast::new(HOST);
-        for (outcome, rule, cause) in [
-            (Outcome::Unreachable(Unreachable::Refused), Rule::Unreachable, Cause::NothingListens),
-            (Outcome::Unreachable(Unreachable::Filtered), Rule::Unreachable, Cause::Filtered),
-            (Outcome::Unreachable(Unreachable::Dns("x".into())), Rule::Unreachable, Cause::NameUnresolved),
-            (Outcome::Unreachable(Unreachable::NoRoute("x".into())), Rule::Unreachable, Cause::NoRoute),
-            (timed_out(), Rule::Inconclusive, Cause::Unanswered),
-            (Outcome::NotTls, Rule::NotTls, Cause::OtherService),
-        ] {
-            let mut seen = only(&cast, outcome.clone());
-            seen.dials.values_mut().for_each(|dialled| dialled.handshake = Handshake::default());
-            let verdict = judge(&seen, &cast.local(HOST));
-            assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{outcome:?}");
-            assert_eq!(verdict.findings[0].causes, [cause], "{:?}", verdict.findings);
-            assert!(verdict.summary.starts_with("not proven"), "{}", verdict.summary);
-        }
-    }
-
-    #[test]
-    fn the_cause_of_our_refusal_is_told_by_the_alert() {
-        let cast = Cast::new(HOST);
-        for (code, cause) in [
-            (116, "no certificate arrived"),
-            (48, "another key"),
-            (45, "clock"),
-            (42, "another CA"),
-            (40, "TLS 1.2"),
-            (70, "neither"),
-            (112, "proxy"),
-            (120, "h2"),
-        ] {
-            let verdict = judge(&observed(&cast, &[(Dial::Ours, alert(code))]), &cast.local(HOST));
-            let finding = verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap();
-            assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
-            assert_eq!(verdict.summary, "CLOSED: our own certificate is refused");
-        }
-    }
-
-    #[test]
-    fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
-        let cast = Cast::new(HOST);
-        let closed = Outcome::Refused { how: Refusal::Closed, moment: Moment::AfterHandshake };
-        for outcome in [alert(116), closed] {
-            for (withheld, cause) in
-                [(Withheld::Issuer, "issued it"), (Withheld::Signature, "no signature of ecdsa-p256")]
-            {
-                let mut seen = observed(&cast, &[(Dial::Ours, outcome.clone())]);
-                seen.dials.get_mut(&Dial::Ours).unwrap().handshake.withheld = Some(withheld);
-                let verdict = judge(&seen, &cast.local(HOST));
-                let finding = verdict.findings.iter().find(|one| one.rule == Rule::OursRefused).unwrap();
-                assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
-            }
-        }
-    }
-
-    #[test]
-    fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
-        let cast = Cast::new(HOST);
-        let seen = observed(&cast, &[(Dial::Ours, alert(42))]);
-        for (chain, cause) in
-            [(&cast.expired.chain, "our certificate expired"), (&cast.daemon_usage.chain, "lack clientAuth")]
-        {
-            let local = LocalFacts { ours: Some(chain.clone()), ..cast.local(HOST) };
-            let verdict = judge(&seen, &local);
-            let finding = verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap();
-            assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
-        }
-    }
-
-    #[test]
-    fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
-        let cast = Cast::new(HOST);
-        let newer = Cast::new(HOST);
-        let verdict = judge(
-            &observed(&cast, &[]),
-            &LocalFacts {
-                installed_leaf: newer.server.chain.first().cloned(),
-                installed_trust: Some(newer.trust.clone()),
-                ..cast.local(HOST)
-            },
-        );
-        let stale = [(Rule::ServedIsStale, Severity::Error), (Rule::TrustIsStale, Severity::Error)];
-        assert_eq!(worst(&verdict), stale);
-        assert_eq!(
-            verdict
-                .findings
-                .iter()
-                .filter(|one| one.fix.as_deref() == Some("docker restart earthly-buildkitd"))
-                .count(),
-            2
-        );
-
-        let mut silent = observed(&cast, &[]);
-        silent.dials.values_mut().for_each(|dialled| dialled.handshake.asked = Asked::For(Vec::new()));
-        let verdict = judge(&silent, &cast.local(HOST));
-        let unknown = verdict.findings.iter().find(|finding| finding.rule == Rule::TrustIsStale).unwrap();
-        assert_eq!(unknown.severity, Severity::Info);
-        assert!(verdict.proven);
-    }
-
-    #[test]
-    fn a_daemon_without_alpn_and_a_loopback_host_are_warnings_and_still_proven() {
-        let cast = Cast::new("127.0.0.1");
-        let mut seen = observed(&cast, &[]);
-        for dialled in seen.dials.values_mut() {
-            dialled.handshake.agreed = Some(Agreed { version: "TLS 1.3", protocol: None });
-        }
-        let verdict = judge(&seen, &cast.local("127.0.0.1"));
-        let warnings = [(Rule::LoopbackHost, Severity::Warning), (Rule::NoAlpn, Severity::Warning)];
-        assert_eq!(worst(&verdict), warnings);
-        assert!(verdict.proven);
-    }
-
-    #[test]
-    fn what_answers_must_be_buildkit_with_a_worker() {
-        let cast = Cast::new(HOST);
-        let nobody = Outcome::Accepted(Answer { workers: Some(Vec::new()), ..Answer::default() });
-        let other = Outcome::Accepted(Answer::default());
-        let web = Outcome::RefusedAbove(AboveTls::Http(404));
-        for outcome in [nobody, other, web] {
-            let verdict = judge(&observed(&cast, &[(Dial::Ours, outcome)]), &cast.local(HOST));
-            assert!(
-                worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)),
-                "{:?}",
-                verdict.findings
-            );
-            assert!(!verdict.proven);
-        }
-    }
-
-    #[test]
-    fn without_a_certificate_of_ours_or_a_strangers_nothing_is_proven() {
-        let cast = Cast::new(HOST);
-        for missing in [Dial::Ours, Dial::Stranger] {
-            let mut seen = observed(&cast, &[]);
-            seen.dials.remove(&missing);
-            let verdict = judge(&seen, &cast.local(HOST));
-            assert!(!verdict.proven && verdict.summary.starts_with("not proven"), "{}", verdict.summary);
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::observed::Refusal;
+use super::outcome::End;
 use super::text::remark;
 use crate::model::{Message, Printable};
 
@@ -28,14 +28,14 @@ pub(super) struct Record {
     /// The first bytes read, at most a frame header and the text of a short HTTP/1 answer.
     pub(super) first: Vec<u8>,
     /// How the peer ended it.
-    pub(super) end: Option<End>,
+    pub(super) end: Option<Ending>,
 }
 
-/// How a peer ended a stream.
+/// How a stream ended, and what the library says of it if our side could not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Refused(Refusal),
-    Broken(Message),
+pub(super) struct Ending {
+    pub(super) end: End,
+    pub(super) trouble: Option<Message>,
 }
 
 impl Record {
@@ -55,21 +55,25 @@ impl Record {
     }
 }
 
-impl End {
+impl Ending {
     /// What an error of reading or writing means.
-    pub(super) fn of(error: &io::Error) -> End {
+    pub(super) fn of(error: &io::Error) -> Ending {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match (inner, error.kind()) {
-            (Some(rustls::Error::AlertReceived(alert)), _) => End::Refused(Refusal::Alert((*alert).into())),
-            (Some(other), _) => End::Broken(remark(other.to_string().as_bytes())),
-            (None, io::ErrorKind::UnexpectedEof) => End::Refused(Refusal::Closed),
+        let (end, trouble) = match (inner, error.kind()) {
+            (Some(rustls::Error::AlertReceived(alert)), _) => (End::Alert((*alert).into()), None),
+            (Some(other), _) => (End::Broken, Some(remark(other.to_string().as_bytes()))),
+            (None, io::ErrorKind::UnexpectedEof) => (End::Eof, None),
             (
                 None,
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted,
-            ) => End::Refused(Refusal::Reset),
-            (None, _) => End::Broken(error.message()),
-        }
+            ) => (End::Reset, None),
+            (None, _) => (End::Broken, Some(error.message())),
+        };
+        Ending { end, trouble }
     }
+
+    /// The end of a stream that the server closed.
+    pub(super) const EOF: Ending = Ending { end: End::Eof, trouble: None };
 }
 
 impl<S> Watched<S> {
@@ -79,12 +83,12 @@ impl<S> Watched<S> {
         Watched { stream, unread, record }
     }
 
-    fn note_end(&self, end: End) {
+    fn note_end(&self, ending: Ending) {
         let mut record = self.record.borrow_mut();
         // An alert that is read after a write has failed says more than the failure.
-        let says_more = matches!(end, End::Refused(Refusal::Alert(_)));
+        let says_more = matches!(ending.end, End::Alert(_));
         if record.end.is_none() || says_more {
-            record.end = Some(end);
+            record.end = Some(ending);
         }
     }
 }
@@ -104,14 +108,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         match &result {
             Poll::Ready(Ok(())) if buffer.filled().len() == before && buffer.remaining() > 0 => {
-                self.note_end(End::Refused(Refusal::Closed));
+                self.note_end(Ending::EOF);
             }
             Poll::Ready(Ok(())) => {
                 let mut record = self.record.borrow_mut();
                 let room = LONGEST_BEGINNING.saturating_sub(record.first.len());
                 record.first.extend(buffer.filled().iter().skip(before).take(room));
             }
-            Poll::Ready(Err(error)) => self.note_end(End::of(error)),
+            Poll::Ready(Err(error)) => self.note_end(Ending::of(error)),
             Poll::Pending => {}
         }
         result
@@ -126,7 +130,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         if let Poll::Ready(Err(error)) = &result {
-            self.note_end(End::of(error));
+            self.note_end(Ending::of(error));
         }
         result
     }
@@ -179,13 +183,14 @@ mod tests {
     fn an_alert_says_more_than_the_reset_before_it_and_a_reset_less_than_the_alert() {
         let alert = || {
             let received = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
-            End::of(&io::Error::new(io::ErrorKind::InvalidData, received))
+            Ending::of(&io::Error::new(io::ErrorKind::InvalidData, received))
         };
-        let reset = || End::of(&io::Error::from(io::ErrorKind::ConnectionReset));
+        let reset = || Ending::of(&io::Error::from(io::ErrorKind::ConnectionReset));
         for order in [[alert(), reset()], [reset(), alert()]] {
             let watched = Watched::new((), Vec::new(), Rc::default());
             order.into_iter().for_each(|end| watched.note_end(end));
-            assert_eq!(watched.record.borrow().end, Some(End::Refused(Refusal::Alert(116))));
+            let end = watched.record.borrow().end.as_ref().map(|ending| ending.end);
+            assert_eq!(end, Some(End::Alert(116)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::verify::{self, Detail};
 use super::{Session, UNWATCHED, plan_view};
-use crate::apply::{self, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
+use crate::apply::{self, DialOptions, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
 use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{EnableTls, use_command, verify_command};
@@ -23,7 +23,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
         config,
         enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
         replacing: if asked.unproven { Replacing::Always } else { Replacing::OnlyByProven },
-        deadline: asked.timeout,
+        options: DialOptions { deadline: asked.timeout.as_duration(), ..DialOptions::default() },
     };
     let bytes = if asked.kit == Path::new("-") {
         read_standard_input(LARGEST_KIT)?

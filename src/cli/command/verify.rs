@@ -6,14 +6,17 @@ use indicatif::ProgressBar;
 
 use super::{Session, UNWATCHED};
 use crate::apply::{
-    self, ConfigChoice, Context, Credentials, FleetRequest, Member, Progress, Proof, Recorded, Scope, Target,
+    self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Proof, Recorded,
+    Scope, Target,
 };
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone, tone_of};
 use crate::cli::view::{Monitored, MonitoredCertificate};
 use crate::message;
-use crate::model::{Cause, ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
+use crate::model::{
+    Cause, ExitCode, Failure, Finding, Lifetime, Message, Printable, Rule, Severity, Timestamp,
+};
 use crate::pki::Certificate;
 
 pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
@@ -29,7 +32,7 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
         targets: targets(&session, &context, asked)?,
         credentials: credentials(&session, asked)?,
         config: ConfigChoice { tool: asked.tool, path: config },
-        deadline: asked.timeout,
+        options: dial_options(asked),
         scope: if asked.ports { Scope::Ports } else { Scope::Daemon },
         jobs: asked.jobs.into(),
     };
@@ -79,6 +82,18 @@ fn target(one: &Monitored) -> Object {
         .with("seconds", one.seconds)
         .with("severity", Finding::gravest(&one.findings).as_str())
         .with("findings", &one.findings)
+}
+
+fn dial_options(asked: &VerifyArguments) -> DialOptions {
+    DialOptions {
+        server_name: asked.servername.clone(),
+        addresses: asked.addresses.clone(),
+        samples: asked.samples,
+        pace: asked.pace.map(Lifetime::as_duration).unwrap_or_default(),
+        wait: asked.wait.map(Lifetime::as_duration).unwrap_or_default(),
+        deadline: asked.timeout.as_duration(),
+        ..DialOptions::default()
+    }
 }
 
 fn targets(
@@ -257,7 +272,7 @@ fn is_shown(finding: &Finding, detail: Detail) -> bool {
     detail == Detail::Everything || finding.severity >= Severity::Warning
 }
 
-/// `CRITICAL  anonymous  expected refused, found Info answered`
+/// `CRITICAL  no certificate  expected refused, found a call answered`
 fn row(finding: &Finding) -> Vec<Message> {
     let text = match (finding.severity, finding.expected.is_empty()) {
         (Severity::Pass | Severity::Info, _) | (_, true) => finding.found.clone(),

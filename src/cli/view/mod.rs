@@ -44,7 +44,7 @@ impl Monitored {
     /// Whether strangers are kept out: true where a dial without a certificate was refused, and
     /// false where one was accepted; None where neither was seen.
     fn enforces_client_auth(&self) -> Option<bool> {
-        let intruders = [Rule::AnonymousAccepted, Rule::StrangerAccepted, Rule::PlaintextAccepted];
+        let intruders = [Rule::NoCertificateAccepted, Rule::UnknownCaAccepted, Rule::PlaintextAccepted];
         let of_intruders = || self.findings.iter().filter(|finding| intruders.contains(&finding.rule));
         if of_intruders().any(|finding| finding.severity == Severity::Critical) {
             return Some(false);

@@ -7,6 +7,7 @@ pub use edit::{InventoryChange, edit_inventory};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -52,6 +53,8 @@ pub struct DaemonEntry {
     pub hosts: Vec<SubjectAltName>,
     /// Where it is dialled.
     pub endpoint: Endpoint,
+    /// The addresses of the endpoint's host that count for the verdict; none for every one.
+    pub addresses: Vec<IpAddr>,
     /// How long its certificates are valid.
     pub lifetime: Lifetime,
     /// Where its files are installed, if on this machine.
@@ -171,6 +174,7 @@ impl DaemonEntry {
         DaemonEntry {
             hosts,
             endpoint,
+            addresses: Vec::new(),
             lifetime,
             install: None,
             restart: Vec::new(),

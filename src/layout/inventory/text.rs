@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -73,6 +74,10 @@ pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
         text("endpoint", &daemon.endpoint),
         text("lifetime", daemon.lifetime),
     ];
+    if !daemon.addresses.is_empty() {
+        let addresses = daemon.addresses.iter().map(ToString::to_string).collect();
+        fields.push(("addresses".to_owned(), Node::List(addresses)));
+    }
     if let Some(install) = &daemon.install {
         fields.push(("install".to_owned(), Node::Inline(install_fields(install))));
     }
@@ -156,6 +161,7 @@ struct WrittenAuthority {
 struct WrittenDaemon {
     hosts: Vec<Parsed<SubjectAltName>>,
     endpoint: Option<Parsed<Endpoint>>,
+    addresses: Option<Vec<IpAddr>>,
     lifetime: Option<Parsed<Lifetime>>,
     install: Option<WrittenInstall>,
     restart: Option<Vec<String>>,
@@ -281,6 +287,7 @@ impl<'de> Deserialize<'de> for DaemonEntry {
         Ok(DaemonEntry {
             hosts,
             endpoint,
+            addresses: written.addresses.unwrap_or_default(),
             lifetime: written.lifetime.map_or(DAEMON_LIFETIME, |Parsed(lifetime)| lifetime),
             install: written.install.map(install_entry).transpose()?,
             restart: written.restart.unwrap_or_default(),

@@ -1,0 +1,143 @@
+//! What all attempts at one dial prove together, beside the other dials to that address.
+
+use super::dialled::{Dialled, Pass};
+use super::list::{Caller, Dial};
+use super::outcome::{End, Facts, Outcome, TlsVersion};
+
+/// What the attempts at one dial prove.
+#[derive(Clone, Copy, Debug)]
+pub enum Settled<'a> {
+    /// It ended as it must.
+    Passed(&'a Dialled),
+    /// It did not.
+    Failed(&'a Dialled),
+    /// It was made, and proves nothing either way.
+    Undecided(&'a Dialled),
+}
+
+impl<'a> Settled<'a> {
+    /// The attempt that says so.
+    #[must_use]
+    pub fn dialled(self) -> &'a Dialled {
+        match self {
+            Settled::Passed(dialled) | Settled::Failed(dialled) | Settled::Undecided(dialled) => dialled,
+        }
+    }
+}
+
+/// Whether another attempt may tell more.
+pub(super) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
+    let outcomes = || pass.attempts(dial).map(|(_, dialled)| dialled.outcome);
+    if outcomes().any(|outcome| is_failure(dial, outcome) || matches!(outcome, Outcome::Refused(_))) {
+        return false;
+    }
+    match pass.last(dial).map(|last| (last, last.outcome)) {
+        Some((_, Outcome::RefusedByEnd)) if dial == Dial::Plaintext => !all_reached_the_chain(pass),
+        Some((_, Outcome::RefusedByEnd)) => true,
+        Some((last, Outcome::NotServed)) => !is_told_by_alert(last) && outcomes().count() < 2,
+        Some((_, Outcome::NotUpYet | Outcome::Inconclusive(_))) => true,
+        _ => false,
+    }
+}
+
+/// What the attempts at that dial prove, once the pass is complete; None if there was none.
+pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    let last = attempts().last()?;
+    let failures = attempts().filter(|dialled| is_failure(dial, dialled.outcome));
+    // Of several failures the gravest: who was answered is in.
+    if let Some(failure) = failures.max_by_key(|dialled| dialled.outcome == Outcome::Open) {
+        return Some(Settled::Failed(failure));
+    }
+    let has_passed = match dial.caller() {
+        Caller::Client => attempts().find(|dialled| dialled.outcome == Outcome::Accepted),
+        _ => refused(pass, dial),
+    };
+    Some(has_passed.map_or(Settled::Undecided(last), Settled::Passed))
+}
+
+/// Whether one such outcome decides against the daemon, whatever other attempts say.
+fn is_failure(dial: Dial, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Open | Outcome::LetIn | Outcome::AsksNobody => true,
+        Outcome::Refused(_) => dial.caller() == Caller::Client,
+        Outcome::Accepted => dial.caller() != Caller::Client,
+        Outcome::RefusedByEnd
+        | Outcome::NotServed
+        | Outcome::OtherService
+        | Outcome::NotUpYet
+        | Outcome::Inconclusive(_) => false,
+    }
+}
+
+/// The attempt by which somebody who must not get in is refused.
+fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    if let Some(by_word) = attempts().find(|dialled| matches!(dialled.outcome, Outcome::Refused(_))) {
+        return Some(by_word);
+    }
+    let last = attempts().last()?;
+    let all_end_so = |outcome| attempts().all(|dialled| dialled.outcome == outcome);
+    let is_refused = match last.outcome {
+        Outcome::RefusedByEnd if dial == Dial::Plaintext && all_reached_the_chain(pass) => {
+            all_end_so(Outcome::RefusedByEnd)
+        }
+        Outcome::RefusedByEnd => all_end_so(Outcome::RefusedByEnd) && confirmations(pass, dial) >= 2,
+        Outcome::NotServed => {
+            let is_told = attempts().all(is_told_by_alert) || attempts().count() > 1;
+            all_end_so(Outcome::NotServed) && is_told && is_served_by_name(pass, last)
+        }
+        Outcome::OtherService => all_end_so(Outcome::OtherService),
+        _ => false,
+    };
+    is_refused.then_some(last)
+}
+
+/// The alerts that say of themselves that a name or a version is not served. Others, and an end,
+/// are also what an overloaded server says.
+fn is_told_by_alert(dialled: &Dialled) -> bool {
+    matches!(dialled.end(), End::Alert(70 | 112))
+}
+
+/// How often the dial ended without a word when it was repeated alone, between two of the client's
+/// that were accepted.
+fn confirmations(pass: &Pass, dial: Dial) -> usize {
+    let is_clients = |dialled: &&Dialled| dialled.dial.caller() == Caller::Client && dialled.is_alone;
+    let is_accepted =
+        |dialled: Option<&Dialled>| dialled.is_some_and(|dialled| dialled.outcome == Outcome::Accepted);
+    let is_between = |at: usize| {
+        let (before, after) = pass.dials.split_at(at);
+        is_accepted(before.iter().rev().find(is_clients))
+            && is_accepted(after.iter().skip(1).find(is_clients))
+    };
+    let repeats = pass.attempts(dial).skip(1).filter(|(_, dialled)| dialled.is_alone);
+    repeats.filter(|(at, _)| is_between(*at)).count()
+}
+
+/// Whether each dial of phase 1 over TLS reached the server's chain at its first attempt, or was
+/// refused one by a clear word: then no limit cut anybody off.
+fn all_reached_the_chain(pass: &Pass) -> bool {
+    let is_of_phase_1 = |dial: &Dial| {
+        let is_later = matches!(dial, Dial::NoCertificateAgain | Dial::OursAgain | Dial::OtherHost(_));
+        *dial != Dial::Plaintext && !is_later
+    };
+    let reached = |dial: Dial| {
+        let first = pass.attempts(dial).next().map(|(_, dialled)| dialled);
+        first.is_some_and(|dialled| dialled.saw_chain() || is_told_by_alert(dialled))
+    };
+    pass.list().into_iter().filter(is_of_phase_1).all(reached)
+}
+
+/// Whether dials with the daemon's name reached its chain before and after; for a version that is
+/// not served, in TLS 1.3.
+fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
+    let is_about_version = not_served.end() == End::Alert(70);
+    let reached = |dial: Dial| {
+        pass.attempts(dial).any(|(_, dialled)| {
+            let is_tls13 =
+                matches!(dialled.facts, Facts::Tls(facts) if facts.version == Some(TlsVersion::Tls13));
+            dialled.saw_chain() && (is_tls13 || !is_about_version)
+        })
+    };
+    reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::OursAgain))
+}

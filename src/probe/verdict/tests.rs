@@ -1,0 +1,497 @@
+use std::time::Duration;
+
+use super::*;
+use crate::model::Cause;
+use crate::probe::cast::Cast;
+use crate::probe::dialled::{Account, AddressSeen, Dialled, NotDialled, Pass};
+use crate::probe::list::{Dial, Sni, Versions};
+use crate::probe::observed::{
+    AboveTls, Agreed, Answer, Asked, BuildkitVersion, Handshake, Stage, Unreachable, Withheld, Worker,
+};
+use crate::probe::outcome::{
+    Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion, classify,
+};
+
+const HOST: &str = "builder.example.com";
+/// What a dial is: its facts, and what else is known of it.
+type Made = (TlsFacts, Account);
+
+const fn asked() -> TlsFacts {
+    TlsFacts {
+        shown: Shown::Nothing,
+        sni: Sni::Name,
+        versions: Versions::Both,
+        server_hello: true,
+        version: Some(TlsVersion::Tls13),
+        chain: Chain::Proven,
+        asked: true,
+        sent: true,
+        ticket: false,
+        finished: true,
+        settings: false,
+        data: false,
+        call: Call::Unanswered,
+        end: End::ByUs,
+    }
+}
+
+fn told() -> Answer {
+    Answer {
+        buildkit: Some(BuildkitVersion { version: "v0.32.2".into(), ..BuildkitVersion::default() }),
+        workers: Some(vec![Worker { id: "w".into(), platforms: vec!["linux/amd64".into()] }]),
+        idleness: None,
+    }
+}
+
+fn answered() -> Made {
+    let account = Account { answer: Some(told()), ..Account::default() };
+    (TlsFacts { ticket: true, settings: true, call: Call::BuildKit, ..asked() }, account)
+}
+
+fn ended(end: End) -> Made {
+    (TlsFacts { end, ..asked() }, Account { stage: Some(Stage::Settings), ..Account::default() })
+}
+
+fn alert(code: u8) -> Made {
+    ended(End::Alert(code))
+}
+
+fn timed_out() -> Made {
+    ended(End::TimedOut)
+}
+
+fn above(above: AboveTls) -> Made {
+    let facts = TlsFacts { ticket: true, settings: true, call: Call::TurnedDown, ..asked() };
+    (facts, Account { above: Some(above), ..Account::default() })
+}
+
+fn grpc(status: u32) -> Made {
+    above(AboveTls::Grpc { status, message: String::new() })
+}
+
+/// It did not come so far as a ServerHello.
+fn early(end: End, unreachable: Option<Unreachable>) -> Made {
+    let facts = TlsFacts {
+        server_hello: false,
+        version: None,
+        chain: Chain::Unseen,
+        asked: false,
+        sent: false,
+        finished: false,
+        end,
+        ..asked()
+    };
+    (facts, Account { unreachable, stage: Some(Stage::Handshake), ..Account::default() })
+}
+
+fn handshake(cast: &Cast) -> Handshake {
+    Handshake {
+        chain: cast.server.chain.iter().map(|link| link.der().to_vec()).collect(),
+        asked: Asked::For(cast.trust.subjects().into_iter().cloned().collect()),
+        schemes: vec![0x0403],
+        withheld: None,
+        agreed: Some(Agreed { version: "TLS 1.3", protocol: Some("h2".into()) }),
+    }
+}
+
+fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
+    let facts = match dial {
+        Dial::Plaintext => {
+            let reply = if facts.settings { PlainReply::Settings } else { PlainReply::Nothing };
+            Facts::Plain(PlainFacts { reply, call: facts.call, end: facts.end })
+        }
+        _ => {
+            let shown = match dial.caller() {
+                Caller::Client => Shown::Ours,
+                Caller::NoCertificate => Shown::Nothing,
+                _ => Shown::Unwanted,
+            };
+            let (sni, versions) = (dial.offers().sni, dial.offers().versions);
+            Facts::Tls(TlsFacts { shown, sni, versions, ..facts })
+        }
+    };
+    let has_chain = matches!(facts, Facts::Tls(facts) if facts.chain != Chain::Unseen);
+    Dialled {
+        dial,
+        is_alone: false,
+        facts,
+        outcome: classify(&facts),
+        handshake: if has_chain { handshake(cast) } else { Handshake::default() },
+        account,
+        elapsed: Duration::ZERO,
+    }
+}
+
+fn list() -> impl Iterator<Item = Dial> {
+    let first = Dial::STRANGERS.into_iter().chain([Dial::WrongUsage, Dial::Expired, Dial::Ours]);
+    first.chain([Dial::NoCertificateAgain, Dial::OursAgain])
+}
+
+/// A sound daemon, but for those dials.
+fn pass(cast: &Cast, but: &[(Dial, Made)]) -> Pass {
+    let made_of = |dial: Dial| match but.iter().find(|(other, _)| *other == dial) {
+        Some((_, other)) => other.clone(),
+        None if dial.caller() == Caller::Client => answered(),
+        None if dial == Dial::Plaintext => ended(End::Eof),
+        None => alert(116),
+    };
+    Pass { dials: list().map(|dial| made(cast, dial, made_of(dial))).collect() }
+}
+
+fn seen_at(addresses: &[(&str, Pass)]) -> Observed {
+    let addresses = addresses
+        .iter()
+        .map(|(address, pass)| AddressSeen { address: address.parse().unwrap(), passes: vec![pass.clone()] });
+    let addresses: Vec<_> = addresses.collect();
+    Observed { resolved: addresses.len(), addresses, ..Observed::default() }
+}
+
+fn observed(cast: &Cast, but: &[(Dial, Made)]) -> Observed {
+    seen_at(&[("192.0.2.1:8372", pass(cast, but))])
+}
+
+/// Every dial ended so.
+fn all(cast: &Cast, ending: &Made) -> Observed {
+    let but: Vec<_> = list().map(|dial| (dial, ending.clone())).collect();
+    observed(cast, &but)
+}
+
+fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
+    let grave = verdict.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
+    grave.map(|finding| (finding.rule, finding.severity)).collect()
+}
+
+fn strangers() -> impl Iterator<Item = Dial> {
+    list().filter(|dial| dial.caller() != Caller::Client)
+}
+
+#[test]
+fn a_sound_daemon_is_verified_and_every_check_is_named() {
+    let cast = Cast::new(HOST);
+    let verdict = judge(&observed(&cast, &[]), &cast.local(HOST));
+    assert!(verdict.verified && !verdict.open, "{:#?}", verdict.findings);
+    assert_eq!(
+        verdict.summary,
+        "verified: client accepted; no certificate, unknown CA and plaintext refused; \
+         tcp://builder.example.com:8372 at 192.0.2.1:8372 as client probe"
+    );
+    let passed: Vec<_> = verdict.findings.iter().filter(|one| one.severity == Severity::Pass).collect();
+    for subject in
+        ["client", "no certificate", "unknown CA", "plaintext", "expired certificate", "wrong usage"]
+    {
+        assert!(passed.iter().any(|finding| finding.subject == subject), "{subject}");
+    }
+    for rule in [Rule::ServedIsStale, Rule::TrustIsStale, Rule::NoAlpn, Rule::ServerUntrusted] {
+        assert!(passed.iter().any(|finding| finding.rule == rule), "{rule}");
+    }
+}
+
+/// The heart of it: of every dial, and of every way in which it may end, only a refusal passes.
+#[test]
+fn no_dial_that_is_not_a_refusal_is_ever_verified() {
+    let cast = Cast::new(HOST);
+    for dial in strangers() {
+        for (made, what) in [
+            (answered(), "answered"),
+            (grpc(16), "turned down by gRPC"),
+            (above(AboveTls::Http(403)), "turned down by HTTP"),
+            ((TlsFacts { ticket: true, end: End::Eof, ..asked() }, Account::default()), "a ticket"),
+            (timed_out(), "timed out"),
+            (alert(80), "overloaded"),
+            (early(End::Reset, None), "reset before ServerHello"),
+            (early(End::NotListening, Some(Unreachable::Refused)), "connection refused"),
+            (early(End::Unreached, Some(Unreachable::Filtered)), "no answer"),
+        ] {
+            if dial == Dial::Plaintext && (what == "a ticket" || what == "reset before ServerHello") {
+                continue;
+            }
+            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.local(HOST));
+            assert!(!verdict.verified, "{dial} {what}: {}", verdict.summary);
+            assert!(Finding::gravest(&verdict.findings) >= Severity::Error, "{dial} {what}");
+            assert!(!verdict.summary.starts_with("verified"), "{dial} {what}: {}", verdict.summary);
+        }
+        let mut without = observed(&cast, &[]);
+        without.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != dial);
+        let is_required = !matches!(dial, Dial::WrongUsage | Dial::Expired);
+        assert_eq!(judge(&without, &cast.local(HOST)).verified, !is_required, "without {dial}");
+    }
+}
+
+#[test]
+fn whoever_gets_in_and_should_not_has_a_rule_of_their_own() {
+    let cast = Cast::new(HOST);
+    for (dial, rule, severity, summary) in [
+        (Dial::NoCertificate(4), Rule::NoCertificateAccepted, Severity::Critical, "OPEN"),
+        (Dial::UnknownCa(2), Rule::UnknownCaAccepted, Severity::Critical, "OPEN"),
+        (Dial::Plaintext, Rule::PlaintextAccepted, Severity::Critical, "OPEN"),
+        (Dial::Expired, Rule::ExpiredAccepted, Severity::Error, "not verified"),
+        (Dial::WrongUsage, Rule::WrongUsageAccepted, Severity::Error, "not verified"),
+    ] {
+        let verdict = judge(&observed(&cast, &[(dial, answered())]), &cast.local(HOST));
+        assert_eq!(worst(&verdict), [(rule, severity)], "{dial}");
+        assert!(verdict.summary.starts_with(summary) && verdict.open, "{}", verdict.summary);
+        assert!(!verdict.inconclusive_only);
+        let finding = verdict.findings.iter().find(|finding| finding.rule == rule).unwrap();
+        assert!(finding.cause.is_some() && finding.fix.is_some());
+    }
+}
+
+#[test]
+fn what_was_not_judged_is_inconclusive_and_refutes_nothing() {
+    let cast = Cast::new(HOST);
+    for made in [timed_out(), alert(80), early(End::Reset, None), ended(End::Eof)] {
+        let verdict = judge(&observed(&cast, &[(Dial::NoCertificate(3), made)]), &cast.local(HOST));
+        let worst = worst(&verdict);
+        assert!(!worst.is_empty() && worst.iter().all(|one| *one == (Rule::Inconclusive, Severity::Error)));
+        assert!(verdict.inconclusive_only && !verdict.open && !verdict.verified);
+    }
+}
+
+#[test]
+fn a_refusal_counts_only_while_the_client_is_accepted_before_and_after() {
+    let cast = Cast::new(HOST);
+    for dial in [Dial::Ours, Dial::OursAgain] {
+        for made in [alert(48), timed_out(), grpc(14), grpc(16), early(End::Reset, None)] {
+            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.local(HOST));
+            assert!(!verdict.verified && !verdict.summary.starts_with("verified"), "{dial}");
+            assert_eq!(Finding::gravest(&verdict.findings), Severity::Error, "{dial}");
+            let passed = |finding: &&Finding| {
+                finding.severity == Severity::Pass && finding.rule == Rule::NoCertificateAccepted
+            };
+            assert_eq!(verdict.findings.iter().find(passed), None, "{dial}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_open_or_not_judged_spoils_the_verdict_and_one_that_is_not_served_does_not() {
+    let cast = Cast::new(HOST);
+    let refused = early(End::NotListening, Some(Unreachable::Refused));
+    let silent = early(End::Unreached, Some(Unreachable::Filtered));
+    let every = |ending: &Made| -> Vec<(Dial, Made)> { list().map(|dial| (dial, ending.clone())).collect() };
+    for (second, expected, result) in [
+        (pass(&cast, &[]), vec![], AddressResult::Passed),
+        (
+            pass(&cast, &every(&refused)),
+            vec![(Rule::AddressNotServed, Severity::Warning)],
+            AddressResult::NotServed,
+        ),
+        (
+            pass(&cast, &every(&silent)),
+            vec![(Rule::AddressNotJudged, Severity::Error)],
+            AddressResult::NotJudged,
+        ),
+        (
+            pass(&cast, &[(Dial::NoCertificate(1), answered())]),
+            vec![(Rule::NoCertificateAccepted, Severity::Critical)],
+            AddressResult::Open,
+        ),
+    ] {
+        let seen = seen_at(&[("192.0.2.1:8372", pass(&cast, &[])), ("192.0.2.2:8372", second)]);
+        let verdict = judge(&seen, &cast.local(HOST));
+        assert_eq!(worst(&verdict), expected, "{:#?}", verdict.findings);
+        let is_fine = matches!(result, AddressResult::Passed | AddressResult::NotServed);
+        assert_eq!(verdict.verified, is_fine, "{result:?}");
+        let results: Vec<_> = verdict.addresses.iter().map(|one| one.result).collect();
+        assert_eq!(results, [AddressResult::Passed, result]);
+    }
+}
+
+#[test]
+fn daemons_that_differ_are_several_unless_a_second_look_sees_one() {
+    let cast = Cast::new(HOST);
+    let other = Cast::new(HOST);
+    let mut differs = pass(&cast, &[]);
+    differs.dials[3].handshake.chain = handshake(&other).chain;
+    let mut asks = pass(&cast, &[]);
+    asks.dials[3].handshake.schemes = vec![0x0804];
+    let mut seen = seen_at(&[("192.0.2.1:8372", differs.clone())]);
+    let verdict = judge(&seen, &cast.local(HOST));
+    assert_eq!(worst(&verdict), [(Rule::SeveralDaemons, Severity::Error)]);
+    assert!(!verdict.verified && !verdict.inconclusive_only);
+    let verdict = judge(&seen_at(&[("192.0.2.1:8372", asks)]), &cast.local(HOST));
+    assert_eq!(worst(&verdict), [(Rule::SeveralDaemons, Severity::Error)]);
+
+    seen.addresses[0].passes.push(pass(&cast, &[]));
+    seen.is_second_look = true;
+    assert!(judge(&seen, &cast.local(HOST)).verified);
+    // Whoever got in at the first look got in.
+    seen.addresses[0].passes[0] = pass(&cast, &[(Dial::NoCertificate(2), answered())]);
+    let verdict = judge(&seen, &cast.local(HOST));
+    assert!(verdict.open && !verdict.verified);
+}
+
+#[test]
+fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
+    let cast = Cast::new(HOST);
+    let other = Cast::new("other.example");
+    let mut seen = observed(&cast, &[]);
+    let named = |cast: &Cast| cast.trust.certificates()[0].subject().clone();
+    for dialled in &mut seen.addresses[0].passes[0].dials {
+        dialled.handshake.asked = Asked::For(vec![named(&cast), named(&other)]);
+    }
+    let local = LocalFacts { installed_trust: None, ..cast.local(HOST) };
+    let verdict = judge(&seen, &local);
+    assert_eq!(worst(&verdict), [(Rule::OtherCaTrusted, Severity::Warning)]);
+    assert!(verdict.verified && verdict.summary.contains("get in too"), "{}", verdict.summary);
+    let local = LocalFacts { known_authorities: Some(vec![named(&cast)]), ..local };
+    let verdict = judge(&seen, &local);
+    assert_eq!(worst(&verdict), [(Rule::OtherCaTrusted, Severity::Error)]);
+    assert!(!verdict.verified);
+    let local = LocalFacts { known_authorities: Some(vec![named(&cast), named(&other)]), ..local };
+    assert!(judge(&seen, &local).verified);
+}
+
+#[test]
+fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
+    let cast = Cast::new(HOST);
+    let unreached = |why| early(End::Unreached, Some(why));
+    for (made, rule, cause) in [
+        (early(End::NotListening, Some(Unreachable::Refused)), Rule::Unreachable, Cause::NothingListens),
+        (unreached(Unreachable::Filtered), Rule::Unreachable, Cause::Filtered),
+        (unreached(Unreachable::NoRoute("x".into())), Rule::Unreachable, Cause::NoRoute),
+        (early(End::TimedOut, None), Rule::NotUpYet, Cause::Silent),
+        (early(End::Eof, None), Rule::NotUpYet, Cause::NotUpYet),
+    ] {
+        let mut seen = all(&cast, &made);
+        // Nor did the plaintext that was sent.
+        seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != Dial::Plaintext);
+        let verdict = judge(&seen, &cast.local(HOST));
+        assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{:#?}", verdict.findings);
+        assert_eq!(verdict.findings[0].causes, [cause]);
+        assert!(verdict.summary.starts_with("not verified"), "{}", verdict.summary);
+        assert_eq!(verdict.unreachable, rule == Rule::Unreachable);
+    }
+    for (why, rule) in [
+        (NotDialled::Unresolved("x".into()), Rule::Unreachable),
+        (NotDialled::TooManyAddresses(50), Rule::AddressNotJudged),
+    ] {
+        let verdict = judge(&Observed { not_dialled: Some(why), ..Observed::default() }, &cast.local(HOST));
+        assert_eq!(worst(&verdict), [(rule, Severity::Error)]);
+        assert!(!verdict.verified);
+    }
+}
+
+fn refusal_of(verdict: &Verdict) -> &Finding {
+    verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap()
+}
+
+#[test]
+fn the_cause_of_our_refusal_is_told_by_the_alert() {
+    let cast = Cast::new(HOST);
+    for (code, cause) in
+        [(116, "no certificate arrived"), (48, "another key"), (45, "clock"), (42, "another CA")]
+    {
+        let verdict = judge(&observed(&cast, &[(Dial::Ours, alert(code))]), &cast.local(HOST));
+        let finding = refusal_of(&verdict);
+        assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
+        assert_eq!(verdict.summary, "CLOSED: the client's certificate is refused");
+    }
+    for (code, cause) in [(40, "TLS 1.2"), (70, "neither"), (112, "proxy"), (120, "h2")] {
+        let verdict = judge(&all(&cast, &early(End::Alert(code), None)), &cast.local(HOST));
+        let finding = refusal_of(&verdict);
+        assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
+        assert!(!verdict.summary.contains("certificate is refused"), "{}", verdict.summary);
+    }
+}
+
+#[test]
+fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
+    let cast = Cast::new(HOST);
+    for made in [alert(116), ended(End::Eof)] {
+        for (withheld, cause) in
+            [(Withheld::Issuer, "issued it"), (Withheld::Signature, "no signature of ecdsa-p256")]
+        {
+            let mut seen = observed(&cast, &[(Dial::Ours, made.clone())]);
+            let dials = &mut seen.addresses[0].passes[0].dials;
+            let ours = dials.iter_mut().find(|dialled| dialled.dial == Dial::Ours).unwrap();
+            ours.handshake.withheld = Some(withheld);
+            let verdict = judge(&seen, &cast.local(HOST));
+            let finding = refusal_of(&verdict);
+            assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
+        }
+    }
+}
+
+#[test]
+fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
+    let cast = Cast::new(HOST);
+    let seen = observed(&cast, &[(Dial::Ours, alert(42))]);
+    for (chain, cause) in
+        [(&cast.expired.chain, "our certificate expired"), (&cast.wrong_usage.chain, "lack clientAuth")]
+    {
+        let local = LocalFacts { ours: Some(chain.clone()), ..cast.local(HOST) };
+        let verdict = judge(&seen, &local);
+        let finding = refusal_of(&verdict);
+        assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
+    }
+}
+
+#[test]
+fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
+    let cast = Cast::new(HOST);
+    let newer = Cast::new(HOST);
+    let verdict = judge(
+        &observed(&cast, &[]),
+        &LocalFacts {
+            installed_leaf: newer.server.chain.first().cloned(),
+            installed_trust: Some(newer.trust.clone()),
+            ..cast.local(HOST)
+        },
+    );
+    let stale = [(Rule::ServedIsStale, Severity::Error), (Rule::TrustIsStale, Severity::Error)];
+    assert_eq!(worst(&verdict), stale);
+    let fix = Some("docker restart earthly-buildkitd");
+    assert_eq!(verdict.findings.iter().filter(|one| one.fix.as_deref() == fix).count(), 2);
+
+    let mut silent = observed(&cast, &[]);
+    for dialled in &mut silent.addresses[0].passes[0].dials {
+        dialled.handshake.asked = Asked::For(Vec::new());
+    }
+    let verdict = judge(&silent, &cast.local(HOST));
+    let unknown = verdict.findings.iter().find(|finding| finding.rule == Rule::TrustIsStale).unwrap();
+    assert_eq!(unknown.severity, Severity::Info);
+    assert!(verdict.verified);
+}
+
+#[test]
+fn a_daemon_without_alpn_and_a_loopback_host_are_warnings_and_still_verified() {
+    let cast = Cast::new("127.0.0.1");
+    let mut seen = observed(&cast, &[]);
+    for dialled in &mut seen.addresses[0].passes[0].dials {
+        dialled.handshake.agreed = Some(Agreed { version: "TLS 1.3", protocol: None });
+    }
+    let verdict = judge(&seen, &cast.local("127.0.0.1"));
+    let warnings = [(Rule::LoopbackHost, Severity::Warning), (Rule::NoAlpn, Severity::Warning)];
+    assert_eq!(worst(&verdict), warnings);
+    assert!(verdict.verified);
+}
+
+#[test]
+fn what_answers_must_be_buildkit_with_a_worker() {
+    let cast = Cast::new(HOST);
+    let nobody = Answer { workers: Some(Vec::new()), ..Answer::default() };
+    for answer in [nobody, Answer::default()] {
+        let (facts, _) = answered();
+        let made = (facts, Account { answer: Some(answer), ..Account::default() });
+        let verdict = judge(&observed(&cast, &[(Dial::Ours, made)]), &cast.local(HOST));
+        assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
+        assert!(!verdict.verified);
+    }
+    let web = above(AboveTls::Http(404));
+    let verdict = judge(&observed(&cast, &[(Dial::Ours, web)]), &cast.local(HOST));
+    assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
+}
+
+#[test]
+fn without_a_certificate_of_ours_or_of_an_unknown_ca_nothing_is_verified() {
+    let cast = Cast::new(HOST);
+    for missing in [Caller::Client, Caller::UnknownCa] {
+        let mut seen = observed(&cast, &[]);
+        seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial.caller() != missing);
+        let mut local = cast.local(HOST);
+        local.ours = local.ours.filter(|_| missing != Caller::Client);
+        let verdict = judge(&seen, &local);
+        assert!(!verdict.verified && verdict.summary.starts_with("not verified"), "{}", verdict.summary);
+    }
+}
