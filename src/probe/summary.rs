@@ -109,8 +109,14 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) ->
     if is_rule(Rule::AsksNobody) {
         return message!("the server asks nobody for a certificate");
     }
-    if evidence.exhibits.iter().any(|exhibit| exhibit.dialled().outcome == Outcome::LetIn) {
-        return message!("TLS lets in somebody who must be refused");
+    let mut let_in = evidence.exhibits.iter().map(|exhibit| exhibit.dialled());
+    if let Some(let_in) = let_in.find(|dialled| dialled.outcome == Outcome::LetIn) {
+        return match &let_in.account.above {
+            Some(_) => {
+                message!("TLS lets in whoever has no right to come in; only HTTP or gRPC turns them away")
+            }
+            None => message!("TLS lets in whoever has no right to come in"),
+        };
     }
     if is_rule(Rule::AddressNotJudged) {
         return message!("an address of the name could not be judged");

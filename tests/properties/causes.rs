@@ -214,13 +214,13 @@ fn where_nobody_answers() -> Vec<Row> {
             "accepts and says nothing",
             hurried(sound()),
             go(&["--silent"]),
-            &[(Rule::Inconclusive, &[Cause::Silent])],
+            &[(Rule::NotUpYet, &[Cause::Silent])],
         ),
         row(
             "slower than the deadline",
             hurried(sound()),
             go(&["--slow", "30s"]),
-            &[(Rule::Inconclusive, &[Cause::Silent])],
+            &[(Rule::NotUpYet, &[Cause::Silent])],
         ),
         row(
             "shakes hands and says nothing",
@@ -613,7 +613,7 @@ fn where_the_handshake_fails() -> Vec<Row> {
             "it closes at once",
             sound(),
             |_, _| Running::listener(|_, stream| drop(stream)),
-            &[(Rule::OursRefused, &[Cause::RefusedUnsaid])],
+            &[(Rule::NotUpYet, &[Cause::NotUpYet])],
         ),
         row(
             "nothing newer than TLS 1.1",
@@ -680,11 +680,10 @@ fn where_it_is_no_daemon() -> Vec<Row> {
             },
             &[
                 (Rule::NotBuildkit, &[Cause::ProxyWithoutDaemon, Cause::WebServer]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::WebServer]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
+                (Rule::NoCertificateAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::UnknownCaAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::ExpiredAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::WrongUsageAccepted, &[Cause::TurnedDownAboveTls]),
             ],
         ),
         row(
@@ -715,23 +714,24 @@ fn where_it_is_no_daemon() -> Vec<Row> {
         row(
             "one of several is another",
             sound(),
-            |_, files| {
+            |scenario, files| {
                 let daemon = Server::go(files, &[], TEST)?;
-                let port = daemon.port;
-                let listener = Listener::of(move |number, stream| {
-                    if number != DIALS - 1 {
-                        relay(stream, port);
-                    }
-                });
-                Some(Running { host: HOST, port: listener.port, _kept: Box::new((listener, daemon)) })
+                let other = tempfile::tempdir().unwrap();
+                let renewed = Scenario {
+                    server: issued(&scenario.authority, Role::Daemon, HOST, scenario.now),
+                    client_authorities: bundle(&[&scenario.authority]),
+                    ..sound()
+                };
+                let another = Server::go(&renewed.files(other.path()), &[], TEST)?;
+                let ports = [daemon.port, another.port];
+                let listener = Listener::of(move |number, stream| relay(stream, ports[number % 2]));
+                let kept = (listener, daemon, another, other);
+                Some(Running { host: HOST, port: kept.0.port, _kept: Box::new(kept) })
             },
-            &[(Rule::Inconclusive, &[Cause::SeveralDaemons])],
+            &[(Rule::SeveralDaemons, &[Cause::SeveralDaemons])],
         ),
     ]
 }
-
-/// How often a probe with everything at hand dials a sound daemon; ours comes last.
-const DIALS: usize = 8;
 
 fn relay(stream: TcpStream, port: u16) {
     let Ok(upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
@@ -747,10 +747,10 @@ fn relay(stream: TcpStream, port: u16) {
 
 fn where_others_get_in() -> Vec<Row> {
     const OPEN: &[Fault] = &[
-        (Rule::AnonymousAccepted, &[Cause::NoClientCa]),
-        (Rule::StrangerAccepted, &[Cause::NoClientCa]),
+        (Rule::NoCertificateAccepted, &[Cause::NoClientCa]),
+        (Rule::UnknownCaAccepted, &[Cause::NoClientCa]),
         (Rule::ExpiredAccepted, &[Cause::NoClientCa]),
-        (Rule::DaemonUsageAccepted, &[Cause::NoClientCa]),
+        (Rule::WrongUsageAccepted, &[Cause::NoClientCa]),
     ];
     vec![
         row("it has no CA", sound(), go(&["--no-ca"]), OPEN),
@@ -768,11 +768,10 @@ fn where_others_get_in() -> Vec<Row> {
                 Some(Running { host: HOST, port: proxy.port, _kept: Box::new((proxy, daemon)) })
             },
             &[
-                (Rule::AnonymousAccepted, &[Cause::CertificateOptional]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::WebServer]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
+                (Rule::NoCertificateAccepted, &[Cause::CertificateOptional]),
+                (Rule::UnknownCaAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::ExpiredAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::WrongUsageAccepted, &[Cause::TurnedDownAboveTls]),
             ],
         ),
         row(
@@ -780,26 +779,26 @@ fn where_others_get_in() -> Vec<Row> {
             sound(),
             go(&["--any-certificate"]),
             &[
-                (Rule::StrangerAccepted, &[Cause::SignatureUnchecked]),
+                (Rule::UnknownCaAccepted, &[Cause::SignatureUnchecked]),
                 (Rule::ExpiredAccepted, &[Cause::SignatureUnchecked]),
-                (Rule::DaemonUsageAccepted, &[Cause::SignatureUnchecked]),
+                (Rule::WrongUsageAccepted, &[Cause::SignatureUnchecked]),
             ],
         ),
         row(
             "it takes any usage",
             sound(),
             go(&["--any-usage"]),
-            &[(Rule::DaemonUsageAccepted, &[Cause::UsageUnchecked])],
+            &[(Rule::WrongUsageAccepted, &[Cause::UsageUnchecked])],
         ),
         row(
             "a proxy turns strangers down by HTTP",
             sound(),
             go(&["--lenient"]),
             &[
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
-                (Rule::Inconclusive, &[Cause::TurnedDownAboveTls]),
+                (Rule::NoCertificateAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::UnknownCaAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::ExpiredAccepted, &[Cause::TurnedDownAboveTls]),
+                (Rule::WrongUsageAccepted, &[Cause::TurnedDownAboveTls]),
             ],
         ),
     ]
@@ -853,16 +852,16 @@ fn every_cause_is_named_where_it_is_brought_about_and_no_other() {
 /// Whether the line that matters says what follows from the gravest.
 fn is_summed_up(verdict: &Verdict) -> bool {
     let begins = match at_fault(verdict).map(|one| one.rule).next() {
-        Some(Rule::NoAlpn) => "proven",
-        Some(Rule::AnonymousAccepted | Rule::StrangerAccepted | Rule::NotTls) => "OPEN",
-        Some(Rule::OursRefused) => "CLOSED: our own certificate is refused",
+        Some(Rule::NoAlpn | Rule::OtherCaTrusted) => "verified",
+        Some(Rule::NoCertificateAccepted | Rule::UnknownCaAccepted | Rule::NotTls) => "OPEN",
+        Some(Rule::OursRefused) => "CLOSED: ",
         Some(Rule::ServerUntrusted | Rule::ServerNameMismatch | Rule::ServerExpired | Rule::ServerUsage) => {
-            "not proven: the daemon's certificate is at fault, so nothing of ours was sent"
+            "not verified: the daemon's certificate is at fault, so nothing of ours was sent"
         }
-        _ => "not proven",
+        _ => "not verified",
     };
     let is_open = at_fault(verdict).any(|one| one.severity == Severity::Critical);
-    verdict.summary.starts_with(if begins == "OPEN" && !is_open { "not proven" } else { begins })
+    verdict.summary.starts_with(if begins == "OPEN" && !is_open { "not verified" } else { begins })
 }
 
 fn at_fault(verdict: &Verdict) -> impl Iterator<Item = &Finding> {

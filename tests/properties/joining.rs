@@ -103,7 +103,7 @@ fn a_developer_joins_and_no_key_is_ever_on_the_admins_side() {
     assert!(!kit.contains("PRIVATE KEY"), "{kit}");
 
     let said = machines.join(&["--fingerprint", fingerprint(&answer)]).succeeded();
-    assert!(said.out.contains("proven: ours is let in"), "{}", said.out);
+    assert!(said.out.contains("verified: client accepted"), "{}", said.out);
     assert!(said.out.ends_with("next: earthly +build\n"), "{}", said.out);
     let verified = machines.developer.run(["verify", "--format", "json"]).succeeded().json();
     assert_eq!(verified["target"], format!("tcp://127.0.0.1:{}", machines.port));

@@ -20,7 +20,7 @@ fn a_proof_is_recorded_once() {
     workspace.run(["status", "--check"]).ended_with(4);
     let daemon = Daemon::start(&workspace, port, &[]);
     let said = workspace.run(["verify", "builder"]).succeeded();
-    for dial in ["ours", "anonymous", "stranger", "plaintext"] {
+    for dial in ["client", "no certificate", "unknown CA", "plaintext"] {
         assert!(said.out.contains(&format!("  pass     {dial}")), "{dial} is not in {}", said.out);
     }
     assert_eq!(
@@ -106,7 +106,7 @@ fn an_open_daemon_is_critical_and_nothing_is_recorded() {
         );
         let report = workspace.run(["verify", "builder", "--format", "json"]).ended_with(3).json();
         let rules: &[&str] = match option {
-            "--no-ca" => &["anonymous-accepted", "stranger-accepted"],
+            "--no-ca" => &["no-certificate-accepted", "unknown-ca-accepted"],
             _ => &["plaintext-accepted"],
         };
         for rule in rules {
@@ -125,7 +125,7 @@ fn silence_ends_at_the_deadline_and_no_alpn_is_a_note() {
     let folder = "state/daemons/builder/current";
     let Some(silent) = Daemon::on_files(&workspace, folder, port, &["--silent"]) else { return };
     let said = workspace.run(["verify", "builder", "--timeout", "1s"]).ended_with(3);
-    assert!(said.out.contains("\ncause: ") && said.out.contains("not proven"), "{}", said.out);
+    assert!(said.out.contains("\ncause: ") && said.out.contains("not verified"), "{}", said.out);
     drop(silent);
     let _daemon = Daemon::on_files(&workspace, folder, port, &["--no-alpn"]);
     let report = workspace.run(["verify", "builder", "--format", "json"]).succeeded().json();

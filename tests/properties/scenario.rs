@@ -89,26 +89,25 @@ impl Scenario {
     }
 
     fn verdict_at_leisure(&self, host: &str, port: u16) -> Verdict {
-        let stranger = impostor(&self.authority);
+        let unknown_ca = impostor(&self.authority);
         let endpoint = Endpoint::new(host.parse().unwrap(), port);
         let trust = bundle(&[&self.authority]);
         let past = self.now.minus(Lifetime::days(3));
         let observed = probe(&Request {
-            endpoint: &endpoint,
-            trust: &trust,
             ours: Some(&self.ours),
-            stranger: Some(&issued(&stranger, Role::Client, HOST, self.now)),
+            unknown_ca: Some(&issued(&unknown_ca, Role::Client, HOST, self.now)),
             expired: Some(&issued(&self.authority, Role::Client, HOST, past)),
-            daemon_usage: Some(&issued(&self.authority, Role::Daemon, HOST, self.now)),
-            deadline: self.deadline,
-            now: self.now,
+            wrong_usage: Some(&issued(&self.authority, Role::Daemon, HOST, self.now)),
+            ..Request::new(&endpoint, &trust, self.deadline, self.now)
         });
         judge(
             &observed,
             &LocalFacts {
                 endpoint,
+                identity: "client probe".to_owned(),
                 now: self.now,
                 trust,
+                known_authorities: None,
                 ours: Some(self.ours.chain.clone()),
                 installed_leaf: self.server.chain.first().cloned(),
                 installed_trust: self.installed_trust.clone(),

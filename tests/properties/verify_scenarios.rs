@@ -22,7 +22,7 @@ fn cause_of(verdict: &Verdict, rule: Rule) -> String {
 }
 
 #[test]
-fn a_sound_daemon_is_proven_whatever_it_may_lack() {
+fn a_sound_daemon_is_verified_whatever_it_may_lack() {
     for (options, faulty) in [
         (&[][..], vec![]),
         (&["--tls12"], vec![]),
@@ -33,19 +33,19 @@ fn a_sound_daemon_is_proven_whatever_it_may_lack() {
     ] {
         let Some(verdict) = verdict_of(&Scenario::sound(), options) else { return };
         assert_eq!(faults(&verdict), faulty, "{options:?}: {:#?}", verdict.findings);
-        assert!(verdict.proven, "{options:?}: {}", verdict.summary);
+        assert!(verdict.verified, "{options:?}: {}", verdict.summary);
     }
 }
 
 #[test]
 fn an_open_daemon_is_called_open() {
     let everybody =
-        [Rule::AnonymousAccepted, Rule::StrangerAccepted, Rule::ExpiredAccepted, Rule::DaemonUsageAccepted];
+        [Rule::NoCertificateAccepted, Rule::UnknownCaAccepted, Rule::ExpiredAccepted, Rule::WrongUsageAccepted];
     let Some(verdict) = verdict_of(&Scenario::sound(), &["--no-ca"]) else { return };
     assert_eq!(faults(&verdict), everybody);
     assert_eq!(verdict.summary, "OPEN: anyone who reaches this port can run code here");
     assert_eq!(
-        cause_of(&verdict, Rule::AnonymousAccepted),
+        cause_of(&verdict, Rule::NoCertificateAccepted),
         "TLS has a certificate and a key, and no CA for its clients"
     );
 
@@ -55,18 +55,27 @@ fn an_open_daemon_is_called_open() {
 }
 
 #[test]
-fn a_proxys_refusal_and_silence_are_no_proof() {
-    for options in [&["--lenient"][..], &["--silent"], &["--slow", "10s"]] {
+fn a_proxys_refusal_and_silence_verify_nothing() {
+    let let_in = [
+        Rule::NoCertificateAccepted,
+        Rule::UnknownCaAccepted,
+        Rule::ExpiredAccepted,
+        Rule::WrongUsageAccepted,
+    ];
+    for (options, expected) in [
+        (&["--lenient"][..], &let_in[..]),
+        (&["--silent"], &[Rule::NotUpYet]),
+        (&["--slow", "10s"], &[Rule::NotUpYet]),
+    ] {
         let deadline = if options[0] == "--lenient" { DEADLINE } else { Duration::from_millis(300) };
         let Some(verdict) = verdict_of(&Scenario { deadline, ..Scenario::sound() }, options) else { return };
-        let faulty = faults(&verdict);
-        assert!(!faulty.is_empty() && faulty.iter().all(|rule| *rule == Rule::Inconclusive), "{options:?}");
-        assert!(!verdict.proven && verdict.summary.starts_with("not proven"), "{}", verdict.summary);
+        assert_eq!(faults(&verdict), expected, "{options:?}: {:#?}", verdict.findings);
+        assert!(!verdict.verified && verdict.summary.starts_with("not verified"), "{}", verdict.summary);
     }
 }
 
 #[test]
-fn a_bundle_of_two_cas_is_proven() {
+fn a_bundle_of_two_cas_is_verified_and_the_other_is_named() {
     let sound = Scenario::sound();
     let newer = authority(sound.now);
     let client_authorities = bundle(&[&newer, &sound.authority]);
@@ -76,7 +85,9 @@ fn a_bundle_of_two_cas_is_proven() {
     ) else {
         return;
     };
-    assert!(verdict.proven, "{:#?}", verdict.findings);
+    assert!(verdict.verified, "{:#?}", verdict.findings);
+    assert_eq!(faults(&verdict), [Rule::OtherCaTrusted]);
+    assert!(verdict.summary.contains("get in too"), "{}", verdict.summary);
 }
 
 #[test]
