@@ -62,7 +62,7 @@ impl Cast {
     pub(super) fn local(&self, host: &str) -> LocalFacts {
         LocalFacts {
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
-            identity: "client probe".to_owned(),
+            identity: "client probe".into(),
             known_authorities: None,
             now: self.now,
             trust: self.trust.clone(),

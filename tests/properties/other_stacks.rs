@@ -159,10 +159,9 @@ fn nginxs_refusal_by_http_is_neither_proof_nor_an_open_door() {
         };
         let verified = state.verified(proxy.port);
         assert!(verified.outcomes("O").iter().all(|one| *one == "accepted"), "{key}: {:#}", verified.report);
-        for (dial, rule, subject) in [
-            ("N", "no-certificate-accepted", "no certificate"),
-            ("U", "unknown-ca-accepted", "unknown CA"),
-        ] {
+        for (dial, rule, subject) in
+            [("N", "no-certificate-accepted", "no certificate"), ("U", "unknown-ca-accepted", "unknown CA")]
+        {
             let outcomes = verified.outcomes(dial);
             assert!(outcomes.iter().all(|one| *one == "let-in-by-tls"), "{key}: {:#}", verified.report);
             let finding = verified.finding(rule, subject).unwrap();

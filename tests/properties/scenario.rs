@@ -104,7 +104,7 @@ impl Scenario {
             &observed,
             &LocalFacts {
                 endpoint,
-                identity: "client probe".to_owned(),
+                identity: "client probe".into(),
                 now: self.now,
                 trust,
                 known_authorities: None,

@@ -39,8 +39,12 @@ fn a_sound_daemon_is_verified_whatever_it_may_lack() {
 
 #[test]
 fn an_open_daemon_is_called_open() {
-    let everybody =
-        [Rule::NoCertificateAccepted, Rule::UnknownCaAccepted, Rule::ExpiredAccepted, Rule::WrongUsageAccepted];
+    let everybody = [
+        Rule::NoCertificateAccepted,
+        Rule::UnknownCaAccepted,
+        Rule::ExpiredAccepted,
+        Rule::WrongUsageAccepted,
+    ];
     let Some(verdict) = verdict_of(&Scenario::sound(), &["--no-ca"]) else { return };
     assert_eq!(faults(&verdict), everybody);
     assert_eq!(verdict.summary, "OPEN: anyone who reaches this port can run code here");

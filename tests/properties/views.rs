@@ -144,7 +144,8 @@ fn an_open_daemon_enforces_nothing_in_every_view() {
     let said = workspace.run(["verify", "builder", "--format", "nagios"]).ended_with(2);
     assert_eq!(plugin(&said).0, "CRITICAL");
     let sarif = workspace.run(["verify", "builder", "--format", "sarif"]).ended_with(3).foreign_json();
-    let is_open = |result: &Value| result["ruleId"] == "no-certificate-accepted" && result["level"] == "error";
+    let is_open =
+        |result: &Value| result["ruleId"] == "no-certificate-accepted" && result["level"] == "error";
     assert!(sarif["runs"][0]["results"].as_array().unwrap().iter().any(is_open), "{sarif:#}");
     assert!(workspace.run(["verify", "--all"]).ended_with(3).out.ends_with("1 OPEN\n"));
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::Cause;
+use crate::model::{Cause, Message};
 use crate::probe::cast::Cast;
 use crate::probe::dialled::{Account, AddressSeen, Dialled, NotDialled, Pass};
 use crate::probe::list::{Dial, Sni, Versions};
@@ -66,7 +66,7 @@ fn above(above: AboveTls) -> Made {
 }
 
 fn grpc(status: u32) -> Made {
-    above(AboveTls::Grpc { status, message: String::new() })
+    above(AboveTls::Grpc { status, message: Message::default() })
 }
 
 /// It did not come so far as a ServerHello.
