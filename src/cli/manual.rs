@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
+mod verdict;
+
 use super::arguments::Arguments;
 use super::schema;
 use crate::model::{Cause, Rule};
@@ -21,6 +23,7 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
     pages.insert("kitcert-causes.7".to_owned(), causes().into_bytes());
     pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
+    pages.insert("kitcert-verify.7".to_owned(), verdict::page().into_bytes());
     Ok(pages)
 }
 
@@ -42,6 +45,8 @@ fn rules() -> String {
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert-verify"),
         roman("(1), "),
+        bold("kitcert-verify"),
+        roman("(7), "),
         bold("kitcert-inspect"),
         roman("(1), "),
         bold("kitcert-causes"),

@@ -48,7 +48,9 @@ fn of_caller(
         return findings;
     }
     let by_tls = of_outcome(Outcome::LetIn);
-    findings.extend((!by_tls.is_empty()).then(|| let_in_by_tls(caller, &by_tls, evidence)));
+    // Whoever is answered says more than whoever is turned down.
+    let is_more = !by_tls.is_empty() && open.is_empty();
+    findings.extend(is_more.then(|| let_in_by_tls(caller, &by_tls, evidence)));
     let asks_nobody = of_outcome(Outcome::AsksNobody);
     let is_news = caller == Caller::NoCertificate && open.is_empty();
     findings

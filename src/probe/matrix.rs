@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::dial::{Destination, Talk, Terms, plaintext, secure};
 use super::dialled::{Dialled, Pass};
 use super::list::{Caller, Dial, Sni};
-use super::outcome::{Outcome, Shown, classify};
+use super::outcome::{End, Outcome, Shown, classify};
 use super::settle::needs_repeat;
 use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
 use crate::model::SubjectAltName;
@@ -44,6 +44,11 @@ pub(super) enum Share {
 pub(super) async fn pass(destination: &Destination, means: &Means, share: Share) -> Pass {
     let mut pass = Pass { dials: at_once(destination, means, &first_phase(means, share)).await };
     let budget = pass.dials.len() * 3;
+    if is_cut_off(&pass) {
+        // A limit may let one connection in, and that was the first.
+        pause(destination, means).await;
+        pass.dials.push(make(destination, means, Dial::Ours, true).await);
+    }
     if !is_worth_more(&pass) {
         return pass;
     }
@@ -113,6 +118,18 @@ fn is_worth_more(pass: &Pass) -> bool {
     speaks_tls && pass.last(Dial::Ours).is_some_and(|ours| !is_refused(ours))
 }
 
+/// Whether the server took the client's connection and ended it before a ServerHello, as all others.
+fn is_cut_off(pass: &Pass) -> bool {
+    let ours = pass.last(Dial::Ours);
+    let is_cut = ours.is_some_and(|ours| matches!(ours.end(), End::Eof | End::Reset));
+    is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
+}
+
+/// Until the server has seen the end of the dial before.
+async fn pause(destination: &Destination, means: &Means) {
+    sleep((SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)).await;
+}
+
 /// Dials again, alone and in an irregular order with ours, whatever is not settled; at most twice
 /// each, and no more than the budget in all.
 async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut Pass, budget: usize) {
@@ -127,7 +144,7 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
             if pass.dials.len() >= budget || Instant::now() >= destination.until {
                 return;
             }
-            sleep((SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)).await;
+            pause(destination, means).await;
             pass.dials.push(make(destination, means, dial, true).await);
         }
     }
@@ -152,7 +169,7 @@ fn irregular(pending: &[Dial], has_ours: bool) -> Vec<Dial> {
     while !left.is_empty() {
         let at = usize::from(chance.next().unwrap_or_default()) % left.len();
         order.push(left.swap_remove(at));
-        if chance.next().unwrap_or_default() % 3 == 0 {
+        if chance.next().unwrap_or_default() % 4 == 0 {
             order.extend(ours);
         }
     }

@@ -728,7 +728,11 @@ fn where_it_is_no_daemon() -> Vec<Row> {
                 let kept = (listener, daemon, another, other);
                 Some(Running { host: HOST, port: kept.0.port, _kept: Box::new(kept) })
             },
-            &[(Rule::SeveralDaemons, &[Cause::SeveralDaemons])],
+            &[
+                (Rule::SeveralDaemons, &[Cause::SeveralDaemons]),
+                // The last dial of the client reaches the other.
+                (Rule::ServedIsStale, &[Cause::NotRestarted]),
+            ],
         ),
     ]
 }

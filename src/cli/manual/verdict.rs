@@ -1,0 +1,159 @@
+//! `kitcert-verify(7)`: what `verify` dials, what a dial proves, and what no dial can see.
+
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::probe::DIAL_LIST_VERSION;
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["kitcert-verify", "7"]).control("SH", ["NAME"]);
+    page.text([roman(
+        "kitcert-verify - what kitcert verify dials, what that proves, and what it cannot see",
+    )]);
+    page.control("SH", ["DESCRIPTION"]).text([roman(DESCRIPTION)]);
+    section(&mut page, "DIALS", DIALS);
+    page.control("PP", []).text([roman(format!("This is version {DIAL_LIST_VERSION} of the list."))]);
+    page.control("PP", []).text([roman(ORDER)]);
+    section(&mut page, "OUTCOMES", OUTCOMES);
+    section(&mut page, "ADDRESSES", ADDRESSES);
+    page.control("SH", ["TIME"]).text([roman(TIME)]);
+    section(&mut page, "WHAT NO DIAL CAN SEE", UNSEEN);
+    page.control("SH", ["SEE ALSO"]).text([
+        bold("kitcert-verify"),
+        roman("(1), "),
+        bold("kitcert-rules"),
+        roman("(7), "),
+        bold("kitcert-causes"),
+        roman("(7), "),
+        bold("kitcert-json"),
+        roman("(7)"),
+    ]);
+    page.render()
+}
+
+fn section(page: &mut Roff, title: &str, entries: &[(&str, &str)]) {
+    page.control("SH", [title]);
+    for (term, text) in entries {
+        page.control("TP", []).text([bold(*term)]).text([roman(*text)]);
+    }
+}
+
+const DESCRIPTION: &str = "A daemon is verified if a client is accepted before and after, and everybody else is \
+     refused, at every address of its name. Whatever was not judged is never verified. Only handshakes and \
+     BuildKit's read-only calls are sent, and a certificate of the daemon's CA goes only to a server that has \
+     proved to be the daemon. No session is resumed.";
+
+const DIALS: &[(&str, &str)] = &[
+    ("P", "HTTP/2 without TLS. It is opened first."),
+    ("N1", "No certificate; the daemon's name as SNI; TLS 1.3 and 1.2; ALPN h2."),
+    ("N2", "No certificate; the daemon's name; TLS 1.2 alone; no ALPN."),
+    ("N3", "No certificate; no SNI; TLS 1.3 and 1.2; no ALPN."),
+    ("N4", "No certificate; no SNI; TLS 1.2 alone; ALPN h2."),
+    ("N5", "No certificate; a random name below .invalid; TLS 1.3 and 1.2; ALPN h2."),
+    ("N6", "No certificate; a random name below .invalid; TLS 1.2 alone; no ALPN."),
+    ("U1", "A certificate of an unknown CA that has the name and key id of the daemon's; offers as N1."),
+    ("U2", "The same; no SNI; TLS 1.2 alone; ALPN h2."),
+    ("U3", "The same; a random name below .invalid; TLS 1.2 alone; no ALPN."),
+    ("W", "A daemon's certificate as a client's, if its key or the CA's is here; once."),
+    ("E", "A client's certificate that has expired, if the CA's key is here; once."),
+    (
+        "S1, S2, ...",
+        "No certificate, to another host of kitcert.yaml or of the served certificate; at most 8; once.",
+    ),
+    ("O", "The client's own certificate, with the calls. It is opened last."),
+    ("N1', O'", "N1 and O once more, after all others."),
+];
+
+const ORDER: &str = "All dials to one address are open at the same time, and at most four addresses. A dial that \
+     ended without an alert, or before the server had shown its certificate, is repeated alone, at most twice, in \
+     an irregular order with O. A dial for which nothing is at hand is named in the last line, and prevents \
+     \"verified\" if it is P, N, U or O.";
+
+const OUTCOMES: &[(&str, &str)] = &[
+    (
+        "refused",
+        "The server showed its certificate, asked for one, and then sent alert 42, 43, 44, 45, 46, 48, 49, 51 or 116, \
+         or 40 in TLS 1.2. Plaintext is refused by a TLS alert or by HTTP 400.",
+    ),
+    (
+        "refused-by-end",
+        "The same, but the connection was closed or reset without an alert, and no session ticket came. It counts if \
+         two repeats, alone and between accepted dials of the client, end in the same way. Plaintext is refused by \
+         an end after 0 bytes if each other dial reached the server's certificate.",
+    ),
+    (
+        "let-in-by-tls",
+        "The server sent a session ticket, finished a TLS 1.2 handshake, or sent HTTP/2 SETTINGS. This is never a \
+         refusal, whatever followed.",
+    ),
+    (
+        "not-served",
+        "The server does not serve that SNI (alert 112; alert 40 or 49, or an end before ServerHello) or that version \
+         (alert 70). It counts while the daemon's own name is served before and after.",
+    ),
+    ("asks-nobody", "The server asks for no certificate."),
+    (
+        "other-service",
+        "Another service answers for another name, under another certificate. It is outside the test.",
+    ),
+    ("accepted", "The server asked for the client's certificate, sent SETTINGS, and answered a call."),
+    ("open", "Somebody who must be refused was answered."),
+    (
+        "not-up-yet",
+        "Connecting was refused, or the connection ended or was silent before a ServerHello. With --wait such a \
+         daemon is waited for; the first pass that sees a ServerHello is the verdict.",
+    ),
+    ("inconclusive", "Anything else: a time-out, alert 80, no signature in common. Never a pass."),
+];
+
+const ADDRESSES: &[(&str, &str)] = &[
+    (
+        "every address",
+        "Each address of the name gets every dial. Connecting that is refused is judged: nobody gets in there \
+         (address-not-served).",
+    ),
+    (
+        "no route, or no answer",
+        "Such an address is not judged (address-not-judged), and so the daemon is not verified, unless --address or \
+         addresses: in kitcert.yaml names the addresses that count. The last line says so. Nor is a name with more \
+         than 16 addresses verified.",
+    ),
+    (
+        "several daemons",
+        "All dials must see the same certificate, the same CAs, and the same signatures within one version of TLS. If \
+         they do not, the whole list is dialled once more; if it differs again, several daemons answer.",
+    ),
+    (
+        "other CAs",
+        "If the daemon asks for a CA that is not in the trust bundle, clients of that CA get in too \
+         (other-ca-trusted): an error if a state does not know it, a warning without a state.",
+    ),
+];
+
+const TIME: &str = "The round trip is the shortest TCP connect. Each stage of a dial may take 4 round trips and 3 \
+     times the longest handshake with that address, at least 500 ms. --timeout bounds everything, and resolving the \
+     name has a quarter of it.";
+
+const UNSEEN: &[(&str, &str)] = &[
+    ("a CA that is trusted but not named", "gRPC's C core names none at all."),
+    (
+        "conditional doors",
+        "What opens by source address, time, count, another SNI, path or authority, by TLS 1.0 and 1.1, by cipher or \
+         by key exchange group.",
+    ),
+    ("one of several", "One open daemon among several that serve the same certificate. --samples helps."),
+    ("other doors", "Other ports (but see --ports), sockets, and addresses that the name does not have."),
+    ("another vantage", "What is seen from another machine."),
+    (
+        "kept sessions",
+        "A proxy may resume the session of a client that has been revoked since: nginx with a shared session cache \
+         does so after a reload. Restart it.",
+    ),
+    ("stolen keys", "Whoever has a client's key is that client."),
+    (
+        "late refusals",
+        "Servers that ask for a certificate after the handshake, and nginx, which sends SETTINGS to whom it refuses: \
+         they are not verifiable.",
+    ),
+];
