@@ -1,10 +1,11 @@
 //! Whether the client gets in, and if not, why.
 
 use super::dialled::Dialled;
-use super::evidence::{Evidence, Exhibit, places};
+use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
 use super::list::{Caller, Dial};
 use super::observed::{AboveTls, Answer, Stage};
 use super::outcome::{End, Outcome, Why};
+use super::intrusion;
 use super::presence;
 use super::refusal::{HowRefused, refusal};
 use super::settle::Settled;
@@ -78,7 +79,7 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
             refusal(refused(found()), &how, &dialled.handshake, local)
         }
         (Outcome::LetIn, _) => turned_down(dialled),
-        (Outcome::AsksNobody, _) => return None,
+        (Outcome::AsksNobody, _) => return asks_nobody(evidence, exhibit, local),
         (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialled.message())
             .because(&[if dialled.account.stage == Some(Stage::Handshake) {
                 Cause::Silent
@@ -94,6 +95,14 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
         }
         _ => inconclusive(found()).cause(CUT).fix(PACED),
     })
+}
+
+/// The client's own dial tells it too, if no other came so far.
+fn asks_nobody(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
+    let is_told = evidence
+        .of(Caller::NoCertificate)
+        .any(|other| matches!(other.dialled().outcome, Outcome::Open | Outcome::AsksNobody));
+    (!is_told).then(|| intrusion::asked_nobody(&[exhibit], evidence, local))
 }
 
 /// By what and when the client was refused, for causes.
@@ -185,7 +194,3 @@ fn when(dialled: &Dialled) -> &'static str {
 
 const CUT: &str =
     "the connection was cut before the daemon could judge: a limit on connections, or a restart";
-/// What gives a limit time to pass.
-pub(super) const PACED: &str = "kitcert verify --pace 1s --timeout 60s";
-/// What gives a daemon more time.
-pub(super) const LONGER: &str = "kitcert verify --timeout 30s";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::cast::Cast;
 use super::*;
-use crate::model::Rule;
+use crate::model::{Rule, Severity};
 use crate::practice::{self, PracticeDaemon};
 
 /// The outcomes of all attempts at that dial.
@@ -239,4 +239,107 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
     let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
     assert!(plain.is_timed_out(), "{plain:?}");
     assert_eq!(plain.account.stage, Some(Stage::Call));
+}
+
+/// Passes connections on to that port, each way `delay` later, but for the first ones, which it
+/// drops. Ends with its handle.
+fn relay(port: u16, delay: Duration, dropped: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relayed = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().skip(dropped) {
+            let (Ok(near), Ok(far)) = (stream, TcpStream::connect(("127.0.0.1", port))) else { continue };
+            let (near_end, far_end) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            std::thread::spawn(move || pass_on(near, far, delay));
+            std::thread::spawn(move || pass_on(far_end, near_end, delay));
+        }
+    });
+    relayed
+}
+
+/// What was read goes on when it is due, however much is read meanwhile; an end too.
+fn pass_on(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let (queue, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    let writer = std::thread::spawn(move || {
+        for (at, bytes) in due {
+            std::thread::sleep(at.saturating_duration_since(Instant::now()));
+            // A side that is gone is told nothing more.
+            let is_over = bytes.is_empty() || to.write_all(&bytes).is_err();
+            if is_over {
+                let _ = to.shutdown(std::net::Shutdown::Both);
+                return;
+            }
+        }
+    });
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let count = from.read(&mut buffer).unwrap_or(0);
+        let sent = queue.send((Instant::now() + delay, buffer[..count].to_vec()));
+        if count == 0 || sent.is_err() {
+            break;
+        }
+    }
+    writer.join().unwrap();
+}
+
+/// Six round trips, whatever they take: of the eight that the issue allows for.
+#[test]
+fn a_daemon_that_is_far_away_is_verified_in_its_own_time() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    for round_trip in [0, 80, 200, 300, 600].map(Duration::from_millis) {
+        let port = relay(daemon.address().port(), round_trip / 2, 0);
+        let started = Instant::now();
+        let observed = cast.probe(port);
+        let took = started.elapsed();
+        let verdict = judge(&observed, &cast.local("127.0.0.1"));
+        println!("{round_trip:?}: {took:?}, {} dials", verdict.dials.len());
+        assert!(verdict.verified, "{round_trip:?}: {:#?}", verdict.findings);
+        assert!(took < round_trip * 8 + Duration::from_secs(1), "{round_trip:?} took {took:?}");
+    }
+}
+
+#[test]
+fn a_daemon_that_is_not_up_yet_is_waited_for_and_the_first_server_hello_decides() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    // The whole list, and ours once more.
+    let one_pass = 14;
+    for (wait, is_verified) in [(Duration::ZERO, false), (Duration::from_secs(10), true)] {
+        let endpoint = super::cast::endpoint(relay(daemon.address().port(), Duration::ZERO, one_pass));
+        let request = cast.request(&endpoint, Duration::from_secs(10));
+        let verdict = judge(&probe(&Request { wait, ..request }), &cast.local("127.0.0.1"));
+        assert_eq!(verdict.verified, is_verified, "{wait:?}: {:#?}", verdict.findings);
+        if !is_verified {
+            let errors = verdict.findings.iter().filter(|one| one.severity >= Severity::Error);
+            assert!(errors.clone().count() > 0 && errors.into_iter().all(|one| one.rule == Rule::NotUpYet));
+            assert!(verdict.inconclusive_only);
+        }
+    }
+}
+
+#[test]
+fn every_address_is_dialled_and_one_where_nothing_listens_is_named() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    let endpoint = super::cast::endpoint(daemon.address().port());
+    let addresses = ["127.0.0.1", "127.0.0.2"].map(|address| address.parse().unwrap());
+    let request = cast.request(&endpoint, Duration::from_secs(10));
+    let verdict = judge(&probe(&Request { addresses: &addresses, ..request }), &cast.local("127.0.0.1"));
+    assert!(verdict.verified, "{:#?}", verdict.findings);
+    assert!(verdict.findings.iter().any(|one| one.rule == Rule::AddressNotServed));
+    let results: Vec<_> = verdict.addresses.iter().map(|one| one.result).collect();
+    assert_eq!(results, [AddressResult::Passed, AddressResult::NotServed]);
+}
+
+#[test]
+fn with_a_pace_no_two_dials_are_open_at_once_and_samples_repeat_the_list() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    let endpoint = super::cast::endpoint(daemon.address().port());
+    let request = cast.request(&endpoint, Duration::from_secs(10));
+    let observed = probe(&Request { pace: Duration::from_millis(1), samples: 2, ..request });
+    assert!(observed.dials().all(|dialled| dialled.is_alone));
+    assert_eq!(observed.addresses[0].passes.len(), 2);
+    assert!(judge(&observed, &cast.local("127.0.0.1")).verified);
 }

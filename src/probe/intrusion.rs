@@ -1,9 +1,8 @@
 //! Whether those who must not get in are refused.
 
-use super::admission::{LONGER, PACED};
 use super::clock;
 use super::dialled::Dialled;
-use super::evidence::{Evidence, Exhibit, places};
+use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
 use super::list::Caller;
 use super::observed::{AboveTls, Asked};
 use super::outcome::Outcome;
@@ -115,7 +114,7 @@ fn let_in_by_tls(caller: Caller, let_in: &[&Exhibit<'_>], evidence: &Evidence<'_
     }
 }
 
-fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, local: &LocalFacts) -> Finding {
+pub(super) fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, local: &LocalFacts) -> Finding {
     Finding::new(Rule::AsksNobody, Severity::Error, Caller::NoCertificate)
         .expected("a request for a client certificate")
         .found(message!("none ({})", places(evidence.observed, asked)))

@@ -41,7 +41,7 @@ impl Timing {
     /// is here by then.
     pub(super) fn moment(&self) -> Duration {
         let handshake = self.handshake.get().unwrap_or_default();
-        (self.round_trip() * 2 + handshake).max(SHORTEST_MOMENT)
+        (self.round_trip() * 2 + handshake * 2).max(SHORTEST_MOMENT)
     }
 
     /// How long a stage may take; None while no handshake is over, and nothing is known.
