@@ -1,8 +1,7 @@
 //! Whether the clock can be believed, before anything is issued by it.
 
 use super::context::Context;
-use super::credentials::fresh_for;
-use super::prove::{DialOptions, glance};
+use super::verify::{DialOptions, fresh_for, glance};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::profile::BACKDATING;

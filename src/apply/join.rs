@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use super::authorities::read_key;
 use super::check;
-use super::configured::ConfigChoice;
 use super::context::Context;
 use super::copies::copies_in;
-use super::credentials::{Client, Credentials};
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
-use super::prove::{DialOptions, Proof, Scope, VerifyRequest, verify, verify_as};
-use super::target::Target;
+use super::verify::{
+    Client, ConfigChoice, Credentials, DialOptions, Proof, Scope, Target, VerifyRequest, verify, verify_as,
+};
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;

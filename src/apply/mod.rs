@@ -8,12 +8,8 @@
 mod authorities;
 mod check;
 mod clock;
-mod configured;
 mod context;
 mod copies;
-mod credentials;
-mod files;
-mod fleet;
 mod hand_over;
 mod idleness;
 mod init;
@@ -26,22 +22,16 @@ mod join;
 mod kit;
 mod output;
 mod printable;
-mod prove;
-mod record;
 mod request;
 mod restart;
 mod rollback;
 mod rotate;
 mod serve;
-mod shown;
 mod state_change;
-mod target;
+mod verify;
 
 pub use clock::ClockTrust;
-pub use configured::ConfigChoice;
 pub use context::{Context, Mode, Progress};
-pub use credentials::Credentials;
-pub use fleet::{FleetRequest, Member, every_daemon, listed_targets, verify_fleet};
 pub use init::init;
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
 pub use inspect_together::{MOST_FILES, compare, files_at};
@@ -54,11 +44,12 @@ pub use issue::{IssuedClients, issue_clients, issue_daemon};
 pub use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub use kit::{Invitation, MadeKit, invite};
 pub use output::write_result;
-pub use prove::{DialOptions, Proof, Scope, VerifyRequest, verify};
-pub use record::Recorded;
 pub use request::{Requested, RequestedKey, request};
 pub use rollback::{RolledBack, rollback};
 pub use rotate::{Rotated, RotationOrder, roll_back_authority, rotate};
 pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};
-pub use target::Target;
+pub use verify::{
+    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Proof, Recorded, Scope, Target,
+    VerifyRequest, every_daemon, listed_targets, verify, verify_fleet,
+};

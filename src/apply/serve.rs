@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::configured::Configured;
 use super::context::Context;
 use super::copies::replace_copies;
-use super::credentials::{self, Credentials};
-use super::files;
 use super::idleness::is_idle;
 use super::install::{PlacedDaemon, observe_daemon};
-use super::prove::{DialOptions, dial, glance, local_facts};
-use super::record::{Standing, record};
 use super::restart::Occasion;
 use super::state_change::{carry_out, identity_folder};
+use super::verify::{
+    Configured, Credentials, DialOptions, Standing, choose, dial, file_findings, fresh, glance, local_facts,
+    record, restart_line,
+};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
@@ -126,7 +125,7 @@ impl Serving<'_> {
         };
         if let Some(held) = held {
             let why = message!("{}; {}", seen.why, held);
-            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+            return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
         let (seen, why) = match restarted {
@@ -151,7 +150,7 @@ impl Serving<'_> {
                 self.give_up(number, former, describe(&why, &seen, current.map(|one| one.leaf())))
             }
             None if seen.is_up() => {
-                let command = files::restart_line(self.name, &entry);
+                let command = restart_line(self.name, &entry);
                 Ok(Ending::NotServed { why, command })
             }
             None => Ok(Ending::Down { why }),
@@ -203,7 +202,7 @@ impl Serving<'_> {
             return Ok(Ending::RolledBack { generation, why });
         }
         if let Some(why) = self.why_not_restarted(&entry) {
-            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+            return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, generation, &self.lineage(&entry)).restart();
         let seen = match &restarted {
@@ -216,7 +215,7 @@ impl Serving<'_> {
         }
         if self.serves_former(proven.filter(|proven| *proven != generation), &seen)? {
             let why = restarted.err().map_or(seen.why, |failure| failure.message());
-            return Ok(Ending::NotServed { why, command: files::restart_line(self.name, &entry) });
+            return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         Ok(match restarted {
             Ok(()) => Ending::Down {
@@ -330,15 +329,14 @@ fn look(
 ) -> Result<Seen, Failure> {
     let accepted = observation.current(Role::Daemon, name).map(|current| &current.trust);
     let automatic = Credentials::Automatic;
-    let client =
-        credentials::choose(context, &automatic, Some(observation), &Configured::default(), accepted)?
-            .ok_or_else(|| context.no_state())?;
+    let client = choose(context, &automatic, Some(observation), &Configured::default(), accepted)?
+        .ok_or_else(|| context.no_state())?;
     let daemon = (name.clone(), entry.clone());
     let options = DialOptions::of_daemon(entry).with_leaf_of(context, observation, name);
     let observed = dial(context, &client, &entry.endpoint, &options)?;
     let facts = local_facts(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
     let verdict = judge(&observed, &facts);
-    let files = files::findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
+    let files = file_findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
     let standing = Standing::of(&verdict, &files);
     let current = observation.current(Role::Daemon, name);
     let why = verdict.summary.clone();
@@ -372,7 +370,7 @@ fn wrong_authority(
     }
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
         let is_trusted = current.trust.certificates().contains(&authority.certificate);
-        let client = credentials::fresh(context, observation, authority)?;
+        let client = fresh(context, observation, authority)?;
         let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
         let subject = authority.certificate.subject();
         match observed.ours() {

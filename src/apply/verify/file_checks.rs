@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::context::Context;
-use super::credentials::Client;
-use super::state_change::identity_folder;
+use super::client::Client;
+use crate::apply::context::Context;
+use crate::apply::state_change::identity_folder;
 use crate::layout::{
     CommandLine, DaemonEntry, DaemonLayout, SetFile, lost_newlines, managed_container, restart_command,
 };
@@ -20,7 +20,7 @@ use crate::store::{Observation, read_if_present};
 
 /// What the daemon would read at its next start.
 #[derive(Default)]
-pub(super) struct InstalledSet {
+pub(in crate::apply) struct InstalledSet {
     /// Its certificate.
     pub leaf: Option<Certificate>,
     /// The CAs that it trusts its clients by.
@@ -29,7 +29,7 @@ pub(super) struct InstalledSet {
 
 /// The installed files of a daemon; where it is not installed on this machine, the set that was
 /// issued for it.
-pub(super) fn installed(
+pub(in crate::apply) fn installed(
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
@@ -51,7 +51,7 @@ pub(super) fn installed(
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
 /// container that we told to start.
-pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
+pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
     if !entry.restart.is_empty() {
         return Some(CommandLine(&entry.restart).message());
     }
@@ -68,7 +68,7 @@ pub(super) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<M
 
 /// Everything that is to be said of the files: the daemon's, if it is one of this state, and the
 /// client's.
-pub(super) fn findings(
+pub(in crate::apply) fn findings(
     context: &Context<'_>,
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,

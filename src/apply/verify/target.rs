@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::configured::Configured;
-use super::context::Context;
-use super::credentials::Credentials;
+use super::client::Credentials;
+use super::client_config_check::Configured;
+use crate::apply::context::Context;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -51,7 +51,7 @@ impl Printable for Target {
 }
 
 /// Reads the daemons, and as few clients as will do: a state may have ten thousand.
-pub(super) fn observe_for(
+pub(in crate::apply) fn observe_for(
     context: &Context<'_>,
     directory: &StateDirectory,
     credentials: &Credentials,
@@ -67,7 +67,7 @@ pub(super) fn observe_for(
 }
 
 /// The endpoint to dial; None where the config names one that nobody can dial.
-pub(super) fn endpoint_of(
+pub(in crate::apply) fn endpoint_of(
     context: &Context<'_>,
     target: &Target,
     observation: Option<&Observation>,
@@ -120,7 +120,7 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
 
 /// The daemon of the state that an endpoint belongs to: the one that was named, else the one with
 /// that endpoint, else the only one with that host.
-pub(super) fn daemon_of(
+pub(in crate::apply) fn daemon_of(
     target: &Target,
     observation: Option<&Observation>,
     endpoint: &Endpoint,

@@ -4,16 +4,16 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::authorities::read_key;
-use super::configured::{ConfigChoice, Configured, configured};
-use super::context::Context;
-use super::credentials::{self, Client, Credentials};
-use super::files;
-use super::printable::Tenths;
-use super::record::{Recorded, Seen, Standing, record_anew};
+use super::client::{Client, Credentials, choose};
+use super::client_config_check::{ConfigChoice, Configured, configured};
 use super::shown;
-use super::state_change::identity_folder;
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
+use super::verification_record::{Recorded, Seen, Standing, record_anew};
+use super::{file_checks, test_certificates};
+use crate::apply::authorities::read_key;
+use crate::apply::context::Context;
+use crate::apply::printable::Tenths;
+use crate::apply::state_change::identity_folder;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -76,7 +76,7 @@ impl Default for DialOptions {
 
 impl DialOptions {
     /// What kitcert.yaml says of a daemon.
-    pub(super) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
+    pub(in crate::apply) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
         DialOptions::default().with_entry(entry)
     }
 
@@ -90,7 +90,7 @@ impl DialOptions {
     }
 
     /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
-    pub(super) fn with_leaf_of(
+    pub(in crate::apply) fn with_leaf_of(
         mut self,
         context: &Context<'_>,
         observation: &Observation,
@@ -155,7 +155,7 @@ pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, F
 }
 
 /// The state, if there is one, as far as credentials need it.
-pub(super) fn observe(
+pub(in crate::apply) fn observe(
     context: &Context<'_>,
     credentials: &Credentials,
 ) -> Result<Option<Observation>, Failure> {
@@ -164,13 +164,13 @@ pub(super) fn observe(
 }
 
 /// A proof, and what the state is to remember of it.
-pub(super) struct Examined {
+pub(in crate::apply) struct Examined {
     proof: Proof,
     seen: Option<Seen>,
 }
 
 /// Judges the files at hand and dials; the state does not know yet.
-pub(super) fn examine(
+pub(in crate::apply) fn examine(
     context: &Context<'_>,
     observation: Option<&Observation>,
     request: &VerifyRequest,
@@ -190,8 +190,7 @@ pub(super) fn examine(
     let daemon = daemon_of(&request.target, observation, &endpoint);
     let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
     let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
-    let client = match credentials::choose(context, &request.credentials, observation, &configured, accepted)
-    {
+    let client = match choose(context, &request.credentials, observation, &configured, accepted) {
         Ok(Some(client)) => client,
         Ok(None) => return Ok(undialled(&configured, findings)),
         Err(failure) if is_about_config(request, &configured) => {
@@ -200,7 +199,7 @@ pub(super) fn examine(
         }
         Err(failure) => return Err(failure),
     };
-    findings.extend(files::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
+    findings.extend(file_checks::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
     let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, context.judged_at());
@@ -239,7 +238,7 @@ pub(super) fn examine(
 
 /// Tells the state, under one lock, what it is to remember. A disk that takes nothing makes no
 /// proof less true.
-pub(super) fn recorded(
+pub(in crate::apply) fn recorded(
     context: &Context<'_>,
     observation: Option<&Observation>,
     examined: Vec<Examined>,
@@ -262,7 +261,7 @@ pub(super) fn recorded(
 }
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
-pub(super) fn verify_as(
+pub(in crate::apply) fn verify_as(
     context: &Context<'_>,
     client: Client,
     endpoint: &Endpoint,
@@ -385,13 +384,18 @@ fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
 ///
 /// # Errors
 /// A certificate that must be refused cannot be made.
-pub(super) fn dial(
+pub(in crate::apply) fn dial(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> Result<Observed, Failure> {
-    let mut strangers = credentials::strangers(context, client)?;
+    let mut strangers = test_certificates::strangers(
+        client.identity.as_ref().map(|identity| identity.chain.as_slice()),
+        &client.trust,
+        client.authority.as_ref(),
+        context.environment.now(),
+    )?;
     if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
         strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
@@ -406,7 +410,7 @@ pub(super) fn dial(
 }
 
 /// Dials once, as the client, for what only the daemon can say. It verifies nothing.
-pub(super) fn glance(
+pub(in crate::apply) fn glance(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
@@ -435,7 +439,7 @@ fn request<'a>(
 }
 
 /// What the verdict needs to know of this machine.
-pub(super) fn local_facts(
+pub(in crate::apply) fn local_facts(
     context: &Context<'_>,
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
@@ -443,8 +447,8 @@ pub(super) fn local_facts(
     endpoint: &Endpoint,
 ) -> Result<LocalFacts, Failure> {
     let installed = match (observation, daemon) {
-        (Some(observation), Some((name, entry))) => files::installed(observation, name, entry)?,
-        _ => files::InstalledSet::default(),
+        (Some(observation), Some((name, entry))) => file_checks::installed(observation, name, entry)?,
+        _ => file_checks::InstalledSet::default(),
     };
     Ok(LocalFacts {
         endpoint: endpoint.clone(),
@@ -459,7 +463,7 @@ pub(super) fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.and_then(|(name, entry)| files::restart_line(name, entry)),
+        restart: daemon.and_then(|(name, entry)| file_checks::restart_line(name, entry)),
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
     })
 }
@@ -495,4 +499,4 @@ fn timings(observed: &Observed) -> Vec<Vec<Message>> {
 }
 
 /// How long all dials to a daemon may take.
-pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+pub(in crate::apply) const DIAL_DEADLINE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 //!
 //! rustls and Go shook hands over it; other verifiers, or a thief, would make more of it.
 
-use super::credentials::Client;
+use super::client::Client;
 use crate::model::Finding;
 use crate::pki::chain::{Purpose, verify};
 use crate::pki::{Certificate, audit, lint};
@@ -10,7 +10,7 @@ use crate::probe::{LocalFacts, Observed};
 
 /// What is wrong with the served chain, with our own, and with our bundle, and is not among `told`.
 /// A chain that Go refuses is the verdict's to tell, and is passed over.
-pub(super) fn findings(
+pub(in crate::apply) fn findings(
     observed: &Observed,
     client: &Client,
     local: &LocalFacts,

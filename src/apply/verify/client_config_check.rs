@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::context::Context;
-use super::credentials::ClientFiles;
+use super::client::ClientFiles;
+use crate::apply::context::Context;
 use crate::layout::{
     ClientConfig, ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, TlsPath, about_host,
     client_place, is_on_path,
@@ -27,7 +27,7 @@ pub struct ConfigChoice {
 
 /// What a client's tool would do by itself.
 #[derive(Default)]
-pub(super) struct Configured {
+pub(in crate::apply) struct Configured {
     /// The host that it would dial.
     pub host: Option<ClientHost>,
     /// The files that it would dial with, all three of them there.
@@ -64,7 +64,10 @@ impl Configured {
 /// # Errors
 /// A config that was named and is not there, one that the tool refuses, and `--config` for a tool
 /// that has none.
-pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result<Configured, Failure> {
+pub(in crate::apply) fn configured(
+    context: &Context<'_>,
+    choice: &ConfigChoice,
+) -> Result<Configured, Failure> {
     let home = earthly_home(context.environment)?.path;
     let tools = Tools { context, home: &home, config: choice.path.as_deref() };
     let chosen = match choice.tool {

@@ -1,14 +1,35 @@
-//! `verify` of many daemons at once.
+//! `verify`: whether a daemon lets the right people in and nobody else, tried and recorded.
+//!
+//! One verification, whoever asks: `verify`, `rotate`, `rollback` and `join` prepare, dial, judge and
+//! record by [`verify_one`]. Many daemons are verified at once here. Nothing in this folder restarts
+//! a daemon or places a file.
+
+mod client;
+mod client_config_check;
+mod file_checks;
+mod shown;
+mod target;
+mod test_certificates;
+mod verification_record;
+mod verify_one;
+
+pub use self::client::Credentials;
+pub(super) use self::client::{Client, choose, fresh, fresh_for};
+pub use self::client_config_check::ConfigChoice;
+pub(super) use self::client_config_check::Configured;
+pub(super) use self::file_checks::{findings as file_findings, restart_line};
+pub use self::target::Target;
+pub use self::verification_record::Recorded;
+pub(super) use self::verification_record::{Standing, record};
+pub use self::verify_one::{DialOptions, Proof, Scope, VerifyRequest, verify};
+pub(super) use self::verify_one::{dial, glance, local_facts, verify_as};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::configured::ConfigChoice;
+use self::verify_one::{Examined, examine, observe, recorded};
 use super::context::{Context, Progress};
-use super::credentials::Credentials;
-use super::prove::{DialOptions, Examined, Proof, Scope, VerifyRequest, examine, observe, recorded};
-use super::target::Target;
 use crate::message;
 use crate::model::{ExitCode, Failure, Word};
 use crate::store::{Interest, read, read_standard_input};

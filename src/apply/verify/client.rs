@@ -1,17 +1,16 @@
-//! As whom a daemon is dialled, and which strangers are tried on it.
+//! As whom a daemon is dialled.
 
 use std::path::{Path, PathBuf};
 
-use super::authorities::{authority_of, load_authority, read_key};
-use super::configured::Configured;
-use super::context::Context;
-use super::state_change::identity_folder;
+use super::client_config_check::Configured;
+use super::test_certificates::probe_identity;
+use crate::apply::authorities::{authority_of, load_authority, read_key};
+use crate::apply::context::Context;
+use crate::apply::state_change::identity_folder;
 use crate::message;
-use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
-use crate::model::{
-    ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable, Role, Timestamp, Validity,
-};
-use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
 use crate::probe::Identity;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
@@ -37,7 +36,7 @@ pub enum Credentials {
 }
 
 /// Whom we dial as.
-pub(super) struct Client {
+pub(in crate::apply) struct Client {
     /// In words: `client ana`, `a ten-minute probe certificate`.
     pub described: Message,
     /// What it trusts.
@@ -52,7 +51,7 @@ pub(super) struct Client {
 
 /// Three files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClientFiles {
+pub(in crate::apply) struct ClientFiles {
     /// The CA bundle.
     pub authority: PathBuf,
     /// The certificate.
@@ -64,7 +63,7 @@ pub(super) struct ClientFiles {
 /// Whom to dial as, by what was asked and what is at hand. None: the config's files are what was
 /// asked for, and not all of them are there. `accepted` are the CAs of which the daemon takes
 /// clients, where that is known.
-pub(super) fn choose(
+pub(in crate::apply) fn choose(
     context: &Context<'_>,
     asked: &Credentials,
     observation: Option<&Observation>,
@@ -134,7 +133,7 @@ fn automatic(
 }
 
 /// A CA of the state that can sign, and of which the daemon takes clients.
-pub(super) fn signer<'a>(
+pub(in crate::apply) fn signer<'a>(
     observation: &'a Observation,
     accepted: Option<&TrustBundle>,
     now: Timestamp,
@@ -149,7 +148,7 @@ pub(super) fn signer<'a>(
 
 /// A client of that CA whose certificate begins now, whatever became of those that were issued
 /// before.
-pub(super) fn fresh(
+pub(in crate::apply) fn fresh(
     context: &Context<'_>,
     observation: &Observation,
     signer: &ObservedAuthority,
@@ -166,7 +165,7 @@ pub(super) fn fresh(
 }
 
 /// A client of this moment whom a daemon lets in that serves what was proven of it last.
-pub(super) fn fresh_for(
+pub(in crate::apply) fn fresh_for(
     context: &Context<'_>,
     observation: &Observation,
     name: &IdentityName,
@@ -246,64 +245,4 @@ fn authority(
         Some(_) => load_authority(context, Some(observation)).map(Some),
         None => Ok(None),
     }
-}
-
-/// Those whom a daemon must turn away.
-#[derive(Default)]
-pub(super) struct Strangers {
-    /// Of a throw-away CA with our CA's name and key identifier.
-    pub unknown_ca: Option<Identity>,
-    /// Of our CA, and expired.
-    pub expired: Option<Identity>,
-    /// Of our CA, and for a daemon.
-    pub wrong_usage: Option<Identity>,
-}
-
-/// Makes them, as far as what is at hand allows. None of them ever leaves memory.
-pub(super) fn strangers(context: &Context<'_>, client: &Client) -> Result<Strangers, Failure> {
-    let now = context.environment.now();
-    let original = client.identity.as_ref().and_then(|identity| {
-        let issuer = identity.chain.last()?.issuer();
-        client.trust.certificates().iter().find(|certificate| certificate.subject() == issuer)
-    });
-    let mut strangers = Strangers::default();
-    if let Some(original) = original.or_else(|| client.trust.certificates().first()) {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-        // A CA of a shape that we cannot imitate is met by a stranger of our own shape.
-        if let Ok(authority) = CertificateAuthority::impersonate(original, &key) {
-            strangers.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
-        }
-    }
-    if let Some(authority) = &client.authority {
-        strangers.expired = Some(expired_identity(authority, now)?);
-        strangers.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
-    }
-    Ok(strangers)
-}
-
-fn probe_identity(authority: &CertificateAuthority, role: Role, now: Timestamp) -> Result<Identity, Failure> {
-    let name: IdentityName = "probe".parse()?;
-    let hosts = match role {
-        Role::Client => Vec::new(),
-        Role::Daemon => vec!["probe.client.kitcert.internal".parse()?],
-    };
-    identity(authority, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
-}
-
-/// A certificate that ended five minutes ago: longer than clocks should differ.
-fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<Identity, Failure> {
-    let ago = |seconds| now.minus(Lifetime::from_seconds(seconds));
-    let request = LeafRequest {
-        role: Role::Client,
-        name: "probe".parse()?,
-        hosts: Vec::new(),
-        validity: Validity { not_before: ago(3_600), not_after: ago(300) },
-    };
-    identity(authority, &request)
-}
-
-fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<Identity, Failure> {
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-    let certificate = authority.issue(request, key.public_key())?;
-    Ok(Identity { chain: vec![certificate], key })
 }

@@ -1,7 +1,7 @@
 //! What the state remembers of a proof: a daemon's `proven`.
 
-use super::context::{Context, PATIENCE};
-use super::state_change::{identity_folder, line};
+use crate::apply::context::{Context, PATIENCE};
+use crate::apply::state_change::{identity_folder, line};
 use crate::message;
 use crate::model::{Failure, Finding, IdentityName, Printable, Role, Severity};
 use crate::pki::Certificate;
@@ -19,7 +19,7 @@ pub enum Recorded {
 
 /// What a verify says of a daemon, as far as its state is to remember it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(in crate::apply) enum Standing {
     /// Every dial went as it must, and the files are without fault.
     Proven,
     /// Somebody got in who must not.
@@ -41,7 +41,7 @@ impl Standing {
 }
 
 /// What was seen of a daemon of the state.
-pub(super) struct Seen {
+pub(in crate::apply) struct Seen {
     /// The daemon.
     pub name: IdentityName,
     /// The dials.
@@ -51,7 +51,7 @@ pub(super) struct Seen {
 }
 
 /// Records proofs, all under one lock, which is taken only if there is something to record.
-pub(super) fn record_anew(
+pub(in crate::apply) fn record_anew(
     context: &Context<'_>,
     observation: &Observation,
     seen: &[Option<Seen>],
@@ -82,7 +82,7 @@ pub(super) fn record_anew(
 }
 
 /// Records a proof under a lock that is held already.
-pub(super) fn record(
+pub(in crate::apply) fn record(
     context: &Context<'_>,
     lock: &StateLock<'_>,
     observation: &Observation,

@@ -1,0 +1,75 @@
+//! Certificates that are made for one verification: the strangers that a daemon must turn away, and
+//! a client of this moment. None of them ever leaves memory.
+
+use crate::model::profile::PROBE_LIFETIME;
+use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
+use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
+use crate::probe::Identity;
+
+/// Those whom a daemon must turn away.
+#[derive(Default)]
+pub(super) struct Strangers {
+    /// Of a throw-away CA with our CA's name and key identifier.
+    pub unknown_ca: Option<Identity>,
+    /// Of our CA, and expired.
+    pub expired: Option<Identity>,
+    /// Of our CA, and for a daemon.
+    pub wrong_usage: Option<Identity>,
+}
+
+/// Makes them, as far as what is at hand allows: our chain, the CAs that we trust, our CA with its key.
+pub(super) fn strangers(
+    chain: Option<&[Certificate]>,
+    trust: &TrustBundle,
+    authority: Option<&CertificateAuthority>,
+    now: Timestamp,
+) -> Result<Strangers, Failure> {
+    let original = chain.and_then(|chain| {
+        let issuer = chain.last()?.issuer();
+        trust.certificates().iter().find(|certificate| certificate.subject() == issuer)
+    });
+    let mut strangers = Strangers::default();
+    if let Some(original) = original.or_else(|| trust.certificates().first()) {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
+        // A CA of a shape that we cannot imitate is met by a stranger of our own shape.
+        if let Ok(authority) = CertificateAuthority::impersonate(original, &key) {
+            strangers.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
+        }
+    }
+    if let Some(authority) = authority {
+        strangers.expired = Some(expired_identity(authority, now)?);
+        strangers.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
+    }
+    Ok(strangers)
+}
+
+pub(super) fn probe_identity(
+    authority: &CertificateAuthority,
+    role: Role,
+    now: Timestamp,
+) -> Result<Identity, Failure> {
+    let name: IdentityName = "probe".parse()?;
+    let hosts = match role {
+        Role::Client => Vec::new(),
+        Role::Daemon => vec!["probe.client.kitcert.internal".parse()?],
+    };
+    identity(authority, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
+}
+
+/// A certificate that ended five minutes ago: longer than clocks should differ.
+fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<Identity, Failure> {
+    let ago = |seconds| now.minus(Lifetime::from_seconds(seconds));
+    let request = LeafRequest {
+        role: Role::Client,
+        name: "probe".parse()?,
+        hosts: Vec::new(),
+        validity: Validity { not_before: ago(3_600), not_after: ago(300) },
+    };
+    identity(authority, &request)
+}
+
+fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<Identity, Failure> {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
+    let certificate = authority.issue(request, key.public_key())?;
+    Ok(Identity { chain: vec![certificate], key })
+}
