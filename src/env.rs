@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::model::{Failure, Timestamp};
 
@@ -12,7 +13,10 @@ use crate::model::{Failure, Timestamp};
 #[derive(Clone, Debug)]
 pub struct Environment {
     now: Timestamp,
+    /// When this was read, by the clock that nobody sets.
+    began: Instant,
     user_id: u32,
+    host_name: String,
     current_directory: Option<PathBuf>,
     variables: BTreeMap<String, String>,
 }
@@ -45,7 +49,9 @@ impl Environment {
         let read = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         Environment {
             now: Timestamp::from_unix(now),
+            began: Instant::now(),
             user_id: rustix::process::geteuid().as_raw(),
+            host_name: host_name(),
             current_directory: std::env::current_dir().ok(),
             variables: VARIABLES.into_iter().filter_map(read).collect(),
         }
@@ -57,7 +63,9 @@ impl Environment {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Environment {
             now,
+            began: Instant::now(),
             user_id: rustix::process::geteuid().as_raw(),
+            host_name: host_name(),
             current_directory: std::env::current_dir().ok(),
             variables: variables.iter().map(owned).collect(),
         }
@@ -67,6 +75,20 @@ impl Environment {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The instant of this call: that of the run, and what has passed since. A clock that somebody sets
+    /// meanwhile does not change it.
+    #[must_use]
+    pub fn present(&self) -> Timestamp {
+        let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or_default();
+        self.now.minus_seconds(-passed)
+    }
+
+    /// What this machine calls itself, in printable ASCII.
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        &self.host_name
     }
 
     /// A path as the user meant it: a relative one begins in the current directory.
@@ -106,4 +128,9 @@ impl Environment {
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.chars().map(|one| if one.is_ascii_graphic() { one } else { '?' }).collect()
 }

@@ -1,4 +1,4 @@
-//! kitcert: certificates and proven mutual TLS for build daemons that speak BuildKit's gRPC.
+//! kitcert: certificates and verified mutual TLS for build daemons that speak BuildKit's gRPC.
 //!
 //! # The map
 //!

@@ -19,7 +19,10 @@ pub(super) fn wait_for_idleness(
     observation: &Observation,
     rotation: &Rotation,
 ) -> Result<(), Failure> {
-    let is_restarted = |name: &IdentityName| rotation.rolls_over || rotation.daemons.contains(name);
+    // What is only verified again is hardly ever restarted, and nothing waits for it.
+    let is_planned =
+        |name: &IdentityName| rotation.daemons.contains(name) && !rotation.verified_again.contains(name);
+    let is_restarted = |name: &IdentityName| rotation.rolls_over || is_planned(name);
     for (name, entry) in observation.inventory.daemons.iter().filter(|(name, _)| is_restarted(name)) {
         if !entry.restart.is_empty() {
             wait(context, observation, name, entry)?;

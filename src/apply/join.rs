@@ -9,12 +9,13 @@ use super::context::Context;
 use super::copies::copies_in;
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
 use super::verify::{
-    Client, ConfigChoice, Credentials, DialOptions, Proof, Scope, Target, VerifyRequest, verify, verify_as,
+    Client, ConfigChoice, Credentials, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
+    verify_as,
 };
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Finding, FingerprintPrefix, Printable, Role, Severity, Word};
+use crate::model::{Failure, FingerprintPrefix, Printable, Role, Word};
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::Identity;
@@ -31,18 +32,18 @@ pub struct JoinRequest {
     pub config: Option<PathBuf>,
     /// Whether TLS is turned on where the config turns it off.
     pub enable_tls: EnableTls,
-    /// Whether files in place are replaced by some that are not proven.
+    /// Whether files in place are replaced by some that are not verified.
     pub replacing: Replacing,
     /// How the daemon is dialled.
     pub options: DialOptions,
 }
 
-/// Whether files in place are replaced by some that are not proven.
+/// Whether files in place are replaced by some that are not verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replacing {
     /// They stay: they may work.
     #[default]
-    OnlyByProven,
+    OnlyByVerified,
     /// They are replaced.
     Always,
 }
@@ -76,7 +77,7 @@ pub struct Joined {
     /// Whether the files are in place now.
     pub placing: Placing,
     /// What the dials showed; None for a plan that was not carried out.
-    pub proof: Option<Proof>,
+    pub verification: Option<Verification>,
     /// The client's word for the admin, once the files are in place.
     pub receipt: Option<Receipt>,
 }
@@ -88,7 +89,7 @@ pub enum Placing {
     Placed,
     /// They were there already.
     Unchanged,
-    /// They are not: what was there before stays, since the new could not be proven.
+    /// They are not: what was there before stays, since the new could not be verified.
     Withheld,
     /// They are not: only a plan was asked for.
     Planned,
@@ -147,7 +148,7 @@ impl Received {
 
     /// Believes the kit by what was given, puts its files in place, edits the config, and dials.
     ///
-    /// Files that are in place are replaced only when the daemon was proven with the new ones, or
+    /// Files that are in place are replaced only when the daemon was verified with the new ones, or
     /// when that was asked for.
     ///
     /// # Errors
@@ -178,11 +179,11 @@ impl Received {
         let planned = plan_client(context, self.to_install(&trust, &key, request))?;
         if !context.acts() {
             let PlannedClient { plan, place, .. } = planned;
-            return Ok(Joined { plan, place, placing: Placing::Planned, proof: None, receipt: None });
+            return Ok(Joined { plan, place, placing: Placing::Planned, verification: None, receipt: None });
         }
         let receipt = Receipt::sign(&contents.name, contents.leaf(), &key)?;
         let is_changed = !planned.plan.is_empty();
-        if is_changed && has_earlier && request.replacing == Replacing::OnlyByProven {
+        if is_changed && has_earlier && request.replacing == Replacing::OnlyByVerified {
             let client = Client {
                 described: message!("client {} of the kit", contents.name),
                 trust,
@@ -190,20 +191,20 @@ impl Received {
                 authority: None,
                 files: None,
             };
-            let proof = verify_as(context, client, &contents.endpoint, &request.options)?;
-            if Finding::gravest(&proof.findings) >= Severity::Error {
+            let verification = verify_as(context, client, &contents.endpoint, &request.options)?;
+            if !verification.is_verified() {
                 let PlannedClient { plan, place, .. } = planned;
                 let placing = Placing::Withheld;
-                return Ok(Joined { plan, place, placing, proof: Some(proof), receipt: None });
+                return Ok(Joined { plan, place, placing, verification: Some(verification), receipt: None });
             }
         }
         let installed = planned.carry_out()?;
-        let proof = verify(context, &self.verification(request))?;
+        let verification = verify(context, &self.verification(request))?;
         Ok(Joined {
             plan: installed.plan,
             place: installed.place,
             placing: if is_changed { Placing::Placed } else { Placing::Unchanged },
-            proof: Some(proof),
+            verification: Some(verification),
             receipt: Some(receipt),
         })
     }

@@ -1,4 +1,4 @@
-//! Deeds: observe, plan, stage, check, commit, restart, prove, roll back.
+//! Deeds: observe, plan, stage, check, commit, restart, verify, roll back.
 //!
 //! Every command that changes something goes the same way: what is there is observed, a planner
 //! decides, the new files are written beside the live ones, read back and checked as both peers
@@ -50,6 +50,6 @@ pub use rotate::{Rotated, RotationOrder, roll_back_authority, rotate};
 pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};
 pub use verify::{
-    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Proof, Recorded, Scope, Target,
-    VerifyRequest, every_daemon, listed_targets, verify, verify_fleet,
+    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Outcome, Recorded, Scope, Target,
+    Verification, VerifyRequest, every_daemon, listed_targets, verify, verify_fleet,
 };

@@ -2,12 +2,12 @@
 
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
-use super::serve::{Ending, Restarting, Serving};
+use super::serve::{Ending, Restarting, Serving, earlier_generations};
 use super::state_change::carry_out;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Role};
+use crate::model::{Failure, IdentityName, Role};
 use crate::plan::{self, Rollback};
-use crate::store::{Interest, Observation, StateDirectory, observe, observe_generation};
+use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// What came of it.
 #[derive(Debug)]
@@ -18,12 +18,11 @@ pub struct RolledBack {
     pub ending: Option<Ending>,
 }
 
-/// Puts a former generation back: for a daemon it is placed, restarted and proven, for a client
+/// Puts a former generation back: for a daemon it is placed, restarted and verified, for a client
 /// its installed copies are replaced.
 ///
 /// # Errors
-/// What [`plan::rollback`] refuses, a generation that is not valid now, no state, a state that is
-/// busy. Nothing has changed then.
+/// What [`plan::rollback`] refuses, no state, a state that is busy. Nothing has changed then.
 pub fn rollback(
     context: &Context<'_>,
     name: &IdentityName,
@@ -44,37 +43,20 @@ pub fn rollback(
         return Ok(RolledBack { rollback, ending: None });
     }
     let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
-    let ending = serving.go_back(rollback.generation, message!("asked"))?;
+    let ending = serving.go_back(rollback.generation, None, message!("asked"))?;
     Ok(RolledBack { rollback, ending: Some(ending) })
 }
 
-/// The plan, and that its generation would be accepted.
+/// The plan, made with the earlier generations of whoever has that name.
 fn planned(
     context: &Context<'_>,
     directory: &StateDirectory,
     observation: &Observation,
     name: &IdentityName,
 ) -> Result<Rollback, Failure> {
-    let rollback = plan::rollback(name, observation)?;
-    let former = observe_generation(directory, rollback.role, name, rollback.generation)?;
-    let failure = || Failure::new("going back to the former set of", name);
-    if rollback.role == Role::Daemon && plan::trusts_former_authority(observation, &former) {
-        return Err(failure()
-            .expected("one that trusts the present CA alone, since the rollover is over")
-            .found(message!("{}, which lets clients of a former CA in", Generation(rollback.generation)))
-            .hint(message!("kitcert rotate --force {}", name)));
-    }
-    let validity = former.leaf().validity();
-    if validity.contains(context.environment.now()) {
-        return Ok(rollback);
-    }
-    Err(failure()
-        .expected("one that is valid now")
-        .found(message!(
-            "{}, valid from {} until {}",
-            Generation(rollback.generation),
-            validity.not_before,
-            validity.not_after
-        ))
-        .hint(message!("kitcert rotate --force {}", name)))
+    let has_it = |role: &Role| observation.current(*role, name).is_some();
+    let roles = [Role::Daemon, Role::Client].into_iter().filter(has_it);
+    let earlier: Vec<_> =
+        roles.flat_map(|role| earlier_generations(directory, observation, role, name)).collect();
+    plan::rollback(name, observation, &earlier, context.environment.now())
 }

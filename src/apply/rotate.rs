@@ -1,4 +1,4 @@
-//! `rotate`, done: renewed, placed, restarted, proven; and put back where the proof fails.
+//! `rotate`, done: renewed, placed, restarted, verified; and put back if that fails.
 
 use std::collections::BTreeSet;
 
@@ -52,6 +52,7 @@ impl Rotated {
         self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
         self.rotation.rows.extend(later.rotation.rows);
         self.rotation.rolls_over = later.rotation.rolls_over;
+        self.rotation.unverified = later.rotation.unverified;
         self.steps.extend(later.steps);
         self.issued.extend(later.issued);
         self.endings.retain(|(name, _)| !later.endings.iter().any(|(other, _)| other == name));
@@ -70,7 +71,7 @@ impl Rotated {
     #[must_use]
     pub fn exit(&self) -> ExitCode {
         let of_daemons = self.endings.iter().map(|(_, ending)| match ending {
-            Ok(Ending::Proven) => ExitCode::Done,
+            Ok(Ending::Verified) => ExitCode::Done,
             Ok(Ending::NotServed { .. }) => ExitCode::NotServed,
             Ok(Ending::Faulty { .. }) => ExitCode::Verification,
             Ok(Ending::RolledBack { .. }) => ExitCode::Failed,
@@ -83,7 +84,7 @@ impl Rotated {
     }
 }
 
-/// Rotates. With nothing due and everything proven, nothing is dialled, locked or written.
+/// Rotates. With nothing due and everything verified, nothing is dialled, locked or written.
 ///
 /// # Errors
 /// What [`plan::rotate`] refuses, a clock that does not fit the log or a daemon, no state, a state
@@ -115,7 +116,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     let lock = directory.lock(context.command, PATIENCE)?;
     let work = Work { context, directory: &directory, lock: &lock, order, now };
     let mut rotated = work.pass(Sight::Whole)?;
-    // Each stage of a rollover is planned from what the one before has proven.
+    // Each stage of a rollover is planned from what the one before has verified.
     for _ in 0..MOST_PASSES {
         if !rotated.rotation.rolls_over || rotated.exit() != ExitCode::Done {
             break;

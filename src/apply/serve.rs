@@ -1,4 +1,4 @@
-//! A daemon is brought to serve its current set: placed, restarted, proven; and back, if it does not.
+//! A daemon is brought to serve its current set: placed, restarted, verified; and back, if it does not.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,23 +9,21 @@ use super::idleness::is_idle;
 use super::install::{PlacedDaemon, observe_daemon};
 use super::restart::Occasion;
 use super::state_change::{carry_out, identity_folder};
-use super::verify::{
-    Configured, Credentials, DialOptions, Standing, choose, dial, file_findings, fresh, glance, local_facts,
-    record, restart_line,
-};
+use super::verify::{Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, record, restart_line};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::pki::Certificate;
-use crate::plan::{InstallDaemonRequest, InstallRequest, Plan, StateStep, refuse_another};
-use crate::probe::{Handshake, Observed, Outcome, judge};
+use crate::plan::{
+    EarlierGeneration, InstallDaemonRequest, InstallRequest, Plan, StateStep, fallback, refuse_another,
+};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How it ended for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It serves its current set, and everything is as it must be.
-    Proven,
+    Verified,
     /// Nothing here restarts it; the command to run, where one is known.
     NotServed {
         /// Why it was not restarted.
@@ -45,7 +43,7 @@ pub enum Ending {
         /// What went wrong.
         why: Message,
     },
-    /// It does not serve anything that was proven, and could not be brought back.
+    /// It does not serve anything that has worked, and could not be brought back.
     Down {
         /// What went wrong, and what was tried.
         why: Message,
@@ -61,27 +59,12 @@ pub enum Restarting {
     Refused(Message),
 }
 
-/// What one look at a daemon showed.
-struct Seen {
-    observed: Observed,
-    standing: Standing,
+/// What one verification of a daemon showed.
+struct Look {
+    outcome: Outcome,
     /// The verdict.
     why: Message,
-}
-
-impl Seen {
-    fn leaf(&self) -> Option<Certificate> {
-        self.observed.handshake().and_then(Handshake::leaf)
-    }
-
-    fn serves(&self, current: &Certificate) -> bool {
-        self.leaf().as_ref() == Some(current)
-    }
-
-    /// Whether it answers at all.
-    fn is_up(&self) -> bool {
-        self.observed.handshake().is_some()
-    }
+    evidence: Evidence,
 }
 
 /// One daemon, under a lock that is held.
@@ -101,19 +84,21 @@ impl Serving<'_> {
     pub fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
         let Some((entry, number)) = self.described(&observation) else {
-            return Ok(Ending::NotServed { why: message!("it has no certificate"), command: None });
+            let why = message!("it has no certificate");
+            return Ok(Ending::NotServed { why, command: None });
         };
-        let former = observation.daemons.get(self.name).and_then(|identity| identity.proven);
-        let former = former.filter(|former| *former != number);
+        let earlier = earlier_generations(self.directory, &observation, Role::Daemon, self.name);
+        let fallback = fallback(self.name, &observation, &earlier, self.context.environment.now());
+        let has_worked = observation.daemons.get(self.name).is_some_and(|daemon| daemon.has_worked());
         if let Err(failure) = self.place(&observation, &entry) {
-            return match former {
-                Some(former) => self.give_up(number, former, failure.message()),
+            return match fallback {
+                Some(fallback) => self.go_back(fallback, Some(number), failure.message()),
                 None => Err(failure),
             };
         }
-        let seen = self.look(&observation, &entry)?;
-        if seen.standing == Standing::Proven {
-            return self.proven(&observation, &seen);
+        let look = self.look(&observation)?;
+        if look.outcome == Outcome::Verified {
+            return self.verified(&look, &entry, None);
         }
         let held = self.why_not_restarted(&entry);
         // Whoever waited for it has waited before the lock; a build may have begun since.
@@ -121,69 +106,73 @@ impl Serving<'_> {
             None if !is_idle(self.context, &observation, self.name, &entry)? => {
                 Some(message!("it is not idle"))
             }
+            // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
+            None if has_worked && look.outcome == Outcome::Inconclusive && look.evidence.is_up() => {
+                Some(message!("it was verified before, so it is not restarted"))
+            }
             held => held,
         };
         if let Some(held) = held {
-            let why = message!("{}; {}", seen.why, held);
+            let why = message!("{}; {}", look.why, held);
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
-        let (seen, why) = match restarted {
+        let (look, why) = match restarted {
             Ok(()) => {
-                let seen = self.look_until_proven(&observation, &entry)?;
-                let why = seen.why.clone();
-                (seen, why)
+                let look = self.look_until_decided(&observation, &entry)?;
+                let why = look.why.clone();
+                (look, why)
             }
-            Err(failure) => (self.look(&observation, &entry)?, failure.message()),
+            Err(failure) => (self.look(&observation)?, failure.message()),
         };
-        if seen.standing == Standing::Proven {
-            return self.proven(&observation, &seen);
+        if look.outcome == Outcome::Verified {
+            return self.verified(&look, &entry, None);
         }
-        let current = observation.current(Role::Daemon, self.name);
-        let serves = current.is_some_and(|current| seen.serves(current.leaf()));
-        if serves && (seen.standing == Standing::Open || former.is_none()) {
-            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
+        let serves = look.evidence.serves_current();
+        if serves && look.outcome == Outcome::Inconclusive {
+            return Ok(Ending::NotServed { why, command: None });
+        }
+        if serves && (look.outcome == Outcome::Open || fallback.is_none()) {
+            self.record(&look, None)?;
             return Ok(Ending::Faulty { why });
         }
-        match former {
-            Some(former) => {
-                self.give_up(number, former, describe(&why, &seen, current.map(|one| one.leaf())))
+        let current = observation.current(Role::Daemon, self.name);
+        match fallback {
+            Some(fallback) => {
+                self.go_back(fallback, Some(number), describe(&why, &look, current.map(|one| one.leaf())))
             }
-            None if seen.is_up() => {
-                let command = restart_line(self.name, &entry);
-                Ok(Ending::NotServed { why, command })
+            None if look.evidence.is_up() => {
+                Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) })
             }
             None => Ok(Ending::Down { why }),
         }
     }
 
-    /// Goes back from a generation that failed. Once the former one is served again, the failed one
-    /// is removed: a `rollback` must not come upon it.
-    fn give_up(&self, failed: u32, former: u32, why: Message) -> Result<Ending, Failure> {
-        let ending = self.go_back(former, why)?;
-        if matches!(ending, Ending::RolledBack { .. }) {
-            let role = Role::Daemon;
-            let prune = StateStep::Prune { role, name: self.name.clone(), generation: failed };
-            let plan = Plan { state: vec![prune], ..Plan::default() };
-            carry_out(self.context, self.lock, None, &plan)?;
-        }
-        Ok(ending)
+    /// The daemon is verified, and so is its record, unless kitcert.yaml was edited meanwhile.
+    fn verified(&self, look: &Look, entry: &DaemonEntry, cause: Option<u32>) -> Result<Ending, Failure> {
+        Ok(match self.record(look, cause)? {
+            Recorded::Changed | Recorded::Unchanged => Ending::Verified,
+            Recorded::Superseded => Ending::NotServed {
+                why: message!("kitcert.yaml was edited while it was dialled"),
+                command: restart_line(self.name, entry),
+            },
+        })
     }
 
-    fn proven(&self, observation: &Observation, seen: &Seen) -> Result<Ending, Failure> {
-        record(self.context, self.lock, observation, self.name, &seen.observed, seen.standing)?;
-        Ok(Ending::Proven)
+    fn record(&self, look: &Look, cause: Option<u32>) -> Result<Recorded, Failure> {
+        let recorded = record(self.context, self.lock, &[&look.evidence], cause)?;
+        Ok(recorded.first().copied().unwrap_or(Recorded::Unchanged))
     }
 
-    /// Makes a generation current again that was proven, and has the daemon serve it.
-    pub fn go_back(&self, generation: u32, why: Message) -> Result<Ending, Failure> {
+    /// Makes a generation current again that has worked, and has the daemon serve it. Once it does, the
+    /// generation that failed is known to have been the cause, and no rollback goes to it.
+    pub fn go_back(&self, generation: u32, failed: Option<u32>, why: Message) -> Result<Ending, Failure> {
         let down = |failure: Failure| Ending::Down {
             why: message!("{}; putting {} back: {}", why, Generation(generation), failure),
         };
         let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
         let plan = Plan { state: vec![restore], ..Plan::default() };
         let before = self.observe()?;
-        let proven = before.daemons.get(self.name).and_then(|identity| identity.proven);
         let restored = carry_out(self.context, self.lock, Some(&before), &plan).and_then(|_| self.observe());
         let observation = match restored {
             Ok(observation) => observation,
@@ -195,41 +184,55 @@ impl Serving<'_> {
         if let Err(failure) = self.place(&observation, &entry) {
             return Ok(down(failure));
         }
-        // Where the restart itself failed, the daemon has never served anything else.
-        let seen = self.look(&observation, &entry)?;
-        if seen.standing == Standing::Proven {
-            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
-            return Ok(Ending::RolledBack { generation, why });
+        // If the restart itself failed, the daemon has never served anything else.
+        let look = self.look(&observation)?;
+        if look.outcome == Outcome::Verified {
+            return self.back(generation, failed, why, &look, &entry);
         }
         if let Some(why) = self.why_not_restarted(&entry) {
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, generation, &self.lineage(&entry)).restart();
-        let seen = match &restarted {
-            Ok(()) => self.look_until_proven(&observation, &entry)?,
-            Err(_) => self.look(&observation, &entry)?,
+        let look = match &restarted {
+            Ok(()) => self.look_until_decided(&observation, &entry)?,
+            Err(_) => self.look(&observation)?,
         };
-        if seen.standing == Standing::Proven {
-            record(self.context, self.lock, &observation, self.name, &seen.observed, seen.standing)?;
-            return Ok(Ending::RolledBack { generation, why });
+        if look.outcome == Outcome::Verified {
+            return self.back(generation, failed, why, &look, &entry);
         }
-        if self.serves_former(proven.filter(|proven| *proven != generation), &seen)? {
-            let why = restarted.err().map_or(seen.why, |failure| failure.message());
+        if self.serves_what_worked(&before, generation, &look)? {
+            let why = restarted.err().map_or(look.why, |failure| failure.message());
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         Ok(match restarted {
             Ok(()) => Ending::Down {
-                why: message!("{}; {} was put back: {}", why, Generation(generation), seen.why),
+                why: message!("{}; {} was put back: {}", why, Generation(generation), look.why),
             },
             Err(failure) => down(failure),
         })
     }
 
-    /// Whether it serves that generation still, which was proven.
-    fn serves_former(&self, proven: Option<u32>, seen: &Seen) -> Result<bool, Failure> {
-        let Some(proven) = proven else { return Ok(false) };
-        let proven = observe_generation(self.directory, Role::Daemon, self.name, proven)?;
-        Ok(seen.serves(proven.leaf()))
+    fn back(
+        &self,
+        generation: u32,
+        failed: Option<u32>,
+        why: Message,
+        look: &Look,
+        entry: &DaemonEntry,
+    ) -> Result<Ending, Failure> {
+        Ok(match self.verified(look, entry, failed)? {
+            Ending::Verified => Ending::RolledBack { generation, why },
+            other => other,
+        })
+    }
+
+    /// Whether it still serves the generation that was current before and has worked.
+    fn serves_what_worked(&self, before: &Observation, now: u32, look: &Look) -> Result<bool, Failure> {
+        let daemon = before.daemons.get(self.name);
+        let working = daemon.and_then(|daemon| daemon.history.working().find(|number| *number != now));
+        let Some(working) = working else { return Ok(false) };
+        let working = observe_generation(self.directory, Role::Daemon, self.name, working)?;
+        Ok(look.evidence.served() == Some(working.leaf()))
     }
 
     fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<Message> {
@@ -276,29 +279,46 @@ impl Serving<'_> {
         Occasion { state: &self.context.state, name: self.name, entry, generation, lineage }
     }
 
-    fn look(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Seen, Failure> {
-        look(self.context, observation, self.name, entry)
+    /// Verifies it, by the one definition of that.
+    fn look(&self, observation: &Observation) -> Result<Look, Failure> {
+        let request = VerifyRequest::of_daemon(self.name);
+        let Examined { verification, evidence } = examine(self.context, Some(observation), &request)?;
+        let evidence = evidence.ok_or_else(|| self.context.no_state())?;
+        Ok(Look { outcome: verification.outcome, why: verification.verdict, evidence })
     }
 
-    /// Looks again and again, until the daemon is proven or has had the time that it may take.
-    fn look_until_proven(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Seen, Failure> {
+    /// Looks again and again, until the daemon serves its current set and there is a verdict, or it has
+    /// had the time that it may take.
+    fn look_until_decided(&self, observation: &Observation, entry: &DaemonEntry) -> Result<Look, Failure> {
         let limit = Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs());
         let began = Instant::now();
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let seen = self.look(observation, entry)?;
-            let is_decided = seen.standing != Standing::Unknown && {
-                let current = observation.current(Role::Daemon, self.name);
-                current.is_some_and(|current| seen.serves(current.leaf()))
-            };
-            if is_decided || began.elapsed() + pause > limit {
-                return Ok(seen);
+            let look = self.look(observation)?;
+            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open);
+            if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
+                return Ok(look);
             }
             // A daemon says nothing to anybody when it is ready.
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// The generations of an identity that are not current, with their files.
+pub(super) fn earlier_generations(
+    directory: &StateDirectory,
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+) -> Vec<EarlierGeneration> {
+    let identity = observation.identities(role).get(name);
+    let current = observation.current(role, name).map(|current| current.number);
+    let numbers = identity.map(|identity| identity.generations.as_slice()).unwrap_or_default();
+    let others = numbers.iter().copied().filter(|number| Some(*number) != current);
+    let files = |number| observe_generation(directory, role, name, number).ok();
+    others.map(|number| EarlierGeneration { number, files: files(number) }).collect()
 }
 
 /// Where the files of a daemon are installed on this machine, and how they compare; None where
@@ -320,79 +340,9 @@ pub(super) fn placed(
     Ok(Some(placed))
 }
 
-/// Dials a daemon as a client of the state, and judges it with its files.
-fn look(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<Seen, Failure> {
-    let accepted = observation.current(Role::Daemon, name).map(|current| &current.trust);
-    let automatic = Credentials::Automatic;
-    let client = choose(context, &automatic, Some(observation), &Configured::default(), accepted)?
-        .ok_or_else(|| context.no_state())?;
-    let daemon = (name.clone(), entry.clone());
-    let options = DialOptions::of_daemon(entry).with_leaf_of(context, observation, name);
-    let observed = dial(context, &client, &entry.endpoint, &options)?;
-    let facts = local_facts(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
-    let verdict = judge(&observed, &facts);
-    let files = file_findings(context, Some(observation), Some(&daemon), &client, &entry.endpoint)?;
-    let standing = Standing::of(&verdict, &files);
-    let current = observation.current(Role::Daemon, name);
-    let why = verdict.summary.clone();
-    let seen = Seen { observed, standing, why };
-    let is_current = current.is_some_and(|current| seen.serves(current.leaf()));
-    // A daemon that serves another set of ours is as sound as ever, and not what is to be proven.
-    let standing = match standing {
-        Standing::Proven if !is_current => Standing::Unknown,
-        standing => standing,
-    };
-    if standing == Standing::Proven
-        && let Some(why) = wrong_authority(context, observation, name, entry)?
-    {
-        return Ok(Seen { standing: Standing::Unknown, why, ..seen });
-    }
-    Ok(Seen { standing, ..seen })
-}
-
-/// With several CAs, a client of each is let in or refused as the daemon's ca.pem says; what is
-/// wrong, if not.
-fn wrong_authority(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<Option<Message>, Failure> {
-    let now = context.environment.now();
-    let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
-    if observation.authorities.len() < 2 {
-        return Ok(None);
-    }
-    for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
-        let is_trusted = current.trust.certificates().contains(&authority.certificate);
-        let client = fresh(context, observation, authority)?;
-        let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
-        let subject = authority.certificate.subject();
-        match observed.ours() {
-            Some(ours) if ours.outcome == Outcome::Accepted && !is_trusted => {
-                return Ok(Some(message!(
-                    "not verified: a client of {} is let in, whom ca.pem does not name",
-                    subject
-                )));
-            }
-            Some(ours) if ours.outcome == Outcome::Accepted => {}
-            Some(ours) if is_trusted => {
-                return Ok(Some(message!("not verified: a client of {} is not let in: {}", subject, ours)));
-            }
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-fn describe(why: &Message, seen: &Seen, current: Option<&Certificate>) -> Message {
-    match (seen.leaf(), current) {
-        (Some(served), Some(current)) if served != *current => {
+fn describe(why: &Message, look: &Look, current: Option<&Certificate>) -> Message {
+    match (look.evidence.served(), current) {
+        (Some(served), Some(current)) if served != current => {
             message!("{}; it serves {}, and not {}", why, served.serial(), current.serial())
         }
         _ => why.clone(),

@@ -21,8 +21,8 @@ use crate::pki::{
 };
 use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock, observe,
-    read, request_folder,
+    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock,
+    VerifiedRecord, observe, read, request_folder,
 };
 
 /// What a command did, or would do.
@@ -106,7 +106,9 @@ pub(super) fn carry_out(
                 let folder = identity_folder(*role, name);
                 staged.link(&folder.join("current"), &format!("gen-{generation:04}"))?;
                 // What a daemon serves is not known until it was dialled again.
-                staged.remove(&folder.join("proven"))?;
+                if *role == Role::Daemon {
+                    staged.remove(&VerifiedRecord::path(name))?;
+                }
                 let reason = Generation(*generation).message();
                 staged.record(&line(context, LogEvent::Restored, message!("{} {}", role, name), reason))?;
             }

@@ -14,10 +14,10 @@ use crate::model::{
     SubjectAltName, Timestamp,
 };
 
-/// Certificates and proven mutual TLS for build daemons that speak BuildKit's gRPC
+/// Certificates and verified mutual TLS for build daemons that speak BuildKit's gRPC
 ///
 /// A remote build daemon runs whatever a client sends it. kitcert issues the certificates that
-/// keep strangers out, puts them where the daemon and its clients read them, and proves on the
+/// keep strangers out, puts them where the daemon and its clients read them, and verifies on the
 /// wire that the right people get in and nobody else does.
 #[derive(Debug, Parser)]
 #[command(name = "kitcert", version, max_term_width = 100, styles = STYLES, after_long_help = EXIT_CODES)]
@@ -92,19 +92,19 @@ pub enum Command {
     Request(RequestArguments),
     /// Make a kit with a key in it, for somebody who is to join
     Invite(InviteArguments),
-    /// Use a builder of somebody else: put a kit's files in place, and prove them
+    /// Use a builder of somebody else: put a kit's files in place, and verify them
     Join(JoinArguments),
-    /// Prove that the right people get in and nobody else does
+    /// Verify that the right people get in and nobody else does
     Verify(VerifyArguments),
-    /// Renew what is due, put it in place, restart, prove, and roll back what fails
+    /// Renew what is due, put it in place, restart, verify, and roll back what fails
     ///
-    /// For a job that runs every day: where nothing is due and every daemon is proven, nothing is dialled,
+    /// For a job that runs every day: where nothing is due and every daemon is verified, nothing is dialled,
     /// written or restarted. A daemon is restarted by the `restart` of its entry in kitcert.yaml; without
     /// one, the command to run is printed, and the exit code is 6 until the daemon serves its new files.
     Rotate(RotateArguments),
-    /// Put the former set of a daemon or a client back, and prove it
+    /// Put the former set of a daemon or a client back, and verify it
     Rollback(RollbackArguments),
-    /// Show what exists, when it ends, and what is not proven
+    /// Show what exists, when it ends, and what is not verified
     Status(StatusArguments),
     /// Read and judge certificates, keys, bundles, requests, kits, configs, or a live endpoint
     Inspect(InspectArguments),
@@ -384,7 +384,7 @@ pub struct StatusArguments {
     /// Show what will be so at that time
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
-    /// Exit 4 where something is due or not proven
+    /// Exit 4 if something is due or not verified
     #[arg(long)]
     pub check: bool,
     /// Draw from when until when every certificate is good, those that were replaced included

@@ -74,9 +74,9 @@ pub struct JoinArguments {
     /// Turn TLS on where the config says tls_enabled: false
     #[arg(long)]
     pub enable_tls: bool,
-    /// Replace files that are in place even if the daemon cannot be proven with the new ones
+    /// Replace files that are in place even if the daemon cannot be verified with the new ones
     #[arg(long)]
-    pub unproven: bool,
+    pub unverified: bool,
     /// How long a daemon has for all that it is asked
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,

@@ -38,7 +38,7 @@ pub struct RotateArguments {
     /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
-    /// Change nothing, and exit 4 where something is due or not proven
+    /// Change nothing, and exit 4 if something is due or not verified
     #[arg(long)]
     pub check: bool,
     /// With --dry-run or --check: what there will be to do at that time, such as 2027-02-01

@@ -105,7 +105,7 @@ const PLAN: &[Member] = &[
 const START: &[Member] = &[
     member("start", "array", "the command that starts the daemon with its files"),
     member("start[]", "string", "a word of it"),
-    member("proven", "boolean", "whether the daemon was already proven; of init alone"),
+    member("verified", "boolean", "whether the daemon is verified already; of init alone"),
 ];
 
 const ISSUED: &[Member] = &[
@@ -192,7 +192,7 @@ const TARGETS: &[Member] = &[
     member("targets", "array", "each daemon that was asked for, in that order"),
     member("targets[].target", "string", "which, as it was asked for"),
     member("targets[].verdict", "string", "its verdict in one line"),
-    member("targets[].proven", "boolean", "whether everything is as it must be"),
+    member("targets[].verified", "boolean", "whether everything is as it must be"),
     member(
         "targets[].seconds",
         "number or null",
@@ -222,7 +222,7 @@ const ROTATED: &[Member] = &[
     member(
         "identities[].outcome",
         "string",
-        "of a daemon: `proven`, `not-served`, `faulty`, `rolled-back`, `down` or `failed`",
+        "of a daemon: `verified`, `not-served`, `faulty`, `rolled-back`, `down` or `failed`",
     ),
     member("identities[].why", "string or null", "what went wrong with it, where something did"),
 ];
@@ -239,15 +239,24 @@ const STATUS: &[Member] = &[
     member(
         "identities[].state",
         "string",
-        "`ok`, `not-listed`, `kit-waiting`, `not-proven`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
+        "`ok`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
          or `expired`",
     ),
     member(
-        "identities[].proven",
+        "identities[].verified",
         "boolean or null",
-        "of a daemon: whether the last proof was of this certificate, which was served while strangers were \
-         refused; null where no proof is known, and of others",
+        "of a daemon: whether its current generation is verified, and not too long ago; null if no verification \
+         is known, and of others",
     ),
+    member("identities[].verification", "object or null", "of a daemon: its last verification"),
+    member("identities[].verification.verified_at", "string", "when, RFC 3339"),
+    member("identities[].verification.seconds_ago", "number", "how long ago; negative if in the future"),
+    member("identities[].verification.vantage", "object", "from where: others may see something else"),
+    member("identities[].verification.vantage.host", "string", "what that machine calls itself"),
+    member("identities[].verification.vantage.uid", "number", "the effective user id"),
+    member("identities[].verification.not_tried", "array", "the dials for which there were no means"),
+    member("identities[].verification.not_tried[]", "string", "a dial"),
+    member("identities[].verification.stale", "string or null", "why it does not count any more"),
     member("timeline", "array", "with --timeline: from when until when each certificate is good"),
     member("timeline[].kind", "string", "`ca`, `daemon` or `client`"),
     member("timeline[].name", "string", "whose"),

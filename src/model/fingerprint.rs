@@ -41,6 +41,20 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// All 64 digits in lower case: the form that [`fmt::Display`] writes, for files of our own.
+impl FromStr for Fingerprint {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Fingerprint, Failure> {
+        let bytes = Hex::parse(text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Fingerprint).ok_or_else(|| {
+            Failure::new("reading", "a SHA-256")
+                .expected("64 hex digits in lower case")
+                .found("something else")
+        })
+    }
+}
+
 /// What a person gives to name a fingerprint: all of its 64 hex digits or at least the first 32
 /// (128 bits, beyond forging), with or without colons and blanks, in either case; or the twelve
 /// words that were printed.
@@ -100,6 +114,15 @@ const WORDS: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_printed_and_in_no_other_form() {
+        let fingerprint = Fingerprint::new([0xab; 32]);
+        assert_eq!(fingerprint.to_string().parse::<Fingerprint>().unwrap(), fingerprint);
+        for other in [String::new(), "AB".repeat(32), "ab".repeat(31), "ab".repeat(33), "zz".repeat(32)] {
+            assert!(other.parse::<Fingerprint>().is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn half_a_fingerprint_names_it_and_less_does_not() {

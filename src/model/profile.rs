@@ -34,5 +34,8 @@ pub const RESTART_TIMEOUT: Lifetime = Lifetime::from_seconds(60);
 /// How long a restart waits for a daemon that builds something.
 pub const IDLE_LIMIT: Lifetime = Lifetime::from_seconds(1_800);
 
+/// How long a verification counts: a daemon's configuration changes without a word to us.
+pub const VERIFY_EVERY: Lifetime = Lifetime::days(30);
+
 /// Keys older than this are renewed with a new one where we hold them.
 pub const KEY_AGE: Lifetime = Lifetime::days(365);

@@ -151,8 +151,8 @@ rules! {
     HostIgnored = "host-ignored",
         cause "earthly ignores buildkit_host where neither docker nor podman works (earthly#2978)",
         fix "set EARTHLY_BUILDKIT_HOST too",
-    /// The state remembers a proof.
-    ProofNotRecorded = "proof-not-recorded",
+    /// The state remembers a verification.
+    NotRecorded = "not-recorded",
         cause "the state cannot be written by this user, or is busy",
         fix "run it as the owner of the state",
     /// The file can be read and is what it should be.
@@ -339,9 +339,9 @@ rules! {
     CertificateShared = "certificate-shared",
         cause "one was copied to several: nobody can be locked out alone, and a stolen key opens all",
         fix "issue one for each",
-    /// A daemon was shown to serve its current set, and to refuse strangers.
-    NotProven = "not-proven",
-        cause "it was issued anew and not restarted, or nobody has verified it since",
+    /// A daemon was verified with its current credentials, and not too long ago.
+    NotVerified = "not-verified",
+        cause "it has new credentials and was not restarted, or nobody has verified it since",
         fix "kitcert verify NAME, or kitcert rotate where kitcert.yaml says how it is restarted",
     /// Whoever kitcert.yaml lists has a certificate, for the hosts that it lists.
     NotIssued = "not-issued",

@@ -4,9 +4,10 @@ use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
 use super::pem_block::PemBlock;
 use super::pem_label::PemLabel;
+use super::public_key::sha256;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
-use crate::model::{Failure, Message, Printable, Quoted};
+use crate::model::{Failure, Fingerprint, Message, Printable, Quoted};
 
 /// A `ca.pem` as Go's `AppendCertsFromPEM` loads it: certificates that parse are trust anchors,
 /// self-signed or not, CA or not; everything else is dropped without a word. What was dropped is
@@ -101,6 +102,13 @@ impl TrustBundle {
         subjects.sort_unstable();
         subjects.dedup();
         subjects
+    }
+
+    /// The SHA-256 of the file as [`TrustBundle::to_pem`] writes it: what `sha256sum` says of a
+    /// ca.pem that we wrote.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(sha256(self.to_pem().as_bytes()))
     }
 
     /// The file: one block a certificate, LF, nothing between.

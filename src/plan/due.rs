@@ -4,12 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::verification::{VerificationState, verification};
 use crate::message;
 use crate::model::{
-    Hex, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp, Validity,
+    DnsName, Hex, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
+    Validity, Word,
 };
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
+use crate::store::{Observation, ObservedGeneration};
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,13 +30,39 @@ pub struct StatusRow {
     pub issuer: Message,
     /// How it stands.
     pub state: IdentityState,
-    /// Of a daemon, whether the last proof was of this certificate: it was served, and strangers
-    /// were refused. None where no proof is known, and of others.
-    pub proven: Option<bool>,
+    /// Of a daemon, whether its current generation may be called verified. None if no verification is
+    /// known, and of others.
+    pub verified: Option<bool>,
+    /// Of a daemon, its last verification.
+    pub verification: Option<LastVerification>,
     /// From when until when it is good, within its issuer's own validity; None: it has no
     /// certificate.
     #[serde(skip)]
     pub validity: Option<Validity>,
+}
+
+/// The last verification of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastVerification {
+    /// When, RFC 3339.
+    pub verified_at: Timestamp,
+    /// How many seconds ago; negative if that is in the future.
+    pub seconds_ago: i64,
+    /// From where.
+    pub vantage: VerificationVantage,
+    /// Which dials there were no means for.
+    pub not_tried: Vec<Message>,
+    /// Why it does not count any more; None if it does.
+    pub stale: Option<Message>,
+}
+
+/// From where a daemon was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerificationVantage {
+    /// What that machine calls itself.
+    pub host: Message,
+    /// The effective user id.
+    pub uid: u32,
 }
 
 /// How a CA or an identity stands. The order is that of urgency.
@@ -47,8 +75,8 @@ pub enum IdentityState {
     NotListed,
     /// It was renewed, and its kit waits in `kits/` to be handed over.
     KitWaiting,
-    /// No `verify` has shown yet that the daemon serves it.
-    NotProven,
+    /// No verification of it counts: there was none, or it is stale.
+    NotVerified,
     /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf would need.
     Due,
     /// kitcert.yaml gives a daemon other hosts than its certificate has.
@@ -65,7 +93,7 @@ impl IdentityState {
     /// Whether `status --check` and a rotation have something to do about it.
     #[must_use]
     pub fn needs_attention(self) -> bool {
-        self >= IdentityState::NotProven
+        self >= IdentityState::NotVerified
     }
 }
 
@@ -75,7 +103,7 @@ impl fmt::Display for IdentityState {
             IdentityState::Ok => "ok",
             IdentityState::NotListed => "not listed",
             IdentityState::KitWaiting => "kit waiting",
-            IdentityState::NotProven => "not proven",
+            IdentityState::NotVerified => "not verified",
             IdentityState::Due => "due",
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
@@ -123,14 +151,17 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let validity = effective_validity(observation, leaf);
         let is_listed = listed.binary_search(&name).is_ok();
         let due_from = due_from(observation, role, name, leaf);
-        let state = identity_state(role, identity, validity, due_from, is_listed, now);
+        let verification = (role == Role::Daemon).then(|| verification(observation, name, now));
+        let is_verified = verification.as_ref().is_none_or(VerificationState::is_verified);
+        let state = identity_state(is_verified, validity, due_from, is_listed, now);
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
-        let proven = identity.proven.map(|generation| generation == current.number);
-        Some(StatusRow { proven: proven.filter(|_| role == Role::Daemon), ..row })
+        let verification = verification.and_then(|state| last_verification(&state, now));
+        let verified = verification.as_ref().map(|last| last.stale.is_none());
+        Some(StatusRow { verified, verification, ..row })
     });
     let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -172,9 +203,28 @@ pub(super) fn is_due(
     due_from(observation, role, name, current.leaf()) <= now
 }
 
+fn last_verification(state: &VerificationState<'_>, now: Timestamp) -> Option<LastVerification> {
+    let (record, stale) = match state {
+        VerificationState::Verified(record) => (record, None),
+        VerificationState::Stale(record, why) => (record, Some(why.message())),
+        VerificationState::Unknown => return None,
+    };
+    Some(LastVerification {
+        verified_at: record.verified_at,
+        seconds_ago: now.seconds_since(record.verified_at),
+        vantage: VerificationVantage { host: printed_host(&record.vantage.host), uid: record.vantage.uid },
+        not_tried: record.not_tried.iter().map(|dial| Word(dial).message()).collect(),
+        stale,
+    })
+}
+
+/// A host name as it is; whatever else a machine calls itself, by its length.
+fn printed_host(host: &str) -> Message {
+    host.parse::<DnsName>().map_or_else(|_| Word(host).message(), |name| name.message())
+}
+
 fn identity_state(
-    role: Role,
-    identity: &ObservedIdentity,
+    is_verified: bool,
     validity: Validity,
     due_from: Timestamp,
     is_listed: bool,
@@ -184,12 +234,9 @@ fn identity_state(
         IdentityState::Ok if due_from <= now => IdentityState::Due,
         state => state,
     };
-    let by_proof = match role {
-        Role::Daemon if !identity.is_proven() => IdentityState::NotProven,
-        _ => IdentityState::Ok,
-    };
+    let by_verification = if is_verified { IdentityState::Ok } else { IdentityState::NotVerified };
     let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
-    by_date.max(by_proof).max(by_list)
+    by_date.max(by_verification).max(by_list)
 }
 
 /// A certificate for other hosts than kitcert.yaml lists was issued before it was edited.
@@ -249,7 +296,8 @@ fn row(
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
-        proven: None,
+        verified: None,
+        verification: None,
         validity,
     }
 }

@@ -123,6 +123,7 @@ fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
     Ok(Inventory {
         contact: None,
         renew_before: None,
+        verify_every: None,
         authority: AuthorityPolicy {
             name: request.authority_name.clone(),
             lifetime: request.authority_lifetime,

@@ -22,11 +22,12 @@ mod rotation;
 mod step;
 mod summary;
 mod timeline;
+mod verification;
 
 #[cfg(test)]
 mod tests;
 
-pub use due::{IdentityState, StatusRow, longest_leaf, status};
+pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, longest_leaf, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
     ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
@@ -40,10 +41,8 @@ pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_client
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub use rollback::{Rollback, rollback};
-pub use rollover::{
-    RolloverProgress, former_authority, rollover_progress, rolls_over, trusts_former_authority,
-};
+pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
+pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
 pub use rotate::rotate;
 pub use rotation::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
@@ -56,6 +55,7 @@ pub use step::{
 
 pub use summary::StepSummary;
 pub use timeline::{Window, timeline};
+pub use verification::{Staleness, VerificationState, verification};
 
 use std::collections::BTreeSet;
 

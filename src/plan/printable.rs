@@ -1,6 +1,6 @@
 //! The values of this layer that a message may contain.
 
-use super::IdentityState;
+use super::{IdentityState, Staleness};
 use crate::model::parsed;
 
-parsed!(IdentityState);
+parsed!(IdentityState, Staleness);

@@ -26,7 +26,8 @@ pub(super) enum Stage {
     Settled,
 }
 
-/// How far the state's rollover is, as its daemons show: a daemon counts by what was proven.
+/// How far the state's rollover is, as its daemons show: a daemon counts by what has worked.
+/// Whether that is verified still is another question: a finding about a daemon moves no client back.
 pub(super) fn stage(observation: &Observation) -> Stage {
     let (Some(_), Some(target)) = (&observation.issuer, observation.target_authority()) else {
         return Stage::Settled;
@@ -34,7 +35,7 @@ pub(super) fn stage(observation: &Observation) -> Stage {
     let daemons: Vec<&ObservedIdentity> = daemons(observation).collect();
     let all = |holds: &dyn Fn(&ObservedIdentity) -> bool| daemons.iter().all(|daemon| holds(daemon));
     let is_over = |daemon: &ObservedIdentity| {
-        daemon.is_proven() && daemon.current.as_ref().is_some_and(|current| is_switched(current, target))
+        daemon.has_worked() && daemon.current.as_ref().is_some_and(|current| is_switched(current, target))
     };
     let is_begun =
         |daemon: &ObservedIdentity| daemon.current.as_ref().is_some_and(|one| is_switched(one, target));
@@ -73,8 +74,7 @@ pub fn rolls_over(observation: &Observation) -> bool {
 
 /// Whether a generation trusts a CA that its daemon has left behind: going back to it would let
 /// those in again whom a rollover has locked out.
-#[must_use]
-pub fn trusts_former_authority(observation: &Observation, generation: &ObservedGeneration) -> bool {
+pub(super) fn trusts_former_authority(observation: &Observation, generation: &ObservedGeneration) -> bool {
     let Some(target) = observation.target_authority().filter(|_| observation.issuer.is_some()) else {
         return false;
     };

@@ -114,8 +114,13 @@ pub struct RotationFacts {
 pub struct Rotation {
     /// The changes of the state.
     pub plan: Plan,
-    /// The daemons that are to be placed, restarted and proven.
+    /// The daemons that are to be placed, restarted and verified.
     pub daemons: Vec<IdentityName>,
+    /// Of these, the ones whose current generation has worked: they are verified again, and restarted
+    /// only if that fails.
+    pub verified_again: BTreeSet<IdentityName>,
+    /// The daemons that are not verified, and that this rotation leaves alone.
+    pub unverified: Vec<IdentityName>,
     /// The clients whose installed copies are to be replaced.
     pub clients: Vec<IdentityName>,
     /// What is done or to be said, identity by identity.
@@ -147,8 +152,8 @@ pub enum RotationAction {
     Issued,
     /// It gets another one.
     Renewed,
-    /// Nothing new; it is to be shown that its daemon serves what it has.
-    ToProve,
+    /// Nothing new; it is to be verified that its daemon serves what it has.
+    ToVerify,
     /// Its installed copies are replaced.
     Placed,
     /// It was said to have its certificate.
@@ -168,7 +173,7 @@ impl RotationAction {
         match self {
             RotationAction::Issued => "issued",
             RotationAction::Renewed => "renewed",
-            RotationAction::ToProve => "to prove",
+            RotationAction::ToVerify => "to verify",
             RotationAction::Placed => "placed",
             RotationAction::Received => "received",
             RotationAction::Left => "left",
@@ -184,7 +189,8 @@ impl Rotation {
     pub fn summary(&self, inventory: &Inventory) -> Vec<StepSummary> {
         let mut steps = self.plan.summary();
         for (role, names) in [(Role::Client, &self.clients), (Role::Daemon, &self.daemons)] {
-            steps.extend(names.iter().flat_map(|name| follow_up(inventory, role, name)));
+            let is_again = |name| role == Role::Daemon && self.verified_again.contains(name);
+            steps.extend(names.iter().flat_map(|name| follow_up(inventory, role, name, is_again(name))));
         }
         steps
     }
@@ -197,7 +203,7 @@ impl Rotation {
 }
 
 /// What happens to an identity once its current set is on disk.
-fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName) -> Vec<StepSummary> {
+fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName, is_again: bool) -> Vec<StepSummary> {
     let step = |step, detail| StepSummary { step, subject: message!("{} {}", role, name), detail };
     let daemon = inventory.daemons.get(name).filter(|_| role == Role::Daemon);
     let root = daemon.and_then(|daemon| daemon.install.as_ref());
@@ -205,16 +211,17 @@ fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName) -> Vec<Step
     let copies = inventory.installed(role, name).unwrap_or_default().iter().cloned();
     let places = root.into_iter().chain(copies);
     let mut steps: Vec<_> = places.map(|place| step("install", message!("in {}", place.display()))).collect();
-    if let Some(daemon) = daemon {
-        if !daemon.restart.is_empty() {
-            let when = match daemon.restart_when {
-                RestartWhen::Now => "",
-                RestartWhen::Idle => ", when it has no session",
-            };
-            steps.push(step("restart", message!("{}{}", CommandLine(&daemon.restart), when)));
-        }
-        steps.push(step("prove", message!("at {}", daemon.endpoint)));
-    }
+    let Some(daemon) = daemon else { return steps };
+    let verify = step("verify", message!("at {}", daemon.endpoint));
+    let restart = (!daemon.restart.is_empty()).then(|| {
+        let when = match daemon.restart_when {
+            RestartWhen::Now => "",
+            RestartWhen::Idle => ", when it has no session",
+        };
+        let unless = if is_again { ", unless it is verified as it is" } else { "" };
+        step("restart", message!("{}{}{}", CommandLine(&daemon.restart), when, unless))
+    });
+    steps.extend(restart.into_iter().chain([verify]));
     steps
 }
 

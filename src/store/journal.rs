@@ -98,8 +98,8 @@ pub(super) fn publish(state: &Directory, identifier: &str) -> Result<(), Failure
 }
 
 /// Puts a committed change in place. Issued certificates come first, so that none is in use that
-/// is not on record; then whole folders, generations and files; `current` and `proven` last, since
-/// they are what makes a generation count.
+/// is not on record; then whole folders, generations and files; `current` last, since it is
+/// what makes a generation count.
 pub(super) fn finish(state: &Directory, identifier: &str) -> Result<(), Failure> {
     let name = format!("{COMMITTED}{identifier}");
     let Some(commit) = state.folder(&name)? else { return Ok(()) };

@@ -39,8 +39,8 @@ pub enum LogEvent {
     /// A certificate was issued.
     Issued,
     /// A daemon was seen to serve what it should, and to refuse what it should.
-    Proven,
-    /// A daemon was seen to let a stranger in.
+    Verified,
+    /// A daemon that was verified was seen not to do as it must.
     Refuted,
     /// A key was made here, to be certified elsewhere.
     Requested,
@@ -130,7 +130,7 @@ mod tests {
             time: Timestamp::from_unix(seconds),
             by: "ana\nroot".to_owned(),
             command: "issue client".to_owned(),
-            event: LogEvent::Proven,
+            event: LogEvent::Verified,
             subject: "client ci".into(),
             serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
             fingerprint: None,
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(line_at(0).to_bytes().unwrap()).unwrap(),
             "{\"time\":\"1970-01-01T00:00:00Z\",\"by\":\"ana\\nroot\",\"command\":\"issue client\",\
-             \"event\":\"proven\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
+             \"event\":\"verified\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
         );
     }
 

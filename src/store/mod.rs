@@ -10,6 +10,7 @@ mod account;
 mod change;
 mod directory;
 mod fault;
+mod history;
 mod issued;
 mod journal;
 mod log;
@@ -23,9 +24,11 @@ mod scratch;
 mod state;
 mod step;
 mod trust;
+mod verified;
 
 pub use account::{Home, Owner, earthly_home};
 pub use change::{FileMode, StagedChange};
+pub use history::{DaemonHistory, WorkedGeneration};
 pub use issued::observe_issued;
 pub use log::{LogEvent, LogLine, newest_log_time};
 pub use observation::{
@@ -38,6 +41,7 @@ pub use replace::{Parents, Replacement, refuse_irreplaceable, replace_file};
 pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
 pub use scratch::ScratchDirectory;
 pub use state::{StateDirectory, StateLock};
+pub use verified::{Vantage, VerifiedAddress, VerifiedRecord};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::history::{DaemonHistory, read_history};
 use super::state::StateDirectory;
+use super::verified::{VerifiedRecord, read_verified};
 use crate::layout::Inventory;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
@@ -69,12 +71,15 @@ pub enum KeyPresence {
 pub struct ObservedIdentity {
     /// What `current` leads to.
     pub current: Option<ObservedGeneration>,
-    /// The number of the generation that `proven` leads to.
-    pub proven: Option<u32>,
-    /// The generation that is known to be in use: of a daemon the one that was proven last, of a
-    /// client the one of which it said that it has it. Read only where there are several CAs.
+    /// Of a daemon, its last verification. Whether that is one of the current generation, and still
+    /// counts, the planner says.
+    pub verified: Option<VerifiedRecord>,
+    /// Of a daemon, which generations have worked.
+    pub history: DaemonHistory,
+    /// The generation that is known to be in use: of a daemon the one that worked last, of a client
+    /// the one that it said it has. Read only if there are several CAs.
     pub confirmed: Option<ObservedGeneration>,
-    /// The highest number of a generation that is there; 0 for none.
+    /// The highest number that a generation has or had, as far as is known; 0 for none.
     pub last_generation: u32,
     /// The numbers of the generations that are there, rising.
     pub generations: Vec<u32>,
@@ -204,21 +209,27 @@ fn identity(
     };
     let mut generations: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
     generations.sort_unstable();
-    let confirmed = match depth {
-        Depth::Current => None,
-        Depth::Confirmed => {
-            let number = linked(match role {
-                Role::Daemon => "proven",
-                Role::Client => "received",
-            })?;
-            number.map(|number| observe_generation(directory, role, name, number)).transpose()?
-        }
+    let (verified, history) = match role {
+        Role::Daemon => (read_verified(directory, name), read_history(directory, name)?),
+        Role::Client => (None, DaemonHistory::default()),
     };
+    let in_use = match (depth, role) {
+        (Depth::Current, _) => None,
+        (Depth::Confirmed, Role::Daemon) => {
+            history.working().find(|number| generations.binary_search(number).is_ok())
+        }
+        (Depth::Confirmed, Role::Client) => linked("received")?,
+    };
+    let confirmed = in_use.map(|number| observe_generation(directory, role, name, number)).transpose()?;
+    // What is remembered of a number is about one generation, though its folder may be gone.
+    let known = generations.last().into_iter().chain(&history.refuted);
+    let known = known.copied().chain(history.worked.iter().map(|one| one.generation));
     Ok(Some(ObservedIdentity {
         current,
+        verified,
         confirmed,
-        proven: linked("proven")?,
-        last_generation: generations.last().copied().unwrap_or(0),
+        last_generation: known.max().unwrap_or(0),
+        history,
         generations,
     }))
 }
@@ -325,10 +336,10 @@ impl ObservedAuthority {
 }
 
 impl ObservedIdentity {
-    /// Whether the current generation has been proven on the wire.
+    /// Whether the current generation of a daemon was verified at some time.
     #[must_use]
-    pub fn is_proven(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| self.proven == Some(current.number))
+    pub fn has_worked(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| self.history.has_worked(current.number))
     }
 }
 

@@ -74,7 +74,7 @@ impl StateDirectory {
         self.folder.path()
     }
 
-    /// Reads a file of the state, `current` and `proven` in the middle of the path followed;
+    /// Reads a file of the state, `current` in the middle of the path followed;
     /// `None` where it is not there.
     ///
     /// # Errors

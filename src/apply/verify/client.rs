@@ -164,7 +164,7 @@ pub(in crate::apply) fn fresh(
     })
 }
 
-/// A client of this moment whom a daemon lets in that serves what was proven of it last.
+/// A client of this moment that a daemon lets in that serves what worked last.
 pub(in crate::apply) fn fresh_for(
     context: &Context<'_>,
     observation: &Observation,

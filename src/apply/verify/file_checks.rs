@@ -66,36 +66,35 @@ pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -
     }
 }
 
-/// Everything that is to be said of the files: the daemon's, if it is one of this state, and the
-/// client's.
-pub(in crate::apply) fn findings(
+/// What is to be said of the files of a daemon of this state.
+pub(super) fn daemon_findings(
     context: &Context<'_>,
-    observation: Option<&Observation>,
-    daemon: Option<&(IdentityName, DaemonEntry)>,
-    client: &Client,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
     endpoint: &Endpoint,
 ) -> Result<Vec<Finding>, Failure> {
-    let now = context.judged_at();
-    let mut findings = Vec::new();
-    if let (Some(observation), Some((name, entry))) = (observation, daemon) {
-        let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");
-        let issued = SetPaths::in_folder(&folder);
-        findings.extend(issued.judge(Role::Daemon, name, std::slice::from_ref(endpoint.host()), now)?);
-        if let (Some(installed), Some(current)) =
-            (installed_paths(entry), observation.current(Role::Daemon, name))
-        {
-            findings.extend(installed.compare(name, current.leaf(), &current.trust)?);
-        }
-    }
-    if let Some(files) = &client.files {
-        let paths = SetPaths {
-            authority: files.authority.clone(),
-            certificate: files.certificate.clone(),
-            key: files.key.clone(),
-        };
-        findings.extend(paths.judge(Role::Client, &client.described, &[], now)?);
+    let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");
+    let issued = SetPaths::in_folder(&folder);
+    let hosts = std::slice::from_ref(endpoint.host());
+    let mut findings = issued.judge(Role::Daemon, name, hosts, context.judged_at())?;
+    if let (Some(installed), Some(current)) =
+        (installed_paths(entry), observation.current(Role::Daemon, name))
+    {
+        findings.extend(installed.compare(name, current.leaf(), &current.trust)?);
     }
     Ok(findings)
+}
+
+/// What is to be said of the files that we dial with.
+pub(super) fn client_findings(context: &Context<'_>, client: &Client) -> Result<Vec<Finding>, Failure> {
+    let Some(files) = &client.files else { return Ok(Vec::new()) };
+    let paths = SetPaths {
+        authority: files.authority.clone(),
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+    };
+    paths.judge(Role::Client, &client.described, &[], context.judged_at())
 }
 
 fn installed_paths(entry: &DaemonEntry) -> Option<SetPaths> {
@@ -201,7 +200,7 @@ impl SetPaths {
             let finding = match self.read(path)? {
                 None => missing(path).fix(&fix),
                 Some(file) if *file.bytes != *expected.as_bytes() => {
-                    Finding::new(Rule::ServedIsStale, Severity::Warning, path.display())
+                    Finding::new(Rule::ServedIsStale, Severity::Error, path.display())
                         .expected("what was issued last")
                         .found("another file")
                         .cause("it was issued anew and not installed since")

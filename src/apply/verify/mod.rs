@@ -4,31 +4,36 @@
 //! record by [`verify_one`]. Many daemons are verified at once here. Nothing in this folder restarts
 //! a daemon or places a file.
 
+mod authority_check;
 mod client;
 mod client_config_check;
+mod dial;
 mod file_checks;
 mod shown;
 mod target;
 mod test_certificates;
+mod verification;
 mod verification_record;
 mod verify_one;
 
 pub use self::client::Credentials;
-pub(super) use self::client::{Client, choose, fresh, fresh_for};
+pub(super) use self::client::{Client, fresh_for};
 pub use self::client_config_check::ConfigChoice;
-pub(super) use self::client_config_check::Configured;
-pub(super) use self::file_checks::{findings as file_findings, restart_line};
+pub use self::dial::DialOptions;
+pub(super) use self::dial::glance;
+pub(super) use self::file_checks::restart_line;
 pub use self::target::Target;
+pub use self::verification::{Outcome, Verification};
 pub use self::verification_record::Recorded;
-pub(super) use self::verification_record::{Standing, record};
-pub use self::verify_one::{DialOptions, Proof, Scope, VerifyRequest, verify};
-pub(super) use self::verify_one::{dial, glance, local_facts, verify_as};
+pub(super) use self::verification_record::{Evidence, record};
+pub(super) use self::verify_one::{Examined, examine, verify_as};
+pub use self::verify_one::{Scope, VerifyRequest, verify};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use self::verify_one::{Examined, examine, observe, recorded};
+use self::verify_one::{observe, recorded};
 use super::context::{Context, Progress};
 use crate::message;
 use crate::model::{ExitCode, Failure, Word};
@@ -56,12 +61,12 @@ pub struct FleetRequest {
 pub struct Member {
     /// Whom.
     pub target: Target,
-    /// What was proven; a failure where it could not even be dialled.
-    pub proof: Result<Proof, Failure>,
+    /// What came of it; a failure if it could not even be dialled.
+    pub verification: Result<Verification, Failure>,
 }
 
 /// Verifies them all, so many at once that nobody who is silent keeps the others waiting, and tells
-/// the state of all proofs under one lock.
+/// the state of all of them under one lock.
 ///
 /// # Errors
 /// A state that cannot be read. What is wrong with one daemon is its own [`Member`]'s.
@@ -108,15 +113,15 @@ pub fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec
         }
     }
     let (indices, examined): (Vec<usize>, Vec<Examined>) = examined.into_iter().unzip();
-    let proofs = recorded(context, observation.as_ref(), examined);
-    let mut members: Vec<(usize, Result<Proof, Failure>)> = indices
+    let verifications = recorded(context, examined);
+    let mut members: Vec<(usize, Result<Verification, Failure>)> = indices
         .into_iter()
-        .zip(proofs.into_iter().map(Ok))
+        .zip(verifications.into_iter().map(Ok))
         .chain(failures.into_iter().map(|(index, failure)| (index, Err(failure))))
         .collect();
     members.sort_by_key(|(index, _)| *index);
     let members = members.into_iter().zip(&request.targets);
-    Ok(members.map(|((_, proof), target)| Member { target: target.clone(), proof }).collect())
+    Ok(members.map(|((_, verification), target)| Member { target: target.clone(), verification }).collect())
 }
 
 fn nth(targets: &[Target], index: usize) -> Option<(usize, &Target)> {

@@ -118,26 +118,19 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
         .hint("kitcert status")
 }
 
-/// The daemon of the state that an endpoint belongs to: the one that was named, else the one with
-/// that endpoint, else the only one with that host.
-pub(in crate::apply) fn daemon_of(
+/// The daemon of the state that is dialled: the one that was named, else the one with exactly that
+/// endpoint. Another port of its host is another server, and says nothing of the daemon.
+pub(super) fn daemon_of(
     target: &Target,
     observation: Option<&Observation>,
     endpoint: &Endpoint,
 ) -> Option<(IdentityName, DaemonEntry)> {
-    let daemons = &observation?.inventory.daemons;
-    let entry = |name: &IdentityName| Some((name.clone(), daemons.get(name)?.clone()));
-    if let Target::Daemon(name) = target {
-        return entry(name);
-    }
-    if let Some((name, _)) = daemons.iter().find(|(_, daemon)| daemon.endpoint == *endpoint) {
-        return entry(name);
-    }
-    let mut with_host = daemons.iter().filter(|(_, daemon)| daemon.hosts.contains(endpoint.host()));
-    match (with_host.next(), with_host.next()) {
-        (Some((name, _)), None) => entry(name),
-        _ => None,
-    }
+    let mut daemons = observation?.inventory.daemons.iter();
+    let found = match target {
+        Target::Daemon(named) => daemons.find(|(name, _)| *name == named),
+        Target::Endpoint(_) | Target::Configured => daemons.find(|(_, daemon)| daemon.endpoint == *endpoint),
+    };
+    found.map(|(name, daemon)| (name.clone(), daemon.clone()))
 }
 
 const EXAMPLE: &str = "kitcert verify tcp://builder.example.com:8372";

@@ -1,158 +1,334 @@
-//! What the state remembers of a proof: a daemon's `proven`.
+//! What the state remembers of a verification: `verified.json` and the daemon's history.
+//!
+//! A daemon is dialled without a lock, and meanwhile another command may renew it, or find it open. So
+//! under the lock the state is looked at once more, and "verified" is written only if nothing has
+//! changed of what was dialled: the generation, its certificate, the bundle, the endpoint, the hosts,
+//! and the number of refutations.
 
+use std::net::IpAddr;
+
+use super::dial::DialOptions;
+use super::verification::Outcome;
 use crate::apply::context::{Context, PATIENCE};
-use crate::apply::state_change::{identity_folder, line};
+use crate::apply::state_change::line;
+use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{Failure, Finding, IdentityName, Printable, Role, Severity};
+use crate::model::{
+    Endpoint, Failure, Fingerprint, Generation, IdentityName, Lifetime, Printable, Role, SubjectAltName,
+    Timestamp,
+};
 use crate::pki::Certificate;
-use crate::probe::{self, Observed, Verdict};
-use crate::store::{LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock};
+use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, Handshake, Observed, Verdict};
+use crate::store::{
+    DaemonHistory, FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory,
+    StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
+};
 
-/// Whether a proof changed the state.
+/// Whether a verification changed what the state says of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// `proven` was moved.
-    Moved,
-    /// It stood there already, or there is nothing to move.
+    /// It may be called verified since now, or may not any more.
+    Changed,
+    /// It is called what it was called before; the time of its last verification may be newer.
     Unchanged,
+    /// Nothing was written: what was verified is not what is current now.
+    Superseded,
 }
 
-/// What a verify says of a daemon, as far as its state is to remember it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::apply) enum Standing {
-    /// Every dial went as it must, and the files are without fault.
-    Proven,
-    /// Somebody got in who must not.
-    Open,
-    /// Neither is shown.
-    Unknown,
+/// What a verification is about. If any of it is different later, it was about something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Basis {
+    generation: u32,
+    leaf: Fingerprint,
+    bundle: Fingerprint,
+    endpoint: Endpoint,
+    hosts: Vec<SubjectAltName>,
+    addresses: Vec<IpAddr>,
+    /// A counter and no time, so that no clock can put an older verification after a newer refutation.
+    refutations: u64,
 }
 
-impl Standing {
-    pub fn of(verdict: &Verdict, files: &[Finding]) -> Standing {
-        if verdict.open {
-            Standing::Open
-        } else if verdict.verified && Finding::gravest(files) < Severity::Error {
-            Standing::Proven
-        } else {
-            Standing::Unknown
+impl Basis {
+    fn of(observation: &Observation, name: &IdentityName) -> Option<Basis> {
+        let entry = observation.inventory.daemons.get(name)?;
+        let daemon = observation.daemons.get(name)?;
+        let current = daemon.current.as_ref()?;
+        Some(Basis {
+            generation: current.number,
+            leaf: current.leaf().fingerprint(),
+            bundle: current.trust.fingerprint(),
+            endpoint: entry.endpoint.clone(),
+            hosts: entry.hosts.clone(),
+            addresses: entry.addresses.clone(),
+            refutations: daemon.history.refutations,
+        })
+    }
+}
+
+/// What was seen of a daemon of the state, before it is judged.
+pub(super) struct Seen {
+    name: IdentityName,
+    endpoint: Endpoint,
+    basis: Option<Basis>,
+    served: Option<Certificate>,
+    is_up: bool,
+    /// Whether it was dialled under its own name and at every address that kitcert.yaml allows.
+    is_as_clients_dial: bool,
+    record: Option<VerifiedRecord>,
+}
+
+impl Seen {
+    pub fn of(
+        observation: &Observation,
+        (name, entry): (&IdentityName, &DaemonEntry),
+        options: &DialOptions,
+        (observed, verdict): (&Observed, &Verdict),
+        (context, started_at): (&Context<'_>, Timestamp),
+    ) -> Seen {
+        let basis = Basis::of(observation, name);
+        let handshake = observed.handshake();
+        let record = basis.as_ref().map(|basis| VerifiedRecord {
+            dial_list: DIAL_LIST_VERSION,
+            kitcert: env!("CARGO_PKG_VERSION").to_owned(),
+            endpoint: entry.endpoint.clone(),
+            server_name: entry.endpoint.host().clone(),
+            hosts: entry.hosts.clone(),
+            addresses: addresses(verdict),
+            narrowed_to: entry.addresses.clone(),
+            vantage: Vantage {
+                host: context.environment.host_name().to_owned(),
+                uid: context.environment.user_id(),
+            },
+            generation: basis.generation,
+            leaf: basis.leaf,
+            bundle: basis.bundle,
+            exclusions: None,
+            dials: u32::try_from(verdict.dials.len()).unwrap_or(u32::MAX),
+            not_tried: verdict.not_tried.iter().map(|one| one.dial.to_string()).collect(),
+            started_at,
+            verified_at: context.environment.present(),
+            command: context.command.to_owned(),
+        });
+        Seen {
+            name: name.clone(),
+            endpoint: entry.endpoint.clone(),
+            basis,
+            served: handshake.and_then(Handshake::leaf),
+            is_up: handshake.is_some(),
+            is_as_clients_dial: options.addresses == entry.addresses
+                && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
+            record,
         }
     }
-}
 
-/// What was seen of a daemon of the state.
-pub(in crate::apply) struct Seen {
-    /// The daemon.
-    pub name: IdentityName,
-    /// The dials.
-    pub observed: Observed,
-    /// What they prove.
-    pub standing: Standing,
-}
-
-/// Records proofs, all under one lock, which is taken only if there is something to record.
-pub(in crate::apply) fn record_anew(
-    context: &Context<'_>,
-    observation: &Observation,
-    seen: &[Option<Seen>],
-) -> Result<Vec<Recorded>, Failure> {
-    let change = |seen: &Option<Seen>| {
-        let Seen { name, observed, standing } = seen.as_ref()?;
-        Change::of(observation, name, observed, *standing)
-    };
-    let changes: Vec<Option<Change>> = seen.iter().map(change).collect();
-    if changes.iter().all(Option::is_none) {
-        return Ok(vec![Recorded::Unchanged; seen.len()]);
+    /// Whether the current generation is what it serves.
+    pub fn serves_current(&self) -> bool {
+        let served = self.served.as_ref().map(Certificate::fingerprint);
+        self.basis.as_ref().is_some_and(|basis| served == Some(basis.leaf))
     }
+
+    /// The same, judged.
+    pub fn evidence(self, outcome: Outcome) -> Evidence {
+        Evidence { outcome, seen: self }
+    }
+}
+
+/// What was seen of a daemon of the state, and what it says.
+pub(in crate::apply) struct Evidence {
+    outcome: Outcome,
+    seen: Seen,
+}
+
+impl Evidence {
+    /// The certificate that it served.
+    pub fn served(&self) -> Option<&Certificate> {
+        self.seen.served.as_ref()
+    }
+
+    /// Whether the current generation is what it serves.
+    pub fn serves_current(&self) -> bool {
+        self.seen.serves_current()
+    }
+
+    /// Whether it answers at all.
+    pub fn is_up(&self) -> bool {
+        self.seen.is_up
+    }
+}
+
+/// Records verifications, all under one lock, which is taken only if there is something to record.
+pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Result<Vec<Recorded>, Failure> {
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
+    let evidence: Vec<&Evidence> = evidence.iter().collect();
+    // While somebody else changes the state it cannot be read, and then the lock decides.
+    if let Ok(observation) = observe(&directory, &interest(&evidence)) {
+        let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
+        if changes.iter().all(|change| !change.writes()) {
+            return Ok(changes.iter().map(Change::recorded).collect());
+        }
+    }
     let lock = directory.lock(context.command, PATIENCE)?;
+    record(context, &lock, &evidence, None)
+}
+
+/// Records verifications under a lock that is held, and that a generation was itself the cause of a
+/// failure: the daemon was verified with another.
+pub(in crate::apply) fn record(
+    context: &Context<'_>,
+    lock: &StateLock<'_>,
+    evidence: &[&Evidence],
+    cause: Option<u32>,
+) -> Result<Vec<Recorded>, Failure> {
+    let observation = observe(lock.state(), &interest(evidence))?;
     let staged = lock.stage()?;
     let mut recorded = Vec::new();
-    for (change, seen) in changes.iter().zip(seen) {
-        recorded.push(match (change, seen) {
-            (Some(change), Some(seen)) => {
-                change.stage(context, &staged, &seen.name, &seen.observed)?;
-                Recorded::Moved
-            }
-            _ => Recorded::Unchanged,
-        });
+    for one in evidence {
+        let change = Change::of(&observation, one);
+        change.stage(context, &staged, &observation, one, cause)?;
+        recorded.push(change.recorded());
     }
     staged.commit()?;
     Ok(recorded)
 }
 
-/// Records a proof under a lock that is held already.
-pub(in crate::apply) fn record(
-    context: &Context<'_>,
-    lock: &StateLock<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    observed: &Observed,
-    standing: Standing,
-) -> Result<Recorded, Failure> {
-    match Change::of(observation, name, observed, standing) {
-        Some(change) => {
-            let staged = lock.stage()?;
-            change.stage(context, &staged, name, observed)?;
-            staged.commit()?;
-            Ok(Recorded::Moved)
-        }
-        None => Ok(Recorded::Unchanged),
-    }
+fn interest(evidence: &[&Evidence]) -> Interest {
+    Interest::Identities(evidence.iter().map(|one| (Role::Daemon, one.seen.name.clone())).collect())
 }
 
-/// How `proven` of a daemon changes.
-struct Change {
-    /// The generation that it is to lead to; None: nowhere.
-    wanted: Option<u32>,
-    served: Certificate,
+/// What becomes of the record of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// Nothing either: what was verified is not what is current.
+    Superseded,
+    /// A record is written. Whether the daemon was not verified before.
+    Verify(Box<VerifiedRecord>, News),
+    /// The record is removed, if there is one, and the refutation is counted.
+    Refute(News),
+}
+
+/// Whether the daemon is called something else than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Yes,
+    No,
 }
 
 impl Change {
-    /// `proven` goes to the current generation, if it is that one which was served and the verdict
-    /// is that it is proven; it is taken away where a stranger got in.
-    fn of(
-        observation: &Observation,
-        name: &IdentityName,
-        observed: &Observed,
-        standing: Standing,
-    ) -> Option<Change> {
-        let served = observed.handshake().and_then(probe::Handshake::leaf)?;
-        let identity = observation.daemons.get(name)?;
-        let wanted = match standing {
-            Standing::Unknown => return None,
-            Standing::Open => None,
-            Standing::Proven => {
-                let current = identity.current.as_ref().filter(|current| *current.leaf() == served);
-                Some(current?.number)
+    /// What is to be done, by what the state says now.
+    fn of(observation: &Observation, evidence: &Evidence) -> Change {
+        let Evidence { outcome, seen } = evidence;
+        let name = &seen.name;
+        let is_same = seen.basis.is_some() && Basis::of(observation, name) == seen.basis;
+        let daemon = observation.daemons.get(name);
+        let former = daemon.and_then(|daemon| daemon.verified.as_ref());
+        let entry = observation.inventory.daemons.get(name);
+        match outcome {
+            Outcome::Inconclusive => Change::Nothing,
+            // Whoever gets in gets in whatever is current.
+            Outcome::Open if entry.is_some_and(|entry| entry.endpoint == seen.endpoint) => {
+                Change::Refute(former.map_or(News::No, |_| News::Yes))
             }
-        };
-        (identity.proven != wanted).then_some(Change { wanted, served })
+            // Under another name, or at some of its addresses alone, neither its clients nor the next
+            // verification dial it.
+            _ if !seen.is_as_clients_dial => Change::Nothing,
+            // A daemon that was renewed meanwhile is another matter.
+            Outcome::NotVerified if is_same => Change::Refute(former.map_or(News::No, |_| News::Yes)),
+            Outcome::Open | Outcome::NotVerified => Change::Nothing,
+            Outcome::Verified if !is_same => Change::Superseded,
+            Outcome::Verified => {
+                let Some(record) = &seen.record else { return Change::Superseded };
+                let is_of_same = former.is_some_and(|former| says_the_same(former, record));
+                let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
+                let is_recent = former.is_some_and(|former| {
+                    (0..REFRESHED_AFTER.seconds())
+                        .contains(&record.verified_at.seconds_since(former.verified_at))
+                });
+                match (is_of_same && has_worked, is_recent) {
+                    (true, true) => Change::Nothing,
+                    (true, false) => Change::Verify(Box::new(record.clone()), News::No),
+                    (false, _) => Change::Verify(Box::new(record.clone()), News::Yes),
+                }
+            }
+        }
+    }
+
+    fn writes(&self) -> bool {
+        matches!(self, Change::Verify(..) | Change::Refute(_))
+    }
+
+    fn recorded(&self) -> Recorded {
+        match self {
+            Change::Verify(_, News::Yes) | Change::Refute(News::Yes) => Recorded::Changed,
+            Change::Nothing | Change::Verify(_, News::No) | Change::Refute(News::No) => Recorded::Unchanged,
+            Change::Superseded => Recorded::Superseded,
+        }
     }
 
     fn stage(
         &self,
         context: &Context<'_>,
         staged: &StagedChange<'_>,
-        name: &IdentityName,
-        observed: &Observed,
+        observation: &Observation,
+        evidence: &Evidence,
+        cause: Option<u32>,
     ) -> Result<(), Failure> {
-        let link = identity_folder(Role::Daemon, name).join("proven");
-        let address = observed.address().map(|address| address.message()).unwrap_or_default();
-        let (event, reason) = match self.wanted {
-            Some(number) => {
-                staged.link(&link, &format!("gen-{number:04}"))?;
-                (LogEvent::Proven, message!("{} served it and refused strangers", address))
+        let name = &evidence.seen.name;
+        let before = observation.daemons.get(name).map(|daemon| daemon.history.clone()).unwrap_or_default();
+        let mut history = before.clone();
+        if let Some(cause) = cause.filter(|_| evidence.outcome == Outcome::Verified) {
+            history.note_refuted(cause);
+        }
+        let place = VerifiedRecord::path(name);
+        let event = match self {
+            Change::Nothing | Change::Superseded => None,
+            Change::Verify(record, news) => {
+                staged.file(&place, &record.to_bytes()?, FileMode::Private)?;
+                history.note_worked(record.generation, record.verified_at);
+                (*news == News::Yes).then_some((LogEvent::Verified, Generation(record.generation).message()))
             }
-            None => {
-                staged.remove(&link)?;
-                (LogEvent::Refuted, message!("{} let a stranger in", address))
+            Change::Refute(news) => {
+                staged.remove(&place)?;
+                history.note_refutation(context.environment.present());
+                let what = match evidence.outcome {
+                    Outcome::Open => "somebody gets in who must not",
+                    _ => "it does not do as it must",
+                };
+                (*news == News::Yes).then(|| (LogEvent::Refuted, message!("{}", what)))
             }
         };
+        if history != before {
+            staged.file(&DaemonHistory::path(name), &history.to_bytes()?, FileMode::Private)?;
+        }
+        let Some((event, reason)) = event else { return Ok(()) };
+        let served = evidence.served();
         staged.record(&LogLine {
-            serial: Some(self.served.serial().clone()),
-            fingerprint: Some(self.served.fingerprint()),
+            serial: served.map(|served| served.serial().clone()),
+            fingerprint: served.map(Certificate::fingerprint),
             ..line(context, event, message!("daemon {}", name), reason)
         })
     }
 }
+
+/// Whether two records differ in their times alone.
+fn says_the_same(one: &VerifiedRecord, other: &VerifiedRecord) -> bool {
+    let timeless = |record: &VerifiedRecord| VerifiedRecord {
+        started_at: Timestamp::from_unix(0),
+        verified_at: Timestamp::from_unix(0),
+        command: String::new(),
+        ..record.clone()
+    };
+    timeless(one) == timeless(other)
+}
+
+fn addresses(verdict: &Verdict) -> Vec<VerifiedAddress> {
+    let result = |one: &AddressVerdict| VerifiedAddress {
+        address: one.address,
+        result: one.result.as_str().to_owned(),
+    };
+    verdict.addresses.iter().map(result).collect()
+}
+
+/// A record that says the same and is younger is left as it is, so that a job that verifies every
+/// minute does not write every minute.
+const REFRESHED_AFTER: Lifetime = Lifetime::from_seconds(3_600);

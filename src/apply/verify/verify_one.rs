@@ -1,27 +1,21 @@
-//! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
+//! One verification: prepare, dial, judge, record. Every command that verifies comes through here.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Credentials, choose};
 use super::client_config_check::{ConfigChoice, Configured, configured};
-use super::shown;
+use super::dial::{DialOptions, dial};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
-use super::verification_record::{Recorded, Seen, Standing, record_anew};
-use super::{file_checks, test_certificates};
-use crate::apply::authorities::read_key;
+use super::verification::{Beside, Outcome, Verification};
+use super::verification_record::{Evidence, Recorded, Seen, record_anew};
+use super::{authority_check, file_checks, shown};
 use crate::apply::context::Context;
 use crate::apply::printable::Tenths;
-use crate::apply::state_change::identity_folder;
 use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
-};
-use crate::pki::Certificate;
-use crate::probe::{self, DaemonFacts, Extent, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
-use crate::store::{KeyPresence, Observation};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity};
+use crate::probe::{self, LocalFacts, Observed, Verdict, judge};
+use crate::store::Observation;
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -38,72 +32,6 @@ pub struct VerifyRequest {
     pub scope: Scope,
 }
 
-/// How a daemon is dialled.
-#[derive(Clone, Debug)]
-pub struct DialOptions {
-    /// The name that the daemon's certificate must have, if it is not the endpoint's host.
-    pub server_name: Option<SubjectAltName>,
-    /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.
-    pub addresses: Vec<IpAddr>,
-    /// How often the whole list is dialled.
-    pub samples: u16,
-    /// How long to wait between two dials.
-    pub pace: Duration,
-    /// For how long a daemon is waited for that is not up yet.
-    pub wait: Duration,
-    /// How long all dials together may take.
-    pub deadline: Duration,
-    /// The daemon's other hosts, as far as kitcert.yaml lists them.
-    pub other_hosts: Vec<SubjectAltName>,
-    /// The daemon's own chain, and where its key is, if the key is here.
-    pub leaf: Option<(Vec<Certificate>, PathBuf)>,
-}
-
-impl Default for DialOptions {
-    fn default() -> DialOptions {
-        DialOptions {
-            server_name: None,
-            addresses: Vec::new(),
-            samples: 1,
-            pace: Duration::ZERO,
-            wait: Duration::ZERO,
-            deadline: DIAL_DEADLINE,
-            other_hosts: Vec::new(),
-            leaf: None,
-        }
-    }
-}
-
-impl DialOptions {
-    /// What kitcert.yaml says of a daemon.
-    pub(in crate::apply) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
-        DialOptions::default().with_entry(entry)
-    }
-
-    /// The same beside what was asked for, which goes before.
-    fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
-        if self.addresses.is_empty() {
-            self.addresses.clone_from(&entry.addresses);
-        }
-        self.other_hosts.clone_from(&entry.hosts);
-        self
-    }
-
-    /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
-    pub(in crate::apply) fn with_leaf_of(
-        mut self,
-        context: &Context<'_>,
-        observation: &Observation,
-        name: &IdentityName,
-    ) -> DialOptions {
-        let current = observation.current(Role::Daemon, name);
-        let current = current.filter(|current| current.key == KeyPresence::Present);
-        let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
-        self.leaf = current.map(|current| (current.chain.clone(), context.state.join(key)));
-        self
-    }
-}
-
 /// How much of a daemon's host is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -113,49 +41,33 @@ pub enum Scope {
     Ports,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Proof {
-    /// Who was dialled, or would have been.
-    pub target: Message,
-    /// The same, where there was one.
-    pub endpoint: Option<Endpoint>,
-    /// As whom, in words.
-    pub identity: Message,
-    /// Everything that was found, the files' first.
-    pub findings: Vec<Finding>,
-    /// The verdict in one line.
-    pub verdict: Message,
-    /// What the daemon said of itself.
-    pub daemon_facts: DaemonFacts,
-    /// The certificates that both sides showed: whose, and which.
-    pub certificates: Vec<(Message, Certificate)>,
-    /// How long all dials took together; None where nobody was dialled.
-    pub elapsed: Option<Duration>,
-    /// Whether everything is proven, the files included.
-    pub is_proven: bool,
-    /// Each dial and how long it took.
-    pub timings: Vec<Vec<Message>>,
-    /// Whether the state was told, by moving the daemon's `proven`.
-    pub recorded: Recorded,
+impl VerifyRequest {
+    /// A daemon of the state, as whichever client of the state is at hand.
+    pub(in crate::apply) fn of_daemon(name: &IdentityName) -> VerifyRequest {
+        VerifyRequest {
+            target: Target::Daemon(name.clone()),
+            credentials: Credentials::Automatic,
+            config: ConfigChoice::default(),
+            options: DialOptions::default(),
+            scope: Scope::Daemon,
+        }
+    }
 }
 
-/// Judges the files at hand, dials, and moves `proven` of a daemon whose current certificate was
-/// served and whose every dial went as it must. Nothing is moved where it is judged as of another
-/// time.
+/// Judges the files at hand, dials, and records the outcome of a daemon of the state. Nothing is recorded
+/// if it is judged as of another time.
 ///
 /// # Errors
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
-pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Proof, Failure> {
+pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
     let observation = observe(context, &request.credentials)?;
     let examined = examine(context, observation.as_ref(), request)?;
-    let mut proofs = recorded(context, observation.as_ref(), vec![examined]);
-    proofs.pop().ok_or_else(|| context.no_state())
+    recorded(context, vec![examined]).pop().ok_or_else(|| context.no_state())
 }
 
 /// The state, if there is one, as far as credentials need it.
-pub(in crate::apply) fn observe(
+pub(super) fn observe(
     context: &Context<'_>,
     credentials: &Credentials,
 ) -> Result<Option<Observation>, Failure> {
@@ -163,10 +75,12 @@ pub(in crate::apply) fn observe(
     directory.as_ref().map(|found| observe_for(context, found, credentials)).transpose()
 }
 
-/// A proof, and what the state is to remember of it.
+/// A verification, and what the state is to remember of it.
 pub(in crate::apply) struct Examined {
-    proof: Proof,
-    seen: Option<Seen>,
+    /// The verification.
+    pub verification: Verification,
+    /// Of a daemon of the state, what was seen.
+    pub evidence: Option<Evidence>,
 }
 
 /// Judges the files at hand and dials; the state does not know yet.
@@ -175,44 +89,23 @@ pub(in crate::apply) fn examine(
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Examined, Failure> {
-    let mut configured = match is_config_meant(request, observation) {
-        true => configured(context, &request.config)?,
-        false => Configured::default(),
-    };
-    if observation.is_some() && configured.host.is_none() && !request.config.is_made() {
-        // A config that names no host says nothing of the daemon of the state.
-        configured.files = None;
-    }
-    let mut findings = config_findings(request, &configured);
-    let Some(endpoint) = endpoint_of(context, &request.target, observation, &configured)? else {
-        return Ok(undialled(&configured, findings));
-    };
-    let daemon = daemon_of(&request.target, observation, &endpoint);
-    let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
-    let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
-    let client = match choose(context, &request.credentials, observation, &configured, accepted) {
-        Ok(Some(client)) => client,
-        Ok(None) => return Ok(undialled(&configured, findings)),
-        Err(failure) if is_about_config(request, &configured) => {
-            findings.push(unusable(&failure));
-            return Ok(undialled(&configured, findings));
+    let started_at = context.environment.present();
+    let prepared = match prepare(context, observation, request)? {
+        Prepared::Dialable(prepared) => *prepared,
+        Prepared::Undialable(verification) => {
+            return Ok(Examined { verification: *verification, evidence: None });
         }
-        Err(failure) => return Err(failure),
     };
-    findings.extend(file_checks::findings(context, observation, daemon.as_ref(), &client, &endpoint)?);
+    let Dialable { endpoint, daemon, client, mut findings, client_is_at_fault, has_host } = prepared;
+    let options = match (observation, &daemon) {
+        (Some(observation), Some((name, entry))) => {
+            request.options.clone().with_entry(entry).with_leaf_of(context, observation, name)
+        }
+        _ => request.options.clone(),
+    };
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
     let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, context.judged_at());
-    let options = match &daemon {
-        Some((name, entry)) => {
-            let options = request.options.clone().with_entry(entry);
-            match observation {
-                Some(observation) => options.with_leaf_of(context, observation, name),
-                None => options,
-            }
-        }
-        None => request.options.clone(),
-    };
     let (observed, ports) = std::thread::scope(|threads| {
         let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
         let observed = dial(context, &client, &endpoint, &options);
@@ -223,41 +116,35 @@ pub(in crate::apply) fn examine(
     let local = local_facts(context, observation, daemon.as_ref(), &client, &endpoint)?;
     findings.extend(shown::findings(&observed, &client, &local, &findings));
     let mut verdict = judge(&observed, &local);
-    if request.target == Target::Configured && configured.host.is_some() {
+    if has_host {
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
-    let standing = Standing::of(&verdict, &findings);
-    let mut proof = proof(&endpoint, client, findings, verdict, &observed, (elapsed, standing));
+    let seen = match (observation, &daemon) {
+        (Some(observation), Some((name, entry))) => {
+            Some(Seen::of(observation, (name, entry), &options, (&observed, &verdict), (context, started_at)))
+        }
+        _ => None,
+    };
+    let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
+    let mut summary = verdict.summary.clone();
+    if let (Some(observation), Some((name, entry)), true) =
+        (observation, &daemon, verdict.verified && serves_current)
+        && let Some(finding) = authority_check::finding(context, observation, name, entry)?
+    {
+        summary = message!("not verified: {}", finding.found);
+        findings.push(finding);
+    }
+    let daemon_is_at_fault = !client_is_at_fault && Finding::gravest(&findings) >= Severity::Error;
+    let beside = Beside { daemon_is_at_fault, client_is_at_fault, serves_current };
+    let outcome = Outcome::of(&verdict, beside);
+    let line = last_line(summary, verdict.verified, &findings);
+    let parts = Parts { endpoint: &endpoint, client, findings, verdict, line, elapsed, outcome };
+    let mut verification = verification(parts, &observed);
     if let Some(ports) = ports {
-        exposed(&mut proof, &ports, &endpoint);
+        verification.add_ports(&ports, &endpoint);
     }
-    let seen = daemon.map(|(name, _)| Seen { name, observed, standing });
-    Ok(Examined { proof, seen })
-}
-
-/// Tells the state, under one lock, what it is to remember. A disk that takes nothing makes no
-/// proof less true.
-pub(in crate::apply) fn recorded(
-    context: &Context<'_>,
-    observation: Option<&Observation>,
-    examined: Vec<Examined>,
-) -> Vec<Proof> {
-    let (mut proofs, seen): (Vec<Proof>, Vec<Option<Seen>>) =
-        examined.into_iter().map(|examined| (examined.proof, examined.seen)).unzip();
-    let Some(observation) = observation.filter(|_| context.at.is_none()) else { return proofs };
-    match record_anew(context, observation, &seen) {
-        Ok(recorded) => {
-            for (proof, recorded) in proofs.iter_mut().zip(recorded) {
-                proof.recorded = recorded;
-            }
-        }
-        Err(failure) => {
-            let unrecorded = proofs.iter_mut().zip(&seen).filter(|(_, seen)| seen.is_some());
-            unrecorded.for_each(|(proof, _)| proof.findings.push(not_recorded(&failure)));
-        }
-    }
-    proofs
+    Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
 }
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
@@ -266,56 +153,144 @@ pub(in crate::apply) fn verify_as(
     client: Client,
     endpoint: &Endpoint,
     options: &DialOptions,
-) -> Result<Proof, Failure> {
+) -> Result<Verification, Failure> {
     let began = Instant::now();
     let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
     let local = local_facts(context, None, None, &client, endpoint)?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);
-    let standing = Standing::of(&verdict, &findings);
-    Ok(proof(endpoint, client, findings, verdict, &observed, (elapsed, standing)))
+    let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
+    let beside = Beside { daemon_is_at_fault, client_is_at_fault: false, serves_current: true };
+    let outcome = Outcome::of(&verdict, beside);
+    let line = last_line(verdict.summary.clone(), verdict.verified, &findings);
+    Ok(verification(Parts { endpoint, client, findings, verdict, line, elapsed, outcome }, &observed))
 }
 
-/// What else is open on the daemon's host. It makes no proof of the daemon less true.
-fn exposed(proof: &mut Proof, ports: &[Port], endpoint: &Endpoint) {
-    let findings = judge_ports(ports, endpoint);
-    let at_fault = |severity| findings.iter().filter(|finding| finding.severity >= severity).count();
-    proof.verdict = match (at_fault(Severity::Critical), at_fault(Severity::Error)) {
-        (0, 0) => std::mem::take(&mut proof.verdict),
-        (0, 1) => message!("{}; another port of the host is open to anyone", proof.verdict),
-        (0, count) => message!("{}; {} other ports of the host are open to anyone", proof.verdict, count),
-        _ => message!("OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would"),
-    };
-    proof.daemon_facts.add_ports(ports);
-    // Behind the daemon itself in importance, and so before it.
-    proof.findings.splice(0..0, findings);
+/// Whom to dial, as whom, and what is to be said before that.
+enum Prepared {
+    Dialable(Box<Dialable>),
+    /// Nobody, and why.
+    Undialable(Box<Verification>),
 }
 
-fn proof(
-    endpoint: &Endpoint,
+/// What is dialled.
+struct Dialable {
+    endpoint: Endpoint,
+    /// The daemon of the state that has this endpoint.
+    daemon: Option<(IdentityName, DaemonEntry)>,
     client: Client,
-    mut findings: Vec<Finding>,
+    /// What is to be said of the config and of the files.
+    findings: Vec<Finding>,
+    client_is_at_fault: bool,
+    /// Whether a config named the host.
+    has_host: bool,
+}
+
+fn prepare(
+    context: &Context<'_>,
+    observation: Option<&Observation>,
+    request: &VerifyRequest,
+) -> Result<Prepared, Failure> {
+    let mut configured = match is_config_meant(request, observation) {
+        true => configured(context, &request.config)?,
+        false => Configured::default(),
+    };
+    if observation.is_some() && configured.host.is_none() && !request.config.is_made() {
+        // A config that names no host says nothing of the daemon of the state.
+        configured.files = None;
+    }
+    let mut findings = config_findings(request, &configured);
+    let undialled = |findings| {
+        Ok(Prepared::Undialable(Box::new(Verification::undialled(configured.endpoint(), findings))))
+    };
+    let Some(endpoint) = endpoint_of(context, &request.target, observation, &configured)? else {
+        return undialled(findings);
+    };
+    let daemon = daemon_of(&request.target, observation, &endpoint);
+    let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
+    let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
+    let client = match choose(context, &request.credentials, observation, &configured, accepted) {
+        Ok(Some(client)) => client,
+        Ok(None) => return undialled(findings),
+        Err(failure) if is_about_config(request, &configured) => {
+            findings.push(unusable(&failure));
+            return undialled(findings);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let of_files = file_checks::client_findings(context, &client)?;
+    let of_client = [&findings, &of_files];
+    let client_is_at_fault = of_client.iter().any(|found| Finding::gravest(found) >= Severity::Error);
+    if let (Some(observation), Some((name, entry))) = (observation, &daemon) {
+        findings.extend(file_checks::daemon_findings(context, observation, name, entry, &endpoint)?);
+    }
+    findings.extend(of_files);
+    let has_host = request.target == Target::Configured && configured.host.is_some();
+    Ok(Prepared::Dialable(Box::new(Dialable {
+        endpoint,
+        daemon,
+        client,
+        findings,
+        client_is_at_fault,
+        has_host,
+    })))
+}
+
+/// Tells the state, under one lock, what it is to remember. A disk that takes nothing makes no
+/// verification less true.
+pub(super) fn recorded(context: &Context<'_>, examined: Vec<Examined>) -> Vec<Verification> {
+    let (mut verifications, evidence): (Vec<Verification>, Vec<Option<Evidence>>) =
+        examined.into_iter().map(|one| (one.verification, one.evidence)).unzip();
+    let (places, evidence): (Vec<usize>, Vec<Evidence>) =
+        evidence.into_iter().enumerate().filter_map(|(place, one)| Some((place, one?))).unzip();
+    if context.at.is_some() || evidence.is_empty() {
+        return verifications;
+    }
+    let told = record_anew(context, &evidence);
+    for (index, place) in places.into_iter().enumerate() {
+        let Some(verification) = verifications.get_mut(place) else { continue };
+        match &told {
+            Ok(recorded) => {
+                verification.recorded = recorded.get(index).copied().unwrap_or(Recorded::Unchanged);
+                if verification.recorded == Recorded::Superseded {
+                    verification.supersede();
+                }
+            }
+            Err(failure) => verification.findings.push(not_recorded(failure)),
+        }
+    }
+    verifications
+}
+
+/// What a verification is made of.
+struct Parts<'a> {
+    endpoint: &'a Endpoint,
+    client: Client,
+    findings: Vec<Finding>,
     verdict: Verdict,
-    observed: &Observed,
-    (elapsed, standing): (Duration, Standing),
-) -> Proof {
-    let verdict_line = last_line(&verdict, &findings);
+    line: Message,
+    elapsed: Duration,
+    outcome: Outcome,
+}
+
+fn verification(parts: Parts<'_>, observed: &Observed) -> Verification {
+    let Parts { endpoint, client, mut findings, verdict, line, elapsed, outcome } = parts;
     findings.extend(verdict.findings);
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let ours = client.identity.and_then(|identity| identity.chain.into_iter().next());
     let served = served.map(|leaf| (message!("served"), leaf));
     let ours = ours.map(|leaf| (client.described.clone(), leaf));
-    Proof {
+    Verification {
         target: endpoint.message(),
         endpoint: Some(endpoint.clone()),
         identity: client.described,
         findings,
-        verdict: verdict_line,
+        verdict: line,
         daemon_facts: verdict.facts,
         certificates: served.into_iter().chain(ours).collect(),
         elapsed: Some(elapsed),
-        is_proven: standing == Standing::Proven,
+        outcome,
         timings: timings(observed),
         recorded: Recorded::Unchanged,
     }
@@ -359,87 +334,8 @@ fn unusable(failure: &Failure) -> Finding {
     }
 }
 
-/// Nobody is dialled where the tool could not dial either; the findings say why.
-fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
-    let gravest = findings.iter().max_by_key(|finding| finding.severity);
-    let why = gravest.map(|finding| message!(": {}", finding.found)).unwrap_or_default();
-    let host = configured.endpoint().map(|endpoint| endpoint.message());
-    let proof = Proof {
-        target: host.unwrap_or_else(|| message!("no endpoint")),
-        endpoint: None,
-        identity: message!("nobody"),
-        verdict: message!("not dialled{}", why),
-        findings,
-        daemon_facts: DaemonFacts::default(),
-        certificates: Vec::new(),
-        elapsed: None,
-        is_proven: false,
-        timings: Vec::new(),
-        recorded: Recorded::Unchanged,
-    };
-    Examined { proof, seen: None }
-}
-
-/// Dials the whole list.
-///
-/// # Errors
-/// A certificate that must be refused cannot be made.
-pub(in crate::apply) fn dial(
-    context: &Context<'_>,
-    client: &Client,
-    endpoint: &Endpoint,
-    options: &DialOptions,
-) -> Result<Observed, Failure> {
-    let mut strangers = test_certificates::strangers(
-        client.identity.as_ref().map(|identity| identity.chain.as_slice()),
-        &client.trust,
-        client.authority.as_ref(),
-        context.environment.now(),
-    )?;
-    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
-        let key = read_key(Path::new(""), key)?;
-        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
-    }
-    let request = probe::Request {
-        unknown_ca: strangers.unknown_ca.as_ref(),
-        expired: strangers.expired.as_ref(),
-        wrong_usage: strangers.wrong_usage.as_ref(),
-        ..request(context, client, endpoint, options)
-    };
-    Ok(probe::probe(&request))
-}
-
-/// Dials once, as the client, for what only the daemon can say. It verifies nothing.
-pub(in crate::apply) fn glance(
-    context: &Context<'_>,
-    client: &Client,
-    endpoint: &Endpoint,
-    options: &DialOptions,
-) -> Observed {
-    let request = request(context, client, endpoint, options);
-    probe::probe(&probe::Request { extent: Extent::Glance, ..request })
-}
-
-fn request<'a>(
-    context: &Context<'_>,
-    client: &'a Client,
-    endpoint: &'a Endpoint,
-    options: &'a DialOptions,
-) -> probe::Request<'a> {
-    probe::Request {
-        server_name: options.server_name.as_ref(),
-        addresses: &options.addresses,
-        other_hosts: &options.other_hosts,
-        ours: client.identity.as_ref(),
-        samples: options.samples,
-        pace: options.pace,
-        wait: options.wait,
-        ..probe::Request::new(endpoint, &client.trust, options.deadline, context.judged_at())
-    }
-}
-
 /// What the verdict needs to know of this machine.
-pub(in crate::apply) fn local_facts(
+fn local_facts(
     context: &Context<'_>,
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
@@ -469,24 +365,23 @@ pub(in crate::apply) fn local_facts(
 }
 
 fn not_recorded(failure: &Failure) -> Finding {
-    Finding::new(Rule::ProofNotRecorded, Severity::Warning, failure.subject())
-        .expected("the state to remember this proof")
+    Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
+        .expected("the state to remember this verification")
         .found(failure.what_was_found())
-        .cause("status goes on calling the daemon not proven")
+        .cause("status goes on saying what it said before")
 }
 
-/// The files' faults come behind: a daemon that is perfect today may be served wrong files at its
-/// next restart.
-fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
+/// A daemon that is perfect today may be served wrong files at its next restart: it is not verified
+/// then either.
+fn last_line(summary: Message, is_verified: bool, files: &[Finding]) -> Message {
     let faults = files.iter().filter(|finding| finding.severity >= Severity::Error).count();
     let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
+    let said = if is_verified { message!("not verified") } else { summary.clone() };
     match (faults, not_installed.and_then(|finding| finding.fix.as_ref())) {
-        (0, None) => verdict.summary.clone(),
-        (0, Some(fix)) => {
-            message!("{}; what was issued last is not installed; next: {}", verdict.summary, fix)
-        }
-        (1, _) => message!("{}; 1 fault in the files", verdict.summary),
-        (faults, _) => message!("{}; {} faults in the files", verdict.summary, faults),
+        (0, _) => summary,
+        (_, Some(fix)) => message!("{}: what was issued last is not installed; next: {}", said, fix),
+        (1, None) => message!("{}: 1 fault in the files", said),
+        (faults, None) => message!("{}: {} faults in the files", said, faults),
     }
 }
 
@@ -497,6 +392,3 @@ fn timings(observed: &Observed) -> Vec<Vec<Message>> {
     };
     observed.dials().map(row).collect()
 }
-
-/// How long all dials to a daemon may take.
-pub(in crate::apply) const DIAL_DEADLINE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use crate::cli::arguments::InitArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::message;
 use crate::model::{Failure, Message, Printable, Role};
-use crate::plan::{InitRequest, InstallRequest};
+use crate::plan::{InitRequest, InstallRequest, verification};
 use crate::store::{Interest, Observation};
 
 pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
@@ -55,17 +55,17 @@ fn show(
     }
     report =
         report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", context.state.display()));
-    let proven =
-        observation.daemons.get(&request.name).is_some_and(crate::store::ObservedIdentity::is_proven);
-    let last = match (proven, changed) {
-        (true, Changed::No) => message!("nothing to do: it is all there, and proven"),
+    let now = context.environment.now();
+    let verified = verification(&observation, &request.name, now).is_verified();
+    let last = match (verified, changed) {
+        (true, Changed::No) => message!("nothing to do: it is all there, and verified"),
         (true, Changed::Yes) => message!("done; next: kitcert verify {}", request.name),
         (false, Changed::No) => {
-            message!("nothing to do; not proven yet; next: kitcert verify {}", request.name)
+            message!("nothing to do; not verified yet; next: kitcert verify {}", request.name)
         }
-        (false, Changed::Yes) => not_proven(request),
+        (false, Changed::Yes) => not_verified(request),
     };
-    Ok(report.detail("proven", proven).line(last))
+    Ok(report.detail("verified", verified).line(last))
 }
 
 fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Message>)> {
@@ -86,9 +86,9 @@ fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Mess
     authorities.chain(identities).collect()
 }
 
-fn not_proven(request: &InitRequest) -> Message {
+fn not_verified(request: &InitRequest) -> Message {
     let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
     let invite = request.clients.first().map(|name| message!("; then: kitcert invite {}", name));
     let verify = message!("kitcert verify {}", request.name);
-    message!("not proven yet; next: {}; then: {}{}", first, verify, invite.unwrap_or_default())
+    message!("not verified yet; next: {}; then: {}{}", first, verify, invite.unwrap_or_default())
 }

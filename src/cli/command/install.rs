@@ -55,7 +55,7 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
         (None, _) => report,
     };
     Ok(report
-        .line(message!("not proven yet; next: start or restart the daemon; then: kitcert verify {}", name)))
+        .line(message!("not verified yet; next: start or restart the daemon; then: kitcert verify {}", name)))
 }
 
 pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Result<Report, Failure> {
@@ -99,7 +99,7 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
             .line(message!("set too:  {}   # the config's host is ignored without docker or podman", line));
     }
     let next = use_command(place, &request.endpoint);
-    Ok(report.line(message!("not proven yet; next: kitcert verify {}; then: {}", request.endpoint, next)))
+    Ok(report.line(message!("not verified yet; next: kitcert verify {}; then: {}", request.endpoint, next)))
 }
 
 /// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of

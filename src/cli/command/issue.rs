@@ -28,7 +28,7 @@ pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Resu
     };
     let done = apply::issue_daemon(&context, &request)?;
     let next = message!(
-        "not proven yet; next: kitcert install daemon {}; then: kitcert verify {}",
+        "not verified yet; next: kitcert install daemon {}; then: kitcert verify {}",
         asked.name,
         asked.name
     );

@@ -9,7 +9,7 @@ use crate::cli::kit_arguments::JoinArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::layout::{EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted, Severity};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
@@ -22,7 +22,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
         tool: asked.tool,
         config,
         enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
-        replacing: if asked.unproven { Replacing::Always } else { Replacing::OnlyByProven },
+        replacing: if asked.unverified { Replacing::Always } else { Replacing::OnlyByVerified },
         options: DialOptions { deadline: asked.timeout.as_duration(), ..DialOptions::default() },
     };
     let bytes = if asked.kit == Path::new("-") {
@@ -47,7 +47,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
 }
 
 fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitContents) -> Report {
-    let Joined { plan, place, placing, proof, receipt } = joined;
+    let Joined { plan, place, placing, verification, receipt } = joined;
     let mut report = report.detail("plan", plan.summary()).changed(match placing {
         Placing::Placed => Changed::Yes,
         Placing::Unchanged | Placing::Withheld | Placing::Planned => Changed::No,
@@ -71,19 +71,22 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
             .line(message!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
             .line(message!("  {}", receipt));
     }
-    let Some(proof) = proof else { return report };
-    let (exit, endpoint) = (Finding::exit_code(&proof.findings, None), proof.endpoint.clone());
-    let is_proven = Finding::gravest(&proof.findings) < Severity::Error;
+    let Some(verification) = verification else { return report };
+    let (exit, endpoint) = (Finding::exit_code(&verification.findings, None), verification.endpoint.clone());
+    let is_verified = verification.is_verified();
     let detail = if session.global.verbose { Detail::Everything } else { Detail::Faults };
-    report = verify::show(report, session.global, detail, &proof).findings(proof.findings).exit(exit);
+    report = verify::show(report, session.global, detail, &verification)
+        .findings(verification.findings)
+        .exit(exit);
     match (placing, endpoint) {
-        (Placing::Withheld, _) => {
-            report.toned(Tone::Bad, "not joined: what was there stays; --unproven replaces it all the same")
+        (Placing::Withheld, _) => report
+            .toned(Tone::Bad, "not joined: what was there stays; to replace it unverified: --unverified"),
+        (_, Some(endpoint)) if is_verified => {
+            report.line(message!("next: {}", use_command(&place, &endpoint)))
         }
-        (_, Some(endpoint)) if is_proven => report.line(message!("next: {}", use_command(&place, &endpoint))),
         _ => {
             let again = verify_command(&place, &contents.endpoint);
-            report.toned(Tone::Bad, message!("joined, and not proven yet; when that is mended: {}", again))
+            report.toned(Tone::Bad, message!("joined, and not verified yet; once that is fixed: {}", again))
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Rep
     };
     if let Ending::RolledBack { generation, .. } = ending {
         let text =
-            message!("proven: {} serves {} again, and strangers are refused", name, Generation(generation));
+            message!("verified: {} serves {} again, and strangers are refused", name, Generation(generation));
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }
     let (exit, tone, text) = line(name, &Ok(ending));

@@ -155,7 +155,7 @@ fn identities(rotated: &Rotated) -> Vec<Object> {
 
 fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
     match ending {
-        Ok(Ending::Proven) => "proven",
+        Ok(Ending::Verified) => "verified",
         Ok(Ending::NotServed { .. }) => "not-served",
         Ok(Ending::Faulty { .. }) => "faulty",
         Ok(Ending::RolledBack { .. }) => "rolled-back",
@@ -167,7 +167,7 @@ fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
 /// What went wrong, where something did.
 fn why(ending: &Result<Ending, Failure>) -> Option<Message> {
     match ending {
-        Ok(Ending::Proven) => None,
+        Ok(Ending::Verified) => None,
         Ok(Ending::NotServed { why, .. } | Ending::Faulty { why } | Ending::RolledBack { why, .. }) => {
             Some(why.clone())
         }
@@ -189,10 +189,16 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
 }
 
 fn nothing(rotation: &Rotation) -> Message {
-    match (held_by(rotation), rotation.rows.is_empty()) {
-        (Some(held), _) => held,
-        (None, true) => message!("nothing is due; every daemon is proven"),
-        (None, false) => message!("nothing is to be done here; every daemon is proven"),
+    let what = if rotation.rows.is_empty() { "nothing is due" } else { "nothing is to be done here" };
+    held_by(rotation).unwrap_or_else(|| message!("{}; {}", what, about_the_others(rotation)))
+}
+
+/// Whether every daemon is verified that was not looked at.
+fn about_the_others(rotation: &Rotation) -> Message {
+    let names = |between| Message::join(&rotation.unverified, between);
+    match rotation.unverified.is_empty() {
+        true => message!("every daemon is verified"),
+        false => message!("not verified: {}; next: kitcert rotate {}", names(", "), names(" ")),
     }
 }
 
@@ -211,17 +217,26 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
         return match rotated.unplaced.is_empty() {
             true => match held_by(&rotated.rotation) {
                 Some(held) => report.toned(Tone::Warning, held).even_if_quiet(),
-                None => report.toned(Tone::Good, "done; no daemon had to be restarted"),
+                None if rotated.rotation.unverified.is_empty() => {
+                    report.toned(Tone::Good, "done; no daemon had to be restarted")
+                }
+                None => {
+                    report.toned(Tone::Warning, message!("done; {}", about_the_others(&rotated.rotation)))
+                }
             },
             false => report,
         };
     }
-    let all_proven = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
+    let all_verified = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
     lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
     let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
-    match (all_proven, held_by(&rotated.rotation)) {
+    match (all_verified, held_by(&rotated.rotation)) {
         (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
-        (true, None) => report.toned(Tone::Good, "done; every daemon is proven"),
+        (true, None) => {
+            let is_all = rotated.rotation.unverified.is_empty();
+            let tone = if is_all { Tone::Good } else { Tone::Warning };
+            report.toned(tone, message!("done; {}", about_the_others(&rotated.rotation)))
+        }
         (false, _) => report,
     }
 }
@@ -229,10 +244,10 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
 /// One daemon's ending in one line that says what to do next.
 pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (ExitCode, Tone, Message) {
     match ending {
-        Ok(Ending::Proven) => (
+        Ok(Ending::Verified) => (
             ExitCode::Done,
             Tone::Good,
-            message!("proven: {} serves its current set, and strangers are refused", name),
+            message!("verified: {} serves its current set, and strangers are refused", name),
         ),
         Ok(Ending::NotServed { why, command }) => {
             let next = match command {

@@ -11,7 +11,7 @@ use crate::message;
 use crate::model::{
     ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
 };
-use crate::plan::{self, IdentityState, StatusRow, Window};
+use crate::plan::{self, IdentityState, LastVerification, StatusRow, Window};
 use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
 pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
@@ -66,7 +66,7 @@ fn monitored(state: &Path, rows: &[StatusRow], now: Timestamp) -> Monitored {
     Monitored {
         name: state.message(),
         verdict: match faults {
-            0 => message!("nothing is due; every daemon is proven"),
+            0 => message!("nothing is due; every daemon is verified"),
             1 => message!("1 needs attention"),
             faults => message!("{} need attention", faults),
         },
@@ -81,7 +81,7 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let (rule, severity) = match row.state {
         IdentityState::Ok | IdentityState::NotListed => return None,
         IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
-        IdentityState::NotProven => (Rule::NotProven, Severity::Warning),
+        IdentityState::NotVerified => (Rule::NotVerified, Severity::Warning),
         IdentityState::Due => (Rule::ExpiresSoon, Severity::Warning),
         IdentityState::HostsChanged | IdentityState::NotIssued => (Rule::NotIssued, Severity::Warning),
         IdentityState::NotYetValid => (Rule::NotYetValid, Severity::Error),
@@ -99,7 +99,28 @@ fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<Message>)> {
 fn cells(row: &StatusRow) -> Vec<Message> {
     let date = row.expires.map_or(message!("-"), |end| end.date());
     let left = row.seconds_left.map_or_else(|| message!("-"), left);
-    vec![row.kind.message(), row.name.clone(), date, left, row.issuer.clone(), row.state.message()]
+    vec![row.kind.message(), row.name.clone(), date, left, row.issuer.clone(), stands(row)]
+}
+
+/// `ok, verified 3 days ago`; of a daemon that is not verified, why its last verification does not count.
+fn stands(row: &StatusRow) -> Message {
+    match &row.verification {
+        Some(LastVerification { stale: None, seconds_ago, .. }) => {
+            message!("{}, verified {} ago", row.state, span(*seconds_ago))
+        }
+        Some(LastVerification { stale: Some(why), .. }) if row.state == IdentityState::NotVerified => {
+            message!("{}: {}", row.state, why)
+        }
+        _ => row.state.message(),
+    }
+}
+
+/// In the largest unit that is passed: `3 days`.
+fn span(seconds: i64) -> Message {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let unit = units.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "second"));
+    let count = seconds.max(0) / unit.0;
+    message!("{} {}{}", count, unit.1, if count == 1 { "" } else { "s" })
 }
 
 /// Days, to the nearest, while there are some; then hours and minutes.
@@ -136,14 +157,14 @@ fn last_line(rows: &[StatusRow], observation: &Observation) -> Message {
         IdentityState::Due,
         IdentityState::NotIssued,
         IdentityState::HostsChanged,
-        IdentityState::NotProven,
+        IdentityState::NotVerified,
         IdentityState::KitWaiting,
     ];
     let count = |state: IdentityState| rows.iter().filter(|row| row.state == state).count();
     let counts: Vec<_> =
         states.into_iter().map(|state| (count(state), state)).filter(|(count, _)| *count > 0).collect();
     if counts.is_empty() {
-        return message!("nothing is due; every daemon is proven");
+        return message!("nothing is due; every daemon is verified");
     }
     let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
     match next(rows, observation) {
@@ -200,7 +221,7 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
             }
         }
         // Nobody knows where a daemon is that is not listed.
-        IdentityState::NotProven => {
+        IdentityState::NotVerified => {
             Some(if daemon?.restart.is_empty() { Cure::Verify } else { Cure::Rotate })
         }
         IdentityState::KitWaiting => Some(Cure::HandOver),

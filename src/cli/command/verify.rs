@@ -6,8 +6,8 @@ use indicatif::ProgressBar;
 
 use super::{Session, UNWATCHED};
 use crate::apply::{
-    self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Proof, Recorded,
-    Scope, Target,
+    self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Recorded, Scope,
+    Target, Verification,
 };
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
 use crate::cli::member::Object;
@@ -39,12 +39,12 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
     let is_fleet = asked.all || asked.list.is_some();
     let mut members = apply::verify_fleet(&context, &request)?;
     bar.finish_and_clear();
-    if !is_fleet && let Some(at) = members.iter().position(|member| member.proof.is_err()) {
+    if !is_fleet && let Some(at) = members.iter().position(|member| member.verification.is_err()) {
         // Of a few that were named, one that cannot be dialled is the command's own failure.
-        return members.swap_remove(at).proof.map(|_| Report::new("verify"));
+        return members.swap_remove(at).verification.map(|_| Report::new("verify"));
     }
-    let exit = |member: &Member| match &member.proof {
-        Ok(proof) => Finding::exit_code(&proof.findings, asked.fail_on_severity()),
+    let exit = |member: &Member| match &member.verification {
+        Ok(verification) => Finding::exit_code(&verification.findings, asked.fail_on_severity()),
         Err(failure) => failure.exit_code(),
     };
     let exit = ExitCode::of_all(members.iter().map(exit));
@@ -57,18 +57,19 @@ pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Repor
     }
     let report = match is_fleet {
         true => fleet(report, &members),
-        false => {
-            members.iter().filter_map(|member| member.proof.as_ref().ok()).fold(report, |report, proof| {
+        false => members.iter().filter_map(|member| member.verification.as_ref().ok()).fold(
+            report,
+            |report, verification| {
                 let detail = if session.global.quiet { Detail::Faults } else { Detail::Everything };
-                show(report, session.global, detail, proof)
-            })
-        }
+                show(report, session.global, detail, verification)
+            },
+        ),
     };
     let all: Vec<Monitored> = members.iter().map(|member| monitored(member, now)).collect();
     let report = report.detail("targets", all.iter().map(target).collect::<Vec<_>>());
-    let changed = members
-        .iter()
-        .any(|member| member.proof.as_ref().is_ok_and(|proof| proof.recorded == Recorded::Moved));
+    let changed = members.iter().any(|member| {
+        member.verification.as_ref().is_ok_and(|verification| verification.recorded == Recorded::Changed)
+    });
     let report = if changed { report.changed(Changed::Yes) } else { report };
     Ok(all.into_iter().fold(report, Report::about).exit(exit))
 }
@@ -78,7 +79,7 @@ fn target(one: &Monitored) -> Object {
     Object::default()
         .with("target", &one.name)
         .with("verdict", &one.verdict)
-        .with("proven", one.succeeded_at.is_some())
+        .with("verified", one.succeeded_at.is_some())
         .with("seconds", one.seconds)
         .with("severity", Finding::gravest(&one.findings).as_str())
         .with("findings", &one.findings)
@@ -112,15 +113,15 @@ fn targets(
 
 /// A line for each, the worst last, and how many there are of which kind.
 fn fleet(report: Report, members: &[Member]) -> Report {
-    let gravest = |member: &Member| match &member.proof {
-        Ok(proof) => Finding::gravest(&proof.findings),
+    let gravest = |member: &Member| match &member.verification {
+        Ok(verification) => Finding::gravest(&verification.findings),
         Err(_) => Severity::Error,
     };
     let mut sorted: Vec<&Member> = members.iter().collect();
     sorted.sort_by_key(|member| gravest(member));
     let row = |member: &&Member| {
-        let (word, said) = match &member.proof {
-            Ok(proof) => (word(gravest(member)), proof.verdict.clone()),
+        let (word, said) = match &member.verification {
+            Ok(verification) => (word(gravest(member)), verification.verdict.clone()),
             Err(failure) => (message!("ERROR"), failure.message()),
         };
         (tone_of(gravest(member)), vec![message!("  {}", word), member.target.message(), said])
@@ -136,8 +137,10 @@ fn fleet(report: Report, members: &[Member]) -> Report {
     };
     let daemons = if members.len() == 1 { "daemon" } else { "daemons" };
     let count = members.len();
-    report
-        .toned(tone, message!("{} {}: {} sound, {} not proven, {} OPEN", count, daemons, sound, faulty, open))
+    report.toned(
+        tone,
+        message!("{} {}: {} verified, {} not verified, {} OPEN", count, daemons, sound, faulty, open),
+    )
 }
 
 /// What monitoring reads of it.
@@ -147,17 +150,17 @@ fn monitored(member: &Member, now: Timestamp) -> Monitored {
         validity: certificate.validity(),
         due: certificate.validity().not_after.minus_seconds(certificate.validity().renewal_window()),
     };
-    match &member.proof {
-        Ok(proof) => Monitored {
+    match &member.verification {
+        Ok(verification) => Monitored {
             name: match &member.target {
-                Target::Configured => proof.target.clone(),
+                Target::Configured => verification.target.clone(),
                 target => target.message(),
             },
-            verdict: proof.verdict.clone(),
-            findings: proof.findings.clone(),
-            certificates: proof.certificates.iter().map(certificate).collect(),
-            seconds: proof.elapsed.map(|elapsed| elapsed.as_secs_f64()),
-            succeeded_at: proof.is_proven.then_some(now),
+            verdict: verification.verdict.clone(),
+            findings: verification.findings.clone(),
+            certificates: verification.certificates.iter().map(certificate).collect(),
+            seconds: verification.elapsed.map(|elapsed| elapsed.as_secs_f64()),
+            succeeded_at: verification.is_verified().then_some(now),
         },
         Err(failure) => Monitored {
             name: member.target.message(),
@@ -182,7 +185,7 @@ fn fleet_bar(session: &Session<'_>) -> ProgressBar {
     ProgressBar::new(0)
 }
 
-/// How much of a proof is told.
+/// How much of a verification is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
     /// What passed too.
@@ -210,19 +213,24 @@ fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credent
 }
 
 /// The findings, worst last, and the verdict as the last line.
-pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof: &Proof) -> Report {
+pub(super) fn show(
+    report: Report,
+    global: &GlobalOptions,
+    detail: Detail,
+    verification: &Verification,
+) -> Report {
     let mut shown: Vec<&Finding> =
-        proof.findings.iter().filter(|finding| is_shown(finding, detail)).collect();
+        verification.findings.iter().filter(|finding| is_shown(finding, detail)).collect();
     shown.sort_by_key(|finding| finding.severity);
     let rows = shown.iter().map(|finding| (tone_of(finding.severity), row(finding))).collect();
-    let gravest = Finding::gravest(&proof.findings);
+    let gravest = Finding::gravest(&verification.findings);
     let mut report = report
-        .target(proof.target.clone())
-        .changed(match proof.recorded {
-            Recorded::Moved => Changed::Yes,
-            Recorded::Unchanged => Changed::No,
+        .target(verification.target.clone())
+        .changed(match verification.recorded {
+            Recorded::Changed => Changed::Yes,
+            Recorded::Unchanged | Recorded::Superseded => Changed::No,
         })
-        .line(message!("{}  as {}", proof.target, proof.identity))
+        .line(message!("{}  as {}", verification.target, verification.identity))
         .table(rows);
     if let Some(worst) = explanation(&shown) {
         report = match &worst.cause {
@@ -235,10 +243,11 @@ pub(super) fn show(report: Report, global: &GlobalOptions, detail: Detail, proof
         };
     }
     if global.verbose {
-        report = report.table(proof.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
+        report =
+            report.table(verification.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
     }
-    let verdict = proof.verdict.clone();
-    report.detail("verdict", &proof.verdict).detail("daemon", &proof.daemon_facts).toned(
+    let verdict = verification.verdict.clone();
+    report.detail("verdict", &verification.verdict).detail("daemon", &verification.daemon_facts).toned(
         match gravest {
             Severity::Pass | Severity::Info => Tone::Good,
             severity => tone_of(severity),

@@ -148,7 +148,7 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     CommandLine(&words).message()
 }
 
-/// What a person types to have that proven again: what the tool would do by itself, as far as it
+/// What a person types to have that verified again: what the tool would do by itself, as far as it
 /// has a config.
 #[must_use]
 pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use super::daemon_layout::DaemonLayout;
 use crate::message;
-use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT};
+use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT, VERIFY_EVERY};
 use crate::model::{
     AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
     Role, SubjectAltName, Word,
@@ -27,6 +27,8 @@ pub struct Inventory {
     pub contact: Option<Contact>,
     /// How long before its end a certificate is renewed, where its own entry does not say.
     pub renew_before: Option<RenewBefore>,
+    /// How long a verification of a daemon counts, if its own entry does not say.
+    pub verify_every: Option<Lifetime>,
     /// What a new CA is to be like; `ca` in the file.
     pub authority: AuthorityPolicy,
     /// The daemons, by name.
@@ -70,6 +72,8 @@ pub struct DaemonEntry {
     pub idle_limit: Lifetime,
     /// How long before its end its certificate is renewed.
     pub renew_before: Option<RenewBefore>,
+    /// How long a verification of it counts.
+    pub verify_every: Option<Lifetime>,
     /// The folders on this machine where `install client` has put its files beside a client's,
     /// whose tool starts the daemon itself; absolute. A renewal reaches them too.
     pub installed: Vec<PathBuf>,
@@ -151,6 +155,13 @@ impl Inventory {
         own.or(self.renew_before).unwrap_or_default()
     }
 
+    /// How long a verification of that daemon counts.
+    #[must_use]
+    pub fn verify_every(&self, name: &IdentityName) -> Lifetime {
+        let own = self.daemons.get(name).and_then(|daemon| daemon.verify_every);
+        own.or(self.verify_every).unwrap_or(VERIFY_EVERY)
+    }
+
     /// The folders where `install client` has put that identity's files; None where it is not listed.
     #[must_use]
     pub fn installed(&self, role: Role, name: &IdentityName) -> Option<&[PathBuf]> {
@@ -182,6 +193,7 @@ impl DaemonEntry {
             restart_timeout: RESTART_TIMEOUT,
             idle_limit: IDLE_LIMIT,
             renew_before: None,
+            verify_every: None,
             installed: Vec::new(),
         }
     }

@@ -39,6 +39,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
     Ok(Inventory {
         contact: written.contact.map(|Parsed(contact)| contact),
         renew_before: written.renew_before.map(|Parsed(renew)| renew),
+        verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
         authority: AuthorityPolicy {
             name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
             lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
@@ -58,6 +59,7 @@ pub(super) fn render(inventory: &Inventory) -> String {
     let mut fields = vec![("version".to_owned(), Node::Word("1"))];
     fields.extend(inventory.contact.as_ref().map(|contact| text("contact", contact)));
     fields.extend(inventory.renew_before.map(|renew| text("renew_before", renew)));
+    fields.extend(inventory.verify_every.map(|lifetime| text("verify_every", lifetime)));
     fields.extend([
         ("ca".to_owned(), Node::Inline(authority)),
         ("daemons".to_owned(), Node::Nested(daemons.collect())),
@@ -94,6 +96,7 @@ pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
         fields.push(text("idle_limit", daemon.idle_limit));
     }
     fields.extend(daemon.renew_before.map(|renew| text("renew_before", renew)));
+    fields.extend(daemon.verify_every.map(|lifetime| text("verify_every", lifetime)));
     if !daemon.installed.is_empty() {
         fields.push(installed_field(&daemon.installed));
     }
@@ -143,6 +146,7 @@ struct Written {
     _version: Version,
     contact: Option<Parsed<Contact>>,
     renew_before: Option<Parsed<RenewBefore>>,
+    verify_every: Option<Parsed<Lifetime>>,
     ca: Option<WrittenAuthority>,
     daemons: Option<Named<DaemonEntry>>,
     clients: Option<Named<ClientEntry>>,
@@ -169,6 +173,7 @@ struct WrittenDaemon {
     restart_timeout: Option<Parsed<Lifetime>>,
     idle_limit: Option<Parsed<Lifetime>>,
     renew_before: Option<Parsed<RenewBefore>>,
+    verify_every: Option<Parsed<Lifetime>>,
     installed: Option<Vec<PathBuf>>,
 }
 
@@ -295,6 +300,7 @@ impl<'de> Deserialize<'de> for DaemonEntry {
             restart_timeout: written.restart_timeout.map_or(RESTART_TIMEOUT, |Parsed(timeout)| timeout),
             idle_limit: written.idle_limit.map_or(IDLE_LIMIT, |Parsed(limit)| limit),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
+            verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
             installed: absolute(written.installed)?,
         })
     }

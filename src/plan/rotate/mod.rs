@@ -1,5 +1,5 @@
-//! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not proven
-//! goes on at restart and prove.
+//! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not verified
+//! goes on at restart and verify.
 
 mod authority;
 mod upkeep;
@@ -23,6 +23,7 @@ use crate::plan::rotation::{
     RotationScope,
 };
 use crate::plan::step::{Issuance, KeySource, Reason, Signing, StateStep};
+use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
 /// Plans a rotation.
@@ -58,6 +59,7 @@ pub fn rotate(
     planner
         .report_unlisted(Role::Client, |name| inventory.clients.contains_key(name) || is_passed_over(name));
     planner.report_strays(&is_meant);
+    planner.report_unverified();
     planner.leave_behind();
     planner.guard()?;
     planner.remove_expired();
@@ -133,13 +135,29 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let is_placed = !self.facts.outdated.contains(&(Role::Daemon, name.clone()));
-        if identity.is_some_and(ObservedIdentity::is_proven) && is_placed {
-            return Ok(());
+        let reason = match verification(self.observation, name, self.now) {
+            _ if !is_placed => message!("other files are installed"),
+            VerificationState::Verified(_) => return Ok(()),
+            VerificationState::Stale(_, why) => why.message(),
+            VerificationState::Unknown => message!("not verified yet"),
+        };
+        if is_placed && identity.is_some_and(ObservedIdentity::has_worked) {
+            self.rotation.verified_again.insert(name.clone());
         }
-        let reason = if is_placed { "not proven yet" } else { "other files are installed" };
-        self.say(Role::Daemon, name, RotationAction::ToProve, reason);
+        self.say(Role::Daemon, name, RotationAction::ToVerify, &reason);
         self.rotation.daemons.push(name.clone());
         Ok(())
+    }
+
+    /// The daemons that are not verified and that this rotation does nothing about, since others were
+    /// named.
+    fn report_unverified(&mut self) {
+        let is_passed_over = |name: &&IdentityName| {
+            !self.rotation.daemons.contains(name)
+                && !verification(self.observation, name, self.now).is_verified()
+        };
+        let listed = self.observation.inventory.daemons.keys();
+        self.rotation.unverified = listed.filter(is_passed_over).cloned().collect();
     }
 
     fn client(&mut self, name: &IdentityName, renew: Renewal, lifetime: Lifetime) -> Result<(), Failure> {

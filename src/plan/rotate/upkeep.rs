@@ -94,8 +94,12 @@ fn needless_generations(identity: &ObservedIdentity) -> Vec<u32> {
     let current = identity.current.as_ref().map(|current| current.number);
     let recent = identity.generations.len().saturating_sub(KEPT_GENERATIONS);
     let old = identity.generations.iter().take(recent).copied();
-    old.filter(|number| Some(*number) != current && Some(*number) != identity.proven).collect()
+    let working: Vec<u32> = identity.history.working().take(KEPT_WORKING).collect();
+    old.filter(|number| Some(*number) != current && !working.contains(number)).collect()
 }
 
 /// How many former generations are kept, for a person who wants to look at them.
 const KEPT_GENERATIONS: usize = 3;
+
+/// How many that have worked are kept to go back to: the latest may be the current one.
+const KEPT_WORKING: usize = 2;

@@ -11,6 +11,7 @@ mod requesting;
 mod rolling_over;
 mod rotating;
 mod status;
+mod verification;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,10 +25,15 @@ use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
 };
 use crate::plan::{Placed, PlacedState};
-use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+use crate::probe::DIAL_LIST_VERSION;
+use crate::store::{
+    DaemonHistory, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
+    Vantage, VerifiedRecord,
+};
 
-/// One daemon and one client.
+/// One daemon and one client. A verification counts for as long as these tests look ahead.
 const INVENTORY: &str = "version: 1
+verify_every: 100y
 ca: {name: Test, lifetime: 10y, key: ecdsa-p256}
 daemons:
   builder:
@@ -91,7 +97,7 @@ fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
     ObservedAuthority { key_identifier, certificate, key: KeyPresence::Present }
 }
 
-/// One generation, current and proven.
+/// One generation, current; nobody has verified it.
 fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresence) -> ObservedIdentity {
     let current = ObservedGeneration {
         number: 1,
@@ -101,7 +107,8 @@ fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresenc
     };
     ObservedIdentity {
         current: Some(current),
-        proven: Some(1),
+        verified: None,
+        history: DaemonHistory::default(),
         confirmed: None,
         last_generation: 1,
         generations: vec![1],
@@ -144,12 +151,44 @@ impl State {
         self.authority.issue(&request, &fresh_key()).unwrap()
     }
 
-    /// A daemon that got its certificate then, for 397 days.
+    /// A daemon that got its certificate then, for 397 days, and was verified.
     fn issue_daemon(&mut self, named: &str, hosts: &[&str], issued: Timestamp) {
         let validity = Validity { not_before: issued, not_after: issued.plus(days(397)) };
         let leaf = self.leaf(Role::Daemon, named, hosts, validity);
         let daemon = identity(&self.authority, leaf, KeyPresence::Present);
         self.observation.daemons.insert(name(named), daemon);
+        self.verify(named);
+    }
+
+    /// Notes that the current generation of a daemon was verified now, with what kitcert.yaml says of it.
+    fn verify(&mut self, named: &str) {
+        let name = name(named);
+        let entry = self.observation.inventory.daemons.get(&name);
+        let endpoint = entry
+            .map_or_else(|| "tcp://unlisted.example.com:8372".parse().unwrap(), |one| one.endpoint.clone());
+        let hosts = entry.map(|entry| entry.hosts.clone()).unwrap_or_default();
+        let daemon = self.observation.daemons.get_mut(&name).unwrap();
+        let current = daemon.current.as_ref().unwrap();
+        daemon.history.note_worked(current.number, now());
+        daemon.verified = Some(VerifiedRecord {
+            dial_list: DIAL_LIST_VERSION,
+            kitcert: "0.0.0".to_owned(),
+            server_name: endpoint.host().clone(),
+            endpoint,
+            hosts,
+            addresses: Vec::new(),
+            narrowed_to: Vec::new(),
+            vantage: Vantage { host: "here".to_owned(), uid: 0 },
+            generation: current.number,
+            leaf: current.leaf().fingerprint(),
+            bundle: current.trust.fingerprint(),
+            exclusions: None,
+            dials: 13,
+            not_tried: Vec::new(),
+            started_at: now(),
+            verified_at: now(),
+            command: "verify".to_owned(),
+        });
     }
 
     /// A client that got its certificate then, for 90 days.

@@ -4,12 +4,12 @@ use super::rotating::{asked, facts, told};
 use super::{State, authority, days, fresh_key, identity, name, now, observed, seconds};
 use crate::model::{IdentityName, Role, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
+use crate::plan::rollover::trusts_former_authority;
 use crate::plan::{
     AuthorityChoice, AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationFacts,
     RotationScope, StateStep, former_authority, rollover_progress, rolls_over, rotate,
-    trusts_former_authority,
 };
-use crate::store::{KeyPresence, ObservedGeneration};
+use crate::store::{DaemonHistory, KeyPresence, ObservedGeneration};
 
 /// The usual state, with a CA of yesterday to which everything is being moved.
 struct Rollover {
@@ -48,6 +48,7 @@ impl Rollover {
         self.builder().trust = trust;
         let builder = self.state.observation.daemons.get_mut(&name("builder")).unwrap();
         builder.confirmed = builder.current.clone();
+        self.state.verify("builder");
         self
     }
 
@@ -55,6 +56,7 @@ impl Rollover {
     fn signed(mut self) -> Rollover {
         let leaf = self.issue(Role::Daemon, "builder", &["builder.example.com", "10.0.0.5"]);
         self.builder().chain = vec![leaf];
+        self.state.verify("builder");
         self
     }
 
@@ -106,7 +108,11 @@ fn how_far_it_is_is_read_from_what_the_daemons_serve() {
     let mut switched = Rollover::begun().switched();
     assert_eq!(switched.stage(&issued), None);
     assert!(!rolls_over(&switched.state.observation));
-    switched.state.observation.daemons.get_mut(&name("builder")).unwrap().proven = None;
+    let builder = switched.state.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.verified = None;
+    assert_eq!(switched.stage(&issued), None, "a finding about a daemon moves nobody back");
+    let builder = switched.state.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.history = DaemonHistory::default();
     assert_eq!(switched.stage(&issued), Some((3, Vec::new())));
     switched.state.observation.issuer = None;
     assert_eq!(switched.stage(&issued), None, "nothing was ever rolled over");

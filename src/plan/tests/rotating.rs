@@ -9,7 +9,7 @@ use crate::model::{ExitCode, Failure, KeyAlgorithm, RenewBefore, Role, Timestamp
 use crate::pki::{Certificate, LeafRequest, PrivateKey, PublicKey, Receipt};
 use crate::plan::{
     KeyRenewal, KeySource, Reason, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationScope, StateStep, rollback, rotate,
+    RotationScope, StateStep, rotate,
 };
 use crate::store::KeyPresence;
 
@@ -42,8 +42,8 @@ fn due(leaf: &Certificate) -> Timestamp {
 fn each_action_has_its_word() {
     use RotationAction::*;
     let words =
-        [Issued, Renewed, ToProve, Placed, Received, Left, Destroyed, Reported].map(|one| one.as_str());
-    let expected = ["issued", "renewed", "to prove", "placed", "received", "left", "destroyed", "reported"];
+        [Issued, Renewed, ToVerify, Placed, Received, Left, Destroyed, Reported].map(|one| one.as_str());
+    let expected = ["issued", "renewed", "to verify", "placed", "received", "left", "destroyed", "reported"];
     assert_eq!(words, expected);
     use Reason::*;
     let words = [Asked, Due, NotIssued, HostsChanged, Rollover].map(|one| one.as_str());
@@ -211,18 +211,18 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
 }
 
 #[test]
-fn a_daemon_that_is_not_proven_or_whose_copies_are_others_is_gone_on_with() {
+fn a_daemon_that_is_not_verified_or_whose_copies_are_others_is_gone_on_with() {
     let mut state = State::new();
     let copies =
         |role, named: &str| RotationFacts { outdated: [(role, name(named))].into(), ..facts(&state) };
     let rotation = rotate(&asked(), &state.observation, &copies(Role::Daemon, "builder"), now()).unwrap();
-    assert_eq!(told(&rotation), ["daemon builder to prove: other files are installed"]);
+    assert_eq!(told(&rotation), ["daemon builder to verify: other files are installed"]);
     assert_eq!(rotation.daemons, [name("builder")]);
     let rotation = rotate(&asked(), &state.observation, &copies(Role::Client, "ana"), now()).unwrap();
     assert_eq!(told(&rotation), ["client ana placed: other files are installed"]);
     assert_eq!(rotation.clients, [name("ana")]);
-    state.observation.daemons.get_mut(&name("builder")).unwrap().proven = None;
-    assert_eq!(told(&rotated(&state, &asked()).unwrap()), ["daemon builder to prove: not proven yet"]);
+    state.observation.daemons.get_mut(&name("builder")).unwrap().verified = None;
+    assert_eq!(told(&rotated(&state, &asked()).unwrap()), ["daemon builder to verify: not verified yet"]);
 }
 
 #[test]
@@ -237,13 +237,15 @@ fn other_hosts_are_a_reason_and_their_order_is_none() {
 }
 
 #[test]
-fn three_former_generations_stay_and_those_that_are_current_or_proven() {
+fn three_former_generations_stay_and_those_that_are_current_or_worked_last() {
     let mut state = State::new();
     let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
     builder.generations = (1..=8).collect();
     builder.last_generation = 8;
     builder.current.as_mut().unwrap().number = 8;
-    builder.proven = Some(2);
+    for worked in [1, 2, 8] {
+        builder.history.note_worked(worked, now());
+    }
     let forced = RotateRequest { scope: RotationScope::Forced, names: vec![name("builder")], ..asked() };
     let rotation = rotated(&state, &forced).unwrap();
     let pruned: Vec<u32> = rotation
@@ -312,34 +314,9 @@ fn what_follows_a_rotation_is_told_place_by_place() {
             "install client ana in /home/ana/.certs",
             &format!("install daemon builder in {folder}"),
             "restart daemon builder systemctl restart buildkit, when it has no session",
-            "prove daemon builder at tcp://builder.example.com:8372",
+            "verify daemon builder at tcp://builder.example.com:8372",
         ]
     );
     let plain = Inventory::parse(INVENTORY.as_bytes(), Path::new("kitcert.yaml")).unwrap();
-    assert_eq!(steps(&plain)[2..], ["prove daemon builder at tcp://builder.example.com:8372"]);
-}
-
-#[test]
-fn a_rollback_goes_to_what_was_proven_or_to_the_one_before() {
-    let mut state = State::new();
-    let back = |state: &State, named: &str| rollback(&name(named), &state.observation);
-    assert_eq!(back(&state, "builder").unwrap_err().what_was_found(), "none");
-    assert_eq!(back(&state, "zoe").unwrap_err().exit_code(), ExitCode::Usage);
-    let set = |state: &mut State, current: u32, proven: Option<u32>| {
-        let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
-        builder.generations = vec![1, 2, 3, 4];
-        builder.current.as_mut().unwrap().number = current;
-        builder.proven = proven;
-    };
-    for (current, proven, expected) in
-        [(4, Some(2), 2), (4, Some(4), 3), (4, None, 3), (3, None, 2), (2, Some(4), 4)]
-    {
-        set(&mut state, current, proven);
-        assert_eq!(back(&state, "builder").unwrap().generation, expected, "{current} {proven:?}");
-    }
-    state.issue_client("builder", now(), KeyPresence::Present);
-    assert_eq!(back(&state, "builder").unwrap_err().what_was_found(), "a daemon and a client");
-    state.observation.clients.remove(&name("builder"));
-    state.observation.inventory.daemons.clear();
-    assert_eq!(back(&state, "builder").unwrap_err().what_was_found(), "one that it does not list");
+    assert_eq!(steps(&plain)[2..], ["verify daemon builder at tcp://builder.example.com:8372"]);
 }

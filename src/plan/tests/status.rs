@@ -1,4 +1,5 @@
-//! What `status` calls due, over, unlisted and unproven, to the second.
+//! What `status` calls due, over, unlisted and not verified, to the second.
+
 use crate::model::Message;
 
 use super::{INVENTORY, State, authority_of, days, name, now, observed, seconds};
@@ -12,10 +13,10 @@ fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
 }
 
 #[test]
-fn what_is_not_proven_and_all_that_is_graver_needs_attention() {
+fn what_is_not_verified_and_all_that_is_graver_needs_attention() {
     use IdentityState::*;
     let calm = [Ok, NotListed, KitWaiting];
-    let pressing = [NotProven, Due, HostsChanged, NotIssued, NotYetValid, Expired];
+    let pressing = [NotVerified, Due, HostsChanged, NotIssued, NotYetValid, Expired];
     assert!(!calm.iter().any(|state| state.needs_attention()));
     assert!(pressing.iter().all(|state| state.needs_attention()));
 }
@@ -23,13 +24,13 @@ fn what_is_not_proven_and_all_that_is_graver_needs_attention() {
 #[test]
 fn each_state_has_its_words() {
     use IdentityState::*;
-    let words = [Ok, NotListed, KitWaiting, NotProven, Due, HostsChanged, NotIssued, NotYetValid, Expired]
+    let words = [Ok, NotListed, KitWaiting, NotVerified, Due, HostsChanged, NotIssued, NotYetValid, Expired]
         .map(|state| state.to_string());
     let expected = [
         "ok",
         "not listed",
         "kit waiting",
-        "not proven",
+        "not verified",
         "due",
         "hosts changed",
         "not issued",
@@ -103,16 +104,16 @@ fn a_daemon_with_other_hosts_than_are_listed_is_told_whatever_their_order() {
 }
 
 #[test]
-fn a_daemon_is_proven_by_its_current_generation_and_a_client_by_none() {
+fn a_daemon_is_verified_by_its_current_generation_and_a_client_by_none() {
     let mut state = State::new();
-    assert_eq!(row(&state, "daemon", now()).proven, Some(true));
-    assert_eq!(row(&state, "client", now()).proven, None);
+    assert_eq!(row(&state, "daemon", now()).verified, Some(true));
+    assert_eq!(row(&state, "client", now()).verified, None);
     let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
     builder.current.as_mut().unwrap().number = 2;
     let found = row(&state, "daemon", now());
-    assert_eq!((found.proven, found.state), (Some(false), IdentityState::NotProven));
-    state.observation.daemons.get_mut(&name("builder")).unwrap().proven = None;
-    assert_eq!(row(&state, "daemon", now()).proven, None);
+    assert_eq!((found.verified, found.state), (Some(false), IdentityState::NotVerified));
+    state.observation.daemons.get_mut(&name("builder")).unwrap().verified = None;
+    assert_eq!(row(&state, "daemon", now()).verified, None);
 }
 
 #[test]

@@ -1,0 +1,189 @@
+//! What came of a verification: its outcome, its findings, and its last line.
+
+use std::time::Duration;
+
+use super::verification_record::Recorded;
+use crate::message;
+use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
+use crate::pki::Certificate;
+use crate::probe::{DaemonFacts, Port, Verdict, judge_ports};
+
+/// What a verification says of a daemon: one definition, for whichever command verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every dial went as it must, the files are without fault, and a daemon of the state serves its
+    /// current generation.
+    Verified,
+    /// Somebody gets in who must not.
+    Open,
+    /// It was seen not to do as it must.
+    NotVerified,
+    /// Neither was seen: it does not answer, a dial came to no verdict, or our own credentials are at
+    /// fault.
+    Inconclusive,
+}
+
+impl Outcome {
+    /// What the verdict and the findings beside it come to.
+    pub(super) fn of(verdict: &Verdict, beside: Beside) -> Outcome {
+        let is_verified = verdict.verified && beside.serves_current;
+        if verdict.open {
+            Outcome::Open
+        } else if is_verified && !beside.daemon_is_at_fault && !beside.client_is_at_fault {
+            Outcome::Verified
+        } else if beside.client_is_at_fault || verdict.inconclusive_only || verdict.unreachable {
+            Outcome::Inconclusive
+        } else {
+            Outcome::NotVerified
+        }
+    }
+}
+
+/// What was seen beside the dials.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    /// Whether the daemon's files are at fault, or what it serves and trusts.
+    pub daemon_is_at_fault: bool,
+    /// Whether whom we dialled as is: its config or its files.
+    pub client_is_at_fault: bool,
+    /// Whether a daemon of the state serves its current generation; true of every other daemon.
+    pub serves_current: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Verification {
+    /// Who was dialled, or would have been.
+    pub target: Message,
+    /// The same, if there was one.
+    pub endpoint: Option<Endpoint>,
+    /// As whom, in words.
+    pub identity: Message,
+    /// Everything that was found, the files' first.
+    pub findings: Vec<Finding>,
+    /// The verdict in one line.
+    pub verdict: Message,
+    /// What the daemon said of itself.
+    pub daemon_facts: DaemonFacts,
+    /// The certificates that both sides showed: whose, and which.
+    pub certificates: Vec<(Message, Certificate)>,
+    /// How long all dials took together; None if nobody was dialled.
+    pub elapsed: Option<Duration>,
+    /// What it says of the daemon.
+    pub outcome: Outcome,
+    /// Each dial and how long it took.
+    pub timings: Vec<Vec<Message>>,
+    /// Whether the state remembers something else of the daemon now.
+    pub recorded: Recorded,
+}
+
+impl Verification {
+    /// Whether the daemon is verified, and nothing else is wrong that was looked at.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.outcome == Outcome::Verified && Finding::gravest(&self.findings) < Severity::Error
+    }
+
+    /// Nobody was dialled, since the tool could not dial either; the findings say why.
+    pub(super) fn undialled(endpoint: Option<Endpoint>, findings: Vec<Finding>) -> Verification {
+        let gravest = findings.iter().max_by_key(|finding| finding.severity);
+        let why = gravest.map_or_else(Message::default, |finding| message!(": {}", finding.found));
+        Verification {
+            target: endpoint.map_or_else(|| message!("no endpoint"), |endpoint| endpoint.message()),
+            endpoint: None,
+            identity: message!("nobody"),
+            verdict: message!("not dialled{}", why),
+            findings,
+            daemon_facts: DaemonFacts::default(),
+            certificates: Vec::new(),
+            elapsed: None,
+            outcome: Outcome::Inconclusive,
+            timings: Vec::new(),
+            recorded: Recorded::Unchanged,
+        }
+    }
+
+    /// The state changed while the daemon was dialled: what was verified is not what is current.
+    pub(super) fn supersede(&mut self) {
+        self.outcome = Outcome::Inconclusive;
+        self.findings.push(
+            Finding::new(Rule::Inconclusive, Severity::Error, "state")
+                .expected("the credentials, the endpoint and the hosts to stay as they were dialled")
+                .found("a change of them, or a newer verification that found something wrong")
+                .fix("the same command again"),
+        );
+        self.verdict = message!(
+            "not verified: the state changed while the daemon was dialled; next: the same command again"
+        );
+    }
+
+    /// What else is open on the daemon's host. It makes no verification of the daemon less true.
+    pub(super) fn add_ports(&mut self, ports: &[Port], endpoint: &Endpoint) {
+        let findings = judge_ports(ports, endpoint);
+        let at_fault = |severity| findings.iter().filter(|finding| finding.severity >= severity).count();
+        self.verdict = match (at_fault(Severity::Critical), at_fault(Severity::Error)) {
+            (0, 0) => std::mem::take(&mut self.verdict),
+            (0, 1) => message!("{}; another port of the host is open to anyone", self.verdict),
+            (0, count) => message!("{}; {} other ports of the host are open to anyone", self.verdict, count),
+            _ => message!("OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would"),
+        };
+        self.daemon_facts.add_ports(ports);
+        // Less important than the daemon itself, and so before it.
+        self.findings.splice(0..0, findings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(verified: bool, open: bool, inconclusive_only: bool, unreachable: bool) -> Verdict {
+        Verdict {
+            verified,
+            open,
+            inconclusive_only,
+            unreachable,
+            findings: Vec::new(),
+            summary: Message::default(),
+            not_tried: Vec::new(),
+            addresses: Vec::new(),
+            dials: Vec::new(),
+            facts: DaemonFacts::default(),
+        }
+    }
+
+    /// For every combination of what is seen beside the dials: the daemon's fault, the client's, current.
+    fn outcomes(verdict: &Verdict) -> Vec<Outcome> {
+        let all = (0..8).map(|bits| Beside {
+            daemon_is_at_fault: bits & 4 != 0,
+            client_is_at_fault: bits & 2 != 0,
+            serves_current: bits & 1 != 0,
+        });
+        all.map(|beside| Outcome::of(verdict, beside)).collect()
+    }
+
+    #[test]
+    fn only_a_daemon_without_any_fault_that_serves_what_is_current_is_verified() {
+        use Outcome::{Inconclusive, NotVerified, Verified};
+        let passed = verdict(true, false, false, false);
+        let expected = [NotVerified, Verified, Inconclusive, Inconclusive, NotVerified, NotVerified];
+        assert_eq!(outcomes(&passed), [&expected[..], &[Inconclusive, Inconclusive]].concat());
+    }
+
+    #[test]
+    fn whoever_gets_in_makes_it_open_whatever_else_there_is() {
+        assert_eq!(outcomes(&verdict(false, true, false, false)), [Outcome::Open; 8]);
+    }
+
+    #[test]
+    fn what_decides_nothing_takes_nothing_away_and_every_other_error_does() {
+        for undecided in [verdict(false, false, true, false), verdict(false, false, false, true)] {
+            assert_eq!(outcomes(&undecided), [Outcome::Inconclusive; 8]);
+        }
+        for (bits, outcome) in outcomes(&verdict(false, false, false, false)).into_iter().enumerate() {
+            let is_client = bits & 2 != 0;
+            let expected = if is_client { Outcome::Inconclusive } else { Outcome::NotVerified };
+            assert_eq!(outcome, expected, "{bits}: our own fault says nothing of the daemon");
+        }
+    }
+}
