@@ -158,7 +158,7 @@ fn bulk(scale: Scale, place: &Place) {
     }
 }
 
-/// What cron runs every night: nothing is due, and everything is proven; and what a person looks at.
+/// What cron runs every night: nothing is due, and everything is verified; and what a person looks at.
 fn nothing_due(scale: Scale, place: &Place) {
     let mut times = Vec::new();
     for count in [10, 1_000, 100_000].map(|count: usize| count.min(scale.most)) {

@@ -36,7 +36,7 @@ fn a_config_is_made_where_there_is_none() {
         assert_eq!(installed, workspace.read(&format!("state/clients/ana/current/{file}")));
     }
     assert!(said.out.contains("EARTHLY_BUILDKIT_HOST=tcp://builder.example.com:8372"), "{}", said.out);
-    assert!(said.out.contains("not proven yet; next: kitcert verify"), "{}", said.out);
+    assert!(said.out.contains("not verified yet; next: kitcert verify"), "{}", said.out);
 
     let before = workspace.snapshot();
     let again = install(&workspace, &["--format", "json"]).succeeded();

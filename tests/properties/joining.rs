@@ -366,21 +366,21 @@ fn ring_sha256(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_renewal_needs_no_fingerprint_and_what_works_stays_unless_the_new_is_proven() {
+fn a_renewal_needs_no_fingerprint_and_what_works_stays_unless_the_new_is_verified() {
     let developer = developers_machine();
     let past = Past::new(&developer);
     let endpoint = format!("tcp://127.0.0.1:{}", Daemon::free_port());
     developer.write("ana.kit", past.kit(3, &endpoint));
     let first = join(&developer, &["--fingerprint", &past.fingerprint()]).ended_with(3);
-    assert!(first.out.contains("joined, and not proven yet"), "{}", first.out);
+    assert!(first.out.contains("joined, and not verified yet"), "{}", first.out);
     assert!(first.out.contains("the daemon cannot be reached"), "{}", first.out);
 
     developer.write("ana.kit", past.kit(1, &endpoint));
     let before = developer.snapshot();
     let kept = join(&developer, &[]).ended_with(3);
-    assert!(kept.out.ends_with("--unproven replaces it all the same\n"), "{}", kept.out);
-    before.assert_is(&developer.snapshot(), "a renewal that could not be proven");
-    let replaced = join(&developer, &["--unproven", "--format", "json"]).ended_with(3).json();
+    assert!(kept.out.ends_with("to replace it unverified: --unverified\n"), "{}", kept.out);
+    before.assert_is(&developer.snapshot(), "a renewal that could not be verified");
+    let replaced = join(&developer, &["--unverified", "--format", "json"]).ended_with(3).json();
     assert_eq!(replaced["placing"], "placed");
     let kit = Kit::from_text(developer.read("ana.kit").as_bytes(), "ana.kit").unwrap();
     assert_eq!(developer.read("home/.earthly/certs/cert.pem"), kit.contents().leaf().to_pem());

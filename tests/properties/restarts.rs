@@ -1,4 +1,4 @@
-//! A rotation's second half: the daemon is restarted, and what it serves then is proven; if it is
+//! A rotation's second half: the daemon is restarted, and what it serves then is verified; if it is
 //! not what was placed, the former set is back, and served, or it is said in so many words that
 //! the daemon is down.
 
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::daemon::Daemon;
 use crate::rotating::{Site, generations, last_line, leaf, serial};
 use crate::workspace::{Said, Workspace};
 
@@ -106,6 +107,19 @@ fn a_daemon_that_stays_down_is_called_down() {
 }
 
 #[test]
+fn a_daemon_that_was_open_for_a_while_still_has_something_to_go_back_to() {
+    const TEST: &str = "a_daemon_that_was_open_for_a_while_still_has_something_to_go_back_to";
+    let Some(site) = site_in_a_hurry(TEST) else { return };
+    site.daemon.ask("stop");
+    let open = Daemon::on_files(&site.workspace, "root/etc", site.port, &["--no-ca"]);
+    site.workspace.run(["verify", "builder"]).ended_with(3);
+    site.workspace.run(["status", "--check"]).ended_with(4);
+    drop(open);
+    site.daemon.ask("restart");
+    ends_with_the_former_set(&site, "next refuse");
+}
+
+#[test]
 fn a_restart_command_that_is_not_there_leaves_the_former_set_served() {
     const TEST: &str = "a_restart_command_that_is_not_there_leaves_the_former_set_served";
     let Some(site) = site_in_a_hurry(TEST) else { return };
@@ -121,15 +135,15 @@ fn a_restart_command_that_is_not_there_leaves_the_former_set_served() {
 }
 
 #[test]
-fn without_a_restart_command_the_next_rotation_proves() {
-    let Some(site) = Site::aged("without_a_restart_command_the_next_rotation_proves", 300) else { return };
+fn without_a_restart_command_the_next_rotation_verifies() {
+    let Some(site) = Site::aged("without_a_restart_command_the_next_rotation_verifies", 300) else { return };
     site.leave_out("restart");
     awaits_a_restart_by_hand(&site, &[]);
 }
 
 #[test]
-fn told_not_to_restart_the_next_rotation_proves() {
-    let Some(site) = Site::aged("told_not_to_restart_the_next_rotation_proves", 300) else { return };
+fn told_not_to_restart_the_next_rotation_verifies() {
+    let Some(site) = Site::aged("told_not_to_restart_the_next_rotation_verifies", 300) else { return };
     awaits_a_restart_by_hand(&site, &["--no-restart"]);
 }
 
@@ -145,7 +159,7 @@ fn awaits_a_restart_by_hand(site: &Site, more: &[&str]) {
 
     rotate(6);
     assert_eq!(generations(&site.workspace, "daemons/builder"), ["gen-0001", "gen-0002"]);
-    assert_eq!(site.generation("proven"), "gen-0001");
+    assert_eq!(site.generation("worked"), "gen-0001");
     assert_eq!(site.daemon.count("attempts"), 0);
 
     site.daemon.ask("restart");

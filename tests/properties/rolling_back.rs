@@ -50,7 +50,7 @@ fn a_rollback_serves_the_former_set_and_the_next_rotation_goes_on_from_it() {
     assert!(log.lines().any(is_told), "{log}");
     let before = site.workspace.snapshot();
     let said = site.rotate(&[]).succeeded();
-    assert_eq!(said.out, "nothing is due; every daemon is proven\n");
+    assert_eq!(said.out, "nothing is due; every daemon is verified\n");
     before.assert_is(&site.workspace.snapshot(), "the rotation after a rollback");
 
     site.rotate(&["--force", "builder"]).succeeded();
@@ -208,8 +208,8 @@ fn a_handful_of_generations_stays_and_what_a_rollback_needs_is_among_them() {
 }
 
 #[test]
-fn what_was_proven_stays_through_rotations_that_nobody_restarts_for() {
-    const TEST: &str = "what_was_proven_stays_through_rotations_that_nobody_restarts_for";
+fn what_worked_stays_through_rotations_that_nobody_restarts_for() {
+    const TEST: &str = "what_worked_stays_through_rotations_that_nobody_restarts_for";
     let Some(site) = Site::new(TEST) else { return };
     let first = site.current();
     for _ in 0..8 {
@@ -218,7 +218,7 @@ fn what_was_proven_stays_through_rotations_that_nobody_restarts_for() {
     let left = generations(&site.workspace, "daemons/builder");
     assert!(left.len() <= 6 && left.contains(&"gen-0001".to_owned()), "{left:?}");
     assert_eq!(
-        (site.generation("proven"), site.generation("current")),
+        (site.generation("worked"), site.generation("current")),
         ("gen-0001".into(), "gen-0009".into())
     );
     goes_back(&site, &first);
@@ -285,7 +285,7 @@ fn a_folder_that_was_removed_is_not_made_again() {
     site.workspace.run(["install", "client", "ana"]).succeeded();
     std::fs::remove_dir_all(site.workspace.path("home/.earthly")).unwrap();
     let said = site.rotate(&[]).succeeded();
-    assert_eq!(said.out, "nothing is due; every daemon is proven\n");
+    assert_eq!(said.out, "nothing is due; every daemon is verified\n");
     site.rotate(&["--force", "ana"]).succeeded();
     rollback(&site.workspace, &["ana"]).succeeded();
     assert!(!site.workspace.path("home/.earthly").exists());
@@ -337,7 +337,7 @@ fn a_kit_waits_until_its_client_is_known_to_have_it() {
         let after = admin.snapshot();
         for again in [&["rotate"][..], &["rotate", "--moved", &moved]] {
             let said = admin.run(again).succeeded();
-            assert_eq!(said.out, "nothing is due; every daemon is proven\n", "{how}");
+            assert_eq!(said.out, "nothing is due; every daemon is verified\n", "{how}");
         }
         after.assert_is(&admin.snapshot(), "a word that was taken before");
     }

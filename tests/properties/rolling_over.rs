@@ -16,6 +16,7 @@ use crate::numbers::number;
 use crate::peers;
 use crate::rotating::{Site, generations, leaf, serial, workspace_aged};
 use crate::supervised::{SupervisedDaemon, WorkingClients};
+use crate::verified::generation;
 use crate::whole::assert_whole;
 use crate::workspace::{Said, Workspace};
 
@@ -56,7 +57,7 @@ const INSTALLED: [(&str, &str, &str, &str); 3] = [
 const CLIENTS: [&str; 6] = ["ana", "ben", "cas", "dan", "eva", "fay"];
 
 impl Fleet {
-    /// Daemons that are proven, the first so many installed clients, and developers who have
+    /// Daemons that are verified, the first so many installed clients, and developers who have
     /// joined; all by a CA of twenty days. `None`, and a skip, without Go.
     fn new(test: &'static str, installed: usize, developers: &[&'static str]) -> Option<Fleet> {
         peers::program("go-peer", test)?;
@@ -184,7 +185,7 @@ impl Fleet {
     }
 
     /// Every daemon has those CAs installed, in that order, and a certificate of that one, which it
-    /// serves and which is proven.
+    /// serves and which is verified.
     #[track_caller]
     fn assert_daemons(&self, trust: &[&Certificate], issuer: &Certificate) {
         for machine in &self.daemons {
@@ -192,9 +193,9 @@ impl Fleet {
             assert!(leaf(&machine.place, "root/etc").is_signed_by(issuer.public_key()), "{}", machine.name);
             let installed = serial(&machine.place, "root/etc");
             assert_eq!(machine.daemon.serial(), Some(installed), "{}: served, and installed", machine.name);
-            let link = |of| self.admin.path("state/daemons").join(machine.name).join(of);
-            let [current, proven] = ["current", "proven"].map(|of| std::fs::read_link(link(of)).unwrap());
-            assert_eq!(current, proven, "{}: current, and proven", machine.name);
+            let [current, verified] =
+                ["current", "verified"].map(|which| generation(&self.admin, machine.name, which).unwrap());
+            assert_eq!(current, verified, "{}: current, and verified", machine.name);
         }
     }
 

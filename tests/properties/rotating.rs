@@ -1,4 +1,4 @@
-//! `rotate`: what is due is renewed, placed, restarted and proven; what is not is left alone.
+//! `rotate`: what is due is renewed, placed, restarted and verified; what is not is left alone.
 
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::supervised::SupervisedDaemon;
+use crate::verified::generation;
 use crate::workspace::{Said, Workspace};
 
 /// A machine with a state, a daemon installed below `root/` that a supervisor restarts, and proof
@@ -28,7 +29,7 @@ impl Site {
     }
 
     /// One whose certificates were issued that many days ago, the daemon's for 397 days and the
-    /// client's for 90, and proven today.
+    /// client's for 90, and verified today.
     pub fn aged(test: &str, days: u32) -> Option<Site> {
         let port = Daemon::free_port();
         Site::of(test, workspace_aged(days, port), port)
@@ -66,10 +67,9 @@ impl Site {
         self.workspace.run(["rotate"].iter().chain(more))
     }
 
-    /// Where `current` or `proven` of the daemon leads.
-    pub fn generation(&self, link: &str) -> String {
-        let target = std::fs::read_link(self.workspace.path("state/daemons/builder").join(link)).unwrap();
-        target.to_str().unwrap().to_owned()
+    /// The generation that is `current`, was `verified` last, or `worked` last.
+    pub fn generation(&self, which: &str) -> String {
+        generation(&self.workspace, "builder", which).unwrap()
     }
 
     /// The daemon's certificate in the state.
@@ -77,13 +77,15 @@ impl Site {
         leaf(&self.workspace, "state/daemons/builder/current")
     }
 
-    /// What is current is proven, installed and served.
+    /// What is current is verified, installed and served.
     #[track_caller]
     pub fn assert_served(&self) {
         let serial = serial(&self.workspace, "state/daemons/builder/current");
         assert_eq!(serial_installed(&self.workspace), serial, "installed, and current");
         assert_eq!(self.daemon.serial().as_deref(), Some(serial.as_str()), "served, and current");
-        assert_eq!(self.generation("proven"), self.generation("current"), "proven, and current");
+        for which in ["verified", "worked"] {
+            assert_eq!(self.generation(which), self.generation("current"), "{which}, and current");
+        }
     }
 
     /// That certificate is current, installed and served.
@@ -170,7 +172,7 @@ fn nothing_due_is_silence_without_a_dial_or_a_write() {
     site.daemon.ask("stop");
     let before = site.workspace.snapshot();
     let said = site.rotate(&[]).succeeded();
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("nothing is due; every daemon is proven\n", ""));
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("nothing is due; every daemon is verified\n", ""));
     let quiet = site.rotate(&["-q"]).succeeded();
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
     let report = site.rotate(&["--format", "json"]).succeeded().json();
@@ -181,8 +183,8 @@ fn nothing_due_is_silence_without_a_dial_or_a_write() {
 }
 
 #[test]
-fn a_due_daemon_is_renewed_restarted_and_proven() {
-    let Some(site) = Site::aged("a_due_daemon_is_renewed_restarted_and_proven", 300) else { return };
+fn a_due_daemon_is_renewed_restarted_and_verified() {
+    let Some(site) = Site::aged("a_due_daemon_is_renewed_restarted_and_verified", 300) else { return };
     let former = site.current();
     let report = site.rotate(&["builder", "--format", "json"]).succeeded().json();
     assert_eq!(report["changed"], true, "{report:#}");
@@ -214,7 +216,7 @@ fn a_due_client_is_renewed_with_its_key_and_no_daemon_restarts() {
     assert_eq!(generations(&site.workspace, "daemons/builder"), ["gen-0001"]);
     assert_eq!(site.daemon.count("attempts"), 0);
     let said = site.rotate(&[]).succeeded();
-    assert_eq!(said.out, "nothing is due; every daemon is proven\n");
+    assert_eq!(said.out, "nothing is due; every daemon is verified\n");
 }
 
 #[test]
@@ -270,6 +272,7 @@ fn check_and_dry_run_tell_what_is_due_and_change_nothing() {
 #[test]
 fn a_forecast_tells_what_will_be_due() {
     let Some(site) = Site::new("a_forecast_tells_what_will_be_due") else { return };
+    site.describe("verify_every", &json!("400d"));
     let before = site.workspace.snapshot();
     let at = |days| Environment::of_process().now().plus(Lifetime::days(days)).to_string();
     let said = site.rotate(&["--dry-run", "--at", &at(1)]).succeeded();
@@ -280,6 +283,12 @@ fn a_forecast_tells_what_will_be_due() {
     assert!(said.out.contains("ana") && said.out.contains("builder"), "{}", said.out);
     site.rotate(&["--at", &at(85)]).ended_with(2);
     before.assert_is(&site.workspace.snapshot(), "a forecast");
+    site.leave_out("verify_every");
+    for (days, code) in [(29, 0), (31, 4)] {
+        let said = site.rotate(&["--check", "--at", &at(days)]).ended_with(code);
+        assert_eq!(said.out.contains("older than 30d"), code == 4, "{days}: {}", said.out);
+        site.workspace.run(["status", "--check", "--at", &at(days)]).ended_with(code);
+    }
 }
 
 #[test]
@@ -390,11 +399,11 @@ fn status_names_what_comes_next() {
     };
     assert_eq!(next(), "kitcert rotate", "due");
     site.rotate(&[]).succeeded();
-    assert_eq!(next(), "nothing is due; every daemon is proven");
+    assert_eq!(next(), "nothing is due; every daemon is verified");
     site.rotate(&["--force", "--no-restart", "builder"]).ended_with(6);
-    assert_eq!(next(), "kitcert rotate", "not proven, with a restart command");
+    assert_eq!(next(), "kitcert rotate", "not verified, with a restart command");
     site.leave_out("restart");
-    assert_eq!(next(), "kitcert verify builder", "not proven, without one");
+    assert_eq!(next(), "kitcert verify builder", "not verified, without one");
 
     issue_to_another_machine(&site, "bob", 80);
     assert_eq!(next(), "kitcert issue client bob", "its key is elsewhere");
@@ -410,7 +419,7 @@ fn a_clock_behind_the_log_stops_the_rotation() {
     let ahead = now.plus(Lifetime::days(1));
     let log = site.workspace.read("state/log.jsonl");
     let line = json!({
-        "time": ahead.to_string(), "by": "tester", "command": "verify", "event": "proven",
+        "time": ahead.to_string(), "by": "tester", "command": "verify", "event": "verified",
         "subject": "daemon builder", "reason": "asked",
     });
     site.workspace.write("state/log.jsonl", format!("{log}{line}\n"));

@@ -1,7 +1,7 @@
 //! Twenty years of a daily `rotate`, with a clock that is made up: leap days, 2038, the end of
 //! UTCTime, weeks in which the machine is off, clocks that jump. There is no daemon to dial: one
 //! that is simulated loads what is current when somebody restarts it, some days after a run has
-//! ended with 6, and its `proven` is moved as `verify` would.
+//! ended with 6, and is recorded as verified then, as `verify` would.
 //!
 //! Between two events nothing changes, and a certificate is valid for one stretch of time: a client
 //! that gets through at both ends of such a stretch gets through at every second of it. Each end
@@ -23,6 +23,7 @@ use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange, Reception, Rota
 use kitcert::store::{Interest, Observation};
 
 use crate::figures::publish;
+use crate::verified::note_verified;
 use crate::workspace::Workspace;
 
 const DAY: i64 = 86_400;
@@ -180,10 +181,10 @@ impl World {
         }
         let text = workspace.read("state/kitcert.yaml");
         let text = text.replace("elsewhere: {", "elsewhere: {renew: auto, ");
-        workspace.write("state/kitcert.yaml", text);
-        prove(&workspace);
-
+        // Nobody listens, so that what has become too old could not be verified again.
+        workspace.write("state/kitcert.yaml", format!("{text}verify_every: 30y\n"));
         let (_, observation) = issuing.observe(&Interest::Everything).unwrap();
+        note_verified(&workspace, &observation, begin);
         let since = begin.unix();
         let client = |name| (name, Held::of(&observation, Role::Client, name, since));
         let mut world = World {
@@ -305,7 +306,7 @@ impl World {
             let observation = self.observe(at);
             if is_restart {
                 self.daemon = Held::of(&observation, Role::Daemon, "builder", at);
-                prove(&self.workspace);
+                note_verified(&self.workspace, &observation, Timestamp::from_unix(at));
                 self.restart = None;
             } else {
                 let held = Held::of(&observation, Role::Client, "elsewhere", at);
@@ -432,17 +433,6 @@ impl World {
         let log = self.workspace.read("state/log.jsonl");
         assert_eq!(log.matches("\"event\":\"issued\"").count(), self.serials.len());
     }
-}
-
-/// Moves `proven` of the daemon to what is current.
-fn prove(workspace: &Workspace) {
-    let folder = workspace.path("state/daemons/builder");
-    let target = std::fs::read_link(folder.join("current")).unwrap();
-    let link = folder.join("proven");
-    if link.is_symlink() {
-        std::fs::remove_file(&link).unwrap();
-    }
-    std::os::unix::fs::symlink(target, link).unwrap();
 }
 
 /// A line of its PEM, in which its serial number is.

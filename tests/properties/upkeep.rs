@@ -96,7 +96,7 @@ fn the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it() {
     site.rotate(&["--destroy-former-keys"]).succeeded();
     site.workspace.run(["rollback", "--ca"]).ended_with(1);
     let said = site.workspace.run(["rollback", "builder"]).ended_with(1);
-    assert!(said.err.contains("a former CA"), "{said:?}");
+    assert!(said.err.contains("a previous CA"), "{said:?}");
     site.rotate(&["--force", "builder"]).succeeded();
     site.assert_served();
 }

@@ -50,12 +50,12 @@ fn status_ends_with_the_one_command_that_proves_what_is_not() {
         let said = workspace.run(["status"]).succeeded().out;
         assert!(said.trim_end().ends_with(words), "{said}");
     };
-    ends_with("1 not proven; next: kitcert verify builder");
+    ends_with("1 not verified; next: kitcert verify builder");
     workspace.run(["issue", "daemon", "spare", "--host", "127.0.0.2"]).succeeded();
-    ends_with("2 not proven; next: kitcert verify --all");
+    ends_with("2 not verified; next: kitcert verify --all");
     let inventory = workspace.read("state/kitcert.yaml");
     workspace.write("state/kitcert.yaml", inventory.split("  spare:").next().unwrap());
-    ends_with("2 not proven; next: kitcert verify builder");
+    ends_with("2 not verified; next: kitcert verify builder");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_plugins_line_has_a_state_an_exit_code_and_its_data() {
     let (word, _) = plugin(&workspace.run(["verify", "--all", "--format", "nagios"]).ended_with(2));
     assert_eq!(word, "CRITICAL");
     let said = workspace.run(["status", "--format", "nagios"]).ended_with(1);
-    assert_eq!(plugin(&said).0, "WARNING", "spare is not proven: {}", said.out);
+    assert_eq!(plugin(&said).0, "WARNING", "spare is not verified: {}", said.out);
     let inventory = workspace.read("state/kitcert.yaml");
     workspace.write("state/kitcert.yaml", inventory.split("  spare:").next().unwrap());
     let said = workspace.run(["status", "--at", "2199-01-01", "--format", "nagios"]).ended_with(2);
@@ -177,21 +177,21 @@ fn every_result_in_sarif_is_of_a_rule_and_says_where() {
 fn every_daemon_is_verified_at_once_and_each_proof_is_kept() {
     let (workspace, _daemon) = fleet();
     let said = workspace.run(["verify", "--all", "--timeout", "2s"]).ended_with(3);
-    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 sound, 1 not proven, 0 OPEN"));
+    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 verified, 1 not verified, 0 OPEN"));
     let worst = said.out.lines().rev().nth(1).unwrap();
     assert!(worst.contains("ERROR") && worst.contains("spare"), "the worst stands last: {}", said.out);
-    assert!(workspace.path("state/daemons/builder/proven").exists());
-    assert!(!workspace.path("state/daemons/spare/proven").exists());
+    assert!(workspace.path("state/daemons/builder/verified.json").exists());
+    assert!(!workspace.path("state/daemons/spare/verified.json").exists());
     let list = workspace.write("targets", "# those of ours\nbuilder\n\nspare # is down\n");
     let said = workspace.run(["verify", "--targets", &list, "--timeout", "2s"]).ended_with(3);
-    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 sound, 1 not proven, 0 OPEN"));
+    assert_eq!(said.out.lines().last(), Some("2 daemons: 1 verified, 1 not verified, 0 OPEN"));
     let list = workspace.write("targets", "builder\nnot a target\n");
     assert!(workspace.run(["verify", "--targets", &list]).ended_with(2).err.contains("line 2"));
 }
 
 #[test]
-fn those_of_many_daemons_that_are_silent_keep_no_others_from_being_proven() {
-    const TEST: &str = "those_of_many_daemons_that_are_silent_keep_no_others_from_being_proven";
+fn those_of_many_daemons_that_are_silent_keep_no_others_from_being_verified() {
+    const TEST: &str = "those_of_many_daemons_that_are_silent_keep_no_others_from_being_verified";
     let Some(peer) = peers::program("go-peer", TEST) else { return };
     let workspace = Workspace::new();
     workspace.run(["init", "--host", "127.0.0.1", "--host", "127.0.0.2", "--client", "ana"]).succeeded();
@@ -211,8 +211,8 @@ fn those_of_many_daemons_that_are_silent_keep_no_others_from_being_proven() {
     assert_eq!(targets.iter().map(|one| one["target"].as_str().unwrap()).collect::<Vec<_>>(), urls);
     for (number, one) in targets.iter().enumerate() {
         let is_silent = number % 10 == 9;
-        let proven = one["verdict"].as_str().unwrap().starts_with("proven");
-        assert_eq!(proven, !is_silent, "{number}: {one:#}");
+        let verified = one["verified"].as_bool().unwrap();
+        assert_eq!(verified, !is_silent, "{number}: {one:#}");
         let says = |cause: &str| one.to_string().contains(&format!("\"{cause}\""));
         assert_eq!(says("silent"), is_silent, "{number}: {one:#}");
     }
@@ -230,7 +230,7 @@ fn what_is_judged_as_of_another_time_is_not_recorded() {
     assert!(said.out.contains("expired") && said.out.contains("judged as of 2200-01-01"), "{}", said.out);
     before.assert_is(&workspace.snapshot(), "a judgement as of another time");
     workspace.run(["verify", "builder"]).succeeded();
-    assert!(workspace.path("state/daemons/builder/proven").exists());
+    assert!(workspace.path("state/daemons/builder/verified.json").exists());
 }
 
 #[test]
