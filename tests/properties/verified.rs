@@ -348,7 +348,7 @@ fn the_demo_tells_the_story_and_leaves_nothing() {
     let output = peers::run(&mut command, "");
     let said = crate::workspace::Said::of(&output).succeeded();
     for part in
-        ["practice daemon on 127.0.0.1:", "OPEN: anyone who reaches this port", "PROVEN", "sudo kitcert init"]
+        ["practice daemon on 127.0.0.1:", "OPEN: anyone who reaches this port", "VERIFIED", "sudo kitcert init"]
     {
         assert!(said.out.to_uppercase().contains(&part.to_uppercase()), "{part} is not in {}", said.out);
     }
