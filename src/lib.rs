@@ -9,7 +9,7 @@
 //! store     files: the state directory, the one transaction, installed copies
 //! probe     the wire: the dials, BuildKit's gRPC, the verdict
 //! plan      decisions: one pure planner a command
-//! apply     deeds: stage, check, commit, restart, prove, roll back
+//! apply     deeds: stage, check, commit, restart, verify, roll back
 //! cli       words on a screen
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! # How a change flows
 //!
 //! ```text
-//! observe -> plan -> stage -> check -> commit -> restart -> prove
+//! observe -> plan -> stage -> check -> commit -> restart -> verify
 //! ```
 //!
 //! A command observes what is there, a planner decides without touching anything, the new files

@@ -113,6 +113,10 @@ impl Serving<'_> {
             held => held,
         };
         if let Some(held) = held {
+            // What serves its current files and still does not do as it must is refuted as it stands.
+            if look.evidence.serves_current() {
+                self.record(&look, None)?;
+            }
             let why = message!("{}; {}", look.why, held);
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }

@@ -2,10 +2,10 @@
 
 use super::dialled::Dialled;
 use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
+use super::intrusion;
 use super::list::{Caller, Dial};
 use super::observed::{AboveTls, Answer, Stage};
 use super::outcome::{End, Outcome, Why};
-use super::intrusion;
 use super::presence;
 use super::refusal::{HowRefused, refusal};
 use super::settle::Settled;

@@ -111,9 +111,8 @@ pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
 /// order, and does not refuse the client by a clear word.
 fn is_worth_more(pass: &Pass) -> bool {
     let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
-    let is_refused = |ours: &Dialled| {
-        ours.is_untrusted() || matches!(ours.outcome, Outcome::Refused(_) | Outcome::LetIn)
-    };
+    let is_refused =
+        |ours: &Dialled| ours.is_untrusted() || matches!(ours.outcome, Outcome::Refused(_) | Outcome::LetIn);
     speaks_tls && pass.last(Dial::Ours).is_some_and(|ours| !is_refused(ours))
 }
 

@@ -238,6 +238,26 @@ fn another_port_of_a_daemons_host_says_nothing_of_the_daemon() {
 }
 
 #[test]
+fn a_daemon_that_was_dialled_otherwise_than_its_clients_do_is_not_recorded_as_verified() {
+    let port = Daemon::free_port();
+    let workspace = Workspace::with_state_for(port);
+    let _daemon = Daemon::start(&workspace, port, &[]);
+    for more in [["--address", "127.0.0.1"], ["--servername", "localhost"]] {
+        workspace.run(["verify", "builder"].iter().chain(&more)).succeeded();
+        assert_eq!(generation(&workspace, "builder", "verified"), None, "{more:?}");
+    }
+    let text = workspace.read("state/kitcert.yaml");
+    let narrowed = text.replace("    endpoint:", "    addresses: [127.0.0.1]\n    endpoint:");
+    assert_ne!(narrowed, text);
+    workspace.write("state/kitcert.yaml", narrowed);
+    workspace.run(["verify", "builder"]).succeeded();
+    assert_eq!(check(&workspace), 0, "kitcert.yaml says so");
+    workspace.write("state/kitcert.yaml", text);
+    let said = workspace.run(["status", "--check"]).ended_with(4);
+    assert!(said.out.contains("it was verified at other addresses"), "{}", said.out);
+}
+
+#[test]
 fn a_damaged_record_is_no_record_and_is_never_quoted() {
     let port = Daemon::free_port();
     let workspace = Workspace::with_state_for(port);
@@ -347,9 +367,12 @@ fn the_demo_tells_the_story_and_leaves_nothing() {
     command.env_clear().env("HOME", workspace.path("home")).env("TMPDIR", workspace.path("home")).arg("demo");
     let output = peers::run(&mut command, "");
     let said = crate::workspace::Said::of(&output).succeeded();
-    for part in
-        ["practice daemon on 127.0.0.1:", "OPEN: anyone who reaches this port", "VERIFIED", "sudo kitcert init"]
-    {
+    for part in [
+        "practice daemon on 127.0.0.1:",
+        "OPEN: anyone who reaches this port",
+        "VERIFIED",
+        "sudo kitcert init",
+    ] {
         assert!(said.out.to_uppercase().contains(&part.to_uppercase()), "{part} is not in {}", said.out);
     }
     let names = |snapshot: &crate::workspace::Snapshot| format!("{snapshot:?}").matches("inode").count();

@@ -63,7 +63,7 @@ pub(in crate::apply) struct ClientFiles {
 /// Whom to dial as, by what was asked and what is at hand. None: the config's files are what was
 /// asked for, and not all of them are there. `accepted` are the CAs of which the daemon takes
 /// clients, where that is known.
-pub(in crate::apply) fn choose(
+pub(super) fn choose(
     context: &Context<'_>,
     asked: &Credentials,
     observation: Option<&Observation>,
@@ -133,7 +133,7 @@ fn automatic(
 }
 
 /// A CA of the state that can sign, and of which the daemon takes clients.
-pub(in crate::apply) fn signer<'a>(
+pub(super) fn signer<'a>(
     observation: &'a Observation,
     accepted: Option<&TrustBundle>,
     now: Timestamp,
@@ -148,7 +148,7 @@ pub(in crate::apply) fn signer<'a>(
 
 /// A client of that CA whose certificate begins now, whatever became of those that were issued
 /// before.
-pub(in crate::apply) fn fresh(
+pub(super) fn fresh(
     context: &Context<'_>,
     observation: &Observation,
     signer: &ObservedAuthority,

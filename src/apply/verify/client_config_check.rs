@@ -27,7 +27,7 @@ pub struct ConfigChoice {
 
 /// What a client's tool would do by itself.
 #[derive(Default)]
-pub(in crate::apply) struct Configured {
+pub(super) struct Configured {
     /// The host that it would dial.
     pub host: Option<ClientHost>,
     /// The files that it would dial with, all three of them there.
@@ -64,10 +64,7 @@ impl Configured {
 /// # Errors
 /// A config that was named and is not there, one that the tool refuses, and `--config` for a tool
 /// that has none.
-pub(in crate::apply) fn configured(
-    context: &Context<'_>,
-    choice: &ConfigChoice,
-) -> Result<Configured, Failure> {
+pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result<Configured, Failure> {
     let home = earthly_home(context.environment)?.path;
     let tools = Tools { context, home: &home, config: choice.path.as_deref() };
     let chosen = match choice.tool {

@@ -20,7 +20,7 @@ use crate::store::{Observation, read_if_present};
 
 /// What the daemon would read at its next start.
 #[derive(Default)]
-pub(in crate::apply) struct InstalledSet {
+pub(super) struct InstalledSet {
     /// Its certificate.
     pub leaf: Option<Certificate>,
     /// The CAs that it trusts its clients by.
@@ -29,7 +29,7 @@ pub(in crate::apply) struct InstalledSet {
 
 /// The installed files of a daemon; where it is not installed on this machine, the set that was
 /// issued for it.
-pub(in crate::apply) fn installed(
+pub(super) fn installed(
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,

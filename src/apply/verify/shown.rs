@@ -10,7 +10,7 @@ use crate::probe::{LocalFacts, Observed};
 
 /// What is wrong with the served chain, with our own, and with our bundle, and is not among `told`.
 /// A chain that Go refuses is the verdict's to tell, and is passed over.
-pub(in crate::apply) fn findings(
+pub(super) fn findings(
     observed: &Observed,
     client: &Client,
     local: &LocalFacts,

@@ -51,7 +51,7 @@ impl Printable for Target {
 }
 
 /// Reads the daemons, and as few clients as will do: a state may have ten thousand.
-pub(in crate::apply) fn observe_for(
+pub(super) fn observe_for(
     context: &Context<'_>,
     directory: &StateDirectory,
     credentials: &Credentials,
@@ -67,7 +67,7 @@ pub(in crate::apply) fn observe_for(
 }
 
 /// The endpoint to dial; None where the config names one that nobody can dial.
-pub(in crate::apply) fn endpoint_of(
+pub(super) fn endpoint_of(
     context: &Context<'_>,
     target: &Target,
     observation: Option<&Observation>,

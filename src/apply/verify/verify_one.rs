@@ -96,13 +96,7 @@ pub(in crate::apply) fn examine(
             return Ok(Examined { verification: *verification, evidence: None });
         }
     };
-    let Dialable { endpoint, daemon, client, mut findings, client_is_at_fault, has_host } = prepared;
-    let options = match (observation, &daemon) {
-        (Some(observation), Some((name, entry))) => {
-            request.options.clone().with_entry(entry).with_leaf_of(context, observation, name)
-        }
-        _ => request.options.clone(),
-    };
+    let Dialable { endpoint, daemon, client, options, mut findings, client_is_at_fault, has_host } = prepared;
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
     let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, context.judged_at());
@@ -127,18 +121,17 @@ pub(in crate::apply) fn examine(
         _ => None,
     };
     let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
-    let mut summary = verdict.summary.clone();
+    let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, entry)), true) =
         (observation, &daemon, verdict.verified && serves_current)
         && let Some(finding) = authority_check::finding(context, observation, name, entry)?
     {
-        summary = message!("not verified: {}", finding.found);
+        line = message!("not verified: {}", finding.found);
         findings.push(finding);
     }
     let daemon_is_at_fault = !client_is_at_fault && Finding::gravest(&findings) >= Severity::Error;
     let beside = Beside { daemon_is_at_fault, client_is_at_fault, serves_current };
     let outcome = Outcome::of(&verdict, beside);
-    let line = last_line(summary, verdict.verified, &findings);
     let parts = Parts { endpoint: &endpoint, client, findings, verdict, line, elapsed, outcome };
     let mut verification = verification(parts, &observed);
     if let Some(ports) = ports {
@@ -163,7 +156,7 @@ pub(in crate::apply) fn verify_as(
     let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
     let beside = Beside { daemon_is_at_fault, client_is_at_fault: false, serves_current: true };
     let outcome = Outcome::of(&verdict, beside);
-    let line = last_line(verdict.summary.clone(), verdict.verified, &findings);
+    let line = last_line(&verdict, &findings);
     Ok(verification(Parts { endpoint, client, findings, verdict, line, elapsed, outcome }, &observed))
 }
 
@@ -180,6 +173,7 @@ struct Dialable {
     /// The daemon of the state that has this endpoint.
     daemon: Option<(IdentityName, DaemonEntry)>,
     client: Client,
+    options: DialOptions,
     /// What is to be said of the config and of the files.
     findings: Vec<Finding>,
     client_is_at_fault: bool,
@@ -226,11 +220,18 @@ fn prepare(
         findings.extend(file_checks::daemon_findings(context, observation, name, entry, &endpoint)?);
     }
     findings.extend(of_files);
+    let options = match (observation, &daemon) {
+        (Some(observation), Some((name, entry))) => {
+            request.options.clone().with_entry(entry).with_leaf_of(context, observation, name)
+        }
+        _ => request.options.clone(),
+    };
     let has_host = request.target == Target::Configured && configured.host.is_some();
     Ok(Prepared::Dialable(Box::new(Dialable {
         endpoint,
         daemon,
         client,
+        options,
         findings,
         client_is_at_fault,
         has_host,
@@ -373,12 +374,12 @@ fn not_recorded(failure: &Failure) -> Finding {
 
 /// A daemon that is perfect today may be served wrong files at its next restart: it is not verified
 /// then either.
-fn last_line(summary: Message, is_verified: bool, files: &[Finding]) -> Message {
+fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
     let faults = files.iter().filter(|finding| finding.severity >= Severity::Error).count();
     let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
-    let said = if is_verified { message!("not verified") } else { summary.clone() };
+    let said = if verdict.verified { message!("not verified") } else { verdict.summary.clone() };
     match (faults, not_installed.and_then(|finding| finding.fix.as_ref())) {
-        (0, _) => summary,
+        (0, _) => verdict.summary.clone(),
         (_, Some(fix)) => message!("{}: what was issued last is not installed; next: {}", said, fix),
         (1, None) => message!("{}: 1 fault in the files", said),
         (faults, None) => message!("{}: {} faults in the files", said, faults),

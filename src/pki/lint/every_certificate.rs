@@ -58,7 +58,7 @@ fn judge_signature_algorithm(report: &mut Report<'_>) {
     match algorithm {
         Algorithm::Current(_) => {}
         Algorithm::EcdsaSha512 => {
-            let cause = "Go verifies it, but rustls does not, so that kitcert cannot prove it";
+            let cause = "Go verifies it, but rustls does not, so that kitcert cannot verify it";
             report.add(SignatureAlgorithm, Warning, expected, algorithm, cause);
         }
         // Nobody checks the signature of an anchor, and yet openssl's default level refuses it.
@@ -97,7 +97,7 @@ fn judge_key(report: &mut Report<'_>) {
             report.add(WeakKey, Error, expected, kind, "Go refuses RSA above 8192 bits in a handshake");
         }
         PublicKeyKind::EcdsaP521 => {
-            let cause = "Go takes it, but rustls does not, so that kitcert cannot prove it";
+            let cause = "Go takes it, but rustls does not, so that kitcert cannot verify it";
             report.add(WeakKey, Warning, expected, kind, cause);
         }
         PublicKeyKind::OtherCurve(_) | PublicKeyKind::Other(_) => {
