@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::credentials::fresh_for;
-use super::prove::{DialOptions, glance};
+use super::dialling::{DialOptions, glance};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::profile::BACKDATING;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::credentials::fresh_for;
-use super::prove::{DialOptions, glance};
+use super::dialling::{DialOptions, glance};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
 use crate::plan::Rotation;

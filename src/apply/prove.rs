@@ -1,27 +1,22 @@
 //! `verify`, done: what is on disk is judged, the daemon is dialled, and a proof is recorded.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::authorities::read_key;
 use super::configured::{ConfigChoice, Configured, configured};
 use super::context::Context;
 use super::credentials::{self, Client, Credentials};
+use super::dialling::{DialOptions, dial};
 use super::files;
 use super::printable::Tenths;
 use super::record::{Recorded, Seen, Standing, record_anew};
 use super::shown;
-use super::state_change::identity_folder;
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
-};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity};
 use crate::pki::Certificate;
-use crate::probe::{self, DaemonFacts, Extent, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
-use crate::store::{KeyPresence, Observation};
+use crate::probe::{self, DaemonFacts, LocalFacts, Observed, Port, Verdict, judge, judge_ports};
+use crate::store::Observation;
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -36,72 +31,6 @@ pub struct VerifyRequest {
     pub options: DialOptions,
     /// What is looked at beside the daemon.
     pub scope: Scope,
-}
-
-/// How a daemon is dialled.
-#[derive(Clone, Debug)]
-pub struct DialOptions {
-    /// The name that the daemon's certificate must have, if it is not the endpoint's host.
-    pub server_name: Option<SubjectAltName>,
-    /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.
-    pub addresses: Vec<IpAddr>,
-    /// How often the whole list is dialled.
-    pub samples: u16,
-    /// How long to wait between two dials.
-    pub pace: Duration,
-    /// For how long a daemon is waited for that is not up yet.
-    pub wait: Duration,
-    /// How long all dials together may take.
-    pub deadline: Duration,
-    /// The daemon's other hosts, as far as kitcert.yaml lists them.
-    pub other_hosts: Vec<SubjectAltName>,
-    /// The daemon's own chain, and where its key is, if the key is here.
-    pub leaf: Option<(Vec<Certificate>, PathBuf)>,
-}
-
-impl Default for DialOptions {
-    fn default() -> DialOptions {
-        DialOptions {
-            server_name: None,
-            addresses: Vec::new(),
-            samples: 1,
-            pace: Duration::ZERO,
-            wait: Duration::ZERO,
-            deadline: DIAL_DEADLINE,
-            other_hosts: Vec::new(),
-            leaf: None,
-        }
-    }
-}
-
-impl DialOptions {
-    /// What kitcert.yaml says of a daemon.
-    pub(super) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
-        DialOptions::default().with_entry(entry)
-    }
-
-    /// The same beside what was asked for, which goes before.
-    fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
-        if self.addresses.is_empty() {
-            self.addresses.clone_from(&entry.addresses);
-        }
-        self.other_hosts.clone_from(&entry.hosts);
-        self
-    }
-
-    /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
-    pub(super) fn with_leaf_of(
-        mut self,
-        context: &Context<'_>,
-        observation: &Observation,
-        name: &IdentityName,
-    ) -> DialOptions {
-        let current = observation.current(Role::Daemon, name);
-        let current = current.filter(|current| current.key == KeyPresence::Present);
-        let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
-        self.leaf = current.map(|current| (current.chain.clone(), context.state.join(key)));
-        self
-    }
 }
 
 /// How much of a daemon's host is looked at.
@@ -381,59 +310,6 @@ fn undialled(configured: &Configured, findings: Vec<Finding>) -> Examined {
     Examined { proof, seen: None }
 }
 
-/// Dials the whole list.
-///
-/// # Errors
-/// A certificate that must be refused cannot be made.
-pub(super) fn dial(
-    context: &Context<'_>,
-    client: &Client,
-    endpoint: &Endpoint,
-    options: &DialOptions,
-) -> Result<Observed, Failure> {
-    let mut strangers = credentials::strangers(context, client)?;
-    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
-        let key = read_key(Path::new(""), key)?;
-        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
-    }
-    let request = probe::Request {
-        unknown_ca: strangers.unknown_ca.as_ref(),
-        expired: strangers.expired.as_ref(),
-        wrong_usage: strangers.wrong_usage.as_ref(),
-        ..request(context, client, endpoint, options)
-    };
-    Ok(probe::probe(&request))
-}
-
-/// Dials once, as the client, for what only the daemon can say. It verifies nothing.
-pub(super) fn glance(
-    context: &Context<'_>,
-    client: &Client,
-    endpoint: &Endpoint,
-    options: &DialOptions,
-) -> Observed {
-    let request = request(context, client, endpoint, options);
-    probe::probe(&probe::Request { extent: Extent::Glance, ..request })
-}
-
-fn request<'a>(
-    context: &Context<'_>,
-    client: &'a Client,
-    endpoint: &'a Endpoint,
-    options: &'a DialOptions,
-) -> probe::Request<'a> {
-    probe::Request {
-        server_name: options.server_name.as_ref(),
-        addresses: &options.addresses,
-        other_hosts: &options.other_hosts,
-        ours: client.identity.as_ref(),
-        samples: options.samples,
-        pace: options.pace,
-        wait: options.wait,
-        ..probe::Request::new(endpoint, &client.trust, options.deadline, context.judged_at())
-    }
-}
-
 /// What the verdict needs to know of this machine.
 pub(super) fn local_facts(
     context: &Context<'_>,
@@ -493,6 +369,3 @@ fn timings(observed: &Observed) -> Vec<Vec<Message>> {
     };
     observed.dials().map(row).collect()
 }
-
-/// How long all dials to a daemon may take.
-pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);

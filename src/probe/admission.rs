@@ -2,10 +2,10 @@
 
 use super::dialled::Dialled;
 use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
+use super::intrusion;
 use super::list::{Caller, Dial};
 use super::observed::{AboveTls, Answer, Stage};
 use super::outcome::{End, Outcome, Why};
-use super::intrusion;
 use super::presence;
 use super::refusal::{HowRefused, refusal};
 use super::settle::Settled;
@@ -37,6 +37,14 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
             _ => not_accepted(evidence, exhibit, local),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
+        let is_no_buildkit = |dialled: &Dialled| {
+            dialled.outcome == Outcome::AsksNobody
+                && dialled.account.answer.is_none()
+                && !dialled.is_untrusted()
+        };
+        if is_no_buildkit(exhibit.dialled()) {
+            findings.push(turned_down(exhibit.dialled()));
+        }
     }
     if let Some(answer) = evidence.observed.answer() {
         if evidence.client_is_accepted() {

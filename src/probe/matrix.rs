@@ -31,18 +31,9 @@ pub(super) struct Means {
     pub(super) other_hosts: RefCell<Vec<ServerName<'static>>>,
 }
 
-/// Which dials an address gets beside those that every address gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
-    /// Those that are made once for a daemon, too.
-    All,
-    /// None.
-    OwnOnly,
-}
-
 /// One pass over the list.
-pub(super) async fn pass(destination: &Destination, means: &Means, share: Share) -> Pass {
-    let mut pass = Pass { dials: at_once(destination, means, &first_phase(means, share)).await };
+pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
+    let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
     let budget = pass.dials.len() * 3;
     if is_cut_off(&pass) {
         // A limit may let one connection in, and that was the first.
@@ -56,10 +47,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means, share: Share)
     if pass.attempts(Dial::Ours).all(|(_, ours)| ours.outcome != Outcome::Accepted) {
         return pass;
     }
-    let mut second = Vec::new();
-    if share == Share::All {
-        second.extend(other_hosts(means, &pass));
-    }
+    let mut second = other_hosts(means, &pass);
     second.extend([Dial::NoCertificateAgain, Dial::OursAgain]);
     let dials = at_once(destination, means, &second).await;
     pass.dials.extend(dials);
@@ -73,13 +61,11 @@ pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
     Pass { dials: vec![make(destination, means, dial, true).await] }
 }
 
-fn first_phase(means: &Means, share: Share) -> Vec<Dial> {
+fn first_phase(means: &Means) -> Vec<Dial> {
     let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
     let mut list: Vec<Dial> = Dial::STRANGERS.into_iter().filter(has_means).collect();
-    if share == Share::All {
-        list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
-        list.extend(means.expired.as_ref().map(|_| Dial::Expired));
-    }
+    list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
+    list.extend(means.expired.as_ref().map(|_| Dial::Expired));
     list.extend(means.ours.as_ref().map(|_| Dial::Ours));
     list
 }
@@ -111,9 +97,8 @@ pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
 /// order, and does not refuse the client by a clear word.
 fn is_worth_more(pass: &Pass) -> bool {
     let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
-    let is_refused = |ours: &Dialled| {
-        ours.is_untrusted() || matches!(ours.outcome, Outcome::Refused(_) | Outcome::LetIn)
-    };
+    let is_refused =
+        |ours: &Dialled| ours.is_untrusted() || matches!(ours.outcome, Outcome::Refused(_) | Outcome::LetIn);
     speaks_tls && pass.last(Dial::Ours).is_some_and(|ours| !is_refused(ours))
 }
 

@@ -11,7 +11,7 @@ use super::cross_check::{Passes, differences};
 use super::dial::Destination;
 use super::dialled::{AddressSeen, NotDialled, NotTried, Observed, Pass};
 use super::list::Dial;
-use super::matrix::{Boxed, Means, Share, all, boxed, glance, pass, sni};
+use super::matrix::{Boxed, Means, all, boxed, glance, pass, sni};
 use super::request::{Extent, Request};
 use super::timing::Timing;
 use super::tls::{Prepared, foreign_name, server_name};
@@ -103,13 +103,12 @@ fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> De
 /// Dials the whole list at every address, four addresses at a time.
 async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut Observed) {
     let turns = Semaphore::new(MOST_AT_ONCE);
-    let share = |index: usize| if index == 0 { Share::All } else { Share::OwnOnly };
-    let passes = destinations.iter().enumerate().map(|(index, destination)| -> Boxed<'_, Pass> {
+    let passes = destinations.iter().map(|destination| -> Boxed<'_, Pass> {
         let turns = &turns;
         boxed(async move {
             // It is never closed.
             let _turn = turns.acquire().await;
-            pass(destination, means, share(index)).await
+            pass(destination, means).await
         })
     });
     for (destination, pass) in destinations.iter().zip(all(passes.collect()).await) {

@@ -1,0 +1,137 @@
+//! How a daemon is dialled: what was asked for, what kitcert.yaml says of it, and who must be refused.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::authorities::read_key;
+use super::context::Context;
+use super::credentials::{self, Client};
+use super::state_change::identity_folder;
+use crate::layout::DaemonEntry;
+use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
+use crate::pki::Certificate;
+use crate::probe::{self, Extent, Observed};
+use crate::store::{KeyPresence, Observation};
+
+/// How a daemon is dialled.
+#[derive(Clone, Debug)]
+pub struct DialOptions {
+    /// The name that the daemon's certificate must have, if it is not the endpoint's host.
+    pub server_name: Option<SubjectAltName>,
+    /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.
+    pub addresses: Vec<IpAddr>,
+    /// How often the whole list is dialled.
+    pub samples: u16,
+    /// How long to wait between two dials.
+    pub pace: Duration,
+    /// For how long a daemon is waited for that is not up yet.
+    pub wait: Duration,
+    /// How long all dials together may take.
+    pub deadline: Duration,
+    /// The daemon's other hosts, as far as kitcert.yaml lists them.
+    pub other_hosts: Vec<SubjectAltName>,
+    /// The daemon's own chain, and where its key is, if the key is here.
+    pub leaf: Option<(Vec<Certificate>, PathBuf)>,
+}
+
+impl Default for DialOptions {
+    fn default() -> DialOptions {
+        DialOptions {
+            server_name: None,
+            addresses: Vec::new(),
+            samples: 1,
+            pace: Duration::ZERO,
+            wait: Duration::ZERO,
+            deadline: DIAL_DEADLINE,
+            other_hosts: Vec::new(),
+            leaf: None,
+        }
+    }
+}
+
+impl DialOptions {
+    /// What kitcert.yaml says of a daemon.
+    pub(super) fn of_daemon(entry: &DaemonEntry) -> DialOptions {
+        DialOptions::default().with_entry(entry)
+    }
+
+    /// The same beside what was asked for, which goes before.
+    pub(super) fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
+        if self.addresses.is_empty() {
+            self.addresses.clone_from(&entry.addresses);
+        }
+        self.other_hosts.clone_from(&entry.hosts);
+        self
+    }
+
+    /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
+    pub(super) fn with_leaf_of(
+        mut self,
+        context: &Context<'_>,
+        observation: &Observation,
+        name: &IdentityName,
+    ) -> DialOptions {
+        let current = observation.current(Role::Daemon, name);
+        let current = current.filter(|current| current.key == KeyPresence::Present);
+        let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
+        self.leaf = current.map(|current| (current.chain.clone(), context.state.join(key)));
+        self
+    }
+}
+
+/// Dials the whole list.
+///
+/// # Errors
+/// A certificate that must be refused cannot be made.
+pub(super) fn dial(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+) -> Result<Observed, Failure> {
+    let mut strangers = credentials::strangers(context, client)?;
+    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
+        let key = read_key(Path::new(""), key)?;
+        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
+    }
+    let request = probe::Request {
+        unknown_ca: strangers.unknown_ca.as_ref(),
+        expired: strangers.expired.as_ref(),
+        wrong_usage: strangers.wrong_usage.as_ref(),
+        ..request(context, client, endpoint, options)
+    };
+    Ok(probe::probe(&request))
+}
+
+/// Dials once, as the client, for what only the daemon can say. It verifies nothing.
+pub(super) fn glance(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+) -> Observed {
+    let request = request(context, client, endpoint, options);
+    probe::probe(&probe::Request { extent: Extent::Glance, ..request })
+}
+
+fn request<'a>(
+    context: &Context<'_>,
+    client: &'a Client,
+    endpoint: &'a Endpoint,
+    options: &'a DialOptions,
+) -> probe::Request<'a> {
+    probe::Request {
+        server_name: options.server_name.as_ref(),
+        addresses: &options.addresses,
+        other_hosts: &options.other_hosts,
+        ours: client.identity.as_ref(),
+        samples: options.samples,
+        pace: options.pace,
+        wait: options.wait,
+        ..probe::Request::new(endpoint, &client.trust, options.deadline, context.judged_at())
+    }
+}
+
+/// How long all dials to a daemon may take.
+pub(super) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
