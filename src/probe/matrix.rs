@@ -35,9 +35,9 @@ pub(super) struct Means {
 pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
     let budget = pass.dials.len() * 3;
-    if is_cut_off(&pass) {
+    if is_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
-        pause(destination, means).await;
+        sleep(pause(destination, means)).await;
         pass.dials.push(make(destination, means, Dial::Ours, true).await);
     }
     if !is_worth_more(&pass) {
@@ -109,9 +109,13 @@ fn is_cut_off(pass: &Pass) -> bool {
     is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
 }
 
-/// Until the server has seen the end of the dial before.
-async fn pause(destination: &Destination, means: &Means) {
-    sleep((SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)).await;
+/// How long it takes until the server has seen the end of the dial before.
+fn pause(destination: &Destination, means: &Means) -> Duration {
+    (SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)
+}
+
+fn has_time_for_another(destination: &Destination, means: &Means) -> bool {
+    Instant::now() + pause(destination, means) < destination.until
 }
 
 /// Dials again, alone and in an irregular order with ours, whatever is not settled; at most twice
@@ -125,10 +129,10 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
         }
         let order = irregular(&pending, means.ours.is_some());
         for dial in order {
-            if pass.dials.len() >= budget || Instant::now() >= destination.until {
+            if pass.dials.len() >= budget || !has_time_for_another(destination, means) {
                 return;
             }
-            pause(destination, means).await;
+            sleep(pause(destination, means)).await;
             pass.dials.push(make(destination, means, dial, true).await);
         }
     }
