@@ -34,7 +34,8 @@ pub(super) struct Means {
 /// One pass over the list.
 pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
-    let budget = pass.dials.len() * 3;
+    // At most two repeats each, and those of the client's between which they stand.
+    let budget = pass.dials.len() * 5;
     if is_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
         sleep(pause(destination, means)).await;
@@ -119,7 +120,7 @@ fn has_time_for_another(destination: &Destination, means: &Means) -> bool {
 }
 
 /// Dials again, alone and in an irregular order with ours, whatever is not settled; at most twice
-/// each, and no more than the budget in all.
+/// each, and no more than the budget in all, for as long as there is time.
 async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut Pass, budget: usize) {
     for round in 0..REPEATS {
         let mut pending: Vec<Dial> = pass.list();
@@ -127,7 +128,13 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
         if pending.is_empty() {
             return;
         }
-        let order = irregular(&pending, means.ours.is_some());
+        let is_after_ours = pass.dials.last().is_some_and(|last| {
+            last.is_alone && last.dial.caller() == Caller::Client && last.outcome == Outcome::Accepted
+        });
+        let mut order = irregular(&pending, means.ours.is_some());
+        if is_after_ours && order.first() == Some(&Dial::Ours) {
+            order.remove(0);
+        }
         for dial in order {
             if pass.dials.len() >= budget || !has_time_for_another(destination, means) {
                 return;
@@ -157,7 +164,7 @@ fn irregular(pending: &[Dial], has_ours: bool) -> Vec<Dial> {
     while !left.is_empty() {
         let at = usize::from(chance.next().unwrap_or_default()) % left.len();
         order.push(left.swap_remove(at));
-        if chance.next().unwrap_or_default() % 4 == 0 {
+        if chance.next().unwrap_or_default() % 6 == 0 {
             order.extend(ours);
         }
     }

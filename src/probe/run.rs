@@ -37,14 +37,15 @@ pub fn probe(request: &Request<'_>) -> Observed {
 }
 
 async fn run(request: &Request<'_>) -> Observed {
+    let began = Instant::now();
     let means = match means(request) {
         Ok(means) => means,
         Err(failure) => return not_dialled(NotDialled::Broken(failure.message())),
     };
-    let began = Instant::now();
     let mut pause = SHORTEST_PAUSE;
+    let mut look_began = began;
     loop {
-        let observed = once(request, &means).await;
+        let observed = once(request, &means, look_began).await;
         let is_decided = observed.saw_server_hello() || observed.not_dialled.is_some();
         if is_decided || began.elapsed() + pause > request.wait {
             return observed;
@@ -52,12 +53,12 @@ async fn run(request: &Request<'_>) -> Observed {
         // A daemon says nothing to anybody when it is ready.
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+        look_began = Instant::now();
     }
 }
 
 /// One look at the daemon, in the time that it may take.
-async fn once(request: &Request<'_>, means: &Means) -> Observed {
-    let began = Instant::now();
+async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed {
     let end = began + request.deadline;
     let addresses = match addresses(request, began + request.deadline / SHARE_OF_RESOLVING).await {
         Ok(addresses) => addresses,
