@@ -37,6 +37,14 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
             _ => not_accepted(evidence, exhibit, local),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
+        let is_no_buildkit = |dialled: &Dialled| {
+            dialled.outcome == Outcome::AsksNobody
+                && dialled.account.answer.is_none()
+                && !dialled.is_untrusted()
+        };
+        if is_no_buildkit(exhibit.dialled()) {
+            findings.push(turned_down(exhibit.dialled()));
+        }
     }
     if let Some(answer) = evidence.observed.answer() {
         if evidence.client_is_accepted() {

@@ -265,7 +265,8 @@ async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End,
 
 /// What a server says before the first end of a line.
 pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 async fn connect(destination: &Destination, notebook: &Notebook) -> Result<TcpStream, End> {

@@ -58,8 +58,9 @@ fn of_caller(
     findings.extend((!others.is_empty()).then(|| other_service(&others, evidence)));
     findings.extend(undecided(caller, exhibits, evidence));
     let has_fault = findings.iter().any(|finding: &Finding| finding.severity >= Severity::Warning);
-    if !has_fault && !exhibits.is_empty() {
-        findings.push(refused(caller, exhibits, evidence));
+    let passed = those(&|exhibit| matches!(exhibit.settled, Settled::Passed(_)));
+    if !has_fault && !passed.is_empty() {
+        findings.push(refused(caller, &passed, exhibits.len(), evidence));
     }
     findings
 }
@@ -176,10 +177,10 @@ fn without_verdict(
 }
 
 /// Nobody of them got in.
-fn refused(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
+fn refused(caller: Caller, passed: &[&Exhibit<'_>], tried: usize, evidence: &Evidence<'_>) -> Finding {
     let (rule, _) = gravity(caller);
     let mut said: Vec<Message> = Vec::new();
-    for exhibit in exhibits {
+    for exhibit in passed {
         let one = match exhibit.dialled().outcome {
             Outcome::Refused(_) | Outcome::RefusedByEnd => exhibit.dialled().refusal(),
             _ => exhibit.dialled().message(),
@@ -188,7 +189,7 @@ fn refused(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>) -
             said.push(one);
         }
     }
-    let said = message!("refused {} of {}: {}", exhibits.len(), exhibits.len(), Message::join(said, "; "));
+    let said = message!("refused {} of {}: {}", passed.len(), tried, Message::join(said, "; "));
     if evidence.client_is_accepted() {
         return Finding::new(rule, Severity::Pass, caller).expected("refused").found(said);
     }

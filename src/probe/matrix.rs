@@ -31,22 +31,14 @@ pub(super) struct Means {
     pub(super) other_hosts: RefCell<Vec<ServerName<'static>>>,
 }
 
-/// Which dials an address gets beside those that every address gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
-    /// Those that are made once for a daemon, too.
-    All,
-    /// None.
-    OwnOnly,
-}
-
 /// One pass over the list.
-pub(super) async fn pass(destination: &Destination, means: &Means, share: Share) -> Pass {
-    let mut pass = Pass { dials: at_once(destination, means, &first_phase(means, share)).await };
-    let budget = pass.dials.len() * 3;
-    if is_cut_off(&pass) {
+pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
+    let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
+    // At most two repeats each, and those of the client's between which they stand.
+    let budget = pass.dials.len() * 5;
+    if is_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
-        pause(destination, means).await;
+        sleep(pause(destination, means)).await;
         pass.dials.push(make(destination, means, Dial::Ours, true).await);
     }
     if !is_worth_more(&pass) {
@@ -56,10 +48,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means, share: Share)
     if pass.attempts(Dial::Ours).all(|(_, ours)| ours.outcome != Outcome::Accepted) {
         return pass;
     }
-    let mut second = Vec::new();
-    if share == Share::All {
-        second.extend(other_hosts(means, &pass));
-    }
+    let mut second = other_hosts(means, &pass);
     second.extend([Dial::NoCertificateAgain, Dial::OursAgain]);
     let dials = at_once(destination, means, &second).await;
     pass.dials.extend(dials);
@@ -73,13 +62,11 @@ pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
     Pass { dials: vec![make(destination, means, dial, true).await] }
 }
 
-fn first_phase(means: &Means, share: Share) -> Vec<Dial> {
+fn first_phase(means: &Means) -> Vec<Dial> {
     let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
     let mut list: Vec<Dial> = Dial::STRANGERS.into_iter().filter(has_means).collect();
-    if share == Share::All {
-        list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
-        list.extend(means.expired.as_ref().map(|_| Dial::Expired));
-    }
+    list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
+    list.extend(means.expired.as_ref().map(|_| Dial::Expired));
     list.extend(means.ours.as_ref().map(|_| Dial::Ours));
     list
 }
@@ -123,13 +110,17 @@ fn is_cut_off(pass: &Pass) -> bool {
     is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
 }
 
-/// Until the server has seen the end of the dial before.
-async fn pause(destination: &Destination, means: &Means) {
-    sleep((SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)).await;
+/// How long it takes until the server has seen the end of the dial before.
+fn pause(destination: &Destination, means: &Means) -> Duration {
+    (SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)
+}
+
+fn has_time_for_another(destination: &Destination, means: &Means) -> bool {
+    Instant::now() + pause(destination, means) < destination.until
 }
 
 /// Dials again, alone and in an irregular order with ours, whatever is not settled; at most twice
-/// each, and no more than the budget in all.
+/// each, and no more than the budget in all, for as long as there is time.
 async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut Pass, budget: usize) {
     for round in 0..REPEATS {
         let mut pending: Vec<Dial> = pass.list();
@@ -137,12 +128,18 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
         if pending.is_empty() {
             return;
         }
-        let order = irregular(&pending, means.ours.is_some());
+        let is_after_ours = pass.dials.last().is_some_and(|last| {
+            last.is_alone && last.dial.caller() == Caller::Client && last.outcome == Outcome::Accepted
+        });
+        let mut order = irregular(&pending, means.ours.is_some());
+        if is_after_ours && order.first() == Some(&Dial::Ours) {
+            order.remove(0);
+        }
         for dial in order {
-            if pass.dials.len() >= budget || Instant::now() >= destination.until {
+            if pass.dials.len() >= budget || !has_time_for_another(destination, means) {
                 return;
             }
-            pause(destination, means).await;
+            sleep(pause(destination, means)).await;
             pass.dials.push(make(destination, means, dial, true).await);
         }
     }
@@ -167,7 +164,7 @@ fn irregular(pending: &[Dial], has_ours: bool) -> Vec<Dial> {
     while !left.is_empty() {
         let at = usize::from(chance.next().unwrap_or_default()) % left.len();
         order.push(left.swap_remove(at));
-        if chance.next().unwrap_or_default() % 4 == 0 {
+        if chance.next().unwrap_or_default() % 6 == 0 {
             order.extend(ours);
         }
     }

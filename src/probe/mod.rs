@@ -19,6 +19,8 @@ mod evidence;
 mod garbled;
 mod intrusion;
 mod list;
+#[cfg(test)]
+mod made;
 mod matrix;
 mod observed;
 mod outcome;

@@ -11,7 +11,7 @@ use super::cross_check::{Passes, differences};
 use super::dial::Destination;
 use super::dialled::{AddressSeen, NotDialled, NotTried, Observed, Pass};
 use super::list::Dial;
-use super::matrix::{Boxed, Means, Share, all, boxed, glance, pass, sni};
+use super::matrix::{Boxed, Means, all, boxed, glance, pass, sni};
 use super::request::{Extent, Request};
 use super::timing::Timing;
 use super::tls::{Prepared, foreign_name, server_name};
@@ -37,14 +37,15 @@ pub fn probe(request: &Request<'_>) -> Observed {
 }
 
 async fn run(request: &Request<'_>) -> Observed {
+    let began = Instant::now();
     let means = match means(request) {
         Ok(means) => means,
         Err(failure) => return not_dialled(NotDialled::Broken(failure.message())),
     };
-    let began = Instant::now();
     let mut pause = SHORTEST_PAUSE;
+    let mut look_began = began;
     loop {
-        let observed = once(request, &means).await;
+        let observed = once(request, &means, look_began).await;
         let is_decided = observed.saw_server_hello() || observed.not_dialled.is_some();
         if is_decided || began.elapsed() + pause > request.wait {
             return observed;
@@ -52,12 +53,12 @@ async fn run(request: &Request<'_>) -> Observed {
         // A daemon says nothing to anybody when it is ready.
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+        look_began = Instant::now();
     }
 }
 
 /// One look at the daemon, in the time that it may take.
-async fn once(request: &Request<'_>, means: &Means) -> Observed {
-    let began = Instant::now();
+async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed {
     let end = began + request.deadline;
     let addresses = match addresses(request, began + request.deadline / SHARE_OF_RESOLVING).await {
         Ok(addresses) => addresses,
@@ -83,7 +84,7 @@ async fn once(request: &Request<'_>, means: &Means) -> Observed {
     for _ in 0..request.samples.max(1) {
         add_a_pass(means, &destinations, &mut observed).await;
     }
-    if !differences(&observed, Passes::All).is_empty() {
+    if !differences(&observed, Passes::All).is_empty() && Instant::now() < end {
         observed.is_second_look = true;
         add_a_pass(means, &destinations, &mut observed).await;
     }
@@ -103,13 +104,12 @@ fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> De
 /// Dials the whole list at every address, four addresses at a time.
 async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut Observed) {
     let turns = Semaphore::new(MOST_AT_ONCE);
-    let share = |index: usize| if index == 0 { Share::All } else { Share::OwnOnly };
-    let passes = destinations.iter().enumerate().map(|(index, destination)| -> Boxed<'_, Pass> {
+    let passes = destinations.iter().map(|destination| -> Boxed<'_, Pass> {
         let turns = &turns;
         boxed(async move {
             // It is never closed.
             let _turn = turns.acquire().await;
-            pass(destination, means, share(index)).await
+            pass(destination, means).await
         })
     });
     for (destination, pass) in destinations.iter().zip(all(passes.collect()).await) {

@@ -141,3 +141,6 @@ fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
     };
     reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::OursAgain))
 }
+
+#[cfg(test)]
+mod tests;

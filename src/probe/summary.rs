@@ -100,7 +100,7 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) ->
         return message!("what answers is a web server or a proxy, not BuildKit");
     }
     if let Some(ours) = ours.filter(|ours| ours.outcome != Outcome::Accepted && ours.is_timed_out()) {
-        return ours.message();
+        return ours.ending();
     }
     let is_rule = |rule: Rule| errors().any(|finding| finding.rule == rule);
     if is_rule(Rule::SeveralDaemons) {

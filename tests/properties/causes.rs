@@ -510,6 +510,18 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
             )],
         ),
         row(
+            "it trusts another CA, and its TLS sends no alert",
+            trusting(other),
+            grpcio("require"),
+            &[(Rule::OursRefused, &[Cause::RefusedUnsaid, Cause::DaemonTrustsOtherCa])],
+        ),
+        row(
+            "it trusts another CA beside ours",
+            trusting(|one| bundle(&[&one.authority, &authority(one.now)])),
+            go(&[]),
+            &[(Rule::OtherCaTrusted, &[Cause::OtherCaTrusted])],
+        ),
+        row(
             "it trusts a namesake",
             trusting(|one| bundle(&[&impostor(&one.authority)])),
             go(&[]),

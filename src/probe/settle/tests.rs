@@ -1,0 +1,112 @@
+use super::*;
+use crate::probe::cast::Cast;
+use crate::probe::dialled::Pass;
+use crate::probe::made::*;
+use crate::probe::outcome::{Chain, TlsFacts};
+
+const N1: Dial = Dial::NoCertificate(1);
+const N3: Dial = Dial::NoCertificate(3);
+
+/// That dial, made again while no other was open.
+fn alone(cast: &Cast, dial: Dial, how: &Made) -> Dialled {
+    Dialled { is_alone: true, ..made(cast, dial, how.clone()) }
+}
+
+/// A sound pass but for that dial, and those repeats of it and of the client.
+fn with_repeats(cast: &Cast, dial: Dial, first: &Made, repeats: &[(Dial, Made)]) -> Pass {
+    let mut pass = pass(cast, &[(dial, first.clone())]);
+    pass.dials.extend(repeats.iter().map(|(dial, how)| alone(cast, *dial, how)));
+    pass
+}
+
+fn has_passed(pass: &Pass, dial: Dial) -> bool {
+    matches!(settle(pass, dial), Some(Settled::Passed(_)))
+}
+
+#[test]
+fn an_end_without_a_word_counts_if_it_is_repeated_twice_between_accepted_dials_of_the_client() {
+    let cast = Cast::new("127.0.0.1");
+    let end = || (N1, ended(End::Eof));
+    let ours = || (Dial::Ours, answered());
+    let cut = || (Dial::Ours, early(End::Reset, None));
+    for (repeats, counts) in [
+        (vec![ours(), end(), ours(), end(), ours()], true),
+        (vec![ours(), end(), end(), ours()], true),
+        (vec![ours(), end(), ours()], false),
+        (vec![end(), end()], false),
+        (vec![ours(), end(), end()], false),
+        (vec![end(), ours(), end(), ours()], false),
+        (vec![ours(), end(), cut(), end(), ours()], false),
+        (vec![ours(), end(), ours(), (N1, timed_out()), ours()], false),
+        (vec![ours(), end(), ours(), (N1, alert(116)), ours()], true),
+        (vec![ours(), end(), ours(), (N1, answered()), ours()], false),
+    ] {
+        let pass = with_repeats(&cast, N1, &ended(End::Eof), &repeats);
+        let said: Vec<_> = repeats.iter().map(|(dial, made)| (dial, made.0.end)).collect();
+        assert_eq!(has_passed(&pass, N1), counts, "{said:?}");
+    }
+    // It must have ended so from the beginning.
+    let repeats = [ours(), end(), ours(), end(), ours()];
+    assert!(!has_passed(&with_repeats(&cast, N1, &early(End::Reset, None), &repeats), N1));
+}
+
+#[test]
+fn whoever_was_let_in_once_is_let_in_however_often_it_is_refused() {
+    let cast = Cast::new("127.0.0.1");
+    for how in [answered(), (TlsFacts { ticket: true, ..asked() }, Default::default())] {
+        let repeats = [(N1, alert(116)), (N1, alert(116))];
+        let pass = with_repeats(&cast, N1, &how, &repeats);
+        assert!(matches!(settle(&pass, N1), Some(Settled::Failed(_))));
+        assert!(!needs_repeat(&pass, N1));
+    }
+}
+
+/// Neither its certificate nor its alert is that of a refusal.
+fn not_served(end: End) -> Made {
+    early(end, None)
+}
+
+#[test]
+fn a_name_that_is_not_served_counts_beside_the_daemons_own_and_by_an_end_only_twice() {
+    let cast = Cast::new("127.0.0.1");
+    let by_alert = pass(&cast, &[(N3, not_served(End::Alert(112)))]);
+    assert!(has_passed(&by_alert, N3) && !needs_repeat(&by_alert, N3));
+    let once = pass(&cast, &[(N3, not_served(End::Eof))]);
+    assert!(!has_passed(&once, N3) && needs_repeat(&once, N3));
+    let twice = with_repeats(&cast, N3, &not_served(End::Eof), &[(N3, not_served(End::Eof))]);
+    assert!(has_passed(&twice, N3) && !needs_repeat(&twice, N3));
+    // Before, or after, nobody reached the daemon under its own name.
+    let cut = || early(End::Reset, None);
+    let not_before = pass(&cast, &[(N3, not_served(End::Alert(112))), (N1, cut())]);
+    assert!(!has_passed(&not_before, N3));
+    let after = [Dial::NoCertificateAgain, Dial::OursAgain].map(|dial| (dial, cut()));
+    let not_after = pass(&cast, &[vec![(N3, not_served(End::Alert(112)))], after.to_vec()].concat());
+    assert!(!has_passed(&not_after, N3));
+}
+
+#[test]
+fn tls_1_2_is_not_served_only_beside_tls_1_3() {
+    let cast = Cast::new("127.0.0.1");
+    let old = || (TlsFacts { version: Some(TlsVersion::Tls12), ..alert(116).0 }, Default::default());
+    let refused = (Dial::NoCertificate(2), not_served(End::Alert(70)));
+    assert!(has_passed(&pass(&cast, std::slice::from_ref(&refused)), Dial::NoCertificate(2)));
+    let all_old = [N1, Dial::NoCertificateAgain].map(|dial| (dial, old()));
+    let pass = pass(&cast, &[vec![refused], all_old.to_vec()].concat());
+    assert!(!has_passed(&pass, Dial::NoCertificate(2)));
+}
+
+#[test]
+fn the_end_of_plaintext_counts_if_no_other_dial_was_cut_off() {
+    let cast = Cast::new("127.0.0.1");
+    let sound = pass(&cast, &[]);
+    assert!(has_passed(&sound, Dial::Plaintext) && !needs_repeat(&sound, Dial::Plaintext));
+    let limited = pass(&cast, &[(N3, early(End::Reset, None))]);
+    assert!(!has_passed(&limited, Dial::Plaintext) && needs_repeat(&limited, Dial::Plaintext));
+    let ours = || (Dial::Ours, answered());
+    let end = || (Dial::Plaintext, ended(End::Eof));
+    let mut confirmed = limited;
+    let repeats = [ours(), end(), ours(), end(), ours()];
+    confirmed.dials.extend(repeats.iter().map(|(dial, how)| alone(&cast, *dial, how)));
+    assert!(has_passed(&confirmed, Dial::Plaintext));
+    assert_eq!(early(End::Reset, None).0.chain, Chain::Unseen);
+}
