@@ -20,6 +20,15 @@
 //	      --http-status N      answers every call with that HTTP status
 //	      --no-info            knows no Info, as old daemons
 //	      --idle SECONDS       tells sessions and idle seconds, as Earthly's daemon does
+//	      --open-for C[,C…]    open to the clients of which every condition holds: all, sni=none,
+//	                           sni=name, sni=foreign, sni=HOST, tls=1.2 (at most), tls=1.3, alpn=none,
+//	                           alpn=h2
+//	      --open-as HOW        how it is open to them: unasked (no CertificateRequest), optional (no
+//	                           certificate is let in), any (any certificate is let in) or whatever
+//	      --also-trusts FILE   the CAs in that file too
+//	      --plaintext-too      serves HTTP/2 without TLS on the same port
+//	      --limit N            keeps N connections at once; what comes on top is treated as
+//	      --over reset|end     reset at once, or closed after the handshake and its tickets
 //	peers fleet --count N [--addresses N] [--silent-each N] --cert FILE --key FILE --ca FILE [options]
 //	    that many daemons, on 127.0.0.1 and the addresses after it in turn, of which each Nth is
 //	    silent; prints the URL of each, then "listening"

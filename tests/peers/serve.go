@@ -24,6 +24,7 @@ type daemon struct {
 	anyCertificate, anyUsage                  bool
 	slow, clockOffset                         time.Duration
 	workers, grpcStatus, httpStatus, idleTime int
+	holes                                     holes
 
 	// judged is told how each handshake ended, and idleness asked for the sessions and idle
 	// seconds of each Info; nil where nobody wants to know, or to say.
@@ -66,6 +67,7 @@ func (d *daemon) options(flags *flag.FlagSet) {
 	flags.IntVar(&d.grpcStatus, "grpc-status", 0, "")
 	flags.IntVar(&d.httpStatus, "http-status", 200, "")
 	flags.IntVar(&d.idleTime, "idle", -1, "")
+	d.holes.options(flags)
 }
 
 // running is a daemon that listens, with the files that it loaded when it began to.
@@ -93,6 +95,7 @@ func (d *daemon) start(address string) (*running, error) {
 		ended:    make(chan struct{}),
 		open:     map[net.Conn]struct{}{},
 		judged:   d.judged,
+		holes:    d.holes,
 	}
 	r := &running{listener, ready, config}
 	if d.silent {
@@ -163,7 +166,7 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 			return verifyChain(state.PeerCertificates, x509.VerifyOptions{Roots: config.ClientCAs, KeyUsages: usages})
 		}
 	}
-	return config, nil
+	return config, d.holes.apply(config)
 }
 
 // handshaken is a listener of connections whose handshake is over. It is done here, not by
@@ -174,6 +177,7 @@ type handshaken struct {
 	ended    chan struct{}
 	// judged is told how each handshake ended, where anybody wants to know.
 	judged func(error)
+	holes  holes
 
 	mutex sync.Mutex
 	// open has every connection; nil once the daemon was stopped.
@@ -186,21 +190,29 @@ func (h *handshaken) accept(config *tls.Config, slow time.Duration) {
 		if err != nil {
 			return
 		}
-		if !h.hold(conn) {
+		held, isHeld := h.hold(conn)
+		if !isHeld {
 			conn.Close()
 			return
 		}
-		go h.shake(conn, config, slow)
+		isOver := h.holes.limit > 0 && held > h.holes.limit
+		if isOver && h.holes.over == "reset" {
+			h.release(conn)
+			reset(conn)
+			continue
+		}
+		go h.shake(conn, config, slow, isOver)
 	}
 }
 
-func (h *handshaken) hold(conn net.Conn) bool {
+// hold tells how many connections are open with this one, and whether the daemon still runs.
+func (h *handshaken) hold(conn net.Conn) (int, bool) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.open != nil {
 		h.open[conn] = struct{}{}
 	}
-	return h.open != nil
+	return len(h.open), h.open != nil
 }
 
 func (h *handshaken) release(conn net.Conn) {
@@ -209,17 +221,23 @@ func (h *handshaken) release(conn net.Conn) {
 	delete(h.open, conn)
 }
 
-func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration) {
+func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration, isOver bool) {
 	time.Sleep(slow)
 	ready := &prefaced{Conn: conn, given: []byte(preface), owed: len(preface)}
-	ready.closed = func() { h.release(conn) }
-	if config != nil {
+	held := conn
+	ready.closed = func() { h.release(held) }
+	isTLS := config != nil
+	if isTLS && h.holes.plaintextToo {
+		conn, isTLS = speaksTLS(conn)
+		ready.Conn = conn
+	}
+	if isTLS {
 		secure := tls.Server(conn, config)
 		err := secure.Handshake()
 		if h.judged != nil {
 			h.judged(err)
 		}
-		if err != nil {
+		if err != nil || isOver {
 			ready.Close()
 			return
 		}
@@ -233,7 +251,7 @@ func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration
 }
 
 func trusted(state tls.ConnectionState, config *tls.Config) bool {
-	if config.ClientCAs == nil {
+	if config.ClientCAs == nil || config.GetConfigForClient != nil {
 		return true
 	}
 	return len(state.PeerCertificates) > 0 && verifyChain(state.PeerCertificates, x509.VerifyOptions{

@@ -128,6 +128,20 @@ impl Server {
         Server::nginx_with("", directives, test)
     }
 
+    /// A haproxy with that configuration, which is written into the folder; it listens on `fd@0`.
+    pub fn haproxy(folder: TempDir, configuration: &str, test: &str) -> Option<Server> {
+        let program = peers::program("haproxy", test)?;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let file = folder.path().join("haproxy.cfg");
+        std::fs::write(&file, configuration).unwrap();
+        let log = std::fs::File::create(folder.path().join("haproxy.log")).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-db").arg("-f").arg(&file).stdin(OwnedFd::from(listener));
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        Some(Server { child, port, input: None, _folder: Some(folder) })
+    }
+
     /// It serves on a socket that is its standard input and listens before it starts: so nobody
     /// waits for it, and no other takes its port.
     fn nginx_with(protocol: &str, directives: &str, test: &str) -> Option<Server> {

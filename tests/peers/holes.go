@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+)
+
+// holes are the ways in which a daemon that is otherwise configured as buildkitd can be open: to
+// the clients that --open-for describes, and over a limit of connections.
+type holes struct {
+	openFor, openAs, alsoTrusts, over string
+	limit                             int
+	plaintextToo                      bool
+}
+
+func (h *holes) options(flags *flag.FlagSet) {
+	flags.StringVar(&h.openFor, "open-for", "", "")
+	flags.StringVar(&h.openAs, "open-as", "unasked", "")
+	flags.StringVar(&h.alsoTrusts, "also-trusts", "", "")
+	flags.IntVar(&h.limit, "limit", 0, "")
+	flags.StringVar(&h.over, "over", "reset", "")
+	flags.BoolVar(&h.plaintextToo, "plaintext-too", false, "")
+}
+
+// openings are the values of --open-as: how the daemon treats a client that it is open for.
+var openings = map[string]tls.ClientAuthType{
+	"unasked":  tls.NoClientCert,
+	"optional": tls.VerifyClientCertIfGiven,
+	"any":      tls.RequireAnyClientCert,
+	"whatever": tls.RequestClientCert,
+}
+
+// apply makes the holes in a configuration that has none.
+func (h *holes) apply(config *tls.Config) error {
+	if h.alsoTrusts != "" {
+		pem, err := os.ReadFile(h.alsoTrusts)
+		if err != nil {
+			return err
+		}
+		if !config.ClientCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("no certificate in %s", h.alsoTrusts)
+		}
+	}
+	policy, known := openings[h.openAs]
+	if !known || !slices.Contains([]string{"reset", "end"}, h.over) {
+		return fmt.Errorf("--open-as %s, --over %s", h.openAs, h.over)
+	}
+	if h.openFor == "" {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+	if err != nil {
+		return err
+	}
+	conditions := strings.Split(h.openFor, ",")
+	for _, condition := range conditions {
+		if _, known := holds(condition, &tls.ClientHelloInfo{}, leaf); !known {
+			return fmt.Errorf("--open-for %s", condition)
+		}
+	}
+	opened := config.Clone()
+	opened.ClientAuth = policy
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		for _, condition := range conditions {
+			if isMet, _ := holds(condition, hello, leaf); !isMet {
+				return nil, nil
+			}
+		}
+		return opened, nil
+	}
+	return nil
+}
+
+// holds tells whether a client meets a condition of --open-for, and whether there is such a one.
+func holds(condition string, hello *tls.ClientHelloInfo, leaf *x509.Certificate) (isMet, known bool) {
+	isOurs := leaf.VerifyHostname(hello.ServerName) == nil
+	offers13 := slices.Contains(hello.SupportedVersions, tls.VersionTLS13)
+	switch kind, value, _ := strings.Cut(condition, "="); condition {
+	case "all":
+		return true, true
+	case "sni=none":
+		return hello.ServerName == "", true
+	case "sni=name":
+		return hello.ServerName != "" && isOurs, true
+	case "sni=foreign":
+		return hello.ServerName != "" && !isOurs, true
+	case "tls=1.2":
+		return !offers13, true
+	case "tls=1.3":
+		return offers13, true
+	case "alpn=none":
+		return len(hello.SupportedProtos) == 0, true
+	case "alpn=h2":
+		return slices.Contains(hello.SupportedProtos, "h2"), true
+	default:
+		return hello.ServerName == value, kind == "sni" && value != ""
+	}
+}
+
+// sniffed is a connection whose first byte has been looked at.
+type sniffed struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+func (s *sniffed) Read(buffer []byte) (int, error) { return s.reader.Read(buffer) }
+
+// speaksTLS tells whether the client begins a handshake (RFC 8446 section 5.1), or else HTTP/2.
+func speaksTLS(conn net.Conn) (net.Conn, bool) {
+	reader := bufio.NewReader(conn)
+	first, err := reader.Peek(1)
+	return &sniffed{conn, reader}, err != nil || first[0] == 22
+}
+
+// reset closes a connection without a word: what the client sends meets no socket.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}

@@ -1,0 +1,77 @@
+//! A daemon far away: the verdict and its cause are those of one nearby, and cost few round trips.
+
+use std::time::Duration;
+
+use crate::figures::{Aim, publish};
+use crate::relay::{Fate, Relay};
+use crate::servers::{Files, Server};
+use crate::verdict_subject::{Subject, Tally, Verdict};
+use crate::workspace::Workspace;
+
+const ROUND_TRIPS: [u64; 5] = [0, 80, 200, 300, 600];
+
+/// A daemon behind a relay of each length, judged.
+#[track_caller]
+fn at_each_distance(
+    figure: &str,
+    options: &[&str],
+    files: impl Fn(&Subject) -> Files,
+    why_wrong: impl Fn(&Verdict) -> Option<String>,
+) {
+    let mut tally = Tally::default();
+    for milliseconds in ROUND_TRIPS {
+        let subject = Subject::of(&["localhost"]);
+        let Some(server) = Server::go(&files(&subject), options, figure) else { return };
+        let port = server.port;
+        let relay = Relay::of(Duration::from_millis(milliseconds), move |_| Fate::To(port));
+        tally.ask(&format!("{figure} at {milliseconds} ms"), subject.at(relay.port), &why_wrong);
+    }
+    tally.settle(figure);
+}
+
+#[test]
+fn a_sound_daemon_is_verified_at_each_distance() {
+    at_each_distance("sound: at a distance", &[], Subject::files, Verdict::why_not_verified);
+}
+
+#[test]
+fn an_open_daemon_is_open_at_each_distance() {
+    let why = |verdict: &Verdict| verdict.why_not_refuted(&["no-certificate-accepted"]);
+    at_each_distance("open, at a distance", &["--no-ca"], Subject::files, why);
+}
+
+#[test]
+fn a_daemon_that_refuses_us_is_said_to_at_each_distance() {
+    let stranger = Workspace::with_state();
+    let other_ca = stranger.path("state/daemons/builder/current/ca.pem");
+    let files = |subject: &Subject| Files { ca: other_ca.clone(), ..subject.files() };
+    let wrong = ["several-daemons", "inconclusive", "no-certificate-accepted", "unknown-ca-accepted"];
+    at_each_distance("another CA, at a distance", &[], files, |verdict| {
+        let faults = verdict.faults("warning");
+        let is_confused = faults.iter().any(|rule| wrong.contains(rule));
+        let confused = is_confused.then(|| format!("confused: {}", verdict.evidence()));
+        verdict.why_not_refuted(&["ours-refused", "client-refused", "trust-is-stale"]).or(confused)
+    });
+}
+
+#[test]
+fn a_verdict_takes_at_most_six_round_trips() {
+    let mut most = 0;
+    for milliseconds in [300, 600] {
+        let round_trip = Duration::from_millis(milliseconds);
+        let subject = Subject::of(&["localhost"]);
+        let Some(server) = Server::go(&subject.files(), &[], "round trips") else { return };
+        let port = server.port;
+        let relay = Relay::of(round_trip, move |_| Fate::To(port));
+        let verdict = subject.at(relay.port).verdict();
+        assert_eq!(verdict.said.code, 0, "{milliseconds} ms: {}", verdict.evidence());
+        // Connecting takes no time here: it is one more for each group of connections.
+        let waited = verdict.elapsed.as_millis() / u128::from(milliseconds);
+        let waves = relay.waves(round_trip);
+        println!("{milliseconds} ms: {waited} waited, {waves} waves, {} connections", relay.connections());
+        most = most.max(usize::try_from(waited).unwrap() + waves);
+    }
+    let aim = Aim { words: "at most 6", is_met: most <= 6 };
+    publish("verdicts", "round trips of a verdict", most, Some(aim));
+    assert!(most <= 6, "{most} round trips");
+}

@@ -1,0 +1,179 @@
+//! Go's TLS as buildkitd configures it, with one hole, and without any; and gRPC's C core.
+
+use std::path::Path;
+
+use crate::relay::{Fate, Relay};
+use crate::servers::{Files, Server};
+use crate::verdict_subject::{OTHER_NAME, Subject, Tally};
+use crate::workspace::Workspace;
+
+const NO_CERTIFICATE: &[&str] = &["no-certificate-accepted"];
+const UNKNOWN_CA: &[&str] = &["unknown-ca-accepted"];
+
+/// What a client shows before the daemon decides whether to ask it for a certificate.
+const SNI: [&str; 3] = ["sni=none", "sni=foreign", "sni=name"];
+const VERSION: [&str; 2] = ["tls=1.2", "tls=1.3"];
+const ALPN: [&str; 2] = ["alpn=none", "alpn=h2"];
+
+#[test]
+fn a_daemon_open_for_one_kind_of_client_is_never_verified() {
+    let doors = SNI.iter().chain(&VERSION).chain(&ALPN).map(|one| (*one).to_owned());
+    refuted_when_open(doors, "Go, open for one kind of client");
+}
+
+#[test]
+fn a_daemon_open_for_a_pair_of_kinds_is_never_verified() {
+    let doors = pairs(&SNI, &VERSION).chain(pairs(&ALPN, &VERSION)).chain(pairs(&SNI, &ALPN));
+    refuted_when_open(doors, "Go, open for a pair of kinds of client");
+}
+
+#[track_caller]
+fn refuted_when_open(doors: impl Iterator<Item = String>, figure: &str) {
+    let mut tally = Tally::default();
+    for door in doors {
+        for how in ["unasked", "optional"] {
+            refuted(&mut tally, &["--open-for", &door, "--open-as", how], NO_CERTIFICATE);
+        }
+    }
+    tally.settle(figure);
+}
+
+fn pairs<'a>(left: &'a [&'a str], right: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+    left.iter().flat_map(|one| right.iter().map(move |other| format!("{one},{other}")))
+}
+
+fn refuted(tally: &mut Tally, options: &[&str], rules: &[&str]) {
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let case = options.join(" ");
+    let Some(server) = Server::go(&subject.files(), options, &case) else { return };
+    tally.expect_refuted(&case, subject.at(server.port), rules);
+}
+
+#[test]
+fn a_daemon_open_for_another_of_its_hosts_is_never_verified() {
+    let mut tally = Tally::default();
+    let door = format!("sni={OTHER_NAME}");
+    for how in ["unasked", "optional"] {
+        refuted(&mut tally, &["--open-for", &door, "--open-as", how], NO_CERTIFICATE);
+    }
+    tally.settle("Go, open for another of its hosts");
+}
+
+#[test]
+fn a_daemon_that_takes_any_certificate_of_one_kind_of_client_is_never_verified() {
+    let mut tally = Tally::default();
+    for door in ["all", "sni=none", "sni=foreign", "tls=1.2", "alpn=none"] {
+        refuted(&mut tally, &["--open-for", door, "--open-as", "any"], UNKNOWN_CA);
+    }
+    tally.settle("Go, any certificate of one kind of client");
+}
+
+#[test]
+fn a_limit_of_connections_does_not_pass_for_a_refusal() {
+    let mut tally = Tally::default();
+    let rules = ["no-certificate-accepted", "asks-nobody", "inconclusive"];
+    for (how, over) in [("unasked", "reset"), ("unasked", "end"), ("optional", "reset"), ("optional", "end")]
+    {
+        for limit in ["1", "3"] {
+            let options = ["--open-for", "all", "--open-as", how, "--limit", limit, "--over", over];
+            refuted(&mut tally, &options, &rules);
+        }
+    }
+    tally.settle("Go, open, with a limit of connections");
+}
+
+#[test]
+fn plaintext_beside_tls_is_never_verified() {
+    let mut tally = Tally::default();
+    refuted(&mut tally, &["--plaintext-too"], &["plaintext-accepted"]);
+    tally.settle("Go, plaintext beside TLS");
+}
+
+#[test]
+fn another_ca_in_the_bundle_is_named() {
+    let stranger = Workspace::with_state();
+    let other = stranger.text("state/daemons/builder/current/ca.pem");
+    let mut tally = Tally::default();
+    refuted(&mut tally, &["--also-trusts", &other], &["other-ca-trusted"]);
+
+    // A developer has no state that could say which CAs are meant.
+    let subject = Subject::of(&["localhost"]);
+    let options = ["--also-trusts", &other];
+    if let Some(server) = Server::go(&subject.files(), &options, "another_ca_in_the_bundle_is_named") {
+        let folder = subject.workspace.text("state/clients/ana/current");
+        let developer = Subject::of(&["localhost"]).with(&["--tlsdir", &folder]);
+        let target = format!("tcp://localhost:{}", server.port);
+        let state = developer.workspace.path("state");
+        std::fs::remove_dir_all(state).unwrap();
+        let verdict = developer.verdict_of(&[&target]);
+        assert!(verdict.faults("warning").contains(&"other-ca-trusted"), "{}", verdict.evidence());
+        assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
+        let strict = developer.with(&["--fail-on", "warning"]).verdict_of(&[&target]);
+        assert_eq!(strict.said.code, 4, "{}", strict.evidence());
+    }
+    tally.settle("Go, another CA trusted");
+}
+
+#[test]
+fn one_open_daemon_of_four_behind_a_balancer_is_never_verified() {
+    const TEST: &str = "one_open_daemon_of_four_behind_a_balancer_is_never_verified";
+    let mut tally = Tally::default();
+    for open in [&["--no-ca"][..], &["--open-for", "all", "--open-as", "unasked"], &["--plaintext"]] {
+        let subject = Subject::of(&["localhost"]);
+        let files = subject.files();
+        let locked: Option<Vec<_>> = (0..3).map(|_| Server::go(&files, &[], TEST)).collect();
+        let Some(mut servers) = locked else { return };
+        servers.extend(Server::go(&files, open, TEST));
+        let ports: Vec<_> = servers.iter().map(|server| server.port).collect();
+        let balancer =
+            Relay::of(std::time::Duration::ZERO, move |number| Fate::To(ports[number % ports.len()]));
+        let rules = [
+            "no-certificate-accepted",
+            "unknown-ca-accepted",
+            "plaintext-accepted",
+            "asks-nobody",
+            "several-daemons",
+        ];
+        tally.expect_refuted(&open.join(" "), subject.at(balancer.port), &rules);
+    }
+    tally.settle("Go, one open daemon of four behind a balancer");
+}
+
+/// Starts a server on those files, and names it.
+type Start = (&'static str, fn(&Files) -> Option<Server>);
+
+#[test]
+fn a_sound_daemon_is_verified_each_time() {
+    const TEST: &str = "a_sound_daemon_is_verified_each_time";
+    let starts: [Start; 8] = [
+        ("Go", |files| Server::go(files, &[], TEST)),
+        ("Go without ALPN", |files| Server::go(files, &["--no-alpn"], TEST)),
+        ("Go, TLS 1.2", |files| Server::go(files, &["--tls12"], TEST)),
+        ("Go, TLS 1.2 without ALPN", |files| Server::go(files, &["--tls12", "--no-alpn"], TEST)),
+        ("Go, without Info", |files| Server::go(files, &["--no-info"], TEST)),
+        ("Go, one connection at once", |files| Server::go(files, &["--limit", "1"], TEST)),
+        ("Go, three connections at once", |files| Server::go(files, &["--limit", "3"], TEST)),
+        ("gRPC's C core", |files| Server::grpcio(files, "require", TEST)),
+    ];
+    let mut tally = Tally::default();
+    for host in ["localhost", "127.0.0.1"] {
+        for (name, start) in starts {
+            let subject = Subject::of(&[host, OTHER_NAME]);
+            let Some(server) = start(&subject.files()) else { continue };
+            tally.expect_verified(&format!("{name} at {host}"), subject.at(server.port));
+        }
+    }
+    tally.settle("sound: Go and gRPC's C core");
+}
+
+#[test]
+fn what_was_verified_is_recorded() {
+    let subject = Subject::of(&["localhost"]);
+    let Some(server) = Server::go(&subject.files(), &[], "what_was_verified_is_recorded") else { return };
+    assert!(!subject.is_recorded());
+    let verdict = subject.at(server.port).verdict();
+    assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
+    let record = subject.workspace.path("state/daemons/builder/verified.json");
+    assert!(Path::new(&record).exists(), "{}", verdict.evidence());
+    assert!(subject.is_recorded());
+}

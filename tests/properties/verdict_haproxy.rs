@@ -1,0 +1,224 @@
+//! A stock haproxy in front of a daemon: configurations in which somebody without a certificate
+//! reaches it, and their sound counterparts.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::scenario::{authority, issued};
+use crate::servers::{Files, Server};
+use crate::verdict_subject::{OTHER_NAME, Subject, Tally};
+
+const NO_CERTIFICATE: &[&str] = &["no-certificate-accepted"];
+/// Of a server that is open and answers some connections only.
+const OPEN_OR_UNJUDGED: &[&str] = &["no-certificate-accepted", "asks-nobody", "inconclusive"];
+
+/// A haproxy, and the daemon behind it that trusts it.
+struct Front {
+    haproxy: Server,
+    _daemon: Server,
+}
+
+/// What is written after `bind fd@0 ssl`, what the frontend has besides, and its list of certificates.
+struct Configuration {
+    bind: &'static str,
+    rules: &'static str,
+    certificates: &'static [&'static str],
+}
+
+/// In all of them, `PAIR` is the daemon's certificate and key, `OTHER` another server's, `CA` the
+/// daemon's ca.pem, `OTHER_CA` another, and `LIST` the list of certificates.
+const fn configuration(bind: &'static str, rules: &'static str) -> Configuration {
+    Configuration { bind, rules, certificates: &[] }
+}
+
+/// The same, where each name has a certificate and a policy of its own.
+const fn listed(certificates: &'static [&'static str]) -> Configuration {
+    Configuration { bind: "crt-list LIST alpn h2", rules: "", certificates }
+}
+
+impl Front {
+    fn start(files: &Files, configuration: &Configuration, test: &str) -> Option<Front> {
+        let daemon = Server::go(files, &["--plaintext"], test)?;
+        let folder = tempfile::tempdir().unwrap();
+        let filled = |template: &str| filled(template, files, folder.path());
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let pair = format!("{}{}", read(&files.cert), read(&files.key));
+        std::fs::write(folder.path().join("pair.pem"), pair).unwrap();
+        write_other(&folder);
+        std::fs::write(folder.path().join("list"), filled(&configuration.certificates.join("\n")) + "\n")
+            .unwrap();
+        let text = format!(
+            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+             backend buildkit\n server daemon 127.0.0.1:{} proto h2\n\
+             backend website\n http-request return status 200\n\
+             frontend builder\n default_backend buildkit\n bind fd@0 ssl {}\n{}\n",
+            daemon.port,
+            filled(configuration.bind),
+            filled(configuration.rules),
+        );
+        Some(Front { haproxy: Server::haproxy(folder, &text, test)?, _daemon: daemon })
+    }
+}
+
+fn filled(template: &str, files: &Files, folder: &Path) -> String {
+    let paths = [
+        ("OTHER_CA", folder.join("other-ca.pem")),
+        ("PAIR", folder.join("pair.pem")),
+        ("OTHER", folder.join("other.pem")),
+        ("LIST", folder.join("list")),
+        ("CA", files.ca.clone()),
+    ];
+    let all = paths.iter().fold(template.to_owned(), |text, (word, path)| {
+        let parts: Vec<_> = text.split(' ').map(|part| replaced(part, word, path)).collect();
+        parts.join(" ")
+    });
+    all
+}
+
+/// The path, where a word stands for it.
+fn replaced(part: &str, word: &str, path: &Path) -> String {
+    if part.trim_end_matches(']') == word {
+        part.replace(word, &path.display().to_string())
+    } else {
+        part.to_owned()
+    }
+}
+
+/// A certificate of another service, and the CA that issued it.
+fn write_other(folder: &TempDir) {
+    let now = kitcert::env::Environment::of_process().now();
+    let other = authority(now);
+    let served = issued(&other, kitcert::model::Role::Daemon, "website.example", now);
+    let pair = served.chain[0].to_pem() + &String::from_utf8_lossy(served.key.expose_pem().as_bytes());
+    std::fs::write(folder.path().join("other.pem"), pair).unwrap();
+    std::fs::write(folder.path().join("other-ca.pem"), other.made.certificate().to_pem()).unwrap();
+}
+
+const LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
+    tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_cur gt 1 }";
+const SESSION_LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
+    tcp-request connection track-sc0 src\n tcp-request session reject if { sc0_conn_cur gt 1 }";
+
+#[test]
+fn a_front_that_lets_strangers_in_is_never_verified() {
+    let info = "path /moby.buildkit.v1.Control/Info";
+    let dropped = format!(" http-request silent-drop if {{ {info} }} !{{ ssl_c_used }}");
+    let rejected = format!(" http-request reject if {{ {info} }} !{{ ssl_c_used }}");
+    let (dropped, rejected): (&'static str, &'static str) = (dropped.leak(), rejected.leak());
+    let optional = "crt PAIR ca-file CA verify optional alpn h2";
+    let cases = [
+        ("asks nobody, connection limit", configuration("crt PAIR alpn h2", LIMIT), OPEN_OR_UNJUDGED),
+        ("optional, session limit", configuration(optional, SESSION_LIMIT), OPEN_OR_UNJUDGED),
+        ("optional, connection limit", configuration(optional, LIMIT), OPEN_OR_UNJUDGED),
+        (
+            "another name is asked nothing, and is the default",
+            listed(&["PAIR [verify none] default.example", "PAIR [verify required ca-file CA] localhost"]),
+            NO_CERTIFICATE,
+        ),
+        (
+            "a foreign name is asked nothing",
+            listed(&["PAIR [verify required ca-file CA] localhost", "PAIR [verify none] *.invalid"]),
+            NO_CERTIFICATE,
+        ),
+        (
+            "another host of the daemon is asked nothing",
+            listed(&["PAIR [verify required ca-file CA] localhost", "PAIR [verify none] second.example"]),
+            NO_CERTIFICATE,
+        ),
+        ("optional, Info dropped", configuration(optional, dropped), OPEN_OR_UNJUDGED),
+        ("optional, Info rejected", configuration(optional, rejected), OPEN_OR_UNJUDGED),
+        ("optional", configuration(optional, ""), NO_CERTIFICATE),
+        (
+            "optional, without CA names",
+            configuration("crt PAIR ca-file CA verify optional no-ca-names alpn h2", ""),
+            NO_CERTIFICATE,
+        ),
+        (
+            "TLS 1.2 without a certificate by another name",
+            listed(&[
+                "PAIR [verify none ssl-max-ver TLSv1.2] default.example",
+                "PAIR [verify required ca-file CA] localhost",
+            ]),
+            NO_CERTIFICATE,
+        ),
+        (
+            "TLS 1.2 without a certificate, by a rule of HTTP",
+            configuration(optional, " http-request deny if !{ ssl_c_used } { ssl_fc_protocol TLSv1.3 }"),
+            OPEN_OR_UNJUDGED,
+        ),
+        (
+            "any certificate",
+            configuration(
+                "crt PAIR ca-file CA verify required ca-ignore-err all crt-ignore-err all alpn h2",
+                "",
+            ),
+            &["unknown-ca-accepted"],
+        ),
+        (
+            "the daemon by its authority, under a website's name",
+            Configuration {
+                bind: "crt-list LIST alpn h2",
+                rules: " use_backend buildkit if { hdr(host) -m beg localhost }\n use_backend website unless { ssl_fc_sni localhost }",
+                certificates: &[
+                    "OTHER [verify none] website.example",
+                    "PAIR [verify required ca-file CA] localhost",
+                ],
+            },
+            NO_CERTIFICATE,
+        ),
+        (
+            "another CA alone, unnamed",
+            configuration("crt PAIR ca-file OTHER_CA verify required no-ca-names alpn h2", ""),
+            &["ours-refused", "client-refused"],
+        ),
+    ];
+    let mut tally = Tally::default();
+    for (case, configuration, rules) in &cases {
+        let subject = Subject::of(&["localhost", OTHER_NAME]);
+        let Some(front) = Front::start(&subject.files(), configuration, case) else { return };
+        tally.expect_refuted(case, subject.at(front.haproxy.port), rules);
+    }
+    tally.settle(&format!("haproxy, {} unsafe configurations", cases.len()));
+}
+
+#[test]
+fn a_front_that_lets_nobody_else_in_is_verified_each_time() {
+    let required = "crt PAIR ca-file CA verify required alpn h2";
+    let cases = [
+        ("required", configuration(required, "")),
+        ("TLS 1.2", configuration("crt PAIR ca-file CA verify required ssl-max-ver TLSv1.2 alpn h2", "")),
+        (
+            "strict-sni, TLS 1.3 only",
+            configuration("crt PAIR ca-file CA verify required strict-sni ssl-min-ver TLSv1.3 alpn h2", ""),
+        ),
+        ("connection limit", configuration(required, LIMIT)),
+        ("session limit", configuration(required, SESSION_LIMIT)),
+        ("without CA names", configuration("crt PAIR ca-file CA verify required no-ca-names alpn h2", "")),
+        (
+            "every name locked",
+            listed(&[
+                "PAIR [verify required ca-file CA] default.example",
+                "PAIR [verify required ca-file CA] localhost",
+            ]),
+        ),
+        (
+            "shared with a website",
+            Configuration {
+                bind: "crt-list LIST alpn h2",
+                rules: " use_backend website unless { ssl_fc_sni localhost }",
+                certificates: &[
+                    "OTHER [verify none] website.example",
+                    "PAIR [verify required ca-file CA] localhost",
+                ],
+            },
+        ),
+    ];
+    let mut tally = Tally::default();
+    for (case, configuration) in &cases {
+        let subject = Subject::of(&["localhost", OTHER_NAME]);
+        let Some(front) = Front::start(&subject.files(), configuration, case) else { return };
+        tally.expect_verified(case, subject.at(front.haproxy.port));
+    }
+    tally.settle(&format!("sound: haproxy, {} configurations", cases.len()));
+}
