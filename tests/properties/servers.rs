@@ -136,6 +136,11 @@ impl Server {
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, configuration).unwrap();
         let log = std::fs::File::create(folder.path().join("haproxy.log")).unwrap();
+        // The port answers before it does, so that a mistake here would look like a closed port.
+        let mut check = Command::new(&program);
+        check.arg("-c").arg("-f").arg(&file).stdin(OwnedFd::from(listener.try_clone().unwrap()));
+        let checked = check.output().unwrap();
+        assert!(checked.status.success(), "{test}: {}", String::from_utf8_lossy(&checked.stderr));
         let mut command = Command::new(program);
         command.arg("-db").arg("-f").arg(&file).stdin(OwnedFd::from(listener));
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();

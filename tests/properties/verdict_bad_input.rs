@@ -129,29 +129,26 @@ fn a_connection_cut_within_the_handshake_refuses_nobody() {
 fn a_restart_during_the_verdict_is_no_refusal() {
     const TEST: &str = "a_restart_during_the_verdict_is_no_refusal";
     let mut tally = Tally::default();
-    for attempts in [1, 4, 8] {
+    for before in [1, 4, 8, 12] {
         let subject = Subject::of(&["localhost"]).with(&TIMEOUT);
         let port = Daemon::free_port();
         let folder = "state/daemons/builder/current";
         let Some(daemon) = SupervisedDaemon::start(TEST, &subject.workspace, folder, port, &[]) else {
             return;
         };
-        subject.at(port);
-        std::thread::scope(|scope| {
-            let begun = daemon.count("attempts") + attempts;
-            let daemon = &daemon;
-            scope.spawn(move || {
-                daemon.ask(&format!("await attempts {begun}"));
+        let relay = Relay::of(Duration::ZERO, move |number| {
+            if number == before {
                 daemon.ask("restart");
-            });
-            let verdict = subject.verdict();
-            let rules = ["inconclusive", "not-up-yet", "unreachable"];
-            let why = match verdict.said.code {
-                0 => why_unfounded(&verdict),
-                _ => why_not(&verdict, &rules),
-            };
-            tally.count(&format!("restarted after {attempts} handshakes"), why);
+            }
+            Fate::To(port)
         });
+        let verdict = subject.at(relay.port).verdict();
+        let why = match verdict.said.code {
+            0 => why_unfounded(&verdict),
+            _ => why_not(&verdict, &["inconclusive", "not-up-yet", "unreachable"]),
+        };
+        println!("restarted at connection {before}: exit {}", verdict.said.code);
+        tally.count(&format!("restarted at connection {before}"), why);
     }
     tally.settle("a restart during the verdict");
 }

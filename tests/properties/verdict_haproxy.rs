@@ -1,7 +1,7 @@
 //! A stock haproxy in front of a daemon: configurations in which somebody without a certificate
 //! reaches it, and their sound counterparts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -69,19 +69,19 @@ fn filled(template: &str, files: &Files, folder: &Path) -> String {
         ("LIST", folder.join("list")),
         ("CA", files.ca.clone()),
     ];
-    let all = paths.iter().fold(template.to_owned(), |text, (word, path)| {
-        let parts: Vec<_> = text.split(' ').map(|part| replaced(part, word, path)).collect();
-        parts.join(" ")
-    });
-    all
+    let line = |line: &str| {
+        let parts = line.split(' ').map(|part| replaced(part, &paths));
+        parts.collect::<Vec<_>>().join(" ")
+    };
+    template.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The path, where a word stands for it.
-fn replaced(part: &str, word: &str, path: &Path) -> String {
-    if part.trim_end_matches(']') == word {
-        part.replace(word, &path.display().to_string())
-    } else {
-        part.to_owned()
+/// The path, where a word stands for one.
+fn replaced(part: &str, paths: &[(&str, PathBuf)]) -> String {
+    let word = part.trim_end_matches(']');
+    match paths.iter().find(|(one, _)| *one == word) {
+        Some((_, path)) => format!("{}{}", path.display(), &part[word.len()..]),
+        None => part.to_owned(),
     }
 }
 
