@@ -64,6 +64,7 @@ mod verdict_bad_input;
 mod verdict_distance;
 mod verdict_go;
 mod verdict_haproxy;
+mod verdict_record;
 mod verdict_subject;
 mod verify_scenarios;
 mod views;

@@ -1,6 +1,6 @@
 //! Go's TLS as buildkitd configures it, with one hole, and without any; and gRPC's C core.
 
-use std::path::Path;
+use std::time::Duration;
 
 use crate::relay::{Fate, Relay};
 use crate::servers::{Files, Server};
@@ -69,6 +69,13 @@ fn a_daemon_that_takes_any_certificate_of_one_kind_of_client_is_never_verified()
 }
 
 #[test]
+fn a_daemon_that_takes_certificates_of_any_usage_is_never_verified() {
+    let mut tally = Tally::default();
+    refuted(&mut tally, &["--any-usage"], &["wrong-usage-accepted"]);
+    tally.settle("Go, certificates of any usage");
+}
+
+#[test]
 fn a_limit_of_connections_does_not_pass_for_a_refusal() {
     let mut tally = Tally::default();
     let rules = ["no-certificate-accepted", "asks-nobody", "inconclusive"];
@@ -125,8 +132,7 @@ fn one_open_daemon_of_four_behind_a_balancer_is_never_verified() {
         let Some(mut servers) = locked else { return };
         servers.extend(Server::go(&files, open, TEST));
         let ports: Vec<_> = servers.iter().map(|server| server.port).collect();
-        let balancer =
-            Relay::of(std::time::Duration::ZERO, move |number| Fate::To(ports[number % ports.len()]));
+        let balancer = Relay::of(Duration::ZERO, move |number| Fate::To(ports[number % ports.len()]));
         let rules = [
             "no-certificate-accepted",
             "unknown-ca-accepted",
@@ -169,14 +175,39 @@ fn a_sound_daemon_is_verified_each_time() {
     tally.settle("sound: Go and gRPC's C core");
 }
 
+/// One open daemon of many is met by more dials, if at all.
 #[test]
-fn what_was_verified_is_recorded() {
+fn samples_find_one_open_daemon_of_twelve() {
+    const TEST: &str = "samples_find_one_open_daemon_of_twelve";
     let subject = Subject::of(&["localhost"]);
-    let Some(server) = Server::go(&subject.files(), &[], "what_was_verified_is_recorded") else { return };
-    assert!(!subject.is_recorded());
-    let verdict = subject.at(server.port).verdict();
-    assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
-    let record = subject.workspace.path("state/daemons/builder/verified.json");
-    assert!(Path::new(&record).exists(), "{}", verdict.evidence());
-    assert!(subject.is_recorded());
+    let files = subject.files();
+    let locked: Option<Vec<_>> = (0..11).map(|_| Server::go(&files, &[], TEST)).collect();
+    let Some(mut servers) = locked else { return };
+    servers.extend(Server::go(&files, &["--open-for", "all", "--open-as", "optional"], TEST));
+    let ports: Vec<_> = servers.iter().map(|server| server.port).collect();
+    let balancer = Relay::of(Duration::ZERO, move |number| Fate::To(ports[number % ports.len()]));
+    let subject = subject.with(&["--samples", "12", "--timeout", "20s"]);
+    let mut tally = Tally::default();
+    tally.expect_refuted("one of twelve", subject.at(balancer.port), NO_CERTIFICATE);
+    tally.settle("Go, one open daemon of twelve, twelve samples");
+}
+
+#[test]
+fn the_name_that_the_daemon_is_known_by_can_be_given() {
+    const TEST: &str = "the_name_that_the_daemon_is_known_by_can_be_given";
+    let mut tally = Tally::default();
+    for is_sound in [true, false] {
+        let subject = Subject::of(&[OTHER_NAME]);
+        let door: &[&str] = if is_sound { &[] } else { &["--open-for", "sni=name", "--open-as", "optional"] };
+        let Some(server) = Server::go(&subject.files(), door, TEST) else { return };
+        let folder = subject.workspace.text("state/clients/ana/current");
+        let target = format!("tcp://127.0.0.1:{}", server.port);
+        let subject = subject.with(&["--tlsdir", &folder]);
+        let verdict = subject.verdict_of(&[&target]);
+        tally.count("without the name", verdict.why_not_refuted(&["server-name-mismatch"]));
+        let verdict = subject.with(&["--servername", OTHER_NAME]).verdict_of(&[&target]);
+        let why = if is_sound { verdict.why_not_verified() } else { verdict.why_not_refuted(NO_CERTIFICATE) };
+        tally.count(&format!("with the name, sound: {is_sound}"), why);
+    }
+    tally.settle("a server name that is given");
 }

@@ -97,6 +97,10 @@ fn write_other(folder: &TempDir) {
 
 const LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
     tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_cur gt 1 }";
+const RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
+    tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_rate gt 40 }";
+const SLOW_RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
+    tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_rate gt 4 }";
 const SESSION_LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
     tcp-request connection track-sc0 src\n tcp-request session reject if { sc0_conn_cur gt 1 }";
 
@@ -202,6 +206,7 @@ fn a_front_that_lets_nobody_else_in_is_verified_each_time() {
                 "PAIR [verify required ca-file CA] localhost",
             ]),
         ),
+        ("forty connections a second", configuration(required, RATE)),
         (
             "shared with a website",
             Configuration {
@@ -221,4 +226,74 @@ fn a_front_that_lets_nobody_else_in_is_verified_each_time() {
         tally.expect_verified(case, subject.at(front.haproxy.port));
     }
     tally.settle(&format!("sound: haproxy, {} configurations", cases.len()));
+}
+
+/// What passes TLS on by the name that the client asks for, and knows no certificate.
+fn passthrough(files: &Files, default: &str, test: &str) -> Option<(Server, Vec<Server>)> {
+    let daemons = [&[][..], &["--no-ca"]].map(|options| Server::go(files, options, test));
+    let daemons: Vec<_> = daemons.into_iter().collect::<Option<_>>()?;
+    let text = format!(
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+         backend locked\n server daemon 127.0.0.1:{}\nbackend open\n server daemon 127.0.0.1:{}\n\
+         frontend builder\n bind fd@0\n tcp-request inspect-delay 500ms\n\
+         tcp-request content accept if {{ req_ssl_hello_type 1 }}\n\
+         use_backend locked if {{ req_ssl_sni localhost }}\n{default}\n",
+        daemons[0].port, daemons[1].port,
+    );
+    Some((Server::haproxy(tempfile::tempdir().unwrap(), &text, test)?, daemons))
+}
+
+#[test]
+fn what_passes_tls_on_by_name_is_judged_by_every_name() {
+    const TEST: &str = "what_passes_tls_on_by_name_is_judged_by_every_name";
+    let mut tally = Tally::default();
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let Some(closed) = passthrough(&subject.files(), "", TEST) else { return };
+    tally.expect_verified("other names are closed", subject.at(closed.0.port));
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let Some(open) = passthrough(&subject.files(), " default_backend open", TEST) else { return };
+    tally.expect_refuted("other names are open", subject.at(open.0.port), NO_CERTIFICATE);
+    tally.settle("haproxy passes TLS on by name");
+}
+
+#[test]
+fn a_limit_of_a_rate_is_met_by_a_pace() {
+    const TEST: &str = "a_limit_of_a_rate_is_met_by_a_pace";
+    let required = configuration("crt PAIR ca-file CA verify required alpn h2", SLOW_RATE);
+    let optional = configuration("crt PAIR ca-file CA verify optional alpn h2", SLOW_RATE);
+    let pace = ["--pace", "400ms", "--timeout", "40s"];
+    let mut tally = Tally::default();
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let Some(front) = Front::start(&subject.files(), &required, TEST) else { return };
+    subject.at(front.haproxy.port);
+    tally.ask("without a pace", &subject, |verdict| match verdict.said.code {
+        0 => None,
+        _ => verdict.why_not_refuted(&["inconclusive"]),
+    });
+    tally.expect_verified("with a pace", &subject.with(&pace));
+    let subject = Subject::of(&["localhost", OTHER_NAME]).with(&pace);
+    let Some(front) = Front::start(&subject.files(), &optional, TEST) else { return };
+    tally.expect_refuted("open, with a pace", subject.at(front.haproxy.port), OPEN_OR_UNJUDGED);
+    tally.settle("haproxy, a limit of a rate");
+}
+
+/// The new CA's clients shall be let in beside the previous one's, and the daemon does not know it.
+#[test]
+fn a_daemon_without_the_new_ca_is_not_verified_in_a_rollover() {
+    const TEST: &str = "a_daemon_without_the_new_ca_is_not_verified_in_a_rollover";
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let previous = subject.workspace.path("previous-ca.pem");
+    std::fs::copy(subject.files().ca, &previous).unwrap();
+    subject.workspace.run(["rotate", "--ca", "--no-restart"]);
+    let files = Files { ca: previous, ..subject.files() };
+    let bundle = std::fs::read_to_string(subject.files().ca).unwrap();
+    assert_eq!(bundle.matches("BEGIN CERTIFICATE").count(), 2, "a rollover has begun");
+    let unnamed = configuration("crt PAIR ca-file CA verify required no-ca-names alpn h2", "");
+    let Some(front) = Front::start(&files, &unnamed, TEST) else { return };
+    let mut tally = Tally::default();
+    let rules = ["trust-is-stale", "client-refused", "ours-refused"];
+    tally.expect_refuted("the new CA is not trusted", subject.at(front.haproxy.port), &rules);
+    let Some(front) = Front::start(&subject.files(), &unnamed, TEST) else { return };
+    tally.expect_verified("both are trusted", subject.at(front.haproxy.port));
+    tally.settle("haproxy without CA names, in a rollover");
 }

@@ -1,0 +1,107 @@
+//! What the state remembers of a verdict: a refutation takes the record away, no answer leaves it,
+//! and another endpoint has no part in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use crate::relay::{Fate, Relay};
+use crate::servers::{Files, Server};
+use crate::verdict_subject::{OTHER_NAME, Subject};
+use crate::workspace::Workspace;
+
+/// A daemon that gives way to another at the same port.
+struct Successive {
+    relay: Relay,
+    port: Arc<AtomicU16>,
+}
+
+impl Successive {
+    fn beginning_with(port: u16) -> Successive {
+        let port = Arc::new(AtomicU16::new(port));
+        let now = Arc::clone(&port);
+        let fate = move |_| match now.load(Ordering::SeqCst) {
+            0 => Fate::Reset,
+            port => Fate::To(port),
+        };
+        Successive { relay: Relay::of(Duration::ZERO, fate), port }
+    }
+
+    /// From now on it is the one at that port; without one, each connection is reset.
+    fn becomes(&self, port: u16) {
+        self.port.store(port, Ordering::SeqCst);
+    }
+}
+
+/// A daemon that was verified, behind something that may become another.
+fn verified(test: &str) -> Option<(Subject, Server, Successive)> {
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let server = Server::go(&subject.files(), &[], test)?;
+    let daemon = Successive::beginning_with(server.port);
+    let verdict = subject.at(daemon.relay.port).verdict();
+    assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "{}", verdict.evidence());
+    Some((subject, server, daemon))
+}
+
+#[test]
+fn what_was_verified_is_recorded() {
+    let Some((subject, ..)) = verified("what_was_verified_is_recorded") else { return };
+    assert!(subject.workspace.path("state/daemons/builder/verified.json").exists());
+    subject.workspace.run(["status", "--check"]).succeeded();
+}
+
+#[test]
+fn a_refutation_takes_the_record_away() {
+    const TEST: &str = "a_refutation_takes_the_record_away";
+    let other_ca = Workspace::with_state().path("state/daemons/builder/current/ca.pem");
+    let stranger = Workspace::with_state();
+    let strange = Files::in_folder(&stranger.path("state/daemons/builder/current"));
+    type Change<'a> = (&'a str, &'a [&'a str], &'a dyn Fn(Files) -> Files);
+    let same = |files: Files| files;
+    let changes: [Change; 5] = [
+        ("TLS without a client CA", &["--no-ca"], &same),
+        ("TLS off", &["--plaintext"], &same),
+        ("open for no SNI", &["--open-for", "sni=none", "--open-as", "optional"], &same),
+        ("another client CA", &[], &|files| Files { ca: other_ca.clone(), ..files }),
+        ("another daemon", &[], &|_| strange.clone()),
+    ];
+    for (case, options, files) in changes {
+        let Some((subject, _first, daemon)) = verified(TEST) else { return };
+        let Some(changed) = Server::go(&files(subject.files()), options, TEST) else { return };
+        daemon.becomes(changed.port);
+        let verdict = subject.verdict();
+        assert_eq!(verdict.said.code, 3, "{case}: {}", verdict.evidence());
+        assert!(!subject.is_recorded(), "{case}");
+        assert_ne!(subject.workspace.run(["status", "--check"]).code, 0, "{case}");
+    }
+}
+
+#[test]
+fn a_daemon_that_is_not_heard_keeps_its_record() {
+    let Some((subject, _server, daemon)) = verified("a_daemon_that_is_not_heard_keeps_its_record") else {
+        return;
+    };
+    daemon.becomes(0);
+    let verdict = subject.verdict();
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "{}", verdict.evidence());
+}
+
+#[test]
+fn another_endpoint_of_the_host_is_not_the_daemon() {
+    const TEST: &str = "another_endpoint_of_the_host_is_not_the_daemon";
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let Some(server) = Server::go(&subject.files(), &[], TEST) else { return };
+    let target = format!("tcp://localhost:{}", server.port);
+    let verdict = subject.verdict_of(&[&target]);
+    assert!(!subject.is_recorded(), "of an endpoint that kitcert.yaml does not list: {}", verdict.evidence());
+
+    // Nor does an open one of the same host say anything of the daemon.
+    let Some((subject, ..)) = verified(TEST) else { return };
+    let Some(open) = Server::go(&subject.files(), &["--no-ca"], TEST) else { return };
+    let target = format!("tcp://localhost:{}", open.port);
+    let verdict = subject.verdict_of(&[&target]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "{}", verdict.evidence());
+}
