@@ -49,7 +49,7 @@ func (h *holes) apply(config *tls.Config) error {
 		}
 	}
 	policy, known := openings[h.openAs]
-	if !known || !slices.Contains([]string{"reset", "end"}, h.over) {
+	if !known || !slices.Contains([]string{"reset", "cut", "end"}, h.over) {
 		return fmt.Errorf("--open-as %s, --over %s", h.openAs, h.over)
 	}
 	if h.openFor == "" {
@@ -125,4 +125,22 @@ func reset(conn net.Conn) {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// cut is a connection that hears the first words of its client and no more.
+type cut struct {
+	net.Conn
+	hasAnswered bool
+}
+
+func (c *cut) Write(bytes []byte) (int, error) {
+	c.hasAnswered = true
+	return c.Conn.Write(bytes)
+}
+
+func (c *cut) Read(buffer []byte) (int, error) {
+	if c.hasAnswered {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Read(buffer)
 }

@@ -6,6 +6,7 @@
 //	    or by a signal. Options:
 //	      --no-ca              cert and key without ca: anyone is accepted, as buildkitd does
 //	      --tls12              nothing newer than TLS 1.2
+//	      --tls13              nothing older than TLS 1.3
 //	      --no-alpn            selects no protocol, as earthly/buildkitd does
 //	      --plaintext          no TLS at all
 //	      --silent             accepts connections and never says a word
@@ -28,7 +29,8 @@
 //	      --also-trusts FILE   the CAs in that file too
 //	      --plaintext-too      serves HTTP/2 without TLS on the same port
 //	      --limit N            keeps N connections at once; what comes on top is treated as
-//	      --over reset|end     reset at once, or closed after the handshake and its tickets
+//	      --over HOW           reset at once, cut once it has answered the client's first words, or end,
+//	                           after the handshake and its tickets
 //	peers fleet --count N [--addresses N] [--silent-each N] --cert FILE --key FILE --ca FILE [options]
 //	    that many daemons, on 127.0.0.1 and the addresses after it in turn, of which each Nth is
 //	    silent; prints the URL of each, then "listening"

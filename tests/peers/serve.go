@@ -19,7 +19,7 @@ import (
 
 type daemon struct {
 	cert, key, ca                             string
-	noCA, tls12, noALPN                       bool
+	noCA, tls12, tls13, noALPN                bool
 	plaintext, silent, lenient, noInfo        bool
 	anyCertificate, anyUsage                  bool
 	slow, clockOffset                         time.Duration
@@ -54,6 +54,7 @@ func (d *daemon) options(flags *flag.FlagSet) {
 	flags.StringVar(&d.ca, "ca", "", "")
 	flags.BoolVar(&d.noCA, "no-ca", false, "")
 	flags.BoolVar(&d.tls12, "tls12", false, "")
+	flags.BoolVar(&d.tls13, "tls13", false, "")
 	flags.BoolVar(&d.noALPN, "no-alpn", false, "")
 	flags.BoolVar(&d.plaintext, "plaintext", false, "")
 	flags.BoolVar(&d.silent, "silent", false, "")
@@ -138,6 +139,9 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 	}
 	if d.tls12 {
 		config.MaxVersion = tls.VersionTLS12
+	}
+	if d.tls13 {
+		config.MinVersion = tls.VersionTLS13
 	}
 	if d.clockOffset != 0 {
 		config.Time = func() time.Time { return time.Now().Add(d.clockOffset) }
@@ -230,6 +234,9 @@ func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration
 	if isTLS && h.holes.plaintextToo {
 		conn, isTLS = speaksTLS(conn)
 		ready.Conn = conn
+	}
+	if isOver && h.holes.over == "cut" {
+		conn = &cut{Conn: conn}
 	}
 	if isTLS {
 		secure := tls.Server(conn, config)

@@ -148,7 +148,7 @@ fn a_restart_during_the_verdict_is_no_refusal() {
             _ => why_not(&verdict, &["inconclusive", "not-up-yet", "unreachable"]),
         };
         println!("restarted at connection {before}: exit {}", verdict.said.code);
-        tally.count(&format!("restarted at connection {before}"), why);
+        tally.count(&format!("restarted at connection {before}"), &verdict, why);
     }
     tally.settle("a restart during the verdict");
 }
@@ -168,7 +168,7 @@ fn a_daemon_that_opens_during_the_verdict_is_never_verified() {
             Relay::of(Duration::ZERO, move |number| Fate::To(if number < before { first } else { then }));
         let verdict = subject.at(relay.port).verdict();
         let rules = ["no-certificate-accepted", "unknown-ca-accepted", "asks-nobody", "several-daemons"];
-        tally.count(&format!("opens after {before} connections"), verdict.why_not_refuted(&rules));
+        tally.count(&format!("opens after {before} connections"), &verdict, verdict.why_not_refuted(&rules));
         assert!(!subject.is_recorded());
     }
     tally.settle("a daemon that opens during the verdict");

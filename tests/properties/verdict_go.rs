@@ -65,6 +65,10 @@ fn a_daemon_that_takes_any_certificate_of_one_kind_of_client_is_never_verified()
     for door in ["all", "sni=none", "sni=foreign", "tls=1.2", "alpn=none"] {
         refuted(&mut tally, &["--open-for", door, "--open-as", "any"], UNKNOWN_CA);
     }
+    // Where nothing older than TLS 1.3 is served, a refusal of TLS 1.2 says nothing of certificates.
+    for door in ["sni=none", "sni=foreign", "alpn=none"] {
+        refuted(&mut tally, &["--tls13", "--open-for", door, "--open-as", "any"], UNKNOWN_CA);
+    }
     tally.settle("Go, any certificate of one kind of client");
 }
 
@@ -154,11 +158,18 @@ type Start = (&'static str, fn(&Files) -> Option<Server>);
 #[test]
 fn a_sound_daemon_is_verified_each_time() {
     const TEST: &str = "a_sound_daemon_is_verified_each_time";
-    let starts: [Start; 8] = [
+    let starts: [Start; 11] = [
         ("Go", |files| Server::go(files, &[], TEST)),
         ("Go without ALPN", |files| Server::go(files, &["--no-alpn"], TEST)),
         ("Go, TLS 1.2", |files| Server::go(files, &["--tls12"], TEST)),
         ("Go, TLS 1.2 without ALPN", |files| Server::go(files, &["--tls12", "--no-alpn"], TEST)),
+        ("Go, TLS 1.3", |files| Server::go(files, &["--tls13"], TEST)),
+        ("Go, one connection at once, others cut", |files| {
+            Server::go(files, &["--limit", "1", "--over", "cut"], TEST)
+        }),
+        ("Go, three connections at once, others cut", |files| {
+            Server::go(files, &["--limit", "3", "--over", "cut"], TEST)
+        }),
         ("Go, without Info", |files| Server::go(files, &["--no-info"], TEST)),
         ("Go, one connection at once", |files| Server::go(files, &["--limit", "1"], TEST)),
         ("Go, three connections at once", |files| Server::go(files, &["--limit", "3"], TEST)),
@@ -204,10 +215,10 @@ fn the_name_that_the_daemon_is_known_by_can_be_given() {
         let target = format!("tcp://127.0.0.1:{}", server.port);
         let subject = subject.with(&["--tlsdir", &folder]);
         let verdict = subject.verdict_of(&[&target]);
-        tally.count("without the name", verdict.why_not_refuted(&["server-name-mismatch"]));
+        tally.count("without the name", &verdict, verdict.why_not_refuted(&["server-name-mismatch"]));
         let verdict = subject.with(&["--servername", OTHER_NAME]).verdict_of(&[&target]);
         let why = if is_sound { verdict.why_not_verified() } else { verdict.why_not_refuted(NO_CERTIFICATE) };
-        tally.count(&format!("with the name, sound: {is_sound}"), why);
+        tally.count(&format!("with the name, sound: {is_sound}"), &verdict, why);
     }
     tally.settle("a server name that is given");
 }

@@ -10,6 +10,7 @@ use crate::servers::{Files, Server};
 use crate::verdict_subject::{OTHER_NAME, Subject, Tally};
 
 const NO_CERTIFICATE: &[&str] = &["no-certificate-accepted"];
+const UNKNOWN_CA: &[&str] = &["unknown-ca-accepted"];
 /// Of a server that is open and answers some connections only.
 const OPEN_OR_UNJUDGED: &[&str] = &["no-certificate-accepted", "asks-nobody", "inconclusive"];
 
@@ -48,10 +49,13 @@ impl Front {
         write_other(&folder);
         std::fs::write(folder.path().join("list"), filled(&configuration.certificates.join("\n")) + "\n")
             .unwrap();
+        let (mode, protocol, website) = match configuration.rules {
+            TCP => ("tcp", "", ""),
+            _ => ("http", " proto h2", "backend website\n http-request return status 200\n"),
+        };
         let text = format!(
-            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
-             backend buildkit\n server daemon 127.0.0.1:{} proto h2\n\
-             backend website\n http-request return status 200\n\
+            "defaults\n mode {mode}\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+             backend buildkit\n server daemon 127.0.0.1:{}{protocol}\n{website}\
              frontend builder\n default_backend buildkit\n bind fd@0 ssl {}\n{}\n",
             daemon.port,
             filled(configuration.bind),
@@ -97,6 +101,8 @@ fn write_other(folder: &TempDir) {
 
 const LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
     tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_cur gt 1 }";
+/// Without a word of HTTP from haproxy itself.
+const TCP: &str = " mode tcp";
 const RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
     tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_rate gt 40 }";
 const SLOW_RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
@@ -114,6 +120,20 @@ fn a_front_that_lets_strangers_in_is_never_verified() {
     let cases = [
         ("asks nobody, connection limit", configuration("crt PAIR alpn h2", LIMIT), OPEN_OR_UNJUDGED),
         ("optional, session limit", configuration(optional, SESSION_LIMIT), OPEN_OR_UNJUDGED),
+        (
+            "optional, session limit, no tickets",
+            configuration("crt PAIR ca-file CA verify optional no-tls-tickets alpn h2", SESSION_LIMIT),
+            OPEN_OR_UNJUDGED,
+        ),
+        (
+            "another CA by another name",
+            listed(&[
+                "PAIR [verify required ca-file OTHER_CA] default.example",
+                "PAIR [verify required ca-file CA] localhost",
+            ]),
+            &["other-ca-trusted", "several-daemons"],
+        ),
+        ("passed on as TCP, optional", configuration(optional, TCP), NO_CERTIFICATE),
         ("optional, connection limit", configuration(optional, LIMIT), OPEN_OR_UNJUDGED),
         (
             "another name is asked nothing, and is the default",
@@ -157,7 +177,7 @@ fn a_front_that_lets_strangers_in_is_never_verified() {
                 "crt PAIR ca-file CA verify required ca-ignore-err all crt-ignore-err all alpn h2",
                 "",
             ),
-            &["unknown-ca-accepted"],
+            UNKNOWN_CA,
         ),
         (
             "the daemon by its authority, under a website's name",

@@ -33,10 +33,11 @@ pub struct Verdict {
     report: Value,
 }
 
-/// Failures of many verdicts, and of how many.
+/// How many verdicts there were, and which were wrong.
 #[derive(Default)]
 pub struct Tally {
     runs: usize,
+    verified: usize,
     wrong: usize,
     failures: Vec<String>,
 }
@@ -173,13 +174,15 @@ impl Tally {
         for run in 1..=number(RUNS, 2) {
             let verdict = subject.verdict();
             let case = format!("{case}, run {run}, {:?}", verdict.elapsed);
-            self.count(&case, why_wrong(&verdict));
+            let why = why_wrong(&verdict);
+            self.count(&case, &verdict, why);
         }
     }
 
     /// Counts a verdict, which is wrong for that reason.
-    pub fn count(&mut self, case: &str, why_wrong: Option<String>) {
+    pub fn count(&mut self, case: &str, verdict: &Verdict, why_wrong: Option<String>) {
         self.runs += 1;
+        self.verified += usize::from(verdict.said.code == 0);
         if let Some(why) = why_wrong {
             self.wrong += 1;
             self.failures.push(format!("{case}: {why}"));
@@ -204,7 +207,8 @@ impl Tally {
     pub fn settle(self, figure: &str) {
         let aim = Aim { words: "none is wrong", is_met: self.wrong == 0 };
         if self.runs > 0 {
-            publish("verdicts", figure, format!("{} wrong of {}", self.wrong, self.runs), Some(aim));
+            let value = format!("{} wrong of {}, {} verified", self.wrong, self.runs, self.verified);
+            publish("verdicts", figure, value, Some(aim));
         }
         assert!(self.failures.is_empty(), "{figure}:\n{}", self.failures.join("\n"));
     }
