@@ -134,3 +134,20 @@ fn fifty_addresses_are_too_many_to_be_verified() {
     assert!(!subject.is_recorded() && Path::new(&subject.files().ca).exists());
     tally.settle("a name of fifty addresses");
 }
+
+#[test]
+fn ports_are_looked_at_on_every_address() {
+    const TEST: &str = "ports_are_looked_at_on_every_address";
+    let addresses = ["127.0.53.76", "127.0.53.77"];
+    let Some(subject) = Subject::named(&addresses, TEST) else { return };
+    let Some([first, _second]) = both(&subject, addresses, &[], TEST) else { return };
+    // One of the ports that `--ports` knows, at an address that nobody else uses.
+    let Some(_open) = at(addresses[1], 6060, &subject.files(), &["--plaintext"], TEST) else { return };
+    let mut tally = Tally::default();
+    let subject = subject.with(&["--ports"]);
+    tally.ask("a second address has another port", subject.at(first.port), |verdict| {
+        let is_named = verdict.faults("warning").contains(&"exposed-port");
+        (!is_named).then(|| verdict.evidence())
+    });
+    tally.settle("ports of a second address");
+}
