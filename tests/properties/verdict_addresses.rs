@@ -141,7 +141,8 @@ fn ports_are_looked_at_on_every_address() {
     let addresses = ["127.0.53.76", "127.0.53.77"];
     let Some(subject) = Subject::named(&addresses, TEST) else { return };
     let Some([first, _second]) = both(&subject, addresses, &[], TEST) else { return };
-    // One of the ports that `--ports` knows, at an address that nobody else uses.
+    // One of the ports that `--ports` knows, at addresses that nobody else uses.
+    let Some(_locked) = at(addresses[0], 6060, &subject.files(), &[], TEST) else { return };
     let Some(_open) = at(addresses[1], 6060, &subject.files(), &["--plaintext"], TEST) else { return };
     let mut tally = Tally::default();
     let subject = subject.with(&["--ports"]);
