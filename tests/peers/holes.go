@@ -48,12 +48,15 @@ func (h *holes) apply(config *tls.Config) error {
 			return fmt.Errorf("no certificate in %s", h.alsoTrusts)
 		}
 	}
-	policy, known := openings[h.openAs]
-	if !known || !slices.Contains([]string{"reset", "cut", "end"}, h.over) {
-		return fmt.Errorf("--open-as %s, --over %s", h.openAs, h.over)
+	if h.limit > 0 && !slices.Contains([]string{"reset", "cut", "end"}, h.over) {
+		return fmt.Errorf("--over %s", h.over)
 	}
 	if h.openFor == "" {
 		return nil
+	}
+	policy, known := openings[h.openAs]
+	if !known {
+		return fmt.Errorf("--open-as %s", h.openAs)
 	}
 	leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
 	if err != nil {
