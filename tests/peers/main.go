@@ -37,6 +37,8 @@
 //	peers hostile --way WAY --cert FILE --key FILE --ca FILE
 //	    a daemon that lets its clients in, and then wants their memory, their time or their terminal:
 //	    endless headers, huge frames, octets that drip; without --way it names the ways
+//	peers unanswered --addr HOST:PORT
+//	    an address at which connections are neither accepted nor refused
 //	peers check-bundle FILE
 //	    what AppendCertsFromPEM makes of a bundle: one line a block, "kept SHA-256 SUBJECT" or
 //	    "dropped REASON"; then "loads" or "fails"
@@ -109,6 +111,7 @@ func main() {
 		"client":       client,
 		"handshakes":   handshakes,
 		"hostile":      hostile,
+		"unanswered":   unanswered,
 		"corpus":       corpus,
 		"clients":      workingClients,
 		"supervise":    supervise,

@@ -17,6 +17,13 @@ fn at(address: &str, port: u16, files: &Files, options: &[&str], test: &str) -> 
     Some(Server::greeting(&mut command, "listening"))
 }
 
+/// An address and port at which connections are neither accepted nor refused.
+fn unanswered(address: &str, port: u16, test: &str) -> Option<Server> {
+    let mut command = Command::new(peers::program("go-peer", test)?);
+    command.args(["unanswered", "--addr", &format!("{address}:{port}")]);
+    Some(Server::greeting(&mut command, "listening"))
+}
+
 /// Two daemons at the same port of two addresses, the second with those options.
 fn both(subject: &Subject, addresses: [&str; 2], options: &[&str], test: &str) -> Option<[Server; 2]> {
     let files = subject.files();
@@ -96,11 +103,12 @@ fn an_address_at_which_nothing_listens_does_not_prevent_verified() {
 fn an_address_that_cannot_be_reached_is_not_judged() {
     const TEST: &str = "an_address_that_cannot_be_reached_is_not_judged";
     let mut tally = Tally::default();
-    // RFC 3849 and RFC 5737: nobody has these; the first has no route where there is no IPv6.
-    for unreachable in ["2001:db8::1", "192.0.2.1"] {
+    // Nobody has the first (RFC 3849): there is no route to it, or no answer.
+    for unreachable in ["2001:db8::1", "127.0.0.3"] {
         let Some(subject) = Subject::named(&["127.0.0.2", unreachable], TEST) else { return };
         let subject = subject.with(&["--timeout", "3s"]);
         let Some(server) = at("127.0.0.2", 0, &subject.files(), &[], TEST) else { return };
+        let Some(_unanswered) = unanswered("127.0.0.3", server.port, TEST) else { return };
         let case = format!("{unreachable} cannot be reached");
         tally.ask(&case, subject.at(server.port), |verdict| {
             let is_late = verdict.elapsed > Duration::from_secs(5);
