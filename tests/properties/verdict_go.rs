@@ -59,6 +59,26 @@ fn a_daemon_open_for_another_of_its_hosts_is_never_verified() {
     tally.settle("Go, open for another of its hosts");
 }
 
+/// A daemon may have more hosts than are dialed; what was not tried is said.
+#[test]
+fn hosts_beyond_those_that_are_dialed_are_named() {
+    const TEST: &str = "hosts_beyond_those_that_are_dialed_are_named";
+    let others: Vec<_> = (1..=12).map(|number| format!("h{number}.example")).collect();
+    let hosts: Vec<_> = ["localhost"].into_iter().chain(others.iter().map(String::as_str)).collect();
+    let mut tally = Tally::default();
+    for open in ["h9.example", "h12.example"] {
+        let subject = Subject::of(&hosts);
+        let door = format!("sni={open}");
+        let options = ["--open-for", &door, "--open-as", "optional"];
+        let Some(server) = Server::go(&subject.files(), &options, TEST) else { return };
+        tally.ask(&door, subject.at(server.port), |verdict| {
+            let is_said = verdict.said.code == 0 && verdict.last_line().contains("not tried");
+            verdict.why_not_refuted(NO_CERTIFICATE).filter(|_| !is_said)
+        });
+    }
+    tally.settle("Go, thirteen hosts, one of them open");
+}
+
 #[test]
 fn a_daemon_that_takes_any_certificate_of_one_kind_of_client_is_never_verified() {
     let mut tally = Tally::default();
