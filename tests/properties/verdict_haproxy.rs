@@ -104,8 +104,6 @@ const LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
 /// Without a word of HTTP from haproxy itself.
 const TCP: &str = " mode tcp";
 const RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
-    tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_rate gt 20 }";
-const SLOW_RATE: &str = " stick-table type ip size 1k expire 10s store conn_rate(1s)\n \
     tcp-request connection track-sc0 src\n tcp-request connection reject if { sc0_conn_rate gt 2 }";
 const SESSION_LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_cur\n \
     tcp-request connection track-sc0 src\n tcp-request session reject if { sc0_conn_cur gt 1 }";
@@ -226,7 +224,6 @@ fn a_front_that_lets_nobody_else_in_is_verified_each_time() {
                 "PAIR [verify required ca-file CA] localhost",
             ]),
         ),
-        ("a hundred connections a second", configuration(required, RATE)),
         (
             "shared with a website",
             Configuration {
@@ -279,8 +276,8 @@ fn what_passes_tls_on_by_name_is_judged_by_every_name() {
 #[test]
 fn a_limit_of_a_rate_is_met_by_a_pace() {
     const TEST: &str = "a_limit_of_a_rate_is_met_by_a_pace";
-    let required = configuration("crt PAIR ca-file CA verify required alpn h2", SLOW_RATE);
-    let optional = configuration("crt PAIR ca-file CA verify optional alpn h2", SLOW_RATE);
+    let required = configuration("crt PAIR ca-file CA verify required alpn h2", RATE);
+    let optional = configuration("crt PAIR ca-file CA verify optional alpn h2", RATE);
     let pace = ["--pace", "1s", "--timeout", "90s"];
     let mut tally = Tally::default();
     let subject = Subject::of(&["localhost"]);
