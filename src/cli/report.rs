@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::member::Member;
 use super::schema;
 use super::view::Monitored;
-use crate::model::{ExitCode, Failure, Finding, Line, Message, Printable, Severity};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]

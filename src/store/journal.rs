@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 
 use super::directory::{Access, Directory, make_durable as make_file_durable};
 use super::{fault, step};
-use crate::model::{Failure, Generation};
+use crate::model::Failure;
 
 /// How the folder of a change begins that does not count yet.
 pub(super) const STAGED: &str = ".stage-";

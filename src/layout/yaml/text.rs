@@ -1,6 +1,5 @@
 //! How values are written as YAML.
 
-use crate::model::Word;
 use std::fmt::Write;
 
 use serde_yaml::Value;
