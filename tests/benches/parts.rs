@@ -213,6 +213,7 @@ fn inventory(count: usize) -> Inventory {
     Inventory {
         contact: None,
         renew_before: None,
+        verify_every: None,
         authority: AuthorityPolicy {
             name: AuthorityName::default(),
             lifetime: Lifetime::days(3650),
