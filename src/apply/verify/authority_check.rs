@@ -1,21 +1,24 @@
 //! With several CAs: whether a daemon lets the clients of each in, or refuses them, as its ca.pem says.
 
-use super::client::fresh;
+use std::time::Duration;
+
+use super::client::{Client, fresh};
 use super::dial::{DialOptions, glance};
 use crate::apply::context::Context;
-use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{Failure, Finding, IdentityName, Role, Rule, Severity};
-use crate::probe::Outcome;
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
+use crate::pki::DistinguishedName;
+use crate::probe::{Observed, Outcome};
 use crate::store::Observation;
 
-/// The first CA of the state whose clients are treated otherwise than ca.pem says. A daemon that was
-/// not restarted since its bundle changed may serve the right certificate.
+/// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
+/// no verdict was come to. A daemon that was not restarted since its bundle changed may serve the right
+/// certificate.
 pub(super) fn finding(
     context: &Context<'_>,
     observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
+    (name, endpoint): (&IdentityName, &Endpoint),
+    options: &DialOptions,
 ) -> Result<Option<Finding>, Failure> {
     let now = context.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
@@ -25,24 +28,62 @@ pub(super) fn finding(
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
         let is_trusted = current.trust.certificates().contains(&authority.certificate);
         let client = fresh(context, observation, authority)?;
-        let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
+        let observed = decided(context, &client, endpoint, options);
         let subject = authority.certificate.subject();
-        let (expected, found) = match observed.ours() {
-            Some(ours) if ours.outcome == Outcome::Accepted && !is_trusted => {
-                ("refused", message!("a client of {} is let in, whom ca.pem does not name", subject))
-            }
-            Some(ours) if ours.outcome == Outcome::Accepted => continue,
-            Some(ours) if is_trusted => {
-                ("accepted", message!("a client of {} is not let in: {}", subject, ours))
-            }
-            _ => continue,
-        };
-        let finding = Finding::new(Rule::TrustIsStale, Severity::Error, message!("a client of {}", subject))
-            .expected(expected)
-            .found(found)
-            .cause("the daemon was not restarted since its ca.pem changed")
-            .fix(message!("kitcert rotate {}", name));
-        return Ok(Some(finding));
+        if let Some(finding) = judged(&observed, is_trusted, subject, name) {
+            return Ok(Some(finding));
+        }
     }
     Ok(None)
 }
+
+/// An end without an alert counts if it is repeated, and what decides nothing is tried again.
+fn decided(context: &Context<'_>, client: &Client, endpoint: &Endpoint, options: &DialOptions) -> Observed {
+    let mut observed = glance(context, client, endpoint, options);
+    for _ in 0..REPEATS {
+        let outcome = observed.ours().map(|ours| ours.outcome);
+        if matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
+            break;
+        }
+        // The server has to see the end of the dial before, and says nothing to anybody when it has.
+        std::thread::sleep(options.pace.max(SHORTEST_PAUSE));
+        observed = glance(context, client, endpoint, options);
+    }
+    observed
+}
+
+fn judged(
+    observed: &Observed,
+    is_trusted: bool,
+    subject: &DistinguishedName,
+    name: &IdentityName,
+) -> Option<Finding> {
+    let ours = observed.ours();
+    let expected = if is_trusted { "accepted" } else { "refused" };
+    let finding = |rule, found| {
+        let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));
+        Some(finding.expected(expected).found(found))
+    };
+    let stale = |found| {
+        let finding = finding(Rule::TrustIsStale, found)?;
+        let cause = "the daemon was not restarted since its ca.pem changed";
+        Some(finding.cause(cause).fix(message!("kitcert rotate {}", name)))
+    };
+    match (ours.map(|ours| ours.outcome), ours) {
+        (Some(Outcome::Accepted), _) if is_trusted => None,
+        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd), _) if !is_trusted => None,
+        (Some(Outcome::Accepted | Outcome::LetIn), _) if !is_trusted => {
+            stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
+        }
+        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(ours)) => {
+            stale(message!("a client of {} is not let in: {}", subject, ours))
+        }
+        (_, Some(ours)) => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
+        }
+        (_, None) => finding(Rule::Inconclusive, message!("a client of {} was not dialled as", subject)),
+    }
+}
+
+const REPEATS: usize = 2;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);

@@ -122,10 +122,13 @@ pub(in crate::apply) fn examine(
     };
     let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
-    if let (Some(observation), Some((name, entry)), true) =
+    if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
-        && let Some(finding) = authority_check::finding(context, observation, name, entry)?
+        && let Some(finding) = authority_check::finding(context, observation, (name, &endpoint), &options)?
     {
+        verdict.verified = false;
+        verdict.inconclusive_only =
+            finding.rule == Rule::Inconclusive && Finding::gravest(&findings) < Severity::Error;
         line = message!("not verified: {}", finding.found);
         findings.push(finding);
     }
