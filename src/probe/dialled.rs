@@ -79,6 +79,8 @@ pub struct NotTried {
 pub struct Observed {
     /// Each address that was dialled.
     pub addresses: Vec<AddressSeen>,
+    /// Whether the host is an IP address, so that no dial has a name for SNI.
+    pub is_ip_address: bool,
     /// How many addresses the name has.
     pub resolved: usize,
     /// Why nothing was dialled, where nothing was.

@@ -81,7 +81,7 @@ impl<'a> Evidence<'a> {
     pub(super) fn is_complete_at(&self, seen: &AddressSeen) -> bool {
         let is_complete = |pass: &Pass| {
             let passed = |dial: &Dial| matches!(settle(pass, *dial), Some(Settled::Passed(_)));
-            required().all(|dial| passed(&dial)) && pass.list().iter().all(passed)
+            required(!self.observed.is_ip_address).all(|dial| passed(&dial)) && pass.list().iter().all(passed)
         };
         let skipped = if self.observed.is_second_look { seen.passes.len().saturating_sub(1) } else { 0 };
         !seen.passes.is_empty() && seen.passes.iter().skip(skipped).all(is_complete)
@@ -109,8 +109,8 @@ fn is_reached(seen: &AddressSeen) -> bool {
 }
 
 /// The dials without which nothing is verified. None needs the key of a CA.
-fn required() -> impl Iterator<Item = Dial> {
-    Dial::STRANGERS.into_iter().chain([Dial::Ours, Dial::NoCertificateAgain, Dial::OursAgain])
+fn required(has_name: bool) -> impl Iterator<Item = Dial> {
+    Dial::strangers(has_name).chain([Dial::Ours, Dial::NoCertificateAgain, Dial::OursAgain])
 }
 
 /// Which dials, and at which addresses if there are several: `N2, N4 at 127.0.0.3:8372`.

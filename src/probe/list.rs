@@ -1,21 +1,22 @@
 //! The list of dials: who calls, with what, and what each one offers.
 //!
-//! Every pair of SNI and version, of ALPN and version, and of SNI and ALPN is offered once without
-//! a certificate, since a proxy may choose its rules by any of them.
+//! Every combination of SNI, version and ALPN is offered once without a certificate and once with
+//! one of an unknown CA: a proxy may choose its rules by any of them, and all dials are open at once,
+//! so that none costs a round trip.
 
 use std::fmt;
 
 /// The version of the list. A record of an older list is stale.
-pub const DIAL_LIST_VERSION: u32 = 1;
+pub const DIAL_LIST_VERSION: u32 = 2;
 
 /// One dial of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dial {
     /// `P`: HTTP/2 without TLS.
     Plaintext,
-    /// `N1` to `N6`: no certificate.
+    /// `N1` to `N12`: no certificate.
     NoCertificate(u8),
-    /// `U1` to `U3`: a certificate of an unknown CA that has the name and key id of ours.
+    /// `U1` to `U12`: a certificate of an unknown CA that has the name and key id of ours.
     UnknownCa(u8),
     /// `W`: a certificate of our CA for a daemon.
     WrongUsage,
@@ -89,19 +90,14 @@ pub(super) struct Offers {
 
 impl Dial {
     /// The dials of phase 1 that every address gets, in the order in which they are opened, but for
-    /// ours, which comes last.
-    pub(super) const STRANGERS: [Dial; 10] = [
-        Dial::Plaintext,
-        Dial::NoCertificate(1),
-        Dial::NoCertificate(2),
-        Dial::NoCertificate(3),
-        Dial::NoCertificate(4),
-        Dial::NoCertificate(5),
-        Dial::NoCertificate(6),
-        Dial::UnknownCa(1),
-        Dial::UnknownCa(2),
-        Dial::UnknownCa(3),
-    ];
+    /// ours, which comes last. An address is never sent as SNI: whoever dials one has no name, and
+    /// the dials without SNI would be those with the name once more.
+    pub(super) fn strangers(has_name: bool) -> impl Iterator<Item = Dial> {
+        let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
+        let unknown_ca = (1..=COMBINATIONS).map(Dial::UnknownCa);
+        let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
+        all.filter(move |dial| has_name || dial.offers().sni != Sni::None)
+    }
 
     /// Who calls.
     #[must_use]
@@ -117,18 +113,51 @@ impl Dial {
     }
 
     pub(super) fn offers(self) -> Offers {
-        let (sni, versions, alpn) = match self {
-            Dial::NoCertificate(2) => (Sni::Name, Versions::Tls12, Alpn::None),
-            Dial::NoCertificate(3) => (Sni::None, Versions::Both, Alpn::None),
-            Dial::NoCertificate(4) | Dial::UnknownCa(2) => (Sni::None, Versions::Tls12, Alpn::H2),
-            Dial::NoCertificate(5) => (Sni::Foreign, Versions::Both, Alpn::H2),
-            Dial::NoCertificate(6) | Dial::UnknownCa(3) => (Sni::Foreign, Versions::Tls12, Alpn::None),
-            Dial::OtherHost(_) => (Sni::OtherHost, Versions::Both, Alpn::H2),
-            _ => (Sni::Name, Versions::Both, Alpn::H2),
-        };
-        Offers { sni, versions, alpn }
+        match self {
+            Dial::NoCertificate(number) => combination(number),
+            // The first three are those of the first list.
+            Dial::UnknownCa(number) => combination(match number {
+                2 => 4,
+                3 => 6,
+                4 => 2,
+                5 => 3,
+                6 => 5,
+                other => other,
+            }),
+            Dial::OtherHost(_) => Offers { sni: Sni::OtherHost, ..combination(1) },
+            _ => combination(1),
+        }
+    }
+
+    /// The dial that differs from this one of TLS 1.2 alone in that it offers TLS 1.3 too.
+    pub(super) fn with_tls13(self) -> Option<Dial> {
+        let offers = Offers { versions: Versions::Both, ..self.offers() };
+        let is_it = |dial: &Dial| dial.caller() == self.caller() && dial.offers() == offers;
+        Dial::strangers(true).skip(1).find(is_it).filter(|dial| *dial != self)
     }
 }
+
+/// What the dial of that number offers without a certificate.
+fn combination(number: u8) -> Offers {
+    let (sni, versions, alpn) = match number {
+        2 => (Sni::Name, Versions::Tls12, Alpn::None),
+        3 => (Sni::None, Versions::Both, Alpn::None),
+        4 => (Sni::None, Versions::Tls12, Alpn::H2),
+        5 => (Sni::Foreign, Versions::Both, Alpn::H2),
+        6 => (Sni::Foreign, Versions::Tls12, Alpn::None),
+        7 => (Sni::Name, Versions::Both, Alpn::None),
+        8 => (Sni::Name, Versions::Tls12, Alpn::H2),
+        9 => (Sni::None, Versions::Both, Alpn::H2),
+        10 => (Sni::None, Versions::Tls12, Alpn::None),
+        11 => (Sni::Foreign, Versions::Both, Alpn::None),
+        12 => (Sni::Foreign, Versions::Tls12, Alpn::H2),
+        _ => (Sni::Name, Versions::Both, Alpn::H2),
+    };
+    Offers { sni, versions, alpn }
+}
+
+/// How many combinations of SNI, version and ALPN there are.
+const COMBINATIONS: u8 = 12;
 
 impl fmt::Display for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,20 +193,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_certificate_is_tried_over_every_pair_of_sni_version_and_alpn() {
-        let offers: Vec<Offers> = (1..=6).map(|number| Dial::NoCertificate(number).offers()).collect();
-        for sni in [Sni::Name, Sni::None, Sni::Foreign] {
-            for versions in [Versions::Both, Versions::Tls12] {
-                assert!(offers.iter().any(|one| (one.sni, one.versions) == (sni, versions)));
-            }
-            for alpn in [Alpn::H2, Alpn::None] {
-                assert!(offers.iter().any(|one| (one.sni, one.alpn) == (sni, alpn)));
+    fn no_certificate_and_an_unknown_ca_are_tried_over_every_combination_of_sni_version_and_alpn() {
+        for (has_name, names) in
+            [(true, &[Sni::Name, Sni::None, Sni::Foreign][..]), (false, &[Sni::Name, Sni::Foreign])]
+        {
+            for caller in [Caller::NoCertificate, Caller::UnknownCa] {
+                let of_caller = |dial: &Dial| dial.caller() == caller;
+                let offers: Vec<_> = Dial::strangers(has_name).filter(of_caller).map(Dial::offers).collect();
+                assert_eq!(offers.len(), names.len() * 4);
+                for sni in names {
+                    for versions in [Versions::Both, Versions::Tls12] {
+                        for alpn in [Alpn::H2, Alpn::None] {
+                            assert!(offers.contains(&Offers { sni: *sni, versions, alpn }));
+                        }
+                    }
+                }
             }
         }
-        for versions in [Versions::Both, Versions::Tls12] {
-            for alpn in [Alpn::H2, Alpn::None] {
-                assert!(offers.iter().any(|one| (one.versions, one.alpn) == (versions, alpn)));
-            }
+    }
+
+    #[test]
+    fn every_dial_of_tls_1_2_alone_has_one_like_it_with_tls_1_3() {
+        for dial in Dial::strangers(true).filter(|dial| dial.offers().versions == Versions::Tls12) {
+            let newer = dial.with_tls13().unwrap();
+            let (one, other) = (dial.offers(), newer.offers());
+            assert_eq!((newer.caller(), other.sni, other.alpn), (dial.caller(), one.sni, one.alpn), "{dial}");
+            assert_eq!(other.versions, Versions::Both);
         }
+        assert_eq!(Dial::UnknownCa(1).with_tls13(), None);
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
 }
 
 pub(super) fn list() -> impl Iterator<Item = Dial> {
-    let first = Dial::STRANGERS.into_iter().chain([Dial::WrongUsage, Dial::Expired, Dial::Ours]);
+    let first = Dial::strangers(true).chain([Dial::WrongUsage, Dial::Expired, Dial::Ours]);
     first.chain([Dial::NoCertificateAgain, Dial::OursAgain])
 }
 

@@ -34,7 +34,8 @@ pub(super) struct Means {
 /// One pass over the list.
 pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
-    // At most two repeats each, and those of the client's between which they stand.
+    // At most two repeats each, and those of the client's between which several of them stand: a
+    // server that sends no alerts needs two of every stranger's.
     let budget = pass.dials.len() * 5;
     if is_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
@@ -64,7 +65,8 @@ pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
 
 fn first_phase(means: &Means) -> Vec<Dial> {
     let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
-    let mut list: Vec<Dial> = Dial::STRANGERS.into_iter().filter(has_means).collect();
+    let has_name = matches!(means.name, ServerName::DnsName(_));
+    let mut list: Vec<Dial> = Dial::strangers(has_name).filter(has_means).collect();
     list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
     list.extend(means.expired.as_ref().map(|_| Dial::Expired));
     list.extend(means.ours.as_ref().map(|_| Dial::Ours));

@@ -69,6 +69,7 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed 
     }
     let leaf = request.expired.and_then(|identity| identity.chain.first());
     let mut observed = Observed {
+        is_ip_address: matches!(request.host(), SubjectAltName::Ip(_)),
         resolved: addresses.len(),
         narrowed_to: request.addresses.to_vec(),
         not_tried: not_tried(request),

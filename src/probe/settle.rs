@@ -128,8 +128,9 @@ fn all_reached_the_chain(pass: &Pass) -> bool {
     pass.list().into_iter().filter(is_of_phase_1).all(reached)
 }
 
-/// Whether dials with the daemon's name reached its chain before and after; for a version that is
-/// not served, in TLS 1.3.
+/// Whether dials with the daemon's name reached its chain before and after. Of TLS 1.2 that is not
+/// served they did so in TLS 1.3, and whoever was turned away by its version was judged by the other:
+/// an alert that is about versions says nothing of certificates.
 fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
     let is_about_version = not_served.end() == End::Alert(70);
     let reached = |dial: Dial| {
@@ -139,6 +140,13 @@ fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
             dialled.saw_chain() && (is_tls13 || !is_about_version)
         })
     };
+    let is_judged = || {
+        let newer = not_served.dial.with_tls13().and_then(|dial| settle(pass, dial));
+        newer.is_some_and(|newer| !matches!(newer, Settled::Undecided(_)))
+    };
+    if is_about_version && !is_judged() {
+        return false;
+    }
     reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::OursAgain))
 }
 

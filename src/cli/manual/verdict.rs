@@ -13,6 +13,8 @@ pub(super) fn page() -> String {
     )]);
     page.control("SH", ["DESCRIPTION"]).text([roman(DESCRIPTION)]);
     section(&mut page, "DIALS", DIALS);
+    page.control("PP", []).text([roman("No certificate and an unknown CA offer:")]);
+    entries(&mut page, COMBINATIONS);
     page.control("PP", []).text([roman(format!("This is version {DIAL_LIST_VERSION} of the list."))]);
     page.control("PP", []).text([roman(ORDER)]);
     section(&mut page, "OUTCOMES", OUTCOMES);
@@ -32,9 +34,13 @@ pub(super) fn page() -> String {
     page.render()
 }
 
-fn section(page: &mut Roff, title: &str, entries: &[(&str, &str)]) {
+fn section(page: &mut Roff, title: &str, all: &[(&str, &str)]) {
     page.control("SH", [title]);
-    for (term, text) in entries {
+    entries(page, all);
+}
+
+fn entries(page: &mut Roff, all: &[(&str, &str)]) {
+    for (term, text) in all {
         page.control("TP", []).text([bold(*term)]).text([roman(*text)]);
     }
 }
@@ -46,15 +52,15 @@ const DESCRIPTION: &str = "A daemon is verified if a client is accepted before a
 
 const DIALS: &[(&str, &str)] = &[
     ("P", "HTTP/2 without TLS. It is opened first."),
-    ("N1", "No certificate; the daemon's name as SNI; TLS 1.3 and 1.2; ALPN h2."),
-    ("N2", "No certificate; the daemon's name; TLS 1.2 alone; no ALPN."),
-    ("N3", "No certificate; no SNI; TLS 1.3 and 1.2; no ALPN."),
-    ("N4", "No certificate; no SNI; TLS 1.2 alone; ALPN h2."),
-    ("N5", "No certificate; a random name below .invalid; TLS 1.3 and 1.2; ALPN h2."),
-    ("N6", "No certificate; a random name below .invalid; TLS 1.2 alone; no ALPN."),
-    ("U1", "A certificate of an unknown CA that has the name and key id of the daemon's; offers as N1."),
-    ("U2", "The same; no SNI; TLS 1.2 alone; ALPN h2."),
-    ("U3", "The same; a random name below .invalid; TLS 1.2 alone; no ALPN."),
+    (
+        "N1 to N12",
+        "No certificate, over every combination of SNI (the daemon's name, none, a random name below .invalid), \
+         version (TLS 1.3 and 1.2, TLS 1.2 alone) and ALPN (h2, none), listed below.",
+    ),
+    (
+        "U1 to U12",
+        "The same with a certificate of an unknown CA that has the name and key id of the daemon's.",
+    ),
     ("W", "A daemon's certificate as a client's, if its key or the CA's is here."),
     ("E", "A client's certificate that has expired, if the CA's key is here."),
     (
@@ -65,10 +71,26 @@ const DIALS: &[(&str, &str)] = &[
     ("N1', O'", "N1 and O once more, after all others."),
 ];
 
-const ORDER: &str = "All dials to one address are open at the same time, and at most four addresses. A dial that \
-     ended without an alert, or before the server had shown its certificate, is repeated alone, at most twice, in \
-     an irregular order with O. A dial for which nothing is at hand is named in the last line, and prevents \
-     \"verified\" if it is P, N, U or O.";
+const COMBINATIONS: &[(&str, &str)] = &[
+    ("N1, U1", "The daemon's name; TLS 1.3 and 1.2; ALPN h2."),
+    ("N2, U4", "The daemon's name; TLS 1.2 alone; no ALPN."),
+    ("N3, U5", "No SNI; TLS 1.3 and 1.2; no ALPN."),
+    ("N4, U2", "No SNI; TLS 1.2 alone; ALPN h2."),
+    ("N5, U6", "A random name; TLS 1.3 and 1.2; ALPN h2."),
+    ("N6, U3", "A random name; TLS 1.2 alone; no ALPN."),
+    ("N7, U7", "The daemon's name; TLS 1.3 and 1.2; no ALPN."),
+    ("N8, U8", "The daemon's name; TLS 1.2 alone; ALPN h2."),
+    ("N9, U9", "No SNI; TLS 1.3 and 1.2; ALPN h2."),
+    ("N10, U10", "No SNI; TLS 1.2 alone; no ALPN."),
+    ("N11, U11", "A random name; TLS 1.3 and 1.2; no ALPN."),
+    ("N12, U12", "A random name; TLS 1.2 alone; ALPN h2."),
+];
+
+const ORDER: &str = "A daemon that is dialled by its IP address gets neither N3, N4, N9, N10 nor U2, U5, U9, U10: an \
+     address is never sent as SNI, and they would repeat others. All dials to one address are open at the same time, \
+     and at most four addresses. A dial that ended without an alert, or before the server had shown its certificate, \
+     is repeated alone, at most twice, in an irregular order with O. A dial for which nothing is at hand is named in \
+     the last line, and prevents \"verified\" if it is P, N, U or O.";
 
 const OUTCOMES: &[(&str, &str)] = &[
     (
@@ -90,7 +112,8 @@ const OUTCOMES: &[(&str, &str)] = &[
     (
         "not-served",
         "The server does not serve that SNI (alert 112; alert 40 or 49, or an end before ServerHello) or that version \
-         (alert 70). It counts while the daemon's own name is served before and after.",
+         (alert 70). It counts while the daemon's own name is served before and after, and for a version if the same \
+         caller was judged in TLS 1.3.",
     ),
     ("asks-nobody", "The server asks for no certificate."),
     (

@@ -1,6 +1,7 @@
 use super::*;
 use crate::probe::cast::Cast;
 use crate::probe::dialled::Pass;
+use crate::probe::list::Versions;
 use crate::probe::made::*;
 use crate::probe::outcome::{Chain, TlsFacts};
 
@@ -93,6 +94,25 @@ fn tls_1_2_is_not_served_only_beside_tls_1_3() {
     let all_old = [N1, Dial::NoCertificateAgain].map(|dial| (dial, old()));
     let pass = pass(&cast, &[vec![refused], all_old.to_vec()].concat());
     assert!(!has_passed(&pass, Dial::NoCertificate(2)));
+}
+
+/// On a server of TLS 1.3 alone, an alert about the version of one dial says nothing of whoever comes
+/// with the same in TLS 1.3.
+#[test]
+fn tls_1_2_is_not_served_only_if_the_same_caller_is_judged_in_tls_1_3() {
+    let cast = Cast::new("127.0.0.1");
+    for old in list().filter(|dial| dial.offers().versions == Versions::Tls12) {
+        let newer = old.with_tls13().unwrap();
+        let not_served = || (old, not_served(End::Alert(70)));
+        let sound = pass(&cast, &[not_served()]);
+        assert!(has_passed(&sound, old), "{old}");
+        for how in [early(End::Reset, None), timed_out(), ended(End::Eof)] {
+            assert!(!has_passed(&pass(&cast, &[not_served(), (newer, how)]), old), "{old}, {newer}");
+        }
+        let mut without = sound.clone();
+        without.dials.retain(|dialled| dialled.dial != newer);
+        assert!(!has_passed(&without, old), "{old}");
+    }
 }
 
 #[test]
