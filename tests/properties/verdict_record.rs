@@ -54,7 +54,8 @@ fn what_was_verified_is_recorded() {
 #[test]
 fn a_refutation_takes_the_record_away() {
     const TEST: &str = "a_refutation_takes_the_record_away";
-    let other_ca = Workspace::with_state().path("state/daemons/builder/current/ca.pem");
+    let another = Workspace::with_state();
+    let other_ca = another.path("state/daemons/builder/current/ca.pem");
     let stranger = Workspace::with_state();
     let strange = Files::in_folder(&stranger.path("state/daemons/builder/current"));
     type Change<'a> = (&'a str, &'a [&'a str], &'a dyn Fn(Files) -> Files);
