@@ -63,6 +63,7 @@ fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>) -> Option<Finding> {
         .expected("accepted, as before the other dials")
         .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
     Some(match dialled.outcome {
+        _ if dialled.is_cut_off() => finding.cause(CUT).fix(PACED),
         Outcome::Refused(_) | Outcome::LetIn | Outcome::AsksNobody => {
             finding.because(&[Cause::SeveralDaemons]).fix("kitcert verify")
         }

@@ -273,20 +273,25 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
     writer.join().unwrap();
 }
 
-/// Six round trips, whatever they take: of the eight that the issue allows for.
+/// Six round trips, whatever they take: of the eight that the issue allows for. What the machine takes
+/// for the dials themselves is seen at no distance.
 #[test]
 fn a_daemon_that_is_far_away_is_verified_in_its_own_time() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    let mut machine = Duration::ZERO;
     for round_trip in [0, 80, 200, 300, 600].map(Duration::from_millis) {
         let port = relay(daemon.address().port(), round_trip / 2, 0);
         let started = Instant::now();
         let observed = cast.probe(port);
         let took = started.elapsed();
+        if round_trip.is_zero() {
+            machine = took;
+        }
         let verdict = judge(&observed, &cast.local("127.0.0.1"));
         println!("{round_trip:?}: {took:?}, {} dials", verdict.dials.len());
         assert!(verdict.verified, "{round_trip:?}: {:#?}", verdict.findings);
-        assert!(took < round_trip * 8 + Duration::from_secs(1), "{round_trip:?} took {took:?}");
+        assert!(took < round_trip * 8 + machine * 2 + Duration::from_secs(1), "{round_trip:?} took {took:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::list::Dial;
 use super::observed::{AboveTls, Answer, Asked, Handshake, Stage, Unreachable, alert_name};
-use super::outcome::{End, Facts, Outcome, RefusedBy, Why};
+use super::outcome::{Call, End, Facts, Outcome, RefusedBy, Why};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Timestamp};
 
@@ -138,6 +138,18 @@ impl Dialled {
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.end() == End::TimedOut
+    }
+
+    /// Whether the server, or something before it, ended it for a reason that may have nothing to do
+    /// with who calls: before the chain, or after TLS had let it in and without an answer.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let is_ended = matches!(self.end(), End::Eof | End::Reset);
+        is_ended
+            && match (self.outcome, self.facts) {
+                (Outcome::NotUpYet | Outcome::Inconclusive(Why::EndedEarly), _) => true,
+                (Outcome::LetIn, Facts::Tls(facts)) => facts.call == Call::Unanswered,
+                _ => false,
+            }
     }
 
     /// Whether the daemon's certificate is at fault.

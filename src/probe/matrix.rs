@@ -37,7 +37,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     // At most two repeats each, and those of the client's between which several of them stand: a
     // server that sends no alerts needs two of every stranger's.
     let budget = pass.dials.len() * 5;
-    if is_cut_off(&pass) && has_time_for_another(destination, means) {
+    if is_every_one_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
         sleep(pause(destination, means)).await;
         pass.dials.push(make(destination, means, Dial::Ours, true).await);
@@ -51,8 +51,15 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     }
     let mut second = other_hosts(means, &pass);
     second.extend([Dial::NoCertificateAgain, Dial::OursAgain]);
-    let dials = at_once(destination, means, &second).await;
-    pass.dials.extend(dials);
+    if pass.dials.iter().any(Dialled::is_cut_off) {
+        // Where a limit on connections cut somebody off, two at once would cut each other off.
+        for dial in second {
+            sleep(pause(destination, means)).await;
+            pass.dials.push(make(destination, means, dial, true).await);
+        }
+    } else {
+        pass.dials.extend(at_once(destination, means, &second).await);
+    }
     repeat_unsettled(destination, means, &mut pass, budget).await;
     pass
 }
@@ -100,13 +107,16 @@ pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
 /// order, and does not refuse the client by a clear word.
 fn is_worth_more(pass: &Pass) -> bool {
     let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
-    let is_refused =
-        |ours: &Dialled| ours.is_untrusted() || matches!(ours.outcome, Outcome::Refused(_) | Outcome::LetIn);
+    let is_refused = |ours: &Dialled| match ours.outcome {
+        Outcome::Refused(_) => true,
+        Outcome::LetIn => !ours.is_cut_off(),
+        _ => ours.is_untrusted(),
+    };
     speaks_tls && pass.last(Dial::Ours).is_some_and(|ours| !is_refused(ours))
 }
 
 /// Whether the server took the client's connection and ended it before a ServerHello, as all others.
-fn is_cut_off(pass: &Pass) -> bool {
+fn is_every_one_cut_off(pass: &Pass) -> bool {
     let ours = pass.last(Dial::Ours);
     let is_cut = ours.is_some_and(|ours| matches!(ours.end(), End::Eof | End::Reset));
     is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)

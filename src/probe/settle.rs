@@ -28,12 +28,15 @@ impl<'a> Settled<'a> {
 /// Whether another attempt may tell more.
 pub(super) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
     let outcomes = || pass.attempts(dial).map(|(_, dialled)| dialled.outcome);
-    if outcomes().any(|outcome| is_failure(dial, outcome) || matches!(outcome, Outcome::Refused(_))) {
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    if attempts().any(is_failure) || outcomes().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
         return false;
     }
     match pass.last(dial).map(|last| (last, last.outcome)) {
         Some((_, Outcome::RefusedByEnd)) if dial == Dial::Plaintext => !all_reached_the_chain(pass),
         Some((_, Outcome::RefusedByEnd)) => true,
+        // Only the client's own: it may have been cut off by a limit on connections.
+        Some((_, Outcome::LetIn)) => true,
         Some((last, Outcome::NotServed)) => !is_told_by_alert(last) && outcomes().count() < 2,
         Some((_, Outcome::NotUpYet | Outcome::Inconclusive(_))) => true,
         _ => false,
@@ -44,7 +47,7 @@ pub(super) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
 pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
     let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
     let last = attempts().last()?;
-    let failures = attempts().filter(|dialled| is_failure(dial, dialled.outcome));
+    let failures = attempts().filter(|dialled| is_failure(dialled));
     // Of several failures the gravest: who was answered is in.
     if let Some(failure) = failures.max_by_key(|dialled| dialled.outcome == Outcome::Open) {
         return Some(Settled::Failed(failure));
@@ -53,15 +56,22 @@ pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
         Caller::Client => attempts().find(|dialled| dialled.outcome == Outcome::Accepted),
         _ => refused(pass, dial),
     };
-    Some(has_passed.map_or(Settled::Undecided(last), Settled::Passed))
+    Some(match has_passed {
+        Some(passed) => Settled::Passed(passed),
+        None if last.outcome == Outcome::LetIn => Settled::Failed(last),
+        None => Settled::Undecided(last),
+    })
 }
 
-/// Whether one such outcome decides against the daemon, whatever other attempts say.
-fn is_failure(dial: Dial, outcome: Outcome) -> bool {
-    match outcome {
+/// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not
+/// get in and was let in is in; a client that was let in and cut off may get through the next time.
+fn is_failure(dialled: &Dialled) -> bool {
+    let is_clients = dialled.dial.caller() == Caller::Client;
+    match dialled.outcome {
+        Outcome::LetIn if is_clients && dialled.is_cut_off() => false,
         Outcome::Open | Outcome::LetIn | Outcome::AsksNobody => true,
-        Outcome::Refused(_) => dial.caller() == Caller::Client,
-        Outcome::Accepted => dial.caller() != Caller::Client,
+        Outcome::Refused(_) => is_clients,
+        Outcome::Accepted => !is_clients,
         Outcome::RefusedByEnd
         | Outcome::NotServed
         | Outcome::OtherService

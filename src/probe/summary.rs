@@ -109,7 +109,8 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) ->
     if is_rule(Rule::AsksNobody) {
         return message!("the server asks nobody for a certificate");
     }
-    let mut let_in = evidence.exhibits.iter().map(|exhibit| exhibit.dialled());
+    let strangers = evidence.exhibits.iter().filter(|exhibit| exhibit.caller() != Caller::Client);
+    let mut let_in = strangers.map(|exhibit| exhibit.dialled());
     if let Some(let_in) = let_in.find(|dialled| dialled.outcome == Outcome::LetIn) {
         return match &let_in.account.above {
             Some(_) => {

@@ -51,6 +51,27 @@ fn an_end_without_a_word_counts_if_it_is_repeated_twice_between_accepted_dials_o
     assert!(!has_passed(&with_repeats(&cast, N1, &early(End::Reset, None), &repeats), N1));
 }
 
+/// haproxy's `tcp-request session reject` closes only after TLS has let the client in.
+#[test]
+fn a_client_that_is_cut_off_is_dialled_again_and_one_that_is_turned_down_is_not() {
+    let cast = Cast::new("127.0.0.1");
+    let let_in = |end| (TlsFacts { ticket: true, ..ended(end).0 }, Default::default());
+    for dial in [Dial::Ours, Dial::OursAgain] {
+        for cut in [let_in(End::Eof), let_in(End::Reset), early(End::Reset, None), early(End::Eof, None)] {
+            let first = pass(&cast, &[(dial, cut.clone())]);
+            assert!(needs_repeat(&first, dial) && !has_passed(&first, dial), "{dial}");
+            let repeated = with_repeats(&cast, dial, &cut, &[(dial, answered())]);
+            assert!(!needs_repeat(&repeated, dial) && has_passed(&repeated, dial), "{dial}");
+        }
+        let never = with_repeats(&cast, dial, &let_in(End::Eof), &[(dial, let_in(End::Eof))]);
+        assert!(matches!(settle(&never, dial), Some(Settled::Failed(_))), "{dial}");
+        for judged in [grpc(14), alert(48)] {
+            let repeated = with_repeats(&cast, dial, &judged, &[(dial, answered())]);
+            assert!(!needs_repeat(&repeated, dial) && !has_passed(&repeated, dial), "{dial}");
+        }
+    }
+}
+
 #[test]
 fn whoever_was_let_in_once_is_let_in_however_often_it_is_refused() {
     let cast = Cast::new("127.0.0.1");
