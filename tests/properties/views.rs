@@ -205,7 +205,7 @@ fn those_of_many_daemons_that_are_silent_keep_no_others_from_being_verified() {
     let list = workspace.write("targets", urls.join("\n"));
     let mut verify = vec!["verify", "--client", "ana", "--targets", &list, "--format", "json"];
     // As many at once as not all of the silent ones can hold up.
-    verify.extend(["--jobs", "12", "--timeout", "4s"]);
+    verify.extend(["--jobs", "12", "--timeout", "8s"]);
     let report = workspace.run(verify).ended_with(3).json();
     let targets = report["targets"].as_array().unwrap();
     assert_eq!(targets.iter().map(|one| one["target"].as_str().unwrap()).collect::<Vec<_>>(), urls);
