@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Failure, Timestamp};
+use crate::model::{ExitCode, Failure, Printable, Timestamp};
 
 /// The instant, the user and the variables of one run of a command.
 #[derive(Clone, Debug)]
@@ -72,11 +72,12 @@ impl Environment {
     /// A path as the user meant it: a relative one begins in the current directory.
     ///
     /// # Errors
-    /// A relative path, and a current directory that has been removed.
+    /// A relative path, and a current directory that has been removed; a path that looks like a part
+    /// of a key, before anything is made of that name.
     pub fn absolute(&self, path: &Path) -> Result<PathBuf, Failure> {
         match &self.current_directory {
-            Some(directory) => Ok(directory.join(path)),
-            None if path.is_absolute() => Ok(path.to_owned()),
+            Some(directory) => shown(directory.join(path)),
+            None if path.is_absolute() => shown(path.to_owned()),
             None => Err(Failure::new("reading the path", path.display())
                 .expected("an absolute path, since the current directory is gone")
                 .found("a relative one")),
@@ -105,5 +106,16 @@ impl Environment {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// A path that messages may name.
+fn shown(path: PathBuf) -> Result<PathBuf, Failure> {
+    match path.message().hides_a_value() {
+        false => Ok(path),
+        true => Err(Failure::new("reading", "a path")
+            .expected("the name of a file or a folder")
+            .found(path)
+            .exit(ExitCode::Usage)),
     }
 }
