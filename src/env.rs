@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::model::{Failure, Timestamp};
+use crate::model::{ExitCode, Failure, Printable, Timestamp};
 
 /// The instant, the user and the variables of one run of a command.
 #[derive(Clone, Debug)]
@@ -94,11 +94,12 @@ impl Environment {
     /// A path as the user meant it: a relative one begins in the current directory.
     ///
     /// # Errors
-    /// A relative path, and a current directory that has been removed.
+    /// A relative path, and a current directory that has been removed; a path that looks like a part
+    /// of a key, before anything is made of that name.
     pub fn absolute(&self, path: &Path) -> Result<PathBuf, Failure> {
         match &self.current_directory {
-            Some(directory) => Ok(directory.join(path)),
-            None if path.is_absolute() => Ok(path.to_owned()),
+            Some(directory) => shown(directory.join(path)),
+            None if path.is_absolute() => shown(path.to_owned()),
             None => Err(Failure::new("reading the path", path.display())
                 .expected("an absolute path, since the current directory is gone")
                 .found("a relative one")),
@@ -133,4 +134,15 @@ impl Environment {
 fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     name.chars().map(|one| if one.is_ascii_graphic() { one } else { '?' }).collect()
+}
+
+/// A path that messages may name.
+fn shown(path: PathBuf) -> Result<PathBuf, Failure> {
+    match path.message().hides_a_value() {
+        false => Ok(path),
+        true => Err(Failure::new("reading", "a path")
+            .expected("the name of a file or a folder")
+            .found(path)
+            .exit(ExitCode::Usage)),
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::env::Environment;
 use crate::layout::state_place;
 use crate::message;
-use crate::model::{Contact, ExitCode, Failure, Quoted, Timestamp};
+use crate::model::{Contact, ExitCode, Failure, Line, Message, Printable, Quoted, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -56,10 +56,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Context<'_> {
     /// Who typed the command; with sudo, the user behind it.
-    pub(super) fn user(&self) -> String {
-        let variable = |name| self.environment.variable(name).map(str::to_owned);
+    pub(super) fn user(&self) -> Message {
+        let variable = |name| self.environment.variable(name).map(|user| Line(user).message());
         let named = variable("SUDO_USER").or_else(|| variable("USER"));
-        named.unwrap_or_else(|| format!("user {}", self.environment.user_id()))
+        named.unwrap_or_else(|| message!("user {}", self.environment.user_id()))
     }
 
     /// As of when what is seen is judged. What is made, such as a certificate to dial with, is made

@@ -14,13 +14,14 @@ impl Printable for CommandLine<'_> {
     }
 }
 
-/// A word of a command: shown if each of its parts may be shown as a path is (`src=/etc,readonly`),
+/// A word of a command: shown if each of its parts may be shown as a path is (`src=/etc,readonly`,
+/// `cd /opt && make`),
 /// for a password may be among the words of `restart:`.
 struct ShellWord<'a>(&'a str);
 
 impl Printable for ShellWord<'_> {
     fn message(&self) -> Message {
-        let mut parts = self.0.split(['=', ',', ':']);
+        let mut parts = self.0.split(|one: char| one.is_whitespace() || "=,:".contains(one));
         match parts.find_map(|part| Some(Path::new(part).message()).filter(Message::hides_a_value)) {
             Some(hidden) => hidden,
             None => Message::parsed(&shell_word(self.0)),

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{DnsName, ExitCode, Failure, Role, Word};
+use super::unparsed::is_unseen;
+use super::{DnsName, ExitCode, Failure, Line, Printable, Role, Word};
 use crate::message;
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
@@ -113,12 +114,19 @@ impl FromStr for AuthorityName {
     fn from_str(text: &str) -> Result<AuthorityName, Failure> {
         let length = text.chars().count();
         let trimmed = text.trim() == text;
-        if (1..=LONGEST_AUTHORITY_NAME).contains(&length) && trimmed && !text.chars().any(char::is_control) {
+        // It is in every certificate that the CA issues: what must not be printed must not be there.
+        let is_public = !Line(text).message().hides_a_value();
+        let is_shown = trimmed && is_public && !text.chars().any(is_unseen);
+        if (1..=LONGEST_AUTHORITY_NAME).contains(&length) && is_shown {
             return Ok(AuthorityName(text.to_owned()));
         }
         Err(Failure::new("reading the CA's name", Word(text))
             .expected("1 to 55 characters without control characters or blanks at the ends")
-            .found(message!("{} characters", length))
+            .found(if is_public {
+                message!("{} characters", length)
+            } else {
+                message!("one that looks like a part of a key")
+            })
             .exit(ExitCode::Usage))
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// A path as it is, or what is said in its place.
 ///
-/// The part of it that exists is printed, since it is a name on this disk and not something that
-/// was typed; that is the one question that this layer asks the disk. The rest is printed if none
-/// of its components has more than 64 characters and none of its runs looks like a key.
+/// The part of an absolute path that exists is printed, since it is a name on this disk and not
+/// something that was typed; that is the one question that this layer asks the disk. The rest is
+/// printed if none of its components has more than 64 characters and nothing in it looks like a key.
 pub(super) fn printed_path(path: &Path) -> Result<String, String> {
     let text = path.to_string_lossy();
     let rest = missing_part(path);
@@ -24,8 +24,11 @@ pub(super) fn printed_path(path: &Path) -> Result<String, String> {
 /// What is left of a path behind its longest part that exists.
 fn missing_part(path: &Path) -> PathBuf {
     let exists = |part: &Path| part.symlink_metadata().is_ok();
-    if path.as_os_str().len() > LONGEST_PATH || exists(path) {
-        return if path.as_os_str().len() > LONGEST_PATH { path.to_owned() } else { PathBuf::new() };
+    if path.is_relative() || path.as_os_str().len() > LONGEST_PATH {
+        return path.to_owned();
+    }
+    if exists(path) {
+        return PathBuf::new();
     }
     let above = path.ancestors().skip(1).find(|part| !part.as_os_str().is_empty() && exists(part));
     let rest = above.and_then(|above| path.strip_prefix(above).ok()).unwrap_or(path);
@@ -71,7 +74,11 @@ pub(super) fn visible(text: &str) -> String {
 /// Whether a character is a control character, or changes the direction of the text around it.
 pub(super) fn is_unseen(one: char) -> bool {
     one.is_control()
-        || matches!(one, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            one,
+            '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        )
+        || matches!(one, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn described(text: &str, more: &str) -> String {
@@ -93,66 +100,81 @@ pub(super) fn holds_pem(text: &str) -> bool {
     text.starts_with(BEGIN)
 }
 
-/// Whether a part of a text can be a part of a key: a line of PEM's frame, or a run of 14 or more
-/// characters of base64 (`/` among them, so over the components of a path) that looks drawn by
-/// chance.
+/// Whether a part of a text can be a part of a key: a line of PEM's frame, or 14 characters in a row
+/// that look drawn by chance, which changes between upper case, lower case and digits at 62 of 100
+/// places where a name seldom does at 25.
 ///
-/// Chance changes between upper case, lower case and digits at 62 of 100 places, and a name seldom
-/// at more than 25 (`MyProject/Build2`). A run counts as a key's from one place in three on, and, as
-/// the longer it is the less chance varies, from 24 characters on also if it has all three kinds.
+/// `/` parts the names of a path and is a digit of base64: characters of one name are judged by
+/// fewer changes than characters of several. `-` and `_` are digits of base64url and part the words
+/// of a name; no change is counted over them either.
 fn may_be_a_key(text: &str) -> bool {
-    runs(text).any(|run| run.len() > LONGEST_RUN || run.turns() * 3 >= run.places() || run.is_long_mix())
+    let is_name = |one: char| one.is_ascii_alphanumeric() || "+=".contains(one);
+    let is_base64 = |one: char| is_name(one) || one == '/';
+    let is_base64url = |one: char| is_name(one) || "-_".contains(one);
+    runs(text, is_name).any(|run| turns_often(run, TURNS_IN_A_NAME) || is_long_mix(run) || is_long_hex(run))
+        || runs(text, is_base64).any(|run| turns_often(run, TURNS_IN_A_PATH))
+        || runs(text, is_base64url).any(|run| turns_often(run, TURNS_IN_WORDS))
         || text.contains(FRAME)
+        || is_spaced_key(text)
+        || has_colon_hex(text)
 }
 
 /// The same for a single word, in which no name has as many changes as three.
 fn may_be_a_word_of_a_key(word: &str) -> bool {
-    runs(word).any(|run| run.turns() >= 3) || word.contains(FRAME)
+    runs(word, |one| one.is_ascii_alphanumeric()).any(|run| turns_often(run, 3)) || may_be_a_key(word)
 }
 
-/// The runs of base64 that are long enough to tell something of a key.
-fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
-    let is_base64 = |one: char| one.is_ascii_alphanumeric() || "+/=".contains(one);
-    text.split(move |one| !is_base64(one)).map(Run).filter(|run| run.len() >= SHORTEST_RUN)
+/// The runs of such characters that are long enough to tell something of a key.
+fn runs<'a>(text: &'a str, is_inside: impl Fn(char) -> bool + 'a) -> impl Iterator<Item = &'a str> {
+    text.split(move |one| !is_inside(one)).filter(|run| run.len() >= WINDOW)
 }
 
-struct Run<'a>(&'a str);
-
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Upper,
-    Lower,
-    Digit,
+/// Whether so many changes of kind are in some 14 characters in a row. Serial numbers and key
+/// identifiers, which files and folders are called by, have no upper case, and no base64 lacks it.
+fn turns_often(run: &str, often: usize) -> bool {
+    let turns = |window: &[u8]| window.windows(2).filter(|pair| changes(pair[0], pair[1])).count();
+    let has_upper = |window: &[u8]| window.iter().any(u8::is_ascii_uppercase);
+    run.as_bytes().windows(WINDOW).any(|window| has_upper(window) && turns(window) >= often)
 }
 
-impl Run<'_> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
+fn changes(one: u8, next: u8) -> bool {
+    matches!((kind(one), kind(next)), (Some(one), Some(next)) if one != next)
+}
 
-    fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
-        self.0.bytes().filter_map(|byte| match byte {
-            b'A'..=b'Z' => Some(Kind::Upper),
-            b'a'..=b'z' => Some(Kind::Lower),
-            b'0'..=b'9' => Some(Kind::Digit),
-            _ => None,
-        })
+fn kind(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(b'A'),
+        b'a'..=b'z' => Some(b'a'),
+        b'0'..=b'9' => Some(b'0'),
+        _ => None,
     }
+}
 
-    /// How often the kind changes from one letter or digit to the next.
-    fn turns(&self) -> usize {
-        self.kinds().zip(self.kinds().skip(1)).filter(|(one, next)| one != next).count()
-    }
+/// Whether a run is as long as a name seldom is and mixes all three kinds.
+fn is_long_mix(run: &str) -> bool {
+    run.len() >= LONG_RUN && b"Aa0".iter().all(|wanted| run.bytes().any(|byte| kind(byte) == Some(*wanted)))
+}
 
-    /// At how many places it could change.
-    fn places(&self) -> usize {
-        self.kinds().count().saturating_sub(1)
-    }
+/// Whether it is hex, and longer than a serial number or a key identifier.
+fn is_long_hex(run: &str) -> bool {
+    run.len() > LONGEST_IDENTIFIER && run.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
-    fn is_long_mix(&self) -> bool {
-        let has = |kind: Kind| self.kinds().any(|one| one == kind);
-        self.len() >= LONG_RUN && has(Kind::Upper) && has(Kind::Lower) && has(Kind::Digit)
-    }
+/// Whether several words of a text are each like a part of a key: it was cut by blanks.
+fn is_spaced_key(text: &str) -> bool {
+    let is_drawn = |word: &&str| {
+        let places = word.len().saturating_sub(1);
+        let turns = word.as_bytes().windows(2).filter(|pair| changes(pair[0], pair[1])).count();
+        word.len() >= SHORTEST_PIECE && turns * 3 >= places && places > 0
+    };
+    text.split(|one: char| one.is_whitespace() || one == '\\').filter(is_drawn).count() >= 2
+}
+
+/// Whether bytes in hex are parted by colons, as `openssl pkey -text` shows a key's numbers.
+fn has_colon_hex(text: &str) -> bool {
+    let is_byte = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_row = |word: &str| word.split(':').filter(is_byte).count() >= WINDOW / 2;
+    text.split_whitespace().any(is_row)
 }
 
 /// What is said of a value that is the content of a file.
@@ -166,12 +188,18 @@ const LONGEST_PATH: usize = 4096;
 const LONGEST_WORD: usize = 24;
 /// In bytes.
 const LONGEST_REMARK: usize = 80;
-/// A run of base64 that is shorter tells nothing of a key.
-const SHORTEST_RUN: usize = 14;
-/// A run of base64 that is longer is no name, whatever it is made of.
-const LONGEST_RUN: usize = 64;
+/// As few characters of a key as must not be printed.
+const WINDOW: usize = 14;
+/// Of 13 places.
+const TURNS_IN_A_NAME: usize = 5;
+const TURNS_IN_A_PATH: usize = 8;
+const TURNS_IN_WORDS: usize = 7;
 /// A run of base64 that is as long and mixes upper case, lower case and digits is no name.
 const LONG_RUN: usize = 24;
+/// In hex digits: of a serial number or a key identifier of 20 bytes.
+const LONGEST_IDENTIFIER: usize = 40;
+/// In characters, of a key that was cut by blanks.
+const SHORTEST_PIECE: usize = 8;
 /// What stands around the words of PEM's BEGIN and END.
 const FRAME: &str = "-----";
 
@@ -189,6 +217,11 @@ mod tests {
             "kits/ana.kit",
             "./a b/ä.pem",
             "/no/such/MyProject/key.pem",
+            "/home/JSmith/Projects/Build2/certs/ca.pem",
+            "/home/jo/GitHub/ACME/CI/TLS/k8s/v1/ca.pem",
+            "/mnt/c/Users/Jo/Documents/Work2027/ca.pem",
+            "/srv/projects/infrastructure/buildkit/certificates/production/builder/key.pem",
+            "/builds/xK3jT9qA/0/infra/ca.pem",
             "-",
         ] {
             assert_eq!(printed_path(Path::new(path)), Ok(path.to_owned()));
@@ -225,6 +258,37 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_cut_is_described() {
+        let (one, other) = (&KEY_LINE[38..49], &KEY_LINE[49..60]);
+        assert!(printed_line(&format!("{one} {other}")).is_err());
+        assert!(printed_remark(&format!("{one}\\{other}")).is_err());
+        assert!(printed_line("70:8b:2a:91:0c:55:e1:fe").is_err());
+        assert!(printed_line("at 20:17:00, ask Jo or Ana").is_ok());
+        let folders = format!("/no/such/certificates/{}/production/privatekey", &KEY_LINE[40..54]);
+        assert!(printed_path(Path::new(&folders)).is_err());
+    }
+
+    #[test]
+    fn a_key_in_base64url_is_described() {
+        let drawn = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+        for from in 0..drawn.len() - 24 {
+            let part = &drawn[from..from + 24];
+            let cut = format!("{}-{}_{}", &part[..9], &part[9..17], &part[17..]);
+            assert!(printed_path(Path::new(&cut)).is_err(), "{cut}");
+        }
+        for name in ["setup-JDK17-x64_Win10", "ci-Linux_7-build2-K8s", "Jo-Ann_Smith-2026"] {
+            assert!(printed_path(Path::new(name)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_hex_is_described() {
+        let hex = "708b2a910c55e1fe3d4467a90b8c21ff70e35d6a8812c4b9708b2a910c55e1fe";
+        assert!(printed_path(Path::new(hex)).is_err());
+        assert!(printed_line(&hex.to_uppercase()).is_err());
+    }
+
+    #[test]
     fn a_path_that_exists_is_printed_whatever_it_is_called() {
         let folder = tempfile::tempdir().unwrap();
         let name = KEY_LINE.replace('/', "_");
@@ -256,11 +320,11 @@ mod tests {
     fn what_is_too_long_or_empty_is_counted() {
         assert_eq!(printed_word(""), Err("an empty value".to_owned()));
         assert_eq!(printed_word("ä"), Err("a value of 1 character".to_owned()));
-        assert_eq!(printed_word(&"a".repeat(24)), Ok("a".repeat(24)));
-        assert_eq!(printed_word(&"a".repeat(25)), Err("a value of 25 characters".to_owned()));
-        assert!(printed_path(Path::new(&"a".repeat(64))).is_ok());
+        assert_eq!(printed_word(&"x".repeat(24)), Ok("x".repeat(24)));
+        assert_eq!(printed_word(&"x".repeat(25)), Err("a value of 25 characters".to_owned()));
+        assert!(printed_path(Path::new(&"x".repeat(64))).is_ok());
         assert_eq!(
-            printed_path(Path::new(&"a".repeat(65))),
+            printed_path(Path::new(&"x".repeat(65))),
             Err("a value of 65 characters that is no path".to_owned())
         );
         assert_eq!(printed_remark(&"ä ".repeat(60)), Ok("ä ".repeat(60)[..80].to_owned()));

@@ -191,7 +191,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
         );
         return differs("daemon", &there, &request.name, hint);
     };
-    let edit = message!("edit {}/kitcert.yaml, then: kitcert rotate {}", path, request.name);
+    let edit = message!("edit {}/kitcert.yaml, then: kitcert rotate {}", Quoted(path), request.name);
     if daemon.hosts != asked.hosts {
         return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
     }

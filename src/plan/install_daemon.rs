@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
 use crate::message;
-use crate::model::{Failure, IdentityName, Role};
+use crate::model::{Failure, IdentityName, Quoted, Role};
 use crate::pki::Certificate;
 use crate::store::Observation;
 
@@ -101,7 +101,7 @@ pub fn refuse_another(
     if ours && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
         return Ok(());
     }
-    let folder = placed.folder.display();
+    let folder = Quoted(&placed.folder);
     Err(Failure::new("installing daemon", name)
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))

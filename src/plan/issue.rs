@@ -241,7 +241,7 @@ fn refuse_other_daemon(
             .found(asked)
             .hint(message!(
                 "edit {}/kitcert.yaml, then: kitcert rotate {}",
-                observation.path.display(),
+                Quoted(&observation.path),
                 request.name
             )))
     };

@@ -4,7 +4,7 @@ use crate::model::{Message, Printable, Remark};
 
 /// The beginning of a peer's words.
 pub(super) fn remark(bytes: &[u8]) -> Message {
-    Remark(&String::from_utf8_lossy(bytes)).message()
+    Remark(String::from_utf8_lossy(bytes).trim_end()).message()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct LogLine {
     #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
     /// The user who ran the command, the `sudo` user where there is one.
-    pub by: String,
+    pub by: Message,
     /// The command that was run: `init`, `issue client`.
     pub command: String,
     /// What happened.
@@ -128,7 +128,7 @@ mod tests {
     fn line_at(seconds: i64) -> LogLine {
         LogLine {
             time: Timestamp::from_unix(seconds),
-            by: "ana\nroot".to_owned(),
+            by: "ana\nroot".into(),
             command: "issue client".to_owned(),
             event: LogEvent::Verified,
             subject: "client ci".into(),

@@ -33,7 +33,7 @@ pub struct ReadFile {
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    let hint = || message!("ls -l {}", fault::parent_of(path));
+    let hint = || message!("ls -l {}", Quoted(fault::parent_of(path)));
     let absent = || fault::failure("reading", path, Errno::NOENT).hint(hint());
     read_if_present(path, largest)?.ok_or_else(absent)
 }
@@ -98,7 +98,18 @@ pub fn this_user() -> u32 {
 /// # Errors
 /// More than `largest` octets, or none that can be read.
 pub fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_to_end(std::io::stdin().lock(), Path::new("standard input"), 0, largest)
+    // Without std's buffer, which would keep a copy; as large as it may be, since what grows leaves
+    // its beginnings behind.
+    read_to_end(Unbuffered, Path::new("standard input"), largest, largest)
+}
+
+/// Standard input as the system gives it.
+struct Unbuffered;
+
+impl std::io::Read for Unbuffered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::read(rustix::stdio::stdin(), buffer)?)
+    }
 }
 
 /// Whether the last component of a path may be a symbolic link.

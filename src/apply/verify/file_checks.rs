@@ -180,7 +180,7 @@ impl SetPaths {
                 .fix(message!(
                     "kitcert inspect {} {}",
                     Quoted(self.certificate.display()),
-                    self.key.display()
+                    Quoted(&self.key)
                 ));
             findings.push(finding);
         }

@@ -28,16 +28,29 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Target, Failure> {
         if text.contains("://") {
-            return text.parse().map(Target::Endpoint);
+            return text.parse().map(Target::Endpoint).map_err(|failure: Failure| match endpoint_in(text) {
+                Some(endpoint) => failure.hint(message!("kitcert verify {}", endpoint)),
+                None => failure,
+            });
         }
         text.parse().map(Target::Daemon).map_err(|_: Failure| {
-            Failure::new("reading the target", message!("{}", Word(text)))
+            let failure = Failure::new("reading the target", Word(text))
                 .expected("tcp://host:port or the name of a daemon")
                 .found("something else")
-                .hint(message!("kitcert verify tcp://{}", Word(text)))
-                .exit(ExitCode::Usage)
+                .exit(ExitCode::Usage);
+            match endpoint_in(text) {
+                Some(endpoint) => failure.hint(message!("kitcert verify {}", endpoint)),
+                None => failure,
+            }
         })
     }
+}
+
+/// The endpoint that somebody may have meant who wrote no scheme, no port, or another scheme.
+fn endpoint_in(text: &str) -> Option<Endpoint> {
+    let host = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    let with_port = format!("tcp://{host}:{}", Endpoint::DEFAULT_PORT);
+    format!("tcp://{host}").parse().or_else(|_: Failure| with_port.parse()).ok()
 }
 
 impl Printable for Target {

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use super::Session;
 use crate::cli::report::{Report, Tone};
 use crate::cli::{self, Console};
+use crate::layout::CommandLine;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure, Word};
@@ -110,7 +111,8 @@ impl Demo<'_> {
 
     /// Prints a command, runs it, and prints what it says.
     fn kitcert(&mut self, arguments: &[&str], expected: ExitCode) -> Result<(), Failure> {
-        self.say(&format!("$ kitcert {}", arguments.join(" ")))?;
+        let words: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+        self.say(&message!("$ kitcert {}", CommandLine(&words)))?;
         let said = Captured::default();
         let mut console =
             Console::made_up(Box::new(said.clone()), Box::new(said.clone()), Box::new(io::empty()));

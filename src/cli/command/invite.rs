@@ -8,7 +8,7 @@ use crate::cli::kit_arguments::InviteArguments;
 use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::message;
-use crate::model::{Failure, Message, Printable};
+use crate::model::{Failure, Message, Printable, Quoted};
 use crate::plan::{InviteRequest, KitRequest};
 
 pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
@@ -48,7 +48,7 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
             name
         ))
         .line(message!("  {}", words))
-        .line(message!("then, on {}'s machine: kitcert join {}", name, kit.path.display())))
+        .line(message!("then, on {}'s machine: kitcert join {}", name, Quoted(&kit.path))))
 }
 
 /// What will keep the client from its daemon although the kit is right.

@@ -12,7 +12,9 @@ use crate::cli::member::Object;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Message, Printable, SubjectAltName, Word};
+use crate::model::{
+    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Quoted, SubjectAltName, Word,
+};
 use crate::pki::{CertificateRequest, PublicKey};
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
 use crate::store::{read, read_standard_input};
@@ -112,7 +114,7 @@ fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -
         ))
         .line(message!("  {}", fingerprint.words()))
         .toned(Tone::Aside, message!("  or SHA-256 {}", fingerprint))
-        .line(message!("then, on {}'s machine: kitcert join {}", name, kit.path.display()))
+        .line(message!("then, on {}'s machine: kitcert join {}", name, Quoted(&kit.path)))
 }
 
 fn hand_over(state: &Path, waiting: &[&KitTerms]) -> Message {

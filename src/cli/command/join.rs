@@ -119,7 +119,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
                 missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(message!("kitcert join {} --fingerprint \"WORDS\"", file))
+                    .hint(message!("kitcert join {} --fingerprint \"WORDS\"", Quoted(file)))
             })?;
             given.fingerprint = Some(answer.parse()?);
         }

@@ -7,7 +7,7 @@ use crate::apply::{self, Mode, RequestedKey};
 use crate::cli::kit_arguments::RequestArguments;
 use crate::cli::report::{Changed, Report, Tone};
 use crate::message;
-use crate::model::{Failure, IdentityName, Printable};
+use crate::model::{Failure, IdentityName, Printable, Quoted};
 use crate::plan::{KeyRenewal, RequestRequest};
 
 pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
@@ -49,7 +49,7 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
         .line(message!(
             "they answer with a kit: kitcert issue client {} --csr {} --kit {}.kit",
             name,
-            file,
+            Quoted(file),
             name
         ))
         .line(message!("next: kitcert join {}.kit", name))

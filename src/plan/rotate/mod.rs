@@ -10,8 +10,7 @@ use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
 use crate::model::{
-    ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName,
-    Timestamp,
+    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
 };
 use crate::plan::due::{is_due, names_are};
 use crate::plan::issue::{kept_or_new, key_of_client, next_generation, validity};
@@ -305,7 +304,7 @@ impl<'a> Planner<'a> {
             let serial = current.leaf().serial();
             let found = match receipt.serial() == serial.to_string() {
                 true => message!("one signed with another key"),
-                false => message!("one for {}", KeyIdentifier(receipt.serial())),
+                false => message!("one for another"),
             };
             let expected = message!("a receipt for its current certificate ({})", serial);
             return Err(failure().expected(expected).found(found));

@@ -181,7 +181,7 @@ fn a_receipt_counts_for_the_current_certificate_and_by_its_key() {
     assert_eq!(told(&rotation), ["client ana received: it has its certificate"]);
     let found = |result: Result<Rotation, Failure>| result.unwrap_err().what_was_found().to_owned();
     assert_eq!(found(signed(&current, &another)), "one signed with another key");
-    assert_eq!(found(signed(&earlier, &own)), format!("one for {}", earlier.serial()));
+    assert_eq!(found(signed(&earlier, &own)), "one for another");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn state(base: &Path) -> StateDirectory {
 fn line(subject: &str) -> LogLine {
     LogLine {
         time: Timestamp::from_unix(0),
-        by: "root".to_owned(),
+        by: "root".into(),
         command: "init".to_owned(),
         event: LogEvent::Issued,
         subject: Message::parsed(&subject),
