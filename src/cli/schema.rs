@@ -181,9 +181,13 @@ const DAEMON: &[Member] = &[
     ),
     member("daemon.dials[].described", "string", "the same in words"),
     member("daemon.dials[].milliseconds", "number", "how long it took"),
-    member("daemon.not_tried", "array", "the dials that were not made, since nothing was at hand for them"),
+    member(
+        "daemon.not_tried",
+        "array",
+        "the dials that were not made: nothing was at hand, or a host is beyond the 8 others that are dialled",
+    ),
     member("daemon.not_tried[].dial", "string", "which"),
-    member("daemon.not_tried[].why", "string", "what was not at hand"),
+    member("daemon.not_tried[].why", "string", "what was not at hand, or which host"),
     member("daemon.ports", "object", "with --ports: what answers beside it, by the port's number"),
     member("daemon.ports.*", "string", "in words"),
 ];

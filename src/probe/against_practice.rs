@@ -329,6 +329,27 @@ fn every_address_is_dialled_and_one_where_nothing_listens_is_named() {
 }
 
 #[test]
+fn a_host_beyond_those_that_are_dialled_is_said_not_to_be_tried() {
+    let cast = Cast::new("127.0.0.1");
+    let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
+    let endpoint = super::cast::endpoint(daemon.address().port());
+    let hosts: Vec<_> = (1..=10).map(|number| format!("h{number}.example").parse().unwrap()).collect();
+    for (hosts, beyond) in [(&hosts[..8], 0), (&hosts[..], 2)] {
+        let request = cast.request(&endpoint, Duration::from_secs(10));
+        let observed = probe(&Request { other_hosts: hosts, samples: 2, ..request });
+        assert!(is_refused(&observed, Dial::OtherHost(8)));
+        assert_eq!(outcomes(&observed, Dial::OtherHost(9)), []);
+        let dials: Vec<_> = observed.not_tried.iter().map(|one| one.dial).collect();
+        assert_eq!(dials, [Dial::OtherHost(9), Dial::OtherHost(10)][..beyond]);
+        let verdict = judge(&observed, &cast.local("127.0.0.1"));
+        assert!(verdict.verified, "{:#?}", verdict.findings);
+        for host in ["h9.example", "h10.example"] {
+            assert_eq!(verdict.summary.contains(host), beyond > 0, "{}", verdict.summary);
+        }
+    }
+}
+
+#[test]
 fn with_a_pace_no_two_dials_are_open_at_once_and_samples_repeat_the_list() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();

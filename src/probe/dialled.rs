@@ -66,12 +66,12 @@ pub struct AddressSeen {
 }
 
 /// A dial that was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotTried {
     /// Which.
     pub dial: Dial,
     /// Why, in words.
-    pub why: &'static str,
+    pub why: Message,
 }
 
 /// All that a probe saw of one daemon.
@@ -89,7 +89,7 @@ pub struct Observed {
     pub narrowed_to: Vec<IpAddr>,
     /// Whether the last pass was made because the one before it saw several daemons.
     pub is_second_look: bool,
-    /// The dials for which there were no means.
+    /// The dials for which there were no means, and the hosts beyond those that are dialled.
     pub not_tried: Vec<NotTried>,
     /// When the certificate ended that was shown as expired, where one was.
     pub expired_since: Option<Timestamp>,

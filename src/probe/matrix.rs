@@ -29,6 +29,8 @@ pub(super) struct Means {
     pub(super) foreign: ServerName<'static>,
     /// The hosts of `S1`, `S2`, …, in that order; filled from the served leaf.
     pub(super) other_hosts: RefCell<Vec<ServerName<'static>>>,
+    /// Those for which there was no such dial, since they are too many.
+    pub(super) hosts_beyond: RefCell<Vec<ServerName<'static>>>,
 }
 
 /// One pass over the list.
@@ -86,9 +88,13 @@ fn other_hosts(means: &Means, pass: &Pass) -> Vec<Dial> {
     let leaf = pass.last(Dial::Ours).and_then(|ours| ours.handshake.leaf());
     hosts.extend(leaf.iter().flat_map(|leaf| leaf.usable_names()).filter_map(|host| sni(&host)));
     let mut others: Vec<ServerName<'static>> = Vec::new();
+    let mut beyond = means.hosts_beyond.borrow_mut();
     for host in hosts.drain(..).filter(|host| *host != means.name) {
-        if others.len() < MOST_OTHER_HOSTS && !others.contains(&host) {
-            others.push(host);
+        let is_known = others.contains(&host) || beyond.contains(&host);
+        match others.len() < MOST_OTHER_HOSTS {
+            _ if is_known => {}
+            true => others.push(host),
+            false => beyond.push(host),
         }
     }
     *hosts = others;

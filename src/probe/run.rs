@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -89,7 +90,21 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed 
         observed.is_second_look = true;
         add_a_pass(means, &destinations, &mut observed).await;
     }
+    observed.not_tried.extend(hosts_beyond(means));
     observed
+}
+
+/// The dials to other hosts that were not made, since they are too many.
+fn hosts_beyond(means: &Means) -> Vec<NotTried> {
+    let numbers = (1..=u8::MAX).skip(means.other_hosts.borrow().len()).chain(std::iter::repeat(u8::MAX));
+    let beyond = means.hosts_beyond.borrow();
+    let not_tried = |(host, number): (&ServerName<'_>, u8)| {
+        let host =
+            host.to_str().parse().map_or(message!("another host"), |host: SubjectAltName| host.message());
+        let why = message!("{}: no more than 8 other hosts are dialled", host);
+        NotTried { dial: Dial::OtherHost(number), why }
+    };
+    beyond.iter().zip(numbers).map(not_tried).collect()
 }
 
 fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> Destination {
@@ -147,6 +162,7 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
         wrong_usage: prepared(request.wrong_usage)?,
         pace: request.pace,
         other_hosts: RefCell::new(request.other_hosts.iter().filter_map(sni).collect()),
+        hosts_beyond: RefCell::default(),
     })
 }
 
@@ -159,7 +175,7 @@ fn not_tried(request: &Request<'_>) -> Vec<NotTried> {
         (request.expired.is_none(), Dial::Expired, "the CA's key is not here"),
     ];
     let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
-    missing.map(|(_, dial, why)| NotTried { dial, why }).collect()
+    missing.map(|(_, dial, why)| NotTried { dial, why: why.message() }).collect()
 }
 
 /// The addresses to dial: those that a person named, else every one of the host.

@@ -65,7 +65,8 @@ const DIALS: &[(&str, &str)] = &[
     ("E", "A client's certificate that has expired, if the CA's key is here."),
     (
         "S1, S2, ...",
-        "No certificate, to another host of kitcert.yaml or of the served certificate; at most 8.",
+        "No certificate, to another host of kitcert.yaml or of the served certificate; at most 8. The \
+         last line names the others.",
     ),
     ("O", "The client's own certificate, with the calls. It is opened last."),
     ("N1', O'", "N1 and O once more, after all others."),
