@@ -92,9 +92,8 @@ impl LostNewlines {
                 message!("(umask 077; printf '%b\\n' \"$(tr -d '\\047\\042' < {})\" > repaired.pem)", file)
             }
             LostNewlines::Deleted | LostNewlines::Spaces => message!(
-                "(umask 077; tr -d '\\047\\042' < {} | sed 's/-----[BE][EN][GD][A-Z ]*-----/\\
-&\\
-/g' | sed '/-----/!s/ //g;s/^ *//;s/ *$//;/^$/d' | fold -w 64 > repaired.pem)",
+                "(umask 077; tr -d '\\047\\042' < {} | awk '{gsub(/-----[BE][EN][GD][A-Z ]*-----/,\"\\n&\\n\")}1' | \
+                 awk '!/-----/{gsub(/ /,\"\")}{gsub(/^ +| +$/,\"\")}length' | fold -w 64 > repaired.pem)",
                 file
             ),
         }

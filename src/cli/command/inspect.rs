@@ -81,11 +81,14 @@ fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
     findings.sort_by_key(|finding| finding.severity);
     let rows = findings.iter().map(|finding| (tone_of(finding.severity), row(finding)));
     let report = report.table(rows.collect());
-    let fix = findings.last().and_then(|finding| finding.fix.clone());
-    let report = match fix {
-        Some(fix) => report.line(message!("try: {}", fix)),
-        None => report,
-    };
+    // Each fault has to be fixed; of what is less, the gravest is enough.
+    let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error);
+    let mut fixes: Vec<&Message> = faults.filter_map(|finding| finding.fix.as_ref()).collect();
+    fixes.dedup();
+    if fixes.is_empty() {
+        fixes.extend(findings.last().and_then(|finding| finding.fix.as_ref()));
+    }
+    let report = fixes.into_iter().fold(report, |report, fix| report.line(message!("try: {}", fix)));
     let gravest = Finding::gravest(&findings);
     let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
     let report = match count {
