@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::Cause;
 use crate::probe::cast::Cast;
+use crate::probe::dial::no_connection;
 use crate::probe::dialled::{Account, NotDialled};
 use crate::probe::list::Dial;
 use crate::probe::made::*;
@@ -111,6 +112,9 @@ fn a_refusal_counts_only_while_the_client_is_accepted_before_and_after() {
                 finding.severity == Severity::Pass && finding.rule == Rule::NoCertificateAccepted
             };
             assert_eq!(verdict.findings.iter().find(passed), None, "{dial}");
+            // The client's own finding says it.
+            let said = |finding: &Finding| finding.found.contains("was not accepted");
+            assert!(!verdict.findings.iter().any(said), "{:#?}", verdict.findings);
         }
     }
 }
@@ -194,16 +198,33 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
     assert!(judge(&seen, &local).verified);
 }
 
+/// A pool of daemons with one certificate, or a daemon that opens after some connections.
+#[test]
+fn a_daemon_that_asks_nobody_after_a_while_is_told_by_that() {
+    let cast = Cast::new(HOST);
+    let (facts, account) = answered();
+    let mut differs = pass(&cast, &[(Dial::OursAgain, (TlsFacts { asked: false, ..facts }, account))]);
+    differs.dials.last_mut().unwrap().handshake.asked = Asked::Nothing;
+    let verdict = judge(&seen_at(&[("192.0.2.1:8372", differs)]), &cast.local(HOST));
+    let rules = [Rule::AsksNobody, Rule::SeveralDaemons].map(|rule| (rule, Severity::Error));
+    assert_eq!(worst(&verdict), rules, "{:#?}", verdict.findings);
+    assert!(!verdict.verified && !verdict.inconclusive_only);
+}
+
 #[test]
 fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
     let cast = Cast::new(HOST);
     let unreached = |why| early(End::Unreached, Some(why));
+    // Something that resets a connection is there.
+    let (end, why) = no_connection(&std::io::ErrorKind::ConnectionReset.into());
+    let reset = early(end, why);
     for (made, rule, cause) in [
         (early(End::NotListening, Some(Unreachable::Refused)), Rule::Unreachable, Cause::NothingListens),
         (unreached(Unreachable::Filtered), Rule::Unreachable, Cause::Filtered),
         (unreached(Unreachable::NoRoute("x".into())), Rule::Unreachable, Cause::NoRoute),
         (early(End::TimedOut, None), Rule::NotUpYet, Cause::Silent),
         (early(End::Eof, None), Rule::NotUpYet, Cause::NotUpYet),
+        (reset, Rule::NotUpYet, Cause::NotUpYet),
     ] {
         let mut seen = all(&cast, &made);
         // Nor did the plaintext that was sent.
