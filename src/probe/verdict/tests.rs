@@ -300,6 +300,27 @@ fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
     }
 }
 
+/// Whoever answers chooses the names of the CAs that it asks for, and a terminal may show the JSON.
+#[test]
+fn no_name_that_a_daemon_asks_for_steers_a_terminal() {
+    let cast = Cast::new(HOST);
+    let said = b"\x1b]0;x\x07 \xc2\x9b31m \xe2\x80\xae";
+    let common_name = [&[0x06, 3, 0x55, 0x04, 0x03, 0x0c, said.len() as u8], &said[..]].concat();
+    let length = common_name.len() as u8;
+    let der = [&[0x30, length + 4, 0x31, length + 2, 0x30, length], &common_name[..]].concat();
+    let name = DistinguishedName::from_der(&der);
+    assert!(name.common_name().is_some_and(|name| name.contains('\x1b')));
+    let mut seen = observed(&cast, &[]);
+    for dialled in &mut seen.addresses[0].passes[0].dials {
+        dialled.handshake.asked = Asked::For(vec![name.clone()]);
+    }
+    let verdict = judge(&seen, &cast.local(HOST));
+    let asks_for = verdict.facts.value()["asks_for"][0].as_str().unwrap();
+    let is_harmful = |letter: char| letter.is_control() || letter == '\u{202e}';
+    assert!(!asks_for.is_empty() && !asks_for.contains(is_harmful), "{asks_for:?}");
+    assert!(!verdict.summary.as_str().contains(is_harmful), "{:?}", verdict.summary);
+}
+
 #[test]
 fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
     let cast = Cast::new(HOST);
