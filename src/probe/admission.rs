@@ -33,7 +33,7 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
             Settled::Passed(_) => None,
             // What is wrong with the server, or that nobody is there, has its own finding.
             _ if presence::explains(evidence, exhibit.dialled()) => None,
-            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit),
+            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit, local),
             _ => not_accepted(evidence, exhibit, local),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
@@ -57,14 +57,18 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
 }
 
 /// It was accepted at first, and at the end it is not.
-fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>) -> Option<Finding> {
+fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
     let dialled = exhibit.dialled();
     let finding = Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
         .expected("accepted, as before the other dials")
         .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
     Some(match dialled.outcome {
         _ if dialled.is_cut_off() => finding.cause(CUT).fix(PACED),
-        Outcome::Refused(_) | Outcome::LetIn | Outcome::AsksNobody => {
+        Outcome::AsksNobody => {
+            let found = asks_nobody(evidence, exhibit, local)?;
+            found.because(&[Cause::SeveralDaemons, Cause::NoClientCa]).cause(ASKS_NO_MORE)
+        }
+        Outcome::Refused(_) | Outcome::LetIn => {
             finding.because(&[Cause::SeveralDaemons]).fix("kitcert verify")
         }
         _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(LONGER),
@@ -201,5 +205,6 @@ fn when(dialled: &Dialled) -> &'static str {
     if dialled.is_after_handshake() { "after the handshake" } else { "during the handshake" }
 }
 
+const ASKS_NO_MORE: &str = "it asked for a certificate at first, and then it did not: another daemon answered, or it opens after a while";
 const CUT: &str =
     "the connection was cut before the daemon could judge: a limit on connections, or a restart";

@@ -63,7 +63,7 @@ pub(super) fn bounds(observed: &Observed, local: &LocalFacts) -> Value {
     let refused = dials.any(|dialled| is_refused(dialled.outcome));
     let since = observed.expired_since.filter(|_| refused);
     let from = since.map_or(leaf.validity().not_before, |since| since.max(leaf.validity().not_before));
-    json!({"from": from.to_string(), "until": leaf.validity().not_after.to_string()})
+    json!({"from": from.message(), "until": leaf.validity().not_after.message()})
 }
 
 /// In whole units, rounded down: never more than it is.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::dialled::{Dialled, Observed, Pass};
+use super::list::Dial;
 use super::observed::Asked;
 use super::outcome::{Chain, Facts, TlsVersion};
 use crate::message;
@@ -35,8 +36,17 @@ pub(super) fn differences(observed: &Observed, passes: Passes) -> Vec<Difference
     let mut authorities = Values::new("the CAs that are asked for");
     let mut newer = Values::new("the signatures that are accepted in TLS 1.3");
     let mut older = Values::new("the signatures that are accepted in TLS 1.2");
+    let mut asking = Values::new("whether a certificate is asked for");
     for (address, dialled) in proven(observed, passes) {
         let handshake = &dialled.handshake;
+        // A proxy may have another rule for another name, version or protocol.
+        if dialled.dial.offers() == Dial::Ours.offers() {
+            let (bytes, described) = match handshake.asked {
+                Asked::For(_) => (b"asked", message!("asked for")),
+                Asked::Nothing => (b"never", message!("not asked for")),
+            };
+            asking.add(Some(bytes.to_vec()), described, address);
+        }
         let described = handshake.leaf().map(|leaf| message!("serial {}", leaf.serial()));
         leaf.add(handshake.chain.first().cloned(), described.unwrap_or_default(), address);
         let Asked::For(names) = &handshake.asked else { continue };
@@ -54,7 +64,7 @@ pub(super) fn differences(observed: &Observed, passes: Passes) -> Vec<Difference
             None => {}
         }
     }
-    [leaf, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
+    [leaf, asking, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
 }
 
 fn proven(observed: &Observed, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {

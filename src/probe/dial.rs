@@ -272,7 +272,7 @@ pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
 async fn connect(destination: &Destination, notebook: &Notebook) -> Result<TcpStream, End> {
     let stream = TcpStream::connect(destination.address).await.map_err(|error| {
         let (end, why) = no_connection(&error);
-        notebook.account.borrow_mut().unreachable = Some(why);
+        notebook.account.borrow_mut().unreachable = why;
         end
     })?;
     destination.timing.connected(notebook.progress.since());
@@ -282,13 +282,13 @@ async fn connect(destination: &Destination, notebook: &Notebook) -> Result<TcpSt
 }
 
 /// Why there is no connection.
-pub(super) fn no_connection(error: &io::Error) -> (End, Unreachable) {
+pub(super) fn no_connection(error: &io::Error) -> (End, Option<Unreachable>) {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => (End::NotListening, Unreachable::Refused),
-        io::ErrorKind::TimedOut => (End::Unreached, Unreachable::Filtered),
+        io::ErrorKind::ConnectionRefused => (End::NotListening, Some(Unreachable::Refused)),
+        io::ErrorKind::TimedOut => (End::Unreached, Some(Unreachable::Filtered)),
         // Accepted and reset at once: something listens there.
-        io::ErrorKind::ConnectionReset => (End::Reset, Unreachable::NoRoute(error.message())),
-        _ => (End::Unreached, Unreachable::NoRoute(error.message())),
+        io::ErrorKind::ConnectionReset => (End::Reset, None),
+        _ => (End::Unreached, Some(Unreachable::NoRoute(error.message()))),
     }
 }
 

@@ -16,15 +16,24 @@ use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 const INTRUDERS: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
-/// The findings of each of them that was tried, and of an unknown CA that was not.
-pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+/// The findings of each of them that was tried, and of an unknown CA that was not. Whoever was refused
+/// is left out if the client's own findings say already that it was not accepted.
+pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts, clients: &[Finding]) -> Vec<Finding> {
+    let is_told = !evidence.client_is_accepted() && clients.iter().any(|one| one.severity >= Severity::Error);
     let mut findings = Vec::new();
     for caller in INTRUDERS {
         let exhibits: Vec<_> = evidence.of(caller).collect();
         if exhibits.is_empty() {
             findings.extend(untried(caller, evidence));
         }
-        findings.extend(of_caller(caller, &exhibits, evidence, local));
+        let mut of_caller = of_caller(caller, &exhibits, evidence, local);
+        let has_fault = of_caller.iter().any(|finding| finding.severity >= Severity::Warning);
+        let passed = |exhibit: &&Exhibit<'_>| matches!(exhibit.settled, Settled::Passed(_));
+        let passed: Vec<_> = exhibits.iter().copied().filter(passed).collect();
+        if !has_fault && !passed.is_empty() && !is_told && !presence::has_said_it_all(evidence) {
+            of_caller.push(refused(caller, &passed, exhibits.len(), evidence));
+        }
+        findings.extend(of_caller);
     }
     findings
 }
@@ -57,11 +66,6 @@ fn of_caller(
     let others = of_outcome(Outcome::OtherService);
     findings.extend((!others.is_empty()).then(|| other_service(&others, evidence)));
     findings.extend(undecided(caller, exhibits, evidence));
-    let has_fault = findings.iter().any(|finding: &Finding| finding.severity >= Severity::Warning);
-    let passed = those(&|exhibit| matches!(exhibit.settled, Settled::Passed(_)));
-    if !has_fault && !passed.is_empty() {
-        findings.push(refused(caller, &passed, exhibits.len(), evidence));
-    }
     findings
 }
 

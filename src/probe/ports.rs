@@ -140,7 +140,7 @@ async fn look(endpoint: &Endpoint, name: &ServerName<'static>, end: Instant, now
 async fn without_tls(address: SocketAddr, until: Instant) -> PortAnswer {
     let mut stream = match timeout_at(until, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return PortAnswer::Unreachable(no_connection(&error).1),
+        Ok(Err(error)) => return no_connection(&error).1.map_or(PortAnswer::Silent, PortAnswer::Unreachable),
         Err(_) => return PortAnswer::Unreachable(Unreachable::Filtered),
     };
     let mut record = Record::default();

@@ -1,5 +1,7 @@
 //! The verdict in one line for a person, and what the daemon showed of itself for programs.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,7 +16,6 @@ use super::several::named_beyond;
 use super::verdict::LocalFacts;
 use crate::message;
 use crate::model::{Finding, Message, Printable, Rule, Severity};
-use crate::pki::DistinguishedName;
 
 /// The one line that matters.
 pub(super) fn summary(
@@ -164,7 +165,7 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
     let idleness = answer.and_then(|answer| answer.idleness);
     let authorities = handshake.and_then(|handshake| match &handshake.asked {
         Asked::Nothing => None,
-        Asked::For(names) => Some(names.iter().map(DistinguishedName::to_string).collect::<Vec<_>>()),
+        Asked::For(names) => Some(names.iter().map(Printable::message).collect::<Vec<_>>()),
     });
     let addresses: Vec<_> = observed.addresses.iter().map(|seen| seen.address).collect();
     let not_tried = observed.not_tried.iter();
@@ -173,8 +174,8 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
         "address": observed.address(),
         "tls": agreed.map(|agreed| agreed.version),
         "alpn": agreed.and_then(|agreed| agreed.protocol.as_ref()),
-        "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().to_string()),
-        "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.to_string()),
+        "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().message()),
+        "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.message()),
         "asks_for": authorities,
         "clock_between": clock::bounds(observed, local),
         "package": buildkit.map(|buildkit| &buildkit.package),
@@ -187,17 +188,17 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
         "idle_seconds": idleness.map(|idleness| idleness.idle_seconds),
         "dial_list": super::list::DIAL_LIST_VERSION,
         "dials": observed.addresses.iter().flat_map(|seen| {
-            seen.dials().map(|dialled| dial(&seen.address.to_string(), dialled))
+            seen.dials().map(|dialled| dial(seen.address, dialled))
         }).collect::<Vec<_>>(),
         "not_tried": not_tried
-            .map(|one| json!({"dial": one.dial.to_string(), "why": one.why}))
+            .map(|one| json!({"dial": one.dial.message(), "why": one.why}))
             .collect::<Vec<_>>(),
     }))
 }
 
-fn dial(address: &str, dialled: &Dialled) -> Value {
+fn dial(address: SocketAddr, dialled: &Dialled) -> Value {
     json!({
-        "dial": dialled.dial.to_string(),
+        "dial": dialled.dial.message(),
         "address": address,
         "outcome": dialled.outcome.as_str(),
         "described": dialled.message(),

@@ -159,8 +159,10 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     let mut findings: Vec<Finding> = presence::host(local).into_iter().collect();
     findings.extend(presence::server(&evidence, local));
     findings.extend(presence::addresses(&evidence));
-    findings.extend(admission::client(&evidence, local));
-    findings.extend(intrusion::all(&evidence, local));
+    let clients = admission::client(&evidence, local);
+    let intruders = intrusion::all(&evidence, local, &clients);
+    findings.extend(clients);
+    findings.extend(intruders);
     findings.extend(several::all(&evidence, local));
     findings.extend(presence::served(observed, local));
     findings.extend(presence::trusted(observed, local));

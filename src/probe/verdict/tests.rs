@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::Cause;
 use crate::probe::cast::Cast;
+use crate::probe::dial::no_connection;
 use crate::probe::dialled::{Account, NotDialled};
 use crate::probe::list::Dial;
 use crate::probe::made::*;
@@ -111,6 +112,9 @@ fn a_refusal_counts_only_while_the_client_is_accepted_before_and_after() {
                 finding.severity == Severity::Pass && finding.rule == Rule::NoCertificateAccepted
             };
             assert_eq!(verdict.findings.iter().find(passed), None, "{dial}");
+            // The client's own finding says it.
+            let said = |finding: &Finding| finding.found.contains("was not accepted");
+            assert!(!verdict.findings.iter().any(said), "{:#?}", verdict.findings);
         }
     }
 }
@@ -194,16 +198,33 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
     assert!(judge(&seen, &local).verified);
 }
 
+/// A pool of daemons with one certificate, or a daemon that opens after some connections.
+#[test]
+fn a_daemon_that_asks_nobody_after_a_while_is_told_by_that() {
+    let cast = Cast::new(HOST);
+    let (facts, account) = answered();
+    let mut differs = pass(&cast, &[(Dial::OursAgain, (TlsFacts { asked: false, ..facts }, account))]);
+    differs.dials.last_mut().unwrap().handshake.asked = Asked::Nothing;
+    let verdict = judge(&seen_at(&[("192.0.2.1:8372", differs)]), &cast.local(HOST));
+    let rules = [Rule::AsksNobody, Rule::SeveralDaemons].map(|rule| (rule, Severity::Error));
+    assert_eq!(worst(&verdict), rules, "{:#?}", verdict.findings);
+    assert!(!verdict.verified && !verdict.inconclusive_only);
+}
+
 #[test]
 fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
     let cast = Cast::new(HOST);
     let unreached = |why| early(End::Unreached, Some(why));
+    // Something that resets a connection is there.
+    let (end, why) = no_connection(&std::io::ErrorKind::ConnectionReset.into());
+    let reset = early(end, why);
     for (made, rule, cause) in [
         (early(End::NotListening, Some(Unreachable::Refused)), Rule::Unreachable, Cause::NothingListens),
         (unreached(Unreachable::Filtered), Rule::Unreachable, Cause::Filtered),
         (unreached(Unreachable::NoRoute("x".into())), Rule::Unreachable, Cause::NoRoute),
         (early(End::TimedOut, None), Rule::NotUpYet, Cause::Silent),
         (early(End::Eof, None), Rule::NotUpYet, Cause::NotUpYet),
+        (reset, Rule::NotUpYet, Cause::NotUpYet),
     ] {
         let mut seen = all(&cast, &made);
         // Nor did the plaintext that was sent.
@@ -277,6 +298,27 @@ fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
     }
+}
+
+/// Whoever answers chooses the names of the CAs that it asks for, and a terminal may show the JSON.
+#[test]
+fn no_name_that_a_daemon_asks_for_steers_a_terminal() {
+    let cast = Cast::new(HOST);
+    let said = b"\x1b]0;x\x07 \xc2\x9b31m \xe2\x80\xae";
+    let common_name = [&[0x06, 3, 0x55, 0x04, 0x03, 0x0c, said.len() as u8], &said[..]].concat();
+    let length = common_name.len() as u8;
+    let der = [&[0x30, length + 4, 0x31, length + 2, 0x30, length], &common_name[..]].concat();
+    let name = DistinguishedName::from_der(&der);
+    assert!(name.common_name().is_some_and(|name| name.contains('\x1b')));
+    let mut seen = observed(&cast, &[]);
+    for dialled in &mut seen.addresses[0].passes[0].dials {
+        dialled.handshake.asked = Asked::For(vec![name.clone()]);
+    }
+    let verdict = judge(&seen, &cast.local(HOST));
+    let asks_for = verdict.facts.value()["asks_for"][0].as_str().unwrap();
+    let is_harmful = |letter: char| letter.is_control() || letter == '\u{202e}';
+    assert!(!asks_for.is_empty() && !asks_for.contains(is_harmful), "{asks_for:?}");
+    assert!(!verdict.summary.as_str().contains(is_harmful), "{:?}", verdict.summary);
 }
 
 #[test]
