@@ -258,7 +258,7 @@ const STATUS: &[Member] = &[
     member("identities[].verification.vantage", "object", "from where: others may see something else"),
     member("identities[].verification.vantage.host", "string", "what that machine calls itself"),
     member("identities[].verification.vantage.uid", "number", "the effective user id"),
-    member("identities[].verification.not_tried", "array", "the dials for which there were no means"),
+    member("identities[].verification.not_tried", "array", "the dials that were not made"),
     member("identities[].verification.not_tried[]", "string", "a dial"),
     member("identities[].verification.stale", "string or null", "why it does not count any more"),
     member("timeline", "array", "with --timeline: from when until when each certificate is good"),
