@@ -353,11 +353,9 @@ fn a_receipt_that_is_for_another_certificate_or_by_another_key_is_refused() {
     let of_nobody = receipt.replace(":ana:", ":nobody:");
     let admin = &machines.admin;
     let before = admin.snapshot();
-    for (receipt, code, says) in [
-        (&former, 1, former.split(':').nth(3).unwrap()),
-        (&forged, 1, "another key"),
-        (&of_nobody, 2, "client nobody"),
-    ] {
+    for (receipt, code, says) in
+        [(&former, 1, "one for another"), (&forged, 1, "another key"), (&of_nobody, 2, "client nobody")]
+    {
         for more in [&[][..], &["--dry-run"], &["--force"]] {
             let said = admin.run(["rotate", "--moved", receipt].iter().chain(more)).ended_with(code);
             assert!(said.err.contains(says), "{receipt}: {}", said.err);

@@ -144,7 +144,11 @@ impl SetPaths {
         let trust = TrustBundle::from_pem(&authority.bytes, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
         let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
-        let mut findings = lint::leaf(leaf, role, issuer);
+        let mut findings = match role {
+            Role::Daemon => lint::leaf(leaf, role, issuer),
+            // A client's files are whoever's: what no daemon refuses is no fault of theirs.
+            Role::Client => lint::leaf_in_use(leaf, role, issuer),
+        };
         findings.extend(lint::dates(leaf, now));
         findings.extend(lint::bundle(&trust));
         if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {

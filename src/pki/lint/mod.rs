@@ -25,6 +25,12 @@ pub fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>)
     judge_leaf(Report::on(certificate, Fix::of(role)), role, issuer)
 }
 
+/// The same on a leaf that others may have made and that is in use, judged as in [`path`].
+#[must_use]
+pub fn leaf_in_use(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
+    judge_leaf(Report::on(certificate, Fix::of(role)).in_use(), role, issuer)
+}
+
 /// A CA's certificate by the profile.
 #[must_use]
 pub fn authority(certificate: &Certificate) -> Vec<Finding> {
@@ -39,7 +45,7 @@ pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
     let judged = path.iter().enumerate().map(|(at, certificate)| {
         let issuer = path.get(at + 1);
         match at {
-            0 => judge_leaf(Report::on(certificate, Fix::of(role)).in_use(), role, issuer),
+            0 => leaf_in_use(certificate, role, issuer),
             _ => judge_authority(Report::on(certificate, Fix::NewAuthority).in_use(), issuer),
         }
     });
