@@ -92,7 +92,8 @@ impl Serving<'_> {
         let has_worked = observation.daemons.get(self.name).is_some_and(|daemon| daemon.has_worked());
         if let Err(failure) = self.place(&observation, &entry) {
             return match fallback {
-                Some(fallback) => self.go_back(fallback, Some(number), failure.message()),
+                // Nobody has served it, so that it is not the cause.
+                Some(fallback) => self.go_back(fallback, None, failure.message()),
                 None => Err(failure),
             };
         }
@@ -113,10 +114,7 @@ impl Serving<'_> {
             held => held,
         };
         if let Some(held) = held {
-            // What serves its current files and still does not do as it must is refuted as it stands.
-            if look.evidence.serves_current() {
-                self.record(&look, None)?;
-            }
+            self.refute(&look)?;
             let why = message!("{}; {}", look.why, held);
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
@@ -136,8 +134,10 @@ impl Serving<'_> {
         if serves && look.outcome == Outcome::Inconclusive {
             return Ok(Ending::NotServed { why, command: None });
         }
+        if look.outcome == Outcome::Open || (serves && fallback.is_none()) {
+            self.refute(&look)?;
+        }
         if serves && (look.outcome == Outcome::Open || fallback.is_none()) {
-            self.record(&look, None)?;
             return Ok(Ending::Faulty { why });
         }
         let current = observation.current(Role::Daemon, self.name);
@@ -161,6 +161,15 @@ impl Serving<'_> {
                 command: restart_line(self.name, entry),
             },
         })
+    }
+
+    /// Takes the record back of a daemon that serves its current files and still does not do as it
+    /// must, and of one that lets somebody in, whatever it serves.
+    fn refute(&self, look: &Look) -> Result<(), Failure> {
+        if look.outcome == Outcome::Open || look.evidence.serves_current() {
+            self.record(look, None)?;
+        }
+        Ok(())
     }
 
     fn record(&self, look: &Look, cause: Option<u32>) -> Result<Recorded, Failure> {
@@ -194,6 +203,7 @@ impl Serving<'_> {
             return self.back(generation, failed, why, &look, &entry);
         }
         if let Some(why) = self.why_not_restarted(&entry) {
+            self.refute(&look)?;
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         let restarted = self.occasion(&entry, generation, &self.lineage(&entry)).restart();
@@ -204,6 +214,7 @@ impl Serving<'_> {
         if look.outcome == Outcome::Verified {
             return self.back(generation, failed, why, &look, &entry);
         }
+        self.refute(&look)?;
         if self.serves_what_worked(&before, generation, &look)? {
             let why = restarted.err().map_or(look.why, |failure| failure.message());
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });

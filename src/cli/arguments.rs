@@ -17,7 +17,7 @@ use crate::model::{
 /// Certificates and verified mutual TLS for build daemons that speak BuildKit's gRPC
 ///
 /// A remote build daemon runs whatever a client sends it. kitcert issues the certificates that
-/// keep strangers out, puts them where the daemon and its clients read them, and verifies on the
+/// keep everybody else out, puts them where the daemon and its clients read them, and verifies on the
 /// wire that the right people get in and nobody else does.
 #[derive(Debug, Parser)]
 #[command(name = "kitcert", version, max_term_width = 100, styles = STYLES, after_long_help = EXIT_CODES)]

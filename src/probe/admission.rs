@@ -88,7 +88,8 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
         (Outcome::Refused(_) | Outcome::RefusedByEnd, Some(how)) => {
             refusal(refused(found()), &how, &dialled.handshake, local)
         }
-        (Outcome::Inconclusive(Why::Alert(_)), Some(how)) if !dialled.saw_chain() => {
+        // 80 (internal_error) is also what an overloaded server says.
+        (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialled.saw_chain() && alert != 80 => {
             refusal(refused(found()), &how, &dialled.handshake, local)
         }
         (Outcome::LetIn, _) => turned_down(dialled),

@@ -142,7 +142,8 @@ impl Dialled {
 
     /// Whether the server, or something before it, ended it for a reason that may have nothing to do
     /// with who calls: before the chain, or after TLS had let it in and without an answer.
-    pub(super) fn is_cut_off(&self) -> bool {
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
         let is_ended = matches!(self.end(), End::Eof | End::Reset);
         is_ended
             && match (self.outcome, self.facts) {

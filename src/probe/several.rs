@@ -31,10 +31,17 @@ fn several_daemons(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> 
             .seen
             .iter()
             .map(|(value, addresses)| message!("{} at {}", value, Message::join(addresses, ", ")));
-        Finding::new(Rule::SeveralDaemons, Severity::Error, &local.endpoint)
-            .expected(message!("one daemon: {} alike in every dial", difference.what))
-            .found(Message::join(seen, "; "))
-            .because(&[Cause::SeveralDaemons])
+        let finding = |rule| {
+            Finding::new(rule, Severity::Error, &local.endpoint)
+                .expected(message!("one daemon: {} alike in every dial", difference.what))
+                .found(Message::join(seen, "; "))
+        };
+        match evidence.observed.is_second_look {
+            true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
+            false => finding(Rule::Inconclusive)
+                .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")
+                .fix(message!("kitcert verify {} --timeout 30s", local.endpoint)),
+        }
     };
     differences.iter().map(finding).collect()
 }

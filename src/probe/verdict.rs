@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::admission;
 use super::dialled::{NotTried, Observed};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Exhibit};
 use super::intrusion;
 use super::list::Caller;
 use super::outcome::Outcome;
@@ -76,6 +76,8 @@ pub struct Verdict {
     pub verified: bool,
     /// Whether somebody got in who must not.
     pub open: bool,
+    /// Whether a dial of somebody who must not get in failed, whatever came of the client's own.
+    pub lets_in: bool,
     /// Whether it is not verified although nothing was refuted: every error is a dial without a
     /// verdict, an address that was not judged, or a daemon that is not up yet. Then neither a
     /// rollback nor the loss of a record is justified.
@@ -181,6 +183,12 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
         [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage]
             .into_iter()
             .any(is_open);
+    let is_of_stranger = |exhibit: &&Exhibit<'_>| exhibit.caller() != Caller::Client;
+    let lets_in = evidence
+        .exhibits
+        .iter()
+        .filter(is_of_stranger)
+        .any(|exhibit| matches!(exhibit.settled, Settled::Failed(_)));
     let unreachable = findings.iter().any(|finding| finding.rule == Rule::Unreachable);
     let mut errors = findings.iter().filter(|finding| finding.severity >= Severity::Error);
     let says_nothing = |finding: &Finding| {
@@ -189,7 +197,8 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     Verdict {
         verified,
         open,
-        inconclusive_only: !verified && errors.all(says_nothing),
+        lets_in,
+        inconclusive_only: !verified && !lets_in && errors.all(says_nothing),
         unreachable,
         summary: summary(&evidence, &findings, local, verified),
         not_tried: observed.not_tried.clone(),

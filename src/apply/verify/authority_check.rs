@@ -8,7 +8,7 @@ use crate::apply::context::Context;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::DistinguishedName;
-use crate::probe::{Observed, Outcome};
+use crate::probe::{Dialled, Observed, Outcome};
 use crate::store::Observation;
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
@@ -26,23 +26,43 @@ pub(super) fn finding(
         return Ok(None);
     }
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
-        let is_trusted = current.trust.certificates().contains(&authority.certificate);
+        let meant = match current.trust.certificates().contains(&authority.certificate) {
+            true => Meant::LetIn,
+            false => Meant::Refused,
+        };
         let client = fresh(context, observation, authority)?;
-        let observed = decided(context, &client, endpoint, options);
+        let observed = decided(context, &client, endpoint, options, meant);
         let subject = authority.certificate.subject();
-        if let Some(finding) = judged(&observed, is_trusted, subject, name) {
+        if let Some(finding) = judged(&observed, meant, subject, name) {
             return Ok(Some(finding));
         }
     }
     Ok(None)
 }
 
+/// What ca.pem says of the clients of a CA.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    LetIn,
+    Refused,
+}
+
 /// An end without an alert counts if it is repeated, and what decides nothing is tried again.
-fn decided(context: &Context<'_>, client: &Client, endpoint: &Endpoint, options: &DialOptions) -> Observed {
+fn decided(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+    meant: Meant,
+) -> Observed {
     let mut observed = glance(context, client, endpoint, options);
     for _ in 0..REPEATS {
-        let outcome = observed.ours().map(|ours| ours.outcome);
-        if matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
+        let ours = observed.ours();
+        // A client that belongs there and was cut off may get through the next time; of another, once
+        // let in is in.
+        let is_cut_off = meant == Meant::LetIn && ours.is_some_and(Dialled::is_cut_off);
+        let outcome = ours.map(|ours| ours.outcome);
+        if !is_cut_off && matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
             break;
         }
         // The server has to see the end of the dial before, and says nothing to anybody when it has.
@@ -54,12 +74,12 @@ fn decided(context: &Context<'_>, client: &Client, endpoint: &Endpoint, options:
 
 fn judged(
     observed: &Observed,
-    is_trusted: bool,
+    meant: Meant,
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
     let ours = observed.ours();
-    let expected = if is_trusted { "accepted" } else { "refused" };
+    let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));
         Some(finding.expected(expected).found(found))
@@ -70,10 +90,13 @@ fn judged(
         Some(finding.cause(cause).fix(message!("kitcert rotate {}", name)))
     };
     match (ours.map(|ours| ours.outcome), ours) {
-        (Some(Outcome::Accepted), _) if is_trusted => None,
-        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd), _) if !is_trusted => None,
-        (Some(Outcome::Accepted | Outcome::LetIn), _) if !is_trusted => {
+        (Some(Outcome::Accepted), _) if meant == Meant::LetIn => None,
+        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd), _) if meant == Meant::Refused => None,
+        (Some(Outcome::Accepted | Outcome::LetIn), _) if meant == Meant::Refused => {
             stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
+        }
+        (Some(Outcome::LetIn), Some(ours)) if ours.is_cut_off() => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
         }
         (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(ours)) => {
             stale(message!("a client of {} is not let in: {}", subject, ours))

@@ -31,6 +31,9 @@ impl Outcome {
             Outcome::Open
         } else if is_verified && !beside.daemon_is_at_fault && !beside.client_is_at_fault {
             Outcome::Verified
+        } else if verdict.lets_in {
+            // Whoever was let in is in, whatever is the matter with the client's own files.
+            Outcome::NotVerified
         } else if beside.client_is_at_fault || verdict.inconclusive_only || verdict.unreachable {
             Outcome::Inconclusive
         } else {
@@ -141,6 +144,7 @@ mod tests {
         Verdict {
             verified,
             open,
+            lets_in: false,
             inconclusive_only,
             unreachable,
             findings: Vec::new(),

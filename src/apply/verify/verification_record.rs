@@ -310,13 +310,20 @@ impl Change {
     }
 }
 
-/// Whether two records differ in their times alone.
+/// Whether two records say the same, at different times.
 fn says_the_same(one: &VerifiedRecord, other: &VerifiedRecord) -> bool {
-    let timeless = |record: &VerifiedRecord| VerifiedRecord {
-        started_at: Timestamp::from_unix(0),
-        verified_at: Timestamp::from_unix(0),
-        command: String::new(),
-        ..record.clone()
+    // How often a dial was repeated, and in which order a resolver answers, is chance.
+    let timeless = |record: &VerifiedRecord| {
+        let mut addresses = record.addresses.clone();
+        addresses.sort_by_key(|one| one.address);
+        VerifiedRecord {
+            addresses,
+            dials: 0,
+            started_at: Timestamp::from_unix(0),
+            verified_at: Timestamp::from_unix(0),
+            command: String::new(),
+            ..record.clone()
+        }
     };
     timeless(one) == timeless(other)
 }

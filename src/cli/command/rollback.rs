@@ -23,8 +23,11 @@ pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Rep
         return Ok(report.toned(Tone::Good, text));
     };
     if let Ending::RolledBack { generation, .. } = ending {
-        let text =
-            message!("verified: {} serves {} again, and strangers are refused", name, Generation(generation));
+        let text = message!(
+            "verified: {} serves {} again, and nobody without a certificate of yours gets in",
+            name,
+            Generation(generation)
+        );
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }
     let (exit, tone, text) = line(name, &Ok(ending));

@@ -247,7 +247,10 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         Ok(Ending::Verified) => (
             ExitCode::Done,
             Tone::Good,
-            message!("verified: {} serves its current set, and strangers are refused", name),
+            message!(
+                "verified: {} serves its current set, and nobody without a certificate of yours gets in",
+                name
+            ),
         ),
         Ok(Ending::NotServed { why, command }) => {
             let next = match command {
