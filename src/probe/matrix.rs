@@ -262,12 +262,18 @@ pub(super) fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Boxed<'a, T>
     Box::pin(future)
 }
 
-/// Runs them all at once, begun in their order, and gives their results in that order.
+/// Runs them all at once, begun in their order, and gives their results in that order. Each turn
+/// starts with the next, so that one whose server never stops sending leaves room for the others.
 pub(super) async fn all<T>(mut futures: Vec<Boxed<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    let mut first = 0;
     std::future::poll_fn(|context| {
         let mut is_over = true;
-        for (future, result) in futures.iter_mut().zip(&mut results) {
+        let mut turn: Vec<_> = futures.iter_mut().zip(&mut results).collect();
+        let length = turn.len().max(1);
+        turn.rotate_left(first % length);
+        first += 1;
+        for (future, result) in turn {
             if result.is_none() {
                 match future.as_mut().poll(context) {
                     Poll::Ready(value) => *result = Some(value),
