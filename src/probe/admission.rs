@@ -1,7 +1,7 @@
 //! Whether the client gets in, and if not, why.
 
 use super::dialled::Dialled;
-use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
+use super::evidence::{Evidence, Exhibit, places};
 use super::intrusion;
 use super::list::{Caller, Dial};
 use super::observed::{AboveTls, Answer, Stage};
@@ -43,7 +43,7 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
                 && !dialled.is_untrusted()
         };
         if is_no_buildkit(exhibit.dialled()) {
-            findings.push(turned_down(exhibit.dialled()));
+            findings.push(turned_down(exhibit.dialled(), local));
         }
     }
     if let Some(answer) = evidence.observed.answer() {
@@ -63,16 +63,16 @@ fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> 
         .expected("accepted, as before the other dials")
         .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
     Some(match dialled.outcome {
-        _ if dialled.is_cut_off() => finding.cause(CUT).fix(PACED),
+        _ if dialled.is_cut_off() => finding.cause(CUT).fix(local.paced()),
         Outcome::AsksNobody => {
             let found = asks_nobody(evidence, exhibit, local)?;
             found.because(&[Cause::SeveralDaemons, Cause::NoClientCa]).cause(ASKS_NO_MORE)
         }
         Outcome::Refused(_) | Outcome::LetIn => {
-            finding.because(&[Cause::SeveralDaemons]).fix("kitcert verify")
+            finding.because(&[Cause::SeveralDaemons]).fix(local.again.clone())
         }
-        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(LONGER),
-        _ => finding.cause(CUT).fix(PACED),
+        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(local.longer()),
+        _ => finding.cause(CUT).fix(local.paced()),
     })
 }
 
@@ -92,7 +92,7 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
         (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialled.saw_chain() && alert != 80 => {
             refusal(refused(found()), &how, &dialled.handshake, local)
         }
-        (Outcome::LetIn, _) => turned_down(dialled),
+        (Outcome::LetIn, _) => turned_down(dialled, local),
         (Outcome::AsksNobody, _) => return asks_nobody(evidence, exhibit, local),
         (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialled.message())
             .because(&[if dialled.account.stage == Some(Stage::Handshake) {
@@ -100,14 +100,14 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
             } else {
                 Cause::Unanswered
             }])
-            .fix(LONGER),
+            .fix(local.longer()),
         (Outcome::Inconclusive(Why::Other | Why::Broken), _) => {
             Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
                 .found(dialled)
                 .because(&[Cause::NoHttp2])
         }
-        _ => inconclusive(found()).cause(CUT).fix(PACED),
+        _ => inconclusive(found()).cause(CUT).fix(local.paced()),
     })
 }
 
@@ -130,11 +130,11 @@ fn how(dialled: &Dialled) -> Option<HowRefused> {
     }
 }
 
-fn turned_down(dialled: &Dialled) -> Finding {
+fn turned_down(dialled: &Dialled, local: &LocalFacts) -> Finding {
     match &dialled.account.above {
         Some(above) => turned_down_above(above, dialled),
         None if dialled.is_timed_out() => {
-            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(LONGER)
+            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(local.longer())
         }
         None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
             .expected("BuildKit's gRPC")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Identity, LocalFacts, Observed, Request, probe};
 use crate::env::Environment;
+use crate::message;
 use crate::model::{
     AuthorityName, Endpoint, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
@@ -61,6 +62,8 @@ impl Cast {
     /// What this machine knows of the daemon that was dialled.
     pub(super) fn local(&self, host: &str) -> LocalFacts {
         LocalFacts {
+            again: message!("kitcert verify"),
+            deadline: Duration::from_secs(10),
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
             identity: "client probe".into(),
             known_authorities: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::list::Dial;
 use super::observed::{AboveTls, Answer, Asked, Handshake, Stage, Unreachable, alert_name};
-use super::outcome::{Call, End, Facts, Outcome, RefusedBy, Why};
+use super::outcome::{Call, End, Facts, Outcome, PlainReply, RefusedBy, Why};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Timestamp};
 
@@ -93,6 +93,8 @@ pub struct Observed {
     pub not_tried: Vec<NotTried>,
     /// When the certificate ended that was shown as expired, where one was.
     pub expired_since: Option<Timestamp>,
+    /// What is left of the deadline.
+    pub time_left: Duration,
 }
 
 /// Why nothing was dialled.
@@ -324,6 +326,22 @@ impl Observed {
     #[must_use]
     pub fn saw_server_hello(&self) -> bool {
         self.dials().any(Dialled::saw_server_hello)
+    }
+
+    /// Whether something that is no TLS answered a dial without TLS. A server without TLS closes on a
+    /// ClientHello, and its reset may overtake the bytes that would have shown it there.
+    #[must_use]
+    pub fn speaks_plainly(&self) -> bool {
+        self.dials().any(|dialled| match dialled.facts {
+            Facts::Plain(facts) => {
+                let has_spoken = matches!(
+                    facts.reply,
+                    PlainReply::Settings | PlainReply::Http1 | PlainReply::BadRequest | PlainReply::Other
+                );
+                has_spoken || dialled.outcome == Outcome::Open
+            }
+            Facts::Tls(_) => false,
+        })
     }
 
     /// What the daemon showed of itself under its own name, from the dial that saw the most.

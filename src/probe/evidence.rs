@@ -128,8 +128,3 @@ pub(super) fn places(observed: &Observed, exhibits: &[&Exhibit<'_>]) -> Message 
     let addresses: BTreeSet<SocketAddr> = exhibits.iter().map(|exhibit| exhibit.address).collect();
     message!("{} at {}", dials, Message::join(addresses, ", "))
 }
-
-/// What gives a limit on connections time to pass.
-pub(super) const PACED: &str = "kitcert verify --pace 1s --timeout 60s";
-/// What gives a daemon more time.
-pub(super) const LONGER: &str = "kitcert verify --timeout 30s";

@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::dialled::Dialled;
-use super::evidence::{Evidence, Exhibit, LONGER, PACED, places};
+use super::evidence::{Evidence, Exhibit, places};
 use super::list::Caller;
 use super::observed::{AboveTls, Asked};
 use super::outcome::Outcome;
@@ -65,7 +65,7 @@ fn of_caller(
         .extend((is_news && !asks_nobody.is_empty()).then(|| asked_nobody(&asks_nobody, evidence, local)));
     let others = of_outcome(Outcome::OtherService);
     findings.extend((!others.is_empty()).then(|| other_service(&others, evidence)));
-    findings.extend(undecided(caller, exhibits, evidence));
+    findings.extend(undecided(caller, exhibits, evidence, local));
     findings
 }
 
@@ -136,7 +136,12 @@ fn other_service(others: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
 }
 
 /// Dials that came to no verdict; while the client is not accepted, also those that were refused.
-fn undecided(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Vec<Finding> {
+fn undecided(
+    caller: Caller,
+    exhibits: &[&Exhibit<'_>],
+    evidence: &Evidence<'_>,
+    local: &LocalFacts,
+) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let mut left: Vec<&Exhibit<'_>> =
         exhibits.iter().copied().filter(|exhibit| matches!(exhibit.settled, Settled::Undecided(_))).collect();
@@ -145,17 +150,17 @@ fn undecided(caller: Caller, exhibits: &[&Exhibit<'_>], evidence: &Evidence<'_>)
         let (alike, others): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|exhibit| exhibit.dialled().message() == said);
         left = others;
-        findings.push(without_verdict(caller, first.dialled(), &said, &alike, evidence));
+        findings.push(without_verdict((caller, first.dialled()), &said, &alike, evidence, local));
     }
     findings
 }
 
 fn without_verdict(
-    caller: Caller,
-    dialled: &Dialled,
+    (caller, dialled): (Caller, &Dialled),
     said: &Message,
     alike: &[&Exhibit<'_>],
     evidence: &Evidence<'_>,
+    local: &LocalFacts,
 ) -> Finding {
     // What keeps the client out has its own finding, and no verdict is to be had beside it.
     let severity = if evidence.client_is_accepted() { Severity::Error } else { Severity::Info };
@@ -166,16 +171,16 @@ fn without_verdict(
         _ if dialled.is_timed_out() => finding
             .because(&[Cause::Unanswered])
             .cause("silence is no refusal: the daemon may only be slow")
-            .fix(LONGER),
+            .fix(local.longer()),
         Outcome::RefusedByEnd => finding
             .cause("an end without a word counts only if it is repeated between dials of the client that are accepted")
-            .fix(LONGER),
+            .fix(local.longer()),
         Outcome::NotServed => {
-            finding.cause("it counts only while the daemon's own name is served before and after").fix(LONGER)
+            finding.cause("it counts only while the daemon's own name is served before and after").fix(local.longer())
         }
         Outcome::NotUpYet | Outcome::Inconclusive(_) => finding
             .cause("the connection ended before the server had shown whom it lets in: a limit on connections, or a restart")
-            .fix(PACED),
+            .fix(local.paced()),
         _ => finding,
     }
 }

@@ -6,7 +6,7 @@ use super::dialled::{Dialled, NotDialled, Observed};
 use super::evidence::Evidence;
 use super::list::Dial;
 use super::observed::{AboveTls, Asked, Stage, Unreachable};
-use super::outcome::{Facts, Outcome, PlainReply};
+use super::outcome::Outcome;
 use super::verdict::LocalFacts;
 use crate::layout::DaemonLayout;
 use crate::message;
@@ -67,25 +67,10 @@ fn obstacle<'a>(evidence: &Evidence<'a>) -> Option<Obstacle<'a>> {
     if is_alert(first) {
         return None;
     }
-    if speaks_plainly(observed) || observed.dials().any(|dialled| dialled.account.is_no_tls) {
+    if observed.speaks_plainly() || observed.dials().any(|dialled| dialled.account.is_no_tls) {
         return Some(Obstacle::NotTls);
     }
     Some(Obstacle::NotUpYet(first))
-}
-
-/// A server without TLS closes on a ClientHello, and its reset may overtake the bytes that would
-/// have shown it. If it answers without TLS, and no dial saw a ServerHello, it speaks none.
-fn speaks_plainly(observed: &Observed) -> bool {
-    observed.dials().any(|dialled| match dialled.facts {
-        Facts::Plain(facts) => {
-            let has_spoken = matches!(
-                facts.reply,
-                PlainReply::Settings | PlainReply::Http1 | PlainReply::BadRequest | PlainReply::Other
-            );
-            has_spoken || dialled.outcome == Outcome::Open
-        }
-        Facts::Tls(_) => false,
-    })
 }
 
 /// Whether the first dials already ended for a reason that has nothing to do with who calls.

@@ -46,8 +46,10 @@ async fn run(request: &Request<'_>) -> Observed {
     let mut pause = SHORTEST_PAUSE;
     let mut look_began = began;
     loop {
-        let observed = once(request, &means, look_began).await;
-        let is_decided = observed.saw_server_hello() || observed.not_dialled.is_some();
+        let mut observed = once(request, &means, look_began).await;
+        observed.time_left = request.deadline.saturating_sub(look_began.elapsed());
+        let has_answered = observed.saw_server_hello() || observed.speaks_plainly();
+        let is_decided = has_answered || observed.not_dialled.is_some();
         if is_decided || began.elapsed() + pause > request.wait {
             return observed;
         }

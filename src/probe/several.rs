@@ -40,7 +40,7 @@ fn several_daemons(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> 
             true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
             false => finding(Rule::Inconclusive)
                 .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")
-                .fix(message!("kitcert verify {} --timeout 30s", local.endpoint)),
+                .fix(local.longer()),
         }
     };
     differences.iter().map(finding).collect()

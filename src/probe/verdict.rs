@@ -1,6 +1,7 @@
 //! What the dials prove: a pure function of what was seen and of what should be.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::admission;
 use super::dialled::{NotTried, Observed};
@@ -42,6 +43,10 @@ pub struct LocalFacts {
     pub restart: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
+    /// The command that dials it in the same way once more.
+    pub again: Message,
+    /// How long all its dials were given.
+    pub deadline: Duration,
 }
 
 impl LocalFacts {
@@ -54,6 +59,20 @@ impl LocalFacts {
             }
             (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
         }
+    }
+
+    /// The command that gives the daemon more time.
+    pub(super) fn longer(&self) -> Message {
+        message!("{} --timeout {}s", self.again, self.seconds().max(30))
+    }
+
+    /// The command that gives a limit on connections time to pass.
+    pub(super) fn paced(&self) -> Message {
+        message!("{} --pace 1s --timeout {}s", self.again, self.seconds().max(60))
+    }
+
+    fn seconds(&self) -> u64 {
+        self.deadline.as_secs().saturating_mul(3)
     }
 
     /// The command that brings it up.
@@ -214,7 +233,7 @@ fn incomplete(local: &LocalFacts) -> Finding {
     Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
         .expected("every dial of the list at every address")
         .found("not every one came to a verdict")
-        .fix("kitcert verify")
+        .fix(local.again.clone())
 }
 
 fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {

@@ -118,6 +118,8 @@ impl Scenario {
                 daemon: None,
                 restart: None,
                 layout: None,
+                again: "kitcert verify".into(),
+                deadline: self.deadline,
             },
         );
         (verdict, took)

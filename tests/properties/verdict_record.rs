@@ -90,6 +90,30 @@ fn a_daemon_that_is_not_heard_keeps_its_record() {
 }
 
 #[test]
+fn a_client_of_another_ca_says_nothing_of_the_daemon() {
+    const TEST: &str = "a_client_of_another_ca_says_nothing_of_the_daemon";
+    let Some((subject, _server, _daemon)) = verified(TEST) else { return };
+    let stranger = Workspace::with_state();
+    let folder = stranger.text("state/clients/ana/current");
+    let verdict = subject.verdict_of(&["builder", "--tlsdir", &folder]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "{}", verdict.evidence());
+    let own = subject.workspace.text("state/clients/ana/current");
+    let verdict = subject.verdict_of(&["builder", "--tlsdir", &own]);
+    assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
+}
+
+#[test]
+fn what_answers_without_tls_is_judged_at_once_however_long_it_may_be_waited_for() {
+    const TEST: &str = "what_answers_without_tls_is_judged_at_once_however_long_it_may_be_waited_for";
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let Some(open) = Server::go(&subject.files(), &["--plaintext"], TEST) else { return };
+    let verdict = subject.at(open.port).verdict_of(&["builder", "--wait=600s"]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(verdict.elapsed < Duration::from_secs(60), "{:?}", verdict.elapsed);
+}
+
+#[test]
 fn another_endpoint_of_the_host_is_not_the_daemon() {
     const TEST: &str = "another_endpoint_of_the_host_is_not_the_daemon";
     let subject = Subject::of(&["localhost", OTHER_NAME]);

@@ -1,6 +1,6 @@
 //! With several CAs: whether a daemon lets the clients of each in, or refuses them, as its ca.pem says.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::{Client, fresh};
 use super::dial::{DialOptions, glance};
@@ -25,13 +25,14 @@ pub(super) fn finding(
     if observation.authorities.len() < 2 {
         return Ok(None);
     }
+    let until = Instant::now() + options.deadline;
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
         let meant = match current.trust.certificates().contains(&authority.certificate) {
             true => Meant::LetIn,
             false => Meant::Refused,
         };
         let client = fresh(context, observation, authority)?;
-        let observed = decided(context, &client, endpoint, options, meant);
+        let observed = decided(context, &client, endpoint, (options, until), meant);
         let subject = authority.certificate.subject();
         if let Some(finding) = judged(&observed, meant, subject, name) {
             return Ok(Some(finding));
@@ -52,10 +53,14 @@ fn decided(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
-    options: &DialOptions,
+    (options, until): (&DialOptions, Instant),
     meant: Meant,
 ) -> Observed {
-    let mut observed = glance(context, client, endpoint, options);
+    let look = || {
+        let left = until.saturating_duration_since(Instant::now());
+        glance(context, client, endpoint, &options.within(left))
+    };
+    let mut observed = look();
     for _ in 0..REPEATS {
         let ours = observed.ours();
         // A client that belongs there and was cut off may get through the next time; of another, once
@@ -67,7 +72,7 @@ fn decided(
         }
         // The server has to see the end of the dial before, and says nothing to anybody when it has.
         std::thread::sleep(options.pace.max(SHORTEST_PAUSE));
-        observed = glance(context, client, endpoint, options);
+        observed = look();
     }
     observed
 }

@@ -66,6 +66,11 @@ impl DialOptions {
         self
     }
 
+    /// The same in less time.
+    pub(super) fn within(&self, deadline: Duration) -> DialOptions {
+        DialOptions { deadline, wait: Duration::ZERO, ..self.clone() }
+    }
+
     /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
     pub(super) fn with_leaf_of(
         mut self,

@@ -72,7 +72,8 @@ pub(super) struct Seen {
     basis: Option<Basis>,
     served: Option<Certificate>,
     is_up: bool,
-    /// Whether it was dialled under its own name and at every address that kitcert.yaml allows.
+    /// Whether it was dialled as one of its clients, or let somebody in whoever dialled it, under its own name, and at every address that
+    /// kitcert.yaml allows.
     is_as_clients_dial: bool,
     record: Option<VerifiedRecord>,
 }
@@ -81,7 +82,7 @@ impl Seen {
     pub fn of(
         observation: &Observation,
         (name, entry): (&IdentityName, &DaemonEntry),
-        options: &DialOptions,
+        (options, is_of_daemon): (&DialOptions, bool),
         (observed, verdict): (&Observed, &Verdict),
         (context, started_at): (&Context<'_>, Timestamp),
     ) -> Seen {
@@ -115,7 +116,8 @@ impl Seen {
             basis,
             served: handshake.and_then(Handshake::leaf),
             is_up: handshake.is_some(),
-            is_as_clients_dial: options.addresses == entry.addresses
+            is_as_clients_dial: (is_of_daemon || verdict.lets_in)
+                && options.addresses == entry.addresses
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
             record,
         }
@@ -229,8 +231,8 @@ impl Change {
             Outcome::Open if entry.is_some_and(|entry| entry.endpoint == seen.endpoint) => {
                 Change::Refute(former.map_or(News::No, |_| News::Yes))
             }
-            // Under another name, or at some of its addresses alone, neither its clients nor the next
-            // verification dial it.
+            // Under another name, at some of its addresses alone, or as a client of others: so neither
+            // its clients nor the next verification dial it.
             _ if !seen.is_as_clients_dial => Change::Nothing,
             // A daemon that was renewed meanwhile is another matter.
             Outcome::NotVerified if is_same => Change::Refute(former.map_or(News::No, |_| News::Yes)),

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Credentials, choose};
-use super::client_config_check::{ConfigChoice, Configured, configured};
+use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
+use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Verification};
 use super::verification_record::{Evidence, Recorded, Seen, record_anew};
@@ -13,46 +14,12 @@ use crate::apply::context::Context;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity};
+use crate::model::{
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
+};
+use crate::pki::handshake::{ClientSide, ServerSide, handshake};
 use crate::probe::{self, LocalFacts, Observed, Verdict, judge};
 use crate::store::Observation;
-
-/// What `verify` was asked for.
-#[derive(Clone, Debug)]
-pub struct VerifyRequest {
-    /// Whom to dial.
-    pub target: Target,
-    /// As whom.
-    pub credentials: Credentials,
-    /// Which client's config is meant, where one is read.
-    pub config: ConfigChoice,
-    /// How it is dialled.
-    pub options: DialOptions,
-    /// What is looked at beside the daemon.
-    pub scope: Scope,
-}
-
-/// How much of a daemon's host is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The daemon's own port.
-    Daemon,
-    /// The ports that such a host may have open beside it, too.
-    Ports,
-}
-
-impl VerifyRequest {
-    /// A daemon of the state, as whichever client of the state is at hand.
-    pub(in crate::apply) fn of_daemon(name: &IdentityName) -> VerifyRequest {
-        VerifyRequest {
-            target: Target::Daemon(name.clone()),
-            credentials: Credentials::Automatic,
-            config: ConfigChoice::default(),
-            options: DialOptions::default(),
-            scope: Scope::Daemon,
-        }
-    }
-}
 
 /// Judges the files at hand, dials, and records the outcome of a daemon of the state. Nothing is recorded
 /// if it is judged as of another time.
@@ -107,16 +74,25 @@ pub(in crate::apply) fn examine(
     });
     let observed = observed?;
     let elapsed = began.elapsed();
-    let local = local_facts(context, observation, daemon.as_ref(), &client, &endpoint)?;
+    let again = request.again(&options);
+    let local = local_facts(context, observation, daemon.as_ref(), &client, (&endpoint, again))?;
     findings.extend(shown::findings(&observed, &client, &local, &findings));
     let mut verdict = judge(&observed, &local);
     if has_host {
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
+    let is_automatic = request.credentials == Credentials::Automatic && !request.config.is_made();
     let seen = match (observation, &daemon) {
         (Some(observation), Some((name, entry))) => {
-            Some(Seen::of(observation, (name, entry), &options, (&observed, &verdict), (context, started_at)))
+            let is_of_daemon = is_automatic || is_client_of(observation, name, &client, context.judged_at());
+            Some(Seen::of(
+                observation,
+                (name, entry),
+                (&options, is_of_daemon),
+                (&observed, &verdict),
+                (context, started_at),
+            ))
         }
         _ => None,
     };
@@ -124,7 +100,12 @@ pub(in crate::apply) fn examine(
     let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
-        && let Some(finding) = authority_check::finding(context, observation, (name, &endpoint), &options)?
+        && let Some(finding) = authority_check::finding(
+            context,
+            observation,
+            (name, &endpoint),
+            &options.within(observed.time_left),
+        )?
     {
         verdict.verified = false;
         verdict.inconclusive_only =
@@ -143,6 +124,18 @@ pub(in crate::apply) fn examine(
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
 }
 
+/// Whether that client gets through to the daemon as its files say. If it does not, what becomes of it
+/// on the wire says nothing of the daemon.
+fn is_client_of(observation: &Observation, name: &IdentityName, client: &Client, now: Timestamp) -> bool {
+    let current = observation.current(Role::Daemon, name);
+    let host = observation.inventory.daemons.get(name).map(|entry| entry.endpoint.host());
+    let chain = client.identity.as_ref().map(|identity| identity.chain.as_slice()).unwrap_or_default();
+    current.zip(host).is_some_and(|(current, host)| {
+        let server = ServerSide { chain: &current.chain, trust: &current.trust };
+        handshake(&server, &ClientSide { chain, trust: &client.trust }, host, now).is_ok()
+    })
+}
+
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
 pub(in crate::apply) fn verify_as(
     context: &Context<'_>,
@@ -153,7 +146,8 @@ pub(in crate::apply) fn verify_as(
     let began = Instant::now();
     let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
-    let local = local_facts(context, None, None, &client, endpoint)?;
+    let again = (message!("kitcert verify {}", endpoint), options.deadline);
+    let local = local_facts(context, None, None, &client, (endpoint, again))?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);
     let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
@@ -344,7 +338,7 @@ fn local_facts(
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
     client: &Client,
-    endpoint: &Endpoint,
+    (endpoint, (again, deadline)): (&Endpoint, (Message, Duration)),
 ) -> Result<LocalFacts, Failure> {
     let installed = match (observation, daemon) {
         (Some(observation), Some((name, entry))) => file_checks::installed(observation, name, entry)?,
@@ -365,6 +359,8 @@ fn local_facts(
         daemon: daemon.map(|(name, _)| name.clone()),
         restart: daemon.and_then(|(name, entry)| file_checks::restart_line(name, entry)),
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
+        again,
+        deadline,
     })
 }
 
