@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::list::{Sni, Versions};
+use super::dial_list::{Sni, Versions};
 
 /// The facts of one dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

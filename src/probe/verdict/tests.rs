@@ -1,12 +1,12 @@
 use super::*;
 use crate::model::Cause;
-use crate::probe::cast::Cast;
-use crate::probe::dial::no_connection;
-use crate::probe::dialled::{Account, NotDialled};
-use crate::probe::list::Dial;
-use crate::probe::made::*;
-use crate::probe::observed::{AboveTls, Agreed, Answer, Asked, Unreachable, Withheld};
+use crate::pki::DistinguishedName;
+use crate::probe::dial::one_dial::no_connection;
+use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{End, TlsFacts};
+use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialled, Unreachable, Withheld};
+use crate::probe::tests::cast::Cast;
+use crate::probe::tests::made::*;
 
 const HOST: &str = "builder.example.com";
 fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
