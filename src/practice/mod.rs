@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::model::Failure;
 use crate::pki::TrustBundle;
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 
 /// A daemon to practise on, for as long as this value lives.
 pub struct PracticeDaemon {
@@ -43,7 +43,7 @@ impl PracticeDaemon {
     /// use.
     pub fn start(
         port: u16,
-        server: &Identity,
+        server: &CertificateAndKey,
         client_trust: Option<&TrustBundle>,
     ) -> Result<PracticeDaemon, Failure> {
         let acceptor = TlsAcceptor::from(Arc::new(configuration(server, client_trust)?));
@@ -90,7 +90,7 @@ impl Drop for PracticeDaemon {
 
 /// The TLS of a daemon: buildkitd's, but for the library.
 pub(crate) fn configuration(
-    server: &Identity,
+    server: &CertificateAndKey,
     client_trust: Option<&TrustBundle>,
 ) -> Result<ServerConfig, Failure> {
     let failed = |_| {

@@ -25,19 +25,18 @@ mod verdict;
 mod tests;
 
 pub(crate) use dial::buildkit;
-pub use dial::{Extent, Identity, Request, look_at_ports, probe};
+pub use dial::{CertificateAndKey, Extent, Request, look_at_ports, probe};
 pub use dial_list::{Caller, DIAL_LIST_VERSION, Dial, Sni, Versions};
 pub use outcome::{
     Call, Chain, End, Facts, Outcome, PlainFacts, PlainReply, RefusedBy, Shown, TlsFacts, TlsVersion, Why,
     classify,
 };
 pub use results::{
-    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, Dialled, Handshake, Idleness,
-    NotDialled, NotTried, Observed, Pass, Port, PortAnswer, Stage, Unreachable, Withheld, Worker,
+    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage, Dialled,
+    Handshake, Idleness, NotDialled, NotTried, Pass, Port, PortAnswer, Unreachable, Withheld, Worker,
 };
 #[cfg(test)]
 pub(crate) use tests::{Cast, endpoint};
 pub use verdict::{
-    AddressResult, AddressVerdict, DaemonFacts, DialRow, LocalFacts, Verdict, judge, judge_ports,
-    ports_around,
+    AddressResult, AddressVerdict, DaemonFacts, DialRow, Expected, Verdict, judge, judge_ports, ports_around,
 };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kitcert::model::{Cause, Finding, KeyAlgorithm, Lifetime, Role, Rule, Severity};
 use kitcert::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
-use kitcert::probe::{Identity, Verdict};
+use kitcert::probe::{CertificateAndKey, Verdict};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
     KeyPair, KeyUsagePurpose, SanType,
@@ -129,15 +129,15 @@ fn later() -> Scenario {
     Scenario { now: scenario.now.plus(Lifetime::from_seconds(60)), ..scenario }
 }
 
-fn serving(make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn serving(make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     serving_of(sound(), make)
 }
 
-fn serving_of(scenario: Scenario, make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn serving_of(scenario: Scenario, make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     Scenario { server: make(&scenario), ..scenario }
 }
 
-fn showing(make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn showing(make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     let scenario = sound();
     Scenario { ours: make(&scenario), ..scenario }
 }
@@ -161,10 +161,10 @@ fn pair_of(key: &PrivateKey) -> KeyPair {
 }
 
 /// A certificate such as the profile would never make.
-fn made(issuer: &Issuer<'_, KeyPair>, parameters: &CertificateParams) -> Identity {
+fn made(issuer: &Issuer<'_, KeyPair>, parameters: &CertificateParams) -> CertificateAndKey {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let made = parameters.signed_by(&pair_of(&key), issuer).unwrap();
-    Identity { chain: vec![Certificate::from_der(made.der()).unwrap()], key }
+    CertificateAndKey { chain: vec![Certificate::from_der(made.der()).unwrap()], key }
 }
 
 fn parameters(scenario: &Scenario, name: &str) -> CertificateParams {
@@ -195,7 +195,7 @@ fn intermediate(scenario: &Scenario, name: &str) -> (Certificate, Issuer<'static
     let mut parameters = parameters(scenario, name);
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let Identity { mut chain, key } = made(&issuer_of(&scenario.authority), &parameters);
+    let CertificateAndKey { mut chain, key } = made(&issuer_of(&scenario.authority), &parameters);
     (chain.remove(0), Issuer::new(parameters, pair_of(&key)))
 }
 

@@ -8,7 +8,7 @@ use kitcert::model::{
     AuthorityName, Endpoint, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp, Validity,
 };
 use kitcert::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use kitcert::probe::{Identity, LocalFacts, Request, Verdict, judge, probe};
+use kitcert::probe::{CertificateAndKey, Expected, Request, Verdict, judge, probe};
 
 use crate::servers::Files;
 
@@ -25,11 +25,11 @@ pub struct Scenario {
     /// The one that the client trusts.
     pub authority: Authority,
     /// What the daemon shows.
-    pub server: Identity,
+    pub server: CertificateAndKey,
     /// Whom the daemon lets in.
     pub client_authorities: TrustBundle,
     /// What the client shows.
-    pub ours: Identity,
+    pub ours: CertificateAndKey,
     /// What the client knows of the daemon's files; nothing but the ca.pem here.
     pub installed_trust: Option<TrustBundle>,
     /// How long the probe may take.
@@ -106,7 +106,7 @@ impl Scenario {
         let took = started.elapsed();
         let verdict = judge(
             &observed,
-            &LocalFacts {
+            &Expected {
                 endpoint,
                 identity: "client probe".into(),
                 now: self.now,
@@ -150,7 +150,7 @@ pub fn bundle(authorities: &[&Authority]) -> TrustBundle {
 }
 
 /// A certificate of a day, by the profile.
-pub fn issued(authority: &Authority, role: Role, host: &str, now: Timestamp) -> Identity {
+pub fn issued(authority: &Authority, role: Role, host: &str, now: Timestamp) -> CertificateAndKey {
     issued_for(key(), authority, role, host, now)
 }
 
@@ -161,10 +161,10 @@ pub fn issued_for(
     role: Role,
     host: &str,
     now: Timestamp,
-) -> Identity {
+) -> CertificateAndKey {
     let hosts = vec![host.parse().unwrap()];
     let request = LeafRequest::new(role, "probe".parse().unwrap(), hosts, now, Lifetime::days(1));
-    Identity { chain: vec![authority.made.issue(&request, key.public_key()).unwrap()], key }
+    CertificateAndKey { chain: vec![authority.made.issue(&request, key.public_key()).unwrap()], key }
 }
 
 /// The rules that are at fault, but for the host, which is a loopback address in every scenario.

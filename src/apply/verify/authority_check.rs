@@ -8,7 +8,7 @@ use crate::apply::context::Context;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::DistinguishedName;
-use crate::probe::{Dialled, Observed, Outcome};
+use crate::probe::{DialResults, Dialled, Outcome};
 use crate::store::Observation;
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
@@ -55,7 +55,7 @@ fn decided(
     endpoint: &Endpoint,
     (options, until): (&DialOptions, Instant),
     meant: Meant,
-) -> Observed {
+) -> DialResults {
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
         glance(context, client, endpoint, &options.within(left))
@@ -78,7 +78,7 @@ fn decided(
 }
 
 fn judged(
-    observed: &Observed,
+    observed: &DialResults,
     meant: Meant,
     subject: &DistinguishedName,
     name: &IdentityName,

@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 use crate::model::{Rule, Severity};
 use crate::practice::{self, PracticeDaemon};
 use crate::probe::{
-    AddressResult, Asked, Cast, Dial, Dialled, Facts, Observed, Outcome, Request, Stage, Unreachable,
+    AddressResult, Asked, Cast, Dial, DialResults, DialStage, Dialled, Facts, Outcome, Request, Unreachable,
     Withheld, endpoint as endpoint_at, judge, probe,
 };
 
 /// The outcomes of all attempts at that dial.
-fn outcomes(observed: &Observed, dial: Dial) -> Vec<Outcome> {
+fn outcomes(observed: &DialResults, dial: Dial) -> Vec<Outcome> {
     observed.dials().filter(|dialled| dialled.dial == dial).map(|dialled| dialled.outcome).collect()
 }
 
-fn is_refused(observed: &Observed, dial: Dial) -> bool {
+fn is_refused(observed: &DialResults, dial: Dial) -> bool {
     matches!(outcomes(observed, dial).last(), Some(Outcome::Refused(_)))
 }
 
-fn first(observed: &Observed) -> &Dialled {
+fn first(observed: &DialResults) -> &Dialled {
     observed.first().unwrap()
 }
 
@@ -50,7 +50,7 @@ fn a_locked_daemon_accepts_the_client_and_refuses_all_others() {
     assert_eq!(handshake.leaf().unwrap(), cast.server.chain[0]);
     assert_eq!(handshake.asked, Asked::For(vec![cast.trust.certificates()[0].subject().clone()]));
     assert_eq!(handshake.agreed.as_ref().unwrap().protocol.as_deref(), Some("h2"));
-    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    let verdict = judge(&observed, &cast.expected("127.0.0.1"));
     assert!(verdict.verified, "{:#?}", verdict.findings);
 }
 
@@ -75,7 +75,7 @@ fn an_unlocked_daemon_is_caught() {
     }
     assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::AsksNobody]);
     assert_eq!(observed.handshake().unwrap().asked, Asked::Nothing);
-    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    let verdict = judge(&observed, &cast.expected("127.0.0.1"));
     assert!(verdict.open && !verdict.verified && !verdict.inconclusive_only);
 }
 
@@ -153,7 +153,7 @@ fn a_silent_listener_ends_at_its_deadline() {
     let observed = cast.probe_within(silent.local_addr().unwrap().port(), Duration::from_millis(200));
     assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::NotUpYet]);
-    assert_eq!(first(&observed).account.stage, Some(Stage::Handshake));
+    assert_eq!(first(&observed).account.stage, Some(DialStage::Handshake));
     assert!(observed.dials().all(|dialled| dialled.is_timed_out()));
 }
 
@@ -181,7 +181,7 @@ fn what_is_not_tls_is_told_apart() {
     });
     let observed = cast.probe(port);
     assert!(first(&observed).account.is_no_tls, "{observed:#?}");
-    let verdict = judge(&observed, &cast.local("127.0.0.1"));
+    let verdict = judge(&observed, &cast.expected("127.0.0.1"));
     assert!(verdict.findings.iter().any(|finding| finding.rule == Rule::NotTls), "{:#?}", verdict.findings);
     shell.join().unwrap();
 }
@@ -231,7 +231,7 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
     let observed = cast.probe_within(hostile(plain, 1), Duration::from_secs(1));
     let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
     assert!(plain.is_timed_out(), "{plain:?}");
-    assert_eq!(plain.account.stage, Some(Stage::Call));
+    assert_eq!(plain.account.stage, Some(DialStage::Call));
 }
 
 /// Passes connections on to that port, each way `delay` later, but for the first ones, which it
@@ -290,7 +290,7 @@ fn a_daemon_that_is_far_away_is_verified_in_its_own_time() {
         if round_trip.is_zero() {
             machine = took;
         }
-        let verdict = judge(&observed, &cast.local("127.0.0.1"));
+        let verdict = judge(&observed, &cast.expected("127.0.0.1"));
         println!("{round_trip:?}: {took:?}, {} dials", verdict.dials.len());
         assert!(verdict.verified, "{round_trip:?}: {:#?}", verdict.findings);
         assert!(took < round_trip * 8 + machine * 2 + Duration::from_secs(1), "{round_trip:?} took {took:?}");
@@ -306,7 +306,7 @@ fn a_daemon_that_is_not_up_yet_is_waited_for_and_the_first_server_hello_decides(
     for (wait, is_verified) in [(Duration::ZERO, false), (Duration::from_secs(10), true)] {
         let endpoint = endpoint_at(relay(daemon.address().port(), Duration::ZERO, one_pass));
         let request = cast.request(&endpoint, Duration::from_secs(10));
-        let verdict = judge(&probe(&Request { wait, ..request }), &cast.local("127.0.0.1"));
+        let verdict = judge(&probe(&Request { wait, ..request }), &cast.expected("127.0.0.1"));
         assert_eq!(verdict.verified, is_verified, "{wait:?}: {:#?}", verdict.findings);
         if !is_verified {
             let errors = verdict.findings.iter().filter(|one| one.severity >= Severity::Error);
@@ -323,7 +323,7 @@ fn every_address_is_dialled_and_one_where_nothing_listens_is_named() {
     let endpoint = endpoint_at(daemon.address().port());
     let addresses = ["127.0.0.1", "127.0.0.2"].map(|address| address.parse().unwrap());
     let request = cast.request(&endpoint, Duration::from_secs(10));
-    let verdict = judge(&probe(&Request { addresses: &addresses, ..request }), &cast.local("127.0.0.1"));
+    let verdict = judge(&probe(&Request { addresses: &addresses, ..request }), &cast.expected("127.0.0.1"));
     assert!(verdict.verified, "{:#?}", verdict.findings);
     assert!(verdict.findings.iter().any(|one| one.rule == Rule::AddressNotServed));
     let results: Vec<_> = verdict.addresses.iter().map(|one| one.result).collect();
@@ -343,7 +343,7 @@ fn a_host_beyond_those_that_are_dialled_is_said_not_to_be_tried() {
         assert_eq!(outcomes(&observed, Dial::OtherHost(9)), []);
         let dials: Vec<_> = observed.not_tried.iter().map(|one| one.dial).collect();
         assert_eq!(dials, [Dial::OtherHost(9), Dial::OtherHost(10)][..beyond]);
-        let verdict = judge(&observed, &cast.local("127.0.0.1"));
+        let verdict = judge(&observed, &cast.expected("127.0.0.1"));
         assert!(verdict.verified, "{:#?}", verdict.findings);
         for host in ["h9.example", "h10.example"] {
             assert_eq!(verdict.summary.contains(host), beyond > 0, "{}", verdict.summary);
@@ -360,5 +360,5 @@ fn with_a_pace_no_two_dials_are_open_at_once_and_samples_repeat_the_list() {
     let observed = probe(&Request { pace: Duration::from_millis(1), samples: 2, ..request });
     assert!(observed.dials().all(|dialled| dialled.is_alone));
     assert_eq!(observed.addresses[0].passes.len(), 2);
-    assert!(judge(&observed, &cast.local("127.0.0.1")).verified);
+    assert!(judge(&observed, &cast.expected("127.0.0.1")).verified);
 }

@@ -7,13 +7,13 @@ use super::*;
 use crate::model::{AuthorityName, KeyAlgorithm, Lifetime, Timestamp, Validity};
 use crate::pki::{AuthorityRequest, CertificateAuthority, PrivateKey};
 
-fn identity() -> Identity {
+fn identity() -> CertificateAndKey {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let now = Timestamp::from_unix(1_800_000_000);
     let validity = Validity { not_before: now, not_after: now.plus(Lifetime::days(1)) };
     let request = AuthorityRequest { name: AuthorityName::default(), validity };
     let certificate = CertificateAuthority::create(&request, &key).unwrap().certificate().clone();
-    Identity { chain: vec![certificate], key }
+    CertificateAndKey { chain: vec![certificate], key }
 }
 
 #[test]

@@ -24,5 +24,5 @@ mod timing;
 mod tls;
 
 pub use ports::look_at_ports;
-pub use request::{Extent, Identity, Request};
+pub use request::{CertificateAndKey, Extent, Request};
 pub use run::probe;

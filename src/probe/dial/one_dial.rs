@@ -20,13 +20,13 @@ use super::remark::remark;
 use super::server_certificate::{ServerExpectation, fault_of_key};
 use super::stream::{Ending, Record, Watched};
 use super::stream::{Raw, SharedBeginning};
-use super::timing::{Progress, Timing};
+use super::timing::{DialProgress, Timing};
 use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
 use crate::message;
 use crate::model::Printable;
 use crate::probe::dial_list::Offers;
 use crate::probe::outcome::{Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion};
-use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, Handshake, Stage, Unreachable};
+use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, DialStage, Handshake, Unreachable};
 
 /// Where dials go, and what they expect there.
 pub(super) struct Destination {
@@ -72,7 +72,7 @@ struct Notebook {
     tls: SharedNotes,
     beginning: SharedBeginning,
     record: Rc<RefCell<Record>>,
-    progress: Progress,
+    progress: DialProgress,
     finished: Cell<bool>,
     version: Cell<Option<TlsVersion>>,
     call: Cell<Call>,
@@ -148,7 +148,7 @@ impl Notebook {
             tls: SharedNotes::default(),
             beginning: SharedBeginning::default(),
             record: Rc::default(),
-            progress: Progress::new(),
+            progress: DialProgress::new(),
             finished: Cell::new(false),
             version: Cell::new(None),
             call: Cell::new(Call::Unanswered),
@@ -172,7 +172,7 @@ impl Notebook {
 
     fn time_up(&self) -> End {
         match self.progress.stage() {
-            Stage::Connecting => {
+            DialStage::Connecting => {
                 self.account.borrow_mut().unreachable = Some(Unreachable::Filtered);
                 End::Unreached
             }
@@ -181,9 +181,9 @@ impl Notebook {
     }
 
     /// How far it came: SETTINGS may have arrived while they were waited for.
-    fn stage(&self) -> Stage {
+    fn stage(&self) -> DialStage {
         match self.progress.stage() {
-            Stage::Settings if self.record.borrow().began_with_settings() => Stage::Call,
+            DialStage::Settings if self.record.borrow().began_with_settings() => DialStage::Call,
             stage => stage,
         }
     }
@@ -206,7 +206,7 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
     if shown == Shown::Ours && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty()) {
         return Ok(End::Broken);
     }
-    notebook.progress.enter(Stage::Settings);
+    notebook.progress.enter(DialStage::Settings);
     // In TLS 1.3 a refusal comes only now, and a client that is writing may lose it. Whoever has
     // been let in already, and the client itself, need not wait for it.
     let is_let_in = notebook.version.get() == Some(TlsVersion::Tls12);
@@ -241,7 +241,7 @@ async fn shake_hands(
                 End::Broken
             })?;
     let connection = connect(destination, notebook).await?;
-    notebook.progress.enter(Stage::Handshake);
+    notebook.progress.enter(DialStage::Handshake);
     let raw = Raw::new(connection, Rc::clone(&notebook.beginning));
     let connector = TlsConnector::from(Arc::new(configuration));
     let stream = match connector.connect(terms.name, raw).await {
@@ -256,7 +256,7 @@ async fn shake_hands(
 
 async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End, End> {
     let connection = connect(destination, notebook).await?;
-    notebook.progress.enter(Stage::Settings);
+    notebook.progress.enter(DialStage::Settings);
     // Nobody waits to send us an alert here, so nothing is gained by listening first.
     let base = format!("http://{}", destination.authority);
     Ok(converse(connection, Vec::new(), &base, Asker::Stranger, notebook).await)

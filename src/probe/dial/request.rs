@@ -7,7 +7,7 @@ use crate::model::{Endpoint, SubjectAltName, Timestamp};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 
 /// A certificate chain, leaf first, and its key: what a peer of TLS shows.
-pub struct Identity {
+pub struct CertificateAndKey {
     /// The certificates, leaf first.
     pub chain: Vec<Certificate>,
     /// The key of the leaf.
@@ -28,13 +28,13 @@ pub struct Request<'a> {
     /// The CAs that a client of it trusts.
     pub trust: &'a TrustBundle,
     /// A client's own identity; without it nothing can be verified.
-    pub ours: Option<&'a Identity>,
+    pub ours: Option<&'a CertificateAndKey>,
     /// An identity of an unknown CA that looks like ours.
-    pub unknown_ca: Option<&'a Identity>,
+    pub unknown_ca: Option<&'a CertificateAndKey>,
     /// An expired identity of our CA.
-    pub expired: Option<&'a Identity>,
+    pub expired: Option<&'a CertificateAndKey>,
     /// An identity of our CA with a daemon's usage.
-    pub wrong_usage: Option<&'a Identity>,
+    pub wrong_usage: Option<&'a CertificateAndKey>,
     /// How much of the list is dialled.
     pub extent: Extent,
     /// How often the whole list is dialled; at least once.

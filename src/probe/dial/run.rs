@@ -17,7 +17,7 @@ use super::tls::{Prepared, foreign_name, server_name};
 use crate::message;
 use crate::model::{Endpoint, Failure, Message, Printable, Remark, SubjectAltName};
 use crate::probe::dial_list::Dial;
-use crate::probe::results::{AddressSeen, NotDialled, NotTried, Observed, Pass};
+use crate::probe::results::{AddressSeen, DialResults, NotDialled, NotTried, Pass};
 use crate::probe::verdict::agreement::{Passes, differences};
 
 /// Dials the daemon in every way that the request has means for, and says what was seen.
@@ -26,7 +26,7 @@ use crate::probe::verdict::agreement::{Passes, differences};
 /// outcome of a dial. Our certificate goes only to a server whose chain and name were verified;
 /// nothing is ever sent but handshakes, SETTINGS and read-only calls.
 #[must_use]
-pub fn probe(request: &Request<'_>) -> Observed {
+pub fn probe(request: &Request<'_>) -> DialResults {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return not_dialled(NotDialled::Broken(error.message())),
@@ -37,7 +37,7 @@ pub fn probe(request: &Request<'_>) -> Observed {
     observed
 }
 
-async fn run(request: &Request<'_>) -> Observed {
+async fn run(request: &Request<'_>) -> DialResults {
     let began = Instant::now();
     let means = match means(request) {
         Ok(means) => means,
@@ -61,7 +61,7 @@ async fn run(request: &Request<'_>) -> Observed {
 }
 
 /// One look at the daemon, in the time that it may take.
-async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed {
+async fn once(request: &Request<'_>, means: &Means, began: Instant) -> DialResults {
     let end = began + request.deadline;
     let addresses = match addresses(request, began + request.deadline / SHARE_OF_RESOLVING).await {
         Ok(addresses) => addresses,
@@ -71,13 +71,13 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> Observed 
         return not_dialled(NotDialled::TooManyAddresses(addresses.len()));
     }
     let leaf = request.expired.and_then(|identity| identity.chain.first());
-    let mut observed = Observed {
+    let mut observed = DialResults {
         is_ip_address: matches!(request.host(), SubjectAltName::Ip(_)),
         resolved: addresses.len(),
         narrowed_to: request.addresses.to_vec(),
         not_tried: not_tried(request),
         expired_since: leaf.map(|leaf| leaf.validity().not_after),
-        ..Observed::default()
+        ..DialResults::default()
     };
     let destinations: Vec<Destination> =
         addresses.iter().map(|address| destination(request, *address, end)).collect();
@@ -120,7 +120,7 @@ fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> De
 }
 
 /// Dials the whole list at every address, four addresses at a time.
-async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut Observed) {
+async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut DialResults) {
     let turns = Semaphore::new(MOST_AT_ONCE);
     let passes = destinations.iter().map(|destination| -> Boxed<'_, Pass> {
         let turns = &turns;
@@ -140,7 +140,7 @@ async fn add_a_pass(means: &Means, destinations: &[Destination], observed: &mut 
 
 /// Each address gets a head start before the next is tried (RFC 8305 section 5), so that one that
 /// does not answer does not use up the deadline.
-async fn glance_at_the_first(means: &Means, destinations: &[Destination], observed: &mut Observed) {
+async fn glance_at_the_first(means: &Means, destinations: &[Destination], observed: &mut DialResults) {
     for (index, destination) in destinations.iter().enumerate() {
         let is_last = index + 1 == destinations.len();
         let limit = if is_last { destination.until } else { Instant::now() + HEAD_START };
@@ -217,8 +217,8 @@ fn resolver_error(error: &std::io::Error) -> Message {
     Remark(&error.to_string()).message()
 }
 
-fn not_dialled(why: NotDialled) -> Observed {
-    Observed { not_dialled: Some(why), ..Observed::default() }
+fn not_dialled(why: NotDialled) -> DialResults {
+    DialResults { not_dialled: Some(why), ..DialResults::default() }
 }
 
 /// More are not dialled, and the daemon is not verified.

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
-use crate::probe::results::Stage;
+use crate::probe::results::DialStage;
 
 /// What is known of the time that an address needs, shared by its dials.
 #[derive(Default)]
@@ -46,31 +46,31 @@ impl Timing {
     }
 
     /// How long a stage may take; None while no handshake is over, and nothing is known.
-    fn limit(&self, stage: Stage) -> Option<Duration> {
+    fn limit(&self, stage: DialStage) -> Option<Duration> {
         let handshake = self.handshake.get()?;
         let limit = (self.round_trip() * 4 + handshake * 3).max(SHORTEST_LIMIT);
         // A first packet that is lost is sent again after a second (RFC 6298 section 2).
-        Some(if stage == Stage::Connecting { limit + RETRANSMISSION } else { limit })
+        Some(if stage == DialStage::Connecting { limit + RETRANSMISSION } else { limit })
     }
 }
 
 /// How far a dial has come, and since when.
-pub(super) struct Progress {
-    stage: Cell<Stage>,
+pub(super) struct DialProgress {
+    stage: Cell<DialStage>,
     since: Cell<Instant>,
     changed: Notify,
 }
 
-impl Progress {
-    pub(super) fn new() -> Progress {
-        Progress {
-            stage: Cell::new(Stage::Connecting),
+impl DialProgress {
+    pub(super) fn new() -> DialProgress {
+        DialProgress {
+            stage: Cell::new(DialStage::Connecting),
             since: Cell::new(Instant::now()),
             changed: Notify::new(),
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> DialStage {
         self.stage.get()
     }
 
@@ -79,7 +79,7 @@ impl Progress {
         self.since.get().elapsed()
     }
 
-    pub(super) fn enter(&self, stage: Stage) {
+    pub(super) fn enter(&self, stage: DialStage) {
         self.stage.set(stage);
         self.since.set(Instant::now());
         self.changed.notify_waiters();
@@ -127,7 +127,7 @@ mod tests {
     fn the_time_is_up_although_the_server_never_stops_sending() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (timing, progress) = (Timing::default(), Progress::new());
+            let (timing, progress) = (Timing::default(), DialProgress::new());
             let until = Instant::now() + Duration::from_millis(20);
             let dial = async {
                 tokio::select! {

@@ -16,7 +16,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, SignatureScheme};
 
-use super::request::Identity;
+use super::request::CertificateAndKey;
 use super::server_certificate::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
 use crate::pki::chain::would_send;
@@ -34,7 +34,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// # Errors
     /// A key that cannot sign.
-    pub(super) fn new(identity: &Identity) -> Result<Prepared, Failure> {
+    pub(super) fn new(identity: &CertificateAndKey) -> Result<Prepared, Failure> {
         let chain = identity.chain.iter().map(|link| CertificateDer::from(link.der().to_vec())).collect();
         let key = ring::sign::any_supported_type(&identity.key.expose_der())
             .map_err(|_| Failure::new("loading", "the client key").found("a key that cannot sign"))?;

@@ -96,7 +96,7 @@ pub enum Unreachable {
 
 /// How far a dial has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum DialStage {
     /// TCP.
     Connecting,
     /// TLS.
@@ -107,15 +107,15 @@ pub enum Stage {
     Call,
 }
 
-impl Stage {
+impl DialStage {
     /// What is being done then, in words.
     #[must_use]
     pub fn doing(self) -> &'static str {
         match self {
-            Stage::Connecting => "connecting",
-            Stage::Handshake => "waiting for the handshake",
-            Stage::Settings => "waiting for HTTP/2 SETTINGS or an alert",
-            Stage::Call => "waiting for the answer to a call",
+            DialStage::Connecting => "connecting",
+            DialStage::Handshake => "waiting for the handshake",
+            DialStage::Settings => "waiting for HTTP/2 SETTINGS or an alert",
+            DialStage::Call => "waiting for the answer to a call",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::daemon_answers::{AboveTls, Answer, Asked, Handshake, Stage, Unreachable, alert_name};
+use super::daemon_answers::{AboveTls, Answer, Asked, DialStage, Handshake, Unreachable, alert_name};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Timestamp};
 use crate::probe::dial_list::Dial;
@@ -46,7 +46,7 @@ pub struct Account {
     /// What else went wrong, in words.
     pub trouble: Option<Message>,
     /// How far it came.
-    pub stage: Option<Stage>,
+    pub stage: Option<DialStage>,
 }
 
 /// One pass over the list, at one address.
@@ -76,7 +76,7 @@ pub struct NotTried {
 
 /// All that a probe saw of one daemon.
 #[derive(Clone, Debug, Default)]
-pub struct Observed {
+pub struct DialResults {
     /// Each address that was dialled.
     pub addresses: Vec<AddressSeen>,
     /// Whether the host is an IP address, so that no dial has a name for SNI.
@@ -221,7 +221,7 @@ impl Dialled {
     /// How the connection ended, in words.
     #[must_use]
     pub fn ending(&self) -> Message {
-        let stage = self.account.stage.unwrap_or(Stage::Connecting);
+        let stage = self.account.stage.unwrap_or(DialStage::Connecting);
         match self.end() {
             End::Alert(alert) => message!("alert {} ({})", alert, alert_name(alert)),
             End::Eof => message!("closed without a word"),
@@ -290,7 +290,7 @@ impl AddressSeen {
     }
 }
 
-impl Observed {
+impl DialResults {
     /// Every dial to every address.
     pub fn dials(&self) -> impl Iterator<Item = &Dialled> {
         self.addresses.iter().flat_map(AddressSeen::dials)

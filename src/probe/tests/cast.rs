@@ -8,16 +8,16 @@ use crate::model::{
     AuthorityName, Endpoint, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::{Identity, LocalFacts, Observed, Request, probe};
+use crate::probe::{CertificateAndKey, DialResults, Expected, Request, probe};
 
 /// A CA with every identity that a probe has use for.
 pub(crate) struct Cast {
     pub(crate) trust: TrustBundle,
-    pub(crate) server: Identity,
-    pub(crate) ours: Identity,
-    pub(crate) unknown_ca: Identity,
-    pub(crate) expired: Identity,
-    pub(crate) wrong_usage: Identity,
+    pub(crate) server: CertificateAndKey,
+    pub(crate) ours: CertificateAndKey,
+    pub(crate) unknown_ca: CertificateAndKey,
+    pub(crate) expired: CertificateAndKey,
+    pub(crate) wrong_usage: CertificateAndKey,
     pub(crate) now: Timestamp,
 }
 
@@ -39,11 +39,11 @@ impl Cast {
         }
     }
 
-    pub(crate) fn probe(&self, port: u16) -> Observed {
+    pub(crate) fn probe(&self, port: u16) -> DialResults {
         self.probe_within(port, Duration::from_secs(10))
     }
 
-    pub(crate) fn probe_within(&self, port: u16, deadline: Duration) -> Observed {
+    pub(crate) fn probe_within(&self, port: u16, deadline: Duration) -> DialResults {
         let endpoint = endpoint(port);
         probe(&self.request(&endpoint, deadline))
     }
@@ -60,8 +60,8 @@ impl Cast {
     }
 
     /// What this machine knows of the daemon that was dialled.
-    pub(crate) fn local(&self, host: &str) -> LocalFacts {
-        LocalFacts {
+    pub(crate) fn expected(&self, host: &str) -> Expected {
+        Expected {
             again: message!("kitcert verify"),
             deadline: Duration::from_secs(10),
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
@@ -90,12 +90,12 @@ fn authority(now: Timestamp) -> CertificateAuthority {
         .unwrap()
 }
 
-fn issued(authority: &CertificateAuthority, role: Role, hosts: &[&str], now: Timestamp) -> Identity {
+fn issued(authority: &CertificateAuthority, role: Role, hosts: &[&str], now: Timestamp) -> CertificateAndKey {
     let name: IdentityName = "probe".parse().unwrap();
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     let key = key();
     let request = LeafRequest::new(role, name, hosts, now, Lifetime::days(1));
-    Identity { chain: vec![authority.issue(&request, key.public_key()).unwrap()], key }
+    CertificateAndKey { chain: vec![authority.issue(&request, key.public_key()).unwrap()], key }
 }
 
 pub(crate) fn endpoint(port: u16) -> Endpoint {

@@ -9,8 +9,8 @@ use crate::probe::outcome::{
     Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion, classify,
 };
 use crate::probe::results::{
-    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, Dialled, Handshake, Observed,
-    Pass, Stage, Unreachable, Worker,
+    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage, Dialled,
+    Handshake, Pass, Unreachable, Worker,
 };
 
 /// What a dial is: its facts, and what else is known of it.
@@ -49,7 +49,7 @@ pub(crate) fn answered() -> Made {
 }
 
 pub(crate) fn ended(end: End) -> Made {
-    (TlsFacts { end, ..asked() }, Account { stage: Some(Stage::Settings), ..Account::default() })
+    (TlsFacts { end, ..asked() }, Account { stage: Some(DialStage::Settings), ..Account::default() })
 }
 
 pub(crate) fn alert(code: u8) -> Made {
@@ -81,7 +81,7 @@ pub(crate) fn early(end: End, unreachable: Option<Unreachable>) -> Made {
         end,
         ..asked()
     };
-    (facts, Account { unreachable, stage: Some(Stage::Handshake), ..Account::default() })
+    (facts, Account { unreachable, stage: Some(DialStage::Handshake), ..Account::default() })
 }
 
 pub(crate) fn handshake(cast: &Cast) -> Handshake {
@@ -138,20 +138,20 @@ pub(crate) fn pass(cast: &Cast, but: &[(Dial, Made)]) -> Pass {
     Pass { dials: list().map(|dial| made(cast, dial, made_of(dial))).collect() }
 }
 
-pub(crate) fn seen_at(addresses: &[(&str, Pass)]) -> Observed {
+pub(crate) fn seen_at(addresses: &[(&str, Pass)]) -> DialResults {
     let addresses = addresses
         .iter()
         .map(|(address, pass)| AddressSeen { address: address.parse().unwrap(), passes: vec![pass.clone()] });
     let addresses: Vec<_> = addresses.collect();
-    Observed { resolved: addresses.len(), addresses, ..Observed::default() }
+    DialResults { resolved: addresses.len(), addresses, ..DialResults::default() }
 }
 
-pub(crate) fn observed(cast: &Cast, but: &[(Dial, Made)]) -> Observed {
+pub(crate) fn observed(cast: &Cast, but: &[(Dial, Made)]) -> DialResults {
     seen_at(&[("192.0.2.1:8372", pass(cast, but))])
 }
 
 /// Every dial ended so.
-pub(crate) fn all(cast: &Cast, ending: &Made) -> Observed {
+pub(crate) fn all(cast: &Cast, ending: &Made) -> DialResults {
     let but: Vec<_> = list().map(|dial| (dial, ending.clone())).collect();
     observed(cast, &but)
 }

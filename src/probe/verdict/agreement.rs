@@ -5,27 +5,27 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::evidence::Evidence;
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Rule, Severity};
 use crate::pki::DistinguishedName;
 use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{Chain, Facts, TlsVersion};
-use crate::probe::results::{Asked, Dialled, Observed, Pass};
+use crate::probe::results::{Asked, DialResults, Dialled, Pass};
 
 /// The findings about daemons that differ, and about CAs that are not ours.
-pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
-    let mut findings = several_daemons(evidence, local);
+pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
+    let mut findings = several_daemons(evidence, expected);
     // A client that is refused is the graver news, and this may be its cause.
     if evidence.client_is_accepted() {
-        findings.extend(other_authorities(evidence, local));
+        findings.extend(other_authorities(evidence, expected));
     }
     findings
 }
 
 /// What the dials of the last pass differ in; a difference that a second look does not show was a
 /// restart.
-fn several_daemons(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+fn several_daemons(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
     let passes = if evidence.observed.is_second_look { Passes::Last } else { Passes::All };
     let differences = differences(evidence.observed, passes);
     let finding = |difference: &Difference| {
@@ -34,7 +34,7 @@ fn several_daemons(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> 
             .iter()
             .map(|(value, addresses)| message!("{} at {}", value, Message::join(addresses, ", ")));
         let finding = |rule| {
-            Finding::new(rule, Severity::Error, &local.endpoint)
+            Finding::new(rule, Severity::Error, &expected.endpoint)
                 .expected(message!("one daemon: {} alike in every dial", difference.what))
                 .found(Message::join(seen, "; "))
         };
@@ -42,19 +42,19 @@ fn several_daemons(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> 
             true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
             false => finding(Rule::Inconclusive)
                 .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")
-                .fix(local.longer()),
+                .fix(expected.longer()),
         }
     };
     differences.iter().map(finding).collect()
 }
 
 /// The CAs that the daemon names and that our trust bundle lacks: their clients get in too.
-fn other_authorities(evidence: &Evidence<'_>, local: &LocalFacts) -> Option<Finding> {
-    let others = named_beyond(evidence, local);
+fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Finding> {
+    let others = named_beyond(evidence, expected);
     if others.is_empty() {
         return None;
     }
-    let (severity, expected) = match &local.known_authorities {
+    let (severity, expected) = match &expected.known_authorities {
         Some(_) => (Severity::Error, "CAs of this state alone"),
         None => (Severity::Warning, "the CAs of our ca.pem alone"),
     };
@@ -67,9 +67,9 @@ fn other_authorities(evidence: &Evidence<'_>, local: &LocalFacts) -> Option<Find
 }
 
 /// Those CAs, each once. A daemon that names none says nothing about whom it trusts.
-pub(super) fn named_beyond(evidence: &Evidence<'_>, local: &LocalFacts) -> BTreeSet<DistinguishedName> {
-    let trusted = local.trust.subjects();
-    let known = local.known_authorities.as_deref().unwrap_or_default();
+pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTreeSet<DistinguishedName> {
+    let trusted = expected.trust.subjects();
+    let known = expected.known_authorities.as_deref().unwrap_or_default();
     let is_known = |name: &DistinguishedName| trusted.contains(&name) || known.contains(name);
     let proven = evidence
         .observed
@@ -106,7 +106,7 @@ pub(crate) struct Difference {
 
 /// In what the dials differ. Only servers that proved to be the host are compared: what answers for
 /// another name may be another service.
-pub(crate) fn differences(observed: &Observed, passes: Passes) -> Vec<Difference> {
+pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Difference> {
     let mut leaf = Values::new("the served certificate");
     let mut authorities = Values::new("the CAs that are asked for");
     let mut newer = Values::new("the signatures that are accepted in TLS 1.3");
@@ -142,7 +142,7 @@ pub(crate) fn differences(observed: &Observed, passes: Passes) -> Vec<Difference
     [leaf, asking, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
 }
 
-fn proven(observed: &Observed, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
+fn proven(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
     observed.addresses.iter().flat_map(move |seen| {
         let first = match passes {
             Passes::All => 0,

@@ -2,7 +2,7 @@
 
 use super::client_refusal::{HowRefused, refusal};
 use super::evidence::{Evidence, Exhibit, places};
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use super::refusal_checks;
 use super::server_checks;
 use super::settle::Settled;
@@ -10,14 +10,14 @@ use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::probe::dial_list::{Caller, Dial};
 use crate::probe::outcome::{End, Outcome, Why};
-use crate::probe::results::{AboveTls, Answer, Dialled, Stage};
+use crate::probe::results::{AboveTls, Answer, DialStage, Dialled};
 
 /// The findings about the client's own certificate.
-pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
     if evidence.observed.not_dialled.is_some() {
         return Vec::new();
     }
-    if local.ours.is_none() {
+    if expected.ours.is_none() {
         return vec![
             Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
                 .expected("accepted")
@@ -32,8 +32,8 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
             Settled::Passed(_) => None,
             // What is wrong with the server, or that nobody is there, has its own finding.
             _ if server_checks::explains(evidence, exhibit.dialled()) => None,
-            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit, local),
-            _ => not_accepted(evidence, exhibit, local),
+            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit, expected),
+            _ => not_accepted(evidence, exhibit, expected),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
         let is_no_buildkit = |dialled: &Dialled| {
@@ -42,7 +42,7 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
                 && !dialled.is_untrusted()
         };
         if is_no_buildkit(exhibit.dialled()) {
-            findings.push(turned_down(exhibit.dialled(), local));
+            findings.push(turned_down(exhibit.dialled(), expected));
         }
     }
     if let Some(answer) = evidence.observed.answer() {
@@ -56,26 +56,26 @@ pub(super) fn client(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding
 }
 
 /// It was accepted at first, and at the end it is not.
-fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
+fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
     let dialled = exhibit.dialled();
     let finding = Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
         .expected("accepted, as before the other dials")
         .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
     Some(match dialled.outcome {
-        _ if dialled.is_cut_off() => finding.cause(CUT).fix(local.paced()),
+        _ if dialled.is_cut_off() => finding.cause(CUT).fix(expected.paced()),
         Outcome::AsksNobody => {
-            let found = asks_nobody(evidence, exhibit, local)?;
+            let found = asks_nobody(evidence, exhibit, expected)?;
             found.because(&[Cause::SeveralDaemons, Cause::NoClientCa]).cause(ASKS_NO_MORE)
         }
         Outcome::Refused(_) | Outcome::LetIn => {
-            finding.because(&[Cause::SeveralDaemons]).fix(local.again.clone())
+            finding.because(&[Cause::SeveralDaemons]).fix(expected.again.clone())
         }
-        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(local.longer()),
-        _ => finding.cause(CUT).fix(local.paced()),
+        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(expected.longer()),
+        _ => finding.cause(CUT).fix(expected.paced()),
     })
 }
 
-fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
+fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
     let dialled = exhibit.dialled();
     let found = || match exhibit.settled {
         Settled::Undecided(_) if evidence.observed.addresses.len() > 1 => {
@@ -85,37 +85,37 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFac
     };
     Some(match (dialled.outcome, how(dialled)) {
         (Outcome::Refused(_) | Outcome::RefusedByEnd, Some(how)) => {
-            refusal(refused(found()), &how, &dialled.handshake, local)
+            refusal(refused(found()), &how, &dialled.handshake, expected)
         }
         // 80 (internal_error) is also what an overloaded server says.
         (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialled.saw_chain() && alert != 80 => {
-            refusal(refused(found()), &how, &dialled.handshake, local)
+            refusal(refused(found()), &how, &dialled.handshake, expected)
         }
-        (Outcome::LetIn, _) => turned_down(dialled, local),
-        (Outcome::AsksNobody, _) => return asks_nobody(evidence, exhibit, local),
+        (Outcome::LetIn, _) => turned_down(dialled, expected),
+        (Outcome::AsksNobody, _) => return asks_nobody(evidence, exhibit, expected),
         (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialled.message())
-            .because(&[if dialled.account.stage == Some(Stage::Handshake) {
+            .because(&[if dialled.account.stage == Some(DialStage::Handshake) {
                 Cause::Silent
             } else {
                 Cause::Unanswered
             }])
-            .fix(local.longer()),
+            .fix(expected.longer()),
         (Outcome::Inconclusive(Why::Other | Why::Broken), _) => {
             Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
                 .found(dialled)
                 .because(&[Cause::NoHttp2])
         }
-        _ => inconclusive(found()).cause(CUT).fix(local.paced()),
+        _ => inconclusive(found()).cause(CUT).fix(expected.paced()),
     })
 }
 
 /// The client's own dial tells it too, if no other came so far.
-fn asks_nobody(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, local: &LocalFacts) -> Option<Finding> {
+fn asks_nobody(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
     let is_told = evidence
         .of(Caller::NoCertificate)
         .any(|other| matches!(other.dialled().outcome, Outcome::Open | Outcome::AsksNobody));
-    (!is_told).then(|| refusal_checks::asked_nobody(&[exhibit], evidence, local))
+    (!is_told).then(|| refusal_checks::asked_nobody(&[exhibit], evidence, expected))
 }
 
 /// By what and when the client was refused, for causes.
@@ -129,11 +129,11 @@ fn how(dialled: &Dialled) -> Option<HowRefused> {
     }
 }
 
-fn turned_down(dialled: &Dialled, local: &LocalFacts) -> Finding {
+fn turned_down(dialled: &Dialled, expected: &Expected) -> Finding {
     match &dialled.account.above {
         Some(above) => turned_down_above(above, dialled),
         None if dialled.is_timed_out() => {
-            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(local.longer())
+            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(expected.longer())
         }
         None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
             .expected("BuildKit's gRPC")

@@ -2,7 +2,7 @@
 //! and by what the files say.
 
 use super::clock_difference;
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::message;
 use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable};
 use crate::pki::chain::{ChainFault, Purpose, verify};
@@ -24,13 +24,13 @@ pub(super) fn refusal(
     finding: Finding,
     how: &HowRefused,
     handshake: &Handshake,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
-    let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()) else {
-        return finding.cause("there was no client certificate to show").fix(local.reinstall());
+    let Some(leaf) = expected.ours.as_ref().and_then(|chain| chain.first()) else {
+        return finding.cause("there was no client certificate to show").fix(expected.reinstall());
     };
     match handshake.withheld {
-        Some(Withheld::Issuer) => return issuer_withheld(finding, leaf, handshake, local),
+        Some(Withheld::Issuer) => return issuer_withheld(finding, leaf, handshake, expected),
         Some(Withheld::Signature) => {
             let kind = leaf.public_key().kind();
             return finding
@@ -44,7 +44,7 @@ pub(super) fn refusal(
         }
         None => {}
     }
-    if let Some((cause, said)) = fault_of_ours(leaf, local) {
+    if let Some((cause, said)) = fault_of_ours(leaf, expected) {
         let name = leaf.subject().common_name().unwrap_or_default();
         let name = name.strip_prefix("client ").and_then(|name| name.parse::<IdentityName>().ok());
         let name = name.map_or(message!("NAME"), |name| name.message());
@@ -52,15 +52,15 @@ pub(super) fn refusal(
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     match how {
-        HowRefused::Alert(alert) => alert_received(finding, *alert, leaf, handshake, local),
+        HowRefused::Alert(alert) => alert_received(finding, *alert, leaf, handshake, expected),
         HowRefused::EndInHandshake => {
             let said = "the daemon, or a proxy, ends the handshake without saying why";
-            finding.because(&[Cause::RefusedUnsaid]).cause(said).fix(local.restart())
+            finding.because(&[Cause::RefusedUnsaid]).cause(said).fix(expected.restart())
         }
         HowRefused::EndAfterHandshake => finding
             .because(&[Cause::RefusedUnsaid, Cause::DaemonTrustsOtherCa])
             .cause("the alert was lost, or its TLS sends none; most likely it trusts another CA")
-            .fix(local.reinstall()),
+            .fix(expected.reinstall()),
     }
 }
 
@@ -69,10 +69,10 @@ fn issuer_withheld(
     finding: Finding,
     leaf: &Certificate,
     handshake: &Handshake,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
     let issuer = leaf.issuer();
-    let (causes, fix) = causes_of_withholding(issuer, handshake, local);
+    let (causes, fix) = causes_of_withholding(issuer, handshake, expected);
     let said =
         message!("{}: {} issued it, and the daemon asks for {}", WITHHELD, issuer, names(&handshake.asked));
     let why = Message::join(causes.iter().map(|cause| cause.clause()), "; or ");
@@ -82,48 +82,48 @@ fn issuer_withheld(
 fn causes_of_withholding(
     issuer: &DistinguishedName,
     handshake: &Handshake,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> (Vec<Cause>, Message) {
     let served = handshake.chain.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
     if served.into_iter().any(|link| link.subject() == issuer) {
         return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix().message());
     }
     let ours_is_asked_for = match &handshake.asked {
-        Asked::For(named) => named.iter().any(|name| local.trust.subjects().contains(&name)),
+        Asked::For(named) => named.iter().any(|name| expected.trust.subjects().contains(&name)),
         Asked::Nothing => false,
     };
-    if ours_is_asked_for && !local.trust.subjects().contains(&issuer) {
+    if ours_is_asked_for && !expected.trust.subjects().contains(&issuer) {
         let causes = vec![Cause::OursOfOtherCa, Cause::OurIntermediateMissing];
         return (causes, Cause::OursOfOtherCa.fix().message());
     }
-    match &local.installed_trust {
+    match &expected.installed_trust {
         Some(installed) if installed.subjects().contains(&issuer) => {
-            (vec![Cause::NotRestarted], local.restart())
+            (vec![Cause::NotRestarted], expected.restart())
         }
         Some(installed) if !installed.dropped().is_empty() => {
-            (vec![Cause::BundleBlockDropped], local.reinstall())
+            (vec![Cause::BundleBlockDropped], expected.reinstall())
         }
-        Some(_) => (vec![Cause::DaemonTrustsOtherCa], local.reinstall()),
+        Some(_) => (vec![Cause::DaemonTrustsOtherCa], expected.reinstall()),
         None => (
             vec![Cause::DaemonTrustsOtherCa, Cause::NotRestarted, Cause::BundleBlockDropped],
-            local.reinstall(),
+            expected.reinstall(),
         ),
     }
 }
 
 /// What is wrong with our certificate for whoever looks at it.
-fn fault_of_ours(leaf: &Certificate, local: &LocalFacts) -> Option<(Cause, Message)> {
+fn fault_of_ours(leaf: &Certificate, expected: &Expected) -> Option<(Cause, Message)> {
     let validity = leaf.validity();
-    if local.now > validity.not_after {
+    if expected.now > validity.not_after {
         let said = message!("our certificate expired at {}", validity.not_after.minute());
         return Some((Cause::OursExpired, said));
     }
-    if local.now < validity.not_before {
+    if expected.now < validity.not_before {
         let said = message!(
             "our certificate is not valid before {}: the clock here is {} behind or more, or where it was made \
              the clock was ahead",
             validity.not_before.minute(),
-            clock_difference::apart(validity.not_before, local.now)
+            clock_difference::apart(validity.not_before, expected.now)
         );
         return Some((Cause::OursNotYetValid, said));
     }
@@ -141,14 +141,14 @@ fn alert_received(
     alert: u8,
     leaf: &Certificate,
     handshake: &Handshake,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
     let unclear = |said: &'static str| finding.clone().because(&[Cause::RefusedUnclear]).cause(said);
     match alert {
-        48 | 51 => unknown_authority(finding, leaf, handshake, local),
+        48 | 51 => unknown_authority(finding, leaf, handshake, expected),
         45 => finding
             .because(&[Cause::ClocksDiffer])
-            .cause(clock_difference::of_ours_refused(leaf, local.now))
+            .cause(clock_difference::of_ours_refused(leaf, expected.now))
             .fix(clock_difference::LOOK),
         70 => finding.because(&[Cause::NoCommonTlsVersion]).fix("update the daemon"),
         112 => finding
@@ -156,12 +156,12 @@ fn alert_received(
             .fix("dial the daemon itself, or pass TCP through unopened"),
         120 => finding.because(&[Cause::ProtocolRefused]).fix("name the daemon's port, or update the daemon"),
         116 => unclear("no certificate arrived, though one was sent: a proxy between does not pass it on")
-            .fix(local.reinstall()),
+            .fix(expected.reinstall()),
         42 | 43 | 46 => unclear("an older daemon says this of every fault; most likely it trusts another CA")
-            .fix(local.reinstall()),
+            .fix(expected.reinstall()),
         40 => unclear("in TLS 1.2 this is said of a certificate that is missing or does not fit")
-            .fix(local.reinstall()),
-        _ => unclear("the daemon does not say why").fix(local.reinstall()),
+            .fix(expected.reinstall()),
+        _ => unclear("the daemon does not say why").fix(expected.reinstall()),
     }
 }
 
@@ -170,10 +170,12 @@ fn unknown_authority(
     finding: Finding,
     leaf: &Certificate,
     handshake: &Handshake,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
-    let ours = local.ours.as_deref().unwrap_or_default();
-    if let Err(ChainFault::SameNameOtherKey { .. }) = verify(ours, &local.trust, Purpose::Client, local.now) {
+    let ours = expected.ours.as_deref().unwrap_or_default();
+    if let Err(ChainFault::SameNameOtherKey { .. }) =
+        verify(ours, &expected.trust, Purpose::Client, expected.now)
+    {
         return finding
             .because(&[Cause::OursOfOtherCa])
             .cause("our certificate is by another key than our own ca.pem has, under the same name")
@@ -182,11 +184,11 @@ fn unknown_authority(
     let is_named = matches!(&handshake.asked, Asked::For(names) if !names.is_empty());
     if is_named {
         let namesake = message!("the daemon trusts a CA named {} that has another key", leaf.issuer());
-        return finding.because(&[Cause::DaemonTrustsNamesakeCa]).cause(namesake).fix(local.reinstall());
+        return finding.because(&[Cause::DaemonTrustsNamesakeCa]).cause(namesake).fix(expected.reinstall());
     }
     finding
         .because(&[Cause::DaemonTrustsOtherCa, Cause::DaemonTrustsNamesakeCa, Cause::OurIntermediateMissing])
-        .fix(local.reinstall())
+        .fix(expected.reinstall())
 }
 
 fn names(asked: &Asked) -> Message {

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::message;
 use crate::model::{Cause, Finding, Lifetime, Message, Printable, Timestamp};
 use crate::pki::Certificate;
 use crate::probe::dial_list::Caller;
 use crate::probe::outcome::Outcome;
-use crate::probe::results::Observed;
+use crate::probe::results::DialResults;
 
 /// Our certificate is valid here, and refused for its dates.
 pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> Message {
@@ -26,26 +26,26 @@ pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> Message {
 }
 
 /// A certificate that has expired here is let in.
-pub(super) fn of_an_expired_one(finding: Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+pub(super) fn of_an_expired_one(finding: Finding, observed: &DialResults, expected: &Expected) -> Finding {
     let finding = finding.because(&[Cause::ClocksDiffer]).fix(LOOK);
     match observed.expired_since {
         Some(since) => finding.cause(message!(
             "the daemon's clock is {} behind this one or more; or it does not look at dates",
-            apart(local.now, since)
+            apart(expected.now, since)
         )),
         None => finding,
     }
 }
 
 /// What the daemon serves is not valid yet, here.
-pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &DialResults, expected: &Expected) -> Finding {
     let finding = finding.fix(LOOK);
     let served = observed.handshake().map(|handshake| handshake.chain.as_slice()).unwrap_or_default();
     let begins = served.iter().filter_map(|der| Some(Certificate::from_der(der).ok()?.validity().not_before));
-    match begins.max().filter(|begin| *begin > local.now) {
+    match begins.max().filter(|begin| *begin > expected.now) {
         Some(begin) => finding.cause(message!(
             "the clock here is {} behind or more, or where it was made the clock was ahead",
-            apart(begin, local.now)
+            apart(begin, expected.now)
         )),
         None => finding,
     }
@@ -53,9 +53,9 @@ pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &Observed, local:
 
 /// Between which instants the daemon's clock stands, for programs: it let ours in, and refused one
 /// that had expired.
-pub(super) fn bounds(observed: &Observed, local: &LocalFacts) -> Value {
+pub(super) fn bounds(observed: &DialResults, expected: &Expected) -> Value {
     let accepted = observed.answer().is_some();
-    let Some(leaf) = local.ours.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
+    let Some(leaf) = expected.ours.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
         return Value::Null;
     };
     let is_refused = |outcome| matches!(outcome, Outcome::Refused(_));

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock_difference;
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::model::Printable;
 use crate::probe::dial_list::DIAL_LIST_VERSION;
-use crate::probe::results::{Asked, Dialled, Handshake, Observed, Port};
+use crate::probe::results::{Asked, DialResults, Dialled, Handshake, Port};
 
 /// What a daemon showed of itself, as a JSON object of messages and numbers, or null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,7 +33,7 @@ impl DaemonFacts {
 }
 
 /// What the daemon showed of itself, for programs.
-pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
+pub(super) fn facts(observed: &DialResults, expected: &Expected) -> DaemonFacts {
     let handshake = observed.handshake();
     let leaf = handshake.and_then(Handshake::leaf);
     let agreed = handshake.and_then(|handshake| handshake.agreed.as_ref());
@@ -55,7 +55,7 @@ pub(super) fn facts(observed: &Observed, local: &LocalFacts) -> DaemonFacts {
         "fingerprint": leaf.as_ref().map(|leaf| leaf.fingerprint().message()),
         "expires": leaf.as_ref().map(|leaf| leaf.validity().not_after.message()),
         "asks_for": authorities,
-        "clock_between": clock_difference::bounds(observed, local),
+        "clock_between": clock_difference::bounds(observed, expected),
         "package": buildkit.map(|buildkit| &buildkit.package),
         "version": buildkit.map(|buildkit| &buildkit.version),
         "revision": buildkit.map(|buildkit| &buildkit.revision),

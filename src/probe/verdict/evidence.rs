@@ -8,7 +8,7 @@ use crate::message;
 use crate::model::Message;
 use crate::probe::dial_list::{Caller, Dial};
 use crate::probe::outcome::Outcome;
-use crate::probe::results::{AddressSeen, Dialled, Observed, Pass};
+use crate::probe::results::{AddressSeen, DialResults, Dialled, Pass};
 
 /// One dial at one address, and what it proves.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(super) struct Exhibit<'a> {
 
 /// All that counts for the verdict.
 pub(super) struct Evidence<'a> {
-    pub(super) observed: &'a Observed,
+    pub(super) observed: &'a DialResults,
     pub(super) exhibits: Vec<Exhibit<'a>>,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Exhibit<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn weigh(observed: &'a Observed) -> Evidence<'a> {
+    pub(super) fn weigh(observed: &'a DialResults) -> Evidence<'a> {
         let mut exhibits = Vec::new();
         for seen in observed.addresses.iter().filter(|seen| is_reached(seen)) {
             for (index, pass) in seen.passes.iter().enumerate() {
@@ -114,7 +114,7 @@ fn required(has_name: bool) -> impl Iterator<Item = Dial> {
 }
 
 /// Which dials, and at which addresses if there are several: `N2, N4 at 127.0.0.3:8372`.
-pub(super) fn places(observed: &Observed, exhibits: &[&Exhibit<'_>]) -> Message {
+pub(super) fn places(observed: &DialResults, exhibits: &[&Exhibit<'_>]) -> Message {
     let mut dials: Vec<Dial> = Vec::new();
     for exhibit in exhibits {
         if !dials.contains(&exhibit.dialled().dial) {

@@ -9,7 +9,7 @@ use crate::pki::{Certificate, DistinguishedName, TrustBundle};
 
 /// What this machine knows of the daemon, to compare with what was seen.
 #[derive(Clone, Debug)]
-pub struct LocalFacts {
+pub struct Expected {
     /// Whom the probe dialled.
     pub endpoint: Endpoint,
     /// As whom, in words: `client ana`.
@@ -38,7 +38,7 @@ pub struct LocalFacts {
     pub deadline: Duration,
 }
 
-impl LocalFacts {
+impl Expected {
     /// The command that puts the right files in place and makes the daemon read them.
     pub(super) fn reinstall(&self) -> Message {
         match (&self.daemon, &self.restart) {

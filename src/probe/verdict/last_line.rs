@@ -2,7 +2,7 @@
 
 use super::agreement::named_beyond;
 use super::evidence::Evidence;
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::message;
 use crate::model::{Finding, Message, Rule, Severity};
 use crate::probe::dial_list::Caller;
@@ -13,7 +13,7 @@ use crate::probe::results::{AboveTls, NotDialled};
 pub(super) fn summary(
     evidence: &Evidence<'_>,
     findings: &[Finding],
-    local: &LocalFacts,
+    expected: &Expected,
     verified: bool,
 ) -> Message {
     if evidence.lets_in(Caller::NoCertificate) || evidence.lets_in(Caller::Plaintext) {
@@ -23,7 +23,7 @@ pub(super) fn summary(
         return message!("OPEN: anyone who makes a certificate of their own can run code here");
     }
     if verified {
-        return verified_line(evidence, local);
+        return verified_line(evidence, expected);
     }
     let not_verified = |why: Message| message!("not verified: {}", why);
     match findings.iter().filter(|one| one.severity >= Severity::Error).map(|one| one.rule).next() {
@@ -38,14 +38,14 @@ pub(super) fn summary(
             | Rule::WeakKey,
         ) => not_verified(message!("the daemon's certificate is at fault, so nothing of ours was sent")),
         Some(Rule::OursRefused) => refused_line(evidence),
-        _ => not_verified(why_not(evidence, findings, local)),
+        _ => not_verified(why_not(evidence, findings, expected)),
     }
 }
 
 /// What was judged, where, as whom, and what was not tried.
-fn verified_line(evidence: &Evidence<'_>, local: &LocalFacts) -> Message {
+fn verified_line(evidence: &Evidence<'_>, expected: &Expected) -> Message {
     let observed = evidence.observed;
-    let others = named_beyond(evidence, local);
+    let others = named_beyond(evidence, expected);
     let what = if others.is_empty() {
         message!("verified: client accepted; no certificate, unknown CA and plaintext refused")
     } else {
@@ -56,7 +56,7 @@ fn verified_line(evidence: &Evidence<'_>, local: &LocalFacts) -> Message {
         )
     };
     let addresses = Message::join(evidence.served().map(|seen| seen.address), ", ");
-    let mut line = message!("{}; {} at {} as {}", what, local.endpoint, addresses, local.identity);
+    let mut line = message!("{}; {} at {} as {}", what, expected.endpoint, addresses, expected.identity);
     if !observed.narrowed_to.is_empty() {
         line = line.and(", other addresses left out");
     }
@@ -75,7 +75,7 @@ fn refused_line(evidence: &Evidence<'_>) -> Message {
     message!("CLOSED: the client's certificate is refused")
 }
 
-fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) -> Message {
+fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -> Message {
     let observed = evidence.observed;
     let errors = || findings.iter().filter(|finding| finding.severity >= Severity::Error);
     match &observed.not_dialled {
@@ -85,7 +85,7 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], local: &LocalFacts) ->
         Some(_) => return message!("nothing was dialled"),
         None => {}
     }
-    if local.ours.is_none() {
+    if expected.ours.is_none() {
         return message!("there was no client certificate to try");
     }
     let ours = observed.ours();

@@ -27,7 +27,7 @@ mod server_checks;
 pub(super) mod settle;
 
 pub use daemon_facts::DaemonFacts;
-pub use expected::LocalFacts;
+pub use expected::Expected;
 pub use port_checks::{judge_ports, ports_around};
 
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use std::net::SocketAddr;
 use crate::model::{Finding, Message, Printable, Rule, Severity};
 use crate::probe::dial_list::Caller;
 use crate::probe::outcome::Outcome;
-use crate::probe::results::{AddressSeen, NotTried, Observed};
+use crate::probe::results::{AddressSeen, DialResults, NotTried};
 use daemon_facts::facts;
 use evidence::{Evidence, Exhibit};
 use last_line::summary;
@@ -129,22 +129,22 @@ pub struct DialRow {
 
 /// Judges what a probe saw. Whatever was not judged is never verified.
 #[must_use]
-pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
+pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     let evidence = Evidence::weigh(observed);
-    let mut findings: Vec<Finding> = server_checks::host(local).into_iter().collect();
-    findings.extend(server_checks::server(&evidence, local));
+    let mut findings: Vec<Finding> = server_checks::host(expected).into_iter().collect();
+    findings.extend(server_checks::server(&evidence, expected));
     findings.extend(server_checks::addresses(&evidence));
-    let clients = client_checks::client(&evidence, local);
-    let intruders = refusal_checks::all(&evidence, local, &clients);
+    let clients = client_checks::client(&evidence, expected);
+    let intruders = refusal_checks::all(&evidence, expected, &clients);
     findings.extend(clients);
     findings.extend(intruders);
-    findings.extend(agreement::all(&evidence, local));
-    findings.extend(server_checks::served(observed, local));
-    findings.extend(server_checks::trusted(observed, local));
+    findings.extend(agreement::all(&evidence, expected));
+    findings.extend(server_checks::served(observed, expected));
+    findings.extend(server_checks::trusted(observed, expected));
     findings.extend(server_checks::protocol(observed));
     let is_complete = evidence.client_is_accepted() && evidence.is_complete();
     if !is_complete && Finding::gravest(&findings) < Severity::Error {
-        findings.push(incomplete(local));
+        findings.push(incomplete(expected));
     }
     // What fixes a cause in general, if nothing better is known.
     for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
@@ -173,21 +173,21 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
         lets_in,
         inconclusive_only: !verified && !lets_in && errors.all(says_nothing),
         unreachable,
-        summary: summary(&evidence, &findings, local, verified),
+        summary: summary(&evidence, &findings, expected, verified),
         not_tried: observed.not_tried.clone(),
         addresses: addresses(&evidence),
         dials: dials(observed),
-        facts: facts(observed, local),
+        facts: facts(observed, expected),
         findings,
     }
 }
 
 /// No finding says why, and still not every dial passed.
-fn incomplete(local: &LocalFacts) -> Finding {
-    Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint)
+fn incomplete(expected: &Expected) -> Finding {
+    Finding::new(Rule::Inconclusive, Severity::Error, &expected.endpoint)
         .expected("every dial of the list at every address")
         .found("not every one came to a verdict")
-        .fix(local.again.clone())
+        .fix(expected.again.clone())
 }
 
 fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {
@@ -212,7 +212,7 @@ fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {
     seen.map(|seen| AddressVerdict { address: seen.address, result: result(seen) }).collect()
 }
 
-fn dials(observed: &Observed) -> Vec<DialRow> {
+fn dials(observed: &DialResults) -> Vec<DialRow> {
     let rows = observed.addresses.iter().flat_map(|seen| {
         seen.dials().map(|dialled| DialRow {
             id: dialled.dial.message(),

@@ -2,7 +2,7 @@
 
 use super::clock_difference;
 use super::evidence::{Evidence, Exhibit, places};
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use super::server_checks;
 use super::settle::Settled;
 use crate::message;
@@ -17,7 +17,7 @@ const INTRUDERS: [Caller; 5] =
 
 /// The findings of each of them that was tried, and of an unknown CA that was not. Whoever was refused
 /// is left out if the client's own findings say already that it was not accepted.
-pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts, clients: &[Finding]) -> Vec<Finding> {
+pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected, clients: &[Finding]) -> Vec<Finding> {
     let is_told = !evidence.client_is_accepted() && clients.iter().any(|one| one.severity >= Severity::Error);
     let mut findings = Vec::new();
     for caller in INTRUDERS {
@@ -25,7 +25,7 @@ pub(super) fn all(evidence: &Evidence<'_>, local: &LocalFacts, clients: &[Findin
         if exhibits.is_empty() {
             findings.extend(untried(caller, evidence));
         }
-        let mut of_caller = of_caller(caller, &exhibits, evidence, local);
+        let mut of_caller = of_caller(caller, &exhibits, evidence, expected);
         let has_fault = of_caller.iter().any(|finding| finding.severity >= Severity::Warning);
         let passed = |exhibit: &&Exhibit<'_>| matches!(exhibit.settled, Settled::Passed(_));
         let passed: Vec<_> = exhibits.iter().copied().filter(passed).collect();
@@ -41,7 +41,7 @@ fn of_caller(
     caller: Caller,
     exhibits: &[&Exhibit<'_>],
     evidence: &Evidence<'_>,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Vec<Finding> {
     let those = |wanted: &dyn Fn(&Exhibit<'_>) -> bool| -> Vec<&Exhibit<'_>> {
         exhibits.iter().copied().filter(|exhibit| wanted(exhibit)).collect()
@@ -49,7 +49,7 @@ fn of_caller(
     let of_outcome = |outcome| those(&|exhibit| exhibit.dialled().outcome == outcome);
     let mut findings = Vec::new();
     let open = of_outcome(Outcome::Open);
-    findings.extend((!open.is_empty()).then(|| let_in(caller, &open, exhibits.len(), evidence, local)));
+    findings.extend((!open.is_empty()).then(|| let_in(caller, &open, exhibits.len(), evidence, expected)));
     // Whatever keeps the client out has its own finding, and explains all the others.
     if server_checks::has_said_it_all(evidence) {
         return findings;
@@ -61,10 +61,10 @@ fn of_caller(
     let asks_nobody = of_outcome(Outcome::AsksNobody);
     let is_news = caller == Caller::NoCertificate && open.is_empty();
     findings
-        .extend((is_news && !asks_nobody.is_empty()).then(|| asked_nobody(&asks_nobody, evidence, local)));
+        .extend((is_news && !asks_nobody.is_empty()).then(|| asked_nobody(&asks_nobody, evidence, expected)));
     let others = of_outcome(Outcome::OtherService);
     findings.extend((!others.is_empty()).then(|| other_service(&others, evidence)));
-    findings.extend(undecided(caller, exhibits, evidence, local));
+    findings.extend(undecided(caller, exhibits, evidence, expected));
     findings
 }
 
@@ -74,7 +74,7 @@ fn let_in(
     open: &[&Exhibit<'_>],
     tried: usize,
     evidence: &Evidence<'_>,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
     let (rule, severity) = gravity(caller);
     let found = match open.len() == tried {
@@ -82,9 +82,11 @@ fn let_in(
         false => message!("a call answered ({})", places(evidence.observed, open)),
     };
     let finding = Finding::new(rule, severity, caller).expected("refused").found(found);
-    let fix = local.reinstall();
+    let fix = expected.reinstall();
     match cause_of_acceptance(caller, open, evidence) {
-        Some(Cause::ClocksDiffer) => clock_difference::of_an_expired_one(finding, evidence.observed, local),
+        Some(Cause::ClocksDiffer) => {
+            clock_difference::of_an_expired_one(finding, evidence.observed, expected)
+        }
         Some(cause) => finding.because(&[cause]).fix(fix),
         None => finding.cause("the daemon lets in whoever asks").fix(fix),
     }
@@ -118,13 +120,13 @@ fn let_in_by_tls(caller: Caller, let_in: &[&Exhibit<'_>], evidence: &Evidence<'_
     }
 }
 
-pub(super) fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, local: &LocalFacts) -> Finding {
+pub(super) fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, expected: &Expected) -> Finding {
     Finding::new(Rule::AsksNobody, Severity::Error, Caller::NoCertificate)
         .expected("a request for a client certificate")
         .found(message!("none ({})", places(evidence.observed, asked)))
         .because(&[Cause::NoClientCa])
         .cause("the server asks nobody for a certificate")
-        .fix(local.reinstall())
+        .fix(expected.reinstall())
 }
 
 fn other_service(others: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
@@ -139,7 +141,7 @@ fn undecided(
     caller: Caller,
     exhibits: &[&Exhibit<'_>],
     evidence: &Evidence<'_>,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let mut left: Vec<&Exhibit<'_>> =
@@ -149,7 +151,7 @@ fn undecided(
         let (alike, others): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|exhibit| exhibit.dialled().message() == said);
         left = others;
-        findings.push(without_verdict((caller, first.dialled()), &said, &alike, evidence, local));
+        findings.push(without_verdict((caller, first.dialled()), &said, &alike, evidence, expected));
     }
     findings
 }
@@ -159,7 +161,7 @@ fn without_verdict(
     said: &Message,
     alike: &[&Exhibit<'_>],
     evidence: &Evidence<'_>,
-    local: &LocalFacts,
+    expected: &Expected,
 ) -> Finding {
     // What keeps the client out has its own finding, and no verdict is to be had beside it.
     let severity = if evidence.client_is_accepted() { Severity::Error } else { Severity::Info };
@@ -170,16 +172,16 @@ fn without_verdict(
         _ if dialled.is_timed_out() => finding
             .because(&[Cause::Unanswered])
             .cause("silence is no refusal: the daemon may only be slow")
-            .fix(local.longer()),
+            .fix(expected.longer()),
         Outcome::RefusedByEnd => finding
             .cause("an end without a word counts only if it is repeated between dials of the client that are accepted")
-            .fix(local.longer()),
+            .fix(expected.longer()),
         Outcome::NotServed => {
-            finding.cause("it counts only while the daemon's own name is served before and after").fix(local.longer())
+            finding.cause("it counts only while the daemon's own name is served before and after").fix(expected.longer())
         }
         Outcome::NotUpYet | Outcome::Inconclusive(_) => finding
             .cause("the connection ended before the server had shown whom it lets in: a limit on connections, or a restart")
-            .fix(local.paced()),
+            .fix(expected.paced()),
         _ => finding,
     }
 }

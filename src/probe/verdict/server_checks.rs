@@ -3,22 +3,22 @@
 
 use super::clock_difference;
 use super::evidence::Evidence;
-use super::expected::LocalFacts;
+use super::expected::Expected;
 use crate::layout::DaemonLayout;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::pki::{DistinguishedName, TrustBundle};
 use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{Outcome, Why};
-use crate::probe::results::{AboveTls, Asked, Dialled, NotDialled, Observed, Stage, Unreachable};
+use crate::probe::results::{AboveTls, Asked, DialResults, DialStage, Dialled, NotDialled, Unreachable};
 
 /// A host that Earthly's client takes for its own machine.
-pub(super) fn host(local: &LocalFacts) -> Option<Finding> {
-    let is_earthlys = local.layout != Some(DaemonLayout::Buildkit);
-    (is_earthlys && local.endpoint.is_local_to_earthly()).then(|| {
-        Finding::new(Rule::LoopbackHost, Severity::Warning, &local.endpoint)
+pub(super) fn host(expected: &Expected) -> Option<Finding> {
+    let is_earthlys = expected.layout != Some(DaemonLayout::Buildkit);
+    (is_earthlys && expected.endpoint.is_local_to_earthly()).then(|| {
+        Finding::new(Rule::LoopbackHost, Severity::Warning, &expected.endpoint)
             .expected("a host that Earthly takes for another machine")
-            .found(local.endpoint.host())
+            .found(expected.endpoint.host())
             .cause("Earthly starts a container of its own for 127.0.0.1, ::1 and localhost")
             .fix("use another name of this machine, and issue the daemon's certificate for it")
     })
@@ -82,17 +82,17 @@ pub(super) fn explains(evidence: &Evidence<'_>, dialled: &Dialled) -> bool {
 }
 
 /// Whether somebody answers, speaks TLS, and shows a certificate that clients accept.
-pub(super) fn server(evidence: &Evidence<'_>, local: &LocalFacts) -> Vec<Finding> {
+pub(super) fn server(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
     match obstacle(evidence) {
-        Some(Obstacle::NotDialled(why)) => vec![not_dialled(why, local)],
-        Some(Obstacle::Unreachable(why)) => vec![unreachable(why, local)],
-        Some(Obstacle::NotTls) => vec![not_tls(evidence.observed, local)],
+        Some(Obstacle::NotDialled(why)) => vec![not_dialled(why, expected)],
+        Some(Obstacle::Unreachable(why)) => vec![unreachable(why, expected)],
+        Some(Obstacle::NotTls) => vec![not_tls(evidence.observed, expected)],
         Some(Obstacle::Untrusted(dialled)) => {
             let faults = dialled.account.faults.iter();
-            faults.map(|fault| at_endpoint(fault, evidence.observed, local)).collect()
+            faults.map(|fault| at_endpoint(fault, evidence.observed, expected)).collect()
         }
-        Some(Obstacle::NotUpYet(dialled)) => vec![not_up_yet(dialled, local)],
-        None => verified(evidence.observed, local).into_iter().collect(),
+        Some(Obstacle::NotUpYet(dialled)) => vec![not_up_yet(dialled, expected)],
+        None => verified(evidence.observed, expected).into_iter().collect(),
     }
 }
 
@@ -130,75 +130,77 @@ pub(super) fn addresses(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-fn not_dialled(why: &NotDialled, local: &LocalFacts) -> Finding {
+fn not_dialled(why: &NotDialled, expected: &Expected) -> Finding {
     match why {
-        NotDialled::Unresolved(why) => unreachable(&Unreachable::Dns(why.clone()), local),
+        NotDialled::Unresolved(why) => unreachable(&Unreachable::Dns(why.clone()), expected),
         NotDialled::TooManyAddresses(count) => {
-            Finding::new(Rule::AddressNotJudged, Severity::Error, &local.endpoint)
+            Finding::new(Rule::AddressNotJudged, Severity::Error, &expected.endpoint)
                 .expected("at most 16 addresses")
                 .found(message!("{} addresses", count))
                 .cause("so many are not dialled, and none that is not dialled is verified")
                 .fix("name the addresses that count: --address, or addresses: in kitcert.yaml")
         }
-        NotDialled::Broken(why) => {
-            Finding::new(Rule::Inconclusive, Severity::Error, &local.endpoint).expected("a dial").found(why)
-        }
+        NotDialled::Broken(why) => Finding::new(Rule::Inconclusive, Severity::Error, &expected.endpoint)
+            .expected("a dial")
+            .found(why),
     }
 }
 
 /// Nothing was asked for yet, so that nobody was refused.
-fn not_up_yet(dialled: &Dialled, local: &LocalFacts) -> Finding {
-    let finding = Finding::new(Rule::NotUpYet, Severity::Error, &local.endpoint)
+fn not_up_yet(dialled: &Dialled, expected: &Expected) -> Finding {
+    let finding = Finding::new(Rule::NotUpYet, Severity::Error, &expected.endpoint)
         .expected("a ServerHello")
         .found(dialled);
     if dialled.is_timed_out() {
-        let is_silent = dialled.account.stage == Some(Stage::Handshake);
+        let is_silent = dialled.account.stage == Some(DialStage::Handshake);
         return finding
             .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
-            .fix(local.restart());
+            .fix(expected.restart());
     }
     finding.because(&[Cause::NotUpYet]).fix("kitcert verify --wait")
 }
 
-fn verified(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
+fn verified(observed: &DialResults, expected: &Expected) -> Option<Finding> {
     let leaf = observed.handshake()?.leaf()?;
     Some(
-        Finding::new(Rule::ServerUntrusted, Severity::Pass, &local.endpoint)
+        Finding::new(Rule::ServerUntrusted, Severity::Pass, &expected.endpoint)
             .expected("a chain that ends in a CA of ours, and the host's name")
             .found(message!("issued by {}, valid until {}", leaf.issuer(), leaf.validity().not_after.date())),
     )
 }
 
-fn at_endpoint(fault: &Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> Finding {
     let mut fault = match fault.causes.as_slice() {
-        [Cause::ServedOtherCa] => of_another_ca(fault.clone(), observed, local),
-        [Cause::ServedNotYetValid] => clock_difference::of_one_not_yet_valid(fault.clone(), observed, local),
+        [Cause::ServedOtherCa] => of_another_ca(fault.clone(), observed, expected),
+        [Cause::ServedNotYetValid] => {
+            clock_difference::of_one_not_yet_valid(fault.clone(), observed, expected)
+        }
         _ => fault.clone(),
     };
-    fault.subject = local.endpoint.message();
-    fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
+    fault.subject = expected.endpoint.message();
+    fault.fix = fault.fix.or_else(|| match (fault.rule, &expected.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(message!(
             "add {} to the hosts of {} in kitcert.yaml, then: kitcert rotate {}",
-            local.endpoint.host(),
+            expected.endpoint.host(),
             daemon,
             daemon
         )),
         (Rule::ServerExpired, Some(daemon)) => Some(message!("kitcert rotate {}", daemon)),
         (Rule::ServerNameMismatch, None) => Some(message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
-            local.endpoint.host()
+            expected.endpoint.host()
         )),
-        _ => Some(local.reinstall()),
+        _ => Some(expected.reinstall()),
     });
     fault
 }
 
 /// Whom a daemon asks for their certificates tells a daemon with another's certificate from
 /// something that ends TLS before it.
-fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Finding {
+fn of_another_ca(fault: Finding, observed: &DialResults, expected: &Expected) -> Finding {
     let handshake = observed.handshake();
     let is_a_leaf_alone = handshake.is_some_and(|handshake| handshake.chain.len() == 1);
-    let is_ours = |name: &DistinguishedName| local.trust.subjects().contains(&name);
+    let is_ours = |name: &DistinguishedName| expected.trust.subjects().contains(&name);
     match handshake.map(|handshake| &handshake.asked) {
         Some(Asked::For(names)) if is_a_leaf_alone && names.iter().any(is_ours) => fault
             .because(&[Cause::ServedIntermediateMissing, Cause::ServedOtherCa])
@@ -212,25 +214,25 @@ fn of_another_ca(fault: Finding, observed: &Observed, local: &LocalFacts) -> Fin
     }
 }
 
-fn unreachable(why: &Unreachable, local: &LocalFacts) -> Finding {
-    let host = local.endpoint.host();
+fn unreachable(why: &Unreachable, expected: &Expected) -> Finding {
+    let host = expected.endpoint.host();
     let (cause, fix) = match why {
         Unreachable::Dns(_) => (Cause::NameUnresolved, message!("getent hosts {}", host)),
-        Unreachable::Refused => (Cause::NothingListens, local.start()),
+        Unreachable::Refused => (Cause::NothingListens, expected.start()),
         Unreachable::Filtered => {
-            (Cause::Filtered, message!("publish or open port {}", local.endpoint.port()))
+            (Cause::Filtered, message!("publish or open port {}", expected.endpoint.port()))
         }
         Unreachable::NoRoute(_) => (Cause::NoRoute, message!("ip route get {}", host)),
     };
-    Finding::new(Rule::Unreachable, Severity::Error, &local.endpoint)
+    Finding::new(Rule::Unreachable, Severity::Error, &expected.endpoint)
         .expected("a daemon that answers")
         .found(why)
         .because(&[cause])
         .fix(fix)
 }
 
-fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
-    let finding = Finding::new(Rule::NotTls, Severity::Error, &local.endpoint).expected("TLS");
+fn not_tls(observed: &DialResults, expected: &Expected) -> Finding {
+    let finding = Finding::new(Rule::NotTls, Severity::Error, &expected.endpoint).expected("TLS");
     let plain = observed.dials().filter(|dialled| dialled.dial == Dial::Plaintext);
     let plain = plain.max_by_key(|dialled| dialled.outcome == Outcome::Open);
     if plain.is_some_and(|plain| plain.outcome == Outcome::Open) {
@@ -238,7 +240,7 @@ fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
             .found("BuildKit without TLS")
             .because(&[Cause::PlaintextDaemon])
             .cause("BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key")
-            .fix(local.reinstall());
+            .fix(expected.reinstall());
     }
     let account = plain.map(|plain| &plain.account);
     if let Some(above) = account.and_then(|account| account.above.as_ref()) {
@@ -262,8 +264,8 @@ fn not_tls(observed: &Observed, local: &LocalFacts) -> Finding {
 }
 
 /// Whether the served certificate is the installed one; a daemon reads it only when it starts.
-pub(super) fn served(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
-    let installed = local.installed_leaf.as_ref()?;
+pub(super) fn served(observed: &DialResults, expected: &Expected) -> Option<Finding> {
+    let installed = expected.installed_leaf.as_ref()?;
     let leaf = observed.handshake()?.leaf()?;
     let finding = |severity| {
         Finding::new(Rule::ServedIsStale, severity, "served certificate")
@@ -275,14 +277,14 @@ pub(super) fn served(observed: &Observed, local: &LocalFacts) -> Option<Finding>
         finding(Severity::Error)
             .found(message!("serial {}, valid until {}", leaf.serial(), leaf.validity().not_after.date()))
             .because(&[Cause::NotRestarted])
-            .fix(local.restart())
+            .fix(expected.restart())
     })
 }
 
 /// Whether the CAs that the daemon asks for are those of the installed ca.pem. A daemon that
 /// names none says nothing about what it trusts.
-pub(super) fn trusted(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
-    let installed = local.installed_trust.as_ref()?;
+pub(super) fn trusted(observed: &DialResults, expected: &Expected) -> Option<Finding> {
+    let installed = expected.installed_trust.as_ref()?;
     let Asked::For(named) = &observed.handshake()?.asked else { return None };
     let finding = |severity| {
         Finding::new(Rule::TrustIsStale, severity, "acceptable CAs")
@@ -297,7 +299,7 @@ pub(super) fn trusted(observed: &Observed, local: &LocalFacts) -> Option<Finding
         finding(Severity::Error)
             .found(list(&named.iter().collect::<Vec<_>>()))
             .because(&[Cause::NotRestarted])
-            .fix(local.restart())
+            .fix(expected.restart())
     })
 }
 
@@ -313,7 +315,7 @@ fn list(names: &[&DistinguishedName]) -> Message {
 }
 
 /// Whether the daemon selects h2; it matters to newer clients only.
-pub(super) fn protocol(observed: &Observed) -> Option<Finding> {
+pub(super) fn protocol(observed: &DialResults) -> Option<Finding> {
     let agreed = observed.handshake()?.agreed.as_ref()?;
     let finding = |severity| Finding::new(Rule::NoAlpn, severity, "ALPN").expected("h2 by ALPN");
     Some(match &agreed.protocol {
