@@ -16,20 +16,20 @@ pub enum Dial {
     Plaintext,
     /// `N1` to `N12`: no certificate.
     NoCertificate(u8),
-    /// `U1` to `U12`: a certificate of an unknown CA that has the name and key id of ours.
+    /// `U1` to `U12`: a certificate of an unknown CA that has the name and key id of the client's.
     UnknownCa(u8),
-    /// `W`: a certificate of our CA for a daemon.
+    /// `W`: a certificate of the client's CA for a daemon.
     WrongUsage,
-    /// `E`: a certificate of our CA that has expired.
+    /// `E`: a certificate of the client's CA that has expired.
     Expired,
     /// `S1`, `S2`, …: no certificate, to another host of the daemon.
     OtherHost(u8),
     /// `O`: the client's own certificate.
-    Ours,
+    Client,
     /// `N1'`: `N1` in phase 2.
     NoCertificateAgain,
     /// `O'`: `O` in phase 2.
-    OursAgain,
+    ClientAgain,
 }
 
 /// Who calls.
@@ -89,10 +89,10 @@ pub(super) struct Offers {
 }
 
 impl Dial {
-    /// The dials of phase 1 that every address gets, in the order in which they are opened, but for
-    /// ours, which comes last. An address is never sent as SNI: whoever dials one has no name, and
+    /// The dials of phase 1 that every address gets and that must be refused, in the order in which they
+    /// are opened; the client's comes last. An address is never sent as SNI: whoever dials one has no name, and
     /// the dials without SNI would be those with the name once more.
-    pub(crate) fn strangers(has_name: bool) -> impl Iterator<Item = Dial> {
+    pub(crate) fn refusals(has_name: bool) -> impl Iterator<Item = Dial> {
         let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
         let unknown_ca = (1..=COMBINATIONS).map(Dial::UnknownCa);
         let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
@@ -103,7 +103,7 @@ impl Dial {
     #[must_use]
     pub fn caller(self) -> Caller {
         match self {
-            Dial::Ours | Dial::OursAgain => Caller::Client,
+            Dial::Client | Dial::ClientAgain => Caller::Client,
             Dial::NoCertificate(_) | Dial::NoCertificateAgain | Dial::OtherHost(_) => Caller::NoCertificate,
             Dial::UnknownCa(_) => Caller::UnknownCa,
             Dial::Plaintext => Caller::Plaintext,
@@ -133,7 +133,7 @@ impl Dial {
     pub(super) fn with_tls13(self) -> Option<Dial> {
         let offers = Offers { versions: Versions::Both, ..self.offers() };
         let is_it = |dial: &Dial| dial.caller() == self.caller() && dial.offers() == offers;
-        Dial::strangers(true).skip(1).find(is_it).filter(|dial| *dial != self)
+        Dial::refusals(true).skip(1).find(is_it).filter(|dial| *dial != self)
     }
 }
 
@@ -168,9 +168,9 @@ impl fmt::Display for Dial {
             Dial::WrongUsage => f.write_str("W"),
             Dial::Expired => f.write_str("E"),
             Dial::OtherHost(number) => write!(f, "S{number}"),
-            Dial::Ours => f.write_str("O"),
+            Dial::Client => f.write_str("O"),
             Dial::NoCertificateAgain => f.write_str("N1'"),
-            Dial::OursAgain => f.write_str("O'"),
+            Dial::ClientAgain => f.write_str("O'"),
         }
     }
 }
@@ -199,7 +199,7 @@ mod tests {
         {
             for caller in [Caller::NoCertificate, Caller::UnknownCa] {
                 let of_caller = |dial: &Dial| dial.caller() == caller;
-                let offers: Vec<_> = Dial::strangers(has_name).filter(of_caller).map(Dial::offers).collect();
+                let offers: Vec<_> = Dial::refusals(has_name).filter(of_caller).map(Dial::offers).collect();
                 assert_eq!(offers.len(), names.len() * 4);
                 for sni in names {
                     for versions in [Versions::Both, Versions::Tls12] {
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_dial_of_tls_1_2_alone_has_one_like_it_with_tls_1_3() {
-        for dial in Dial::strangers(true).filter(|dial| dial.offers().versions == Versions::Tls12) {
+        for dial in Dial::refusals(true).filter(|dial| dial.offers().versions == Versions::Tls12) {
             let newer = dial.with_tls13().unwrap();
             let (one, other) = (dial.offers(), newer.offers());
             assert_eq!((newer.caller(), other.sni, other.alpn), (dial.caller(), one.sni, one.alpn), "{dial}");

@@ -29,7 +29,7 @@ pub struct Scenario {
     /// Whom the daemon lets in.
     pub client_authorities: TrustBundle,
     /// What the client shows.
-    pub ours: CertificateAndKey,
+    pub client: CertificateAndKey,
     /// What the client knows of the daemon's files; nothing but the ca.pem here.
     pub installed_trust: Option<TrustBundle>,
     /// How long the probe may take.
@@ -59,7 +59,7 @@ impl Scenario {
             server: issued(&authority, Role::Daemon, HOST, now),
             installed_trust: Some(client_authorities.clone()),
             client_authorities,
-            ours: issued(&authority, Role::Client, HOST, now),
+            client: issued(&authority, Role::Client, HOST, now),
             authority,
             deadline: DEADLINE,
         }
@@ -97,7 +97,7 @@ impl Scenario {
         let wrong_usage = issued(&self.authority, Role::Daemon, HOST, self.now);
         let started = Instant::now();
         let observed = probe(&Request {
-            ours: Some(&self.ours),
+            client: Some(&self.client),
             unknown_ca: Some(&unknown_ca),
             expired: Some(&expired),
             wrong_usage: Some(&wrong_usage),
@@ -112,7 +112,7 @@ impl Scenario {
                 now: self.now,
                 trust,
                 known_authorities: None,
-                ours: Some(self.ours.chain.clone()),
+                client: Some(self.client.chain.clone()),
                 installed_leaf: self.server.chain.first().cloned(),
                 installed_trust: self.installed_trust.clone(),
                 daemon: None,

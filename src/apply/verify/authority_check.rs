@@ -62,7 +62,7 @@ fn decided(
     };
     let mut observed = look();
     for _ in 0..REPEATS {
-        let ours = observed.ours();
+        let ours = observed.client();
         // A client that belongs there and was cut off may get through the next time; of another, once
         // let in is in.
         let is_cut_off = meant == Meant::LetIn && ours.is_some_and(Dialled::is_cut_off);
@@ -83,7 +83,7 @@ fn judged(
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
-    let ours = observed.ours();
+    let ours = observed.client();
     let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));

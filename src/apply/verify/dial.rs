@@ -136,7 +136,7 @@ fn request<'a>(
         server_name: options.server_name.as_ref(),
         addresses: &options.addresses,
         other_hosts: &options.other_hosts,
-        ours: client.identity.as_ref(),
+        client: client.identity.as_ref(),
         samples: options.samples,
         pace: options.pace,
         wait: options.wait,

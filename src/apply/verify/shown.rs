@@ -18,7 +18,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let served = observed.handshake().map(|handshake| handshake.chain.as_slice()).unwrap_or_default();
     let served: Vec<_> = served.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
-    let ours = local.ours.as_deref().unwrap_or_default();
+    let ours = local.client.as_deref().unwrap_or_default();
     let accepts = local.installed_trust.as_ref().unwrap_or(&client.trust);
     let mut findings = lint::bundle(&client.trust);
     findings.extend(audit::no_points(&served));

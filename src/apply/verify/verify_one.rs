@@ -353,7 +353,7 @@ fn local_facts(
             let known = observation.authorities.iter();
             known.map(|authority| authority.certificate.subject().clone()).collect()
         }),
-        ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
+        client: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),

@@ -26,8 +26,8 @@ fn first(observed: &DialResults) -> &Dialled {
 }
 
 /// Whoever must be refused over TLS; the daemons of these tests have no name.
-fn strangers() -> impl Iterator<Item = Dial> {
-    Dial::strangers(false).skip(1).chain([Dial::Expired, Dial::WrongUsage])
+fn refusals() -> impl Iterator<Item = Dial> {
+    Dial::refusals(false).skip(1).chain([Dial::Expired, Dial::WrongUsage])
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn a_locked_daemon_accepts_the_client_and_refuses_all_others() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    for dial in [Dial::Ours, Dial::OursAgain] {
+    for dial in [Dial::Client, Dial::ClientAgain] {
         assert_eq!(outcomes(&observed, dial), [Outcome::Accepted], "{dial}: {observed:#?}");
     }
-    for dial in strangers() {
+    for dial in refusals() {
         assert!(is_refused(&observed, dial), "{dial}: {:?}", outcomes(&observed, dial));
     }
     let plaintext = outcomes(&observed, Dial::Plaintext);
@@ -54,7 +54,7 @@ fn a_locked_daemon_accepts_the_client_and_refuses_all_others() {
     assert!(verdict.verified, "{:#?}", verdict.findings);
 }
 
-/// Every dial is opened before any has been refused, and ours is the last of each phase.
+/// Every dial is opened before any has been refused, and the client's is the last of each phase.
 #[test]
 fn the_list_is_dialled_in_its_order() {
     let cast = Cast::new("127.0.0.1");
@@ -70,22 +70,22 @@ fn an_unlocked_daemon_is_caught() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, None).unwrap();
     let observed = cast.probe(daemon.address().port());
-    for dial in strangers() {
+    for dial in refusals() {
         assert_eq!(outcomes(&observed, dial), [Outcome::Open], "{dial}");
     }
-    assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::AsksNobody]);
+    assert_eq!(outcomes(&observed, Dial::Client), [Outcome::AsksNobody]);
     assert_eq!(observed.handshake().unwrap().asked, Asked::Nothing);
     let verdict = judge(&observed, &cast.expected("127.0.0.1"));
     assert!(verdict.open && !verdict.verified && !verdict.inconclusive_only);
 }
 
 #[test]
-fn nothing_of_ours_goes_to_a_daemon_of_another_name_or_ca() {
+fn nothing_of_the_clients_goes_to_a_daemon_of_another_name_or_ca() {
     let cast = Cast::new("other.example");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
     assert_eq!(first(&observed).account.faults[0].rule, Rule::ServerNameMismatch);
-    for dial in [Dial::Ours, Dial::Expired, Dial::WrongUsage] {
+    for dial in [Dial::Client, Dial::Expired, Dial::WrongUsage] {
         let sent = |dialled: &Dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.finished);
         assert!(!observed.dials().any(|dialled| dialled.dial == dial && sent(dialled)), "{dial}");
     }
@@ -98,7 +98,7 @@ fn nothing_of_ours_goes_to_a_daemon_of_another_name_or_ca() {
 }
 
 #[test]
-fn our_certificate_never_reaches_a_daemon_of_another_name() {
+fn the_clients_certificate_never_reaches_a_daemon_of_another_name() {
     let cast = Cast::new("other.example");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -135,14 +135,14 @@ fn our_certificate_never_reaches_a_daemon_of_another_name() {
 }
 
 #[test]
-fn our_certificate_is_withheld_if_go_would_withhold_it() {
+fn the_clients_certificate_is_withheld_if_go_would_withhold_it() {
     let cast = Cast::new("127.0.0.1");
     let elsewhere = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&elsewhere.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    assert_eq!(observed.ours().unwrap().handshake.withheld, Some(Withheld::Issuer));
-    assert!(is_refused(&observed, Dial::Ours), "{:?}", outcomes(&observed, Dial::Ours));
-    assert_eq!(outcomes(&observed, Dial::OursAgain), []);
+    assert_eq!(observed.client().unwrap().handshake.withheld, Some(Withheld::Issuer));
+    assert!(is_refused(&observed, Dial::Client), "{:?}", outcomes(&observed, Dial::Client));
+    assert_eq!(outcomes(&observed, Dial::ClientAgain), []);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_silent_listener_ends_at_its_deadline() {
     let started = Instant::now();
     let observed = cast.probe_within(silent.local_addr().unwrap().port(), Duration::from_millis(200));
     assert!(started.elapsed() < Duration::from_secs(2));
-    assert_eq!(outcomes(&observed, Dial::Ours), [Outcome::NotUpYet]);
+    assert_eq!(outcomes(&observed, Dial::Client), [Outcome::NotUpYet]);
     assert_eq!(first(&observed).account.stage, Some(DialStage::Handshake));
     assert!(observed.dials().all(|dialled| dialled.is_timed_out()));
 }
@@ -301,7 +301,7 @@ fn a_daemon_that_is_far_away_is_verified_in_its_own_time() {
 fn a_daemon_that_is_not_up_yet_is_waited_for_and_the_first_server_hello_decides() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
-    // The whole list, and ours once more.
+    // The whole list, and the client's once more.
     let one_pass = 21;
     for (wait, is_verified) in [(Duration::ZERO, false), (Duration::from_secs(10), true)] {
         let endpoint = endpoint_at(relay(daemon.address().port(), Duration::ZERO, one_pass));

@@ -164,10 +164,10 @@ fn asked(turns: Vec<Vec<u8>>) -> Option<Result<Reply, h2::Error>> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let (ours, theirs) = duplex(1 << 16);
+        let (client, theirs) = duplex(1 << 16);
         let call = async {
             tokio::select! {
-                reply = ask(ours, "https://builder.example.com", Asker::Client) => Some(reply),
+                reply = ask(client, "https://builder.example.com", Asker::Client) => Some(reply),
                 () = async { daemon(theirs, turns).await; std::future::pending().await } => None,
             }
         };

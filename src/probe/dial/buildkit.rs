@@ -67,7 +67,7 @@ pub(crate) struct Platform {
 pub(crate) const INFO: &str = "/moby.buildkit.v1.Control/Info";
 /// Its workers; every BuildKit knows it.
 pub(crate) const LIST_WORKERS: &str = "/moby.buildkit.v1.Control/ListWorkers";
-/// gRPC's UNIMPLEMENTED: an answer of somebody who let us in, and does not know the call.
+/// gRPC's UNIMPLEMENTED: an answer of somebody who let the caller in, and does not know the call.
 pub(crate) const UNIMPLEMENTED: u32 = 12;
 
 /// Who asks.
@@ -77,7 +77,7 @@ pub(crate) enum Asker {
     Client,
     /// Somebody who must not be let in: one answer is enough, and the first call may be the one
     /// that a proxy drops.
-    Stranger,
+    Unwanted,
 }
 
 /// What came of the calls.
@@ -118,7 +118,7 @@ async fn converse(sender: SendRequest<Bytes>, base: &str, asker: Asker) -> Resul
     let workers = async { turned(call(sender.clone(), base, LIST_WORKERS).await) };
     let (info, workers) = match asker {
         Asker::Client => tokio::join!(info, workers),
-        Asker::Stranger => {
+        Asker::Unwanted => {
             tokio::pin!(info, workers);
             // Silence about one of them is no answer while the other is answered.
             tokio::select! {
@@ -154,7 +154,7 @@ fn combine(info: Called, workers: Called, asker: Asker) -> Result<Reply, h2::Err
     Ok(match (info, workers) {
         (Called::Body(info), Called::Body(workers)) => Reply::Answered(told(Some(&info), Some(&workers))),
         (Called::Body(info), _) => Reply::Answered(told(Some(&info), None)),
-        (info, Called::Body(workers)) if is_unknown(&info) || asker == Asker::Stranger => {
+        (info, Called::Body(workers)) if is_unknown(&info) || asker == Asker::Unwanted => {
             Reply::Answered(told(None, Some(&workers)))
         }
         (info, workers) if is_unknown(&info) => {

@@ -20,7 +20,7 @@ use crate::probe::verdict::settle::needs_repeat;
 /// What is at hand for the dials of every address.
 pub(super) struct Means {
     pub(super) name: ServerName<'static>,
-    pub(super) ours: Option<Prepared>,
+    pub(super) client: Option<Prepared>,
     pub(super) unknown_ca: Option<Prepared>,
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
@@ -37,22 +37,22 @@ pub(super) struct Means {
 pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
     // At most two repeats each, and those of the client's between which several of them stand: a
-    // server that sends no alerts needs two of every stranger's.
+    // server that sends no alerts needs two of every dial that must be refused.
     let budget = pass.dials.len() * 5;
     if is_every_one_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
         sleep(pause(destination, means)).await;
-        pass.dials.push(make(destination, means, Dial::Ours, true).await);
+        pass.dials.push(make(destination, means, Dial::Client, true).await);
     }
     if !is_worth_more(&pass) {
         return pass;
     }
     repeat_unsettled(destination, means, &mut pass, budget).await;
-    if pass.attempts(Dial::Ours).all(|(_, ours)| ours.outcome != Outcome::Accepted) {
+    if pass.attempts(Dial::Client).all(|(_, client)| client.outcome != Outcome::Accepted) {
         return pass;
     }
     let mut second = other_hosts(means, &pass);
-    second.extend([Dial::NoCertificateAgain, Dial::OursAgain]);
+    second.extend([Dial::NoCertificateAgain, Dial::ClientAgain]);
     if pass.dials.iter().any(Dialled::is_cut_off) {
         // Where a limit on connections cut somebody off, two at once would cut each other off.
         for dial in second {
@@ -68,24 +68,24 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
 
 /// The one dial that says whether the daemon is there and lets the client in.
 pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
-    let dial = if means.ours.is_some() { Dial::Ours } else { Dial::NoCertificate(1) };
+    let dial = if means.client.is_some() { Dial::Client } else { Dial::NoCertificate(1) };
     Pass { dials: vec![make(destination, means, dial, true).await] }
 }
 
 fn first_phase(means: &Means) -> Vec<Dial> {
     let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
     let has_name = matches!(means.name, ServerName::DnsName(_));
-    let mut list: Vec<Dial> = Dial::strangers(has_name).filter(has_means).collect();
+    let mut list: Vec<Dial> = Dial::refusals(has_name).filter(has_means).collect();
     list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
     list.extend(means.expired.as_ref().map(|_| Dial::Expired));
-    list.extend(means.ours.as_ref().map(|_| Dial::Ours));
+    list.extend(means.client.as_ref().map(|_| Dial::Client));
     list
 }
 
 /// The hosts of the served leaf, too, are names under which the daemon may have another door.
 fn other_hosts(means: &Means, pass: &Pass) -> Vec<Dial> {
     let mut hosts = means.other_hosts.borrow_mut();
-    let leaf = pass.last(Dial::Ours).and_then(|ours| ours.handshake.leaf());
+    let leaf = pass.last(Dial::Client).and_then(|client| client.handshake.leaf());
     hosts.extend(leaf.iter().flat_map(|leaf| leaf.usable_names()).filter_map(|host| sni(&host)));
     let mut others: Vec<ServerName<'static>> = Vec::new();
     let mut beyond = means.hosts_beyond.borrow_mut();
@@ -113,18 +113,18 @@ pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
 /// order, and does not refuse the client by a clear word.
 fn is_worth_more(pass: &Pass) -> bool {
     let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
-    let is_refused = |ours: &Dialled| match ours.outcome {
+    let is_refused = |client: &Dialled| match client.outcome {
         Outcome::Refused(_) => true,
-        Outcome::LetIn => !ours.is_cut_off(),
-        _ => ours.is_untrusted(),
+        Outcome::LetIn => !client.is_cut_off(),
+        _ => client.is_untrusted(),
     };
-    speaks_tls && pass.last(Dial::Ours).is_some_and(|ours| !is_refused(ours))
+    speaks_tls && pass.last(Dial::Client).is_some_and(|client| !is_refused(client))
 }
 
 /// Whether the server took the client's connection and ended it before a ServerHello, as all others.
 fn is_every_one_cut_off(pass: &Pass) -> bool {
-    let ours = pass.last(Dial::Ours);
-    let is_cut = ours.is_some_and(|ours| matches!(ours.end(), End::Eof | End::Reset));
+    let client = pass.last(Dial::Client);
+    let is_cut = client.is_some_and(|client| matches!(client.end(), End::Eof | End::Reset));
     is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
 }
 
@@ -137,7 +137,7 @@ fn has_time_for_another(destination: &Destination, means: &Means) -> bool {
     Instant::now() + pause(destination, means) < destination.until
 }
 
-/// Dials again, alone and in an irregular order with ours, whatever is not settled; at most twice
+/// Dials again, alone and in an irregular order with the client's, whatever is not settled; at most twice
 /// each, and no more than the budget in all, for as long as there is time.
 async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut Pass, budget: usize) {
     for round in 0..REPEATS {
@@ -146,11 +146,11 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
         if pending.is_empty() {
             return;
         }
-        let is_after_ours = pass.dials.last().is_some_and(|last| {
+        let is_after_client = pass.dials.last().is_some_and(|last| {
             last.is_alone && last.dial.caller() == Caller::Client && last.outcome == Outcome::Accepted
         });
-        let mut order = irregular(&pending, means.ours.is_some());
-        if is_after_ours && order.first() == Some(&Dial::Ours) {
+        let mut order = irregular(&pending, means.client.is_some());
+        if is_after_client && order.first() == Some(&Dial::Client) {
             order.remove(0);
         }
         for dial in order {
@@ -167,9 +167,10 @@ fn repeats(pass: &Pass, dial: Dial) -> usize {
     pass.attempts(dial).count().saturating_sub(1)
 }
 
-/// The dials in a random order, each between two of ours, with more of ours among them by chance:
+/// The dials in a random order, each between two of the client's, with more of those among them by
+/// chance:
 /// whoever counts connections cannot tell who is next.
-fn irregular(pending: &[Dial], has_ours: bool) -> Vec<Dial> {
+fn irregular(pending: &[Dial], has_client: bool) -> Vec<Dial> {
     let mut random = [0; 64];
     // Without random numbers the order is merely regular.
     let _ = random_bytes(&mut random);
@@ -177,18 +178,18 @@ fn irregular(pending: &[Dial], has_ours: bool) -> Vec<Dial> {
         pending.iter().copied().filter(|dial| dial.caller() != Caller::Client).collect();
     let mut order = Vec::new();
     let mut chance = random.iter().copied().cycle();
-    let ours = has_ours.then_some(Dial::Ours);
-    order.extend(ours);
+    let client = has_client.then_some(Dial::Client);
+    order.extend(client);
     while !left.is_empty() {
         let at = usize::from(chance.next().unwrap_or_default()) % left.len();
         order.push(left.swap_remove(at));
         if chance.next().unwrap_or_default() % 6 == 0 {
-            order.extend(ours);
+            order.extend(client);
         }
     }
-    order.extend(ours.filter(|_| order.last() != Some(&Dial::Ours)));
-    if pending.contains(&Dial::OursAgain) {
-        order.push(Dial::OursAgain);
+    order.extend(client.filter(|_| order.last() != Some(&Dial::Client)));
+    if pending.contains(&Dial::ClientAgain) {
+        order.push(Dial::ClientAgain);
     }
     order
 }
@@ -235,12 +236,12 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
     let (shown, offer, on_fault) = match dial.caller() {
         Caller::Plaintext => return None,
         Caller::Client => {
-            let ours = means.ours.as_ref().map_or(Offer::Nothing, Offer::AsGoWould);
-            (Shown::Ours, ours, OnFault::BreakOff)
+            let client = means.client.as_ref().map_or(Offer::Nothing, Offer::AsGoWould);
+            (Shown::Client, client, OnFault::BreakOff)
         }
         Caller::NoCertificate => (Shown::Nothing, Offer::Nothing, OnFault::GoOn),
         Caller::UnknownCa => (Shown::Unwanted, always(means.unknown_ca.as_ref()), OnFault::GoOn),
-        // These are of our CA, and go only to a server that has proved itself.
+        // These are of the client's CA, and go only to a server that has proved itself.
         Caller::Expired => (Shown::Unwanted, always(means.expired.as_ref()), OnFault::BreakOff),
         Caller::WrongUsage => (Shown::Unwanted, always(means.wrong_usage.as_ref()), OnFault::BreakOff),
     };

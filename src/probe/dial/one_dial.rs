@@ -120,7 +120,7 @@ pub(super) async fn secure(destination: &Destination, terms: Terms<'_>) -> Seen 
     Seen { facts: Facts::Tls(facts), handshake: tls.handshake.clone(), account, elapsed }
 }
 
-/// Dials without TLS. Nothing is sent but the preface and calls that carry nothing of ours.
+/// Dials without TLS. Nothing is sent but the preface and calls that carry nothing of the client's.
 pub(super) async fn plaintext(destination: &Destination) -> Seen {
     let notebook = Notebook::new();
     let (end, elapsed) = notebook.in_time(destination, over_tcp(destination, &notebook)).await;
@@ -203,7 +203,8 @@ impl Notebook {
 async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebook) -> Result<End, End> {
     let (shown, talk) = (terms.shown, terms.talk);
     let mut stream = shake_hands(destination, terms, notebook).await?;
-    if shown == Shown::Ours && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty()) {
+    if shown == Shown::Client && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty())
+    {
         return Ok(End::Broken);
     }
     notebook.progress.enter(DialStage::Settings);
@@ -211,7 +212,7 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
     // been let in already, and the client itself, need not wait for it.
     let is_let_in = notebook.version.get() == Some(TlsVersion::Tls12);
     let is_asked = open(&notebook.tls).handshake.asked != Asked::Nothing;
-    let listens = talk == Talk::Listen || (shown != Shown::Ours && is_asked && !is_let_in);
+    let listens = talk == Talk::Listen || (shown != Shown::Client && is_asked && !is_let_in);
     let heard = if listens {
         listen(&mut stream, destination.timing.moment()).await.map_err(|ending| notebook.ended(ending))?
     } else {
@@ -222,7 +223,7 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
         record.first = heard;
         return Ok(End::ByUs);
     }
-    let asker = if shown == Shown::Ours { Asker::Client } else { Asker::Stranger };
+    let asker = if shown == Shown::Client { Asker::Client } else { Asker::Unwanted };
     let base = format!("https://{}", destination.authority);
     Ok(converse(stream, heard, &base, asker, notebook).await)
 }
@@ -259,7 +260,7 @@ async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End,
     notebook.progress.enter(DialStage::Settings);
     // Nobody waits to send us an alert here, so nothing is gained by listening first.
     let base = format!("http://{}", destination.authority);
-    Ok(converse(connection, Vec::new(), &base, Asker::Stranger, notebook).await)
+    Ok(converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await)
 }
 
 /// What a server says before the first end of a line.

@@ -28,12 +28,12 @@ pub struct Request<'a> {
     /// The CAs that a client of it trusts.
     pub trust: &'a TrustBundle,
     /// A client's own identity; without it nothing can be verified.
-    pub ours: Option<&'a CertificateAndKey>,
-    /// An identity of an unknown CA that looks like ours.
+    pub client: Option<&'a CertificateAndKey>,
+    /// An identity of an unknown CA that looks like the client's.
     pub unknown_ca: Option<&'a CertificateAndKey>,
-    /// An expired identity of our CA.
+    /// An expired identity of the client's CA.
     pub expired: Option<&'a CertificateAndKey>,
-    /// An identity of our CA with a daemon's usage.
+    /// An identity of the client's CA with a daemon's usage.
     pub wrong_usage: Option<&'a CertificateAndKey>,
     /// How much of the list is dialled.
     pub extent: Extent,
@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
             addresses: &[],
             other_hosts: &[],
             trust,
-            ours: None,
+            client: None,
             unknown_ca: None,
             expired: None,
             wrong_usage: None,

@@ -23,7 +23,7 @@ use crate::probe::verdict::agreement::{Passes, differences};
 /// Dials the daemon in every way that the request has means for, and says what was seen.
 ///
 /// Blocks until the last dial has ended; owns its runtime. Never fails: every trouble is the
-/// outcome of a dial. Our certificate goes only to a server whose chain and name were verified;
+/// outcome of a dial. The client's certificate goes only to a server whose chain and name were verified;
 /// nothing is ever sent but handshakes, SETTINGS and read-only calls.
 #[must_use]
 pub fn probe(request: &Request<'_>) -> DialResults {
@@ -158,7 +158,7 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
     Ok(Means {
         name: server_name(request.host())?,
         foreign: foreign_name()?,
-        ours: prepared(request.ours)?,
+        client: prepared(request.client)?,
         unknown_ca: prepared(request.unknown_ca)?,
         expired: prepared(request.expired)?,
         wrong_usage: prepared(request.wrong_usage)?,
@@ -171,7 +171,7 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
 /// The dials for which there are no means.
 fn not_tried(request: &Request<'_>) -> Vec<NotTried> {
     let missing = [
-        (request.ours.is_none(), Dial::Ours, "no client certificate is at hand"),
+        (request.client.is_none(), Dial::Client, "no client certificate is at hand"),
         (request.unknown_ca.is_none(), Dial::UnknownCa(1), "no CA is at hand to imitate"),
         (request.wrong_usage.is_none(), Dial::WrongUsage, "neither the daemon's key nor the CA's is here"),
         (request.expired.is_none(), Dial::Expired, "the CA's key is not here"),

@@ -98,7 +98,7 @@ fn fault_of_chain(refusal: &ChainFault) -> Finding {
     let expected = match rule {
         Rule::ServerExpired => "a chain that is valid now",
         Rule::ServerUsage => "serverAuth",
-        _ => "a chain that ends in a CA of ours",
+        _ => "a chain that ends in a trusted CA",
     };
     fault(rule, expected, refusal).because(&[cause])
 }

@@ -56,7 +56,7 @@ pub(super) enum Offer<'a> {
 /// What happens when the daemon's certificate is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnFault {
-    /// The handshake is broken off before anything of ours is sent.
+    /// The handshake is broken off before anything of the client's is sent.
     BreakOff,
     /// The handshake goes on, so that what else the daemon shows can be noted.
     GoOn,

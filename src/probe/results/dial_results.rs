@@ -299,14 +299,14 @@ impl DialResults {
     /// The client's own dial that says most: one that was accepted, else the last to an address
     /// that answers.
     #[must_use]
-    pub fn ours(&self) -> Option<&Dialled> {
-        self.telling(Dial::Ours)
+    pub fn client(&self) -> Option<&Dialled> {
+        self.telling(Dial::Client)
     }
 
     /// The same; without a certificate of the client's, one without any.
     #[must_use]
     pub fn first(&self) -> Option<&Dialled> {
-        self.ours().or_else(|| self.telling(Dial::NoCertificate(1)))
+        self.client().or_else(|| self.telling(Dial::NoCertificate(1)))
     }
 
     fn telling(&self, dial: Dial) -> Option<&Dialled> {
@@ -349,10 +349,10 @@ impl DialResults {
     pub fn handshake(&self) -> Option<&Handshake> {
         let seen = |dialled: &&Dialled| {
             let handshake = &dialled.handshake;
-            (handshake.asked != Asked::Nothing, handshake.agreed.is_some(), dialled.dial == Dial::Ours)
+            (handshake.asked != Asked::Nothing, handshake.agreed.is_some(), dialled.dial == Dial::Client)
         };
         self.dials()
-            .filter(|dialled| matches!(dialled.dial, Dial::Ours | Dial::NoCertificate(1)))
+            .filter(|dialled| matches!(dialled.dial, Dial::Client | Dial::NoCertificate(1)))
             .filter(|dialled| dialled.saw_chain())
             .max_by_key(seen)
             .map(|dialled| &dialled.handshake)
@@ -361,8 +361,8 @@ impl DialResults {
     /// What the daemon told us, if the client was accepted.
     #[must_use]
     pub fn answer(&self) -> Option<&Answer> {
-        let ours = self.ours()?;
-        ours.account.answer.as_ref().filter(|_| ours.outcome == Outcome::Accepted)
+        let client = self.client()?;
+        client.account.answer.as_ref().filter(|_| client.outcome == Outcome::Accepted)
     }
 
     /// The address that answered, or the first.

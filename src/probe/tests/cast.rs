@@ -14,7 +14,7 @@ use crate::probe::{CertificateAndKey, DialResults, Expected, Request, probe};
 pub(crate) struct Cast {
     pub(crate) trust: TrustBundle,
     pub(crate) server: CertificateAndKey,
-    pub(crate) ours: CertificateAndKey,
+    pub(crate) client: CertificateAndKey,
     pub(crate) unknown_ca: CertificateAndKey,
     pub(crate) expired: CertificateAndKey,
     pub(crate) wrong_usage: CertificateAndKey,
@@ -31,7 +31,7 @@ impl Cast {
         Cast {
             trust: TrustBundle::new(vec![authority.certificate().clone()]),
             server: issued(&authority, Role::Daemon, &[host], now),
-            ours: issued(&authority, Role::Client, &[], now),
+            client: issued(&authority, Role::Client, &[], now),
             unknown_ca: issued(&unknown_ca, Role::Client, &[], now),
             expired: issued(&authority, Role::Client, &[], past),
             wrong_usage: issued(&authority, Role::Daemon, &[host], now),
@@ -51,7 +51,7 @@ impl Cast {
     /// Everything at hand.
     pub(crate) fn request<'a>(&'a self, endpoint: &'a Endpoint, deadline: Duration) -> Request<'a> {
         Request {
-            ours: Some(&self.ours),
+            client: Some(&self.client),
             unknown_ca: Some(&self.unknown_ca),
             expired: Some(&self.expired),
             wrong_usage: Some(&self.wrong_usage),
@@ -69,7 +69,7 @@ impl Cast {
             known_authorities: None,
             now: self.now,
             trust: self.trust.clone(),
-            ours: Some(self.ours.chain.clone()),
+            client: Some(self.client.chain.clone()),
             installed_leaf: self.server.chain.first().cloned(),
             installed_trust: Some(self.trust.clone()),
             layout: None,

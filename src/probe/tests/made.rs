@@ -102,7 +102,7 @@ pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
         }
         _ => {
             let shown = match dial.caller() {
-                Caller::Client => Shown::Ours,
+                Caller::Client => Shown::Client,
                 Caller::NoCertificate => Shown::Nothing,
                 _ => Shown::Unwanted,
             };
@@ -123,8 +123,8 @@ pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
 }
 
 pub(crate) fn list() -> impl Iterator<Item = Dial> {
-    let first = Dial::strangers(true).chain([Dial::WrongUsage, Dial::Expired, Dial::Ours]);
-    first.chain([Dial::NoCertificateAgain, Dial::OursAgain])
+    let first = Dial::refusals(true).chain([Dial::WrongUsage, Dial::Expired, Dial::Client]);
+    first.chain([Dial::NoCertificateAgain, Dial::ClientAgain])
 }
 
 /// A sound daemon, but for those dials.

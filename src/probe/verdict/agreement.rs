@@ -13,7 +13,7 @@ use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{Chain, Facts, TlsVersion};
 use crate::probe::results::{Asked, DialResults, Dialled, Pass};
 
-/// The findings about daemons that differ, and about CAs that are not ours.
+/// The findings about daemons that differ, and about CAs that are not trusted here.
 pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
     let mut findings = several_daemons(evidence, expected);
     // A client that is refused is the graver news, and this may be its cause.
@@ -48,7 +48,7 @@ fn several_daemons(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding>
     differences.iter().map(finding).collect()
 }
 
-/// The CAs that the daemon names and that our trust bundle lacks: their clients get in too.
+/// The CAs that the daemon names and that the client's trust bundle lacks: their clients get in too.
 fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Finding> {
     let others = named_beyond(evidence, expected);
     if others.is_empty() {
@@ -56,7 +56,7 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
     }
     let (severity, expected) = match &expected.known_authorities {
         Some(_) => (Severity::Error, "CAs of this state alone"),
-        None => (Severity::Warning, "the CAs of our ca.pem alone"),
+        None => (Severity::Warning, "the CAs of the client's ca.pem alone"),
     };
     Some(
         Finding::new(Rule::OtherCaTrusted, severity, "acceptable CAs")
@@ -115,7 +115,7 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
     for (address, dialled) in proven(observed, passes) {
         let handshake = &dialled.handshake;
         // A proxy may have another rule for another name, version or protocol.
-        if dialled.dial.offers() == Dial::Ours.offers() {
+        if dialled.dial.offers() == Dial::Client.offers() {
             let (bytes, described) = match handshake.asked {
                 Asked::For(_) => (b"asked", message!("asked for")),
                 Asked::Nothing => (b"never", message!("not asked for")),

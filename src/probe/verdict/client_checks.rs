@@ -17,7 +17,7 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
     if evidence.observed.not_dialled.is_some() {
         return Vec::new();
     }
-    if expected.ours.is_none() {
+    if expected.client.is_none() {
         return vec![
             Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
                 .expected("accepted")
@@ -32,7 +32,7 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
             Settled::Passed(_) => None,
             // What is wrong with the server, or that nobody is there, has its own finding.
             _ if server_checks::explains(evidence, exhibit.dialled()) => None,
-            _ if exhibit.dialled().dial == Dial::OursAgain => again(evidence, exhibit, expected),
+            _ if exhibit.dialled().dial == Dial::ClientAgain => again(evidence, exhibit, expected),
             _ => not_accepted(evidence, exhibit, expected),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
@@ -47,7 +47,7 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
     }
     if let Some(answer) = evidence.observed.answer() {
         if evidence.client_is_accepted() {
-            let accepted = Finding::new(Rule::OursRefused, Severity::Pass, Caller::Client);
+            let accepted = Finding::new(Rule::ClientRefused, Severity::Pass, Caller::Client);
             findings.insert(0, accepted.expected("accepted").found("accepted"));
         }
         findings.push(buildkit(answer));
@@ -194,7 +194,7 @@ fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
 }
 
 fn refused(found: Message) -> Finding {
-    Finding::new(Rule::OursRefused, Severity::Error, Caller::Client).expected("accepted").found(found)
+    Finding::new(Rule::ClientRefused, Severity::Error, Caller::Client).expected("accepted").found(found)
 }
 
 fn inconclusive(found: Message) -> Finding {

@@ -1,4 +1,4 @@
-//! Why a daemon refuses our certificate, told apart by whether it was sent at all, by the alert,
+//! Why a daemon refuses the client's certificate, told apart by whether it was sent at all, by the alert,
 //! and by what the files say.
 
 use super::clock_difference;
@@ -26,7 +26,7 @@ pub(super) fn refusal(
     handshake: &Handshake,
     expected: &Expected,
 ) -> Finding {
-    let Some(leaf) = expected.ours.as_ref().and_then(|chain| chain.first()) else {
+    let Some(leaf) = expected.client.as_ref().and_then(|chain| chain.first()) else {
         return finding.cause("there was no client certificate to show").fix(expected.reinstall());
     };
     match handshake.withheld {
@@ -34,7 +34,7 @@ pub(super) fn refusal(
         Some(Withheld::Signature) => {
             let kind = leaf.public_key().kind();
             return finding
-                .because(&[Cause::OurSignatureUnsupported])
+                .because(&[Cause::ClientSignatureUnsupported])
                 .cause(message!(
                     "{}: the daemon, or a proxy before it, accepts no signature of {}",
                     WITHHELD,
@@ -44,7 +44,7 @@ pub(super) fn refusal(
         }
         None => {}
     }
-    if let Some((cause, said)) = fault_of_ours(leaf, expected) {
+    if let Some((cause, said)) = fault_of_client(leaf, expected) {
         let name = leaf.subject().common_name().unwrap_or_default();
         let name = name.strip_prefix("client ").and_then(|name| name.parse::<IdentityName>().ok());
         let name = name.map_or(message!("NAME"), |name| name.message());
@@ -86,15 +86,15 @@ fn causes_of_withholding(
 ) -> (Vec<Cause>, Message) {
     let served = handshake.chain.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
     if served.into_iter().any(|link| link.subject() == issuer) {
-        return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix().message());
+        return (vec![Cause::ClientIntermediateMissing], Cause::ClientIntermediateMissing.fix().message());
     }
-    let ours_is_asked_for = match &handshake.asked {
+    let own_ca_is_asked_for = match &handshake.asked {
         Asked::For(named) => named.iter().any(|name| expected.trust.subjects().contains(&name)),
         Asked::Nothing => false,
     };
-    if ours_is_asked_for && !expected.trust.subjects().contains(&issuer) {
-        let causes = vec![Cause::OursOfOtherCa, Cause::OurIntermediateMissing];
-        return (causes, Cause::OursOfOtherCa.fix().message());
+    if own_ca_is_asked_for && !expected.trust.subjects().contains(&issuer) {
+        let causes = vec![Cause::ClientOfOtherCa, Cause::ClientIntermediateMissing];
+        return (causes, Cause::ClientOfOtherCa.fix().message());
     }
     match &expected.installed_trust {
         Some(installed) if installed.subjects().contains(&issuer) => {
@@ -111,27 +111,27 @@ fn causes_of_withholding(
     }
 }
 
-/// What is wrong with our certificate for whoever looks at it.
-fn fault_of_ours(leaf: &Certificate, expected: &Expected) -> Option<(Cause, Message)> {
+/// What is wrong with the client's certificate for whoever looks at it.
+fn fault_of_client(leaf: &Certificate, expected: &Expected) -> Option<(Cause, Message)> {
     let validity = leaf.validity();
     if expected.now > validity.not_after {
-        let said = message!("our certificate expired at {}", validity.not_after.minute());
-        return Some((Cause::OursExpired, said));
+        let said = message!("the client's certificate expired at {}", validity.not_after.minute());
+        return Some((Cause::ClientExpired, said));
     }
     if expected.now < validity.not_before {
         let said = message!(
-            "our certificate is not valid before {}: the clock here is {} behind or more, or where it was made \
-             the clock was ahead",
+            "the client's certificate is not valid before {}: the clock here is {} behind or more, or where \
+             it was made the clock was ahead",
             validity.not_before.minute(),
             clock_difference::apart(validity.not_before, expected.now)
         );
-        return Some((Cause::OursNotYetValid, said));
+        return Some((Cause::ClientNotYetValid, said));
     }
     let allows =
         |usage: &ExtendedKeyUsage| matches!(usage, ExtendedKeyUsage::ClientAuth | ExtendedKeyUsage::Any);
     let wrong_usage = leaf.extended_key_usages().is_some_and(|usages| !usages.iter().any(allows));
-    let said = message!("our certificate is not for clients: its usages lack clientAuth");
-    wrong_usage.then_some((Cause::OursWrongUsage, said))
+    let said = message!("the client's certificate is not for clients: its usages lack clientAuth");
+    wrong_usage.then_some((Cause::ClientWrongUsage, said))
 }
 
 /// Causes by alert, as they were seen of Go 1.27's TLS set up as buildkitd's; where rustls has
@@ -148,7 +148,7 @@ fn alert_received(
         48 | 51 => unknown_authority(finding, leaf, handshake, expected),
         45 => finding
             .because(&[Cause::ClocksDiffer])
-            .cause(clock_difference::of_ours_refused(leaf, expected.now))
+            .cause(clock_difference::of_a_refused_client(leaf, expected.now))
             .fix(clock_difference::LOOK),
         70 => finding.because(&[Cause::NoCommonTlsVersion]).fix("update the daemon"),
         112 => finding
@@ -165,21 +165,21 @@ fn alert_received(
     }
 }
 
-/// Our certificate was sent and leads to nobody whom the daemon trusts.
+/// The client's certificate was sent and leads to nobody whom the daemon trusts.
 fn unknown_authority(
     finding: Finding,
     leaf: &Certificate,
     handshake: &Handshake,
     expected: &Expected,
 ) -> Finding {
-    let ours = expected.ours.as_deref().unwrap_or_default();
+    let client = expected.client.as_deref().unwrap_or_default();
     if let Err(ChainFault::SameNameOtherKey { .. }) =
-        verify(ours, &expected.trust, Purpose::Client, expected.now)
+        verify(client, &expected.trust, Purpose::Client, expected.now)
     {
         return finding
-            .because(&[Cause::OursOfOtherCa])
-            .cause("our certificate is by another key than our own ca.pem has, under the same name")
-            .fix(Cause::OursOfOtherCa.fix());
+            .because(&[Cause::ClientOfOtherCa])
+            .cause("the client's certificate is by another key than its own ca.pem has, under the same name")
+            .fix(Cause::ClientOfOtherCa.fix());
     }
     let is_named = matches!(&handshake.asked, Asked::For(names) if !names.is_empty());
     if is_named {
@@ -187,7 +187,11 @@ fn unknown_authority(
         return finding.because(&[Cause::DaemonTrustsNamesakeCa]).cause(namesake).fix(expected.reinstall());
     }
     finding
-        .because(&[Cause::DaemonTrustsOtherCa, Cause::DaemonTrustsNamesakeCa, Cause::OurIntermediateMissing])
+        .because(&[
+            Cause::DaemonTrustsOtherCa,
+            Cause::DaemonTrustsNamesakeCa,
+            Cause::ClientIntermediateMissing,
+        ])
         .fix(expected.reinstall())
 }
 
@@ -199,4 +203,4 @@ fn names(asked: &Asked) -> Message {
     }
 }
 
-const WITHHELD: &str = "our certificate was not sent, nor would Go send it";
+const WITHHELD: &str = "the client's certificate was not sent, nor would Go send it";

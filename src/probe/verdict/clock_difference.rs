@@ -11,12 +11,12 @@ use crate::probe::dial_list::Caller;
 use crate::probe::outcome::Outcome;
 use crate::probe::results::DialResults;
 
-/// Our certificate is valid here, and refused for its dates.
-pub(super) fn of_ours_refused(leaf: &Certificate, now: Timestamp) -> Message {
+/// The client's certificate is valid here, and refused for its dates.
+pub(super) fn of_a_refused_client(leaf: &Certificate, now: Timestamp) -> Message {
     let validity = leaf.validity();
     message!(
-        "our certificate is valid from {} until {}, and it is {} here: the daemon's clock is {} behind this \
-         one or more, or {} ahead or more",
+        "the client's certificate is valid from {} until {}, and it is {} here: the daemon's clock is \
+         {} behind this one or more, or {} ahead or more",
         validity.not_before.minute(),
         validity.not_after.minute(),
         now.minute(),
@@ -51,11 +51,11 @@ pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &DialResults, exp
     }
 }
 
-/// Between which instants the daemon's clock stands, for programs: it let ours in, and refused one
-/// that had expired.
+/// Between which instants the daemon's clock stands, for programs: it accepted the
+/// client's certificate, and refused one that had expired.
 pub(super) fn bounds(observed: &DialResults, expected: &Expected) -> Value {
     let accepted = observed.answer().is_some();
-    let Some(leaf) = expected.ours.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
+    let Some(leaf) = expected.client.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
         return Value::Null;
     };
     let is_refused = |outcome| matches!(outcome, Outcome::Refused(_));

@@ -41,9 +41,9 @@ impl<'a> Evidence<'a> {
                 let is_last = index + 1 == seen.passes.len();
                 // A second look replaces the first, but for whoever got in then.
                 let counts = |exhibit: &Exhibit<'_>| {
-                    let is_of_stranger = exhibit.caller() != Caller::Client;
+                    let is_of_another = exhibit.caller() != Caller::Client;
                     let is_failure = matches!(exhibit.settled, Settled::Failed(_));
-                    !observed.is_second_look || is_last || (is_failure && is_of_stranger)
+                    !observed.is_second_look || is_last || (is_failure && is_of_another)
                 };
                 let settled = pass.list().into_iter().filter_map(|dial| settle(pass, dial));
                 let address = seen.address;
@@ -65,7 +65,7 @@ impl<'a> Evidence<'a> {
                         is_it && matches!(exhibit.settled, Settled::Passed(_))
                     })
                 };
-                accepted(Dial::Ours) && accepted(Dial::OursAgain)
+                accepted(Dial::Client) && accepted(Dial::ClientAgain)
             })
             && !self.of(Caller::Client).any(|exhibit| !matches!(exhibit.settled, Settled::Passed(_)))
     }
@@ -110,7 +110,7 @@ fn is_reached(seen: &AddressSeen) -> bool {
 
 /// The dials without which nothing is verified. None needs the key of a CA.
 fn required(has_name: bool) -> impl Iterator<Item = Dial> {
-    Dial::strangers(has_name).chain([Dial::Ours, Dial::NoCertificateAgain, Dial::OursAgain])
+    Dial::refusals(has_name).chain([Dial::Client, Dial::NoCertificateAgain, Dial::ClientAgain])
 }
 
 /// Which dials, and at which addresses if there are several: `N2, N4 at 127.0.0.3:8372`.

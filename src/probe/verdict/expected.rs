@@ -21,7 +21,7 @@ pub struct Expected {
     /// The CAs that the state knows; None without a state.
     pub known_authorities: Option<Vec<DistinguishedName>>,
     /// The client's chain, leaf first, if it has one.
-    pub ours: Option<Vec<Certificate>>,
+    pub client: Option<Vec<Certificate>>,
     /// The certificate in the daemon's cert.pem, if it is installed here.
     pub installed_leaf: Option<Certificate>,
     /// The daemon's ca.pem, if it is installed here.

@@ -36,8 +36,10 @@ pub(super) fn summary(
             | Rule::ServerExpired
             | Rule::ServerUsage
             | Rule::WeakKey,
-        ) => not_verified(message!("the daemon's certificate is at fault, so nothing of ours was sent")),
-        Some(Rule::OursRefused) => refused_line(evidence),
+        ) => not_verified(message!(
+            "the daemon's certificate is at fault, so nothing of the client's was sent"
+        )),
+        Some(Rule::ClientRefused) => refused_line(evidence),
         _ => not_verified(why_not(evidence, findings, expected)),
     }
 }
@@ -68,8 +70,8 @@ fn verified_line(evidence: &Evidence<'_>, expected: &Expected) -> Message {
 }
 
 fn refused_line(evidence: &Evidence<'_>) -> Message {
-    let ours = evidence.observed.ours();
-    if ours.is_some_and(|ours| matches!(ours.outcome, Outcome::Inconclusive(Why::Alert(_)))) {
+    let client = evidence.observed.client();
+    if client.is_some_and(|client| matches!(client.outcome, Outcome::Inconclusive(Why::Alert(_)))) {
         return message!("CLOSED: the handshake fails before the client's certificate is judged");
     }
     message!("CLOSED: the client's certificate is refused")
@@ -85,15 +87,16 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
         Some(_) => return message!("nothing was dialled"),
         None => {}
     }
-    if expected.ours.is_none() {
+    if expected.client.is_none() {
         return message!("there was no client certificate to try");
     }
-    let ours = observed.ours();
-    if ours.is_some_and(|ours| matches!(ours.account.above, Some(AboveTls::Http(_)))) {
+    let client = observed.client();
+    if client.is_some_and(|client| matches!(client.account.above, Some(AboveTls::Http(_)))) {
         return message!("what answers is a web server or a proxy, not BuildKit");
     }
-    if let Some(ours) = ours.filter(|ours| ours.outcome != Outcome::Accepted && ours.is_timed_out()) {
-        return ours.ending();
+    if let Some(client) = client.filter(|client| client.outcome != Outcome::Accepted && client.is_timed_out())
+    {
+        return client.ending();
     }
     let is_rule = |rule: Rule| errors().any(|finding| finding.rule == rule);
     if is_rule(Rule::SeveralDaemons) {
@@ -102,8 +105,8 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
     if is_rule(Rule::AsksNobody) {
         return message!("the server asks nobody for a certificate");
     }
-    let strangers = evidence.exhibits.iter().filter(|exhibit| exhibit.caller() != Caller::Client);
-    let mut let_in = strangers.map(|exhibit| exhibit.dialled());
+    let others = evidence.exhibits.iter().filter(|exhibit| exhibit.caller() != Caller::Client);
+    let mut let_in = others.map(|exhibit| exhibit.dialled());
     if let Some(let_in) = let_in.find(|dialled| dialled.outcome == Outcome::LetIn) {
         return match &let_in.account.above {
             Some(_) => {

@@ -156,11 +156,11 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
         [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage]
             .into_iter()
             .any(is_open);
-    let is_of_stranger = |exhibit: &&Exhibit<'_>| exhibit.caller() != Caller::Client;
+    let is_of_another = |exhibit: &&Exhibit<'_>| exhibit.caller() != Caller::Client;
     let lets_in = evidence
         .exhibits
         .iter()
-        .filter(is_of_stranger)
+        .filter(is_of_another)
         .any(|exhibit| matches!(exhibit.settled, Settled::Failed(_)));
     let unreachable = findings.iter().any(|finding| finding.rule == Rule::Unreachable);
     let mut errors = findings.iter().filter(|finding| finding.severity >= Severity::Error);

@@ -12,7 +12,7 @@ use crate::probe::outcome::Outcome;
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
 /// Those who must not get in, in the order of the findings.
-const INTRUDERS: [Caller; 5] =
+const MUST_BE_REFUSED: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
 /// The findings of each of them that was tried, and of an unknown CA that was not. Whoever was refused
@@ -20,7 +20,7 @@ const INTRUDERS: [Caller; 5] =
 pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected, clients: &[Finding]) -> Vec<Finding> {
     let is_told = !evidence.client_is_accepted() && clients.iter().any(|one| one.severity >= Severity::Error);
     let mut findings = Vec::new();
-    for caller in INTRUDERS {
+    for caller in MUST_BE_REFUSED {
         let exhibits: Vec<_> = evidence.of(caller).collect();
         if exhibits.is_empty() {
             findings.extend(untried(caller, evidence));

@@ -51,8 +51,8 @@ fn obstacle<'a>(evidence: &Evidence<'a>) -> Option<Obstacle<'a>> {
     }
     let untrusted = observed.first().filter(|first| first.is_untrusted());
     let untrusted = untrusted.or_else(|| {
-        let ours = |dialled: &&Dialled| matches!(dialled.dial, Dial::Ours | Dial::NoCertificate(1));
-        observed.dials().filter(ours).find(|dialled| dialled.is_untrusted())
+        let first = |dialled: &&Dialled| matches!(dialled.dial, Dial::Client | Dial::NoCertificate(1));
+        observed.dials().filter(first).find(|dialled| dialled.is_untrusted())
     });
     if let Some(untrusted) = untrusted {
         return Some(Obstacle::Untrusted(untrusted));
@@ -164,7 +164,7 @@ fn verified(observed: &DialResults, expected: &Expected) -> Option<Finding> {
     let leaf = observed.handshake()?.leaf()?;
     Some(
         Finding::new(Rule::ServerUntrusted, Severity::Pass, &expected.endpoint)
-            .expected("a chain that ends in a CA of ours, and the host's name")
+            .expected("a chain that ends in a trusted CA, and the host's name")
             .found(message!("issued by {}, valid until {}", leaf.issuer(), leaf.validity().not_after.date())),
     )
 }
@@ -200,14 +200,14 @@ fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> 
 fn of_another_ca(fault: Finding, observed: &DialResults, expected: &Expected) -> Finding {
     let handshake = observed.handshake();
     let is_a_leaf_alone = handshake.is_some_and(|handshake| handshake.chain.len() == 1);
-    let is_ours = |name: &DistinguishedName| expected.trust.subjects().contains(&name);
+    let is_trusted = |name: &DistinguishedName| expected.trust.subjects().contains(&name);
     match handshake.map(|handshake| &handshake.asked) {
-        Some(Asked::For(names)) if is_a_leaf_alone && names.iter().any(is_ours) => fault
+        Some(Asked::For(names)) if is_a_leaf_alone && names.iter().any(is_trusted) => fault
             .because(&[Cause::ServedIntermediateMissing, Cause::ServedOtherCa])
-            .cause("it lets in clients of our CA, and its own certificate is by an intermediate that it does not serve, or by another CA"),
-        Some(Asked::For(names)) if names.iter().any(is_ours) => fault
+            .cause("it lets in clients of a CA that is trusted here, and its own certificate is by an intermediate that it does not serve, or by another CA"),
+        Some(Asked::For(names)) if names.iter().any(is_trusted) => fault
             .because(&[Cause::ServedOtherCa])
-            .cause("it lets in clients of our CA, and shows a certificate of another: the wrong files are installed there"),
+            .cause("it lets in clients of a CA that is trusted here, and shows a certificate of another: the wrong files are installed there"),
         Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!("another daemon, which lets in clients of {}; or the wrong ca.pem here", list(&names.iter().collect::<Vec<_>>()))),
         Some(Asked::For(_)) => fault,
         Some(Asked::Nothing) | None => fault.because(&[Cause::TlsProxy, Cause::ServedOtherCa]),

@@ -128,7 +128,7 @@ fn confirmations(pass: &Pass, dial: Dial) -> usize {
 /// refused one by a clear word: then no limit cut anybody off.
 fn all_reached_the_chain(pass: &Pass) -> bool {
     let is_of_phase_1 = |dial: &Dial| {
-        let is_later = matches!(dial, Dial::NoCertificateAgain | Dial::OursAgain | Dial::OtherHost(_));
+        let is_later = matches!(dial, Dial::NoCertificateAgain | Dial::ClientAgain | Dial::OtherHost(_));
         *dial != Dial::Plaintext && !is_later
     };
     let reached = |dial: Dial| {
@@ -157,7 +157,7 @@ fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
     if is_about_version && !is_judged() {
         return false;
     }
-    reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::OursAgain))
+    reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::ClientAgain))
 }
 
 #[cfg(test)]

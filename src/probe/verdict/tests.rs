@@ -14,7 +14,7 @@ fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
     grave.map(|finding| (finding.rule, finding.severity)).collect()
 }
 
-fn strangers() -> impl Iterator<Item = Dial> {
+fn refusals() -> impl Iterator<Item = Dial> {
     list().filter(|dial| dial.caller() != Caller::Client)
 }
 
@@ -43,7 +43,7 @@ fn a_sound_daemon_is_verified_and_every_check_is_named() {
 #[test]
 fn no_dial_that_is_not_a_refusal_is_ever_verified() {
     let cast = Cast::new(HOST);
-    for dial in strangers() {
+    for dial in refusals() {
         for (made, what) in [
             (answered(), "answered"),
             (grpc(16), "turned down by gRPC"),
@@ -103,7 +103,7 @@ fn what_was_not_judged_is_inconclusive_and_refutes_nothing() {
 #[test]
 fn a_refusal_counts_only_while_the_client_is_accepted_before_and_after() {
     let cast = Cast::new(HOST);
-    for dial in [Dial::Ours, Dial::OursAgain] {
+    for dial in [Dial::Client, Dial::ClientAgain] {
         for made in [alert(48), timed_out(), grpc(14), grpc(16), early(End::Reset, None)] {
             let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.expected(HOST));
             assert!(!verdict.verified && !verdict.summary.starts_with("verified"), "{dial}");
@@ -212,7 +212,7 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
 fn a_daemon_that_asks_nobody_after_a_while_is_told_by_that() {
     let cast = Cast::new(HOST);
     let (facts, account) = answered();
-    let mut differs = pass(&cast, &[(Dial::OursAgain, (TlsFacts { asked: false, ..facts }, account))]);
+    let mut differs = pass(&cast, &[(Dial::ClientAgain, (TlsFacts { asked: false, ..facts }, account))]);
     differs.dials.last_mut().unwrap().handshake.asked = Asked::Nothing;
     let verdict = judge(&seen_at(&[("192.0.2.1:8372", differs)]), &cast.expected(HOST));
     let rules = [Rule::AsksNobody, Rule::Inconclusive].map(|rule| (rule, Severity::Error));
@@ -256,7 +256,7 @@ fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
 }
 
 fn refusal_of(verdict: &Verdict) -> &Finding {
-    verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap()
+    verdict.findings.iter().find(|finding| finding.rule == Rule::ClientRefused).unwrap()
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn the_cause_of_our_refusal_is_told_by_the_alert() {
     for (code, cause) in
         [(116, "no certificate arrived"), (48, "another key"), (45, "clock"), (42, "another CA")]
     {
-        let verdict = judge(&observed(&cast, &[(Dial::Ours, alert(code))]), &cast.expected(HOST));
+        let verdict = judge(&observed(&cast, &[(Dial::Client, alert(code))]), &cast.expected(HOST));
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
         assert_eq!(verdict.summary, "CLOSED: the client's certificate is refused");
@@ -285,10 +285,10 @@ fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
         for (withheld, cause) in
             [(Withheld::Issuer, "issued it"), (Withheld::Signature, "no signature of ecdsa-p256")]
         {
-            let mut seen = observed(&cast, &[(Dial::Ours, made.clone())]);
+            let mut seen = observed(&cast, &[(Dial::Client, made.clone())]);
             let dials = &mut seen.addresses[0].passes[0].dials;
-            let ours = dials.iter_mut().find(|dialled| dialled.dial == Dial::Ours).unwrap();
-            ours.handshake.withheld = Some(withheld);
+            let client = dials.iter_mut().find(|dialled| dialled.dial == Dial::Client).unwrap();
+            client.handshake.withheld = Some(withheld);
             let verdict = judge(&seen, &cast.expected(HOST));
             let finding = refusal_of(&verdict);
             assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
@@ -299,11 +299,12 @@ fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
 #[test]
 fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
     let cast = Cast::new(HOST);
-    let seen = observed(&cast, &[(Dial::Ours, alert(42))]);
-    for (chain, cause) in
-        [(&cast.expired.chain, "our certificate expired"), (&cast.wrong_usage.chain, "lack clientAuth")]
-    {
-        let expected = Expected { ours: Some(chain.clone()), ..cast.expected(HOST) };
+    let seen = observed(&cast, &[(Dial::Client, alert(42))]);
+    for (chain, cause) in [
+        (&cast.expired.chain, "the client's certificate expired"),
+        (&cast.wrong_usage.chain, "lack clientAuth"),
+    ] {
+        let expected = Expected { client: Some(chain.clone()), ..cast.expected(HOST) };
         let verdict = judge(&seen, &expected);
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
@@ -378,23 +379,23 @@ fn what_answers_must_be_buildkit_with_a_worker() {
     for answer in [nobody, Answer::default()] {
         let (facts, _) = answered();
         let made = (facts, Account { answer: Some(answer), ..Account::default() });
-        let verdict = judge(&observed(&cast, &[(Dial::Ours, made)]), &cast.expected(HOST));
+        let verdict = judge(&observed(&cast, &[(Dial::Client, made)]), &cast.expected(HOST));
         assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
         assert!(!verdict.verified);
     }
     let web = above(AboveTls::Http(404));
-    let verdict = judge(&observed(&cast, &[(Dial::Ours, web)]), &cast.expected(HOST));
+    let verdict = judge(&observed(&cast, &[(Dial::Client, web)]), &cast.expected(HOST));
     assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
 }
 
 #[test]
-fn without_a_certificate_of_ours_or_of_an_unknown_ca_nothing_is_verified() {
+fn without_the_clients_certificate_or_one_of_an_unknown_ca_nothing_is_verified() {
     let cast = Cast::new(HOST);
     for missing in [Caller::Client, Caller::UnknownCa] {
         let mut seen = observed(&cast, &[]);
         seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial.caller() != missing);
         let mut expected = cast.expected(HOST);
-        expected.ours = expected.ours.filter(|_| missing != Caller::Client);
+        expected.client = expected.client.filter(|_| missing != Caller::Client);
         let verdict = judge(&seen, &expected);
         assert!(!verdict.verified && verdict.summary.starts_with("not verified"), "{}", verdict.summary);
     }

@@ -28,26 +28,26 @@ fn has_passed(pass: &Pass, dial: Dial) -> bool {
 fn an_end_without_a_word_counts_if_it_is_repeated_twice_between_accepted_dials_of_the_client() {
     let cast = Cast::new("127.0.0.1");
     let end = || (N1, ended(End::Eof));
-    let ours = || (Dial::Ours, answered());
-    let cut = || (Dial::Ours, early(End::Reset, None));
+    let client = || (Dial::Client, answered());
+    let cut = || (Dial::Client, early(End::Reset, None));
     for (repeats, counts) in [
-        (vec![ours(), end(), ours(), end(), ours()], true),
-        (vec![ours(), end(), end(), ours()], true),
-        (vec![ours(), end(), ours()], false),
+        (vec![client(), end(), client(), end(), client()], true),
+        (vec![client(), end(), end(), client()], true),
+        (vec![client(), end(), client()], false),
         (vec![end(), end()], false),
-        (vec![ours(), end(), end()], false),
-        (vec![end(), ours(), end(), ours()], false),
-        (vec![ours(), end(), cut(), end(), ours()], false),
-        (vec![ours(), end(), ours(), (N1, timed_out()), ours()], false),
-        (vec![ours(), end(), ours(), (N1, alert(116)), ours()], true),
-        (vec![ours(), end(), ours(), (N1, answered()), ours()], false),
+        (vec![client(), end(), end()], false),
+        (vec![end(), client(), end(), client()], false),
+        (vec![client(), end(), cut(), end(), client()], false),
+        (vec![client(), end(), client(), (N1, timed_out()), client()], false),
+        (vec![client(), end(), client(), (N1, alert(116)), client()], true),
+        (vec![client(), end(), client(), (N1, answered()), client()], false),
     ] {
         let pass = with_repeats(&cast, N1, &ended(End::Eof), &repeats);
         let said: Vec<_> = repeats.iter().map(|(dial, made)| (dial, made.0.end)).collect();
         assert_eq!(has_passed(&pass, N1), counts, "{said:?}");
     }
     // It must have ended so from the beginning.
-    let repeats = [ours(), end(), ours(), end(), ours()];
+    let repeats = [client(), end(), client(), end(), client()];
     assert!(!has_passed(&with_repeats(&cast, N1, &early(End::Reset, None), &repeats), N1));
 }
 
@@ -56,7 +56,7 @@ fn an_end_without_a_word_counts_if_it_is_repeated_twice_between_accepted_dials_o
 fn a_client_that_is_cut_off_is_dialled_again_and_one_that_is_turned_down_is_not() {
     let cast = Cast::new("127.0.0.1");
     let let_in = |end| (TlsFacts { ticket: true, ..ended(end).0 }, Default::default());
-    for dial in [Dial::Ours, Dial::OursAgain] {
+    for dial in [Dial::Client, Dial::ClientAgain] {
         for cut in [let_in(End::Eof), let_in(End::Reset), early(End::Reset, None), early(End::Eof, None)] {
             let first = pass(&cast, &[(dial, cut.clone())]);
             assert!(needs_repeat(&first, dial) && !has_passed(&first, dial), "{dial}");
@@ -101,7 +101,7 @@ fn a_name_that_is_not_served_counts_beside_the_daemons_own_and_by_an_end_only_tw
     let cut = || early(End::Reset, None);
     let not_before = pass(&cast, &[(N3, not_served(End::Alert(112))), (N1, cut())]);
     assert!(!has_passed(&not_before, N3));
-    let after = [Dial::NoCertificateAgain, Dial::OursAgain].map(|dial| (dial, cut()));
+    let after = [Dial::NoCertificateAgain, Dial::ClientAgain].map(|dial| (dial, cut()));
     let not_after = pass(&cast, &[vec![(N3, not_served(End::Alert(112)))], after.to_vec()].concat());
     assert!(!has_passed(&not_after, N3));
 }
@@ -143,10 +143,10 @@ fn the_end_of_plaintext_counts_if_no_other_dial_was_cut_off() {
     assert!(has_passed(&sound, Dial::Plaintext) && !needs_repeat(&sound, Dial::Plaintext));
     let limited = pass(&cast, &[(N3, early(End::Reset, None))]);
     assert!(!has_passed(&limited, Dial::Plaintext) && needs_repeat(&limited, Dial::Plaintext));
-    let ours = || (Dial::Ours, answered());
+    let client = || (Dial::Client, answered());
     let end = || (Dial::Plaintext, ended(End::Eof));
     let mut confirmed = limited;
-    let repeats = [ours(), end(), ours(), end(), ours()];
+    let repeats = [client(), end(), client(), end(), client()];
     confirmed.dials.extend(repeats.iter().map(|(dial, how)| alone(&cast, *dial, how)));
     assert!(has_passed(&confirmed, Dial::Plaintext));
     assert_eq!(early(End::Reset, None).0.chain, Chain::Unseen);
