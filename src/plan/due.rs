@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::verification::{VerificationState, verification};
 use crate::message;
 use crate::model::{
-    DnsName, Hex, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
-    Validity, Word,
+    DnsName, Hex, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedGeneration};
+use crate::store::Observation;
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -168,41 +168,6 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     rows
 }
 
-/// From when a CA of that validity no longer covers the longest new leaf.
-pub(super) fn authority_due_from(observation: &Observation, validity: Validity) -> Timestamp {
-    validity.not_after.minus(longest_leaf(observation))
-}
-
-/// From when until when a certificate is good for its peers: within its issuer's own validity.
-pub(super) fn effective_validity(observation: &Observation, leaf: &Certificate) -> Validity {
-    let mut authorities = observation.authorities.iter().map(|authority| &authority.certificate);
-    let issuer = authorities.find(|authority| authority.subject() == leaf.issuer());
-    issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.validity()))
-}
-
-/// From when the certificate of an identity is due, by its effective end and by what kitcert.yaml
-/// says.
-pub(super) fn due_from(
-    observation: &Observation,
-    role: Role,
-    name: &IdentityName,
-    leaf: &Certificate,
-) -> Timestamp {
-    let renew_before = observation.inventory.renew_before(role, name);
-    renew_before.due_from(effective_validity(observation, leaf), leaf.serial())
-}
-
-/// Whether that of its current generation is, or is over.
-pub(super) fn is_due(
-    observation: &Observation,
-    role: Role,
-    name: &IdentityName,
-    current: &ObservedGeneration,
-    now: Timestamp,
-) -> bool {
-    due_from(observation, role, name, current.leaf()) <= now
-}
-
 fn last_verification(state: &VerificationState<'_>, now: Timestamp) -> Option<LastVerification> {
     let (record, stale) = match state {
         VerificationState::Verified(record) => (record, None),
@@ -253,15 +218,6 @@ fn hosts_state(
     }
 }
 
-/// Whether a certificate is for those hosts and no others, in whatever order.
-pub(super) fn names_are(leaf: &Certificate, hosts: &[SubjectAltName]) -> bool {
-    let sorted = |mut names: Vec<SubjectAltName>| {
-        names.sort();
-        names
-    };
-    sorted(leaf.usable_names()) == sorted(hosts.to_vec())
-}
-
 fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
     if now > validity.not_after {
         IdentityState::Expired
@@ -270,13 +226,6 @@ fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
     } else {
         IdentityState::Ok
     }
-}
-
-/// The longest lifetime that a new leaf of this state would have.
-pub fn longest_leaf(observation: &Observation) -> Lifetime {
-    let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
-    let clients = observation.inventory.clients.values().map(|client| client.lifetime);
-    daemons.chain(clients).max().unwrap_or(Lifetime::from_seconds(0))
 }
 
 fn row(

@@ -1,7 +1,7 @@
 //! `invite`: a kit with the client's key in it, for somebody who cannot make one.
 
-use super::due::is_due;
-use super::issue::{new_client, next_generation, refuse_other_lifetime, validity};
+use super::issuance::{is_due, next_generation, validity};
+use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
 use super::rollover;
 use super::step::{

@@ -9,6 +9,7 @@ mod init;
 mod install_client;
 mod install_daemon;
 mod invite;
+mod issuance;
 mod issue;
 mod join;
 mod kit;
@@ -27,7 +28,7 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, longest_leaf, status};
+pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
     ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
@@ -37,6 +38,7 @@ pub use install_daemon::{
     InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon, refuse_another,
 };
 pub use invite::{InviteRequest, invite};
+pub use issuance::longest_leaf;
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;

@@ -4,7 +4,7 @@ use super::{Planner, waiting};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Message, Role, Validity};
-use crate::plan::due::longest_leaf;
+use crate::plan::issuance::longest_leaf;
 use crate::plan::lock_out::{locked_out, refuse_lock_out};
 use crate::plan::rollover::{self, Stage};
 use crate::plan::rotation::{AuthorityRotation, RotationAction, RotationScope};
