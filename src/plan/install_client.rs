@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::install_daemon::{Placed, placement_step};
-use super::step::{ConfigStep, InventoryStep, Plan, StateStep};
+use super::steps::{ConfigStep, InventoryStep, Plan, StateStep};
 use crate::layout::{ClientSettings, ConfigEdit, InventoryChange, edit_client_config};
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};

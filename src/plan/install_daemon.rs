@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
+use super::steps::{InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
 use crate::message;
 use crate::model::{Failure, IdentityName, Quoted, Role};

@@ -4,7 +4,7 @@ use super::issuance::{is_due, next_generation, validity};
 use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
 use super::rollover;
-use super::step::{
+use super::steps::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
 };
 use crate::layout::{ClientEntry, InventoryChange};

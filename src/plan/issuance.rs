@@ -1,7 +1,7 @@
 //! The next certificate of an identity: when it is due, with which key and number, and how long it
 //! is good.
 
-use super::step::{AuthorityChoice, KeySource, Signing};
+use super::steps::{AuthorityChoice, KeySource, Signing};
 use crate::model::profile::BACKDATING;
 use crate::model::{IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;

@@ -2,7 +2,7 @@
 
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
-use super::step::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
+use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use super::{refuse_repetition, rollover};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;

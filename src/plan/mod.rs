@@ -4,7 +4,7 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
-mod due;
+mod guard;
 mod init;
 mod install_client;
 mod install_daemon;
@@ -13,14 +13,14 @@ mod issuance;
 mod issue;
 mod join;
 mod kit;
-mod lock_out;
 mod printable;
 mod request;
 mod rollback;
 mod rollover;
 mod rotate;
 mod rotation;
-mod step;
+mod status;
+mod steps;
 mod summary;
 mod timeline;
 mod verification;
@@ -28,7 +28,6 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
     ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
@@ -50,7 +49,8 @@ pub use rotation::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
     RotationRow, RotationScope,
 };
-pub use step::{
+pub use status::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
+pub use steps::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
     KitTerms, PlacementStep, Plan, Reason, Signing, StateStep,
 };

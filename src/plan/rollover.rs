@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::step::{AuthorityChoice, Signing};
+use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::{
     Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,

@@ -20,7 +20,7 @@ use crate::plan::rotation::{
     AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
     RotationScope,
 };
-use crate::plan::step::{Issuance, KeySource, Reason, Signing, StateStep};
+use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 

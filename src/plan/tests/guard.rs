@@ -3,7 +3,7 @@
 use super::{INVENTORY, State, authority, days, identity, name, now, user};
 use crate::model::{Failure, KeyAlgorithm, Role, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
-use crate::plan::lock_out::locked_out;
+use crate::plan::guard::locked_out;
 use crate::plan::{
     AuthorityChoice, Issuance, KeySource, Plan, Reason, RotateRequest, Rotation, RotationFacts,
     RotationScope, Signing, StateStep, rotate,

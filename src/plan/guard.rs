@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::rollover::client_of;
-use super::step::{AuthorityChoice, Plan, StateStep};
+use super::steps::{AuthorityChoice, Plan, StateStep};
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::chain::{self, Purpose};
