@@ -6,8 +6,7 @@
 
 mod guard;
 mod init;
-mod install_client;
-mod install_daemon;
+mod install;
 mod invite;
 mod issuance;
 mod issue;
@@ -29,12 +28,9 @@ mod verification;
 mod tests;
 
 pub use init::{InitRequest, init};
-pub use install_client::{
-    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
-    refuse_keyless_client,
-};
-pub use install_daemon::{
-    InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon, refuse_another,
+pub use install::{
+    ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
+    PlacedState, install_client, install_daemon, note_installed, refuse_another, refuse_keyless_client,
 };
 pub use invite::{InviteRequest, invite};
 pub use issuance::longest_leaf;
