@@ -17,7 +17,6 @@ mod request;
 mod rollback;
 mod rollover;
 mod rotate;
-mod rotation;
 mod status;
 mod steps;
 mod summary;
@@ -40,10 +39,9 @@ pub use kit::KitRequest;
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
 pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
-pub use rotate::rotate;
-pub use rotation::{
+pub use rotate::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationRow, RotationScope,
+    RotationRow, RotationScope, rotate,
 };
 pub use status::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
 pub use steps::{

@@ -1,28 +1,28 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not verified
 //! goes on at restart and verify.
 
-mod authority;
-mod upkeep;
+mod planner;
+mod prune;
+mod rollover_steps;
+mod rotation;
 
-use std::collections::BTreeSet;
+pub use rotation::{
+    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
+    RotationRow, RotationScope,
+};
 
 use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
-use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
-};
+use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Printable, Role, SubjectAltName, Timestamp};
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::{self, Stage};
-use crate::plan::rotation::{
-    AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
-    RotationScope,
-};
+use crate::plan::rollover::Stage;
 use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
+use planner::{Planner, kind, waiting};
 
 /// Plans a rotation.
 ///
@@ -65,41 +65,7 @@ pub fn rotate(
     Ok(planner.rotation)
 }
 
-struct Planner<'a> {
-    request: &'a RotateRequest,
-    observation: &'a Observation,
-    facts: &'a RotationFacts,
-    now: Timestamp,
-    stage: Stage,
-    /// The clients that hold a rollover up.
-    unmoved: BTreeSet<IdentityName>,
-    /// Those that would, and are left behind.
-    left: BTreeSet<IdentityName>,
-    rotation: Rotation,
-}
-
-impl<'a> Planner<'a> {
-    fn new(
-        request: &'a RotateRequest,
-        observation: &'a Observation,
-        facts: &'a RotationFacts,
-        now: Timestamp,
-    ) -> Planner<'a> {
-        let mut unmoved = rollover::unmoved(observation, &facts.issued, now);
-        let left = unmoved.iter().filter(|name| request.dropped.contains(name)).cloned().collect();
-        unmoved.retain(|name| {
-            !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
-        });
-        let stage = match rollover::stage(observation) {
-            Stage::Settled => Stage::Settled,
-            _ if request.authority == AuthorityRotation::Compromised => Stage::Switching,
-            Stage::Moving if unmoved.is_empty() && facts.is_complete => Stage::Switching,
-            stage => stage,
-        };
-        let rotation = Rotation { rolls_over: stage != Stage::Settled, ..Rotation::default() };
-        Planner { request, observation, facts, now, stage, unmoved, left, rotation }
-    }
-
+impl Planner<'_> {
     fn daemon(
         &mut self,
         name: &IdentityName,
@@ -333,20 +299,6 @@ impl<'a> Planner<'a> {
             }
         }
     }
-
-    fn say(&mut self, role: Role, name: &IdentityName, action: RotationAction, reason: impl Printable) {
-        self.rotation.rows.push(RotationRow {
-            kind: kind(role),
-            name: name.message(),
-            action,
-            reason: reason.message(),
-            expires: None,
-        });
-    }
-}
-
-fn waiting(observation: &Observation, name: &IdentityName) -> Message {
-    message!("hand over {}/kits/{}.kit", observation.path, name)
 }
 
 fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
@@ -364,12 +316,5 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
             .found("another name")
             .hint("kitcert status")
             .exit(ExitCode::Usage)),
-    }
-}
-
-fn kind(role: Role) -> &'static str {
-    match role {
-        Role::Daemon => "daemon",
-        Role::Client => "client",
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::request::KeyRenewal;
-use super::steps::Plan;
-use super::summary::StepSummary;
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;
 use crate::model::{Contact, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, Receipt};
+use crate::plan::request::KeyRenewal;
+use crate::plan::steps::Plan;
+use crate::plan::summary::StepSummary;
 
 /// What `rotate` was asked for.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Planner;
+use super::planner::Planner;
+use super::rotation::{FormerKeys, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::rollover::{self, Stage};
-use crate::plan::rotation::{FormerKeys, RotationAction, RotationRow};
 use crate::plan::status::short;
 use crate::plan::steps::StateStep;
 use crate::store::{KeyPresence, ObservedIdentity};

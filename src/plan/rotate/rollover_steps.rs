@@ -1,13 +1,13 @@
 //! What a rotation does about CAs: whether another one is begun, and who is in its way.
 
-use super::{Planner, waiting};
+use super::planner::{Planner, waiting};
+use super::rotation::{AuthorityRotation, RotationAction, RotationScope};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Message, Role, Validity};
 use crate::plan::guard::{locked_out, refuse_lock_out};
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, Stage};
-use crate::plan::rotation::{AuthorityRotation, RotationAction, RotationScope};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedGeneration};
 
