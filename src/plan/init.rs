@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::install::{InstallRequest, Placed, placement_step, refuse_another};
 use super::issue::endpoint_of;
-use super::refuse_repetition;
+use super::repetition::refuse_repetition;
 use super::steps::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
 use crate::message;

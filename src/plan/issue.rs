@@ -2,8 +2,9 @@
 
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
+use super::repetition::refuse_repetition;
+use super::rollover;
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
-use super::{refuse_repetition, rollover};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
 use crate::model::profile::{CLIENT_LIFETIME, DAEMON_LIFETIME};

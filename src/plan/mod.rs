@@ -13,6 +13,7 @@ mod issue;
 mod join;
 mod kit;
 mod printable;
+mod repetition;
 mod request;
 mod rollback;
 mod rollover;
@@ -52,20 +53,3 @@ pub use steps::{
 pub use summary::StepSummary;
 pub use timeline::{Window, timeline};
 pub use verification::{Staleness, VerificationState, verification};
-
-use std::collections::BTreeSet;
-
-use crate::message;
-use crate::model::{ExitCode, Failure, Printable};
-
-/// Refuses a list that names something twice: what was meant is not known.
-fn refuse_repetition<T: Ord + Printable>(option: &'static str, items: &[T]) -> Result<(), Failure> {
-    let mut seen = BTreeSet::new();
-    match items.iter().find(|item| !seen.insert(*item)) {
-        None => Ok(()),
-        Some(repeated) => Err(Failure::new("reading", option)
-            .expected("each name once")
-            .found(message!("{} twice", repeated))
-            .exit(ExitCode::Usage)),
-    }
-}
