@@ -15,7 +15,7 @@ use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGenerati
 
 /// How far a rollover is. Each stage waits for all daemons, or for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum RolloverStage {
     /// Every daemon is to trust both CAs, and keeps its certificate.
     Spreading,
     /// Every client is to get a certificate of the new CA.
@@ -28,9 +28,9 @@ pub(super) enum Stage {
 
 /// How far the state's rollover is, as its daemons show: a daemon counts by what has worked.
 /// Whether that is verified still is another question: a finding about a daemon moves no client back.
-pub(super) fn stage(observation: &Observation) -> Stage {
+pub(super) fn stage(observation: &Observation) -> RolloverStage {
     let (Some(_), Some(target)) = (&observation.issuer, observation.target_authority()) else {
-        return Stage::Settled;
+        return RolloverStage::Settled;
     };
     let daemons: Vec<&ObservedIdentity> = daemons(observation).collect();
     let all = |holds: &dyn Fn(&ObservedIdentity) -> bool| daemons.iter().all(|daemon| holds(daemon));
@@ -43,13 +43,13 @@ pub(super) fn stage(observation: &Observation) -> Stage {
         daemon.confirmed.as_ref().is_some_and(|one| one.trust.certificates().contains(&target.certificate))
     };
     if all(&is_over) {
-        Stage::Settled
+        RolloverStage::Settled
     } else if daemons.iter().any(|daemon| is_begun(daemon)) {
-        Stage::Switching
+        RolloverStage::Switching
     } else if all(&is_spread) {
-        Stage::Moving
+        RolloverStage::Moving
     } else {
-        Stage::Spreading
+        RolloverStage::Spreading
     }
 }
 
@@ -69,7 +69,7 @@ pub struct RolloverProgress {
 /// Whether a rollover is under way, by what the state and its daemons show.
 #[must_use]
 pub fn rolls_over(observation: &Observation) -> bool {
-    stage(observation) != Stage::Settled
+    stage(observation) != RolloverStage::Settled
 }
 
 /// Whether a generation trusts a CA that its daemon has left behind: going back to it would let
@@ -90,10 +90,12 @@ pub fn rollover_progress(
     now: Timestamp,
 ) -> Option<RolloverProgress> {
     let (number, doing) = match stage(observation) {
-        Stage::Settled => return None,
-        Stage::Spreading => (1, "every daemon is to trust both CAs"),
-        Stage::Moving => (2, "every client is to get a certificate of the new CA"),
-        Stage::Switching => (3, "every daemon is to get a certificate of the new CA, and to trust it alone"),
+        RolloverStage::Settled => return None,
+        RolloverStage::Spreading => (1, "every daemon is to trust both CAs"),
+        RolloverStage::Moving => (2, "every client is to get a certificate of the new CA"),
+        RolloverStage::Switching => {
+            (3, "every daemon is to get a certificate of the new CA, and to trust it alone")
+        }
     };
     let waits_for = if number == 2 { unmoved(observation, issued, now) } else { BTreeSet::new() };
     let to = KeyIdentifier(&observation.target_authority()?.key_identifier).message();
@@ -138,7 +140,7 @@ pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<Str
     let target = observation.target_authority();
     let is_back =
         target.is_some_and(|target| observation.authorities.iter().any(|other| began(other) > began(target)));
-    if stage(observation) == Stage::Settled && !is_back {
+    if stage(observation) == RolloverStage::Settled && !is_back {
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
@@ -166,7 +168,7 @@ pub(super) fn signing(
 
 /// The same as if the rollover were that far.
 pub(super) fn signing_at(
-    stage: Stage,
+    stage: RolloverStage,
     observation: &Observation,
     role: Role,
     name: &IdentityName,
@@ -178,8 +180,10 @@ pub(super) fn signing_at(
     let target = able(observation.issuing_authority(now));
     let target = target.ok_or_else(|| no_authority(observation, now))?;
     let keeps_former = match (role, stage) {
-        (_, Stage::Settled) | (Role::Daemon, Stage::Switching) => return Ok(Signing::alone(target)),
-        (Role::Daemon, _) | (Role::Client, Stage::Spreading) => true,
+        (_, RolloverStage::Settled) | (Role::Daemon, RolloverStage::Switching) => {
+            return Ok(Signing::alone(target));
+        }
+        (Role::Daemon, _) | (Role::Client, RolloverStage::Spreading) => true,
         (Role::Client, _) => false,
     };
     let others = others(observation);

@@ -18,7 +18,7 @@ use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Printable, Role, S
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::Stage;
+use crate::plan::rollover::RolloverStage;
 use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
@@ -136,7 +136,7 @@ impl Planner<'_> {
         let Some(reason) = reason.or(rolls) else {
             if self.is_to_be_confirmed(name) {
                 self.rotation.clients.push(name.clone());
-            } else if self.stage > Stage::Spreading && self.unmoved.contains(name) {
+            } else if self.stage > RolloverStage::Spreading && self.unmoved.contains(name) {
                 let hint = self.what_is_left(name);
                 self.say(Role::Client, name, RotationAction::Reported, &hint);
             } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {

@@ -7,7 +7,7 @@ use super::rotation::{
 };
 use crate::message;
 use crate::model::{IdentityName, Message, Printable, Role, Timestamp};
-use crate::plan::rollover::{self, Stage};
+use crate::plan::rollover::{self, RolloverStage};
 use crate::store::Observation;
 
 /// A rotation on its way, and what it is made from.
@@ -16,7 +16,7 @@ pub(super) struct Planner<'a> {
     pub(super) observation: &'a Observation,
     pub(super) facts: &'a RotationFacts,
     pub(super) now: Timestamp,
-    pub(super) stage: Stage,
+    pub(super) stage: RolloverStage,
     /// The clients that hold a rollover up.
     pub(super) unmoved: BTreeSet<IdentityName>,
     /// Those that would, and are left behind.
@@ -37,12 +37,12 @@ impl<'a> Planner<'a> {
             !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
         });
         let stage = match rollover::stage(observation) {
-            Stage::Settled => Stage::Settled,
-            _ if request.authority == AuthorityRotation::Compromised => Stage::Switching,
-            Stage::Moving if unmoved.is_empty() && facts.is_complete => Stage::Switching,
+            RolloverStage::Settled => RolloverStage::Settled,
+            _ if request.authority == AuthorityRotation::Compromised => RolloverStage::Switching,
+            RolloverStage::Moving if unmoved.is_empty() && facts.is_complete => RolloverStage::Switching,
             stage => stage,
         };
-        let rotation = Rotation { rolls_over: stage != Stage::Settled, ..Rotation::default() };
+        let rotation = Rotation { rolls_over: stage != RolloverStage::Settled, ..Rotation::default() };
         Planner { request, observation, facts, now, stage, unmoved, left, rotation }
     }
 

@@ -9,7 +9,7 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role};
 use crate::pki::Certificate;
-use crate::plan::rollover::{self, Stage};
+use crate::plan::rollover::{self, RolloverStage};
 use crate::plan::status::short;
 use crate::plan::steps::StateStep;
 use crate::store::{KeyPresence, ObservedIdentity};
@@ -52,7 +52,7 @@ impl Planner<'_> {
         if self.request.former_keys == FormerKeys::Keep {
             return Ok(());
         }
-        if self.stage != Stage::Settled {
+        if self.stage != RolloverStage::Settled {
             return self.refuse_destruction();
         }
         let trusted: Vec<&str> =

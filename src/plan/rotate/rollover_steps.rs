@@ -7,7 +7,7 @@ use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Message, Role, Validity};
 use crate::plan::guard::{locked_out, refuse_lock_out};
 use crate::plan::issuance::longest_leaf;
-use crate::plan::rollover::{self, Stage};
+use crate::plan::rollover::{self, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedGeneration};
 
@@ -27,7 +27,7 @@ impl Planner<'_> {
                 self.rotation.rolls_over = true;
                 return Ok(true);
             }
-            _ if self.stage != Stage::Settled || self.facts.has_begun => false,
+            _ if self.stage != RolloverStage::Settled || self.facts.has_begun => false,
             AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
             AuthorityRotation::IfNeeded => {
                 self.request.names.is_empty()
@@ -56,7 +56,7 @@ impl Planner<'_> {
     /// old one has expired, somebody has to say that they are left behind.
     pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
         let is_listed = |name: &IdentityName| self.observation.inventory.clients.contains_key(name);
-        if matches!(self.stage, Stage::Spreading | Stage::Settled) {
+        if matches!(self.stage, RolloverStage::Spreading | RolloverStage::Settled) {
             return;
         }
         let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
@@ -69,7 +69,7 @@ impl Planner<'_> {
 
     /// Those who are left behind are named when it happens.
     pub(super) fn leave_behind(&mut self) {
-        if self.stage != Stage::Switching || self.rotation.plan.issuances().next().is_none() {
+        if self.stage != RolloverStage::Switching || self.rotation.plan.issuances().next().is_none() {
             return;
         }
         for name in std::mem::take(&mut self.left) {
@@ -85,7 +85,8 @@ impl Planner<'_> {
 
     /// Nobody is locked out who has not moved, unless that is wanted.
     pub(super) fn guard(&mut self) -> Result<(), Failure> {
-        let has_moved = |name: &IdentityName| !self.unmoved.contains(name) && self.stage != Stage::Settled;
+        let has_moved =
+            |name: &IdentityName| !self.unmoved.contains(name) && self.stage != RolloverStage::Settled;
         let excused = |name: &IdentityName| self.request.dropped.contains(name) || has_moved(name);
         let names = locked_out(&self.rotation.plan, self.observation, &self.facts.issued, &excused, self.now);
         let is_wanted = self.request.scope == RotationScope::Forced
@@ -107,7 +108,7 @@ impl Planner<'_> {
     /// Who signs for an identity, and whom its set trusts: of a compromised CA nothing any more.
     pub(super) fn signing(&self, role: Role, name: &IdentityName) -> Result<Signing, Failure> {
         let stage = match self.request.authority {
-            AuthorityRotation::Compromised => Stage::Settled,
+            AuthorityRotation::Compromised => RolloverStage::Settled,
             _ => self.stage,
         };
         rollover::signing_at(stage, self.observation, role, name, self.now)
@@ -118,7 +119,7 @@ impl Planner<'_> {
         let issuer = self.observation.issuer_of(current.leaf());
         let is_same =
             issuer.is_some_and(|issuer| signing.issuer == AuthorityChoice::Of(issuer.key_identifier.clone()));
-        (self.stage != Stage::Settled && !is_same).then_some(Reason::Rollover)
+        (self.stage != RolloverStage::Settled && !is_same).then_some(Reason::Rollover)
     }
 
     /// Whether a set trusts the CAs that it should; in whichever order.
@@ -131,7 +132,7 @@ impl Planner<'_> {
                 .authority(identifier)
                 .is_some_and(|authority| certificates.contains(&authority.certificate)),
         };
-        self.stage == Stage::Settled
+        self.stage == RolloverStage::Settled
             || (certificates.len() == signing.trust.len() && signing.trust.iter().all(has))
     }
 
@@ -142,7 +143,7 @@ impl Planner<'_> {
         let is_here = current.key == KeyPresence::Present
             && self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty());
         let is_noted = client.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == current.number);
-        self.stage != Stage::Settled && is_here && !is_noted
+        self.stage != RolloverStage::Settled && is_here && !is_noted
     }
 
     /// Whether somebody who trusts what the daemons trust takes a certificate for good.
