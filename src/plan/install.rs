@@ -99,10 +99,10 @@ pub fn refuse_another(
     observation: Option<&Observation>,
 ) -> Result<(), Failure> {
     let Some(there) = &placed.current else { return Ok(()) };
-    let ours = observation.is_some_and(|observation| {
+    let is_known_here = observation.is_some_and(|observation| {
         observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
     });
-    if ours && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
+    if is_known_here && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
         return Ok(());
     }
     let folder = Quoted(&placed.folder);

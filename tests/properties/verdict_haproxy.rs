@@ -109,7 +109,7 @@ const SESSION_LIMIT: &str = " stick-table type ip size 1k expire 10s store conn_
     tcp-request connection track-sc0 src\n tcp-request session reject if { sc0_conn_cur gt 1 }";
 
 #[test]
-fn a_front_that_lets_strangers_in_is_never_verified() {
+fn a_front_that_lets_others_in_is_never_verified() {
     let info = "path /moby.buildkit.v1.Control/Info";
     let dropped = format!(" http-request silent-drop if {{ {info} }} !{{ ssl_c_used }}");
     let rejected = format!(" http-request reject if {{ {info} }} !{{ ssl_c_used }}");

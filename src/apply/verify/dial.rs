@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::client::Client;
-use super::test_certificates::strangers;
+use super::test_certificates::test_certificates;
 use crate::apply::authorities::read_key;
 use crate::apply::context::Context;
 use crate::apply::state_change::identity_folder;
@@ -96,20 +96,20 @@ pub(super) fn dial(
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> Result<DialResults, Failure> {
-    let mut strangers = strangers(
+    let mut made = test_certificates(
         client.identity.as_ref().map(|identity| identity.chain.as_slice()),
         &client.trust,
         client.authority.as_ref(),
         context.environment.now(),
     )?;
-    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
+    if let (None, Some((chain, key))) = (&made.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
-        strangers.wrong_usage = Some(probe::CertificateAndKey { chain: chain.clone(), key });
+        made.wrong_usage = Some(probe::CertificateAndKey { chain: chain.clone(), key });
     }
     let request = probe::Request {
-        unknown_ca: strangers.unknown_ca.as_ref(),
-        expired: strangers.expired.as_ref(),
-        wrong_usage: strangers.wrong_usage.as_ref(),
+        unknown_ca: made.unknown_ca.as_ref(),
+        expired: made.expired.as_ref(),
+        wrong_usage: made.wrong_usage.as_ref(),
         ..request(context, client, endpoint, options)
     };
     Ok(probe::probe(&request))

@@ -198,7 +198,7 @@ impl Planner<'_> {
     }
 
     /// The key as it would be renewed; a new one where that was asked for or it is old, and where
-    /// it is ours to make.
+    /// it is made here.
     fn key(&self, current: Option<&ObservedGeneration>, kept: KeySource) -> KeySource {
         let is_over = self.request.key == KeyRenewal::Fresh
             || self.request.authority == AuthorityRotation::Compromised
