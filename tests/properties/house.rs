@@ -8,13 +8,13 @@ const ARROW: [&str; 10] =
     ["model", "env", "pki", "layout", "store", "probe", "practice", "plan", "apply", "cli"];
 
 /// A source file without its tests and comments.
-struct Source {
+pub struct Source {
     /// `store/state.rs`
-    name: String,
+    pub name: String,
     /// `["store", "state"]`
-    path: Vec<String>,
-    text: String,
-    lines: usize,
+    pub path: Vec<String>,
+    pub text: String,
+    pub lines: usize,
 }
 
 impl Source {
@@ -23,7 +23,7 @@ impl Source {
     }
 }
 
-fn sources() -> Vec<Source> {
+pub fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     gather(&root, &mut files);
