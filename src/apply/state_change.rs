@@ -21,7 +21,7 @@ use crate::pki::{
 };
 use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock,
+    Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory, StateLock,
     VerifiedRecord, observe, read, request_folder,
 };
 
@@ -157,13 +157,13 @@ pub(super) fn carry_out(
                 authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
-                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), FileMode::Private)?;
+                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), Privacy::Private)?;
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
                 let text =
                     observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
                 let edited = edit_inventory(text, &context.state.join(INVENTORY), changes)?;
-                staged.file(Path::new(INVENTORY), &edited, FileMode::Private)?;
+                staged.file(Path::new(INVENTORY), &edited, Privacy::Private)?;
             }
         }
     }
@@ -321,7 +321,7 @@ fn stage_identity(
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = format!("gen-{:04}", issuance.generation);
     let set = folder.join(&generation);
-    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), FileMode::Public)?;
+    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
     stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
     stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
@@ -333,7 +333,7 @@ fn stage_identity(
 
 /// Writes a file that anybody may read, and reads it back.
 fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    staged.file(path, bytes, FileMode::Public)?;
+    staged.file(path, bytes, Privacy::Public)?;
     check::is_as_written(staged, path, bytes)
 }
 

@@ -111,6 +111,17 @@ fn modules_use_only_what_lies_below_them() {
     assert!(users.is_empty(), "the practice daemon is for the demo: {users:?}");
 }
 
+/// Whoever reads and writes bytes does not know what they are for.
+#[test]
+fn files_are_bytes() {
+    let of_files = |source: &&Source| source.path.starts_with(&["store".to_owned(), "files".to_owned()]);
+    for source in sources().iter().filter(of_files) {
+        for layer in ["crate::pki", "crate::layout"] {
+            assert!(!source.text.contains(layer), "{} uses {layer}", source.name);
+        }
+    }
+}
+
 #[test]
 fn each_dangerous_thing_is_done_in_one_place() {
     for (what, words, allowed) in [

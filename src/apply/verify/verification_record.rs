@@ -20,7 +20,7 @@ use crate::model::{
 use crate::pki::Certificate;
 use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, Handshake, Observed, Verdict};
 use crate::store::{
-    DaemonHistory, FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory,
+    DaemonHistory, Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory,
     StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
 };
 
@@ -285,7 +285,7 @@ impl Change {
         let event = match self {
             Change::Nothing | Change::Superseded => None,
             Change::Verify(record, news) => {
-                staged.file(&place, &record.to_bytes()?, FileMode::Private)?;
+                staged.file(&place, &record.to_bytes()?, Privacy::Private)?;
                 history.note_worked(record.generation, record.verified_at);
                 (*news == News::Yes).then_some((LogEvent::Verified, Generation(record.generation).message()))
             }
@@ -300,7 +300,7 @@ impl Change {
             }
         };
         if history != before {
-            staged.file(&DaemonHistory::path(name), &history.to_bytes()?, FileMode::Private)?;
+            staged.file(&DaemonHistory::path(name), &history.to_bytes()?, Privacy::Private)?;
         }
         let Some((event, reason)) = event else { return Ok(()) };
         let served = evidence.served();

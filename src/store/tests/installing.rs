@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{imprint, mode, picture};
 use crate::model::ExitCode;
-use crate::store::{FileSet, LinkState, Owner, Placement, step};
+use crate::store::files::crash_point;
+use crate::store::{FileSet, LinkState, Owner, Placement};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -164,9 +165,9 @@ fn an_install_that_is_stopped_anywhere_leaves_the_old_set_or_the_new() {
             if let Some(text) = first {
                 placement.install(&files(text), 1).unwrap();
             }
-            step::limit(Some(steps));
+            crash_point::limit(Some(steps));
             let outcome = placement.install(&files("two"), 2);
-            step::limit(None);
+            crash_point::limit(None);
             let found = read_as_a_daemon(base.path());
             let old = first.and_then(pair);
             assert!(found == old || found == pair("two"), "step {steps}: {found:?}");

@@ -10,18 +10,19 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 
-use super::directory::{Access, Directory, make_durable as make_file_durable};
-use super::{fault, step};
 use crate::model::Failure;
+use crate::store::files::crash_point;
+use crate::store::files::directory::{Access, Directory, make_durable as make_file_durable};
+use crate::store::files::io_failure;
 
 /// How the folder of a change begins that does not count yet.
-pub(super) const STAGED: &str = ".stage-";
+pub(in crate::store) const STAGED: &str = ".stage-";
 
 /// How the folder of a change begins that must be finished.
-pub(super) const COMMITTED: &str = ".commit-";
+pub(in crate::store) const COMMITTED: &str = ".commit-";
 
 /// Finishes every committed change and removes every staged one. Needs the lock.
-pub(super) fn recover(state: &Directory) -> Result<(), Failure> {
+pub(in crate::store) fn recover(state: &Directory) -> Result<(), Failure> {
     for (name, _) in state.entries()? {
         if let Some(identifier) = name.strip_prefix(COMMITTED) {
             finish(state, identifier)?;
@@ -34,7 +35,7 @@ pub(super) fn recover(state: &Directory) -> Result<(), Failure> {
 
 /// Refuses a change that would replace what is never replaced: a generation, a certificate or key
 /// of a CA, an issued certificate; or that would put one kind of thing in another's place.
-pub(super) fn refuse_overwriting(stage: &Directory, state: &Directory) -> Result<(), Failure> {
+pub(in crate::store) fn refuse_overwriting(stage: &Directory, state: &Directory) -> Result<(), Failure> {
     for planned in moves(stage, state)? {
         let path = planned.folder.join(&planned.name);
         if is_generation(&planned.folder) {
@@ -43,12 +44,12 @@ pub(super) fn refuse_overwriting(stage: &Directory, state: &Directory) -> Result
                 .found("one that is"));
         }
         let Some(there) = state.look(&path)? else { continue };
-        let there = fault::file_type(&there);
+        let there = io_failure::file_type(&there);
         let is_kept = is_generation(&path) || path.starts_with(AUTHORITIES) || path.starts_with(ISSUED);
         if is_kept || there != planned.kind {
             return Err(Failure::new("changing", state.path().join(&path).display())
-                .expected(if is_kept { "nothing there yet" } else { fault::kind(planned.kind) })
-                .found(fault::kind(there)));
+                .expected(if is_kept { "nothing there yet" } else { io_failure::kind(planned.kind) })
+                .found(io_failure::kind(there)));
         }
     }
     Ok(())
@@ -56,7 +57,7 @@ pub(super) fn refuse_overwriting(stage: &Directory, state: &Directory) -> Result
 
 /// Writes into the staged folder what is no file to be moved: the log's new lines with the length
 /// that the log had before, and what is to be removed.
-pub(super) fn write_notes(
+pub(in crate::store) fn write_notes(
     stage: &Directory,
     state: &Directory,
     log: &[u8],
@@ -82,7 +83,7 @@ pub(super) fn write_notes(
 }
 
 /// Makes everything in a folder durable, by the cheaper of two ways for that many entries.
-pub(super) fn make_durable(folder: &Directory, entries: usize) -> Result<(), Failure> {
+pub(in crate::store) fn make_durable(folder: &Directory, entries: usize) -> Result<(), Failure> {
     #[cfg(target_os = "linux")]
     if entries > FEW {
         return folder.sync_file_system();
@@ -92,7 +93,7 @@ pub(super) fn make_durable(folder: &Directory, entries: usize) -> Result<(), Fai
 }
 
 /// The instant from which a change counts.
-pub(super) fn publish(state: &Directory, identifier: &str) -> Result<(), Failure> {
+pub(in crate::store) fn publish(state: &Directory, identifier: &str) -> Result<(), Failure> {
     state.rename(format!("{STAGED}{identifier}"), state, format!("{COMMITTED}{identifier}"))?;
     state.sync()
 }
@@ -100,7 +101,7 @@ pub(super) fn publish(state: &Directory, identifier: &str) -> Result<(), Failure
 /// Puts a committed change in place. Issued certificates come first, so that none is in use that
 /// is not on record; then whole folders, generations and files; `current` last, since it is
 /// what makes a generation count.
-pub(super) fn finish(state: &Directory, identifier: &str) -> Result<(), Failure> {
+pub(in crate::store) fn finish(state: &Directory, identifier: &str) -> Result<(), Failure> {
     let name = format!("{COMMITTED}{identifier}");
     let Some(commit) = state.folder(&name)? else { return Ok(()) };
     let touched = move_all(&commit, state)?;
@@ -164,7 +165,7 @@ fn gather(from: &Directory, into: &Directory, path: &Path, moves: &mut Vec<Move>
         }
         if kind == FileType::Directory
             && let Some(stat) = into.look(&name)?
-            && fault::file_type(&stat) == FileType::Directory
+            && io_failure::file_type(&stat) == FileType::Directory
             && let (Some(from), Some(into)) = (from.folder(&name)?, into.folder(&name)?)
         {
             gather(&from, &into, &path.join(&name), moves)?;
@@ -217,18 +218,19 @@ fn append_log(commit: &Directory, state: &Directory) -> Result<(), Failure> {
     )?;
     let file = File::from(handle);
     let path = state.path().join(LOG);
-    step::allow()?;
-    append_once(&file, before, lines).map_err(|error| fault::failure_of_io("appending to", &path, &error))?;
+    crash_point::allow()?;
+    append_once(&file, before, lines)
+        .map_err(|error| io_failure::failure_of_io("appending to", &path, &error))?;
     make_file_durable(&file, &path)
 }
 
 /// The log is appended to, where all else is replaced: what has a second name, or is no file, is not
 /// the log.
 fn refuse_all_but_a_log(state: &Directory, stat: &Stat) -> Result<(), Failure> {
-    let found = match fault::file_type(stat) {
+    let found = match io_failure::file_type(stat) {
         FileType::RegularFile if stat.st_nlink == 1 => return Ok(()),
         FileType::RegularFile => "one with several names (hard links)",
-        other => fault::kind(other),
+        other => io_failure::kind(other),
     };
     Err(Failure::new("looking at", state.path().join(LOG).display())
         .expected("a file with one name")
@@ -305,10 +307,10 @@ fn is_generation(path: &Path) -> bool {
     third.is_some_and(|component| component.as_os_str().to_string_lossy().starts_with("gen-"))
 }
 
-pub(super) const LOG: &str = "log.jsonl";
-pub(super) const ISSUED: &str = "issued";
+pub(in crate::store) const LOG: &str = "log.jsonl";
+pub(in crate::store) const ISSUED: &str = "issued";
 const AUTHORITIES: &str = "ca";
-pub(super) const DESCRIPTION: &str = "kitcert.yaml";
+pub(in crate::store) const DESCRIPTION: &str = "kitcert.yaml";
 const LOG_NOTE: &str = ".log";
 const REMOVAL_NOTE: &str = ".remove";
 const REMOVED: &str = ".removed-";

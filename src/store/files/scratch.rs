@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::fault;
+use super::io_failure;
 use crate::model::Failure;
 
 /// A folder for this user alone (0700) in the system's place for temporary files, removed with
@@ -22,7 +22,7 @@ impl ScratchDirectory {
         let ours_alone = Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().prefix("kitcert-").permissions(ours_alone).tempdir();
         made.map(ScratchDirectory).map_err(|error| {
-            fault::failure_of_io("making", Path::new("a folder for temporary files"), &error)
+            io_failure::failure_of_io("making", Path::new("a folder for temporary files"), &error)
         })
     }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::model::Failure;
 
 /// A failure of `doing` something to `path`, with what the system's error means.
-pub(super) fn failure(doing: &'static str, path: &Path, error: Errno) -> Failure {
+pub(in crate::store) fn failure(doing: &'static str, path: &Path, error: Errno) -> Failure {
     let (expected, found) = match error {
         Errno::NOSPC => ("room on the disk", "the disk is full"),
         Errno::DQUOT => ("room in the disk quota", "the quota is used up"),
@@ -35,7 +35,7 @@ pub(super) fn failure(doing: &'static str, path: &Path, error: Errno) -> Failure
 }
 
 /// The same for an error that came through the standard library.
-pub(super) fn failure_of_io(doing: &'static str, path: &Path, error: &io::Error) -> Failure {
+pub(in crate::store) fn failure_of_io(doing: &'static str, path: &Path, error: &io::Error) -> Failure {
     match Errno::from_io_error(error) {
         Some(error) => failure(doing, path, error),
         None => Failure::new(doing, path.display()).found(error),
@@ -43,12 +43,12 @@ pub(super) fn failure_of_io(doing: &'static str, path: &Path, error: &io::Error)
 }
 
 /// The folder that a path is in, where somebody would look first.
-pub(super) fn parent_of(path: &Path) -> &Path {
+pub(in crate::store) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What somebody would call the thing: "a folder", "a symbolic link".
-pub(super) fn kind(kind: FileType) -> &'static str {
+pub(in crate::store) fn kind(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",
         FileType::Directory => "a folder",
@@ -61,20 +61,20 @@ pub(super) fn kind(kind: FileType) -> &'static str {
 }
 
 /// What kind of thing that is.
-pub(super) fn file_type(stat: &Stat) -> FileType {
+pub(in crate::store) fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
 /// The permission bits, set-user-id, set-group-id and sticky included.
 // The width of a mode differs between Linux and macOS, so that the conversion is one only there.
 #[allow(clippy::useless_conversion)]
-pub(super) fn permissions(stat: &Stat) -> u32 {
+pub(in crate::store) fn permissions(stat: &Stat) -> u32 {
     u32::from(rustix::fs::Mode::from_raw_mode(stat.st_mode).bits())
 }
 
 /// The mode with those permission bits.
 // The width of a mode differs between Linux and macOS; sixteen bits hold all permissions.
-pub(super) fn mode(bits: u32) -> rustix::fs::Mode {
+pub(in crate::store) fn mode(bits: u32) -> rustix::fs::Mode {
     rustix::fs::Mode::from_bits_truncate((bits & 0o7777) as rustix::fs::RawMode)
 }
 

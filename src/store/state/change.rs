@@ -5,31 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::directory::{Access, Directory, fresh_name};
 use super::journal;
 use super::log::LogLine;
-use super::read::ReadFile;
 use crate::model::{ExitCode, Failure};
-
-/// Who may read a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileMode {
-    /// Everybody: 0644.
-    Public,
-    /// Its owner: 0600.
-    Private,
-}
-
-impl FileMode {
-    /// The permission bits.
-    #[must_use]
-    pub fn bits(self) -> u32 {
-        match self {
-            FileMode::Public => 0o644,
-            FileMode::Private => 0o600,
-        }
-    }
-}
+use crate::store::files::directory::{Access, Directory, fresh_name};
+use crate::store::files::privacy::Privacy;
+use crate::store::files::read::ReadFile;
 
 /// A change that is being written under `.stage-…` and is not seen yet. Several threads may add to
 /// it at once. Dropped without a commit, it leaves nothing behind.
@@ -47,7 +28,7 @@ pub struct StagedChange<'lock> {
 }
 
 impl<'lock> StagedChange<'lock> {
-    pub(super) fn begin(state: &'lock Directory) -> Result<StagedChange<'lock>, Failure> {
+    pub(in crate::store) fn begin(state: &'lock Directory) -> Result<StagedChange<'lock>, Failure> {
         let identifier = fresh_name("")?;
         let stage = state.make_folder(format!("{}{identifier}", journal::STAGED), PRIVATE_FOLDER)?;
         Ok(StagedChange {
@@ -65,7 +46,7 @@ impl<'lock> StagedChange<'lock> {
     ///
     /// # Errors
     /// A path that leaves the state, one that this change has already, a full disk.
-    pub fn file(&self, relative: &Path, bytes: &[u8], mode: FileMode) -> Result<(), Failure> {
+    pub fn file(&self, relative: &Path, bytes: &[u8], mode: Privacy) -> Result<(), Failure> {
         let (folder, name) = self.folder_of(relative)?;
         folder.create_file(name, bytes, Access { mode: mode.bits(), owner: None })?;
         self.entries.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +58,7 @@ impl<'lock> StagedChange<'lock> {
     /// # Errors
     /// Those of [`StagedChange::file`].
     pub fn private_key(&self, relative: &Path, pem: &[u8]) -> Result<(), Failure> {
-        self.file(relative, pem, FileMode::Private)
+        self.file(relative, pem, Privacy::Private)
     }
 
     /// Adds a symbolic link, or moves one that the state has.

@@ -10,19 +10,19 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::account::Owner;
-use super::directory::Directory;
-use super::fault;
+use super::directory::{Directory, FOLDER};
+use super::io_failure;
+use super::users::Owner;
 use crate::message;
 use crate::model::{Failure, FileMode, Message, Quoted};
 
 /// How folders are made that are missing on the way.
 #[derive(Clone, Copy)]
-pub(super) struct NewFolders {
+pub(in crate::store) struct NewFolders {
     /// The mode of the last; those above it get 0755.
-    pub(super) last: u32,
+    pub(in crate::store) last: u32,
     /// Whose they become; otherwise those of this process.
-    pub(super) owner: Option<Owner>,
+    pub(in crate::store) owner: Option<Owner>,
 }
 
 /// Opens a folder; `None` where it or one above it is not there.
@@ -30,21 +30,25 @@ pub(super) struct NewFolders {
 /// Every component from `/` on must belong to root, to this user or to one of the `allowed`, and
 /// nobody else may be able to write in it, unless it is sticky as `/tmp` is. Links on the way are
 /// followed only where root or this user made them.
-pub(super) fn open_trusted(path: &Path, allowed: &[u32]) -> Result<Option<Directory>, Failure> {
+pub(in crate::store) fn open_trusted(path: &Path, allowed: &[u32]) -> Result<Option<Directory>, Failure> {
     walk(path, allowed, None)
 }
 
 /// The same; what is missing is made.
-pub(super) fn create_trusted(path: &Path, allowed: &[u32], new: NewFolders) -> Result<Directory, Failure> {
-    walk(path, allowed, Some(new))?.ok_or_else(|| fault::failure("making", path, Errno::NOENT))
+pub(in crate::store) fn create_trusted(
+    path: &Path,
+    allowed: &[u32],
+    new: NewFolders,
+) -> Result<Directory, Failure> {
+    walk(path, allowed, Some(new))?.ok_or_else(|| io_failure::failure("making", path, Errno::NOENT))
 }
 
 /// Why a folder of that owner and mode must not be written in; `None` where it may.
-pub(super) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Failure> {
+pub(in crate::store) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Failure> {
     let refused = |expected: &'static str, found: Message| {
         Failure::new("trusting", path.display()).expected(expected).found(found)
     };
-    let mode = fault::permissions(stat);
+    let mode = io_failure::permissions(stat);
     let is_trusted = |user: u32| is_root_or_us(user) || allowed.contains(&user);
     if !is_trusted(stat.st_uid) {
         let found = message!("user {} as its owner", stat.st_uid);
@@ -63,20 +67,20 @@ pub(super) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> Option<Fail
 
 /// Refuses a folder in which this user cannot write; where it is not there, the one above it that
 /// is.
-pub(super) fn refuse_unwritable(folder: &Path) -> Result<(), Failure> {
+pub(in crate::store) fn refuse_unwritable(folder: &Path) -> Result<(), Failure> {
     let there = folder.ancestors().find(|ancestor| super::read::exists(ancestor)).unwrap_or(folder);
     rustix::fs::access(there, rustix::fs::Access::WRITE_OK)
-        .map_err(|errno| fault::failure("writing in", there, errno))
+        .map_err(|errno| io_failure::failure("writing in", there, errno))
 }
 
 /// Whether that user could change our files anyway.
-pub(super) fn is_root_or_us(user: u32) -> bool {
+pub(in crate::store) fn is_root_or_us(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
 fn walk(path: &Path, allowed: &[u32], new: Option<NewFolders>) -> Result<Option<Directory>, Failure> {
     let absolute =
-        std::path::absolute(path).map_err(|error| fault::failure_of_io("finding", path, &error))?;
+        std::path::absolute(path).map_err(|error| io_failure::failure_of_io("finding", path, &error))?;
     let mut walk = Walk::from_root(&absolute, allowed)?;
     while let Some(name) = walk.pending.pop_front() {
         let here = walk.path.join(&name);
@@ -89,20 +93,20 @@ fn walk(path: &Path, allowed: &[u32], new: Option<NewFolders>) -> Result<Option<
                     continue;
                 }
             },
-            Err(error) => return Err(fault::failure("entering", &here, error)),
+            Err(error) => return Err(io_failure::failure("entering", &here, error)),
         };
-        match fault::file_type(&stat) {
+        match io_failure::file_type(&stat) {
             FileType::Directory => walk.enter(&name)?,
             FileType::Symlink => walk.follow(&name, &stat)?,
             other => {
                 return Err(Failure::new("entering", here.display())
                     .expected("a folder")
-                    .found(fault::kind(other)));
+                    .found(io_failure::kind(other)));
             }
         }
     }
     let handle = openat(&walk.handle, ".", FOLDER, Mode::empty())
-        .map_err(|error| fault::failure("opening", &walk.path, error))?;
+        .map_err(|error| io_failure::failure("opening", &walk.path, error))?;
     Ok(Some(Directory::new(handle, walk.path)))
 }
 
@@ -135,7 +139,7 @@ impl<'a> Walk<'a> {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        let stat = fstat(&self.handle).map_err(|error| fault::failure("entering", &self.path, error))?;
+        let stat = fstat(&self.handle).map_err(|error| io_failure::failure("entering", &self.path, error))?;
         distrust(&self.path, &stat, self.allowed).map_or(Ok(()), Err)
     }
 
@@ -146,7 +150,7 @@ impl<'a> Walk<'a> {
             self.path.join(name)
         };
         self.handle = openat(&self.handle, name, STEP, Mode::empty())
-            .map_err(|error| fault::failure("entering", &path, error))?;
+            .map_err(|error| io_failure::failure("entering", &path, error))?;
         self.path = path;
         self.check()
     }
@@ -160,10 +164,10 @@ impl<'a> Walk<'a> {
         }
         self.links += 1;
         if self.links > MOST_LINKS {
-            return Err(fault::failure("entering", &path, Errno::LOOP));
+            return Err(io_failure::failure("entering", &path, Errno::LOOP));
         }
         let target = rustix::fs::readlinkat(&self.handle, name, Vec::new())
-            .map_err(|error| fault::failure("entering", &path, error))?;
+            .map_err(|error| io_failure::failure("entering", &path, error))?;
         let target =
             PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(target.into_bytes()));
         if target.is_absolute() {
@@ -176,7 +180,7 @@ impl<'a> Walk<'a> {
 
     fn make(&mut self, name: &OsStr, new: NewFolders) -> Result<(), Failure> {
         let path = self.path.join(name);
-        let failure = |error| fault::failure("making the folder", &path, error);
+        let failure = |error| io_failure::failure("making the folder", &path, error);
         match mkdirat(&self.handle, name, Mode::RWXU) {
             Ok(()) => {}
             // Somebody was faster; entering it checks whose it is.
@@ -188,7 +192,7 @@ impl<'a> Walk<'a> {
             fchown(&made, Some(owner.user_id()), Some(owner.group_id())).map_err(failure)?;
         }
         let mode = if self.pending.is_empty() { new.last } else { PARENT };
-        fchmod(&made, fault::mode(mode)).map_err(failure)?;
+        fchmod(&made, io_failure::mode(mode)).map_err(failure)?;
         let parent = openat(&self.handle, ".", FOLDER, Mode::empty()).map_err(failure)?;
         rustix::fs::fsync(&parent).map_err(failure)?;
         self.enter(name)
@@ -196,12 +200,8 @@ impl<'a> Walk<'a> {
 }
 
 fn open_root() -> Result<OwnedFd, Failure> {
-    open("/", STEP, Mode::empty()).map_err(|error| fault::failure("entering", Path::new("/"), error))
+    open("/", STEP, Mode::empty()).map_err(|error| io_failure::failure("entering", Path::new("/"), error))
 }
-
-/// What an open folder is held with.
-pub(super) const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What a folder on the way is held with: on Linux without reading it, since a parent such as
 /// `/home` may let others pass through and not look around.

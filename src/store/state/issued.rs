@@ -6,8 +6,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::journal::ISSUED;
-use super::observation::chain;
-use super::state::StateDirectory;
+use super::observe::chain;
+use super::state_directory::StateDirectory;
 use crate::model::Failure;
 use crate::pki::Certificate;
 

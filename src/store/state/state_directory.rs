@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 
 use super::change::StagedChange;
-use super::directory::Directory;
+use super::journal;
 use super::journal::DESCRIPTION;
-use super::read::ReadFile;
-use super::trust::{NewFolders, create_trusted, open_trusted};
-use super::{fault, journal};
 use crate::message;
 use crate::model::{ExitCode, Failure, FileMode, Line, Message, Quoted, Word};
+use crate::store::files::directory::Directory;
+use crate::store::files::io_failure;
+use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted};
+use crate::store::files::read::ReadFile;
 
 /// A state directory, held open. It is this user's, and nobody else can write in it.
 pub struct StateDirectory {
@@ -111,7 +112,7 @@ impl StateDirectory {
     /// # Errors
     /// Anything but absence.
     pub fn mode(&self, relative: &Path) -> Result<Option<u32>, Failure> {
-        Ok(self.folder.look(relative)?.map(|stat| fault::permissions(&stat)))
+        Ok(self.folder.look(relative)?.map(|stat| io_failure::permissions(&stat)))
     }
 
     /// Whether a crash left a committed change half in place: what is read then may be of either
@@ -145,18 +146,18 @@ impl StateDirectory {
                 }
                 Err(TryLockError::WouldBlock) => return Err(busy(&file, &path)),
                 Err(TryLockError::Error(error)) => {
-                    return Err(fault::failure_of_io("locking", &path, &error));
+                    return Err(io_failure::failure_of_io("locking", &path, &error));
                 }
             }
         }
         let holder = format!("{} {command}\n", std::process::id());
         let written = file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0));
-        written.map_err(|error| fault::failure_of_io("writing", &path, &error))?;
+        written.map_err(|error| io_failure::failure_of_io("writing", &path, &error))?;
         journal::recover(&self.folder)?;
         Ok(StateLock { state: self, file })
     }
 
-    pub(super) fn folder(&self) -> &Directory {
+    pub(in crate::store) fn folder(&self) -> &Directory {
         &self.folder
     }
 
@@ -165,17 +166,18 @@ impl StateDirectory {
         let failure = |error| self.folder.failure("locking", Path::new(LOCK), error);
         let handle = openat(self.folder.handle(), LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failure)?;
         let stat = fstat(&handle).map_err(failure)?;
-        let found = match fault::file_type(&stat) {
+        let found = match io_failure::file_type(&stat) {
             FileType::RegularFile if stat.st_nlink == 1 => return Ok(File::from(handle)),
             FileType::RegularFile => "a file with a second name, which locking would overwrite",
-            other => fault::kind(other),
+            other => io_failure::kind(other),
         };
         Err(Failure::new("locking", self.path().join(LOCK).display()).expected("a lock file").found(found))
     }
 
     fn refuse_others(&self, bits: u32) -> Result<(), Failure> {
         let path = self.path();
-        let stat = fstat(self.folder.handle()).map_err(|error| fault::failure("opening", path, error))?;
+        let stat =
+            fstat(self.folder.handle()).map_err(|error| io_failure::failure("opening", path, error))?;
         let refused = |expected: Message, found: Message| {
             Failure::new("opening the state", path.display()).expected(expected).found(found)
         };
@@ -186,7 +188,7 @@ impl StateDirectory {
                 message!("one of user {}", stat.st_uid),
             ));
         }
-        let mode = fault::permissions(&stat);
+        let mode = io_failure::permissions(&stat);
         if mode & bits == 0 {
             return Ok(());
         }

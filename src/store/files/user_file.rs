@@ -7,11 +7,11 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
-use super::account::Owner;
-use super::change::FileMode;
 use super::directory::{Access, Directory, fresh_name, make_durable};
-use super::fault::{self, parent_of};
-use super::trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
+use super::io_failure::{self, parent_of};
+use super::path_trust::{NewFolders, create_trusted, is_root_or_us, open_trusted, refuse_unwritable};
+use super::privacy::Privacy;
+use super::users::Owner;
 use crate::message;
 use crate::model::{ExitCode, Failure, Quoted};
 
@@ -24,7 +24,7 @@ pub struct Replacement<'a> {
     /// What it is to hold.
     pub bytes: &'a [u8],
     /// The mode of a file that was not there; otherwise its mode and owner are kept.
-    pub mode_if_absent: FileMode,
+    pub mode_if_absent: Privacy,
     /// The owner of a file and folders that were not there; otherwise this process's user.
     pub owner_if_absent: Option<Owner>,
     /// What is done where the folder is not there.
@@ -70,7 +70,7 @@ pub fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
         return Err(changed(&path));
     }
     let access = match &stat {
-        Some(stat) => Access { mode: fault::permissions(stat), owner: owner_to_keep(stat) },
+        Some(stat) => Access { mode: io_failure::permissions(stat), owner: owner_to_keep(stat) },
         None => Access { mode: replacement.mode_if_absent.bits(), owner: replacement.owner_if_absent },
     };
     let staged = fresh_name(STAGED)?;
@@ -123,7 +123,7 @@ fn locate(
             return Err(Failure::new("writing", path.display()).expected("a file").found("a folder"));
         };
         let Some(folder) = open(parent_of(&path), &allowed)? else { return Ok(None) };
-        let link = folder.look(name)?.filter(|stat| fault::file_type(stat) == FileType::Symlink);
+        let link = folder.look(name)?.filter(|stat| io_failure::file_type(stat) == FileType::Symlink);
         let Some(link) = link else { return Ok(Some((folder, name.to_owned()))) };
         if !is_root_or_us(link.st_uid) {
             return Err(Failure::new("following", folder.path().join(name).display())
@@ -138,11 +138,11 @@ fn locate(
                 .found(message!("a symbolic link to {}, which is not there", path.display())));
         }
     }
-    Err(fault::failure("following", given, Errno::LOOP))
+    Err(io_failure::failure("following", given, Errno::LOOP))
 }
 
 fn no_folder(path: &Path) -> Failure {
-    fault::failure("opening the folder", parent_of(path), Errno::NOENT)
+    io_failure::failure("opening the folder", parent_of(path), Errno::NOENT)
 }
 
 /// Whether there is something at the end of a link; that it cannot be seen is a failure.
@@ -150,7 +150,7 @@ fn has_end(path: &Path) -> Result<bool, Failure> {
     match rustix::fs::lstat(path) {
         Ok(_) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(fault::failure("following", path, error)),
+        Err(error) => Err(io_failure::failure("following", path, error)),
     }
 }
 
@@ -159,9 +159,9 @@ fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Resu
     let refused = |expected: &'static str, found: &'static str| {
         Failure::new("writing", path.display()).expected(expected).found(found)
     };
-    match fault::file_type(stat) {
+    match io_failure::file_type(stat) {
         FileType::RegularFile => {}
-        other => return Err(refused("a file", fault::kind(other))),
+        other => return Err(refused("a file", io_failure::kind(other))),
     }
     // The width of the number differs between systems.
     if usize::try_from(stat.st_nlink).is_ok_and(|names| names > 1 + ours) {
@@ -170,7 +170,7 @@ fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Resu
             "one with a second name, which would keep the old content",
         ));
     }
-    if fault::permissions(stat) & OWNER_WRITES == 0 {
+    if io_failure::permissions(stat) & OWNER_WRITES == 0 {
         return Err(refused("a file that may be written", "one that is marked read-only")
             .hint(message!("chmod u+w {}", Quoted(path))));
     }

@@ -40,15 +40,15 @@ impl Owner {
             Ok(stat) if stat.st_uid == rustix::process::geteuid().as_raw() => Ok(None),
             Ok(stat) => Ok(Some(Owner { user: stat.st_uid, group: stat.st_gid })),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(super::fault::failure("looking at", path, errno)),
+            Err(errno) => Err(super::io_failure::failure("looking at", path, errno)),
         }
     }
 
-    pub(super) fn user_id(self) -> Uid {
+    pub(in crate::store) fn user_id(self) -> Uid {
         Uid::from_raw(self.user)
     }
 
-    pub(super) fn group_id(self) -> Gid {
+    pub(in crate::store) fn group_id(self) -> Gid {
         Gid::from_raw(self.group)
     }
 

@@ -1,77 +1,10 @@
-//! What happened, one line each, for whoever asks later.
+//! The end of the log: when something was last done.
 
-use std::fmt::Display;
-
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
 use super::journal::LOG;
-use super::state::StateDirectory;
-use crate::model::{Failure, Fingerprint, Message, SerialNumber, Timestamp};
-
-/// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
-#[derive(Clone, Debug, Serialize)]
-pub struct LogLine {
-    /// When, in RFC 3339.
-    #[serde(serialize_with = "as_text")]
-    pub time: Timestamp,
-    /// The user who ran the command, the `sudo` user where there is one.
-    pub by: Message,
-    /// The command that was run: `init`, `issue client`.
-    pub command: String,
-    /// What happened.
-    pub event: LogEvent,
-    /// To what: `client ana`, `daemon builder`, `ca 3f9c21aa`.
-    pub subject: Message,
-    /// The certificate's number in hex, where a certificate is concerned.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
-    pub serial: Option<SerialNumber>,
-    /// The SHA-256 of that certificate in hex.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
-    pub fingerprint: Option<Fingerprint>,
-    /// Why, in a few words: `due`, `asked`, `key compromised`.
-    pub reason: Message,
-}
-
-/// What a line tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogEvent {
-    /// A certificate was issued.
-    Issued,
-    /// A daemon was seen to serve what it should, and to refuse what it should.
-    Verified,
-    /// A daemon that was verified was seen not to do as it must.
-    Refuted,
-    /// A key was made here, to be certified elsewhere.
-    Requested,
-    /// A former generation was put back.
-    Restored,
-    /// A client is known to have its certificate.
-    Received,
-    /// Everything is moved to another CA from then on.
-    RolledOver,
-    /// A rollover leaves a client behind.
-    LeftBehind,
-    /// A daemon was given other CAs to trust.
-    Rebundled,
-    /// A client's key was removed, since the client has it.
-    KeyRemoved,
-    /// The key of a former CA was removed.
-    KeyDestroyed,
-}
-
-impl LogLine {
-    /// The line as `log.jsonl` holds it: one JSON object and a line feed.
-    ///
-    /// # Errors
-    /// None that a caller could cause.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = serde_json::to_vec(self)
-            .map_err(|_| Failure::new("writing a line of", "log.jsonl").found("something that is no JSON"))?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-}
+use super::state_directory::StateDirectory;
+use crate::model::{Failure, Timestamp};
 
 /// The time of the newest entry of the log, which is the last; None where nothing was logged. Only
 /// the end is read, however long the log is.
@@ -105,17 +38,6 @@ fn time_of(line: &[u8]) -> Option<Timestamp> {
     Timestamp::parse(&dated.time).ok()
 }
 
-fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-fn as_text_if_any<S: Serializer>(value: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// An entry has some 200 octets; its names, of at most 63, keep it far below 1 KiB.
 const LONGEST_END: u64 = 8 * 1024;
 
@@ -124,6 +46,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::SerialNumber;
+    use crate::store::{LogEvent, LogLine};
 
     fn line_at(seconds: i64) -> LogLine {
         LogLine {
@@ -136,15 +60,6 @@ mod tests {
             fingerprint: None,
             reason: "asked".into(),
         }
-    }
-
-    #[test]
-    fn a_line_is_one_object_on_one_line() {
-        assert_eq!(
-            String::from_utf8(line_at(0).to_bytes().unwrap()).unwrap(),
-            "{\"time\":\"1970-01-01T00:00:00Z\",\"by\":\"ana\\nroot\",\"command\":\"issue client\",\
-             \"event\":\"verified\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
-        );
     }
 
     /// The newest time of a log that holds that.

@@ -7,13 +7,13 @@ use crate::model::Failure;
 
 /// Whether the next action may be done.
 #[cfg(not(test))]
-pub(super) fn allow() -> Result<(), Failure> {
+pub(in crate::store) fn allow() -> Result<(), Failure> {
     Ok(())
 }
 
 /// Whether the next action may be done: not once the steps that a test allowed are used up.
 #[cfg(test)]
-pub(super) fn allow() -> Result<(), Failure> {
+pub(in crate::store) fn allow() -> Result<(), Failure> {
     LEFT.with(|left| match left.get() {
         None => Ok(()),
         Some(0) => Err(Failure::new("going on", "").found("a crash that a test asked for")),
@@ -26,7 +26,7 @@ pub(super) fn allow() -> Result<(), Failure> {
 
 /// Allows that many more steps on this thread, all for `None`; gives what was left before.
 #[cfg(test)]
-pub(super) fn limit(steps: Option<usize>) -> Option<usize> {
+pub(in crate::store) fn limit(steps: Option<usize>) -> Option<usize> {
     LEFT.with(|left| left.replace(steps))
 }
 

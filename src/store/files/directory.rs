@@ -8,46 +8,46 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fchown, fsync, openat, statat};
 use rustix::io::Errno;
 
-use super::account::Owner;
+use super::crash_point;
+use super::io_failure;
 use super::read::{Links, ReadFile, Tail, read_at, read_tail_at};
-use super::trust::FOLDER;
-use super::{fault, step};
+use super::users::Owner;
 use crate::model::Failure;
 
 /// An open folder and what messages call it. Names may lead through its subfolders; the last
 /// component is never followed where it is a link.
-pub(super) struct Directory {
+pub(in crate::store) struct Directory {
     handle: OwnedFd,
     path: PathBuf,
 }
 
 /// The mode and the owner that a new file or folder gets.
 #[derive(Clone, Copy)]
-pub(super) struct Access {
+pub(in crate::store) struct Access {
     /// Permission bits.
-    pub(super) mode: u32,
+    pub(in crate::store) mode: u32,
     /// Otherwise this process's user and group.
-    pub(super) owner: Option<Owner>,
+    pub(in crate::store) owner: Option<Owner>,
 }
 
 impl Directory {
     /// The folder of that handle.
-    pub(super) fn new(handle: OwnedFd, path: PathBuf) -> Directory {
+    pub(in crate::store) fn new(handle: OwnedFd, path: PathBuf) -> Directory {
         Directory { handle, path }
     }
 
     /// What messages call it.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::store) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The open folder itself.
-    pub(super) fn handle(&self) -> &OwnedFd {
+    pub(in crate::store) fn handle(&self) -> &OwnedFd {
         &self.handle
     }
 
     /// A folder in it, or below; `None` where there is nothing. No link is followed on the way.
-    pub(super) fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Directory>, Failure> {
+    pub(in crate::store) fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Directory>, Failure> {
         let name = name.as_ref();
         let mut handle = None;
         for part in name.components() {
@@ -64,10 +64,14 @@ impl Directory {
     }
 
     /// Makes a folder in it; never one that is there already.
-    pub(super) fn make_folder(&self, name: impl AsRef<Path>, access: Access) -> Result<Directory, Failure> {
+    pub(in crate::store) fn make_folder(
+        &self,
+        name: impl AsRef<Path>,
+        access: Access,
+    ) -> Result<Directory, Failure> {
         let name = name.as_ref();
         let failure = |error| self.failure("making the folder", name, error);
-        step::allow()?;
+        crash_point::allow()?;
         rustix::fs::mkdirat(&self.handle, name, Mode::RWXU).map_err(failure)?;
         let handle = openat(&self.handle, name, FOLDER, Mode::empty()).map_err(failure)?;
         set_access(&handle, access).map_err(failure)?;
@@ -76,24 +80,24 @@ impl Directory {
 
     /// Writes a new file: made for this user alone, filled, and only then given its owner and its
     /// mode. It is not yet durable. Nothing is left of one that could not be written whole.
-    pub(super) fn create_file(
+    pub(in crate::store) fn create_file(
         &self,
         name: impl AsRef<Path>,
         bytes: &[u8],
         access: Access,
     ) -> Result<File, Failure> {
         let name = name.as_ref();
-        step::allow()?;
+        crash_point::allow()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| self.failure("making the file", name, error))?;
         let mut file = File::from(handle);
-        let written = step::allow()
+        let written = crash_point::allow()
             .and_then(|()| {
                 let path = self.path.join(name);
-                file.write_all(bytes).map_err(|error| fault::failure_of_io("writing", &path, &error))
+                file.write_all(bytes).map_err(|error| io_failure::failure_of_io("writing", &path, &error))
             })
-            .and_then(|()| step::allow())
+            .and_then(|()| crash_point::allow())
             .and_then(|()| {
                 set_access(&file, access).map_err(|error| self.failure("giving its mode to", name, error))
             });
@@ -108,19 +112,27 @@ impl Directory {
     }
 
     /// Reads a file; `None` where there is nothing.
-    pub(super) fn read(&self, name: impl AsRef<Path>, largest: usize) -> Result<Option<ReadFile>, Failure> {
+    pub(in crate::store) fn read(
+        &self,
+        name: impl AsRef<Path>,
+        largest: usize,
+    ) -> Result<Option<ReadFile>, Failure> {
         let name = name.as_ref();
         read_at(&self.handle, name, &self.path.join(name), Links::Refused, largest)
     }
 
     /// Reads the last `most` octets of a file; `None` where there is nothing.
-    pub(super) fn read_tail(&self, name: impl AsRef<Path>, most: u64) -> Result<Option<Tail>, Failure> {
+    pub(in crate::store) fn read_tail(
+        &self,
+        name: impl AsRef<Path>,
+        most: u64,
+    ) -> Result<Option<Tail>, Failure> {
         let name = name.as_ref();
         read_tail_at(&self.handle, name, &self.path.join(name), most)
     }
 
     /// What is at that name, links not followed; `None` where there is nothing.
-    pub(super) fn look(&self, name: impl AsRef<Path>) -> Result<Option<Stat>, Failure> {
+    pub(in crate::store) fn look(&self, name: impl AsRef<Path>) -> Result<Option<Stat>, Failure> {
         let name = name.as_ref();
         match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -131,7 +143,7 @@ impl Directory {
 
     /// Where a link leads, as it is written; `None` where there is nothing, a failure where there
     /// is something else.
-    pub(super) fn link_target(&self, name: impl AsRef<Path>) -> Result<Option<String>, Failure> {
+    pub(in crate::store) fn link_target(&self, name: impl AsRef<Path>) -> Result<Option<String>, Failure> {
         let name = name.as_ref();
         match rustix::fs::readlinkat(&self.handle, name, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
@@ -144,46 +156,50 @@ impl Directory {
     }
 
     /// Makes a symbolic link; never over something.
-    pub(super) fn make_link(&self, target: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<(), Failure> {
-        step::allow()?;
+    pub(in crate::store) fn make_link(
+        &self,
+        target: impl AsRef<Path>,
+        name: impl AsRef<Path>,
+    ) -> Result<(), Failure> {
+        crash_point::allow()?;
         rustix::fs::symlinkat(target.as_ref(), &self.handle, name.as_ref())
             .map_err(|error| self.failure("linking", name.as_ref(), error))
     }
 
     /// Renames something in it to a name in `into`, over what is there.
-    pub(super) fn rename(
+    pub(in crate::store) fn rename(
         &self,
         name: impl AsRef<Path>,
         into: &Directory,
         new_name: impl AsRef<Path>,
     ) -> Result<(), Failure> {
-        step::allow()?;
+        crash_point::allow()?;
         rustix::fs::renameat(&self.handle, name.as_ref(), &into.handle, new_name.as_ref())
             .map_err(|error| into.failure("putting in place", new_name.as_ref(), error))
     }
 
     /// Gives something in it a second name that must be free: what a rename cannot promise.
-    pub(super) fn name_anew(
+    pub(in crate::store) fn name_anew(
         &self,
         name: impl AsRef<Path>,
         new_name: impl AsRef<Path>,
     ) -> Result<(), Failure> {
-        step::allow()?;
+        crash_point::allow()?;
         let new_name = new_name.as_ref();
         rustix::fs::linkat(&self.handle, name.as_ref(), &self.handle, new_name, AtFlags::empty())
             .map_err(|error| self.failure("putting in place", new_name, error))
     }
 
     /// Removes a file or a link; nothing there is as good.
-    pub(super) fn remove(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
+    pub(in crate::store) fn remove(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
         self.unlink(name.as_ref(), AtFlags::empty())
     }
 
     /// Removes whatever has that name, folders with all that is in them. Only for names that this
     /// module made up: folders are entered by handle, and links removed, not followed.
-    pub(super) fn remove_whole(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
+    pub(in crate::store) fn remove_whole(&self, name: impl AsRef<Path>) -> Result<(), Failure> {
         let name = name.as_ref();
-        match self.look(name)?.map(|stat| fault::file_type(&stat)) {
+        match self.look(name)?.map(|stat| io_failure::file_type(&stat)) {
             None => Ok(()),
             Some(FileType::Directory) => {
                 if let Some(folder) = self.folder(name)? {
@@ -201,8 +217,8 @@ impl Directory {
     }
 
     /// What is in it, by name.
-    pub(super) fn entries(&self) -> Result<Vec<(String, FileType)>, Failure> {
-        let failure = |error| fault::failure("listing", &self.path, error);
+    pub(in crate::store) fn entries(&self) -> Result<Vec<(String, FileType)>, Failure> {
+        let failure = |error| io_failure::failure("listing", &self.path, error);
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.handle).map_err(failure)? {
             let entry = entry.map_err(failure)?;
@@ -213,7 +229,7 @@ impl Directory {
             // Some file systems don't tell the kind when they list.
             let kind = match entry.file_type() {
                 FileType::Unknown => {
-                    self.look(&name)?.map_or(FileType::Unknown, |stat| fault::file_type(&stat))
+                    self.look(&name)?.map_or(FileType::Unknown, |stat| io_failure::file_type(&stat))
                 }
                 kind => kind,
             };
@@ -224,13 +240,13 @@ impl Directory {
     }
 
     /// Makes its list of names durable.
-    pub(super) fn sync(&self) -> Result<(), Failure> {
-        step::allow()?;
-        fsync(&self.handle).map_err(|error| fault::failure("making durable", &self.path, error))
+    pub(in crate::store) fn sync(&self) -> Result<(), Failure> {
+        crash_point::allow()?;
+        fsync(&self.handle).map_err(|error| io_failure::failure("making durable", &self.path, error))
     }
 
     /// Makes everything in it durable, file by file.
-    pub(super) fn sync_whole(&self) -> Result<(), Failure> {
+    pub(in crate::store) fn sync_whole(&self) -> Result<(), Failure> {
         for (name, kind) in self.entries()? {
             match kind {
                 FileType::Directory => {
@@ -253,18 +269,19 @@ impl Directory {
     /// Makes everything that was written to its file system durable in one go, which for many
     /// files is far cheaper than one after the other.
     #[cfg(target_os = "linux")]
-    pub(super) fn sync_file_system(&self) -> Result<(), Failure> {
-        step::allow()?;
-        rustix::fs::syncfs(&self.handle).map_err(|error| fault::failure("making durable", &self.path, error))
+    pub(in crate::store) fn sync_file_system(&self) -> Result<(), Failure> {
+        crash_point::allow()?;
+        rustix::fs::syncfs(&self.handle)
+            .map_err(|error| io_failure::failure("making durable", &self.path, error))
     }
 
     /// A failure of `doing` something to a name in it.
-    pub(super) fn failure(&self, doing: &'static str, name: &Path, error: Errno) -> Failure {
-        fault::failure(doing, &self.path.join(name), error)
+    pub(in crate::store) fn failure(&self, doing: &'static str, name: &Path, error: Errno) -> Failure {
+        io_failure::failure(doing, &self.path.join(name), error)
     }
 
     fn unlink(&self, name: &Path, flags: AtFlags) -> Result<(), Failure> {
-        step::allow()?;
+        crash_point::allow()?;
         match rustix::fs::unlinkat(&self.handle, name, flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failure("removing", name, error)),
@@ -273,13 +290,13 @@ impl Directory {
 }
 
 /// Makes the content of a file durable (`F_FULLFSYNC` on macOS, where fsync is not enough).
-pub(super) fn make_durable(file: &File, path: &Path) -> Result<(), Failure> {
-    step::allow()?;
-    file.sync_all().map_err(|error| fault::failure_of_io("making durable", path, &error))
+pub(in crate::store) fn make_durable(file: &File, path: &Path) -> Result<(), Failure> {
+    crash_point::allow()?;
+    file.sync_all().map_err(|error| io_failure::failure_of_io("making durable", path, &error))
 }
 
 /// A name that nothing has yet, beginning with `prefix`.
-pub(super) fn fresh_name(prefix: &'static str) -> Result<String, Failure> {
+pub(in crate::store) fn fresh_name(prefix: &'static str) -> Result<String, Failure> {
     let mut octets = [0; 8];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut octets).map_err(|_| {
         Failure::new("making up a name", prefix).expected("random numbers of the system").found("none")
@@ -292,13 +309,17 @@ fn set_access(handle: impl std::os::fd::AsFd, access: Access) -> Result<(), Errn
         fchown(&handle, Some(owner.user_id()), Some(owner.group_id()))?;
     }
     // Said outright, since the umask may have taken away what it should have.
-    fchmod(&handle, fault::mode(access.mode))
+    fchmod(&handle, io_failure::mode(access.mode))
 }
+
+/// What an open folder is held with.
+pub(super) const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::trust::open_trusted;
+    use crate::store::files::path_trust::open_trusted;
 
     const PRIVATE: Access = Access { mode: 0o600, owner: None };
 

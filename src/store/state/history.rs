@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::StateDirectory;
+use super::state_directory::StateDirectory;
 use crate::message;
 use crate::model::{Failure, IdentityName, Timestamp};
 
@@ -124,7 +124,7 @@ impl DaemonHistory {
 /// # Errors
 /// A file that cannot be read, or is not what we write. It is not taken for an empty one: that would
 /// forget what to go back to.
-pub(super) fn read_history(
+pub(in crate::store) fn read_history(
     directory: &StateDirectory,
     daemon: &IdentityName,
 ) -> Result<DaemonHistory, Failure> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::state::StateDirectory;
+use super::state_directory::StateDirectory;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName};
 use crate::pki::CertificateRequest;

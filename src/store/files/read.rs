@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::fault;
+use super::io_failure;
 use crate::message;
 use crate::model::{Failure, Quoted};
 
@@ -33,8 +33,8 @@ pub struct ReadFile {
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
 pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
-    let hint = || message!("ls -l {}", Quoted(fault::parent_of(path)));
-    let absent = || fault::failure("reading", path, Errno::NOENT).hint(hint());
+    let hint = || message!("ls -l {}", Quoted(io_failure::parent_of(path)));
+    let absent = || io_failure::failure("reading", path, Errno::NOENT).hint(hint());
     read_if_present(path, largest)?.ok_or_else(absent)
 }
 
@@ -60,9 +60,9 @@ pub fn exists(path: &Path) -> bool {
 /// # Errors
 /// More than `most` of them, or a folder that cannot be read.
 pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failure> {
-    let failure = |errno| fault::failure("reading", path, errno);
+    let failure = |errno| io_failure::failure("reading", path, errno);
     match rustix::fs::stat(path) {
-        Ok(stat) if fault::file_type(&stat) == FileType::Directory => {}
+        Ok(stat) if io_failure::file_type(&stat) == FileType::Directory => {}
         _ => return Ok(None),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -72,7 +72,7 @@ pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failur
         let name = entry.map_err(failure)?.file_name().to_bytes().to_vec();
         let file = path.join(OsString::from_vec(name.clone()));
         let is_file =
-            rustix::fs::stat(&file).is_ok_and(|stat| fault::file_type(&stat) == FileType::RegularFile);
+            rustix::fs::stat(&file).is_ok_and(|stat| io_failure::file_type(&stat) == FileType::RegularFile);
         if is_file && !name.starts_with(b".") {
             files.push(file);
         }
@@ -114,13 +114,13 @@ impl std::io::Read for Unbuffered {
 
 /// Whether the last component of a path may be a symbolic link.
 #[derive(Clone, Copy)]
-pub(super) enum Links {
+pub(in crate::store) enum Links {
     Followed,
     Refused,
 }
 
 /// Reads `name` in the folder of that handle; `path` is what messages call it.
-pub(super) fn read_at(
+pub(in crate::store) fn read_at(
     folder: impl AsFd,
     name: &Path,
     path: &Path,
@@ -131,22 +131,22 @@ pub(super) fn read_at(
     let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
     Ok(Some(ReadFile {
         bytes: read_to_end(file, path, size, largest)?,
-        mode: fault::permissions(&stat),
+        mode: io_failure::permissions(&stat),
         owner: stat.st_uid,
         group: stat.st_gid,
     }))
 }
 
 /// The end of a file without secrets.
-pub(super) struct Tail {
+pub(in crate::store) struct Tail {
     /// What it ends with.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::store) bytes: Vec<u8>,
     /// Whether that is all that it holds.
-    pub(super) is_whole: bool,
+    pub(in crate::store) is_whole: bool,
 }
 
 /// Reads the last `most` octets of `name` in the folder of that handle, however large it is.
-pub(super) fn read_tail_at(
+pub(in crate::store) fn read_tail_at(
     folder: impl AsFd,
     name: &Path,
     path: &Path,
@@ -157,7 +157,7 @@ pub(super) fn read_tail_at(
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(begin))
         .and_then(|_| file.take(most).read_to_end(&mut bytes))
-        .map_err(|error| fault::failure_of_io("reading", path, &error))?;
+        .map_err(|error| io_failure::failure_of_io("reading", path, &error))?;
     Ok(Some(Tail { bytes, is_whole: begin == 0 }))
 }
 
@@ -175,12 +175,14 @@ fn open_at(
     let file = match openat(folder, name, flags, Mode::empty()) {
         Ok(handle) => File::from(handle),
         Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(fault::failure("reading", path, error)),
+        Err(error) => return Err(io_failure::failure("reading", path, error)),
     };
-    let stat = fstat(&file).map_err(|error| fault::failure("reading", path, error))?;
-    match fault::file_type(&stat) {
+    let stat = fstat(&file).map_err(|error| io_failure::failure("reading", path, error))?;
+    match io_failure::file_type(&stat) {
         FileType::RegularFile => Ok(Some((file, stat))),
-        found => Err(Failure::new("reading", path.display()).expected("a file").found(fault::kind(found))),
+        found => {
+            Err(Failure::new("reading", path.display()).expected("a file").found(io_failure::kind(found)))
+        }
     }
 }
 
@@ -203,7 +205,7 @@ fn read_to_end(
     source
         .take(limit)
         .read_to_end(&mut bytes)
-        .map_err(|error| fault::failure_of_io("reading", path, &error))?;
+        .map_err(|error| io_failure::failure_of_io("reading", path, &error))?;
     if bytes.len() > largest { Err(too_large()) } else { Ok(bytes) }
 }
 

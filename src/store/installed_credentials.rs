@@ -6,12 +6,12 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::account::Owner;
-use super::directory::{Access, Directory, fresh_name, make_durable};
-use super::fault;
-use super::trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
 use crate::message;
 use crate::model::{ExitCode, Failure, Message, Printable};
+use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
+use crate::store::files::io_failure;
+use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
+use crate::store::files::users::Owner;
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
@@ -172,10 +172,10 @@ impl Placement {
 
     fn look_at_link(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(fault::failure("looking at", path, Errno::INVAL));
+            return Err(io_failure::failure("looking at", path, Errno::INVAL));
         };
         let Some(folder) = open_trusted(parent, &self.trusted())? else { return Ok(LinkState::Absent) };
-        let what = match folder.look(name)?.as_ref().map(fault::file_type) {
+        let what = match folder.look(name)?.as_ref().map(io_failure::file_type) {
             None => return Ok(LinkState::Absent),
             Some(FileType::Symlink) => {
                 let target = folder.link_target(name)?.unwrap_or_default();
@@ -184,7 +184,7 @@ impl Placement {
                 }
                 message!("a symbolic link to {}", Path::new(&target))
             }
-            Some(other) => fault::kind(other).message(),
+            Some(other) => io_failure::kind(other).message(),
         };
         Ok(LinkState::Foreign { what })
     }

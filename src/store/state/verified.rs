@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::StateDirectory;
+use super::state_directory::StateDirectory;
 use crate::model::{Endpoint, Failure, Fingerprint, IdentityName, SubjectAltName, Timestamp};
 
 /// A verification that went as it must, and what it was made of.
@@ -101,7 +101,10 @@ impl VerifiedRecord {
 
 /// The record of a daemon; None if there is none that can be read. That is safe here: without a
 /// record a daemon is not verified.
-pub(super) fn read_verified(directory: &StateDirectory, daemon: &IdentityName) -> Option<VerifiedRecord> {
+pub(in crate::store) fn read_verified(
+    directory: &StateDirectory,
+    daemon: &IdentityName,
+) -> Option<VerifiedRecord> {
     let file = directory.read(&VerifiedRecord::path(daemon), LARGEST).ok()??;
     VerifiedRecord::parse(&file.bytes)
 }
