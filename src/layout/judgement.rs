@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::client_config::{ClientConfig, TlsPath};
-use super::daemon_config::DaemonConfig;
+use super::client::{ClientConfig, TlsPath};
 use super::inventory::Inventory;
 use super::kit_judgement;
+use crate::layout::daemon::DaemonConfig;
 use crate::message;
 use crate::model::{
     Endpoint, ExtendedKeyUsage, Finding, Line, Message, Printable, Role, Rule, Severity, Timestamp,

@@ -194,7 +194,7 @@ fn a_message_has_no_door_but_those_that_are_listed() {
         "model/timestamp.rs 2",
         // A word of a command and a line of YAML, once a path of the same text may be shown.
         "layout/command_line.rs 1",
-        "layout/printable.rs 1",
+        "layout/yaml/line.rs 1",
         // Quotes around what may be shown.
         "model/shell.rs 1",
         // The one report that shows a passphrase.

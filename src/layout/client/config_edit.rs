@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
-use super::ClientConfig;
-use crate::layout::printable::YamlLine;
+use super::config::ClientConfig;
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
+use crate::layout::yaml::line::YamlLine;
 use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::message;
 use crate::model::{Endpoint, Failure, Message, Printable};

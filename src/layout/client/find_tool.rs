@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::client_place::client_place;
-use super::client_tool::ClientTool;
-use super::client_traps::is_on_path;
+use super::diagnosis::is_on_path;
+use super::place::client_place;
+use super::tool::ClientTool;
 use crate::env::Environment;
 use crate::model::{ExitCode, Failure};
 

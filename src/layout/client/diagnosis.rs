@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::client_config::{ClientConfig, Misreading, TlsPath, about_host, misreading};
-use super::client_place::ConfigPlace;
-use super::client_tool::ClientTool;
+use super::config::ClientConfig;
+use super::config_findings::{Misreading, about_host, misreading};
+use super::place::ConfigPlace;
+use super::tls_path::TlsPath;
+use super::tool::ClientTool;
 use crate::env::Environment;
 use crate::message;
 use crate::model::{Endpoint, Finding, Message, Printable, Quoted, Rule, Severity};

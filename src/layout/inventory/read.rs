@@ -1,4 +1,4 @@
-//! The schema of `kitcert.yaml`: its text becomes an inventory, and an inventory its text.
+//! The schema of `kitcert.yaml`: its text becomes an inventory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +10,11 @@ use std::str::FromStr;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{
+use super::entries::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
 };
 use crate::layout::yaml::document::BYTE_ORDER_MARK;
 use crate::layout::yaml::fault;
-use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::message;
 use crate::model::profile::{
     AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT,
@@ -25,118 +24,39 @@ use crate::model::{
     RenewBefore, SubjectAltName,
 };
 
-/// See [`Inventory::parse`].
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
-    let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
-        let subject = match fault::line_of(&error) {
-            Some(line) => message!("{} line {}", path, line),
-            None => path.message(),
-        };
-        Failure::new("reading", subject).found(fault::fault(&error)).hint(message!("edit {}", Quoted(path)))
-    })?;
-    let authority = written.ca.unwrap_or_default();
-    Ok(Inventory {
-        contact: written.contact.map(|Parsed(contact)| contact),
-        renew_before: written.renew_before.map(|Parsed(renew)| renew),
-        verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
-        authority: AuthorityPolicy {
-            name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
-            lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
-            key: authority.key.map(|Parsed(key)| key).unwrap_or_default(),
-        },
-        daemons: written.daemons.unwrap_or_default().0,
-        clients: written.clients.unwrap_or_default().0,
-    })
-}
-
-/// See [`Inventory::render`].
-pub(super) fn render(inventory: &Inventory) -> String {
-    let AuthorityPolicy { name, lifetime, key } = &inventory.authority;
-    let authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
-    let daemons = inventory.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon)));
-    let clients = inventory.clients.iter().map(|(name, client)| named(name, client_node(client)));
-    let mut fields = vec![("version".to_owned(), Node::Word("1"))];
-    fields.extend(inventory.contact.as_ref().map(|contact| text("contact", contact)));
-    fields.extend(inventory.renew_before.map(|renew| text("renew_before", renew)));
-    fields.extend(inventory.verify_every.map(|lifetime| text("verify_every", lifetime)));
-    fields.extend([
-        ("ca".to_owned(), Node::Inline(authority)),
-        ("daemons".to_owned(), Node::Nested(daemons.collect())),
-        ("clients".to_owned(), Node::Nested(clients.collect())),
-    ]);
-    format!("{HEADER}{}", lines(&fields, 0, STEP))
-}
-
-/// A daemon's keys and values, without those that say the default.
-pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
-    let hosts = daemon.hosts.iter().map(ToString::to_string).collect();
-    let mut fields = vec![
-        ("hosts".to_owned(), Node::List(hosts)),
-        text("endpoint", &daemon.endpoint),
-        text("lifetime", daemon.lifetime),
-    ];
-    if !daemon.addresses.is_empty() {
-        let addresses = daemon.addresses.iter().map(ToString::to_string).collect();
-        fields.push(("addresses".to_owned(), Node::List(addresses)));
+impl Inventory {
+    /// Reads `kitcert.yaml`. Lifetimes that are left out are those of the profile; an endpoint that
+    /// is left out is the first host that can be dialled, on port 8372.
+    ///
+    /// # Errors
+    /// What is no YAML, a key that is unknown or stands twice (a misspelt key must not pass for a
+    /// default), a value that is not what its key asks for, and a version other than 1. The
+    /// failure names the line.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
+        let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
+            let subject = match fault::line_of(&error) {
+                Some(line) => message!("{} line {}", path, line),
+                None => path.message(),
+            };
+            Failure::new("reading", subject)
+                .found(fault::fault(&error))
+                .hint(message!("edit {}", Quoted(path)))
+        })?;
+        let authority = written.ca.unwrap_or_default();
+        Ok(Inventory {
+            contact: written.contact.map(|Parsed(contact)| contact),
+            renew_before: written.renew_before.map(|Parsed(renew)| renew),
+            verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
+            authority: AuthorityPolicy {
+                name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
+                lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
+                key: authority.key.map(|Parsed(key)| key).unwrap_or_default(),
+            },
+            daemons: written.daemons.unwrap_or_default().0,
+            clients: written.clients.unwrap_or_default().0,
+        })
     }
-    if let Some(install) = &daemon.install {
-        fields.push(("install".to_owned(), Node::Inline(install_fields(install))));
-    }
-    if !daemon.restart.is_empty() {
-        fields.push(("restart".to_owned(), Node::List(daemon.restart.clone())));
-    }
-    if daemon.restart_when != RestartWhen::default() {
-        fields.push(text("restart_when", daemon.restart_when.as_str()));
-    }
-    if daemon.restart_timeout != RESTART_TIMEOUT {
-        fields.push(text("restart_timeout", daemon.restart_timeout));
-    }
-    if daemon.idle_limit != IDLE_LIMIT {
-        fields.push(text("idle_limit", daemon.idle_limit));
-    }
-    fields.extend(daemon.renew_before.map(|renew| text("renew_before", renew)));
-    fields.extend(daemon.verify_every.map(|lifetime| text("verify_every", lifetime)));
-    if !daemon.installed.is_empty() {
-        fields.push(installed_field(&daemon.installed));
-    }
-    Node::Nested(fields)
-}
-
-/// A client's keys and values, without those that say the default.
-pub(super) fn client_node(client: &ClientEntry) -> Node {
-    let mut fields = vec![text("lifetime", client.lifetime)];
-    if client.renew != Renewal::default() {
-        fields.push(text("renew", client.renew.as_str()));
-    }
-    fields.extend(client.endpoint.as_ref().map(|endpoint| text("endpoint", endpoint)));
-    fields.extend(client.renew_before.map(|renew| text("renew_before", renew)));
-    if !client.installed.is_empty() {
-        fields.push(installed_field(&client.installed));
-    }
-    Node::Inline(fields)
-}
-
-/// The key `installed` of a daemon or a client with its value.
-pub(super) fn installed_field(folders: &[PathBuf]) -> (String, Node) {
-    let folders = folders.iter().map(|folder| folder.display().to_string());
-    ("installed".to_owned(), Node::List(folders.collect()))
-}
-
-/// The keys and values of `install`.
-pub(super) fn install_fields(install: &InstallEntry) -> Fields {
-    let mut fields = vec![text("layout", install.layout), text("root", install.root.display())];
-    fields.extend(install.owner.as_ref().map(|owner| text("owner", owner)));
-    fields
-}
-
-/// A name as a key.
-pub(super) fn named(name: &IdentityName, node: Node) -> (String, Node) {
-    (name.to_string(), node)
-}
-
-fn text(key: &str, value: impl fmt::Display) -> (String, Node) {
-    (key.to_owned(), Node::Text(value.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -335,14 +255,6 @@ impl<'de> Deserialize<'de> for ClientEntry {
         })
     }
 }
-
-const HEADER: &str = "\
-# What should exist. Edit it by hand or let kitcert do so: comments stay. `kitcert rotate`
-# brings the certificates to what it says; `kitcert status` shows what is due.
-# Durations: 10y, 397d, 12h. A y is 365 days.
-";
-
-const STEP: usize = 2;
 
 #[cfg(test)]
 mod tests {

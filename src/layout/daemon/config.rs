@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::daemon_layout::SetFile;
+use super::files::SetFile;
 use crate::message;
 use crate::model::{Failure, Finding, Line, Message, Rule, Severity, Word};
 

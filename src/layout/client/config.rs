@@ -1,28 +1,16 @@
 //! Earthly's and EarthBuild's `config.yml`, read as they read it.
 
-mod edit;
-mod findings;
-mod numbers;
-#[cfg(test)]
-mod tests;
-mod tls_path;
-
-pub use edit::{
-    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, by_hand, edit_client_config, lines_to_add,
-};
-pub use findings::about_host;
-pub(super) use findings::{Misreading, misreading};
-pub use tls_path::TlsPath;
-
 use std::ops::Range;
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
-use self::findings::Misplaced;
-use super::yaml::document::Document;
+use super::misplaced::{Misplaced, misplaced};
+use super::numbers;
+use super::tls_path::TlsPath;
+use crate::layout::yaml::document::Document;
 use crate::message;
-use crate::model::{Failure, Finding, Printable};
+use crate::model::{Failure, Printable};
 
 /// What `config.yml` says about the daemon and TLS. Values are as they are written; None is a key
 /// that is left out or null, for which the tool has a default.
@@ -44,10 +32,10 @@ pub struct ClientConfig {
     pub buildkitd_tls_cert: Option<String>,
     /// `buildkitd_tlskey`: that daemon's key.
     pub buildkitd_tls_key: Option<String>,
-    misplaced: Vec<Misplaced>,
+    pub(super) misplaced: Vec<Misplaced>,
     /// The keys of strings whose value is a number or a boolean, of which it is not known how it is
     /// written: `0x1F` reads as 31, but yaml.v3 takes it as the string `0x1F`.
-    unquoted: Vec<&'static str>,
+    pub(super) unquoted: Vec<&'static str>,
 }
 
 impl ClientConfig {
@@ -60,17 +48,6 @@ impl ClientConfig {
     /// "false"). No value is quoted in the failure.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<ClientConfig, Failure> {
         ClientConfig::of_document(&Document::parse(bytes, path)?, path)
-    }
-
-    /// What is wrong or surprising, of the file at `path`.
-    #[must_use]
-    pub fn findings(&self, path: &Path) -> Vec<Finding> {
-        findings::of(self, &self.misplaced, path)
-    }
-
-    /// Those of the findings that are neither about the host nor about what the paths lead to.
-    pub(super) fn findings_of_keys(&self, path: &Path) -> Vec<Finding> {
-        findings::of_keys(self, &self.misplaced, path)
     }
 
     /// Whether the tool uses TLS for a daemon on TCP.
@@ -99,7 +76,10 @@ impl ClientConfig {
         self.written(path).unwrap_or(path.default_value())
     }
 
-    pub(super) fn of_document(document: &Document<'_>, path: &Path) -> Result<ClientConfig, Failure> {
+    pub(in crate::layout) fn of_document(
+        document: &Document<'_>,
+        path: &Path,
+    ) -> Result<ClientConfig, Failure> {
         let mut root = document.value.clone();
         let reading = Reading { path, document };
         root.apply_merge().map_err(|_| reading.failure("mappings behind '<<'"))?;
@@ -131,7 +111,7 @@ impl ClientConfig {
             tls_ca_key: reading.text(global, "tlsca_key")?,
             buildkitd_tls_cert: reading.text(global, "buildkitd_tlscert")?,
             buildkitd_tls_key: reading.text(global, "buildkitd_tlskey")?,
-            misplaced: findings::misplaced(root, global),
+            misplaced: misplaced(root, global),
             unquoted: unquoted(global),
         })
     }

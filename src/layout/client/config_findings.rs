@@ -2,23 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_yaml::{Mapping, Value};
-
-use super::{ClientConfig, TlsPath};
+use super::config::ClientConfig;
+use super::misplaced::Misplaced;
+use super::tls_path::TlsPath;
 use crate::message;
-use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity, Word};
+use crate::model::{Endpoint, Finding, Printable, Rule, Severity, Word};
 
-/// A key that the tool ignores although it was meant to count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Misplaced {
-    /// As it is written.
-    key: String,
-    /// What it should be.
-    meant: Message,
+impl ClientConfig {
+    /// What is wrong or surprising, of the file at `path`.
+    #[must_use]
+    pub fn findings(&self, path: &Path) -> Vec<Finding> {
+        of(self, &self.misplaced, path)
+    }
+
+    /// Those of the findings that are neither about the host nor about what the paths lead to.
+    pub(in crate::layout) fn findings_of_keys(&self, path: &Path) -> Vec<Finding> {
+        of_keys(self, &self.misplaced, path)
+    }
 }
 
 /// The findings about a config alone, gravest first: nobody is asked what exists.
-pub(super) fn of(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
+fn of(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
     let mut findings = of_keys(config, misplaced, path);
     let host = config.buildkit_host.as_deref().filter(|host| !host.is_empty());
     findings.extend(about_host(host, "buildkit_host", path.display()));
@@ -30,7 +34,7 @@ pub(super) fn of(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) ->
 }
 
 /// Those about its keys: neither about the host nor about what the paths lead to.
-pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
+fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Misplaced { key, meant } in misplaced {
         findings.push(
@@ -52,28 +56,6 @@ pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Pat
     }
     findings.extend(about_shared_files(config, path));
     findings
-}
-
-/// The keys that look like ours and stand where they do not count.
-pub(super) fn misplaced(root: &Mapping, global: &Mapping) -> Vec<Misplaced> {
-    let names = |mapping: &Mapping| -> Vec<String> {
-        mapping.keys().filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let mut found = Vec::new();
-    for key in names(root) {
-        let folded = fold(&key);
-        if folded == "global" && key != "global" {
-            found.push(Misplaced { key, meant: message!("global") });
-        } else if let Some(meant) = meant_by(&folded) {
-            found.push(Misplaced { key, meant: message!("{} below global", meant) });
-        }
-    }
-    for key in names(global) {
-        if let Some(meant) = meant_by(&fold(&key)).filter(|meant| *meant != key) {
-            found.push(Misplaced { key, meant: meant.message() });
-        }
-    }
-    found
 }
 
 /// What is wrong or surprising about the host that a key or a variable names; None is no host.
@@ -207,24 +189,3 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
 fn paths(config: &ClientConfig) -> impl Iterator<Item = (&'static str, &str)> {
     TlsPath::ALL.into_iter().filter_map(|path| Some((path.as_str(), config.written(path)?)))
 }
-
-/// A key without case, blanks (a no-break space too) and separators.
-fn fold(key: &str) -> String {
-    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// The key that a folded one stands for.
-fn meant_by(folded: &str) -> Option<&'static str> {
-    SPELLINGS.iter().find(|(_, spellings)| spellings.contains(&folded)).map(|(key, _)| *key)
-}
-
-const SPELLINGS: [(&str, &[&str]); 8] = [
-    ("buildkit_host", &["buildkithost", "buildkitdhost"]),
-    ("tls_enabled", &["tlsenabled", "tlsenable", "enabletls"]),
-    ("tlsca", &["tlsca", "tlscacert", "cacert", "tlscacrt"]),
-    ("tlsca_key", &["tlscakey"]),
-    ("tlscert", &["tlscert", "tlsclientcert", "clienttlscert", "tlscrt"]),
-    ("tlskey", &["tlskey", "tlsclientkey", "clienttlskey"]),
-    ("buildkitd_tlscert", &["buildkitdtlscert", "buildkittlscert"]),
-    ("buildkitd_tlskey", &["buildkitdtlskey", "buildkittlskey"]),
-];

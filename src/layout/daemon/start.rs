@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::DaemonLayout;
-use super::command_line::{CommandLine, csv_field};
+use super::files::DaemonLayout;
+use crate::layout::command_line::{CommandLine, csv_field};
 use crate::message;
 use crate::model::{Endpoint, Failure, IdentityName, Message, Printable};
 

@@ -5,11 +5,13 @@ mod tests;
 
 use std::path::{Component, Path, PathBuf};
 
-use super::SetFile;
-use super::client_config::{ClientConfig, DaemonFiles, TlsPath};
-use super::client_tool::ClientTool;
-use super::command_line::{CommandLine, csv_field};
+use super::config::ClientConfig;
+use super::config_edit::DaemonFiles;
+use super::tls_path::TlsPath;
+use super::tool::ClientTool;
 use crate::env::Environment;
+use crate::layout::command_line::{CommandLine, csv_field};
+use crate::layout::daemon::SetFile;
 use crate::message;
 use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable, SubjectAltName};
 
