@@ -229,7 +229,7 @@ impl Received {
         }
         if let Some(directory) = StateDirectory::open_requests(&context.state)? {
             for generation in request_generations(&directory, &contents.name)? {
-                let path = request_folder(&contents.name).join(format!("gen-{generation:04}/key.pem"));
+                let path = request_folder(&contents.name).join(generation.to_string()).join("key.pem");
                 let key = read_key(&context.state, &path)?;
                 if key.public_key() == wanted {
                     return Ok(key);

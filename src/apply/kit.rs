@@ -156,8 +156,8 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
     let lock = directory.lock(context.command, PATIENCE)?;
     let staged = lock.stage()?;
     let folder = identity_folder(Role::Client, &removal.name);
-    for generation in 1..=removal.last_generation {
-        let key = folder.join(format!("gen-{generation:04}/key.pem"));
+    for generation in removal.last_generation.and_before() {
+        let key = folder.join(generation.to_string()).join("key.pem");
         if directory.mode(&key)?.is_some() {
             staged.remove(&key)?;
         }

@@ -70,7 +70,7 @@ pub fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Reques
 }
 
 fn key_of(context: &Context<'_>, request: &RequestRequest, there: &ObservedRequest) -> RequestedKey {
-    let folder = request_folder(&request.name).join(format!("gen-{:04}", there.generation));
+    let folder = request_folder(&request.name).join(there.generation.to_string());
     RequestedKey {
         path: context.state.join(folder).join("key.pem"),
         fingerprint: there.request.fingerprint(),

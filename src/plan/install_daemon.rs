@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::step::{InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner};
 use crate::message;
-use crate::model::{Failure, IdentityName, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Quoted, Role};
 use crate::pki::Certificate;
 use crate::store::Observation;
 
@@ -37,7 +37,7 @@ pub struct Placed {
     /// The paths that are to lead there.
     pub links: Vec<PathBuf>,
     /// The number that a new generation would have.
-    pub next_generation: u32,
+    pub next_generation: Generation,
     /// How what is there compares with what should be.
     pub state: PlacedState,
     /// The certificate that is current there, if it can be read.

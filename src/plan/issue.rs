@@ -11,8 +11,8 @@ use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
 use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Quoted,
-    Role, SubjectAltName, Timestamp, Validity,
+    Contact, Endpoint, ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Lifetime, Message,
+    Printable, Quoted, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
@@ -325,8 +325,8 @@ pub(super) fn key_of_client(current: Option<&ObservedGeneration>, observation: &
     }
 }
 
-pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
-    observation.identities(role).get(name).map_or(1, |identity| identity.last_generation + 1)
+pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> Generation {
+    Generation::after(observation.identities(role).get(name).and_then(|identity| identity.last_generation))
 }
 
 /// From an hour ago for that long, cut to the validity of the CA that will sign.

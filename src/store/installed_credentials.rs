@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::message;
-use crate::model::{ExitCode, Failure, Message, Printable};
+use crate::model::{ExitCode, Failure, Generation, Message, Printable};
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
 use crate::store::files::io_failure;
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
@@ -40,7 +40,7 @@ pub struct PlacedFiles {
     /// The generation that `current` leads to.
     pub current: Option<PlacedGeneration>,
     /// A number above all that are there.
-    pub next: u32,
+    pub next: Generation,
     /// Each link of the placement, in its order.
     pub links: Vec<LinkState>,
 }
@@ -48,7 +48,7 @@ pub struct PlacedFiles {
 /// One installed generation.
 pub struct PlacedGeneration {
     /// Its number: 7 for `gen-0007`.
-    pub number: u32,
+    pub number: Generation,
     /// Its files; `None` where one is missing.
     pub files: Option<FileSet>,
     /// Whether modes and owner are what [`Placement::install`] would give.
@@ -79,15 +79,15 @@ impl Placement {
         let links =
             self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
         let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
-            return Ok(PlacedFiles { current: None, next: 1, links });
+            return Ok(PlacedFiles { current: None, next: Generation::after(None), links });
         };
         let entries = folder.entries()?;
-        let highest = entries.iter().filter_map(|(name, _)| number_of(name)).max().unwrap_or(0);
+        let highest: Option<Generation> = entries.iter().filter_map(|(name, _)| name.parse().ok()).max();
         let current = match folder.link_target(CURRENT)? {
             None => None,
             Some(target) => Some(self.look_at_generation(&folder, &target)?),
         };
-        Ok(PlacedFiles { current, next: highest.saturating_add(1), links })
+        Ok(PlacedFiles { current, next: Generation::after(highest), links })
     }
 
     /// Installs a set as generation `number`, all of it or nothing: the files are written and made
@@ -98,7 +98,7 @@ impl Placement {
     /// # Errors
     /// Something foreign at the place of a link (nothing is written then); a generation of that
     /// number that is there already; what fails on a disk.
-    pub fn install(&self, files: &FileSet, number: u32) -> Result<(), Failure> {
+    pub fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
         let placed = self.observe()?;
         self.refuse_foreign(&placed.links)?;
         let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files));
@@ -143,7 +143,7 @@ impl Placement {
     }
 
     fn look_at_generation(&self, folder: &Directory, target: &str) -> Result<PlacedGeneration, Failure> {
-        let number = number_of(target).ok_or_else(|| {
+        let number = target.parse().map_err(|_: Failure| {
             Failure::new("reading the link", folder.path().join(CURRENT).display())
                 .expected("a generation, such as gen-0001")
                 .found("another name")
@@ -220,8 +220,13 @@ impl Placement {
             .hint(Message::join(moves, " && ")))
     }
 
-    fn write_generation(&self, folder: &Directory, files: &FileSet, number: u32) -> Result<(), Failure> {
-        let name = format!("gen-{number:04}");
+    fn write_generation(
+        &self,
+        folder: &Directory,
+        files: &FileSet,
+        number: Generation,
+    ) -> Result<(), Failure> {
+        let name = number.to_string();
         if folder.look(&name)?.is_some() {
             return Err(Failure::new("installing", folder.path().join(&name).display())
                 .expected("nothing there yet")
@@ -302,18 +307,15 @@ fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
 }
 
 /// Removes the generations before the last few: whoever opened one a moment ago has it open still.
-fn remove_former(folder: &Directory, number: u32) -> Result<(), Failure> {
+fn remove_former(folder: &Directory, number: Generation) -> Result<(), Failure> {
     for (name, _) in folder.entries()? {
-        if number_of(&name).is_some_and(|former| former.saturating_add(KEPT_GENERATIONS) < number) {
+        if name.parse().is_ok_and(|former: Generation| {
+            former.number().saturating_add(KEPT_GENERATIONS) < number.number()
+        }) {
             folder.remove_whole(&name)?;
         }
     }
     Ok(())
-}
-
-fn number_of(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("gen-")?;
-    (digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
 /// How many generations stay beside the current one.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state_directory::StateDirectory;
 use crate::message;
-use crate::model::{Failure, IdentityName, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, Timestamp};
 
 /// What is remembered of a daemon's generations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct DaemonHistory {
     pub worked: Vec<WorkedGeneration>,
     /// The generations that were themselves the cause of a failure: the daemon worked again with an
     /// earlier one.
-    pub refuted: Vec<u32>,
+    pub refuted: Vec<Generation>,
     /// How many verifications have refuted the daemon. A verification that began at another number
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,
@@ -30,7 +30,7 @@ pub struct DaemonHistory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkedGeneration {
     /// Its number.
-    pub generation: u32,
+    pub generation: Generation,
     /// When it was first verified since it became current.
     pub at: Timestamp,
 }
@@ -44,18 +44,18 @@ impl DaemonHistory {
 
     /// Whether that generation was verified at some time, and was not the cause of a failure later.
     #[must_use]
-    pub fn has_worked(&self, generation: u32) -> bool {
+    pub fn has_worked(&self, generation: Generation) -> bool {
         !self.refuted.contains(&generation) && self.worked.iter().any(|one| one.generation == generation)
     }
 
     /// The generations that have worked, the latest first.
-    pub fn working(&self) -> impl Iterator<Item = u32> {
+    pub fn working(&self) -> impl Iterator<Item = Generation> {
         let latest_first = self.worked.iter().rev().map(|one| one.generation);
         latest_first.filter(|generation| self.has_worked(*generation))
     }
 
     /// Notes that a generation was verified.
-    pub fn note_worked(&mut self, generation: u32, at: Timestamp) {
+    pub fn note_worked(&mut self, generation: Generation, at: Timestamp) {
         self.refuted.retain(|one| *one != generation);
         if self.worked.last().is_some_and(|last| last.generation == generation) {
             return;
@@ -67,7 +67,7 @@ impl DaemonHistory {
     }
 
     /// Notes that a generation was itself the cause of a failure.
-    pub fn note_refuted(&mut self, generation: u32) {
+    pub fn note_refuted(&mut self, generation: Generation) {
         self.refuted.retain(|one| *one != generation);
         self.refuted.push(generation);
         let surplus = self.refuted.len().saturating_sub(MOST_ENTRIES);
@@ -144,7 +144,7 @@ pub(in crate::store) fn read_history(
 struct Written {
     schema: u32,
     worked: Vec<WrittenGeneration>,
-    refuted: Vec<u32>,
+    refuted: Vec<Generation>,
     refutations: u64,
     #[serde(deserialize_with = "Option::deserialize")]
     refuted_at: Option<String>,
@@ -154,7 +154,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenGeneration {
     #[serde(rename = "gen")]
-    generation: u32,
+    generation: Generation,
     at: String,
 }
 
@@ -166,6 +166,7 @@ const MOST_ENTRIES: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::numbered;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds)
@@ -175,9 +176,9 @@ mod tests {
     fn a_history_is_read_as_it_was_written_and_nothing_else_is() {
         let mut history = DaemonHistory::default();
         for generation in 1..4 {
-            history.note_worked(generation, at(i64::from(generation)));
+            history.note_worked(numbered(generation), at(i64::from(generation)));
         }
-        history.note_refuted(4);
+        history.note_refuted(numbered(4));
         history.note_refutation(at(9));
         let bytes = history.to_bytes().unwrap();
         assert_eq!(DaemonHistory::parse(&bytes), Some(history));
@@ -192,31 +193,35 @@ mod tests {
     fn what_worked_last_comes_first_and_what_was_a_cause_does_not_come() {
         let mut history = DaemonHistory::default();
         for generation in [1, 2, 3, 3, 1] {
-            history.note_worked(generation, at(0));
+            history.note_worked(numbered(generation), at(0));
         }
-        assert_eq!(history.working().collect::<Vec<_>>(), [1, 3, 2]);
-        history.note_refuted(3);
-        assert_eq!(history.working().collect::<Vec<_>>(), [1, 2]);
-        assert!(history.has_worked(2) && !history.has_worked(3) && !history.has_worked(4));
+        assert_eq!(history.working().collect::<Vec<_>>(), [1, 3, 2].map(numbered));
+        history.note_refuted(numbered(3));
+        assert_eq!(history.working().collect::<Vec<_>>(), [1, 2].map(numbered));
+        assert!(
+            history.has_worked(numbered(2))
+                && !history.has_worked(numbered(3))
+                && !history.has_worked(numbered(4))
+        );
     }
 
     #[test]
     fn a_refutation_of_the_daemon_takes_nothing_away() {
         let mut history = DaemonHistory::default();
-        history.note_worked(1, at(1));
+        history.note_worked(numbered(1), at(1));
         history.note_refutation(at(2));
-        assert!(history.has_worked(1));
+        assert!(history.has_worked(numbered(1)));
         assert_eq!((history.refutations, history.refuted_at), (1, Some(at(2))));
     }
 
     #[test]
     fn a_long_life_does_not_grow_the_file_for_ever() {
         let mut history = DaemonHistory::default();
-        for generation in 0..1000 {
-            history.note_worked(generation, at(0));
-            history.note_refuted(generation + 1);
+        for generation in 1..1000 {
+            history.note_worked(numbered(generation), at(0));
+            history.note_refuted(numbered(generation + 1));
         }
         assert!(history.to_bytes().unwrap().len() < LARGEST / 4);
-        assert_eq!(history.worked.last().map(|one| one.generation), Some(999));
+        assert_eq!(history.worked.last().map(|one| one.generation), Some(numbered(999)));
     }
 }

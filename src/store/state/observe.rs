@@ -12,7 +12,7 @@ use super::state_directory::StateDirectory;
 use super::verified::read_verified;
 use crate::layout::Inventory;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName, Role};
+use crate::model::{Failure, Generation, IdentityName, Role};
 use crate::pki::{Certificate, TrustBundle};
 
 /// Reads a state, as far as `interest` goes.
@@ -116,15 +116,14 @@ fn identity(
     if entries.is_empty() {
         return Ok(None);
     }
-    let number_of = |entry: &str| entry.strip_prefix("gen-")?.parse::<u32>().ok();
-    let linked = |link: &str| -> Result<Option<u32>, Failure> {
-        Ok(directory.link_target(&folder.join(link))?.as_deref().and_then(number_of))
+    let linked = |link: &str| -> Result<Option<Generation>, Failure> {
+        Ok(directory.link_target(&folder.join(link))?.and_then(|target| target.parse().ok()))
     };
     let current = match linked("current")? {
         None => None,
         Some(number) => Some(observe_generation(directory, role, name, number)?),
     };
-    let mut generations: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
+    let mut generations: Vec<Generation> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
     generations.sort_unstable();
     let (verified, history) = match role {
         Role::Daemon => (read_verified(directory, name), read_history(directory, name)?),
@@ -145,7 +144,7 @@ fn identity(
         current,
         verified,
         confirmed,
-        last_generation: known.max().unwrap_or(0),
+        last_generation: known.max(),
         history,
         generations,
     }))
@@ -159,9 +158,9 @@ pub fn observe_generation(
     directory: &StateDirectory,
     role: Role,
     name: &IdentityName,
-    number: u32,
+    number: Generation,
 ) -> Result<ObservedGeneration, Failure> {
-    let set = Path::new(folder_of(role)).join(name.as_str()).join(format!("gen-{number:04}"));
+    let set = Path::new(folder_of(role)).join(name.as_str()).join(number.to_string());
     let trust_path = set.join("ca.pem");
     let subject = directory.path().join(&trust_path);
     Ok(ObservedGeneration {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::history::DaemonHistory;
 use super::verified::VerifiedRecord;
 use crate::layout::Inventory;
-use crate::model::{IdentityName, Role, Timestamp};
+use crate::model::{Generation, IdentityName, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 
 /// How much of a state a command needs to see: reading ten thousand certificates to issue one
@@ -77,16 +77,16 @@ pub struct ObservedIdentity {
     /// the one that it said it has. Read only if there are several CAs.
     pub confirmed: Option<ObservedGeneration>,
     /// The highest number that a generation has or had, as far as is known; 0 for none.
-    pub last_generation: u32,
+    pub last_generation: Option<Generation>,
     /// The numbers of the generations that are there, rising.
-    pub generations: Vec<u32>,
+    pub generations: Vec<Generation>,
 }
 
 /// One generation of an identity: a whole set of files.
 #[derive(Clone, Debug)]
 pub struct ObservedGeneration {
     /// Its number.
-    pub number: u32,
+    pub number: Generation,
     /// cert.pem, leaf first.
     pub chain: Vec<Certificate>,
     /// ca.pem.

@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::state_directory::StateDirectory;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName};
+use crate::model::{Failure, Generation, IdentityName};
 use crate::pki::CertificateRequest;
 
 /// What `requests/<name>/` holds.
 #[derive(Clone, Debug)]
 pub struct ObservedRequest {
-    /// What `current` leads to: the number of that generation.
-    pub generation: u32,
+    /// What `current` leads to.
+    pub generation: Generation,
     /// Its request.
     pub request: CertificateRequest,
     /// Its request as it was written.
     pub request_text: Vec<u8>,
-    /// The highest number of a generation that is there.
-    pub last_generation: u32,
+    /// The last that is there.
+    pub last_generation: Generation,
 }
 
 /// The folder of a request, relative to the state.
@@ -37,7 +37,7 @@ pub fn observe_request(
     let folder = request_folder(name);
     let generations = request_generations(directory, name)?;
     let Some(current) = directory.link_target(&folder.join("current"))? else { return Ok(None) };
-    let (Some(generation), Some(last_generation)) = (number_of(&current), generations.iter().max()) else {
+    let (Some(generation), Some(last_generation)) = (current.parse().ok(), generations.iter().max()) else {
         return Ok(None);
     };
     let path = folder.join(current).join("request.csr");
@@ -58,13 +58,12 @@ pub fn observe_request(
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn request_generations(directory: &StateDirectory, name: &IdentityName) -> Result<Vec<u32>, Failure> {
+pub fn request_generations(
+    directory: &StateDirectory,
+    name: &IdentityName,
+) -> Result<Vec<Generation>, Failure> {
     let entries = directory.list(&request_folder(name))?;
-    let mut numbers: Vec<u32> = entries.iter().filter_map(|entry| number_of(entry)).collect();
+    let mut numbers: Vec<Generation> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
     numbers.sort_unstable_by(|one, other| other.cmp(one));
     Ok(numbers)
-}
-
-fn number_of(entry: &str) -> Option<u32> {
-    entry.strip_prefix("gen-")?.parse().ok()
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::state_directory::StateDirectory;
-use crate::model::{Endpoint, Failure, Fingerprint, IdentityName, SubjectAltName, Timestamp};
+use crate::model::{Endpoint, Failure, Fingerprint, Generation, IdentityName, SubjectAltName, Timestamp};
 
 /// A verification that went as it must, and what it was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct VerifiedRecord {
     /// From where.
     pub vantage: Vantage,
     /// The generation whose certificate was served.
-    pub generation: u32,
+    pub generation: Generation,
     /// The SHA-256 of that certificate.
     pub leaf: Fingerprint,
     /// The SHA-256 of its ca.pem.
@@ -122,7 +122,7 @@ struct Written {
     addresses: Vec<VerifiedAddress>,
     narrowed_to: Vec<IpAddr>,
     vantage: Vantage,
-    generation: u32,
+    generation: Generation,
     leaf_sha256: String,
     bundle_sha256: String,
     /// Null is written out, and a file without the member is not ours.
@@ -203,6 +203,7 @@ const LONGEST_TEXT: usize = 255;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::numbered;
 
     fn record() -> VerifiedRecord {
         VerifiedRecord {
@@ -217,7 +218,7 @@ mod tests {
             }],
             narrowed_to: vec!["::1".parse().unwrap()],
             vantage: Vantage { host: "ci-1".to_owned(), uid: 0 },
-            generation: 7,
+            generation: numbered(7),
             leaf: Fingerprint::new([1; 32]),
             bundle: Fingerprint::new([2; 32]),
             exclusions: None,
