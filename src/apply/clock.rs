@@ -87,7 +87,7 @@ fn clocks_disagree(
 ) -> Result<bool, Failure> {
     let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
     let observed = glance(context, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
-    let outcome = observed.ours().map(|ours| ours.outcome);
+    let outcome = observed.client().map(|ours| ours.outcome);
     Ok(outcome == Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))))
 }
 

@@ -18,7 +18,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, FingerprintPrefix, Printable, Role, Word};
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 use crate::store::{
     FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_folder, request_generations,
 };
@@ -187,7 +187,7 @@ impl Received {
             let client = Client {
                 described: message!("client {} of the kit", contents.name),
                 trust,
-                identity: Some(Identity { chain: contents.chain.clone(), key }),
+                identity: Some(CertificateAndKey { chain: contents.chain.clone(), key }),
                 authority: None,
                 files: None,
             };

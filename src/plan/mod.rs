@@ -4,22 +4,22 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
-mod due;
+mod guard;
 mod init;
-mod install_client;
-mod install_daemon;
+mod install;
 mod invite;
+mod issuance;
 mod issue;
 mod join;
 mod kit;
-mod lock_out;
 mod printable;
 mod request;
 mod rollback;
 mod rollover;
 mod rotate;
 mod rotation;
-mod step;
+mod status;
+mod steps;
 mod summary;
 mod timeline;
 mod verification;
@@ -27,16 +27,13 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, longest_leaf, status};
 pub use init::{InitRequest, init};
-pub use install_client::{
-    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
-    refuse_keyless_client,
-};
-pub use install_daemon::{
-    InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon, refuse_another,
+pub use install::{
+    ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
+    PlacedState, install_client, install_daemon, note_installed, refuse_another, refuse_keyless_client,
 };
 pub use invite::{InviteRequest, invite};
+pub use issuance::longest_leaf;
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
@@ -48,7 +45,8 @@ pub use rotation::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
     RotationRow, RotationScope,
 };
-pub use step::{
+pub use status::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
+pub use steps::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
     KitTerms, PlacementStep, Plan, Reason, Signing, StateStep,
 };

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::issue::no_authority;
-use super::step::{AuthorityChoice, Signing};
+use super::steps::{AuthorityChoice, Signing};
+use crate::message;
 use crate::model::{
     Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,
 };
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
 /// How far a rollover is. Each stage waits for all daemons, or for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,6 +187,24 @@ pub(super) fn signing_at(
     let former = own.or(others.first().copied()).filter(|_| keeps_former);
     let trust = std::iter::once(target.clone()).chain(others.into_iter().map(choice)).collect();
     Ok(Signing { issuer: able(former).unwrap_or(target), trust })
+}
+
+/// Why no CA of the state can sign.
+fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
+    let failure = Failure::new("issuing with the CA of", observation.path.display())
+        .expected("a CA that is valid and whose key is at hand");
+    match observation.authorities.first() {
+        None => failure.found("no CA"),
+        Some(authority) if authority.key == KeyPresence::Absent => {
+            failure.found(message!("no key.pem in ca/{}", KeyIdentifier(&authority.key_identifier)))
+        }
+        Some(authority) if now > authority.certificate.validity().not_after => failure
+            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date())),
+        Some(authority) => failure.found(message!(
+            "one that is valid from {} (is the clock right?)",
+            authority.certificate.validity().not_before
+        )),
+    }
 }
 
 fn choice(authority: &ObservedAuthority) -> AuthorityChoice {

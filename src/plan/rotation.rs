@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::request::KeyRenewal;
-use super::step::Plan;
+use super::steps::Plan;
 use super::summary::StepSummary;
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;

@@ -12,7 +12,7 @@ use crate::apply::state_change::identity_folder;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
-use crate::probe::{self, Extent, Observed};
+use crate::probe::{self, DialResults, Extent};
 use crate::store::{KeyPresence, Observation};
 
 /// How a daemon is dialled.
@@ -95,7 +95,7 @@ pub(super) fn dial(
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
-) -> Result<Observed, Failure> {
+) -> Result<DialResults, Failure> {
     let mut strangers = strangers(
         client.identity.as_ref().map(|identity| identity.chain.as_slice()),
         &client.trust,
@@ -104,7 +104,7 @@ pub(super) fn dial(
     )?;
     if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
-        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
+        strangers.wrong_usage = Some(probe::CertificateAndKey { chain: chain.clone(), key });
     }
     let request = probe::Request {
         unknown_ca: strangers.unknown_ca.as_ref(),
@@ -121,7 +121,7 @@ pub(in crate::apply) fn glance(
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
-) -> Observed {
+) -> DialResults {
     let request = request(context, client, endpoint, options);
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
 }
@@ -136,7 +136,7 @@ fn request<'a>(
         server_name: options.server_name.as_ref(),
         addresses: &options.addresses,
         other_hosts: &options.other_hosts,
-        ours: client.identity.as_ref(),
+        client: client.identity.as_ref(),
         samples: options.samples,
         pace: options.pace,
         wait: options.wait,

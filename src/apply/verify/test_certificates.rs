@@ -4,17 +4,17 @@
 use crate::model::profile::PROBE_LIFETIME;
 use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 
 /// Those whom a daemon must turn away.
 #[derive(Default)]
 pub(super) struct Strangers {
     /// Of a throw-away CA with our CA's name and key identifier.
-    pub unknown_ca: Option<Identity>,
+    pub unknown_ca: Option<CertificateAndKey>,
     /// Of our CA, and expired.
-    pub expired: Option<Identity>,
+    pub expired: Option<CertificateAndKey>,
     /// Of our CA, and for a daemon.
-    pub wrong_usage: Option<Identity>,
+    pub wrong_usage: Option<CertificateAndKey>,
 }
 
 /// Makes them, as far as what is at hand allows: our chain, the CAs that we trust, our CA with its key.
@@ -47,7 +47,7 @@ pub(super) fn probe_identity(
     authority: &CertificateAuthority,
     role: Role,
     now: Timestamp,
-) -> Result<Identity, Failure> {
+) -> Result<CertificateAndKey, Failure> {
     let name: IdentityName = "probe".parse()?;
     let hosts = match role {
         Role::Client => Vec::new(),
@@ -57,7 +57,7 @@ pub(super) fn probe_identity(
 }
 
 /// A certificate that ended five minutes ago: longer than clocks should differ.
-fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<Identity, Failure> {
+fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<CertificateAndKey, Failure> {
     let ago = |seconds| now.minus(Lifetime::from_seconds(seconds));
     let request = LeafRequest {
         role: Role::Client,
@@ -68,8 +68,8 @@ fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<
     identity(authority, &request)
 }
 
-fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<Identity, Failure> {
+fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<CertificateAndKey, Failure> {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
     let certificate = authority.issue(request, key.public_key())?;
-    Ok(Identity { chain: vec![certificate], key })
+    Ok(CertificateAndKey { chain: vec![certificate], key })
 }

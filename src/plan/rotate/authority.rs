@@ -4,11 +4,11 @@ use super::{Planner, waiting};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Message, Role, Validity};
-use crate::plan::due::longest_leaf;
-use crate::plan::lock_out::{locked_out, refuse_lock_out};
+use crate::plan::guard::{locked_out, refuse_lock_out};
+use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, Stage};
 use crate::plan::rotation::{AuthorityRotation, RotationAction, RotationScope};
-use crate::plan::step::{AuthorityChoice, Reason, Signing, StateStep};
+use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedGeneration};
 
 impl Planner<'_> {

@@ -12,8 +12,7 @@ use crate::model::profile::KEY_AGE;
 use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
 };
-use crate::plan::due::{is_due, names_are};
-use crate::plan::issue::{kept_or_new, key_of_client, next_generation, validity};
+use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
 use crate::plan::rollover::{self, Stage};
@@ -21,7 +20,7 @@ use crate::plan::rotation::{
     AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
     RotationScope,
 };
-use crate::plan::step::{Issuance, KeySource, Reason, Signing, StateStep};
+use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 

@@ -8,10 +8,10 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, Generation, IdentityName, Role};
 use crate::pki::Certificate;
-use crate::plan::due::short;
 use crate::plan::rollover::{self, Stage};
 use crate::plan::rotation::{FormerKeys, RotationAction, RotationRow};
-use crate::plan::step::StateStep;
+use crate::plan::status::short;
+use crate::plan::steps::StateStep;
 use crate::store::{KeyPresence, ObservedIdentity};
 
 impl Planner<'_> {
