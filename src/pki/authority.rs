@@ -7,10 +7,8 @@ use rcgen::{
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::certificate::Certificate;
+use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
 use super::lint;
-use super::private_key::PrivateKey;
-use super::public_key::{PublicKey, PublicKeyKind};
-use super::signer::Signer;
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{

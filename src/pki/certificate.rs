@@ -9,9 +9,9 @@ use super::distinguished_name::DistinguishedName;
 use super::extension::{
     BasicConstraints, ExtensionSummary, KeyUsage, NameKind, READ_BY_GO, name_of, oid, usages_of,
 };
+use super::key::{PublicKey, sha256};
 use super::name_constraints::NameConstraints;
-use super::pem_block::PemBlock;
-use super::public_key::{PublicKey, sha256};
+use super::pem::PemBlock;
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::message;
@@ -173,7 +173,7 @@ impl Certificate {
     /// It in PEM: one block, LF.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), super::pem_block::LINES)
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), super::pem::LINES)
     }
 
     /// SHA-256 of its DER.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::chain::ChainFault;
-use super::passphrase::Cost;
+use super::key::Cost;
 use super::{
     DistinguishedName, LostNewlines, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm,
 };

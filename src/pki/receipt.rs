@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::certificate::Certificate;
-use super::private_key::PrivateKey;
-use super::signer::Signer;
+use super::key::{PrivateKey, Signer};
 use crate::message;
 use crate::model::{ExitCode, Failure, Hex, IdentityName};
 

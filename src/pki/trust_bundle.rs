@@ -2,9 +2,8 @@
 
 use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
-use super::pem_block::PemBlock;
-use super::pem_label::PemLabel;
-use super::public_key::sha256;
+use super::key::sha256;
+use super::pem::{PemBlock, PemLabel};
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
 use crate::model::{Failure, Fingerprint, Message, Printable, Quoted};

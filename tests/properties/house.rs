@@ -145,8 +145,8 @@ fn keys_are_let_out_in_six_places() {
     let places = [
         "apply/join.rs 1",
         "apply/state_change.rs 1",
-        "pki/encrypted_key.rs 1",
-        "pki/private_key.rs 1",
+        "pki/key/encrypted_key.rs 1",
+        "pki/key/private_key.rs 1",
         "practice/mod.rs 1",
         "probe/tls.rs 1",
     ];
@@ -187,7 +187,7 @@ fn a_message_has_no_door_but_those_that_are_listed() {
         // Quotes around what may be shown.
         "model/shell.rs 1",
         // The one report that shows a passphrase.
-        "pki/passphrase.rs 1",
+        "pki/key/passphrase.rs 1",
     ];
     let mut doors = doors.to_vec();
     doors.sort_unstable();

@@ -36,9 +36,7 @@ use ring::hmac;
 
 use super::authority::CertificateAuthority;
 use super::certificate::Certificate;
-use super::encrypted_key::EncryptedKey;
-use super::passphrase::{Passphrase, random};
-use super::private_key::PrivateKey;
+use super::key::{EncryptedKey, Passphrase, PrivateKey, random};
 use super::trust_bundle::TrustBundle;
 use crate::message;
 use crate::model::{Contact, Endpoint, Failure, FingerprintPrefix, Hex, IdentityName, Message, Timestamp};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{Fingerprint, KeyAlgorithm, Lifetime, Role, Validity};
 use crate::pki::authority::{AuthorityRequest, LeafRequest};
-use crate::pki::public_key::sha256;
+use crate::pki::key::sha256;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-24T17:00:00Z").unwrap()

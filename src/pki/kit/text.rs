@@ -8,9 +8,8 @@ use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};
 use crate::pki::certificate::Certificate;
-use crate::pki::encrypted_key::EncryptedKey;
-use crate::pki::pem_block::{LINES, PemBlock};
-use crate::pki::public_key::sha256;
+use crate::pki::key::{EncryptedKey, sha256};
+use crate::pki::pem::{LINES, PemBlock};
 
 impl Kit {
     /// The file.

@@ -7,11 +7,10 @@ use crate::model::Rule::{
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
-use crate::pki::Certificate;
 use crate::pki::chain::unhandled_critical_extension;
 use crate::pki::extension::oid;
 use crate::pki::printable::{Identifier, InCertificate};
-use crate::pki::{PublicKeyKind, SignatureAlgorithm as Algorithm};
+use crate::pki::{Certificate, PublicKeyKind, SignatureAlgorithm as Algorithm};
 
 pub(super) fn judge(report: &mut Report<'_>) {
     let version = report.certificate.version();

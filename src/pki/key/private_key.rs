@@ -11,11 +11,11 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 use zeroize::Zeroizing;
 
 use super::lost_newlines::LostNewlines;
-use super::pem_block::{PemBlock, encode_secret};
 use super::public_key::PublicKey;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, KeyAlgorithm, Message, Printable, Quoted};
+use crate::pki::pem::{PemBlock, encode_secret};
 
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
 /// Clone, and what it holds is seen only through [`PrivateKey::expose_pem`] and
@@ -235,7 +235,7 @@ mod tests {
             let pem = key.expose_pem();
             let again = PrivateKey::from_pem(pem.as_bytes(), "key.pem").ok().unwrap();
             assert!(again.public_key() == key.public_key(), "{algorithm}");
-            assert_eq!(again.public_key().kind(), &super::super::PublicKeyKind::Generated(algorithm));
+            assert_eq!(again.public_key().kind(), &crate::pki::PublicKeyKind::Generated(algorithm));
         }
     }
 

@@ -8,11 +8,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::pem_block::{PemBlock, decode_text};
-use super::pem_label::{KNOWN, PemLabel};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Message, Printable, Quoted};
+use crate::pki::pem::{KNOWN, PemBlock, PemLabel, decode_text};
 
 /// What became of the newlines of a PEM file that holds one private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl Passphrase {
     }
 
     /// The key of a message authentication code over what this passphrase protects besides a key.
-    pub(super) fn authentication_key(&self, salt: &[u8]) -> Result<hmac::Key, Failure> {
+    pub(in crate::pki) fn authentication_key(&self, salt: &[u8]) -> Result<hmac::Key, Failure> {
         let mut derived = Zeroizing::new([0; 32]);
         let failure = |_| Failure::new("deriving a key from", "the passphrase").found("no result");
         scrypt::scrypt(self.0.as_bytes(), salt, &COST.parameters()?, derived.as_mut()).map_err(failure)?;
@@ -78,7 +78,7 @@ impl Passphrase {
 pub(super) const COST: Cost = Cost { log_n: 13, block_size: 8, parallelization: 4 };
 
 /// The parameters of scrypt.
-pub(super) struct Cost {
+pub(in crate::pki) struct Cost {
     log_n: u8,
     block_size: u32,
     parallelization: u32,
@@ -105,7 +105,7 @@ impl fmt::Display for Cost {
 }
 
 /// Random octets.
-pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
+pub(in crate::pki) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
     let mut octets = [0; LENGTH];
     SystemRandom::new()
         .fill(&mut octets)

@@ -7,7 +7,7 @@ use super::public_key::{PublicKey, PublicKeyKind};
 use crate::model::{Failure, KeyAlgorithm};
 
 /// A key that signs, as rcgen asks for one.
-pub(super) struct Signer {
+pub(in crate::pki) struct Signer {
     public_key: PublicKey,
     signer: Box<dyn rustls::sign::Signer>,
     algorithm: &'static rcgen::SignatureAlgorithm,

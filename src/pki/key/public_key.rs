@@ -57,7 +57,7 @@ impl PublicKey {
         if rest.is_empty() { Ok(PublicKey::of(&spki)) } else { Err(broken()) }
     }
 
-    pub(super) fn of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKey {
+    pub(in crate::pki) fn of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKey {
         PublicKey {
             spki: spki.raw.to_vec(),
             bits: spki.subject_public_key.data.to_vec(),
@@ -123,7 +123,7 @@ impl PublicKey {
 
     /// Whether this key signed that message, by the one scheme of its kind that we sign with.
     #[must_use]
-    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(in crate::pki) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let scheme: &dyn VerificationAlgorithm = match &self.kind {
             PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => &ECDSA_P256_SHA256_ASN1,
             PublicKeyKind::Generated(KeyAlgorithm::EcdsaP384) => &ECDSA_P384_SHA384_ASN1,
@@ -181,7 +181,7 @@ impl fmt::Display for PublicKeyKind {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(in crate::pki) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut octets = [0; 32];
     octets.copy_from_slice(digest(&SHA256, bytes).as_ref());
     octets
