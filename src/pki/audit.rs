@@ -3,10 +3,9 @@
 //! rustls shakes hands with what Go refuses (an expired anchor), and Go with what openssl, GnuTLS
 //! or Python refuse (a missing key identifier). What is without fault here is accepted by all.
 
-use super::certificate::Certificate;
 use super::chain::{self, ChainFault, Purpose};
 use super::lint;
-use super::trust_bundle::TrustBundle;
+use super::x509::{Certificate, TrustBundle};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
 

@@ -6,9 +6,9 @@ use rcgen::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::certificate::Certificate;
 use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
 use super::lint;
+use super::x509::Certificate;
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{

@@ -4,12 +4,8 @@
 //! without extended key usage. A proof that rests on rustls alone would bless an expired root
 //! that every Go client refuses.
 
-use super::certificate::Certificate;
 pub use super::chain_fault::ChainFault;
-use super::distinguished_name::DistinguishedName;
-use super::extension::{NameKind, READ_BY_GO, oid};
-use super::name_constraints::NameConstraints;
-use super::trust_bundle::TrustBundle;
+use super::x509::{Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, TrustBundle, oid};
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{ExtendedKeyUsage, Role, Timestamp};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::chain::Purpose;
-use super::distinguished_name::DistinguishedName;
+use super::x509::DistinguishedName;
 use crate::model::{Finding, Printable, Rule, Severity, Timestamp};
 
 /// Why a Go peer refuses a chain.

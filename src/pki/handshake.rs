@@ -7,10 +7,8 @@
 
 use std::fmt;
 
-use super::certificate::Certificate;
 use super::chain::{self, ChainFault, Purpose, would_send};
-use super::distinguished_name::DistinguishedName;
-use super::trust_bundle::TrustBundle;
+use super::x509::{Certificate, DistinguishedName, TrustBundle};
 use crate::model::{SubjectAltName, Timestamp};
 
 /// A daemon that asks for a client's certificate (Go's `RequireAndVerifyClientCert`).

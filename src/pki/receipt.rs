@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::certificate::Certificate;
 use super::key::{PrivateKey, Signer};
+use super::x509::Certificate;
 use crate::message;
 use crate::model::{ExitCode, Failure, Hex, IdentityName};
 

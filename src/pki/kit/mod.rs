@@ -35,9 +35,8 @@ mod tests;
 use ring::hmac;
 
 use super::authority::CertificateAuthority;
-use super::certificate::Certificate;
 use super::key::{EncryptedKey, Passphrase, PrivateKey, random};
-use super::trust_bundle::TrustBundle;
+use super::x509::{Certificate, TrustBundle};
 use crate::message;
 use crate::model::{Contact, Endpoint, Failure, FingerprintPrefix, Hex, IdentityName, Message, Timestamp};
 

@@ -7,9 +7,9 @@ use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};
-use crate::pki::certificate::Certificate;
 use crate::pki::key::{EncryptedKey, sha256};
 use crate::pki::pem::{LINES, PemBlock};
+use crate::pki::x509::Certificate;
 
 impl Kit {
     /// The file.

@@ -8,8 +8,7 @@ use crate::model::Rule::{
 };
 use crate::model::Severity::{Error, Info, Warning};
 use crate::pki::chain::unhandled_critical_extension;
-use crate::pki::extension::oid;
-use crate::pki::printable::{Identifier, InCertificate};
+use crate::pki::x509::{Identifier, InCertificate, oid};
 use crate::pki::{Certificate, PublicKeyKind, SignatureAlgorithm as Algorithm};
 
 pub(super) fn judge(report: &mut Report<'_>) {

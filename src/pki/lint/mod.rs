@@ -12,8 +12,7 @@ mod purposes;
 
 pub use key_mode::{key_mode, key_owner};
 
-use super::certificate::Certificate;
-use super::trust_bundle::{DroppedBlock, TrustBundle};
+use super::x509::{Certificate, DroppedBlock, TrustBundle};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Finding, Printable, Role, Rule, Severity, Timestamp};

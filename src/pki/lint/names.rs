@@ -8,8 +8,7 @@ use crate::model::Rule::{IpAsDnsName, SubjectAltName, UnderscoreInName, Wildcard
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::profile::MOST_NAMES;
 use crate::model::{DnsName, Printable, Role};
-use crate::pki::extension::{NameKind, oid};
-use crate::pki::printable::InCertificate;
+use crate::pki::x509::{InCertificate, NameKind, oid};
 
 pub(super) fn judge(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;

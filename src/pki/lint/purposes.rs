@@ -5,7 +5,7 @@ use crate::message;
 use crate::model::Rule::{BasicConstraints, ExtendedKeyUsage, KeyUsage, PathLength};
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::{ExtendedKeyUsage as Usage, Message, Role};
-use crate::pki::extension::oid;
+use crate::pki::x509::oid;
 
 pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;

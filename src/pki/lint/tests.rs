@@ -8,8 +8,8 @@ use x509_parser::prelude::FromDer;
 
 use super::*;
 use crate::model::{IdentityName, KeyAlgorithm, Lifetime, SubjectAltName, Validity};
-use crate::pki::der::tests::element;
 use crate::pki::specimens::{a_leaf, an_authority, dns, now, patched};
+use crate::pki::x509::der::tests::element;
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey};
 
 fn told(findings: &[Finding]) -> Vec<(Rule, Severity)> {

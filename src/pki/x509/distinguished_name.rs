@@ -49,7 +49,7 @@ impl DistinguishedName {
     }
 
     /// The name as rcgen takes it; nothing where rcgen would not write the same bytes again.
-    pub(super) fn to_rcgen(&self) -> Option<rcgen::DistinguishedName> {
+    pub(in crate::pki) fn to_rcgen(&self) -> Option<rcgen::DistinguishedName> {
         let (_, name) = X509Name::from_der(&self.0).ok()?;
         let mut copy = rcgen::DistinguishedName::new();
         let mut seen = Vec::new();
@@ -89,7 +89,7 @@ impl fmt::Display for DistinguishedName {
 mod tests {
     use super::*;
     use crate::model::Printable;
-    use crate::pki::der::tests::element;
+    use crate::pki::x509::der::tests::element;
 
     const COMMON_NAME: &[u8] = &[0x55, 4, 3];
     const ORGANIZATION: &[u8] = &[0x55, 4, 10];

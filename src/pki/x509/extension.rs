@@ -100,7 +100,7 @@ pub struct ExtensionSummary {
     pub critical: bool,
 }
 
-pub(super) fn usages_of(usage: &Usages<'_>) -> Vec<ExtendedKeyUsage> {
+pub(in crate::pki) fn usages_of(usage: &Usages<'_>) -> Vec<ExtendedKeyUsage> {
     let other = |identifier: &str| Some(ExtendedKeyUsage::Other(identifier.to_owned()));
     let named = [
         usage.any.then_some(ExtendedKeyUsage::Any),
@@ -115,7 +115,7 @@ pub(super) fn usages_of(usage: &Usages<'_>) -> Vec<ExtendedKeyUsage> {
     named.into_iter().flatten().chain(others).collect()
 }
 
-pub(super) fn name_of(name: &GeneralName<'_>) -> NameKind {
+pub(in crate::pki) fn name_of(name: &GeneralName<'_>) -> NameKind {
     match name {
         GeneralName::DNSName(name) => NameKind::Dns((*name).to_owned()),
         GeneralName::IPAddress(octets) => match (<[u8; 4]>::try_from(*octets), <[u8; 16]>::try_from(*octets))
@@ -132,7 +132,7 @@ pub(super) fn name_of(name: &GeneralName<'_>) -> NameKind {
 }
 
 /// Object identifiers of extensions (RFC 5280 sections 4.2.1 and 4.2.2), dotted.
-pub(super) mod oid {
+pub(in crate::pki) mod oid {
     pub const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
     pub const KEY_USAGE: &str = "2.5.29.15";
     pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
@@ -150,7 +150,7 @@ pub(super) mod oid {
 
 /// The extensions that Go reads, and refuses the certificate for where it cannot
 /// (`processExtensions` in crypto/x509); it looks into no other.
-pub(super) const READ_BY_GO: [&str; 13] = [
+pub(in crate::pki) const READ_BY_GO: [&str; 13] = [
     oid::SUBJECT_KEY_IDENTIFIER,
     oid::KEY_USAGE,
     oid::SUBJECT_ALT_NAME,

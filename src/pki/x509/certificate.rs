@@ -9,9 +9,7 @@ use super::distinguished_name::DistinguishedName;
 use super::extension::{
     BasicConstraints, ExtensionSummary, KeyUsage, NameKind, READ_BY_GO, name_of, oid, usages_of,
 };
-use super::key::{PublicKey, sha256};
 use super::name_constraints::NameConstraints;
-use super::pem::PemBlock;
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::message;
@@ -20,6 +18,8 @@ use crate::model::{
     ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, SerialNumber, SubjectAltName,
     Timestamp, Validity,
 };
+use crate::pki::key::{PublicKey, sha256};
+use crate::pki::pem::PemBlock;
 
 /// An X.509 certificate: its DER, and what verifiers look at, read from it once.
 #[derive(Clone, Debug)]
@@ -173,7 +173,7 @@ impl Certificate {
     /// It in PEM: one block, LF.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), super::pem::LINES)
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), crate::pki::pem::LINES)
     }
 
     /// SHA-256 of its DER.

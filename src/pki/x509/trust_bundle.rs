@@ -2,11 +2,11 @@
 
 use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
-use super::key::sha256;
-use super::pem::{PemBlock, PemLabel};
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
 use crate::model::{Failure, Fingerprint, Message, Printable, Quoted};
+use crate::pki::key::sha256;
+use crate::pki::pem::{PemBlock, PemLabel};
 
 /// A `ca.pem` as Go's `AppendCertsFromPEM` loads it: certificates that parse are trust anchors,
 /// self-signed or not, CA or not; everything else is dropped without a word. What was dropped is

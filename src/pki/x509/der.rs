@@ -113,4 +113,4 @@ const PRINTABLE: &[u8] = b" '()+,-./:=?*&";
 const DEEPEST: usize = 24;
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::pki) mod tests;

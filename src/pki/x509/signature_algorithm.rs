@@ -18,7 +18,7 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    pub(super) fn of(identifier: &Oid<'_>) -> SignatureAlgorithm {
+    pub(in crate::pki) fn of(identifier: &Oid<'_>) -> SignatureAlgorithm {
         let identifier = identifier.to_id_string();
         match identifier.as_str() {
             "1.2.840.10045.4.3.2" => SignatureAlgorithm::Current("ecdsa-sha256"),
