@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
-use crate::pki::chain::{self, Purpose};
+use crate::pki::chain;
 use crate::pki::{Certificate, PublicKey, TrustBundle};
 use crate::store::StagedChange;
 
@@ -37,11 +37,7 @@ impl Set<'_> {
                 .expected(expected)
                 .found(found))
         };
-        let purpose = match self.role {
-            Role::Daemon => Purpose::Server,
-            Role::Client => Purpose::Client,
-        };
-        if let Err(fault) = chain::verify(self.chain, self.trust, purpose, now) {
+        if let Err(fault) = chain::verify(self.chain, self.trust, self.role, now) {
             return wrong("a certificate that its peer accepts", fault.message());
         }
         let Some(leaf) = self.chain.first() else {

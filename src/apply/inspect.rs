@@ -11,7 +11,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Role, Rule, Severity,
 };
-use crate::pki::{Certificate, Receipt, TrustBundle, lint};
+use crate::pki::{Certificate, Receipt, TrustBundle, judge, lint};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
 
@@ -43,7 +43,7 @@ pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Fai
     let mut inspected = of(judge(&file.bytes, &facts, context.environment.now()));
     inspected.owner = Some(file.owner);
     if inspected.contents.key.is_some() {
-        inspected.findings.extend(lint::key_owner(path.display(), file.owner, this_user()));
+        inspected.findings.extend(judge::key_owner(path.display(), file.owner, this_user()));
     }
     let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
     inspected.findings.extend(named.collect::<Vec<_>>());

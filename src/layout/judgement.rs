@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::pki::{
     Certificate, CertificateRequest, KeyEncoding, LostNewlines, PemBlock, PemLabel, PrivateKey, PublicKey,
-    TrustBundle, lint,
+    TrustBundle, judge, lint,
 };
 
 /// What is known of a file besides its bytes.
@@ -228,7 +228,7 @@ fn role_of(certificate: &Certificate) -> Role {
 fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     let subject = file.path;
     let mut findings: Vec<Finding> =
-        file.mode.and_then(|mode| lint::key_mode(subject, mode)).into_iter().collect();
+        file.mode.and_then(|mode| judge::key_mode(subject, mode)).into_iter().collect();
     let mut contents = Contents::default();
     let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
         Ok((key, lost)) => {

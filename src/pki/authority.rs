@@ -6,8 +6,8 @@ use rcgen::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::judge::profile as lint;
 use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
-use super::lint;
 use super::x509::Certificate;
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};

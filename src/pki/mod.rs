@@ -5,14 +5,10 @@
 //! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of; a
 //! [`Passphrase`] has one of its own.
 
-pub mod audit;
 mod authority;
-pub mod chain;
-mod chain_fault;
-pub mod handshake;
+pub mod judge;
 mod key;
 pub mod kit;
-pub mod lint;
 mod pem;
 mod printable;
 mod receipt;
@@ -23,6 +19,7 @@ mod x509;
 
 pub use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
+pub use judge::{audit, chain, handshake, profile as lint};
 pub use key::{EncryptedKey, KeyEncoding, LostNewlines, Passphrase, PrivateKey, PublicKey, PublicKeyKind};
 pub use kit::{Kit, KitContents};
 pub use receipt::Receipt;

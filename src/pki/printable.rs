@@ -1,6 +1,6 @@
 //! The values of this layer that a message may contain.
 
-use super::chain::ChainFault;
+use super::judge::ChainFault;
 use super::key::Cost;
 use super::x509::{Identifier, InCertificate};
 use super::{

@@ -6,7 +6,7 @@ use super::rollover::client_of;
 use super::step::{AuthorityChoice, Plan, StateStep};
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::chain::{self, Purpose};
+use crate::pki::chain;
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::Observation;
 
@@ -74,5 +74,5 @@ fn bundle(observation: &Observation, trust: &[AuthorityChoice]) -> TrustBundle {
 fn is_let_in(leaf: &Certificate, trust: &TrustBundle, now: Timestamp) -> bool {
     let sent = std::slice::from_ref(leaf);
     let acceptable: Vec<_> = trust.subjects().into_iter().cloned().collect();
-    chain::would_send(sent, &acceptable) && chain::verify(sent, trust, Purpose::of(Role::Client), now).is_ok()
+    chain::would_send(sent, &acceptable) && chain::verify(sent, trust, Role::Client, now).is_ok()
 }

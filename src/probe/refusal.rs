@@ -5,8 +5,9 @@ use super::clock;
 use super::observed::{Asked, Handshake, Withheld};
 use super::verdict::LocalFacts;
 use crate::message;
-use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable};
-use crate::pki::chain::{ChainFault, Purpose, verify};
+use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable, Role};
+use crate::pki::chain::verify;
+use crate::pki::judge::ChainFault;
 use crate::pki::{Certificate, DistinguishedName};
 
 /// By what and when the client was refused.
@@ -173,7 +174,7 @@ fn unknown_authority(
     local: &LocalFacts,
 ) -> Finding {
     let ours = local.ours.as_deref().unwrap_or_default();
-    if let Err(ChainFault::SameNameOtherKey { .. }) = verify(ours, &local.trust, Purpose::Client, local.now) {
+    if let Err(ChainFault::SameNameOtherKey { .. }) = verify(ours, &local.trust, Role::Client, local.now) {
         return finding
             .because(&[Cause::OursOfOtherCa])
             .cause("our certificate is by another key than our own ca.pem has, under the same name")

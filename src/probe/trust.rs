@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::message;
-use crate::model::{Cause, Finding, Message, Printable, Rule, Severity, SubjectAltName, Timestamp};
-use crate::pki::chain::{ChainFault, Purpose, verify};
+use crate::model::{Cause, Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
+use crate::pki::chain::verify;
+use crate::pki::judge::ChainFault;
 use crate::pki::{Certificate, NameKind, PublicKeyKind, TrustBundle};
 
 /// What a client expects of the daemon's certificate.
@@ -47,7 +48,7 @@ fn judge(chain: &[Vec<u8>], expectation: &ServerExpectation) -> Vec<Finding> {
         }
     };
     let mut faults = Vec::new();
-    if let Err(refusal) = verify(&chain, &expectation.trust, Purpose::Server, expectation.now) {
+    if let Err(refusal) = verify(&chain, &expectation.trust, Role::Daemon, expectation.now) {
         faults.push(fault_of_chain(&refusal));
     }
     if let Some(leaf) = chain.first().filter(|leaf| !leaf.covers(&expectation.host)) {

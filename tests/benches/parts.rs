@@ -10,7 +10,7 @@ use divan::{Bencher, black_box};
 use kitcert::layout::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};
 use kitcert::model::profile::CLIENT_LIFETIME;
 use kitcert::model::{AuthorityName, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
-use kitcert::pki::chain::{self, Purpose};
+use kitcert::pki::chain;
 use kitcert::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle, lint,
 };
@@ -133,7 +133,7 @@ mod verify {
         let authority = authority();
         let chain = [issue(&authority, &generate())];
         let trust = TrustBundle::new(vec![authority.certificate().clone()]);
-        bencher.bench(|| chain::verify(&chain, &trust, Purpose::Client, now()).is_ok());
+        bencher.bench(|| chain::verify(&chain, &trust, Role::Client, now()).is_ok());
     }
 
     #[divan::bench]

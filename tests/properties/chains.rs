@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kitcert::model::Timestamp;
-use kitcert::pki::chain::{self, ChainFault, Purpose};
+use kitcert::model::{Role, Timestamp};
+use kitcert::pki::chain;
+use kitcert::pki::judge::ChainFault;
 use kitcert::pki::{Certificate, TrustBundle};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
@@ -17,7 +18,7 @@ use crate::peers;
 
 impl Case {
     fn ours(&self) -> Result<Vec<Certificate>, ChainFault> {
-        chain::verify(&self.sent, &TrustBundle::new(self.trusted.clone()), self.purpose, now())
+        chain::verify(&self.sent, &TrustBundle::new(self.trusted.clone()), self.role, now())
     }
 
     fn path_length(&self) -> usize {
@@ -51,9 +52,9 @@ impl Go {
             path
         };
         let (sent, trusted) = (write("sent.pem", &case.sent), write("trusted.pem", &case.trusted));
-        let role = match case.purpose {
-            Purpose::Server => "server",
-            Purpose::Client => "client",
+        let role = match case.role {
+            Role::Daemon => "server",
+            Role::Client => "client",
         };
         let mut command = Command::new(&self.program);
         command.args(["verify", "--role", role, "--at", &now().to_string()]);
@@ -106,10 +107,10 @@ fn a_web_of_namesakes_ends_after_a_hundred_checks() {
     assert!(matches!(case.fault(), ChainFault::TooManyChecks | ChainFault::SameNameOtherKey { .. }));
     let long: Vec<_> = sent.iter().copied().chain([&leaf]).collect();
     let certificates: Vec<_> = long.iter().map(|one| one.certificate.clone()).collect();
-    let refused = chain::verify(&certificates, &TrustBundle::default(), Purpose::Client, now());
+    let refused = chain::verify(&certificates, &TrustBundle::default(), Role::Client, now());
     assert_eq!(refused, Err(ChainFault::TooLong { count: 17 }));
     assert_eq!(
-        chain::verify(&[], &TrustBundle::default(), Purpose::Client, now()),
+        chain::verify(&[], &TrustBundle::default(), Role::Client, now()),
         Err(ChainFault::NothingSent)
     );
 }
@@ -216,7 +217,7 @@ fn case_at_random(numbers: &mut Numbers) -> Case {
     }
     trusted.push(&entities[numbers.below(2)]);
     let mut case = case(&sent, &trusted);
-    case.purpose = [Purpose::Client, Purpose::Client, Purpose::Server][numbers.below(3)];
+    case.role = [Role::Client, Role::Client, Role::Daemon][numbers.below(3)];
     case
 }
 
@@ -244,8 +245,8 @@ fn earthlys_first_certificates_pass_go_for_both_roles() {
     let trust = TrustBundle::new(read("ca_cert.pem"));
     let at = Timestamp::parse("2030-01-01").unwrap();
     for file in ["buildkit_cert.pem", "earthly_cert.pem"] {
-        for purpose in [Purpose::Server, Purpose::Client] {
-            assert!(chain::verify(&read(file), &trust, purpose, at).is_ok(), "{file}");
+        for role in [Role::Daemon, Role::Client] {
+            assert!(chain::verify(&read(file), &trust, role, at).is_ok(), "{file}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Constraints on names, whole and broken, each with every kind of name below: ours is Go's verdict.
 
-use kitcert::pki::chain::{self, Purpose};
+use kitcert::model::Role;
+use kitcert::pki::chain;
 use kitcert::pki::{Certificate, TrustBundle};
 use rayon::prelude::*;
 use rcgen::{CertificateParams, CustomExtension, SanType};
@@ -138,7 +139,7 @@ fn leaf(name: SanType) -> CertificateParams {
 
 fn is_accepted(leaf: &Certificate, trusted: &Certificate) -> bool {
     let Ok(trust) = TrustBundle::from_pem(trusted.to_pem().as_bytes(), "ca.pem") else { return false };
-    chain::verify(std::slice::from_ref(leaf), &trust, Purpose::Client, now()).is_ok()
+    chain::verify(std::slice::from_ref(leaf), &trust, Role::Client, now()).is_ok()
 }
 
 #[test]

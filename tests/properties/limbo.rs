@@ -1,7 +1,6 @@
 //! Chains in the schema of C2SP's x509-limbo, judged by us.
 
-use kitcert::model::{Finding, Rule, Severity, SubjectAltName, Timestamp};
-use kitcert::pki::chain::Purpose;
+use kitcert::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
 use kitcert::pki::{Certificate, TrustBundle, audit, lint};
 use serde_json::Value;
 
@@ -9,7 +8,7 @@ use serde_json::Value;
 pub struct Case {
     pub id: String,
     pub features: Vec<String>,
-    pub purpose: Purpose,
+    pub role: Role,
     pub trusted: Vec<String>,
     /// What is sent, the leaf first.
     pub sent: Vec<String>,
@@ -47,7 +46,7 @@ impl Case {
         Case {
             id: text("id"),
             features: texts("features"),
-            purpose: if is_server { Purpose::Server } else { Purpose::Client },
+            role: if is_server { Role::Daemon } else { Role::Client },
             trusted: texts("trusted_certs"),
             sent: std::iter::once(text("peer_certificate")).chain(texts("untrusted_intermediates")).collect(),
             at: json["validation_time"].as_str().map_or_else(now, instant),
@@ -73,7 +72,7 @@ impl Case {
             Err(failure) => return vec![unreadable("cert.pem", failure.what_was_found())],
         };
         let mut findings = lint::bundle(&trust);
-        findings.extend(audit::audit(&chain, &trust, self.purpose, self.host.as_ref(), self.at));
+        findings.extend(audit::audit(&chain, &trust, self.role, self.host.as_ref(), self.at));
         findings
     }
 

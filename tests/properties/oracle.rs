@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use kitcert::model::{KeyAlgorithm, Role, Timestamp, Validity};
-use kitcert::pki::chain::ChainFault;
 use kitcert::pki::handshake::{ClientSide, HandshakeFault, ServerSide, handshake};
+use kitcert::pki::judge::ChainFault;
 use kitcert::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle,
 };

@@ -14,8 +14,8 @@ use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Quoted, Role, Rule, Severity,
     SubjectAltName, Timestamp, Word,
 };
-use crate::pki::chain::{self, Purpose};
-use crate::pki::{Certificate, PrivateKey, TrustBundle, lint};
+use crate::pki::chain;
+use crate::pki::{Certificate, PrivateKey, TrustBundle, judge, lint};
 use crate::store::{Observation, read_if_present};
 
 /// What the daemon would read at its next start.
@@ -151,7 +151,7 @@ impl SetPaths {
         };
         findings.extend(lint::dates(leaf, now));
         findings.extend(lint::bundle(&trust));
-        if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {
+        if let Err(fault) = chain::verify(&chain, &trust, role, now) {
             let refused = fault.finding(&self.certificate);
             // What the profile's lint says of the leaf is why a peer refuses it.
             let is_told = |told: &Finding| told.rule == refused.rule && told.severity >= refused.severity;
@@ -173,7 +173,7 @@ impl SetPaths {
     /// A key of a client elsewhere is not here, and is no fault.
     fn judge_key(&self, leaf: &Certificate) -> Result<Vec<Finding>, Failure> {
         let Some(file) = self.read(&self.key)? else { return Ok(Vec::new()) };
-        let mut findings: Vec<Finding> = lint::key_mode(self.key.display(), file.mode).into_iter().collect();
+        let mut findings: Vec<Finding> = judge::key_mode(self.key.display(), file.mode).into_iter().collect();
         let (key, lost) = PrivateKey::from_damaged_pem(&file.bytes, &self.key)?;
         findings.extend(lost.map(|lost| lost_newlines(lost, &self.key)));
         if key.public_key() != leaf.public_key() {
@@ -216,7 +216,7 @@ impl SetPaths {
         }
         match self.read(&self.key)? {
             None => findings.push(missing(&self.key).fix(&fix)),
-            Some(file) => findings.extend(lint::key_mode(self.key.display(), file.mode)),
+            Some(file) => findings.extend(judge::key_mode(self.key.display(), file.mode)),
         }
         Ok(findings)
     }

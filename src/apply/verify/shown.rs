@@ -3,8 +3,8 @@
 //! rustls and Go shook hands over it; other verifiers, or a thief, would make more of it.
 
 use super::client::Client;
-use crate::model::Finding;
-use crate::pki::chain::{Purpose, verify};
+use crate::model::{Finding, Role};
+use crate::pki::chain::verify;
 use crate::pki::{Certificate, audit, lint};
 use crate::probe::{LocalFacts, Observed};
 
@@ -23,7 +23,7 @@ pub(super) fn findings(
     let mut findings = lint::bundle(&client.trust);
     findings.extend(audit::no_points(&served));
     for (chain, trust, purpose) in
-        [(served.as_slice(), &client.trust, Purpose::Server), (ours, accepts, Purpose::Client)]
+        [(served.as_slice(), &client.trust, Role::Daemon), (ours, accepts, Role::Client)]
     {
         if let Ok(path) = verify(chain, trust, purpose, local.now) {
             findings.extend(audit::advice(&path, purpose, local.now));

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::chain::Purpose;
-use super::x509::DistinguishedName;
-use crate::model::{Finding, Printable, Rule, Severity, Timestamp};
+use crate::model::{Finding, Printable, Role, Rule, Severity, Timestamp};
+use crate::pki::x509::DistinguishedName;
 
 /// Why a Go peer refuses a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +56,8 @@ pub enum ChainFault {
     WrongUsage {
         /// Which.
         certificate: DistinguishedName,
-        /// What it is wanted for.
-        purpose: Purpose,
+        /// Whose it should be.
+        role: Role,
         /// The usages that it lists.
         found: String,
     },
@@ -131,8 +130,8 @@ impl fmt::Display for ChainFault {
             ChainFault::MissingIntermediate { issuer } => {
                 write!(f, "the certificate of {issuer} is missing from the chain")
             }
-            ChainFault::WrongUsage { certificate, purpose, found } => {
-                write!(f, "{certificate} is for {found}, not for {}", purpose.extended_key_usage())
+            ChainFault::WrongUsage { certificate, role, found } => {
+                write!(f, "{certificate} is for {found}, not for {}", role.extended_key_usage())
             }
             ChainFault::NotAnAuthority { certificate } => {
                 write!(f, "{certificate} is not a CA that may sign")
@@ -249,7 +248,7 @@ mod tests {
         let at = Timestamp::from_unix(0);
         let text = || "text".to_owned();
         let wrong_usage =
-            || ChainFault::WrongUsage { certificate: certificate(), purpose: Purpose::Client, found: text() };
+            || ChainFault::WrongUsage { certificate: certificate(), role: Role::Client, found: text() };
         let faults = [
             (Rule::ChainUntrusted, ChainFault::NothingSent),
             (Rule::ChainUntrusted, ChainFault::TooLong { count: 17 }),

@@ -3,28 +3,28 @@
 //! rustls shakes hands with what Go refuses (an expired anchor), and Go with what openssl, GnuTLS
 //! or Python refuse (a missing key identifier). What is without fault here is accepted by all.
 
-use super::chain::{self, ChainFault, Purpose};
-use super::lint;
-use super::x509::{Certificate, TrustBundle};
+use super::chain_fault::ChainFault;
+use super::{chain, profile};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
+use crate::pki::x509::{Certificate, TrustBundle};
 
 /// What is wrong with `chain` (the leaf first, as it is sent) for peers that trust `trust` and use
-/// it for `purpose` at `now`; clients dial `host`, and daemons ask nobody's name.
+/// it as that of a `role` at `now`; clients dial `host`, and daemons ask nobody's name.
 ///
 /// An error is what a Go peer refuses, or another verifier by default. A warning is what strict
 /// verifiers refuse (`openssl verify -x509_strict`, Python's default context), or what harms once a
-/// key is stolen. The blocks of the bundle itself are for [`lint::bundle`].
+/// key is stolen. The blocks of the bundle itself are for [`profile::bundle`].
 #[must_use]
 pub fn audit(
     chain: &[Certificate],
     trust: &TrustBundle,
-    purpose: Purpose,
+    role: Role,
     host: Option<&SubjectAltName>,
     now: Timestamp,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let path = match chain::verify(chain, trust, purpose, now) {
+    let path = match chain::verify(chain, trust, role, now) {
         Ok(path) => path,
         Err(fault) => {
             let subject = chain.first().map(|leaf| leaf.subject().message()).unwrap_or_default();
@@ -36,20 +36,16 @@ pub fn audit(
     if let (Some(host), Some(leaf)) = (host, chain.first()) {
         findings.extend((!leaf.covers(host)).then(|| misnamed(leaf, host)));
     }
-    findings.extend(advice(&path, purpose, now));
+    findings.extend(advice(&path, role, now));
     findings
 }
 
 /// What verifiers other than Go's would say of a path that Go accepts (the leaf first, the anchor
 /// last), and what will be wrong with it soon.
 #[must_use]
-pub fn advice(path: &[Certificate], purpose: Purpose, now: Timestamp) -> Vec<Finding> {
-    let role = match purpose {
-        Purpose::Server => Role::Daemon,
-        Purpose::Client => Role::Client,
-    };
-    let mut findings = lint::path(path, role);
-    let soon = path.first().into_iter().flat_map(|leaf| lint::dates(leaf, now));
+pub fn advice(path: &[Certificate], role: Role, now: Timestamp) -> Vec<Finding> {
+    let mut findings = profile::path(path, role);
+    let soon = path.first().into_iter().flat_map(|leaf| profile::dates(leaf, now));
     findings.extend(soon.filter(|finding| finding.rule == Rule::ExpiresSoon));
     findings
 }
@@ -104,7 +100,7 @@ mod tests {
         let later = now().plus(Lifetime::days(91));
         let says = |chain: &[Certificate], trust: &[&Certificate]| {
             let trust = TrustBundle::new(trust.iter().map(|one| (*one).clone()).collect());
-            rules(&audit(chain, &trust, Purpose::Client, None, later))
+            rules(&audit(chain, &trust, Role::Client, None, later))
         };
         let alone = [leaf.clone()];
         assert_eq!(says(&alone, &[&other.certificate, &ours.certificate]), [Rule::Expired, Rule::PathLength]);
@@ -125,7 +121,7 @@ mod tests {
         let trust = TrustBundle::new(vec![authority.certificate]);
         let says = |host: Option<&str>| {
             let host = host.map(|host| host.parse().unwrap());
-            rules(&audit(&chain, &trust, Purpose::Server, host.as_ref(), now()))
+            rules(&audit(&chain, &trust, Role::Daemon, host.as_ref(), now()))
         };
         assert_eq!(says(None), []);
         assert_eq!(says(Some("builder.example.com")), []);

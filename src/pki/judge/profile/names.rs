@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Report;
+use super::report::Report;
 use crate::message;
 use crate::model::Rule::{IpAsDnsName, SubjectAltName, UnderscoreInName, WildcardName};
 use crate::model::Severity::{Error, Info, Warning};

@@ -1,6 +1,6 @@
 //! What a certificate may be used for.
 
-use super::Report;
+use super::report::Report;
 use crate::message;
 use crate::model::Rule::{BasicConstraints, ExtendedKeyUsage, KeyUsage, PathLength};
 use crate::model::Severity::{Error, Info, Warning};

@@ -1,7 +1,7 @@
 //! The marks of generators that are known for their flaws: `earthly bootstrap` first of all
 //! (`buildkitd/certificates.go`; EarthBuild kept it under names of its own).
 
-use super::Report;
+use super::report::Report;
 use crate::message;
 use crate::model::Lifetime;
 use crate::model::Rule::LegacyGenerator;

@@ -6,7 +6,7 @@ use crate::pki::specimens::{Specimen, authority_parameters, name, now, root, roo
 
 fn judged(sent: &[&Certificate], trusted: &[&Certificate], at: Timestamp) -> Result<usize, ChainFault> {
     let owned = |all: &[&Certificate]| all.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
-    verify(&owned(sent), &TrustBundle::new(owned(trusted)), Purpose::Client, at).map(|path| path.len())
+    verify(&owned(sent), &TrustBundle::new(owned(trusted)), Role::Client, at).map(|path| path.len())
 }
 
 /// A client of that CA.

@@ -4,42 +4,15 @@
 //! without extended key usage. A proof that rests on rustls alone would bless an expired root
 //! that every Go client refuses.
 
-pub use super::chain_fault::ChainFault;
-use super::x509::{Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, TrustBundle, oid};
+use super::chain_fault::ChainFault;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{ExtendedKeyUsage, Role, Timestamp};
+use crate::pki::x509::{
+    Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, TrustBundle, oid,
+};
 
-/// What a peer wants to use a certificate for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// A client looks at a daemon's certificate: serverAuth.
-    Server,
-    /// A daemon looks at a client's: clientAuth.
-    Client,
-}
-
-impl Purpose {
-    /// The purpose that certificates of that role serve.
-    #[must_use]
-    pub fn of(role: Role) -> Purpose {
-        match role {
-            Role::Daemon => Purpose::Server,
-            Role::Client => Purpose::Client,
-        }
-    }
-
-    /// The extended key usage that the purpose asks for.
-    #[must_use]
-    pub fn extended_key_usage(self) -> ExtendedKeyUsage {
-        match self {
-            Purpose::Server => ExtendedKeyUsage::ServerAuth,
-            Purpose::Client => ExtendedKeyUsage::ClientAuth,
-        }
-    }
-}
-
-/// Whether a Go peer that trusts `trust` accepts `chain` (the leaf first, as it is sent) for
-/// `purpose` at `now`; if so, the path from the leaf to the anchor, both included.
+/// Whether a Go peer that trusts `trust` accepts `chain` (the leaf first, as it is sent) as
+/// that of a `role` at `now`; if so, the path from the leaf to the anchor, both included.
 ///
 /// As in Go, every certificate of `trust` is an anchor, intermediates and pinned leaves too; the
 /// dates of every certificate of the path count, the anchor's included; issuer and subject are
@@ -54,7 +27,7 @@ impl Purpose {
 pub fn verify(
     chain: &[Certificate],
     trust: &TrustBundle,
-    purpose: Purpose,
+    role: Role,
     now: Timestamp,
 ) -> Result<Vec<Certificate>, ChainFault> {
     let Some((leaf, sent)) = chain.split_first() else { return Err(ChainFault::NothingSent) };
@@ -77,7 +50,7 @@ pub fn verify(
     }
     let mut refusal = None;
     for path in search.paths {
-        match judge_path(&path, purpose) {
+        match judge_path(&path, role) {
             Ok(()) => return Ok(path.into_iter().cloned().collect()),
             Err(fault) => refusal = refusal.or(Some(fault)),
         }
@@ -282,8 +255,8 @@ fn judge_signature(child: &Certificate, issuer: &Certificate) -> Result<(), (Nea
 }
 
 /// What Go asks of a whole path: usages nested from the anchor down, and name constraints.
-fn judge_path(path: &[&Certificate], purpose: Purpose) -> Result<(), ChainFault> {
-    let wanted = purpose.extended_key_usage();
+fn judge_path(path: &[&Certificate], role: Role) -> Result<(), ChainFault> {
+    let wanted = role.extended_key_usage();
     for certificate in path.iter().rev() {
         let usages = certificate.extended_key_usages().unwrap_or_default();
         let allowed =
@@ -291,7 +264,7 @@ fn judge_path(path: &[&Certificate], purpose: Purpose) -> Result<(), ChainFault>
         if !allowed {
             let found = usages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let certificate = certificate.subject().clone();
-            return Err(ChainFault::WrongUsage { certificate, purpose, found });
+            return Err(ChainFault::WrongUsage { certificate, role, found });
         }
     }
     judge_policies(path)?;

@@ -1,15 +1,16 @@
 //! What a CA's certificate and a leaf have in common.
 
-use super::Report;
+use super::report::Report;
 use crate::message;
 use crate::model::Rule::{
     AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, OutlivesIssuer, SerialNumber,
     SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
-use crate::pki::chain::unhandled_critical_extension;
+use crate::pki::judge::chain::unhandled_critical_extension;
+use crate::pki::key::PublicKeyKind;
+use crate::pki::x509::{Certificate, SignatureAlgorithm as Algorithm};
 use crate::pki::x509::{Identifier, InCertificate, oid};
-use crate::pki::{Certificate, PublicKeyKind, SignatureAlgorithm as Algorithm};
 
 pub(super) fn judge(report: &mut Report<'_>) {
     let version = report.certificate.version();
@@ -209,7 +210,7 @@ fn judge_issuer_name(report: &mut Report<'_>) {
 }
 
 /// What a certificate and its issuer must agree on. Whether the issuer signed it is for
-/// [`verify`](crate::pki::chain::verify).
+/// [`verify`](crate::pki::judge::chain::verify).
 pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     let certificate = report.certificate;
     if certificate.issuer() != issuer.subject() {

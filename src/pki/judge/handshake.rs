@@ -7,9 +7,10 @@
 
 use std::fmt;
 
-use super::chain::{self, ChainFault, Purpose, would_send};
-use super::x509::{Certificate, DistinguishedName, TrustBundle};
-use crate::model::{SubjectAltName, Timestamp};
+use super::chain::{self, would_send};
+use super::chain_fault::ChainFault;
+use crate::model::{Role, SubjectAltName, Timestamp};
+use crate::pki::x509::{Certificate, DistinguishedName, TrustBundle};
 
 /// A daemon that asks for a client's certificate (Go's `RequireAndVerifyClientCert`).
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +66,7 @@ pub fn handshake(
     host: &SubjectAltName,
     now: Timestamp,
 ) -> Result<(), HandshakeFault> {
-    chain::verify(server.chain, client.trust, Purpose::Server, now)
-        .map_err(HandshakeFault::ServerUntrusted)?;
+    chain::verify(server.chain, client.trust, Role::Daemon, now).map_err(HandshakeFault::ServerUntrusted)?;
     if let Some(leaf) = server.chain.first().filter(|leaf| !leaf.covers(host)) {
         return Err(HandshakeFault::NameMismatch { host: host.clone(), names: leaf.usable_names() });
     }
@@ -74,8 +74,7 @@ pub fn handshake(
     if let Some(leaf) = client.chain.first().filter(|_| !would_send(client.chain, &acceptable)) {
         return Err(HandshakeFault::Withheld { issuer: leaf.issuer().clone() });
     }
-    chain::verify(client.chain, server.trust, Purpose::Client, now)
-        .map_err(HandshakeFault::ClientUntrusted)?;
+    chain::verify(client.chain, server.trust, Role::Client, now).map_err(HandshakeFault::ClientUntrusted)?;
     Ok(())
 }
 
@@ -107,7 +106,7 @@ impl fmt::Display for HandshakeFault {
 mod tests {
     use super::*;
     use crate::model::profile::BACKDATING;
-    use crate::model::{KeyAlgorithm, Lifetime, Role, Validity};
+    use crate::model::{KeyAlgorithm, Lifetime, Validity};
     use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey};
 
     fn now() -> Timestamp {
