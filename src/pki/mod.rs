@@ -11,7 +11,6 @@ mod key;
 pub mod kit;
 mod pem;
 mod printable;
-mod receipt;
 mod request;
 #[cfg(test)]
 mod specimens;
@@ -21,8 +20,7 @@ pub use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
 pub use judge::{audit, chain, handshake, profile as lint};
 pub use key::{EncryptedKey, KeyEncoding, LostNewlines, Passphrase, PrivateKey, PublicKey, PublicKeyKind};
-pub use kit::{Kit, KitContents};
-pub use receipt::Receipt;
+pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;
 pub use x509::{
     BasicConstraints, Certificate, DistinguishedName, DroppedBlock, ExtensionSummary, KeyUsage,

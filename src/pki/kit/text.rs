@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::Lines;
 
-use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
+use super::contents::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};

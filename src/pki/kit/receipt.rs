@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::key::{PrivateKey, Signer};
-use super::x509::Certificate;
 use crate::message;
 use crate::model::{ExitCode, Failure, Hex, IdentityName};
+use crate::pki::key::{PrivateKey, Signer};
+use crate::pki::x509::Certificate;
 
 /// What `join` prints for the admin, in one word that survives any chat:
 /// `kitcert-receipt:1:ana:<serial in hex>:<signature in hex>`. The signature is by the client's
