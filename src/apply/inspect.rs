@@ -8,10 +8,8 @@ use crate::env::Environment;
 use crate::layout::{Contents, FileFacts, judge};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{
-    Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Role, Rule, Severity,
-};
-use crate::pki::{Certificate, Receipt, TrustBundle, judge, lint};
+use crate::model::{Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Rule, Severity};
+use crate::pki::{Certificate, Receipt, TrustBundle, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
 
@@ -164,14 +162,10 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
                 .found("none: anyone may come in"),
         );
     }
-    for der in &handshake.chain {
-        let certificate = Certificate::from_der(der)?;
-        facts.extend(crate::layout::facts_of(&certificate));
-        findings.extend(lint::dates(&certificate, environment.now()));
-    }
-    if let Some(leaf) = handshake.leaf() {
-        findings.extend(lint::path(&[leaf], Role::Daemon));
-    }
+    let chain =
+        handshake.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    facts.extend(chain.iter().flat_map(crate::layout::facts_of));
+    findings.extend(judge::served_certificates(&chain, environment.now()));
     Ok(without_contents("endpoint", facts, findings))
 }
 

@@ -8,12 +8,10 @@ use super::daemon_config::DaemonConfig;
 use super::inventory::Inventory;
 use super::kit_judgement;
 use crate::message;
-use crate::model::{
-    Endpoint, ExtendedKeyUsage, Finding, Line, Message, Printable, Role, Rule, Severity, Timestamp,
-};
+use crate::model::{Endpoint, Finding, Line, Message, Printable, Rule, Severity, Timestamp};
 use crate::pki::{
     Certificate, CertificateRequest, KeyEncoding, LostNewlines, PemBlock, PemLabel, PrivateKey, PublicKey,
-    TrustBundle, judge, lint,
+    TrustBundle, judge,
 };
 
 /// What is known of a file besides its bytes.
@@ -170,18 +168,7 @@ fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Jud
     };
     let certificates = bundle.certificates();
     let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
-    let mut findings = if is_bundle { lint::bundle(&bundle) } else { Vec::new() };
-    for certificate in certificates {
-        findings.extend(lint::dates(certificate, now));
-        findings.extend(if certificate.is_authority() {
-            lint::authority(certificate)
-        } else {
-            let issuer = certificates
-                .iter()
-                .find(|other| other.is_authority() && other.subject() == certificate.issuer());
-            lint::leaf(certificate, role_of(certificate), issuer)
-        });
-    }
+    let mut findings = judge::certificate_file(&bundle, now);
     if !is_bundle {
         findings.extend(dropped(&bundle, file));
     }
@@ -209,22 +196,6 @@ fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     bundle.dropped().iter().map(finding).collect()
 }
 
-/// The role that a certificate's usages speak of. Earthly's own generator gives both usages to
-/// both sides and names the side in the organization (its certificates.go); of others with both,
-/// the daemon is the more exposed.
-fn role_of(certificate: &Certificate) -> Role {
-    let usages = certificate.extended_key_usages().unwrap_or_default();
-    let client = usages.contains(&ExtendedKeyUsage::ClientAuth);
-    let server = usages.contains(&ExtendedKeyUsage::ServerAuth);
-    let is_clients_side =
-        || certificate.subject().organization().is_some_and(|name| name.contains("GRPC: earth"));
-    match (client, server) {
-        (true, false) => Role::Client,
-        (true, true) if is_clients_side() => Role::Client,
-        _ => Role::Daemon,
-    }
-}
-
 fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     let subject = file.path;
     let mut findings: Vec<Finding> =
@@ -232,7 +203,7 @@ fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
     let mut contents = Contents::default();
     let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
         Ok((key, lost)) => {
-            findings.extend(lost.map(|lost| lost_newlines(lost, subject)));
+            findings.extend(lost.map(|lost| judge::lost_newlines(lost, subject)));
             contents.key = Some(key.public_key().clone());
             if key.encoding() != KeyEncoding::Pkcs8 {
                 findings.push(
@@ -257,16 +228,6 @@ fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {
         }
     };
     Judgement { kind: Kind::Key, facts, findings, contents }
-}
-
-/// What happened to a key that is read although no daemon and no client can read it.
-#[must_use]
-pub fn lost_newlines(lost: LostNewlines, path: &Path) -> Finding {
-    Finding::new(Rule::KeyFormat, Severity::Error, path)
-        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
-        .found(lost)
-        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
-        .fix(lost.repair(path))
 }
 
 fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Judgement {

@@ -2,8 +2,8 @@
 
 use super::judgement::{Contents, FileFacts, Judgement, Kind, facts_of};
 use crate::message;
-use crate::model::{Finding, Hex, Message, Printable, Role, Rule, Severity, Timestamp};
-use crate::pki::{Certificate, Kit, lint};
+use crate::model::{Finding, Hex, Message, Printable, Rule, Severity, Timestamp};
+use crate::pki::{Certificate, Kit, judge};
 
 /// Whether a file claims to be a kit, by its first two lines.
 pub(super) fn is_kit(bytes: &[u8]) -> bool {
@@ -56,14 +56,8 @@ pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judge
                 .fix(message!("ask {} for a new kit", contents.contact)),
         );
     }
-    for certificate in contents.chain.iter().chain(&contents.trust) {
-        findings.extend(lint::dates(certificate, now));
-        findings.extend(if certificate.is_authority() {
-            lint::authority(certificate)
-        } else {
-            lint::leaf(certificate, Role::Client, kit.signers().next())
-        });
-    }
+    let certificates = contents.chain.iter().chain(&contents.trust);
+    findings.extend(judge::kit_certificates(certificates, kit.signers().next(), now));
     Judgement { kind: Kind::Kit, facts, findings, contents: Contents::default() }
 }
 

@@ -39,5 +39,5 @@ pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,
 };
-pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge, lost_newlines};
+pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge};
 pub use start_command::{StartCommand, restart_command, start_command};

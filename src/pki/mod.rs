@@ -18,7 +18,6 @@ mod x509;
 
 pub use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub use judge::{audit, chain, handshake, profile as lint};
 pub use key::{EncryptedKey, KeyEncoding, LostNewlines, Passphrase, PrivateKey, PublicKey, PublicKeyKind};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;

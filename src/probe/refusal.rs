@@ -6,8 +6,7 @@ use super::observed::{Asked, Handshake, Withheld};
 use super::verdict::LocalFacts;
 use crate::message;
 use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable, Role};
-use crate::pki::chain::verify;
-use crate::pki::judge::ChainFault;
+use crate::pki::judge::{ChainFault, Peer, Refusal};
 use crate::pki::{Certificate, DistinguishedName};
 
 /// By what and when the client was refused.
@@ -174,7 +173,10 @@ fn unknown_authority(
     local: &LocalFacts,
 ) -> Finding {
     let ours = local.ours.as_deref().unwrap_or_default();
-    if let Err(ChainFault::SameNameOtherKey { .. }) = verify(ours, &local.trust, Role::Client, local.now) {
+    let our_daemon = Peer { trust: &local.trust, accepts: Role::Client, host: None, now: local.now };
+    let is_namesake =
+        |refusal: &Refusal| matches!(refusal, Refusal::Chain(ChainFault::SameNameOtherKey { .. }));
+    if our_daemon.accept(ours).is_err_and(|refusals| refusals.iter().any(is_namesake)) {
         return finding
             .because(&[Cause::OursOfOtherCa])
             .cause("our certificate is by another key than our own ca.pem has, under the same name")

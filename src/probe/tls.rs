@@ -21,7 +21,7 @@ use super::observed::{Asked, Handshake, Withheld};
 use super::request::Identity;
 use super::trust::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
-use crate::pki::chain::would_send;
+use crate::pki::judge::would_send;
 use crate::pki::{Certificate, DistinguishedName};
 
 /// A certificate and a key that rustls can use, made once for all dials.

@@ -1,7 +1,8 @@
 //! Chains in the schema of C2SP's x509-limbo, judged by us.
 
 use kitcert::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
-use kitcert::pki::{Certificate, TrustBundle, audit, lint};
+use kitcert::pki::judge::{Peer, bundle};
+use kitcert::pki::{Certificate, TrustBundle};
 use serde_json::Value;
 
 /// One case.
@@ -71,8 +72,9 @@ impl Case {
             Ok(chain) => chain,
             Err(failure) => return vec![unreadable("cert.pem", failure.what_was_found())],
         };
-        let mut findings = lint::bundle(&trust);
-        findings.extend(audit::audit(&chain, &trust, self.role, self.host.as_ref(), self.at));
+        let peer = Peer { trust: &trust, accepts: self.role, host: self.host.as_ref(), now: self.at };
+        let mut findings = bundle(&trust);
+        findings.extend(peer.findings(&chain));
         findings
     }
 

@@ -11,16 +11,9 @@ use crate::pki::x509::{
     Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, TrustBundle, oid,
 };
 
-/// Whether a Go peer that trusts `trust` accepts `chain` (the leaf first, as it is sent) as
-/// that of a `role` at `now`; if so, the path from the leaf to the anchor, both included.
-///
-/// As in Go, every certificate of `trust` is an anchor, intermediates and pinned leaves too; the
-/// dates of every certificate of the path count, the anchor's included; issuer and subject are
-/// compared to the byte, and key identifiers only say whom to try first; usages are nested down
-/// the path from the anchor, and an absent extension allows all. Host names are for
-/// [`Certificate::covers`]. Name constraints are honoured for DNS names and addresses, and where
-/// they concern other names that a certificate has, it is refused. Certificate policies are not
-/// followed: where a CA insists on them, its path is refused.
+/// Whether a Go peer that trusts `trust` accepts `chain` (the leaf first, as it is sent) as that of
+/// a `role` at `now`; if so, the path from the leaf to the anchor, both included. What Go looks at
+/// is told of `Peer::accept`.
 ///
 /// # Errors
 /// Why it is refused; of several paths, the fault of the one that came nearest.

@@ -1,7 +1,8 @@
-//! Who can read a key.
+//! Files of keys: who can read one, and whether anybody can.
 
 use crate::message;
 use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
+use crate::pki::key::LostNewlines;
 
 /// Judges the permission bits of a key file; None for a key that only its owner can read.
 ///
@@ -37,6 +38,16 @@ pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding>
             .cause("its owner can read and replace it, whatever its mode")
             .fix(message!("chown {} {}   # unless that user is who reads it", user, path))
     })
+}
+
+/// What happened to a key that is read although no daemon and no client can read it.
+#[must_use]
+pub fn lost_newlines(lost: LostNewlines, path: impl Printable) -> Finding {
+    Finding::new(Rule::KeyFormat, Severity::Error, &path)
+        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
+        .found(lost)
+        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
+        .fix(lost.repair(path))
 }
 
 #[cfg(test)]

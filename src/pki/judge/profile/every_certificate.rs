@@ -210,7 +210,7 @@ fn judge_issuer_name(report: &mut Report<'_>) {
 }
 
 /// What a certificate and its issuer must agree on. Whether the issuer signed it is for
-/// [`verify`](crate::pki::judge::chain::verify).
+/// the [chain](crate::pki::judge::chain)'s rules.
 pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
     let certificate = report.certificate;
     if certificate.issuer() != issuer.subject() {

@@ -12,6 +12,7 @@ mod purposes;
 mod report;
 
 pub use bundle::bundle;
+pub use report::Standard;
 
 use self::report::{Fix, Report};
 use crate::message;
@@ -21,38 +22,13 @@ use crate::pki::x509::Certificate;
 /// An end-entity certificate by the profile of its role. With `issuer`, also what the two must
 /// agree on.
 #[must_use]
-pub fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
-    judge_leaf(Report::on(certificate, Fix::of(role)), role, issuer)
-}
-
-/// The same on a leaf that others may have made and that is in use, judged as in [`path`].
-#[must_use]
-pub fn leaf_in_use(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
-    judge_leaf(Report::on(certificate, Fix::of(role)).in_use(), role, issuer)
-}
-
-/// A CA's certificate by the profile.
-#[must_use]
-pub fn authority(certificate: &Certificate) -> Vec<Finding> {
-    judge_authority(Report::on(certificate, Fix::NewAuthority), None)
-}
-
-/// A path, the leaf first, as it is in use: a fault that some verifier refuses by default is an
-/// error, and one that only the strict ones refuse, or that only a thief has use for, a warning.
-/// Whether the path holds is for [`verify`](super::chain::verify).
-#[must_use]
-pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
-    let judged = path.iter().enumerate().map(|(at, certificate)| {
-        let issuer = path.get(at + 1);
-        match at {
-            0 => leaf_in_use(certificate, role, issuer),
-            _ => judge_authority(Report::on(certificate, Fix::NewAuthority).in_use(), issuer),
-        }
-    });
-    judged.flatten().collect()
-}
-
-fn judge_leaf(mut report: Report<'_>, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
+pub fn leaf(
+    certificate: &Certificate,
+    role: Role,
+    issuer: Option<&Certificate>,
+    standard: Standard,
+) -> Vec<Finding> {
+    let mut report = Report::on(certificate, Fix::of(role), standard);
     every_certificate::judge(&mut report);
     every_certificate::judge_subject_of_leaf(&mut report);
     purposes::judge_leaf(&mut report, role);
@@ -64,7 +40,14 @@ fn judge_leaf(mut report: Report<'_>, role: Role, issuer: Option<&Certificate>) 
     report.findings
 }
 
-fn judge_authority(mut report: Report<'_>, issuer: Option<&Certificate>) -> Vec<Finding> {
+/// A CA's certificate by the profile. With `issuer`, also what the two must agree on.
+#[must_use]
+pub fn authority(
+    certificate: &Certificate,
+    issuer: Option<&Certificate>,
+    standard: Standard,
+) -> Vec<Finding> {
+    let mut report = Report::on(certificate, Fix::NewAuthority, standard);
     every_certificate::judge(&mut report);
     every_certificate::judge_subject_of_authority(&mut report);
     purposes::judge_authority(&mut report);
@@ -75,12 +58,25 @@ fn judge_authority(mut report: Report<'_>, issuer: Option<&Certificate>) -> Vec<
     report.findings
 }
 
+/// A path in use, the leaf first. Whether it holds is for the [chain](super::chain)'s rules.
+#[must_use]
+pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
+    let judged = path.iter().enumerate().map(|(at, certificate)| {
+        let issuer = path.get(at + 1);
+        match at {
+            0 => leaf(certificate, role, issuer, Standard::InUse),
+            _ => authority(certificate, issuer, Standard::InUse),
+        }
+    });
+    judged.flatten().collect()
+}
+
 /// Whether a certificate is valid at `now`, and for how long: less than a third of its lifetime
 /// is a warning.
 #[must_use]
 pub fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let fix = if certificate.is_authority() { Fix::NewAuthority } else { Fix::Renew };
-    let mut report = Report::on(certificate, fix);
+    let mut report = Report::on(certificate, fix, Standard::Profile);
     let validity = certificate.validity();
     let left = validity.not_after.seconds_since(now);
     if now < validity.not_before {

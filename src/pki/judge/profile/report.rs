@@ -4,6 +4,16 @@ use crate::message;
 use crate::model::{Finding, Printable, Role, Rule, Severity};
 use crate::pki::x509::Certificate;
 
+/// By what a certificate is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standard {
+    /// Our own profile: what any verifier refuses is an error.
+    Profile,
+    /// What others made and is in use: a fault that some verifier refuses by default is an error,
+    /// and one that only the strict ones refuse, or that only a thief has use for, a warning.
+    InUse,
+}
+
 /// What is found of one certificate.
 pub(super) struct Report<'a> {
     pub certificate: &'a Certificate,
@@ -41,13 +51,12 @@ impl Fix {
 }
 
 impl<'a> Report<'a> {
-    pub fn on(certificate: &'a Certificate, fix: Fix) -> Report<'a> {
-        Report { certificate, fix, strict: Severity::Error, findings: Vec::new() }
-    }
-
-    /// The same on a certificate that others made and that is in use.
-    pub fn in_use(self) -> Report<'a> {
-        Report { strict: Severity::Warning, ..self }
+    pub fn on(certificate: &'a Certificate, fix: Fix, standard: Standard) -> Report<'a> {
+        let strict = match standard {
+            Standard::Profile => Severity::Error,
+            Standard::InUse => Severity::Warning,
+        };
+        Report { certificate, fix, strict, findings: Vec::new() }
     }
 
     pub fn finding(&self, rule: Rule, severity: Severity) -> Finding {

@@ -23,6 +23,14 @@ fn told(findings: &[Finding]) -> Vec<(Rule, Severity)> {
     findings.iter().map(|finding| (finding.rule, finding.severity)).collect()
 }
 
+fn leaf(certificate: &Certificate, role: Role, issuer: Option<&Certificate>) -> Vec<Finding> {
+    super::leaf(certificate, role, issuer, Standard::Profile)
+}
+
+fn authority(certificate: &Certificate) -> Vec<Finding> {
+    super::authority(certificate, None, Standard::Profile)
+}
+
 fn leaf_says(role: Role, change: impl FnOnce(&mut CertificateParams)) -> Vec<(Rule, Severity)> {
     told(&leaf(&a_leaf(role, change), role, None))
 }

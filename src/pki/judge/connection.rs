@@ -1,5 +1,5 @@
-//! Whether a client would get through to a daemon, decided without dialling: the steps of mutual
-//! TLS in their order, each as Go takes it.
+//! Whether a client reaches a daemon, decided without dialling: the steps of mutual TLS in their
+//! order, each as Go takes it.
 //!
 //! Both sides are given as their files say, so that what a change would do is known before it is
 //! made. What the files cannot tell is left to the wire: who answers there, and whether a daemon
@@ -7,97 +7,69 @@
 
 use std::fmt;
 
-use super::chain::{self, would_send};
-use super::chain_fault::ChainFault;
+use super::chain::would_send;
+use super::credentials::Credentials;
+use super::peer::{Peer, Refusal};
 use crate::model::{Role, SubjectAltName, Timestamp};
 use crate::pki::x509::{Certificate, DistinguishedName, TrustBundle};
 
-/// A daemon that asks for a client's certificate (Go's `RequireAndVerifyClientCert`).
-#[derive(Clone, Copy, Debug)]
-pub struct ServerSide<'a> {
-    /// Its cert.pem: what it shows, the leaf first.
-    pub chain: &'a [Certificate],
-    /// Its ca.pem: whose clients it lets in. Their names are told to every client.
-    pub trust: &'a TrustBundle,
-}
-
-/// A client that is written in Go, as `buildctl`, `earthly` and `docker buildx` are.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientSide<'a> {
-    /// Its cert.pem: what it shows, the leaf first; empty for a client without a certificate.
-    pub chain: &'a [Certificate],
-    /// Its ca.pem: whose daemons it talks to.
-    pub trust: &'a TrustBundle,
-}
-
-/// Why a client does not get through; of several reasons the one that comes first on the wire.
+/// Why a client does not reach a daemon; of several reasons the one that comes first on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HandshakeFault {
-    /// The client refuses the daemon's chain.
-    ServerUntrusted(ChainFault),
-    /// The daemon's certificate is for others than the host that is dialled.
-    NameMismatch {
-        /// The host.
-        host: SubjectAltName,
-        /// Whom it is for.
-        names: Vec<SubjectAltName>,
-    },
-    /// The client has a certificate and sends none, since the daemon accepts none of its issuers.
-    Withheld {
-        /// Who issued it.
+pub enum NoConnection {
+    /// The client refuses the daemon.
+    ClientRefuses(Refusal),
+    /// The client has a certificate and does not send it: the daemon accepts none of its issuers.
+    NotSent {
+        /// The CA that issued it.
         issuer: DistinguishedName,
     },
     /// The daemon refuses the client's chain, or gets none.
-    ClientUntrusted(ChainFault),
+    DaemonRefuses(Refusal),
 }
 
-/// Whether `client` gets through to `server` when it dials `host` at `now`.
+/// Whether `client` reaches `daemon` when it dials `host` at `now`. Keys play no part.
 ///
-/// The client judges first. It then sends its certificate only where the daemon names one of its
-/// issuers ([`would_send`]), and the daemon judges what it was sent. Of the daemon's chain and its
-/// name the chain is told of first, though Go looks at the name before the issuers: the names of a
-/// certificate that is not trusted say nothing.
+/// The client judges first. It sends its certificate only if the daemon names one of its issuers
+/// ([`would_send`]), and the daemon then judges what it was sent.
 ///
 /// # Errors
 /// Who refuses whom, and why.
-pub fn handshake(
-    server: &ServerSide<'_>,
-    client: &ClientSide<'_>,
+pub fn connect(
+    client: &Credentials<'_>,
+    daemon: &Credentials<'_>,
     host: &SubjectAltName,
     now: Timestamp,
-) -> Result<(), HandshakeFault> {
-    chain::verify(server.chain, client.trust, Role::Daemon, now).map_err(HandshakeFault::ServerUntrusted)?;
-    if let Some(leaf) = server.chain.first().filter(|leaf| !leaf.covers(host)) {
-        return Err(HandshakeFault::NameMismatch { host: host.clone(), names: leaf.usable_names() });
+) -> Result<(), NoConnection> {
+    let peer = Peer { trust: client.trust, accepts: Role::Daemon, host: Some(host), now };
+    match peer.first_refusal(daemon.chain) {
+        Some(refusal) => Err(NoConnection::ClientRefuses(refusal)),
+        None => admit(client.chain, daemon.trust, now),
     }
-    let acceptable: Vec<_> = server.trust.subjects().into_iter().cloned().collect();
-    if let Some(leaf) = client.chain.first().filter(|_| !would_send(client.chain, &acceptable)) {
-        return Err(HandshakeFault::Withheld { issuer: leaf.issuer().clone() });
+}
+
+/// The daemon's half of [`connect`], for a client that accepts it: whether a daemon with that
+/// ca.pem lets in a client with that chain.
+///
+/// # Errors
+/// The certificate is not sent, or refused.
+pub fn admit(chain: &[Certificate], trust: &TrustBundle, now: Timestamp) -> Result<(), NoConnection> {
+    let acceptable: Vec<_> = trust.subjects().into_iter().cloned().collect();
+    if let Some(leaf) = chain.first().filter(|_| !would_send(chain, &acceptable)) {
+        return Err(NoConnection::NotSent { issuer: leaf.issuer().clone() });
     }
-    chain::verify(client.chain, server.trust, Role::Client, now).map_err(HandshakeFault::ClientUntrusted)?;
-    Ok(())
+    let peer = Peer { trust, accepts: Role::Client, host: None, now };
+    peer.first_refusal(chain).map_or(Ok(()), |refusal| Err(NoConnection::DaemonRefuses(refusal)))
 }
 
 /// One clause, such as `the daemon refuses the client: CN=client ana expired at 2027-02-21 00:00 UTC`.
-impl fmt::Display for HandshakeFault {
+impl fmt::Display for NoConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeFault::ServerUntrusted(fault) => {
-                write!(f, "the client refuses the daemon: {fault}")
-            }
-            HandshakeFault::NameMismatch { host, names } if names.is_empty() => {
-                write!(f, "the daemon's certificate is for no host, and not for {host}")
-            }
-            HandshakeFault::NameMismatch { host, names } => {
-                let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                write!(f, "the daemon's certificate is for {names}, and not for {host}")
-            }
-            HandshakeFault::Withheld { issuer } => {
+            NoConnection::ClientRefuses(refusal) => write!(f, "the client refuses the daemon: {refusal}"),
+            NoConnection::NotSent { issuer } => {
                 write!(f, "the client sends no certificate, since the daemon does not accept {issuer}")
             }
-            HandshakeFault::ClientUntrusted(fault) => {
-                write!(f, "the daemon refuses the client: {fault}")
-            }
+            NoConnection::DaemonRefuses(refusal) => write!(f, "the daemon refuses the client: {refusal}"),
         }
     }
 }
@@ -107,6 +79,7 @@ mod tests {
     use super::*;
     use crate::model::profile::BACKDATING;
     use crate::model::{KeyAlgorithm, Lifetime, Validity};
+    use crate::pki::judge::ChainFault;
     use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey};
 
     fn now() -> Timestamp {
@@ -159,9 +132,13 @@ mod tests {
     fn dial(
         (daemon, accepts): (&[Certificate], &TrustBundle),
         (client, trusts): (&[Certificate], &TrustBundle),
-    ) -> Result<(), HandshakeFault> {
-        let server = ServerSide { chain: daemon, trust: accepts };
-        handshake(&server, &ClientSide { chain: client, trust: trusts }, &host("builder.example.com"), now())
+    ) -> Result<(), NoConnection> {
+        let (daemon, client) = (of(Role::Daemon, daemon, accepts), of(Role::Client, client, trusts));
+        connect(&client, &daemon, &host("builder.example.com"), now())
+    }
+
+    fn of<'a>(role: Role, chain: &'a [Certificate], trust: &'a TrustBundle) -> Credentials<'a> {
+        Credentials { role, chain, key: None, trust }
     }
 
     #[test]
@@ -197,7 +174,7 @@ mod tests {
         );
         assert!(matches!(
             dial((&new.daemon, &done), (&old.client, &both)),
-            Err(HandshakeFault::Withheld { issuer }) if issuer == *old.authority.certificate().subject()
+            Err(NoConnection::NotSent { issuer }) if issuer == *old.authority.certificate().subject()
         ));
     }
 
@@ -208,7 +185,7 @@ mod tests {
             House::of(CertificateAuthority::impersonate(&old.certificate(), &a_key()).ok().unwrap());
         let fault = dial((&old.daemon, &bundle(&[&namesake])), (&old.client, &bundle(&[&old])));
         let issuer = old.authority.certificate().subject().clone();
-        let expected = HandshakeFault::ClientUntrusted(ChainFault::SameNameOtherKey { issuer });
+        let expected = NoConnection::DaemonRefuses(Refusal::Chain(ChainFault::SameNameOtherKey { issuer }));
         assert_eq!(fault, Err(expected));
     }
 
@@ -216,41 +193,52 @@ mod tests {
     fn the_client_judges_first_and_what_comes_first_is_told() {
         let (ours, others) = (House::new(), House::new());
         let trust = bundle(&[&ours]);
-        let good = ServerSide { chain: &ours.daemon, trust: &trust };
-        let client = ClientSide { chain: &others.client, trust: &trust };
+        let good = of(Role::Daemon, &ours.daemon, &trust);
+        let client = of(Role::Client, &others.client, &trust);
         let elsewhere = host("other.example.com");
-        let fault = handshake(&good, &client, &elsewhere, now()).unwrap_err();
+        let fault = connect(&client, &good, &elsewhere, now()).unwrap_err();
         let names = vec![host("builder.example.com")];
-        assert_eq!(fault, HandshakeFault::NameMismatch { host: elsewhere.clone(), names });
+        let refusal = Refusal::Host { host: elsewhere.clone(), names };
+        assert_eq!(fault, NoConnection::ClientRefuses(refusal));
         assert_eq!(
             fault.to_string(),
-            "the daemon's certificate is for builder.example.com, and not for other.example.com"
+            "the client refuses the daemon: its certificate is for builder.example.com, not for \
+             other.example.com"
         );
         assert_eq!(
-            HandshakeFault::NameMismatch { host: elsewhere.clone(), names: vec![] }.to_string(),
-            "the daemon's certificate is for no host, and not for other.example.com"
+            Refusal::Host { host: elsewhere.clone(), names: vec![] }.to_string(),
+            "its certificate is for no host, not for other.example.com"
         );
         let later = now().plus(Lifetime::days(398));
-        let fault = handshake(&good, &client, &elsewhere, later).unwrap_err();
-        assert!(matches!(fault, HandshakeFault::ServerUntrusted(ChainFault::Expired { .. })), "{fault}");
+        let fault = connect(&client, &good, &elsewhere, later).unwrap_err();
+        let expired = |fault: &NoConnection| {
+            matches!(fault, NoConnection::ClientRefuses(Refusal::Chain(ChainFault::Expired { .. })))
+        };
+        assert!(expired(&fault), "{fault}");
         let swapped = dial((&ours.client, &trust), (&ours.client, &trust));
-        assert!(matches!(swapped, Err(HandshakeFault::ServerUntrusted(ChainFault::WrongUsage { .. }))));
+        assert!(matches!(
+            swapped,
+            Err(NoConnection::ClientRefuses(Refusal::Chain(ChainFault::WrongUsage { .. })))
+        ));
     }
 
     #[test]
     fn the_daemon_refuses_who_is_late_who_is_none_and_who_is_a_daemon() {
         let ours = House::new();
         let trust = bundle(&[&ours]);
-        let server = ServerSide { chain: &ours.daemon, trust: &trust };
         let later = now().plus(Lifetime::days(91));
-        let client = ClientSide { chain: &ours.client, trust: &trust };
-        let late = handshake(&server, &client, &host("builder.example.com"), later).unwrap_err();
+        let (daemon, client) =
+            (of(Role::Daemon, &ours.daemon, &trust), of(Role::Client, &ours.client, &trust));
+        let late = connect(&client, &daemon, &host("builder.example.com"), later).unwrap_err();
         assert!(late.to_string().starts_with("the daemon refuses the client: CN=client ana expired at "));
         assert_eq!(
             dial((&ours.daemon, &trust), (&[], &trust)),
-            Err(HandshakeFault::ClientUntrusted(ChainFault::NothingSent))
+            Err(NoConnection::DaemonRefuses(Refusal::Chain(ChainFault::NothingSent)))
         );
         let daemon = dial((&ours.daemon, &trust), (&ours.daemon, &trust));
-        assert!(matches!(daemon, Err(HandshakeFault::ClientUntrusted(ChainFault::WrongUsage { .. }))));
+        assert!(matches!(
+            daemon,
+            Err(NoConnection::DaemonRefuses(Refusal::Chain(ChainFault::WrongUsage { .. })))
+        ));
     }
 }
