@@ -14,8 +14,6 @@ mod daemon_config;
 mod daemon_layout;
 mod find_tool;
 mod inventory;
-mod judgement;
-mod kit_judgement;
 mod printable;
 mod start_command;
 pub mod state_place;
@@ -39,5 +37,4 @@ pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,
 };
-pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge};
 pub use start_command::{StartCommand, restart_command, start_command};

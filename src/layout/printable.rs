@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::judgement::Kind;
 use super::{ClientTool, DaemonLayout, Owner};
 use crate::message;
 use crate::model::{Message, Printable, parsed};
 
-parsed!(ClientTool, DaemonLayout, Kind, Owner);
+parsed!(ClientTool, DaemonLayout, Owner);
 
 /// A line of YAML that a person is to write: as it is, if its value may be shown as a path is.
 pub(super) struct YamlLine<'a>(pub &'a str);

@@ -1,6 +1,7 @@
 //! A kit, read and judged before somebody joins it.
 
-use super::judgement::{Contents, FileFacts, Judgement, Kind, facts_of};
+use super::document::{FileFacts, Inspected};
+use super::pem_files::facts_of;
 use crate::message;
 use crate::model::{Finding, Hex, Message, Printable, Rule, Severity, Timestamp};
 use crate::pki::{Certificate, Kit, judge};
@@ -13,7 +14,8 @@ pub(super) fn is_kit(bytes: &[u8]) -> bool {
 }
 
 /// What a kit says, and what is wrong with it. Whose it is only a fingerprint tells.
-pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judgement {
+pub(super) fn judge_kit(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
+    const KIND: &str = "kit";
     let subject = file.path;
     let kit = match Kit::from_text(bytes, subject) {
         Ok(kit) => kit,
@@ -25,12 +27,7 @@ pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judge
                 Some(hint) => finding.fix(hint),
                 None => finding,
             };
-            return Judgement {
-                kind: Kind::Kit,
-                facts: Vec::new(),
-                findings: vec![finding],
-                contents: Contents::default(),
-            };
+            return Inspected::of(KIND, Vec::new(), vec![finding]);
         }
     };
     let contents = kit.contents();
@@ -58,7 +55,7 @@ pub(super) fn judge(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Judge
     }
     let certificates = contents.chain.iter().chain(&contents.trust);
     findings.extend(judge::kit_certificates(certificates, kit.signers().next(), now));
-    Judgement { kind: Kind::Kit, facts, findings, contents: Contents::default() }
+    Inspected::of(KIND, facts, findings)
 }
 
 fn name_of(certificate: &Certificate) -> Message {

@@ -1,32 +1,30 @@
-//! `inspect`, done: one file or endpoint, read and judged.
+//! `inspect`: one file or endpoint, read and judged.
+
+mod configs;
+mod document;
+mod kit;
+mod pem_files;
+mod together;
+
+pub use document::{Contents, Inspected};
+pub use together::{MOST_FILES, compare, files_at};
 
 use std::path::Path;
 use std::time::Duration;
 
+use self::configs::{judge_toml, judge_yaml};
+use self::document::FileFacts;
+use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::context::Context;
 use crate::env::Environment;
-use crate::layout::{Contents, FileFacts, judge};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Rule, Severity};
-use crate::pki::{Certificate, Receipt, TrustBundle, judge};
+use crate::model::{
+    Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Rule, Severity, Timestamp,
+};
+use crate::pki::{Certificate, LostNewlines, PemBlock, PemLabel, Receipt, TrustBundle, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
-
-/// What was seen of one thing.
-#[derive(Debug)]
-pub struct Inspected {
-    /// What it is, in words.
-    pub kind: Message,
-    /// What it says, in the order of reading.
-    pub facts: Vec<(&'static str, Message)>,
-    /// What is wrong with it.
-    pub findings: Vec<Finding>,
-    /// What it holds, for whoever compares it with others.
-    pub contents: Contents,
-    /// The user id of its owner, where it is a file.
-    pub owner: Option<u32>,
-}
 
 /// Reads and judges a file.
 ///
@@ -38,7 +36,7 @@ pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Fai
         return inspect_receipt(context, &receipt);
     }
     let facts = FileFacts { path, mode: Some(file.mode) };
-    let mut inspected = of(judge(&file.bytes, &facts, context.environment.now()));
+    let mut inspected = inspect_bytes(&file.bytes, &facts, context.environment.now());
     inspected.owner = Some(file.owner);
     if inspected.contents.key.is_some() {
         inspected.findings.extend(judge::key_owner(path.display(), file.owner, this_user()));
@@ -58,7 +56,7 @@ pub fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failur
         return inspect_receipt(context, &receipt);
     }
     let facts = FileFacts { path: Path::new("-"), mode: None };
-    Ok(of(judge(&bytes, &facts, context.environment.now())))
+    Ok(inspect_bytes(&bytes, &facts, context.environment.now()))
 }
 
 /// Why a file that a config names cannot be read there. A container mounts a folder for a file that
@@ -77,6 +75,42 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
             .cause("the daemon or the tool that reads this config does not start with it, if it runs here")
             .fix(message!("ls -l {}", Quoted(named))),
     )
+}
+
+/// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
+/// it: only its kind and its public half are told.
+fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
+    if kit::is_kit(bytes) {
+        return kit::judge_kit(bytes, file, now);
+    }
+    let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
+    let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
+    if has("CERTIFICATE REQUEST") {
+        return judge_request(bytes, file);
+    }
+    if has("CERTIFICATE") {
+        return judge_certificates(bytes, file, now);
+    }
+    if has("PRIVATE KEY") || LostNewlines::read(bytes).is_some() {
+        return judge_key(bytes, file);
+    }
+    if labels.is_empty()
+        && file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+    {
+        return judge_yaml(bytes, file);
+    }
+    if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
+        return judge_toml(bytes, file);
+    }
+    let found = match (bytes.is_empty(), labels.first()) {
+        (true, _) => message!("an empty file"),
+        (false, Some(label)) => label.message(),
+        (false, None) => message!("something else"),
+    };
+    let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
+        .expected("certificates, a key or a request in PEM, a kit, a receipt, a .yml or a .toml file")
+        .found(found);
+    Inspected::of("unknown", Vec::new(), vec![finding])
 }
 
 fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
@@ -109,17 +143,7 @@ pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspe
     if finding.is_none() {
         facts.push(("says", message!("{} has this certificate and its key", receipt.name())));
     }
-    Ok(without_contents("receipt", facts, finding.into_iter().collect()))
-}
-
-fn of(judgement: crate::layout::Judgement) -> Inspected {
-    Inspected {
-        kind: judgement.kind.message(),
-        facts: judgement.facts,
-        findings: judgement.findings,
-        contents: judgement.contents,
-        owner: None,
-    }
+    Ok(Inspected::of("receipt", facts, finding.into_iter().collect()))
 }
 
 /// Dials an endpoint without a certificate, and judges what it serves.
@@ -137,7 +161,7 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
         let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
             .expected("a TLS server")
             .found(observed.first().map_or_else(|| message!("no answer"), Dialled::message));
-        return Ok(without_contents("endpoint", Vec::new(), vec![finding]));
+        return Ok(Inspected::of("endpoint", Vec::new(), vec![finding]));
     };
     let mut facts = Vec::new();
     let mut findings = Vec::new();
@@ -164,17 +188,9 @@ pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Resul
     }
     let chain =
         handshake.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-    facts.extend(chain.iter().flat_map(crate::layout::facts_of));
+    facts.extend(chain.iter().flat_map(facts_of));
     findings.extend(judge::served_certificates(&chain, environment.now()));
-    Ok(without_contents("endpoint", facts, findings))
-}
-
-fn without_contents(
-    kind: &'static str,
-    facts: Vec<(&'static str, Message)>,
-    findings: Vec<Finding>,
-) -> Inspected {
-    Inspected { kind: kind.message(), facts, findings, contents: Contents::default(), owner: None }
+    Ok(Inspected::of("endpoint", facts, findings))
 }
 
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inspect::Inspected;
+use super::document::Inspected;
 use crate::message;
 use crate::model::{Failure, Finding, Rule, Severity};
 use crate::pki::Certificate;
