@@ -85,3 +85,53 @@ fn role_of(certificate: &Certificate) -> Role {
         _ => Role::Daemon,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+
+    use super::*;
+    use crate::model::{Lifetime, Rule};
+    use crate::pki::specimens::{now, root};
+
+    fn rules(findings: &[Finding]) -> Vec<Rule> {
+        findings.iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn a_file_is_a_bundle_if_it_begins_with_a_ca() {
+        let authority = root(|_| ());
+        let leaf = authority.leaf(Role::Client, |_| ());
+        let says = |file: &[&Certificate]| {
+            let file = TrustBundle::new(file.iter().map(|one| (*one).clone()).collect());
+            rules(&certificate_file(&file, now()))
+        };
+        assert_eq!(says(&[&authority.certificate]), []);
+        assert_eq!(says(&[&leaf, &authority.certificate]), []);
+        assert_eq!(says(&[&authority.certificate, &leaf]), [Rule::BundleHoldsLeaf]);
+    }
+
+    #[test]
+    fn the_role_is_read_from_the_usages_and_a_kit_knows_it() {
+        let authority = root(|_| ());
+        let both =
+            authority.leaf(Role::Client, |leaf| leaf.extended_key_usages = vec![ClientAuth, ServerAuth]);
+        assert_eq!(role_of(&both), Role::Daemon);
+        assert_eq!(role_of(&authority.leaf(Role::Client, |_| ())), Role::Client);
+        let nobodys = authority.leaf(Role::Client, |leaf| leaf.extended_key_usages = vec![]);
+        assert_eq!(role_of(&nobodys), Role::Daemon);
+        let daemons = [authority.leaf(Role::Daemon, |_| ())];
+        let of_kit = kit_certificates(&daemons, Some(&authority.certificate), now());
+        assert_eq!(rules(&of_kit), [Rule::ExtendedKeyUsage]);
+    }
+
+    #[test]
+    fn all_that_is_served_has_its_dates_and_the_leaf_its_use() {
+        let authority = root(|_| ());
+        let served = [authority.leaf(Role::Client, |_| ()), authority.certificate];
+        let later = now().plus(Lifetime::days(3651));
+        let says = rules(&served_certificates(&served, later));
+        assert_eq!(says, [Rule::Expired, Rule::Expired, Rule::ExtendedKeyUsage]);
+        assert_eq!(served_certificates(&[], now()), []);
+    }
+}

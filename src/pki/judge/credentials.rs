@@ -105,3 +105,98 @@ fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timest
     }
     refusals
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Lifetime, Rule, Severity};
+    use crate::pki::specimens::{dns, now, root};
+
+    const NAMES: FileNames<'static> = FileNames { certificate: &"cert.pem", key: &"key.pem" };
+
+    fn hosts(texts: &[&str]) -> Vec<SubjectAltName> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn files_that_belong_together_have_no_reason_against_them() {
+        let authority = root(|_| ());
+        let leaf = authority.leaf(Role::Daemon, |leaf| leaf.subject_alt_names.push(dns("*.example.org")));
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let chain = [leaf.clone()];
+        let key = Some(leaf.public_key());
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+        let named = hosts(&["builder.example.com", "a.example.org", "*.example.org"]);
+        assert_eq!(check(&ours, &named, now()), Ok(()));
+        assert_eq!(check(&Credentials { key: None, ..ours }, &named, now()), Ok(()));
+        assert!(require(&ours, &"builder".parse().unwrap(), &named, now()).is_ok());
+    }
+
+    #[test]
+    fn every_reason_is_told_and_the_chain_comes_first() {
+        let (authority, other) = (root(|_| ()), root(|_| ()));
+        let chain = [authority.leaf(Role::Client, |_| ())];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let key = Some(other.certificate.public_key());
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+        let refusals = check(&ours, &hosts(&["one.example", "two.example"]), now()).unwrap_err();
+        assert!(
+            matches!(
+                refusals.as_slice(),
+                [Refusal::Chain(_), Refusal::OtherKey, Refusal::Host { .. }, Refusal::Host { .. }]
+            ),
+            "{refusals:?}"
+        );
+        let name = "builder".parse().unwrap();
+        let as_client = Credentials { role: Role::Client, ..ours };
+        let found = |credentials: &Credentials<'_>, hosts: &[SubjectAltName]| {
+            require(credentials, &name, hosts, now()).unwrap_err().what_was_found().to_string()
+        };
+        assert!(found(&ours, &[]).ends_with("is for clientAuth, not for serverAuth"));
+        assert_eq!(found(&as_client, &[]), "another key");
+        let without_key = Credentials { key: None, ..as_client };
+        assert_eq!(found(&without_key, &hosts(&["one.example"])), "none for one.example");
+        let nothing = Credentials { chain: &[], ..ours };
+        assert_eq!(found(&nothing, &hosts(&["one.example"])), "no certificate");
+    }
+
+    #[test]
+    fn what_the_profile_says_of_a_leaf_is_not_told_again_of_its_chain() {
+        let authority = root(|_| ());
+        let chain = [authority.leaf(Role::Daemon, |_| ())];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key: None, trust: &trust };
+        let says = |credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timestamp| -> Vec<_> {
+            let findings = super::credentials(credentials, hosts, (Standard::Profile, now), NAMES);
+            findings.iter().map(|finding| (finding.rule, finding.subject.to_string())).collect()
+        };
+        assert_eq!(says(&ours, &hosts(&["builder.example.com"]), now()), []);
+        let later = now().plus(Lifetime::days(91));
+        assert_eq!(says(&ours, &[], later), [(Rule::Expired, "CN=leaf".to_owned())]);
+        let stranger = root(|_| ());
+        let trust = TrustBundle::new(vec![stranger.certificate.clone()]);
+        let key = Some(stranger.certificate.public_key());
+        let torn = Credentials { trust: &trust, key, ..ours };
+        assert_eq!(
+            says(&torn, &hosts(&["one.example", "two.example"]), now()),
+            [
+                (Rule::ChainUntrusted, "cert.pem".to_owned()),
+                (Rule::KeyMismatch, "key.pem".to_owned()),
+                (Rule::ServerNameMismatch, "cert.pem".to_owned()),
+                (Rule::ServerNameMismatch, "cert.pem".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_use_is_judged_more_gently_than_our_own() {
+        let authority = root(|_| ());
+        let chain =
+            [authority.leaf(Role::Client, |leaf| leaf.use_authority_key_identifier_extension = false)];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let ours = Credentials { role: Role::Client, chain: &chain, key: None, trust: &trust };
+        let gravest = |standard| Finding::gravest(&super::credentials(&ours, &[], (standard, now()), NAMES));
+        assert_eq!(gravest(Standard::Profile), Severity::Error);
+        assert_eq!(gravest(Standard::InUse), Severity::Warning);
+    }
+}
