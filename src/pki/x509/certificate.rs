@@ -1,5 +1,7 @@
 //! A certificate, read once.
 
+use std::sync::OnceLock;
+
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
@@ -40,6 +42,9 @@ pub struct Certificate {
     authority_key_identifier: Option<Vec<u8>>,
     name_constraints: Option<NameConstraints>,
     extensions: Vec<ExtensionSummary>,
+    /// The key that is known to have signed it. A run asks the same of many certificates and few
+    /// CAs, and a signature costs more than all the rest of a chain.
+    signed_by: OnceLock<PublicKey>,
 }
 
 impl Certificate {
@@ -121,6 +126,7 @@ impl Certificate {
             authority_key_identifier: None,
             name_constraints: None,
             extensions: Vec::new(),
+            signed_by: OnceLock::new(),
         };
         for extension in parsed.extensions() {
             let identifier = extension.oid.to_id_string();
@@ -349,11 +355,19 @@ impl Certificate {
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
+        if self.signed_by.get() == Some(issuer) {
+            return true;
+        }
         let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return false };
         let Ok((_, key)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(issuer.spki_der()) else {
             return false;
         };
-        parsed.verify_signature(Some(&key)).is_ok()
+        let is_right = parsed.verify_signature(Some(&key)).is_ok();
+        if is_right {
+            // Of two keys that signed it the first is remembered.
+            let _ = self.signed_by.set(issuer.clone());
+        }
+        is_right
     }
 }
 
@@ -370,7 +384,19 @@ impl Eq for Certificate {}
 mod tests {
     use super::*;
     use crate::model::Role;
-    use crate::pki::specimens::a_leaf;
+    use crate::pki::specimens::{a_leaf, root};
+
+    #[test]
+    fn a_signature_that_was_right_says_nothing_of_another_key() {
+        let (ours, other) = (root(|_| ()), root(|_| ()));
+        let leaf = ours.leaf(Role::Client, |_| ());
+        let (ours, other) = (ours.certificate, other.certificate);
+        for _ in 0..2 {
+            assert!(!leaf.is_signed_by(other.public_key()));
+            assert!(leaf.is_signed_by(ours.public_key()));
+        }
+        assert!(!leaf.clone().is_signed_by(other.public_key()));
+    }
 
     #[test]
     fn a_file_of_certificates_has_64_kib_at_the_most() {
