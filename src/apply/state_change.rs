@@ -15,6 +15,7 @@ use crate::model::{
     Failure, Generation, Hex, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
     SerialNumber,
 };
+use crate::pki::judge::{Credentials, require};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey,
@@ -247,15 +248,9 @@ fn stage_other_trust(
     let chain = Certificate::chain_from_pem(&certificate, &path)?;
     let key = read_key(&context.state, &former.join("key.pem"))?;
     let trust = authorities.bundle(trust)?;
-    let set = check::Set {
-        role: Role::Daemon,
-        name,
-        trust: &trust,
-        chain: &chain,
-        key: key.public_key(),
-        hosts: &[],
-    };
-    set.check(context.environment.now())?;
+    let public_key = Some(key.public_key());
+    let credentials = Credentials { role: Role::Daemon, chain: &chain, key: public_key, trust: &trust };
+    require(&credentials, name, &[], context.environment.now())?;
     let generation = number.to_string();
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
@@ -308,15 +303,13 @@ fn stage_identity(
         validity: issuance.validity,
     };
     let certificate = authority.issue(&request, key.public())?;
-    check::Set {
+    let credentials = Credentials {
         role: issuance.role,
-        name: &issuance.name,
-        trust: &issuing.trust,
         chain: std::slice::from_ref(&certificate),
-        key: key.public(),
-        hosts: &issuance.hosts,
-    }
-    .check(context.environment.now())?;
+        key: Some(key.public()),
+        trust: &issuing.trust,
+    };
+    require(&credentials, &issuance.name, &issuance.hosts, context.environment.now())?;
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = issuance.generation.to_string();

@@ -9,8 +9,6 @@ mod client;
 mod command_line;
 mod daemon;
 mod inventory;
-mod judgement;
-mod kit_judgement;
 mod printable;
 pub mod state_paths;
 mod yaml;
@@ -27,4 +25,3 @@ pub use inventory::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
     RestartWhen, edit_inventory,
 };
-pub use judgement::{Contents, FileFacts, Judgement, Kind, facts_of, judge, lost_newlines};

@@ -3,7 +3,6 @@
 use super::client::ClientTool;
 use super::daemon::DaemonLayout;
 use super::inventory::Owner;
-use super::judgement::Kind;
 use crate::model::parsed;
 
-parsed!(ClientTool, DaemonLayout, Kind, Owner);
+parsed!(ClientTool, DaemonLayout, Owner);
