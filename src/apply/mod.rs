@@ -14,7 +14,6 @@ mod hand_over;
 mod idleness;
 mod init;
 mod inspect;
-mod inspect_together;
 mod install;
 mod install_client;
 mod issue;
@@ -33,8 +32,10 @@ mod verify;
 pub use clock::ClockTrust;
 pub use context::{Context, Mode, Progress};
 pub use init::init;
-pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
-pub use inspect_together::{MOST_FILES, compare, files_at};
+pub use inspect::{
+    Contents, Inspected, MOST_FILES, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt,
+    inspect_standard_input,
+};
 pub use install::install_daemon;
 pub use install_client::{
     ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,

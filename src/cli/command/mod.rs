@@ -20,7 +20,7 @@ use super::arguments::{Arguments, ChangeOptions, Command, GlobalOptions, Install
 use super::report::Report;
 use crate::apply::{Context, Mode, Progress};
 use crate::env::Environment;
-use crate::layout::state_place;
+use crate::layout::state_paths;
 use crate::model::Failure;
 
 /// Runs a command.
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
     ) -> Result<Context<'a>, Failure> {
         Ok(Context {
             environment: self.environment,
-            state: state_place::of(self.environment, self.global.state.as_deref())?,
+            state: state_paths::of(self.environment, self.global.state.as_deref())?,
             command,
             mode: match change {
                 None => Mode::Look,

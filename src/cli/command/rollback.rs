@@ -6,7 +6,7 @@ use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
 use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RollbackArguments;
 use crate::message;
-use crate::model::{ExitCode, Failure, Generation};
+use crate::model::{ExitCode, Failure};
 use crate::plan::RotateRequest;
 
 pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
@@ -19,14 +19,14 @@ pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Rep
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {
-        let text = message!("client {} has {} again", name, Generation(done.rollback.generation));
+        let text = message!("client {} has {} again", name, done.rollback.generation);
         return Ok(report.toned(Tone::Good, text));
     };
     if let Ending::RolledBack { generation, .. } = ending {
         let text = message!(
             "verified: {} serves {} again, and nobody without a certificate of yours gets in",
             name,
-            Generation(generation)
+            generation
         );
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }

@@ -9,9 +9,7 @@ use crate::cli::report::{Changed, Report, Tone};
 use crate::cli::rotation_arguments::RotateArguments;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{
-    ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Timestamp,
-};
+use crate::model::{ExitCode, Failure, IdentityName, KeyIdentifier, Message, Printable, Timestamp};
 use crate::plan::{
     AuthorityRotation, FormerKeys, KeyRenewal, Reception, RolloverProgress, RotateRequest, Rotation,
     RotationAction, RotationRow, RotationScope,
@@ -264,12 +262,8 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
             (ExitCode::Verification, Tone::Bad, text)
         }
         Ok(Ending::RolledBack { generation, why }) => {
-            let text = message!(
-                "rolled back: {} serves {}, the former set, again: {}",
-                name,
-                Generation(*generation),
-                why
-            );
+            let text =
+                message!("rolled back: {} serves {}, the former set, again: {}", name, generation, why);
             (ExitCode::Failed, Tone::Bad, text)
         }
         Ok(Ending::Down { why }) => (
