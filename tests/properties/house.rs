@@ -179,7 +179,7 @@ fn nobody_judges_beside_the_judge() {
         ),
         ("a key is tried as a point", &[".is_a_point("], &[]),
         // The narrow doors, each with whom it is for.
-        ("it is said whether a client sends its chain", &["would_send("], &["probe/tls.rs"]),
+        ("it is said whether a client sends its chain", &["would_send("], &["probe/dial/tls.rs"]),
         ("the profile alone is asked", &["new_leaf(", "new_authority("], &["pki/authority.rs"]),
         (
             "a key file is judged",
