@@ -175,11 +175,11 @@ fn nobody_judges_beside_the_judge() {
             "usages and constraints are read",
             &[".basic_constraints()", ".key_usage()", ".extended_key_usages()", ".name_constraints()"],
             // Told as they are; whether a CA may be loaded; the cause of a refusal that was seen.
-            &["apply/inspect/pem_files.rs", "pki/authority.rs", "probe/refusal.rs"],
+            &["apply/inspect/pem_files.rs", "pki/authority.rs", "probe/verdict/client_refusal.rs"],
         ),
         ("a key is tried as a point", &[".is_a_point("], &[]),
         // The narrow doors, each with whom it is for.
-        ("it is said whether a client sends its chain", &["would_send("], &["probe/tls.rs"]),
+        ("it is said whether a client sends its chain", &["would_send("], &["probe/dial/tls.rs"]),
         ("the profile alone is asked", &["new_leaf(", "new_authority("], &["pki/authority.rs"]),
         (
             "a key file is judged",
