@@ -74,7 +74,7 @@ pub enum Versions {
 
 /// Whether a protocol is offered by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Alpn {
+pub(crate) enum Alpn {
     /// h2.
     H2,
     /// h2 and http/1.1, as browsers and curl offer.

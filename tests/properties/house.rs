@@ -278,3 +278,30 @@ fn files_are_read_in_one_sitting() {
     let root = sources().into_iter().find(|source| source.name == "lib.rs").unwrap();
     assert!(root.text.contains("#![forbid(unsafe_code)]") && root.text.contains("#![deny(missing_docs)]"));
 }
+
+/// A planner decides from values: whatever reads or writes is not in its sight.
+#[test]
+fn plan_sees_of_store_its_values_alone() {
+    let values = [
+        "KeyPresence",
+        "Observation",
+        "ObservedAuthority",
+        "ObservedGeneration",
+        "ObservedIdentity",
+        "ObservedRequest",
+        "VerifiedRecord",
+    ];
+    let mut seen = 0;
+    for source in sources().iter().filter(|source| source.module() == "plan") {
+        for (start, door) in source.text.match_indices("crate::store::") {
+            let rest = source.text[start + door.len()..].split(';').next().unwrap();
+            let names =
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+            for name in names {
+                seen += 1;
+                assert!(values.contains(&name), "{} uses crate::store::{name}", source.name);
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} were found");
+}

@@ -18,7 +18,7 @@ pub(crate) mod buildkit;
 mod http1;
 mod matrix;
 mod notebook;
-pub(super) mod one_dial;
+mod one_dial;
 mod other_ways;
 mod ports;
 mod remark;
@@ -30,6 +30,8 @@ mod timing;
 mod tls;
 mod unknown_ca;
 
+#[cfg(test)]
+pub(super) use one_dial::no_connection;
 pub use ports::look_at_ports;
 pub use request::{CertificateAndKey, Extent, Request};
 pub use run::probe;
