@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 mod verdict;
 
 use super::arguments::Arguments;
-use super::schema;
+use super::output::schema;
 use crate::model::{Cause, Rule};
 
 /// Every page, by its file name: `kitcert.1`, `kitcert-init.1`, ….

@@ -8,12 +8,9 @@ mod command;
 mod console;
 mod kit_arguments;
 pub mod manual;
-mod member;
-mod report;
+mod output;
 mod rotation_arguments;
-pub mod schema;
 mod usage;
-mod view;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -25,14 +22,14 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::Arguments;
 pub use console::{Console, Terminals};
-pub use report::{Changed, Ink, Report, Tone};
+pub use output::{Changed, Ink, Report, Tone, schema};
 
 use crate::apply;
 use crate::env::Environment;
 use crate::message;
 use crate::model::{ExitCode, Failure, Message, Printable, Quoted, parsed};
 use arguments::{ColorChoice, Command, Format, GlobalOptions};
-use report::{failure_json, failure_text};
+use output::{failure_json, failure_text};
 
 /// Runs one command line, program name first, and says what the process should end with: an
 /// [`ExitCode`], or one of a plugin's with `--format nagios`.
@@ -93,16 +90,16 @@ fn view(
     let now = environment.now();
     let said = match (result, global.format) {
         (Ok(report), Format::Nagios) => {
-            let (text, code) = view::nagios(report.monitored(), now);
+            let (text, code) = output::nagios(report.monitored(), now);
             return (Said::Result(text), code);
         }
         (Err(failure), Format::Nagios) => {
-            let (text, code) = view::nagios_failure(failure);
+            let (text, code) = output::nagios_failure(failure);
             return (Said::Result(text), code);
         }
         (Ok(report), Format::Json) => Said::Result(report.to_json()),
-        (Ok(report), Format::Prometheus) => Said::Result(view::prometheus(report.monitored(), now)),
-        (Ok(report), Format::Sarif) => Said::Result(view::sarif(report.found())),
+        (Ok(report), Format::Prometheus) => Said::Result(output::prometheus(report.monitored(), now)),
+        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found())),
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
@@ -222,7 +219,7 @@ fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, 
     let command = command_of(arguments);
     let name = command.strip_prefix("kitcert ").unwrap_or_default();
     let (text, code) = if wants(arguments, "nagios") {
-        view::nagios_failure(failure)
+        output::nagios_failure(failure)
     } else if wants(arguments, "json") {
         (failure_json(name, failure), failure.exit_code().code())
     } else {

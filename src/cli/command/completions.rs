@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 use crate::cli::arguments::{Arguments, CompletionsArguments};
-use crate::cli::report::Report;
+use crate::cli::output::Report;
 use crate::model::Failure;
 
 pub(super) fn run(asked: &CompletionsArguments) -> Result<Report, Failure> {

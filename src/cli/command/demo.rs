@@ -9,7 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::Session;
-use crate::cli::report::{Report, Tone};
+use crate::cli::output::{Report, Tone};
 use crate::cli::{self, Console};
 use crate::layout::CommandLine;
 use crate::message;

@@ -1,9 +1,9 @@
 //! `kitcert init`
 
-use super::{Session, UNWATCHED, install, plan_view};
+use super::{Session, UNWATCHED, install};
 use crate::apply::{self, Context, Mode};
 use crate::cli::arguments::InitArguments;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::message;
 use crate::model::{Failure, Message, Printable, Role};
 use crate::plan::{InitRequest, InstallRequest, verification};
@@ -32,7 +32,7 @@ pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report,
     let done = apply::init(&context, &request)?;
     let report = Report::new("init").target(context.state.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.plan));
+        return Ok(show_plan(report, &done.plan));
     }
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
     show(report.changed(changed).detail("plan", done.plan.summary()), &context, &request, changed)

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{Session, UNWATCHED, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, ClientInstallation, InstalledClient, Mode};
 use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::layout::{CommandLine, DaemonLayout, EnableTls, environment_line, start_command, use_command};
 use crate::message;
 use crate::model::{Endpoint, Failure, IdentityName, Message, Severity, Word};
@@ -35,7 +35,7 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
     let plan = apply::install_daemon(&context, &request)?;
     let report = Report::new("install daemon").target(request.install.root.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &plan));
+        return Ok(show_plan(report, &plan));
     }
     let report = with_plan(report, &plan);
     if plan.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Re
     let place = &installed.place;
     let report = Report::new("install client").target(place.folder.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &installed.plan));
+        return Ok(show_plan(report, &installed.plan));
     }
     let report = with_plan(report, &installed.plan);
     if installed.plan.is_empty() {

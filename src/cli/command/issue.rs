@@ -5,11 +5,12 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Session, UNWATCHED, invite, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
 use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{
+    Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
+};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
@@ -99,15 +100,15 @@ fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -
     let name = &kit.terms.name;
     let fingerprint = kit.authority.fingerprint();
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
-    let rows = done.issued.iter().map(issued_row).chain([invite::kit_row(kit, "no secret in it")]);
+    let rows = done.issued.iter().map(issued_row).chain([kit_row(kit, "no secret in it")]);
     let report = report
         .target(context.state.display())
         .changed(Changed::Yes)
         .detail("plan", done.plan.summary())
         .detail("issued", issued)
-        .detail("kit", invite::kit_json(kit))
+        .detail("kit", kit_json(kit))
         .table(rows.collect());
-    invite::warnings(report, kit)
+    kit_warnings(report, kit)
         .line(message!(
             "tell {} the CA's fingerprint by another way than the kit (voice, a chat that you trust):",
             name
@@ -137,7 +138,7 @@ pub(super) fn refuse_wildcards(hosts: &[SubjectAltName], allowed: bool) -> Resul
 fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Report {
     let report = report.target(context.state.display());
     if context.mode == Mode::DryRun {
-        return plan_view::show(report, &done.plan);
+        return show_plan(report, &done.plan);
     }
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let report = report.detail("plan", done.plan.summary()).detail("issued", issued);
@@ -147,20 +148,6 @@ fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Re
         many => report.line(summary(many)),
     };
     report.changed(Changed::Yes).line(next)
-}
-
-pub(super) fn issued_row(issued: &apply::Issued) -> (Tone, Vec<Message>) {
-    let until = issued.certificate.validity().not_after.date();
-    (Tone::Plain, vec![issued.role.message(), issued.name.message(), message!("until {}", until)])
-}
-
-pub(super) fn issued_json(issued: &apply::Issued) -> Object {
-    Object::default()
-        .with("role", issued.role.as_str())
-        .with("name", issued.name.message())
-        .with("serial", issued.certificate.serial().message())
-        .with("not_after", issued.certificate.validity().not_after.message())
-        .with("fingerprint", issued.certificate.fingerprint().message())
 }
 
 fn summary(issued: &[apply::Issued]) -> Message {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::verify::{self, Detail};
-use super::{Session, UNWATCHED, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, DialOptions, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
 use crate::cli::kit_arguments::JoinArguments;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::layout::{EnableTls, use_command, verify_command};
 use crate::message;
 use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted};
@@ -41,7 +41,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
         .detail("tool", tool.as_str())
         .detail("placing", placing_word(joined.placing));
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &joined.plan));
+        return Ok(show_plan(report, &joined.plan));
     }
     Ok(show(report, &session, joined, &contents))
 }

@@ -8,7 +8,6 @@ mod install;
 mod invite;
 mod issue;
 mod join;
-mod plan_view;
 mod request;
 mod rollback;
 mod rotate;
@@ -17,7 +16,7 @@ mod verify;
 
 use super::Console;
 use super::arguments::{Arguments, ChangeOptions, Command, GlobalOptions, InstallCommand, IssueCommand};
-use super::report::Report;
+use super::output::Report;
 use crate::apply::{Context, Mode, Progress};
 use crate::env::Environment;
 use crate::layout::state_place;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Session, UNWATCHED, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, Mode, RequestedKey};
 use crate::cli::kit_arguments::RequestArguments;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::message;
 use crate::model::{Failure, IdentityName, Printable, Quoted};
 use crate::plan::{KeyRenewal, RequestRequest};
@@ -21,7 +21,7 @@ pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Repo
     let done = apply::request(&context, &request)?;
     let report = Report::new("request").target(request.path.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.plan));
+        return Ok(show_plan(report, &done.plan));
     }
     let report = report.detail("plan", done.plan.summary());
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };

@@ -1,9 +1,9 @@
 //! `kitcert rollback`
 
 use super::rotate::{Asked, line, restarting, told};
-use super::{Session, UNWATCHED, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::rotation_arguments::RollbackArguments;
 use crate::message;
 use crate::model::{ExitCode, Failure, Generation};
@@ -15,7 +15,7 @@ pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Rep
     let done = apply::rollback(&context, name, &restarting(asked.no_restart))?;
     let report = Report::new("rollback").target(name);
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.rollback.plan()));
+        return Ok(show_plan(report, &done.rollback.plan()));
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {

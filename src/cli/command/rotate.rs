@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::{Session, UNWATCHED, plan_view};
+use super::{Session, UNWATCHED};
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::rotation_arguments::RotateArguments;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -64,7 +63,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
     match asked {
-        Asked::Plan => plan_view::show_steps(report, rotated.steps.clone()),
+        Asked::Plan => show_steps(report, rotated.steps.clone()),
         Asked::Check(at) => {
             let verdict = match at {
                 None => message!("due; next: kitcert rotate"),

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::{Session, UNWATCHED, rotate};
 use crate::cli::arguments::StatusArguments;
-use crate::cli::report::{Report, Tone};
-use crate::cli::view::{self, Monitored, MonitoredCertificate};
+use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline};
 use crate::layout::Renewal;
 use crate::message;
 use crate::model::{
@@ -42,8 +41,8 @@ pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Repor
     let issued = if rolls_over || asked.timeline { observe_issued(&directory)? } else { Vec::new() };
     if asked.timeline {
         let windows = plan::timeline(&observation, &issued, now);
-        let drawing = view::timeline(&windows, now, session.console.columns(), |one| tone_of(one, &rows));
-        report = report.detail("timeline", &windows).table(drawing).toned(Tone::Aside, view::LEGEND);
+        let drawing = timeline(&windows, now, session.console.columns(), |one| tone_of(one, &rows));
+        report = report.detail("timeline", &windows).table(drawing).toned(Tone::Aside, LEGEND);
     }
     if rolls_over && let Some(progress) = plan::rollover_progress(&observation, &issued, now) {
         report = rotate::progress(report, &progress);

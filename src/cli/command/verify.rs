@@ -10,9 +10,7 @@ use crate::apply::{
     Target, Verification,
 };
 use crate::cli::arguments::{GlobalOptions, VerifyArguments};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone, tone_of};
-use crate::cli::view::{Monitored, MonitoredCertificate};
+use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
 use crate::message;
 use crate::model::{
     Cause, ExitCode, Failure, Finding, Lifetime, Message, Printable, Rule, Severity, Timestamp,
