@@ -167,7 +167,7 @@ fn a_message_has_no_door_but_those_that_are_listed() {
     };
     let kinds = [
         "apply/printable.rs 1",
-        "cli/mod.rs 1",
+        "cli/run.rs 1",
         "cli/output/timeline.rs 1",
         "layout/printable.rs 1",
         "model/printable.rs 1",

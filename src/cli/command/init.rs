@@ -1,15 +1,68 @@
 //! `kitcert init`
 
-use super::{Session, UNWATCHED, install};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::install;
 use crate::apply::{self, Context, Mode};
-use crate::cli::arguments::InitArguments;
+use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::DaemonLayout;
 use crate::message;
-use crate::model::{Failure, Message, Printable, Role};
+use crate::model::{
+    AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable, Role,
+    SubjectAltName,
+};
 use crate::plan::{InitRequest, InstallRequest, verification};
 use crate::store::{Interest, Observation};
 
-pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
+/// `kitcert init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A name or an address that clients dial; give it again for each
+    #[arg(long = "host", value_name = "HOST", required = true)]
+    pub hosts: Vec<SubjectAltName>,
+    /// What the daemon is called here
+    #[arg(long, value_name = "NAME", default_value = "builder")]
+    pub name: IdentityName,
+    /// A client to issue a certificate for; give it again for each
+    #[arg(long = "client", value_name = "NAME")]
+    pub clients: Vec<IdentityName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// The first part of the CA's common name
+    #[arg(long, value_name = "TEXT", default_value = "buildkit CA")]
+    pub ca_name: AuthorityName,
+    /// How long the CA is valid
+    #[arg(long, value_name = "DURATION", default_value = "10y")]
+    pub ca_lifetime: Lifetime,
+    /// How long the daemon's certificate is valid
+    #[arg(long, value_name = "DURATION", default_value = "397d")]
+    pub lifetime: Lifetime,
+    /// How long the clients' certificates are valid
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub client_lifetime: Lifetime,
+    /// The type of every key: ecdsa-p256, ecdsa-p384 or ed25519
+    #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
+    pub key: KeyAlgorithm,
+    /// Install the daemon's files too, under / or another root
+    #[arg(long, value_name = "ROOT", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
+    pub install: Option<PathBuf>,
+    /// Which daemon the files are installed for: earthly, earthbuild or buildkit
+    #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
+    pub layout: DaemonLayout,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
     super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let context = session.context("init", Some(asked.change), UNWATCHED)?;
     let install = asked

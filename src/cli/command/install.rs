@@ -1,18 +1,75 @@
 //! `kitcert install`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Session, UNWATCHED};
+use clap::{Args, Subcommand};
+
 use crate::apply::{self, ClientInstallation, InstalledClient, Mode};
-use crate::cli::arguments::{InstallClientArguments, InstallDaemonArguments};
+use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
-use crate::layout::{CommandLine, DaemonLayout, EnableTls, environment_line, start_command, use_command};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::{
+    ClientTool, CommandLine, DaemonLayout, EnableTls, environment_line, start_command, use_command,
+};
 use crate::message;
 use crate::model::{Endpoint, Failure, IdentityName, Message, Severity, Word};
 use crate::plan::{InstallDaemonRequest, InstallRequest, Plan};
 use crate::store::{Interest, Observation};
 
-pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Result<Report, Failure> {
+/// `kitcert install`
+#[derive(Debug, Subcommand)]
+pub enum InstallCommand {
+    /// Install a daemon's files where it reads them
+    Daemon(InstallDaemonArguments),
+    /// Install a client's files, and edit its config in place
+    Client(InstallClientArguments),
+}
+
+/// `kitcert install daemon`
+#[derive(Debug, Args)]
+pub struct InstallDaemonArguments {
+    /// The daemon [default: the only one]
+    pub name: Option<IdentityName>,
+    /// Install under this directory instead of / [default: as in kitcert.yaml, else /]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Which daemon it is: earthly, earthbuild or buildkit [default: as in kitcert.yaml, else earthly]
+    #[arg(long, value_name = "LAYOUT")]
+    pub layout: Option<DaemonLayout>,
+    /// Give the files to this user and group, names or numbers
+    #[arg(long, value_name = "USER:GROUP")]
+    pub owner: Option<String>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert install client`
+#[derive(Debug, Args)]
+pub struct InstallClientArguments {
+    /// The client [default: the only one]
+    pub name: Option<IdentityName>,
+    /// The daemon that it will use [default: the only one's]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// The config file to edit [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The tool: earthly, earthbuild, buildctl or buildx
+    #[arg(long = "for", value_name = "TOOL", default_value = "earthly")]
+    pub tool: ClientTool,
+    /// Turn TLS on where the config says tls_enabled: false
+    #[arg(long)]
+    pub enable_tls: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn daemon(
+    session: Session<'_>,
+    asked: &InstallDaemonArguments,
+) -> Result<Report, Failure> {
     let context = session.context("install daemon", Some(asked.change), UNWATCHED)?;
     let (_, observation) = context.observe(&Interest::Inventory)?;
     let name = the_only(asked.name.as_ref(), observation.inventory.daemons.keys(), "daemon")?;
@@ -58,7 +115,10 @@ pub(super) fn daemon(session: Session<'_>, asked: &InstallDaemonArguments) -> Re
         .line(message!("not verified yet; next: start or restart the daemon; then: kitcert verify {}", name)))
 }
 
-pub(super) fn client(session: Session<'_>, asked: &InstallClientArguments) -> Result<Report, Failure> {
+pub(in crate::cli) fn client(
+    session: Session<'_>,
+    asked: &InstallClientArguments,
+) -> Result<Report, Failure> {
     let context = session.context("install client", Some(asked.change), UNWATCHED)?;
     let (_, observation) = context.observe(&Interest::Inventory)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;

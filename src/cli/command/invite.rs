@@ -2,17 +2,44 @@
 
 use std::path::PathBuf;
 
-use super::{Session, UNWATCHED};
+use clap::Args;
+
 use crate::apply::{self, Mode};
-use crate::cli::kit_arguments::InviteArguments;
+use crate::cli::options::ChangeOptions;
 use crate::cli::output::{
     Changed, Report, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
 };
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, Quoted};
+use crate::model::{Contact, Endpoint, Failure, IdentityName, Lifetime, Quoted};
 use crate::plan::{InviteRequest, KitRequest};
 
-pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
+/// `kitcert invite`
+#[derive(Debug, Args)]
+pub struct InviteArguments {
+    /// The client
+    pub name: IdentityName,
+    /// Where the kit is written [default: ./NAME.kit]
+    #[arg(long, value_name = "FILE")]
+    pub kit: Option<PathBuf>,
+    /// How long the certificate is valid, where it is issued now [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<Contact>,
+    /// For how long the kit may be joined
+    #[arg(long, value_name = "DURATION", default_value = "14d")]
+    pub join_within: Lifetime,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
     let context = session.context("invite", Some(asked.change), UNWATCHED)?;
     let name = &asked.name;
     let request = InviteRequest {

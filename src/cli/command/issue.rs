@@ -1,26 +1,99 @@
 //! `kitcert issue`
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Session, UNWATCHED};
 use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
-use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
+use crate::cli::options::ChangeOptions;
 use crate::cli::output::{
     Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
 };
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Quoted, SubjectAltName, Word,
+    Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Printable,
+    Quoted, SubjectAltName, Word,
 };
 use crate::pki::{CertificateRequest, PublicKey};
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
 use crate::store::{read, read_standard_input};
 
-pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
+/// `kitcert issue`
+#[derive(Debug, Subcommand)]
+pub enum IssueCommand {
+    /// Issue a certificate for a daemon
+    Daemon(IssueDaemonArguments),
+    /// Issue certificates for clients, or sign a client's request
+    Client(IssueClientArguments),
+}
+
+/// `kitcert issue daemon`
+#[derive(Debug, Args)]
+pub struct IssueDaemonArguments {
+    /// What the daemon is called here
+    pub name: IdentityName,
+    /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
+    #[arg(long = "host", value_name = "HOST")]
+    pub hosts: Vec<SubjectAltName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL", requires = "hosts")]
+    pub endpoint: Option<Endpoint>,
+    /// How long the certificate is valid [default: 397d]
+    #[arg(long, value_name = "DURATION", requires = "hosts")]
+    pub lifetime: Option<Lifetime>,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert issue client`
+#[derive(Debug, Args)]
+pub struct IssueClientArguments {
+    /// The clients [default: those of kitcert.yaml that have no certificate]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<IdentityName>,
+    /// Read more names from a file, one a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// How long the certificates are valid [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// Sign a PKCS#10 request, taking its key and nothing else from it
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub csr: Option<PathBuf>,
+    /// The SHA-256 of the request's public key, as its owner told you: the words, or at least 32 hex
+    /// digits
+    #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// Take a request with another key than the client had; its old certificate stays good until
+    /// it ends
+    #[arg(long, requires = "csr")]
+    pub new_key: bool,
+    /// Answer with a kit, for kitcert join on the client's machine
+    #[arg(long, value_name = "FILE")]
+    pub kit: Option<PathBuf>,
+    /// The daemon that the kit names [default: as in kitcert.yaml, else the only one]
+    #[arg(long, value_name = "URL", requires = "kit")]
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    #[arg(long, value_name = "TEXT", requires = "kit")]
+    pub contact: Option<Contact>,
+    /// For how long the kit may be joined [default: 14d]
+    #[arg(long, value_name = "DURATION", requires = "kit")]
+    pub join_within: Option<Lifetime>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
     refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let context = session.context("issue daemon", Some(asked.change), UNWATCHED)?;
     let request = IssueDaemonRequest {
@@ -38,7 +111,10 @@ pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Resu
     Ok(show(Report::new("issue daemon"), &context, &done, next))
 }
 
-pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> Result<Report, Failure> {
+pub(in crate::cli) fn client(
+    mut session: Session<'_>,
+    asked: &IssueClientArguments,
+) -> Result<Report, Failure> {
     let mut names = asked.names.clone();
     if let Some(list) = &asked.from {
         names.extend(names_of(list)?);

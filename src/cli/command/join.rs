@@ -1,21 +1,56 @@
 //! `kitcert join`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::verify::{self, Detail};
-use super::{Session, UNWATCHED};
 use crate::apply::{self, DialOptions, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
-use crate::cli::kit_arguments::JoinArguments;
+use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
-use crate::layout::{EnableTls, use_command, verify_command};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted};
+use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable, Quoted};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
 use crate::store::{read, read_standard_input};
 
-pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
+/// `kitcert join`
+#[derive(Debug, Args)]
+pub struct JoinArguments {
+    /// The kit that your admin sent you; - is standard input
+    #[arg(value_name = "FILE")]
+    pub kit: PathBuf,
+    /// The SHA-256 of the CA, as your admin told you by another way than the kit: the words, or at
+    /// least 32 hex digits
+    #[arg(long, value_name = "WORDS|HEX")]
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// Read the passphrase of a kit with a key from a file; - is standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The tool: earthly, earthbuild, buildctl or buildx [default: the one that is found here]
+    #[arg(long = "for", value_name = "TOOL")]
+    pub tool: Option<ClientTool>,
+    /// The config file to edit [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Turn TLS on where the config says tls_enabled: false
+    #[arg(long)]
+    pub enable_tls: bool,
+    /// Replace files that are in place even if the daemon cannot be verified with the new ones
+    #[arg(long)]
+    pub unverified: bool,
+    /// How long a daemon has for all that it is asked
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    pub timeout: Lifetime,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
     let context = session.context("join", Some(asked.change), UNWATCHED)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = JoinRequest {

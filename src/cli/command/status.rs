@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use super::{Session, UNWATCHED, rotate};
-use crate::cli::arguments::StatusArguments;
+use clap::Args;
+
+use super::rotate;
+use crate::cli::options::ResultOptions;
 use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::Renewal;
 use crate::message;
 use crate::model::{
@@ -13,7 +16,24 @@ use crate::model::{
 use crate::plan::{self, IdentityState, LastVerification, StatusRow, Window};
 use crate::store::{Interest, KeyPresence, Observation, observe_issued};
 
-pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
+/// `kitcert status`
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Show what will be so at that time
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Exit 4 if something is due or not verified
+    #[arg(long)]
+    pub check: bool,
+    /// Draw from when until when every certificate is good, those that were replaced included
+    #[arg(long)]
+    pub timeline: bool,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
     let context = session.context("status", None, UNWATCHED)?;
     let (directory, observation) = context.observe(&Interest::Everything)?;
     let now = asked.at.unwrap_or(session.environment.now());
