@@ -4,6 +4,7 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
+mod choice;
 mod due;
 mod init;
 mod install_client;
@@ -13,6 +14,7 @@ mod issue;
 mod join;
 mod kit;
 mod lock_out;
+mod next_step;
 mod printable;
 mod request;
 mod rollback;
@@ -27,6 +29,7 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub use choice::chosen;
 pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, longest_leaf, status};
 pub use init::{InitRequest, init};
 pub use install_client::{
@@ -40,6 +43,7 @@ pub use invite::{InviteRequest, invite};
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
+pub use next_step::{NextStep, next_step};
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
 pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};

@@ -217,3 +217,17 @@ fn files_are_read_in_one_sitting() {
     let root = sources().into_iter().find(|source| source.name == "lib.rs").unwrap();
     assert!(root.text.contains("#![forbid(unsafe_code)]") && root.text.contains("#![deny(missing_docs)]"));
 }
+
+/// A command line names files; `apply` reads them. The demo alone has a folder of its own, which it
+/// throws away.
+#[test]
+fn the_command_line_touches_no_file() {
+    let words = ["std::fs", "rustix::fs", "crate::store", "tempfile"];
+    let is_free = |source: &&Source| source.module() == "cli" && source.name != "cli/command/demo.rs";
+    let touches = |source: &Source| {
+        let word = words.iter().find(|word| source.text.contains(**word))?;
+        Some(format!("{}: {word}", source.name))
+    };
+    let found: Vec<_> = sources().iter().filter(is_free).filter_map(touches).collect();
+    assert!(found.is_empty(), "{found:?}");
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::install;
-use crate::apply::{self, Context, Mode};
+use crate::apply::{self, Present};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
@@ -15,8 +15,8 @@ use crate::model::{
     AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable, Role,
     SubjectAltName,
 };
-use crate::plan::{InitRequest, InstallRequest, verification};
-use crate::store::{Interest, Observation};
+use crate::pki::Certificate;
+use crate::plan::{InitRequest, InstallRequest};
 
 /// `kitcert init`
 #[derive(Debug, Args)]
@@ -84,58 +84,36 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
     };
     let done = apply::init(&context, &request)?;
     let report = Report::new("init").target(context.state.display());
-    if context.mode == Mode::DryRun {
-        return Ok(show_plan(report, &done.plan));
-    }
+    let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
-    show(report.changed(changed).detail("plan", done.plan.summary()), &context, &request, changed)
-}
-
-fn show(
-    report: Report,
-    context: &Context<'_>,
-    request: &InitRequest,
-    changed: Changed,
-) -> Result<Report, Failure> {
-    let identities = request.clients.iter().map(|name| (Role::Client, name.clone()));
-    let identities = identities.chain([(Role::Daemon, request.name.clone())]).collect();
-    let (_, observation) = context.observe(&Interest::Identities(identities))?;
-    let mut report = report.table(rows(&observation, request));
+    let mut report = report.changed(changed).detail("plan", done.plan.summary()).table(rows(present));
     if let Some(install) = request.install.as_ref().filter(|_| changed == Changed::Yes) {
         report = report.line(install::installed_line(install.layout, &install.root));
-        let endpoint = &observation.inventory.daemons[&request.name].endpoint;
+        let endpoint = &present.endpoint;
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
     report =
         report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", context.state.display()));
-    let now = context.environment.now();
-    let verified = verification(&observation, &request.name, now).is_verified();
+    let verified = present.is_verified;
     let last = match (verified, changed) {
         (true, Changed::No) => message!("nothing to do: it is all there, and verified"),
         (true, Changed::Yes) => message!("done; next: kitcert verify {}", request.name),
         (false, Changed::No) => {
             message!("nothing to do; not verified yet; next: kitcert verify {}", request.name)
         }
-        (false, Changed::Yes) => not_verified(request),
+        (false, Changed::Yes) => not_verified(&request),
     };
     Ok(report.detail("verified", verified).line(last))
 }
 
-fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Message>)> {
-    let row = |kind: &'static str, name: Message, until: Message| {
-        (Tone::Plain, vec![kind.message(), name, message!("until {}", until)])
+fn rows(present: &Present) -> Vec<(Tone, Vec<Message>)> {
+    let row = |kind: &'static str, name: Message, certificate: &Certificate| {
+        let until = message!("until {}", certificate.validity().not_after.date());
+        (Tone::Plain, vec![kind.message(), name, until])
     };
-    let date = |certificate: &crate::pki::Certificate| certificate.validity().not_after.date();
-    let authorities = observation
-        .authorities
-        .iter()
-        .map(|authority| row("CA", authority.certificate.subject().message(), date(&authority.certificate)));
-    let identities = request.clients.iter().map(|name| (Role::Client, name));
-    let identities = std::iter::once((Role::Daemon, &request.name)).chain(identities);
-    let identities = identities.filter_map(|(role, name)| {
-        let current = observation.current(role, name)?;
-        Some(row(role.as_str(), name.message(), date(current.leaf())))
-    });
+    let authorities = present.authorities.iter().map(|one| row("CA", one.subject().message(), one));
+    let identities = present.identities.iter();
+    let identities = identities.map(|(role, name, leaf)| row(role.as_str(), name.message(), leaf));
     authorities.chain(identities).collect()
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::apply::{self, ClientInstallation, InstalledClient, Mode};
+use crate::apply::{self, ClientInstallation, DaemonInstallation, InstalledClient, InstalledDaemon, Mode};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
@@ -13,8 +13,7 @@ use crate::layout::{
 };
 use crate::message;
 use crate::model::{Endpoint, Failure, IdentityName, Message, Severity, Word};
-use crate::plan::{InstallDaemonRequest, InstallRequest, Plan};
-use crate::store::{Interest, Observation};
+use crate::plan::Plan;
 
 /// `kitcert install`
 #[derive(Debug, Subcommand)]
@@ -71,30 +70,21 @@ pub(in crate::cli) fn daemon(
     asked: &InstallDaemonArguments,
 ) -> Result<Report, Failure> {
     let context = session.context("install daemon", Some(asked.change), UNWATCHED)?;
-    let (_, observation) = context.observe(&Interest::Inventory)?;
-    let name = the_only(asked.name.as_ref(), observation.inventory.daemons.keys(), "daemon")?;
-    let listed = observation.inventory.daemons.get(&name);
-    let there = listed.and_then(|daemon| daemon.install.clone());
-    let root = match (&asked.root, &there) {
-        (Some(root), _) => session.environment.absolute(root)?,
-        (None, Some(there)) => there.root.clone(),
-        (None, None) => Path::new("/").to_owned(),
-    };
-    let owner = asked.owner.as_deref().map(str::parse).transpose()?;
-    let request = InstallDaemonRequest {
-        name: name.clone(),
-        install: InstallRequest {
-            layout: asked.layout.or(there.as_ref().map(|there| there.layout)).unwrap_or_default(),
-            root,
+    let installed = apply::install_daemon(
+        &context,
+        &DaemonInstallation {
+            name: asked.name.clone(),
+            root: asked.root.as_ref().map(|root| session.environment.absolute(root)).transpose()?,
+            layout: asked.layout,
+            owner: asked.owner.as_deref().map(str::parse).transpose()?,
         },
-        owner: owner.or_else(|| there.and_then(|there| there.owner)),
-    };
-    let plan = apply::install_daemon(&context, &request)?;
-    let report = Report::new("install daemon").target(request.install.root.display());
+    )?;
+    let InstalledDaemon { plan, name, install, entry } = &installed;
+    let report = Report::new("install daemon").target(install.root.display());
     if context.mode == Mode::DryRun {
-        return Ok(show_plan(report, &plan));
+        return Ok(show_plan(report, plan));
     }
-    let report = with_plan(report, &plan);
+    let report = with_plan(report, plan);
     if plan.is_empty() {
         return Ok(report.line(message!(
             "nothing to do: {} is installed; next: kitcert verify {}",
@@ -102,14 +92,13 @@ pub(in crate::cli) fn daemon(
             name
         )));
     }
-    let report = report.line(installed_line(request.install.layout, &request.install.root));
-    let restart = listed.map(|daemon| daemon.restart.clone()).filter(|restart| !restart.is_empty());
-    let report = match (listed, restart) {
-        (Some(_), Some(restart)) => report.line(message!("restart:  {}", CommandLine(&restart))),
-        (Some(daemon), None) => {
-            start_lines(report, request.install.layout, &request.install.root, &name, &daemon.endpoint)?
+    let report = report.line(installed_line(install.layout, &install.root));
+    let report = match entry {
+        Some(daemon) if daemon.restart.is_empty() => {
+            start_lines(report, install.layout, &install.root, name, &daemon.endpoint)?
         }
-        (None, _) => report,
+        Some(daemon) => report.line(message!("restart:  {}", CommandLine(&daemon.restart))),
+        None => report,
     };
     Ok(report
         .line(message!("not verified yet; next: start or restart the daemon; then: kitcert verify {}", name)))
@@ -120,11 +109,10 @@ pub(in crate::cli) fn client(
     asked: &InstallClientArguments,
 ) -> Result<Report, Failure> {
     let context = session.context("install client", Some(asked.change), UNWATCHED)?;
-    let (_, observation) = context.observe(&Interest::Inventory)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = ClientInstallation {
-        name: the_only(asked.name.as_ref(), observation.inventory.clients.keys(), "client")?,
-        endpoint: endpoint(asked, &observation)?,
+        name: asked.name.clone(),
+        endpoint: asked.endpoint.clone(),
         tool: asked.tool,
         config,
         enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
@@ -137,9 +125,9 @@ pub(in crate::cli) fn client(
     }
     let report = with_plan(report, &installed.plan);
     if installed.plan.is_empty() {
-        let endpoint = &request.endpoint;
+        let endpoint = &installed.endpoint;
         let done =
-            message!("nothing to do: {} is installed; next: kitcert verify {}", request.name, endpoint);
+            message!("nothing to do: {} is installed; next: kitcert verify {}", installed.name, endpoint);
         return Ok(report.line(done));
     }
     let mut report =
@@ -149,17 +137,17 @@ pub(in crate::cli) fn client(
         report = report.line(message!("config    {} {}", config.path.display(), edited));
     }
     report = managed_daemon_lines(report, &installed);
-    let findings = place.findings(&request.endpoint);
+    let findings = place.findings(&installed.endpoint);
     for finding in findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         report = report.toned(Tone::Warning, message!("warning   {}: {}", finding.subject, finding.found));
     }
     report = report.findings(findings);
-    if let Some(line) = environment_line(request.tool, &request.endpoint) {
+    if let Some(line) = environment_line(request.tool, &installed.endpoint) {
         report = report
             .line(message!("set too:  {}   # the config's host is ignored without docker or podman", line));
     }
-    let next = use_command(place, &request.endpoint);
-    Ok(report.line(message!("not verified yet; next: kitcert verify {}; then: {}", request.endpoint, next)))
+    let next = use_command(place, &installed.endpoint);
+    Ok(report.line(message!("not verified yet; next: kitcert verify {}; then: {}", installed.endpoint, next)))
 }
 
 /// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of
@@ -209,38 +197,4 @@ pub(super) fn start_lines(
 fn with_plan(report: Report, plan: &Plan) -> Report {
     let changed = if plan.is_empty() { Changed::No } else { Changed::Yes };
     report.changed(changed).detail("plan", plan.summary())
-}
-
-fn endpoint(asked: &InstallClientArguments, observation: &Observation) -> Result<Endpoint, Failure> {
-    if let Some(endpoint) = &asked.endpoint {
-        return Ok(endpoint.clone());
-    }
-    let name = the_only(None, observation.inventory.daemons.keys(), "daemon").map_err(|failure| {
-        failure.hint("kitcert install client --endpoint tcp://builder.example.com:8372")
-    })?;
-    Ok(observation.inventory.daemons[&name].endpoint.clone())
-}
-
-/// The name that was given, or the only one that there is.
-fn the_only<'a>(
-    given: Option<&IdentityName>,
-    listed: impl Iterator<Item = &'a IdentityName>,
-    kind: &'static str,
-) -> Result<IdentityName, Failure> {
-    if let Some(name) = given {
-        return Ok(name.clone());
-    }
-    let listed: Vec<_> = listed.collect();
-    match listed.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => Err(Failure::new("choosing", message!("a {}", kind))
-            .expected("one in kitcert.yaml")
-            .found("none")
-            .hint(message!("kitcert issue {} NAME", kind))),
-        [first, ..] => Err(Failure::new("choosing", message!("a {}", kind))
-            .expected(message!("the name of one of {}", listed.len()))
-            .found("none")
-            .hint(message!("kitcert install {} {}", kind, first))
-            .exit(crate::model::ExitCode::Usage)),
-    }
 }

@@ -1,6 +1,5 @@
 //! `kitcert issue`
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -13,14 +12,12 @@ use crate::cli::output::{
 };
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Printable,
     Quoted, SubjectAltName, Word,
 };
-use crate::pki::{CertificateRequest, PublicKey};
+use crate::pki::PublicKey;
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
-use crate::store::{read, read_standard_input};
 
 /// `kitcert issue`
 #[derive(Debug, Subcommand)]
@@ -117,7 +114,7 @@ pub(in crate::cli) fn client(
 ) -> Result<Report, Failure> {
     let mut names = asked.names.clone();
     if let Some(list) = &asked.from {
-        names.extend(names_of(list)?);
+        names.extend(apply::names_in(list)?);
     }
     let requested_key = match &asked.csr {
         Some(path) => Some(confirmed_key(&mut session, asked, path)?),
@@ -232,46 +229,13 @@ fn summary(issued: &[apply::Issued]) -> Message {
     message!("{} {}s  until {}", issued.len(), issued[0].role, until)
 }
 
-/// The names of a list, one a line; blank lines and `#` comments are passed over.
-fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
-    let file = if list == Path::new("-") {
-        read_standard_input(LARGEST_LIST)?
-    } else {
-        read(list, LARGEST_LIST)?.bytes
-    };
-    let wrong = |expected: &dyn Printable, found: Message| {
-        Failure::new("reading the names in", list.display())
-            .expected(expected)
-            .found(found)
-            .exit(ExitCode::Usage)
-    };
-    let text = std::str::from_utf8(&file)
-        .map_err(|_| wrong(&"names, one a line", message!("bytes that are no text")))?;
-    let mut lines = BTreeMap::new();
-    let mut names = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let name: IdentityName = line.parse().map_err(|failure: Failure| {
-            wrong(failure.what_was_expected(), message!("{} in line {}", Word(line), number))
-        })?;
-        if let Some(first) = lines.insert(name.clone(), number) {
-            return Err(wrong(&"each name once", message!("{} in lines {} and {}", name, first, number)));
-        }
-        names.push(name);
-    }
-    if names.is_empty() { Err(wrong(&"names, one a line", message!("none"))) } else { Ok(names) }
-}
-
 /// The key of a request, after somebody has said that it is the right one.
 fn confirmed_key(
     session: &mut Session<'_>,
     asked: &IssueClientArguments,
     path: &Path,
 ) -> Result<PublicKey, Failure> {
-    let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
+    let request = apply::request_in(path)?;
     let fingerprint = request.fingerprint();
     let refused = |found: Message| {
         Failure::new("signing the request", path.display())
@@ -309,7 +273,5 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
-/// A hundred thousand names of the greatest length.
-const LARGEST_LIST: usize = 100_000 * 64;
 const MOST_SHOWN: usize = 20;
 const JOIN_WITHIN: Lifetime = Lifetime::days(14);

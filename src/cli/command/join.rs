@@ -12,10 +12,8 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
 use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable, Quoted};
-use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
-use crate::store::{read, read_standard_input};
 
 /// `kitcert join`
 #[derive(Debug, Args)]
@@ -60,12 +58,7 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Re
         replacing: if asked.unverified { Replacing::Always } else { Replacing::OnlyByVerified },
         options: DialOptions { deadline: asked.timeout.as_duration(), ..DialOptions::default() },
     };
-    let bytes = if asked.kit == Path::new("-") {
-        read_standard_input(LARGEST_KIT)?
-    } else {
-        read(&asked.kit, LARGEST_KIT)?.bytes
-    };
-    let received = apply::receive(&context, &bytes, &asked.kit, &request)?;
+    let received = apply::receive(&context, &asked.kit, &request)?;
     let given = evidence(&mut session, asked, &received)?;
     let contents = received.kit().contents().clone();
     let tool = received.tool();
@@ -160,8 +153,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
         }
         Evidence::Passphrase => {
             let words = match &asked.passphrase_file {
-                Some(path) if path == Path::new("-") => text_of(&read_standard_input(LARGEST_PASSPHRASE)?),
-                Some(path) => text_of(&read(path, LARGEST_PASSPHRASE)?.bytes),
+                Some(path) => apply::passphrase_in(path)?,
                 None => session.console.ask_secret(&message!(
                     "this kit lets {} use {}\npassphrase, as {} told you: ",
                     contents.name,
@@ -180,15 +172,9 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
     Ok(given)
 }
 
-fn text_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<String>> {
-    std::str::from_utf8(bytes).ok().map(|text| zeroize::Zeroizing::new(text.to_owned()))
-}
-
 fn missing(what: &'static str, received: &Received) -> Failure {
     Failure::new("joining", message!("the kit of {}", received.kit().contents().name))
         .expected(what)
         .found("nobody to ask")
         .exit(ExitCode::Usage)
 }
-
-const LARGEST_PASSPHRASE: usize = 1024;

@@ -9,15 +9,13 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Timestamp,
 };
 use crate::plan::{
-    AuthorityRotation, FormerKeys, KeyRenewal, Reception, RolloverProgress, RotateRequest, Rotation,
-    RotationAction, RotationRow, RotationScope,
+    AuthorityRotation, FormerKeys, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction,
+    RotationRow, RotationScope,
 };
-use crate::store::{exists, read};
 
 /// `kitcert rotate`
 #[derive(Debug, Args)]
@@ -143,7 +141,7 @@ fn order(
     context: &Context<'_>,
     asked: &RotateArguments,
 ) -> Result<RotationOrder, Failure> {
-    let received = asked.moved.iter().map(|moved| reception(session, moved));
+    let received = asked.moved.iter().map(|moved| apply::reception_of(session.environment, moved));
     Ok(RotationOrder {
         request: RotateRequest {
             names: asked.names.clone(),
@@ -167,20 +165,6 @@ fn order(
 
 pub(super) fn restarting(no_restart: bool) -> Restarting {
     if no_restart { Restarting::Refused(message!("--no-restart")) } else { Restarting::Allowed }
-}
-
-/// A receipt, a file that holds one, or a name.
-fn reception(session: &Session<'_>, moved: &Path) -> Result<Reception, Failure> {
-    let text = moved.to_string_lossy();
-    if let Ok(receipt) = text.parse() {
-        return Ok(Reception::Signed(receipt));
-    }
-    let path = session.environment.absolute(moved)?;
-    if exists(&path) {
-        let file = read(&path, LARGEST_PEM)?;
-        return String::from_utf8_lossy(&file.bytes).parse().map(Reception::Signed);
-    }
-    text.parse::<IdentityName>().map(Reception::Told).map_err(|failure| failure.exit(ExitCode::Usage))
 }
 
 /// Each identity with what became of it, for programs.
