@@ -46,16 +46,16 @@ enum Cure {
 }
 
 fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityName)> {
-    let name: IdentityName = row.name.as_str().parse().ok().filter(|_| row.kind != "ca")?;
+    let (role, name) = row.identity.as_ref()?;
     let inventory = &observation.inventory;
-    let daemon = inventory.daemons.get(&name).filter(|_| row.kind == "daemon");
-    let client = inventory.clients.get(&name).filter(|_| row.kind == "client");
+    let daemon = inventory.daemons.get(name).filter(|_| *role == Role::Daemon);
+    let client = inventory.clients.get(name).filter(|_| *role == Role::Client);
     let cure = match row.state {
         IdentityState::Expired
         | IdentityState::Due
         | IdentityState::NotIssued
         | IdentityState::HostsChanged => {
-            let current = observation.current(Role::Client, &name);
+            let current = observation.current(Role::Client, name);
             let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
             match (daemon, client) {
                 (None, Some(client)) if is_elsewhere && client.renew == Renewal::Manual => Cure::IssueClient,
@@ -70,5 +70,5 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         IdentityState::KitWaiting => Cure::HandOver,
         IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => return None,
     };
-    Some((cure, name))
+    Some((cure, name.clone()))
 }

@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::issue::no_authority;
 use super::step::{AuthorityChoice, Signing};
-use crate::model::{
-    Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,
-};
+use crate::model::{Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
@@ -219,8 +217,5 @@ pub(super) fn unmoved(
 
 /// The client whose certificate it is.
 pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
-    leaf.usable_names().into_iter().find_map(|name| match name {
-        SubjectAltName::Dns(name) => IdentityName::of_client_dns_name(&name),
-        SubjectAltName::Ip(_) => None,
-    })
+    IdentityName::of_client(&leaf.usable_names())
 }

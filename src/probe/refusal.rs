@@ -45,9 +45,8 @@ pub(super) fn refusal(
         None => {}
     }
     if let Some((cause, said)) = fault_of_ours(leaf, local) {
-        let name = leaf.subject().common_name().unwrap_or_default();
-        let name = name.strip_prefix("client ").and_then(|name| name.parse::<IdentityName>().ok());
-        let name = name.map_or(message!("NAME"), |name| name.message());
+        let name =
+            IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
         let fix = message!("kitcert issue client {} && kitcert install client {}", name, name);
         return finding.because(&[cause]).cause(said).fix(fix);
     }

@@ -12,7 +12,7 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::DaemonLayout;
 use crate::message;
 use crate::model::{
-    AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable, Role,
+    AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
     SubjectAltName,
 };
 use crate::pki::Certificate;

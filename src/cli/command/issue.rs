@@ -13,8 +13,8 @@ use crate::cli::output::{
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Printable,
-    Quoted, SubjectAltName, Word,
+    Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Quoted,
+    SubjectAltName,
 };
 use crate::pki::PublicKey;
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};

@@ -1,6 +1,6 @@
 //! `kitcert join`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 

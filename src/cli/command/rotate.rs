@@ -1,6 +1,6 @@
 //! `kitcert rotate`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{
-    ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Timestamp,
+    ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp,
 };
 use crate::plan::{
     AuthorityRotation, FormerKeys, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction,
@@ -171,7 +171,7 @@ pub(super) fn restarting(no_restart: bool) -> Restarting {
 fn identities(rotated: &Rotated) -> Vec<Object> {
     let ending_of = |row: &RotationRow| {
         let mut endings = rotated.endings.iter();
-        endings.find(|(name, _)| row.kind == "daemon" && row.name == *name.as_str()).map(|(_, ending)| ending)
+        endings.find(|(name, _)| row.identity == Some((Role::Daemon, name.clone()))).map(|(_, ending)| ending)
     };
     let row = |row: &RotationRow| {
         let object = Object::of(row);
@@ -234,8 +234,8 @@ fn about_the_others(rotation: &Rotation) -> Message {
 
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
-    let holds = |row: &&RotationRow| row.reason.as_str().starts_with("holds the rollover");
-    let names = Message::join(rotation.rows.iter().filter(holds).map(|row| &row.name), ", ");
+    let names =
+        Message::join(rotation.rows.iter().filter(|row| row.holds_rollover).map(|row| &row.name), ", ");
     (!names.is_empty()).then(|| message!("the rollover waits for {}", names))
 }
 

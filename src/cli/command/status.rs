@@ -10,9 +10,7 @@ use crate::cli::options::ResultOptions;
 use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline as drawn};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{
-    ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
-};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
 use crate::plan::{IdentityState, LastVerification, NextStep, StatusRow, Window};
 
 /// `kitcert status`

@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
                 self.rotation.clients.push(name.clone());
             } else if self.stage > Stage::Spreading && self.unmoved.contains(name) {
                 let hint = self.what_is_left(name);
-                self.say(Role::Client, name, RotationAction::Reported, &hint);
+                self.say_it_waits(name, hint);
             } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
                 self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
                 self.rotation.clients.push(name.clone());
@@ -274,6 +274,8 @@ impl<'a> Planner<'a> {
             action,
             reason: reason.as_str().message(),
             expires: Some(validity.not_after),
+            identity: Some((role, name.clone())),
+            holds_rollover: false,
         });
         self.rotation.plan.state.push(StateStep::Issue(Issuance {
             role,
@@ -336,12 +338,31 @@ impl<'a> Planner<'a> {
     }
 
     fn say(&mut self, role: Role, name: &IdentityName, action: RotationAction, reason: impl Printable) {
+        self.say_of(role, name, action, reason, false);
+    }
+
+    /// Says that a rollover waits for a client, and what a person has to do about it.
+    fn say_it_waits(&mut self, name: &IdentityName, todo: impl Printable) {
+        let reason = message!("holds the rollover: {}", todo);
+        self.say_of(Role::Client, name, RotationAction::Reported, reason, true);
+    }
+
+    fn say_of(
+        &mut self,
+        role: Role,
+        name: &IdentityName,
+        action: RotationAction,
+        reason: impl Printable,
+        holds_rollover: bool,
+    ) {
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
             name: name.message(),
             action,
             reason: reason.message(),
             expires: None,
+            identity: Some((role, name.clone())),
+            holds_rollover,
         });
     }
 }

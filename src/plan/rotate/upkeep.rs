@@ -69,6 +69,8 @@ impl Planner<'_> {
                     action: RotationAction::Destroyed,
                     reason: message!("its key is removed here; copies and backups of it are yours to remove"),
                     expires: None,
+                    identity: None,
+                    holds_rollover: false,
                 });
             }
         }
