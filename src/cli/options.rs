@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+
+use crate::layout::{ClientTool, DaemonLayout};
+use crate::model::KeyAlgorithm;
 
 /// Options that may stand before or behind the command.
 #[derive(Debug, Args)]
@@ -67,3 +71,20 @@ pub struct ResultOptions {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
+
+/// Closed sets of words: help lists them, and shells complete them.
+macro_rules! words {
+    ($($kind:ty),+) => {
+        $(impl ValueEnum for $kind {
+            fn value_variants<'a>() -> &'a [$kind] {
+                &<$kind>::ALL
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.as_str()))
+            }
+        })+
+    };
+}
+
+words!(ClientTool, DaemonLayout, KeyAlgorithm);

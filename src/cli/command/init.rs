@@ -45,13 +45,13 @@ pub struct InitArguments {
     /// How long the clients' certificates are valid
     #[arg(long, value_name = "DURATION", default_value = "90d")]
     pub client_lifetime: Lifetime,
-    /// The type of every key: ecdsa-p256, ecdsa-p384 or ed25519
+    /// The type of every key
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key: KeyAlgorithm,
     /// Install the daemon's files too, under / or another root
     #[arg(long, value_name = "ROOT", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
     pub install: Option<PathBuf>,
-    /// Which daemon the files are installed for: earthly, earthbuild or buildkit
+    /// Which daemon the files are installed for
     #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
     pub layout: DaemonLayout,
     /// Allow a host such as *.example.com

@@ -32,7 +32,7 @@ pub struct InstallDaemonArguments {
     /// Install under this directory instead of / [default: as in kitcert.yaml, else /]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Which daemon it is: earthly, earthbuild or buildkit [default: as in kitcert.yaml, else earthly]
+    /// Which daemon it is [default: as in kitcert.yaml, else earthly]
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<DaemonLayout>,
     /// Give the files to this user and group, names or numbers
@@ -54,7 +54,7 @@ pub struct InstallClientArguments {
     /// The config file to edit [default: the tool's own]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The tool: earthly, earthbuild, buildctl or buildx
+    /// The tool
     #[arg(long = "for", value_name = "TOOL", default_value = "earthly")]
     pub tool: ClientTool,
     /// Turn TLS on where the config says tls_enabled: false

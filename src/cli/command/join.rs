@@ -28,7 +28,7 @@ pub struct JoinArguments {
     /// Read the passphrase of a kit with a key from a file; - is standard input [default: ask]
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// The tool: earthly, earthbuild, buildctl or buildx [default: the one that is found here]
+    /// The tool [default: the one that is found here]
     #[arg(long = "for", value_name = "TOOL")]
     pub tool: Option<ClientTool>,
     /// The config file to edit [default: the tool's own]

@@ -20,7 +20,7 @@ pub struct RequestArguments {
     /// Where the request is written [default: ./NAME.csr]
     #[arg(long, value_name = "FILE")]
     pub csr: Option<PathBuf>,
-    /// The type of the key: ecdsa-p256, ecdsa-p384 or ed25519 [default: ecdsa-p256]
+    /// The type of the key [default: ecdsa-p256]
     #[arg(long, value_name = "TYPE")]
     pub key: Option<KeyAlgorithm>,
     /// Make a new key even if there is one; a kit for the old one can still be joined
