@@ -149,7 +149,7 @@ pub fn install_client(
 fn the_only_endpoint(inventory: &Inventory) -> Result<Endpoint, Failure> {
     let only = plan::chosen(None, inventory.daemons.keys(), Role::Daemon);
     let name = only.map_err(|failure| {
-        failure.hint("kitcert install client --endpoint tcp://builder.example.com:8372")
+        failure.hint("{kitcert} install client --endpoint tcp://builder.example.com:8372")
     })?;
     Ok(inventory.daemons[&name].endpoint.clone())
 }

@@ -16,7 +16,7 @@ use super::verify::{
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, FingerprintPrefix, Printable, Role, Word};
+use crate::model::{Failure, FingerprintPrefix, Role, Word};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
@@ -236,7 +236,7 @@ impl Received {
         let hint = match context.environment.variable("SUDO_USER") {
             Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
             None => message!(
-                "kitcert request {}   # and send that; or join on the machine where the request was made",
+                "{kitcert} request {}   # and send that; or join on the machine where the request was made",
                 contents.name
             ),
         };

@@ -101,9 +101,8 @@ fn view(
     terminals: Terminals,
 ) -> (Said, u8) {
     let global = &arguments.global;
-    // Whoever has set the variable need not be told to name the directory.
-    let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
-    let named = global.state.as_deref().filter(|state| from_variable != Some(*state));
+    let named = named_state(global, environment);
+    let named = named.as_ref();
     let code = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code).code();
     let now = environment.now();
     let said = match (result, global.format) {
@@ -121,15 +120,22 @@ fn view(
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
-            Said::Result(with_state(report.to_text(ink), named))
+            Said::Result(report.to_text(ink, named))
         }
         (Err(failure), Format::Json) => Said::Result(failure_json(arguments.command.name(), failure)),
         (Err(failure), Format::Text | Format::Prometheus | Format::Sarif) => {
-            let text = failure_text(failure, ink(global, environment, terminals.err));
-            Said::Aside(with_state(text, named))
+            Said::Aside(failure_text(failure, ink(global, environment, terminals.err), named))
         }
     };
     (said, code)
+}
+
+/// The state that was named on the command line, as commands to paste name it. Whoever has set the
+/// variable need not name it there.
+fn named_state(global: &GlobalOptions, environment: &Environment) -> Option<Message> {
+    let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
+    let named = global.state.as_deref().filter(|state| from_variable != Some(*state))?;
+    Some(Quoted(named).message()).filter(|state| !state.hides_a_value())
 }
 
 /// Refuses a form that the command has none of.
@@ -152,7 +158,7 @@ fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
             Message::join(commands.iter().copied(), " and ")
         ))
         .found(format)
-        .hint(message!("kitcert {} --format json", command))
+        .hint(message!("{kitcert} {} --format json", command))
         .exit(ExitCode::Usage))
 }
 
@@ -171,23 +177,9 @@ impl Unwritten {
             Unwritten::Printed(error) => Failure::new("writing", "the result").found(error),
             Unwritten::Filed(failure) => failure,
         };
-        console.notify(&failure_text(&failure, Ink::Plain));
+        console.notify(&failure_text(&failure, Ink::Plain, None));
         ExitCode::Failed.code()
     }
-}
-
-/// Commands to paste are about the state that was named, so they name it too.
-fn with_state(text: String, state: Option<&Path>) -> String {
-    let Some(state) = state.map(|state| Quoted(state).message()).filter(|state| !state.hides_a_value())
-    else {
-        return text;
-    };
-    let named = format!("kitcert --state {state} ");
-    ["next: ", "then: ", "here: ", "try: ", "&& "].into_iter().fold(text, |text, before| {
-        let typed = format!("{before}kitcert ");
-        text.replace(&typed, &format!("{before}{named}"))
-            .replace(&format!("{named}--state "), "kitcert --state ")
-    })
 }
 
 /// Turns a panic into one line that says whose fault it is, and exit code 1.
@@ -242,7 +234,7 @@ fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, 
         (failure_json(name, failure), failure.exit_code().code())
     } else {
         let is_plain = environment.variable("NO_COLOR").is_some() || !console.terminals().err;
-        console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }));
+        console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }, None));
         return failure.exit_code().code();
     };
     let written = console.print(&text);

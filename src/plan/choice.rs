@@ -22,11 +22,11 @@ pub fn chosen<'a>(
         [] => Err(failure()
             .expected("one in kitcert.yaml")
             .found("none")
-            .hint(message!("kitcert issue {} NAME", role))),
+            .hint(message!("{kitcert} issue {} NAME", role))),
         [first, ..] => Err(failure()
             .expected(message!("the name of one of {}", listed.len()))
             .found("none")
-            .hint(message!("kitcert install {} {}", role, first))
+            .hint(message!("{kitcert} install {} {}", role, first))
             .exit(ExitCode::Usage)),
     }
 }

@@ -71,7 +71,7 @@ pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> 
         None => Err(failure
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue client {}", name))),
+            .hint(message!("{kitcert} issue client {}", name))),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone; the key stayed where its request was made")),

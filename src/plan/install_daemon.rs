@@ -67,7 +67,7 @@ pub fn install_daemon(
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue daemon {}", request.name)));
+            .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
     refuse_another(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
@@ -106,7 +106,7 @@ pub fn refuse_another(
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))
         .hint(message!(
-            "kitcert install daemon {} --root DIR, or, to replace it: mv {} {}.former",
+            "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
             name,
             folder,
             folder

@@ -140,7 +140,7 @@ pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<Str
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
-            .hint("kitcert rotate --ca   # to begin another"));
+            .hint("{kitcert} rotate --ca   # to begin another"));
     }
     let parts = others(observation).into_iter().chain(target);
     let former = parts.filter(|authority| authority.can_sign(now)).min_by_key(|authority| began(authority));

@@ -159,7 +159,7 @@ fn not_up_yet(dialled: &Dialled, local: &LocalFacts) -> Finding {
             .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
             .fix(local.restart());
     }
-    finding.because(&[Cause::NotUpYet]).fix("kitcert verify --wait")
+    finding.because(&[Cause::NotUpYet]).fix("{kitcert} verify --wait")
 }
 
 fn verified(observed: &Observed, local: &LocalFacts) -> Option<Finding> {
@@ -180,12 +180,12 @@ fn at_endpoint(fault: &Finding, observed: &Observed, local: &LocalFacts) -> Find
     fault.subject = local.endpoint.message();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &local.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(message!(
-            "add {} to the hosts of {} in kitcert.yaml, then: kitcert rotate {}",
+            "add {} to the hosts of {} in kitcert.yaml, then: {kitcert} rotate {}",
             local.endpoint.host(),
             daemon,
             daemon
         )),
-        (Rule::ServerExpired, Some(daemon)) => Some(message!("kitcert rotate {}", daemon)),
+        (Rule::ServerExpired, Some(daemon)) => Some(message!("{kitcert} rotate {}", daemon)),
         (Rule::ServerNameMismatch, None) => Some(message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
             local.endpoint.host()

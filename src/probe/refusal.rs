@@ -40,14 +40,14 @@ pub(super) fn refusal(
                     WITHHELD,
                     kind
                 ))
-                .fix("sign a request for an ecdsa-p256 key: kitcert issue client NAME --csr FILE");
+                .fix("sign a request for an ecdsa-p256 key: {kitcert} issue client NAME --csr FILE");
         }
         None => {}
     }
     if let Some((cause, said)) = fault_of_ours(leaf, local) {
         let name =
             IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
-        let fix = message!("kitcert issue client {} && kitcert install client {}", name, name);
+        let fix = message!("{kitcert} issue client {} && {kitcert} install client {}", name, name);
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     match how {
@@ -85,7 +85,7 @@ fn causes_of_withholding(
 ) -> (Vec<Cause>, Message) {
     let served = handshake.chain.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
     if served.into_iter().any(|link| link.subject() == issuer) {
-        return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix().message());
+        return (vec![Cause::OurIntermediateMissing], Cause::OurIntermediateMissing.fix());
     }
     let ours_is_asked_for = match &handshake.asked {
         Asked::For(named) => named.iter().any(|name| local.trust.subjects().contains(&name)),
@@ -93,7 +93,7 @@ fn causes_of_withholding(
     };
     if ours_is_asked_for && !local.trust.subjects().contains(&issuer) {
         let causes = vec![Cause::OursOfOtherCa, Cause::OurIntermediateMissing];
-        return (causes, Cause::OursOfOtherCa.fix().message());
+        return (causes, Cause::OursOfOtherCa.fix());
     }
     match &local.installed_trust {
         Some(installed) if installed.subjects().contains(&issuer) => {

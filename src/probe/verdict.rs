@@ -53,9 +53,9 @@ impl LocalFacts {
     /// The command that puts the right files in place and makes the daemon read them.
     pub(super) fn reinstall(&self) -> Message {
         match (&self.daemon, &self.restart) {
-            (Some(daemon), Some(restart)) => message!("kitcert install daemon {} && {}", daemon, restart),
+            (Some(daemon), Some(restart)) => message!("{kitcert} install daemon {} && {}", daemon, restart),
             (Some(daemon), None) => {
-                message!("kitcert install daemon {}   # prints how it is started", daemon)
+                message!("{kitcert} install daemon {}   # prints how it is started", daemon)
             }
             (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
         }
@@ -194,7 +194,7 @@ pub fn judge(observed: &Observed, local: &LocalFacts) -> Verdict {
     }
     // What fixes a cause in general, if nothing better is known.
     for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
-        finding.fix = finding.causes.first().map(|cause| cause.fix().message());
+        finding.fix = finding.causes.first().map(|cause| cause.fix());
     }
     let verified = is_complete && Finding::gravest(&findings) < Severity::Error;
     let is_open = |caller| evidence.lets_in(caller);

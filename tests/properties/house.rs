@@ -167,8 +167,8 @@ fn a_message_has_no_door_but_those_that_are_listed() {
     };
     let kinds = [
         "apply/printable.rs 1",
-        "cli/run.rs 1",
         "cli/output/timeline.rs 1",
+        "cli/run.rs 1",
         "layout/printable.rs 1",
         "model/printable.rs 1",
         "pki/printable.rs 2",
@@ -230,4 +230,24 @@ fn the_command_line_touches_no_file() {
     };
     let found: Vec<_> = sources().iter().filter(is_free).filter_map(touches).collect();
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// A command to paste is written `{kitcert} …`: then it names the state that it is about. What is
+/// not is prose, a command for another machine, or a file of its own.
+#[test]
+fn commands_to_paste_are_written_as_such() {
+    let commands = ["init", "issue", "install", "request", "invite", "join", "verify", "rotate", "rollback"];
+    let count = |module: &str| -> usize {
+        let of_module = sources().into_iter().filter(|source| source.module() == module);
+        let texts: Vec<_> = of_module.filter(|source| !source.name.contains("manual")).collect();
+        let matches = |word: &&str| {
+            let plain = format!("kitcert {word}");
+            texts.iter().map(|source| source.text.matches(&plain).count()).sum::<usize>()
+        };
+        commands.iter().chain(&["status", "inspect"]).map(|word| matches(&word)).sum()
+    };
+    let found: Vec<_> =
+        ARROW.into_iter().map(|module| (module, count(module))).filter(|(_, n)| *n > 0).collect();
+    let prose = [("model", 1), ("pki", 3), ("layout", 2), ("probe", 2), ("apply", 1), ("cli", 7)];
+    assert_eq!(found, prose);
 }

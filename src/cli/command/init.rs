@@ -97,9 +97,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
     let verified = present.is_verified;
     let last = match (verified, changed) {
         (true, Changed::No) => message!("nothing to do: it is all there, and verified"),
-        (true, Changed::Yes) => message!("done; next: kitcert verify {}", request.name),
+        (true, Changed::Yes) => message!("done; next: {kitcert} verify {}", request.name),
         (false, Changed::No) => {
-            message!("nothing to do; not verified yet; next: kitcert verify {}", request.name)
+            message!("nothing to do; not verified yet; next: {kitcert} verify {}", request.name)
         }
         (false, Changed::Yes) => not_verified(&request),
     };
@@ -118,8 +118,8 @@ fn rows(present: &Present) -> Vec<(Tone, Vec<Message>)> {
 }
 
 fn not_verified(request: &InitRequest) -> Message {
-    let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
-    let invite = request.clients.first().map(|name| message!("; then: kitcert invite {}", name));
-    let verify = message!("kitcert verify {}", request.name);
+    let first = if request.install.is_some() { "start the daemon" } else { "{kitcert} install daemon" };
+    let invite = request.clients.first().map(|name| message!("; then: {kitcert} invite {}", name));
+    let verify = message!("{kitcert} verify {}", request.name);
     message!("not verified yet; next: {}; then: {}{}", first, verify, invite.unwrap_or_default())
 }

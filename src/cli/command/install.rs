@@ -87,7 +87,7 @@ pub(in crate::cli) fn daemon(
     let report = with_plan(report, plan);
     if plan.is_empty() {
         return Ok(report.line(message!(
-            "nothing to do: {} is installed; next: kitcert verify {}",
+            "nothing to do: {} is installed; next: {kitcert} verify {}",
             name,
             name
         )));
@@ -100,8 +100,10 @@ pub(in crate::cli) fn daemon(
         Some(daemon) => report.line(message!("restart:  {}", CommandLine(&daemon.restart))),
         None => report,
     };
-    Ok(report
-        .line(message!("not verified yet; next: start or restart the daemon; then: kitcert verify {}", name)))
+    Ok(report.line(message!(
+        "not verified yet; next: start or restart the daemon; then: {kitcert} verify {}",
+        name
+    )))
 }
 
 pub(in crate::cli) fn client(
@@ -127,7 +129,7 @@ pub(in crate::cli) fn client(
     if installed.plan.is_empty() {
         let endpoint = &installed.endpoint;
         let done =
-            message!("nothing to do: {} is installed; next: kitcert verify {}", installed.name, endpoint);
+            message!("nothing to do: {} is installed; next: {kitcert} verify {}", installed.name, endpoint);
         return Ok(report.line(done));
     }
     let mut report =
@@ -147,7 +149,11 @@ pub(in crate::cli) fn client(
             .line(message!("set too:  {}   # the config's host is ignored without docker or podman", line));
     }
     let next = use_command(place, &installed.endpoint);
-    Ok(report.line(message!("not verified yet; next: kitcert verify {}; then: {}", installed.endpoint, next)))
+    Ok(report.line(message!(
+        "not verified yet; next: {kitcert} verify {}; then: {}",
+        installed.endpoint,
+        next
+    )))
 }
 
 /// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of

@@ -101,7 +101,7 @@ pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments)
     };
     let done = apply::issue_daemon(&context, &request)?;
     let next = message!(
-        "not verified yet; next: kitcert install daemon {}; then: kitcert verify {}",
+        "not verified yet; next: {kitcert} install daemon {}; then: {kitcert} verify {}",
         asked.name,
         asked.name
     );
@@ -149,17 +149,17 @@ pub(in crate::cli) fn client(
     let waiting: Vec<_> = done.plan.waiting_kits().collect();
     let next = match done.issued.as_slice() {
         [one] if asked.csr.is_some() => {
-            message!("next: kitcert issue client {} --kit {}.kit", one.name, one.name)
+            message!("next: {kitcert} issue client {} --kit {}.kit", one.name, one.name)
         }
         [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
         [one] => {
             message!(
-                "next: kitcert invite {}; or, to use it here: kitcert install client {}",
+                "next: {kitcert} invite {}; or, to use it here: {kitcert} install client {}",
                 one.name,
                 one.name
             )
         }
-        [first, ..] => message!("next: kitcert invite {}, and so on", first.name),
+        [first, ..] => message!("next: {kitcert} invite {}, and so on", first.name),
         [] => Message::default(),
     };
     match kit {

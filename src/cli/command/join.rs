@@ -147,7 +147,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
                 missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(message!("kitcert join {} --fingerprint \"WORDS\"", Quoted(file)))
+                    .hint(message!("{kitcert} join {} --fingerprint \"WORDS\"", Quoted(file)))
             })?;
             given.fingerprint = Some(answer.parse()?);
         }
@@ -163,7 +163,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received)
-                    .hint(message!("kitcert join {} --passphrase-file FILE", Quoted(file)))
+                    .hint(message!("{kitcert} join {} --passphrase-file FILE", Quoted(file)))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }

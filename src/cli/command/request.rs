@@ -73,5 +73,5 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
             Quoted(file),
             name
         ))
-        .line(message!("next: kitcert join {}.kit", name))
+        .line(message!("next: {kitcert} join {}.kit", name))
 }

@@ -111,7 +111,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         Asked::Plan => show_steps(report, rotated.steps.clone()),
         Asked::Check(at) => {
             let verdict = match at {
-                None => message!("due; next: kitcert rotate"),
+                None => message!("due; next: {kitcert} rotate"),
                 Some(at) => message!("due by {}", at.minute()),
             };
             report.exit(ExitCode::Due).toned(Tone::Warning, verdict)
@@ -228,7 +228,7 @@ fn about_the_others(rotation: &Rotation) -> Message {
     let names = |between| Message::join(&rotation.unverified, between);
     match rotation.unverified.is_empty() {
         true => message!("every daemon is verified"),
-        false => message!("not verified: {}; next: kitcert rotate {}", names(", "), names(" ")),
+        false => message!("not verified: {}; next: {kitcert} rotate {}", names(", "), names(" ")),
     }
 }
 
@@ -284,13 +284,13 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         ),
         Ok(Ending::NotServed { why, command }) => {
             let next = match command {
-                Some(command) => message!("next: {}; then: kitcert rotate {}", command, name),
-                None => message!("next: restart it with its new files; then: kitcert rotate {}", name),
+                Some(command) => message!("next: {}; then: {kitcert} rotate {}", command, name),
+                None => message!("next: restart it with its new files; then: {kitcert} rotate {}", name),
             };
             (ExitCode::NotServed, Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
         Ok(Ending::Faulty { why }) => {
-            let text = message!("{} serves its current set: {}; next: kitcert verify {}", name, why, name);
+            let text = message!("{} serves its current set: {}; next: {kitcert} verify {}", name, why, name);
             (ExitCode::Verification, Tone::Bad, text)
         }
         Ok(Ending::RolledBack { generation, why }) => {
@@ -305,7 +305,7 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         Ok(Ending::Down { why }) => (
             ExitCode::Down,
             Tone::Bad,
-            message!("DAEMON DOWN: {}: {}; next: kitcert verify {}", name, why, name),
+            message!("DAEMON DOWN: {}: {}; next: {kitcert} verify {}", name, why, name),
         ),
         Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, failure)),
     }

@@ -61,7 +61,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if let Some(progress) = &status.rollover {
         report = rotate::progress(report, progress);
         if !attention && !progress.waits_for.is_empty() {
-            last = message!("the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME");
+            last = message!("the rollover waits; next: {kitcert} rotate --moved NAME, or --drop NAME");
         }
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
@@ -188,10 +188,10 @@ fn last_line(status: &Status, state: &Path) -> Message {
 
 fn words(next: &NextStep, state: &Path) -> Message {
     match next {
-        NextStep::Rotate => message!("kitcert rotate"),
-        NextStep::IssueClient(name) => message!("kitcert issue client {}", name),
-        NextStep::VerifyAll => message!("kitcert verify --all"),
-        NextStep::Verify(name) => message!("kitcert verify {}", name),
+        NextStep::Rotate => message!("{kitcert} rotate"),
+        NextStep::IssueClient(name) => message!("{kitcert} issue client {}", name),
+        NextStep::VerifyAll => message!("{kitcert} verify --all"),
+        NextStep::Verify(name) => message!("{kitcert} verify {}", name),
         NextStep::HandOver(name) => message!("hand over {}/kits/{}.kit", state.display(), name),
     }
 }

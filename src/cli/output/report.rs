@@ -178,29 +178,29 @@ impl Report {
         format!("{object:#}\n")
     }
 
-    /// The text view.
+    /// The text view; commands to paste name the state, where one is given.
     #[must_use]
-    pub fn to_text(&self, ink: Ink) -> String {
-        self.blocks.iter().map(|block| block.render(ink)).collect()
+    pub fn to_text(&self, ink: Ink, state: Option<&Message>) -> String {
+        self.blocks.iter().map(|block| block.render(ink, state)).collect()
     }
 }
 
 impl Block {
-    fn render(&self, ink: Ink) -> String {
+    fn render(&self, ink: Ink, state: Option<&Message>) -> String {
         match self {
-            Block::Line(tone, text) => paint(ink, *tone, text.as_str()) + "\n",
-            Block::Table(rows) => render_table(rows, ink),
+            Block::Line(tone, text) => paint(ink, *tone, about(text, state).as_str()) + "\n",
+            Block::Table(rows) => render_table(rows, ink, state),
             Block::Script(script) => format!("{script}\n"),
         }
     }
 }
 
 /// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
-fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink) -> String {
+fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (_, cells) in rows {
-        table.add_row(cells.iter().map(Message::as_str));
+        table.add_row(cells.iter().map(|cell| about(cell, state).to_string()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -211,11 +211,17 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink) -> String {
     painted.collect()
 }
 
-/// The text of a failure, as it goes to standard error.
+/// The text of a failure, as it goes to standard error; commands to paste name the state, where one
+/// is given.
 #[must_use]
-pub fn failure_text(failure: &Failure, ink: Ink) -> String {
-    let hint = failure.command_to_try().map(|command| format!("try: {command}\n")).unwrap_or_default();
-    format!("{} {failure}\n{hint}", paint(ink, Tone::Bad, "error:"))
+pub fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
+    let hint = failure.command_to_try().map(|command| format!("try: {}\n", about(command, state)));
+    let said = about(&failure.message(), state);
+    format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
+}
+
+fn about(message: &Message, state: Option<&Message>) -> Message {
+    state.map_or_else(|| message.clone(), |state| message.about(state))
 }
 
 /// The JSON object of a command that failed.

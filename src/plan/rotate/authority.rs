@@ -61,7 +61,7 @@ impl Planner<'_> {
         }
         let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
         for name in &strays.cloned().collect::<Vec<_>>() {
-            let todo = message!("it is not in kitcert.yaml; kitcert rotate --drop {}", name);
+            let todo = message!("it is not in kitcert.yaml; {kitcert} rotate --drop {}", name);
             self.say_it_waits(name, todo);
         }
     }
@@ -158,6 +158,6 @@ impl Planner<'_> {
         } else {
             message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
         };
-        message!("{}; then: kitcert rotate --moved {}, or --drop {}", how, name, name)
+        message!("{}; then: {kitcert} rotate --moved {}, or --drop {}", how, name, name)
     }
 }

@@ -184,7 +184,7 @@ impl<'a> Planner<'a> {
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, and its key is elsewhere: kitcert issue client {} --csr FILE --kit FILE, or renew: auto",
+                "due, and its key is elsewhere: {kitcert} issue client {} --csr FILE --kit FILE, or renew: auto",
                 name
             );
             self.say(Role::Client, name, RotationAction::Reported, &hint);
@@ -293,7 +293,7 @@ impl<'a> Planner<'a> {
 
     fn receive(&mut self, reception: &Reception) -> Result<(), Failure> {
         let name = reception.name();
-        let failure = || Failure::new("taking the word of client", name).hint("kitcert status");
+        let failure = || Failure::new("taking the word of client", name).hint("{kitcert} status");
         let Some(current) = self.observation.current(Role::Client, name) else {
             return Err(failure()
                 .expected("a client of this state")
@@ -384,7 +384,7 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
         Some(name) => Err(Failure::new("rotating", name)
             .expected(message!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))
             .found("another name")
-            .hint("kitcert status")
+            .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
     }
 }

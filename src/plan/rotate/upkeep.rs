@@ -87,7 +87,7 @@ impl Planner<'_> {
             FormerKeys::Destroy => Err(Failure::new("destroying", "the keys of former CAs")
                 .expected("no rollover under way: they are needed to go back")
                 .found("one")
-                .hint("kitcert rotate   # until nothing is left to do")),
+                .hint("{kitcert} rotate   # until nothing is left to do")),
         }
     }
 }
