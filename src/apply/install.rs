@@ -25,7 +25,7 @@ pub(super) struct PlacedDaemon {
 
 impl PlacedDaemon {
     /// Puts the files in place.
-    pub fn install(&self) -> Result<(), Failure> {
+    pub(super) fn install(&self) -> Result<(), Failure> {
         match &self.files {
             Some(files) => self.placement.install(files, self.observed.next_generation),
             None => Ok(()),

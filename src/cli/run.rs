@@ -183,6 +183,7 @@ impl Unwritten {
 }
 
 /// Turns a panic into one line that says whose fault it is, and exit code 1.
+#[expect(clippy::exit, clippy::print_stderr, reason = "nothing else may be whole any more")]
 pub fn report_panics_plainly() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -73,7 +73,7 @@ impl Message {
     /// The text, with `--state` in each command to paste.
     #[must_use]
     pub fn about(&self, state: &Message) -> Message {
-        let option = Message::compose(" --state {}", &[state.clone()]);
+        let option = Message::compose(" --state {}", std::slice::from_ref(state));
         let mut about = Message { hides: self.hides, ..Message::default() };
         let mut begin = 0;
         for end in &self.commands {

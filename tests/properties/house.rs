@@ -122,7 +122,8 @@ fn each_dangerous_thing_is_done_in_one_place() {
             &["tokio", "TcpStream", "TcpListener", "UdpSocket", "UnixStream", "ToSocketAddrs"],
             &["probe", "practice"],
         ),
-        ("something is printed", &["println!", "print!", "stdout()", "stderr()", "dbg!"], &["cli"]),
+        // println! and the like, and what ends in a panic: `[lints]` in Cargo.toml.
+        ("something is printed", &["stdout()", "stderr()"], &["cli"]),
         ("the clock is read", &["now_utc", "SystemTime", "now_local"], &["env"]),
         ("a variable is read", &["env::var", "env::args", "env::home_dir", "current_dir()"], &["env", ""]),
         ("a process is started", &["process::Command", "Command::new", "fork("], &["apply"]),
@@ -199,14 +200,6 @@ fn a_message_has_no_door_but_those_that_are_listed() {
 }
 
 #[test]
-fn nothing_ends_in_a_panic() {
-    let words =
-        [".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", ".unwrap_err()"];
-    let found = offenders(&words, &[]);
-    assert!(found.is_empty(), "{found:?}");
-}
-
-#[test]
 fn files_are_read_in_one_sitting() {
     let long: Vec<_> = sources().into_iter().filter(|source| source.lines > 450).collect();
     let named: Vec<_> = long.iter().map(|source| format!("{} {}", source.name, source.lines)).collect();
@@ -240,11 +233,11 @@ fn commands_to_paste_are_written_as_such() {
     let count = |module: &str| -> usize {
         let of_module = sources().into_iter().filter(|source| source.module() == module);
         let texts: Vec<_> = of_module.filter(|source| !source.name.contains("manual")).collect();
-        let matches = |word: &&str| {
+        let matches = |word: &str| {
             let plain = format!("kitcert {word}");
             texts.iter().map(|source| source.text.matches(&plain).count()).sum::<usize>()
         };
-        commands.iter().chain(&["status", "inspect"]).map(|word| matches(&word)).sum()
+        commands.iter().chain(&["status", "inspect"]).map(|word| matches(word)).sum()
     };
     let found: Vec<_> =
         ARROW.into_iter().map(|module| (module, count(module))).filter(|(_, n)| *n > 0).collect();

@@ -49,12 +49,12 @@ impl ConfigChoice {
 impl Configured {
     /// The endpoint that the tool would dial; None where none is named that can be dialled. Why,
     /// a finding says.
-    pub fn endpoint(&self) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
         self.host.as_ref()?.text.parse().ok()
     }
 
     /// Whether only a variable of buildctl names the host: it has none for the files.
-    pub fn is_of_buildctl(&self) -> bool {
+    pub(super) fn is_of_buildctl(&self) -> bool {
         self.host.as_ref().is_some_and(|host| host.variable == Some(BUILDKIT_HOST))
     }
 }

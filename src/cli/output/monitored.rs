@@ -4,7 +4,7 @@ use crate::model::{Finding, Message, Rule, Severity, Timestamp, Validity};
 
 /// One thing that was looked at: a daemon, an endpoint, a file, a state.
 #[derive(Clone, Debug)]
-pub struct Monitored {
+pub(crate) struct Monitored {
     /// What it is called: the daemon's name, the endpoint, the path.
     pub name: Message,
     /// The verdict in one line.
@@ -21,7 +21,7 @@ pub struct Monitored {
 
 /// A certificate, as far as monitoring cares.
 #[derive(Clone, Debug)]
-pub struct MonitoredCertificate {
+pub(crate) struct MonitoredCertificate {
     /// Whose: `served`, `client ana`, `ca 3f9c21aa`.
     pub whose: Message,
     /// From when until when it is good.

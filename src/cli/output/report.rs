@@ -214,7 +214,7 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>
 /// The text of a failure, as it goes to standard error; commands to paste name the state, where one
 /// is given.
 #[must_use]
-pub fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
+pub(crate) fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
     let hint = failure.command_to_try().map(|command| format!("try: {}\n", about(command, state)));
     let said = about(&failure.message(), state);
     format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
@@ -226,7 +226,7 @@ fn about(message: &Message, state: Option<&Message>) -> Message {
 
 /// The JSON object of a command that failed.
 #[must_use]
-pub fn failure_json(command: &str, failure: &Failure) -> String {
+pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
     let object = json!({
         "schema": schema::VERSION,
         "command": command,

@@ -30,7 +30,7 @@ pub enum Ink {
 
 /// The tone of a severity.
 #[must_use]
-pub fn tone_of(severity: Severity) -> Tone {
+pub(crate) fn tone_of(severity: Severity) -> Tone {
     match severity {
         Severity::Pass => Tone::Good,
         Severity::Info => Tone::Plain,
