@@ -25,7 +25,7 @@ pub(super) fn read_input(path: &Path, largest: usize) -> Result<Zeroizing<Vec<u8
 ///
 /// # Errors
 /// A list that cannot be read, one without names, a line that is no name, a name that stands twice.
-pub fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
+pub(crate) fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
     let file = read_input(list, LARGEST_LIST)?;
     let wrong = |expected: &dyn Printable, found: Message| {
         Failure::new("reading the names in", list.display())
@@ -57,7 +57,7 @@ pub fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
 ///
 /// # Errors
 /// A file that cannot be read, or that holds no request.
-pub fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
+pub(crate) fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
     CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)
 }
 
@@ -65,7 +65,7 @@ pub fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
 ///
 /// # Errors
 /// The file cannot be read, or has more than a kilobyte.
-pub fn passphrase_in(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
+pub(crate) fn passphrase_in(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
     let bytes = read_input(path, LARGEST_PASSPHRASE)?;
     Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned())))
 }
@@ -74,7 +74,7 @@ pub fn passphrase_in(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> 
 ///
 /// # Errors
 /// A file that cannot be read or that holds no receipt; a word that is none of the three.
-pub fn reception_of(environment: &Environment, given: &Path) -> Result<Reception, Failure> {
+pub(crate) fn reception_of(environment: &Environment, given: &Path) -> Result<Reception, Failure> {
     let text = given.to_string_lossy();
     if let Ok(receipt) = text.parse() {
         return Ok(Reception::Signed(receipt));

@@ -35,7 +35,7 @@ impl PlacedDaemon {
 
 /// What `install daemon` was asked for; what is None is as kitcert.yaml says.
 #[derive(Clone, Debug)]
-pub struct DaemonInstallation {
+pub(crate) struct DaemonInstallation {
     /// The daemon; else the only one that there is.
     pub name: Option<IdentityName>,
     /// The root that paths are under; else `/`.
@@ -48,7 +48,7 @@ pub struct DaemonInstallation {
 
 /// What the installation of a daemon did, or would do.
 #[derive(Debug)]
-pub struct InstalledDaemon {
+pub(crate) struct InstalledDaemon {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// The daemon.
@@ -64,7 +64,10 @@ pub struct InstalledDaemon {
 /// # Errors
 /// No daemon, or several and none named; no certificate, a set that its peers would refuse, foreign files in the way, parents that
 /// others can write, a disk that does not take the files. Nothing live is changed then.
-pub fn install_daemon(context: &Context<'_>, asked: &DaemonInstallation) -> Result<InstalledDaemon, Failure> {
+pub(crate) fn install_daemon(
+    context: &Context<'_>,
+    asked: &DaemonInstallation,
+) -> Result<InstalledDaemon, Failure> {
     let (_, observation) = context.observe(&Interest::Inventory)?;
     let name = plan::chosen(asked.name.as_ref(), observation.inventory.daemons.keys(), Role::Daemon)?;
     let entry = observation.inventory.daemons.get(&name);

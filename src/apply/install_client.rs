@@ -23,7 +23,7 @@ use crate::store::{
 
 /// What the installation of a client did, or would do.
 #[derive(Debug)]
-pub struct InstalledClient {
+pub(crate) struct InstalledClient {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// Where its files and its config are.
@@ -36,7 +36,7 @@ pub struct InstalledClient {
 
 /// What `install client` was asked for.
 #[derive(Clone, Debug)]
-pub struct ClientInstallation {
+pub(crate) struct ClientInstallation {
     /// The client, one of the state; None: the only one that there is.
     pub name: Option<IdentityName>,
     /// The daemon that it will use; None: the only one that there is.
@@ -51,7 +51,7 @@ pub struct ClientInstallation {
 
 /// A client's files at hand, and where they are to go. Whoever makes one has checked the set.
 /// Without Debug, since it holds keys.
-pub struct ClientToInstall {
+pub(crate) struct ClientToInstall {
     /// The client.
     pub name: IdentityName,
     /// The daemon that it will use.
@@ -69,7 +69,7 @@ pub struct ClientToInstall {
 }
 
 /// The files of a daemon that a client's tool starts itself.
-pub struct ManagedDaemon {
+pub(crate) struct ManagedDaemon {
     /// The daemon.
     pub name: IdentityName,
     /// Its ca.pem, cert.pem and key.pem.
@@ -77,7 +77,7 @@ pub struct ManagedDaemon {
 }
 
 /// The installation of a client, decided and not yet done.
-pub struct PlannedClient {
+pub(crate) struct PlannedClient {
     /// What is to be done.
     pub plan: Plan,
     /// Where its files and its config are.
@@ -100,7 +100,7 @@ struct SetInPlace {
 /// # Errors
 /// No certificate or no key, a set that its peers would refuse, and those of [`plan_client`] and
 /// [`PlannedClient::carry_out`].
-pub fn install_client(
+pub(crate) fn install_client(
     context: &Context<'_>,
     request: &ClientInstallation,
 ) -> Result<InstalledClient, Failure> {
@@ -183,7 +183,7 @@ fn daemon_at_hand(
 /// # Errors
 /// Foreign files in the way, parents that others can write, and a config that cannot be read or
 /// cannot be edited safely: the failure has the lines to add.
-pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
+pub(crate) fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
     let Home { path: home, owner } = earthly_home(context.environment)?;
     let config = client.config.as_deref();
     let place =
@@ -212,7 +212,7 @@ impl PlannedClient {
     ///
     /// # Errors
     /// A disk that does not take the files, and a config that somebody has changed meanwhile.
-    pub fn carry_out(self) -> Result<InstalledClient, Failure> {
+    pub(crate) fn carry_out(self) -> Result<InstalledClient, Failure> {
         for SetInPlace { placement, set, observed } in &self.sets {
             if self.plan.placements.iter().any(|step| step.folder == placement.folder) {
                 placement.install(set, observed.next_generation)?;

@@ -27,7 +27,7 @@ use crate::store::{
 
 /// What `join` was asked for.
 #[derive(Clone, Debug)]
-pub struct JoinRequest {
+pub(crate) struct JoinRequest {
     /// The tool; None: the one that is found.
     pub tool: Option<ClientTool>,
     /// The config to edit instead of the tool's own.
@@ -42,7 +42,7 @@ pub struct JoinRequest {
 
 /// Whether files in place are replaced by some that are not verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Replacing {
+pub(crate) enum Replacing {
     /// They stay: they may work.
     #[default]
     OnlyByVerified,
@@ -52,7 +52,7 @@ pub enum Replacing {
 
 /// A kit that may be joined here once its evidence is given. Without Debug, since it may hold the
 /// key that is installed.
-pub struct Received {
+pub(crate) struct Received {
     kit: Kit,
     tool: ClientTool,
     place: ClientPlace,
@@ -62,7 +62,7 @@ pub struct Received {
 
 /// What somebody gives to have a kit believed.
 #[derive(Default)]
-pub struct Given {
+pub(crate) struct Given {
     /// The CA's fingerprint.
     pub fingerprint: Option<FingerprintPrefix>,
     /// The kit's passphrase.
@@ -71,7 +71,7 @@ pub struct Given {
 
 /// What `join` did, or would do.
 #[derive(Debug)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// Where the files and the config are.
@@ -86,7 +86,7 @@ pub struct Joined {
 
 /// Whether a kit's files are in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placing {
+pub(crate) enum Placing {
     /// They are, since now.
     Placed,
     /// They were there already.
@@ -101,7 +101,7 @@ pub enum Placing {
 ///
 /// # Errors
 /// No kit, one that must not be joined, no tool or several, files that cannot be read.
-pub fn receive(context: &Context<'_>, kit: &Path, request: &JoinRequest) -> Result<Received, Failure> {
+pub(crate) fn receive(context: &Context<'_>, kit: &Path, request: &JoinRequest) -> Result<Received, Failure> {
     let kit = Kit::from_text(&read_input(kit, LARGEST_KIT)?, kit)?;
     let Home { path: home, owner } = earthly_home(context.environment)?;
     let tool = match request.tool {
@@ -127,19 +127,19 @@ fn membership(set: &FileSet) -> Option<Membership> {
 impl Received {
     /// The kit.
     #[must_use]
-    pub fn kit(&self) -> &Kit {
+    pub(crate) fn kit(&self) -> &Kit {
         &self.kit
     }
 
     /// Whose config is edited.
     #[must_use]
-    pub fn tool(&self) -> ClientTool {
+    pub(crate) fn tool(&self) -> ClientTool {
         self.tool
     }
 
     /// What has to be given before the kit is believed.
     #[must_use]
-    pub fn evidence(&self) -> Evidence {
+    pub(crate) fn evidence(&self) -> Evidence {
         self.standing.evidence(&self.kit)
     }
 
@@ -151,7 +151,7 @@ impl Received {
     /// # Errors
     /// Evidence that is missing or wrong, a key that is not on this machine, a set that its peers
     /// would refuse, and what [`plan_client`] and [`PlannedClient::carry_out`] refuse.
-    pub fn join(
+    pub(crate) fn join(
         self,
         context: &Context<'_>,
         given: &Given,

@@ -10,7 +10,7 @@ use crate::store::{Interest, observe_issued};
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
 /// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timeline {
+pub(crate) enum Timeline {
     /// They are.
     Wanted,
     /// They are not.
@@ -19,7 +19,7 @@ pub enum Timeline {
 
 /// What exists, and how it stands.
 #[derive(Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// As of when.
     pub now: Timestamp,
     /// Every CA, daemon and client.
@@ -38,7 +38,7 @@ pub struct Status {
 ///
 /// # Errors
 /// No state, or one that cannot be read.
-pub fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status, Failure> {
+pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status, Failure> {
     let (directory, observation) = context.observe(&Interest::Everything)?;
     let now = context.judged_at();
     let rows = plan::status(&observation, now);

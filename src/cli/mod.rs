@@ -1,7 +1,7 @@
 //! Words on a screen: arguments, one file a command, output, and failures with hints.
 //!
 //! A command here turns what was typed into a request, has `apply` do it, and turns what came of
-//! it into a [`Report`]. It decides nothing and touches no file, `demo` excepted, which has a
+//! it into a report. It decides nothing and touches no file, `demo` excepted, which has a
 //! throw-away directory of its own.
 
 mod arguments;
@@ -15,6 +15,6 @@ mod session;
 mod usage;
 
 pub use arguments::Arguments;
-pub use console::{Console, Terminals};
-pub use output::{Changed, Ink, Report, Tone, schema};
+pub use console::Console;
+pub use output::schema;
 pub use run::{report_panics_plainly, run};

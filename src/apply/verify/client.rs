@@ -16,7 +16,7 @@ use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
+pub(crate) enum Credentials {
     /// A client of the state; else a probe certificate of its CA, made for this and never
     /// written; else what the client's own config names.
     Automatic,

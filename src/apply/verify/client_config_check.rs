@@ -18,7 +18,7 @@ use crate::store::{earthly_home, exists, read_if_present};
 
 /// Which config was asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfigChoice {
+pub(crate) struct ConfigChoice {
     /// The tool; None: the one whose config is there.
     pub tool: Option<ClientTool>,
     /// The config; None: the tool's own.
@@ -41,7 +41,7 @@ pub(super) struct Configured {
 impl ConfigChoice {
     /// Whether anything was chosen.
     #[must_use]
-    pub fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         *self != ConfigChoice::default()
     }
 }

@@ -14,7 +14,7 @@ use crate::store::{Interest, Observation, StateDirectory};
 
 /// Whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// What the client's own config says.
     Configured,
     /// An endpoint.

@@ -26,7 +26,7 @@ use crate::store::{
 
 /// Whether a verification changed what the state says of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// It may be called verified since now, or may not any more.
     Changed,
     /// It is called what it was called before; the time of its last verification may be newer.

@@ -27,7 +27,7 @@ use crate::store::Observation;
 /// # Errors
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
-pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
+pub(crate) fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
     let observation = observe(context, &request.credentials)?;
     let examined = examine(context, observation.as_ref(), request)?;
     recorded(context, vec![examined]).pop().ok_or_else(|| context.no_state())

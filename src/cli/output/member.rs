@@ -9,7 +9,7 @@ use crate::plan::{RolloverProgress, RotationRow, StatusRow, StepSummary, Window}
 use crate::probe::DaemonFacts;
 
 /// A value of a member.
-pub trait Member {
+pub(crate) trait Member {
     /// As JSON.
     fn value(&self) -> Value;
 }

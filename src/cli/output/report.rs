@@ -11,7 +11,7 @@ use crate::model::{ExitCode, Failure, Finding, Message, Printable};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     command: &'static str,
     target: Option<Message>,
     changed: Changed,
@@ -25,7 +25,7 @@ pub struct Report {
 
 /// Whether anything on disk is different now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
+pub(crate) enum Changed {
     /// Something is.
     Yes,
     /// Nothing is.
@@ -43,7 +43,7 @@ enum Block {
 impl Report {
     /// An empty report of a command that succeeded and changed nothing.
     #[must_use]
-    pub fn new(command: &'static str) -> Report {
+    pub(crate) fn new(command: &'static str) -> Report {
         Report {
             command,
             target: None,
@@ -59,48 +59,48 @@ impl Report {
 
     /// What the command was about: a path, an endpoint.
     #[must_use]
-    pub fn target(mut self, target: impl Printable) -> Report {
+    pub(crate) fn target(mut self, target: impl Printable) -> Report {
         self.target = Some(target.message());
         self
     }
 
     /// Whether it changed anything.
     #[must_use]
-    pub fn changed(mut self, changed: Changed) -> Report {
+    pub(crate) fn changed(mut self, changed: Changed) -> Report {
         self.changed = changed;
         self
     }
 
     /// The code that it ends with.
     #[must_use]
-    pub fn exit(mut self, exit: ExitCode) -> Report {
+    pub(crate) fn exit(mut self, exit: ExitCode) -> Report {
         self.exit = exit;
         self
     }
 
     /// Says something that nobody can find out later, so that `--quiet` must not hide it.
     #[must_use]
-    pub fn even_if_quiet(mut self) -> Report {
+    pub(crate) fn even_if_quiet(mut self) -> Report {
         self.quiet_hides_it = false;
         self
     }
 
     /// Whether `--quiet` leaves nothing of the text.
     #[must_use]
-    pub fn is_hidden_by_quiet(&self) -> bool {
+    pub(crate) fn is_hidden_by_quiet(&self) -> bool {
         self.quiet_hides_it && self.exit == ExitCode::Done
     }
 
     /// A member of the JSON object.
     #[must_use]
-    pub fn detail(mut self, name: &str, value: impl Member) -> Report {
+    pub(crate) fn detail(mut self, name: &str, value: impl Member) -> Report {
         self.details.insert(name.to_owned(), value.value());
         self
     }
 
     /// Findings for JSON; the text of them is added by whoever decides its shape.
     #[must_use]
-    pub fn findings(mut self, findings: Vec<Finding>) -> Report {
+    pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Report {
         self.findings.extend(findings);
         self
     }
@@ -127,13 +127,13 @@ impl Report {
 
     /// A line of text.
     #[must_use]
-    pub fn line(self, text: impl Printable) -> Report {
+    pub(crate) fn line(self, text: impl Printable) -> Report {
         self.toned(Tone::Plain, text)
     }
 
     /// A line of text in a tone.
     #[must_use]
-    pub fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
+    pub(crate) fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
         self.blocks.push(Block::Line(tone, text.message()));
         self
     }
@@ -148,7 +148,7 @@ impl Report {
 
     /// Rows whose columns are aligned.
     #[must_use]
-    pub fn table(mut self, rows: Vec<(Tone, Vec<Message>)>) -> Report {
+    pub(crate) fn table(mut self, rows: Vec<(Tone, Vec<Message>)>) -> Report {
         if !rows.is_empty() {
             self.blocks.push(Block::Table(rows));
         }
@@ -157,13 +157,13 @@ impl Report {
 
     /// The code that the command ends with.
     #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         self.exit
     }
 
     /// The JSON view: one object, `"schema": 1`.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut object = json!({
             "schema": schema::VERSION,
             "command": self.command,
@@ -180,7 +180,7 @@ impl Report {
 
     /// The text view; commands to paste name the state, where one is given.
     #[must_use]
-    pub fn to_text(&self, ink: Ink, state: Option<&Message>) -> String {
+    pub(crate) fn to_text(&self, ink: Ink, state: Option<&Message>) -> String {
         self.blocks.iter().map(|block| block.render(ink, state)).collect()
     }
 }

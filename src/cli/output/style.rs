@@ -6,7 +6,7 @@ use crate::model::Severity;
 
 /// How a line is coloured on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// As it is.
     Plain,
     /// Green.
@@ -21,7 +21,7 @@ pub enum Tone {
 
 /// How text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// With colours.
     Coloured,
     /// Without.
