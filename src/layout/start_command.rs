@@ -23,12 +23,6 @@ impl StartCommand {
         self.arguments.iter().map(|word| Path::new(word).message()).collect()
     }
 
-    /// The command on one line, quoted for a POSIX shell.
-    #[must_use]
-    pub fn rendered(&self) -> Message {
-        CommandLine(&self.arguments).message()
-    }
-
     /// The command on several lines, each but the last ending in ` \`.
     #[must_use]
     pub fn rendered_lines(&self) -> Vec<Message> {
@@ -179,6 +173,10 @@ mod tests {
         start_command(layout, Path::new(root), &"builder".parse().unwrap(), 9000).unwrap()
     }
 
+    fn one_line(start: &StartCommand) -> Message {
+        CommandLine(&start.arguments).message()
+    }
+
     #[test]
     fn each_file_is_mounted_once_where_the_daemon_reads_it() {
         for layout in DaemonLayout::ALL {
@@ -200,7 +198,7 @@ mod tests {
             let start = start(layout, "/");
             let published: Vec<_> = start.arguments.windows(2).filter(|pair| pair[0] == "-p").collect();
             assert_eq!(published, [["-p", "9000:8372"]]);
-            let all = start.rendered();
+            let all = one_line(&start);
             let on = all.contains("BUILDKIT_TLS_ENABLED=true")
                 && all.contains("BUILDKIT_TCP_TRANSPORT_ENABLED=true");
             let given = ["--tlscacert", "--tlscert", "--tlskey"].iter().all(|option| all.contains(option));
@@ -217,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_path_with_blanks_commas_and_quotes_survives_shell_and_csv() {
-        let rendered = start(DaemonLayout::Earthly, "/srv/a, \"b\"").rendered();
+        let rendered = one_line(&start(DaemonLayout::Earthly, "/srv/a, \"b\""));
         assert!(
             rendered.contains(r#"'type=bind,"src=/srv/a, ""b""/etc/ca.pem",dst=/etc/ca.pem,readonly'"#),
             "{rendered}"
@@ -236,7 +234,7 @@ mod tests {
             let start = start(layout, "/srv/my builder");
             let lines = start.rendered_lines();
             let joined: Vec<_> = lines.iter().map(|line| line.trim_start().trim_end_matches(" \\")).collect();
-            assert_eq!(start.rendered(), joined.join(" "));
+            assert_eq!(one_line(&start), joined.join(" "));
             assert!(lines.len() > 8);
         }
     }
@@ -245,7 +243,7 @@ mod tests {
     fn a_restart_names_the_container_that_was_started() {
         for layout in DaemonLayout::ALL {
             let name = restart_command(layout, &"builder".parse().unwrap()).pop().unwrap();
-            assert!(start(layout, "/").rendered().contains(&format!("--name {name} ")));
+            assert!(one_line(&start(layout, "/")).contains(&format!("--name {name} ")));
         }
     }
 }

@@ -175,12 +175,6 @@ pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<Message
 }
 
 impl ClientPlace {
-    /// The folder of the generations of the client's files.
-    #[must_use]
-    pub fn generations(&self) -> PathBuf {
-        client_generations(&self.folder)
-    }
-
     /// What will surprise somebody who uses this tool with that endpoint.
     #[must_use]
     pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
