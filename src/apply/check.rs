@@ -31,7 +31,7 @@ impl Set<'_> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn check(&self, now: Timestamp) -> Result<(), Failure> {
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), Failure> {
         let wrong = |expected: &'static str, found: Message| {
             Err(Failure::new(message!("checking the files of {}", self.role), self.name)
                 .expected(expected)

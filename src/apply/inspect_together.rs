@@ -41,7 +41,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
                     .expected("the key of one of the certificates that were given with it")
                     .found("another key")
                     .cause("the certificate and the key come from two different sets")
-                    .fix("install the set again: kitcert install daemon, or kitcert install client"),
+                    .fix("install the set again: {kitcert} install daemon, or {kitcert} install client"),
             ),
             Some((_, _, certificate)) if certificate.is_authority() => findings.push(
                 Finding::new(Rule::AuthorityKeyAtClient, Severity::Info, path.display())
@@ -64,7 +64,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
                     .expected("a certificate of its own")
                     .found(message!("that of {}", other.display()))
                     .cause("access cannot be taken from one without taking it from the other")
-                    .fix("kitcert issue client NAME"),
+                    .fix("{kitcert} issue client NAME"),
             );
         }
     }

@@ -1,12 +1,13 @@
 //! `join`, done: a kit is believed, its files are put where the tool reads them, and the daemon is
 //! dialled with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
 use super::check;
 use super::context::Context;
 use super::copies::copies_in;
+use super::input_file::read_input;
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
 use super::verify::{
     Client, ConfigChoice, Credentials, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
@@ -15,7 +16,8 @@ use super::verify::{
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, FingerprintPrefix, Printable, Role, Word};
+use crate::model::{Failure, FingerprintPrefix, Role, Word};
+use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
@@ -95,17 +97,12 @@ pub enum Placing {
     Planned,
 }
 
-/// Reads a kit, and finds out for which tool it is and how it stands to what is installed.
+/// Reads a kit, from standard input where it is `-`, and finds out for which tool it is and how it stands to what is installed.
 ///
 /// # Errors
 /// No kit, one that must not be joined, no tool or several, files that cannot be read.
-pub fn receive(
-    context: &Context<'_>,
-    bytes: &[u8],
-    subject: impl Printable,
-    request: &JoinRequest,
-) -> Result<Received, Failure> {
-    let kit = Kit::from_text(bytes, subject)?;
+pub fn receive(context: &Context<'_>, kit: &Path, request: &JoinRequest) -> Result<Received, Failure> {
+    let kit = Kit::from_text(&read_input(kit, LARGEST_KIT)?, kit)?;
     let Home { path: home, owner } = earthly_home(context.environment)?;
     let tool = match request.tool {
         Some(tool) => tool,
@@ -239,7 +236,7 @@ impl Received {
         let hint = match context.environment.variable("SUDO_USER") {
             Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
             None => message!(
-                "kitcert request {}   # and send that; or join on the machine where the request was made",
+                "{kitcert} request {}   # and send that; or join on the machine where the request was made",
                 contents.name
             ),
         };

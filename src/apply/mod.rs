@@ -13,6 +13,7 @@ mod copies;
 mod hand_over;
 mod idleness;
 mod init;
+mod input_file;
 mod inspect;
 mod inspect_together;
 mod install;
@@ -28,14 +29,16 @@ mod rollback;
 mod rotate;
 mod serve;
 mod state_change;
+mod status;
 mod verify;
 
 pub use clock::ClockTrust;
 pub use context::{Context, Mode, Progress};
-pub use init::init;
+pub use init::{Initialized, Present, init};
+pub use input_file::{names_in, passphrase_in, reception_of, request_in};
 pub use inspect::{Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input};
 pub use inspect_together::{MOST_FILES, compare, files_at};
-pub use install::install_daemon;
+pub use install::{DaemonInstallation, InstalledDaemon, install_daemon};
 pub use install_client::{
     ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,
     plan_client,
@@ -49,6 +52,7 @@ pub use rollback::{RolledBack, rollback};
 pub use rotate::{Rotated, RotationOrder, roll_back_authority, rotate};
 pub use serve::{Ending, Restarting};
 pub use state_change::{Done, Issued};
+pub use status::{Status, Timeline, status};
 pub use verify::{
     ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Outcome, Recorded, Scope, Target,
     Verification, VerifyRequest, every_daemon, listed_targets, verify, verify_fleet,

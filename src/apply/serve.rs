@@ -81,7 +81,7 @@ impl Serving<'_> {
     ///
     /// # Errors
     /// Files that cannot be read or put in place: nothing that the daemon reads has changed then.
-    pub fn serve(&self) -> Result<Ending, Failure> {
+    pub(super) fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
         let Some((entry, number)) = self.described(&observation) else {
             let why = message!("it has no certificate");
@@ -179,7 +179,12 @@ impl Serving<'_> {
 
     /// Makes a generation current again that has worked, and has the daemon serve it. Once it does, the
     /// generation that failed is known to have been the cause, and no rollback goes to it.
-    pub fn go_back(&self, generation: u32, failed: Option<u32>, why: Message) -> Result<Ending, Failure> {
+    pub(super) fn go_back(
+        &self,
+        generation: u32,
+        failed: Option<u32>,
+        why: Message,
+    ) -> Result<Ending, Failure> {
         let down = |failure: Failure| Ending::Down {
             why: message!("{}; putting {} back: {}", why, Generation(generation), failure),
         };

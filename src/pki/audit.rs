@@ -81,7 +81,7 @@ fn misnamed(leaf: &Certificate, host: &SubjectAltName) -> Finding {
         .expected(message!("{} among its names", host))
         .found(if names.is_empty() { message!("no name at all") } else { Message::join(names, ", ") })
         .cause("a client compares the host that it dials with the subjectAltName, and with nothing else")
-        .fix("add the host in kitcert.yaml, then: kitcert rotate")
+        .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
 }
 
 #[cfg(test)]

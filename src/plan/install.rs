@@ -71,7 +71,7 @@ pub fn install_daemon(
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue daemon {}", request.name)));
+            .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
     refuse_another(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
@@ -110,7 +110,7 @@ pub fn refuse_another(
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))
         .hint(message!(
-            "kitcert install daemon {} --root DIR, or, to replace it: mv {} {}.former",
+            "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
             name,
             folder,
             folder
@@ -190,7 +190,7 @@ pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> 
         None => Err(failure
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue client {}", name))),
+            .hint(message!("{kitcert} issue client {}", name))),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone; the key stayed where its request was made")),

@@ -96,7 +96,7 @@ pub fn kit_standing(
                 own.leaf.validity().not_before
             ))
             .found(message!("an older one ({}, from {})", leaf.serial(), leaf.validity().not_before))
-            .hint("kitcert verify   # what is installed is the newer")),
+            .hint("{kitcert} verify   # what is installed is the newer")),
         Some(_) => Ok(KitStanding::Renewal),
     }
 }

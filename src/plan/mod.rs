@@ -4,6 +4,7 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
+mod choice;
 mod guard;
 mod init;
 mod install;
@@ -12,6 +13,7 @@ mod issuance;
 mod issue;
 mod join;
 mod kit;
+mod next_step;
 mod printable;
 mod repetition;
 mod request;
@@ -27,6 +29,7 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub use choice::chosen;
 pub use init::{InitRequest, init};
 pub use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
@@ -37,6 +40,7 @@ pub use issuance::longest_leaf;
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
+pub use next_step::{NextStep, next_step};
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
 pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};

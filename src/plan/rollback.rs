@@ -56,7 +56,7 @@ pub fn rollback(
             return Err(failure()
                 .expected(message!("a daemon or a client of {}", observation.path.display()))
                 .found("another name")
-                .hint("kitcert status")
+                .hint("{kitcert} status")
                 .exit(ExitCode::Usage));
         }
         _ => return Err(failure().expected("one identity of that name").found("a daemon and a client")),
@@ -77,7 +77,7 @@ pub fn rollback(
                 true => message!("none"),
                 false => Message::join(&objections, "; "),
             })
-            .hint(message!("kitcert rotate --force {}   # new credentials in place of the current", name))),
+            .hint(message!("{kitcert} rotate --force {}   # new credentials in place of the current", name))),
     }
 }
 

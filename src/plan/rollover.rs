@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
-use crate::model::{
-    Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,
-};
+use crate::model::{Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
@@ -144,7 +142,7 @@ pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<Str
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
-            .hint("kitcert rotate --ca   # to begin another"));
+            .hint("{kitcert} rotate --ca   # to begin another"));
     }
     let parts = others(observation).into_iter().chain(target);
     let former = parts.filter(|authority| authority.can_sign(now)).min_by_key(|authority| began(authority));
@@ -241,8 +239,5 @@ pub(super) fn unmoved(
 
 /// The client whose certificate it is.
 pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
-    leaf.usable_names().into_iter().find_map(|name| match name {
-        SubjectAltName::Dns(name) => IdentityName::of_client_dns_name(&name),
-        SubjectAltName::Ip(_) => None,
-    })
+    IdentityName::of_client(&leaf.usable_names())
 }

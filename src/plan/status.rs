@@ -35,6 +35,9 @@ pub struct StatusRow {
     pub verified: Option<bool>,
     /// Of a daemon, its last verification.
     pub verification: Option<LastVerification>,
+    /// Which identity it is; None for a CA.
+    #[serde(skip)]
+    pub identity: Option<(Role, IdentityName)>,
     /// From when until when it is good, within its issuer's own validity; None: it has no
     /// certificate.
     #[serde(skip)]
@@ -143,8 +146,10 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     let on_disk = observation.identities(role);
     let missing =
         listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
-    let missing =
-        missing.map(|name| row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now));
+    let missing = missing.map(|name| StatusRow {
+        identity: Some((role, (*name).clone())),
+        ..row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now)
+    });
     let issued = on_disk.iter().filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
@@ -161,7 +166,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));
         let verified = verification.as_ref().map(|last| last.stale.is_none());
-        Some(StatusRow { verified, verification, ..row })
+        Some(StatusRow { verified, verification, identity: Some((role, name.clone())), ..row })
     });
     let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -247,6 +252,7 @@ fn row(
         state,
         verified: None,
         verification: None,
+        identity: None,
         validity,
     }
 }

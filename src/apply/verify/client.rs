@@ -97,7 +97,7 @@ fn no_files() -> Failure {
     Failure::new("dialling", "what BUILDKIT_HOST says")
         .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
         .found("neither")
-        .hint("kitcert verify --tlsdir DIR")
+        .hint("{kitcert} verify --tlsdir DIR")
         .exit(ExitCode::Usage)
 }
 
@@ -186,7 +186,7 @@ fn of_state(
     name: &IdentityName,
 ) -> Result<Client, Failure> {
     let failure = |expected: &'static str, found: &'static str| {
-        Failure::new("dialling as client", name).expected(expected).found(found).hint("kitcert status")
+        Failure::new("dialling as client", name).expected(expected).found(found).hint("{kitcert} status")
     };
     let current = observation.current(Role::Client, name).ok_or_else(|| failure("a certificate", "none"))?;
     if current.key == KeyPresence::Absent {

@@ -182,7 +182,7 @@ impl SetPaths {
                 .found("another key")
                 .cause("the certificate and the key come from two different sets")
                 .fix(message!(
-                    "kitcert inspect {} {}",
+                    "{kitcert} inspect {} {}",
                     Quoted(self.certificate.display()),
                     Quoted(&self.key)
                 ));
@@ -198,7 +198,7 @@ impl SetPaths {
         leaf: &Certificate,
         trust: &TrustBundle,
     ) -> Result<Vec<Finding>, Failure> {
-        let fix = message!("kitcert install daemon {}", name);
+        let fix = message!("{kitcert} install daemon {}", name);
         let mut findings = Vec::new();
         for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
             let finding = match self.read(path)? {
@@ -236,5 +236,5 @@ fn unnamed(path: &Path, leaf: &Certificate, host: &SubjectAltName) -> Finding {
         .expected(message!("{} among its names", host))
         .found(names)
         .cause("clients compare the host that they dial with the names in the certificate")
-        .fix("add the host in kitcert.yaml, then: kitcert rotate")
+        .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
 }

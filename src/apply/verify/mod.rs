@@ -141,7 +141,7 @@ pub fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
         return Err(Failure::new("verifying", "every daemon")
             .expected(message!("daemons in {}/kitcert.yaml", context.state.display()))
             .found("none")
-            .hint("kitcert issue daemon NAME --host HOST"));
+            .hint("{kitcert} issue daemon NAME --host HOST"));
     }
     Ok(targets)
 }

@@ -47,7 +47,7 @@ impl VerifyRequest {
 
     /// The command that asks for the same, and how long its dials were given.
     pub(super) fn again(&self, options: &DialOptions) -> (Message, Duration) {
-        let mut words = vec![message!("kitcert verify")];
+        let mut words = vec![message!("{kitcert} verify")];
         match &self.target {
             Target::Configured => {}
             Target::Endpoint(endpoint) => words.push(endpoint.message()),

@@ -79,7 +79,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub fn of(
+    pub(super) fn of(
         observation: &Observation,
         (name, entry): (&IdentityName, &DaemonEntry),
         (options, is_of_daemon): (&DialOptions, bool),
@@ -124,13 +124,13 @@ impl Seen {
     }
 
     /// Whether the current generation is what it serves.
-    pub fn serves_current(&self) -> bool {
+    pub(super) fn serves_current(&self) -> bool {
         let served = self.served.as_ref().map(Certificate::fingerprint);
         self.basis.as_ref().is_some_and(|basis| served == Some(basis.leaf))
     }
 
     /// The same, judged.
-    pub fn evidence(self, outcome: Outcome) -> Evidence {
+    pub(super) fn evidence(self, outcome: Outcome) -> Evidence {
         Evidence { outcome, seen: self }
     }
 }
@@ -143,17 +143,17 @@ pub(in crate::apply) struct Evidence {
 
 impl Evidence {
     /// The certificate that it served.
-    pub fn served(&self) -> Option<&Certificate> {
+    pub(crate) fn served(&self) -> Option<&Certificate> {
         self.seen.served.as_ref()
     }
 
     /// Whether the current generation is what it serves.
-    pub fn serves_current(&self) -> bool {
+    pub(crate) fn serves_current(&self) -> bool {
         self.seen.serves_current()
     }
 
     /// Whether it answers at all.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.seen.is_up
     }
 }

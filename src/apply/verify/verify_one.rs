@@ -146,7 +146,7 @@ pub(in crate::apply) fn verify_as(
     let began = Instant::now();
     let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
-    let again = (message!("kitcert verify {}", endpoint), options.deadline);
+    let again = (message!("{kitcert} verify {}", endpoint), options.deadline);
     let local = local_facts(context, None, None, &client, (endpoint, again))?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);

@@ -47,7 +47,7 @@ pub(super) fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Pat
                 .expected("tls_enabled: true")
                 .found("tls_enabled: false")
                 .cause("the certificates are not used, and the daemon refuses the client")
-                .fix("kitcert install client --enable-tls, or kitcert join KIT --enable-tls"),
+                .fix("{kitcert} install client --enable-tls, or {kitcert} join KIT --enable-tls"),
         );
     }
     findings.extend(about_shared_files(config, path));
@@ -198,7 +198,7 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
                 .expected(message!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
                 .cause("it works only where one file holds both, and is nearly always a slip")
-                .fix("kitcert install client")
+                .fix("{kitcert} install client")
         })
     });
     shared.collect()

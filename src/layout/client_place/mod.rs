@@ -152,7 +152,7 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
 /// has a config.
 #[must_use]
 pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
-    let mut words = vec!["kitcert".to_owned(), "verify".to_owned()];
+    let mut words = Vec::new();
     match &place.config {
         Some(config) => {
             words.extend(["--for".to_owned(), place.tool.to_string()]);
@@ -163,7 +163,7 @@ pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
             words.extend([endpoint.to_string(), "--tlsdir".to_owned(), folder]);
         }
     }
-    CommandLine(&words).message()
+    message!("{kitcert} verify {}", CommandLine(&words))
 }
 
 /// The variable that the tool needs besides its config: without docker or podman on the client it
@@ -326,7 +326,10 @@ fn unconfigured(
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
-            .hint(message!("kitcert install client --for {} --endpoint tcp://builder.example.com:8372", tool))
+            .hint(message!(
+                "{kitcert} install client --for {} --endpoint tcp://builder.example.com:8372",
+                tool
+            ))
             .exit(ExitCode::Usage)
     })?;
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).

@@ -15,8 +15,10 @@ use crate::probe::buildkit::{
 };
 use numbers::{Numbers, number};
 
+#[allow(unreachable_pub, reason = "it is shared with tests outside")]
 #[path = "../../../tests/figures.rs"]
 mod figures;
+#[allow(unreachable_pub, reason = "it is shared with tests outside")]
 #[path = "../../../tests/properties/numbers.rs"]
 mod numbers;
 
