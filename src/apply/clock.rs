@@ -68,7 +68,7 @@ pub(super) fn refuse_disagreeing_clocks(
             return Err(Failure::new("comparing clocks with daemon", name)
                 .expected("a certificate of this moment to be accepted")
                 .found(message!(
-                    "alert 45 (expired certificate): its clock and ours ({}) disagree",
+                    "alert 45 (expired certificate): its clock and the one here ({}) disagree",
                     context.environment.now().minute()
                 ))
                 .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock"));
@@ -77,7 +77,7 @@ pub(super) fn refuse_disagreeing_clocks(
     Ok(())
 }
 
-/// Whether the clock of that daemon and ours disagree so far that it takes a certificate of this
+/// Whether the clock of that daemon and the one here disagree so far that it takes a certificate of this
 /// moment for one that has expired or is not valid yet.
 fn clocks_disagree(
     context: &Context<'_>,
@@ -87,7 +87,7 @@ fn clocks_disagree(
 ) -> Result<bool, Failure> {
     let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
     let observed = glance(context, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
-    let outcome = observed.ours().map(|ours| ours.outcome);
+    let outcome = observed.client().map(|ours| ours.outcome);
     Ok(outcome == Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))))
 }
 

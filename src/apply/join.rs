@@ -20,7 +20,7 @@ use crate::model::{Failure, FingerprintPrefix, Role, Word};
 use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 use crate::store::{
     FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_folder, request_generations,
 };
@@ -184,7 +184,7 @@ impl Received {
             let client = Client {
                 described: message!("client {} of the kit", contents.name),
                 trust,
-                identity: Some(Identity { chain: contents.chain.clone(), key }),
+                identity: Some(CertificateAndKey { chain: contents.chain.clone(), key }),
                 authority: None,
                 files: None,
             };

@@ -62,7 +62,7 @@ fn causes() -> String {
     page.text([roman("kitcert-causes - why a daemon and a client do not come together")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
         "kitcert verify names the cause of what it finds by one of these words, which are stable, in the order \
-         of a connection: the network, what listens, its certificate, ours, what answers, and whom else it \
+         of a connection: the network, what listens, its certificate, the client's, what answers, and whom else it \
          lets in. Two or more stand together where what was seen does not tell which of them it is.",
     )]);
     page.control("SH", ["CAUSES"]);

@@ -146,7 +146,7 @@ causes! {
     TlsProxy = "tls-proxy",
         told "another CA's certificate, and nobody is asked for theirs",
         fix "pass TCP through unopened, or dial the daemon itself",
-    /// The certificate that is served is of a CA with the name of ours and another key.
+    /// The certificate that is served is of a CA with the name of a trusted one and another key.
     ServedNamesakeCa = "served-namesake-ca",
         told "its issuer is trusted here by name, and the signature is not by that key",
         fix "one of the two CAs was made anew under the old name: take the other ca.pem, or install again",
@@ -156,11 +156,11 @@ causes! {
         fix "put the intermediate behind the leaf in cert.pem, and restart the daemon",
     /// The daemon trusts another CA for its clients.
     DaemonTrustsOtherCa = "daemon-trusts-other-ca",
-        told "the CAs that it asks for are not ours",
+        told "the CAs that it asks for are not the client's",
         fix "{kitcert} install daemon, and restart it",
-    /// The daemon trusts a CA with the name of ours and another key.
+    /// The daemon trusts a CA with the name of the client's and another key.
     DaemonTrustsNamesakeCa = "daemon-trusts-namesake-ca",
-        told "it asks for ours by name, and alert 48 or 51 follows",
+        told "it asks for the client's CA by name, and alert 48 or 51 follows",
         fix "{kitcert} install daemon, and restart it",
     /// The daemon has not been restarted since its files were replaced, or its container sees other files.
     NotRestarted = "not-restarted",
@@ -170,28 +170,28 @@ causes! {
     BundleBlockDropped = "bundle-block-dropped",
         told "the file, where it is on this machine",
         fix "{kitcert} inspect on the daemon's ca.pem; {kitcert} install daemon writes it anew",
-    /// Our certificate is of another CA than the one that our ca.pem names.
-    OursOfOtherCa = "ours-of-other-ca",
-        told "the daemon asks for a CA of our ca.pem, which did not issue our certificate",
+    /// The client's certificate is of another CA than the one that its ca.pem names.
+    ClientOfOtherCa = "client-of-other-ca",
+        told "the daemon asks for a CA of the client's ca.pem, which did not issue its certificate",
         fix "{kitcert} install client: all three files at once",
-    /// Our cert.pem lacks the intermediate behind its leaf.
-    OurIntermediateMissing = "our-intermediate-missing",
-        told "the daemon serves the certificate of our issuer as an intermediate, and we have none",
+    /// The client's cert.pem lacks the intermediate behind its leaf.
+    ClientIntermediateMissing = "client-intermediate-missing",
+        told "the daemon serves the certificate of its issuer as an intermediate, and the client has none",
         fix "put the intermediate behind the leaf in the client's cert.pem",
-    /// The daemon, or a proxy before it, accepts no signature of a key like ours.
-    OurSignatureUnsupported = "our-signature-unsupported",
+    /// The daemon, or a proxy before it, accepts no signature of a key like the client's.
+    ClientSignatureUnsupported = "client-signature-unsupported",
         told "the signature schemes that it offers (gRPC outside Go has none of Ed25519)",
         fix "issue the client a certificate for an ecdsa-p256 key",
-    /// Our certificate has expired.
-    OursExpired = "ours-expired",
+    /// The client's certificate has expired.
+    ClientExpired = "client-expired",
         told "its dates, by the clock here",
         fix "{kitcert} rotate, then {kitcert} install client; {kitcert} request where the CA is elsewhere",
-    /// Our certificate is not valid yet.
-    OursNotYetValid = "ours-not-yet-valid",
+    /// The client's certificate is not valid yet.
+    ClientNotYetValid = "client-not-yet-valid",
         told "its dates, by the clock here",
         fix "date -u, here and where it was made",
-    /// Our certificate is not for clients.
-    OursWrongUsage = "ours-wrong-usage",
+    /// The client's certificate is not for clients.
+    ClientWrongUsage = "client-wrong-usage",
         told "clientAuth is not among its extended key usages",
         fix "{kitcert} install client: a daemon's certificate lies where the client's should",
     /// The daemon's clock and the one here differ.
@@ -250,7 +250,7 @@ causes! {
     SeveralDaemons = "several-daemons",
         told "dials see different certificates, CAs or signatures, or the client is accepted at first and refused at the end",
         fix "{kitcert} verify again; give each daemon behind a balancer the same files",
-    /// The daemon trusts a CA that is not in our trust bundle, beside ours.
+    /// The daemon trusts a CA that is not in the client's trust bundle, beside the client's.
     OtherCaTrusted = "other-ca-trusted",
         told "the CAs that it asks for",
         fix "take the other CA out of the daemon's ca.pem, and restart it",
@@ -264,7 +264,7 @@ causes! {
         fix "look at what ends TLS before it: Go's daemons insist",
     /// It looks at the names in a certificate and not at its signature.
     SignatureUnchecked = "signature-unchecked",
-        told "a certificate of an unknown CA is let in that has our CA's name, and none at all is not",
+        told "a certificate of an unknown CA is let in that has the client's CA's name, and none at all is not",
         fix "give it the CA's certificate as its only client CA, and restart it",
     /// It does not look at the usage of a certificate, so that a stolen daemon's key opens it.
     UsageUnchecked = "usage-unchecked",

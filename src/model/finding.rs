@@ -18,7 +18,7 @@ pub enum Severity {
     Warning,
     /// Does not work, or not for everybody.
     Error,
-    /// A stranger can run code here, or hold a key that is not theirs.
+    /// Somebody else can run code here, or hold a key that is not theirs.
     Critical,
 }
 

@@ -50,11 +50,11 @@ rules! {
     NoCertificateAccepted = "no-certificate-accepted",
         cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is), or asks for a certificate and does not insist, for some names or versions",
         fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
-    /// Our own certificate is accepted, and BuildKit answers.
-    OursRefused = "ours-refused",
+    /// The client's own certificate is accepted, and BuildKit answers.
+    ClientRefused = "client-refused",
         cause "the daemon trusts another CA, the certificate is withheld, over or of the wrong usage, or clocks differ: the finding says which",
         fix "the command that the finding names",
-    /// A certificate of an unknown CA, with our CA's name and key id, is refused.
+    /// A certificate of an unknown CA, with the client's CA's name and key id, is refused.
     UnknownCaAccepted = "unknown-ca-accepted",
         cause "the daemon accepts any certificate: it asks for one and does not verify it",
         fix "give it the CA's certificate as its only client CA, and restart it",
@@ -86,7 +86,7 @@ rules! {
     AddressNotServed = "address-not-served",
         cause "the name has an address at which connecting is refused",
         fix "take it out of the name's records, or publish the port there too",
-    /// The daemon names no CA that is not ours.
+    /// The daemon names no CA that is not trusted here.
     OtherCaTrusted = "other-ca-trusted",
         cause "its ca.pem holds another CA: every client of that CA can run code here",
         fix "take the other CA out of the daemon's ca.pem, and restart it",
@@ -106,7 +106,7 @@ rules! {
     NotTls = "not-tls",
         cause "another service has this port, or the daemon runs without TLS",
         fix "name the daemon's port (8372), or turn TLS on",
-    /// The daemon's certificate chain ends in our CA.
+    /// The daemon's certificate chain ends in a trusted CA.
     ServerUntrusted = "server-untrusted",
         cause "another CA issued it, be it of the same name; or something in between ends TLS",
         fix "take the ca.pem that belongs to the daemon ({kitcert} join, or {kitcert} install client)",

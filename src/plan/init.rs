@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::install_daemon::{InstallRequest, Placed, placement_step, refuse_another};
+use super::install::{InstallRequest, Placed, placement_step, refuse_another};
 use super::issue::endpoint_of;
-use super::refuse_repetition;
-use super::step::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
+use super::repetition::refuse_repetition;
+use super::steps::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
 use crate::message;
 use crate::model::profile::BACKDATING;

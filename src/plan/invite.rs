@@ -1,10 +1,10 @@
 //! `invite`: a kit with the client's key in it, for somebody who cannot make one.
 
-use super::due::is_due;
-use super::issue::{new_client, next_generation, refuse_other_lifetime, validity};
+use super::issuance::{is_due, next_generation, validity};
+use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
 use super::rollover;
-use super::step::{
+use super::steps::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
 };
 use crate::layout::{ClientEntry, InventoryChange};

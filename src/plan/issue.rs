@@ -1,18 +1,16 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
-use super::due::{is_due, names_are};
+use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
-use super::step::{
-    AuthorityChoice, Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, Signing,
-    StateStep,
-};
-use super::{refuse_repetition, rollover};
+use super::repetition::refuse_repetition;
+use super::rollover;
+use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
-use crate::model::profile::{BACKDATING, CLIENT_LIFETIME, DAEMON_LIFETIME};
+use crate::model::profile::{CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, IdentityName, KeyIdentifier, Lifetime, Message, Printable, Quoted,
-    Role, SubjectAltName, Timestamp, Validity,
+    Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Quoted, Role,
+    SubjectAltName, Timestamp,
 };
 use crate::pki::PublicKey;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
@@ -302,61 +300,5 @@ fn refuse_key_here(name: &IdentityName, observation: &Observation) -> Result<(),
             .expected("a client that made its own key")
             .found("one whose key is made here")
             .hint(message!("{kitcert} invite {}   # a kit with the key, under a passphrase", name))),
-    }
-}
-
-/// A renewal keeps its key, so that a set is consistent even while it is being replaced.
-pub(super) fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
-    match current {
-        Some(current) if current.key == KeyPresence::Present => {
-            KeySource::Kept { generation: current.number }
-        }
-        _ => KeySource::New(observation.inventory.authority.key),
-    }
-}
-
-/// The same for a client, whose key may be elsewhere: it is certified again without being seen.
-pub(super) fn key_of_client(current: Option<&ObservedGeneration>, observation: &Observation) -> KeySource {
-    match current {
-        Some(current) if current.key == KeyPresence::Absent => {
-            KeySource::Requested(current.leaf().public_key().clone())
-        }
-        current => kept_or_new(current, observation),
-    }
-}
-
-pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
-    observation.identities(role).get(name).map_or(1, |identity| identity.last_generation + 1)
-}
-
-/// From an hour ago for that long, cut to the validity of the CA that will sign.
-pub(super) fn validity(
-    observation: &Observation,
-    signing: &Signing,
-    lifetime: Lifetime,
-    now: Timestamp,
-) -> Validity {
-    let issuer = match &signing.issuer {
-        AuthorityChoice::Made => None,
-        AuthorityChoice::Of(identifier) => observation.authority(identifier),
-    };
-    let validity = Validity::issued(now, lifetime, BACKDATING);
-    issuer.map_or(validity, |issuer| validity.within(issuer.certificate.validity()))
-}
-
-pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
-    let failure = Failure::new("issuing with the CA of", observation.path.display())
-        .expected("a CA that is valid and whose key is at hand");
-    match observation.authorities.first() {
-        None => failure.found("no CA"),
-        Some(authority) if authority.key == KeyPresence::Absent => {
-            failure.found(message!("no key.pem in ca/{}", KeyIdentifier(&authority.key_identifier)))
-        }
-        Some(authority) if now > authority.certificate.validity().not_after => failure
-            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date())),
-        Some(authority) => failure.found(message!(
-            "one that is valid from {} (is the clock right?)",
-            authority.certificate.validity().not_before
-        )),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::step::{InventoryStep, KitTerms, StateStep};
+use super::steps::{InventoryStep, KitTerms, StateStep};
 use crate::layout::{Inventory, InventoryChange};
 use crate::message;
 use crate::model::{

@@ -5,23 +5,23 @@
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
 mod choice;
-mod due;
+mod guard;
 mod init;
-mod install_client;
-mod install_daemon;
+mod install;
 mod invite;
+mod issuance;
 mod issue;
 mod join;
 mod kit;
-mod lock_out;
 mod next_step;
 mod printable;
+mod repetition;
 mod request;
 mod rollback;
 mod rollover;
 mod rotate;
-mod rotation;
-mod step;
+mod status;
+mod steps;
 mod summary;
 mod timeline;
 mod verification;
@@ -30,16 +30,13 @@ mod verification;
 mod tests;
 
 pub use choice::chosen;
-pub use due::{IdentityState, LastVerification, StatusRow, VerificationVantage, longest_leaf, status};
 pub use init::{InitRequest, init};
-pub use install_client::{
-    ConfigFile, InstallClientRequest, ManagedDaemonRequest, install_client, note_installed,
-    refuse_keyless_client,
-};
-pub use install_daemon::{
-    InstallDaemonRequest, InstallRequest, Placed, PlacedState, install_daemon, refuse_another,
+pub use install::{
+    ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
+    PlacedState, install_client, install_daemon, note_installed, refuse_another, refuse_keyless_client,
 };
 pub use invite::{InviteRequest, invite};
+pub use issuance::longest_leaf;
 pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
 pub use join::{Evidence, KitStanding, Membership, kit_standing};
 pub use kit::KitRequest;
@@ -47,12 +44,12 @@ pub use next_step::{NextStep, next_step};
 pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
 pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
-pub use rotate::rotate;
-pub use rotation::{
+pub use rotate::{
     AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationRow, RotationScope,
+    RotationRow, RotationScope, rotate,
 };
-pub use step::{
+pub use status::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
+pub use steps::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
     KitTerms, PlacementStep, Plan, Reason, Signing, StateStep,
 };
@@ -60,20 +57,3 @@ pub use step::{
 pub use summary::StepSummary;
 pub use timeline::{Window, timeline};
 pub use verification::{Staleness, VerificationState, verification};
-
-use std::collections::BTreeSet;
-
-use crate::message;
-use crate::model::{ExitCode, Failure, Printable};
-
-/// Refuses a list that names something twice: what was meant is not known.
-fn refuse_repetition<T: Ord + Printable>(option: &'static str, items: &[T]) -> Result<(), Failure> {
-    let mut seen = BTreeSet::new();
-    match items.iter().find(|item| !seen.insert(*item)) {
-        None => Ok(()),
-        Some(repeated) => Err(Failure::new("reading", option)
-            .expected("each name once")
-            .found(message!("{} twice", repeated))
-            .exit(ExitCode::Usage)),
-    }
-}

@@ -1,6 +1,6 @@
 //! `status`: what a person does next.
 
-use super::due::{IdentityState, StatusRow};
+use super::status::{IdentityState, StatusRow};
 use crate::layout::Renewal;
 use crate::model::{IdentityName, Role};
 use crate::store::{KeyPresence, Observation};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::step::{Handover, HandoverStep, Plan, StateStep};
+use super::steps::{Handover, HandoverStep, Plan, StateStep};
 use crate::message;
 use crate::model::{Failure, IdentityName, KeyAlgorithm};
 use crate::pki::PublicKeyKind;

@@ -1,7 +1,7 @@
 //! `rollback`: an earlier generation again; and the same choice after a rotation that failed.
 
 use super::rollover::trusts_former_authority;
-use super::step::{Plan, StateStep};
+use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
 use crate::store::{KeyPresence, Observation, ObservedGeneration};

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::issue::no_authority;
-use super::step::{AuthorityChoice, Signing};
+use super::steps::{AuthorityChoice, Signing};
+use crate::message;
 use crate::model::{Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
 /// How far a rollover is. Each stage waits for all daemons, or for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum RolloverStage {
     /// Every daemon is to trust both CAs, and keeps its certificate.
     Spreading,
     /// Every client is to get a certificate of the new CA.
@@ -26,9 +26,9 @@ pub(super) enum Stage {
 
 /// How far the state's rollover is, as its daemons show: a daemon counts by what has worked.
 /// Whether that is verified still is another question: a finding about a daemon moves no client back.
-pub(super) fn stage(observation: &Observation) -> Stage {
+pub(super) fn stage(observation: &Observation) -> RolloverStage {
     let (Some(_), Some(target)) = (&observation.issuer, observation.target_authority()) else {
-        return Stage::Settled;
+        return RolloverStage::Settled;
     };
     let daemons: Vec<&ObservedIdentity> = daemons(observation).collect();
     let all = |holds: &dyn Fn(&ObservedIdentity) -> bool| daemons.iter().all(|daemon| holds(daemon));
@@ -41,13 +41,13 @@ pub(super) fn stage(observation: &Observation) -> Stage {
         daemon.confirmed.as_ref().is_some_and(|one| one.trust.certificates().contains(&target.certificate))
     };
     if all(&is_over) {
-        Stage::Settled
+        RolloverStage::Settled
     } else if daemons.iter().any(|daemon| is_begun(daemon)) {
-        Stage::Switching
+        RolloverStage::Switching
     } else if all(&is_spread) {
-        Stage::Moving
+        RolloverStage::Moving
     } else {
-        Stage::Spreading
+        RolloverStage::Spreading
     }
 }
 
@@ -67,7 +67,7 @@ pub struct RolloverProgress {
 /// Whether a rollover is under way, by what the state and its daemons show.
 #[must_use]
 pub fn rolls_over(observation: &Observation) -> bool {
-    stage(observation) != Stage::Settled
+    stage(observation) != RolloverStage::Settled
 }
 
 /// Whether a generation trusts a CA that its daemon has left behind: going back to it would let
@@ -88,10 +88,12 @@ pub fn rollover_progress(
     now: Timestamp,
 ) -> Option<RolloverProgress> {
     let (number, doing) = match stage(observation) {
-        Stage::Settled => return None,
-        Stage::Spreading => (1, "every daemon is to trust both CAs"),
-        Stage::Moving => (2, "every client is to get a certificate of the new CA"),
-        Stage::Switching => (3, "every daemon is to get a certificate of the new CA, and to trust it alone"),
+        RolloverStage::Settled => return None,
+        RolloverStage::Spreading => (1, "every daemon is to trust both CAs"),
+        RolloverStage::Moving => (2, "every client is to get a certificate of the new CA"),
+        RolloverStage::Switching => {
+            (3, "every daemon is to get a certificate of the new CA, and to trust it alone")
+        }
     };
     let waits_for = if number == 2 { unmoved(observation, issued, now) } else { BTreeSet::new() };
     let to = KeyIdentifier(&observation.target_authority()?.key_identifier).message();
@@ -136,7 +138,7 @@ pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<Str
     let target = observation.target_authority();
     let is_back =
         target.is_some_and(|target| observation.authorities.iter().any(|other| began(other) > began(target)));
-    if stage(observation) == Stage::Settled && !is_back {
+    if stage(observation) == RolloverStage::Settled && !is_back {
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
@@ -164,7 +166,7 @@ pub(super) fn signing(
 
 /// The same as if the rollover were that far.
 pub(super) fn signing_at(
-    stage: Stage,
+    stage: RolloverStage,
     observation: &Observation,
     role: Role,
     name: &IdentityName,
@@ -176,8 +178,10 @@ pub(super) fn signing_at(
     let target = able(observation.issuing_authority(now));
     let target = target.ok_or_else(|| no_authority(observation, now))?;
     let keeps_former = match (role, stage) {
-        (_, Stage::Settled) | (Role::Daemon, Stage::Switching) => return Ok(Signing::alone(target)),
-        (Role::Daemon, _) | (Role::Client, Stage::Spreading) => true,
+        (_, RolloverStage::Settled) | (Role::Daemon, RolloverStage::Switching) => {
+            return Ok(Signing::alone(target));
+        }
+        (Role::Daemon, _) | (Role::Client, RolloverStage::Spreading) => true,
         (Role::Client, _) => false,
     };
     let others = others(observation);
@@ -185,6 +189,24 @@ pub(super) fn signing_at(
     let former = own.or(others.first().copied()).filter(|_| keeps_former);
     let trust = std::iter::once(target.clone()).chain(others.into_iter().map(choice)).collect();
     Ok(Signing { issuer: able(former).unwrap_or(target), trust })
+}
+
+/// Why no CA of the state can sign.
+fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
+    let failure = Failure::new("issuing with the CA of", observation.path.display())
+        .expected("a CA that is valid and whose key is at hand");
+    match observation.authorities.first() {
+        None => failure.found("no CA"),
+        Some(authority) if authority.key == KeyPresence::Absent => {
+            failure.found(message!("no key.pem in ca/{}", KeyIdentifier(&authority.key_identifier)))
+        }
+        Some(authority) if now > authority.certificate.validity().not_after => failure
+            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date())),
+        Some(authority) => failure.found(message!(
+            "one that is valid from {} (is the clock right?)",
+            authority.certificate.validity().not_before
+        )),
+    }
 }
 
 fn choice(authority: &ObservedAuthority) -> AuthorityChoice {

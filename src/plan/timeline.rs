@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::due::{StatusRow, authority_due_from, due_from, effective_validity, hex_short, short};
+use super::issuance::{authority_due_from, due_from, effective_validity};
+use super::status::{StatusRow, hex_short, short};
 use crate::message;
 use crate::model::{IdentityName, Message, Printable, Role, Timestamp, Validity};
 use crate::pki::Certificate;

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::model::Failure;
 use crate::pki::TrustBundle;
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 
 /// A daemon to practise on, for as long as this value lives.
 pub struct PracticeDaemon {
@@ -43,7 +43,7 @@ impl PracticeDaemon {
     /// use.
     pub fn start(
         port: u16,
-        server: &Identity,
+        server: &CertificateAndKey,
         client_trust: Option<&TrustBundle>,
     ) -> Result<PracticeDaemon, Failure> {
         let acceptor = TlsAcceptor::from(Arc::new(configuration(server, client_trust)?));
@@ -90,7 +90,7 @@ impl Drop for PracticeDaemon {
 
 /// The TLS of a daemon: buildkitd's, but for the library.
 pub(crate) fn configuration(
-    server: &Identity,
+    server: &CertificateAndKey,
     client_trust: Option<&TrustBundle>,
 ) -> Result<ServerConfig, Failure> {
     let failed = |_| {
@@ -152,38 +152,4 @@ const A_MOMENT: Duration = Duration::from_millis(10);
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-
-    use super::*;
-    use crate::model::{AuthorityName, KeyAlgorithm, Lifetime, Timestamp, Validity};
-    use crate::pki::{AuthorityRequest, CertificateAuthority, PrivateKey};
-
-    fn identity() -> Identity {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        let now = Timestamp::from_unix(1_800_000_000);
-        let validity = Validity { not_before: now, not_after: now.plus(Lifetime::days(1)) };
-        let request = AuthorityRequest { name: AuthorityName::default(), validity };
-        let certificate = CertificateAuthority::create(&request, &key).unwrap().certificate().clone();
-        Identity { chain: vec![certificate], key }
-    }
-
-    #[test]
-    fn it_listens_on_loopback_alone_until_it_is_dropped() {
-        let daemon = PracticeDaemon::start(0, &identity(), None).unwrap();
-        let address = daemon.address();
-        assert!(address.ip().is_loopback());
-        assert!(TcpStream::connect(address).is_ok());
-        drop(daemon);
-        assert!(TcpStream::connect(address).is_err());
-    }
-
-    #[test]
-    fn a_port_that_is_taken_is_named() {
-        let first = PracticeDaemon::start(0, &identity(), None).unwrap();
-        let Err(failure) = PracticeDaemon::start(first.address().port(), &identity(), None) else {
-            panic!("two daemons on one port");
-        };
-        assert_eq!(*failure.subject(), first.address().to_string());
-    }
-}
+mod tests;

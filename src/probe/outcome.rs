@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::list::{Sni, Versions};
+use super::dial_list::{Sni, Versions};
 
 /// The facts of one dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum Shown {
     /// None.
     Nothing,
     /// The client's own.
-    Ours,
+    Client,
     /// One that must be refused.
     Unwanted,
 }
@@ -255,9 +255,9 @@ fn of_plaintext(facts: &PlainFacts) -> Outcome {
 
 fn of_an_answer(facts: &TlsFacts) -> Outcome {
     match (facts.shown, facts.sent, facts.asked) {
-        (Shown::Ours, true, true) if facts.settings => Outcome::Accepted,
-        (Shown::Ours, true, true) => Outcome::Inconclusive(Why::Other),
-        (Shown::Ours, _, false) => Outcome::AsksNobody,
+        (Shown::Client, true, true) if facts.settings => Outcome::Accepted,
+        (Shown::Client, true, true) => Outcome::Inconclusive(Why::Other),
+        (Shown::Client, _, false) => Outcome::AsksNobody,
         (Shown::Nothing | Shown::Unwanted, _, false) if is_another_service(facts) => Outcome::OtherService,
         _ => Outcome::Open,
     }
@@ -284,7 +284,7 @@ fn before_the_chain(facts: &TlsFacts) -> Outcome {
         return Outcome::LetIn;
     }
     let is_for_others = matches!(facts.sni, Sni::None | Sni::Foreign | Sni::OtherHost);
-    let is_stranger = facts.shown != Shown::Ours;
+    let is_stranger = facts.shown != Shown::Client;
     match facts.end {
         End::Alert(112) if is_for_others && is_stranger => Outcome::NotServed,
         End::Alert(40 | 49) | End::Eof if is_for_others && is_stranger && !facts.server_hello => {

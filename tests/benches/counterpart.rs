@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use kitcert::pki::{Certificate, PrivateKey, TrustBundle};
 use kitcert::practice::PracticeDaemon;
-use kitcert::probe::Identity;
+use kitcert::probe::CertificateAndKey;
 use rayon::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -118,7 +118,7 @@ impl Daemon {
         let trust = TrustBundle::from_pem(&read("ca.pem"), "ca.pem").expect("ca.pem");
         let chain = Certificate::chain_from_pem(&read("cert.pem"), "cert.pem").expect("cert.pem");
         let Ok(key) = PrivateKey::from_pem(&read("key.pem"), "key.pem") else { panic!("key.pem") };
-        let started = PracticeDaemon::start(0, &Identity { chain, key }, Some(&trust));
+        let started = PracticeDaemon::start(0, &CertificateAndKey { chain, key }, Some(&trust));
         let Ok(daemon) = started else { panic!("the practice daemon") };
         Daemon::Practice(daemon)
     }

@@ -162,7 +162,7 @@ fn block(path: &Path) -> Vec<u8> {
     pem::parse(std::fs::read(path).expect("a file of the set")).expect("PEM").into_contents()
 }
 
-/// Ours, TLS 1.2, anonymous, stranger, expired, a daemon's usage, and ours again.
+/// The client, TLS 1.2, no certificate, an unknown CA, expired, a daemon's usage, and the client again.
 const DIALS_WITH_TLS: usize = 7;
 /// Of the loopback's, from 127.0.0.1 on.
 const ADDRESSES: usize = 8;

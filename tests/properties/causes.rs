@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kitcert::model::{Cause, Finding, KeyAlgorithm, Lifetime, Role, Rule, Severity};
 use kitcert::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
-use kitcert::probe::{Identity, Verdict};
+use kitcert::probe::{CertificateAndKey, Verdict};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
     KeyPair, KeyUsagePurpose, SanType,
@@ -129,17 +129,17 @@ fn later() -> Scenario {
     Scenario { now: scenario.now.plus(Lifetime::from_seconds(60)), ..scenario }
 }
 
-fn serving(make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn serving(make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     serving_of(sound(), make)
 }
 
-fn serving_of(scenario: Scenario, make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn serving_of(scenario: Scenario, make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     Scenario { server: make(&scenario), ..scenario }
 }
 
-fn showing(make: impl Fn(&Scenario) -> Identity) -> Scenario {
+fn showing(make: impl Fn(&Scenario) -> CertificateAndKey) -> Scenario {
     let scenario = sound();
-    Scenario { ours: make(&scenario), ..scenario }
+    Scenario { client: make(&scenario), ..scenario }
 }
 
 fn trusting(make: impl Fn(&Scenario) -> TrustBundle) -> Scenario {
@@ -161,10 +161,10 @@ fn pair_of(key: &PrivateKey) -> KeyPair {
 }
 
 /// A certificate such as the profile would never make.
-fn made(issuer: &Issuer<'_, KeyPair>, parameters: &CertificateParams) -> Identity {
+fn made(issuer: &Issuer<'_, KeyPair>, parameters: &CertificateParams) -> CertificateAndKey {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let made = parameters.signed_by(&pair_of(&key), issuer).unwrap();
-    Identity { chain: vec![Certificate::from_der(made.der()).unwrap()], key }
+    CertificateAndKey { chain: vec![Certificate::from_der(made.der()).unwrap()], key }
 }
 
 fn parameters(scenario: &Scenario, name: &str) -> CertificateParams {
@@ -195,7 +195,7 @@ fn intermediate(scenario: &Scenario, name: &str) -> (Certificate, Issuer<'static
     let mut parameters = parameters(scenario, name);
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let Identity { mut chain, key } = made(&issuer_of(&scenario.authority), &parameters);
+    let CertificateAndKey { mut chain, key } = made(&issuer_of(&scenario.authority), &parameters);
     (chain.remove(0), Issuer::new(parameters, pair_of(&key)))
 }
 
@@ -489,14 +489,14 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
             "it trusts another CA",
             trusting(other),
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::DaemonTrustsOtherCa])],
+            &[(Rule::ClientRefused, &[Cause::DaemonTrustsOtherCa])],
         ),
         row(
             "it trusts another CA, and its files are elsewhere",
             unknown,
             go(&[]),
             &[(
-                Rule::OursRefused,
+                Rule::ClientRefused,
                 &[Cause::DaemonTrustsOtherCa, Cause::NotRestarted, Cause::BundleBlockDropped],
             )],
         ),
@@ -505,18 +505,22 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
             trusting(other),
             openssl(&["-alpn", "h2", "-no_ca_names"]),
             &[(
-                Rule::OursRefused,
-                &[Cause::DaemonTrustsOtherCa, Cause::DaemonTrustsNamesakeCa, Cause::OurIntermediateMissing],
+                Rule::ClientRefused,
+                &[
+                    Cause::DaemonTrustsOtherCa,
+                    Cause::DaemonTrustsNamesakeCa,
+                    Cause::ClientIntermediateMissing,
+                ],
             )],
         ),
         row(
             "it trusts another CA, and its TLS sends no alert",
             trusting(other),
             grpcio("require"),
-            &[(Rule::OursRefused, &[Cause::RefusedUnsaid, Cause::DaemonTrustsOtherCa])],
+            &[(Rule::ClientRefused, &[Cause::RefusedUnsaid, Cause::DaemonTrustsOtherCa])],
         ),
         row(
-            "it trusts another CA beside ours",
+            "it trusts another CA beside the client's",
             trusting(|one| bundle(&[&one.authority, &authority(one.now)])),
             go(&[]),
             &[(Rule::OtherCaTrusted, &[Cause::OtherCaTrusted])],
@@ -525,13 +529,13 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
             "it trusts a namesake",
             trusting(|one| bundle(&[&impostor(&one.authority)])),
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::DaemonTrustsNamesakeCa])],
+            &[(Rule::ClientRefused, &[Cause::DaemonTrustsNamesakeCa])],
         ),
         row(
             "it was not restarted since its ca.pem changed",
             stale,
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::NotRestarted]), (Rule::TrustIsStale, &[Cause::NotRestarted])],
+            &[(Rule::ClientRefused, &[Cause::NotRestarted]), (Rule::TrustIsStale, &[Cause::NotRestarted])],
         ),
         row(
             "it was not restarted since its cert.pem changed",
@@ -555,12 +559,12 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
                 std::fs::write(&files.ca, &dropped).unwrap();
                 go(&[])(scenario, files)
             },
-            &[(Rule::OursRefused, &[Cause::BundleBlockDropped])],
+            &[(Rule::ClientRefused, &[Cause::BundleBlockDropped])],
         ),
     ]
 }
 
-fn where_ours_is_at_fault() -> Vec<Row> {
+fn where_the_client_is_at_fault() -> Vec<Row> {
     let at = |days: i64| {
         showing(move |one| {
             let seconds = days * Lifetime::days(1).seconds();
@@ -573,50 +577,55 @@ fn where_ours_is_at_fault() -> Vec<Row> {
         let (certificate, issuer) = intermediate(&scenario, "intermediate");
         let mut server = made(&issuer, &of_daemon(&scenario));
         server.chain.push(certificate);
-        Scenario { server, ours: made(&issuer, &of_client(&scenario)), ..scenario }
+        Scenario { server, client: made(&issuer, &of_client(&scenario)), ..scenario }
     };
     let of_ed25519 = showing(|one| {
         let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
         issued_for(key, &one.authority, Role::Client, HOST, one.now)
     });
     vec![
-        row("ours expired", at(-3), go(&[]), &[(Rule::OursRefused, &[Cause::OursExpired])]),
-        row("ours is not valid yet", at(3), go(&[]), &[(Rule::OursRefused, &[Cause::OursNotYetValid])]),
+        row("the client's expired", at(-3), go(&[]), &[(Rule::ClientRefused, &[Cause::ClientExpired])]),
         row(
-            "ours is a daemon's",
+            "the client's is not valid yet",
+            at(3),
+            go(&[]),
+            &[(Rule::ClientRefused, &[Cause::ClientNotYetValid])],
+        ),
+        row(
+            "the client's is a daemon's",
             showing(|one| issued(&one.authority, Role::Daemon, HOST, one.now)),
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::OursWrongUsage])],
+            &[(Rule::ClientRefused, &[Cause::ClientWrongUsage])],
         ),
         row(
-            "ours is of another CA",
+            "the client's is of another CA",
             showing(|one| issued(&authority(one.now), Role::Client, HOST, one.now)),
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::OursOfOtherCa, Cause::OurIntermediateMissing])],
+            &[(Rule::ClientRefused, &[Cause::ClientOfOtherCa, Cause::ClientIntermediateMissing])],
         ),
         row(
-            "ours is of a namesake",
+            "the client's is of a namesake",
             showing(|one| issued(&impostor(&one.authority), Role::Client, HOST, one.now)),
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::OursOfOtherCa])],
+            &[(Rule::ClientRefused, &[Cause::ClientOfOtherCa])],
         ),
         row(
-            "ours lacks its intermediate",
+            "the client's lacks its intermediate",
             below,
             go(&[]),
-            &[(Rule::OursRefused, &[Cause::OurIntermediateMissing])],
+            &[(Rule::ClientRefused, &[Cause::ClientIntermediateMissing])],
         ),
         row(
-            "ours signs as BoringSSL does not take it",
+            "the client's signs as BoringSSL does not take it",
             of_ed25519,
             grpcio("require"),
-            &[(Rule::OursRefused, &[Cause::OurSignatureUnsupported])],
+            &[(Rule::ClientRefused, &[Cause::ClientSignatureUnsupported])],
         ),
         row(
-            "its clock is behind, and ours is not valid there",
+            "its clock is behind, and the client's is not valid there",
             sound(),
             go(&["--clock-offset", "-3h"]),
-            &[(Rule::OursRefused, &[Cause::ClocksDiffer])],
+            &[(Rule::ClientRefused, &[Cause::ClocksDiffer])],
         ),
         row(
             "its clock is behind, and the expired is not there",
@@ -640,19 +649,19 @@ fn where_the_handshake_fails() -> Vec<Row> {
             "nothing newer than TLS 1.1",
             sound(),
             openssl(&["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]),
-            &[(Rule::OursRefused, &[Cause::NoCommonTlsVersion])],
+            &[(Rule::ClientRefused, &[Cause::NoCommonTlsVersion])],
         ),
         row(
-            "no cipher of ours",
+            "no cipher of the client's",
             sound(),
             openssl(&["-tls1_2", "-cipher", "AES128-SHA"]),
-            &[(Rule::OursRefused, &[Cause::RefusedUnclear])],
+            &[(Rule::ClientRefused, &[Cause::RefusedUnclear])],
         ),
         row(
             "HTTP/1.1 alone",
             sound(),
             openssl(&["-alpn", "http/1.1"]),
-            &[(Rule::OursRefused, &[Cause::ProtocolRefused])],
+            &[(Rule::ClientRefused, &[Cause::ProtocolRefused])],
         ),
         row(
             "no server of that name",
@@ -664,7 +673,7 @@ fn where_the_handshake_fails() -> Vec<Row> {
                 let running = Running::server(Server::openssl(files, &options, TEST)?);
                 Some(Running { host: "localhost", ..running })
             },
-            &[(Rule::OursRefused, &[Cause::UnknownServerName])],
+            &[(Rule::ClientRefused, &[Cause::UnknownServerName])],
         ),
     ]
 }
@@ -717,13 +726,13 @@ fn where_it_is_no_daemon() -> Vec<Row> {
             "gRPC that is unavailable",
             sound(),
             go(&["--grpc-status", "14"]),
-            &[(Rule::OursRefused, &[Cause::ProxyWithoutDaemon])],
+            &[(Rule::ClientRefused, &[Cause::ProxyWithoutDaemon])],
         ),
         row(
             "gRPC that knows nobody",
             sound(),
             go(&["--grpc-status", "16"]),
-            &[(Rule::OursRefused, &[Cause::TurnedDownAboveTls])],
+            &[(Rule::ClientRefused, &[Cause::TurnedDownAboveTls])],
         ),
         row(
             "another gRPC service",
@@ -816,7 +825,7 @@ fn where_others_get_in() -> Vec<Row> {
             &[(Rule::WrongUsageAccepted, &[Cause::UsageUnchecked])],
         ),
         row(
-            "a proxy turns strangers down by HTTP",
+            "a proxy turns down by HTTP whoever has no certificate",
             sound(),
             go(&["--lenient"]),
             &[
@@ -837,7 +846,7 @@ fn every_cause_is_named_where_it_is_brought_about_and_no_other() {
         where_what_is_served_is_at_fault(),
         where_what_is_served_is_of_another(),
         where_whom_it_trusts_keeps_us_out(),
-        where_ours_is_at_fault(),
+        where_the_client_is_at_fault(),
         where_the_handshake_fails(),
         where_it_is_no_daemon(),
         where_others_get_in(),
@@ -880,9 +889,9 @@ fn is_summed_up(verdict: &Verdict) -> bool {
     let begins = match at_fault(verdict).map(|one| one.rule).next() {
         Some(Rule::NoAlpn | Rule::OtherCaTrusted) => "verified",
         Some(Rule::NoCertificateAccepted | Rule::UnknownCaAccepted | Rule::NotTls) => "OPEN",
-        Some(Rule::OursRefused) => "CLOSED: ",
+        Some(Rule::ClientRefused) => "CLOSED: ",
         Some(Rule::ServerUntrusted | Rule::ServerNameMismatch | Rule::ServerExpired | Rule::ServerUsage) => {
-            "not verified: the daemon's certificate is at fault, so nothing of ours was sent"
+            "not verified: the daemon's certificate is at fault, so nothing of the client's was sent"
         }
         _ => "not verified",
     };

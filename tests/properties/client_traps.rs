@@ -192,7 +192,7 @@ fn where_the_state_is_at_hand_a_missing_file_does_not_hide_that_the_daemon_is_so
     let said = client.verify(&[]).ended_with(3);
     trap(&said, "config-path", "error");
     let findings = said.json()["findings"].as_array().unwrap().clone();
-    assert!(findings.iter().any(|one| one["rule"] == "ours-refused" && one["severity"] == "pass"));
+    assert!(findings.iter().any(|one| one["rule"] == "client-refused" && one["severity"] == "pass"));
 }
 
 #[test]

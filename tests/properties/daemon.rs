@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use kitcert::pki::{Certificate, PrivateKey, TrustBundle};
 use kitcert::practice::PracticeDaemon;
-use kitcert::probe::Identity;
+use kitcert::probe::CertificateAndKey;
 
 use crate::peers;
 use crate::workspace::Workspace;
@@ -60,7 +60,7 @@ impl Daemon {
 
     fn practice(workspace: &Workspace, port: u16) -> Daemon {
         let file = |name: &str| workspace.read(&format!("state/daemons/builder/current/{name}"));
-        let server = Identity {
+        let server = CertificateAndKey {
             chain: Certificate::chain_from_pem(file("cert.pem").as_bytes(), "cert.pem").unwrap(),
             key: PrivateKey::from_pem(file("key.pem").as_bytes(), "key.pem").unwrap(),
         };

@@ -22,8 +22,8 @@ fn now() -> Timestamp {
 }
 
 #[test]
-fn what_a_port_has_for_a_stranger_is_told_by_its_first_bytes() {
-    const TEST: &str = "what_a_port_has_for_a_stranger_is_told_by_its_first_bytes";
+fn what_a_port_has_for_no_certificate_is_told_by_its_first_bytes() {
+    const TEST: &str = "what_a_port_has_for_no_certificate_is_told_by_its_first_bytes";
     let folder = tempfile::tempdir().unwrap();
     let files = Scenario::sound().files(folder.path());
     let closed = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap().port();

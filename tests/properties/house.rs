@@ -149,7 +149,7 @@ fn keys_are_let_out_in_six_places() {
         "pki/encrypted_key.rs 1",
         "pki/private_key.rs 1",
         "practice/mod.rs 1",
-        "probe/tls.rs 1",
+        "probe/dial/tls.rs 1",
     ];
     assert_eq!(found, places);
 }

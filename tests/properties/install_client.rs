@@ -214,7 +214,8 @@ fn verify_without_arguments_dials_what_the_config_says_with_its_files() {
     std::fs::rename(workspace.path("state"), workspace.path("moved")).unwrap();
     let said = workspace.run(["verify", "--format", "json"]).succeeded().json();
     assert_eq!(said["target"], format!("tcp://127.0.0.1:{port}"));
-    let ours = said["findings"].as_array().unwrap().iter().find(|one| one["rule"] == "ours-refused").unwrap();
+    let ours =
+        said["findings"].as_array().unwrap().iter().find(|one| one["rule"] == "client-refused").unwrap();
     assert_eq!(ours["severity"], "pass", "{said:#}");
     drop(daemon);
     workspace.run(["verify", "--timeout", "1s"]).ended_with(3);

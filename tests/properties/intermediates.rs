@@ -157,8 +157,8 @@ fn verify_proves_a_daemon_whose_chain_has_an_intermediate() {
     };
     let proven = verify(&client);
     let dials = proven["daemon"]["dials"].as_array().unwrap();
-    let ours = dials.iter().find(|one| one["dial"] == "O").unwrap();
-    assert_eq!(ours["outcome"], "accepted", "{proven:#}");
+    let client = dials.iter().find(|one| one["dial"] == "O").unwrap();
+    assert_eq!(client["outcome"], "accepted", "{proven:#}");
     let alone = verify(&bare_client);
-    assert!(alone.to_string().contains("our-intermediate-missing"), "{alone:#}");
+    assert!(alone.to_string().contains("client-intermediate-missing"), "{alone:#}");
 }

@@ -131,7 +131,7 @@ fn a_key_whose_signatures_a_daemon_does_not_accept_is_named() {
     let Some(server) = Server::grpcio(&state.daemon(), "require", test) else { return };
     let verified = state.verified(server.port);
     assert_eq!(verified.exit, 3, "{:#}", verified.report);
-    let ours = verified.finding("ours-refused", "client").unwrap();
+    let ours = verified.finding("client-refused", "client").unwrap();
     assert!(ours.contains("accepts no signature of ed25519"), "{ours}");
 }
 

@@ -8,7 +8,7 @@ use kitcert::model::{
     AuthorityName, Endpoint, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp, Validity,
 };
 use kitcert::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use kitcert::probe::{Identity, LocalFacts, Request, Verdict, judge, probe};
+use kitcert::probe::{CertificateAndKey, Expected, Request, Verdict, judge, probe};
 
 use crate::servers::Files;
 
@@ -25,11 +25,11 @@ pub struct Scenario {
     /// The one that the client trusts.
     pub authority: Authority,
     /// What the daemon shows.
-    pub server: Identity,
+    pub server: CertificateAndKey,
     /// Whom the daemon lets in.
     pub client_authorities: TrustBundle,
     /// What the client shows.
-    pub ours: Identity,
+    pub client: CertificateAndKey,
     /// What the client knows of the daemon's files; nothing but the ca.pem here.
     pub installed_trust: Option<TrustBundle>,
     /// How long the probe may take.
@@ -59,7 +59,7 @@ impl Scenario {
             server: issued(&authority, Role::Daemon, HOST, now),
             installed_trust: Some(client_authorities.clone()),
             client_authorities,
-            ours: issued(&authority, Role::Client, HOST, now),
+            client: issued(&authority, Role::Client, HOST, now),
             authority,
             deadline: DEADLINE,
         }
@@ -97,7 +97,7 @@ impl Scenario {
         let wrong_usage = issued(&self.authority, Role::Daemon, HOST, self.now);
         let started = Instant::now();
         let observed = probe(&Request {
-            ours: Some(&self.ours),
+            client: Some(&self.client),
             unknown_ca: Some(&unknown_ca),
             expired: Some(&expired),
             wrong_usage: Some(&wrong_usage),
@@ -106,13 +106,13 @@ impl Scenario {
         let took = started.elapsed();
         let verdict = judge(
             &observed,
-            &LocalFacts {
+            &Expected {
                 endpoint,
                 identity: "client probe".into(),
                 now: self.now,
                 trust,
                 known_authorities: None,
-                ours: Some(self.ours.chain.clone()),
+                client: Some(self.client.chain.clone()),
                 installed_leaf: self.server.chain.first().cloned(),
                 installed_trust: self.installed_trust.clone(),
                 daemon: None,
@@ -150,7 +150,7 @@ pub fn bundle(authorities: &[&Authority]) -> TrustBundle {
 }
 
 /// A certificate of a day, by the profile.
-pub fn issued(authority: &Authority, role: Role, host: &str, now: Timestamp) -> Identity {
+pub fn issued(authority: &Authority, role: Role, host: &str, now: Timestamp) -> CertificateAndKey {
     issued_for(key(), authority, role, host, now)
 }
 
@@ -161,10 +161,10 @@ pub fn issued_for(
     role: Role,
     host: &str,
     now: Timestamp,
-) -> Identity {
+) -> CertificateAndKey {
     let hosts = vec![host.parse().unwrap()];
     let request = LeafRequest::new(role, "probe".parse().unwrap(), hosts, now, Lifetime::days(1));
-    Identity { chain: vec![authority.made.issue(&request, key.public_key()).unwrap()], key }
+    CertificateAndKey { chain: vec![authority.made.issue(&request, key.public_key()).unwrap()], key }
 }
 
 /// The rules that are at fault, but for the host, which is a loopback address in every scenario.

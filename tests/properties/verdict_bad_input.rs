@@ -1,5 +1,5 @@
 //! What is no daemon, not yet, or not for long: the verdict says what was seen, in time, and never
-//! that our certificate was refused.
+//! that the client's certificate was refused.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// What `verify` is given.
 const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
 /// A server that has not been heard is not said to have refused anybody, nor to be several.
-const UNFOUNDED: [&str; 5] =
-    ["ours-refused", "client-refused", "several-daemons", "no-certificate-accepted", "unknown-ca-accepted"];
+const UNFOUNDED: [&str; 4] =
+    ["client-refused", "several-daemons", "no-certificate-accepted", "unknown-ca-accepted"];
 
 /// Why a verdict is late, or claims what nobody can have seen.
 fn why_unfounded(verdict: &Verdict) -> Option<String> {

@@ -50,7 +50,7 @@ fn a_daemon_that_refuses_us_is_said_to_at_each_distance() {
         let faults = verdict.faults("warning");
         let is_confused = faults.iter().any(|rule| wrong.contains(rule));
         let confused = is_confused.then(|| format!("confused: {}", verdict.evidence()));
-        verdict.why_not_refuted(&["ours-refused", "client-refused", "trust-is-stale"]).or(confused)
+        verdict.why_not_refuted(&["client-refused", "trust-is-stale"]).or(confused)
     });
 }
 

@@ -336,7 +336,7 @@ fn silence_ends_at_the_deadline_and_no_alpn_is_a_note() {
     let _daemon = Daemon::on_files(&workspace, folder, port, &["--no-alpn"]);
     let report = workspace.run(["verify", "builder", "--format", "json"]).succeeded().json();
     assert_eq!(severity(&report, "no-alpn").len(), 1, "{report:#}");
-    assert!(severity(&report, "ours-refused").contains(&"pass"));
+    assert!(severity(&report, "client-refused").contains(&"pass"));
 }
 
 #[test]

@@ -108,13 +108,13 @@ fn how_far_two_clocks_are_apart_at_the_least_is_said() {
     let later = Scenario::sound();
     let then = later.now.plus(Lifetime::days(3));
     // Certificates are dated an hour back.
-    let ours = issued(&later.authority, Role::Client, HOST, then);
+    let client = issued(&later.authority, Role::Client, HOST, then);
     for (scenario, options, said) in [
-        (Scenario { ours, ..later }, &[][..], "the clock here is 2d behind or more"),
+        (Scenario { client, ..later }, &[][..], "the clock here is 2d behind or more"),
         (Scenario::sound(), &["--clock-offset", "-5h"], "the daemon's clock is 1h behind this one or more"),
     ] {
         let Some(verdict) = verdict_of(&scenario, options) else { return };
-        let cause = cause_of(&verdict, Rule::OursRefused);
+        let cause = cause_of(&verdict, Rule::ClientRefused);
         assert!(cause.contains(said), "{cause}");
     }
 }

@@ -8,7 +8,7 @@ use crate::apply::context::Context;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::DistinguishedName;
-use crate::probe::{Dialled, Observed, Outcome};
+use crate::probe::{DialResults, Dialled, Outcome};
 use crate::store::Observation;
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
@@ -55,14 +55,14 @@ fn decided(
     endpoint: &Endpoint,
     (options, until): (&DialOptions, Instant),
     meant: Meant,
-) -> Observed {
+) -> DialResults {
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
         glance(context, client, endpoint, &options.within(left))
     };
     let mut observed = look();
     for _ in 0..REPEATS {
-        let ours = observed.ours();
+        let ours = observed.client();
         // A client that belongs there and was cut off may get through the next time; of another, once
         // let in is in.
         let is_cut_off = meant == Meant::LetIn && ours.is_some_and(Dialled::is_cut_off);
@@ -78,12 +78,12 @@ fn decided(
 }
 
 fn judged(
-    observed: &Observed,
+    observed: &DialResults,
     meant: Meant,
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
-    let ours = observed.ours();
+    let ours = observed.client();
     let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));

@@ -11,7 +11,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
@@ -42,7 +42,7 @@ pub(in crate::apply) struct Client {
     /// What it trusts.
     pub trust: TrustBundle,
     /// Its certificate and key; none where nothing is at hand.
-    pub identity: Option<Identity>,
+    pub identity: Option<CertificateAndKey>,
     /// The CA, where its key is at hand.
     pub authority: Option<CertificateAuthority>,
     /// Where its files are, for findings about them.
@@ -198,7 +198,7 @@ fn of_state(
     Ok(Client {
         described: message!("client {}", name),
         trust: current.trust.clone(),
-        identity: Some(Identity { chain: current.chain.clone(), key }),
+        identity: Some(CertificateAndKey { chain: current.chain.clone(), key }),
         authority: authority(context, observation)?,
         files: Some(ClientFiles {
             authority: file("ca.pem"),
@@ -217,7 +217,7 @@ fn of_files(files: &ClientFiles) -> Result<Client, Failure> {
     Ok(Client {
         described: files.certificate.message(),
         trust,
-        identity: Some(Identity { chain, key }),
+        identity: Some(CertificateAndKey { chain, key }),
         authority: None,
         files: Some(files.clone()),
     })

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::client::Client;
-use super::test_certificates::strangers;
+use super::test_certificates::test_certificates;
 use crate::apply::authorities::read_key;
 use crate::apply::context::Context;
 use crate::apply::state_change::identity_folder;
 use crate::layout::DaemonEntry;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
-use crate::probe::{self, Extent, Observed};
+use crate::probe::{self, DialResults, Extent};
 use crate::store::{KeyPresence, Observation};
 
 /// How a daemon is dialled.
@@ -95,21 +95,21 @@ pub(super) fn dial(
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
-) -> Result<Observed, Failure> {
-    let mut strangers = strangers(
+) -> Result<DialResults, Failure> {
+    let mut made = test_certificates(
         client.identity.as_ref().map(|identity| identity.chain.as_slice()),
         &client.trust,
         client.authority.as_ref(),
         context.environment.now(),
     )?;
-    if let (None, Some((chain, key))) = (&strangers.wrong_usage, &options.leaf) {
+    if let (None, Some((chain, key))) = (&made.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
-        strangers.wrong_usage = Some(probe::Identity { chain: chain.clone(), key });
+        made.wrong_usage = Some(probe::CertificateAndKey { chain: chain.clone(), key });
     }
     let request = probe::Request {
-        unknown_ca: strangers.unknown_ca.as_ref(),
-        expired: strangers.expired.as_ref(),
-        wrong_usage: strangers.wrong_usage.as_ref(),
+        unknown_ca: made.unknown_ca.as_ref(),
+        expired: made.expired.as_ref(),
+        wrong_usage: made.wrong_usage.as_ref(),
         ..request(context, client, endpoint, options)
     };
     Ok(probe::probe(&request))
@@ -121,7 +121,7 @@ pub(in crate::apply) fn glance(
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
-) -> Observed {
+) -> DialResults {
     let request = request(context, client, endpoint, options);
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
 }
@@ -136,7 +136,7 @@ fn request<'a>(
         server_name: options.server_name.as_ref(),
         addresses: &options.addresses,
         other_hosts: &options.other_hosts,
-        ours: client.identity.as_ref(),
+        client: client.identity.as_ref(),
         samples: options.samples,
         pace: options.pace,
         wait: options.wait,

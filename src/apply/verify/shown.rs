@@ -6,19 +6,19 @@ use super::client::Client;
 use crate::model::Finding;
 use crate::pki::chain::{Purpose, verify};
 use crate::pki::{Certificate, audit, lint};
-use crate::probe::{LocalFacts, Observed};
+use crate::probe::{DialResults, Expected};
 
 /// What is wrong with the served chain, with our own, and with our bundle, and is not among `told`.
 /// A chain that Go refuses is the verdict's to tell, and is passed over.
 pub(super) fn findings(
-    observed: &Observed,
+    observed: &DialResults,
     client: &Client,
-    local: &LocalFacts,
+    local: &Expected,
     told: &[Finding],
 ) -> Vec<Finding> {
     let served = observed.handshake().map(|handshake| handshake.chain.as_slice()).unwrap_or_default();
     let served: Vec<_> = served.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
-    let ours = local.ours.as_deref().unwrap_or_default();
+    let ours = local.client.as_deref().unwrap_or_default();
     let accepts = local.installed_trust.as_ref().unwrap_or(&client.trust);
     let mut findings = lint::bundle(&client.trust);
     findings.extend(audit::no_points(&served));

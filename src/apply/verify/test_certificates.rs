@@ -1,53 +1,53 @@
-//! Certificates that are made for one verification: the strangers that a daemon must turn away, and
-//! a client of this moment. None of them ever leaves memory.
+//! Certificates that are made for one verification: those that a daemon must refuse, and one
+//! of a client of this moment. None of them ever leaves memory.
 
 use crate::model::profile::PROBE_LIFETIME;
 use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 
-/// Those whom a daemon must turn away.
+/// Those that a daemon must refuse.
 #[derive(Default)]
-pub(super) struct Strangers {
-    /// Of a throw-away CA with our CA's name and key identifier.
-    pub unknown_ca: Option<Identity>,
-    /// Of our CA, and expired.
-    pub expired: Option<Identity>,
-    /// Of our CA, and for a daemon.
-    pub wrong_usage: Option<Identity>,
+pub(super) struct TestCertificates {
+    /// Of a throw-away CA with the client's CA's name and key identifier.
+    pub unknown_ca: Option<CertificateAndKey>,
+    /// Of the client's CA, and expired.
+    pub expired: Option<CertificateAndKey>,
+    /// Of the client's CA, and for a daemon.
+    pub wrong_usage: Option<CertificateAndKey>,
 }
 
-/// Makes them, as far as what is at hand allows: our chain, the CAs that we trust, our CA with its key.
-pub(super) fn strangers(
+/// Makes them, as far as what is at hand allows: the client's chain, the CAs that it trusts, its CA with the key.
+pub(super) fn test_certificates(
     chain: Option<&[Certificate]>,
     trust: &TrustBundle,
     authority: Option<&CertificateAuthority>,
     now: Timestamp,
-) -> Result<Strangers, Failure> {
+) -> Result<TestCertificates, Failure> {
     let original = chain.and_then(|chain| {
         let issuer = chain.last()?.issuer();
         trust.certificates().iter().find(|certificate| certificate.subject() == issuer)
     });
-    let mut strangers = Strangers::default();
+    let mut made = TestCertificates::default();
     if let Some(original) = original.or_else(|| trust.certificates().first()) {
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-        // A CA of a shape that we cannot imitate is met by a stranger of our own shape.
+        // A CA of a shape that cannot be imitated is met by an unknown CA of kitcert's own shape.
         if let Ok(authority) = CertificateAuthority::impersonate(original, &key) {
-            strangers.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
+            made.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
         }
     }
     if let Some(authority) = authority {
-        strangers.expired = Some(expired_identity(authority, now)?);
-        strangers.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
+        made.expired = Some(expired_identity(authority, now)?);
+        made.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
     }
-    Ok(strangers)
+    Ok(made)
 }
 
 pub(super) fn probe_identity(
     authority: &CertificateAuthority,
     role: Role,
     now: Timestamp,
-) -> Result<Identity, Failure> {
+) -> Result<CertificateAndKey, Failure> {
     let name: IdentityName = "probe".parse()?;
     let hosts = match role {
         Role::Client => Vec::new(),
@@ -57,7 +57,7 @@ pub(super) fn probe_identity(
 }
 
 /// A certificate that ended five minutes ago: longer than clocks should differ.
-fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<Identity, Failure> {
+fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<CertificateAndKey, Failure> {
     let ago = |seconds| now.minus(Lifetime::from_seconds(seconds));
     let request = LeafRequest {
         role: Role::Client,
@@ -68,8 +68,8 @@ fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<
     identity(authority, &request)
 }
 
-fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<Identity, Failure> {
+fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<CertificateAndKey, Failure> {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
     let certificate = authority.issue(request, key.public_key())?;
-    Ok(Identity { chain: vec![certificate], key })
+    Ok(CertificateAndKey { chain: vec![certificate], key })
 }

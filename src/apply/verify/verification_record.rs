@@ -18,7 +18,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::pki::Certificate;
-use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, Handshake, Observed, Verdict};
+use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, DialResults, Handshake, Verdict};
 use crate::store::{
     DaemonHistory, FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory,
     StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
@@ -83,7 +83,7 @@ impl Seen {
         observation: &Observation,
         (name, entry): (&IdentityName, &DaemonEntry),
         (options, is_of_daemon): (&DialOptions, bool),
-        (observed, verdict): (&Observed, &Verdict),
+        (observed, verdict): (&DialResults, &Verdict),
         (context, started_at): (&Context<'_>, Timestamp),
     ) -> Seen {
         let basis = Basis::of(observation, name);

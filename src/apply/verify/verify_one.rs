@@ -18,7 +18,7 @@ use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
 };
 use crate::pki::handshake::{ClientSide, ServerSide, handshake};
-use crate::probe::{self, LocalFacts, Observed, Verdict, judge};
+use crate::probe::{self, DialResults, Expected, Verdict, judge};
 use crate::store::Observation;
 
 /// Judges the files at hand, dials, and records the outcome of a daemon of the state. Nothing is recorded
@@ -272,7 +272,7 @@ struct Parts<'a> {
     outcome: Outcome,
 }
 
-fn verification(parts: Parts<'_>, observed: &Observed) -> Verification {
+fn verification(parts: Parts<'_>, observed: &DialResults) -> Verification {
     let Parts { endpoint, client, mut findings, verdict, line, elapsed, outcome } = parts;
     findings.extend(verdict.findings);
     let served = observed.handshake().and_then(probe::Handshake::leaf);
@@ -339,12 +339,12 @@ fn local_facts(
     daemon: Option<&(IdentityName, DaemonEntry)>,
     client: &Client,
     (endpoint, (again, deadline)): (&Endpoint, (Message, Duration)),
-) -> Result<LocalFacts, Failure> {
+) -> Result<Expected, Failure> {
     let installed = match (observation, daemon) {
         (Some(observation), Some((name, entry))) => file_checks::installed(observation, name, entry)?,
         _ => file_checks::InstalledSet::default(),
     };
-    Ok(LocalFacts {
+    Ok(Expected {
         endpoint: endpoint.clone(),
         identity: client.described.clone(),
         now: context.judged_at(),
@@ -353,7 +353,7 @@ fn local_facts(
             let known = observation.authorities.iter();
             known.map(|authority| authority.certificate.subject().clone()).collect()
         }),
-        ours: client.identity.as_ref().map(|identity| identity.chain.clone()),
+        client: client.identity.as_ref().map(|identity| identity.chain.clone()),
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
@@ -385,7 +385,7 @@ fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
     }
 }
 
-fn timings(observed: &Observed) -> Vec<Vec<Message>> {
+fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
     let row = |dialled: &probe::Dialled| {
         let took = message!("{} ms", Tenths(dialled.elapsed.as_secs_f64() * 1e3));
         vec![message!("  {}", dialled.dial), took, dialled.message()]

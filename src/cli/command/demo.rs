@@ -21,7 +21,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure, Word};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::practice::PracticeDaemon;
-use crate::probe::Identity;
+use crate::probe::CertificateAndKey;
 use crate::store::{ScratchDirectory, read};
 
 /// `kitcert demo`
@@ -114,7 +114,7 @@ impl Demo<'_> {
             Door::Locked => Some(TrustBundle::from_pem(&authority, &authority_path)?),
             Door::Unlocked => None,
         };
-        let server = Identity {
+        let server = CertificateAndKey {
             chain: Certificate::chain_from_pem(&certificate, &certificate_path)?,
             key: PrivateKey::from_pem(&key, &key_path)?,
         };

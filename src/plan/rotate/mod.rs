@@ -1,29 +1,28 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not verified
 //! goes on at restart and verify.
 
-mod authority;
-mod upkeep;
+mod planner;
+mod prune;
+mod rollover_steps;
+mod rotation;
 
-use std::collections::BTreeSet;
+pub use rotation::{
+    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
+    RotationRow, RotationScope,
+};
 
 use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
-use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, SubjectAltName, Timestamp,
-};
-use crate::plan::due::{is_due, names_are};
-use crate::plan::issue::{kept_or_new, key_of_client, next_generation, validity};
+use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Printable, Role, SubjectAltName, Timestamp};
+use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::{self, Stage};
-use crate::plan::rotation::{
-    AuthorityRotation, Reception, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
-    RotationScope,
-};
-use crate::plan::step::{Issuance, KeySource, Reason, Signing, StateStep};
+use crate::plan::rollover::RolloverStage;
+use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
+use planner::{Planner, kind, waiting};
 
 /// Plans a rotation.
 ///
@@ -66,41 +65,7 @@ pub fn rotate(
     Ok(planner.rotation)
 }
 
-struct Planner<'a> {
-    request: &'a RotateRequest,
-    observation: &'a Observation,
-    facts: &'a RotationFacts,
-    now: Timestamp,
-    stage: Stage,
-    /// The clients that hold a rollover up.
-    unmoved: BTreeSet<IdentityName>,
-    /// Those that would, and are left behind.
-    left: BTreeSet<IdentityName>,
-    rotation: Rotation,
-}
-
-impl<'a> Planner<'a> {
-    fn new(
-        request: &'a RotateRequest,
-        observation: &'a Observation,
-        facts: &'a RotationFacts,
-        now: Timestamp,
-    ) -> Planner<'a> {
-        let mut unmoved = rollover::unmoved(observation, &facts.issued, now);
-        let left = unmoved.iter().filter(|name| request.dropped.contains(name)).cloned().collect();
-        unmoved.retain(|name| {
-            !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
-        });
-        let stage = match rollover::stage(observation) {
-            Stage::Settled => Stage::Settled,
-            _ if request.authority == AuthorityRotation::Compromised => Stage::Switching,
-            Stage::Moving if unmoved.is_empty() && facts.is_complete => Stage::Switching,
-            stage => stage,
-        };
-        let rotation = Rotation { rolls_over: stage != Stage::Settled, ..Rotation::default() };
-        Planner { request, observation, facts, now, stage, unmoved, left, rotation }
-    }
-
+impl Planner<'_> {
     fn daemon(
         &mut self,
         name: &IdentityName,
@@ -171,7 +136,7 @@ impl<'a> Planner<'a> {
         let Some(reason) = reason.or(rolls) else {
             if self.is_to_be_confirmed(name) {
                 self.rotation.clients.push(name.clone());
-            } else if self.stage > Stage::Spreading && self.unmoved.contains(name) {
+            } else if self.stage > RolloverStage::Spreading && self.unmoved.contains(name) {
                 let hint = self.what_is_left(name);
                 self.say_it_waits(name, hint);
             } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
@@ -233,7 +198,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The key as it would be renewed; a new one where that was asked for or it is old, and where
-    /// it is ours to make.
+    /// it is made here.
     fn key(&self, current: Option<&ObservedGeneration>, kept: KeySource) -> KeySource {
         let is_over = self.request.key == KeyRenewal::Fresh
             || self.request.authority == AuthorityRotation::Compromised
@@ -336,39 +301,6 @@ impl<'a> Planner<'a> {
             }
         }
     }
-
-    fn say(&mut self, role: Role, name: &IdentityName, action: RotationAction, reason: impl Printable) {
-        self.say_of(role, name, action, reason, false);
-    }
-
-    /// Says that a rollover waits for a client, and what a person has to do about it.
-    fn say_it_waits(&mut self, name: &IdentityName, todo: impl Printable) {
-        let reason = message!("holds the rollover: {}", todo);
-        self.say_of(Role::Client, name, RotationAction::Reported, reason, true);
-    }
-
-    fn say_of(
-        &mut self,
-        role: Role,
-        name: &IdentityName,
-        action: RotationAction,
-        reason: impl Printable,
-        holds_rollover: bool,
-    ) {
-        self.rotation.rows.push(RotationRow {
-            kind: kind(role),
-            name: name.message(),
-            action,
-            reason: reason.message(),
-            expires: None,
-            identity: Some((role, name.clone())),
-            holds_rollover,
-        });
-    }
-}
-
-fn waiting(observation: &Observation, name: &IdentityName) -> Message {
-    message!("hand over {}/kits/{}.kit", observation.path, name)
 }
 
 fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
@@ -386,12 +318,5 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
             .found("another name")
             .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
-    }
-}
-
-fn kind(role: Role) -> &'static str {
-    match role {
-        Role::Daemon => "daemon",
-        Role::Client => "client",
     }
 }

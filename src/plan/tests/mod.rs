@@ -2,11 +2,11 @@
 //! bound.
 
 mod emptiness;
+mod guard;
 mod installing;
 mod issuing;
 mod joining;
 mod kits;
-mod lock_out;
 mod requesting;
 mod rolling_over;
 mod rotating;

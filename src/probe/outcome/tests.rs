@@ -36,7 +36,7 @@ const CALLS: [Call; 4] = [Call::Unanswered, Call::BuildKit, Call::OtherGrpc, Cal
 
 /// Every combination, those that no server can bring about too.
 fn every_tls_fact(mut visit: impl FnMut(&TlsFacts)) {
-    for shown in [Shown::Nothing, Shown::Ours, Shown::Unwanted] {
+    for shown in [Shown::Nothing, Shown::Client, Shown::Unwanted] {
         for sni in [Sni::Name, Sni::None, Sni::Foreign, Sni::OtherHost] {
             for versions in [Versions::Both, Versions::Tls12] {
                 for version in [None, Some(TlsVersion::Tls12), Some(TlsVersion::Tls13)] {
@@ -87,12 +87,12 @@ fn is_answered(one: &TlsFacts) -> bool {
 
 /// What must be true of the facts whenever that is the outcome.
 fn justifies(one: &TlsFacts, outcome: Outcome) -> bool {
-    let is_stranger = one.shown != Shown::Ours;
+    let is_stranger = one.shown != Shown::Client;
     let saw_chain = one.chain != Chain::Unseen;
     let other_name = one.sni != Sni::Name;
     match outcome {
         Outcome::Accepted => {
-            one.shown == Shown::Ours && one.sent && one.asked && one.settings && is_answered(one)
+            one.shown == Shown::Client && one.sent && one.asked && one.settings && is_answered(one)
         }
         Outcome::Open => is_answered(one) && (is_stranger || !one.sent),
         Outcome::Refused(by) => {
@@ -148,7 +148,7 @@ fn no_outcome_is_given_without_the_facts_that_justify_it() {
 fn whoever_is_let_in_or_asked_for_nothing_is_never_passed_over() {
     every_tls_fact(|facts| {
         let outcome = classify(&Facts::Tls(*facts));
-        let is_stranger = facts.shown != Shown::Ours;
+        let is_stranger = facts.shown != Shown::Client;
         if facts.call == Call::BuildKit && is_stranger {
             assert_eq!(outcome, Outcome::Open, "{facts:#?}");
         } else if has_been_let_in(facts) && facts.asked && is_stranger {
@@ -234,7 +234,7 @@ const CUT: TlsFacts = TlsFacts {
     ..ASKED
 };
 const OURS: TlsFacts = TlsFacts {
-    shown: Shown::Ours,
+    shown: Shown::Client,
     sent: true,
     settings: true,
     call: Call::BuildKit,

@@ -1,12 +1,12 @@
 use super::*;
 use crate::model::Cause;
-use crate::probe::cast::Cast;
-use crate::probe::dial::no_connection;
-use crate::probe::dialled::{Account, NotDialled};
-use crate::probe::list::Dial;
-use crate::probe::made::*;
-use crate::probe::observed::{AboveTls, Agreed, Answer, Asked, Unreachable, Withheld};
+use crate::pki::DistinguishedName;
+use crate::probe::dial::one_dial::no_connection;
+use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{End, TlsFacts};
+use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialled, Unreachable, Withheld};
+use crate::probe::tests::cast::Cast;
+use crate::probe::tests::made::*;
 
 const HOST: &str = "builder.example.com";
 fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
@@ -14,14 +14,14 @@ fn worst(verdict: &Verdict) -> Vec<(Rule, Severity)> {
     grave.map(|finding| (finding.rule, finding.severity)).collect()
 }
 
-fn strangers() -> impl Iterator<Item = Dial> {
+fn refusals() -> impl Iterator<Item = Dial> {
     list().filter(|dial| dial.caller() != Caller::Client)
 }
 
 #[test]
 fn a_sound_daemon_is_verified_and_every_check_is_named() {
     let cast = Cast::new(HOST);
-    let verdict = judge(&observed(&cast, &[]), &cast.local(HOST));
+    let verdict = judge(&observed(&cast, &[]), &cast.expected(HOST));
     assert!(verdict.verified && !verdict.open, "{:#?}", verdict.findings);
     assert_eq!(
         verdict.summary,
@@ -43,7 +43,7 @@ fn a_sound_daemon_is_verified_and_every_check_is_named() {
 #[test]
 fn no_dial_that_is_not_a_refusal_is_ever_verified() {
     let cast = Cast::new(HOST);
-    for dial in strangers() {
+    for dial in refusals() {
         for (made, what) in [
             (answered(), "answered"),
             (grpc(16), "turned down by gRPC"),
@@ -58,7 +58,7 @@ fn no_dial_that_is_not_a_refusal_is_ever_verified() {
             if dial == Dial::Plaintext && (what == "a ticket" || what == "reset before ServerHello") {
                 continue;
             }
-            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.local(HOST));
+            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.expected(HOST));
             assert!(!verdict.verified, "{dial} {what}: {}", verdict.summary);
             assert!(Finding::gravest(&verdict.findings) >= Severity::Error, "{dial} {what}");
             assert!(!verdict.summary.starts_with("verified"), "{dial} {what}: {}", verdict.summary);
@@ -66,7 +66,7 @@ fn no_dial_that_is_not_a_refusal_is_ever_verified() {
         let mut without = observed(&cast, &[]);
         without.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != dial);
         let is_required = !matches!(dial, Dial::WrongUsage | Dial::Expired);
-        assert_eq!(judge(&without, &cast.local(HOST)).verified, !is_required, "without {dial}");
+        assert_eq!(judge(&without, &cast.expected(HOST)).verified, !is_required, "without {dial}");
     }
 }
 
@@ -80,7 +80,7 @@ fn whoever_gets_in_and_should_not_has_a_rule_of_their_own() {
         (Dial::Expired, Rule::ExpiredAccepted, Severity::Error, "not verified"),
         (Dial::WrongUsage, Rule::WrongUsageAccepted, Severity::Error, "not verified"),
     ] {
-        let verdict = judge(&observed(&cast, &[(dial, answered())]), &cast.local(HOST));
+        let verdict = judge(&observed(&cast, &[(dial, answered())]), &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(rule, severity)], "{dial}");
         assert!(verdict.summary.starts_with(summary) && verdict.open, "{}", verdict.summary);
         assert!(!verdict.inconclusive_only);
@@ -93,7 +93,7 @@ fn whoever_gets_in_and_should_not_has_a_rule_of_their_own() {
 fn what_was_not_judged_is_inconclusive_and_refutes_nothing() {
     let cast = Cast::new(HOST);
     for made in [timed_out(), alert(80), early(End::Reset, None), ended(End::Eof)] {
-        let verdict = judge(&observed(&cast, &[(Dial::NoCertificate(3), made)]), &cast.local(HOST));
+        let verdict = judge(&observed(&cast, &[(Dial::NoCertificate(3), made)]), &cast.expected(HOST));
         let worst = worst(&verdict);
         assert!(!worst.is_empty() && worst.iter().all(|one| *one == (Rule::Inconclusive, Severity::Error)));
         assert!(verdict.inconclusive_only && !verdict.open && !verdict.verified);
@@ -103,9 +103,9 @@ fn what_was_not_judged_is_inconclusive_and_refutes_nothing() {
 #[test]
 fn a_refusal_counts_only_while_the_client_is_accepted_before_and_after() {
     let cast = Cast::new(HOST);
-    for dial in [Dial::Ours, Dial::OursAgain] {
+    for dial in [Dial::Client, Dial::ClientAgain] {
         for made in [alert(48), timed_out(), grpc(14), grpc(16), early(End::Reset, None)] {
-            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.local(HOST));
+            let verdict = judge(&observed(&cast, &[(dial, made)]), &cast.expected(HOST));
             assert!(!verdict.verified && !verdict.summary.starts_with("verified"), "{dial}");
             assert_eq!(Finding::gravest(&verdict.findings), Severity::Error, "{dial}");
             let passed = |finding: &&Finding| {
@@ -144,7 +144,7 @@ fn an_address_that_is_open_or_not_judged_spoils_the_verdict_and_one_that_is_not_
         ),
     ] {
         let seen = seen_at(&[("192.0.2.1:8372", pass(&cast, &[])), ("192.0.2.2:8372", second)]);
-        let verdict = judge(&seen, &cast.local(HOST));
+        let verdict = judge(&seen, &cast.expected(HOST));
         assert_eq!(worst(&verdict), expected, "{:#?}", verdict.findings);
         let is_fine = matches!(result, AddressResult::Passed | AddressResult::NotServed);
         assert_eq!(verdict.verified, is_fine, "{result:?}");
@@ -163,7 +163,7 @@ fn daemons_that_differ_are_several_unless_a_second_look_sees_one() {
     asks.dials[3].handshake.schemes = vec![0x0804];
     // Without time for a second look it may have been a restart: nothing is known.
     let seen = seen_at(&[("192.0.2.1:8372", differs.clone())]);
-    let verdict = judge(&seen, &cast.local(HOST));
+    let verdict = judge(&seen, &cast.expected(HOST));
     assert_eq!(worst(&verdict), [(Rule::Inconclusive, Severity::Error)]);
     assert!(!verdict.verified && verdict.inconclusive_only);
 
@@ -171,7 +171,7 @@ fn daemons_that_differ_are_several_unless_a_second_look_sees_one() {
         let mut seen = seen_at(&[("192.0.2.1:8372", differs.clone())]);
         seen.addresses[0].passes.push(second);
         seen.is_second_look = true;
-        let verdict = judge(&seen, &cast.local(HOST));
+        let verdict = judge(&seen, &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(Rule::SeveralDaemons, Severity::Error)]);
         assert!(!verdict.verified && !verdict.inconclusive_only);
     }
@@ -179,10 +179,10 @@ fn daemons_that_differ_are_several_unless_a_second_look_sees_one() {
     let mut seen = seen_at(&[("192.0.2.1:8372", differs)]);
     seen.addresses[0].passes.push(pass(&cast, &[]));
     seen.is_second_look = true;
-    assert!(judge(&seen, &cast.local(HOST)).verified);
+    assert!(judge(&seen, &cast.expected(HOST)).verified);
     // Whoever got in at the first look got in.
     seen.addresses[0].passes[0] = pass(&cast, &[(Dial::NoCertificate(2), answered())]);
-    let verdict = judge(&seen, &cast.local(HOST));
+    let verdict = judge(&seen, &cast.expected(HOST));
     assert!(verdict.open && !verdict.verified);
 }
 
@@ -195,16 +195,16 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
     for dialled in &mut seen.addresses[0].passes[0].dials {
         dialled.handshake.asked = Asked::For(vec![named(&cast), named(&other)]);
     }
-    let local = LocalFacts { installed_trust: None, ..cast.local(HOST) };
-    let verdict = judge(&seen, &local);
+    let expected = Expected { installed_trust: None, ..cast.expected(HOST) };
+    let verdict = judge(&seen, &expected);
     assert_eq!(worst(&verdict), [(Rule::OtherCaTrusted, Severity::Warning)]);
     assert!(verdict.verified && verdict.summary.contains("get in too"), "{}", verdict.summary);
-    let local = LocalFacts { known_authorities: Some(vec![named(&cast)]), ..local };
-    let verdict = judge(&seen, &local);
+    let expected = Expected { known_authorities: Some(vec![named(&cast)]), ..expected };
+    let verdict = judge(&seen, &expected);
     assert_eq!(worst(&verdict), [(Rule::OtherCaTrusted, Severity::Error)]);
     assert!(!verdict.verified);
-    let local = LocalFacts { known_authorities: Some(vec![named(&cast), named(&other)]), ..local };
-    assert!(judge(&seen, &local).verified);
+    let expected = Expected { known_authorities: Some(vec![named(&cast), named(&other)]), ..expected };
+    assert!(judge(&seen, &expected).verified);
 }
 
 /// A pool of daemons with one certificate, or a daemon that opens after some connections.
@@ -212,9 +212,9 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
 fn a_daemon_that_asks_nobody_after_a_while_is_told_by_that() {
     let cast = Cast::new(HOST);
     let (facts, account) = answered();
-    let mut differs = pass(&cast, &[(Dial::OursAgain, (TlsFacts { asked: false, ..facts }, account))]);
+    let mut differs = pass(&cast, &[(Dial::ClientAgain, (TlsFacts { asked: false, ..facts }, account))]);
     differs.dials.last_mut().unwrap().handshake.asked = Asked::Nothing;
-    let verdict = judge(&seen_at(&[("192.0.2.1:8372", differs)]), &cast.local(HOST));
+    let verdict = judge(&seen_at(&[("192.0.2.1:8372", differs)]), &cast.expected(HOST));
     let rules = [Rule::AsksNobody, Rule::Inconclusive].map(|rule| (rule, Severity::Error));
     assert_eq!(worst(&verdict), rules, "{:#?}", verdict.findings);
     assert!(!verdict.verified && !verdict.inconclusive_only);
@@ -238,7 +238,7 @@ fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
         let mut seen = all(&cast, &made);
         // Nor did the plaintext that was sent.
         seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != Dial::Plaintext);
-        let verdict = judge(&seen, &cast.local(HOST));
+        let verdict = judge(&seen, &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{:#?}", verdict.findings);
         assert_eq!(verdict.findings[0].causes, [cause]);
         assert!(verdict.summary.starts_with("not verified"), "{}", verdict.summary);
@@ -248,14 +248,15 @@ fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
         (NotDialled::Unresolved("x".into()), Rule::Unreachable),
         (NotDialled::TooManyAddresses(50), Rule::AddressNotJudged),
     ] {
-        let verdict = judge(&Observed { not_dialled: Some(why), ..Observed::default() }, &cast.local(HOST));
+        let verdict =
+            judge(&DialResults { not_dialled: Some(why), ..DialResults::default() }, &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(rule, Severity::Error)]);
         assert!(!verdict.verified);
     }
 }
 
 fn refusal_of(verdict: &Verdict) -> &Finding {
-    verdict.findings.iter().find(|finding| finding.rule == Rule::OursRefused).unwrap()
+    verdict.findings.iter().find(|finding| finding.rule == Rule::ClientRefused).unwrap()
 }
 
 #[test]
@@ -264,13 +265,13 @@ fn the_cause_of_our_refusal_is_told_by_the_alert() {
     for (code, cause) in
         [(116, "no certificate arrived"), (48, "another key"), (45, "clock"), (42, "another CA")]
     {
-        let verdict = judge(&observed(&cast, &[(Dial::Ours, alert(code))]), &cast.local(HOST));
+        let verdict = judge(&observed(&cast, &[(Dial::Client, alert(code))]), &cast.expected(HOST));
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
         assert_eq!(verdict.summary, "CLOSED: the client's certificate is refused");
     }
     for (code, cause) in [(40, "TLS 1.2"), (70, "neither"), (112, "proxy"), (120, "h2")] {
-        let verdict = judge(&all(&cast, &early(End::Alert(code), None)), &cast.local(HOST));
+        let verdict = judge(&all(&cast, &early(End::Alert(code), None)), &cast.expected(HOST));
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
         assert!(!verdict.summary.contains("certificate is refused"), "{}", verdict.summary);
@@ -284,11 +285,11 @@ fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
         for (withheld, cause) in
             [(Withheld::Issuer, "issued it"), (Withheld::Signature, "no signature of ecdsa-p256")]
         {
-            let mut seen = observed(&cast, &[(Dial::Ours, made.clone())]);
+            let mut seen = observed(&cast, &[(Dial::Client, made.clone())]);
             let dials = &mut seen.addresses[0].passes[0].dials;
-            let ours = dials.iter_mut().find(|dialled| dialled.dial == Dial::Ours).unwrap();
-            ours.handshake.withheld = Some(withheld);
-            let verdict = judge(&seen, &cast.local(HOST));
+            let client = dials.iter_mut().find(|dialled| dialled.dial == Dial::Client).unwrap();
+            client.handshake.withheld = Some(withheld);
+            let verdict = judge(&seen, &cast.expected(HOST));
             let finding = refusal_of(&verdict);
             assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
         }
@@ -298,12 +299,13 @@ fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
 #[test]
 fn our_own_certificates_fault_comes_before_the_alerts_meaning() {
     let cast = Cast::new(HOST);
-    let seen = observed(&cast, &[(Dial::Ours, alert(42))]);
-    for (chain, cause) in
-        [(&cast.expired.chain, "our certificate expired"), (&cast.wrong_usage.chain, "lack clientAuth")]
-    {
-        let local = LocalFacts { ours: Some(chain.clone()), ..cast.local(HOST) };
-        let verdict = judge(&seen, &local);
+    let seen = observed(&cast, &[(Dial::Client, alert(42))]);
+    for (chain, cause) in [
+        (&cast.expired.chain, "the client's certificate expired"),
+        (&cast.wrong_usage.chain, "lack clientAuth"),
+    ] {
+        let expected = Expected { client: Some(chain.clone()), ..cast.expected(HOST) };
+        let verdict = judge(&seen, &expected);
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{:?}", finding.cause);
     }
@@ -323,7 +325,7 @@ fn no_name_that_a_daemon_asks_for_steers_a_terminal() {
     for dialled in &mut seen.addresses[0].passes[0].dials {
         dialled.handshake.asked = Asked::For(vec![name.clone()]);
     }
-    let verdict = judge(&seen, &cast.local(HOST));
+    let verdict = judge(&seen, &cast.expected(HOST));
     let asks_for = verdict.facts.value()["asks_for"][0].as_str().unwrap();
     let is_harmful = |letter: char| letter.is_control() || letter == '\u{202e}';
     assert!(!asks_for.is_empty() && !asks_for.contains(is_harmful), "{asks_for:?}");
@@ -336,10 +338,10 @@ fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
     let newer = Cast::new(HOST);
     let verdict = judge(
         &observed(&cast, &[]),
-        &LocalFacts {
+        &Expected {
             installed_leaf: newer.server.chain.first().cloned(),
             installed_trust: Some(newer.trust.clone()),
-            ..cast.local(HOST)
+            ..cast.expected(HOST)
         },
     );
     let stale = [(Rule::ServedIsStale, Severity::Error), (Rule::TrustIsStale, Severity::Error)];
@@ -351,7 +353,7 @@ fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
     for dialled in &mut silent.addresses[0].passes[0].dials {
         dialled.handshake.asked = Asked::For(Vec::new());
     }
-    let verdict = judge(&silent, &cast.local(HOST));
+    let verdict = judge(&silent, &cast.expected(HOST));
     let unknown = verdict.findings.iter().find(|finding| finding.rule == Rule::TrustIsStale).unwrap();
     assert_eq!(unknown.severity, Severity::Info);
     assert!(verdict.verified);
@@ -364,7 +366,7 @@ fn a_daemon_without_alpn_and_a_loopback_host_are_warnings_and_still_verified() {
     for dialled in &mut seen.addresses[0].passes[0].dials {
         dialled.handshake.agreed = Some(Agreed { version: "TLS 1.3", protocol: None });
     }
-    let verdict = judge(&seen, &cast.local("127.0.0.1"));
+    let verdict = judge(&seen, &cast.expected("127.0.0.1"));
     let warnings = [(Rule::LoopbackHost, Severity::Warning), (Rule::NoAlpn, Severity::Warning)];
     assert_eq!(worst(&verdict), warnings);
     assert!(verdict.verified);
@@ -377,24 +379,24 @@ fn what_answers_must_be_buildkit_with_a_worker() {
     for answer in [nobody, Answer::default()] {
         let (facts, _) = answered();
         let made = (facts, Account { answer: Some(answer), ..Account::default() });
-        let verdict = judge(&observed(&cast, &[(Dial::Ours, made)]), &cast.local(HOST));
+        let verdict = judge(&observed(&cast, &[(Dial::Client, made)]), &cast.expected(HOST));
         assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
         assert!(!verdict.verified);
     }
     let web = above(AboveTls::Http(404));
-    let verdict = judge(&observed(&cast, &[(Dial::Ours, web)]), &cast.local(HOST));
+    let verdict = judge(&observed(&cast, &[(Dial::Client, web)]), &cast.expected(HOST));
     assert!(worst(&verdict).contains(&(Rule::NotBuildkit, Severity::Error)), "{:#?}", verdict.findings);
 }
 
 #[test]
-fn without_a_certificate_of_ours_or_of_an_unknown_ca_nothing_is_verified() {
+fn without_the_clients_certificate_or_one_of_an_unknown_ca_nothing_is_verified() {
     let cast = Cast::new(HOST);
     for missing in [Caller::Client, Caller::UnknownCa] {
         let mut seen = observed(&cast, &[]);
         seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial.caller() != missing);
-        let mut local = cast.local(HOST);
-        local.ours = local.ours.filter(|_| missing != Caller::Client);
-        let verdict = judge(&seen, &local);
+        let mut expected = cast.expected(HOST);
+        expected.client = expected.client.filter(|_| missing != Caller::Client);
+        let verdict = judge(&seen, &expected);
         assert!(!verdict.verified && verdict.summary.starts_with("not verified"), "{}", verdict.summary);
     }
 }

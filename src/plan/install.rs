@@ -1,0 +1,223 @@
+//! `install`: a daemon's or a client's files where they are read, and a client's config that names
+//! them.
+
+use std::path::{Path, PathBuf};
+
+use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
+use crate::layout::{
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner,
+    edit_client_config,
+};
+use crate::message;
+use crate::model::{Failure, IdentityName, Quoted, Role};
+use crate::pki::Certificate;
+use crate::store::{KeyPresence, Observation};
+
+/// What `install daemon` was asked for, with what kitcert.yaml says filled in.
+#[derive(Clone, Debug)]
+pub struct InstallDaemonRequest {
+    /// The daemon.
+    pub name: IdentityName,
+    /// Where, and for which daemon.
+    pub install: InstallRequest,
+    /// Whose the files are to be; root's or ours where it is not said.
+    pub owner: Option<Owner>,
+}
+
+/// Where and for which daemon files are installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstallRequest {
+    /// The root that paths are under.
+    pub root: PathBuf,
+    /// Which daemon reads them.
+    pub layout: DaemonLayout,
+}
+
+/// What stands where files are to be installed.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The folder of the generations.
+    pub folder: PathBuf,
+    /// The paths that are to lead there.
+    pub links: Vec<PathBuf>,
+    /// The number that a new generation would have.
+    pub next_generation: u32,
+    /// How what is there compares with what should be.
+    pub state: PlacedState,
+    /// The certificate that is current there, if it can be read.
+    pub current: Option<Certificate>,
+}
+
+/// How what is installed compares with what should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlacedState {
+    /// Nothing, other files, or not all of the links.
+    Outdated,
+    /// Every file, byte for byte, and every link.
+    UpToDate,
+}
+
+/// Plans `install daemon`: the files if they differ from what is there, and kitcert.yaml if it
+/// does not say yet where the daemon is installed.
+///
+/// # Errors
+/// A daemon that has no certificate.
+pub fn install_daemon(
+    request: &InstallDaemonRequest,
+    observation: &Observation,
+    placed: &Placed,
+) -> Result<Plan, Failure> {
+    if observation.current(Role::Daemon, &request.name).is_none() {
+        return Err(Failure::new("installing daemon", &request.name)
+            .expected("a certificate")
+            .found("none")
+            .hint(message!("{kitcert} issue daemon {}", request.name)));
+    }
+    refuse_another(&request.name, placed, Some(observation))?;
+    let entry = InstallEntry {
+        layout: request.install.layout,
+        root: request.install.root.clone(),
+        owner: request.owner.clone(),
+    };
+    let listed = observation.inventory.daemons.get(&request.name);
+    let mut plan = Plan::default();
+    if let Some(DaemonEntry { install, .. }) = listed
+        && install.as_ref() != Some(&entry)
+    {
+        let change = InventoryChange::SetInstall(request.name.clone(), entry);
+        plan.state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+    }
+    plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
+    Ok(plan)
+}
+
+/// Refuses to put a daemon's files over another's, of this state or of another CA: whoever trusts
+/// that CA would be locked out.
+pub fn refuse_another(
+    name: &IdentityName,
+    placed: &Placed,
+    observation: Option<&Observation>,
+) -> Result<(), Failure> {
+    let Some(there) = &placed.current else { return Ok(()) };
+    let is_known_here = observation.is_some_and(|observation| {
+        observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
+    });
+    if is_known_here && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
+        return Ok(());
+    }
+    let folder = Quoted(&placed.folder);
+    Err(Failure::new("installing daemon", name)
+        .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
+        .found(message!("{}, issued by {}", there.subject(), there.issuer()))
+        .hint(message!(
+            "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
+            name,
+            folder,
+            folder
+        )))
+}
+
+/// The step that puts a set of files in place, where what is there is not the same already.
+pub(super) fn placement_step(role: Role, name: &IdentityName, placed: &Placed) -> Option<PlacementStep> {
+    (placed.state == PlacedState::Outdated).then(|| PlacementStep {
+        role,
+        name: name.clone(),
+        folder: placed.folder.clone(),
+        generation: placed.next_generation,
+        links: placed.links.clone(),
+    })
+}
+
+/// What `install client` was asked for.
+#[derive(Clone, Debug)]
+pub struct InstallClientRequest {
+    /// The client.
+    pub name: IdentityName,
+    /// The config to edit, for tools that have one.
+    pub config: Option<ConfigFile>,
+    /// The daemon that its tool is to start, where its files are placed too.
+    pub daemon: Option<ManagedDaemonRequest>,
+}
+
+/// A daemon that the client's tool starts itself.
+#[derive(Clone, Debug)]
+pub struct ManagedDaemonRequest {
+    /// The daemon.
+    pub name: IdentityName,
+    /// What stands where its files are to be.
+    pub placed: Placed,
+}
+
+/// A client's config as it is, and what it should say.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it; None: there is none.
+    pub bytes: Option<Vec<u8>>,
+    /// What it should say.
+    pub settings: ClientSettings,
+}
+
+/// Plans the installation of a client's files, wherever they came from: the files if they differ
+/// from what is there, the config if it does not say what it should.
+///
+/// # Errors
+/// A config that cannot be edited safely: the failure has the lines to add.
+pub fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    plan.placements.extend(placement_step(Role::Client, &request.name, placed));
+    if let Some(daemon) = &request.daemon {
+        plan.placements.extend(placement_step(Role::Daemon, &daemon.name, &daemon.placed));
+    }
+    if let Some(config) = &request.config
+        && let ConfigEdit::Changed { bytes, keys } =
+            edit_client_config(config.bytes.as_deref(), &config.path, &config.settings)?
+    {
+        plan.config =
+            Some(ConfigStep { path: config.path.clone(), before: config.bytes.clone(), after: bytes, keys });
+    }
+    Ok(plan)
+}
+
+/// Refuses a client of the state whose files cannot be installed, since not all of them are there.
+///
+/// # Errors
+/// A client without a certificate, or whose key is kept elsewhere.
+pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
+    let failure = Failure::new("installing client", name);
+    match observation.current(Role::Client, name) {
+        None => Err(failure
+            .expected("a certificate")
+            .found("none")
+            .hint(message!("{kitcert} issue client {}", name))),
+        Some(current) if current.key == KeyPresence::Absent => Err(failure
+            .expected("its key")
+            .found("a certificate alone; the key stayed where its request was made")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Notes in kitcert.yaml where files are installed for a client's tool, so that a renewal reaches
+/// them: the client's own, and those of the daemon that the tool starts. None where it says so
+/// already, or lists neither.
+#[must_use]
+pub fn note_installed(
+    client: &IdentityName,
+    daemon: Option<&IdentityName>,
+    folder: &Path,
+    observation: &Observation,
+) -> Option<StateStep> {
+    let identities = [Some((Role::Client, client)), daemon.map(|daemon| (Role::Daemon, daemon))];
+    let is_unnoted = |(role, name): &(Role, &IdentityName)| {
+        let noted = observation.inventory.installed(*role, name);
+        noted.is_some_and(|folders| folders.iter().all(|noted| noted != folder))
+    };
+    let changes: Vec<_> = identities
+        .into_iter()
+        .flatten()
+        .filter(is_unnoted)
+        .map(|(role, name)| InventoryChange::AddInstalled(role, name.clone(), folder.to_owned()))
+        .collect();
+    (!changes.is_empty()).then_some(StateStep::Inventory(InventoryStep::Edit(changes)))
+}

@@ -1,0 +1,267 @@
+//! `status`: what exists, when it ends, and what needs attention.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
+use super::verification::{VerificationState, verification};
+use crate::message;
+use crate::model::{
+    DnsName, Hex, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp, Validity, Word,
+};
+use crate::pki::Certificate;
+use crate::store::Observation;
+
+/// One row of `status`: a CA, a daemon or a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusRow {
+    /// `ca`, `daemon` or `client`.
+    pub kind: &'static str,
+    /// A CA's key identifier, shortened; an identity's name.
+    pub name: Message,
+    /// When it ends: the earliest of itself and its issuer. RFC 3339.
+    pub expires: Option<Timestamp>,
+    /// From when it is due: for renewal, or a CA for its successor. RFC 3339.
+    pub due: Option<Timestamp>,
+    /// Seconds until it ends; negative when it is over.
+    pub seconds_left: Option<i64>,
+    /// The issuer's key identifier, shortened, or `self`.
+    pub issuer: Message,
+    /// How it stands.
+    pub state: IdentityState,
+    /// Of a daemon, whether its current generation may be called verified. None if no verification is
+    /// known, and of others.
+    pub verified: Option<bool>,
+    /// Of a daemon, its last verification.
+    pub verification: Option<LastVerification>,
+    /// Which identity it is; None for a CA.
+    #[serde(skip)]
+    pub identity: Option<(Role, IdentityName)>,
+    /// From when until when it is good, within its issuer's own validity; None: it has no
+    /// certificate.
+    #[serde(skip)]
+    pub validity: Option<Validity>,
+}
+
+/// The last verification of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastVerification {
+    /// When, RFC 3339.
+    pub verified_at: Timestamp,
+    /// How many seconds ago; negative if that is in the future.
+    pub seconds_ago: i64,
+    /// From where.
+    pub vantage: VerificationVantage,
+    /// Which dials there were no means for.
+    pub not_tried: Vec<Message>,
+    /// Why it does not count any more; None if it does.
+    pub stale: Option<Message>,
+}
+
+/// From where a daemon was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerificationVantage {
+    /// What that machine calls itself.
+    pub host: Message,
+    /// The effective user id.
+    pub uid: u32,
+}
+
+/// How a CA or an identity stands. The order is that of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityState {
+    /// Nothing to do.
+    Ok,
+    /// It is on disk, and kitcert.yaml does not list it.
+    NotListed,
+    /// It was renewed, and its kit waits in `kits/` to be handed over.
+    KitWaiting,
+    /// No verification of it counts: there was none, or it is stale.
+    NotVerified,
+    /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf would need.
+    Due,
+    /// kitcert.yaml gives a daemon other hosts than its certificate has.
+    HostsChanged,
+    /// kitcert.yaml lists it, and it has no certificate.
+    NotIssued,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is over.
+    Expired,
+}
+
+impl IdentityState {
+    /// Whether `status --check` and a rotation have something to do about it.
+    #[must_use]
+    pub fn needs_attention(self) -> bool {
+        self >= IdentityState::NotVerified
+    }
+}
+
+impl fmt::Display for IdentityState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            IdentityState::Ok => "ok",
+            IdentityState::NotListed => "not listed",
+            IdentityState::KitWaiting => "kit waiting",
+            IdentityState::NotVerified => "not verified",
+            IdentityState::Due => "due",
+            IdentityState::HostsChanged => "hosts changed",
+            IdentityState::NotIssued => "not issued",
+            IdentityState::NotYetValid => "not yet valid",
+            IdentityState::Expired => "expired",
+        })
+    }
+}
+
+/// Every CA, daemon and client of the state as of `now`, in that order, by name.
+#[must_use]
+pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
+    let authorities = observation.authorities.iter().map(|authority| {
+        let validity = authority.certificate.validity();
+        let due = authority_due_from(observation, validity);
+        let state = match end_state(validity, now) {
+            IdentityState::Ok if due < now => IdentityState::Due,
+            state => state,
+        };
+        let window = Some((validity, due));
+        row("ca", short(&authority.key_identifier), window, message!("self"), state, now)
+    });
+    let identities =
+        [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
+    authorities.chain(identities).collect()
+}
+
+fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusRow> {
+    let kind = match role {
+        Role::Daemon => "daemon",
+        Role::Client => "client",
+    };
+    let listed: Vec<&IdentityName> = match role {
+        Role::Daemon => observation.inventory.daemons.keys().collect(),
+        Role::Client => observation.inventory.clients.keys().collect(),
+    };
+    let on_disk = observation.identities(role);
+    let missing =
+        listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
+    let missing = missing.map(|name| StatusRow {
+        identity: Some((role, (*name).clone())),
+        ..row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now)
+    });
+    let issued = on_disk.iter().filter_map(|(name, identity)| {
+        let current = identity.current.as_ref()?;
+        let leaf = current.leaf();
+        let validity = effective_validity(observation, leaf);
+        let is_listed = listed.binary_search(&name).is_ok();
+        let due_from = due_from(observation, role, name, leaf);
+        let verification = (role == Role::Daemon).then(|| verification(observation, name, now));
+        let is_verified = verification.as_ref().is_none_or(VerificationState::is_verified);
+        let state = identity_state(is_verified, validity, due_from, is_listed, now);
+        let state = state.max(hosts_state(observation, role, name, leaf));
+        let waits = role == Role::Client && observation.waiting_kits.contains(name);
+        let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
+        let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
+        let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
+        let verification = verification.and_then(|state| last_verification(&state, now));
+        let verified = verification.as_ref().map(|last| last.stale.is_none());
+        Some(StatusRow { verified, verification, identity: Some((role, name.clone())), ..row })
+    });
+    let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    rows
+}
+
+fn last_verification(state: &VerificationState<'_>, now: Timestamp) -> Option<LastVerification> {
+    let (record, stale) = match state {
+        VerificationState::Verified(record) => (record, None),
+        VerificationState::Stale(record, why) => (record, Some(why.message())),
+        VerificationState::Unknown => return None,
+    };
+    Some(LastVerification {
+        verified_at: record.verified_at,
+        seconds_ago: now.seconds_since(record.verified_at),
+        vantage: VerificationVantage { host: printed_host(&record.vantage.host), uid: record.vantage.uid },
+        not_tried: record.not_tried.iter().map(|dial| Word(dial).message()).collect(),
+        stale,
+    })
+}
+
+/// A host name as it is; whatever else a machine calls itself, by its length.
+fn printed_host(host: &str) -> Message {
+    host.parse::<DnsName>().map_or_else(|_| Word(host).message(), |name| name.message())
+}
+
+fn identity_state(
+    is_verified: bool,
+    validity: Validity,
+    due_from: Timestamp,
+    is_listed: bool,
+    now: Timestamp,
+) -> IdentityState {
+    let by_date = match end_state(validity, now) {
+        IdentityState::Ok if due_from <= now => IdentityState::Due,
+        state => state,
+    };
+    let by_verification = if is_verified { IdentityState::Ok } else { IdentityState::NotVerified };
+    let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
+    by_date.max(by_verification).max(by_list)
+}
+
+/// A certificate for other hosts than kitcert.yaml lists was issued before it was edited.
+fn hosts_state(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+    leaf: &Certificate,
+) -> IdentityState {
+    let listed = observation.inventory.daemons.get(name).filter(|_| role == Role::Daemon);
+    match listed {
+        Some(daemon) if !names_are(leaf, &daemon.hosts) => IdentityState::HostsChanged,
+        _ => IdentityState::Ok,
+    }
+}
+
+fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
+    if now > validity.not_after {
+        IdentityState::Expired
+    } else if now < validity.not_before {
+        IdentityState::NotYetValid
+    } else {
+        IdentityState::Ok
+    }
+}
+
+fn row(
+    kind: &'static str,
+    name: Message,
+    window: Option<(Validity, Timestamp)>,
+    issuer: Message,
+    state: IdentityState,
+    now: Timestamp,
+) -> StatusRow {
+    let validity = window.map(|(validity, _)| validity);
+    StatusRow {
+        kind,
+        name,
+        due: window.map(|(_, due)| due),
+        expires: validity.map(|validity| validity.not_after),
+        seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
+        issuer,
+        state,
+        verified: None,
+        verification: None,
+        identity: None,
+        validity,
+    }
+}
+
+/// A CA's key identifier as it is shown.
+pub(super) fn short(key_identifier: &str) -> Message {
+    KeyIdentifier(key_identifier.get(..8).unwrap_or(key_identifier)).message()
+}
+
+pub(super) fn hex_short(octets: &[u8]) -> Message {
+    Hex(octets.get(..4).unwrap_or(octets)).message()
+}

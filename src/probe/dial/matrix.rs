@@ -1,0 +1,293 @@
+//! The list of dials at one address: all at once, and again, one at a time, whatever ended without a
+//! word.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::time::{Instant, sleep};
+
+use super::one_dial::{Destination, Talk, Terms, plaintext, secure};
+use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
+use crate::model::SubjectAltName;
+use crate::probe::dial_list::{Caller, Dial, Sni};
+use crate::probe::outcome::{End, Outcome, Shown, classify};
+use crate::probe::results::{Dialled, Pass};
+use crate::probe::verdict::settle::needs_repeat;
+
+/// What is at hand for the dials of every address.
+pub(super) struct Means {
+    pub(super) name: ServerName<'static>,
+    pub(super) client: Option<Prepared>,
+    pub(super) unknown_ca: Option<Prepared>,
+    pub(super) expired: Option<Prepared>,
+    pub(super) wrong_usage: Option<Prepared>,
+    pub(super) pace: Duration,
+    /// A name that no server can know.
+    pub(super) foreign: ServerName<'static>,
+    /// The hosts of `S1`, `S2`, …, in that order; filled from the served leaf.
+    pub(super) other_hosts: RefCell<Vec<ServerName<'static>>>,
+    /// Those for which there was no such dial, since they are too many.
+    pub(super) hosts_beyond: RefCell<Vec<ServerName<'static>>>,
+}
+
+/// One pass over the list.
+pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
+    let mut pass = Pass { dials: at_once(destination, means, &first_phase(means)).await };
+    // At most two repeats each, and those of the client's between which several of them stand: a
+    // server that sends no alerts needs two of every dial that must be refused.
+    let budget = pass.dials.len() * 5;
+    if is_every_one_cut_off(&pass) && has_time_for_another(destination, means) {
+        // A limit may let one connection in, and that was the first.
+        sleep(pause(destination, means)).await;
+        pass.dials.push(make(destination, means, Dial::Client, true).await);
+    }
+    if !is_worth_more(&pass) {
+        return pass;
+    }
+    repeat_unsettled(destination, means, &mut pass, budget).await;
+    if pass.attempts(Dial::Client).all(|(_, client)| client.outcome != Outcome::Accepted) {
+        return pass;
+    }
+    let mut second = other_hosts(means, &pass);
+    second.extend([Dial::NoCertificateAgain, Dial::ClientAgain]);
+    if pass.dials.iter().any(Dialled::is_cut_off) {
+        // Where a limit on connections cut somebody off, two at once would cut each other off.
+        for dial in second {
+            sleep(pause(destination, means)).await;
+            pass.dials.push(make(destination, means, dial, true).await);
+        }
+    } else {
+        pass.dials.extend(at_once(destination, means, &second).await);
+    }
+    repeat_unsettled(destination, means, &mut pass, budget).await;
+    pass
+}
+
+/// The one dial that says whether the daemon is there and lets the client in.
+pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
+    let dial = if means.client.is_some() { Dial::Client } else { Dial::NoCertificate(1) };
+    Pass { dials: vec![make(destination, means, dial, true).await] }
+}
+
+fn first_phase(means: &Means) -> Vec<Dial> {
+    let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
+    let has_name = matches!(means.name, ServerName::DnsName(_));
+    let mut list: Vec<Dial> = Dial::refusals(has_name).filter(has_means).collect();
+    list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
+    list.extend(means.expired.as_ref().map(|_| Dial::Expired));
+    list.extend(means.client.as_ref().map(|_| Dial::Client));
+    list
+}
+
+/// The hosts of the served leaf, too, are names under which the daemon may have another door.
+fn other_hosts(means: &Means, pass: &Pass) -> Vec<Dial> {
+    let mut hosts = means.other_hosts.borrow_mut();
+    let leaf = pass.last(Dial::Client).and_then(|client| client.handshake.leaf());
+    hosts.extend(leaf.iter().flat_map(|leaf| leaf.usable_names()).filter_map(|host| sni(&host)));
+    let mut others: Vec<ServerName<'static>> = Vec::new();
+    let mut beyond = means.hosts_beyond.borrow_mut();
+    for host in hosts.drain(..).filter(|host| *host != means.name) {
+        let is_known = others.contains(&host) || beyond.contains(&host);
+        match others.len() < MOST_OTHER_HOSTS {
+            _ if is_known => {}
+            true => others.push(host),
+            false => beyond.push(host),
+        }
+    }
+    *hosts = others;
+    (1..).take(hosts.len()).map(Dial::OtherHost).collect()
+}
+
+/// The host as SNI. An address is never sent, and a wildcard is no name.
+pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
+    match host {
+        SubjectAltName::Dns(_) => server_name(host).ok(),
+        SubjectAltName::Ip(_) => None,
+    }
+}
+
+/// Whether more than the first dials can tell anything: the server shows a certificate that is in
+/// order, and does not refuse the client by a clear word.
+fn is_worth_more(pass: &Pass) -> bool {
+    let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
+    let is_refused = |client: &Dialled| match client.outcome {
+        Outcome::Refused(_) => true,
+        Outcome::LetIn => !client.is_cut_off(),
+        _ => client.is_untrusted(),
+    };
+    speaks_tls && pass.last(Dial::Client).is_some_and(|client| !is_refused(client))
+}
+
+/// Whether the server took the client's connection and ended it before a ServerHello, as all others.
+fn is_every_one_cut_off(pass: &Pass) -> bool {
+    let client = pass.last(Dial::Client);
+    let is_cut = client.is_some_and(|client| matches!(client.end(), End::Eof | End::Reset));
+    is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
+}
+
+/// How long it takes until the server has seen the end of the dial before.
+fn pause(destination: &Destination, means: &Means) -> Duration {
+    (SHORTEST_PAUSE + destination.timing.round_trip()).max(means.pace)
+}
+
+fn has_time_for_another(destination: &Destination, means: &Means) -> bool {
+    Instant::now() + pause(destination, means) < destination.until
+}
+
+/// Dials again, alone and in an irregular order with the client's, whatever is not settled; at most twice
+/// each, and no more than the budget in all, for as long as there is time.
+async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut Pass, budget: usize) {
+    for round in 0..REPEATS {
+        let mut pending: Vec<Dial> = pass.list();
+        pending.retain(|dial| needs_repeat(pass, *dial) && repeats(pass, *dial) <= round);
+        if pending.is_empty() {
+            return;
+        }
+        let is_after_client = pass.dials.last().is_some_and(|last| {
+            last.is_alone && last.dial.caller() == Caller::Client && last.outcome == Outcome::Accepted
+        });
+        let mut order = irregular(&pending, means.client.is_some());
+        if is_after_client && order.first() == Some(&Dial::Client) {
+            order.remove(0);
+        }
+        for dial in order {
+            if pass.dials.len() >= budget || !has_time_for_another(destination, means) {
+                return;
+            }
+            sleep(pause(destination, means)).await;
+            pass.dials.push(make(destination, means, dial, true).await);
+        }
+    }
+}
+
+fn repeats(pass: &Pass, dial: Dial) -> usize {
+    pass.attempts(dial).count().saturating_sub(1)
+}
+
+/// The dials in a random order, each between two of the client's, with more of those among them by
+/// chance:
+/// whoever counts connections cannot tell who is next.
+fn irregular(pending: &[Dial], has_client: bool) -> Vec<Dial> {
+    let mut random = [0; 64];
+    // Without random numbers the order is merely regular.
+    let _ = random_bytes(&mut random);
+    let mut left: Vec<Dial> =
+        pending.iter().copied().filter(|dial| dial.caller() != Caller::Client).collect();
+    let mut order = Vec::new();
+    let mut chance = random.iter().copied().cycle();
+    let client = has_client.then_some(Dial::Client);
+    order.extend(client);
+    while !left.is_empty() {
+        let at = usize::from(chance.next().unwrap_or_default()) % left.len();
+        order.push(left.swap_remove(at));
+        if chance.next().unwrap_or_default() % 6 == 0 {
+            order.extend(client);
+        }
+    }
+    order.extend(client.filter(|_| order.last() != Some(&Dial::Client)));
+    if pending.contains(&Dial::ClientAgain) {
+        order.push(Dial::ClientAgain);
+    }
+    order
+}
+
+/// Opens them in that order, all at once; with a pace, one after the other.
+async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec<Dialled> {
+    if means.pace.is_zero() {
+        let dials = list.iter().map(|dial| boxed(make(destination, means, *dial, list.len() == 1)));
+        return all(dials.collect()).await;
+    }
+    let mut dials = Vec::new();
+    for dial in list {
+        if !dials.is_empty() {
+            sleep(means.pace).await;
+        }
+        dials.push(make(destination, means, *dial, true).await);
+    }
+    dials
+}
+
+async fn make(destination: &Destination, means: &Means, dial: Dial, is_alone: bool) -> Dialled {
+    let seen = match terms(means, dial) {
+        Some(terms) => secure(destination, terms).await,
+        None => plaintext(destination).await,
+    };
+    let outcome = classify(&seen.facts);
+    Dialled {
+        dial,
+        is_alone,
+        facts: seen.facts,
+        outcome,
+        handshake: seen.handshake,
+        account: seen.account,
+        elapsed: seen.elapsed,
+    }
+}
+
+/// None for plaintext.
+fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
+    let offers = dial.offers();
+    fn always(prepared: Option<&Prepared>) -> Offer<'_> {
+        prepared.map_or(Offer::Nothing, Offer::Always)
+    }
+    let (shown, offer, on_fault) = match dial.caller() {
+        Caller::Plaintext => return None,
+        Caller::Client => {
+            let client = means.client.as_ref().map_or(Offer::Nothing, Offer::AsGoWould);
+            (Shown::Client, client, OnFault::BreakOff)
+        }
+        Caller::NoCertificate => (Shown::Nothing, Offer::Nothing, OnFault::GoOn),
+        Caller::UnknownCa => (Shown::Unwanted, always(means.unknown_ca.as_ref()), OnFault::GoOn),
+        // These are of the client's CA, and go only to a server that has proved itself.
+        Caller::Expired => (Shown::Unwanted, always(means.expired.as_ref()), OnFault::BreakOff),
+        Caller::WrongUsage => (Shown::Unwanted, always(means.wrong_usage.as_ref()), OnFault::BreakOff),
+    };
+    let name = match dial {
+        Dial::OtherHost(number) => {
+            let hosts = means.other_hosts.borrow();
+            usize::from(number).checked_sub(1).and_then(|index| hosts.get(index).cloned())?
+        }
+        _ if offers.sni == Sni::Foreign => means.foreign.clone(),
+        _ => means.name.clone(),
+    };
+    Some(Terms { shown, offer, on_fault, offers, name, talk: Talk::Call })
+}
+
+/// A future that is one of several.
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+pub(super) fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Boxed<'a, T> {
+    Box::pin(future)
+}
+
+/// Runs them all at once, begun in their order, and gives their results in that order. Each turn
+/// starts with the next, so that one whose server never stops sending leaves room for the others.
+pub(super) async fn all<T>(mut futures: Vec<Boxed<'_, T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    let mut first = 0;
+    std::future::poll_fn(|context| {
+        let mut is_over = true;
+        let mut turn: Vec<_> = futures.iter_mut().zip(&mut results).collect();
+        let length = turn.len().max(1);
+        turn.rotate_left(first % length);
+        first += 1;
+        for (future, result) in turn {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *result = Some(value),
+                    Poll::Pending => is_over = false,
+                }
+            }
+        }
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
+const REPEATS: usize = 2;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const MOST_OTHER_HOSTS: usize = 8;

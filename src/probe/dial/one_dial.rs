@@ -1,0 +1,397 @@
+//! One dial: TCP, TLS, HTTP/2 and the calls, and every fact that was seen on the way.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::InvalidMessage;
+use rustls::pki_types::ServerName;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::buildkit::{Asker, Reply, ask};
+use super::remark::remark;
+use super::server_certificate::{ServerExpectation, fault_of_key};
+use super::stream::{Ending, Record, Watched};
+use super::stream::{Raw, SharedBeginning};
+use super::timing::{DialProgress, Timing};
+use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
+use crate::message;
+use crate::model::Printable;
+use crate::probe::dial_list::Offers;
+use crate::probe::outcome::{Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion};
+use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, DialStage, Handshake, Unreachable};
+
+/// Where dials go, and what they expect there.
+pub(super) struct Destination {
+    pub(super) address: SocketAddr,
+    /// `host:port`, for HTTP/2.
+    pub(super) authority: String,
+    pub(super) expectation: ServerExpectation,
+    pub(super) timing: Timing,
+    /// When a dial that is under way is given up.
+    pub(super) until: Instant,
+}
+
+/// What distinguishes one dial over TLS from another.
+pub(super) struct Terms<'a> {
+    pub(super) shown: Shown,
+    pub(super) offer: Offer<'a>,
+    pub(super) on_fault: OnFault,
+    pub(super) offers: Offers,
+    /// The name for SNI; the certificate is judged by the expectation alone.
+    pub(super) name: ServerName<'static>,
+    pub(super) talk: Talk,
+}
+
+/// What is done after the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// Only what the server says by itself is heard.
+    Listen,
+    /// BuildKit's read-only calls are made.
+    Call,
+}
+
+/// What one dial saw.
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    pub(super) handshake: Handshake,
+    pub(super) account: Account,
+    pub(super) elapsed: Duration,
+}
+
+/// What is noted on the way, for whoever has to say so when the time is up.
+struct Notebook {
+    tls: SharedNotes,
+    beginning: SharedBeginning,
+    record: Rc<RefCell<Record>>,
+    progress: DialProgress,
+    finished: Cell<bool>,
+    version: Cell<Option<TlsVersion>>,
+    call: Cell<Call>,
+    account: RefCell<Account>,
+}
+
+/// A connection with TLS.
+pub(super) type Secure = TlsStream<Raw<TcpStream>>;
+
+/// Dials over TLS.
+pub(super) async fn secure(destination: &Destination, terms: Terms<'_>) -> Seen {
+    let notebook = Notebook::new();
+    let (shown, offers) = (terms.shown, terms.offers);
+    let (end, elapsed) = notebook.in_time(destination, over_tls(destination, terms, &notebook)).await;
+    let tls = open(&notebook.tls);
+    let record = notebook.record.borrow();
+    let hello = notebook.beginning.borrow().server_hello();
+    let settings = record.began_with_settings();
+    let mut account = notebook.account.borrow().clone();
+    account.stage = Some(notebook.stage());
+    let is_shown = !tls.handshake.chain.is_empty();
+    if is_shown {
+        account.faults.extend(tls.faults.clone().unwrap_or_default());
+    }
+    let facts = TlsFacts {
+        shown,
+        sni: offers.sni,
+        versions: offers.versions,
+        server_hello: hello.is_some(),
+        version: notebook.version.get().or(hello),
+        chain: match &tls.faults {
+            None => Chain::Unseen,
+            Some(faults) if faults.is_empty() => Chain::Proven,
+            Some(_) => Chain::Another,
+        },
+        asked: tls.handshake.asked != Asked::Nothing,
+        sent: tls.sent,
+        ticket: tls.ticket,
+        finished: notebook.finished.get(),
+        settings,
+        data: !settings && !record.first.is_empty(),
+        call: notebook.call.get(),
+        end,
+    };
+    Seen { facts: Facts::Tls(facts), handshake: tls.handshake.clone(), account, elapsed }
+}
+
+/// Dials without TLS. Nothing is sent but the preface and calls that carry nothing of the client's.
+pub(super) async fn plaintext(destination: &Destination) -> Seen {
+    let notebook = Notebook::new();
+    let (end, elapsed) = notebook.in_time(destination, over_tcp(destination, &notebook)).await;
+    let record = notebook.record.borrow();
+    let mut account = notebook.account.borrow().clone();
+    account.stage = Some(notebook.stage());
+    let reply = match record.first.as_slice() {
+        [] => PlainReply::Nothing,
+        [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => PlainReply::TlsAlert(*alert),
+        _ if record.began_with_settings() => PlainReply::Settings,
+        _ if record.http1_status() == Some(400) => PlainReply::BadRequest,
+        _ if record.http1_status().is_some() => PlainReply::Http1,
+        first => {
+            account.greeting = Some(remark(first_line(first)));
+            PlainReply::Other
+        }
+    };
+    let facts = Facts::Plain(PlainFacts { reply, call: notebook.call.get(), end });
+    Seen { facts, handshake: Handshake::default(), account, elapsed }
+}
+
+impl Notebook {
+    fn new() -> Notebook {
+        Notebook {
+            tls: SharedNotes::default(),
+            beginning: SharedBeginning::default(),
+            record: Rc::default(),
+            progress: DialProgress::new(),
+            finished: Cell::new(false),
+            version: Cell::new(None),
+            call: Cell::new(Call::Unanswered),
+            account: RefCell::default(),
+        }
+    }
+
+    async fn in_time(
+        &self,
+        destination: &Destination,
+        dial: impl Future<Output = Result<End, End>>,
+    ) -> (End, Duration) {
+        let started = Instant::now();
+        let end = tokio::select! {
+            biased;
+            end = dial => end.unwrap_or_else(|end| end),
+            () = self.progress.time_up(&destination.timing, destination.until) => self.time_up(),
+        };
+        (end, started.elapsed())
+    }
+
+    fn time_up(&self) -> End {
+        match self.progress.stage() {
+            DialStage::Connecting => {
+                self.account.borrow_mut().unreachable = Some(Unreachable::Filtered);
+                End::Unreached
+            }
+            _ => End::TimedOut,
+        }
+    }
+
+    /// How far it came: SETTINGS may have arrived while they were waited for.
+    fn stage(&self) -> DialStage {
+        match self.progress.stage() {
+            DialStage::Settings if self.record.borrow().began_with_settings() => DialStage::Call,
+            stage => stage,
+        }
+    }
+
+    fn trouble(&self, trouble: impl Printable) {
+        self.account.borrow_mut().trouble = Some(trouble.message());
+    }
+
+    fn ended(&self, ending: Ending) -> End {
+        if let Some(trouble) = ending.trouble {
+            self.trouble(trouble);
+        }
+        ending.end
+    }
+}
+
+async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebook) -> Result<End, End> {
+    let (shown, talk) = (terms.shown, terms.talk);
+    let mut stream = shake_hands(destination, terms, notebook).await?;
+    if shown == Shown::Client && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty())
+    {
+        return Ok(End::Broken);
+    }
+    notebook.progress.enter(DialStage::Settings);
+    // In TLS 1.3 a refusal comes only now, and a client that is writing may lose it. Whoever has
+    // been let in already, and the client itself, need not wait for it.
+    let is_let_in = notebook.version.get() == Some(TlsVersion::Tls12);
+    let is_asked = open(&notebook.tls).handshake.asked != Asked::Nothing;
+    let listens = talk == Talk::Listen || (shown != Shown::Client && is_asked && !is_let_in);
+    let heard = if listens {
+        listen(&mut stream, destination.timing.moment()).await.map_err(|ending| notebook.ended(ending))?
+    } else {
+        Vec::new()
+    };
+    if talk == Talk::Listen {
+        let mut record = notebook.record.borrow_mut();
+        record.first = heard;
+        return Ok(End::ByUs);
+    }
+    let asker = if shown == Shown::Client { Asker::Client } else { Asker::Unwanted };
+    let base = format!("https://{}", destination.authority);
+    Ok(converse(stream, heard, &base, asker, notebook).await)
+}
+
+/// Connects and completes the handshake. The notes tell whether the server's certificate is at
+/// fault, if the terms go on in spite of it.
+async fn shake_hands(
+    destination: &Destination,
+    terms: Terms<'_>,
+    notebook: &Notebook,
+) -> Result<Secure, End> {
+    let configuration =
+        configuration(&destination.expectation, terms.on_fault, terms.offer, terms.offers, &notebook.tls)
+            .map_err(|failure| {
+                notebook.trouble(failure);
+                End::Broken
+            })?;
+    let connection = connect(destination, notebook).await?;
+    notebook.progress.enter(DialStage::Handshake);
+    let raw = Raw::new(connection, Rc::clone(&notebook.beginning));
+    let connector = TlsConnector::from(Arc::new(configuration));
+    let stream = match connector.connect(terms.name, raw).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(end_of_handshake(&error, notebook)),
+    };
+    destination.timing.shook_hands(notebook.progress.since());
+    notebook.finished.set(true);
+    note_agreement(&stream, notebook);
+    Ok(stream)
+}
+
+async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End, End> {
+    let connection = connect(destination, notebook).await?;
+    notebook.progress.enter(DialStage::Settings);
+    // Nobody waits to send us an alert here, so nothing is gained by listening first.
+    let base = format!("http://{}", destination.authority);
+    Ok(converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await)
+}
+
+/// What a server says before the first end of a line.
+pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+async fn connect(destination: &Destination, notebook: &Notebook) -> Result<TcpStream, End> {
+    let stream = TcpStream::connect(destination.address).await.map_err(|error| {
+        let (end, why) = no_connection(&error);
+        notebook.account.borrow_mut().unreachable = why;
+        end
+    })?;
+    destination.timing.connected(notebook.progress.since());
+    // A lost optimisation is no reason to give up.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Why there is no connection.
+pub(crate) fn no_connection(error: &io::Error) -> (End, Option<Unreachable>) {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => (End::NotListening, Some(Unreachable::Refused)),
+        io::ErrorKind::TimedOut => (End::Unreached, Some(Unreachable::Filtered)),
+        // Accepted and reset at once: something listens there.
+        io::ErrorKind::ConnectionReset => (End::Reset, None),
+        _ => (End::Unreached, Some(Unreachable::NoRoute(error.message()))),
+    }
+}
+
+/// Reads before writing: a daemon sends SETTINGS or its alert by itself, and the alert is lost to
+/// a client that is still writing. After a moment of silence nothing has been heard.
+async fn listen(stream: &mut Secure, moment: Duration) -> Result<Vec<u8>, Ending> {
+    let mut heard = vec![0; LONGEST_GREETING];
+    match timeout(moment, stream.read(&mut heard)).await {
+        Err(_) => Ok(Vec::new()),
+        Ok(Ok(0)) => Err(Ending::EOF),
+        Ok(Ok(count)) => {
+            heard.truncate(count);
+            Ok(heard)
+        }
+        Ok(Err(error)) => Err(Ending::of(&error)),
+    }
+}
+
+async fn converse<S>(stream: S, heard: Vec<u8>, base: &str, asker: Asker, notebook: &Notebook) -> End
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let stream = Watched::new(stream, heard, Rc::clone(&notebook.record));
+    let reply = ask(stream, base, asker).await;
+    let record = notebook.record.borrow();
+    if let Some(status) = record.http1_status() {
+        notebook.account.borrow_mut().above = Some(AboveTls::Http(status));
+        notebook.call.set(Call::TurnedDown);
+        return record.end.as_ref().map_or(End::ByUs, |ending| ending.end);
+    }
+    match reply {
+        Ok(Reply::Answered(answer)) => {
+            notebook.account.borrow_mut().answer = Some(answer);
+            notebook.call.set(Call::BuildKit);
+            if !record.began_with_settings() {
+                notebook.trouble("an answer before SETTINGS");
+            }
+        }
+        Ok(Reply::Unknown) => {
+            notebook.account.borrow_mut().answer = Some(Answer::default());
+            notebook.call.set(Call::OtherGrpc);
+        }
+        Ok(Reply::Above(above)) => {
+            notebook.account.borrow_mut().above = Some(above);
+            notebook.call.set(Call::TurnedDown);
+        }
+        Ok(Reply::NotGrpc(what)) => {
+            notebook.trouble(what);
+            notebook.call.set(Call::TurnedDown);
+        }
+        Err(error) if error.is_remote() && error.reason().is_some() => {
+            notebook
+                .trouble(message!("HTTP/2 ended by the daemon: {}", remark(error.to_string().as_bytes())));
+            notebook.call.set(Call::TurnedDown);
+        }
+        Err(error) => {
+            notebook.trouble(message!("no HTTP/2: {}", remark(error.to_string().as_bytes())));
+            return record.end.clone().map_or(End::Broken, |ending| notebook.ended(ending));
+        }
+    }
+    End::ByUs
+}
+
+fn note_agreement(stream: &Secure, notebook: &Notebook) {
+    let (_, connection) = stream.get_ref();
+    let (version, words) = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => (TlsVersion::Tls13, "TLS 1.3"),
+        _ => (TlsVersion::Tls12, "TLS 1.2"),
+    };
+    notebook.version.set(Some(version));
+    let protocol = connection.alpn_protocol().map(remark);
+    open(&notebook.tls).handshake.agreed = Some(Agreed { version: words, protocol });
+}
+
+fn end_of_handshake(error: &io::Error, notebook: &Notebook) -> End {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = open(&notebook.tls);
+    let is_shown = !tls.handshake.chain.is_empty();
+    let mut account = notebook.account.borrow_mut();
+    match inner {
+        Some(rustls::Error::InvalidMessage(what)) if is_no_record(what) && !is_shown => {
+            account.is_no_tls = notebook.beginning.borrow().server_hello().is_none();
+        }
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_))
+            if is_shown && tls.faults.as_ref().is_some_and(Vec::is_empty) =>
+        {
+            account.faults.push(fault_of_key(&tls.handshake.chain, error));
+        }
+        _ => {}
+    }
+    drop((tls, account));
+    notebook.ended(Ending::of(error))
+}
+
+/// What is said of bytes that are no record of TLS; a record that is too long is one.
+fn is_no_record(what: &InvalidMessage) -> bool {
+    !matches!(
+        what,
+        InvalidMessage::HandshakePayloadTooLarge
+            | InvalidMessage::CertificatePayloadTooLarge
+            | InvalidMessage::MessageTooLarge
+    )
+}
+
+const LONGEST_GREETING: usize = 4096;
+const TLS_ALERT: u8 = 21;

@@ -1,0 +1,225 @@
+//! The list of dials: who calls, with what, and what each one offers.
+//!
+//! Every combination of SNI, version and ALPN is offered once without a certificate and once with
+//! one of an unknown CA: a proxy may choose its rules by any of them, and all dials are open at once,
+//! so that none costs a round trip.
+
+use std::fmt;
+
+/// The version of the list. A record of an older list is stale.
+pub const DIAL_LIST_VERSION: u32 = 2;
+
+/// One dial of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dial {
+    /// `P`: HTTP/2 without TLS.
+    Plaintext,
+    /// `N1` to `N12`: no certificate.
+    NoCertificate(u8),
+    /// `U1` to `U12`: a certificate of an unknown CA that has the name and key id of the client's.
+    UnknownCa(u8),
+    /// `W`: a certificate of the client's CA for a daemon.
+    WrongUsage,
+    /// `E`: a certificate of the client's CA that has expired.
+    Expired,
+    /// `S1`, `S2`, …: no certificate, to another host of the daemon.
+    OtherHost(u8),
+    /// `O`: the client's own certificate.
+    Client,
+    /// `N1'`: `N1` in phase 2.
+    NoCertificateAgain,
+    /// `O'`: `O` in phase 2.
+    ClientAgain,
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Caller {
+    /// The client.
+    Client,
+    /// Somebody without a certificate.
+    NoCertificate,
+    /// Somebody with a certificate of an unknown CA.
+    UnknownCa,
+    /// Somebody without TLS.
+    Plaintext,
+    /// Somebody with an expired certificate.
+    Expired,
+    /// Somebody with a daemon's certificate.
+    WrongUsage,
+}
+
+/// Which name the ClientHello carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sni {
+    /// The host's, as clients send it.
+    Name,
+    /// None.
+    None,
+    /// One that the daemon cannot know: a random name below `.invalid`.
+    Foreign,
+    /// Another host of the daemon.
+    OtherHost,
+}
+
+/// Which versions of TLS are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Versions {
+    /// 1.3 and 1.2.
+    Both,
+    /// 1.2 alone.
+    Tls12,
+}
+
+/// Whether a protocol is offered by ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Alpn {
+    /// h2.
+    H2,
+    /// The extension is left out.
+    None,
+}
+
+/// What a dial over TLS offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offers {
+    pub(super) sni: Sni,
+    pub(super) versions: Versions,
+    pub(super) alpn: Alpn,
+}
+
+impl Dial {
+    /// The dials of phase 1 that every address gets and that must be refused, in the order in which they
+    /// are opened; the client's comes last. An address is never sent as SNI: whoever dials one has no name, and
+    /// the dials without SNI would be those with the name once more.
+    pub(crate) fn refusals(has_name: bool) -> impl Iterator<Item = Dial> {
+        let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
+        let unknown_ca = (1..=COMBINATIONS).map(Dial::UnknownCa);
+        let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
+        all.filter(move |dial| has_name || dial.offers().sni != Sni::None)
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn caller(self) -> Caller {
+        match self {
+            Dial::Client | Dial::ClientAgain => Caller::Client,
+            Dial::NoCertificate(_) | Dial::NoCertificateAgain | Dial::OtherHost(_) => Caller::NoCertificate,
+            Dial::UnknownCa(_) => Caller::UnknownCa,
+            Dial::Plaintext => Caller::Plaintext,
+            Dial::Expired => Caller::Expired,
+            Dial::WrongUsage => Caller::WrongUsage,
+        }
+    }
+
+    pub(super) fn offers(self) -> Offers {
+        match self {
+            Dial::NoCertificate(number) => combination(number),
+            // The first three are those of the first list.
+            Dial::UnknownCa(number) => combination(match number {
+                2 => 4,
+                3 => 6,
+                4 => 2,
+                5 => 3,
+                6 => 5,
+                other => other,
+            }),
+            Dial::OtherHost(_) => Offers { sni: Sni::OtherHost, ..combination(1) },
+            _ => combination(1),
+        }
+    }
+
+    /// The dial that differs from this one of TLS 1.2 alone in that it offers TLS 1.3 too.
+    pub(super) fn with_tls13(self) -> Option<Dial> {
+        let offers = Offers { versions: Versions::Both, ..self.offers() };
+        let is_it = |dial: &Dial| dial.caller() == self.caller() && dial.offers() == offers;
+        Dial::refusals(true).skip(1).find(is_it).filter(|dial| *dial != self)
+    }
+}
+
+/// What the dial of that number offers without a certificate.
+fn combination(number: u8) -> Offers {
+    let (sni, versions, alpn) = match number {
+        2 => (Sni::Name, Versions::Tls12, Alpn::None),
+        3 => (Sni::None, Versions::Both, Alpn::None),
+        4 => (Sni::None, Versions::Tls12, Alpn::H2),
+        5 => (Sni::Foreign, Versions::Both, Alpn::H2),
+        6 => (Sni::Foreign, Versions::Tls12, Alpn::None),
+        7 => (Sni::Name, Versions::Both, Alpn::None),
+        8 => (Sni::Name, Versions::Tls12, Alpn::H2),
+        9 => (Sni::None, Versions::Both, Alpn::H2),
+        10 => (Sni::None, Versions::Tls12, Alpn::None),
+        11 => (Sni::Foreign, Versions::Both, Alpn::None),
+        12 => (Sni::Foreign, Versions::Tls12, Alpn::H2),
+        _ => (Sni::Name, Versions::Both, Alpn::H2),
+    };
+    Offers { sni, versions, alpn }
+}
+
+/// How many combinations of SNI, version and ALPN there are.
+const COMBINATIONS: u8 = 12;
+
+impl fmt::Display for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dial::Plaintext => f.write_str("P"),
+            Dial::NoCertificate(number) => write!(f, "N{number}"),
+            Dial::UnknownCa(number) => write!(f, "U{number}"),
+            Dial::WrongUsage => f.write_str("W"),
+            Dial::Expired => f.write_str("E"),
+            Dial::OtherHost(number) => write!(f, "S{number}"),
+            Dial::Client => f.write_str("O"),
+            Dial::NoCertificateAgain => f.write_str("N1'"),
+            Dial::ClientAgain => f.write_str("O'"),
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Caller::Client => "client",
+            Caller::NoCertificate => "no certificate",
+            Caller::UnknownCa => "unknown CA",
+            Caller::Plaintext => "plaintext",
+            Caller::Expired => "expired certificate",
+            Caller::WrongUsage => "wrong usage",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_certificate_and_an_unknown_ca_are_tried_over_every_combination_of_sni_version_and_alpn() {
+        for (has_name, names) in
+            [(true, &[Sni::Name, Sni::None, Sni::Foreign][..]), (false, &[Sni::Name, Sni::Foreign])]
+        {
+            for caller in [Caller::NoCertificate, Caller::UnknownCa] {
+                let of_caller = |dial: &Dial| dial.caller() == caller;
+                let offers: Vec<_> = Dial::refusals(has_name).filter(of_caller).map(Dial::offers).collect();
+                assert_eq!(offers.len(), names.len() * 4);
+                for sni in names {
+                    for versions in [Versions::Both, Versions::Tls12] {
+                        for alpn in [Alpn::H2, Alpn::None] {
+                            assert!(offers.contains(&Offers { sni: *sni, versions, alpn }));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_dial_of_tls_1_2_alone_has_one_like_it_with_tls_1_3() {
+        for dial in Dial::refusals(true).filter(|dial| dial.offers().versions == Versions::Tls12) {
+            let newer = dial.with_tls13().unwrap();
+            let (one, other) = (dial.offers(), newer.offers());
+            assert_eq!((newer.caller(), other.sni, other.alpn), (dial.caller(), one.sni, one.alpn), "{dial}");
+            assert_eq!(other.versions, Versions::Both);
+        }
+        assert_eq!(Dial::UnknownCa(1).with_tls13(), None);
+    }
+}

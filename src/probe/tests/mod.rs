@@ -1,0 +1,6 @@
+//! What the tests of the verdict, and those against the practice daemon, have in common.
+
+pub(super) mod cast;
+pub(super) mod made;
+
+pub(crate) use cast::{Cast, endpoint};

@@ -1,0 +1,191 @@
+//! Whether one daemon answered, and whom else it trusts by name: what every dial saw of it is
+//! compared, over all addresses.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::evidence::Evidence;
+use super::expected::Expected;
+use crate::message;
+use crate::model::{Cause, Finding, Message, Rule, Severity};
+use crate::pki::DistinguishedName;
+use crate::probe::dial_list::Dial;
+use crate::probe::outcome::{Chain, Facts, TlsVersion};
+use crate::probe::results::{Asked, DialResults, Dialled, Pass};
+
+/// The findings about daemons that differ, and about CAs that are not trusted here.
+pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
+    let mut findings = several_daemons(evidence, expected);
+    // A client that is refused is the graver news, and this may be its cause.
+    if evidence.client_is_accepted() {
+        findings.extend(other_authorities(evidence, expected));
+    }
+    findings
+}
+
+/// What the dials of the last pass differ in; a difference that a second look does not show was a
+/// restart.
+fn several_daemons(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
+    let passes = if evidence.observed.is_second_look { Passes::Last } else { Passes::All };
+    let differences = differences(evidence.observed, passes);
+    let finding = |difference: &Difference| {
+        let seen = difference
+            .seen
+            .iter()
+            .map(|(value, addresses)| message!("{} at {}", value, Message::join(addresses, ", ")));
+        let finding = |rule| {
+            Finding::new(rule, Severity::Error, &expected.endpoint)
+                .expected(message!("one daemon: {} alike in every dial", difference.what))
+                .found(Message::join(seen, "; "))
+        };
+        match evidence.observed.is_second_look {
+            true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
+            false => finding(Rule::Inconclusive)
+                .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")
+                .fix(expected.longer()),
+        }
+    };
+    differences.iter().map(finding).collect()
+}
+
+/// The CAs that the daemon names and that the client's trust bundle lacks: their clients get in too.
+fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Finding> {
+    let others = named_beyond(evidence, expected);
+    if others.is_empty() {
+        return None;
+    }
+    let (severity, expected) = match &expected.known_authorities {
+        Some(_) => (Severity::Error, "CAs of this state alone"),
+        None => (Severity::Warning, "the CAs of the client's ca.pem alone"),
+    };
+    Some(
+        Finding::new(Rule::OtherCaTrusted, severity, "acceptable CAs")
+            .expected(expected)
+            .found(Message::join(&others, "; "))
+            .because(&[Cause::OtherCaTrusted]),
+    )
+}
+
+/// Those CAs, each once. A daemon that names none says nothing about whom it trusts.
+pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTreeSet<DistinguishedName> {
+    let trusted = expected.trust.subjects();
+    let known = expected.known_authorities.as_deref().unwrap_or_default();
+    let is_known = |name: &DistinguishedName| trusted.contains(&name) || known.contains(name);
+    let proven = evidence
+        .observed
+        .dials()
+        .filter(|dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven));
+    proven
+        .filter_map(|dialled| match &dialled.handshake.asked {
+            Asked::For(names) => Some(names),
+            Asked::Nothing => None,
+        })
+        .flatten()
+        .filter(|name| !is_known(name))
+        .cloned()
+        .collect()
+}
+
+/// Which passes are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passes {
+    /// All of them.
+    All,
+    /// The last at each address.
+    Last,
+}
+
+/// Something in which dials differ, and what each address showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// In what.
+    pub(crate) what: &'static str,
+    /// Each value, shortened, with the addresses that showed it.
+    pub(crate) seen: Vec<(Message, BTreeSet<SocketAddr>)>,
+}
+
+/// In what the dials differ. Only servers that proved to be the host are compared: what answers for
+/// another name may be another service.
+pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Difference> {
+    let mut leaf = Values::new("the served certificate");
+    let mut authorities = Values::new("the CAs that are asked for");
+    let mut newer = Values::new("the signatures that are accepted in TLS 1.3");
+    let mut older = Values::new("the signatures that are accepted in TLS 1.2");
+    let mut asking = Values::new("whether a certificate is asked for");
+    for (address, dialled) in proven(observed, passes) {
+        let handshake = &dialled.handshake;
+        // A proxy may have another rule for another name, version or protocol.
+        if dialled.dial.offers() == Dial::Client.offers() {
+            let (bytes, described) = match handshake.asked {
+                Asked::For(_) => (b"asked", message!("asked for")),
+                Asked::Nothing => (b"never", message!("not asked for")),
+            };
+            asking.add(Some(bytes.to_vec()), described, address);
+        }
+        let described = handshake.leaf().map(|leaf| message!("serial {}", leaf.serial()));
+        leaf.add(handshake.chain.first().cloned(), described.unwrap_or_default(), address);
+        let Asked::For(names) = &handshake.asked else { continue };
+        let named: BTreeSet<&DistinguishedName> = names.iter().collect();
+        let ders: Vec<&[u8]> = named.iter().map(|name| name.der()).collect();
+        let described = if named.is_empty() { message!("none") } else { Message::join(&named, "; ") };
+        authorities.add(Some(ders.concat()), described, address);
+        let mut schemes = handshake.schemes.clone();
+        schemes.sort_unstable();
+        let bytes = schemes.iter().flat_map(|scheme| scheme.to_be_bytes()).collect();
+        let described = Message::join(&schemes, " ");
+        match version(dialled) {
+            Some(TlsVersion::Tls13) => newer.add(Some(bytes), described, address),
+            Some(TlsVersion::Tls12) => older.add(Some(bytes), described, address),
+            None => {}
+        }
+    }
+    [leaf, asking, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
+}
+
+fn proven(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
+    observed.addresses.iter().flat_map(move |seen| {
+        let first = match passes {
+            Passes::All => 0,
+            Passes::Last => seen.passes.len().saturating_sub(1),
+        };
+        let dials = seen.passes.iter().skip(first).flat_map(|pass: &Pass| &pass.dials);
+        let is_proven =
+            |dialled: &&Dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven);
+        dials.filter(is_proven).map(|dialled| (seen.address, dialled))
+    })
+}
+
+fn version(dialled: &Dialled) -> Option<TlsVersion> {
+    match dialled.facts {
+        Facts::Tls(facts) => facts.version,
+        Facts::Plain(_) => None,
+    }
+}
+
+/// The different values of one thing.
+struct Values {
+    what: &'static str,
+    seen: Vec<(Vec<u8>, Message, BTreeSet<SocketAddr>)>,
+}
+
+impl Values {
+    fn new(what: &'static str) -> Values {
+        Values { what, seen: Vec::new() }
+    }
+
+    fn add(&mut self, value: Option<Vec<u8>>, described: Message, address: SocketAddr) {
+        let Some(value) = value else { return };
+        match self.seen.iter_mut().find(|(known, ..)| *known == value) {
+            Some((_, _, addresses)) => {
+                addresses.insert(address);
+            }
+            None => self.seen.push((value, described, BTreeSet::from([address]))),
+        }
+    }
+
+    fn difference(self) -> Option<Difference> {
+        let seen = self.seen.into_iter().map(|(_, described, addresses)| (described, addresses));
+        let seen: Vec<_> = seen.collect();
+        (seen.len() > 1).then_some(Difference { what: self.what, seen })
+    }
+}

@@ -1,0 +1,77 @@
+//! What this machine knows of a daemon, and the commands that it has for it.
+
+use std::time::Duration;
+
+use crate::layout::DaemonLayout;
+use crate::message;
+use crate::model::{Endpoint, IdentityName, Message, Printable, Timestamp};
+use crate::pki::{Certificate, DistinguishedName, TrustBundle};
+
+/// What this machine knows of the daemon, to compare with what was seen.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Whom the probe dialled.
+    pub endpoint: Endpoint,
+    /// As whom, in words: `client ana`.
+    pub identity: Message,
+    /// The instant of the command.
+    pub now: Timestamp,
+    /// The CAs that the client trusts.
+    pub trust: TrustBundle,
+    /// The CAs that the state knows; None without a state.
+    pub known_authorities: Option<Vec<DistinguishedName>>,
+    /// The client's chain, leaf first, if it has one.
+    pub client: Option<Vec<Certificate>>,
+    /// The certificate in the daemon's cert.pem, if it is installed here.
+    pub installed_leaf: Option<Certificate>,
+    /// The daemon's ca.pem, if it is installed here.
+    pub installed_trust: Option<TrustBundle>,
+    /// The daemon's name, if it is one of this state's.
+    pub daemon: Option<IdentityName>,
+    /// The command that restarts it, if it is known.
+    pub restart: Option<Message>,
+    /// Which daemon it is, if it is installed from here.
+    pub layout: Option<DaemonLayout>,
+    /// The command that dials it in the same way once more.
+    pub again: Message,
+    /// How long all its dials were given.
+    pub deadline: Duration,
+}
+
+impl Expected {
+    /// The command that puts the right files in place and makes the daemon read them.
+    pub(super) fn reinstall(&self) -> Message {
+        match (&self.daemon, &self.restart) {
+            (Some(daemon), Some(restart)) => message!("{kitcert} install daemon {} && {}", daemon, restart),
+            (Some(daemon), None) => {
+                message!("{kitcert} install daemon {}   # prints how it is started", daemon)
+            }
+            (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
+        }
+    }
+
+    /// The command that gives the daemon more time.
+    pub(super) fn longer(&self) -> Message {
+        message!("{} --timeout {}s", self.again, self.seconds().max(30))
+    }
+
+    /// The command that gives a limit on connections time to pass.
+    pub(super) fn paced(&self) -> Message {
+        message!("{} --pace 1s --timeout {}s", self.again, self.seconds().max(60))
+    }
+
+    fn seconds(&self) -> u64 {
+        self.deadline.as_secs().saturating_mul(3)
+    }
+
+    /// The command that brings it up.
+    pub(super) fn start(&self) -> Message {
+        let unknown = "start the daemon, or name the port on which it listens";
+        self.restart.clone().unwrap_or_else(|| unknown.message())
+    }
+
+    /// The command that makes the daemon read its files again.
+    pub(super) fn restart(&self) -> Message {
+        self.restart.clone().unwrap_or(message!("restart the daemon: it reads its files only then"))
+    }
+}

@@ -1,0 +1,164 @@
+//! What all attempts at one dial prove together, beside the other dials to that address.
+
+use crate::probe::dial_list::{Caller, Dial};
+use crate::probe::outcome::{End, Facts, Outcome, TlsVersion};
+use crate::probe::results::{Dialled, Pass};
+
+/// What the attempts at one dial prove.
+#[derive(Clone, Copy, Debug)]
+pub enum Settled<'a> {
+    /// It ended as it must.
+    Passed(&'a Dialled),
+    /// It did not.
+    Failed(&'a Dialled),
+    /// It was made, and proves nothing either way.
+    Undecided(&'a Dialled),
+}
+
+impl<'a> Settled<'a> {
+    /// The attempt that says so.
+    #[must_use]
+    pub fn dialled(self) -> &'a Dialled {
+        match self {
+            Settled::Passed(dialled) | Settled::Failed(dialled) | Settled::Undecided(dialled) => dialled,
+        }
+    }
+}
+
+/// Whether another attempt may tell more.
+pub(crate) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
+    let outcomes = || pass.attempts(dial).map(|(_, dialled)| dialled.outcome);
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    if attempts().any(is_failure) || outcomes().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
+        return false;
+    }
+    match pass.last(dial).map(|last| (last, last.outcome)) {
+        Some((_, Outcome::RefusedByEnd)) if dial == Dial::Plaintext => !all_reached_the_chain(pass),
+        Some((_, Outcome::RefusedByEnd)) => true,
+        // Only the client's own: it may have been cut off by a limit on connections.
+        Some((_, Outcome::LetIn)) => true,
+        Some((last, Outcome::NotServed)) => !is_told_by_alert(last) && outcomes().count() < 2,
+        Some((_, Outcome::NotUpYet | Outcome::Inconclusive(_))) => true,
+        _ => false,
+    }
+}
+
+/// What the attempts at that dial prove, once the pass is complete; None if there was none.
+pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    let last = attempts().last()?;
+    let failures = attempts().filter(|dialled| is_failure(dialled));
+    // Of several failures the gravest: who was answered is in.
+    if let Some(failure) = failures.max_by_key(|dialled| dialled.outcome == Outcome::Open) {
+        return Some(Settled::Failed(failure));
+    }
+    let has_passed = match dial.caller() {
+        Caller::Client => attempts().find(|dialled| dialled.outcome == Outcome::Accepted),
+        _ => refused(pass, dial),
+    };
+    Some(match has_passed {
+        Some(passed) => Settled::Passed(passed),
+        None if last.outcome == Outcome::LetIn => Settled::Failed(last),
+        None => Settled::Undecided(last),
+    })
+}
+
+/// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not
+/// get in and was let in is in; a client that was let in and cut off may get through the next time.
+fn is_failure(dialled: &Dialled) -> bool {
+    let is_clients = dialled.dial.caller() == Caller::Client;
+    match dialled.outcome {
+        Outcome::LetIn if is_clients && dialled.is_cut_off() => false,
+        Outcome::Open | Outcome::LetIn | Outcome::AsksNobody => true,
+        Outcome::Refused(_) => is_clients,
+        Outcome::Accepted => !is_clients,
+        Outcome::RefusedByEnd
+        | Outcome::NotServed
+        | Outcome::OtherService
+        | Outcome::NotUpYet
+        | Outcome::Inconclusive(_) => false,
+    }
+}
+
+/// The attempt by which somebody who must not get in is refused.
+fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
+    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    if let Some(by_word) = attempts().find(|dialled| matches!(dialled.outcome, Outcome::Refused(_))) {
+        return Some(by_word);
+    }
+    let last = attempts().last()?;
+    let all_end_so = |outcome| attempts().all(|dialled| dialled.outcome == outcome);
+    let is_refused = match last.outcome {
+        Outcome::RefusedByEnd if dial == Dial::Plaintext && all_reached_the_chain(pass) => {
+            all_end_so(Outcome::RefusedByEnd)
+        }
+        Outcome::RefusedByEnd => all_end_so(Outcome::RefusedByEnd) && confirmations(pass, dial) >= 2,
+        Outcome::NotServed => {
+            let is_told = attempts().all(is_told_by_alert) || attempts().count() > 1;
+            all_end_so(Outcome::NotServed) && is_told && is_served_by_name(pass, last)
+        }
+        Outcome::OtherService => all_end_so(Outcome::OtherService),
+        _ => false,
+    };
+    is_refused.then_some(last)
+}
+
+/// The alerts that say of themselves that a name or a version is not served. Others, and an end,
+/// are also what an overloaded server says.
+fn is_told_by_alert(dialled: &Dialled) -> bool {
+    matches!(dialled.end(), End::Alert(70 | 112))
+}
+
+/// How often the dial ended without a word when it was repeated alone, between two of the client's
+/// that were accepted.
+fn confirmations(pass: &Pass, dial: Dial) -> usize {
+    let is_clients = |dialled: &&Dialled| dialled.dial.caller() == Caller::Client && dialled.is_alone;
+    let is_accepted =
+        |dialled: Option<&Dialled>| dialled.is_some_and(|dialled| dialled.outcome == Outcome::Accepted);
+    let is_between = |at: usize| {
+        let (before, after) = pass.dials.split_at(at);
+        is_accepted(before.iter().rev().find(is_clients))
+            && is_accepted(after.iter().skip(1).find(is_clients))
+    };
+    let repeats = pass.attempts(dial).skip(1).filter(|(_, dialled)| dialled.is_alone);
+    repeats.filter(|(at, _)| is_between(*at)).count()
+}
+
+/// Whether each dial of phase 1 over TLS reached the server's chain at its first attempt, or was
+/// refused one by a clear word: then no limit cut anybody off.
+fn all_reached_the_chain(pass: &Pass) -> bool {
+    let is_of_phase_1 = |dial: &Dial| {
+        let is_later = matches!(dial, Dial::NoCertificateAgain | Dial::ClientAgain | Dial::OtherHost(_));
+        *dial != Dial::Plaintext && !is_later
+    };
+    let reached = |dial: Dial| {
+        let first = pass.attempts(dial).next().map(|(_, dialled)| dialled);
+        first.is_some_and(|dialled| dialled.saw_chain() || is_told_by_alert(dialled))
+    };
+    pass.list().into_iter().filter(is_of_phase_1).all(reached)
+}
+
+/// Whether dials with the daemon's name reached its chain before and after. Of TLS 1.2 that is not
+/// served they did so in TLS 1.3, and whoever was turned away by its version was judged by the other:
+/// an alert that is about versions says nothing of certificates.
+fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
+    let is_about_version = not_served.end() == End::Alert(70);
+    let reached = |dial: Dial| {
+        pass.attempts(dial).any(|(_, dialled)| {
+            let is_tls13 =
+                matches!(dialled.facts, Facts::Tls(facts) if facts.version == Some(TlsVersion::Tls13));
+            dialled.saw_chain() && (is_tls13 || !is_about_version)
+        })
+    };
+    let is_judged = || {
+        let newer = not_served.dial.with_tls13().and_then(|dial| settle(pass, dial));
+        newer.is_some_and(|newer| !matches!(newer, Settled::Undecided(_)))
+    };
+    if is_about_version && !is_judged() {
+        return false;
+    }
+    reached(Dial::NoCertificate(1)) && (reached(Dial::NoCertificateAgain) || reached(Dial::ClientAgain))
+}
+
+#[cfg(test)]
+mod tests;
