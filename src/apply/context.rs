@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::env::Environment;
-use crate::layout::state_place;
+use crate::layout::state_paths;
 use crate::message;
 use crate::model::{Contact, ExitCode, Failure, Line, Message, Printable, Quoted, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
@@ -131,7 +131,7 @@ impl Context<'_> {
         let failure = Failure::new("opening the state", self.state.display())
             .expected("a directory with a kitcert.yaml (kitcert init makes one)")
             .found("none");
-        let elsewhere = state_place::elsewhere(self.environment, &self.state);
+        let elsewhere = state_paths::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
             Some(place) => failure.hint(message!("kitcert --state {} …   # there is a state", Quoted(place))),
             None => failure.hint("{kitcert} init --host builder.example.com --client ana"),

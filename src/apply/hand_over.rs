@@ -7,7 +7,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Quoted};
 use crate::pki::{CertificateRequest, Kit};
-use crate::store::{FileMode, Parents, Replacement, read_if_present, refuse_irreplaceable, replace_file};
+use crate::store::{Parents, Privacy, Replacement, read_if_present, refuse_irreplaceable, replace_file};
 
 /// What a file is that is handed over.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ pub(super) fn hand_over(
     path: &Path,
     what: HandedOver<'_>,
     bytes: &[u8],
-    mode: FileMode,
+    mode: Privacy,
 ) -> Result<(), Failure> {
     let before = what.refuse_foreign(path)?;
     replace_file(&Replacement {

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
-use super::check::Set;
 use super::context::{Context, Mode};
 use super::state_change::{change_state, identity_folder};
 use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName, SetFile};
@@ -12,6 +11,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::Certificate;
+use crate::pki::judge::{Credentials, require};
 use crate::plan::{self, InstallDaemonRequest, InstallRequest, Placed, PlacedState, Plan};
 use crate::store::{FileSet, Interest, LinkState, Observation, Owner, PlacedFiles, Placement, read};
 
@@ -178,6 +178,7 @@ pub(super) fn check_set(
 ) -> Result<(), Failure> {
     let Some(current) = observation.current(role, name) else { return Ok(()) };
     let key = read_key(&context.state, &identity_folder(role, name).join("current/key.pem"))?;
-    let set = Set { role, name, trust: &current.trust, chain: &current.chain, key: key.public_key(), hosts };
-    set.check(context.environment.now())
+    let key = Some(key.public_key());
+    let credentials = Credentials { role, chain: &current.chain, key, trust: &current.trust };
+    require(&credentials, name, hosts, context.environment.now())
 }

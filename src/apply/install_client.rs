@@ -17,7 +17,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
-    FileMode, FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Replacement,
+    FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Privacy, Replacement,
     earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
 };
 
@@ -223,7 +223,7 @@ impl PlannedClient {
                 path: &config.path,
                 expected: config.before.as_deref(),
                 bytes: &config.after,
-                mode_if_absent: FileMode::Private,
+                mode_if_absent: Privacy::Private,
                 owner_if_absent: self.owner,
                 parents: Parents::Create,
             })?;

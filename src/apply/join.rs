@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
-use super::check;
 use super::context::Context;
 use super::copies::copies_in;
 use super::input_file::read_input;
@@ -18,7 +17,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, FingerprintPrefix, Role, Word};
 use crate::pki::kit::LARGEST_KIT;
-use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle};
+use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle, judge};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
 use crate::store::{
@@ -163,15 +162,13 @@ impl Received {
         let key = self.key(context, given)?;
         let contents = self.kit.contents();
         let trust = TrustBundle::new(contents.trust.clone());
-        check::Set {
+        let credentials = judge::Credentials {
             role: Role::Client,
-            name: &contents.name,
-            trust: &trust,
             chain: &contents.chain,
-            key: key.public_key(),
-            hosts: &[],
-        }
-        .check(context.environment.now())?;
+            key: Some(key.public_key()),
+            trust: &trust,
+        };
+        judge::require(&credentials, &contents.name, &[], context.environment.now())?;
         let has_earlier = self.has_earlier_set()?;
         let planned = plan_client(context, self.to_install(&trust, &key, request))?;
         if !context.acts() {
@@ -226,7 +223,7 @@ impl Received {
         }
         if let Some(directory) = StateDirectory::open_requests(&context.state)? {
             for generation in request_generations(&directory, &contents.name)? {
-                let path = request_folder(&contents.name).join(format!("gen-{generation:04}/key.pem"));
+                let path = request_folder(&contents.name).join(generation.to_string()).join("key.pem");
                 let key = read_key(&context.state, &path)?;
                 if key.public_key() == wanted {
                     return Ok(key);

@@ -11,7 +11,7 @@ use crate::message;
 use crate::model::{Failure, Finding, IdentityName, Role};
 use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
-use crate::store::{FileMode, Interest, KeyPresence, LogEvent, Observation, StateDirectory};
+use crate::store::{Interest, KeyPresence, LogEvent, Observation, Privacy, StateDirectory};
 
 /// A kit that was written, and what its client has to be told by another way.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<I
         &step.path,
         HandedOver::KitWithKey(&terms.name),
         kit.to_text().as_bytes(),
-        FileMode::Private,
+        Privacy::Private,
     )?;
     done.plan.removals.iter().try_for_each(|removal| remove_key(context, removal))?;
     let findings = terms.findings(&observation.inventory);
@@ -92,7 +92,7 @@ pub(super) fn write_kit(context: &Context<'_>, plan: &plan::Plan) -> Result<Opti
     let (contents, authorities) = contents(context, &observation, terms)?;
     let authority = issuer(&contents, &authorities)?;
     let kit = Kit::sign(contents, &authorities)?;
-    hand_over(context, &step.path, HandedOver::Kit(&terms.name), kit.to_text().as_bytes(), FileMode::Public)?;
+    hand_over(context, &step.path, HandedOver::Kit(&terms.name), kit.to_text().as_bytes(), Privacy::Public)?;
     let findings = terms.findings(&observation.inventory);
     Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings }))
 }
@@ -156,8 +156,8 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
     let lock = directory.lock(context.command, PATIENCE)?;
     let staged = lock.stage()?;
     let folder = identity_folder(Role::Client, &removal.name);
-    for generation in 1..=removal.last_generation {
-        let key = folder.join(format!("gen-{generation:04}/key.pem"));
+    for generation in removal.last_generation.and_before() {
+        let key = folder.join(generation.to_string()).join("key.pem");
         if directory.mode(&key)?.is_some() {
             staged.remove(&key)?;
         }

@@ -15,7 +15,6 @@ mod idleness;
 mod init;
 mod input_file;
 mod inspect;
-mod inspect_together;
 mod install;
 mod install_client;
 mod issue;
@@ -39,9 +38,8 @@ pub(crate) use init::Present;
 pub use init::init;
 pub(crate) use input_file::{names_in, passphrase_in, reception_of, request_in};
 pub(crate) use inspect::{
-    Inspected, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
+    Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };
-pub(crate) use inspect_together::{compare, files_at};
 pub(crate) use install::{DaemonInstallation, InstalledDaemon, install_daemon};
 pub(crate) use install_client::{ClientInstallation, InstalledClient, install_client};
 pub use issue::issue_clients;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::model::Failure;
-use crate::store::{FileMode, Parents, Replacement, read_if_present, replace_file};
+use crate::store::{Parents, Privacy, Replacement, read_if_present, replace_file};
 
 /// Writes a result by one rename, so that whoever reads the file, such as a collector of metrics,
 /// reads the former or this; anybody may read it, for that is what it is for.
@@ -16,7 +16,7 @@ pub(crate) fn write_result(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         path,
         expected: former.as_ref().map(|file| file.bytes.as_slice()),
         bytes,
-        mode_if_absent: FileMode::Public,
+        mode_if_absent: Privacy::Public,
         owner_if_absent: None,
         parents: Parents::MustExist,
     })

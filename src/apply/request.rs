@@ -7,7 +7,7 @@ use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::state_change::carry_out;
 use crate::model::{Failure, Fingerprint};
 use crate::plan::{self, Plan, RequestRequest, WrittenRequest};
-use crate::store::{FileMode, ObservedRequest, StateDirectory, observe_request, request_folder};
+use crate::store::{ObservedRequest, Privacy, StateDirectory, observe_request, request_folder};
 
 /// What `request` did, or would do.
 #[derive(Debug)]
@@ -64,13 +64,13 @@ pub(crate) fn request(context: &Context<'_>, request: &RequestRequest) -> Result
             .found("none")
     })?;
     if let Some(step) = &plan.handover {
-        hand_over(context, &step.path, HandedOver::Request, &there.request_text, FileMode::Public)?;
+        hand_over(context, &step.path, HandedOver::Request, &there.request_text, Privacy::Public)?;
     }
     Ok(Requested { plan, key: Some(key_of(context, request, &there)) })
 }
 
 fn key_of(context: &Context<'_>, request: &RequestRequest, there: &ObservedRequest) -> RequestedKey {
-    let folder = request_folder(&request.name).join(format!("gen-{:04}", there.generation));
+    let folder = request_folder(&request.name).join(there.generation.to_string());
     RequestedKey {
         path: context.state.join(folder).join("key.pem"),
         fingerprint: there.request.fingerprint(),

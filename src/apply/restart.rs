@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::printable::Ended;
 use crate::layout::{CommandLine, DaemonEntry};
 use crate::message;
-use crate::model::{Failure, IdentityName, Remark, SubjectAltName};
+use crate::model::{Failure, Generation, IdentityName, Remark, SubjectAltName};
 
 /// What a restart command is told of, in its environment: no secret.
 pub(super) struct Occasion<'a> {
@@ -23,7 +23,7 @@ pub(super) struct Occasion<'a> {
     /// What kitcert.yaml says of it.
     pub entry: &'a DaemonEntry,
     /// The generation that it is to serve.
-    pub generation: u32,
+    pub generation: Generation,
     /// The folder with its ca.pem, cert.pem and key.pem.
     pub lineage: &'a Path,
 }
@@ -36,7 +36,7 @@ impl Occasion<'_> {
             ("KITCERT_STATE", self.state.display().to_string()),
             ("KITCERT_DAEMON", self.name.to_string()),
             ("KITCERT_ENDPOINT", self.entry.endpoint.to_string()),
-            ("KITCERT_GENERATION", format!("gen-{:04}", self.generation)),
+            ("KITCERT_GENERATION", self.generation.to_string()),
             ("RENEWED_LINEAGE", self.lineage.display().to_string()),
             ("RENEWED_DOMAINS", hosts.join(" ")),
         ]

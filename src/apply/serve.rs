@@ -39,7 +39,7 @@ pub enum Ending {
     /// It did not, and the former set is current and served again.
     RolledBack {
         /// The former generation.
-        generation: u32,
+        generation: Generation,
         /// What went wrong.
         why: Message,
     },
@@ -153,7 +153,12 @@ impl Serving<'_> {
     }
 
     /// The daemon is verified, and so is its record, unless kitcert.yaml was edited meanwhile.
-    fn verified(&self, look: &Look, entry: &DaemonEntry, cause: Option<u32>) -> Result<Ending, Failure> {
+    fn verified(
+        &self,
+        look: &Look,
+        entry: &DaemonEntry,
+        cause: Option<Generation>,
+    ) -> Result<Ending, Failure> {
         Ok(match self.record(look, cause)? {
             Recorded::Changed | Recorded::Unchanged => Ending::Verified,
             Recorded::Superseded => Ending::NotServed {
@@ -172,7 +177,7 @@ impl Serving<'_> {
         Ok(())
     }
 
-    fn record(&self, look: &Look, cause: Option<u32>) -> Result<Recorded, Failure> {
+    fn record(&self, look: &Look, cause: Option<Generation>) -> Result<Recorded, Failure> {
         let recorded = record(self.context, self.lock, &[&look.evidence], cause)?;
         Ok(recorded.first().copied().unwrap_or(Recorded::Unchanged))
     }
@@ -181,12 +186,12 @@ impl Serving<'_> {
     /// generation that failed is known to have been the cause, and no rollback goes to it.
     pub(super) fn go_back(
         &self,
-        generation: u32,
-        failed: Option<u32>,
+        generation: Generation,
+        failed: Option<Generation>,
         why: Message,
     ) -> Result<Ending, Failure> {
         let down = |failure: Failure| Ending::Down {
-            why: message!("{}; putting {} back: {}", why, Generation(generation), failure),
+            why: message!("{}; putting {} back: {}", why, generation, failure),
         };
         let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
         let plan = Plan { state: vec![restore], ..Plan::default() };
@@ -225,17 +230,15 @@ impl Serving<'_> {
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         Ok(match restarted {
-            Ok(()) => Ending::Down {
-                why: message!("{}; {} was put back: {}", why, Generation(generation), look.why),
-            },
+            Ok(()) => Ending::Down { why: message!("{}; {} was put back: {}", why, generation, look.why) },
             Err(failure) => down(failure),
         })
     }
 
     fn back(
         &self,
-        generation: u32,
-        failed: Option<u32>,
+        generation: Generation,
+        failed: Option<Generation>,
         why: Message,
         look: &Look,
         entry: &DaemonEntry,
@@ -247,7 +250,12 @@ impl Serving<'_> {
     }
 
     /// Whether it still serves the generation that was current before and has worked.
-    fn serves_what_worked(&self, before: &Observation, now: u32, look: &Look) -> Result<bool, Failure> {
+    fn serves_what_worked(
+        &self,
+        before: &Observation,
+        now: Generation,
+        look: &Look,
+    ) -> Result<bool, Failure> {
         let daemon = before.daemons.get(self.name);
         let working = daemon.and_then(|daemon| daemon.history.working().find(|number| *number != now));
         let Some(working) = working else { return Ok(false) };
@@ -274,7 +282,7 @@ impl Serving<'_> {
     }
 
     /// What kitcert.yaml says of it, and the number of its current generation.
-    fn described(&self, observation: &Observation) -> Option<(DaemonEntry, u32)> {
+    fn described(&self, observation: &Observation) -> Option<(DaemonEntry, Generation)> {
         let entry = observation.inventory.daemons.get(self.name)?.clone();
         Some((entry, observation.current(Role::Daemon, self.name)?.number))
     }
@@ -295,7 +303,12 @@ impl Serving<'_> {
         }
     }
 
-    fn occasion<'o>(&'o self, entry: &'o DaemonEntry, generation: u32, lineage: &'o PathBuf) -> Occasion<'o> {
+    fn occasion<'o>(
+        &'o self,
+        entry: &'o DaemonEntry,
+        generation: Generation,
+        lineage: &'o PathBuf,
+    ) -> Occasion<'o> {
         Occasion { state: &self.context.state, name: self.name, entry, generation, lineage }
     }
 

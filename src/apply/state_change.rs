@@ -15,13 +15,14 @@ use crate::model::{
     Failure, Generation, Hex, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
     SerialNumber,
 };
+use crate::pki::judge::{Credentials, require};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey,
 };
 use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory, StateLock,
+    Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory, StateLock,
     VerifiedRecord, observe, read, request_folder,
 };
 
@@ -104,16 +105,16 @@ pub(super) fn carry_out(
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
             StateStep::Restore { role, name, generation } => {
                 let folder = identity_folder(*role, name);
-                staged.link(&folder.join("current"), &format!("gen-{generation:04}"))?;
+                staged.link(&folder.join("current"), &generation.to_string())?;
                 // What a daemon serves is not known until it was dialled again.
                 if *role == Role::Daemon {
                     staged.remove(&VerifiedRecord::path(name))?;
                 }
-                let reason = Generation(*generation).message();
+                let reason = generation.message();
                 staged.record(&line(context, LogEvent::Restored, message!("{} {}", role, name), reason))?;
             }
             StateStep::Prune { role, name, generation } => {
-                staged.remove(&identity_folder(*role, name).join(format!("gen-{generation:04}")))?;
+                staged.remove(&identity_folder(*role, name).join(generation.to_string()))?;
             }
             StateStep::RemoveIssued(serial) => staged.remove(&issued_place(serial))?,
             StateStep::DestroyKey(identifier) => {
@@ -128,8 +129,8 @@ pub(super) fn carry_out(
             StateStep::Receive { name, generation } => {
                 let folder = identity_folder(Role::Client, name);
                 staged.remove(&kit::waiting_place(name))?;
-                staged.link(&folder.join("received"), &format!("gen-{generation:04}"))?;
-                let reason = Generation(*generation).message();
+                staged.link(&folder.join("received"), &generation.to_string())?;
+                let reason = generation.message();
                 staged.record(&line(context, LogEvent::Received, message!("client {}", name), reason))?;
             }
             StateStep::LeaveBehind(name) => {
@@ -157,13 +158,13 @@ pub(super) fn carry_out(
                 authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
-                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), FileMode::Private)?;
+                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), Privacy::Private)?;
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
                 let text =
                     observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
                 let edited = edit_inventory(text, &context.state.join(INVENTORY), changes)?;
-                staged.file(Path::new(INVENTORY), &edited, FileMode::Private)?;
+                staged.file(Path::new(INVENTORY), &edited, Privacy::Private)?;
             }
         }
     }
@@ -237,32 +238,26 @@ fn stage_other_trust(
     staged: &StagedChange<'_>,
     authorities: &Authorities<'_>,
     name: &IdentityName,
-    (from, number): (u32, u32),
+    (from, number): (Generation, Generation),
     trust: &[AuthorityChoice],
 ) -> Result<(), Failure> {
     let folder = identity_folder(Role::Daemon, name);
-    let former = folder.join(format!("gen-{from:04}"));
+    let former = folder.join(from.to_string());
     let path = context.state.join(&former).join("cert.pem");
     let certificate = read(&path, LARGEST_PEM)?.bytes;
     let chain = Certificate::chain_from_pem(&certificate, &path)?;
     let key = read_key(&context.state, &former.join("key.pem"))?;
     let trust = authorities.bundle(trust)?;
-    let set = check::Set {
-        role: Role::Daemon,
-        name,
-        trust: &trust,
-        chain: &chain,
-        key: key.public_key(),
-        hosts: &[],
-    };
-    set.check(context.environment.now())?;
-    let generation = Generation(number).to_string();
+    let public_key = Some(key.public_key());
+    let credentials = Credentials { role: Role::Daemon, chain: &chain, key: public_key, trust: &trust };
+    require(&credentials, name, &[], context.environment.now())?;
+    let generation = number.to_string();
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
     stage_key(staged, &folder.join(&generation), &key)?;
     staged.link(&folder.join("current"), &generation)?;
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
-    let reason = message!("{} trusts {}", Generation(number), anchors);
+    let reason = message!("{} trusts {}", number, anchors);
     staged.record(&line(context, LogEvent::Rebundled, message!("daemon {}", name), reason))
 }
 
@@ -272,11 +267,11 @@ fn stage_request(
     staged: &StagedChange<'_>,
     name: &IdentityName,
     algorithm: KeyAlgorithm,
-    generation: u32,
+    generation: Generation,
 ) -> Result<(), Failure> {
     let key = PrivateKey::generate(algorithm)?;
     let request = CertificateRequest::create(name, &key)?;
-    let (folder, generation) = (request_folder(name), format!("gen-{generation:04}"));
+    let (folder, generation) = (request_folder(name), generation.to_string());
     stage_key(staged, &folder.join(&generation), &key)?;
     stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
     staged.link(&folder.join("current"), &generation)?;
@@ -308,20 +303,18 @@ fn stage_identity(
         validity: issuance.validity,
     };
     let certificate = authority.issue(&request, key.public())?;
-    check::Set {
+    let credentials = Credentials {
         role: issuance.role,
-        name: &issuance.name,
-        trust: &issuing.trust,
         chain: std::slice::from_ref(&certificate),
-        key: key.public(),
-        hosts: &issuance.hosts,
-    }
-    .check(context.environment.now())?;
+        key: Some(key.public()),
+        trust: &issuing.trust,
+    };
+    require(&credentials, &issuance.name, &issuance.hosts, context.environment.now())?;
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
-    let generation = format!("gen-{:04}", issuance.generation);
+    let generation = issuance.generation.to_string();
     let set = folder.join(&generation);
-    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), FileMode::Public)?;
+    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
     stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
     stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
@@ -333,7 +326,7 @@ fn stage_identity(
 
 /// Writes a file that anybody may read, and reads it back.
 fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    staged.file(path, bytes, FileMode::Public)?;
+    staged.file(path, bytes, Privacy::Public)?;
     check::is_as_written(staged, path, bytes)
 }
 
@@ -352,8 +345,12 @@ impl IssuedKey {
     }
 }
 
-fn kept_key(context: &Context<'_>, issuance: &Issuance, generation: u32) -> Result<PrivateKey, Failure> {
-    let folder = identity_folder(issuance.role, &issuance.name).join(format!("gen-{generation:04}"));
+fn kept_key(
+    context: &Context<'_>,
+    issuance: &Issuance,
+    generation: Generation,
+) -> Result<PrivateKey, Failure> {
+    let folder = identity_folder(issuance.role, &issuance.name).join(generation.to_string());
     read_key(&context.state, &folder.join("key.pem"))
 }
 

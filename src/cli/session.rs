@@ -4,7 +4,7 @@ use super::console::Console;
 use super::options::{ChangeOptions, GlobalOptions};
 use crate::apply::{Context, Mode, Progress};
 use crate::env::Environment;
-use crate::layout::state_place;
+use crate::layout::state_paths;
 use crate::model::Failure;
 
 /// What a command has at hand.
@@ -24,7 +24,7 @@ impl<'a> Session<'a> {
     ) -> Result<Context<'a>, Failure> {
         Ok(Context {
             environment: self.environment,
-            state: state_place::of(self.environment, self.global.state.as_deref())?,
+            state: state_paths::of(self.environment, self.global.state.as_deref())?,
             command,
             mode: match change {
                 None => Mode::Look,

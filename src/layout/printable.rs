@@ -1,21 +1,8 @@
 //! The values of this layer that a message may contain.
 
-use std::path::Path;
+use super::client::ClientTool;
+use super::daemon::DaemonLayout;
+use super::inventory::Owner;
+use crate::model::parsed;
 
-use super::judgement::Kind;
-use super::{ClientTool, DaemonLayout, Owner};
-use crate::message;
-use crate::model::{Message, Printable, parsed};
-
-parsed!(ClientTool, DaemonLayout, Kind, Owner);
-
-/// A line of YAML that a person is to write: as it is, if its value may be shown as a path is.
-pub(super) struct YamlLine<'a>(pub &'a str);
-
-impl Printable for YamlLine<'_> {
-    fn message(&self) -> Message {
-        let value = self.0.split_once(": ").map_or(self.0, |(_, value)| value);
-        let shown = Path::new(value.trim_matches(['\'', '"', ' '])).message();
-        if shown.hides_a_value() { message!("# {}", shown) } else { Message::parsed(&self.0) }
-    }
-}
+parsed!(ClientTool, DaemonLayout, Owner);

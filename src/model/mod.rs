@@ -40,6 +40,8 @@ pub use file_mode::FileMode;
 pub use finding::{Finding, Severity};
 pub use fingerprint::{Fingerprint, FingerprintPrefix};
 pub use generation::Generation;
+#[cfg(test)]
+pub(crate) use generation::numbered;
 pub use hex::Hex;
 pub use key_algorithm::KeyAlgorithm;
 pub use lifetime::Lifetime;

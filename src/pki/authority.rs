@@ -6,11 +6,9 @@ use rcgen::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::certificate::Certificate;
-use super::lint;
-use super::private_key::PrivateKey;
-use super::public_key::{PublicKey, PublicKeyKind};
-use super::signer::Signer;
+use super::judge::{new_authority, new_leaf};
+use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
+use super::x509::Certificate;
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
@@ -99,7 +97,7 @@ impl CertificateAuthority {
         let signer = Signer::new(key)?;
         let made = parameters.self_signed(&signer).map_err(|_| unmade("the CA"))?;
         let certificate = Certificate::from_der(made.der())?;
-        refuse_faults(certificate.subject(), lint::authority(&certificate))?;
+        refuse_faults(certificate.subject(), new_authority(&certificate))?;
         Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer) })
     }
 
@@ -157,7 +155,7 @@ impl CertificateAuthority {
         let whose = message!("{} {}", request.role, request.name);
         let made = parameters.signed_by(key, &self.issuer).map_err(|_| unmade(&whose))?;
         let certificate = Certificate::from_der(made.der())?;
-        refuse_faults(&whose, lint::leaf(&certificate, request.role, Some(&self.certificate)))?;
+        refuse_faults(&whose, new_leaf(&certificate, request.role, &self.certificate))?;
         Ok(certificate)
     }
 

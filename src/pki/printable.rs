@@ -1,9 +1,8 @@
 //! The values of this layer that a message may contain.
 
-use std::fmt;
-
-use super::chain::ChainFault;
-use super::passphrase::Cost;
+use super::judge::ChainFault;
+use super::key::Cost;
+use super::x509::{Identifier, InCertificate};
 use super::{
     DistinguishedName, LostNewlines, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm,
 };
@@ -26,23 +25,3 @@ parsed!(
 
 // Fixed words, and a place in the bytes.
 parsed!(pkcs8::der::Error, pkcs8::pkcs5::Error);
-
-/// A text that stands in a parsed certificate, in quotes.
-#[derive(Debug)]
-pub(super) struct InCertificate<'a>(pub &'a str);
-
-impl fmt::Display for InCertificate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-/// An object identifier of a parsed certificate, dotted.
-#[derive(Debug)]
-pub(super) struct Identifier<'a>(pub &'a str);
-
-impl fmt::Display for Identifier<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}

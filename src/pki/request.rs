@@ -5,13 +5,9 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use super::distinguished_name::DistinguishedName;
-use super::extension::{name_of, usages_of};
-use super::pem_block::{LINES, PemBlock};
-use super::private_key::PrivateKey;
-use super::public_key::{PublicKey, PublicKeyKind};
-use super::signature_algorithm::SignatureAlgorithm;
-use super::signer::Signer;
+use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
+use super::pem::{LINES, PemBlock};
+use super::x509::{DistinguishedName, SignatureAlgorithm, name_of, usages_of};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Fingerprint, IdentityName, Message, Printable, Quoted};

@@ -6,7 +6,7 @@ use super::rollover::client_of;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::chain::{self, Purpose};
+use crate::pki::judge::admit;
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::Observation;
 
@@ -70,9 +70,7 @@ fn bundle(observation: &Observation, trust: &[AuthorityChoice]) -> TrustBundle {
     TrustBundle::new(trust.iter().filter_map(certificate).collect())
 }
 
-/// Whether a Go client with that certificate would send it, and a daemon would accept it.
+/// Whether a daemon with those CAs lets in a client with that certificate alone.
 fn is_let_in(leaf: &Certificate, trust: &TrustBundle, now: Timestamp) -> bool {
-    let sent = std::slice::from_ref(leaf);
-    let acceptable: Vec<_> = trust.subjects().into_iter().cloned().collect();
-    chain::would_send(sent, &acceptable) && chain::verify(sent, trust, Purpose::of(Role::Client), now).is_ok()
+    admit(std::slice::from_ref(leaf), trust, now).is_ok()
 }

@@ -11,8 +11,8 @@ use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inv
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{
-    AuthorityName, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
-    Quoted, Role, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Endpoint, ExitCode, Failure, Generation, IdentityName, KeyAlgorithm, Lifetime, Message,
+    Printable, Quoted, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::store::Observation;
 
@@ -82,7 +82,7 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
             name: name.clone(),
             hosts,
             validity: Validity::issued(now, lifetime, BACKDATING).within(authority),
-            generation: 1,
+            generation: Generation::after(None),
             key: KeySource::New(request.key),
             reason: Reason::Asked,
             signing: Signing::alone(AuthorityChoice::Made),

@@ -9,7 +9,7 @@ use crate::layout::{
     edit_client_config,
 };
 use crate::message;
-use crate::model::{Failure, IdentityName, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Quoted, Role};
 use crate::pki::Certificate;
 use crate::store::{KeyPresence, Observation};
 
@@ -41,7 +41,7 @@ pub struct Placed {
     /// The paths that are to lead there.
     pub links: Vec<PathBuf>,
     /// The number that a new generation would have.
-    pub next_generation: u32,
+    pub next_generation: Generation,
     /// How what is there compares with what should be.
     pub state: PlacedState,
     /// The certificate that is current there, if it can be read.

@@ -3,7 +3,7 @@
 
 use super::steps::{AuthorityChoice, KeySource, Signing};
 use crate::model::profile::BACKDATING;
-use crate::model::{IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
+use crate::model::{Generation, IdentityName, Lifetime, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::Certificate;
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
@@ -78,8 +78,8 @@ pub(super) fn key_of_client(current: Option<&ObservedGeneration>, observation: &
     }
 }
 
-pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> u32 {
-    observation.identities(role).get(name).map_or(1, |identity| identity.last_generation + 1)
+pub(super) fn next_generation(observation: &Observation, role: Role, name: &IdentityName) -> Generation {
+    Generation::after(observation.identities(role).get(name).and_then(|identity| identity.last_generation))
 }
 
 /// From an hour ago for that long, cut to the validity of the CA that will sign.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::steps::{Handover, HandoverStep, Plan, StateStep};
 use crate::message;
-use crate::model::{Failure, IdentityName, KeyAlgorithm};
+use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm};
 use crate::pki::PublicKeyKind;
 use crate::store::ObservedRequest;
 
@@ -57,8 +57,10 @@ pub fn request(
         generation,
     };
     let state = match there {
-        None => vec![make(1)],
-        Some(there) if request.renewal == KeyRenewal::Fresh => vec![make(there.last_generation + 1)],
+        None => vec![make(Generation::after(None))],
+        Some(there) if request.renewal == KeyRenewal::Fresh => {
+            vec![make(Generation::after(Some(there.last_generation)))]
+        }
         Some(there) => {
             let kind = there.request.public_key().kind();
             if let Some(asked) = request.key.filter(|asked| *kind != PublicKeyKind::Generated(*asked)) {

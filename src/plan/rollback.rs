@@ -14,14 +14,14 @@ pub struct Rollback {
     /// Whose.
     pub name: IdentityName,
     /// The generation that becomes current again.
-    pub generation: u32,
+    pub generation: Generation,
 }
 
 /// A generation that is not current.
 #[derive(Clone, Debug)]
 pub struct EarlierGeneration {
     /// Its number.
-    pub number: u32,
+    pub number: Generation,
     /// Its files; None if they cannot be read.
     pub files: Option<ObservedGeneration>,
 }
@@ -89,7 +89,7 @@ pub fn fallback(
     observation: &Observation,
     earlier: &[EarlierGeneration],
     now: Timestamp,
-) -> Option<u32> {
+) -> Option<Generation> {
     let daemon = observation.daemons.get(name).filter(|daemon| !daemon.has_worked())?;
     daemon.current.as_ref()?;
     choose(Role::Daemon, name, observation, earlier, now).ok()
@@ -102,12 +102,12 @@ fn choose(
     observation: &Observation,
     earlier: &[EarlierGeneration],
     now: Timestamp,
-) -> Result<u32, Vec<Message>> {
+) -> Result<Generation, Vec<Message>> {
     let identity = observation.identities(role).get(name);
-    let working: Vec<u32> = identity.map(|one| one.history.working().collect()).unwrap_or_default();
+    let working: Vec<Generation> = identity.map(|one| one.history.working().collect()).unwrap_or_default();
     let mut candidates: Vec<&EarlierGeneration> = earlier.iter().collect();
     // What worked last comes first; of the others, the newest.
-    let place = |number: u32| working.iter().position(|one| *one == number).unwrap_or(working.len());
+    let place = |number: Generation| working.iter().position(|one| *one == number).unwrap_or(working.len());
     candidates.sort_by_key(|one| (place(one.number), std::cmp::Reverse(one.number)));
     let current = observation.current(role, name).map(|current| current.number);
     if role == Role::Client {
@@ -119,7 +119,7 @@ fn choose(
         if against.is_empty() {
             return Ok(candidate.number);
         }
-        objections.push(message!("{} {}", Generation(candidate.number), Message::join(&against, ", ")));
+        objections.push(message!("{} {}", candidate.number, Message::join(&against, ", ")));
     }
     Err(objections)
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::layout::{Inventory, InventoryChange, KeyChange};
 use crate::message;
 use crate::model::{
-    AuthorityName, Contact, Endpoint, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
-    SerialNumber, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Contact, Endpoint, Generation, IdentityName, KeyAlgorithm, KeyIdentifier, Message,
+    Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::PublicKey;
 
@@ -54,9 +54,9 @@ pub enum StateStep {
         /// The daemon.
         name: IdentityName,
         /// The generation that has the certificate and the key.
-        from: u32,
+        from: Generation,
         /// The number of the new one.
-        generation: u32,
+        generation: Generation,
         /// The CAs.
         trust: Vec<AuthorityChoice>,
     },
@@ -69,7 +69,7 @@ pub enum StateStep {
         /// The type of its key.
         algorithm: KeyAlgorithm,
         /// The number of the generation that it becomes.
-        generation: u32,
+        generation: Generation,
     },
     /// Make a former generation current again.
     Restore {
@@ -78,7 +78,7 @@ pub enum StateStep {
         /// Whose.
         name: IdentityName,
         /// The number of the generation.
-        generation: u32,
+        generation: Generation,
     },
     /// Remove a generation that nothing needs any more.
     Prune {
@@ -87,7 +87,7 @@ pub enum StateStep {
         /// Whose.
         name: IdentityName,
         /// The number of the generation.
-        generation: u32,
+        generation: Generation,
     },
     /// Remove the certificate with that serial number from `issued/`: it has expired.
     RemoveIssued(SerialNumber),
@@ -98,7 +98,7 @@ pub enum StateStep {
         /// The client.
         name: IdentityName,
         /// The number of the generation.
-        generation: u32,
+        generation: Generation,
     },
     /// Note that a rollover leaves a client behind.
     LeaveBehind(IdentityName),
@@ -146,8 +146,8 @@ pub enum Handover {
 pub struct KeyRemoval {
     /// The client.
     pub name: IdentityName,
-    /// The highest number of a generation that may hold one.
-    pub last_generation: u32,
+    /// The last generation that may hold one.
+    pub last_generation: Generation,
 }
 
 /// A certificate to be issued.
@@ -162,7 +162,7 @@ pub struct Issuance {
     /// From when until when, cut to the CA's own validity.
     pub validity: Validity,
     /// The number of the generation that it becomes.
-    pub generation: u32,
+    pub generation: Generation,
     /// Where its key comes from.
     pub key: KeySource,
     /// Why it is issued.
@@ -246,7 +246,7 @@ pub enum KeySource {
     /// That generation of the same identity has it.
     Kept {
         /// The number of the generation.
-        generation: u32,
+        generation: Generation,
     },
     /// It is kept elsewhere: where its owner made it, or in a kit.
     Requested(PublicKey),
@@ -271,7 +271,7 @@ pub struct PlacementStep {
     /// The folder that holds the generations.
     pub folder: PathBuf,
     /// The number of the generation there.
-    pub generation: u32,
+    pub generation: Generation,
     /// The paths that lead to it.
     pub links: Vec<PathBuf>,
 }

@@ -10,7 +10,7 @@ use super::steps::{
 };
 use crate::layout::InventoryChange;
 use crate::message;
-use crate::model::{Generation, KeyIdentifier, Message, Printable, Role};
+use crate::model::{KeyIdentifier, Message, Printable, Role};
 
 /// A step as one row of a printed plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,17 +59,17 @@ impl StateStep {
             StateStep::Request { name, algorithm, generation } => StepSummary {
                 step: "make",
                 subject: message!("request {}", name),
-                detail: message!("{}, a new {} key that stays here", Generation(*generation), algorithm),
+                detail: message!("{}, a new {} key that stays here", generation, algorithm),
             },
             StateStep::Restore { role, name, generation } => StepSummary {
                 step: "restore",
                 subject: message!("{} {}", role, name),
-                detail: message!("{}", Generation(*generation)),
+                detail: message!("{}", generation),
             },
             StateStep::Prune { role, name, generation } => StepSummary {
                 step: "remove",
                 subject: message!("{} {}", role, name),
-                detail: message!("{}, which nothing needs any more", Generation(*generation)),
+                detail: message!("{}, which nothing needs any more", generation),
             },
             StateStep::RemoveIssued(serial) => StepSummary {
                 step: "remove",
@@ -84,7 +84,7 @@ impl StateStep {
             StateStep::Receive { name, generation } => StepSummary {
                 step: "note",
                 subject: message!("client {}", name),
-                detail: message!("it has {}", Generation(*generation)),
+                detail: message!("it has {}", generation),
             },
             StateStep::LeaveBehind(name) => StepSummary {
                 step: "note",
@@ -99,7 +99,7 @@ impl StateStep {
             StateStep::Rebundle { name, generation, trust, .. } => StepSummary {
                 step: "trust",
                 subject: message!("daemon {}", name),
-                detail: message!("{}, {}", Generation(*generation), names_of(trust)),
+                detail: message!("{}, {}", generation, names_of(trust)),
             },
             StateStep::Kit(terms) => StepSummary {
                 step: "write",
@@ -147,7 +147,7 @@ impl Issuance {
         };
         let key = match &self.key {
             KeySource::New(algorithm) => message!("a new {} key", algorithm),
-            KeySource::Kept { generation } => message!("the key of {}", Generation(*generation)),
+            KeySource::Kept { generation } => message!("the key of {}", generation),
             KeySource::Requested(key) => message!("an {} key that is not kept here", key.kind()),
         };
         StepSummary {
@@ -155,7 +155,7 @@ impl Issuance {
             subject: message!("{} {}", self.role, self.name),
             detail: message!(
                 "{}, {}, until {}, for {}",
-                Generation(self.generation),
+                self.generation,
                 key,
                 self.validity.not_after.date(),
                 names
@@ -170,12 +170,7 @@ impl PlacementStep {
         StepSummary {
             step: "install",
             subject: message!("{} {}", self.role, self.name),
-            detail: message!(
-                "{} -> {}/{}, key 0600",
-                links,
-                self.folder.display(),
-                Generation(self.generation)
-            ),
+            detail: message!("{} -> {}/{}, key 0600", links, self.folder.display(), self.generation),
         }
     }
 }

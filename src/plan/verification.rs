@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{IdentityName, Lifetime, Role, Timestamp};
+use crate::model::{Generation, IdentityName, Lifetime, Role, Timestamp};
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{Observation, VerifiedRecord};
 
@@ -21,7 +21,7 @@ pub enum VerificationState<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Staleness {
     /// It was one of that generation, which is not the current one.
-    Generation(u32),
+    Generation(Generation),
     /// The certificate is another.
     Leaf,
     /// ca.pem is another.
@@ -108,7 +108,7 @@ fn staleness(
 impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Staleness::Generation(number) => write!(f, "only gen-{number:04} was verified"),
+            Staleness::Generation(generation) => write!(f, "only {generation} was verified"),
             Staleness::Leaf => f.write_str("another certificate was verified"),
             Staleness::Bundle => f.write_str("it was verified with another ca.pem"),
             Staleness::Exclusions => f.write_str("it was verified with a ca.pem that excludes others"),

@@ -1,47 +1,26 @@
-//! Files: the state directory with its one transaction, the lock, the log, installed copies, and
-//! everything else that is read from or written to a disk.
+//! Everything that touches a disk: bytes in `files`, the state directory with its one transaction in
+//! `state`, and what is installed for a daemon or a client in `installed_credentials`.
 //!
-//! Nothing else in the crate touches a file. This module moves bytes and keeps them whole, private
-//! and durable; it does not know what a certificate is, what is due, or what a command wants.
-//! Folders are held by handle, links are not followed where somebody else could have planted them,
-//! and whatever cannot be read is a failure, never an absence.
+//! Nothing else in the crate reads or writes a file. `files` moves bytes, and keeps them whole, private
+//! and durable; it does not know what they are for. Folders are held by handle, links are not followed
+//! where somebody else could have planted them, and what cannot be read is a failure, never an absence.
+//! What is due, or what a command wants, is decided elsewhere.
 
-mod account;
-mod change;
-mod directory;
-mod fault;
-mod history;
-mod issued;
-mod journal;
-mod log;
-mod observation;
-mod placement;
-mod printable;
-mod read;
-mod replace;
-mod requests;
-mod scratch;
+mod files;
+mod installed_credentials;
 mod state;
-mod step;
-mod trust;
-mod verified;
 
-pub use account::{Home, Owner, earthly_home};
-pub use change::{FileMode, StagedChange};
-pub use history::{DaemonHistory, WorkedGeneration};
-pub use issued::observe_issued;
-pub use log::{LogEvent, LogLine, newest_log_time};
-pub use observation::{
-    Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, observe,
-    observe_generation,
+pub use files::{
+    Home, Owner, Parents, Privacy, ReadFile, Replacement, ScratchDirectory, earthly_home, exists, files_in,
+    read, read_if_present, read_standard_input, refuse_irreplaceable, replace_file, this_user,
 };
-pub use placement::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
-pub use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
-pub use replace::{Parents, Replacement, refuse_irreplaceable, replace_file};
-pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
-pub use scratch::ScratchDirectory;
-pub use state::{StateDirectory, StateLock};
-pub use verified::{Vantage, VerifiedAddress, VerifiedRecord};
+pub use installed_credentials::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
+pub use state::{
+    DaemonHistory, Interest, KeyPresence, LogEvent, LogLine, Observation, ObservedAuthority,
+    ObservedGeneration, ObservedIdentity, ObservedRequest, StagedChange, StateDirectory, StateLock, Vantage,
+    VerifiedAddress, VerifiedRecord, WorkedGeneration, newest_log_time, observe, observe_generation,
+    observe_issued, observe_request, request_folder, request_generations,
+};
 
 #[cfg(test)]
 mod tests;

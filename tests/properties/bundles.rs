@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use kitcert::model::Role;
-use kitcert::pki::{Certificate, TrustBundle, lint};
+use kitcert::pki::judge::{certificate_file, kit_certificates, new_authority, new_leaf, served_certificates};
+use kitcert::pki::{Certificate, TrustBundle};
 
 use crate::figures::publish;
 use crate::peers;
@@ -83,11 +84,12 @@ fn no_damage_makes_the_lint_panic() {
         let Ok(certificate) = Certificate::from_der(&der) else { continue };
         let now = certificate.validity().not_before;
         for role in [Role::Daemon, Role::Client] {
-            let findings = lint::leaf(&certificate, role, Some(&certificate));
+            let findings = new_leaf(&certificate, role, &certificate);
             assert!(findings.iter().all(|finding| !finding.subject.is_empty()));
         }
-        drop((lint::authority(&certificate), lint::dates(&certificate, now)));
-        drop(lint::bundle(&TrustBundle::new(vec![certificate])));
+        drop((new_authority(&certificate), kit_certificates([&certificate], None, now)));
+        drop(served_certificates(std::slice::from_ref(&certificate), now));
+        drop(certificate_file(&TrustBundle::new(vec![certificate]), now));
     }
 }
 

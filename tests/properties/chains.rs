@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kitcert::model::Timestamp;
-use kitcert::pki::chain::{self, ChainFault, Purpose};
+use kitcert::model::{Role, Timestamp};
+use kitcert::pki::judge::{ChainFault, Peer, Refusal, would_send};
 use kitcert::pki::{Certificate, TrustBundle};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
@@ -17,7 +17,7 @@ use crate::peers;
 
 impl Case {
     fn ours(&self) -> Result<Vec<Certificate>, ChainFault> {
-        chain::verify(&self.sent, &TrustBundle::new(self.trusted.clone()), self.purpose, now())
+        judged(&self.sent, &TrustBundle::new(self.trusted.clone()), self.role, now())
     }
 
     fn path_length(&self) -> usize {
@@ -30,6 +30,19 @@ impl Case {
         assert!(finding.cause.is_some() && finding.fix.is_some() && finding.found == fault.to_string());
         fault
     }
+}
+
+/// The judge's word on a chain, without a host: it has one reason at most.
+fn judged(
+    sent: &[Certificate],
+    trust: &TrustBundle,
+    accepts: Role,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, ChainFault> {
+    Peer { trust, accepts, host: None, now }.accept(sent).map_err(|refusals| match refusals.as_slice() {
+        [Refusal::Chain(fault)] => fault.clone(),
+        other => panic!("{other:?}"),
+    })
 }
 
 /// Go's verdict on a case, by the peer's `verify`.
@@ -51,9 +64,9 @@ impl Go {
             path
         };
         let (sent, trusted) = (write("sent.pem", &case.sent), write("trusted.pem", &case.trusted));
-        let role = match case.purpose {
-            Purpose::Server => "server",
-            Purpose::Client => "client",
+        let role = match case.role {
+            Role::Daemon => "server",
+            Role::Client => "client",
         };
         let mut command = Command::new(&self.program);
         command.args(["verify", "--role", role, "--at", &now().to_string()]);
@@ -106,12 +119,9 @@ fn a_web_of_namesakes_ends_after_a_hundred_checks() {
     assert!(matches!(case.fault(), ChainFault::TooManyChecks | ChainFault::SameNameOtherKey { .. }));
     let long: Vec<_> = sent.iter().copied().chain([&leaf]).collect();
     let certificates: Vec<_> = long.iter().map(|one| one.certificate.clone()).collect();
-    let refused = chain::verify(&certificates, &TrustBundle::default(), Purpose::Client, now());
+    let refused = judged(&certificates, &TrustBundle::default(), Role::Client, now());
     assert_eq!(refused, Err(ChainFault::TooLong { count: 17 }));
-    assert_eq!(
-        chain::verify(&[], &TrustBundle::default(), Purpose::Client, now()),
-        Err(ChainFault::NothingSent)
-    );
+    assert_eq!(judged(&[], &TrustBundle::default(), Role::Client, now()), Err(ChainFault::NothingSent));
 }
 
 #[test]
@@ -123,7 +133,7 @@ fn a_client_sends_its_chain_only_to_who_accepts_one_of_its_issuers() {
     let name = |entity: &Entity| entity.certificate.subject().clone();
     let sends = |entities: &[&Entity], acceptable: &[_]| {
         let chain: Vec<_> = entities.iter().map(|one| one.certificate.clone()).collect();
-        chain::would_send(&chain, acceptable)
+        would_send(&chain, acceptable)
     };
     assert!(sends(&[&leaf], &[]));
     assert!(sends(&[&leaf], &[name(&intermediate)]));
@@ -216,7 +226,7 @@ fn case_at_random(numbers: &mut Numbers) -> Case {
     }
     trusted.push(&entities[numbers.below(2)]);
     let mut case = case(&sent, &trusted);
-    case.purpose = [Purpose::Client, Purpose::Client, Purpose::Server][numbers.below(3)];
+    case.role = [Role::Client, Role::Client, Role::Daemon][numbers.below(3)];
     case
 }
 
@@ -244,8 +254,8 @@ fn earthlys_first_certificates_pass_go_for_both_roles() {
     let trust = TrustBundle::new(read("ca_cert.pem"));
     let at = Timestamp::parse("2030-01-01").unwrap();
     for file in ["buildkit_cert.pem", "earthly_cert.pem"] {
-        for purpose in [Purpose::Server, Purpose::Client] {
-            assert!(chain::verify(&read(file), &trust, purpose, at).is_ok(), "{file}");
+        for role in [Role::Daemon, Role::Client] {
+            assert!(judged(&read(file), &trust, role, at).is_ok(), "{file}");
         }
     }
 }

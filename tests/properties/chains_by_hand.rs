@@ -1,7 +1,8 @@
 //! Chains made by hand, each with whether a Go peer accepts it, and if not, why.
 
+use kitcert::model::Role;
 use kitcert::pki::Certificate;
-use kitcert::pki::chain::{ChainFault, Purpose};
+use kitcert::pki::judge::ChainFault;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
@@ -13,13 +14,13 @@ use crate::entities::{Entity, authority, client, dated, root, signed, signed_for
 pub struct Case {
     pub sent: Vec<Certificate>,
     pub trusted: Vec<Certificate>,
-    pub purpose: Purpose,
+    pub role: Role,
 }
 
 /// A client's chain, the leaf first, and the daemon's bundle.
 pub fn case(sent: &[&Entity], trusted: &[&Entity]) -> Case {
     let certificates = |entities: &[&Entity]| entities.iter().map(|one| one.certificate.clone()).collect();
-    Case { sent: certificates(sent), trusted: certificates(trusted), purpose: Purpose::Client }
+    Case { sent: certificates(sent), trusted: certificates(trusted), role: Role::Client }
 }
 
 /// A case by name, and where it is refused, which fault it must be.

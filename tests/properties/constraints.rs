@@ -1,6 +1,7 @@
 //! Constraints on names, whole and broken, each with every kind of name below: ours is Go's verdict.
 
-use kitcert::pki::chain::{self, Purpose};
+use kitcert::model::Role;
+use kitcert::pki::judge::Peer;
 use kitcert::pki::{Certificate, TrustBundle};
 use rayon::prelude::*;
 use rcgen::{CertificateParams, CustomExtension, SanType};
@@ -138,7 +139,8 @@ fn leaf(name: SanType) -> CertificateParams {
 
 fn is_accepted(leaf: &Certificate, trusted: &Certificate) -> bool {
     let Ok(trust) = TrustBundle::from_pem(trusted.to_pem().as_bytes(), "ca.pem") else { return false };
-    chain::verify(std::slice::from_ref(leaf), &trust, Purpose::Client, now()).is_ok()
+    let daemon = Peer { trust: &trust, accepts: Role::Client, host: None, now: now() };
+    daemon.accept(std::slice::from_ref(leaf)).is_ok()
 }
 
 #[test]

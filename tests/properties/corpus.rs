@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kitcert::model::Severity;
-use kitcert::pki::chain::Purpose;
+use kitcert::model::{Role, Severity};
 use rayon::prelude::*;
 
 use crate::limbo::{self, Case};
@@ -34,7 +33,7 @@ fn every_flaw_is_called_by_its_name_and_soundness_too() {
             let told: Vec<_> = findings.iter().map(|one| format!("{} {}", one.severity, one.rule)).collect();
             wrong.push(format!("{}: expected {severity} {rule:?}, found {told:?}", case.id));
         }
-        let side = if case.purpose == Purpose::Server { "server" } else { "client" };
+        let side = if case.role == Role::Daemon { "server" } else { "client" };
         *counts.entry((side, severity)).or_insert(0) += 1;
     }
     println!("{} cases: {counts:?}", cases.len());
@@ -141,7 +140,7 @@ fn openssl(program: &Path, case: &Case, folder: &Path) -> (bool, String) {
     if case.sent.len() > 1 {
         command.arg("-untrusted").arg(write(folder, "chain.pem", &case.sent[1..]));
     }
-    command.args(["-purpose", if case.purpose == Purpose::Server { "sslserver" } else { "sslclient" }]);
+    command.args(["-purpose", if case.role == Role::Daemon { "sslserver" } else { "sslclient" }]);
     if let Some(host) = &case.host {
         let is_address = host.to_string().parse::<std::net::IpAddr>().is_ok();
         command.args([if is_address { "-verify_ip" } else { "-verify_hostname" }, &host.to_string()]);

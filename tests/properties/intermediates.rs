@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use kitcert::env::Environment;
 use kitcert::model::{Finding, KeyAlgorithm, Lifetime, Role, Severity};
-use kitcert::pki::chain::Purpose;
-use kitcert::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle, audit};
+use kitcert::pki::judge::Peer;
+use kitcert::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 
 use crate::figures::{Aim, publish};
 use crate::interoperability::{CLIENTS, JavaClient, KEYS, Pair, SERVERS, Stack, dial, exception, serve};
@@ -86,7 +86,7 @@ impl Corporation {
         let chain = Certificate::chain_from_pem(&std::fs::read(&pair.cert).unwrap(), "cert.pem").unwrap();
         let trust = TrustBundle::from_pem(&self.read("ca.pem"), "ca.pem").unwrap();
         let now = Environment::of_process().now();
-        Finding::gravest(&audit::audit(&chain, &trust, Purpose::Client, None, now))
+        Finding::gravest(&Peer { trust: &trust, accepts: Role::Client, host: None, now }.findings(&chain))
     }
 }
 

@@ -1,15 +1,15 @@
 //! Chains in the schema of C2SP's x509-limbo, judged by us.
 
-use kitcert::model::{Finding, Rule, Severity, SubjectAltName, Timestamp};
-use kitcert::pki::chain::Purpose;
-use kitcert::pki::{Certificate, TrustBundle, audit, lint};
+use kitcert::model::{Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
+use kitcert::pki::judge::{Peer, bundle};
+use kitcert::pki::{Certificate, TrustBundle};
 use serde_json::Value;
 
 /// One case.
 pub struct Case {
     pub id: String,
     pub features: Vec<String>,
-    pub purpose: Purpose,
+    pub role: Role,
     pub trusted: Vec<String>,
     /// What is sent, the leaf first.
     pub sent: Vec<String>,
@@ -47,7 +47,7 @@ impl Case {
         Case {
             id: text("id"),
             features: texts("features"),
-            purpose: if is_server { Purpose::Server } else { Purpose::Client },
+            role: if is_server { Role::Daemon } else { Role::Client },
             trusted: texts("trusted_certs"),
             sent: std::iter::once(text("peer_certificate")).chain(texts("untrusted_intermediates")).collect(),
             at: json["validation_time"].as_str().map_or_else(now, instant),
@@ -72,8 +72,9 @@ impl Case {
             Ok(chain) => chain,
             Err(failure) => return vec![unreadable("cert.pem", failure.what_was_found())],
         };
-        let mut findings = lint::bundle(&trust);
-        findings.extend(audit::audit(&chain, &trust, self.purpose, self.host.as_ref(), self.at));
+        let peer = Peer { trust: &trust, accepts: self.role, host: self.host.as_ref(), now: self.at };
+        let mut findings = bundle(&trust);
+        findings.extend(peer.findings(&chain));
         findings
     }
 

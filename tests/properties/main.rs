@@ -43,6 +43,7 @@ mod joining;
 mod joining_stopped;
 mod key_forms;
 mod keys_unprinted;
+mod knots;
 mod limbo;
 mod lock_race;
 mod manual;

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use kitcert::model::{KeyAlgorithm, Role, Timestamp, Validity};
-use kitcert::pki::chain::ChainFault;
-use kitcert::pki::handshake::{ClientSide, HandshakeFault, ServerSide, handshake};
+use kitcert::pki::judge::{ChainFault, Credentials, NoConnection, Refusal, connect};
 use kitcert::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle,
 };
@@ -194,10 +193,12 @@ fn combinations(below: [usize; 4]) -> impl Iterator<Item = [usize; 4]> {
 }
 
 impl Meeting<'_> {
-    fn ours(&self) -> Result<(), HandshakeFault> {
-        let server = ServerSide { chain: &self.daemon.chain, trust: &self.accepts.trust };
-        let client = ClientSide { chain: &self.client.chain, trust: &self.trusts.trust };
-        handshake(&server, &client, &self.host.parse().unwrap(), self.at)
+    fn ours(&self) -> Result<(), NoConnection> {
+        let (daemon, accepts) = (&self.daemon.chain, &self.accepts.trust);
+        let (client, trusts) = (&self.client.chain, &self.trusts.trust);
+        let daemon = Credentials { role: Role::Daemon, chain: daemon, key: None, trust: accepts };
+        let client = Credentials { role: Role::Client, chain: client, key: None, trust: trusts };
+        connect(&client, &daemon, &self.host.parse().unwrap(), self.at)
     }
 
     /// The line that the peer's `handshakes` reads.
@@ -222,17 +223,18 @@ impl Meeting<'_> {
     }
 }
 
-/// Whether the oracle foretold what Go did.
-fn agree(ours: &Result<(), HandshakeFault>, go: &str) -> bool {
+/// Whether the judge foretold what Go did.
+fn agree(ours: &Result<(), NoConnection>, go: &str) -> bool {
     match ours {
         Ok(()) => go == "accepted",
-        Err(HandshakeFault::NameMismatch { .. }) => go == "misnamed",
+        Err(NoConnection::ClientRefuses(Refusal::Host { .. })) => go == "misnamed",
         // Go looks at the name before the issuers, and tells of nothing else then.
-        Err(HandshakeFault::ServerUntrusted(_)) => go == "untrusted" || go == "misnamed",
-        Err(HandshakeFault::Withheld { .. } | HandshakeFault::ClientUntrusted(ChainFault::NothingSent)) => {
-            go == "none"
-        }
-        Err(HandshakeFault::ClientUntrusted(_)) => go == "refused",
+        Err(NoConnection::ClientRefuses(_)) => go == "untrusted" || go == "misnamed",
+        Err(
+            NoConnection::NotSent { .. }
+            | NoConnection::DaemonRefuses(Refusal::Chain(ChainFault::NothingSent)),
+        ) => go == "none",
+        Err(NoConnection::DaemonRefuses(_)) => go == "refused",
     }
 }
 

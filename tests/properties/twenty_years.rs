@@ -17,7 +17,7 @@ use kitcert::model::{
     Endpoint, ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role, SubjectAltName, Timestamp,
     Validity,
 };
-use kitcert::pki::handshake::{ClientSide, ServerSide, handshake};
+use kitcert::pki::judge::{Credentials, connect};
 use kitcert::pki::{Certificate, PrivateKey, PublicKey, TrustBundle};
 use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange, Reception, RotateRequest, RotationAction};
 use kitcert::store::{Interest, Observation};
@@ -399,9 +399,10 @@ impl World {
                 held.since = i64::MIN;
                 continue;
             }
-            let server = ServerSide { chain: &self.daemon.chain, trust: &self.daemon.trust };
-            let client = ClientSide { chain: &held.chain, trust: &held.trust };
-            let outcome = handshake(&server, &client, &host(), Timestamp::from_unix(peers));
+            let of = |role, chain, trust| Credentials { role, chain, key: None, trust };
+            let daemon = of(Role::Daemon, &self.daemon.chain, &self.daemon.trust);
+            let client = of(Role::Client, &held.chain, &held.trust);
+            let outcome = connect(&client, &daemon, &host(), Timestamp::from_unix(peers));
             assert_eq!(outcome, Ok(()), "{}: {name}, whose set is of {}", time(peers), time(held.since));
         }
     }

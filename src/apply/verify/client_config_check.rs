@@ -11,8 +11,8 @@ use crate::layout::{
 };
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, Timestamp};
-use crate::pki::chain::{self, Purpose};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Role, Rule, Severity, Timestamp};
+use crate::pki::judge::{Credentials, check};
 use crate::pki::{Certificate, KeyEncoding, PrivateKey, PublicKeyKind, TrustBundle};
 use crate::store::{earthly_home, exists, read_if_present};
 
@@ -317,9 +317,9 @@ impl OnDisk<'_> {
             Some((chain, trust, self.key_at(TlsPath::DaemonKey)?))
         };
         parsed().is_some_and(|(chain, trust, key)| {
-            let fits =
-                |leaf: &Certificate| leaf.covers(endpoint.host()) && leaf.public_key() == key.public_key();
-            chain::verify(&chain, &trust, Purpose::Server, now).is_ok() && chain.first().is_some_and(fits)
+            let key = Some(key.public_key());
+            let credentials = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+            check(&credentials, std::slice::from_ref(endpoint.host()), now).is_ok()
         })
     }
 

@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use super::client::Client;
 use crate::apply::context::Context;
 use crate::apply::state_change::identity_folder;
-use crate::layout::{
-    CommandLine, DaemonEntry, DaemonLayout, SetFile, lost_newlines, managed_container, restart_command,
-};
+use crate::layout::{CommandLine, DaemonEntry, DaemonLayout, SetFile, managed_container, restart_command};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Quoted, Role, Rule, Severity,
-    SubjectAltName, Timestamp, Word,
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
+    Timestamp, Word,
 };
-use crate::pki::chain::{self, Purpose};
-use crate::pki::{Certificate, PrivateKey, TrustBundle, lint};
+use crate::pki::judge::{self, Credentials, FileNames, Standard};
+use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::store::{Observation, read_if_present};
 
 /// What the daemon would read at its next start.
@@ -143,26 +141,17 @@ impl SetPaths {
         let chain = Certificate::chain_from_pem(&certificate.bytes, &self.certificate)?;
         let trust = TrustBundle::from_pem(&authority.bytes, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
-        let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
-        let mut findings = match role {
-            Role::Daemon => lint::leaf(leaf, role, issuer),
+        let standard = match role {
+            Role::Daemon => Standard::Profile,
             // A client's files are whoever's: what no daemon refuses is no fault of theirs.
-            Role::Client => lint::leaf_in_use(leaf, role, issuer),
+            Role::Client => Standard::InUse,
         };
-        findings.extend(lint::dates(leaf, now));
-        findings.extend(lint::bundle(&trust));
-        if let Err(fault) = chain::verify(&chain, &trust, Purpose::of(role), now) {
-            let refused = fault.finding(&self.certificate);
-            // What the profile's lint says of the leaf is why a peer refuses it.
-            let is_told = |told: &Finding| told.rule == refused.rule && told.severity >= refused.severity;
-            if !findings.iter().any(is_told) {
-                findings.push(refused);
-            }
-        }
-        findings.extend(
-            hosts.iter().filter(|host| !leaf.covers(host)).map(|host| unnamed(&self.certificate, leaf, host)),
-        );
-        findings.extend(self.judge_key(leaf)?);
+        let (key, of_key) = self.key()?;
+        let key = key.as_ref().map(PrivateKey::public_key);
+        let credentials = Credentials { role, chain: &chain, key, trust: &trust };
+        let names = FileNames { certificate: &self.certificate, key: &self.key };
+        let mut findings = judge::credentials(&credentials, hosts, (standard, now), names);
+        findings.extend(of_key);
         if Finding::gravest(&findings) < Severity::Warning {
             let found = message!("match each other, and are good until {}", leaf.validity().not_after.date());
             findings.push(Finding::new(Rule::ChainUntrusted, Severity::Pass, subject).found(found));
@@ -170,25 +159,14 @@ impl SetPaths {
         Ok(findings)
     }
 
-    /// A key of a client elsewhere is not here, and is no fault.
-    fn judge_key(&self, leaf: &Certificate) -> Result<Vec<Finding>, Failure> {
-        let Some(file) = self.read(&self.key)? else { return Ok(Vec::new()) };
-        let mut findings: Vec<Finding> = lint::key_mode(self.key.display(), file.mode).into_iter().collect();
+    /// The key, and what is to be said of its file. A key of a client elsewhere is not here, and
+    /// is no fault.
+    fn key(&self) -> Result<(Option<PrivateKey>, Vec<Finding>), Failure> {
+        let Some(file) = self.read(&self.key)? else { return Ok((None, Vec::new())) };
+        let mut findings: Vec<Finding> = judge::key_mode(self.key.display(), file.mode).into_iter().collect();
         let (key, lost) = PrivateKey::from_damaged_pem(&file.bytes, &self.key)?;
-        findings.extend(lost.map(|lost| lost_newlines(lost, &self.key)));
-        if key.public_key() != leaf.public_key() {
-            let finding = Finding::new(Rule::KeyMismatch, Severity::Error, self.key.display())
-                .expected("the key of the certificate beside it")
-                .found("another key")
-                .cause("the certificate and the key come from two different sets")
-                .fix(message!(
-                    "{kitcert} inspect {} {}",
-                    Quoted(self.certificate.display()),
-                    Quoted(&self.key)
-                ));
-            findings.push(finding);
-        }
-        Ok(findings)
+        findings.extend(lost.map(|lost| judge::lost_newlines(lost, &self.key)));
+        Ok((Some(key), findings))
     }
 
     /// Compares what is installed with what was issued last.
@@ -216,7 +194,7 @@ impl SetPaths {
         }
         match self.read(&self.key)? {
             None => findings.push(missing(&self.key).fix(&fix)),
-            Some(file) => findings.extend(lint::key_mode(self.key.display(), file.mode)),
+            Some(file) => findings.extend(judge::key_mode(self.key.display(), file.mode)),
         }
         Ok(findings)
     }
@@ -228,13 +206,4 @@ impl SetPaths {
 
 fn missing(path: &Path) -> Finding {
     Finding::new(Rule::UnreadableFile, Severity::Error, path.display()).expected("a file").found("none")
-}
-
-fn unnamed(path: &Path, leaf: &Certificate, host: &SubjectAltName) -> Finding {
-    let names = Message::join(leaf.usable_names(), ", ");
-    Finding::new(Rule::ServerNameMismatch, Severity::Error, path.display())
-        .expected(message!("{} among its names", host))
-        .found(names)
-        .cause("clients compare the host that they dial with the names in the certificate")
-        .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
 }

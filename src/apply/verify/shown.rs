@@ -3,9 +3,9 @@
 //! rustls and Go shook hands over it; other verifiers, or a thief, would make more of it.
 
 use super::client::Client;
-use crate::model::Finding;
-use crate::pki::chain::{Purpose, verify};
-use crate::pki::{Certificate, audit, lint};
+use crate::model::{Finding, Role};
+use crate::pki::Certificate;
+use crate::pki::judge::{Peer, bundle};
 use crate::probe::{DialResults, Expected};
 
 /// What is wrong with the served chain, with our own, and with our bundle, and is not among `told`.
@@ -20,15 +20,10 @@ pub(super) fn findings(
     let served: Vec<_> = served.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
     let ours = local.client.as_deref().unwrap_or_default();
     let accepts = local.installed_trust.as_ref().unwrap_or(&client.trust);
-    let mut findings = lint::bundle(&client.trust);
-    findings.extend(audit::no_points(&served));
-    for (chain, trust, purpose) in
-        [(served.as_slice(), &client.trust, Purpose::Server), (ours, accepts, Purpose::Client)]
-    {
-        if let Ok(path) = verify(chain, trust, purpose, local.now) {
-            findings.extend(audit::advice(&path, purpose, local.now));
-        }
-    }
+    let peer = |trust, accepts| Peer { trust, accepts, host: None, now: local.now };
+    let mut findings = bundle(&client.trust);
+    findings.extend(peer(&client.trust, Role::Daemon).further_findings(&served));
+    findings.extend(peer(accepts, Role::Client).further_findings(ours));
     let mut fresh: Vec<Finding> = Vec::new();
     for finding in findings {
         let same = |other: &Finding| {

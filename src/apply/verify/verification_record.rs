@@ -20,7 +20,7 @@ use crate::model::{
 use crate::pki::Certificate;
 use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, DialResults, Handshake, Verdict};
 use crate::store::{
-    DaemonHistory, FileMode, Interest, LogEvent, LogLine, Observation, StagedChange, StateDirectory,
+    DaemonHistory, Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory,
     StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
 };
 
@@ -38,7 +38,7 @@ pub(crate) enum Recorded {
 /// What a verification is about. If any of it is different later, it was about something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Basis {
-    generation: u32,
+    generation: Generation,
     leaf: Fingerprint,
     bundle: Fingerprint,
     endpoint: Endpoint,
@@ -179,7 +179,7 @@ pub(in crate::apply) fn record(
     context: &Context<'_>,
     lock: &StateLock<'_>,
     evidence: &[&Evidence],
-    cause: Option<u32>,
+    cause: Option<Generation>,
 ) -> Result<Vec<Recorded>, Failure> {
     let observation = observe(lock.state(), &interest(evidence))?;
     let staged = lock.stage()?;
@@ -273,7 +273,7 @@ impl Change {
         staged: &StagedChange<'_>,
         observation: &Observation,
         evidence: &Evidence,
-        cause: Option<u32>,
+        cause: Option<Generation>,
     ) -> Result<(), Failure> {
         let name = &evidence.seen.name;
         let before = observation.daemons.get(name).map(|daemon| daemon.history.clone()).unwrap_or_default();
@@ -285,9 +285,9 @@ impl Change {
         let event = match self {
             Change::Nothing | Change::Superseded => None,
             Change::Verify(record, news) => {
-                staged.file(&place, &record.to_bytes()?, FileMode::Private)?;
+                staged.file(&place, &record.to_bytes()?, Privacy::Private)?;
                 history.note_worked(record.generation, record.verified_at);
-                (*news == News::Yes).then_some((LogEvent::Verified, Generation(record.generation).message()))
+                (*news == News::Yes).then_some((LogEvent::Verified, record.generation.message()))
             }
             Change::Refute(news) => {
                 staged.remove(&place)?;
@@ -300,7 +300,7 @@ impl Change {
             }
         };
         if history != before {
-            staged.file(&DaemonHistory::path(name), &history.to_bytes()?, FileMode::Private)?;
+            staged.file(&DaemonHistory::path(name), &history.to_bytes()?, Privacy::Private)?;
         }
         let Some((event, reason)) = event else { return Ok(()) };
         let served = evidence.served();

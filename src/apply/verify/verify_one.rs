@@ -17,7 +17,7 @@ use crate::message;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
 };
-use crate::pki::handshake::{ClientSide, ServerSide, handshake};
+use crate::pki::judge;
 use crate::probe::{self, DialResults, Expected, Verdict, judge};
 use crate::store::Observation;
 
@@ -131,8 +131,10 @@ fn is_client_of(observation: &Observation, name: &IdentityName, client: &Client,
     let host = observation.inventory.daemons.get(name).map(|entry| entry.endpoint.host());
     let chain = client.identity.as_ref().map(|identity| identity.chain.as_slice()).unwrap_or_default();
     current.zip(host).is_some_and(|(current, host)| {
-        let server = ServerSide { chain: &current.chain, trust: &current.trust };
-        handshake(&server, &ClientSide { chain, trust: &client.trust }, host, now).is_ok()
+        let (role, key) = (Role::Daemon, None);
+        let daemon = judge::Credentials { role, chain: &current.chain, key, trust: &current.trust };
+        let client = judge::Credentials { role: Role::Client, chain, key, trust: &client.trust };
+        judge::connect(&client, &daemon, host, now).is_ok()
     })
 }
 

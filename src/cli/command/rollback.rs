@@ -8,7 +8,7 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, Generation, IdentityName};
+use crate::model::{ExitCode, Failure, IdentityName};
 use crate::plan::RotateRequest;
 
 /// `kitcert rollback`
@@ -38,14 +38,14 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {
-        let text = message!("client {} has {} again", name, Generation(done.rollback.generation));
+        let text = message!("client {} has {} again", name, done.rollback.generation);
         return Ok(report.toned(Tone::Good, text));
     };
     if let Ending::RolledBack { generation, .. } = ending {
         let text = message!(
             "verified: {} serves {} again, and nobody without a certificate of yours gets in",
             name,
-            Generation(generation)
+            generation
         );
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }

@@ -9,9 +9,7 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{
-    ExitCode, Failure, Generation, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp,
-};
+use crate::model::{ExitCode, Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::plan::{
     AuthorityRotation, FormerKeys, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction,
     RotationRow, RotationScope,
@@ -294,12 +292,8 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
             (ExitCode::Verification, Tone::Bad, text)
         }
         Ok(Ending::RolledBack { generation, why }) => {
-            let text = message!(
-                "rolled back: {} serves {}, the former set, again: {}",
-                name,
-                Generation(*generation),
-                why
-            );
+            let text =
+                message!("rolled back: {} serves {}, the former set, again: {}", name, generation, why);
             (ExitCode::Failed, Tone::Bad, text)
         }
         Ok(Ending::Down { why }) => (

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Finding, Message};
+use crate::model::{Finding, Generation, Message};
 use crate::plan::{RolloverProgress, RotationRow, StatusRow, StepSummary, Window};
 use crate::probe::DaemonFacts;
 
@@ -89,6 +89,7 @@ members!(
     Message,
     DaemonFacts,
     Finding,
+    Generation,
     RolloverProgress,
     RotationRow,
     StatusRow,

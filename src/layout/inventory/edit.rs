@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::text::{client_node, daemon_node, install_fields, installed_field, named};
-use super::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
-use crate::layout::printable::YamlLine;
+use super::entries::{ClientEntry, DaemonEntry, InstallEntry, Inventory};
+use super::write::{client_node, daemon_node, install_fields, installed_field, named};
 use crate::layout::yaml::document::Document;
 use crate::layout::yaml::edit::{Position, set_at};
+use crate::layout::yaml::line::YamlLine;
 use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::message;
 use crate::model::{Endpoint, Failure, IdentityName, Message, Role};

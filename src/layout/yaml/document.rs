@@ -9,7 +9,8 @@ use serde_yaml::{Deserializer, Value};
 
 use super::fault;
 use super::flow::has_question_in_braces;
-use super::mapping::{self, BLANKS, Shape};
+use super::mapping::{self, Shape};
+use super::scan::BLANKS;
 use crate::message;
 use crate::model::{Failure, Message};
 

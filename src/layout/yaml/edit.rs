@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::document::{BYTE_ORDER_MARK, Document};
-use super::mapping::{Context, Entry, Mapping, Shape, line_end, mapping, mapping_of, skip_trivia};
+use super::mapping::{Context, Entry, Mapping, Shape, mapping, mapping_of, skip_trivia};
+use super::scan::line_end;
 use super::text::{Fields, Node, double_quoted, inline_fields, lines, scalar, single_quoted};
 
 /// Where keys go that a mapping does not have yet.

@@ -1,6 +1,6 @@
 //! Where quotes, braces and brackets close.
 
-use super::mapping::{BLANKS, line_end};
+use super::scan::{BLANKS, line_end};
 
 /// Behind the quote that closes the one at `start`.
 pub(super) fn quote_close(text: &str, start: usize, limit: usize) -> Option<usize> {

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::flow::{flow_close, quote_close};
+use super::scan::{BLANKS, line_end};
 
 /// What the value of a key looks like in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +118,6 @@ pub(super) fn entry_at(text: &str, range: Range<usize>, path: &[&str]) -> Option
         current = mapping_of(text, current.entry(key)?)?;
     }
     current.entry(last).cloned()
-}
-
-/// Behind the line that holds this offset.
-pub(super) fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
 }
 
 fn block_mapping(text: &str, range: Range<usize>) -> Option<Mapping> {
@@ -386,6 +382,3 @@ fn plain_length(text: &str) -> usize {
 fn is_marked(content: &str, mark: char) -> bool {
     content.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
-
-/// What YAML takes for a blank; a no-break space is none.
-pub(super) const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];

@@ -1,7 +1,8 @@
 use super::*;
-use crate::model::{Fingerprint, KeyAlgorithm, Lifetime, Role, Validity};
-use crate::pki::authority::{AuthorityRequest, LeafRequest};
-use crate::pki::public_key::sha256;
+use crate::model::{Fingerprint, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
+use crate::pki::authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
+use crate::pki::key::{Passphrase, PrivateKey, sha256};
+use crate::pki::x509::TrustBundle;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-24T17:00:00Z").unwrap()

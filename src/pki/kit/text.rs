@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 use std::str::Lines;
 
-use super::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
+use super::contents::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};
-use crate::pki::certificate::Certificate;
-use crate::pki::encrypted_key::EncryptedKey;
-use crate::pki::pem_block::{LINES, PemBlock};
-use crate::pki::public_key::sha256;
+use crate::pki::key::{EncryptedKey, sha256};
+use crate::pki::pem::{LINES, PemBlock};
+use crate::pki::x509::Certificate;
 
 impl Kit {
     /// The file.

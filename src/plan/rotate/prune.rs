@@ -7,7 +7,7 @@ use super::planner::Planner;
 use super::rotation::{FormerKeys, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
-use crate::model::{Failure, IdentityName, Role};
+use crate::model::{Failure, Generation, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::rollover::{self, RolloverStage};
 use crate::plan::status::short;
@@ -92,11 +92,11 @@ impl Planner<'_> {
     }
 }
 
-fn needless_generations(identity: &ObservedIdentity) -> Vec<u32> {
+fn needless_generations(identity: &ObservedIdentity) -> Vec<Generation> {
     let current = identity.current.as_ref().map(|current| current.number);
     let recent = identity.generations.len().saturating_sub(KEPT_GENERATIONS);
     let old = identity.generations.iter().take(recent).copied();
-    let working: Vec<u32> = identity.history.working().take(KEPT_WORKING).collect();
+    let working: Vec<Generation> = identity.history.working().take(KEPT_WORKING).collect();
     old.filter(|number| Some(*number) != current && !working.contains(number)).collect()
 }
 

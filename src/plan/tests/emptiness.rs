@@ -1,5 +1,6 @@
 //! Whether a plan does anything at all.
 
+use crate::model::numbered;
 use std::path::PathBuf;
 
 use super::name;
@@ -15,14 +16,19 @@ fn nothing() -> Plan {
 #[test]
 fn a_plan_that_does_one_thing_is_not_empty() {
     let path = || PathBuf::from("/somewhere");
-    let placement =
-        PlacementStep { role: Role::Client, name: name("ana"), folder: path(), generation: 1, links: vec![] };
+    let placement = PlacementStep {
+        role: Role::Client,
+        name: name("ana"),
+        folder: path(),
+        generation: numbered(1),
+        links: vec![],
+    };
     let config = ConfigStep { path: path(), before: None, after: vec![], keys: vec![] };
     let handover = HandoverStep { path: path(), content: Handover::Request(name("ana")) };
-    let removal = KeyRemoval { name: name("ana"), last_generation: 1 };
+    let removal = KeyRemoval { name: name("ana"), last_generation: numbered(1) };
     assert!(nothing().is_empty());
     for plan in [
-        Plan { state: vec![StateStep::Receive { name: name("ana"), generation: 1 }], ..nothing() },
+        Plan { state: vec![StateStep::Receive { name: name("ana"), generation: numbered(1) }], ..nothing() },
         Plan { placements: vec![placement], ..nothing() },
         Plan { config: Some(config), ..nothing() },
         Plan { handover: Some(handover), ..nothing() },
@@ -43,9 +49,9 @@ fn a_rotation_that_only_proves_or_replaces_copies_is_not_empty() {
 
 #[test]
 fn a_rollback_restores_one_generation() {
-    let plan = Rollback { role: Role::Client, name: name("ana"), generation: 3 }.plan();
-    let [StateStep::Restore { role: Role::Client, name: of, generation: 3 }] = &plan.state[..] else {
+    let plan = Rollback { role: Role::Client, name: name("ana"), generation: numbered(3) }.plan();
+    let [StateStep::Restore { role: Role::Client, name: of, generation }] = &plan.state[..] else {
         panic!("{plan:?}");
     };
-    assert_eq!(*of, name("ana"));
+    assert_eq!((of, *generation), (&name("ana"), numbered(3)));
 }

@@ -1,6 +1,7 @@
 //! Whom a change of a daemon's bundle would lock out.
 
 use super::{INVENTORY, State, authority, days, identity, name, now, user};
+use crate::model::numbered;
 use crate::model::{Failure, KeyAlgorithm, Role, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
 use crate::plan::guard::locked_out;
@@ -98,13 +99,18 @@ fn a_daemons_bundle_counts_however_it_changes_and_a_clients_does_not() {
             name: name("builder"),
             hosts: Vec::new(),
             validity: Validity { not_before: now(), not_after: now().plus(days(1)) },
-            generation: 2,
+            generation: numbered(2),
             key: KeySource::New(KeyAlgorithm::EcdsaP256),
             reason: Reason::Due,
             signing: Signing { issuer: trust().remove(0), trust: trust() },
         })
     };
-    let rebundled = StateStep::Rebundle { name: name("builder"), from: 1, generation: 2, trust: trust() };
+    let rebundled = StateStep::Rebundle {
+        name: name("builder"),
+        from: numbered(1),
+        generation: numbered(2),
+        trust: trust(),
+    };
     for (step, is_ana_out) in
         [(rebundled, true), (issuance(Role::Daemon), true), (issuance(Role::Client), false)]
     {

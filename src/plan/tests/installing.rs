@@ -17,7 +17,7 @@ fn only_what_is_outdated_is_placed_and_the_daemon_that_the_tool_starts_with_it()
             daemon.map(|state| ManagedDaemonRequest { name: name("builder"), placed: placed(state) });
         let request = InstallClientRequest { name: name("ana"), config: None, daemon };
         let plan = install_client(&request, &placed(client)).unwrap();
-        plan.placements.iter().map(|step| (step.role, step.generation)).collect::<Vec<_>>()
+        plan.placements.iter().map(|step| (step.role, step.generation.number())).collect::<Vec<_>>()
     };
     use PlacedState::{Outdated, UpToDate};
     assert_eq!(planned(UpToDate, None), []);

@@ -14,6 +14,7 @@ mod status;
 mod verification;
 mod words;
 
+use crate::model::numbered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -100,7 +101,7 @@ fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
 /// One generation, current; nobody has verified it.
 fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresence) -> ObservedIdentity {
     let current = ObservedGeneration {
-        number: 1,
+        number: numbered(1),
         chain: vec![leaf],
         trust: TrustBundle::new(vec![authority.certificate().clone()]),
         key,
@@ -110,14 +111,20 @@ fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresenc
         verified: None,
         history: DaemonHistory::default(),
         confirmed: None,
-        last_generation: 1,
-        generations: vec![1],
+        last_generation: Some(numbered(1)),
+        generations: vec![numbered(1)],
     }
 }
 
 /// What stands where files are installed: three generations, the last of which is like that.
 fn placed(state: PlacedState) -> Placed {
-    Placed { folder: PathBuf::from("/certs"), state, current: None, next_generation: 4, links: Vec::new() }
+    Placed {
+        folder: PathBuf::from("/certs"),
+        state,
+        current: None,
+        next_generation: numbered(4),
+        links: Vec::new(),
+    }
 }
 
 impl State {

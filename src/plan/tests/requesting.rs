@@ -1,5 +1,6 @@
 //! A key that stays, and when another one is made.
 use crate::model::Message;
+use crate::model::numbered;
 
 use std::path::PathBuf;
 
@@ -14,10 +15,10 @@ fn there() -> ObservedRequest {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let text = CertificateRequest::create(&name("zoe"), &key).unwrap();
     ObservedRequest {
-        generation: 2,
+        generation: numbered(2),
         request: CertificateRequest::from_pem(text.as_bytes(), "zoe.csr").unwrap(),
         request_text: text.into_bytes(),
-        last_generation: 3,
+        last_generation: numbered(3),
     }
 }
 
@@ -35,7 +36,7 @@ fn planned(
 fn made(plan: &Plan) -> Option<(KeyAlgorithm, u32)> {
     match plan.state.as_slice() {
         [] => None,
-        [StateStep::Request { algorithm, generation, .. }] => Some((*algorithm, *generation)),
+        [StateStep::Request { algorithm, generation, .. }] => Some((*algorithm, generation.number())),
         _ => panic!("more than a request"),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::rotating::{asked, facts, told};
 use super::{State, authority, days, fresh_key, identity, name, now, observed, seconds};
+use crate::model::numbered;
 use crate::model::{IdentityName, Role, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
 use crate::plan::rollover::trusts_former_authority;
@@ -197,9 +198,10 @@ fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
     let begun = Rollover::begun();
     let rotation = begun.rotated(&asked(), &facts(&begun.state));
     assert_eq!(told(&rotation), ["daemon builder renewed: another CA is trusted too"]);
-    let [StateStep::Rebundle { from: 1, generation: 2, trust, .. }] = rotation.plan.state.as_slice() else {
+    let [StateStep::Rebundle { from, generation, trust, .. }] = rotation.plan.state.as_slice() else {
         panic!("{rotation:?}")
     };
+    assert_eq!((*from, *generation), (numbered(1), numbered(2)));
     assert_eq!(trust.len(), 2);
     assert!(rotation.rolls_over && rotation.clients.is_empty());
 

@@ -1,6 +1,7 @@
 //! `rotate` and `rollback` without a rollover: what is renewed, with which key, what is only told of,
 //! and what is cleared away.
 
+use crate::model::numbered;
 use std::path::Path;
 
 use super::{INVENTORY, State, authority, days, fresh_key, identity, name, now, observed, seconds, user};
@@ -66,8 +67,8 @@ fn what_is_due_is_renewed_from_its_second_on() {
     let rotation = at(due(leaf));
     assert_eq!(told(&rotation), ["client ana renewed: due"]);
     let issued = rotation.plan.issuances().next().unwrap();
-    assert!(matches!(issued.key, KeySource::Kept { generation: 1 }));
-    assert_eq!((issued.generation, rotation.clients.clone()), (2, vec![name("ana")]));
+    assert!(matches!(issued.key, KeySource::Kept { generation } if generation == numbered(1)));
+    assert_eq!((issued.generation, rotation.clients.clone()), (numbered(2), vec![name("ana")]));
     assert_eq!(rotation.rows[0].expires, Some(issued.validity.not_after));
 }
 
@@ -154,7 +155,9 @@ fn a_kit_that_waits_is_told_of_until_its_client_has_it_or_nothing_lets_it_in() {
     let said = |named: &str| RotateRequest { received: vec![Reception::Told(name(named))], ..asked() };
     let rotation = rotated(&state, &said("ana")).unwrap();
     assert_eq!(told(&rotation), ["client ana received: it has its certificate"]);
-    assert!(matches!(&rotation.plan.state[..], [StateStep::Receive { generation: 1, .. }]));
+    assert!(
+        matches!(&rotation.plan.state[..], [StateStep::Receive { generation, .. }] if *generation == numbered(1))
+    );
     assert_eq!(rotated(&state, &said("zoe")).unwrap_err().what_was_found(), "another name");
     state.issue_client("bob", now(), KeyPresence::Absent);
     let of_bob = rotated(&state, &said("bob")).unwrap();
@@ -240,20 +243,20 @@ fn other_hosts_are_a_reason_and_their_order_is_none() {
 fn three_former_generations_stay_and_those_that_are_current_or_worked_last() {
     let mut state = State::new();
     let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
-    builder.generations = (1..=8).collect();
-    builder.last_generation = 8;
-    builder.current.as_mut().unwrap().number = 8;
+    builder.generations = (1..=8).map(numbered).collect();
+    builder.last_generation = Some(numbered(8));
+    builder.current.as_mut().unwrap().number = numbered(8);
     for worked in [1, 2, 8] {
-        builder.history.note_worked(worked, now());
+        builder.history.note_worked(numbered(worked), now());
     }
     let forced = RotateRequest { scope: RotationScope::Forced, names: vec![name("builder")], ..asked() };
     let rotation = rotated(&state, &forced).unwrap();
-    let pruned: Vec<u32> = rotation
+    let pruned: Vec<_> = rotation
         .plan
         .state
         .iter()
         .filter_map(|step| match step {
-            StateStep::Prune { generation, .. } => Some(*generation),
+            StateStep::Prune { generation, .. } => Some(generation.number()),
             _ => None,
         })
         .collect();

@@ -109,7 +109,7 @@ fn a_daemon_is_verified_by_its_current_generation_and_a_client_by_none() {
     assert_eq!(row(&state, "daemon", now()).verified, Some(true));
     assert_eq!(row(&state, "client", now()).verified, None);
     let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
-    builder.current.as_mut().unwrap().number = 2;
+    builder.current.as_mut().unwrap().number = crate::model::numbered(2);
     let found = row(&state, "daemon", now());
     assert_eq!((found.verified, found.state), (Some(false), IdentityState::NotVerified));
     state.observation.daemons.get_mut(&name("builder")).unwrap().verified = None;

@@ -3,7 +3,7 @@
 use super::{INVENTORY, State, days, name, now, seconds};
 use crate::layout::Inventory;
 use crate::model::profile::VERIFY_EVERY;
-use crate::model::{ExitCode, Fingerprint, IdentityName, Timestamp, Validity};
+use crate::model::{ExitCode, Fingerprint, Generation, IdentityName, Timestamp, Validity, numbered};
 use crate::plan::{
     EarlierGeneration, IdentityState, RotateRequest, RotationFacts, Staleness, VerificationState, fallback,
     rollback, rotate, status, verification,
@@ -43,7 +43,7 @@ fn facts() -> RotationFacts {
 fn a_record_counts_for_exactly_what_it_was_made_of() {
     let other = Fingerprint::new([9; 32]);
     assert_eq!(changed(|_| {}), None);
-    assert_eq!(changed(|record| record.generation = 2), Some(Staleness::Generation(2)));
+    assert_eq!(changed(|record| record.generation = numbered(2)), Some(Staleness::Generation(numbered(2))));
     assert_eq!(changed(|record| record.leaf = other), Some(Staleness::Leaf));
     assert_eq!(changed(|record| record.bundle = other), Some(Staleness::Bundle));
     assert_eq!(changed(|record| record.exclusions = Some(other)), Some(Staleness::Exclusions));
@@ -82,8 +82,9 @@ fn a_daemon_that_is_not_listed_is_compared_by_its_files_alone() {
     let mut state = State::new();
     state.observation.inventory.daemons.clear();
     assert_eq!(staleness(&state, now().plus(days(300))), None, "nobody can verify it again");
-    state.observation.daemons.get_mut(&name("builder")).unwrap().verified.as_mut().unwrap().generation = 2;
-    assert_eq!(staleness(&state, now()), Some(Staleness::Generation(2)));
+    state.observation.daemons.get_mut(&name("builder")).unwrap().verified.as_mut().unwrap().generation =
+        numbered(2);
+    assert_eq!(staleness(&state, now()), Some(Staleness::Generation(numbered(2))));
 }
 
 #[test]
@@ -105,8 +106,8 @@ fn a_rotation_of_another_names_the_daemons_that_are_not_verified() {
 fn earlier(state: &State, numbers: &[u32]) -> Vec<EarlierGeneration> {
     let current = state.observation.daemons[&name("builder")].current.clone().unwrap();
     let of = |number: &u32| EarlierGeneration {
-        number: *number,
-        files: Some(ObservedGeneration { number: *number, ..current.clone() }),
+        number: numbered(*number),
+        files: Some(ObservedGeneration { number: numbered(*number), ..current.clone() }),
     };
     numbers.iter().map(of).collect()
 }
@@ -115,10 +116,10 @@ fn earlier(state: &State, numbers: &[u32]) -> Vec<EarlierGeneration> {
 fn having_worked(current: u32, worked: &[u32]) -> State {
     let mut state = State::new();
     let builder = state.observation.daemons.get_mut(&name("builder")).unwrap();
-    builder.current.as_mut().unwrap().number = current;
+    builder.current.as_mut().unwrap().number = numbered(current);
     builder.history = Default::default();
     for generation in worked {
-        builder.history.note_worked(*generation, now());
+        builder.history.note_worked(numbered(*generation), now());
     }
     state
 }
@@ -138,17 +139,21 @@ fn a_rollback_goes_to_what_worked_last() {
         let numbers: Vec<u32> = (1..=4).filter(|number| *number != current).collect();
         let earlier = earlier(&state, &numbers);
         let planned = rollback(&name("builder"), &state.observation, &earlier, now());
-        assert_eq!(planned.ok().map(|one| one.generation), expected, "{current} {worked:?}");
+        assert_eq!(planned.ok().map(|one| one.generation.number()), expected, "{current} {worked:?}");
         let by_itself = fallback(&name("builder"), &state.observation, &earlier, now());
         let is_the_cause = !worked.contains(&current);
-        assert_eq!(by_itself, expected.filter(|_| is_the_cause), "{current} {worked:?}");
+        assert_eq!(
+            by_itself.map(Generation::number),
+            expected.filter(|_| is_the_cause),
+            "{current} {worked:?}"
+        );
     }
 }
 
 #[test]
 fn a_rollback_says_what_stands_against_each_generation() {
     let mut state = having_worked(6, &[1, 2, 3, 4]);
-    state.observation.daemons.get_mut(&name("builder")).unwrap().history.note_refuted(4);
+    state.observation.daemons.get_mut(&name("builder")).unwrap().history.note_refuted(numbered(4));
     let mut earlier = earlier(&state, &[1, 2, 3, 4, 5]);
     let of = |state: &State, hosts: &[&str], validity| {
         let leaf = state.leaf(crate::model::Role::Daemon, "builder", hosts, validity);
@@ -192,9 +197,9 @@ fn a_rollback_of_whom_nobody_or_two_have_the_name_is_refused() {
 fn a_rollback_of_a_client_goes_to_the_newest_before_the_current() {
     let mut state = State::new();
     let ana = state.observation.clients.get_mut(&name("ana")).unwrap();
-    ana.current.as_mut().unwrap().number = 3;
+    ana.current.as_mut().unwrap().number = numbered(3);
     let files = |number| ObservedGeneration { number, ..state.client("ana").clone() };
     let earlier: Vec<_> =
-        [1, 2, 4].map(|number| EarlierGeneration { number, files: Some(files(number)) }).into();
-    assert_eq!(rollback(&name("ana"), &state.observation, &earlier, now()).unwrap().generation, 2);
+        [1, 2, 4].map(numbered).map(|number| EarlierGeneration { number, files: Some(files(number)) }).into();
+    assert_eq!(rollback(&name("ana"), &state.observation, &earlier, now()).unwrap().generation, numbered(2));
 }

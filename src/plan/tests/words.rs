@@ -1,5 +1,6 @@
 //! A plan in words: a row a step, in the order in which they are done.
 
+use crate::model::numbered;
 use std::path::PathBuf;
 
 use super::{days, fresh_key, hosts, name, now, user};
@@ -41,7 +42,7 @@ fn issuance(role: Role, key: KeySource) -> StateStep {
         name: name("ana"),
         hosts: hosts(&["builder.example.com", "10.0.0.5"]),
         validity: validity(),
-        generation: 3,
+        generation: numbered(3),
         key,
         reason: Reason::Asked,
         signing: Signing::alone(AuthorityChoice::Made),
@@ -52,7 +53,7 @@ fn issuance(role: Role, key: KeySource) -> StateStep {
 fn what_is_issued_says_with_which_key_until_when_and_for_whom() {
     let rows = of_state(vec![
         issuance(Role::Daemon, KeySource::New(KeyAlgorithm::Ed25519)),
-        issuance(Role::Client, KeySource::Kept { generation: 2 }),
+        issuance(Role::Client, KeySource::Kept { generation: numbered(2) }),
         issuance(Role::Client, KeySource::Requested(fresh_key())),
     ]);
     let expected = [
@@ -76,8 +77,8 @@ fn what_becomes_of_cas_is_said() {
         StateStep::Aim(AuthorityChoice::Made),
         StateStep::Rebundle {
             name: name("builder"),
-            from: 1,
-            generation: 2,
+            from: numbered(1),
+            generation: numbered(2),
             trust: vec![AuthorityChoice::Made, old],
         },
         StateStep::DestroyKey("0123".to_owned()),
@@ -96,10 +97,10 @@ fn what_becomes_of_generations_and_clients_is_said() {
     let (role, ana) = (Role::Client, name("ana"));
     let rows = of_state(vec![
         StateStep::Create(PathBuf::from("/state")),
-        StateStep::Request { name: ana.clone(), algorithm: KeyAlgorithm::EcdsaP256, generation: 1 },
-        StateStep::Restore { role, name: ana.clone(), generation: 1 },
-        StateStep::Prune { role, name: ana.clone(), generation: 2 },
-        StateStep::Receive { name: ana.clone(), generation: 3 },
+        StateStep::Request { name: ana.clone(), algorithm: KeyAlgorithm::EcdsaP256, generation: numbered(1) },
+        StateStep::Restore { role, name: ana.clone(), generation: numbered(1) },
+        StateStep::Prune { role, name: ana.clone(), generation: numbered(2) },
+        StateStep::Receive { name: ana.clone(), generation: numbered(3) },
         StateStep::LeaveBehind(ana),
         StateStep::Kit(terms()),
     ]);
@@ -140,7 +141,7 @@ fn what_is_placed_and_handed_over_follows_the_state_and_removals_come_last() {
         role,
         name: name(named),
         folder: PathBuf::from("/etc/kitcert"),
-        generation: 4,
+        generation: numbered(4),
         links: vec![PathBuf::from("/etc/ca.pem"), PathBuf::from("/etc/cert.pem")],
     };
     let plan = |content| Plan {
@@ -148,7 +149,7 @@ fn what_is_placed_and_handed_over_follows_the_state_and_removals_come_last() {
         placements: vec![placement(Role::Client, "ana"), placement(Role::Daemon, "builder")],
         config: None,
         handover: Some(HandoverStep { path: PathBuf::from("ana.kit"), content }),
-        removals: vec![KeyRemoval { name: name("ana"), last_generation: 4 }],
+        removals: vec![KeyRemoval { name: name("ana"), last_generation: numbered(4) }],
     };
     let rows = words(&plan(Handover::KitWithKey(terms())));
     let expected = [

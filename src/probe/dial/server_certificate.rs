@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::message;
-use crate::model::{Cause, Finding, Message, Printable, Rule, Severity, SubjectAltName, Timestamp};
-use crate::pki::chain::{ChainFault, Purpose, verify};
+use crate::model::{Cause, Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
+use crate::pki::judge::{ChainFault, Peer, Refusal};
 use crate::pki::{Certificate, NameKind, PublicKeyKind, TrustBundle};
 
 /// What a client expects of the daemon's certificate.
@@ -46,17 +46,24 @@ fn judge(chain: &[Vec<u8>], expectation: &ServerExpectation) -> Vec<Finding> {
             return vec![fault.because(&[Cause::ServedUnacceptable])];
         }
     };
-    let mut faults = Vec::new();
-    if let Err(refusal) = verify(&chain, &expectation.trust, Purpose::Server, expectation.now) {
-        faults.push(fault_of_chain(&refusal));
+    let ServerExpectation { trust, host, now, .. } = expectation;
+    let client = Peer { trust, accepts: Role::Daemon, host: Some(host), now: *now };
+    let refusals = client.accept(&chain).err().unwrap_or_default();
+    refusals.iter().map(|refusal| fault_of_refusal(refusal, chain.first())).collect()
+}
+
+fn fault_of_refusal(refusal: &Refusal, leaf: Option<&Certificate>) -> Finding {
+    match refusal {
+        Refusal::Chain(refusal) => fault_of_chain(refusal),
+        Refusal::Host { host, names } => {
+            let names = Message::join(names, ", ");
+            let found = if names.is_empty() { message!("no name at all") } else { names };
+            let cause = leaf.map_or(Cause::ServedOtherName, |leaf| cause_of_mismatch(leaf, host));
+            fault(Rule::ServerNameMismatch, host, found).because(&[cause])
+        }
+        Refusal::OtherKey => fault(Rule::ServerUntrusted, "the key of the served certificate", "another key")
+            .because(&[Cause::ServedUnacceptable]),
     }
-    if let Some(leaf) = chain.first().filter(|leaf| !leaf.covers(&expectation.host)) {
-        let names = Message::join(leaf.usable_names(), ", ");
-        let found = if names.is_empty() { message!("no name at all") } else { names };
-        let fault = fault(Rule::ServerNameMismatch, &expectation.host, found);
-        faults.push(fault.because(&[cause_of_mismatch(leaf, &expectation.host)]));
-    }
-    faults
 }
 
 /// A chain without fault whose leaf did not prove itself in the handshake: its key is one whose

@@ -19,7 +19,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, SignatureScheme};
 use super::request::CertificateAndKey;
 use super::server_certificate::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
-use crate::pki::chain::would_send;
+use crate::pki::judge::would_send;
 use crate::pki::{Certificate, DistinguishedName};
 use crate::probe::dial_list::{Alpn, Offers, Sni, Versions};
 use crate::probe::results::{Asked, Handshake, Withheld};

@@ -4,8 +4,8 @@
 use super::clock_difference;
 use super::expected::Expected;
 use crate::message;
-use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable};
-use crate::pki::chain::{ChainFault, Purpose, verify};
+use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable, Role};
+use crate::pki::judge::{ChainFault, Peer, Refusal};
 use crate::pki::{Certificate, DistinguishedName};
 use crate::probe::results::{Asked, Handshake, Withheld};
 
@@ -172,9 +172,10 @@ fn unknown_authority(
     expected: &Expected,
 ) -> Finding {
     let client = expected.client.as_deref().unwrap_or_default();
-    if let Err(ChainFault::SameNameOtherKey { .. }) =
-        verify(client, &expected.trust, Purpose::Client, expected.now)
-    {
+    let own_daemon = Peer { trust: &expected.trust, accepts: Role::Client, host: None, now: expected.now };
+    let is_namesake =
+        |refusal: &Refusal| matches!(refusal, Refusal::Chain(ChainFault::SameNameOtherKey { .. }));
+    if own_daemon.accept(client).is_err_and(|refusals| refusals.iter().any(is_namesake)) {
         return finding
             .because(&[Cause::ClientOfOtherCa])
             .cause("the client's certificate is by another key than its own ca.pem has, under the same name")

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use crate::store::{FileMode, StagedChange, StateDirectory};
+use crate::store::{Privacy, StagedChange, StateDirectory};
 
 const CERTIFICATE: &[u8] = &[b'c'; 900];
 const KEY: &[u8] = &[b'k'; 240];
 
 fn client(change: &StagedChange<'_>, number: usize) {
     let folder = Path::new("clients").join(format!("c{number}"));
-    let add = |path: &Path| change.file(path, CERTIFICATE, FileMode::Public).unwrap();
+    let add = |path: &Path| change.file(path, CERTIFICATE, Privacy::Public).unwrap();
     add(&Path::new("issued").join(format!("{number:032x}.pem")));
     add(&folder.join("gen-0001/ca.pem"));
     add(&folder.join("gen-0001/cert.pem"));
@@ -63,7 +63,7 @@ fn figures() {
         let lock = state.lock("init", Duration::ZERO).unwrap();
         let change = lock.stage().unwrap();
         (0..3).for_each(|number| client(&change, number));
-        change.file(Path::new("kitcert.yaml"), b"version: 1", FileMode::Public).unwrap();
+        change.file(Path::new("kitcert.yaml"), b"version: 1", Privacy::Public).unwrap();
         change.commit().unwrap();
         times.push(began.elapsed());
     }

@@ -1,5 +1,6 @@
 //! Installed copies: whole, where they belong, and never over something foreign.
 use crate::model::Message;
+use crate::model::numbered;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::{imprint, mode, picture};
 use crate::model::ExitCode;
-use crate::store::{FileSet, LinkState, Owner, Placement, step};
+use crate::store::files::crash_point;
+use crate::store::{FileSet, LinkState, Owner, Placement};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -48,10 +50,10 @@ fn an_install_is_read_through_the_links_with_the_right_modes() {
     let root = base.path().join("root");
     let placement = placement(&root);
     let before = placement.observe().ok().unwrap();
-    assert!(before.current.is_none() && before.next == 1);
+    assert!(before.current.is_none() && before.next == numbered(1));
     assert!(before.links.iter().all(|link| *link == LinkState::Absent));
-    placement.install(&files("one"), 1).unwrap();
-    placement.install(&files("two"), 2).unwrap();
+    placement.install(&files("one"), numbered(1)).unwrap();
+    placement.install(&files("two"), numbered(2)).unwrap();
     assert_eq!(read_as_a_daemon(&root), pair("two"));
     let etc = root.join("etc");
     assert_eq!(std::fs::read_link(etc.join("key.pem")).unwrap(), Path::new("kitcert/current/key.pem"));
@@ -67,7 +69,7 @@ fn an_install_is_read_through_the_links_with_the_right_modes() {
     }
     let after = placement.observe().ok().unwrap();
     let current = after.current.unwrap();
-    assert_eq!((current.number, after.next), (2, 3));
+    assert_eq!((current.number, after.next), (numbered(2), numbered(3)));
     assert_eq!(current.files.unwrap().certificate, b"two");
     assert!(after.links.iter().all(|link| *link == LinkState::Ours));
     let moved = base.path().join("elsewhere");
@@ -79,9 +81,9 @@ fn an_install_is_read_through_the_links_with_the_right_modes() {
 fn the_same_install_again_writes_nothing() {
     let base = tempfile::tempdir().unwrap();
     let placement = placement(base.path());
-    placement.install(&files("one"), 1).unwrap();
+    placement.install(&files("one"), numbered(1)).unwrap();
     let before = imprint(base.path());
-    placement.install(&files("one"), 2).unwrap();
+    placement.install(&files("one"), numbered(2)).unwrap();
     assert_eq!(imprint(base.path()), before);
 }
 
@@ -89,10 +91,10 @@ fn the_same_install_again_writes_nothing() {
 fn a_key_that_was_opened_to_others_is_installed_anew() {
     let base = tempfile::tempdir().unwrap();
     let placement = placement(base.path());
-    placement.install(&files("one"), 1).unwrap();
+    placement.install(&files("one"), numbered(1)).unwrap();
     let key = base.path().join("etc/kitcert/gen-0001/key.pem");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    placement.install(&files("one"), 2).unwrap();
+    placement.install(&files("one"), numbered(2)).unwrap();
     assert_eq!(mode(&base.path().join("etc/kitcert/gen-0002/key.pem")), 0o600);
 }
 
@@ -100,8 +102,8 @@ fn a_key_that_was_opened_to_others_is_installed_anew() {
 fn a_number_that_is_taken_is_refused() {
     let base = tempfile::tempdir().unwrap();
     let placement = placement(base.path());
-    placement.install(&files("one"), 1).unwrap();
-    let failure = placement.install(&files("two"), 1).unwrap_err();
+    placement.install(&files("one"), numbered(1)).unwrap();
+    let failure = placement.install(&files("two"), numbered(1)).unwrap_err();
     assert_eq!(failure.exit_code(), ExitCode::Busy);
     assert_eq!(read_as_a_daemon(base.path()), pair("one"));
 }
@@ -127,7 +129,7 @@ fn nothing_foreign_at_the_place_of_a_link_is_ever_overwritten() {
         std::fs::create_dir(base.path().join("etc")).unwrap();
         plant(&link);
         let before = imprint(base.path());
-        let failure = placement.install(&files("one"), 1).unwrap_err();
+        let failure = placement.install(&files("one"), numbered(1)).unwrap_err();
         assert_eq!(failure.what_was_found(), *what);
         let hint = format!("mv {0} {0}.before-kitcert", link.display());
         assert_eq!(failure.command_to_try().map(Message::as_str), Some(hint.as_str()));
@@ -142,17 +144,17 @@ fn folders_that_others_could_swap_are_refused() {
     let placement = placement(base.path());
     std::fs::create_dir(&etc).unwrap();
     std::fs::set_permissions(&etc, std::fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(placement.install(&files("one"), 1).is_err());
+    assert!(placement.install(&files("one"), numbered(1)).is_err());
     std::fs::set_permissions(&etc, std::fs::Permissions::from_mode(0o755)).unwrap();
     for target in ["elsewhere", "/tmp"] {
         let folder = etc.join("kitcert");
         std::fs::create_dir_all(&folder).unwrap();
         symlink(target, folder.join("current")).unwrap();
-        assert!(placement.install(&files("one"), 1).is_err(), "current -> {target}");
+        assert!(placement.install(&files("one"), numbered(1)).is_err(), "current -> {target}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
     std::fs::write(etc.join("kitcert"), "").unwrap();
-    assert!(placement.install(&files("one"), 1).is_err());
+    assert!(placement.install(&files("one"), numbered(1)).is_err());
 }
 
 #[test]
@@ -162,11 +164,11 @@ fn an_install_that_is_stopped_anywhere_leaves_the_old_set_or_the_new() {
             let base = tempfile::tempdir().unwrap();
             let placement = placement(base.path());
             if let Some(text) = first {
-                placement.install(&files(text), 1).unwrap();
+                placement.install(&files(text), numbered(1)).unwrap();
             }
-            step::limit(Some(steps));
-            let outcome = placement.install(&files("two"), 2);
-            step::limit(None);
+            crash_point::limit(Some(steps));
+            let outcome = placement.install(&files("two"), numbered(2));
+            crash_point::limit(None);
             let found = read_as_a_daemon(base.path());
             let old = first.and_then(pair);
             assert!(found == old || found == pair("two"), "step {steps}: {found:?}");
@@ -194,9 +196,9 @@ fn files_and_new_folders_become_the_owners() {
     let folder = home.join(".earthly/certs/kitcert");
     let owner = Some(Owner { user: 4321, group: 4322 });
     let placement = Placement { folder: folder.clone(), links: Vec::new(), owner };
-    placement.install(&files("one"), 1).unwrap();
+    placement.install(&files("one"), numbered(1)).unwrap();
     let before = imprint(&home);
-    placement.install(&files("one"), 2).unwrap();
+    placement.install(&files("one"), numbered(2)).unwrap();
     assert_eq!(imprint(&home), before);
     for path in [home.join(".earthly"), folder.clone(), folder.join("gen-0001/key.pem")] {
         let metadata = std::fs::metadata(&path).unwrap();
@@ -212,7 +214,7 @@ fn links_lead_back_from_any_folder() {
     let link: PathBuf = base.path().join("etc/buildkit/tls/ca.pem");
     let folder = base.path().join("etc/kitcert");
     let placement = Placement { folder, links: vec![(link.clone(), "ca.pem")], owner: None };
-    placement.install(&files("one"), 1).unwrap();
+    placement.install(&files("one"), numbered(1)).unwrap();
     assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("../../kitcert/current/ca.pem"));
     assert_eq!(std::fs::read(&link).unwrap(), b"ca");
 }

@@ -7,7 +7,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{imprint, mode};
 use crate::model::{ExitCode, Failure};
-use crate::store::{FileMode, Parents, Replacement, refuse_irreplaceable, replace_file, step};
+use crate::store::files::crash_point;
+use crate::store::{Parents, Privacy, Replacement, refuse_irreplaceable, replace_file};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -17,7 +18,7 @@ fn replace(path: &Path, expected: Option<&str>, bytes: &str, parents: Parents) -
         path,
         expected: expected.map(str::as_bytes),
         bytes: bytes.as_bytes(),
-        mode_if_absent: FileMode::Private,
+        mode_if_absent: Privacy::Private,
         owner_if_absent: None,
         parents,
     })
@@ -141,9 +142,9 @@ fn a_replacement_that_is_stopped_anywhere_leaves_the_old_file_or_the_new() {
             if let Some(text) = old {
                 std::fs::write(&path, text).unwrap();
             }
-            step::limit(Some(steps));
+            crash_point::limit(Some(steps));
             let outcome = replace(&path, old, "new", Parents::MustExist);
-            step::limit(None);
+            crash_point::limit(None);
             let found = std::fs::read_to_string(&path).ok();
             assert!(found.as_deref() == old || found.as_deref() == Some("new"), "step {steps}: {found:?}");
             if outcome.is_ok() {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::{PATIENCE, folder, imprint, mode, picture};
 use crate::model::{Failure, Timestamp};
-use crate::store::{FileMode, LogEvent, LogLine, StagedChange, StateDirectory, step};
+use crate::store::files::crash_point;
+use crate::store::{LogEvent, LogLine, Privacy, StagedChange, StateDirectory};
 
 /// Adds to a change.
 type Fill = fn(&StagedChange<'_>) -> Result<(), Failure>;
@@ -29,7 +30,7 @@ fn line(subject: &str) -> LogLine {
 
 /// A state of one CA, one daemon and one client, as `init` makes it.
 fn first(change: &StagedChange<'_>) -> Result<(), Failure> {
-    let add = |path: &str, text: &str| change.file(Path::new(path), text.as_bytes(), FileMode::Public);
+    let add = |path: &str, text: &str| change.file(Path::new(path), text.as_bytes(), Privacy::Public);
     add("kitcert.yaml", "version: 1\n")?;
     add("ca/3f/ca.pem", "ca")?;
     change.private_key(Path::new("ca/3f/key.pem"), b"ca key")?;
@@ -45,7 +46,7 @@ fn first(change: &StagedChange<'_>) -> Result<(), Failure> {
 
 /// What `rotate` adds to it: generations, a new client, a moved link, an edit, a removal.
 fn second(change: &StagedChange<'_>) -> Result<(), Failure> {
-    let add = |path: &str, text: &str| change.file(Path::new(path), text.as_bytes(), FileMode::Public);
+    let add = |path: &str, text: &str| change.file(Path::new(path), text.as_bytes(), Privacy::Public);
     for (folder, serial) in [("daemons/builder", "03"), ("clients/ana", "04")] {
         add(&format!("issued/{serial}.pem"), serial)?;
         add(&format!("{folder}/gen-0002/cert.pem"), "new")?;
@@ -110,17 +111,17 @@ fn converges(prepare: &[Fill], fill: Fill) -> usize {
             let base = folder();
             let state = state(base.path());
             prepare.iter().for_each(|fill| apply(&state, *fill).unwrap());
-            step::limit(Some(steps));
+            crash_point::limit(Some(steps));
             let outcome = apply(&state, fill);
-            step::limit(None);
+            crash_point::limit(None);
             if outcome.is_ok() {
                 assert_eq!(seen, [true; 2], "a change must be stopped both before and after it counts");
                 return points;
             }
             let unfinished = state.has_unfinished_change().unwrap();
-            step::limit(Some(again));
+            crash_point::limit(Some(again));
             let recovered = state.lock("test", PATIENCE).map(drop);
-            step::limit(None);
+            crash_point::limit(None);
             points += 1;
             let is_recovered = recovered.is_ok();
             drop(state.lock("test", PATIENCE).unwrap());
@@ -155,9 +156,9 @@ fn while_a_change_is_put_in_place_current_always_leads_to_a_whole_generation() {
         let base = folder();
         let state = state(base.path());
         apply(&state, first).unwrap();
-        step::limit(Some(steps));
+        crash_point::limit(Some(steps));
         let outcome = apply(&state, second);
-        step::limit(None);
+        crash_point::limit(None);
         for folder in ["daemons/builder", "clients/ana"] {
             let read =
                 |name: &str| std::fs::read(state.path().join(folder).join("current").join(name)).unwrap();
@@ -182,9 +183,9 @@ fn a_state_whose_first_change_is_half_in_place_is_found() {
     for steps in 0.. {
         let _ = std::fs::remove_dir_all(&path);
         let state = state(base.path());
-        step::limit(Some(steps));
+        crash_point::limit(Some(steps));
         let outcome = apply(&state, first);
-        step::limit(None);
+        crash_point::limit(None);
         if outcome.is_ok() {
             break;
         }
@@ -202,9 +203,9 @@ fn log_lines_of_a_person_between_crash_and_recovery_are_kept() {
     apply(&state, first).unwrap();
     let mut kept = false;
     for steps in 0.. {
-        step::limit(Some(steps));
+        crash_point::limit(Some(steps));
         let outcome = apply(&state, |change| change.record(&line("x")));
-        step::limit(None);
+        crash_point::limit(None);
         if outcome.is_ok() {
             break;
         }
@@ -237,8 +238,8 @@ fn what_is_never_replaced_is_refused_before_anything_changes() {
     ] {
         let lock = state.lock("test", PATIENCE).unwrap();
         let change = lock.stage().unwrap();
-        change.file(Path::new(path), b"x", FileMode::Public).unwrap();
-        change.file(Path::new("clients/new/cert.pem"), b"x", FileMode::Public).err();
+        change.file(Path::new(path), b"x", Privacy::Public).unwrap();
+        change.file(Path::new("clients/new/cert.pem"), b"x", Privacy::Public).err();
         let failure = change.commit().unwrap_err();
         assert!(failure.what_was_expected().len() > 3, "{path}: {failure}");
     }
@@ -255,7 +256,7 @@ fn an_identity_may_be_called_like_a_folder_of_ours() {
         let change = lock.stage().unwrap();
         for name in ["ca", "issued", "gen-0001", "current"] {
             let folder = Path::new("clients").join(name);
-            change.file(&folder.join(generation).join("cert.pem"), b"x", FileMode::Public).unwrap();
+            change.file(&folder.join(generation).join("cert.pem"), b"x", Privacy::Public).unwrap();
             change.link(&folder.join("current"), generation).unwrap();
         }
         change.commit().unwrap();
@@ -270,11 +271,11 @@ fn paths_that_leave_the_state_or_touch_the_journal_are_refused() {
     let lock = state.lock("test", PATIENCE).unwrap();
     let change = lock.stage().unwrap();
     for path in ["", ".", "..", "/etc/passwd", "../x", "a/../../x", ".lock", ".log", "a/.b", "./a", "a\nb"] {
-        assert!(change.file(Path::new(path), b"x", FileMode::Public).is_err(), "{path:?}");
+        assert!(change.file(Path::new(path), b"x", Privacy::Public).is_err(), "{path:?}");
         assert!(change.remove(Path::new(path)).is_err(), "{path:?}");
     }
-    assert!(change.file(Path::new("a"), b"x", FileMode::Public).is_ok());
-    assert!(change.file(Path::new("a"), b"y", FileMode::Public).is_err(), "the same path twice");
+    assert!(change.file(Path::new("a"), b"x", Privacy::Public).is_ok());
+    assert!(change.file(Path::new("a"), b"y", Privacy::Public).is_err(), "the same path twice");
 }
 
 #[test]
@@ -285,7 +286,7 @@ fn a_change_that_is_dropped_or_empty_leaves_nothing() {
     let before = picture(state.path());
     let lock = state.lock("test", PATIENCE).unwrap();
     let change = lock.stage().unwrap();
-    change.file(Path::new("kitcert.yaml"), b"other", FileMode::Public).unwrap();
+    change.file(Path::new("kitcert.yaml"), b"other", Privacy::Public).unwrap();
     assert_eq!(change.read_back(Path::new("kitcert.yaml"), 99).ok().unwrap().bytes.as_slice(), b"other");
     drop(change);
     lock.stage().unwrap().commit().unwrap();
@@ -334,9 +335,9 @@ fn files_are_private_before_they_are_anything_else_whatever_the_umask() {
             let base = folder();
             rustix::process::umask(rustix::fs::Mode::empty());
             let state = state(base.path());
-            step::limit(Some(steps));
+            crash_point::limit(Some(steps));
             let outcome = apply(&state, first);
-            step::limit(None);
+            crash_point::limit(None);
             for (name, told) in picture(base.path()) {
                 let is_private =
                     name.ends_with("key.pem") || name.ends_with("log.jsonl") || told.ends_with("folder");

@@ -1,0 +1,199 @@
+//! `inspect`: one file or endpoint, read and judged.
+
+mod configs;
+mod document;
+mod kit;
+mod pem_files;
+mod together;
+
+pub(crate) use document::Inspected;
+pub(crate) use together::{compare, files_at};
+
+use std::path::Path;
+use std::time::Duration;
+
+use self::configs::{judge_toml, judge_yaml};
+use self::document::FileFacts;
+use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
+use super::context::Context;
+use crate::env::Environment;
+use crate::message;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{
+    Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Rule, Severity, Timestamp,
+};
+use crate::pki::{Certificate, LostNewlines, PemBlock, PemLabel, Receipt, TrustBundle, judge};
+use crate::probe::{self, Asked, Dialled, Extent};
+use crate::store::{read, read_if_present, read_standard_input, this_user};
+
+/// Reads and judges a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
+    let file = read(path, LARGEST_INSPECTED)?;
+    if let Some(receipt) = receipt_in(&file.bytes) {
+        return inspect_receipt(context, &receipt);
+    }
+    let facts = FileFacts { path, mode: Some(file.mode) };
+    let mut inspected = inspect_bytes(&file.bytes, &facts, context.environment.now());
+    inspected.owner = Some(file.owner);
+    if inspected.contents.key.is_some() {
+        inspected.findings.extend(judge::key_owner(path.display(), file.owner, this_user()));
+    }
+    let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
+    inspected.findings.extend(named.collect::<Vec<_>>());
+    Ok(inspected)
+}
+
+/// Reads and judges standard input.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failure> {
+    let bytes = read_standard_input(LARGEST_PEM)?;
+    if let Some(receipt) = receipt_in(&bytes) {
+        return inspect_receipt(context, &receipt);
+    }
+    let facts = FileFacts { path: Path::new("-"), mode: None };
+    Ok(inspect_bytes(&bytes, &facts, context.environment.now()))
+}
+
+/// Why a file that a config names cannot be read there. A container mounts a folder for a file that
+/// is not there, so that this is said too.
+fn unusable(config: &Path, named: &Path) -> Option<Finding> {
+    let (severity, failure) = match read_if_present(named, LARGEST_PEM) {
+        Ok(Some(_)) => return None,
+        // The config may be that of another machine.
+        Ok(None) => (Severity::Warning, Failure::new("reading", named.display()).found("nothing")),
+        Err(failure) => (Severity::Error, failure),
+    };
+    Some(
+        Finding::new(Rule::ConfigPath, severity, config.display())
+            .expected(message!("a file at {}", named.display()))
+            .found(failure.what_was_found())
+            .cause("the daemon or the tool that reads this config does not start with it, if it runs here")
+            .fix(message!("ls -l {}", Quoted(named))),
+    )
+}
+
+/// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
+/// it: only its kind and its public half are told.
+fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
+    if kit::is_kit(bytes) {
+        return kit::judge_kit(bytes, file, now);
+    }
+    let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
+    let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
+    if has("CERTIFICATE REQUEST") {
+        return judge_request(bytes, file);
+    }
+    if has("CERTIFICATE") {
+        return judge_certificates(bytes, file, now);
+    }
+    if has("PRIVATE KEY") || LostNewlines::read(bytes).is_some() {
+        return judge_key(bytes, file);
+    }
+    if labels.is_empty()
+        && file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+    {
+        return judge_yaml(bytes, file);
+    }
+    if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
+        return judge_toml(bytes, file);
+    }
+    let found = match (bytes.is_empty(), labels.first()) {
+        (true, _) => message!("an empty file"),
+        (false, Some(label)) => label.message(),
+        (false, None) => message!("something else"),
+    };
+    let finding = Finding::new(Rule::UnreadableFile, Severity::Error, file.path.display())
+        .expected("certificates, a key or a request in PEM, a kit, a receipt, a .yml or a .toml file")
+        .found(found);
+    Inspected::of("unknown", Vec::new(), vec![finding])
+}
+
+fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Checks a receipt against the certificate of this state that it is for.
+///
+/// # Errors
+/// No state to look in, and one that cannot be read.
+pub(crate) fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
+    let directory = context.open()?.ok_or_else(|| context.no_state())?;
+    let place = Path::new("issued").join(format!("{}.pem", receipt.serial()));
+    let subject = directory.path().join(&place);
+    let certificate = match directory.read(&place, LARGEST_PEM)? {
+        Some(file) => Certificate::chain_from_pem(&file.bytes, &subject)?.into_iter().next(),
+        None => None,
+    };
+    let finding =
+        Finding::new(Rule::ReceiptSignature, Severity::Error, message!("client {}", receipt.name()));
+    let finding = match &certificate {
+        None => Some(finding.expected(subject).found("no such certificate of this state")),
+        Some(certificate) if !receipt.is_for(certificate) => Some(
+            finding.expected("a signature by the key of that certificate").found("one that does not hold"),
+        ),
+        Some(_) => None,
+    };
+    let mut facts = vec![("client", receipt.name().message())];
+    facts.push(("serial", KeyIdentifier(receipt.serial()).message()));
+    if finding.is_none() {
+        facts.push(("says", message!("{} has this certificate and its key", receipt.name())));
+    }
+    Ok(Inspected::of("receipt", facts, finding.into_iter().collect()))
+}
+
+/// Dials an endpoint without a certificate, and judges what it serves.
+///
+/// # Errors
+/// None: whatever is wrong is a finding.
+pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Result<Inspected, Failure> {
+    let trust = TrustBundle::default();
+    let request = probe::Request {
+        extent: Extent::Glance,
+        ..probe::Request::new(endpoint, &trust, DEADLINE, environment.now())
+    };
+    let observed = probe::probe(&request);
+    let Some(handshake) = observed.handshake() else {
+        let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
+            .expected("a TLS server")
+            .found(observed.first().map_or_else(|| message!("no answer"), Dialled::message));
+        return Ok(Inspected::of("endpoint", Vec::new(), vec![finding]));
+    };
+    let mut facts = Vec::new();
+    let mut findings = Vec::new();
+    if let Some(agreed) = &handshake.agreed {
+        facts.push(("protocol", agreed.version.message()));
+        facts.push(("ALPN", agreed.protocol.clone().unwrap_or_else(|| message!("none"))));
+    }
+    facts.push((
+        "asks for",
+        match &handshake.asked {
+            Asked::Nothing => message!("no client certificate"),
+            Asked::For(names) if names.is_empty() => message!("a client certificate of any CA"),
+            Asked::For(names) => {
+                message!("a client certificate of {}", Message::join(names, ", "))
+            }
+        },
+    ));
+    if handshake.asked == Asked::Nothing {
+        findings.push(
+            Finding::new(Rule::AsksNobody, Severity::Critical, endpoint)
+                .expected("a request for a client certificate")
+                .found("none: anyone may come in"),
+        );
+    }
+    let chain =
+        handshake.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    facts.extend(chain.iter().flat_map(facts_of));
+    findings.extend(judge::served_certificates(&chain, environment.now()));
+    Ok(Inspected::of("endpoint", facts, findings))
+}
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Configs and kitcert.yaml are inspected too.
+const LARGEST_INSPECTED: usize = 16 * 1024 * 1024;

@@ -1,0 +1,122 @@
+//! Files of PEM: certificates, a key, a request.
+
+use super::document::{Contents, Facts, FileFacts, Inspected};
+use crate::message;
+use crate::model::{Finding, Message, Printable, Rule, Severity, Timestamp};
+use crate::pki::{
+    Certificate, CertificateRequest, DroppedBlock, KeyEncoding, PrivateKey, TrustBundle, judge,
+};
+
+/// What a certificate says, line by line.
+pub(super) fn facts_of(certificate: &Certificate) -> Facts {
+    let validity = certificate.validity();
+    let mut facts = vec![
+        ("subject", certificate.subject().message()),
+        ("issuer", certificate.issuer().message()),
+        ("serial", certificate.serial().message()),
+        ("valid", message!("{} until {}", validity.not_before, validity.not_after)),
+        ("key", certificate.public_key().kind().message()),
+    ];
+    let list = |items: Message| if items.is_empty() { message!("none") } else { items };
+    if certificate.is_authority() {
+        facts.push(("usage", message!("certificate authority")));
+    } else {
+        facts.push(("names", list(Message::join(certificate.names().unwrap_or_default(), ", "))));
+        let usages = certificate.extended_key_usages().unwrap_or_default();
+        facts.push(("usage", list(Message::join(usages, ", "))));
+    }
+    facts.push(("SHA-256", certificate.fingerprint().message()));
+    facts
+}
+
+/// Certificates: CAs, or a leaf with its chain behind it or alone.
+pub(super) fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
+    let bundle = match TrustBundle::from_pem(bytes, file.path) {
+        Ok(bundle) => bundle,
+        Err(failure) => return Inspected::unreadable(BUNDLE, Rule::UnreadableFile, file.path, &failure),
+    };
+    let certificates = bundle.certificates();
+    let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
+    let mut findings = judge::certificate_file(&bundle, now);
+    if !is_bundle {
+        findings.extend(dropped(&bundle, file));
+    }
+    let kind = if is_bundle { BUNDLE } else { "certificate" };
+    let facts = certificates.iter().flat_map(facts_of).collect();
+    let contents = Contents { certificates: certificates.to_vec(), ..Contents::default() };
+    Inspected::of(kind, facts, findings).holding(contents)
+}
+
+/// Blocks of a certificate file that no peer would load.
+fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
+    let finding = |block: &DroppedBlock| {
+        let (rule, severity) = if block.label.is_private_key() {
+            (Rule::KeyInBundle, Severity::Critical)
+        } else {
+            (Rule::BundleBlockDropped, Severity::Error)
+        };
+        Finding::new(rule, severity, file.path.display()).expected("certificates alone").found(message!(
+            "{} in line {} that {}",
+            block.label,
+            block.line,
+            block.why
+        ))
+    };
+    bundle.dropped().iter().map(finding).collect()
+}
+
+/// A private key. Its bytes stay in it: only its kind and its public half are told.
+pub(super) fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Inspected {
+    let subject = file.path;
+    let mut findings: Vec<Finding> =
+        file.mode.and_then(|mode| judge::key_mode(subject, mode)).into_iter().collect();
+    let mut contents = Contents::default();
+    let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
+        Ok((key, lost)) => {
+            findings.extend(lost.map(|lost| judge::lost_newlines(lost, subject)));
+            contents.key = Some(key.public_key().clone());
+            if key.encoding() != KeyEncoding::Pkcs8 {
+                findings.push(
+                    Finding::new(Rule::KeyFormat, Severity::Info, subject)
+                        .expected("PKCS#8, which every tool reads")
+                        .found("an older form, which daemons and clients read too"),
+                );
+            }
+            let public = key.public_key();
+            vec![
+                ("key", public.kind().message()),
+                ("SHA-256 of the public key", public.fingerprint().message()),
+            ]
+        }
+        Err(failure) => {
+            findings.push(
+                Finding::new(Rule::KeyFormat, Severity::Error, subject)
+                    .expected(failure.what_was_expected())
+                    .found(failure.what_was_found()),
+            );
+            Vec::new()
+        }
+    };
+    Inspected::of("private key", facts, findings).holding(contents)
+}
+
+/// A PKCS#10 request.
+pub(super) fn judge_request(bytes: &[u8], file: &FileFacts<'_>) -> Inspected {
+    let subject = file.path;
+    match CertificateRequest::from_pem(bytes, subject) {
+        Ok(request) => {
+            let mut facts = vec![
+                ("subject", request.subject().message()),
+                ("key", request.public_key().kind().message()),
+                ("SHA-256 of the public key", request.fingerprint().message()),
+                ("in words", request.fingerprint().words()),
+            ];
+            facts.extend(request.requested().iter().map(|asked| ("asks for", asked.clone())));
+            Inspected::of(REQUEST, facts, Vec::new())
+        }
+        Err(failure) => Inspected::unreadable(REQUEST, Rule::RequestSignature, subject, &failure),
+    }
+}
+
+const BUNDLE: &str = "CA bundle";
+const REQUEST: &str = "certificate request";

@@ -1,0 +1,28 @@
+//! The programs that talk to a daemon: where each reads its files, its config, and what it makes of it.
+
+mod config;
+mod config_edit;
+mod config_findings;
+#[cfg(test)]
+mod config_tests;
+mod diagnosis;
+mod find_tool;
+mod misplaced;
+mod numbers;
+mod place;
+mod tls_path;
+mod tool;
+
+pub use config::ClientConfig;
+pub use config_edit::{
+    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, by_hand, edit_client_config, lines_to_add,
+};
+pub use config_findings::about_host;
+pub use diagnosis::{ClientHost, ClientSituation, is_on_path};
+pub use find_tool::find_tool;
+pub use place::{
+    ClientPlace, ConfigPlace, DaemonSet, client_generations, client_links, client_place, daemon_generations,
+    daemon_links, environment_line, managed_container, use_command, verify_command,
+};
+pub use tls_path::TlsPath;
+pub use tool::ClientTool;

@@ -1,0 +1,9 @@
+//! Each daemon: where it reads its files, its own config, and how it is started.
+
+mod config;
+mod files;
+mod start;
+
+pub use config::DaemonConfig;
+pub use files::{DaemonLayout, SetFile};
+pub use start::{StartCommand, restart_command, start_command};

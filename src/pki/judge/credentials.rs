@@ -1,0 +1,202 @@
+//! The files of one identity, judged together.
+
+use super::peer::{Peer, Refusal};
+use super::profile::{self, Standard};
+use crate::message;
+use crate::model::{Failure, Finding, IdentityName, Printable, Role, SubjectAltName, Timestamp};
+use crate::pki::key::PublicKey;
+use crate::pki::x509::{Certificate, TrustBundle};
+
+/// The credentials of one identity. They are borrowed, so that a bulk issue copies nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// Whose they are.
+    pub role: Role,
+    /// cert.pem, the leaf first; empty for a client without a certificate.
+    pub chain: &'a [Certificate],
+    /// The public half of key.pem; None if the key is elsewhere.
+    pub key: Option<&'a PublicKey>,
+    /// ca.pem.
+    pub trust: &'a TrustBundle,
+}
+
+/// What the files of credentials are called in findings: paths, where there are any.
+#[derive(Clone, Copy)]
+pub struct FileNames<'a> {
+    /// cert.pem.
+    pub certificate: &'a dyn Printable,
+    /// key.pem.
+    pub key: &'a dyn Printable,
+}
+
+/// Whether the files belong together: a peer with the same ca.pem accepts the chain, the key is
+/// that of the certificate, and every host of a daemon is among its names.
+///
+/// # Errors
+/// Every reason against them, the chain's first.
+pub fn check(
+    credentials: &Credentials<'_>,
+    hosts: &[SubjectAltName],
+    now: Timestamp,
+) -> Result<(), Vec<Refusal>> {
+    let refusals = refusals(credentials, hosts, now);
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+}
+
+/// [`check`] for whoever is about to write or install the credentials of `name`.
+///
+/// # Errors
+/// The first reason against them.
+pub fn require(
+    credentials: &Credentials<'_>,
+    name: &IdentityName,
+    hosts: &[SubjectAltName],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let Some(refusal) = refusals(credentials, hosts, now).into_iter().next() else { return Ok(()) };
+    let failure = Failure::new(message!("checking the files of {}", credentials.role), name);
+    Err(match refusal {
+        Refusal::Chain(fault) => failure.expected("a certificate that its peer accepts").found(fault),
+        Refusal::OtherKey => failure.expected("the key of the certificate").found("another key"),
+        Refusal::Host { host, .. } => {
+            failure.expected("a certificate for each host").found(message!("none for {}", host))
+        }
+    })
+}
+
+/// [`check`] as findings, with what the profile, the dates and the bundle give reason to say.
+#[must_use]
+pub fn credentials(
+    credentials: &Credentials<'_>,
+    hosts: &[SubjectAltName],
+    (standard, now): (Standard, Timestamp),
+    names: FileNames<'_>,
+) -> Vec<Finding> {
+    let Credentials { role, chain, trust, .. } = *credentials;
+    let mut findings = Vec::new();
+    if let Some(leaf) = chain.first() {
+        let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
+        findings.extend(profile::leaf(leaf, role, issuer, standard));
+        findings.extend(profile::dates(leaf, now));
+    }
+    findings.extend(profile::bundle(trust));
+    for refusal in refusals(credentials, hosts, now) {
+        let refused = refusal.finding(names.certificate, names.key);
+        // What the profile says of the leaf is why a peer refuses the chain.
+        let is_told = |told: &Finding| told.rule == refused.rule && told.severity >= refused.severity;
+        if !matches!(refusal, Refusal::Chain(_)) || !findings.iter().any(is_told) {
+            findings.push(refused);
+        }
+    }
+    findings
+}
+
+fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timestamp) -> Vec<Refusal> {
+    let Credentials { role, chain, key, trust } = *credentials;
+    let peer = Peer { trust, accepts: role, host: None, now };
+    let mut refusals: Vec<Refusal> = peer.first_refusal(chain).into_iter().collect();
+    if let Some(leaf) = chain.first() {
+        let is_other_key = key.is_some_and(|key| key != leaf.public_key());
+        refusals.extend(is_other_key.then_some(Refusal::OtherKey));
+        // A wildcard among the hosts stands for itself.
+        let is_named = |host: &SubjectAltName| leaf.covers(host) || leaf.usable_names().contains(host);
+        let unnamed = hosts.iter().filter(|host| !is_named(host));
+        refusals.extend(unnamed.map(|host| Refusal::other_host(leaf, host)));
+    }
+    refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Lifetime, Rule, Severity};
+    use crate::pki::specimens::{dns, now, root};
+
+    const NAMES: FileNames<'static> = FileNames { certificate: &"cert.pem", key: &"key.pem" };
+
+    fn hosts(texts: &[&str]) -> Vec<SubjectAltName> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn files_that_belong_together_have_no_reason_against_them() {
+        let authority = root(|_| ());
+        let leaf = authority.leaf(Role::Daemon, |leaf| leaf.subject_alt_names.push(dns("*.example.org")));
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let chain = [leaf.clone()];
+        let key = Some(leaf.public_key());
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+        let named = hosts(&["builder.example.com", "a.example.org", "*.example.org"]);
+        assert_eq!(check(&ours, &named, now()), Ok(()));
+        assert_eq!(check(&Credentials { key: None, ..ours }, &named, now()), Ok(()));
+        assert!(require(&ours, &"builder".parse().unwrap(), &named, now()).is_ok());
+    }
+
+    #[test]
+    fn every_reason_is_told_and_the_chain_comes_first() {
+        let (authority, other) = (root(|_| ()), root(|_| ()));
+        let chain = [authority.leaf(Role::Client, |_| ())];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let key = Some(other.certificate.public_key());
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+        let refusals = check(&ours, &hosts(&["one.example", "two.example"]), now()).unwrap_err();
+        assert!(
+            matches!(
+                refusals.as_slice(),
+                [Refusal::Chain(_), Refusal::OtherKey, Refusal::Host { .. }, Refusal::Host { .. }]
+            ),
+            "{refusals:?}"
+        );
+        let name = "builder".parse().unwrap();
+        let as_client = Credentials { role: Role::Client, ..ours };
+        let found = |credentials: &Credentials<'_>, hosts: &[SubjectAltName]| {
+            require(credentials, &name, hosts, now()).unwrap_err().what_was_found().to_string()
+        };
+        assert!(found(&ours, &[]).ends_with("is for clientAuth, not for serverAuth"));
+        assert_eq!(found(&as_client, &[]), "another key");
+        let without_key = Credentials { key: None, ..as_client };
+        assert_eq!(found(&without_key, &hosts(&["one.example"])), "none for one.example");
+        let nothing = Credentials { chain: &[], ..ours };
+        assert_eq!(found(&nothing, &hosts(&["one.example"])), "no certificate");
+    }
+
+    #[test]
+    fn what_the_profile_says_of_a_leaf_is_not_told_again_of_its_chain() {
+        let authority = root(|_| ());
+        let chain = [authority.leaf(Role::Daemon, |_| ())];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let ours = Credentials { role: Role::Daemon, chain: &chain, key: None, trust: &trust };
+        let says = |credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timestamp| -> Vec<_> {
+            let findings = super::credentials(credentials, hosts, (Standard::Profile, now), NAMES);
+            findings.iter().map(|finding| (finding.rule, finding.subject.to_string())).collect()
+        };
+        assert_eq!(says(&ours, &hosts(&["builder.example.com"]), now()), []);
+        let later = now().plus(Lifetime::days(91));
+        assert_eq!(says(&ours, &[], later), [(Rule::Expired, "CN=leaf".to_owned())]);
+        let stranger = root(|_| ());
+        let trust = TrustBundle::new(vec![stranger.certificate.clone()]);
+        let key = Some(stranger.certificate.public_key());
+        let torn = Credentials { trust: &trust, key, ..ours };
+        assert_eq!(
+            says(&torn, &hosts(&["one.example", "two.example"]), now()),
+            [
+                (Rule::ChainUntrusted, "cert.pem".to_owned()),
+                (Rule::KeyMismatch, "key.pem".to_owned()),
+                (Rule::ServerNameMismatch, "cert.pem".to_owned()),
+                (Rule::ServerNameMismatch, "cert.pem".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_use_is_judged_more_gently_than_our_own() {
+        let authority = root(|_| ());
+        let chain =
+            [authority.leaf(Role::Client, |leaf| leaf.use_authority_key_identifier_extension = false)];
+        let trust = TrustBundle::new(vec![authority.certificate.clone()]);
+        let ours = Credentials { role: Role::Client, chain: &chain, key: None, trust: &trust };
+        let gravest = |standard| Finding::gravest(&super::credentials(&ours, &[], (standard, now()), NAMES));
+        assert_eq!(gravest(Standard::Profile), Severity::Error);
+        assert_eq!(gravest(Standard::InUse), Severity::Warning);
+    }
+}

@@ -1,0 +1,80 @@
+//! Files of keys: who can read one, and whether anybody can.
+
+use crate::message;
+use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
+use crate::pki::key::LostNewlines;
+
+/// Judges the permission bits of a key file; None for a key that only its owner can read.
+///
+/// A group that may read is a warning, since root's keys are shared so on purpose where a daemon
+/// runs as another user; anything wider gives the key away.
+#[must_use]
+pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
+    let severity = match (mode & 0o007, mode & 0o070) {
+        (0, 0) => return None,
+        (0, 0o040) => Severity::Warning,
+        _ => Severity::Critical,
+    };
+    Some(
+        Finding::new(Rule::KeyMode, severity, &path)
+            .expected("mode 0600")
+            .found(message!("mode {}", FileMode(mode)))
+            .cause("whoever can read this key can be its owner")
+            .fix(message!(
+                "chmod 0600 {}   # and issue a new key, if others were on this machine",
+                Quoted(path)
+            )),
+    )
+}
+
+/// Judges whose a key file is; None where it is root's or that user's. `owner` and `user` are user
+/// ids.
+#[must_use]
+pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding> {
+    (owner != 0 && owner != user).then(|| {
+        Finding::new(Rule::KeyOwner, Severity::Warning, &path)
+            .expected(message!("a file of root or of user {}", user))
+            .found(message!("one of user {}", owner))
+            .cause("its owner can read and replace it, whatever its mode")
+            .fix(message!("chown {} {}   # unless that user is who reads it", user, path))
+    })
+}
+
+/// What happened to a key that is read although no daemon and no client can read it.
+#[must_use]
+pub fn lost_newlines(lost: LostNewlines, path: impl Printable) -> Finding {
+    Finding::new(Rule::KeyFormat, Severity::Error, &path)
+        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
+        .found(lost)
+        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
+        .fix(lost.repair(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_only_its_owner_reads_is_fine_and_every_other_bit_counts() {
+        let severity = |mode| key_mode("key.pem", mode).map(|finding| finding.severity);
+        for mode in 0o000..=0o777 {
+            let expected = match (mode / 8 % 8, mode % 8) {
+                (0, 0) => None,
+                (4, 0) => Some(Severity::Warning),
+                _ => Some(Severity::Critical),
+            };
+            assert_eq!(severity(mode), expected, "{mode:04o}");
+        }
+        let finding = key_mode("key.pem", 0o444).unwrap();
+        assert_eq!((finding.subject.as_str(), finding.found.as_str()), ("key.pem", "mode 0444"));
+    }
+
+    #[test]
+    fn a_key_is_roots_or_its_users() {
+        for (owner, user, is_fine) in [(0, 0, true), (0, 7, true), (7, 7, true), (7, 0, false), (7, 8, false)]
+        {
+            assert_eq!(key_owner("key.pem", owner, user).is_none(), is_fine, "of {owner}, used by {user}");
+        }
+        assert_eq!(key_owner("key.pem", 7, 8).unwrap().found, "one of user 7");
+    }
+}

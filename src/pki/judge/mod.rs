@@ -1,0 +1,31 @@
+//! The judge: what a chain, the files of an identity, or a bundle are worth.
+//!
+//! The wire, the files, the guard, `inspect`, `join` and the test corpora all call it, and nobody
+//! composes its rules elsewhere. A [`Peer`] accepts a chain or refuses it, [`connect`] says whether
+//! a client reaches a daemon, [`check`] and [`credentials()`] whether the files of an identity
+//! belong together. Certificates without a peer have [`certificate_file`], [`kit_certificates`] and
+//! [`served_certificates`].
+//!
+//! Three narrow doors are for one purpose each: [`would_send`] for the TLS client of a dial,
+//! [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`],
+//! [`key_owner`] and [`lost_newlines`] for whoever has looked at a key file.
+
+mod certificates;
+mod chain;
+mod chain_fault;
+mod connection;
+mod credentials;
+mod key_file;
+mod peer;
+mod profile;
+
+pub use certificates::{
+    bundle, certificate_file, kit_certificates, new_authority, new_leaf, served_certificates,
+};
+pub use chain::would_send;
+pub use chain_fault::ChainFault;
+pub use connection::{NoConnection, admit, connect};
+pub use credentials::{Credentials, FileNames, check, credentials, require};
+pub use key_file::{key_mode, key_owner, lost_newlines};
+pub use peer::{Peer, Refusal};
+pub use profile::Standard;

@@ -1,0 +1,68 @@
+//! A bundle as a whole.
+
+use crate::message;
+use crate::model::profile::LARGEST_BUNDLE;
+use crate::model::{Finding, Rule, Severity};
+use crate::pki::x509::{Certificate, DroppedBlock, TrustBundle};
+
+/// A `ca.pem` as a whole; its certificates one by one are for [`authority`].
+#[must_use]
+pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
+    let mut findings: Vec<_> = bundle.dropped().iter().map(dropped).collect();
+    let certificates = bundle.certificates();
+    for (at, certificate) in certificates.iter().enumerate() {
+        let before = certificates.get(..at).unwrap_or_default();
+        if before.contains(certificate) {
+            findings.push(
+                Finding::new(Rule::BundleDuplicate, Severity::Warning, certificate.subject())
+                    .expected("each certificate once")
+                    .found(message!("certificate {} again", at + 1))
+                    .fix("delete the second of the two blocks"),
+            );
+        } else if !certificate.is_authority() {
+            findings.push(leaf_in_bundle(certificate));
+        }
+    }
+    if certificates.is_empty() || certificates.len() > LARGEST_BUNDLE {
+        findings.push(
+            Finding::new(Rule::BundleSize, Severity::Error, "the bundle")
+                .expected(message!("1 to {} certificates", LARGEST_BUNDLE))
+                .found(certificates.len())
+                .cause("verifiers give up after a hundred signature checks")
+                .fix("delete the blocks of CAs that nobody uses any more"),
+        );
+    }
+    findings
+}
+
+fn dropped(block: &DroppedBlock) -> Finding {
+    let subject = message!("line {}", block.line);
+    if block.label.is_private_key() {
+        return Finding::new(Rule::KeyInBundle, Severity::Critical, subject)
+            .expected("certificates only")
+            .found("a private key")
+            .cause("bundles are handed to everybody; whoever has read this one may have the key")
+            .fix("delete the block, and replace what the key belongs to: {kitcert} issue, under a new name");
+    }
+    Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
+        .expected("a certificate that Go loads")
+        .found(message!("{} that {}", block.label, block.why))
+        .cause("Go passes it over without a word, and the daemon starts without that CA")
+        .fix("copy the certificate again from where it came")
+}
+
+fn leaf_in_bundle(certificate: &Certificate) -> Finding {
+    let finding = |severity| {
+        Finding::new(Rule::BundleHoldsLeaf, severity, certificate.subject())
+            .expected("CA certificates only")
+            .fix("put the CA's certificate in its place: {kitcert} status")
+    };
+    if certificate.is_self_issued() {
+        return finding(Severity::Info)
+            .found("a self-signed certificate that is no CA")
+            .cause("it lets in the one client that holds its key");
+    }
+    finding(Severity::Warning)
+        .found("an end-entity certificate")
+        .cause("its own client withholds it, as its issuer is not among the names that the daemon offers")
+}

@@ -1,0 +1,20 @@
+//! Keys: their public and their secret half, a secret half that a passphrase protects, and what
+//! signs with one.
+//!
+//! It knows no certificate.
+
+mod encrypted_key;
+mod lost_newlines;
+mod passphrase;
+mod private_key;
+mod public_key;
+mod signer;
+
+pub use encrypted_key::EncryptedKey;
+pub use lost_newlines::LostNewlines;
+pub use passphrase::Passphrase;
+pub(super) use passphrase::{Cost, random};
+pub use private_key::{KeyEncoding, PrivateKey};
+pub(super) use public_key::sha256;
+pub use public_key::{PublicKey, PublicKeyKind};
+pub(super) use signer::Signer;

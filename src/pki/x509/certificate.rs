@@ -1,0 +1,411 @@
+//! A certificate, read once.
+
+use std::sync::OnceLock;
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
+
+use super::der::{self, Place};
+use super::distinguished_name::DistinguishedName;
+use super::extension::{
+    BasicConstraints, ExtensionSummary, KeyUsage, NameKind, READ_BY_GO, name_of, oid, usages_of,
+};
+use super::name_constraints::NameConstraints;
+use super::shape;
+use super::signature_algorithm::SignatureAlgorithm;
+use crate::message;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{
+    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, SerialNumber, SubjectAltName,
+    Timestamp, Validity,
+};
+use crate::pki::key::{PublicKey, sha256};
+use crate::pki::pem::PemBlock;
+
+/// An X.509 certificate: its DER, and what verifiers look at, read from it once.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    der: Vec<u8>,
+    version: u32,
+    serial: SerialNumber,
+    signature_algorithm: SignatureAlgorithm,
+    subject: DistinguishedName,
+    issuer: DistinguishedName,
+    validity: Validity,
+    public_key: PublicKey,
+    basic_constraints: Option<BasicConstraints>,
+    key_usage: Option<KeyUsage>,
+    extended_key_usages: Option<Vec<ExtendedKeyUsage>>,
+    names: Option<Vec<NameKind>>,
+    subject_key_identifier: Option<Vec<u8>>,
+    authority_key_identifier: Option<Vec<u8>>,
+    name_constraints: Option<NameConstraints>,
+    extensions: Vec<ExtensionSummary>,
+    /// The key that is known to have signed it. A run asks the same of many certificates and few
+    /// CAs, and a signature costs more than all the rest of a chain.
+    signed_by: OnceLock<PublicKey>,
+}
+
+impl Certificate {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// Bytes that are no certificate, or that are followed by others.
+    pub fn from_der(der: &[u8]) -> Result<Certificate, Failure> {
+        let broken = |found: &'static str| {
+            Failure::new("reading", "a certificate").expected("an X.509 certificate in DER").found(found)
+        };
+        if !der::is_strict(der, Place::Certificate) {
+            return Err(broken("something else"));
+        }
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| broken("something else"))?;
+        if !rest.is_empty() {
+            return Err(broken("bytes behind it"));
+        }
+        if parsed.signature_algorithm != parsed.tbs_certificate.signature {
+            return Err(broken("two signature algorithms in one certificate"));
+        }
+        if !shape::is_a_certificate(der) {
+            return Err(broken("an element that is not what belongs there"));
+        }
+        Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
+    }
+
+    /// Reads the certificates of a PEM file, leaf first. `subject` is the path or name for
+    /// messages.
+    ///
+    /// # Errors
+    /// No certificate, a damaged block, anything but certificates, or more than 64 KiB.
+    pub fn chain_from_pem(bytes: &[u8], subject: impl Printable) -> Result<Vec<Certificate>, Failure> {
+        let wrong = |found: Message| {
+            Failure::new("reading the certificate", &subject)
+                .expected("CERTIFICATE blocks in PEM")
+                .found(found)
+                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
+        };
+        let read = |block: PemBlock| {
+            if block.label != "CERTIFICATE" {
+                return Err(wrong(message!("{} in line {}", block.label, block.line)));
+            }
+            let contents = block
+                .contents
+                .map_err(|fault| wrong(message!("a block that {} in line {}", fault, block.line)))?;
+            Certificate::from_der(&contents)
+                .map_err(|failure| wrong(message!("{} in line {}", failure.what_was_found(), block.line)))
+        };
+        if bytes.len() > LARGEST_PEM {
+            return Err(wrong(message!("{} bytes", bytes.len())));
+        }
+        let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        match (chain.is_empty(), bytes.is_empty()) {
+            (true, true) => Err(wrong("an empty file".into())),
+            (true, false) => Err(wrong("no PEM block".into())),
+            (false, _) => Ok(chain),
+        }
+    }
+
+    fn of(der: &[u8], parsed: &X509Certificate<'_>) -> Option<Certificate> {
+        let mut certificate = Certificate {
+            der: der.to_vec(),
+            version: parsed.version().0 + 1,
+            serial: SerialNumber::from_der_octets(parsed.raw_serial()),
+            signature_algorithm: SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm),
+            subject: DistinguishedName::from_der(parsed.subject().as_raw()),
+            issuer: DistinguishedName::from_der(parsed.issuer().as_raw()),
+            validity: Validity {
+                not_before: Timestamp::from_unix(parsed.validity().not_before.timestamp()),
+                not_after: Timestamp::from_unix(parsed.validity().not_after.timestamp()),
+            },
+            public_key: PublicKey::of(parsed.public_key()),
+            basic_constraints: None,
+            key_usage: None,
+            extended_key_usages: None,
+            names: None,
+            subject_key_identifier: None,
+            authority_key_identifier: None,
+            name_constraints: None,
+            extensions: Vec::new(),
+            signed_by: OnceLock::new(),
+        };
+        for extension in parsed.extensions() {
+            let identifier = extension.oid.to_id_string();
+            let parsed = extension.parsed_extension();
+            let is_sound = parsed.error().is_none()
+                && der::is_strict(extension.value, Place::Extension)
+                && shape::is_an_extension(&identifier, extension.value);
+            if !is_sound && READ_BY_GO.contains(&identifier.as_str()) {
+                return None;
+            }
+            certificate.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
+            certificate.take(parsed);
+        }
+        Some(certificate)
+    }
+
+    fn take(&mut self, extension: &ParsedExtension<'_>) {
+        match extension {
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.basic_constraints = Some(BasicConstraints {
+                    is_authority: constraints.ca,
+                    path_length: constraints.path_len_constraint,
+                });
+            }
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(KeyUsage::of(usage)),
+            ParsedExtension::ExtendedKeyUsage(usage) => self.extended_key_usages = Some(usages_of(usage)),
+            ParsedExtension::SubjectAlternativeName(names) => {
+                self.names = Some(names.general_names.iter().map(name_of).collect());
+            }
+            ParsedExtension::SubjectKeyIdentifier(identifier) => {
+                self.subject_key_identifier = Some(identifier.0.to_vec());
+            }
+            ParsedExtension::AuthorityKeyIdentifier(identifier) => {
+                self.authority_key_identifier =
+                    identifier.key_identifier.as_ref().map(|octets| octets.0.to_vec());
+            }
+            ParsedExtension::NameConstraints(constraints) => {
+                self.name_constraints = Some(NameConstraints::of(constraints));
+            }
+            _ => {}
+        }
+    }
+
+    /// Its DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// It in PEM: one block, LF.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), crate::pki::pem::LINES)
+    }
+
+    /// SHA-256 of its DER.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(sha256(&self.der))
+    }
+
+    /// X.509's version, 3 for every certificate with extensions.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Its serial number.
+    #[must_use]
+    pub fn serial(&self) -> &SerialNumber {
+        &self.serial
+    }
+
+    /// What it is signed with.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> &SignatureAlgorithm {
+        &self.signature_algorithm
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn subject(&self) -> &DistinguishedName {
+        &self.subject
+    }
+
+    /// Who issued it.
+    #[must_use]
+    pub fn issuer(&self) -> &DistinguishedName {
+        &self.issuer
+    }
+
+    /// When it is valid.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The key that it speaks for.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// basicConstraints, if it is there.
+    #[must_use]
+    pub fn basic_constraints(&self) -> Option<BasicConstraints> {
+        self.basic_constraints
+    }
+
+    /// Whether basicConstraints says cA.
+    #[must_use]
+    pub fn is_authority(&self) -> bool {
+        self.basic_constraints.is_some_and(|constraints| constraints.is_authority)
+    }
+
+    /// keyUsage, if it is there.
+    #[must_use]
+    pub fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
+    }
+
+    /// extendedKeyUsage, if it is there.
+    #[must_use]
+    pub fn extended_key_usages(&self) -> Option<&[ExtendedKeyUsage]> {
+        self.extended_key_usages.as_deref()
+    }
+
+    /// subjectAltName as it stands, if it is there.
+    #[must_use]
+    pub fn names(&self) -> Option<&[NameKind]> {
+        self.names.as_deref()
+    }
+
+    /// Those of its names that a client can match: well-formed DNS names and addresses.
+    #[must_use]
+    pub fn usable_names(&self) -> Vec<SubjectAltName> {
+        let usable = |name: &NameKind| match name {
+            NameKind::Dns(name) => name.parse().ok().map(SubjectAltName::Dns),
+            NameKind::Ip(address) => Some(SubjectAltName::Ip(address.to_canonical())),
+            NameKind::Malformed(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => None,
+        };
+        self.names.iter().flatten().filter_map(usable).collect()
+    }
+
+    /// Whether a client that dials `host` takes this certificate for that host's, as Go's
+    /// `VerifyHostname` decides: by address among the iPAddresses, by name among the dNSNames,
+    /// and never by the common name.
+    #[must_use]
+    pub fn covers(&self, host: &SubjectAltName) -> bool {
+        self.usable_names().iter().any(|name| match (name, host) {
+            (SubjectAltName::Dns(name), SubjectAltName::Dns(host)) => name.covers(host),
+            (name, host) => name == host,
+        })
+    }
+
+    /// subjectKeyIdentifier, if it is there.
+    #[must_use]
+    pub fn subject_key_identifier(&self) -> Option<&[u8]> {
+        self.subject_key_identifier.as_deref()
+    }
+
+    /// The keyIdentifier of authorityKeyIdentifier, if it is there.
+    #[must_use]
+    pub fn authority_key_identifier(&self) -> Option<&[u8]> {
+        self.authority_key_identifier.as_deref()
+    }
+
+    /// nameConstraints, if it is there.
+    #[must_use]
+    pub fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.name_constraints.as_ref()
+    }
+
+    /// Every extension, in order.
+    #[must_use]
+    pub fn extensions(&self) -> &[ExtensionSummary] {
+        &self.extensions
+    }
+
+    /// Whether an extension is there, and if so, critical. `identifier` is dotted.
+    #[must_use]
+    pub fn criticality(&self, identifier: &str) -> Option<bool> {
+        let same = |extension: &&ExtensionSummary| extension.identifier == identifier;
+        self.extensions.iter().find(same).map(|extension| extension.critical)
+    }
+
+    /// The first extension that is there twice.
+    #[must_use]
+    pub fn repeated_extension(&self) -> Option<&str> {
+        let repeated = |(at, extension): (usize, &ExtensionSummary)| {
+            let before = self.extensions.get(..at).unwrap_or_default();
+            before.iter().any(|other| other.identifier == extension.identifier)
+        };
+        let at = self.extensions.iter().enumerate().position(repeated)?;
+        self.extensions.get(at).map(|extension| extension.identifier.as_str())
+    }
+
+    /// Why Go cannot read this certificate at all (`x509.ParseCertificate`), where it cannot: such
+    /// a certificate is dropped from a bundle in silence, and ends a handshake.
+    #[must_use]
+    pub fn unreadable_to_go(&self) -> Option<&'static str> {
+        let critical = |identifier| self.criticality(identifier) == Some(true);
+        match () {
+            () if self.serial.is_negative() => Some("a negative serial number"),
+            () if self.version > 3 => Some("a version that does not exist"),
+            () if self.repeated_extension().is_some() => Some("an extension that is there twice"),
+            () if critical(oid::SUBJECT_KEY_IDENTIFIER) => Some("a critical subject key identifier"),
+            () if critical(oid::AUTHORITY_KEY_IDENTIFIER) => Some("a critical authority key identifier"),
+            () if critical(oid::AUTHORITY_INFORMATION) => Some("critical authority information"),
+            () if self.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
+                Some("a name that is none")
+            }
+            () => {
+                let constraints = self.name_constraints.as_ref().and_then(NameConstraints::unreadable_to_go);
+                constraints.or_else(|| self.public_key.unreadable_to_go())
+            }
+        }
+    }
+
+    /// Whether subject and issuer are the same, to the byte.
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+
+    /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
+    #[must_use]
+    pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
+        if self.signed_by.get() == Some(issuer) {
+            return true;
+        }
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return false };
+        let Ok((_, key)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(issuer.spki_der()) else {
+            return false;
+        };
+        let is_right = parsed.verify_signature(Some(&key)).is_ok();
+        if is_right {
+            // Of two keys that signed it the first is remembered.
+            let _ = self.signed_by.set(issuer.clone());
+        }
+        is_right
+    }
+}
+
+/// Two certificates are the same only if every byte is.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Certificate) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Role;
+    use crate::pki::specimens::{a_leaf, root};
+
+    #[test]
+    fn a_signature_that_was_right_says_nothing_of_another_key() {
+        let (ours, other) = (root(|_| ()), root(|_| ()));
+        let leaf = ours.leaf(Role::Client, |_| ());
+        let (ours, other) = (ours.certificate, other.certificate);
+        for _ in 0..2 {
+            assert!(!leaf.is_signed_by(other.public_key()));
+            assert!(leaf.is_signed_by(ours.public_key()));
+        }
+        assert!(!leaf.clone().is_signed_by(other.public_key()));
+    }
+
+    #[test]
+    fn a_file_of_certificates_has_64_kib_at_the_most() {
+        let leaf = a_leaf(Role::Client, |_| ());
+        let mut file = leaf.to_pem().into_bytes();
+        file.resize(LARGEST_PEM, b'\n');
+        assert_eq!(Certificate::chain_from_pem(&file, "cert.pem").unwrap(), [leaf]);
+        file.push(b'\n');
+        let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
+        assert_eq!(failure.what_was_found(), "65537 bytes");
+    }
+}

@@ -1,0 +1,23 @@
+//! Certificates: what is written in them, and what Go reads of it.
+//!
+//! It signs nothing and judges nothing: whether a peer accepts what is read here is for
+//! [`judge`](super::judge).
+
+mod certificate;
+pub(super) mod der;
+mod distinguished_name;
+mod extension;
+mod name_constraints;
+mod quoted;
+mod shape;
+mod signature_algorithm;
+mod trust_bundle;
+
+pub use certificate::Certificate;
+pub use distinguished_name::DistinguishedName;
+pub use extension::{BasicConstraints, ExtensionSummary, KeyUsage, NameKind};
+pub(super) use extension::{READ_BY_GO, name_of, oid, usages_of};
+pub use name_constraints::NameConstraints;
+pub(super) use quoted::{Identifier, InCertificate};
+pub use signature_algorithm::SignatureAlgorithm;
+pub use trust_bundle::{DroppedBlock, TrustBundle};

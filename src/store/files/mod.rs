@@ -1,0 +1,19 @@
+//! Bytes on a disk, kept whole, private and durable: folders by their handle, reading, replacing,
+//! whose a path is, and what the system's errors mean. Nothing here knows what a file is for.
+
+pub(super) mod crash_point;
+pub(super) mod directory;
+pub(super) mod io_failure;
+pub(super) mod path_trust;
+mod printable;
+pub(super) mod privacy;
+pub(super) mod read;
+mod scratch;
+mod user_file;
+pub(super) mod users;
+
+pub use privacy::Privacy;
+pub use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
+pub use scratch::ScratchDirectory;
+pub use user_file::{Parents, Replacement, refuse_irreplaceable, replace_file};
+pub use users::{Home, Owner, earthly_home};

@@ -1,0 +1,333 @@
+//! Installed copies: what a daemon or a client reads, generation by generation behind one link.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::message;
+use crate::model::{ExitCode, Failure, Generation, Message, Printable};
+use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
+use crate::store::files::io_failure;
+use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
+use crate::store::files::users::Owner;
+
+/// Where copies are installed.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The folder of the generations: it holds `gen-NNNN/{ca,cert,key}.pem` and `current`.
+    pub folder: PathBuf,
+    /// Links beside it that lead through `current`: where each one is, and to which file
+    /// (`ca.pem`, `cert.pem` or `key.pem`).
+    pub links: Vec<(PathBuf, &'static str)>,
+    /// Whose the files become; otherwise this process's user.
+    pub owner: Option<Owner>,
+}
+
+/// The three files of a daemon or a client. Without Debug, since one is a key.
+pub struct FileSet {
+    /// `ca.pem`.
+    pub authority: Vec<u8>,
+    /// `cert.pem`.
+    pub certificate: Vec<u8>,
+    /// `key.pem`.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+/// What is installed.
+pub struct PlacedFiles {
+    /// The generation that `current` leads to.
+    pub current: Option<PlacedGeneration>,
+    /// A number above all that are there.
+    pub next: Generation,
+    /// Each link of the placement, in its order.
+    pub links: Vec<LinkState>,
+}
+
+/// One installed generation.
+pub struct PlacedGeneration {
+    /// Its number: 7 for `gen-0007`.
+    pub number: Generation,
+    /// Its files; `None` where one is missing.
+    pub files: Option<FileSet>,
+    /// Whether modes and owner are what [`Placement::install`] would give.
+    access_is_right: bool,
+}
+
+/// What is at a place where a link belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Nothing.
+    Absent,
+    /// The link.
+    Ours,
+    /// Something that is not ours to overwrite.
+    Foreign {
+        /// What it is: "a file", "a symbolic link to x".
+        what: Message,
+    },
+}
+
+impl Placement {
+    /// Looks at what is installed.
+    ///
+    /// # Errors
+    /// Folders on the way that others can write in; a `current` that is no link to a generation;
+    /// files that cannot be read.
+    pub fn observe(&self) -> Result<PlacedFiles, Failure> {
+        let links =
+            self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
+        let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
+            return Ok(PlacedFiles { current: None, next: Generation::after(None), links });
+        };
+        let entries = folder.entries()?;
+        let highest: Option<Generation> = entries.iter().filter_map(|(name, _)| name.parse().ok()).max();
+        let current = match folder.link_target(CURRENT)? {
+            None => None,
+            Some(target) => Some(self.look_at_generation(&folder, &target)?),
+        };
+        Ok(PlacedFiles { current, next: Generation::after(highest), links })
+    }
+
+    /// Installs a set as generation `number`, all of it or nothing: the files are written and made
+    /// durable beside the present ones, one rename makes them current, and links that are missing
+    /// are made. Where all of it is so already, nothing is written. Certificates get 0644, the key
+    /// 0600 and the folders 0755.
+    ///
+    /// # Errors
+    /// Something foreign at the place of a link (nothing is written then); a generation of that
+    /// number that is there already; what fails on a disk.
+    pub fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
+        let placed = self.observe()?;
+        self.refuse_foreign(&placed.links)?;
+        let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files));
+        let missing: Vec<_> = self
+            .links
+            .iter()
+            .zip(&placed.links)
+            .filter_map(|(link, state)| (*state == LinkState::Absent).then_some(link))
+            .collect();
+        if is_current && missing.is_empty() {
+            return Ok(());
+        }
+        let new_folders = NewFolders { last: FOLDER_MODE, owner: self.owner };
+        let folder = create_trusted(&self.folder, &self.trusted(), new_folders)?;
+        // Opened before anything is written, so that what is wrong with them is told in time.
+        let links = missing
+            .into_iter()
+            .map(|(path, file)| {
+                let parent = path.parent().unwrap_or(path);
+                Ok((create_trusted(parent, &self.trusted(), new_folders)?, path, *file))
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        if !is_current {
+            self.write_generation(&folder, files, number)?;
+        }
+        self.make_links(&links)?;
+        remove_former(&folder, number)
+    }
+
+    /// Finds out whether the folders could be written, without writing anything: a command that
+    /// changes other things first should not learn it too late.
+    ///
+    /// # Errors
+    /// The first folder that cannot.
+    pub fn refuse_unwritable(&self) -> Result<(), Failure> {
+        let folders = self.links.iter().filter_map(|(path, _)| path.parent()).chain([self.folder.as_path()]);
+        folders.into_iter().try_for_each(refuse_unwritable)
+    }
+
+    fn trusted(&self) -> Vec<u32> {
+        self.owner.iter().map(|owner| owner.user).collect()
+    }
+
+    fn look_at_generation(&self, folder: &Directory, target: &str) -> Result<PlacedGeneration, Failure> {
+        let number = target.parse().map_err(|_: Failure| {
+            Failure::new("reading the link", folder.path().join(CURRENT).display())
+                .expected("a generation, such as gen-0001")
+                .found("another name")
+        })?;
+        let mut generation = PlacedGeneration { number, files: None, access_is_right: false };
+        let Some(inside) = folder.folder(target)? else { return Ok(generation) };
+        let read = |name: &str| inside.read(name, LARGEST_FILE);
+        if let (Some(authority), Some(certificate), Some(key)) =
+            (read(AUTHORITY)?, read(CERTIFICATE)?, read(KEY)?)
+        {
+            let ours = |file: &super::ReadFile, mode| {
+                let is_owned =
+                    self.owner.is_none_or(|owner| (owner.user, owner.group) == (file.owner, file.group));
+                is_owned && file.mode == mode
+            };
+            generation.access_is_right =
+                ours(&authority, PUBLIC) && ours(&certificate, PUBLIC) && ours(&key, PRIVATE);
+            generation.files = Some(FileSet {
+                authority: authority.bytes.to_vec(),
+                certificate: certificate.bytes.to_vec(),
+                key: key.bytes,
+            });
+        }
+        Ok(generation)
+    }
+
+    fn look_at_link(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io_failure::failure("looking at", path, Errno::INVAL));
+        };
+        let Some(folder) = open_trusted(parent, &self.trusted())? else { return Ok(LinkState::Absent) };
+        let what = match folder.look(name)?.as_ref().map(io_failure::file_type) {
+            None => return Ok(LinkState::Absent),
+            Some(FileType::Symlink) => {
+                let target = folder.link_target(name)?.unwrap_or_default();
+                if Path::new(&target) == self.target_of(path, file) {
+                    return Ok(LinkState::Ours);
+                }
+                message!("a symbolic link to {}", Path::new(&target))
+            }
+            Some(other) => io_failure::kind(other).message(),
+        };
+        Ok(LinkState::Foreign { what })
+    }
+
+    /// What the link at `path` says: relative, so that it holds in a container that has the tree
+    /// elsewhere.
+    fn target_of(&self, path: &Path, file: &str) -> PathBuf {
+        let from = path.parent().unwrap_or(Path::new(""));
+        let shared =
+            from.ancestors().find(|ancestor| self.folder.starts_with(ancestor)).unwrap_or(Path::new(""));
+        let up = from.strip_prefix(shared).map_or(0, |rest| rest.components().count());
+        let down = self.folder.strip_prefix(shared).unwrap_or(&self.folder);
+        let mut target: PathBuf = std::iter::repeat_n("..", up).collect();
+        target.extend([down, Path::new(CURRENT), Path::new(file)]);
+        target
+    }
+
+    fn refuse_foreign(&self, states: &[LinkState]) -> Result<(), Failure> {
+        let foreign: Vec<(&Path, &Message)> = self
+            .links
+            .iter()
+            .zip(states)
+            .filter_map(|((path, _), state)| match state {
+                LinkState::Foreign { what } => Some((path.as_path(), what)),
+                LinkState::Absent | LinkState::Ours => None,
+            })
+            .collect();
+        let Some((path, what)) = foreign.first() else { return Ok(()) };
+        let moves = foreign.iter().map(|(path, _)| message!("mv {} {}.before-kitcert", path, path));
+        Err(Failure::new("installing", path.display())
+            .expected("nothing, or the link that an earlier install made")
+            .found(what)
+            .hint(Message::join(moves, " && ")))
+    }
+
+    fn write_generation(
+        &self,
+        folder: &Directory,
+        files: &FileSet,
+        number: Generation,
+    ) -> Result<(), Failure> {
+        let name = number.to_string();
+        if folder.look(&name)?.is_some() {
+            return Err(Failure::new("installing", folder.path().join(&name).display())
+                .expected("nothing there yet")
+                .found("a generation of that number")
+                .exit(ExitCode::Busy));
+        }
+        remove_leftovers(folder)?;
+        let staged = fresh_name(STAGED)?;
+        let link = fresh_name(STAGED)?;
+        let written = self.stage_generation(folder, files, &staged).and_then(|()| {
+            folder.rename(&staged, folder, &name)?;
+            folder.make_link(&name, &link)?;
+            folder.sync()?;
+            folder.rename(&link, folder, CURRENT)?;
+            folder.sync()
+        });
+        written.inspect_err(|_| {
+            // The failure that stopped it is the one to tell; the next install tries this again.
+            let _ = folder.remove_whole(&staged).and_then(|()| folder.remove(&link));
+        })
+    }
+
+    fn stage_generation(&self, folder: &Directory, files: &FileSet, name: &str) -> Result<(), Failure> {
+        let access = |mode| Access { mode, owner: self.owner };
+        let staged = folder.make_folder(name, access(FOLDER_MODE))?;
+        for (name, bytes, mode) in [
+            (AUTHORITY, files.authority.as_slice(), PUBLIC),
+            (CERTIFICATE, files.certificate.as_slice(), PUBLIC),
+            (KEY, files.key.as_slice(), PRIVATE),
+        ] {
+            let file = staged.create_file(name, bytes, access(mode))?;
+            make_durable(&file, &staged.path().join(name))?;
+        }
+        staged.sync()
+    }
+
+    fn make_links(&self, links: &[(Directory, &PathBuf, &'static str)]) -> Result<(), Failure> {
+        let mut made: Vec<(&Directory, &Path)> = Vec::new();
+        for (parent, path, file) in links {
+            let name = path.file_name().map_or(path.as_path(), Path::new);
+            let linked = parent.make_link(self.target_of(path, file), name);
+            if let Err(failure) = linked.and_then(|()| {
+                made.push((parent, name));
+                parent.sync()
+            }) {
+                for (parent, name) in made {
+                    // Half of the links would be worse than none.
+                    let _ = parent.remove(name);
+                }
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlacedGeneration {
+    /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
+    #[must_use]
+    pub fn holds(&self, files: &FileSet) -> bool {
+        self.access_is_right
+            && self.files.as_ref().is_some_and(|there| {
+                there.authority == files.authority
+                    && there.certificate == files.certificate
+                    && there.key == files.key
+            })
+    }
+}
+
+/// Removes what an install left that was stopped in the middle.
+fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
+    for (name, _) in folder.entries()? {
+        if name.starts_with(STAGED) {
+            folder.remove_whole(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the generations before the last few: whoever opened one a moment ago has it open still.
+fn remove_former(folder: &Directory, number: Generation) -> Result<(), Failure> {
+    for (name, _) in folder.entries()? {
+        if name.parse().is_ok_and(|former: Generation| {
+            former.number().saturating_add(KEPT_GENERATIONS) < number.number()
+        }) {
+            folder.remove_whole(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many generations stay beside the current one.
+const KEPT_GENERATIONS: u32 = 3;
+const CURRENT: &str = "current";
+const STAGED: &str = ".stage-";
+const AUTHORITY: &str = "ca.pem";
+const CERTIFICATE: &str = "cert.pem";
+const KEY: &str = "key.pem";
+const PUBLIC: u32 = 0o644;
+const PRIVATE: u32 = 0o600;
+/// A container's user must get through; the key is closed by its own mode.
+const FOLDER_MODE: u32 = 0o755;
+/// A bundle of sixteen certificates stays far below it.
+const LARGEST_FILE: usize = 1 << 20;

@@ -1,0 +1,227 @@
+//! `daemons/<name>/identity.json`: which generations of a daemon have worked, which were themselves the
+//! cause of a failure, and how often a verification found something wrong.
+//!
+//! This is history: a finding about the daemon (open, TLS off, unreachable) never removes an entry.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::state_directory::StateDirectory;
+use crate::message;
+use crate::model::{Failure, Generation, IdentityName, Timestamp};
+
+/// What is remembered of a daemon's generations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonHistory {
+    /// The generations that were verified at some time, the latest last.
+    pub worked: Vec<WorkedGeneration>,
+    /// The generations that were themselves the cause of a failure: the daemon worked again with an
+    /// earlier one.
+    pub refuted: Vec<Generation>,
+    /// How many verifications have refuted the daemon. A verification that began at another number
+    /// began before a refutation, whatever any clock says, and is not recorded.
+    pub refutations: u64,
+    /// When the last of them was, for a person.
+    pub refuted_at: Option<Timestamp>,
+}
+
+/// A generation that was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkedGeneration {
+    /// Its number.
+    pub generation: Generation,
+    /// When it was first verified since it became current.
+    pub at: Timestamp,
+}
+
+impl DaemonHistory {
+    /// Where it is, relative to the state.
+    #[must_use]
+    pub fn path(daemon: &IdentityName) -> PathBuf {
+        Path::new("daemons").join(daemon.as_str()).join("identity.json")
+    }
+
+    /// Whether that generation was verified at some time, and was not the cause of a failure later.
+    #[must_use]
+    pub fn has_worked(&self, generation: Generation) -> bool {
+        !self.refuted.contains(&generation) && self.worked.iter().any(|one| one.generation == generation)
+    }
+
+    /// The generations that have worked, the latest first.
+    pub fn working(&self) -> impl Iterator<Item = Generation> {
+        let latest_first = self.worked.iter().rev().map(|one| one.generation);
+        latest_first.filter(|generation| self.has_worked(*generation))
+    }
+
+    /// Notes that a generation was verified.
+    pub fn note_worked(&mut self, generation: Generation, at: Timestamp) {
+        self.refuted.retain(|one| *one != generation);
+        if self.worked.last().is_some_and(|last| last.generation == generation) {
+            return;
+        }
+        self.worked.retain(|one| one.generation != generation);
+        self.worked.push(WorkedGeneration { generation, at });
+        let surplus = self.worked.len().saturating_sub(MOST_ENTRIES);
+        self.worked.drain(..surplus);
+    }
+
+    /// Notes that a generation was itself the cause of a failure.
+    pub fn note_refuted(&mut self, generation: Generation) {
+        self.refuted.retain(|one| *one != generation);
+        self.refuted.push(generation);
+        let surplus = self.refuted.len().saturating_sub(MOST_ENTRIES);
+        self.refuted.drain(..surplus);
+    }
+
+    /// Notes that a verification has refuted the daemon.
+    pub fn note_refutation(&mut self, at: Timestamp) {
+        self.refutations = self.refutations.saturating_add(1);
+        self.refuted_at = Some(at);
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        let worked = self.worked.iter();
+        let written = Written {
+            schema: SCHEMA,
+            worked: worked
+                .map(|one| WrittenGeneration { generation: one.generation, at: one.at.to_string() })
+                .collect(),
+            refuted: self.refuted.clone(),
+            refutations: self.refutations,
+            refuted_at: self.refuted_at.map(|at| at.to_string()),
+        };
+        let mut bytes = serde_json::to_vec_pretty(&written)
+            .map_err(|_| Failure::new("writing", "identity.json").found("something that is no JSON"))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<DaemonHistory> {
+        let written: Written = serde_json::from_slice(bytes).ok()?;
+        if written.schema != SCHEMA {
+            return None;
+        }
+        let worked = written.worked.into_iter().map(|one| {
+            Some(WorkedGeneration { generation: one.generation, at: Timestamp::parse(&one.at).ok()? })
+        });
+        let refuted_at = written.refuted_at.map(|at| Timestamp::parse(&at)).transpose().ok()?;
+        Some(DaemonHistory {
+            worked: worked.collect::<Option<_>>()?,
+            refuted: written.refuted,
+            refutations: written.refutations,
+            refuted_at,
+        })
+    }
+}
+
+/// The history of a daemon; an empty one if nothing was noted yet.
+///
+/// # Errors
+/// A file that cannot be read, or is not what we write. It is not taken for an empty one: that would
+/// forget what to go back to.
+pub(in crate::store) fn read_history(
+    directory: &StateDirectory,
+    daemon: &IdentityName,
+) -> Result<DaemonHistory, Failure> {
+    let path = DaemonHistory::path(daemon);
+    let Some(file) = directory.read(&path, LARGEST)? else { return Ok(DaemonHistory::default()) };
+    DaemonHistory::parse(&file.bytes).ok_or_else(|| {
+        let path = directory.path().join(&path);
+        Failure::new("reading", path.display())
+            .expected("the history of a daemon's generations, as kitcert writes it")
+            .found("something else")
+            .hint(message!("rm {}   # and then: {kitcert} verify {}", path.display(), daemon))
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    schema: u32,
+    worked: Vec<WrittenGeneration>,
+    refuted: Vec<Generation>,
+    refutations: u64,
+    #[serde(deserialize_with = "Option::deserialize")]
+    refuted_at: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenGeneration {
+    #[serde(rename = "gen")]
+    generation: Generation,
+    at: String,
+}
+
+const SCHEMA: u32 = 1;
+const LARGEST: usize = 64 * 1024;
+/// Far more than are kept on disk.
+const MOST_ENTRIES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::numbered;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    #[test]
+    fn a_history_is_read_as_it_was_written_and_nothing_else_is() {
+        let mut history = DaemonHistory::default();
+        for generation in 1..4 {
+            history.note_worked(numbered(generation), at(i64::from(generation)));
+        }
+        history.note_refuted(numbered(4));
+        history.note_refutation(at(9));
+        let bytes = history.to_bytes().unwrap();
+        assert_eq!(DaemonHistory::parse(&bytes), Some(history));
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        for (one, other) in [("\"schema\": 1", "\"schema\": 2"), ("\"gen\": 1", "\"gen\": \"1\"")] {
+            assert_eq!(DaemonHistory::parse(text.replacen(one, other, 1).as_bytes()), None, "{other}");
+        }
+        assert_eq!(DaemonHistory::parse(bytes.get(..bytes.len() - 2).unwrap()), None);
+    }
+
+    #[test]
+    fn what_worked_last_comes_first_and_what_was_a_cause_does_not_come() {
+        let mut history = DaemonHistory::default();
+        for generation in [1, 2, 3, 3, 1] {
+            history.note_worked(numbered(generation), at(0));
+        }
+        assert_eq!(history.working().collect::<Vec<_>>(), [1, 3, 2].map(numbered));
+        history.note_refuted(numbered(3));
+        assert_eq!(history.working().collect::<Vec<_>>(), [1, 2].map(numbered));
+        assert!(
+            history.has_worked(numbered(2))
+                && !history.has_worked(numbered(3))
+                && !history.has_worked(numbered(4))
+        );
+    }
+
+    #[test]
+    fn a_refutation_of_the_daemon_takes_nothing_away() {
+        let mut history = DaemonHistory::default();
+        history.note_worked(numbered(1), at(1));
+        history.note_refutation(at(2));
+        assert!(history.has_worked(numbered(1)));
+        assert_eq!((history.refutations, history.refuted_at), (1, Some(at(2))));
+    }
+
+    #[test]
+    fn a_long_life_does_not_grow_the_file_for_ever() {
+        let mut history = DaemonHistory::default();
+        for generation in 1..1000 {
+            history.note_worked(numbered(generation), at(0));
+            history.note_refuted(numbered(generation + 1));
+        }
+        assert!(history.to_bytes().unwrap().len() < LARGEST / 4);
+        assert_eq!(history.worked.last().map(|one| one.generation), Some(numbered(999)));
+    }
+}

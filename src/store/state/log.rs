@@ -1,0 +1,107 @@
+//! What happened, one line each, for whoever asks later.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+
+use crate::model::{Failure, Fingerprint, Message, SerialNumber, Timestamp};
+
+/// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogLine {
+    /// When, in RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    pub time: Timestamp,
+    /// The user who ran the command, the `sudo` user where there is one.
+    pub by: Message,
+    /// The command that was run: `init`, `issue client`.
+    pub command: String,
+    /// What happened.
+    pub event: LogEvent,
+    /// To what: `client ana`, `daemon builder`, `ca 3f9c21aa`.
+    pub subject: Message,
+    /// The certificate's number in hex, where a certificate is concerned.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    pub serial: Option<SerialNumber>,
+    /// The SHA-256 of that certificate in hex.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Why, in a few words: `due`, `asked`, `key compromised`.
+    pub reason: Message,
+}
+
+/// What a line tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogEvent {
+    /// A certificate was issued.
+    Issued,
+    /// A daemon was seen to serve what it should, and to refuse what it should.
+    Verified,
+    /// A daemon that was verified was seen not to do as it must.
+    Refuted,
+    /// A key was made here, to be certified elsewhere.
+    Requested,
+    /// A former generation was put back.
+    Restored,
+    /// A client is known to have its certificate.
+    Received,
+    /// Everything is moved to another CA from then on.
+    RolledOver,
+    /// A rollover leaves a client behind.
+    LeftBehind,
+    /// A daemon was given other CAs to trust.
+    Rebundled,
+    /// A client's key was removed, since the client has it.
+    KeyRemoved,
+    /// The key of a former CA was removed.
+    KeyDestroyed,
+}
+
+impl LogLine {
+    /// The line as `log.jsonl` holds it: one JSON object and a line feed.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = serde_json::to_vec(self)
+            .map_err(|_| Failure::new("writing a line of", "log.jsonl").found("something that is no JSON"))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn as_text_if_any<S: Serializer>(value: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_object_on_one_line() {
+        let line = LogLine {
+            time: Timestamp::from_unix(0),
+            by: "ana\nroot".into(),
+            command: "issue client".to_owned(),
+            event: LogEvent::Verified,
+            subject: "client ci".into(),
+            serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
+            fingerprint: None,
+            reason: "asked".into(),
+        };
+        assert_eq!(
+            String::from_utf8(line.to_bytes().unwrap()).unwrap(),
+            "{\"time\":\"1970-01-01T00:00:00Z\",\"by\":\"ana\\nroot\",\"command\":\"issue client\",\
+             \"event\":\"verified\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
+        );
+    }
+}

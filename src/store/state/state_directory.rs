@@ -1,0 +1,254 @@
+//! The state directory and its lock.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
+
+use super::change::StagedChange;
+use super::journal;
+use super::journal::DESCRIPTION;
+use crate::message;
+use crate::model::{ExitCode, Failure, FileMode, Line, Message, Quoted, Word};
+use crate::store::files::directory::Directory;
+use crate::store::files::io_failure;
+use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted};
+use crate::store::files::read::ReadFile;
+
+/// A state directory, held open. It is this user's, and nobody else can write in it.
+pub struct StateDirectory {
+    folder: Directory,
+}
+
+impl StateDirectory {
+    /// Opens the state at `path`; `None` where there is none: no such folder, or one without
+    /// `kitcert.yaml` and without a change that a crash left half in place.
+    ///
+    /// # Errors
+    /// A folder that belongs to another user, that others can write in or reach through a folder
+    /// they can write in, or that cannot be read. None of these is an absent state: taking it for
+    /// one would make a new CA.
+    pub fn find(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
+        if state.folder.look(DESCRIPTION)?.is_none() && !state.has_unfinished_change()? {
+            return Ok(None);
+        }
+        state.refuse_others(OTHERS_WRITE)?;
+        Ok(Some(state))
+    }
+
+    /// Opens the folder at `path` whether or not it holds a `kitcert.yaml`: a developer's holds
+    /// `requests/` alone. `None` where there is no folder.
+    ///
+    /// # Errors
+    /// Those of [`StateDirectory::find`].
+    pub fn open_requests(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
+        if state.folder.look(REQUESTS)?.is_none() && !state.has_unfinished_change()? {
+            return Ok(None);
+        }
+        state.refuse_others(OTHERS_WRITE)?;
+        Ok(Some(state))
+    }
+
+    fn open(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        Ok(open_trusted(path, &[])?.map(|folder| StateDirectory { folder }))
+    }
+
+    /// Makes the folder for a state, mode 0700, with the folders above it (0755), or takes one
+    /// that is already this user's alone.
+    ///
+    /// # Errors
+    /// A folder, or one above it, that others own or can write in; one that others can look into.
+    pub fn create(path: &Path) -> Result<StateDirectory, Failure> {
+        let folder = create_trusted(path, &[], NewFolders { last: OURS_ALONE, owner: None })?;
+        let state = StateDirectory { folder };
+        state.refuse_others(OTHERS_ANYTHING)?;
+        Ok(state)
+    }
+
+    /// Where it is, links resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Reads a file of the state, `current` in the middle of the path followed;
+    /// `None` where it is not there.
+    ///
+    /// # Errors
+    /// Anything but absence: no permission, no file, more than `largest` octets.
+    pub fn read(&self, relative: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
+        self.folder.read(relative, largest)
+    }
+
+    /// The names in a folder of the state, sorted, without those that begin with a dot; none where
+    /// the folder is not there. The empty path is the state itself.
+    ///
+    /// # Errors
+    /// Something else than a folder, or one that cannot be read.
+    pub fn list(&self, relative: &Path) -> Result<Vec<String>, Failure> {
+        let here = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        let entries = match self.folder.folder(here)? {
+            Some(folder) => folder.entries()?,
+            None => Vec::new(),
+        };
+        Ok(entries.into_iter().map(|(name, _)| name).filter(|name| !name.starts_with('.')).collect())
+    }
+
+    /// Where a link of the state leads, as it is written (`gen-0007`); `None` where it is not
+    /// there.
+    ///
+    /// # Errors
+    /// Something else than a link.
+    pub fn link_target(&self, relative: &Path) -> Result<Option<String>, Failure> {
+        self.folder.link_target(relative)
+    }
+
+    /// The permission bits of a file or folder of the state; `None` where it is not there.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn mode(&self, relative: &Path) -> Result<Option<u32>, Failure> {
+        Ok(self.folder.look(relative)?.map(|stat| io_failure::permissions(&stat)))
+    }
+
+    /// Whether a crash left a committed change half in place: what is read then may be of either
+    /// side, until somebody takes the lock, which finishes it.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn has_unfinished_change(&self) -> Result<bool, Failure> {
+        let entries = self.folder.entries()?;
+        Ok(entries.iter().any(|(name, _)| name.starts_with(journal::COMMITTED)))
+    }
+
+    /// Takes the lock for `command` (which others are told while it is held), waiting up to `wait`
+    /// for another to give it back, then finishes what a crash left: a change that was committed
+    /// is put in place, one that was only staged is removed.
+    ///
+    /// # Errors
+    /// [`ExitCode::Busy`] with the process and the command that hold it; a lock file that cannot
+    /// be written.
+    pub fn lock(&self, command: &str, wait: Duration) -> Result<StateLock<'_>, Failure> {
+        let path = self.path().join(LOCK);
+        let file = self.open_lock()?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() < wait => {
+                    // The system has no lock with a time limit and none that could be awaited
+                    // beside a clock, so that asking again is all there is.
+                    std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())));
+                }
+                Err(TryLockError::WouldBlock) => return Err(busy(&file, &path)),
+                Err(TryLockError::Error(error)) => {
+                    return Err(io_failure::failure_of_io("locking", &path, &error));
+                }
+            }
+        }
+        let holder = format!("{} {command}\n", std::process::id());
+        let written = file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0));
+        written.map_err(|error| io_failure::failure_of_io("writing", &path, &error))?;
+        journal::recover(&self.folder)?;
+        Ok(StateLock { state: self, file })
+    }
+
+    pub(in crate::store) fn folder(&self) -> &Directory {
+        &self.folder
+    }
+
+    fn open_lock(&self) -> Result<File, Failure> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let failure = |error| self.folder.failure("locking", Path::new(LOCK), error);
+        let handle = openat(self.folder.handle(), LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failure)?;
+        let stat = fstat(&handle).map_err(failure)?;
+        let found = match io_failure::file_type(&stat) {
+            FileType::RegularFile if stat.st_nlink == 1 => return Ok(File::from(handle)),
+            FileType::RegularFile => "a file with a second name, which locking would overwrite",
+            other => io_failure::kind(other),
+        };
+        Err(Failure::new("locking", self.path().join(LOCK).display()).expected("a lock file").found(found))
+    }
+
+    fn refuse_others(&self, bits: u32) -> Result<(), Failure> {
+        let path = self.path();
+        let stat =
+            fstat(self.folder.handle()).map_err(|error| io_failure::failure("opening", path, error))?;
+        let refused = |expected: Message, found: Message| {
+            Failure::new("opening the state", path.display()).expected(expected).found(found)
+        };
+        let us = rustix::process::geteuid().as_raw();
+        if stat.st_uid != us {
+            return Err(refused(
+                message!("a folder of this user ({})", us),
+                message!("one of user {}", stat.st_uid),
+            ));
+        }
+        let mode = io_failure::permissions(&stat);
+        if mode & bits == 0 {
+            return Ok(());
+        }
+        let failure =
+            refused(message!("a folder for its owner alone (0700)"), message!("mode {}", FileMode(mode)));
+        // A folder with other things in it may have to be open to others; that of a state has not.
+        let is_state = self.folder.look(DESCRIPTION)?.is_some() || self.folder.entries()?.is_empty();
+        Err(if is_state { failure.hint(message!("chmod 700 {}", Quoted(path))) } else { failure })
+    }
+}
+
+/// The right to change a state; given back when it is dropped.
+pub struct StateLock<'state> {
+    state: &'state StateDirectory,
+    file: File,
+}
+
+impl StateLock<'_> {
+    /// The state that is locked.
+    #[must_use]
+    pub fn state(&self) -> &StateDirectory {
+        self.state
+    }
+
+    /// Begins a change: everything is written beside the live files, and none of it is seen until
+    /// [`StagedChange::commit`].
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn stage(&self) -> Result<StagedChange<'_>, Failure> {
+        StagedChange::begin(self.state.folder())
+    }
+}
+
+impl Drop for StateLock<'_> {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread is just starting holds the same open
+        // file until it runs its program. Should unlocking fail, closing still does it by and by.
+        let _ = self.file.unlock();
+    }
+}
+
+fn busy(file: &File, path: &Path) -> Failure {
+    let mut holder = [0; 256];
+    let length = file.read_at(&mut holder, 0).unwrap_or(0);
+    let text = String::from_utf8_lossy(holder.get(..length).unwrap_or_default()).into_owned();
+    let found = match text.trim_end().split_once(' ') {
+        Some((process, command)) => message!("process {} at work on it: {}", Word(process), Line(command)),
+        None => message!("another command at work on it"),
+    };
+    let state: PathBuf = path.parent().unwrap_or(path).to_owned();
+    Failure::new("locking the state", state.display())
+        .expected("nobody at work on it")
+        .found(found)
+        .exit(ExitCode::Busy)
+}
+
+const LOCK: &str = ".lock";
+const REQUESTS: &str = "requests";
+const OURS_ALONE: u32 = 0o700;
+const OTHERS_WRITE: u32 = 0o022;
+const OTHERS_ANYTHING: u32 = 0o077;
+const POLL: Duration = Duration::from_millis(10);
