@@ -176,7 +176,7 @@ fn nobody_judges_beside_the_judge() {
             "usages and constraints are read",
             &[".basic_constraints()", ".key_usage()", ".extended_key_usages()", ".name_constraints()"],
             // Told as they are; whether a CA may be loaded; the cause of a refusal that was seen.
-            &["apply/inspect/pem_files.rs", "pki/authority.rs", "probe/refusal.rs"],
+            &["apply/inspect/pem_files.rs", "pki/authority.rs", "probe/verdict/client_refusal.rs"],
         ),
         ("a key is tried as a point", &[".is_a_point("], &[]),
         // The narrow doors, each with whom it is for.
