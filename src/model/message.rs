@@ -291,7 +291,7 @@ impl Printable for std::io::Error {
 /// A word that somebody wrote where a name, an option or a key of a document is expected, and that
 /// is none: as it is with at most 24 of `[A-Za-z0-9_.-]`, else by its length.
 #[derive(Clone, Copy, Debug)]
-pub struct Word<'a>(pub &'a str);
+pub(crate) struct Word<'a>(pub &'a str);
 
 impl Printable for Word<'_> {
     fn message(&self) -> Message {
@@ -301,7 +301,7 @@ impl Printable for Word<'_> {
 
 /// The key identifier of a CA, in hex, as its folder is called.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyIdentifier<'a>(pub &'a str);
+pub(crate) struct KeyIdentifier<'a>(pub &'a str);
 
 impl Printable for KeyIdentifier<'_> {
     fn message(&self) -> Message {
@@ -318,7 +318,7 @@ const LONGEST_KEY_IDENTIFIER: usize = 64;
 /// A line that a person wrote to be read: whom to ask, what a CA is called. As it is, unless it has
 /// a run of characters as a key has.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a>(pub &'a str);
+pub(crate) struct Line<'a>(pub &'a str);
 
 impl Printable for Line<'_> {
     fn message(&self) -> Message {
@@ -328,7 +328,7 @@ impl Printable for Line<'_> {
 
 /// What another program said: its first 80 bytes, by the rule for a [`Line`].
 #[derive(Clone, Copy, Debug)]
-pub struct Remark<'a>(pub &'a str);
+pub(crate) struct Remark<'a>(pub &'a str);
 
 impl Printable for Remark<'_> {
     fn message(&self) -> Message {

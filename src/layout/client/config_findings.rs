@@ -60,7 +60,7 @@ fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<F
 
 /// What is wrong or surprising about the host that a key or a variable names; None is no host.
 #[must_use]
-pub fn about_host(host: Option<&str>, key: &'static str, subject: impl Printable) -> Option<Finding> {
+pub(crate) fn about_host(host: Option<&str>, key: &'static str, subject: impl Printable) -> Option<Finding> {
     let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, &subject);
     let Some(host) = host else {
         return Some(

@@ -9,7 +9,7 @@ use crate::model::{Endpoint, Failure, IdentityName, Message, Printable};
 
 /// The command that starts a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartCommand {
+pub(crate) struct StartCommand {
     /// The program and its arguments.
     pub arguments: Vec<String>,
     /// The arguments that begin a line when it is shown on several.
@@ -19,13 +19,13 @@ pub struct StartCommand {
 impl StartCommand {
     /// The words of the command, as a program runs it.
     #[must_use]
-    pub fn words(&self) -> Vec<Message> {
+    pub(crate) fn words(&self) -> Vec<Message> {
         self.arguments.iter().map(|word| Path::new(word).message()).collect()
     }
 
     /// The command on several lines, each but the last ending in ` \`.
     #[must_use]
-    pub fn rendered_lines(&self) -> Vec<Message> {
+    pub(crate) fn rendered_lines(&self) -> Vec<Message> {
         let ends = self.line_starts.iter().skip(1).copied().chain([self.arguments.len()]);
         let lines = self.line_starts.iter().zip(ends).enumerate();
         let line = |(number, (start, end)): (usize, (&usize, usize))| {
@@ -46,7 +46,7 @@ impl StartCommand {
 ///
 /// # Errors
 /// A root that is relative, or no UTF-8, which no argument of Docker can hold.
-pub fn start_command(
+pub(crate) fn start_command(
     layout: DaemonLayout,
     root: &Path,
     daemon: &IdentityName,
@@ -90,7 +90,7 @@ pub fn start_command(
 
 /// The program with its arguments that restarts the container of [`start_command`].
 #[must_use]
-pub fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
+pub(crate) fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
     words(&["docker", "restart", &Image::of(layout).container_of(daemon)])
 }
 
