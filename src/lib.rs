@@ -38,6 +38,5 @@ pub mod model;
 pub mod pki;
 pub mod plan;
 pub mod practice;
-#[expect(unreachable_pub, reason = "its files are being moved")]
 pub mod probe;
 pub mod store;

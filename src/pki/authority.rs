@@ -73,7 +73,7 @@ impl CertificateAuthority {
         CertificateAuthority::self_signed(parameters, identifier, key)
     }
 
-    /// Makes a stranger: a CA of `key` with this CA's name and key identifier to the byte, and
+    /// Makes an unknown CA: one of `key` with this CA's name and key identifier to the byte, and
     /// nothing else of it. A daemon that lets its clients in does not check signatures.
     ///
     /// # Errors

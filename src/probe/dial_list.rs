@@ -73,7 +73,7 @@ pub enum Versions {
 
 /// Whether a protocol is offered by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Alpn {
+pub(crate) enum Alpn {
     /// h2.
     H2,
     /// The extension is left out.

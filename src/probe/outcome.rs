@@ -284,13 +284,13 @@ fn before_the_chain(facts: &TlsFacts) -> Outcome {
         return Outcome::LetIn;
     }
     let is_for_others = matches!(facts.sni, Sni::None | Sni::Foreign | Sni::OtherHost);
-    let is_stranger = facts.shown != Shown::Client;
+    let must_be_refused = facts.shown != Shown::Client;
     match facts.end {
-        End::Alert(112) if is_for_others && is_stranger => Outcome::NotServed,
-        End::Alert(40 | 49) | End::Eof if is_for_others && is_stranger && !facts.server_hello => {
+        End::Alert(112) if is_for_others && must_be_refused => Outcome::NotServed,
+        End::Alert(40 | 49) | End::Eof if is_for_others && must_be_refused && !facts.server_hello => {
             Outcome::NotServed
         }
-        End::Alert(70) if facts.versions == Versions::Tls12 && is_stranger => Outcome::NotServed,
+        End::Alert(70) if facts.versions == Versions::Tls12 && must_be_refused => Outcome::NotServed,
         End::Eof | End::Reset | End::TimedOut | End::NotListening if !facts.server_hello => Outcome::NotUpYet,
         end => Outcome::Inconclusive(why(end)),
     }

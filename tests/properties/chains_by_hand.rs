@@ -57,7 +57,7 @@ pub fn cases() -> Vec<Named> {
 fn about_issuers() -> Vec<Named> {
     let ca = root(authority("ca"));
     let namesake = root(authority("ca"));
-    let stranger = root(authority("stranger"));
+    let other_ca = root(authority("other"));
     let intermediate = signed(authority("intermediate"), &ca);
     let sibling = signed(authority("sibling"), &ca);
     let ana = signed(client("ana"), &ca);
@@ -65,7 +65,7 @@ fn about_issuers() -> Vec<Named> {
     let mut misleading = authority("ca");
     misleading.key_identifier_method = KeyIdMethod::PreSpecified(vec![1; 20]);
     let misleading = root(misleading);
-    let cross = signed_for(KeyPair::generate().unwrap(), authority("ca"), &stranger);
+    let cross = signed_for(KeyPair::generate().unwrap(), authority("ca"), &other_ca);
     let of_cross = signed(client("ana"), &cross);
     let deep = (0..6).fold(vec![root(authority("deep"))], |mut path, number| {
         let next = signed(authority(&format!("deep {number}")), path.last().unwrap());
@@ -81,9 +81,9 @@ fn about_issuers() -> Vec<Named> {
         accepted("a leaf of an intermediate", case(&[&below, &intermediate], &[&ca])),
         accepted("an unneeded intermediate", case(&[&ana, &sibling], &[&ca])),
         accepted("an intermediate alone as anchor", case(&[&below], &[&intermediate])),
-        accepted("a cross-signed CA", case(&[&of_cross, &cross], &[&stranger])),
+        accepted("a cross-signed CA", case(&[&of_cross, &cross], &[&other_ca])),
         accepted("seven CAs", case(&sent_deep, &[&deep[0]])),
-        refused("another CA", case(&[&ana], &[&stranger]), |fault| {
+        refused("another CA", case(&[&ana], &[&other_ca]), |fault| {
             matches!(fault, ChainFault::UnknownAuthority { .. })
         }),
         refused("a namesake CA", case(&[&ana], &[&namesake]), |fault| {

@@ -180,7 +180,7 @@ fn nobody_judges_beside_the_judge() {
         ),
         ("a key is tried as a point", &[".is_a_point("], &[]),
         // The narrow doors, each with whom it is for.
-        ("it is said whether a client sends its chain", &["would_send("], &["probe/tls.rs"]),
+        ("it is said whether a client sends its chain", &["would_send("], &["probe/dial/tls.rs"]),
         ("the profile alone is asked", &["new_leaf(", "new_authority("], &["pki/authority.rs"]),
         (
             "a key file is judged",
@@ -304,4 +304,31 @@ fn commands_to_paste_are_written_as_such() {
         ARROW.into_iter().map(|module| (module, count(module))).filter(|(_, n)| *n > 0).collect();
     let prose = [("model", 1), ("pki", 3), ("layout", 2), ("probe", 2), ("apply", 1), ("cli", 7)];
     assert_eq!(found, prose);
+}
+
+/// A planner decides from values: whatever reads or writes is not in its sight.
+#[test]
+fn plan_sees_of_store_its_values_alone() {
+    let values = [
+        "KeyPresence",
+        "Observation",
+        "ObservedAuthority",
+        "ObservedGeneration",
+        "ObservedIdentity",
+        "ObservedRequest",
+        "VerifiedRecord",
+    ];
+    let mut seen = 0;
+    for source in sources().iter().filter(|source| source.module() == "plan") {
+        for (start, door) in source.text.match_indices("crate::store::") {
+            let rest = source.text[start + door.len()..].split(';').next().unwrap();
+            let names =
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+            for name in names {
+                seen += 1;
+                assert!(values.contains(&name), "{} uses crate::store::{name}", source.name);
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} were found");
 }

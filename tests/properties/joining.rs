@@ -309,7 +309,7 @@ fn a_kit_that_must_not_be_joined_changes_nothing_and_says_why() {
     };
     let unsigned: String =
         good.lines().filter(|line| !line.starts_with("signature")).map(|line| format!("{line}\n")).collect();
-    let stranger = Past::new(&Workspace::new());
+    let other_past = Past::new(&Workspace::new());
     let passphrase = Passphrase::generate().ok().unwrap();
     let sealed =
         Kit::seal(past.contents(1, &endpoint), std::slice::from_ref(&past.authority), &past.key, &passphrase)
@@ -322,7 +322,7 @@ fn a_kit_that_must_not_be_joined_changes_nothing_and_says_why() {
         ("flipped", flipped.clone().into(), &by_fingerprint, "damaged on its way"),
         ("changed", with_checksum(&flipped).into(), &by_fingerprint, "a signature that does not hold"),
         ("signed by nobody", with_checksum(&unsigned).into(), &by_fingerprint, "found no signature"),
-        ("other CA", stranger.kit(2, &endpoint).into(), &by_fingerprint, "signed by the CA with the"),
+        ("other CA", other_past.kit(2, &endpoint).into(), &by_fingerprint, "signed by the CA with the"),
         (
             "other key",
             another_key(&past, &endpoint).into(),

@@ -66,8 +66,8 @@ fn a_restart_that_hangs_is_ended_and_the_former_set_served() {
 fn a_daemon_that_starts_with_anothers_files_gets_its_former_ones() {
     const TEST: &str = "a_daemon_that_starts_with_anothers_files_gets_its_former_ones";
     let Some(site) = site_in_a_hurry(TEST) else { return };
-    let stranger = Workspace::with_state();
-    let wrong = stranger.text("state/daemons/builder/current");
+    let other_state = Workspace::with_state();
+    let wrong = other_state.text("state/daemons/builder/current");
     ends_with_the_former_set(&site, &format!("next wrong {wrong}"));
 }
 

@@ -210,10 +210,10 @@ impl Fleet {
 
     /// No daemon lets a namesake of any CA's client in.
     #[track_caller]
-    fn assert_strangers_refused(&self) {
+    fn assert_unknown_cas_refused(&self) {
         for authority in self.authorities() {
-            let stranger = self.stranger(&authority);
-            self.assert_dials(&stranger, "refused");
+            let client = self.unknown_ca(&authority);
+            self.assert_dials(&client, "refused");
         }
     }
 
@@ -235,9 +235,9 @@ impl Fleet {
     }
 
     /// A client of another CA with the name and the key identifier of that one.
-    fn stranger(&self, authority: &Certificate) -> String {
+    fn unknown_ca(&self, authority: &Certificate) -> String {
         let namesake = CertificateAuthority::impersonate(authority, &a_key()).unwrap();
-        self.client_of(&namesake, "stranger")
+        self.client_of(&namesake, "unknown")
     }
 
     /// A client that one of the CAs of the state issues behind its back.
@@ -261,7 +261,7 @@ impl Fleet {
         let request = LeafRequest::new(Role::Client, name, Vec::new(), now, Lifetime::days(1));
         let certificate = authority.issue(&request, key.public_key()).unwrap();
         let digits = certificate.serial().to_string();
-        let folder = format!("strangers/{what}-{digits}");
+        let folder = format!("unknown/{what}-{digits}");
         self.admin.write(&format!("{folder}/cert.pem"), certificate.to_pem());
         self.admin.write_private(&format!("{folder}/key.pem"), key.expose_pem().as_bytes());
         self.admin.write(&format!("{folder}/ca.pem"), authority.certificate().to_pem());
@@ -374,9 +374,9 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     assert!(!fleet.admin.path("state/issuer").exists());
     let mut crowd = fleet.crowd(&["ana", "ben", "cas", "dan", "eva"]);
     let mut silent = fleet.crowd(&["fay"]);
-    let mut strangers = fleet.crowd_on(&[fleet.stranger(&old)]);
+    let mut unknown = fleet.crowd_on(&[fleet.unknown_ca(&old)]);
     crowd.assert_works();
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
 
     let served = fleet.serials();
     let said = fleet.rotate(&["--ca"]).succeeded();
@@ -397,8 +397,8 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
         assert_eq!(sorted(kit.contents().trust.iter()), sorted([&new, &old].into_iter()), "{client}");
     }
     crowd.assert_works();
-    strangers.assert_kept_out();
-    fleet.assert_strangers_refused();
+    unknown.assert_kept_out();
+    fleet.assert_unknown_cas_refused();
 
     // It waits, and another is not begun.
     for again in [&[][..], &["--ca"]] {
@@ -415,15 +415,15 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     silent.assert_works();
     fleet.assert_daemons(&[&new, &old], &old);
     assert_eq!(fleet.restarts(), [1, 1]);
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
     drop(silent);
 
     assert_held_by(&fleet.rotate(&["--drop", "fay"]).succeeded(), &[]);
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [2, 2]);
     crowd.assert_works();
-    strangers.assert_kept_out();
-    fleet.assert_strangers_refused();
+    unknown.assert_kept_out();
+    fleet.assert_unknown_cas_refused();
     fleet.assert_dials(&fleet.copy("fay"), "refused");
     fleet.assert_dials(&fleet.member(&old), "refused");
 
@@ -484,7 +484,7 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
         fleet.assert_daemons(&[&new], &new);
         assert_held_by(&fleet.rotate(&[]).succeeded(), &[]);
         crowd.assert_works();
-        fleet.assert_strangers_refused();
+        fleet.assert_unknown_cas_refused();
         fleet.assert_dials(&fleet.member(&old), "refused");
     }
     println!(
@@ -537,7 +537,7 @@ fn a_rollover_waits_for_a_daemon_that_is_down() {
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [2, 2]);
     crowd.assert_works();
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
 }
 
 #[test]
@@ -555,7 +555,7 @@ fn a_rollover_that_has_moved_no_client_is_taken_back() {
     assert_eq!(fleet.target().fingerprint(), old.fingerprint());
     fleet.assert_daemons(&[&old], &old);
     crowd.assert_works();
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
     fleet.assert_dials(&fleet.member(&old), "accepted");
     fleet.assert_dials(&fleet.member(&new), "refused");
 }
@@ -582,7 +582,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
     // As long as there is an unexpired certificate of the new CA, the daemons trust both.
     fleet.assert_dials(&moved, "accepted");
     fleet.assert_dials(&fleet.member(&old), "accepted");
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
     for machine in &fleet.daemons {
         assert!(leaf(&machine.place, "root/etc").is_signed_by(old.public_key()), "{}", machine.name);
     }
@@ -593,7 +593,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
     fleet.rotate(&[]).succeeded();
     assert_eq!(fleet.target().fingerprint(), old.fingerprint());
     crowd.assert_works();
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
     fleet.assert_dials(&fleet.member(&old), "accepted");
 }
 
@@ -627,7 +627,7 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
         let receipt = fleet.hand_over("dan", &old);
         fleet.rotate(&["--moved", &receipt]).succeeded();
         crowd.assert_works();
-        fleet.assert_strangers_refused();
+        fleet.assert_unknown_cas_refused();
         fleet.assert_dials(&fleet.member(&old), "accepted");
     }
     println!("{tried} runs were killed at one of {} calls", moments.len());
@@ -660,7 +660,7 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
     for client in former.iter().chain([&fleet.member(&old)]) {
         fleet.assert_dials(client, "refused");
     }
-    fleet.assert_strangers_refused();
+    fleet.assert_unknown_cas_refused();
 
     fleet.assert_client("ana", &[&new], &new);
     fleet.hand_over("dan", &new);

@@ -176,14 +176,14 @@ fn a_supervised_daemon_has_the_mishaps_that_it_is_told() {
     const TEST: &str = "a_supervised_daemon_has_the_mishaps_that_it_is_told";
     let Some((workspace, _, daemon)) = supervised(TEST) else { return };
     let first = daemon.serial();
-    let stranger = Workspace::with_state();
-    let wrong = stranger.text("state/daemons/builder/current");
+    let other_state = Workspace::with_state();
+    let wrong = other_state.text("state/daemons/builder/current");
     daemon.ask("next refuse");
     assert_eq!(restarted(&daemon).status.code(), Some(1));
     assert_eq!(daemon.serial(), first);
     daemon.ask(&format!("next wrong {wrong}"));
     assert!(restarted(&daemon).status.success());
-    assert_eq!(daemon.serial(), Some(serial(&stranger, "state/daemons/builder/current")));
+    assert_eq!(daemon.serial(), Some(serial(&other_state, "state/daemons/builder/current")));
     daemon.ask(&format!("next wrong {}", workspace.text("home")));
     assert_eq!(restarted(&daemon).status.code(), Some(1));
     assert_eq!(daemon.serial(), None);
@@ -218,9 +218,9 @@ fn a_supervised_daemon_has_the_mishaps_that_it_is_told() {
 fn clients_that_are_refused_and_pairs_that_are_mixed_are_counted() {
     const TEST: &str = "clients_that_are_refused_and_pairs_that_are_mixed_are_counted";
     let Some((workspace, port, daemon)) = supervised(TEST) else { return };
-    let stranger = Workspace::with_state();
+    let other_state = Workspace::with_state();
     let ours = |name: &str| workspace.read(&format!("state/clients/ana/current/{name}"));
-    let theirs = |name: &str| stranger.read(&format!("state/clients/ana/current/{name}"));
+    let theirs = |name: &str| other_state.read(&format!("state/clients/ana/current/{name}"));
     for (folder, cert) in [("strange", theirs("cert.pem")), ("mixed", ours("cert.pem"))] {
         workspace.write(&format!("{folder}/ca.pem"), ours("ca.pem"));
         workspace.write(&format!("{folder}/cert.pem"), cert);

@@ -106,9 +106,9 @@ fn a_rollback_does_not_come_upon_a_generation_that_failed() {
     const TEST: &str = "a_rollback_does_not_come_upon_a_generation_that_failed";
     let Some(site) = Site::new(TEST) else { return };
     let first = site.current();
-    let stranger = Workspace::with_state();
+    let other_state = Workspace::with_state();
     site.describe("restart_timeout", &json!("2s"));
-    site.daemon.ask(&format!("next wrong {}", stranger.text("state/daemons/builder/current")));
+    site.daemon.ask(&format!("next wrong {}", other_state.text("state/daemons/builder/current")));
     site.rotate(&["--force", "builder"]).ended_with(1);
     site.assert_serves(&first);
     site.rotate(&["--force", "builder"]).succeeded();

@@ -42,8 +42,8 @@ fn an_open_daemon_is_open_at_each_distance() {
 
 #[test]
 fn a_daemon_that_refuses_us_is_said_to_at_each_distance() {
-    let stranger = Workspace::with_state();
-    let other_ca = stranger.path("state/daemons/builder/current/ca.pem");
+    let other_state = Workspace::with_state();
+    let other_ca = other_state.path("state/daemons/builder/current/ca.pem");
     let files = |subject: &Subject| Files { ca: other_ca.clone(), ..subject.files() };
     let wrong = ["several-daemons", "inconclusive", "no-certificate-accepted", "unknown-ca-accepted"];
     at_each_distance("another CA, at a distance", &[], files, |verdict| {

@@ -123,8 +123,8 @@ fn plaintext_beside_tls_is_never_verified() {
 
 #[test]
 fn another_ca_in_the_bundle_is_named() {
-    let stranger = Workspace::with_state();
-    let other = stranger.text("state/daemons/builder/current/ca.pem");
+    let other_state = Workspace::with_state();
+    let other = other_state.text("state/daemons/builder/current/ca.pem");
     let mut tally = Tally::default();
     refuted(&mut tally, &["--also-trusts", &other], &["other-ca-trusted"]);
 

@@ -56,8 +56,8 @@ fn a_refutation_takes_the_record_away() {
     const TEST: &str = "a_refutation_takes_the_record_away";
     let another = Workspace::with_state();
     let other_ca = another.path("state/daemons/builder/current/ca.pem");
-    let stranger = Workspace::with_state();
-    let strange = Files::in_folder(&stranger.path("state/daemons/builder/current"));
+    let other_state = Workspace::with_state();
+    let strange = Files::in_folder(&other_state.path("state/daemons/builder/current"));
     type Change<'a> = (&'a str, &'a [&'a str], &'a dyn Fn(Files) -> Files);
     let same = |files: Files| files;
     let changes: [Change; 5] = [
@@ -93,8 +93,8 @@ fn a_daemon_that_is_not_heard_keeps_its_record() {
 fn a_client_of_another_ca_says_nothing_of_the_daemon() {
     const TEST: &str = "a_client_of_another_ca_says_nothing_of_the_daemon";
     let Some((subject, _server, _daemon)) = verified(TEST) else { return };
-    let stranger = Workspace::with_state();
-    let folder = stranger.text("state/clients/ana/current");
+    let other_state = Workspace::with_state();
+    let folder = other_state.text("state/clients/ana/current");
     let verdict = subject.verdict_of(&["builder", "--tlsdir", &folder]);
     assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
     assert!(subject.is_recorded(), "{}", verdict.evidence());

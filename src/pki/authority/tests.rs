@@ -81,14 +81,14 @@ fn a_loaded_ca_issues_what_the_first_would() {
 }
 
 #[test]
-fn a_stranger_has_the_name_and_the_key_identifier_but_not_the_key() {
+fn an_unknown_ca_has_the_name_and_the_key_identifier_but_not_the_key() {
     let ca = an_authority(3650, &a_key());
-    let stranger = CertificateAuthority::impersonate(ca.certificate(), &a_key()).ok().unwrap();
-    let (own, other) = (ca.certificate(), stranger.certificate());
+    let unknown_ca = CertificateAuthority::impersonate(ca.certificate(), &a_key()).ok().unwrap();
+    let (own, other) = (ca.certificate(), unknown_ca.certificate());
     assert_eq!(own.subject(), other.subject());
     assert_eq!(own.subject_key_identifier(), other.subject_key_identifier());
     assert_ne!(own.public_key(), other.public_key());
-    let leaf = stranger.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    let leaf = unknown_ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
     assert!(!leaf.is_signed_by(own.public_key()));
 }
 
@@ -117,9 +117,9 @@ fn a_ca_of_another_program_keeps_its_name_to_the_byte() {
     let ca = CertificateAuthority::load(certificate.clone(), &key, "ca.pem").ok().unwrap();
     let leaf = ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
     assert_eq!(leaf.issuer(), certificate.subject());
-    let stranger = CertificateAuthority::impersonate(&certificate, &a_key()).ok().unwrap();
-    assert_eq!(stranger.certificate().subject(), certificate.subject());
-    let leaf = stranger.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+    let unknown_ca = CertificateAuthority::impersonate(&certificate, &a_key()).ok().unwrap();
+    assert_eq!(unknown_ca.certificate().subject(), certificate.subject());
+    let leaf = unknown_ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
     assert_eq!(leaf.issuer(), certificate.subject());
 }
 

@@ -54,7 +54,7 @@ fn a_bundle_that_shrinks_locks_out_whom_only_the_ca_that_goes_has_signed() {
         leaf(&old, Role::Client, "ana", 20),
         leaf(&old, Role::Client, "expired", 91),
         leaf(&new, Role::Client, "moved", 10),
-        leaf(&authority(1000), Role::Client, "stranger", 10),
+        leaf(&authority(1000), Role::Client, "other", 10),
         leaf(&old, Role::Daemon, "builder", 10),
     ];
     let failure = rotated(&observation, &issued, RotationScope::Due).unwrap_err();

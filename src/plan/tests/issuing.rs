@@ -273,7 +273,10 @@ fn a_daemons_files_go_over_its_own_and_over_no_others() {
         assert!(refused(other, Some(own.clone()), observation), "of this state, and another daemon's");
     }
     assert!(refused("builder", Some(own.clone()), None), "there is no state yet");
-    let mut stranger = State::of(INVENTORY);
-    stranger.observation.authorities = vec![observed(&authority(10))];
-    assert!(refused("builder", Some(own), Some(&stranger.observation)), "of another CA, with the same name");
+    let mut other_state = State::of(INVENTORY);
+    other_state.observation.authorities = vec![observed(&authority(10))];
+    assert!(
+        refused("builder", Some(own), Some(&other_state.observation)),
+        "of another CA, with the same name"
+    );
 }

@@ -68,8 +68,8 @@ fn a_kit_renews_what_is_the_same_clients_of_a_ca_that_is_trusted_here() {
     let of_the_same_second = leaf(&state, "ana", now().minus(days(1)), now().plus(days(90)));
     assert_eq!(standing(installed(&of_the_same_second, own)).unwrap(), KitStanding::Renewal);
     assert_eq!(standing(installed(&bobs, own)).unwrap(), KitStanding::New, "another client's");
-    let stranger = authority(10);
-    let untrusting = installed(&older, stranger.certificate());
+    let other_ca = authority(10);
+    let untrusting = installed(&older, other_ca.certificate());
     assert_eq!(standing(untrusting).unwrap(), KitStanding::New, "another CA is trusted here");
 
     let back = kit_standing(&kit(&state, older), Some(&installed(&newer, own)), now());

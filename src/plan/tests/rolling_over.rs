@@ -207,8 +207,8 @@ fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
 
     // As many CAs, and not those that are meant.
     let target = begun.target.certificate().clone();
-    let stranger = authority(50);
-    let mistaken = begun.trusting(&[&target, stranger.certificate()]);
+    let other_ca = authority(50);
+    let mistaken = begun.trusting(&[&target, other_ca.certificate()]);
     let rotation = mistaken.rotated(&asked(), &facts(&mistaken.state));
     assert!(told(&rotation).contains(&"daemon builder renewed: another CA is trusted too".to_owned()));
 
@@ -373,12 +373,12 @@ fn of_a_compromised_ca_nothing_is_trusted_any_more() {
 #[test]
 fn a_forced_rotation_says_whom_it_locks_out_and_another_refuses() {
     let mut state = State::new();
-    let stranger = authority(50);
+    let other_ca = authority(50);
     state.issue_daemon("builder", &["builder.example.com"], now());
-    let trust = TrustBundle::new(vec![state.authority.certificate().clone(), stranger.certificate().clone()]);
+    let trust = TrustBundle::new(vec![state.authority.certificate().clone(), other_ca.certificate().clone()]);
     state.observation.daemons.get_mut(&name("builder")).unwrap().current.as_mut().unwrap().trust = trust;
     let request = LeafRequest::new(Role::Client, name("zoe"), Vec::new(), now(), days(90));
-    let zoe = stranger.issue(&request, &fresh_key()).unwrap();
+    let zoe = other_ca.issue(&request, &fresh_key()).unwrap();
     let facts = RotationFacts { issued: vec![zoe], is_complete: true, ..RotationFacts::default() };
     assert!(rotate(&asked(), &state.observation, &facts, now()).is_err());
     let forced = RotateRequest { scope: RotationScope::Forced, ..asked() };

@@ -205,11 +205,11 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
     assert_eq!(told_at(&state, now(), &["ana"]), [""; 0]);
     assert_eq!(told_at(&state, end.plus(seconds(1)), &[]), [""; 0]);
     // Of a CA that no daemon trusts.
-    let stranger = authority(10);
+    let other_ca = authority(10);
     let leaf = state.client("zoe").leaf().clone();
-    state.observation.authorities = vec![observed(&stranger)];
+    state.observation.authorities = vec![observed(&other_ca)];
     state.observation.daemons.clear();
-    state.observation.clients.insert(name("zoe"), identity(&stranger, leaf, KeyPresence::Present));
+    state.observation.clients.insert(name("zoe"), identity(&other_ca, leaf, KeyPresence::Present));
     assert_eq!(told_at(&state, now(), &["zoe"]), [""; 0]);
 }
 

@@ -13,7 +13,7 @@
 
 pub(crate) mod buildkit;
 mod matrix;
-pub(super) mod one_dial;
+mod one_dial;
 mod ports;
 mod remark;
 mod request;
@@ -23,6 +23,8 @@ mod stream;
 mod timing;
 mod tls;
 
+#[cfg(test)]
+pub(super) use one_dial::no_connection;
 pub use ports::look_at_ports;
 pub use request::{CertificateAndKey, Extent, Request};
 pub use run::probe;

@@ -87,14 +87,14 @@ fn is_answered(one: &TlsFacts) -> bool {
 
 /// What must be true of the facts whenever that is the outcome.
 fn justifies(one: &TlsFacts, outcome: Outcome) -> bool {
-    let is_stranger = one.shown != Shown::Client;
+    let must_be_refused = one.shown != Shown::Client;
     let saw_chain = one.chain != Chain::Unseen;
     let other_name = one.sni != Sni::Name;
     match outcome {
         Outcome::Accepted => {
             one.shown == Shown::Client && one.sent && one.asked && one.settings && is_answered(one)
         }
-        Outcome::Open => is_answered(one) && (is_stranger || !one.sent),
+        Outcome::Open => is_answered(one) && (must_be_refused || !one.sent),
         Outcome::Refused(by) => {
             let RefusedBy::Alert(alert) = by else { return false };
             let is_listed = [42, 43, 44, 45, 46, 48, 49, 51, 116].contains(&alert);
@@ -117,12 +117,12 @@ fn justifies(one: &TlsFacts, outcome: Outcome) -> bool {
                 && (one.end == End::Alert(112)
                     || (!one.server_hello && [End::Alert(40), End::Alert(49), End::Eof].contains(&one.end)));
             let is_version = one.versions == Versions::Tls12 && one.end == End::Alert(70);
-            is_stranger && !saw_chain && !has_been_let_in(one) && (is_name || is_version)
+            must_be_refused && !saw_chain && !has_been_let_in(one) && (is_name || is_version)
         }
         Outcome::AsksNobody => !one.asked && (saw_chain || is_answered(one)),
         Outcome::OtherService => {
             let is_told = one.data || one.call == Call::TurnedDown || one.call == Call::OtherGrpc;
-            is_stranger && other_name && one.chain == Chain::Another && !one.asked && is_told
+            must_be_refused && other_name && one.chain == Chain::Another && !one.asked && is_told
         }
         Outcome::NotUpYet => {
             let is_early = [End::Eof, End::Reset, End::TimedOut, End::NotListening].contains(&one.end);
@@ -148,10 +148,10 @@ fn no_outcome_is_given_without_the_facts_that_justify_it() {
 fn whoever_is_let_in_or_asked_for_nothing_is_never_passed_over() {
     every_tls_fact(|facts| {
         let outcome = classify(&Facts::Tls(*facts));
-        let is_stranger = facts.shown != Shown::Client;
-        if facts.call == Call::BuildKit && is_stranger {
+        let must_be_refused = facts.shown != Shown::Client;
+        if facts.call == Call::BuildKit && must_be_refused {
             assert_eq!(outcome, Outcome::Open, "{facts:#?}");
-        } else if has_been_let_in(facts) && facts.asked && is_stranger {
+        } else if has_been_let_in(facts) && facts.asked && must_be_refused {
             let caught = [Outcome::Open, Outcome::LetIn].contains(&outcome);
             assert!(caught, "{outcome:?}: {facts:#?}");
         } else if facts.chain == Chain::Proven && !facts.asked && !is_answered(facts) {
@@ -161,7 +161,7 @@ fn whoever_is_let_in_or_asked_for_nothing_is_never_passed_over() {
             outcome,
             Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::NotServed | Outcome::OtherService
         );
-        let would_pass = passes && is_stranger;
+        let would_pass = passes && must_be_refused;
         let is_silent = matches!(facts.end, End::TimedOut | End::Broken | End::Unreached);
         assert!(!(would_pass && is_silent) || outcome == Outcome::OtherService, "{facts:#?}");
     });

@@ -135,9 +135,9 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     findings.extend(server_checks::server(&evidence, expected));
     findings.extend(server_checks::addresses(&evidence));
     let clients = client_checks::client(&evidence, expected);
-    let intruders = refusal_checks::all(&evidence, expected, &clients);
+    let refusals = refusal_checks::all(&evidence, expected, &clients);
     findings.extend(clients);
-    findings.extend(intruders);
+    findings.extend(refusals);
     findings.extend(agreement::all(&evidence, expected));
     findings.extend(server_checks::served(observed, expected));
     findings.extend(server_checks::trusted(observed, expected));

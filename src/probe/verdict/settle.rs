@@ -6,7 +6,7 @@ use crate::probe::results::{Dialled, Pass};
 
 /// What the attempts at one dial prove.
 #[derive(Clone, Copy, Debug)]
-pub enum Settled<'a> {
+pub(crate) enum Settled<'a> {
     /// It ended as it must.
     Passed(&'a Dialled),
     /// It did not.
@@ -17,8 +17,7 @@ pub enum Settled<'a> {
 
 impl<'a> Settled<'a> {
     /// The attempt that says so.
-    #[must_use]
-    pub fn dialled(self) -> &'a Dialled {
+    pub(crate) fn dialled(self) -> &'a Dialled {
         match self {
             Settled::Passed(dialled) | Settled::Failed(dialled) | Settled::Undecided(dialled) => dialled,
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::Cause;
 use crate::pki::DistinguishedName;
-use crate::probe::dial::one_dial::no_connection;
+use crate::probe::dial::no_connection;
 use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{End, TlsFacts};
 use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialled, Unreachable, Withheld};
