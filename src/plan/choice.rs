@@ -7,7 +7,7 @@ use crate::model::{ExitCode, Failure, IdentityName, Role};
 ///
 /// # Errors
 /// None is listed, or several are.
-pub fn chosen<'a>(
+pub(crate) fn chosen<'a>(
     given: Option<&IdentityName>,
     listed: impl Iterator<Item = &'a IdentityName>,
     role: Role,

@@ -17,7 +17,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
 /// What `issue daemon` was asked for.
 #[derive(Clone, Debug)]
-pub struct IssueDaemonRequest {
+pub(crate) struct IssueDaemonRequest {
     /// What the daemon is called.
     pub name: IdentityName,
     /// Its names and addresses; empty: as kitcert.yaml says.
@@ -62,7 +62,7 @@ pub struct IssueClientsRequest {
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
 /// from what is listed, and no CA that can issue.
-pub fn issue_daemon(
+pub(crate) fn issue_daemon(
     request: &IssueDaemonRequest,
     observation: &Observation,
     now: Timestamp,

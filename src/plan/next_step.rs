@@ -7,7 +7,7 @@ use crate::store::{KeyPresence, Observation};
 
 /// What mends the state of the identities that need attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NextStep {
+pub(crate) enum NextStep {
     /// What a rotation does by itself.
     Rotate,
     /// A new certificate for a client whose key is elsewhere, and whose renewal kitcert.yaml leaves
@@ -23,7 +23,7 @@ pub enum NextStep {
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
 #[must_use]
-pub fn next_step(rows: &[StatusRow], observation: &Observation) -> Option<NextStep> {
+pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option<NextStep> {
     let cures: Vec<_> =
         rows.iter().filter_map(|row| cure(row, observation).map(|(cure, name)| (cure, name, row))).collect();
     let (cure, name, _) = cures.iter().max_by_key(|(cure, _, row)| (*cure == Cure::Rotate, row.state))?;

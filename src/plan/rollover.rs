@@ -53,7 +53,7 @@ pub(super) fn stage(observation: &Observation) -> RolloverStage {
 
 /// How far a rollover is, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RolloverProgress {
+pub(crate) struct RolloverProgress {
     /// The key identifier of the CA to which everything is moved.
     pub to: Message,
     /// The stage, from 1 to 3.
@@ -66,7 +66,7 @@ pub struct RolloverProgress {
 
 /// Whether a rollover is under way, by what the state and its daemons show.
 #[must_use]
-pub fn rolls_over(observation: &Observation) -> bool {
+pub(crate) fn rolls_over(observation: &Observation) -> bool {
     stage(observation) != RolloverStage::Settled
 }
 
@@ -82,7 +82,7 @@ pub(super) fn trusts_former_authority(observation: &Observation, generation: &Ob
 
 /// How far the rollover is that is under way; `issued` is every certificate that ever left.
 #[must_use]
-pub fn rollover_progress(
+pub(crate) fn rollover_progress(
     observation: &Observation,
     issued: &[Certificate],
     now: Timestamp,
@@ -132,7 +132,7 @@ pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
 ///
 /// # Errors
 /// No rollover that could be taken back, or no such CA that can sign.
-pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
+pub(crate) fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
     let failure = || Failure::new("going back to the former CA of", observation.path.display());
     let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
     let target = observation.target_authority();

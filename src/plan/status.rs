@@ -15,7 +15,7 @@ use crate::store::Observation;
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StatusRow {
+pub(crate) struct StatusRow {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
     /// A CA's key identifier, shortened; an identity's name.
@@ -46,7 +46,7 @@ pub struct StatusRow {
 
 /// The last verification of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LastVerification {
+pub(crate) struct LastVerification {
     /// When, RFC 3339.
     pub verified_at: Timestamp,
     /// How many seconds ago; negative if that is in the future.
@@ -61,7 +61,7 @@ pub struct LastVerification {
 
 /// From where a daemon was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct VerificationVantage {
+pub(crate) struct VerificationVantage {
     /// What that machine calls itself.
     pub host: Message,
     /// The effective user id.
@@ -71,7 +71,7 @@ pub struct VerificationVantage {
 /// How a CA or an identity stands. The order is that of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum IdentityState {
+pub(crate) enum IdentityState {
     /// Nothing to do.
     Ok,
     /// It is on disk, and kitcert.yaml does not list it.
@@ -95,7 +95,7 @@ pub enum IdentityState {
 impl IdentityState {
     /// Whether `status --check` and a rotation have something to do about it.
     #[must_use]
-    pub fn needs_attention(self) -> bool {
+    pub(crate) fn needs_attention(self) -> bool {
         self >= IdentityState::NotVerified
     }
 }
@@ -118,7 +118,7 @@ impl fmt::Display for IdentityState {
 
 /// Every CA, daemon and client of the state as of `now`, in that order, by name.
 #[must_use]
-pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
+pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         let due = authority_due_from(observation, validity);

@@ -6,10 +6,8 @@ mod prune;
 mod rollover_steps;
 mod rotation;
 
-pub use rotation::{
-    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationRow, RotationScope,
-};
+pub(crate) use rotation::{AuthorityRotation, FormerKeys, Rotation, RotationFacts, RotationScope};
+pub use rotation::{Reception, RotateRequest, RotationAction, RotationRow};
 
 use crate::layout::Renewal;
 use crate::message;

@@ -9,7 +9,7 @@ use crate::pki::CertificateRequest;
 
 /// What `requests/<name>/` holds.
 #[derive(Clone, Debug)]
-pub struct ObservedRequest {
+pub(crate) struct ObservedRequest {
     /// What `current` leads to.
     pub generation: Generation,
     /// Its request.
