@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! model     words: names, roles, validity, endpoints, findings
-//! pki       certificates: keys, issuing, chains as each peer sees them, the lint
+//! pki       certificates: keys, issuing, and the judge of chains, credentials and bundles
 //! layout    places: where a daemon and each client read their files; the configs' editors
 //! store     files: the state directory, the one transaction, installed copies
 //! probe     the wire: the dials, BuildKit's gRPC, the verdict

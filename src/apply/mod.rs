@@ -6,7 +6,6 @@
 //! writes a file by another way than `store`'s.
 
 mod authorities;
-mod check;
 mod clock;
 mod context;
 mod copies;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
-use super::{check, kit};
+use super::kit;
 use crate::layout::edit_inventory;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -327,7 +327,7 @@ fn stage_identity(
 /// Writes a file that anybody may read, and reads it back.
 fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     staged.file(path, bytes, Privacy::Public)?;
-    check::is_as_written(staged, path, bytes)
+    staged.is_as_written(path, bytes)
 }
 
 /// The key that a certificate is for: one that we hold, or the public half of one elsewhere.
@@ -378,7 +378,7 @@ fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Resu
     let path = folder.join("key.pem");
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;
-    check::is_as_written(staged, &path, pem.as_bytes())
+    staged.is_as_written(&path, pem.as_bytes())
 }
 
 /// Where a certificate is kept until it has expired, relative to the state.

@@ -1,4 +1,11 @@
-//! Certificates: keys, issuing, requests, chains as each peer sees them, and the lint.
+//! Certificates: keys, what is written in certificates, what they are worth, and issuing them.
+//!
+//! ```text
+//! pem <- key <- x509 <- judge <- authority <- kit
+//! ```
+//!
+//! [`judge`] alone says what a chain, the files of an identity or a bundle are worth; a request has
+//! no part in that.
 //!
 //! Everything here turns bytes and values into bytes and values; the only thing it asks of the
 //! machine is random numbers. It knows no path, no clock and no network. Private keys live in

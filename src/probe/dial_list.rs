@@ -7,16 +7,17 @@
 use std::fmt;
 
 /// The version of the list. A record of an older list is stale.
-pub const DIAL_LIST_VERSION: u32 = 2;
+pub const DIAL_LIST_VERSION: u32 = 3;
 
 /// One dial of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dial {
     /// `P`: HTTP/2 without TLS.
     Plaintext,
-    /// `N1` to `N12`: no certificate.
+    /// `N1` to `N13`: no certificate.
     NoCertificate(u8),
-    /// `U1` to `U12`: a certificate of an unknown CA that has the name and key id of the client's.
+    /// `U1` to `U13`: a certificate of an unknown CA that has the name and key id of a known one; `U14`:
+    /// one that is signed by its own key; `U15`: one of a CA with another name.
     UnknownCa(u8),
     /// `W`: a certificate of the client's CA for a daemon.
     WrongUsage,
@@ -76,6 +77,8 @@ pub enum Versions {
 pub(crate) enum Alpn {
     /// h2.
     H2,
+    /// h2 and http/1.1, as browsers and curl offer.
+    Both,
     /// The extension is left out.
     None,
 }
@@ -94,7 +97,7 @@ impl Dial {
     /// the dials without SNI would be those with the name once more.
     pub(crate) fn refusals(has_name: bool) -> impl Iterator<Item = Dial> {
         let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
-        let unknown_ca = (1..=COMBINATIONS).map(Dial::UnknownCa);
+        let unknown_ca = (1..=UNRELATED).map(Dial::UnknownCa);
         let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
         all.filter(move |dial| has_name || dial.offers().sni != Sni::None)
     }
@@ -151,13 +154,18 @@ fn combination(number: u8) -> Offers {
         10 => (Sni::None, Versions::Tls12, Alpn::None),
         11 => (Sni::Foreign, Versions::Both, Alpn::None),
         12 => (Sni::Foreign, Versions::Tls12, Alpn::H2),
+        13 => (Sni::Name, Versions::Both, Alpn::Both),
         _ => (Sni::Name, Versions::Both, Alpn::H2),
     };
     Offers { sni, versions, alpn }
 }
 
-/// How many combinations of SNI, version and ALPN there are.
-const COMBINATIONS: u8 = 12;
+/// How many combinations of SNI, version and ALPN are dialled.
+const COMBINATIONS: u8 = 13;
+/// The dial with a certificate that is signed by its own key.
+pub(super) const SELF_SIGNED: u8 = 14;
+/// The dial with a certificate of a CA that has another name.
+pub(super) const UNRELATED: u8 = 15;
 
 impl fmt::Display for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,7 +208,7 @@ mod tests {
             for caller in [Caller::NoCertificate, Caller::UnknownCa] {
                 let of_caller = |dial: &Dial| dial.caller() == caller;
                 let offers: Vec<_> = Dial::refusals(has_name).filter(of_caller).map(Dial::offers).collect();
-                assert_eq!(offers.len(), names.len() * 4);
+                assert!(offers.contains(&Offers { alpn: Alpn::Both, ..combination(1) }));
                 for sni in names {
                     for versions in [Versions::Both, Versions::Tls12] {
                         for alpn in [Alpn::H2, Alpn::None] {

@@ -119,6 +119,9 @@ pub enum Call {
     OtherGrpc,
     /// Another gRPC status, an HTTP status, or a stream that the server reset.
     TurnedDown,
+    /// An answer that says of itself that it is no verdict, and may be another one the next time: HTTP
+    /// status 429, 502, 503 or 504, gRPC status 8 or 14.
+    Unavailable,
 }
 
 /// How a dial ended.
@@ -242,8 +245,11 @@ fn of_plaintext(facts: &PlainFacts) -> Outcome {
     match (facts.call, facts.reply) {
         (Call::BuildKit | Call::OtherGrpc, _) => Outcome::Open,
         (_, PlainReply::TlsAlert(alert)) => Outcome::Refused(RefusedBy::Alert(alert)),
+        (Call::Unavailable, PlainReply::BadRequest) => Outcome::Inconclusive(why(facts.end)),
         (_, PlainReply::BadRequest) => Outcome::Refused(RefusedBy::BadRequest),
-        (_, PlainReply::Settings | PlainReply::Http1) | (Call::TurnedDown, _) => Outcome::LetIn,
+        (_, PlainReply::Settings | PlainReply::Http1) | (Call::TurnedDown | Call::Unavailable, _) => {
+            Outcome::LetIn
+        }
         (Call::Unanswered, PlainReply::Other) => Outcome::Inconclusive(Why::Other),
         (Call::Unanswered, PlainReply::Nothing) => match facts.end {
             End::Eof | End::Reset => Outcome::RefusedByEnd,
@@ -299,7 +305,11 @@ fn before_the_chain(facts: &TlsFacts) -> Outcome {
 /// Only a definite answer of something else makes it another service: silence may be a proxy before
 /// the daemon that drops the first call.
 fn without_a_request(facts: &TlsFacts) -> Outcome {
-    let is_told = facts.data || facts.call == Call::TurnedDown;
+    let is_told = match facts.call {
+        Call::TurnedDown => true,
+        Call::Unavailable => false,
+        _ => facts.data,
+    };
     match (facts.chain, facts.shown) {
         (Chain::Another, Shown::Nothing | Shown::Unwanted) if is_of_others(facts.sni) => {
             if is_told {

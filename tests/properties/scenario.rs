@@ -8,7 +8,7 @@ use kitcert::model::{
     AuthorityName, Endpoint, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp, Validity,
 };
 use kitcert::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use kitcert::probe::{CertificateAndKey, Expected, Request, Verdict, judge, probe};
+use kitcert::probe::{CertificateAndKey, Expected, Request, UnknownCa, Verdict, judge, probe};
 
 use crate::servers::Files;
 
@@ -88,11 +88,10 @@ impl Scenario {
     }
 
     fn verdict_at_leisure(&self, host: &str, port: u16) -> (Verdict, Duration) {
-        let unknown_ca = impostor(&self.authority);
         let endpoint = Endpoint::new(host.parse().unwrap(), port);
         let trust = bundle(&[&self.authority]);
         let past = self.now.minus(Lifetime::days(3));
-        let unknown_ca = issued(&unknown_ca, Role::Client, HOST, self.now);
+        let unknown_ca = UnknownCa::beside(self.authority.made.certificate(), self.now).unwrap();
         let expired = issued(&self.authority, Role::Client, HOST, past);
         let wrong_usage = issued(&self.authority, Role::Daemon, HOST, self.now);
         let started = Instant::now();

@@ -83,8 +83,13 @@ impl Server {
 
     /// Go's TLS set up as buildkitd's, with `serve`'s options.
     pub fn go(files: &Files, options: &[&str], test: &str) -> Option<Server> {
+        Server::go_at("127.0.0.1:0", files, options, test)
+    }
+
+    /// The same at that address.
+    pub fn go_at(address: &str, files: &Files, options: &[&str], test: &str) -> Option<Server> {
         let mut command = Command::new(peers::program("go-peer", test)?);
-        command.args(["serve", "--addr", "127.0.0.1:0", "--cert"]).arg(&files.cert);
+        command.args(["serve", "--addr", address, "--cert"]).arg(&files.cert);
         command.arg("--key").arg(&files.key).arg("--ca").arg(&files.ca).args(options);
         Some(Server::greeting(&mut command, "listening"))
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use kitcert::model::KeyAlgorithm;
+use kitcert::pki::{Certificate, CertificateAuthority, PrivateKey};
+
 use crate::relay::{Fate, Relay};
 use crate::servers::{Files, Server};
 use crate::verdict_subject::{OTHER_NAME, Subject, Tally};
@@ -47,6 +50,23 @@ fn refuted(tally: &mut Tally, options: &[&str], rules: &[&str]) {
     let case = options.join(" ");
     let Some(server) = Server::go(&subject.files(), options, &case) else { return };
     tally.expect_refuted(&case, subject.at(server.port), rules);
+}
+
+/// Its clients get in, too, and the daemon tells the name twice.
+#[test]
+fn a_second_ca_of_the_same_name_is_never_verified() {
+    const TEST: &str = "a_second_ca_of_the_same_name_is_never_verified";
+    let mut tally = Tally::default();
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let files = subject.files();
+    let known = std::fs::read_to_string(&files.ca).unwrap();
+    let original = Certificate::from_pem(known.as_bytes(), "ca.pem").unwrap();
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let namesake = CertificateAuthority::impersonate(&original, &key).unwrap();
+    let both = subject.workspace.write("both.pem", known + &namesake.certificate().to_pem());
+    let Some(server) = Server::go(&Files { ca: both.into(), ..files }, &[], TEST) else { return };
+    tally.expect_refuted("a namesake", subject.at(server.port), &["other-ca-trusted", "trust-is-stale"]);
+    tally.settle("Go, with a second CA of the same name");
 }
 
 #[test]

@@ -190,6 +190,55 @@ fn a_front_that_lets_others_in_is_never_verified() {
             NO_CERTIFICATE,
         ),
         (
+            "shared with a website, whose sessions lead to the daemon",
+            Configuration {
+                bind: "crt-list LIST alpn h2",
+                rules: " use_backend website unless { ssl_fc_sni localhost }",
+                certificates: &[
+                    "OTHER [verify none] website.example",
+                    "PAIR [verify required ca-file CA] localhost",
+                ],
+            },
+            NO_CERTIFICATE,
+        ),
+        (
+            "by HTTP/1.1 under another name",
+            Configuration {
+                bind: "crt-list LIST",
+                rules: " option disable-h2-upgrade",
+                certificates: &[
+                    "OTHER [alpn http/1.1 verify none] website.example",
+                    "PAIR [alpn h2 verify required ca-file CA] localhost",
+                ],
+            },
+            NO_CERTIFICATE,
+        ),
+        (
+            "another name is not available at the moment",
+            Configuration {
+                bind: "crt-list LIST alpn h2",
+                rules: " http-request return status 503 unless { ssl_fc_sni localhost }",
+                certificates: &[
+                    "OTHER [verify none] website.example",
+                    "PAIR [verify required ca-file CA] localhost",
+                ],
+            },
+            &["inconclusive"],
+        ),
+        (
+            "any certificate that is signed by itself",
+            configuration("crt PAIR ca-file CA verify required crt-ignore-err 18 alpn h2", ""),
+            UNKNOWN_CA,
+        ),
+        (
+            "any certificate of a CA with another name",
+            configuration(
+                "crt PAIR ca-file CA verify required ca-ignore-err 19,20,21 crt-ignore-err 19,20,21 alpn h2",
+                "",
+            ),
+            UNKNOWN_CA,
+        ),
+        (
             "another CA alone, unnamed",
             configuration("crt PAIR ca-file OTHER_CA verify required no-ca-names alpn h2", ""),
             &["client-refused"],
@@ -228,7 +277,7 @@ fn a_front_that_lets_nobody_else_in_is_verified_each_time() {
             "shared with a website",
             Configuration {
                 bind: "crt-list LIST alpn h2",
-                rules: " use_backend website unless { ssl_fc_sni localhost }",
+                rules: " use_backend website unless { ssl_fc_sni localhost } { ssl_c_used }",
                 certificates: &[
                     "OTHER [verify none] website.example",
                     "PAIR [verify required ca-file CA] localhost",
@@ -254,7 +303,7 @@ fn passthrough(files: &Files, default: &str, test: &str) -> Option<(Server, Vec<
          backend locked\n server daemon 127.0.0.1:{}\nbackend open\n server daemon 127.0.0.1:{}\n\
          frontend builder\n bind fd@0\n tcp-request inspect-delay 500ms\n\
          tcp-request content accept if {{ req_ssl_hello_type 1 }}\n\
-         use_backend locked if {{ req_ssl_sni localhost }}\n{default}\n",
+         {default}\n use_backend locked if {{ req_ssl_sni localhost }}\n",
         daemons[0].port, daemons[1].port,
     );
     Some((Server::haproxy(tempfile::tempdir().unwrap(), &text, test)?, daemons))
@@ -270,7 +319,38 @@ fn what_passes_tls_on_by_name_is_judged_by_every_name() {
     let subject = Subject::of(&["localhost", OTHER_NAME]);
     let Some(open) = passthrough(&subject.files(), " default_backend open", TEST) else { return };
     tally.expect_refuted("other names are open", subject.at(open.0.port), NO_CERTIFICATE);
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let browsers = " use_backend open if { req.ssl_alpn -m sub http/1.1 }";
+    let Some(open) = passthrough(&subject.files(), browsers, TEST) else { return };
+    tally.expect_refuted("browsers are let in", subject.at(open.0.port), NO_CERTIFICATE);
     tally.settle("haproxy passes TLS on by name");
+}
+
+#[test]
+fn a_door_of_http_1_beside_tls_is_never_verified() {
+    const TEST: &str = "a_door_of_http_1_beside_tls_is_never_verified";
+    let mut tally = Tally::default();
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let daemons = [&[][..], &["--plaintext"]].map(|options| Server::go(&subject.files(), options, TEST));
+    let [Some(locked), Some(plain)] = &daemons else { return };
+    let inner = format!(
+        "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+         backend buildkit\n server daemon 127.0.0.1:{} proto h2\n\
+         frontend plain\n bind fd@0\n option disable-h2-upgrade\n default_backend buildkit\n",
+        plain.port,
+    );
+    let Some(inner) = Server::haproxy(tempfile::tempdir().unwrap(), &inner, TEST) else { return };
+    let outer = format!(
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+         backend locked\n server daemon 127.0.0.1:{}\nbackend plain\n server daemon 127.0.0.1:{}\n\
+         frontend builder\n bind fd@0\n tcp-request inspect-delay 500ms\n\
+         tcp-request content accept if {{ req_ssl_hello_type 1 }} or {{ req.len gt 0 }}\n\
+         use_backend locked if {{ req_ssl_hello_type 1 }}\n default_backend plain\n",
+        locked.port, inner.port,
+    );
+    let Some(outer) = Server::haproxy(tempfile::tempdir().unwrap(), &outer, TEST) else { return };
+    tally.expect_refuted("plaintext by HTTP/1.1", subject.at(outer.port), &["plaintext-accepted"]);
+    tally.settle("haproxy, HTTP/1.1 beside TLS");
 }
 
 #[test]

@@ -104,6 +104,48 @@ fn a_client_of_another_ca_says_nothing_of_the_daemon() {
 }
 
 #[test]
+fn a_refutation_counts_however_the_daemon_was_dialled() {
+    const TEST: &str = "a_refutation_counts_however_the_daemon_was_dialled";
+    let tomorrow = "2030-01-01";
+    let ways: [&dyn Fn(&str) -> Vec<String>; 3] = [
+        &|endpoint| vec!["builder".to_owned(), endpoint.to_owned()],
+        &|endpoint| vec![endpoint.to_owned(), "builder".to_owned()],
+        &|_| ["builder", "--at", tomorrow].map(str::to_owned).to_vec(),
+    ];
+    for way in ways {
+        let Some((subject, _first, daemon)) = verified(TEST) else { return };
+        let Some(open) = Server::go(&subject.files(), &["--no-ca"], TEST) else { return };
+        daemon.becomes(open.port);
+        let words = way(&format!("tcp://localhost:{}", daemon.relay.port));
+        let verdict = subject.verdict_of(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(verdict.said.code, 3, "{words:?}: {:?}", verdict.said);
+        assert!(!subject.is_recorded(), "{words:?}: {:?}", verdict.said);
+    }
+}
+
+#[test]
+fn the_daemons_of_one_endpoint_are_refuted_together_and_another_address_says_nothing() {
+    const TEST: &str = "the_daemons_of_one_endpoint_are_refuted_together_and_another_address_says_nothing";
+    let Some((subject, _first, daemon)) = verified(TEST) else { return };
+    let endpoint = format!("tcp://localhost:{}", daemon.relay.port);
+    let other = ["issue", "daemon", "other", "--host", "localhost", "--endpoint", &endpoint];
+    subject.workspace.run(other).succeeded();
+    let strange = Workspace::with_state();
+    let files = Files::in_folder(&strange.path("state/daemons/builder/current"));
+    let address = format!("127.0.0.2:{}", daemon.relay.port);
+    let Some(elsewhere) = Server::go_at(&address, &files, &["--no-ca"], TEST) else { return };
+    let verdict = subject.verdict_of(&["builder", "--address", "127.0.0.2"]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "what is elsewhere is not the daemon: {}", verdict.evidence());
+    drop(elsewhere);
+    let Some(open) = Server::go(&subject.files(), &["--no-ca"], TEST) else { return };
+    daemon.becomes(open.port);
+    let verdict = subject.verdict_of(&["other"]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(!subject.is_recorded(), "{}", verdict.evidence());
+}
+
+#[test]
 fn what_answers_without_tls_is_judged_at_once_however_long_it_may_be_waited_for() {
     const TEST: &str = "what_answers_without_tls_is_judged_at_once_however_long_it_may_be_waited_for";
     let subject = Subject::of(&["localhost", OTHER_NAME]);

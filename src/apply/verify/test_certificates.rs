@@ -4,13 +4,13 @@
 use crate::model::profile::PROBE_LIFETIME;
 use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::CertificateAndKey;
+use crate::probe::{CertificateAndKey, UnknownCa};
 
 /// Those that a daemon must refuse.
 #[derive(Default)]
 pub(super) struct TestCertificates {
-    /// Of a throw-away CA with the client's CA's name and key identifier.
-    pub unknown_ca: Option<CertificateAndKey>,
+    /// Of throw-away CAs that the daemon cannot know.
+    pub unknown_ca: Option<UnknownCa>,
     /// Of the client's CA, and expired.
     pub expired: Option<CertificateAndKey>,
     /// Of the client's CA, and for a daemon.
@@ -30,11 +30,8 @@ pub(super) fn test_certificates(
     });
     let mut made = TestCertificates::default();
     if let Some(original) = original.or_else(|| trust.certificates().first()) {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-        // A CA of a shape that cannot be imitated is met by an unknown CA of kitcert's own shape.
-        if let Ok(authority) = CertificateAuthority::impersonate(original, &key) {
-            made.unknown_ca = Some(probe_identity(&authority, Role::Client, now)?);
-        }
+        // A CA of a shape that cannot be imitated leaves the dials untried, which is told.
+        made.unknown_ca = UnknownCa::beside(original, now).ok();
     }
     if let Some(authority) = authority {
         made.expired = Some(expired_identity(authority, now)?);

@@ -5,7 +5,9 @@
 //! changed of what was dialled: the generation, its certificate, the bundle, the endpoint, the hosts,
 //! and the number of refutations.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::dial::DialOptions;
 use super::verification::Outcome;
@@ -72,9 +74,11 @@ pub(super) struct Seen {
     basis: Option<Basis>,
     served: Option<Certificate>,
     is_up: bool,
-    /// Whether it was dialled as one of its clients, or let somebody in whoever dialled it, under its own name, and at every address that
-    /// kitcert.yaml allows.
+    /// Whether it was dialled as one of its clients, or let somebody in whoever dialled it, under its
+    /// own name, and at every address that kitcert.yaml allows.
     is_as_clients_dial: bool,
+    /// Whether it was dialled where its clients dial it, or proved to be the host.
+    is_itself: bool,
     record: Option<VerifiedRecord>,
 }
 
@@ -119,6 +123,7 @@ impl Seen {
             is_as_clients_dial: (is_of_daemon || verdict.lets_in)
                 && options.addresses == entry.addresses
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
+            is_itself: options.addresses == entry.addresses || observed.is_proven(),
             record,
         }
     }
@@ -152,6 +157,11 @@ impl Evidence {
         self.seen.serves_current()
     }
 
+    /// Whether somebody gets in who must not.
+    pub fn is_open(&self) -> bool {
+        self.outcome == Outcome::Open
+    }
+
     /// Whether it answers at all.
     pub(crate) fn is_up(&self) -> bool {
         self.seen.is_up
@@ -163,13 +173,17 @@ pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Resul
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
     let evidence: Vec<&Evidence> = evidence.iter().collect();
     // While somebody else changes the state it cannot be read, and then the lock decides.
-    if let Ok(observation) = observe(&directory, &interest(&evidence)) {
+    let mut patience = PATIENCE;
+    if let Ok(observation) = interest(&directory, &evidence).and_then(|those| observe(&directory, &those)) {
         let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
         if changes.iter().all(|change| !change.writes()) {
             return Ok(changes.iter().map(Change::recorded).collect());
         }
+        if changes.iter().any(|change| matches!(change, Change::Refute(_))) {
+            patience = PATIENCE_TO_REFUTE;
+        }
     }
-    let lock = directory.lock(context.command, PATIENCE)?;
+    let lock = directory.lock(context.command, patience)?;
     record(context, &lock, &evidence, None)
 }
 
@@ -181,20 +195,51 @@ pub(in crate::apply) fn record(
     evidence: &[&Evidence],
     cause: Option<Generation>,
 ) -> Result<Vec<Recorded>, Failure> {
-    let observation = observe(lock.state(), &interest(evidence))?;
+    let observation = observe(lock.state(), &interest(lock.state(), evidence)?)?;
     let staged = lock.stage()?;
-    let mut recorded = Vec::new();
-    for one in evidence {
-        let change = Change::of(&observation, one);
-        change.stage(context, &staged, &observation, one, cause)?;
-        recorded.push(change.recorded());
+    let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
+    // A daemon may have been dialled twice, by its name and by its endpoint: the gravest counts.
+    let mut of_daemons: BTreeMap<&IdentityName, (&Evidence, Change)> = BTreeMap::new();
+    for (one, change) in evidence.iter().zip(&changes) {
+        for name in concerned(&observation, one, change) {
+            let former = of_daemons.get(name).map(|(_, change)| change.gravity());
+            if former.is_none_or(|former| former < change.gravity()) {
+                of_daemons.insert(name, (one, change.clone()));
+            }
+        }
+    }
+    for (name, (one, change)) in of_daemons {
+        change.stage(context, &staged, &observation, (name, one), cause)?;
     }
     staged.commit()?;
-    Ok(recorded)
+    Ok(changes.iter().map(Change::recorded).collect())
 }
 
-fn interest(evidence: &[&Evidence]) -> Interest {
-    Interest::Identities(evidence.iter().map(|one| (Role::Daemon, one.seen.name.clone())).collect())
+/// The daemons of which something is said: whoever gets in at an endpoint gets in at every daemon that
+/// is listed with it.
+fn concerned<'a>(
+    observation: &'a Observation,
+    evidence: &'a Evidence,
+    change: &Change,
+) -> Vec<&'a IdentityName> {
+    let seen = &evidence.seen;
+    if !(evidence.is_open() && matches!(change, Change::Refute(_))) {
+        return vec![&seen.name];
+    }
+    let daemons = observation.inventory.daemons.iter();
+    daemons.filter(|(_, entry)| entry.endpoint == seen.endpoint).map(|(name, _)| name).collect()
+}
+
+fn interest(directory: &StateDirectory, evidence: &[&Evidence]) -> Result<Interest, Failure> {
+    let mut names: BTreeSet<IdentityName> = evidence.iter().map(|one| one.seen.name.clone()).collect();
+    if evidence.iter().any(|one| one.is_open()) {
+        for (name, entry) in observe(directory, &Interest::Inventory)?.inventory.daemons {
+            if evidence.iter().any(|one| one.is_open() && one.seen.endpoint == entry.endpoint) {
+                names.insert(name);
+            }
+        }
+    }
+    Ok(Interest::Identities(names.into_iter().map(|name| (Role::Daemon, name)).collect()))
 }
 
 /// What becomes of the record of a daemon.
@@ -228,7 +273,7 @@ impl Change {
         match outcome {
             Outcome::Inconclusive => Change::Nothing,
             // Whoever gets in gets in whatever is current.
-            Outcome::Open if entry.is_some_and(|entry| entry.endpoint == seen.endpoint) => {
+            Outcome::Open if seen.is_itself && entry.is_some_and(|entry| entry.endpoint == seen.endpoint) => {
                 Change::Refute(former.map_or(News::No, |_| News::Yes))
             }
             // Under another name, at some of its addresses alone, or as a client of others: so neither
@@ -255,6 +300,16 @@ impl Change {
         }
     }
 
+    /// Of several changes of one daemon the gravest is made.
+    fn gravity(&self) -> u8 {
+        match self {
+            Change::Nothing => 0,
+            Change::Superseded => 1,
+            Change::Verify(..) => 2,
+            Change::Refute(_) => 3,
+        }
+    }
+
     fn writes(&self) -> bool {
         matches!(self, Change::Verify(..) | Change::Refute(_))
     }
@@ -272,10 +327,9 @@ impl Change {
         context: &Context<'_>,
         staged: &StagedChange<'_>,
         observation: &Observation,
-        evidence: &Evidence,
+        (name, evidence): (&IdentityName, &Evidence),
         cause: Option<Generation>,
     ) -> Result<(), Failure> {
-        let name = &evidence.seen.name;
         let before = observation.daemons.get(name).map(|daemon| daemon.history.clone()).unwrap_or_default();
         let mut history = before.clone();
         if let Some(cause) = cause.filter(|_| evidence.outcome == Outcome::Verified) {
@@ -341,3 +395,6 @@ fn addresses(verdict: &Verdict) -> Vec<VerifiedAddress> {
 /// A record that says the same and is younger is left as it is, so that a job that verifies every
 /// minute does not write every minute.
 const REFRESHED_AFTER: Lifetime = Lifetime::from_seconds(3_600);
+
+/// For how long a refutation waits for another command: lost, it would leave an open daemon verified.
+const PATIENCE_TO_REFUTE: Duration = Duration::from_secs(60);

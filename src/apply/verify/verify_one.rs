@@ -244,7 +244,10 @@ pub(super) fn recorded(context: &Context<'_>, examined: Vec<Examined>) -> Vec<Ve
         examined.into_iter().map(|one| (one.verification, one.evidence)).unzip();
     let (places, evidence): (Vec<usize>, Vec<Evidence>) =
         evidence.into_iter().enumerate().filter_map(|(place, one)| Some((place, one?))).unzip();
-    if context.at.is_some() || evidence.is_empty() {
+    // Judged as of another time, only what holds at any is to be remembered.
+    let (places, evidence): (Vec<usize>, Vec<Evidence>) =
+        places.into_iter().zip(evidence).filter(|(_, one)| context.at.is_none() || one.is_open()).unzip();
+    if evidence.is_empty() {
         return verifications;
     }
     let told = record_anew(context, &evidence);

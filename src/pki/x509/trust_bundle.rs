@@ -1,5 +1,7 @@
 //! The CAs that a peer trusts.
 
+use std::collections::BTreeSet;
+
 use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
 use crate::message;
@@ -101,6 +103,14 @@ impl TrustBundle {
         subjects.sort_unstable();
         subjects.dedup();
         subjects
+    }
+
+    /// How many different certificates have that subject: so often a server names it at the most.
+    #[must_use]
+    pub fn named(&self, subject: &DistinguishedName) -> usize {
+        let of_name = |certificate: &&Certificate| certificate.subject() == subject;
+        let ders: BTreeSet<&[u8]> = self.certificates.iter().filter(of_name).map(Certificate::der).collect();
+        ders.len()
     }
 
     /// The SHA-256 of the file as [`TrustBundle::to_pem`] writes it: what `sha256sum` says of a

@@ -9,10 +9,11 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::time::{Instant, sleep};
 
-use super::one_dial::{Destination, Talk, Terms, plaintext, secure};
+use super::notebook::Destination;
+use super::one_dial::{Talk, Terms, plaintext, secure};
 use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
 use crate::model::SubjectAltName;
-use crate::probe::dial_list::{Caller, Dial, Sni};
+use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, Sni, UNRELATED};
 use crate::probe::outcome::{End, Outcome, Shown, classify};
 use crate::probe::results::{Dialled, Pass};
 use crate::probe::verdict::settle::needs_repeat;
@@ -21,7 +22,9 @@ use crate::probe::verdict::settle::needs_repeat;
 pub(super) struct Means {
     pub(super) name: ServerName<'static>,
     pub(super) client: Option<Prepared>,
-    pub(super) unknown_ca: Option<Prepared>,
+    pub(super) namesake: Option<Prepared>,
+    pub(super) self_signed: Option<Prepared>,
+    pub(super) unrelated: Option<Prepared>,
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
     pub(super) pace: Duration,
@@ -56,6 +59,9 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     if pass.dials.iter().any(Dialled::is_cut_off) {
         // Where a limit on connections cut somebody off, two at once would cut each other off.
         for dial in second {
+            if !has_time_for_another(destination, means) {
+                break;
+            }
             sleep(pause(destination, means)).await;
             pass.dials.push(make(destination, means, dial, true).await);
         }
@@ -73,7 +79,7 @@ pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
 }
 
 fn first_phase(means: &Means) -> Vec<Dial> {
-    let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.unknown_ca.is_some();
+    let has_means = |dial: &Dial| dial.caller() != Caller::UnknownCa || means.namesake.is_some();
     let has_name = matches!(means.name, ServerName::DnsName(_));
     let mut list: Vec<Dial> = Dial::refusals(has_name).filter(has_means).collect();
     list.extend(means.wrong_usage.as_ref().map(|_| Dial::WrongUsage));
@@ -203,6 +209,9 @@ async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec
     let mut dials = Vec::new();
     for dial in list {
         if !dials.is_empty() {
+            if !has_time_for_another(destination, means) {
+                break;
+            }
             sleep(means.pace).await;
         }
         dials.push(make(destination, means, *dial, true).await);
@@ -240,7 +249,14 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
             (Shown::Client, client, OnFault::BreakOff)
         }
         Caller::NoCertificate => (Shown::Nothing, Offer::Nothing, OnFault::GoOn),
-        Caller::UnknownCa => (Shown::Unwanted, always(means.unknown_ca.as_ref()), OnFault::GoOn),
+        Caller::UnknownCa => {
+            let shown = match dial {
+                Dial::UnknownCa(SELF_SIGNED) => &means.self_signed,
+                Dial::UnknownCa(UNRELATED) => &means.unrelated,
+                _ => &means.namesake,
+            };
+            (Shown::Unwanted, always(shown.as_ref()), OnFault::GoOn)
+        }
         // These are of the client's CA, and go only to a server that has proved itself.
         Caller::Expired => (Shown::Unwanted, always(means.expired.as_ref()), OnFault::BreakOff),
         Caller::WrongUsage => (Shown::Unwanted, always(means.wrong_usage.as_ref()), OnFault::BreakOff),

@@ -5,15 +5,21 @@
 //! matrix               the list at one address: all at once, and again what is not settled
 //! ports                what else the host offers
 //! one_dial             one dial, and every fact that was seen on the way
-//! buildkit             the calls
+//! other_ways           beside another service, by HTTP/1.1 and by its sessions
+//! notebook             where a dial goes, and what is noted on the way
+//! buildkit, http1      the calls
 //! tls                  what is offered, to whom, and what is noted
+//! unknown_ca           certificates that must be refused, whoever is at hand
 //! server_certificate   whether a client accepts the daemon's
 //! stream, timing       below TLS and above it; how long each stage may take
 //! ```
 
 pub(crate) mod buildkit;
+mod http1;
 mod matrix;
+mod notebook;
 mod one_dial;
+mod other_ways;
 mod ports;
 mod remark;
 mod request;
@@ -22,9 +28,11 @@ mod server_certificate;
 mod stream;
 mod timing;
 mod tls;
+mod unknown_ca;
 
 #[cfg(test)]
 pub(super) use one_dial::no_connection;
 pub use ports::look_at_ports;
 pub use request::{CertificateAndKey, Extent, Request};
 pub use run::probe;
+pub use unknown_ca::UnknownCa;

@@ -1,8 +1,6 @@
 //! One dial: TCP, TLS, HTTP/2 and the calls, and every fact that was seen on the way.
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,33 +9,22 @@ use rustls::InvalidMessage;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::buildkit::{Asker, Reply, ask};
+use super::notebook::{Destination, Notebook};
+use super::other_ways::{Tls, call_by_http1, try_other_ways};
 use super::remark::remark;
-use super::server_certificate::{ServerExpectation, fault_of_key};
-use super::stream::{Ending, Record, Watched};
-use super::stream::{Raw, SharedBeginning};
-use super::timing::{DialProgress, Timing};
-use super::tls::{Offer, OnFault, SharedNotes, configuration, open};
+use super::server_certificate::fault_of_key;
+use super::stream::{Ending, Raw, Watched};
+use super::tls::{Offer, OnFault, configuration, open};
 use crate::message;
 use crate::model::Printable;
 use crate::probe::dial_list::Offers;
 use crate::probe::outcome::{Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion};
 use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, DialStage, Handshake, Unreachable};
-
-/// Where dials go, and what they expect there.
-pub(super) struct Destination {
-    pub(super) address: SocketAddr,
-    /// `host:port`, for HTTP/2.
-    pub(super) authority: String,
-    pub(super) expectation: ServerExpectation,
-    pub(super) timing: Timing,
-    /// When a dial that is under way is given up.
-    pub(super) until: Instant,
-}
 
 /// What distinguishes one dial over TLS from another.
 pub(super) struct Terms<'a> {
@@ -65,18 +52,6 @@ pub(super) struct Seen {
     pub(super) handshake: Handshake,
     pub(super) account: Account,
     pub(super) elapsed: Duration,
-}
-
-/// What is noted on the way, for whoever has to say so when the time is up.
-struct Notebook {
-    tls: SharedNotes,
-    beginning: SharedBeginning,
-    record: Rc<RefCell<Record>>,
-    progress: DialProgress,
-    finished: Cell<bool>,
-    version: Cell<Option<TlsVersion>>,
-    call: Cell<Call>,
-    account: RefCell<Account>,
 }
 
 /// A connection with TLS.
@@ -131,6 +106,8 @@ pub(super) async fn plaintext(destination: &Destination) -> Seen {
         [] => PlainReply::Nothing,
         [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => PlainReply::TlsAlert(*alert),
         _ if record.began_with_settings() => PlainReply::Settings,
+        // What has no HTTP/2 may have HTTP/1.1.
+        _ if notebook.http1.get().is_some_and(|status| status != 400) => PlainReply::Http1,
         _ if record.http1_status() == Some(400) => PlainReply::BadRequest,
         _ if record.http1_status().is_some() => PlainReply::Http1,
         first => {
@@ -142,67 +119,16 @@ pub(super) async fn plaintext(destination: &Destination) -> Seen {
     Seen { facts, handshake: Handshake::default(), account, elapsed }
 }
 
-impl Notebook {
-    fn new() -> Notebook {
-        Notebook {
-            tls: SharedNotes::default(),
-            beginning: SharedBeginning::default(),
-            record: Rc::default(),
-            progress: DialProgress::new(),
-            finished: Cell::new(false),
-            version: Cell::new(None),
-            call: Cell::new(Call::Unanswered),
-            account: RefCell::default(),
-        }
-    }
-
-    async fn in_time(
-        &self,
-        destination: &Destination,
-        dial: impl Future<Output = Result<End, End>>,
-    ) -> (End, Duration) {
-        let started = Instant::now();
-        let end = tokio::select! {
-            biased;
-            end = dial => end.unwrap_or_else(|end| end),
-            () = self.progress.time_up(&destination.timing, destination.until) => self.time_up(),
-        };
-        (end, started.elapsed())
-    }
-
-    fn time_up(&self) -> End {
-        match self.progress.stage() {
-            DialStage::Connecting => {
-                self.account.borrow_mut().unreachable = Some(Unreachable::Filtered);
-                End::Unreached
-            }
-            _ => End::TimedOut,
-        }
-    }
-
-    /// How far it came: SETTINGS may have arrived while they were waited for.
-    fn stage(&self) -> DialStage {
-        match self.progress.stage() {
-            DialStage::Settings if self.record.borrow().began_with_settings() => DialStage::Call,
-            stage => stage,
-        }
-    }
-
-    fn trouble(&self, trouble: impl Printable) {
-        self.account.borrow_mut().trouble = Some(trouble.message());
-    }
-
-    fn ended(&self, ending: Ending) -> End {
-        if let Some(trouble) = ending.trouble {
-            self.trouble(trouble);
-        }
-        ending.end
-    }
-}
-
 async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebook) -> Result<End, End> {
     let (shown, talk) = (terms.shown, terms.talk);
-    let mut stream = shake_hands(destination, terms, notebook).await?;
+    let (name, offers) = (terms.name.clone(), terms.offers);
+    let made = configuration(&destination.expectation, terms.on_fault, terms.offer, offers, &notebook.tls);
+    let (configuration, sessions) = made.map_err(|failure| {
+        notebook.trouble(failure);
+        End::Broken
+    })?;
+    let client = Tls { configuration: Arc::new(configuration), sessions };
+    let mut stream = shake_hands(destination, (&client, terms.name), notebook).await?;
     if shown == Shown::Client && open(&notebook.tls).faults.as_ref().is_some_and(|faults| !faults.is_empty())
     {
         return Ok(End::Broken);
@@ -225,27 +151,33 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
     }
     let asker = if shown == Shown::Client { Asker::Client } else { Asker::Unwanted };
     let base = format!("https://{}", destination.authority);
-    Ok(converse(stream, heard, &base, asker, notebook).await)
+    let end = converse(stream, heard, &base, asker, notebook).await;
+    let is_others = {
+        let notes = open(&notebook.tls);
+        notes.handshake.asked == Asked::Nothing
+            && notes.faults.as_ref().is_some_and(|faults| !faults.is_empty())
+    };
+    if is_others && shown != Shown::Client && !notebook.is_answered() {
+        // What is learnt of the other service stays what it was.
+        let notes = open(&notebook.tls).clone();
+        try_other_ways(destination, &client, (name, offers.sni), notebook).await;
+        *open(&notebook.tls) = notes;
+    }
+    Ok(end)
 }
 
 /// Connects and completes the handshake. The notes tell whether the server's certificate is at
 /// fault, if the terms go on in spite of it.
 async fn shake_hands(
     destination: &Destination,
-    terms: Terms<'_>,
+    (client, name): (&Tls, ServerName<'static>),
     notebook: &Notebook,
 ) -> Result<Secure, End> {
-    let configuration =
-        configuration(&destination.expectation, terms.on_fault, terms.offer, terms.offers, &notebook.tls)
-            .map_err(|failure| {
-                notebook.trouble(failure);
-                End::Broken
-            })?;
     let connection = connect(destination, notebook).await?;
     notebook.progress.enter(DialStage::Handshake);
     let raw = Raw::new(connection, Rc::clone(&notebook.beginning));
-    let connector = TlsConnector::from(Arc::new(configuration));
-    let stream = match connector.connect(terms.name, raw).await {
+    let connector = TlsConnector::from(Arc::clone(&client.configuration));
+    let stream = match connector.connect(name, raw).await {
         Ok(stream) => stream,
         Err(error) => return Err(end_of_handshake(&error, notebook)),
     };
@@ -260,7 +192,12 @@ async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End,
     notebook.progress.enter(DialStage::Settings);
     // Nobody waits to send us an alert here, so nothing is gained by listening first.
     let base = format!("http://{}", destination.authority);
-    Ok(converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await)
+    let end = converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await;
+    if notebook.record.borrow().http1_status().is_some() {
+        let connect = || async { TcpStream::connect(destination.address).await.ok() };
+        call_by_http1(connect, destination, notebook).await;
+    }
+    Ok(end)
 }
 
 /// What a server says before the first end of a line.
@@ -315,8 +252,7 @@ where
     let reply = ask(stream, base, asker).await;
     let record = notebook.record.borrow();
     if let Some(status) = record.http1_status() {
-        notebook.account.borrow_mut().above = Some(AboveTls::Http(status));
-        notebook.call.set(Call::TurnedDown);
+        notebook.turned_down(AboveTls::Http(status));
         return record.end.as_ref().map_or(End::ByUs, |ending| ending.end);
     }
     match reply {
@@ -331,13 +267,14 @@ where
             notebook.account.borrow_mut().answer = Some(Answer::default());
             notebook.call.set(Call::OtherGrpc);
         }
-        Ok(Reply::Above(above)) => {
-            notebook.account.borrow_mut().above = Some(above);
-            notebook.call.set(Call::TurnedDown);
-        }
+        Ok(Reply::Above(above)) => notebook.turned_down(above),
         Ok(Reply::NotGrpc(what)) => {
             notebook.trouble(what);
             notebook.call.set(Call::TurnedDown);
+        }
+        // A daemon that stops says good-bye, and a proxy that is tired of a connection does, too.
+        Err(error) if error.reason() == Some(h2::Reason::NO_ERROR) => {
+            return record.end.clone().map_or(End::Eof, |ending| notebook.ended(ending));
         }
         Err(error) if error.is_remote() && error.reason().is_some() => {
             notebook

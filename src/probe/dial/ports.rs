@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::matrix::{all, boxed};
-use super::one_dial::{Destination, Talk, Terms, first_line, no_connection, secure};
+use super::notebook::Destination;
+use super::one_dial::{Talk, Terms, first_line, no_connection, secure};
 use super::remark::remark;
 use super::run::resolve;
 use super::server_certificate::ServerExpectation;
@@ -58,11 +59,14 @@ async fn look(endpoint: &Endpoint, name: &ServerName<'static>, end: Instant, now
     let looks = addresses.into_iter().map(|address| {
         let expectation = ServerExpectation::new(TrustBundle::default(), endpoint.host().clone(), now);
         let authority = endpoint.authority();
-        let destination =
-            Destination { address, authority, expectation, timing: Timing::default(), until: end };
+        let name = name.clone();
+        let timing = Timing::default();
+        let destination = Destination { address, authority, expectation, name, timing, until: end };
         boxed(async move {
-            let (plain, secure) =
-                tokio::join!(without_tls(destination.address, end), with_tls(&destination, name.clone()));
+            let (plain, secure) = tokio::join!(
+                without_tls(destination.address, end),
+                with_tls(&destination, destination.name.clone())
+            );
             secure.unwrap_or(plain)
         })
     });

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::unknown_ca::UnknownCa;
 use crate::model::{Endpoint, SubjectAltName, Timestamp};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 
@@ -29,8 +30,8 @@ pub struct Request<'a> {
     pub trust: &'a TrustBundle,
     /// A client's own identity; without it nothing can be verified.
     pub client: Option<&'a CertificateAndKey>,
-    /// An identity of an unknown CA that looks like the client's.
-    pub unknown_ca: Option<&'a CertificateAndKey>,
+    /// Certificates of CAs that the daemon does not know.
+    pub unknown_ca: Option<&'a UnknownCa>,
     /// An expired identity of the client's CA.
     pub expired: Option<&'a CertificateAndKey>,
     /// An identity of the client's CA with a daemon's usage.

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::matrix::{Boxed, Means, all, boxed, glance, pass, sni};
-use super::one_dial::Destination;
+use super::notebook::Destination;
 use super::request::{Extent, Request};
 use super::server_certificate::ServerExpectation;
 use super::timing::Timing;
@@ -80,12 +80,16 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> DialResul
         ..DialResults::default()
     };
     let destinations: Vec<Destination> =
-        addresses.iter().map(|address| destination(request, *address, end)).collect();
+        addresses.iter().map(|address| destination(request, (*address, &means.name), end)).collect();
     if request.extent == Extent::Glance {
         glance_at_the_first(means, &destinations, &mut observed).await;
         return observed;
     }
-    for _ in 0..request.samples.max(1) {
+    for sample in 0..request.samples.max(1) {
+        if sample > 0 && Instant::now() >= end {
+            observed.samples_left = request.samples - sample;
+            break;
+        }
         add_a_pass(means, &destinations, &mut observed).await;
     }
     if !differences(&observed, Passes::All).is_empty() && Instant::now() < end {
@@ -109,11 +113,16 @@ fn hosts_beyond(means: &Means) -> Vec<NotTried> {
     beyond.iter().zip(numbers).map(not_tried).collect()
 }
 
-fn destination(request: &Request<'_>, address: SocketAddr, until: Instant) -> Destination {
+fn destination(
+    request: &Request<'_>,
+    (address, name): (SocketAddr, &ServerName<'static>),
+    until: Instant,
+) -> Destination {
     Destination {
         address,
         authority: Endpoint::new(request.host().clone(), request.endpoint.port()).authority(),
         expectation: ServerExpectation::new(request.trust.clone(), request.host().clone(), request.now),
+        name: name.clone(),
         timing: Timing::default(),
         until,
     }
@@ -159,7 +168,9 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
         name: server_name(request.host())?,
         foreign: foreign_name()?,
         client: prepared(request.client)?,
-        unknown_ca: prepared(request.unknown_ca)?,
+        namesake: prepared(request.unknown_ca.map(|unknown| &unknown.namesake))?,
+        self_signed: prepared(request.unknown_ca.map(|unknown| &unknown.self_signed))?,
+        unrelated: prepared(request.unknown_ca.map(|unknown| &unknown.unrelated))?,
         expired: prepared(request.expired)?,
         wrong_usage: prepared(request.wrong_usage)?,
         pace: request.pace,

@@ -105,7 +105,8 @@ impl DialProgress {
     }
 }
 
-const SHORTEST_LIMIT: Duration = Duration::from_millis(500);
+/// A daemon that builds has its machine to share.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(2);
 const SHORTEST_MOMENT: Duration = Duration::from_millis(150);
 const RETRANSMISSION: Duration = Duration::from_secs(1);
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{
-    ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue, Tls12Resumption,
-    Tls13ClientSessionValue,
+    ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
 
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -63,7 +62,7 @@ pub(super) enum OnFault {
 }
 
 /// What one handshake noted, shared with rustls's callbacks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
     pub(super) handshake: Handshake,
     /// The faults of the daemon's certificate; nothing until it was seen.
@@ -82,8 +81,8 @@ pub(super) fn open(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
     notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A configuration for one dial. No session is ever resumed: a resumed dial would be let in
-/// without a certificate.
+/// A configuration for one dial, and the sessions that the server gives. None is resumed unless that is
+/// asked for: a resumed dial is let in without a certificate.
 ///
 /// # Errors
 /// None that this program's own offers could have.
@@ -93,7 +92,7 @@ pub(super) fn configuration(
     offer: Offer<'_>,
     offers: Offers,
     notes: &SharedNotes,
-) -> Result<ClientConfig, Failure> {
+) -> Result<(ClientConfig, Arc<Sessions>), Failure> {
     let provider = Arc::new(ring::default_provider());
     let (prepared, hold_back) = match offer {
         Offer::Nothing => (None, HoldBack::Never),
@@ -117,45 +116,85 @@ pub(super) fn configuration(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(resolver));
-    configuration.resumption = Resumption::store(Arc::new(TicketWatch(Arc::clone(notes))))
-        .tls12_resumption(Tls12Resumption::Disabled);
+    let sessions = Arc::new(Sessions::new(notes));
+    configuration.resumption = Resumption::store(Arc::clone(&sessions) as Arc<dyn ClientSessionStore>);
     configuration.enable_sni = offers.sni != Sni::None;
-    if offers.alpn == Alpn::H2 {
-        configuration.alpn_protocols = vec![b"h2".to_vec()];
-    }
-    Ok(configuration)
+    configuration.alpn_protocols = match offers.alpn {
+        Alpn::H2 => vec![b"h2".to_vec()],
+        Alpn::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Alpn::None => Vec::new(),
+    };
+    Ok((configuration, sessions))
 }
 
-/// Notes that a ticket came, and has none to give: a server sends one to whomever it lets in.
-struct TicketWatch(SharedNotes);
+/// The sessions that a server gives to whomever it lets in: noted and kept, and given back only where a
+/// dial goes on under another name. That name is ignored, which a careful server does not.
+pub(super) struct Sessions {
+    notes: SharedNotes,
+    kept: Mutex<Kept>,
+}
 
-impl std::fmt::Debug for TicketWatch {
+#[derive(Default)]
+struct Kept {
+    is_resuming: bool,
+    tls12: Option<Tls12ClientSessionValue>,
+    tls13: Vec<Tls13ClientSessionValue>,
+}
+
+impl Sessions {
+    fn new(notes: &SharedNotes) -> Sessions {
+        Sessions { notes: Arc::clone(notes), kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on they are given back. Whether there is one.
+    pub(super) fn resume(&self) -> bool {
+        let mut kept = self.kept();
+        kept.is_resuming = true;
+        kept.tls12.is_some() || !kept.tls13.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TicketWatch").finish_non_exhaustive()
+        f.debug_struct("Sessions").finish_non_exhaustive()
     }
 }
 
-impl ClientSessionStore for TicketWatch {
+impl ClientSessionStore for Sessions {
     fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
 
     fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
         None
     }
 
-    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
-
-    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        None
+    fn set_tls12_session(&self, _: ServerName<'static>, session: Tls12ClientSessionValue) {
+        self.kept().tls12 = Some(session);
     }
 
-    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        let kept = self.kept();
+        kept.tls12.clone().filter(|_| kept.is_resuming)
+    }
 
-    fn insert_tls13_ticket(&self, _: ServerName<'static>, _: Tls13ClientSessionValue) {
-        open(&self.0).ticket = true;
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.kept().tls12 = None;
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
+        open(&self.notes).ticket = true;
+        let mut kept = self.kept();
+        if kept.tls13.len() < MOST_TICKETS {
+            kept.tls13.push(ticket);
+        }
     }
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        None
+        let mut kept = self.kept();
+        if kept.is_resuming { kept.tls13.pop() } else { None }
     }
 }
 
@@ -300,3 +339,6 @@ impl TimeProvider for Instant {
         Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 }
+
+/// A server sends two; a hostile one without end.
+const MOST_TICKETS: usize = 4;

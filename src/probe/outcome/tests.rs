@@ -32,7 +32,8 @@ const ENDS: [End; 27] = [
     End::NotListening,
     End::Unreached,
 ];
-const CALLS: [Call; 4] = [Call::Unanswered, Call::BuildKit, Call::OtherGrpc, Call::TurnedDown];
+const CALLS: [Call; 5] =
+    [Call::Unanswered, Call::BuildKit, Call::OtherGrpc, Call::TurnedDown, Call::Unavailable];
 
 /// Every combination, those that no server can bring about too.
 fn every_tls_fact(mut visit: impl FnMut(&TlsFacts)) {
@@ -140,7 +141,7 @@ fn no_outcome_is_given_without_the_facts_that_justify_it() {
         assert!(justifies(facts, outcome), "{outcome:?}: {facts:#?}");
         count += 1;
     });
-    assert_eq!(count, 3 * 4 * 2 * 3 * 3 * 4 * 27 * 128);
+    assert_eq!(count, 3 * 4 * 2 * 3 * 3 * 5 * 27 * 128);
 }
 
 /// The other direction: what is seen is not explained away as inconclusive.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::daemon_answers::{AboveTls, Answer, Asked, DialStage, Handshake, Unreachable, alert_name};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Timestamp};
-use crate::probe::dial_list::Dial;
-use crate::probe::outcome::{Call, End, Facts, Outcome, PlainReply, RefusedBy, Why};
+use crate::probe::dial_list::{Dial, Sni};
+use crate::probe::outcome::{Call, Chain, End, Facts, Outcome, PlainReply, RefusedBy, Why};
 
 /// One dial that was made.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Account {
     pub answer: Option<Answer>,
     /// Who turned a call down.
     pub above: Option<AboveTls>,
+    /// Whether the call was answered in a session of another name.
+    pub is_resumed: bool,
     /// The faults of the daemon's certificate.
     pub faults: Vec<Finding>,
     /// Why there was no connection.
@@ -93,6 +95,8 @@ pub struct DialResults {
     pub not_tried: Vec<NotTried>,
     /// When the certificate ended that was shown as expired, where one was.
     pub expired_since: Option<Timestamp>,
+    /// How many of the passes that were asked for were not made, since the time was up.
+    pub samples_left: u16,
     /// What is left of the deadline.
     pub time_left: Duration,
 }
@@ -198,7 +202,7 @@ impl Dialled {
         if let Some(why) = &account.unreachable {
             return why.message();
         }
-        if self.is_untrusted() {
+        if self.is_untrusted() && self.dial.offers().sni == Sni::Name {
             return message!("the server's certificate is at fault");
         }
         if let Some(greeting) = &account.greeting {
@@ -320,6 +324,12 @@ impl DialResults {
             )
         };
         self.dials().filter(|dialled| dialled.dial == dial).max_by_key(rank)
+    }
+
+    /// Whether any server that was dialled proved to be the host.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.dials().any(|dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven))
     }
 
     /// Whether any dial saw a ServerHello.

@@ -8,14 +8,14 @@ use crate::model::{
     AuthorityName, Endpoint, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::{CertificateAndKey, DialResults, Expected, Request, probe};
+use crate::probe::{CertificateAndKey, DialResults, Expected, Request, UnknownCa, probe};
 
 /// A CA with every identity that a probe has use for.
 pub(crate) struct Cast {
     pub(crate) trust: TrustBundle,
     pub(crate) server: CertificateAndKey,
     pub(crate) client: CertificateAndKey,
-    pub(crate) unknown_ca: CertificateAndKey,
+    pub(crate) unknown_ca: UnknownCa,
     pub(crate) expired: CertificateAndKey,
     pub(crate) wrong_usage: CertificateAndKey,
     pub(crate) now: Timestamp,
@@ -26,13 +26,12 @@ impl Cast {
         // The practice daemon's verifier has the system's clock, as buildkitd has.
         let now = Environment::of_process().now();
         let authority = authority(now);
-        let unknown_ca = CertificateAuthority::impersonate(authority.certificate(), &key()).unwrap();
         let past = now.minus(Lifetime::days(3));
         Cast {
             trust: TrustBundle::new(vec![authority.certificate().clone()]),
             server: issued(&authority, Role::Daemon, &[host], now),
             client: issued(&authority, Role::Client, &[], now),
-            unknown_ca: issued(&unknown_ca, Role::Client, &[], now),
+            unknown_ca: UnknownCa::beside(authority.certificate(), now).unwrap(),
             expired: issued(&authority, Role::Client, &[], past),
             wrong_usage: issued(&authority, Role::Daemon, &[host], now),
             now,

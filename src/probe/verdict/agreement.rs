@@ -68,9 +68,11 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
 
 /// Those CAs, each once. A daemon that names none says nothing about whom it trusts.
 pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTreeSet<DistinguishedName> {
-    let trusted = expected.trust.subjects();
     let known = expected.known_authorities.as_deref().unwrap_or_default();
-    let is_known = |name: &DistinguishedName| trusted.contains(&name) || known.contains(name);
+    // A name that stands there more often than we have CAs of it is another CA's, too.
+    let allowed = |name: &DistinguishedName| {
+        expected.trust.named(name).max(known.iter().filter(|one| *one == name).count())
+    };
     let proven = evidence
         .observed
         .dials()
@@ -80,8 +82,10 @@ pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTre
             Asked::For(names) => Some(names),
             Asked::Nothing => None,
         })
-        .flatten()
-        .filter(|name| !is_known(name))
+        .flat_map(|names| {
+            let times = |name: &DistinguishedName| names.iter().filter(|one| *one == name).count();
+            names.iter().filter(move |name| times(name) > allowed(name))
+        })
         .cloned()
         .collect()
 }
@@ -125,7 +129,8 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
         let described = handshake.leaf().map(|leaf| message!("serial {}", leaf.serial()));
         leaf.add(handshake.chain.first().cloned(), described.unwrap_or_default(), address);
         let Asked::For(names) = &handshake.asked else { continue };
-        let named: BTreeSet<&DistinguishedName> = names.iter().collect();
+        let mut named: Vec<&DistinguishedName> = names.iter().collect();
+        named.sort_unstable();
         let ders: Vec<&[u8]> = named.iter().map(|name| name.der()).collect();
         let described = if named.is_empty() { message!("none") } else { Message::join(&named, "; ") };
         authorities.add(Some(ders.concat()), described, address);

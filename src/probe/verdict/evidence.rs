@@ -72,7 +72,8 @@ impl<'a> Evidence<'a> {
 
     /// Whether every dial that is required passed, in every pass, at every address of the name.
     pub(super) fn is_complete(&self) -> bool {
-        self.served().next().is_some()
+        self.observed.samples_left == 0
+            && self.served().next().is_some()
             && self.served().all(|seen| self.is_complete_at(seen))
             && !self.exhibits.iter().any(|exhibit| matches!(exhibit.settled, Settled::Failed(_)))
     }

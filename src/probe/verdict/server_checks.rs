@@ -304,10 +304,15 @@ pub(super) fn trusted(observed: &DialResults, expected: &Expected) -> Option<Fin
 }
 
 fn is_the_same_set(named: &[DistinguishedName], installed: &TrustBundle) -> bool {
-    let mut named: Vec<_> = named.iter().collect();
-    named.sort_unstable();
-    named.dedup();
-    named == installed.subjects()
+    let mut sorted: Vec<_> = named.iter().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted == installed.subjects() && named.iter().all(|name| times(named, name) <= installed.named(name))
+}
+
+/// How often a name stands there.
+fn times(names: &[DistinguishedName], name: &DistinguishedName) -> usize {
+    names.iter().filter(|one| *one == name).count()
 }
 
 fn list(names: &[&DistinguishedName]) -> Message {

@@ -96,7 +96,10 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
             let is_told = attempts().all(is_told_by_alert) || attempts().count() > 1;
             all_end_so(Outcome::NotServed) && is_told && is_served_by_name(pass, last)
         }
-        Outcome::OtherService => all_end_so(Outcome::OtherService),
+        // An attempt that came to nothing says nothing against it.
+        Outcome::OtherService => attempts().all(|dialled| {
+            matches!(dialled.outcome, Outcome::OtherService | Outcome::NotUpYet | Outcome::Inconclusive(_))
+        }),
         _ => false,
     };
     is_refused.then_some(last)

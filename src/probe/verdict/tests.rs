@@ -270,11 +270,23 @@ fn the_cause_of_our_refusal_is_told_by_the_alert() {
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
         assert_eq!(verdict.summary, "CLOSED: the client's certificate is refused");
     }
-    for (code, cause) in [(40, "TLS 1.2"), (70, "neither"), (112, "proxy"), (120, "h2")] {
+    for (code, cause) in [(70, "neither"), (112, "proxy"), (120, "h2")] {
         let verdict = judge(&all(&cast, &early(End::Alert(code), None)), &cast.expected(HOST));
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);
         assert!(!verdict.summary.contains("certificate is refused"), "{}", verdict.summary);
+    }
+}
+
+#[test]
+fn a_server_with_nothing_in_common_refuses_nobody() {
+    let cast = Cast::new(HOST);
+    for code in [40, 71] {
+        let verdict = judge(&all(&cast, &early(End::Alert(code), None)), &cast.expected(HOST));
+        let of_client = verdict.findings.iter().find(|one| one.severity == Severity::Error).unwrap();
+        assert_eq!(of_client.rule, Rule::Inconclusive);
+        assert!(of_client.cause.as_ref().unwrap().contains("cipher suite"), "{of_client:?}");
+        assert!(verdict.inconclusive_only && !verdict.verified);
     }
 }
 

@@ -10,7 +10,6 @@ use super::log::LogLine;
 use crate::model::{ExitCode, Failure};
 use crate::store::files::directory::{Access, Directory, fresh_name};
 use crate::store::files::privacy::Privacy;
-use crate::store::files::read::ReadFile;
 
 /// A change that is being written under `.stage-…` and is not seen yet. Several threads may add to
 /// it at once. Dropped without a commit, it leaves nothing behind.
@@ -92,18 +91,24 @@ impl<'lock> StagedChange<'lock> {
         Ok(())
     }
 
-    /// Reads back from the disk what was added, to check it before it counts.
+    /// Whether the disk gives back, byte for byte, what was added, before anybody depends on it.
+    /// What was judged before it was written need not be parsed again then.
     ///
     /// # Errors
-    /// It was not added, or cannot be read.
-    pub fn read_back(&self, relative: &Path, largest: usize) -> Result<ReadFile, Failure> {
+    /// It was not added, cannot be read, or is something else.
+    pub fn is_as_written(&self, relative: &Path, written: &[u8]) -> Result<(), Failure> {
         let name = checked(relative)?;
-        let file = self.stage.read(name, largest)?;
-        file.ok_or_else(|| {
-            Failure::new("reading back", self.stage.path().join(name).display())
-                .expected("what was staged")
-                .found("nothing")
-        })
+        let file = self.stage.read(name, written.len())?;
+        let subject = self.stage.path().join(name);
+        let failure =
+            |expected: &'static str| Failure::new("reading back", subject.display()).expected(expected);
+        match file {
+            None => Err(failure("what was staged").found("nothing")),
+            Some(file) if file.bytes.as_slice() != written => {
+                Err(failure("what was written").found("other bytes"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Makes the change durable and puts all of it in place. A crash at any point leaves the old

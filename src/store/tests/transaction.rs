@@ -287,7 +287,11 @@ fn a_change_that_is_dropped_or_empty_leaves_nothing() {
     let lock = state.lock("test", PATIENCE).unwrap();
     let change = lock.stage().unwrap();
     change.file(Path::new("kitcert.yaml"), b"other", Privacy::Public).unwrap();
-    assert_eq!(change.read_back(Path::new("kitcert.yaml"), 99).ok().unwrap().bytes.as_slice(), b"other");
+    for (written, is_it) in [("other", true), ("othe", false), ("others", false), ("oTher", false)] {
+        let read = change.is_as_written(Path::new("kitcert.yaml"), written.as_bytes());
+        assert_eq!(read.is_ok(), is_it, "{written}");
+    }
+    assert!(change.is_as_written(Path::new("log"), b"other").is_err(), "it was not added");
     drop(change);
     lock.stage().unwrap().commit().unwrap();
     assert_eq!(picture(state.path()), before);

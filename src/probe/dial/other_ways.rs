@@ -1,0 +1,111 @@
+//! Beside another service, the ways by which a stranger may reach the daemon all the same.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::buildkit::{Asker, INFO, LIST_WORKERS, Reply, ask};
+use super::http1::{Http1Reply, call_over_http1};
+use super::notebook::{Destination, Notebook};
+use super::stream::{Record, Watched};
+use super::tls::Sessions;
+use crate::probe::dial_list::Sni;
+use crate::probe::outcome::Call;
+use crate::probe::results::{AboveTls, Answer, DialStage};
+
+/// How a proxy that has another service beside the daemon may lead a stranger to the daemon all the same:
+/// by HTTP/1.1, and by a session of the other name under the daemon's (a server resumes it without a
+/// certificate, and some choose by the new name where it leads).
+pub(super) async fn try_other_ways(
+    destination: &Destination,
+    client: &Tls,
+    (name, sni): (ServerName<'static>, Sni),
+    notebook: &Notebook,
+) {
+    if notebook.record.borrow().http1_status().is_some() {
+        let connect = || client.connect_again(destination, name.clone());
+        call_by_http1(connect, destination, notebook).await;
+    }
+    if sni == Sni::Name || notebook.is_answered() || !client.sessions.resume() {
+        return;
+    }
+    notebook.progress.enter(DialStage::Call);
+    let Some(stream) = client.connect_again(destination, destination.name.clone()).await else { return };
+    if stream.get_ref().1.handshake_kind() != Some(HandshakeKind::Resumed) {
+        return;
+    }
+    // Until there is an answer, silence says nothing of where it led.
+    let before = notebook.call.replace(Call::Unavailable);
+    let record = Rc::new(RefCell::new(Record::default()));
+    let base = format!("https://{}", destination.authority);
+    let reply = ask(Watched::new(stream, Vec::new(), Rc::clone(&record)), &base, Asker::Unwanted).await;
+    match reply {
+        Ok(Reply::Answered(answer)) => {
+            let mut account = notebook.account.borrow_mut();
+            account.answer = Some(answer);
+            account.is_resumed = true;
+            notebook.call.set(Call::BuildKit);
+        }
+        Ok(Reply::Above(above)) => notebook.turned_down(above),
+        Ok(Reply::Unknown | Reply::NotGrpc(_)) => notebook.call.set(Call::TurnedDown),
+        Err(_) if record.borrow().http1_status().is_some() => {
+            notebook.call.set(before);
+            let connect = || client.connect_again(destination, destination.name.clone());
+            call_by_http1(connect, destination, notebook).await;
+        }
+        Err(_) => {}
+    }
+}
+
+/// Makes the calls over HTTP/1.1, each on a connection of its own, until one is answered by gRPC.
+pub(super) async fn call_by_http1<S, F>(
+    connect: impl Fn() -> F,
+    destination: &Destination,
+    notebook: &Notebook,
+) where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    F: Future<Output = Option<S>>,
+{
+    let before = notebook.call.replace(Call::Unavailable);
+    for path in [INFO, LIST_WORKERS] {
+        notebook.progress.enter(DialStage::Call);
+        let Some(stream) = connect().await else { return };
+        match call_over_http1(stream, &destination.authority, path).await {
+            Http1Reply::Grpc => {
+                notebook.account.borrow_mut().answer = Some(Answer::default());
+                notebook.call.set(Call::BuildKit);
+                return;
+            }
+            Http1Reply::Other(status) => {
+                notebook.http1.set(Some(status));
+                notebook.turned_down(AboveTls::Http(status));
+            }
+            // It has answered HTTP/2 in HTTP/1, and says no more.
+            Http1Reply::Nothing => notebook.call.set(before),
+        }
+    }
+}
+
+/// A client for one dial and for what follows from it.
+pub(super) struct Tls {
+    pub(super) configuration: Arc<ClientConfig>,
+    pub(super) sessions: Arc<Sessions>,
+}
+
+impl Tls {
+    /// Another connection, for which nothing is noted.
+    async fn connect_again(
+        &self,
+        destination: &Destination,
+        name: ServerName<'static>,
+    ) -> Option<TlsStream<TcpStream>> {
+        let connection = TcpStream::connect(destination.address).await.ok()?;
+        TlsConnector::from(Arc::clone(&self.configuration)).connect(name, connection).await.ok()
+    }
+}
