@@ -19,7 +19,7 @@ pub(super) struct Authorities<'a> {
 }
 
 impl<'a> Authorities<'a> {
-    pub fn new(context: &'a Context<'a>, observation: Option<&'a Observation>) -> Authorities<'a> {
+    pub(super) fn new(context: &'a Context<'a>, observation: Option<&'a Observation>) -> Authorities<'a> {
         Authorities { context, observation, made: None }
     }
 
@@ -32,18 +32,18 @@ impl<'a> Authorities<'a> {
     }
 
     /// The name of its folder.
-    pub fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
+    pub(super) fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
         let certificate = self.certificate(choice)?;
         Ok(Hex(certificate.subject_key_identifier().unwrap_or_default()).to_string())
     }
 
-    pub fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
+    pub(super) fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
         let certificates = trust.iter().map(|choice| self.certificate(choice).cloned());
         Ok(TrustBundle::new(certificates.collect::<Result<_, _>>()?))
     }
 
     /// Those of a set's CAs that can sign a kit: its client may trust any of them.
-    pub fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
+    pub(super) fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
         let now = self.context.environment.now();
         let observed = signing.trust.iter().filter_map(|choice| self.observed(choice));
         let able = observed.filter(|authority| authority.can_sign(now));
@@ -51,7 +51,7 @@ impl<'a> Authorities<'a> {
     }
 
     /// Who issues what is signed so.
-    pub fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
+    pub(super) fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
         let authority = match &signing.issuer {
             // Its key is at hand only while it is made, and it makes its own state's first leaves.
             AuthorityChoice::Made => None,
@@ -71,7 +71,7 @@ impl<'a> Authorities<'a> {
         }
     }
 
-    pub fn missing(&self, choice: &AuthorityChoice) -> Failure {
+    pub(super) fn missing(&self, choice: &AuthorityChoice) -> Failure {
         Failure::new("finding", choice)
             .expected(message!("it in {}/ca", self.context.state.display()))
             .found("nothing")

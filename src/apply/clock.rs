@@ -45,7 +45,7 @@ pub(super) fn refuse_odd_clock(
     Err(Failure::new("reading", "the clock")
         .expected(expected)
         .found(now.minute())
-        .hint("date   # if it is right: kitcert rotate --trust-clock"))
+        .hint("date   # if it is right: {kitcert} rotate --trust-clock"))
 }
 
 /// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong
@@ -71,7 +71,7 @@ pub(super) fn refuse_disagreeing_clocks(
                     "alert 45 (expired certificate): its clock and the one here ({}) disagree",
                     context.environment.now().minute()
                 ))
-                .hint("date   # on both machines; if both are right: kitcert rotate --trust-clock"));
+                .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock"));
         }
     }
     Ok(())

@@ -134,7 +134,7 @@ impl Context<'_> {
         let elsewhere = state_paths::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
             Some(place) => failure.hint(message!("kitcert --state {} …   # there is a state", Quoted(place))),
-            None => failure.hint("kitcert init --host builder.example.com --client ana"),
+            None => failure.hint("{kitcert} init --host builder.example.com --client ana"),
         }
     }
 }

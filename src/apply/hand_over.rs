@@ -23,7 +23,7 @@ pub(super) enum HandedOver<'a> {
 impl HandedOver<'_> {
     /// Refuses a place where something else is: an older file of the kind may be replaced. What is
     /// there is returned.
-    pub fn refuse_foreign(self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn refuse_foreign(self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         let Some(file) = read_if_present(path, LARGEST_PEM)? else { return Ok(None) };
         let is_ours = match self {
             HandedOver::Request => CertificateRequest::from_pem(&file.bytes, path).is_ok(),

@@ -2,10 +2,33 @@
 
 use super::context::{Context, Mode};
 use super::install::{self, PlacedDaemon};
-use super::state_change::{Done, change_state};
-use crate::model::{Failure, Role};
-use crate::plan::{self, InitRequest, InstallDaemonRequest, Placed};
+use super::state_change::change_state;
+use crate::model::{Endpoint, Failure, IdentityName, Role};
+use crate::pki::Certificate;
+use crate::plan::{self, InitRequest, InstallDaemonRequest, Placed, Plan};
 use crate::store::{Interest, Observation};
+
+/// What `init` did, or would do.
+#[derive(Debug)]
+pub struct Initialized {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// What there is now; None of a plan that was not carried out.
+    pub present: Option<Present>,
+}
+
+/// What is there of what `init` was asked for.
+#[derive(Debug)]
+pub struct Present {
+    /// The CAs.
+    pub authorities: Vec<Certificate>,
+    /// The daemon's certificate and the clients'.
+    pub identities: Vec<(Role, IdentityName, Certificate)>,
+    /// Where clients reach the daemon.
+    pub endpoint: Endpoint,
+    /// Whether the daemon may be called verified.
+    pub is_verified: bool,
+}
 
 /// Makes a CA, a daemon's and the first clients' certificates, and installs the daemon's where
 /// that was asked for.
@@ -13,10 +36,10 @@ use crate::store::{Interest, Observation};
 /// # Errors
 /// What [`plan::init`] refuses; a root where foreign files stand in the way, before anything is
 /// written; a disk that does not take the files.
-pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Done, Failure> {
-    let mut identities: Vec<_> = request.clients.iter().map(|name| (Role::Client, name.clone())).collect();
-    identities.push((Role::Daemon, request.name.clone()));
-    let interest = Interest::Identities(identities);
+pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Initialized, Failure> {
+    let clients = request.clients.iter().map(|name| (Role::Client, name.clone()));
+    let identities: Vec<_> = std::iter::once((Role::Daemon, request.name.clone())).chain(clients).collect();
+    let interest = Interest::Identities(identities.clone());
     let placement = |observation: Option<&Observation>| -> Result<Option<PlacedDaemon>, Failure> {
         let Some(install) = &request.install else { return Ok(None) };
         let request =
@@ -27,12 +50,28 @@ pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Done, Failur
         let placed: Option<Placed> = placement(observation)?.map(|placed| placed.observed);
         plan::init(request, observation, placed.as_ref(), context.environment.now())
     };
-    let done = change_state(context, &interest, &planner)?;
-    if context.mode == Mode::Apply && !done.plan.placements.is_empty() {
-        let (_, observation) = context.observe(&interest)?;
-        if let Some(placed) = placement(Some(&observation))? {
-            placed.install()?;
-        }
+    let plan = change_state(context, &interest, &planner)?.plan;
+    if context.mode != Mode::Apply {
+        return Ok(Initialized { plan, present: None });
     }
-    Ok(done)
+    let (_, observation) = context.observe(&interest)?;
+    if !plan.placements.is_empty()
+        && let Some(placed) = placement(Some(&observation))?
+    {
+        placed.install()?;
+    }
+    let daemon = observation.inventory.daemons.get(&request.name).ok_or_else(|| context.no_state())?;
+    let present = Present {
+        authorities: observation.authorities.iter().map(|one| one.certificate.clone()).collect(),
+        endpoint: daemon.endpoint.clone(),
+        is_verified: plan::verification(&observation, &request.name, context.environment.now()).is_verified(),
+        identities: identities
+            .into_iter()
+            .filter_map(|(role, name)| {
+                let leaf = observation.current(role, &name)?.leaf().clone();
+                Some((role, name, leaf))
+            })
+            .collect(),
+    };
+    Ok(Initialized { plan, present: Some(present) })
 }

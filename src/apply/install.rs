@@ -1,18 +1,18 @@
 //! `install daemon`, done: files where a daemon reads them. What is observed of any place of files
 //! is observed here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
 use super::context::{Context, Mode};
 use super::state_change::{change_state, identity_folder};
-use crate::layout::SetFile;
+use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName, SetFile};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::Certificate;
 use crate::pki::judge::{Credentials, require};
-use crate::plan::{self, InstallDaemonRequest, Placed, PlacedState, Plan};
+use crate::plan::{self, InstallDaemonRequest, InstallRequest, Placed, PlacedState, Plan};
 use crate::store::{FileSet, Interest, LinkState, Observation, Owner, PlacedFiles, Placement, read};
 
 /// A daemon's files, and the place for them.
@@ -25,7 +25,7 @@ pub(super) struct PlacedDaemon {
 
 impl PlacedDaemon {
     /// Puts the files in place.
-    pub fn install(&self) -> Result<(), Failure> {
+    pub(super) fn install(&self) -> Result<(), Failure> {
         match &self.files {
             Some(files) => self.placement.install(files, self.observed.next_generation),
             None => Ok(()),
@@ -33,12 +33,59 @@ impl PlacedDaemon {
     }
 }
 
-/// Installs a daemon's files under a root; the plan that was carried out, or would be.
+/// What `install daemon` was asked for; what is None is as kitcert.yaml says.
+#[derive(Clone, Debug)]
+pub(crate) struct DaemonInstallation {
+    /// The daemon; else the only one that there is.
+    pub name: Option<IdentityName>,
+    /// The root that paths are under; else `/`.
+    pub root: Option<PathBuf>,
+    /// Which daemon reads the files.
+    pub layout: Option<DaemonLayout>,
+    /// Whose the files are to be.
+    pub owner: Option<OwnerName>,
+}
+
+/// What the installation of a daemon did, or would do.
+#[derive(Debug)]
+pub(crate) struct InstalledDaemon {
+    /// The plan that was carried out, or would be.
+    pub plan: Plan,
+    /// The daemon.
+    pub name: IdentityName,
+    /// Where its files are.
+    pub install: InstallRequest,
+    /// What kitcert.yaml says of it.
+    pub entry: Option<DaemonEntry>,
+}
+
+/// Installs a daemon's files under a root.
 ///
 /// # Errors
-/// No certificate, a set that its peers would refuse, foreign files in the way, parents that
+/// No daemon, or several and none named; no certificate, a set that its peers would refuse, foreign files in the way, parents that
 /// others can write, a disk that does not take the files. Nothing live is changed then.
-pub fn install_daemon(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Plan, Failure> {
+pub(crate) fn install_daemon(
+    context: &Context<'_>,
+    asked: &DaemonInstallation,
+) -> Result<InstalledDaemon, Failure> {
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let name = plan::chosen(asked.name.as_ref(), observation.inventory.daemons.keys(), Role::Daemon)?;
+    let entry = observation.inventory.daemons.get(&name);
+    let there = entry.and_then(|entry| entry.install.as_ref());
+    let root = asked.root.clone().or_else(|| there.map(|there| there.root.clone()));
+    let request = InstallDaemonRequest {
+        name: name.clone(),
+        install: InstallRequest {
+            layout: asked.layout.or(there.map(|there| there.layout)).unwrap_or_default(),
+            root: root.unwrap_or_else(|| PathBuf::from("/")),
+        },
+        owner: asked.owner.clone().or_else(|| there.and_then(|there| there.owner.clone())),
+    };
+    let plan = carry_out(context, &request)?;
+    Ok(InstalledDaemon { plan, name, install: request.install, entry: entry.cloned() })
+}
+
+fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Plan, Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     let planner = |observation: Option<&Observation>| {
         let observation = observation.ok_or_else(|| context.no_state())?;

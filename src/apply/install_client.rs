@@ -10,8 +10,8 @@ use super::copies::copies_in;
 use super::install::{check_set, observe_placement, read_set};
 use super::issue::change_existing;
 use crate::layout::{
-    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, SetFile,
-    by_hand, client_place,
+    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, Inventory,
+    SetFile, by_hand, client_place,
 };
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
@@ -23,20 +23,24 @@ use crate::store::{
 
 /// What the installation of a client did, or would do.
 #[derive(Debug)]
-pub struct InstalledClient {
+pub(crate) struct InstalledClient {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// Where its files and its config are.
     pub place: ClientPlace,
+    /// The client.
+    pub name: IdentityName,
+    /// The daemon that it will use.
+    pub endpoint: Endpoint,
 }
 
 /// What `install client` was asked for.
 #[derive(Clone, Debug)]
-pub struct ClientInstallation {
-    /// The client, one of the state.
-    pub name: IdentityName,
-    /// The daemon that it will use.
-    pub endpoint: Endpoint,
+pub(crate) struct ClientInstallation {
+    /// The client, one of the state; None: the only one that there is.
+    pub name: Option<IdentityName>,
+    /// The daemon that it will use; None: the only one that there is.
+    pub endpoint: Option<Endpoint>,
     /// Its tool.
     pub tool: ClientTool,
     /// The config to edit instead of the tool's own.
@@ -47,7 +51,7 @@ pub struct ClientInstallation {
 
 /// A client's files at hand, and where they are to go. Whoever makes one has checked the set.
 /// Without Debug, since it holds keys.
-pub struct ClientToInstall {
+pub(crate) struct ClientToInstall {
     /// The client.
     pub name: IdentityName,
     /// The daemon that it will use.
@@ -65,7 +69,7 @@ pub struct ClientToInstall {
 }
 
 /// The files of a daemon that a client's tool starts itself.
-pub struct ManagedDaemon {
+pub(crate) struct ManagedDaemon {
     /// The daemon.
     pub name: IdentityName,
     /// Its ca.pem, cert.pem and key.pem.
@@ -73,11 +77,13 @@ pub struct ManagedDaemon {
 }
 
 /// The installation of a client, decided and not yet done.
-pub struct PlannedClient {
+pub(crate) struct PlannedClient {
     /// What is to be done.
     pub plan: Plan,
     /// Where its files and its config are.
     pub place: ClientPlace,
+    name: IdentityName,
+    endpoint: Endpoint,
     sets: Vec<SetInPlace>,
     owner: Option<Owner>,
 }
@@ -94,54 +100,65 @@ struct SetInPlace {
 /// # Errors
 /// No certificate or no key, a set that its peers would refuse, and those of [`plan_client`] and
 /// [`PlannedClient::carry_out`].
-pub fn install_client(
+pub(crate) fn install_client(
     context: &Context<'_>,
     request: &ClientInstallation,
 ) -> Result<InstalledClient, Failure> {
     let (_, observation) = context.observe(&Interest::Inventory)?;
-    let daemon = managed_daemon(request, &observation);
-    let mut identities = vec![(Role::Client, request.name.clone())];
+    let inventory = &observation.inventory;
+    let name = plan::chosen(request.name.as_ref(), inventory.clients.keys(), Role::Client)?;
+    let endpoint = match &request.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None => the_only_endpoint(inventory)?,
+    };
+    let daemon = managed_daemon(request.tool, &endpoint, inventory);
+    let mut identities = vec![(Role::Client, name.clone())];
     identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
     let (_, observation) = context.observe(&Interest::Identities(identities))?;
-    plan::refuse_keyless_client(&request.name, &observation)?;
-    check_set(context, Role::Client, &request.name, &observation, &[])?;
-    let daemon = daemon
-        .map(|name| daemon_at_hand(context, name, &request.endpoint, &observation))
-        .transpose()?
-        .flatten();
+    plan::refuse_keyless_client(&name, &observation)?;
+    check_set(context, Role::Client, &name, &observation, &[])?;
+    let daemon =
+        daemon.map(|daemon| daemon_at_hand(context, daemon, &endpoint, &observation)).transpose()?.flatten();
     let managed = daemon.as_ref().map(|daemon| daemon.name.clone());
     let planned = plan_client(
         context,
         ClientToInstall {
-            name: request.name.clone(),
-            endpoint: request.endpoint.clone(),
+            name: name.clone(),
+            endpoint,
             tool: request.tool,
             config: request.config.clone(),
             enable_tls: request.enable_tls,
-            set: read_set(&context.state, Role::Client, &request.name)?,
+            set: read_set(&context.state, Role::Client, &name)?,
             daemon,
         },
     )?;
     let folder = planned.place.folder.clone();
     let note = |observation: &Observation| {
-        let noted = plan::note_installed(&request.name, managed.as_ref(), &folder, observation);
+        let noted = plan::note_installed(&name, managed.as_ref(), &folder, observation);
         Ok(Plan { state: noted.into_iter().collect(), ..Plan::default() })
     };
     let mut installed = match context.mode {
         Mode::Apply => planned.carry_out()?,
-        Mode::DryRun | Mode::Look => InstalledClient { plan: planned.plan, place: planned.place },
+        Mode::DryRun | Mode::Look => planned.installed(),
     };
     // Behind the files: what is noted is there.
     installed.plan.state = change_existing(context, &Interest::Inventory, &note)?.plan.state;
     Ok(installed)
 }
 
+fn the_only_endpoint(inventory: &Inventory) -> Result<Endpoint, Failure> {
+    let only = plan::chosen(None, inventory.daemons.keys(), Role::Daemon);
+    let name = only.map_err(|failure| {
+        failure.hint("{kitcert} install client --endpoint tcp://builder.example.com:8372")
+    })?;
+    Ok(inventory.daemons[&name].endpoint.clone())
+}
+
 /// The daemon of the state that the client's tool would start itself, since the endpoint is one
 /// that it takes for its own machine.
-fn managed_daemon(request: &ClientInstallation, observation: &Observation) -> Option<IdentityName> {
-    let mut daemons = observation.inventory.daemons.iter();
-    let is_managed = request.tool.has_config() && request.endpoint.is_local_to_earthly();
-    let found = daemons.find(|(_, daemon)| is_managed && daemon.endpoint == request.endpoint);
+fn managed_daemon(tool: ClientTool, endpoint: &Endpoint, inventory: &Inventory) -> Option<IdentityName> {
+    let is_managed = tool.has_config() && endpoint.is_local_to_earthly();
+    let found = inventory.daemons.iter().find(|(_, daemon)| is_managed && daemon.endpoint == *endpoint);
     found.map(|(name, _)| name.clone())
 }
 
@@ -166,7 +183,7 @@ fn daemon_at_hand(
 /// # Errors
 /// Foreign files in the way, parents that others can write, and a config that cannot be read or
 /// cannot be edited safely: the failure has the lines to add.
-pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
+pub(crate) fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
     let Home { path: home, owner } = earthly_home(context.environment)?;
     let config = client.config.as_deref();
     let place =
@@ -187,7 +204,7 @@ pub fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<Pla
             .map_err(|failure| by_hand(failure, &step.path, &file.settings))?;
     }
     let sets = std::iter::once(of_client).chain(of_daemon).collect();
-    Ok(PlannedClient { plan, place, sets, owner })
+    Ok(PlannedClient { plan, place, name: request.name, endpoint: client.endpoint, sets, owner })
 }
 
 impl PlannedClient {
@@ -195,7 +212,7 @@ impl PlannedClient {
     ///
     /// # Errors
     /// A disk that does not take the files, and a config that somebody has changed meanwhile.
-    pub fn carry_out(self) -> Result<InstalledClient, Failure> {
+    pub(crate) fn carry_out(self) -> Result<InstalledClient, Failure> {
         for SetInPlace { placement, set, observed } in &self.sets {
             if self.plan.placements.iter().any(|step| step.folder == placement.folder) {
                 placement.install(set, observed.next_generation)?;
@@ -211,7 +228,11 @@ impl PlannedClient {
                 parents: Parents::Create,
             })?;
         }
-        Ok(InstalledClient { plan: self.plan, place: self.place })
+        Ok(self.installed())
+    }
+
+    fn installed(self) -> InstalledClient {
+        InstalledClient { plan: self.plan, place: self.place, name: self.name, endpoint: self.endpoint }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::{Interest, Observation};
 ///
 /// # Errors
 /// What [`plan::issue_daemon`] refuses, no state, a state that is busy.
-pub fn issue_daemon(context: &Context<'_>, request: &IssueDaemonRequest) -> Result<Done, Failure> {
+pub(crate) fn issue_daemon(context: &Context<'_>, request: &IssueDaemonRequest) -> Result<Done, Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     change_existing(context, &interest, &|observation| {
         plan::issue_daemon(request, observation, context.environment.now())

@@ -1,11 +1,12 @@
 //! `join`, done: a kit is believed, its files are put where the tool reads them, and the daemon is
 //! dialled with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
 use super::context::Context;
 use super::copies::copies_in;
+use super::input_file::read_input;
 use super::install_client::{ClientToInstall, PlannedClient, plan_client};
 use super::verify::{
     Client, ConfigChoice, Credentials, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
@@ -14,7 +15,8 @@ use super::verify::{
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, FingerprintPrefix, Printable, Role, Word};
+use crate::model::{Failure, FingerprintPrefix, Role, Word};
+use crate::pki::kit::LARGEST_KIT;
 use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle, judge};
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
@@ -24,7 +26,7 @@ use crate::store::{
 
 /// What `join` was asked for.
 #[derive(Clone, Debug)]
-pub struct JoinRequest {
+pub(crate) struct JoinRequest {
     /// The tool; None: the one that is found.
     pub tool: Option<ClientTool>,
     /// The config to edit instead of the tool's own.
@@ -39,7 +41,7 @@ pub struct JoinRequest {
 
 /// Whether files in place are replaced by some that are not verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Replacing {
+pub(crate) enum Replacing {
     /// They stay: they may work.
     #[default]
     OnlyByVerified,
@@ -49,7 +51,7 @@ pub enum Replacing {
 
 /// A kit that may be joined here once its evidence is given. Without Debug, since it may hold the
 /// key that is installed.
-pub struct Received {
+pub(crate) struct Received {
     kit: Kit,
     tool: ClientTool,
     place: ClientPlace,
@@ -59,7 +61,7 @@ pub struct Received {
 
 /// What somebody gives to have a kit believed.
 #[derive(Default)]
-pub struct Given {
+pub(crate) struct Given {
     /// The CA's fingerprint.
     pub fingerprint: Option<FingerprintPrefix>,
     /// The kit's passphrase.
@@ -68,7 +70,7 @@ pub struct Given {
 
 /// What `join` did, or would do.
 #[derive(Debug)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// Where the files and the config are.
@@ -83,7 +85,7 @@ pub struct Joined {
 
 /// Whether a kit's files are in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placing {
+pub(crate) enum Placing {
     /// They are, since now.
     Placed,
     /// They were there already.
@@ -94,17 +96,12 @@ pub enum Placing {
     Planned,
 }
 
-/// Reads a kit, and finds out for which tool it is and how it stands to what is installed.
+/// Reads a kit, from standard input where it is `-`, and finds out for which tool it is and how it stands to what is installed.
 ///
 /// # Errors
 /// No kit, one that must not be joined, no tool or several, files that cannot be read.
-pub fn receive(
-    context: &Context<'_>,
-    bytes: &[u8],
-    subject: impl Printable,
-    request: &JoinRequest,
-) -> Result<Received, Failure> {
-    let kit = Kit::from_text(bytes, subject)?;
+pub(crate) fn receive(context: &Context<'_>, kit: &Path, request: &JoinRequest) -> Result<Received, Failure> {
+    let kit = Kit::from_text(&read_input(kit, LARGEST_KIT)?, kit)?;
     let Home { path: home, owner } = earthly_home(context.environment)?;
     let tool = match request.tool {
         Some(tool) => tool,
@@ -129,19 +126,19 @@ fn membership(set: &FileSet) -> Option<Membership> {
 impl Received {
     /// The kit.
     #[must_use]
-    pub fn kit(&self) -> &Kit {
+    pub(crate) fn kit(&self) -> &Kit {
         &self.kit
     }
 
     /// Whose config is edited.
     #[must_use]
-    pub fn tool(&self) -> ClientTool {
+    pub(crate) fn tool(&self) -> ClientTool {
         self.tool
     }
 
     /// What has to be given before the kit is believed.
     #[must_use]
-    pub fn evidence(&self) -> Evidence {
+    pub(crate) fn evidence(&self) -> Evidence {
         self.standing.evidence(&self.kit)
     }
 
@@ -153,7 +150,7 @@ impl Received {
     /// # Errors
     /// Evidence that is missing or wrong, a key that is not on this machine, a set that its peers
     /// would refuse, and what [`plan_client`] and [`PlannedClient::carry_out`] refuse.
-    pub fn join(
+    pub(crate) fn join(
         self,
         context: &Context<'_>,
         given: &Given,
@@ -236,7 +233,7 @@ impl Received {
         let hint = match context.environment.variable("SUDO_USER") {
             Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
             None => message!(
-                "kitcert request {}   # and send that; or join on the machine where the request was made",
+                "{kitcert} request {}   # and send that; or join on the machine where the request was made",
                 contents.name
             ),
         };

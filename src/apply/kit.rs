@@ -27,7 +27,7 @@ pub struct MadeKit {
 }
 
 /// An invitation.
-pub struct Invitation {
+pub(crate) struct Invitation {
     /// What was done, or would be.
     pub done: Done,
     /// The kit; None for a plan that was not carried out.
@@ -43,7 +43,7 @@ pub struct Invitation {
 ///
 /// # Errors
 /// What [`plan::invite`] refuses, a file in the way, no state, a state that is busy.
-pub fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
+pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
     let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
     let (_, observation) = context.observe(&interest)?;
     let fresh = PrivateKey::generate(observation.inventory.authority.key)?;

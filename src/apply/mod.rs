@@ -12,6 +12,7 @@ mod copies;
 mod hand_over;
 mod idleness;
 mod init;
+mod input_file;
 mod inspect;
 mod install;
 mod install_client;
@@ -26,30 +27,33 @@ mod rollback;
 mod rotate;
 mod serve;
 mod state_change;
+mod status;
 mod verify;
 
 pub use clock::ClockTrust;
-pub use context::{Context, Mode, Progress};
+pub(crate) use context::Progress;
+pub use context::{Context, Mode};
+pub(crate) use init::Present;
 pub use init::init;
-pub use inspect::{
-    Contents, Inspected, MOST_FILES, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt,
-    inspect_standard_input,
+pub(crate) use input_file::{names_in, passphrase_in, reception_of, request_in};
+pub(crate) use inspect::{
+    Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };
-pub use install::install_daemon;
-pub use install_client::{
-    ClientInstallation, ClientToInstall, InstalledClient, ManagedDaemon, PlannedClient, install_client,
-    plan_client,
-};
-pub use issue::{IssuedClients, issue_clients, issue_daemon};
-pub use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
-pub use kit::{Invitation, MadeKit, invite};
-pub use output::write_result;
-pub use request::{Requested, RequestedKey, request};
-pub use rollback::{RolledBack, rollback};
-pub use rotate::{Rotated, RotationOrder, roll_back_authority, rotate};
+pub(crate) use install::{DaemonInstallation, InstalledDaemon, install_daemon};
+pub(crate) use install_client::{ClientInstallation, InstalledClient, install_client};
+pub use issue::issue_clients;
+pub(crate) use issue::{IssuedClients, issue_daemon};
+pub(crate) use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
+pub(crate) use kit::{MadeKit, invite};
+pub(crate) use output::write_result;
+pub(crate) use request::{RequestedKey, request};
+pub(crate) use rollback::rollback;
+pub(crate) use rotate::roll_back_authority;
+pub use rotate::{Rotated, RotationOrder, rotate};
 pub use serve::{Ending, Restarting};
-pub use state_change::{Done, Issued};
-pub use verify::{
-    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Outcome, Recorded, Scope, Target,
-    Verification, VerifyRequest, every_daemon, listed_targets, verify, verify_fleet,
+pub(crate) use state_change::{Done, Issued};
+pub(crate) use status::{Status, Timeline, status};
+pub(crate) use verify::{
+    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Recorded, Scope, Target, Verification,
+    every_daemon, listed_targets, verify_fleet,
 };

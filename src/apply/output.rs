@@ -10,7 +10,7 @@ use crate::store::{Parents, Privacy, Replacement, read_if_present, replace_file}
 ///
 /// # Errors
 /// Those of [`replace_file`].
-pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_result(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let former = read_if_present(path, LARGEST_RESULT)?;
     replace_file(&Replacement {
         path,

@@ -11,7 +11,7 @@ use crate::store::{ObservedRequest, Privacy, StateDirectory, observe_request, re
 
 /// What `request` did, or would do.
 #[derive(Debug)]
-pub struct Requested {
+pub(crate) struct Requested {
     /// The plan that was carried out, or would be.
     pub plan: Plan,
     /// The key, and what the admin has to be told; None for a first request that was not made.
@@ -20,7 +20,7 @@ pub struct Requested {
 
 /// The key of a request.
 #[derive(Debug)]
-pub struct RequestedKey {
+pub(crate) struct RequestedKey {
     /// Where it lies.
     pub path: PathBuf,
     /// SHA-256 of its SubjectPublicKeyInfo, which `issue client --csr` asks for.
@@ -32,7 +32,7 @@ pub struct RequestedKey {
 /// # Errors
 /// What [`plan::request`] refuses, another file at the request's place, a folder that others can
 /// write in, one that is busy.
-pub fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Requested, Failure> {
+pub(crate) fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Requested, Failure> {
     let at_place = HandedOver::Request.refuse_foreign(&request.path)?;
     let planned = |there: Option<&ObservedRequest>| {
         let same = there.is_some_and(|there| at_place.as_ref() == Some(&there.request_text));

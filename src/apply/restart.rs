@@ -47,7 +47,7 @@ impl Occasion<'_> {
     /// # Errors
     /// No such program, one that ends with anything but 0 (its last words are told), and one that
     /// takes too long: it is killed, with what it started.
-    pub fn restart(&self) -> Result<(), Failure> {
+    pub(super) fn restart(&self) -> Result<(), Failure> {
         let command = CommandLine(&self.entry.restart);
         let failure = || {
             Failure::new(message!("restarting daemon {} with", self.name), command).expected("exit code 0")

@@ -11,7 +11,7 @@ use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// What came of it.
 #[derive(Debug)]
-pub struct RolledBack {
+pub(crate) struct RolledBack {
     /// What was to be done.
     pub rollback: Rollback,
     /// How it ended for a daemon; None for a client, and where nothing was to be done.
@@ -23,7 +23,7 @@ pub struct RolledBack {
 ///
 /// # Errors
 /// What [`plan::rollback`] refuses, no state, a state that is busy. Nothing has changed then.
-pub fn rollback(
+pub(crate) fn rollback(
     context: &Context<'_>,
     name: &IdentityName,
     restarting: &Restarting,

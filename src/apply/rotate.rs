@@ -191,7 +191,7 @@ impl Work<'_> {
 ///
 /// # Errors
 /// No rollover under way, and those of [`rotate`].
-pub fn roll_back_authority(context: &Context<'_>, order: RotationOrder) -> Result<Rotated, Failure> {
+pub(crate) fn roll_back_authority(context: &Context<'_>, order: RotationOrder) -> Result<Rotated, Failure> {
     let (_, observation) = context.observe(&Interest::Everything)?;
     let former = plan::former_authority(&observation, context.environment.now())?;
     let request = RotateRequest { authority: AuthorityRotation::Back(former), ..order.request };

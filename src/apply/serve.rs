@@ -81,7 +81,7 @@ impl Serving<'_> {
     ///
     /// # Errors
     /// Files that cannot be read or put in place: nothing that the daemon reads has changed then.
-    pub fn serve(&self) -> Result<Ending, Failure> {
+    pub(super) fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
         let Some((entry, number)) = self.described(&observation) else {
             let why = message!("it has no certificate");
@@ -184,7 +184,7 @@ impl Serving<'_> {
 
     /// Makes a generation current again that has worked, and has the daemon serve it. Once it does, the
     /// generation that failed is known to have been the cause, and no rollback goes to it.
-    pub fn go_back(
+    pub(super) fn go_back(
         &self,
         generation: Generation,
         failed: Option<Generation>,

@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 mod verdict;
 
 use super::arguments::Arguments;
-use super::schema;
+use super::output::schema;
 use crate::model::{Cause, Rule};
 
 /// Every page, by its file name: `kitcert.1`, `kitcert-init.1`, ….
@@ -40,7 +40,7 @@ fn rules() -> String {
     for rule in Rule::ALL {
         page.control("TP", []).text([bold(rule.as_str())]).text([roman(rule.meaning())]);
         page.control("br", []).text([italic("cause: "), roman(rule.cause())]);
-        page.control("br", []).text([italic("fix: "), roman(rule.fix())]);
+        page.control("br", []).text([italic("fix: "), roman(rule.fix().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert-verify"),
@@ -69,7 +69,7 @@ fn causes() -> String {
     for cause in Cause::ALL {
         page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
         page.control("br", []).text([italic("told by: "), roman(cause.told_by())]);
-        page.control("br", []).text([italic("fix: "), roman(cause.fix())]);
+        page.control("br", []).text([italic("fix: "), roman(cause.fix().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert-verify"),

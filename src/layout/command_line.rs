@@ -6,7 +6,7 @@ use crate::model::{Message, Printable, shell_word};
 
 /// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
 #[derive(Clone, Copy, Debug)]
-pub struct CommandLine<'a>(pub &'a [String]);
+pub(crate) struct CommandLine<'a>(pub &'a [String]);
 
 impl Printable for CommandLine<'_> {
     fn message(&self) -> Message {

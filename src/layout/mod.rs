@@ -14,14 +14,16 @@ pub mod state_paths;
 mod yaml;
 
 pub use client::{
-    ClientConfig, ClientHost, ClientPlace, ClientSettings, ClientSituation, ClientTool, ConfigEdit,
-    ConfigPlace, DaemonFiles, DaemonSet, EnableTls, KeyChange, TlsPath, about_host, by_hand,
-    client_generations, client_links, client_place, daemon_generations, daemon_links, edit_client_config,
-    environment_line, find_tool, is_on_path, lines_to_add, managed_container, use_command, verify_command,
+    ClientConfig, ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config,
+    lines_to_add,
 };
-pub use command_line::CommandLine;
-pub use daemon::{DaemonConfig, DaemonLayout, SetFile, StartCommand, restart_command, start_command};
-pub use inventory::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange, Owner, Renewal,
-    RestartWhen, edit_inventory,
+pub(crate) use client::{
+    ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, DaemonSet, TlsPath, about_host,
+    by_hand, client_generations, client_links, client_place, daemon_generations, daemon_links,
+    environment_line, find_tool, is_on_path, managed_container, use_command, verify_command,
 };
+pub(crate) use command_line::CommandLine;
+pub use daemon::DaemonConfig;
+pub(crate) use daemon::{DaemonLayout, SetFile, restart_command, start_command};
+pub use inventory::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};
+pub(crate) use inventory::{DaemonEntry, InstallEntry, Owner, Renewal, RestartWhen};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Message;
+use super::{Message, Printable};
 
 macro_rules! causes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, told $told:literal, fix $fix:literal,)+) => {
@@ -53,8 +53,9 @@ macro_rules! causes {
 
             /// What mends it, in general; a finding knows better.
             #[must_use]
-            pub fn fix(self) -> &'static str {
-                match self { $(Cause::$variant => $fix,)+ }
+            pub fn fix(self) -> Message {
+                let words = match self { $(Cause::$variant => $fix,)+ };
+                words.message()
             }
         }
     };
@@ -88,7 +89,7 @@ causes! {
     /// The daemon is starting, or a proxy before it has no daemon to pass on to.
     NotUpYet = "not-up-yet",
         told "the connection is accepted and ended before a ServerHello",
-        fix "kitcert verify --wait",
+        fix "{kitcert} verify --wait",
     /// An SSH server has this port.
     SshServer = "ssh-server",
         told "SSH- are the first bytes",
@@ -108,7 +109,7 @@ causes! {
     /// The certificate that is served has expired, or its CA has.
     ServedExpired = "served-expired",
         told "its dates, by the clock here",
-        fix "kitcert rotate; restart the daemon where the file is newer than what it serves",
+        fix "{kitcert} rotate; restart the daemon where the file is newer than what it serves",
     /// The certificate that is served is not valid yet: it was made ahead, or a clock is wrong.
     ServedNotYetValid = "served-not-yet-valid",
         told "its dates, by the clock here",
@@ -116,7 +117,7 @@ causes! {
     /// The certificate that is served is for other hosts.
     ServedOtherName = "served-other-name",
         told "its subjectAltName against the host that is dialled",
-        fix "add the host in kitcert.yaml and kitcert rotate, or dial a host that it has",
+        fix "add the host in kitcert.yaml and {kitcert} rotate, or dial a host that it has",
     /// The certificate that is served has the IP address as a DNS name, which matches nothing.
     ServedIpAsDnsName = "served-ip-as-dns-name",
         told "the address stands there as dNSName",
@@ -128,7 +129,7 @@ causes! {
     /// The certificate that is served is not for servers.
     ServedWrongUsage = "served-wrong-usage",
         told "serverAuth is not among its extended key usages",
-        fix "kitcert install daemon, and restart it",
+        fix "{kitcert} install daemon, and restart it",
     /// The certificate that is served is weak: its key is too small, or a signature is SHA-1's or MD5's.
     ServedWeak = "served-weak",
         told "the signatures of its chain, and the kind of its key",
@@ -140,7 +141,7 @@ causes! {
     /// The certificate that is served is of another CA: another daemon, or the wrong ca.pem here.
     ServedOtherCa = "served-other-ca",
         told "nobody of its issuer's name is trusted here",
-        fix "take the ca.pem that belongs to the daemon: kitcert join, or kitcert install client",
+        fix "take the ca.pem that belongs to the daemon: {kitcert} join, or {kitcert} install client",
     /// Something between here and the daemon ends TLS and shows a certificate of its own.
     TlsProxy = "tls-proxy",
         told "another CA's certificate, and nobody is asked for theirs",
@@ -156,11 +157,11 @@ causes! {
     /// The daemon trusts another CA for its clients.
     DaemonTrustsOtherCa = "daemon-trusts-other-ca",
         told "the CAs that it asks for are not the client's",
-        fix "kitcert install daemon, and restart it",
+        fix "{kitcert} install daemon, and restart it",
     /// The daemon trusts a CA with the name of the client's and another key.
     DaemonTrustsNamesakeCa = "daemon-trusts-namesake-ca",
         told "it asks for the client's CA by name, and alert 48 or 51 follows",
-        fix "kitcert install daemon, and restart it",
+        fix "{kitcert} install daemon, and restart it",
     /// The daemon has not been restarted since its files were replaced, or its container sees other files.
     NotRestarted = "not-restarted",
         told "it serves another certificate, or asks for other CAs, than its files say",
@@ -168,11 +169,11 @@ causes! {
     /// A block of the daemon's ca.pem is one that Go drops without a word.
     BundleBlockDropped = "bundle-block-dropped",
         told "the file, where it is on this machine",
-        fix "kitcert inspect on the daemon's ca.pem; kitcert install daemon writes it anew",
+        fix "{kitcert} inspect on the daemon's ca.pem; {kitcert} install daemon writes it anew",
     /// The client's certificate is of another CA than the one that its ca.pem names.
     ClientOfOtherCa = "client-of-other-ca",
         told "the daemon asks for a CA of the client's ca.pem, which did not issue its certificate",
-        fix "kitcert install client: all three files at once",
+        fix "{kitcert} install client: all three files at once",
     /// The client's cert.pem lacks the intermediate behind its leaf.
     ClientIntermediateMissing = "client-intermediate-missing",
         told "the daemon serves the certificate of its issuer as an intermediate, and the client has none",
@@ -184,7 +185,7 @@ causes! {
     /// The client's certificate has expired.
     ClientExpired = "client-expired",
         told "its dates, by the clock here",
-        fix "kitcert rotate, then kitcert install client; kitcert request where the CA is elsewhere",
+        fix "{kitcert} rotate, then {kitcert} install client; {kitcert} request where the CA is elsewhere",
     /// The client's certificate is not valid yet.
     ClientNotYetValid = "client-not-yet-valid",
         told "its dates, by the clock here",
@@ -192,7 +193,7 @@ causes! {
     /// The client's certificate is not for clients.
     ClientWrongUsage = "client-wrong-usage",
         told "clientAuth is not among its extended key usages",
-        fix "kitcert install client: a daemon's certificate lies where the client's should",
+        fix "{kitcert} install client: a daemon's certificate lies where the client's should",
     /// The daemon's clock and the one here differ.
     ClocksDiffer = "clocks-differ",
         told "alert 45, or one dated to be over that is let in: the finding says how far they are apart",
@@ -200,11 +201,11 @@ causes! {
     /// It ends the connection and does not say why.
     RefusedUnsaid = "refused-unsaid",
         told "a close or a reset, without an alert",
-        fix "the daemon's log; kitcert install daemon, and restart it",
+        fix "the daemon's log; {kitcert} install daemon, and restart it",
     /// It refuses with an alert that several faults share.
     RefusedUnclear = "refused-unclear",
         told "the alert's number",
-        fix "the daemon's log; kitcert install daemon, and restart it",
+        fix "the daemon's log; {kitcert} install daemon, and restart it",
     /// It speaks neither TLS 1.2 nor 1.3.
     NoCommonTlsVersion = "no-common-tls-version",
         told "alert 70",
@@ -248,7 +249,7 @@ causes! {
     /// The daemon restarted meanwhile, or several answer at this name.
     SeveralDaemons = "several-daemons",
         told "dials see different certificates, CAs or signatures, or the client is accepted at first and refused at the end",
-        fix "kitcert verify again; give each daemon behind a balancer the same files",
+        fix "{kitcert} verify again; give each daemon behind a balancer the same files",
     /// The daemon trusts a CA that is not in the client's trust bundle, beside the client's.
     OtherCaTrusted = "other-ca-trusted",
         told "the CAs that it asks for",
@@ -256,7 +257,7 @@ causes! {
     /// TLS has a certificate and a key, and no CA for its clients.
     NoClientCa = "no-client-ca",
         told "nobody is asked for a certificate, and whoever has none is let in",
-        fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
+        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
     /// The daemon asks for a certificate and does not insist on one.
     CertificateOptional = "certificate-optional",
         told "it asks for one, and lets in whoever has none",

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Octets, shown in lower-case hex, two digits each and nothing between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hex<'a>(pub &'a [u8]);
+pub(crate) struct Hex<'a>(pub &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,7 +16,7 @@ impl Hex<'_> {
     /// The octets of a text that [`Hex`] shows; None for any other, upper-case digits among them,
     /// so that a value has one form.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Vec<u8>> {
+    pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {
         let digit = |digit: u8| match digit {
             b'0'..=b'9' => Some(digit - b'0'),
             b'a'..=b'f' => Some(digit - b'a' + 10),

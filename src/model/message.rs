@@ -21,10 +21,15 @@ use serde::{Serialize, Serializer};
 use super::unparsed::{printed_line, printed_path, printed_remark, printed_word, visible};
 
 /// The text of an error, a finding or a report.
+///
+/// Words of the source may contain `{kitcert}`: a command to paste begins there. It is printed as
+/// `kitcert`, and [`Message::about`] can have it name the state that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Message {
     text: String,
     hides: bool,
+    /// Where in `text` the program's name ends, of each command to paste.
+    commands: Vec<usize>,
 }
 
 /// A value that a message may contain.
@@ -39,12 +44,45 @@ impl Message {
     #[must_use]
     pub fn compose(words: &'static str, values: &[Message]) -> Message {
         let mut parts = words.split("{}");
-        let mut text = parts.next().unwrap_or_default().to_owned();
+        let mut message = Message::default();
+        message.push_words(parts.next().unwrap_or_default());
         for (value, words) in values.iter().zip(parts) {
-            text.push_str(&value.text);
-            text.push_str(words);
+            message.push(value);
+            message.push_words(words);
         }
-        Message { text, hides: values.iter().any(|value| value.hides) }
+        message
+    }
+
+    fn push(&mut self, more: &Message) {
+        let before = self.text.len();
+        self.text.push_str(&more.text);
+        self.commands.extend(more.commands.iter().map(|end| before + end));
+        self.hides |= more.hides;
+    }
+
+    fn push_words(&mut self, words: &'static str) {
+        for (number, part) in words.split("{kitcert}").enumerate() {
+            if number > 0 {
+                self.text.push_str("kitcert");
+                self.commands.push(self.text.len());
+            }
+            self.text.push_str(part);
+        }
+    }
+
+    /// The text, with `--state` in each command to paste.
+    #[must_use]
+    pub fn about(&self, state: &Message) -> Message {
+        let option = Message::compose(" --state {}", std::slice::from_ref(state));
+        let mut about = Message { hides: self.hides, ..Message::default() };
+        let mut begin = 0;
+        for end in &self.commands {
+            about.text.push_str(&self.text[begin..*end]);
+            about.push(&option);
+            begin = *end;
+        }
+        about.text.push_str(&self.text[begin..]);
+        about
     }
 
     /// How many values a text has places for.
@@ -66,7 +104,11 @@ impl Message {
     /// stands in the list of `tests/properties/house.rs`.
     #[must_use]
     pub fn parsed(value: &dyn fmt::Display) -> Message {
-        Message { text: visible(&value.to_string()), hides: false }
+        Message::shown(visible(&value.to_string()))
+    }
+
+    fn shown(text: String) -> Message {
+        Message { text, ..Message::default() }
     }
 
     /// Several messages with the same words between them.
@@ -74,12 +116,10 @@ impl Message {
     pub fn join(items: impl IntoIterator<Item = impl Printable>, between: &'static str) -> Message {
         let mut joined = Message::default();
         for (number, item) in items.into_iter().enumerate() {
-            let item = item.message();
             if number > 0 {
-                joined.text.push_str(between);
+                joined.push_words(between);
             }
-            joined.text.push_str(&item.text);
-            joined.hides |= item.hides;
+            joined.push(&item.message());
         }
         joined
     }
@@ -105,8 +145,8 @@ impl Message {
 
     fn shown_or_described(shown: Result<String, String>) -> Message {
         match shown {
-            Ok(text) => Message { text: visible(&text), hides: false },
-            Err(text) => Message { text, hides: true },
+            Ok(text) => Message::shown(visible(&text)),
+            Err(text) => Message { text, hides: true, ..Message::default() },
         }
     }
 }
@@ -199,7 +239,9 @@ impl<T: Printable + ?Sized> Printable for &T {
 /// Words in the source.
 impl Printable for &'static str {
     fn message(&self) -> Message {
-        Message { text: (*self).to_owned(), hides: false }
+        let mut message = Message::default();
+        message.push_words(self);
+        message
     }
 }
 
@@ -249,7 +291,7 @@ impl Printable for std::io::Error {
 /// A word that somebody wrote where a name, an option or a key of a document is expected, and that
 /// is none: as it is with at most 24 of `[A-Za-z0-9_.-]`, else by its length.
 #[derive(Clone, Copy, Debug)]
-pub struct Word<'a>(pub &'a str);
+pub(crate) struct Word<'a>(pub &'a str);
 
 impl Printable for Word<'_> {
     fn message(&self) -> Message {
@@ -259,12 +301,12 @@ impl Printable for Word<'_> {
 
 /// The key identifier of a CA, in hex, as its folder is called.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyIdentifier<'a>(pub &'a str);
+pub(crate) struct KeyIdentifier<'a>(pub &'a str);
 
 impl Printable for KeyIdentifier<'_> {
     fn message(&self) -> Message {
         match self.0.len() <= LONGEST_KEY_IDENTIFIER && self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            true => Message { text: self.0.to_owned(), hides: false },
+            true => Message::shown(self.0.to_owned()),
             false => Word(self.0).message(),
         }
     }
@@ -276,7 +318,7 @@ const LONGEST_KEY_IDENTIFIER: usize = 64;
 /// A line that a person wrote to be read: whom to ask, what a CA is called. As it is, unless it has
 /// a run of characters as a key has.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a>(pub &'a str);
+pub(crate) struct Line<'a>(pub &'a str);
 
 impl Printable for Line<'_> {
     fn message(&self) -> Message {
@@ -286,7 +328,7 @@ impl Printable for Line<'_> {
 
 /// What another program said: its first 80 bytes, by the rule for a [`Line`].
 #[derive(Clone, Copy, Debug)]
-pub struct Remark<'a>(pub &'a str);
+pub(crate) struct Remark<'a>(pub &'a str);
 
 impl Printable for Remark<'_> {
     fn message(&self) -> Message {
@@ -307,6 +349,16 @@ mod tests {
         );
         assert_eq!(message!("nothing to do"), "nothing to do");
         assert_eq!(Message::join(["a", "b"], ", ").and("!"), "a, b!");
+    }
+
+    #[test]
+    fn commands_to_paste_name_the_state_that_they_are_about() {
+        let rotate = message!("{kitcert} rotate {}", Word("kitcert"));
+        let both = message!("{}; next: {kitcert} status; then: {}", "kitcert waits", rotate);
+        assert_eq!(both, "kitcert waits; next: kitcert status; then: kitcert rotate kitcert");
+        let about = "kitcert waits; next: kitcert --state /s status; then: kitcert --state /s rotate kitcert";
+        assert_eq!(both.about(&Path::new("/s").message()), about);
+        assert_eq!(Message::join([&both, &rotate], " && ").about(&message!("/s")).matches("/s").count(), 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::unparsed::is_unseen;
-use super::{DnsName, ExitCode, Failure, Line, Printable, Role, Word};
+use super::{DnsName, ExitCode, Failure, Line, Printable, Role, SubjectAltName, Word};
 use crate::message;
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
@@ -53,6 +53,15 @@ impl IdentityName {
     #[must_use]
     pub fn of_client_dns_name(name: &DnsName) -> Option<IdentityName> {
         name.as_str().strip_suffix(CLIENT_DOMAIN)?.strip_suffix('.')?.parse().ok()
+    }
+
+    /// The client that a certificate with these names is for; None where it is no client's.
+    #[must_use]
+    pub fn of_client(names: &[SubjectAltName]) -> Option<IdentityName> {
+        names.iter().find_map(|name| match name {
+            SubjectAltName::Dns(name) => IdentityName::of_client_dns_name(name),
+            SubjectAltName::Ip(_) => None,
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::{Message, Printable};
+
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, cause $cause:literal, fix $fix:literal,)+) => {
         /// What a [`Finding`](super::Finding) is about. The words are stable: monitoring and
@@ -35,8 +37,9 @@ macro_rules! rules {
 
             /// What mends it, in general; a finding knows better.
             #[must_use]
-            pub fn fix(self) -> &'static str {
-                match self { $(Rule::$variant => $fix,)+ }
+            pub fn fix(self) -> Message {
+                let words = match self { $(Rule::$variant => $fix,)+ };
+                words.message()
             }
         }
     };
@@ -46,7 +49,7 @@ rules! {
     /// A client without a certificate is refused.
     NoCertificateAccepted = "no-certificate-accepted",
         cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is), or asks for a certificate and does not insist, for some names or versions",
-        fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
+        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
     /// The client's own certificate is accepted, and BuildKit answers.
     ClientRefused = "client-refused",
         cause "the daemon trusts another CA, the certificate is withheld, over or of the wrong usage, or clocks differ: the finding says which",
@@ -70,7 +73,7 @@ rules! {
     /// The daemon asks every client for a certificate.
     AsksNobody = "asks-nobody",
         cause "the server has no client CA, for all names or for some of them",
-        fix "put ca.pem where the daemon reads it (kitcert install daemon), and restart it",
+        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
     /// One daemon answers at every address: the same certificate, the same CAs, the same signatures.
     SeveralDaemons = "several-daemons",
         cause "a balancer or a name with several addresses leads to daemons with different files",
@@ -94,7 +97,7 @@ rules! {
     /// The daemon has come so far that it speaks TLS.
     NotUpYet = "not-up-yet",
         cause "it is starting, or a proxy takes connections while the daemon behind it is down",
-        fix "kitcert verify --wait",
+        fix "{kitcert} verify --wait",
     /// The daemon can be reached: its name resolves and its port answers.
     Unreachable = "unreachable",
         cause "nothing listens there, a firewall drops it, or the name does not resolve: the finding says which",
@@ -106,19 +109,19 @@ rules! {
     /// The daemon's certificate chain ends in a trusted CA.
     ServerUntrusted = "server-untrusted",
         cause "another CA issued it, be it of the same name; or something in between ends TLS",
-        fix "take the ca.pem that belongs to the daemon (kitcert join, or kitcert install client)",
+        fix "take the ca.pem that belongs to the daemon ({kitcert} join, or {kitcert} install client)",
     /// The daemon's certificate names the host that is dialled.
     ServerNameMismatch = "server-name-mismatch",
         cause "the certificate was issued for other names, has the IP address as a DNS name, or none at all",
-        fix "add the host to kitcert.yaml, kitcert rotate, or dial a name that it has",
+        fix "add the host to kitcert.yaml, {kitcert} rotate, or dial a name that it has",
     /// The daemon's certificate is valid now.
     ServerExpired = "server-expired",
         cause "it was not renewed, or renewed and the daemon not restarted; or clocks differ",
-        fix "kitcert rotate",
+        fix "{kitcert} rotate",
     /// The daemon's certificate may be used by a server.
     ServerUsage = "server-usage",
         cause "a client's certificate, or one without serverAuth, is installed as the daemon's",
-        fix "kitcert install daemon, and restart it",
+        fix "{kitcert} install daemon, and restart it",
     /// The daemon selects h2 by ALPN, which newer clients insist on.
     NoAlpn = "no-alpn",
         cause "the daemon is older than BuildKit v0.17, or Earthly's",
@@ -134,11 +137,11 @@ rules! {
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",
-        fix "restart the daemon, and kitcert inspect its ca.pem",
+        fix "restart the daemon, and {kitcert} inspect its ca.pem",
     /// Every check comes to a verdict.
     Inconclusive = "inconclusive",
         cause "a time-out, a limit on connections, or an end without a word that is not confirmed",
-        fix "kitcert verify again, with a longer --timeout, or with --pace if connections are limited",
+        fix "{kitcert} verify again, with a longer --timeout, or with --pace if connections are limited",
     /// No other port of the daemon's host has anything for whoever comes without credentials.
     ExposedPort = "exposed-port",
         cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, and TLS covers none of them",
@@ -166,7 +169,7 @@ rules! {
     /// A key belongs to its certificate.
     KeyMismatch = "key-mismatch",
         cause "the files of two identities, or of two generations, were mixed",
-        fix "kitcert install daemon or client: all three files at once",
+        fix "{kitcert} install daemon or client: all three files at once",
     /// A chain ends in one of the trusted CAs.
     ChainUntrusted = "chain-untrusted",
         cause "the certificate is of another CA, or the intermediate is missing from its file",
@@ -174,7 +177,7 @@ rules! {
     /// A certificate is valid now.
     Expired = "expired",
         cause "it was not renewed in time",
-        fix "kitcert rotate",
+        fix "{kitcert} rotate",
     /// A certificate is already valid.
     NotYetValid = "not-yet-valid",
         cause "it was made on a machine whose clock is ahead, or this one's is behind",
@@ -182,11 +185,11 @@ rules! {
     /// A certificate ends within a third of its lifetime.
     ExpiresSoon = "expires-soon",
         cause "a third of its lifetime is left: it is due",
-        fix "kitcert rotate",
+        fix "{kitcert} rotate",
     /// A certificate is not valid for longer than its issuer.
     OutlivesIssuer = "outlives-issuer",
         cause "the issuing tool does not clamp: the chain ends with its issuer all the same",
-        fix "issue it anew, or roll the CA over: kitcert rotate --ca",
+        fix "issue it anew, or roll the CA over: {kitcert} rotate --ca",
     /// A certificate is of version 3.
     CertificateVersion = "certificate-version",
         cause "a tool made it without extensions",
@@ -258,7 +261,7 @@ rules! {
     /// Every block of a bundle is one that Go would load.
     BundleBlockDropped = "bundle-block-dropped",
         cause "a damaged block, PEM headers, or something that is no certificate: Go drops it without a word and starts",
-        fix "write the bundle anew: kitcert install",
+        fix "write the bundle anew: {kitcert} install",
     /// A bundle holds each certificate once.
     BundleDuplicate = "bundle-duplicate",
         cause "the file was appended to twice",
@@ -282,7 +285,7 @@ rules! {
     /// A request's own signature is right.
     RequestSignature = "request-signature",
         cause "the request was damaged or put together by hand",
-        fix "kitcert request again",
+        fix "{kitcert} request again",
     /// A kit is whole, and signed by a CA that it names.
     KitRefused = "kit-refused",
         cause "damaged on its way, or not by the CA that was told",
@@ -302,11 +305,11 @@ rules! {
     /// TLS is on in the client's configuration.
     TlsDisabled = "tls-disabled",
         cause "tls_enabled: false",
-        fix "kitcert install client --enable-tls",
+        fix "{kitcert} install client --enable-tls",
     /// A file that the configuration names is there.
     ConfigPath = "config-path",
         cause "a typing error, or a path that the tool resolves elsewhere (~ and $HOME mean nothing to it)",
-        fix "kitcert install client writes paths that are found",
+        fix "{kitcert} install client writes paths that are found",
     /// The configuration names an endpoint that its tool can dial.
     ConfigEndpoint = "config-endpoint",
         cause "no port, or a scheme that is none of tcp, docker-container and podman-container",
@@ -314,7 +317,7 @@ rules! {
     /// A configuration is where its tool reads it.
     ConfigElsewhere = "config-elsewhere",
         cause "EarthBuild reads ~/.earth since v0.8.19, Earthly ~/.earthly",
-        fix "kitcert install client --for the tool that is used",
+        fix "{kitcert} install client --for the tool that is used",
     /// A daemon's configuration names the CA whose clients it lets in.
     NoClientAuthority = "no-client-ca",
         cause "`ca` is missing from `[grpc.tls]`: anyone is accepted, and nothing warns",
@@ -342,15 +345,15 @@ rules! {
     /// A daemon was verified with its current credentials, and not too long ago.
     NotVerified = "not-verified",
         cause "it has new credentials and was not restarted, or nobody has verified it since",
-        fix "kitcert verify NAME, or kitcert rotate where kitcert.yaml says how it is restarted",
+        fix "{kitcert} verify NAME, or {kitcert} rotate where kitcert.yaml says how it is restarted",
     /// Whoever kitcert.yaml lists has a certificate, for the hosts that it lists.
     NotIssued = "not-issued",
         cause "kitcert.yaml was edited since",
-        fix "kitcert rotate",
+        fix "{kitcert} rotate",
     /// No kit waits to be handed over.
     KitWaiting = "kit-waiting",
         cause "a client was renewed whose key is on its own machine",
-        fix "hand it over; then kitcert rotate --moved NAME",
+        fix "hand it over; then {kitcert} rotate --moved NAME",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",

@@ -4,7 +4,7 @@ use super::message::{Message, Printable};
 
 /// One word of a POSIX shell's command line, in single quotes where it must be.
 #[must_use]
-pub fn shell_word(word: &str) -> String {
+pub(crate) fn shell_word(word: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     if !word.is_empty() && word.bytes().all(safe) {
         return word.to_owned();
@@ -14,7 +14,7 @@ pub fn shell_word(word: &str) -> String {
 
 /// A value as one word of a command that can be pasted.
 #[derive(Clone, Copy, Debug)]
-pub struct Quoted<T>(pub T);
+pub(crate) struct Quoted<T>(pub T);
 
 impl<T: Printable> Printable for Quoted<T> {
     fn message(&self) -> Message {

@@ -117,7 +117,7 @@ impl CertificateAuthority {
             Err(Failure::new("loading the CA", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(message!("kitcert inspect {}", Quoted(&subject))))
+                .hint(message!("{kitcert} inspect {}", Quoted(&subject))))
         };
         if !certificate.is_authority() {
             return wrong("a CA certificate (basicConstraints cA)", "an end-entity certificate");

@@ -45,7 +45,7 @@ pub(super) fn refuse_lock_out(names: &BTreeSet<IdentityName>) -> Result<(), Fail
     Err(Failure::new("rotating", "the daemons")
         .expected("sets with which every client that is let in now is let in afterwards")
         .found(message!("some that lock out {}", Message::join(names, ", ")))
-        .hint("kitcert rotate --force   # to lock them out all the same"))
+        .hint("{kitcert} rotate --force   # to lock them out all the same"))
 }
 
 /// The CAs that each daemon of a plan would trust.

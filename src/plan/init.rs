@@ -185,13 +185,13 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     let Some(daemon) = observation.inventory.daemons.get(&request.name) else {
         let there = join(observation.inventory.daemons.keys());
         let hint = message!(
-            "kitcert issue daemon {} --host {}",
+            "{kitcert} issue daemon {} --host {}",
             request.name,
             Message::join(&request.hosts, " --host ")
         );
         return differs("daemon", &there, &request.name, hint);
     };
-    let edit = message!("edit {}/kitcert.yaml, then: kitcert rotate {}", Quoted(path), request.name);
+    let edit = message!("edit {}/kitcert.yaml, then: {kitcert} rotate {}", Quoted(path), request.name);
     if daemon.hosts != asked.hosts {
         return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
     }
@@ -207,7 +207,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
         let there = message!("{} under {}", there.layout, there.root);
         let asked = message!("{} under {}", install.layout, install.root);
         let hint = message!(
-            "kitcert install daemon {} --root {} --layout {}",
+            "{kitcert} install daemon {} --root {} --layout {}",
             request.name,
             install.root,
             install.layout
@@ -216,7 +216,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     }
     for name in &request.clients {
         let Some(client) = observation.inventory.clients.get(name) else {
-            let hint = message!("kitcert issue client {}", name);
+            let hint = message!("{kitcert} issue client {}", name);
             return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
         };
         if client.lifetime != request.client_lifetime {

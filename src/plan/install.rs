@@ -15,7 +15,7 @@ use crate::store::{KeyPresence, Observation};
 
 /// What `install daemon` was asked for, with what kitcert.yaml says filled in.
 #[derive(Clone, Debug)]
-pub struct InstallDaemonRequest {
+pub(crate) struct InstallDaemonRequest {
     /// The daemon.
     pub name: IdentityName,
     /// Where, and for which daemon.
@@ -62,7 +62,7 @@ pub enum PlacedState {
 ///
 /// # Errors
 /// A daemon that has no certificate.
-pub fn install_daemon(
+pub(crate) fn install_daemon(
     request: &InstallDaemonRequest,
     observation: &Observation,
     placed: &Placed,
@@ -71,7 +71,7 @@ pub fn install_daemon(
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue daemon {}", request.name)));
+            .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
     refuse_another(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
@@ -93,7 +93,7 @@ pub fn install_daemon(
 
 /// Refuses to put a daemon's files over another's, of this state or of another CA: whoever trusts
 /// that CA would be locked out.
-pub fn refuse_another(
+pub(crate) fn refuse_another(
     name: &IdentityName,
     placed: &Placed,
     observation: Option<&Observation>,
@@ -110,7 +110,7 @@ pub fn refuse_another(
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))
         .hint(message!(
-            "kitcert install daemon {} --root DIR, or, to replace it: mv {} {}.former",
+            "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
             name,
             folder,
             folder
@@ -130,7 +130,7 @@ pub(super) fn placement_step(role: Role, name: &IdentityName, placed: &Placed) -
 
 /// What `install client` was asked for.
 #[derive(Clone, Debug)]
-pub struct InstallClientRequest {
+pub(crate) struct InstallClientRequest {
     /// The client.
     pub name: IdentityName,
     /// The config to edit, for tools that have one.
@@ -141,7 +141,7 @@ pub struct InstallClientRequest {
 
 /// A daemon that the client's tool starts itself.
 #[derive(Clone, Debug)]
-pub struct ManagedDaemonRequest {
+pub(crate) struct ManagedDaemonRequest {
     /// The daemon.
     pub name: IdentityName,
     /// What stands where its files are to be.
@@ -150,7 +150,7 @@ pub struct ManagedDaemonRequest {
 
 /// A client's config as it is, and what it should say.
 #[derive(Clone, Debug)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
     /// What is in it; None: there is none.
@@ -164,7 +164,7 @@ pub struct ConfigFile {
 ///
 /// # Errors
 /// A config that cannot be edited safely: the failure has the lines to add.
-pub fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result<Plan, Failure> {
+pub(crate) fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     plan.placements.extend(placement_step(Role::Client, &request.name, placed));
     if let Some(daemon) = &request.daemon {
@@ -184,13 +184,13 @@ pub fn install_client(request: &InstallClientRequest, placed: &Placed) -> Result
 ///
 /// # Errors
 /// A client without a certificate, or whose key is kept elsewhere.
-pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
+pub(crate) fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
         None => Err(failure
             .expected("a certificate")
             .found("none")
-            .hint(message!("kitcert issue client {}", name))),
+            .hint(message!("{kitcert} issue client {}", name))),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone; the key stayed where its request was made")),
@@ -202,7 +202,7 @@ pub fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> 
 /// them: the client's own, and those of the daemon that the tool starts. None where it says so
 /// already, or lists neither.
 #[must_use]
-pub fn note_installed(
+pub(crate) fn note_installed(
     client: &IdentityName,
     daemon: Option<&IdentityName>,
     folder: &Path,

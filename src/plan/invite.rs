@@ -14,7 +14,7 @@ use crate::store::{KeyPresence, Observation};
 
 /// What `invite` was asked for.
 #[derive(Clone, Debug)]
-pub struct InviteRequest {
+pub(crate) struct InviteRequest {
     /// The client.
     pub name: IdentityName,
     /// How long its certificate lives, where it is issued now.
@@ -31,7 +31,7 @@ pub struct InviteRequest {
 ///
 /// # Errors
 /// No CA that can issue, several daemons of which none is named, another lifetime than is listed.
-pub fn invite(
+pub(crate) fn invite(
     request: &InviteRequest,
     fresh: &PublicKey,
     observation: &Observation,

@@ -52,7 +52,7 @@ pub(super) fn names_are(leaf: &Certificate, hosts: &[SubjectAltName]) -> bool {
 }
 
 /// The longest lifetime that a new leaf of this state would have.
-pub fn longest_leaf(observation: &Observation) -> Lifetime {
+pub(crate) fn longest_leaf(observation: &Observation) -> Lifetime {
     let daemons = observation.inventory.daemons.values().map(|daemon| daemon.lifetime);
     let clients = observation.inventory.clients.values().map(|client| client.lifetime);
     daemons.chain(clients).max().unwrap_or(Lifetime::from_seconds(0))

@@ -17,7 +17,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
 /// What `issue daemon` was asked for.
 #[derive(Clone, Debug)]
-pub struct IssueDaemonRequest {
+pub(crate) struct IssueDaemonRequest {
     /// What the daemon is called.
     pub name: IdentityName,
     /// Its names and addresses; empty: as kitcert.yaml says.
@@ -62,7 +62,7 @@ pub struct IssueClientsRequest {
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
 /// from what is listed, and no CA that can issue.
-pub fn issue_daemon(
+pub(crate) fn issue_daemon(
     request: &IssueDaemonRequest,
     observation: &Observation,
     now: Timestamp,
@@ -120,14 +120,14 @@ pub fn issue_clients(
         return Err(Failure::new("reading", "--csr")
             .expected("the name of one client")
             .found(message!("{} names", request.names.len()))
-            .hint("kitcert issue client ana --csr ana.csr")
+            .hint("{kitcert} issue client ana --csr ana.csr")
             .exit(ExitCode::Usage));
     }
     if let (Some(kit), true) = (&request.kit, request.names.len() != 1) {
         return Err(Failure::new("reading", message!("--kit {}", kit.path.display()))
             .expected("the name of one client")
             .found(message!("{} names", request.names.len()))
-            .hint("kitcert issue client ana --csr ana.csr --kit ana.kit")
+            .hint("{kitcert} issue client ana --csr ana.csr --kit ana.kit")
             .exit(ExitCode::Usage));
     }
     let listed = &observation.inventory.clients;
@@ -204,7 +204,7 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
         return Err(Failure::new("issuing a certificate for daemon", &request.name)
             .expected(message!("--host, or the daemon in {}/kitcert.yaml", observation.path.display()))
             .found("neither")
-            .hint(message!("kitcert issue daemon {} --host builder.example.com", request.name))
+            .hint(message!("{kitcert} issue daemon {} --host builder.example.com", request.name))
             .exit(ExitCode::Usage));
     }
     let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
@@ -238,7 +238,7 @@ fn refuse_other_daemon(
             .expected(message!("the {} of {}/kitcert.yaml ({})", what, observation.path.display(), there))
             .found(asked)
             .hint(message!(
-                "edit {}/kitcert.yaml, then: kitcert rotate {}",
+                "edit {}/kitcert.yaml, then: {kitcert} rotate {}",
                 Quoted(&observation.path),
                 request.name
             )))
@@ -286,7 +286,7 @@ fn other_key(name: &IdentityName, requested: Option<&PublicKey>, current: &Obser
         ))
         .found(message!("another{}", found))
         .hint(message!(
-            "kitcert issue client {} --csr FILE --new-key   # if {} says that it is theirs",
+            "{kitcert} issue client {} --csr FILE --new-key   # if {} says that it is theirs",
             name,
             name
         ))
@@ -299,6 +299,6 @@ fn refuse_key_here(name: &IdentityName, observation: &Observation) -> Result<(),
         _ => Err(Failure::new("making a kit without a key for client", name)
             .expected("a client that made its own key")
             .found("one whose key is made here")
-            .hint(message!("kitcert invite {}   # a kit with the key, under a passphrase", name))),
+            .hint(message!("{kitcert} invite {}   # a kit with the key, under a passphrase", name))),
     }
 }

@@ -6,7 +6,7 @@ use crate::pki::{Certificate, Kit, KitContents, TrustBundle};
 
 /// What a client's tool uses already.
 #[derive(Clone, Debug)]
-pub struct Membership {
+pub(crate) struct Membership {
     /// The client's certificate.
     pub leaf: Certificate,
     /// The CAs that it trusts.
@@ -15,7 +15,7 @@ pub struct Membership {
 
 /// How a kit stands to what is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KitStanding {
+pub(crate) enum KitStanding {
     /// It is installed already.
     Installed,
     /// It renews what is installed: a CA that is trusted here signed it for the same client.
@@ -26,7 +26,7 @@ pub enum KitStanding {
 
 /// What has to be shown before a kit is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// Nothing: a CA that is trusted already vouches for it.
     Nothing,
     /// The fingerprint of its CA, as the admin told it by another way.
@@ -38,7 +38,7 @@ pub enum Evidence {
 impl KitStanding {
     /// What has to be shown.
     #[must_use]
-    pub fn evidence(self, kit: &Kit) -> Evidence {
+    pub(crate) fn evidence(self, kit: &Kit) -> Evidence {
         match self {
             KitStanding::Installed => Evidence::Nothing,
             _ if kit.has_key() => Evidence::Passphrase,
@@ -54,7 +54,7 @@ impl KitStanding {
 /// A certificate of another client than the kit says, a kit that is past its date or from a time
 /// to come, and one that is older than what is installed. A kit that is installed already is
 /// taken at any time.
-pub fn kit_standing(
+pub(crate) fn kit_standing(
     kit: &Kit,
     installed: Option<&Membership>,
     now: Timestamp,
@@ -96,7 +96,7 @@ pub fn kit_standing(
                 own.leaf.validity().not_before
             ))
             .found(message!("an older one ({}, from {})", leaf.serial(), leaf.validity().not_before))
-            .hint("kitcert verify   # what is installed is the newer")),
+            .hint("{kitcert} verify   # what is installed is the newer")),
         Some(_) => Ok(KitStanding::Renewal),
     }
 }

@@ -91,7 +91,7 @@ impl KitRequest {
                 .expected(message!("--endpoint, or endpoint: in {}/kitcert.yaml", observation.path.display()))
                 .found(message!("neither, and {} daemons", several.len()))
                 .hint(several.first().map_or_else(
-                    || message!("kitcert issue daemon builder --host builder.example.com"),
+                    || message!("{kitcert} issue daemon builder --host builder.example.com"),
                     |first| message!("the same command with --endpoint {}", first),
                 ))
                 .exit(ExitCode::Usage)),
@@ -125,7 +125,7 @@ impl KitTerms {
             finding(Rule::ServerNameMismatch)
                 .expected(message!("a daemon of kitcert.yaml with {} among its hosts", host))
                 .found("none: no client can verify it by that name")
-                .fix(message!("add {} to the daemon's hosts in kitcert.yaml, then: kitcert rotate", host)),
+                .fix(message!("add {} to the daemon's hosts in kitcert.yaml, then: {kitcert} rotate", host)),
         ]
     }
 }

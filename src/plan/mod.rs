@@ -4,6 +4,7 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
+mod choice;
 mod guard;
 mod init;
 mod install;
@@ -12,6 +13,7 @@ mod issuance;
 mod issue;
 mod join;
 mod kit;
+mod next_step;
 mod printable;
 mod repetition;
 mod request;
@@ -27,29 +29,30 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use choice::chosen;
 pub use init::{InitRequest, init};
-pub use install::{
+pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
     PlacedState, install_client, install_daemon, note_installed, refuse_another, refuse_keyless_client,
 };
-pub use invite::{InviteRequest, invite};
-pub use issuance::longest_leaf;
-pub use issue::{IssueClientsRequest, IssueDaemonRequest, KeyChange, issue_clients, issue_daemon};
-pub use join::{Evidence, KitStanding, Membership, kit_standing};
-pub use kit::KitRequest;
-pub use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub use rollback::{EarlierGeneration, Rollback, fallback, rollback};
-pub use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
-pub use rotate::{
-    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationRow, RotationScope, rotate,
-};
-pub use status::{IdentityState, LastVerification, StatusRow, VerificationVantage, status};
-pub use steps::{
-    AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
-    KitTerms, PlacementStep, Plan, Reason, Signing, StateStep,
+pub(crate) use invite::{InviteRequest, invite};
+pub(crate) use issuance::longest_leaf;
+pub use issue::{IssueClientsRequest, KeyChange, issue_clients};
+pub(crate) use issue::{IssueDaemonRequest, issue_daemon};
+pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
+pub(crate) use kit::KitRequest;
+pub(crate) use next_step::{NextStep, next_step};
+pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
+pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback};
+pub(crate) use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
+pub(crate) use rotate::{AuthorityRotation, FormerKeys, Rotation, RotationFacts, RotationScope};
+pub use rotate::{Reception, RotateRequest, RotationAction, RotationRow, rotate};
+pub(crate) use status::{IdentityState, LastVerification, StatusRow, status};
+pub(crate) use steps::{
+    AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,
+    Signing, StateStep,
 };
 
-pub use summary::StepSummary;
-pub use timeline::{Window, timeline};
-pub use verification::{Staleness, VerificationState, verification};
+pub(crate) use summary::StepSummary;
+pub(crate) use timeline::{Window, timeline};
+pub(crate) use verification::verification;

@@ -10,7 +10,7 @@ use crate::store::ObservedRequest;
 
 /// What `request` was asked for.
 #[derive(Clone, Debug)]
-pub struct RequestRequest {
+pub(crate) struct RequestRequest {
     /// The name that is asked for.
     pub name: IdentityName,
     /// The type of the key; None: that of the key that is there, else ECDSA on P-256.
@@ -33,7 +33,7 @@ pub enum KeyRenewal {
 
 /// What is at the place where the request is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WrittenRequest {
+pub(crate) enum WrittenRequest {
     /// The request that is there.
     Same,
     /// Nothing, or an older one.
@@ -44,7 +44,7 @@ pub enum WrittenRequest {
 ///
 /// # Errors
 /// Another type of key than the one that is there.
-pub fn request(
+pub(crate) fn request(
     request: &RequestRequest,
     there: Option<&ObservedRequest>,
     written: WrittenRequest,
@@ -67,7 +67,7 @@ pub fn request(
                 return Err(Failure::new("requesting a certificate for", &request.name)
                     .expected(message!("the type of the key that is here ({}), or --new-key", kind))
                     .found(asked)
-                    .hint(message!("kitcert request {} --key {} --new-key", request.name, asked)));
+                    .hint(message!("{kitcert} request {} --key {} --new-key", request.name, asked)));
             }
             Vec::new()
         }

@@ -8,7 +8,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
 /// Which identity goes back, and to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rollback {
+pub(crate) struct Rollback {
     /// Daemon or client.
     pub role: Role,
     /// Whose.
@@ -19,7 +19,7 @@ pub struct Rollback {
 
 /// A generation that is not current.
 #[derive(Clone, Debug)]
-pub struct EarlierGeneration {
+pub(crate) struct EarlierGeneration {
     /// Its number.
     pub number: Generation,
     /// Its files; None if they cannot be read.
@@ -29,7 +29,7 @@ pub struct EarlierGeneration {
 impl Rollback {
     /// The change of the state.
     #[must_use]
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         let Rollback { role, name, generation } = self.clone();
         Plan { state: vec![StateStep::Restore { role, name, generation }], ..Plan::default() }
     }
@@ -41,7 +41,7 @@ impl Rollback {
 /// # Errors
 /// A name that nobody has, one that a daemon and a client share, a daemon that kitcert.yaml does not
 /// list, and an identity that has nothing to go back to: why not, for each generation.
-pub fn rollback(
+pub(crate) fn rollback(
     name: &IdentityName,
     observation: &Observation,
     earlier: &[EarlierGeneration],
@@ -56,7 +56,7 @@ pub fn rollback(
             return Err(failure()
                 .expected(message!("a daemon or a client of {}", observation.path.display()))
                 .found("another name")
-                .hint("kitcert status")
+                .hint("{kitcert} status")
                 .exit(ExitCode::Usage));
         }
         _ => return Err(failure().expected("one identity of that name").found("a daemon and a client")),
@@ -77,14 +77,14 @@ pub fn rollback(
                 true => message!("none"),
                 false => Message::join(&objections, "; "),
             })
-            .hint(message!("kitcert rotate --force {}   # new credentials in place of the current", name))),
+            .hint(message!("{kitcert} rotate --force {}   # new credentials in place of the current", name))),
     }
 }
 
 /// The generation to which a daemon goes back by itself after its current one failed. None if there is
 /// none, and if the current generation has worked itself: then it is not the cause.
 #[must_use]
-pub fn fallback(
+pub(crate) fn fallback(
     name: &IdentityName,
     observation: &Observation,
     earlier: &[EarlierGeneration],

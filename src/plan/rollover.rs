@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
-use crate::model::{
-    Failure, IdentityName, KeyIdentifier, Message, Printable, Role, SubjectAltName, Timestamp,
-};
+use crate::model::{Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 
@@ -55,7 +53,7 @@ pub(super) fn stage(observation: &Observation) -> RolloverStage {
 
 /// How far a rollover is, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RolloverProgress {
+pub(crate) struct RolloverProgress {
     /// The key identifier of the CA to which everything is moved.
     pub to: Message,
     /// The stage, from 1 to 3.
@@ -68,7 +66,7 @@ pub struct RolloverProgress {
 
 /// Whether a rollover is under way, by what the state and its daemons show.
 #[must_use]
-pub fn rolls_over(observation: &Observation) -> bool {
+pub(crate) fn rolls_over(observation: &Observation) -> bool {
     stage(observation) != RolloverStage::Settled
 }
 
@@ -84,7 +82,7 @@ pub(super) fn trusts_former_authority(observation: &Observation, generation: &Ob
 
 /// How far the rollover is that is under way; `issued` is every certificate that ever left.
 #[must_use]
-pub fn rollover_progress(
+pub(crate) fn rollover_progress(
     observation: &Observation,
     issued: &[Certificate],
     now: Timestamp,
@@ -134,7 +132,7 @@ pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
 ///
 /// # Errors
 /// No rollover that could be taken back, or no such CA that can sign.
-pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
+pub(crate) fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
     let failure = || Failure::new("going back to the former CA of", observation.path.display());
     let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
     let target = observation.target_authority();
@@ -144,7 +142,7 @@ pub fn former_authority(observation: &Observation, now: Timestamp) -> Result<Str
         return Err(failure()
             .expected("a rollover that is under way")
             .found("none, or one that is over")
-            .hint("kitcert rotate --ca   # to begin another"));
+            .hint("{kitcert} rotate --ca   # to begin another"));
     }
     let parts = others(observation).into_iter().chain(target);
     let former = parts.filter(|authority| authority.can_sign(now)).min_by_key(|authority| began(authority));
@@ -241,8 +239,5 @@ pub(super) fn unmoved(
 
 /// The client whose certificate it is.
 pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
-    leaf.usable_names().into_iter().find_map(|name| match name {
-        SubjectAltName::Dns(name) => IdentityName::of_client_dns_name(&name),
-        SubjectAltName::Ip(_) => None,
-    })
+    IdentityName::of_client(&leaf.usable_names())
 }

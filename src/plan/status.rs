@@ -15,7 +15,7 @@ use crate::store::Observation;
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StatusRow {
+pub(crate) struct StatusRow {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
     /// A CA's key identifier, shortened; an identity's name.
@@ -35,6 +35,9 @@ pub struct StatusRow {
     pub verified: Option<bool>,
     /// Of a daemon, its last verification.
     pub verification: Option<LastVerification>,
+    /// Which identity it is; None for a CA.
+    #[serde(skip)]
+    pub identity: Option<(Role, IdentityName)>,
     /// From when until when it is good, within its issuer's own validity; None: it has no
     /// certificate.
     #[serde(skip)]
@@ -43,7 +46,7 @@ pub struct StatusRow {
 
 /// The last verification of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LastVerification {
+pub(crate) struct LastVerification {
     /// When, RFC 3339.
     pub verified_at: Timestamp,
     /// How many seconds ago; negative if that is in the future.
@@ -58,7 +61,7 @@ pub struct LastVerification {
 
 /// From where a daemon was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct VerificationVantage {
+pub(crate) struct VerificationVantage {
     /// What that machine calls itself.
     pub host: Message,
     /// The effective user id.
@@ -68,7 +71,7 @@ pub struct VerificationVantage {
 /// How a CA or an identity stands. The order is that of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum IdentityState {
+pub(crate) enum IdentityState {
     /// Nothing to do.
     Ok,
     /// It is on disk, and kitcert.yaml does not list it.
@@ -92,7 +95,7 @@ pub enum IdentityState {
 impl IdentityState {
     /// Whether `status --check` and a rotation have something to do about it.
     #[must_use]
-    pub fn needs_attention(self) -> bool {
+    pub(crate) fn needs_attention(self) -> bool {
         self >= IdentityState::NotVerified
     }
 }
@@ -115,7 +118,7 @@ impl fmt::Display for IdentityState {
 
 /// Every CA, daemon and client of the state as of `now`, in that order, by name.
 #[must_use]
-pub fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
+pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         let due = authority_due_from(observation, validity);
@@ -143,8 +146,10 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
     let on_disk = observation.identities(role);
     let missing =
         listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
-    let missing =
-        missing.map(|name| row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now));
+    let missing = missing.map(|name| StatusRow {
+        identity: Some((role, (*name).clone())),
+        ..row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now)
+    });
     let issued = on_disk.iter().filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
@@ -161,7 +166,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));
         let verified = verification.as_ref().map(|last| last.stale.is_none());
-        Some(StatusRow { verified, verification, ..row })
+        Some(StatusRow { verified, verification, identity: Some((role, name.clone())), ..row })
     });
     let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -247,6 +252,7 @@ fn row(
         state,
         verified: None,
         verification: None,
+        identity: None,
         validity,
     }
 }

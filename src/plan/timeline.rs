@@ -13,7 +13,7 @@ use crate::store::Observation;
 
 /// The time in which a certificate is good, of one that is in use or of those that it replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Window {
+pub(crate) struct Window {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
     /// A CA's key identifier, shortened; an identity's name.
@@ -36,7 +36,7 @@ pub struct Window {
 impl Window {
     /// Whether it is of that row of `status`, and in use.
     #[must_use]
-    pub fn is_of(&self, row: &StatusRow) -> bool {
+    pub(crate) fn is_of(&self, row: &StatusRow) -> bool {
         (self.kind, &self.name, self.former) == (row.kind, &row.name, 0)
     }
 }
@@ -44,7 +44,7 @@ impl Window {
 /// The windows of every CA, and of every identity what is in use, then what it replaced and is
 /// still good at `now`. `issued` is every certificate that ever left.
 #[must_use]
-pub fn timeline(observation: &Observation, issued: &[Certificate], now: Timestamp) -> Vec<Window> {
+pub(crate) fn timeline(observation: &Observation, issued: &[Certificate], now: Timestamp) -> Vec<Window> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         Window {

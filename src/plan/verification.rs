@@ -8,7 +8,7 @@ use crate::store::{Observation, VerifiedRecord};
 
 /// Whether the current generation of a daemon may be called verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VerificationState<'a> {
+pub(crate) enum VerificationState<'a> {
     /// It may.
     Verified(&'a VerifiedRecord),
     /// It was verified, and that does not count any more.
@@ -19,7 +19,7 @@ pub enum VerificationState<'a> {
 
 /// Why a verification does not count any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Staleness {
+pub(crate) enum Staleness {
     /// It was one of that generation, which is not the current one.
     Generation(Generation),
     /// The certificate is another.
@@ -45,7 +45,7 @@ pub enum Staleness {
 impl VerificationState<'_> {
     /// Whether the daemon may be called verified.
     #[must_use]
-    pub fn is_verified(&self) -> bool {
+    pub(crate) fn is_verified(&self) -> bool {
         matches!(self, VerificationState::Verified(_))
     }
 }
@@ -54,7 +54,7 @@ impl VerificationState<'_> {
 /// the clock. Of a daemon that kitcert.yaml does not list, the files alone are compared: nobody can
 /// verify it again.
 #[must_use]
-pub fn verification<'a>(
+pub(crate) fn verification<'a>(
     observation: &'a Observation,
     name: &IdentityName,
     now: Timestamp,

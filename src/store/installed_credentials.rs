@@ -15,7 +15,7 @@ use crate::store::files::users::Owner;
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// The folder of the generations: it holds `gen-NNNN/{ca,cert,key}.pem` and `current`.
     pub folder: PathBuf,
     /// Links beside it that lead through `current`: where each one is, and to which file
@@ -26,7 +26,7 @@ pub struct Placement {
 }
 
 /// The three files of a daemon or a client. Without Debug, since one is a key.
-pub struct FileSet {
+pub(crate) struct FileSet {
     /// `ca.pem`.
     pub authority: Vec<u8>,
     /// `cert.pem`.
@@ -36,7 +36,7 @@ pub struct FileSet {
 }
 
 /// What is installed.
-pub struct PlacedFiles {
+pub(crate) struct PlacedFiles {
     /// The generation that `current` leads to.
     pub current: Option<PlacedGeneration>,
     /// A number above all that are there.
@@ -46,9 +46,7 @@ pub struct PlacedFiles {
 }
 
 /// One installed generation.
-pub struct PlacedGeneration {
-    /// Its number: 7 for `gen-0007`.
-    pub number: Generation,
+pub(crate) struct PlacedGeneration {
     /// Its files; `None` where one is missing.
     pub files: Option<FileSet>,
     /// Whether modes and owner are what [`Placement::install`] would give.
@@ -57,7 +55,7 @@ pub struct PlacedGeneration {
 
 /// What is at a place where a link belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkState {
+pub(crate) enum LinkState {
     /// Nothing.
     Absent,
     /// The link.
@@ -75,7 +73,7 @@ impl Placement {
     /// # Errors
     /// Folders on the way that others can write in; a `current` that is no link to a generation;
     /// files that cannot be read.
-    pub fn observe(&self) -> Result<PlacedFiles, Failure> {
+    pub(crate) fn observe(&self) -> Result<PlacedFiles, Failure> {
         let links =
             self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
         let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
@@ -98,7 +96,7 @@ impl Placement {
     /// # Errors
     /// Something foreign at the place of a link (nothing is written then); a generation of that
     /// number that is there already; what fails on a disk.
-    pub fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
+    pub(crate) fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
         let placed = self.observe()?;
         self.refuse_foreign(&placed.links)?;
         let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files));
@@ -133,7 +131,7 @@ impl Placement {
     ///
     /// # Errors
     /// The first folder that cannot.
-    pub fn refuse_unwritable(&self) -> Result<(), Failure> {
+    pub(crate) fn refuse_unwritable(&self) -> Result<(), Failure> {
         let folders = self.links.iter().filter_map(|(path, _)| path.parent()).chain([self.folder.as_path()]);
         folders.into_iter().try_for_each(refuse_unwritable)
     }
@@ -143,12 +141,12 @@ impl Placement {
     }
 
     fn look_at_generation(&self, folder: &Directory, target: &str) -> Result<PlacedGeneration, Failure> {
-        let number = target.parse().map_err(|_: Failure| {
+        target.parse::<Generation>().map_err(|_: Failure| {
             Failure::new("reading the link", folder.path().join(CURRENT).display())
                 .expected("a generation, such as gen-0001")
                 .found("another name")
         })?;
-        let mut generation = PlacedGeneration { number, files: None, access_is_right: false };
+        let mut generation = PlacedGeneration { files: None, access_is_right: false };
         let Some(inside) = folder.folder(target)? else { return Ok(generation) };
         let read = |name: &str| inside.read(name, LARGEST_FILE);
         if let (Some(authority), Some(certificate), Some(key)) =
@@ -286,7 +284,7 @@ impl Placement {
 impl PlacedGeneration {
     /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
     #[must_use]
-    pub fn holds(&self, files: &FileSet) -> bool {
+    pub(crate) fn holds(&self, files: &FileSet) -> bool {
         self.access_is_right
             && self.files.as_ref().is_some_and(|there| {
                 there.authority == files.authority

@@ -10,17 +10,17 @@ mod files;
 mod installed_credentials;
 mod state;
 
-pub use files::{
+pub(crate) use files::{
     Home, Owner, Parents, Privacy, ReadFile, Replacement, ScratchDirectory, earthly_home, exists, files_in,
     read, read_if_present, read_standard_input, refuse_irreplaceable, replace_file, this_user,
 };
-pub use installed_credentials::{FileSet, LinkState, PlacedFiles, PlacedGeneration, Placement};
-pub use state::{
-    DaemonHistory, Interest, KeyPresence, LogEvent, LogLine, Observation, ObservedAuthority,
-    ObservedGeneration, ObservedIdentity, ObservedRequest, StagedChange, StateDirectory, StateLock, Vantage,
-    VerifiedAddress, VerifiedRecord, WorkedGeneration, newest_log_time, observe, observe_generation,
-    observe_issued, observe_request, request_folder, request_generations,
+pub(crate) use installed_credentials::{FileSet, LinkState, PlacedFiles, Placement};
+pub(crate) use state::{
+    DaemonHistory, KeyPresence, LogEvent, LogLine, ObservedAuthority, ObservedGeneration, ObservedIdentity,
+    ObservedRequest, StagedChange, StateDirectory, StateLock, VerifiedAddress, newest_log_time, observe,
+    observe_generation, observe_issued, observe_request, request_folder, request_generations,
 };
+pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,17 @@
 //!
 //! `cargo bench --bench commands` measures; with `-- --test` everything runs once, with small
 //! numbers. Files are written in `$KITCERT_BENCH_DIR`, by default `target/bench`, and in memory.
+#![allow(
+    unreachable_pub,
+    clippy::exit,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod counterpart;
 #[path = "../figures.rs"]

@@ -2,6 +2,17 @@
 //! for the same work and nothing else.
 //!
 //! `cargo bench --bench parts`; with `-- --test` everything runs once.
+#![allow(
+    unreachable_pub,
+    clippy::exit,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 use std::path::Path;
 

@@ -119,7 +119,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             nothing,
             "init --host a --key rsa",
             2,
-            &["rsa", "expected ecdsa-p256, ecdsa-p384 or ed25519"],
+            &["rsa", "possible values: ecdsa-p256, ecdsa-p384, ed25519"],
         ),
         case(
             "a duration",
@@ -135,14 +135,14 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             nothing,
             "install daemon --layout nixos",
             2,
-            &["nixos", "expected earthly, earthbuild or buildkit"],
+            &["nixos", "possible values: earthly, earthbuild, buildkit"],
         ),
         case(
             "a tool",
             nothing,
             "install client --for make",
             2,
-            &["make", "expected earthly, earthbuild, buildctl or buildx"],
+            &["make", "possible values: earthly, earthbuild, buildctl, buildx"],
         ),
         case(
             "an endpoint",

@@ -1,5 +1,16 @@
 //! Properties that must hold for every certificate, chain, file and command, and the other
 //! programs that agree.
+#![allow(
+    unreachable_pub,
+    clippy::exit,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod bad_input;
 mod bundles;

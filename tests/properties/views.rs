@@ -42,6 +42,32 @@ fn plugin(said: &Said) -> (String, BTreeMap<String, String>) {
     (word.to_owned(), values)
 }
 
+/// A command that is printed to be pasted works as it stands: it names the state that was named, and
+/// names none where the variable does.
+#[test]
+fn printed_commands_name_the_state_that_was_named() {
+    let workspace = Workspace::new();
+    let state = workspace.text("my state");
+    let quoted = format!("'{state}'");
+    let named = |command: &[&str]| workspace.run(["--state", &state].iter().chain(command));
+    named(&["init", "--host", "127.0.0.1", "--client", "ana"]).succeeded();
+    let status = named(&["status"]).succeeded().out;
+    assert!(status.ends_with(&format!("next: kitcert --state {quoted} verify builder\n")), "{status}");
+    let failed = named(&["issue", "daemon", "spare"]).ended_with(2).err;
+    assert!(failed.contains(&format!("try: kitcert --state {quoted} issue daemon spare ")), "{failed}");
+    let issued = named(&["issue", "client", "ben"]).succeeded().out;
+    assert_eq!(issued.matches(&format!("kitcert --state {quoted} ")).count(), 2, "{issued}");
+    // Another machine's state is elsewhere.
+    let asked = named(&["request", "cleo", "--csr", &workspace.text("cleo.csr")]).succeeded().out;
+    assert!(asked.contains("a kit: kitcert issue client cleo"), "{asked}");
+    assert!(asked.contains(&format!("next: kitcert --state {quoted} join cleo.kit")), "{asked}");
+    // JSON is for programs, which know what they asked.
+    let json = named(&["issue", "daemon", "spare", "--format", "json"]).ended_with(2).json();
+    assert!(json["error"]["try"].as_str().unwrap().starts_with("kitcert issue daemon"), "{json}");
+    std::fs::rename(&state, workspace.path("state")).unwrap();
+    assert!(!workspace.run(["status"]).succeeded().out.contains("--state"));
+}
+
 #[test]
 fn status_ends_with_the_one_command_that_proves_what_is_not() {
     let workspace = Workspace::new();

@@ -7,7 +7,7 @@ use crate::pki::{Certificate, PublicKey};
 
 /// What is known of a file besides its bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct FileFacts<'a> {
+pub(super) struct FileFacts<'a> {
     /// Its path.
     pub path: &'a Path,
     /// Its permission bits, where it is a file.
@@ -16,7 +16,7 @@ pub struct FileFacts<'a> {
 
 /// What was seen of one thing.
 #[derive(Debug)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// What it is, in words.
     pub kind: Message,
     /// What it says, in the order of reading.
@@ -31,7 +31,7 @@ pub struct Inspected {
 
 /// What of a file can be compared with other files.
 #[derive(Clone, Debug, Default)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// Its certificates.
     pub certificates: Vec<Certificate>,
     /// The public half of its private key.

@@ -6,8 +6,8 @@ mod kit;
 mod pem_files;
 mod together;
 
-pub use document::{Contents, Inspected};
-pub use together::{MOST_FILES, compare, files_at};
+pub(crate) use document::Inspected;
+pub(crate) use together::{compare, files_at};
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::store::{read, read_if_present, read_standard_input, this_user};
 ///
 /// # Errors
 /// It cannot be read.
-pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
     let file = read(path, LARGEST_INSPECTED)?;
     if let Some(receipt) = receipt_in(&file.bytes) {
         return inspect_receipt(context, &receipt);
@@ -50,7 +50,7 @@ pub fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Fai
 ///
 /// # Errors
 /// It cannot be read.
-pub fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failure> {
     let bytes = read_standard_input(LARGEST_PEM)?;
     if let Some(receipt) = receipt_in(&bytes) {
         return inspect_receipt(context, &receipt);
@@ -121,7 +121,7 @@ fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
 ///
 /// # Errors
 /// No state to look in, and one that cannot be read.
-pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
     let directory = context.open()?.ok_or_else(|| context.no_state())?;
     let place = Path::new("issued").join(format!("{}.pem", receipt.serial()));
     let subject = directory.path().join(&place);
@@ -150,7 +150,7 @@ pub fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspe
 ///
 /// # Errors
 /// None: whatever is wrong is a finding.
-pub fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -> Result<Inspected, Failure> {
     let trust = TrustBundle::default();
     let request = probe::Request {
         extent: Extent::Glance,

@@ -12,7 +12,7 @@ use crate::store;
 ///
 /// # Errors
 /// A folder that cannot be read, without a file, or with more than [`MOST_FILES`].
-pub fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     match store::files_in(path, MOST_FILES)? {
         None => Ok(vec![path.to_owned()]),
         Some(files) if files.is_empty() => {
@@ -24,7 +24,7 @@ pub fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// What only shows when those files lie side by side, each finding about one of them.
 #[must_use]
-pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
+pub(crate) fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
     let certificates: Vec<(&Path, &Inspected, &Certificate)> = files
         .iter()
         .flat_map(|(path, file)| {
@@ -41,7 +41,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
                     .expected("the key of one of the certificates that were given with it")
                     .found("another key")
                     .cause("the certificate and the key come from two different sets")
-                    .fix("install the set again: kitcert install daemon, or kitcert install client"),
+                    .fix("install the set again: {kitcert} install daemon, or {kitcert} install client"),
             ),
             Some((_, _, certificate)) if certificate.is_authority() => findings.push(
                 Finding::new(Rule::AuthorityKeyAtClient, Severity::Info, path.display())
@@ -64,7 +64,7 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
                     .expected("a certificate of its own")
                     .found(message!("that of {}", other.display()))
                     .cause("access cannot be taken from one without taking it from the other")
-                    .fix("kitcert issue client NAME"),
+                    .fix("{kitcert} issue client NAME"),
             );
         }
     }
@@ -72,4 +72,4 @@ pub fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
 }
 
 /// So many files of a folder are read.
-pub const MOST_FILES: usize = 64;
+pub(crate) const MOST_FILES: usize = 64;

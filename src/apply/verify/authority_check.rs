@@ -92,7 +92,7 @@ fn judged(
     let stale = |found| {
         let finding = finding(Rule::TrustIsStale, found)?;
         let cause = "the daemon was not restarted since its ca.pem changed";
-        Some(finding.cause(cause).fix(message!("kitcert rotate {}", name)))
+        Some(finding.cause(cause).fix(message!("{kitcert} rotate {}", name)))
     };
     match (ours.map(|ours| ours.outcome), ours) {
         (Some(Outcome::Accepted), _) if meant == Meant::LetIn => None,

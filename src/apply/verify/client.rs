@@ -16,7 +16,7 @@ use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
+pub(crate) enum Credentials {
     /// A client of the state; else a probe certificate of its CA, made for this and never
     /// written; else what the client's own config names.
     Automatic,
@@ -97,7 +97,7 @@ fn no_files() -> Failure {
     Failure::new("dialling", "what BUILDKIT_HOST says")
         .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
         .found("neither")
-        .hint("kitcert verify --tlsdir DIR")
+        .hint("{kitcert} verify --tlsdir DIR")
         .exit(ExitCode::Usage)
 }
 
@@ -186,7 +186,7 @@ fn of_state(
     name: &IdentityName,
 ) -> Result<Client, Failure> {
     let failure = |expected: &'static str, found: &'static str| {
-        Failure::new("dialling as client", name).expected(expected).found(found).hint("kitcert status")
+        Failure::new("dialling as client", name).expected(expected).found(found).hint("{kitcert} status")
     };
     let current = observation.current(Role::Client, name).ok_or_else(|| failure("a certificate", "none"))?;
     if current.key == KeyPresence::Absent {

@@ -18,7 +18,7 @@ use crate::store::{earthly_home, exists, read_if_present};
 
 /// Which config was asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfigChoice {
+pub(crate) struct ConfigChoice {
     /// The tool; None: the one whose config is there.
     pub tool: Option<ClientTool>,
     /// The config; None: the tool's own.
@@ -41,7 +41,7 @@ pub(super) struct Configured {
 impl ConfigChoice {
     /// Whether anything was chosen.
     #[must_use]
-    pub fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         *self != ConfigChoice::default()
     }
 }
@@ -49,12 +49,12 @@ impl ConfigChoice {
 impl Configured {
     /// The endpoint that the tool would dial; None where none is named that can be dialled. Why,
     /// a finding says.
-    pub fn endpoint(&self) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
         self.host.as_ref()?.text.parse().ok()
     }
 
     /// Whether only a variable of buildctl names the host: it has none for the files.
-    pub fn is_of_buildctl(&self) -> bool {
+    pub(super) fn is_of_buildctl(&self) -> bool {
         self.host.as_ref().is_some_and(|host| host.variable == Some(BUILDKIT_HOST))
     }
 }
@@ -116,7 +116,7 @@ fn read_config(place: &ConfigPlace) -> Result<Option<ClientConfig>, Failure> {
             .expected(message!("the file that {} names, without which the tool stops", name))
             .found("none")
             .hint(match name.strip_prefix("--") {
-                Some(_) => message!("kitcert verify --config FILE"),
+                Some(_) => message!("{kitcert} verify --config FILE"),
                 None => message!("unset {}", name),
             })
             .exit(ExitCode::Verification)),
@@ -174,7 +174,7 @@ impl Tools<'_> {
                 findings.push(
                     Finding::new(Rule::ConfigElsewhere, Severity::Info, other.display())
                         .found(message!("{} has a config too; this is {}'s", second, first))
-                        .fix(message!("kitcert verify --for {}", second)),
+                        .fix(message!("{kitcert} verify --for {}", second)),
                 );
                 first
             }),
@@ -212,7 +212,7 @@ impl Tools<'_> {
                         .expected(message!("{}, which `{}` reads", own.display(), tool.program()))
                         .found(message!("none there, and this one, which only {} reads", other))
                         .cause("earth reads ~/.earth since 0.8.19, earthly reads ~/.earthly, and neither looks further (EarthBuild#960)")
-                        .fix(message!("kitcert install client --for {}", tool)),
+                        .fix(message!("{kitcert} install client --for {}", tool)),
                 ));
             }
         }
@@ -232,7 +232,7 @@ impl Tools<'_> {
             return Err(Failure::new("reading the host of", tool)
                 .expected(message!("{}, since it has no config", BUILDKIT_HOST))
                 .found("none")
-                .hint("kitcert verify tcp://builder.example.com:8372 --tlsdir DIR")
+                .hint("{kitcert} verify tcp://builder.example.com:8372 --tlsdir DIR")
                 .exit(ExitCode::Usage));
         };
         Ok(Configured {

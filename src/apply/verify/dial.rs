@@ -17,7 +17,7 @@ use crate::store::{KeyPresence, Observation};
 
 /// How a daemon is dialled.
 #[derive(Clone, Debug)]
-pub struct DialOptions {
+pub(crate) struct DialOptions {
     /// The name that the daemon's certificate must have, if it is not the endpoint's host.
     pub server_name: Option<SubjectAltName>,
     /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.

@@ -176,7 +176,7 @@ impl SetPaths {
         leaf: &Certificate,
         trust: &TrustBundle,
     ) -> Result<Vec<Finding>, Failure> {
-        let fix = message!("kitcert install daemon {}", name);
+        let fix = message!("{kitcert} install daemon {}", name);
         let mut findings = Vec::new();
         for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
             let finding = match self.read(path)? {

@@ -17,18 +17,18 @@ mod verification;
 mod verification_record;
 mod verify_one;
 
-pub use self::client::Credentials;
+pub(crate) use self::client::Credentials;
 pub(super) use self::client::{Client, fresh_for};
-pub use self::client_config_check::ConfigChoice;
-pub use self::dial::DialOptions;
+pub(crate) use self::client_config_check::ConfigChoice;
+pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::glance;
 pub(super) use self::file_checks::restart_line;
-pub use self::request::{Scope, VerifyRequest};
-pub use self::target::Target;
-pub use self::verification::{Outcome, Verification};
-pub use self::verification_record::Recorded;
+pub(crate) use self::request::{Scope, VerifyRequest};
+pub(crate) use self::target::Target;
+pub(crate) use self::verification::{Outcome, Verification};
+pub(crate) use self::verification_record::Recorded;
 pub(super) use self::verification_record::{Evidence, record};
-pub use self::verify_one::verify;
+pub(crate) use self::verify_one::verify;
 pub(super) use self::verify_one::{Examined, examine, verify_as};
 
 use std::path::Path;
@@ -43,7 +43,7 @@ use crate::store::{Interest, read, read_standard_input};
 
 /// Whom to dial, and how.
 #[derive(Clone, Debug)]
-pub struct FleetRequest {
+pub(crate) struct FleetRequest {
     /// Whom.
     pub targets: Vec<Target>,
     /// As whom.
@@ -60,7 +60,7 @@ pub struct FleetRequest {
 
 /// What came of one of them.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Whom.
     pub target: Target,
     /// What came of it; a failure if it could not even be dialled.
@@ -72,7 +72,7 @@ pub struct Member {
 ///
 /// # Errors
 /// A state that cannot be read. What is wrong with one daemon is its own [`Member`]'s.
-pub fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec<Member>, Failure> {
+pub(crate) fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec<Member>, Failure> {
     let observation = observe(context, &request.credentials)?;
     let count = request.targets.len();
     (context.progress)(Progress::Dialling(count as u64));
@@ -134,14 +134,14 @@ fn nth(targets: &[Target], index: usize) -> Option<(usize, &Target)> {
 ///
 /// # Errors
 /// No state, one that cannot be read, and one without a daemon.
-pub fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
+pub(crate) fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
     let (_, observation) = context.observe(&Interest::Inventory)?;
     let targets: Vec<Target> = observation.inventory.daemons.keys().cloned().map(Target::Daemon).collect();
     if targets.is_empty() {
         return Err(Failure::new("verifying", "every daemon")
             .expected(message!("daemons in {}/kitcert.yaml", context.state.display()))
             .found("none")
-            .hint("kitcert issue daemon NAME --host HOST"));
+            .hint("{kitcert} issue daemon NAME --host HOST"));
     }
     Ok(targets)
 }
@@ -150,7 +150,7 @@ pub fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
 ///
 /// # Errors
 /// A list that cannot be read or is empty, and a line that is no target: its number is told.
-pub fn listed_targets(path: &Path) -> Result<Vec<Target>, Failure> {
+pub(crate) fn listed_targets(path: &Path) -> Result<Vec<Target>, Failure> {
     let bytes = match path == Path::new("-") {
         true => read_standard_input(LARGEST_LIST)?,
         false => read(path, LARGEST_LIST)?.bytes,

@@ -11,7 +11,7 @@ use crate::model::{IdentityName, Message, Printable, Quoted};
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
-pub struct VerifyRequest {
+pub(crate) struct VerifyRequest {
     /// Whom to dial.
     pub target: Target,
     /// As whom.
@@ -26,7 +26,7 @@ pub struct VerifyRequest {
 
 /// How much of a daemon's host is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// The daemon's own port.
     Daemon,
     /// The ports that such a host may have open beside it, too.
@@ -47,7 +47,7 @@ impl VerifyRequest {
 
     /// The command that asks for the same, and how long its dials were given.
     pub(super) fn again(&self, options: &DialOptions) -> (Message, Duration) {
-        let mut words = vec![message!("kitcert verify")];
+        let mut words = vec![message!("{kitcert} verify")];
         match &self.target {
             Target::Configured => {}
             Target::Endpoint(endpoint) => words.push(endpoint.message()),

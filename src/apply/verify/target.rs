@@ -14,7 +14,7 @@ use crate::store::{Interest, Observation, StateDirectory};
 
 /// Whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// What the client's own config says.
     Configured,
     /// An endpoint.
@@ -29,7 +29,7 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Target, Failure> {
         if text.contains("://") {
             return text.parse().map(Target::Endpoint).map_err(|failure: Failure| match endpoint_in(text) {
-                Some(endpoint) => failure.hint(message!("kitcert verify {}", endpoint)),
+                Some(endpoint) => failure.hint(message!("{kitcert} verify {}", endpoint)),
                 None => failure,
             });
         }
@@ -39,7 +39,7 @@ impl FromStr for Target {
                 .found("something else")
                 .exit(ExitCode::Usage);
             match endpoint_in(text) {
-                Some(endpoint) => failure.hint(message!("kitcert verify {}", endpoint)),
+                Some(endpoint) => failure.hint(message!("{kitcert} verify {}", endpoint)),
                 None => failure,
             }
         })
@@ -128,7 +128,7 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
     Failure::new("verifying daemon", name)
         .expected(message!("one of {}/kitcert.yaml ({})", observation.path.display(), known))
         .found("another name")
-        .hint("kitcert status")
+        .hint("{kitcert} status")
 }
 
 /// The daemon of the state that is dialled: the one that was named, else the one with exactly that
@@ -146,6 +146,6 @@ pub(super) fn daemon_of(
     found.map(|(name, daemon)| (name.clone(), daemon.clone()))
 }
 
-const EXAMPLE: &str = "kitcert verify tcp://builder.example.com:8372";
+const EXAMPLE: &str = "{kitcert} verify tcp://builder.example.com:8372";
 /// Among how many clients of the state one is looked for that can be dialled as.
 const CLIENTS_TRIED: usize = 16;

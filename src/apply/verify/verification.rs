@@ -10,7 +10,7 @@ use crate::probe::{DaemonFacts, Port, Verdict, judge_ports};
 
 /// What a verification says of a daemon: one definition, for whichever command verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Every dial went as it must, the files are without fault, and a daemon of the state serves its
     /// current generation.
     Verified,
@@ -55,7 +55,7 @@ pub(super) struct Beside {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Verification {
+pub(crate) struct Verification {
     /// Who was dialled, or would have been.
     pub target: Message,
     /// The same, if there was one.
@@ -83,7 +83,7 @@ pub struct Verification {
 impl Verification {
     /// Whether the daemon is verified, and nothing else is wrong that was looked at.
     #[must_use]
-    pub fn is_verified(&self) -> bool {
+    pub(crate) fn is_verified(&self) -> bool {
         self.outcome == Outcome::Verified && Finding::gravest(&self.findings) < Severity::Error
     }
 

@@ -28,7 +28,7 @@ use crate::store::{
 
 /// Whether a verification changed what the state says of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// It may be called verified since now, or may not any more.
     Changed,
     /// It is called what it was called before; the time of its last verification may be newer.
@@ -83,7 +83,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub fn of(
+    pub(super) fn of(
         observation: &Observation,
         (name, entry): (&IdentityName, &DaemonEntry),
         (options, is_of_daemon): (&DialOptions, bool),
@@ -129,13 +129,13 @@ impl Seen {
     }
 
     /// Whether the current generation is what it serves.
-    pub fn serves_current(&self) -> bool {
+    pub(super) fn serves_current(&self) -> bool {
         let served = self.served.as_ref().map(Certificate::fingerprint);
         self.basis.as_ref().is_some_and(|basis| served == Some(basis.leaf))
     }
 
     /// The same, judged.
-    pub fn evidence(self, outcome: Outcome) -> Evidence {
+    pub(super) fn evidence(self, outcome: Outcome) -> Evidence {
         Evidence { outcome, seen: self }
     }
 }
@@ -148,12 +148,12 @@ pub(in crate::apply) struct Evidence {
 
 impl Evidence {
     /// The certificate that it served.
-    pub fn served(&self) -> Option<&Certificate> {
+    pub(crate) fn served(&self) -> Option<&Certificate> {
         self.seen.served.as_ref()
     }
 
     /// Whether the current generation is what it serves.
-    pub fn serves_current(&self) -> bool {
+    pub(crate) fn serves_current(&self) -> bool {
         self.seen.serves_current()
     }
 
@@ -163,7 +163,7 @@ impl Evidence {
     }
 
     /// Whether it answers at all.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.seen.is_up
     }
 }

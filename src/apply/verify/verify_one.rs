@@ -27,7 +27,7 @@ use crate::store::Observation;
 /// # Errors
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
-pub fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
+pub(crate) fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
     let observation = observe(context, &request.credentials)?;
     let examined = examine(context, observation.as_ref(), request)?;
     recorded(context, vec![examined]).pop().ok_or_else(|| context.no_state())
@@ -148,7 +148,7 @@ pub(in crate::apply) fn verify_as(
     let began = Instant::now();
     let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
-    let again = (message!("kitcert verify {}", endpoint), options.deadline);
+    let again = (message!("{kitcert} verify {}", endpoint), options.deadline);
     let local = local_facts(context, None, None, &client, (endpoint, again))?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);

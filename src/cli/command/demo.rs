@@ -8,9 +8,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::Session;
-use crate::cli::report::{Report, Tone};
-use crate::cli::{self, Console};
+use clap::Args;
+
+use crate::cli::console::Console;
+use crate::cli::options::Format;
+use crate::cli::output::{Report, Tone};
+use crate::cli::session::Session;
+use crate::env::Environment;
 use crate::layout::CommandLine;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -20,10 +24,14 @@ use crate::practice::PracticeDaemon;
 use crate::probe::CertificateAndKey;
 use crate::store::{ScratchDirectory, read};
 
-pub(super) fn run(session: Session<'_>) -> Result<Report, Failure> {
+/// `kitcert demo`
+#[derive(Debug, Args)]
+pub struct DemoArguments {}
+
+pub(in crate::cli) fn run(session: Session<'_>, run_line: RunLine) -> Result<Report, Failure> {
     let scratch = ScratchDirectory::create()?;
     let root = scratch.path().join("builder");
-    let mut demo = Demo { session, state: scratch.path().join("state").display().to_string() };
+    let mut demo = Demo { session, run_line, state: scratch.path().join("state").display().to_string() };
     let port = demo.free_port()?;
     let endpoint = format!("tcp://127.0.0.1:{port}");
 
@@ -69,8 +77,12 @@ enum Door {
     Unlocked,
 }
 
+/// Runs a command line, as [`crate::cli::run`] does.
+type RunLine = fn(Vec<String>, &Environment, &mut Console) -> u8;
+
 struct Demo<'a> {
     session: Session<'a>,
+    run_line: RunLine,
     state: String,
 }
 
@@ -120,7 +132,7 @@ impl Demo<'_> {
             .into_iter()
             .chain(arguments.iter().copied())
             .map(str::to_owned);
-        let exit = cli::run(line.collect::<Vec<_>>(), self.session.environment, &mut console);
+        let exit = (self.run_line)(line.collect(), self.session.environment, &mut console);
         let text = String::from_utf8_lossy(&said.0.borrow()).into_owned();
         self.say(&text)?;
         if exit == expected.code() {
@@ -135,7 +147,7 @@ impl Demo<'_> {
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {
-        let quiet = self.session.global.quiet || self.session.global.format == cli::arguments::Format::Json;
+        let quiet = self.session.global.quiet || self.session.global.format == Format::Json;
         if quiet {
             return Ok(());
         }

@@ -1,15 +1,68 @@
 //! `kitcert init`
 
-use super::{Session, UNWATCHED, install, plan_view};
-use crate::apply::{self, Context, Mode};
-use crate::cli::arguments::InitArguments;
-use crate::cli::report::{Changed, Report, Tone};
-use crate::message;
-use crate::model::{Failure, Message, Printable, Role};
-use crate::plan::{InitRequest, InstallRequest, verification};
-use crate::store::{Interest, Observation};
+use std::path::PathBuf;
 
-pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
+use clap::Args;
+
+use super::install;
+use crate::apply::{self, Present};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::DaemonLayout;
+use crate::message;
+use crate::model::{
+    AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
+    SubjectAltName,
+};
+use crate::pki::Certificate;
+use crate::plan::{InitRequest, InstallRequest};
+
+/// `kitcert init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A name or an address that clients dial; give it again for each
+    #[arg(long = "host", value_name = "HOST", required = true)]
+    pub hosts: Vec<SubjectAltName>,
+    /// What the daemon is called here
+    #[arg(long, value_name = "NAME", default_value = "builder")]
+    pub name: IdentityName,
+    /// A client to issue a certificate for; give it again for each
+    #[arg(long = "client", value_name = "NAME")]
+    pub clients: Vec<IdentityName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// The first part of the CA's common name
+    #[arg(long, value_name = "TEXT", default_value = "buildkit CA")]
+    pub ca_name: AuthorityName,
+    /// How long the CA is valid
+    #[arg(long, value_name = "DURATION", default_value = "10y")]
+    pub ca_lifetime: Lifetime,
+    /// How long the daemon's certificate is valid
+    #[arg(long, value_name = "DURATION", default_value = "397d")]
+    pub lifetime: Lifetime,
+    /// How long the clients' certificates are valid
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub client_lifetime: Lifetime,
+    /// The type of every key
+    #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
+    pub key: KeyAlgorithm,
+    /// Install the daemon's files too, under / or another root
+    #[arg(long, value_name = "ROOT", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
+    pub install: Option<PathBuf>,
+    /// Which daemon the files are installed for
+    #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
+    pub layout: DaemonLayout,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
     super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let context = session.context("init", Some(asked.change), UNWATCHED)?;
     let install = asked
@@ -31,64 +84,42 @@ pub(super) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report,
     };
     let done = apply::init(&context, &request)?;
     let report = Report::new("init").target(context.state.display());
-    if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.plan));
-    }
+    let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
-    show(report.changed(changed).detail("plan", done.plan.summary()), &context, &request, changed)
-}
-
-fn show(
-    report: Report,
-    context: &Context<'_>,
-    request: &InitRequest,
-    changed: Changed,
-) -> Result<Report, Failure> {
-    let identities = request.clients.iter().map(|name| (Role::Client, name.clone()));
-    let identities = identities.chain([(Role::Daemon, request.name.clone())]).collect();
-    let (_, observation) = context.observe(&Interest::Identities(identities))?;
-    let mut report = report.table(rows(&observation, request));
+    let mut report = report.changed(changed).detail("plan", done.plan.summary()).table(rows(present));
     if let Some(install) = request.install.as_ref().filter(|_| changed == Changed::Yes) {
         report = report.line(install::installed_line(install.layout, &install.root));
-        let endpoint = &observation.inventory.daemons[&request.name].endpoint;
+        let endpoint = &present.endpoint;
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
     report =
         report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", context.state.display()));
-    let now = context.environment.now();
-    let verified = verification(&observation, &request.name, now).is_verified();
+    let verified = present.is_verified;
     let last = match (verified, changed) {
         (true, Changed::No) => message!("nothing to do: it is all there, and verified"),
-        (true, Changed::Yes) => message!("done; next: kitcert verify {}", request.name),
+        (true, Changed::Yes) => message!("done; next: {kitcert} verify {}", request.name),
         (false, Changed::No) => {
-            message!("nothing to do; not verified yet; next: kitcert verify {}", request.name)
+            message!("nothing to do; not verified yet; next: {kitcert} verify {}", request.name)
         }
-        (false, Changed::Yes) => not_verified(request),
+        (false, Changed::Yes) => not_verified(&request),
     };
     Ok(report.detail("verified", verified).line(last))
 }
 
-fn rows(observation: &Observation, request: &InitRequest) -> Vec<(Tone, Vec<Message>)> {
-    let row = |kind: &'static str, name: Message, until: Message| {
-        (Tone::Plain, vec![kind.message(), name, message!("until {}", until)])
+fn rows(present: &Present) -> Vec<(Tone, Vec<Message>)> {
+    let row = |kind: &'static str, name: Message, certificate: &Certificate| {
+        let until = message!("until {}", certificate.validity().not_after.date());
+        (Tone::Plain, vec![kind.message(), name, until])
     };
-    let date = |certificate: &crate::pki::Certificate| certificate.validity().not_after.date();
-    let authorities = observation
-        .authorities
-        .iter()
-        .map(|authority| row("CA", authority.certificate.subject().message(), date(&authority.certificate)));
-    let identities = request.clients.iter().map(|name| (Role::Client, name));
-    let identities = std::iter::once((Role::Daemon, &request.name)).chain(identities);
-    let identities = identities.filter_map(|(role, name)| {
-        let current = observation.current(role, name)?;
-        Some(row(role.as_str(), name.message(), date(current.leaf())))
-    });
+    let authorities = present.authorities.iter().map(|one| row("CA", one.subject().message(), one));
+    let identities = present.identities.iter();
+    let identities = identities.map(|(role, name, leaf)| row(role.as_str(), name.message(), leaf));
     authorities.chain(identities).collect()
 }
 
 fn not_verified(request: &InitRequest) -> Message {
-    let first = if request.install.is_some() { "start the daemon" } else { "kitcert install daemon" };
-    let invite = request.clients.first().map(|name| message!("; then: kitcert invite {}", name));
-    let verify = message!("kitcert verify {}", request.name);
+    let first = if request.install.is_some() { "start the daemon" } else { "{kitcert} install daemon" };
+    let invite = request.clients.first().map(|name| message!("; then: {kitcert} invite {}", name));
+    let verify = message!("{kitcert} verify {}", request.name);
     message!("not verified yet; next: {}; then: {}{}", first, verify, invite.unwrap_or_default())
 }

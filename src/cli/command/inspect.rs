@@ -2,16 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Session, UNWATCHED};
+use clap::Args;
+
 use crate::apply::{self, Inspected};
-use crate::cli::arguments::InspectArguments;
-use crate::cli::member::Object;
-use crate::cli::report::{Report, Tone, tone_of};
+use crate::cli::options::ResultOptions;
+use crate::cli::output::{Object, Report, Tone, tone_of};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
 use crate::pki::Receipt;
 
-pub(super) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
+/// `kitcert inspect`
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// Files, folders, - for standard input, tcp://host:port, or a receipt of kitcert join
+    #[arg(value_name = "PATH|URL", required = true)]
+    pub subjects: Vec<PathBuf>,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Result<Report, Failure> {
     let now = session.environment.now();
     let mut report = Report::new("inspect");
     let mut inspected = Vec::new();

@@ -2,16 +2,44 @@
 
 use std::path::PathBuf;
 
-use super::{Session, UNWATCHED, issue, plan_view};
-use crate::apply::{self, MadeKit, Mode};
-use crate::cli::kit_arguments::InviteArguments;
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone};
+use clap::Args;
+
+use crate::apply::{self, Mode};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{
+    Changed, Report, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
+};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, Message, Printable, Quoted};
+use crate::model::{Contact, Endpoint, Failure, IdentityName, Lifetime, Quoted};
 use crate::plan::{InviteRequest, KitRequest};
 
-pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
+/// `kitcert invite`
+#[derive(Debug, Args)]
+pub struct InviteArguments {
+    /// The client
+    pub name: IdentityName,
+    /// Where the kit is written [default: ./NAME.kit]
+    #[arg(long, value_name = "FILE")]
+    pub kit: Option<PathBuf>,
+    /// How long the certificate is valid, where it is issued now [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<Contact>,
+    /// For how long the kit may be joined
+    #[arg(long, value_name = "DURATION", default_value = "14d")]
+    pub join_within: Lifetime,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
     let context = session.context("invite", Some(asked.change), UNWATCHED)?;
     let name = &asked.name;
     let request = InviteRequest {
@@ -28,12 +56,12 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
     let invitation = apply::invite(&context, &request)?;
     let report = Report::new("invite").target(request.kit.path.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &invitation.done.plan));
+        return Ok(show_plan(report, &invitation.done.plan));
     }
-    let issued: Vec<_> = invitation.done.issued.iter().map(issue::issued_json).collect();
+    let issued: Vec<_> = invitation.done.issued.iter().map(issued_json).collect();
     let report = report.detail("plan", invitation.done.plan.summary()).detail("issued", issued);
     let Some(kit) = &invitation.kit else { return Ok(report) };
-    let issued = invitation.done.issued.iter().map(issue::issued_row);
+    let issued = invitation.done.issued.iter().map(issued_row);
     let rows = issued.chain([kit_row(kit, "with the key, encrypted")]);
     let words = invitation.passphrase.expose_message();
     let report = report
@@ -42,42 +70,11 @@ pub(super) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Repor
         .detail("passphrase", &words)
         .even_if_quiet()
         .table(rows.collect());
-    Ok(warnings(report, kit)
+    Ok(kit_warnings(report, kit)
         .line(message!(
             "passphrase, shown once and kept nowhere; tell it to {} by another way than the kit:",
             name
         ))
         .line(message!("  {}", words))
         .line(message!("then, on {}'s machine: kitcert join {}", name, Quoted(&kit.path))))
-}
-
-/// What will keep the client from its daemon although the kit is right.
-pub(super) fn warnings(report: Report, kit: &MadeKit) -> Report {
-    let report = kit.findings.iter().fold(report, |report, finding| {
-        let text =
-            message!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
-        let report = report.toned(Tone::Warning, text);
-        match &finding.fix {
-            Some(fix) => report.line(message!("try: {}", fix)),
-            None => report,
-        }
-    });
-    report.findings(kit.findings.clone())
-}
-
-/// The kit as a row.
-pub(super) fn kit_row(kit: &MadeKit, what: &'static str) -> (Tone, Vec<Message>) {
-    let until = message!("{}; to be joined before {}", what, kit.terms.join_before.minute());
-    (Tone::Plain, vec![message!("kit"), kit.path.message(), until])
-}
-
-/// The kit in JSON.
-pub(super) fn kit_json(kit: &MadeKit) -> Object {
-    Object::default()
-        .with("path", kit.path.message())
-        .with("endpoint", kit.terms.endpoint.message())
-        .with("contact", kit.terms.contact.message())
-        .with("join_before", kit.terms.join_before.message())
-        .with("authority_fingerprint", kit.authority.fingerprint().message())
-        .with("authority_words", kit.authority.fingerprint().words())
 }

@@ -1,25 +1,96 @@
 //! `kitcert issue`
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Session, UNWATCHED, invite, plan_view};
 use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
-use crate::cli::arguments::{IssueClientArguments, IssueDaemonArguments};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone};
-use crate::message;
-use crate::model::profile::LARGEST_PEM;
-use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Quoted, SubjectAltName, Word,
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{
+    Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
 };
-use crate::pki::{CertificateRequest, PublicKey};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::message;
+use crate::model::{
+    Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Quoted,
+    SubjectAltName,
+};
+use crate::pki::PublicKey;
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
-use crate::store::{read, read_standard_input};
 
-pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
+/// `kitcert issue`
+#[derive(Debug, Subcommand)]
+pub enum IssueCommand {
+    /// Issue a certificate for a daemon
+    Daemon(IssueDaemonArguments),
+    /// Issue certificates for clients, or sign a client's request
+    Client(IssueClientArguments),
+}
+
+/// `kitcert issue daemon`
+#[derive(Debug, Args)]
+pub struct IssueDaemonArguments {
+    /// What the daemon is called here
+    pub name: IdentityName,
+    /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
+    #[arg(long = "host", value_name = "HOST")]
+    pub hosts: Vec<SubjectAltName>,
+    /// Where clients reach the daemon [default: the first host, port 8372]
+    #[arg(long, value_name = "URL", requires = "hosts")]
+    pub endpoint: Option<Endpoint>,
+    /// How long the certificate is valid [default: 397d]
+    #[arg(long, value_name = "DURATION", requires = "hosts")]
+    pub lifetime: Option<Lifetime>,
+    /// Allow a host such as *.example.com
+    #[arg(long)]
+    pub allow_wildcard: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert issue client`
+#[derive(Debug, Args)]
+pub struct IssueClientArguments {
+    /// The clients [default: those of kitcert.yaml that have no certificate]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<IdentityName>,
+    /// Read more names from a file, one a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// How long the certificates are valid [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// Sign a PKCS#10 request, taking its key and nothing else from it
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub csr: Option<PathBuf>,
+    /// The SHA-256 of the request's public key, as its owner told you: the words, or at least 32 hex
+    /// digits
+    #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// Take a request with another key than the client had; its old certificate stays good until
+    /// it ends
+    #[arg(long, requires = "csr")]
+    pub new_key: bool,
+    /// Answer with a kit, for kitcert join on the client's machine
+    #[arg(long, value_name = "FILE")]
+    pub kit: Option<PathBuf>,
+    /// The daemon that the kit names [default: as in kitcert.yaml, else the only one]
+    #[arg(long, value_name = "URL", requires = "kit")]
+    pub endpoint: Option<Endpoint>,
+    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    #[arg(long, value_name = "TEXT", requires = "kit")]
+    pub contact: Option<Contact>,
+    /// For how long the kit may be joined [default: 14d]
+    #[arg(long, value_name = "DURATION", requires = "kit")]
+    pub join_within: Option<Lifetime>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
     refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let context = session.context("issue daemon", Some(asked.change), UNWATCHED)?;
     let request = IssueDaemonRequest {
@@ -30,17 +101,20 @@ pub(super) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Resu
     };
     let done = apply::issue_daemon(&context, &request)?;
     let next = message!(
-        "not verified yet; next: kitcert install daemon {}; then: kitcert verify {}",
+        "not verified yet; next: {kitcert} install daemon {}; then: {kitcert} verify {}",
         asked.name,
         asked.name
     );
     Ok(show(Report::new("issue daemon"), &context, &done, next))
 }
 
-pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> Result<Report, Failure> {
+pub(in crate::cli) fn client(
+    mut session: Session<'_>,
+    asked: &IssueClientArguments,
+) -> Result<Report, Failure> {
     let mut names = asked.names.clone();
     if let Some(list) = &asked.from {
-        names.extend(names_of(list)?);
+        names.extend(apply::names_in(list)?);
     }
     let requested_key = match &asked.csr {
         Some(path) => Some(confirmed_key(&mut session, asked, path)?),
@@ -75,17 +149,17 @@ pub(super) fn client(mut session: Session<'_>, asked: &IssueClientArguments) -> 
     let waiting: Vec<_> = done.plan.waiting_kits().collect();
     let next = match done.issued.as_slice() {
         [one] if asked.csr.is_some() => {
-            message!("next: kitcert issue client {} --kit {}.kit", one.name, one.name)
+            message!("next: {kitcert} issue client {} --kit {}.kit", one.name, one.name)
         }
         [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
         [one] => {
             message!(
-                "next: kitcert invite {}; or, to use it here: kitcert install client {}",
+                "next: {kitcert} invite {}; or, to use it here: {kitcert} install client {}",
                 one.name,
                 one.name
             )
         }
-        [first, ..] => message!("next: kitcert invite {}, and so on", first.name),
+        [first, ..] => message!("next: {kitcert} invite {}, and so on", first.name),
         [] => Message::default(),
     };
     match kit {
@@ -99,15 +173,15 @@ fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -
     let name = &kit.terms.name;
     let fingerprint = kit.authority.fingerprint();
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
-    let rows = done.issued.iter().map(issued_row).chain([invite::kit_row(kit, "no secret in it")]);
+    let rows = done.issued.iter().map(issued_row).chain([kit_row(kit, "no secret in it")]);
     let report = report
         .target(context.state.display())
         .changed(Changed::Yes)
         .detail("plan", done.plan.summary())
         .detail("issued", issued)
-        .detail("kit", invite::kit_json(kit))
+        .detail("kit", kit_json(kit))
         .table(rows.collect());
-    invite::warnings(report, kit)
+    kit_warnings(report, kit)
         .line(message!(
             "tell {} the CA's fingerprint by another way than the kit (voice, a chat that you trust):",
             name
@@ -137,7 +211,7 @@ pub(super) fn refuse_wildcards(hosts: &[SubjectAltName], allowed: bool) -> Resul
 fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Report {
     let report = report.target(context.state.display());
     if context.mode == Mode::DryRun {
-        return plan_view::show(report, &done.plan);
+        return show_plan(report, &done.plan);
     }
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let report = report.detail("plan", done.plan.summary()).detail("issued", issued);
@@ -149,57 +223,10 @@ fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Re
     report.changed(Changed::Yes).line(next)
 }
 
-pub(super) fn issued_row(issued: &apply::Issued) -> (Tone, Vec<Message>) {
-    let until = issued.certificate.validity().not_after.date();
-    (Tone::Plain, vec![issued.role.message(), issued.name.message(), message!("until {}", until)])
-}
-
-pub(super) fn issued_json(issued: &apply::Issued) -> Object {
-    Object::default()
-        .with("role", issued.role.as_str())
-        .with("name", issued.name.message())
-        .with("serial", issued.certificate.serial().message())
-        .with("not_after", issued.certificate.validity().not_after.message())
-        .with("fingerprint", issued.certificate.fingerprint().message())
-}
-
 fn summary(issued: &[apply::Issued]) -> Message {
     let earliest = issued.iter().map(|issued| issued.certificate.validity().not_after).min();
     let until = earliest.map(|instant| instant.date()).unwrap_or_default();
     message!("{} {}s  until {}", issued.len(), issued[0].role, until)
-}
-
-/// The names of a list, one a line; blank lines and `#` comments are passed over.
-fn names_of(list: &Path) -> Result<Vec<IdentityName>, Failure> {
-    let file = if list == Path::new("-") {
-        read_standard_input(LARGEST_LIST)?
-    } else {
-        read(list, LARGEST_LIST)?.bytes
-    };
-    let wrong = |expected: &dyn Printable, found: Message| {
-        Failure::new("reading the names in", list.display())
-            .expected(expected)
-            .found(found)
-            .exit(ExitCode::Usage)
-    };
-    let text = std::str::from_utf8(&file)
-        .map_err(|_| wrong(&"names, one a line", message!("bytes that are no text")))?;
-    let mut lines = BTreeMap::new();
-    let mut names = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let name: IdentityName = line.parse().map_err(|failure: Failure| {
-            wrong(failure.what_was_expected(), message!("{} in line {}", Word(line), number))
-        })?;
-        if let Some(first) = lines.insert(name.clone(), number) {
-            return Err(wrong(&"each name once", message!("{} in lines {} and {}", name, first, number)));
-        }
-        names.push(name);
-    }
-    if names.is_empty() { Err(wrong(&"names, one a line", message!("none"))) } else { Ok(names) }
 }
 
 /// The key of a request, after somebody has said that it is the right one.
@@ -208,7 +235,7 @@ fn confirmed_key(
     asked: &IssueClientArguments,
     path: &Path,
 ) -> Result<PublicKey, Failure> {
-    let request = CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
+    let request = apply::request_in(path)?;
     let fingerprint = request.fingerprint();
     let refused = |found: Message| {
         Failure::new("signing the request", path.display())
@@ -246,7 +273,5 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
-/// A hundred thousand names of the greatest length.
-const LARGEST_LIST: usize = 100_000 * 64;
 const MOST_SHOWN: usize = 20;
 const JOIN_WITHIN: Lifetime = Lifetime::days(14);

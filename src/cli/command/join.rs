@@ -1,21 +1,54 @@
 //! `kitcert join`
 
-use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
 
 use super::verify::{self, Detail};
-use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, DialOptions, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
-use crate::cli::kit_arguments::JoinArguments;
-use crate::cli::report::{Changed, Report, Tone};
-use crate::layout::{EnableTls, use_command, verify_command};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Quoted};
-use crate::pki::kit::LARGEST_KIT;
+use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable, Quoted};
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
-use crate::store::{read, read_standard_input};
 
-pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
+/// `kitcert join`
+#[derive(Debug, Args)]
+pub struct JoinArguments {
+    /// The kit that your admin sent you; - is standard input
+    #[arg(value_name = "FILE")]
+    pub kit: PathBuf,
+    /// The SHA-256 of the CA, as your admin told you by another way than the kit: the words, or at
+    /// least 32 hex digits
+    #[arg(long, value_name = "WORDS|HEX")]
+    pub fingerprint: Option<FingerprintPrefix>,
+    /// Read the passphrase of a kit with a key from a file; - is standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The tool [default: the one that is found here]
+    #[arg(long = "for", value_name = "TOOL")]
+    pub tool: Option<ClientTool>,
+    /// The config file to edit [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Turn TLS on where the config says tls_enabled: false
+    #[arg(long)]
+    pub enable_tls: bool,
+    /// Replace files that are in place even if the daemon cannot be verified with the new ones
+    #[arg(long)]
+    pub unverified: bool,
+    /// How long a daemon has for all that it is asked
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    pub timeout: Lifetime,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
     let context = session.context("join", Some(asked.change), UNWATCHED)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = JoinRequest {
@@ -25,12 +58,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
         replacing: if asked.unverified { Replacing::Always } else { Replacing::OnlyByVerified },
         options: DialOptions { deadline: asked.timeout.as_duration(), ..DialOptions::default() },
     };
-    let bytes = if asked.kit == Path::new("-") {
-        read_standard_input(LARGEST_KIT)?
-    } else {
-        read(&asked.kit, LARGEST_KIT)?.bytes
-    };
-    let received = apply::receive(&context, &bytes, &asked.kit, &request)?;
+    let received = apply::receive(&context, &asked.kit, &request)?;
     let given = evidence(&mut session, asked, &received)?;
     let contents = received.kit().contents().clone();
     let tool = received.tool();
@@ -41,7 +69,7 @@ pub(super) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Rep
         .detail("tool", tool.as_str())
         .detail("placing", placing_word(joined.placing));
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &joined.plan));
+        return Ok(show_plan(report, &joined.plan));
     }
     Ok(show(report, &session, joined, &contents))
 }
@@ -119,14 +147,13 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
                 missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(message!("kitcert join {} --fingerprint \"WORDS\"", Quoted(file)))
+                    .hint(message!("{kitcert} join {} --fingerprint \"WORDS\"", Quoted(file)))
             })?;
             given.fingerprint = Some(answer.parse()?);
         }
         Evidence::Passphrase => {
             let words = match &asked.passphrase_file {
-                Some(path) if path == Path::new("-") => text_of(&read_standard_input(LARGEST_PASSPHRASE)?),
-                Some(path) => text_of(&read(path, LARGEST_PASSPHRASE)?.bytes),
+                Some(path) => apply::passphrase_in(path)?,
                 None => session.console.ask_secret(&message!(
                     "this kit lets {} use {}\npassphrase, as {} told you: ",
                     contents.name,
@@ -136,7 +163,7 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received)
-                    .hint(message!("kitcert join {} --passphrase-file FILE", Quoted(file)))
+                    .hint(message!("{kitcert} join {} --passphrase-file FILE", Quoted(file)))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }
@@ -145,15 +172,9 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
     Ok(given)
 }
 
-fn text_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<String>> {
-    std::str::from_utf8(bytes).ok().map(|text| zeroize::Zeroizing::new(text.to_owned()))
-}
-
 fn missing(what: &'static str, received: &Received) -> Failure {
     Failure::new("joining", message!("the kit of {}", received.kit().contents().name))
         .expected(what)
         .found("nobody to ask")
         .exit(ExitCode::Usage)
 }
-
-const LARGEST_PASSPHRASE: usize = 1024;

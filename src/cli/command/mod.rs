@@ -1,83 +1,29 @@
-//! One small file a command.
+//! One file a command: what can be typed, and what comes of it.
 
-mod completions;
-mod demo;
-mod init;
-mod inspect;
-mod install;
-mod invite;
-mod issue;
-mod join;
-mod plan_view;
-mod request;
-mod rollback;
-mod rotate;
-mod status;
-mod verify;
+pub(super) mod completions;
+pub(super) mod demo;
+pub(super) mod init;
+pub(super) mod inspect;
+pub(super) mod install;
+pub(super) mod invite;
+pub(super) mod issue;
+pub(super) mod join;
+pub(super) mod request;
+pub(super) mod rollback;
+pub(super) mod rotate;
+pub(super) mod status;
+pub(super) mod verify;
 
-use super::Console;
-use super::arguments::{Arguments, ChangeOptions, Command, GlobalOptions, InstallCommand, IssueCommand};
-use super::report::Report;
-use crate::apply::{Context, Mode, Progress};
-use crate::env::Environment;
-use crate::layout::state_paths;
-use crate::model::Failure;
-
-/// Runs a command.
-pub(super) fn run(
-    arguments: &Arguments,
-    environment: &Environment,
-    console: &mut Console,
-) -> Result<Report, Failure> {
-    let session = Session { global: &arguments.global, environment, console };
-    match &arguments.command {
-        Command::Init(asked) => init::run(session, asked),
-        Command::Issue(IssueCommand::Daemon(asked)) => issue::daemon(session, asked),
-        Command::Issue(IssueCommand::Client(asked)) => issue::client(session, asked),
-        Command::Install(InstallCommand::Daemon(asked)) => install::daemon(session, asked),
-        Command::Install(InstallCommand::Client(asked)) => install::client(session, asked),
-        Command::Request(asked) => request::run(session, asked),
-        Command::Invite(asked) => invite::run(session, asked),
-        Command::Join(asked) => join::run(session, asked),
-        Command::Verify(asked) => verify::run(session, asked),
-        Command::Rotate(asked) => rotate::run(session, asked),
-        Command::Rollback(asked) => rollback::run(session, asked),
-        Command::Status(asked) => status::run(session, asked),
-        Command::Inspect(asked) => inspect::run(session, asked),
-        Command::Demo(_) => demo::run(session),
-        Command::Completions(asked) => completions::run(asked),
-    }
-}
-
-/// What a command has at hand.
-struct Session<'a> {
-    global: &'a GlobalOptions,
-    environment: &'a Environment,
-    console: &'a mut Console,
-}
-
-impl<'a> Session<'a> {
-    /// The context of a deed of this command.
-    fn context(
-        &self,
-        command: &'static str,
-        change: Option<ChangeOptions>,
-        progress: &'a (dyn Fn(Progress) + Sync),
-    ) -> Result<Context<'a>, Failure> {
-        Ok(Context {
-            environment: self.environment,
-            state: state_paths::of(self.environment, self.global.state.as_deref())?,
-            command,
-            mode: match change {
-                None => Mode::Look,
-                Some(change) if change.dry_run => Mode::DryRun,
-                Some(_) => Mode::Apply,
-            },
-            at: None,
-            progress,
-        })
-    }
-}
-
-/// For deeds that are over before anybody could watch.
-const UNWATCHED: &(dyn Fn(Progress) + Sync) = &|_| {};
+pub(super) use completions::CompletionsArguments;
+pub(super) use demo::DemoArguments;
+pub(super) use init::InitArguments;
+pub(super) use inspect::InspectArguments;
+pub(super) use install::InstallCommand;
+pub(super) use invite::InviteArguments;
+pub(super) use issue::IssueCommand;
+pub(super) use join::JoinArguments;
+pub(super) use request::RequestArguments;
+pub(super) use rollback::RollbackArguments;
+pub(super) use rotate::RotateArguments;
+pub(super) use status::StatusArguments;
+pub(super) use verify::VerifyArguments;

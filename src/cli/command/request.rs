@@ -2,15 +2,36 @@
 
 use std::path::PathBuf;
 
-use super::{Session, UNWATCHED, plan_view};
+use clap::Args;
+
 use crate::apply::{self, Mode, RequestedKey};
-use crate::cli::kit_arguments::RequestArguments;
-use crate::cli::report::{Changed, Report, Tone};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, IdentityName, Printable, Quoted};
+use crate::model::{Failure, IdentityName, KeyAlgorithm, Printable, Quoted};
 use crate::plan::{KeyRenewal, RequestRequest};
 
-pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
+/// `kitcert request`
+#[derive(Debug, Args)]
+pub struct RequestArguments {
+    /// The client that you want to be
+    pub name: IdentityName,
+    /// Where the request is written [default: ./NAME.csr]
+    #[arg(long, value_name = "FILE")]
+    pub csr: Option<PathBuf>,
+    /// The type of the key [default: ecdsa-p256]
+    #[arg(long, value_name = "TYPE")]
+    pub key: Option<KeyAlgorithm>,
+    /// Make a new key even if there is one; a kit for the old one can still be joined
+    #[arg(long)]
+    pub new_key: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
     let context = session.context("request", Some(asked.change), UNWATCHED)?;
     let request = RequestRequest {
         name: asked.name.clone(),
@@ -21,7 +42,7 @@ pub(super) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Repo
     let done = apply::request(&context, &request)?;
     let report = Report::new("request").target(request.path.display());
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.plan));
+        return Ok(show_plan(report, &done.plan));
     }
     let report = report.detail("plan", done.plan.summary());
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
@@ -52,5 +73,5 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
             Quoted(file),
             name
         ))
-        .line(message!("next: kitcert join {}.kit", name))
+        .line(message!("next: {kitcert} join {}.kit", name))
 }

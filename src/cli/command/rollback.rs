@@ -1,21 +1,40 @@
 //! `kitcert rollback`
 
+use clap::Args;
+
 use super::rotate::{Asked, line, restarting, told};
-use super::{Session, UNWATCHED, plan_view};
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, RotationOrder};
-use crate::cli::report::{Changed, Report, Tone};
-use crate::cli::rotation_arguments::RollbackArguments;
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure};
+use crate::model::{ExitCode, Failure, IdentityName};
 use crate::plan::RotateRequest;
 
-pub(super) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
+/// `kitcert rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// The daemon or the client
+    #[arg(required_unless_present = "ca", conflicts_with = "ca")]
+    pub name: Option<IdentityName>,
+    /// Go back to the CA from which a rollover is moving everything
+    #[arg(long)]
+    pub ca: bool,
+    /// Put the files in place, but run no restart command
+    #[arg(long)]
+    pub no_restart: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
     let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
     let Some(name) = &asked.name else { return authority(&context, asked) };
     let done = apply::rollback(&context, name, &restarting(asked.no_restart))?;
     let report = Report::new("rollback").target(name);
     if context.mode == Mode::DryRun {
-        return Ok(plan_view::show(report, &done.rollback.plan()));
+        return Ok(show_plan(report, &done.rollback.plan()));
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
     let Some(ending) = done.ending else {

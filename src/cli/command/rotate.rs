@@ -1,22 +1,66 @@
 //! `kitcert rotate`
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::{Session, UNWATCHED, plan_view};
+use clap::Args;
+
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone};
-use crate::cli::rotation_arguments::RotateArguments;
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
+use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, KeyIdentifier, Message, Printable, Timestamp};
+use crate::model::{ExitCode, Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
 use crate::plan::{
-    AuthorityRotation, FormerKeys, KeyRenewal, Reception, RolloverProgress, RotateRequest, Rotation,
-    RotationAction, RotationRow, RotationScope,
+    AuthorityRotation, FormerKeys, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction,
+    RotationRow, RotationScope,
 };
-use crate::store::{exists, read};
 
-pub(super) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Report, Failure> {
+/// `kitcert rotate`
+#[derive(Debug, Args)]
+pub struct RotateArguments {
+    /// Only these daemons and clients [default: all of kitcert.yaml]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<IdentityName>,
+    /// Renew each NAME (all, without one) though it is not due, and though it locks a client out
+    #[arg(long)]
+    pub force: bool,
+    /// Make a new key for each certificate that is renewed, where the key is kept here
+    #[arg(long)]
+    pub new_key: bool,
+    /// Wait no longer for a client whose kit was handed over: its name, the receipt that join printed,
+    /// or a file with that; give it again for each
+    #[arg(long, value_name = "NAME|RECEIPT")]
+    pub moved: Vec<PathBuf>,
+    /// Roll the CA over: begin, or go on where it stopped
+    #[arg(long)]
+    pub ca: bool,
+    /// With --ca, trust nothing of the former CA any more, at once: its key is known to somebody
+    #[arg(long, requires = "ca")]
+    pub compromised: bool,
+    /// Leave a client behind that holds a rollover up; give it again for each
+    #[arg(long = "drop", value_name = "NAME")]
+    pub dropped: Vec<IdentityName>,
+    /// Remove the keys of former CAs, once a rollover is over: nobody goes back to them then
+    #[arg(long, conflicts_with = "ca")]
+    pub destroy_former_keys: bool,
+    /// Renew and put in place, but run no restart command
+    #[arg(long)]
+    pub no_restart: bool,
+    /// Change nothing, and exit 4 if something is due or not verified
+    #[arg(long)]
+    pub check: bool,
+    /// With --dry-run or --check: what there will be to do at that time, such as 2027-02-01
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Believe the clock of this machine, though the log or a daemon contradicts it
+    #[arg(long)]
+    pub trust_clock: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Report, Failure> {
     let looks = asked.change.dry_run || asked.check;
     if asked.at.is_some() && !looks {
         return Err(Failure::new("reading", "--at")
@@ -62,10 +106,10 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
     match asked {
-        Asked::Plan => plan_view::show_steps(report, rotated.steps.clone()),
+        Asked::Plan => show_steps(report, rotated.steps.clone()),
         Asked::Check(at) => {
             let verdict = match at {
-                None => message!("due; next: kitcert rotate"),
+                None => message!("due; next: {kitcert} rotate"),
                 Some(at) => message!("due by {}", at.minute()),
             };
             report.exit(ExitCode::Due).toned(Tone::Warning, verdict)
@@ -95,7 +139,7 @@ fn order(
     context: &Context<'_>,
     asked: &RotateArguments,
 ) -> Result<RotationOrder, Failure> {
-    let received = asked.moved.iter().map(|moved| reception(session, moved));
+    let received = asked.moved.iter().map(|moved| apply::reception_of(session.environment, moved));
     Ok(RotationOrder {
         request: RotateRequest {
             names: asked.names.clone(),
@@ -121,25 +165,11 @@ pub(super) fn restarting(no_restart: bool) -> Restarting {
     if no_restart { Restarting::Refused(message!("--no-restart")) } else { Restarting::Allowed }
 }
 
-/// A receipt, a file that holds one, or a name.
-fn reception(session: &Session<'_>, moved: &Path) -> Result<Reception, Failure> {
-    let text = moved.to_string_lossy();
-    if let Ok(receipt) = text.parse() {
-        return Ok(Reception::Signed(receipt));
-    }
-    let path = session.environment.absolute(moved)?;
-    if exists(&path) {
-        let file = read(&path, LARGEST_PEM)?;
-        return String::from_utf8_lossy(&file.bytes).parse().map(Reception::Signed);
-    }
-    text.parse::<IdentityName>().map(Reception::Told).map_err(|failure| failure.exit(ExitCode::Usage))
-}
-
 /// Each identity with what became of it, for programs.
 fn identities(rotated: &Rotated) -> Vec<Object> {
     let ending_of = |row: &RotationRow| {
         let mut endings = rotated.endings.iter();
-        endings.find(|(name, _)| row.kind == "daemon" && row.name == *name.as_str()).map(|(_, ending)| ending)
+        endings.find(|(name, _)| row.identity == Some((Role::Daemon, name.clone()))).map(|(_, ending)| ending)
     };
     let row = |row: &RotationRow| {
         let object = Object::of(row);
@@ -196,14 +226,14 @@ fn about_the_others(rotation: &Rotation) -> Message {
     let names = |between| Message::join(&rotation.unverified, between);
     match rotation.unverified.is_empty() {
         true => message!("every daemon is verified"),
-        false => message!("not verified: {}; next: kitcert rotate {}", names(", "), names(" ")),
+        false => message!("not verified: {}; next: {kitcert} rotate {}", names(", "), names(" ")),
     }
 }
 
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
-    let holds = |row: &&RotationRow| row.reason.as_str().starts_with("holds the rollover");
-    let names = Message::join(rotation.rows.iter().filter(holds).map(|row| &row.name), ", ");
+    let names =
+        Message::join(rotation.rows.iter().filter(|row| row.holds_rollover).map(|row| &row.name), ", ");
     (!names.is_empty()).then(|| message!("the rollover waits for {}", names))
 }
 
@@ -252,13 +282,13 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         ),
         Ok(Ending::NotServed { why, command }) => {
             let next = match command {
-                Some(command) => message!("next: {}; then: kitcert rotate {}", command, name),
-                None => message!("next: restart it with its new files; then: kitcert rotate {}", name),
+                Some(command) => message!("next: {}; then: {kitcert} rotate {}", command, name),
+                None => message!("next: restart it with its new files; then: {kitcert} rotate {}", name),
             };
             (ExitCode::NotServed, Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
         Ok(Ending::Faulty { why }) => {
-            let text = message!("{} serves its current set: {}; next: kitcert verify {}", name, why, name);
+            let text = message!("{} serves its current set: {}; next: {kitcert} verify {}", name, why, name);
             (ExitCode::Verification, Tone::Bad, text)
         }
         Ok(Ending::RolledBack { generation, why }) => {
@@ -269,7 +299,7 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         Ok(Ending::Down { why }) => (
             ExitCode::Down,
             Tone::Bad,
-            message!("DAEMON DOWN: {}: {}; next: kitcert verify {}", name, why, name),
+            message!("DAEMON DOWN: {}: {}; next: {kitcert} verify {}", name, why, name),
         ),
         Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, failure)),
     }

@@ -2,53 +2,66 @@
 
 use std::path::Path;
 
-use super::{Session, UNWATCHED, rotate};
-use crate::cli::arguments::StatusArguments;
-use crate::cli::report::{Report, Tone};
-use crate::cli::view::{self, Monitored, MonitoredCertificate};
-use crate::layout::Renewal;
-use crate::message;
-use crate::model::{
-    ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
-};
-use crate::plan::{self, IdentityState, LastVerification, StatusRow, Window};
-use crate::store::{Interest, KeyPresence, Observation, observe_issued};
+use clap::Args;
 
-pub(super) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
-    let context = session.context("status", None, UNWATCHED)?;
-    let (directory, observation) = context.observe(&Interest::Everything)?;
-    let now = asked.at.unwrap_or(session.environment.now());
-    let rows = plan::status(&observation, now);
+use super::rotate;
+use crate::apply::{self, Context, Status, Timeline};
+use crate::cli::options::ResultOptions;
+use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline as drawn};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::message;
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
+use crate::plan::{IdentityState, LastVerification, NextStep, StatusRow, Window};
+
+/// `kitcert status`
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Show what will be so at that time
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Exit 4 if something is due or not verified
+    #[arg(long)]
+    pub check: bool,
+    /// Draw from when until when every certificate is good, those that were replaced included
+    #[arg(long)]
+    pub timeline: bool,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
+    let context = Context { at: asked.at, ..session.context("status", None, UNWATCHED)? };
+    let timeline = if asked.timeline { Timeline::Wanted } else { Timeline::Unwanted };
+    let status = apply::status(&context, timeline)?;
+    let (now, rows) = (status.now, &status.rows);
     let attention = rows.iter().any(|row| row.state.needs_attention());
     let exit = if asked.check && attention { ExitCode::Due } else { ExitCode::Done };
     let mut report = Report::new("status")
         .target(context.state.display())
         .exit(exit)
         .detail("now", now.message())
-        .detail("identities", &rows)
-        .about(monitored(&context.state, &rows, now))
+        .detail("identities", rows)
+        .about(monitored(&context.state, rows, now))
         .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
-        report = report.table(table(&rows));
+        report = report.table(table(rows));
     }
-    if directory.has_unfinished_change()? {
+    if status.has_unfinished_change {
         report = report.toned(
             Tone::Warning,
             "an interrupted change waits; the next command that changes something finishes it",
         );
     }
-    let mut last = last_line(&rows, &observation);
-    let rolls_over = plan::rolls_over(&observation);
-    let issued = if rolls_over || asked.timeline { observe_issued(&directory)? } else { Vec::new() };
+    let mut last = last_line(&status, &context.state);
     if asked.timeline {
-        let windows = plan::timeline(&observation, &issued, now);
-        let drawing = view::timeline(&windows, now, session.console.columns(), |one| tone_of(one, &rows));
-        report = report.detail("timeline", &windows).table(drawing).toned(Tone::Aside, view::LEGEND);
+        let drawing = drawn(&status.windows, now, session.console.columns(), |one| tone_of(one, rows));
+        report = report.detail("timeline", &status.windows).table(drawing).toned(Tone::Aside, LEGEND);
     }
-    if rolls_over && let Some(progress) = plan::rollover_progress(&observation, &issued, now) {
-        report = rotate::progress(report, &progress);
+    if let Some(progress) = &status.rollover {
+        report = rotate::progress(report, progress);
         if !attention && !progress.waits_for.is_empty() {
-            last = message!("the rollover waits; next: kitcert rotate --moved NAME, or --drop NAME");
+            last = message!("the rollover waits; next: {kitcert} rotate --moved NAME, or --drop NAME");
         }
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
@@ -150,7 +163,7 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
     }
 }
 
-fn last_line(rows: &[StatusRow], observation: &Observation) -> Message {
+fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
         IdentityState::Expired,
         IdentityState::NotYetValid,
@@ -160,71 +173,25 @@ fn last_line(rows: &[StatusRow], observation: &Observation) -> Message {
         IdentityState::NotVerified,
         IdentityState::KitWaiting,
     ];
-    let count = |state: IdentityState| rows.iter().filter(|row| row.state == state).count();
+    let count = |state: IdentityState| status.rows.iter().filter(|row| row.state == state).count();
     let counts: Vec<_> =
         states.into_iter().map(|state| (count(state), state)).filter(|(count, _)| *count > 0).collect();
     if counts.is_empty() {
         return message!("nothing is due; every daemon is verified");
     }
     let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
-    match next(rows, observation) {
-        Some(next) => message!("{}; next: {}", text, next),
+    match &status.next {
+        Some(next) => message!("{}; next: {}", text, words(next, state)),
         None => text,
     }
 }
 
-/// What to do next: what a rotation does by itself comes before what a person has to do.
-fn next(rows: &[StatusRow], observation: &Observation) -> Option<Message> {
-    let cures: Vec<_> =
-        rows.iter().filter_map(|row| cure(row, observation).map(|cure| (cure, row))).collect();
-    let (cure, StatusRow { name, .. }) =
-        cures.iter().max_by_key(|(cure, row)| (*cure == Cure::Rotate, row.state))?;
-    let alike = cures.iter().filter(|(other, _)| other == cure).count();
-    Some(match cure {
-        Cure::Rotate => message!("kitcert rotate"),
-        Cure::IssueClient => message!("kitcert issue client {}", name),
-        Cure::Verify if alike > 1 => message!("kitcert verify --all"),
-        Cure::Verify => message!("kitcert verify {}", name),
-        Cure::HandOver => message!("hand over {}/kits/{}.kit", observation.path.display(), name),
-    })
-}
-
-/// What mends the state of an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cure {
-    Rotate,
-    /// Its key is elsewhere, and kitcert.yaml leaves its renewal to a person.
-    IssueClient,
-    Verify,
-    HandOver,
-}
-
-fn cure(row: &StatusRow, observation: &Observation) -> Option<Cure> {
-    let name: IdentityName = row.name.as_str().parse().ok().filter(|_| row.kind != "ca")?;
-    let inventory = &observation.inventory;
-    let daemon = inventory.daemons.get(&name).filter(|_| row.kind == "daemon");
-    let client = inventory.clients.get(&name).filter(|_| row.kind == "client");
-    match row.state {
-        IdentityState::Expired
-        | IdentityState::Due
-        | IdentityState::NotIssued
-        | IdentityState::HostsChanged => {
-            let current = observation.current(Role::Client, &name);
-            let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
-            match (daemon, client) {
-                (None, Some(client)) if is_elsewhere && client.renew == Renewal::Manual => {
-                    Some(Cure::IssueClient)
-                }
-                // What is not listed is never renewed.
-                (None, None) => None,
-                _ => Some(Cure::Rotate),
-            }
-        }
-        // Nobody knows where a daemon is that is not listed.
-        IdentityState::NotVerified => {
-            Some(if daemon?.restart.is_empty() { Cure::Verify } else { Cure::Rotate })
-        }
-        IdentityState::KitWaiting => Some(Cure::HandOver),
-        IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => None,
+fn words(next: &NextStep, state: &Path) -> Message {
+    match next {
+        NextStep::Rotate => message!("{kitcert} rotate"),
+        NextStep::IssueClient(name) => message!("{kitcert} issue client {}", name),
+        NextStep::VerifyAll => message!("{kitcert} verify --all"),
+        NextStep::Verify(name) => message!("{kitcert} verify {}", name),
+        NextStep::HandOver(name) => message!("hand over {}/kits/{}.kit", state.display(), name),
     }
 }

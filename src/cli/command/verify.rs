@@ -1,25 +1,109 @@
 //! `kitcert verify`
 
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{Session, UNWATCHED};
 use crate::apply::{
     self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Recorded, Scope,
     Target, Verification,
 };
-use crate::cli::arguments::{GlobalOptions, VerifyArguments};
-use crate::cli::member::Object;
-use crate::cli::report::{Changed, Report, Tone, tone_of};
-use crate::cli::view::{Monitored, MonitoredCertificate};
+use crate::cli::options::{GlobalOptions, ResultOptions};
+use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::ClientTool;
 use crate::message;
 use crate::model::{
-    Cause, ExitCode, Failure, Finding, Lifetime, Message, Printable, Rule, Severity, Timestamp,
+    Cause, ExitCode, Failure, Finding, IdentityName, Lifetime, Message, Printable, Rule, Severity,
+    SubjectAltName, Timestamp,
 };
 use crate::pki::Certificate;
 
-pub(super) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
+/// `kitcert verify`
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// tcp://host:port or a daemon's name [default: what the client's own config says]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Every daemon of kitcert.yaml
+    #[arg(long, conflicts_with_all = ["targets", "list"])]
+    pub all: bool,
+    /// The targets that a file lists, one a line, # begins a comment; - for standard input
+    #[arg(long = "targets", id = "list", value_name = "FILE", conflicts_with = "targets")]
+    pub list: Option<PathBuf>,
+    /// How many are dialled at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
+    /// Judge as of that time, such as 2027-02-01: would it pass then? The dials are made now
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub at: Option<Timestamp>,
+    /// Whose config is read: earthly or earthbuild; buildctl has BUILDKIT_HOST [default: whose config is there]
+    #[arg(long = "for", value_name = "TOOL")]
+    pub tool: Option<ClientTool>,
+    /// Read this config [default: the tool's own]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Dial as this client of the state
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tlsdir", "ca"])]
+    pub client: Option<IdentityName>,
+    /// Dial with the ca.pem, cert.pem and key.pem of a directory
+    #[arg(long, value_name = "DIR", conflicts_with = "ca")]
+    pub tlsdir: Option<PathBuf>,
+    /// Dial with this CA bundle
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
+    pub ca: Option<PathBuf>,
+    /// Dial with this certificate
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"])]
+    pub cert: Option<PathBuf>,
+    /// Dial with this key
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "cert"])]
+    pub key: Option<PathBuf>,
+    /// How long all dials to a daemon may take together
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub timeout: Lifetime,
+    /// Wait for a daemon that is not up yet [default: 60s]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60s"
+    )]
+    pub wait: Option<Lifetime>,
+    /// The name that the daemon's certificate must have, if it is not the host that is dialled
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "list"])]
+    pub servername: Option<SubjectAltName>,
+    /// Dial this address only, instead of every address of the host; may be given several times
+    #[arg(long = "address", value_name = "IP", conflicts_with_all = ["all", "list"])]
+    pub addresses: Vec<IpAddr>,
+    /// Repeat the whole test, for balancers
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub samples: u16,
+    /// Dial one after the other, with this pause, for daemons behind a limit on connections
+    #[arg(long, value_name = "DURATION")]
+    pub pace: Option<Lifetime>,
+    /// Look at the ports around the daemon's too: what answers there without credentials
+    #[arg(long)]
+    pub ports: bool,
+    /// Exit 4 where the gravest finding is a warning
+    #[arg(long, value_name = "SEVERITY", value_parser = ["warning"])]
+    pub fail_on: Option<String>,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub result: ResultOptions,
+}
+
+impl VerifyArguments {
+    /// From which severity on a list without errors still fails.
+    #[must_use]
+    pub fn fail_on_severity(&self) -> Option<Severity> {
+        self.fail_on.as_ref().map(|_| Severity::Warning)
+    }
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
     let bar = fleet_bar(&session);
     let watch = |progress| match progress {
         Progress::Dialling(count) => bar.set_length(count),

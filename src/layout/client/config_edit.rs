@@ -115,7 +115,7 @@ pub fn edit_client_config(
 /// A failure to edit a config, with what a person does instead: what it tries already, if anything,
 /// or the editor; and the lines.
 #[must_use]
-pub fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
+pub(crate) fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
     let instead = match failure.command_to_try() {
         Some(command) => message!("{}   # and this again; or let it say:", command),
         None => message!("${EDITOR:-vi} {}   # so that it says:", path),

@@ -51,7 +51,7 @@ fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<F
                 .expected("tls_enabled: true")
                 .found("tls_enabled: false")
                 .cause("the certificates are not used, and the daemon refuses the client")
-                .fix("kitcert install client --enable-tls, or kitcert join KIT --enable-tls"),
+                .fix("{kitcert} install client --enable-tls, or {kitcert} join KIT --enable-tls"),
         );
     }
     findings.extend(about_shared_files(config, path));
@@ -60,7 +60,7 @@ fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<F
 
 /// What is wrong or surprising about the host that a key or a variable names; None is no host.
 #[must_use]
-pub fn about_host(host: Option<&str>, key: &'static str, subject: impl Printable) -> Option<Finding> {
+pub(crate) fn about_host(host: Option<&str>, key: &'static str, subject: impl Printable) -> Option<Finding> {
     let finding = |severity| Finding::new(Rule::ConfigEndpoint, severity, &subject);
     let Some(host) = host else {
         return Some(
@@ -180,7 +180,7 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
                 .expected(message!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
                 .cause("it works only where one file holds both, and is nearly always a slip")
-                .fix("kitcert install client")
+                .fix("{kitcert} install client")
         })
     });
     shared.collect()

@@ -15,7 +15,7 @@ use crate::message;
 use crate::model::{Endpoint, Finding, Message, Printable, Quoted, Rule, Severity};
 
 /// A config and all that its tool looks at besides.
-pub struct ClientSituation<'a> {
+pub(crate) struct ClientSituation<'a> {
     /// The tool, one that has a config.
     pub tool: ClientTool,
     /// Where the config is.
@@ -32,7 +32,7 @@ pub struct ClientSituation<'a> {
 
 /// The host that a tool would dial, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientHost {
+pub(crate) struct ClientHost {
     /// As it is written.
     pub text: String,
     /// The variable that says it; None: the config does.
@@ -43,7 +43,7 @@ impl ClientSituation<'_> {
     /// The host that the tool dials: a variable goes before the config (earthly's
     /// shell_shared.go). None: the tool starts a daemon of its own.
     #[must_use]
-    pub fn host(&self) -> Option<ClientHost> {
+    pub(crate) fn host(&self) -> Option<ClientHost> {
         let named = self.tool.host_variable(self.environment);
         let of_variable =
             named.map(|(name, text)| ClientHost { text: text.to_owned(), variable: Some(name) });
@@ -54,26 +54,26 @@ impl ClientSituation<'_> {
     /// The files that the tool dials with, in the order of [`TlsPath::OF_CLIENT`]; None where one
     /// is not there or TLS is turned off.
     #[must_use]
-    pub fn client_files(&self) -> Option<[PathBuf; 3]> {
+    pub(crate) fn client_files(&self) -> Option<[PathBuf; 3]> {
         let all = self.config.uses_tls() && TlsPath::OF_CLIENT.into_iter().all(|path| self.is_there(path));
         all.then(|| TlsPath::OF_CLIENT.map(|path| self.resolved(path)))
     }
 
     /// The file that a key leads to, written or not.
     #[must_use]
-    pub fn resolved(&self, path: TlsPath) -> PathBuf {
+    pub(crate) fn resolved(&self, path: TlsPath) -> PathBuf {
         self.place.resolve(self.config.file_of(path))
     }
 
     /// Whether the tool finds a file for that key. An empty path is the tool's own directory.
     #[must_use]
-    pub fn is_there(&self, path: TlsPath) -> bool {
+    pub(crate) fn is_there(&self, path: TlsPath) -> bool {
         !self.config.file_of(path).is_empty() && (self.exists)(&self.resolved(path))
     }
 
     /// What is wrong or surprising about the config and the host that it names.
     #[must_use]
-    pub fn host_findings(&self) -> Vec<Finding> {
+    pub(crate) fn host_findings(&self) -> Vec<Finding> {
         let host = self.host();
         let mut findings = self.config.findings_of_keys(&self.place.path);
         findings.extend(self.hidden_config());
@@ -94,7 +94,7 @@ impl ClientSituation<'_> {
 
     /// What is wrong or surprising about the files that the config names.
     #[must_use]
-    pub fn file_findings(&self) -> Vec<Finding> {
+    pub(crate) fn file_findings(&self) -> Vec<Finding> {
         if !self.config.uses_tls() {
             return Vec::new();
         }
@@ -200,9 +200,9 @@ impl ClientSituation<'_> {
         let fix = match (meant, endpoint) {
             (Some(meant), _) => message!("{}: {}", key, meant),
             (None, Some(endpoint)) => {
-                message!("kitcert install client --for {} --endpoint {}", self.tool, endpoint)
+                message!("{kitcert} install client --for {} --endpoint {}", self.tool, endpoint)
             }
-            (None, None) => message!("kitcert install client --for {}", self.tool),
+            (None, None) => message!("{kitcert} install client --for {}", self.tool),
         };
         Finding::new(Rule::ConfigPath, severity, self.place.path.display())
             .expected(message!("{}: a file", key))
@@ -232,7 +232,7 @@ impl ClientSituation<'_> {
                     tool,
                     endpoint.host()
                 ))
-                .fix(message!("kitcert install client --for {} --endpoint {}", tool, endpoint))
+                .fix(message!("{kitcert} install client --for {} --endpoint {}", tool, endpoint))
         } else {
             let value = |path: TlsPath| Path::new(self.config.file_of(path));
             finding
@@ -245,7 +245,7 @@ impl ClientSituation<'_> {
 
 /// Whether a program is in one of the folders of `PATH`.
 #[must_use]
-pub fn is_on_path(environment: &Environment, program: &str, exists: &dyn Fn(&Path) -> bool) -> bool {
+pub(crate) fn is_on_path(environment: &Environment, program: &str, exists: &dyn Fn(&Path) -> bool) -> bool {
     let folders = environment.variable("PATH").unwrap_or_default().split(':');
     folders.filter(|folder| !folder.is_empty()).any(|folder| exists(&Path::new(folder).join(program)))
 }

@@ -13,7 +13,7 @@ use crate::model::{ExitCode, Failure};
 ///
 /// # Errors
 /// None of them, or both of Earthly's kind with nothing to tell them apart.
-pub fn find_tool(
+pub(crate) fn find_tool(
     environment: &Environment,
     home: &Path,
     exists: &dyn Fn(&Path) -> bool,

@@ -14,15 +14,16 @@ mod tls_path;
 mod tool;
 
 pub use config::ClientConfig;
+pub(crate) use config_edit::by_hand;
 pub use config_edit::{
-    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, by_hand, edit_client_config, lines_to_add,
+    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
 };
-pub use config_findings::about_host;
-pub use diagnosis::{ClientHost, ClientSituation, is_on_path};
-pub use find_tool::find_tool;
-pub use place::{
+pub(crate) use config_findings::about_host;
+pub(crate) use diagnosis::{ClientHost, ClientSituation, is_on_path};
+pub(crate) use find_tool::find_tool;
+pub(crate) use place::{
     ClientPlace, ConfigPlace, DaemonSet, client_generations, client_links, client_place, daemon_generations,
     daemon_links, environment_line, managed_container, use_command, verify_command,
 };
-pub use tls_path::TlsPath;
-pub use tool::ClientTool;
+pub(crate) use tls_path::TlsPath;
+pub(crate) use tool::ClientTool;

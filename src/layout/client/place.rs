@@ -17,7 +17,7 @@ use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable, Sub
 
 /// Where a tool's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientPlace {
+pub(crate) struct ClientPlace {
     /// The tool.
     pub tool: ClientTool,
     /// The folder where `ca.pem`, `cert.pem` and `key.pem` are to be, such as `~/.earthly/certs`.
@@ -28,7 +28,7 @@ pub struct ClientPlace {
 
 /// Where a tool's config is, and how paths are written in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigPlace {
+pub(crate) struct ConfigPlace {
     /// The config file, as it was given where it was given.
     pub path: PathBuf,
     /// The tool's installation name, by which it calls its directory and its daemon's container.
@@ -43,7 +43,7 @@ pub struct ConfigPlace {
 
 /// Whether the files of the daemon are placed beside a client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DaemonSet {
+pub(crate) enum DaemonSet {
     /// They are: the client's tool starts that daemon itself.
     Placed,
     /// They are not.
@@ -57,7 +57,7 @@ pub enum DaemonSet {
 /// # Errors
 /// An installation name that is no single folder, a folder that a config cannot name since it is
 /// not UTF-8, and a tool without a config and no endpoint.
-pub fn client_place(
+pub(crate) fn client_place(
     tool: ClientTool,
     environment: &Environment,
     home: &Path,
@@ -121,7 +121,7 @@ pub fn client_place(
 /// What a person types next to use the files: for `earthly` and `earth` any target, since the
 /// config says the rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names the files, by absolute paths.
 #[must_use]
-pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
+pub(crate) fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let endpoint_text = endpoint.to_string();
     let file = |file: SetFile| place.folder.join(file.file_name()).display().to_string();
     let words: Vec<String> = match place.tool {
@@ -153,8 +153,8 @@ pub fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
 /// What a person types to have that verified again: what the tool would do by itself, as far as it
 /// has a config.
 #[must_use]
-pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
-    let mut words = vec!["kitcert".to_owned(), "verify".to_owned()];
+pub(crate) fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
+    let mut words = Vec::new();
     match &place.config {
         Some(config) => {
             words.extend(["--for".to_owned(), place.tool.to_string()]);
@@ -165,27 +165,21 @@ pub fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
             words.extend([endpoint.to_string(), "--tlsdir".to_owned(), folder]);
         }
     }
-    CommandLine(&words).message()
+    message!("{kitcert} verify {}", CommandLine(&words))
 }
 
 /// The variable that the tool needs besides its config: without docker or podman on the client it
 /// ignores `buildkit_host` there (earthly#2978). None for tools that have no config.
 #[must_use]
-pub fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<Message> {
+pub(crate) fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<Message> {
     let variable = tool.has_config().then(|| tool.host_variables().first()).flatten()?;
     Some(message!("export {}={}", variable, CommandLine(&[endpoint.to_string()])))
 }
 
 impl ClientPlace {
-    /// The folder of the generations of the client's files.
-    #[must_use]
-    pub fn generations(&self) -> PathBuf {
-        client_generations(&self.folder)
-    }
-
     /// What will surprise somebody who uses this tool with that endpoint.
     #[must_use]
-    pub fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
+    pub(crate) fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
         self.tool.loopback_finding(endpoint).into_iter().collect()
     }
 }
@@ -195,7 +189,7 @@ impl ConfigPlace {
     /// survives a moved home, and absolute in a config elsewhere, where the tool would not look
     /// beside it.
     #[must_use]
-    pub fn value_of(&self, file: SetFile) -> String {
+    pub(crate) fn value_of(&self, file: SetFile) -> String {
         format!("{}/{}", self.prefix, file.file_name())
     }
 
@@ -205,7 +199,7 @@ impl ConfigPlace {
     /// certificates.go). A daemon elsewhere never reads the two, so that the client's own will do
     /// where they lead nowhere; the tool's own daemon is started with them.
     #[must_use]
-    pub fn daemon_files(
+    pub(crate) fn daemon_files(
         &self,
         config: &ClientConfig,
         daemon: DaemonSet,
@@ -227,7 +221,7 @@ impl ConfigPlace {
     /// The option or the variable that names the config. The tool insists that it is there then,
     /// while without its own config it takes its defaults (earthly's before.go).
     #[must_use]
-    pub fn named_by(&self) -> Option<&'static str> {
+    pub(crate) fn named_by(&self) -> Option<&'static str> {
         self.named_by
     }
 
@@ -240,13 +234,13 @@ impl ConfigPlace {
 
     /// The tool's own directory.
     #[must_use]
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// A config.yaml that the tool passes over, since there is a config.yml.
     #[must_use]
-    pub fn hidden(&self, exists: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    pub(crate) fn hidden(&self, exists: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
         let old = self.directory.join(OLD_CONFIG);
         let is_hidden = self.named_by.is_none() && self.path != old && exists(&self.path) && exists(&old);
         is_hidden.then_some(old)
@@ -254,7 +248,7 @@ impl ConfigPlace {
 
     /// The container in which the tool runs a daemon of its own.
     #[must_use]
-    pub fn container(&self) -> String {
+    pub(crate) fn container(&self) -> String {
         container_of(&self.installation)
     }
 
@@ -262,7 +256,7 @@ impl ConfigPlace {
     /// the tool's own directory, and neither `~` nor `$HOME` mean anything. In such a path `..` takes
     /// the name before it away, be that a link or not (Go's filepath.Join).
     #[must_use]
-    pub fn resolve(&self, value: &str) -> PathBuf {
+    pub(crate) fn resolve(&self, value: &str) -> PathBuf {
         let joined = self.directory.join(value);
         if value.starts_with('/') {
             return joined.components().collect();
@@ -280,27 +274,27 @@ impl ConfigPlace {
 
 /// The folder of the generations of a client's files, where its tool reads them in `folder`.
 #[must_use]
-pub fn client_generations(folder: &Path) -> PathBuf {
+pub(crate) fn client_generations(folder: &Path) -> PathBuf {
     folder.join("kitcert")
 }
 
 /// The links to a client's files in the folder where its tool reads them.
 #[must_use]
-pub fn client_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
+pub(crate) fn client_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
     SetFile::ALL.into_iter().map(|file| (folder.join(file.file_name()), file)).collect()
 }
 
 /// The folder of the generations of a daemon's files, where a client's tool starts that daemon and
 /// reads them in `folder`.
 #[must_use]
-pub fn daemon_generations(folder: &Path) -> PathBuf {
+pub(crate) fn daemon_generations(folder: &Path) -> PathBuf {
     folder.join("kitcert-daemon")
 }
 
 /// The container of a daemon whose files are installed in that folder of the tool's own directory
 /// (`~/.earthly/certs`): the tool calls it after the directory. None where the folder is elsewhere.
 #[must_use]
-pub fn managed_container(folder: &Path) -> Option<String> {
+pub(crate) fn managed_container(folder: &Path) -> Option<String> {
     let directory = folder.parent().filter(|_| folder.ends_with(CERTIFICATES))?;
     let installation = directory.file_name()?.to_str()?.strip_prefix('.')?;
     Some(container_of(installation))
@@ -309,7 +303,7 @@ pub fn managed_container(folder: &Path) -> Option<String> {
 /// The links to such a daemon's files. Its CA certificates are those of the client: the tool gives
 /// its daemon the one `tlsca` of its config.
 #[must_use]
-pub fn daemon_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
+pub(crate) fn daemon_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
     let names = [(DAEMON_CERTIFICATE, SetFile::Certificate), (DAEMON_KEY, SetFile::Key)];
     names.into_iter().map(|(name, file)| (folder.join(name), file)).collect()
 }
@@ -328,7 +322,10 @@ fn unconfigured(
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
-            .hint(message!("kitcert install client --for {} --endpoint tcp://builder.example.com:8372", tool))
+            .hint(message!(
+                "{kitcert} install client --for {} --endpoint tcp://builder.example.com:8372",
+                tool
+            ))
             .exit(ExitCode::Usage)
     })?;
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).

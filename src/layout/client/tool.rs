@@ -1,11 +1,10 @@
 //! The programs that talk to a daemon, and what each calls its files and variables.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::env::Environment;
 use crate::message;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Rule, Severity, Word};
+use crate::model::{Endpoint, Finding, Rule, Severity};
 
 /// A program that talks to a daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,19 +97,6 @@ impl ClientTool {
             }),
             ClientTool::Buildctl | ClientTool::Buildx => None,
         }
-    }
-}
-
-impl FromStr for ClientTool {
-    type Err = Failure;
-
-    fn from_str(text: &str) -> Result<ClientTool, Failure> {
-        ClientTool::ALL.into_iter().find(|tool| tool.as_str() == text).ok_or_else(|| {
-            Failure::new("reading the tool", message!("{}", Word(text)))
-                .expected("earthly, earthbuild, buildctl or buildx")
-                .found("another word")
-                .exit(ExitCode::Usage)
-        })
     }
 }
 

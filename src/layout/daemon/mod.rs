@@ -5,5 +5,5 @@ mod files;
 mod start;
 
 pub use config::DaemonConfig;
-pub use files::{DaemonLayout, SetFile};
-pub use start::{StartCommand, restart_command, start_command};
+pub(crate) use files::{DaemonLayout, SetFile};
+pub(crate) use start::{restart_command, start_command};

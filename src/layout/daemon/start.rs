@@ -9,7 +9,7 @@ use crate::model::{Endpoint, Failure, IdentityName, Message, Printable};
 
 /// The command that starts a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartCommand {
+pub(crate) struct StartCommand {
     /// The program and its arguments.
     pub arguments: Vec<String>,
     /// The arguments that begin a line when it is shown on several.
@@ -19,19 +19,13 @@ pub struct StartCommand {
 impl StartCommand {
     /// The words of the command, as a program runs it.
     #[must_use]
-    pub fn words(&self) -> Vec<Message> {
+    pub(crate) fn words(&self) -> Vec<Message> {
         self.arguments.iter().map(|word| Path::new(word).message()).collect()
-    }
-
-    /// The command on one line, quoted for a POSIX shell.
-    #[must_use]
-    pub fn rendered(&self) -> Message {
-        CommandLine(&self.arguments).message()
     }
 
     /// The command on several lines, each but the last ending in ` \`.
     #[must_use]
-    pub fn rendered_lines(&self) -> Vec<Message> {
+    pub(crate) fn rendered_lines(&self) -> Vec<Message> {
         let ends = self.line_starts.iter().skip(1).copied().chain([self.arguments.len()]);
         let lines = self.line_starts.iter().zip(ends).enumerate();
         let line = |(number, (start, end)): (usize, (&usize, usize))| {
@@ -52,7 +46,7 @@ impl StartCommand {
 ///
 /// # Errors
 /// A root that is relative, or no UTF-8, which no argument of Docker can hold.
-pub fn start_command(
+pub(crate) fn start_command(
     layout: DaemonLayout,
     root: &Path,
     daemon: &IdentityName,
@@ -96,7 +90,7 @@ pub fn start_command(
 
 /// The program with its arguments that restarts the container of [`start_command`].
 #[must_use]
-pub fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
+pub(crate) fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
     words(&["docker", "restart", &Image::of(layout).container_of(daemon)])
 }
 
@@ -179,6 +173,10 @@ mod tests {
         start_command(layout, Path::new(root), &"builder".parse().unwrap(), 9000).unwrap()
     }
 
+    fn one_line(start: &StartCommand) -> Message {
+        CommandLine(&start.arguments).message()
+    }
+
     #[test]
     fn each_file_is_mounted_once_where_the_daemon_reads_it() {
         for layout in DaemonLayout::ALL {
@@ -200,7 +198,7 @@ mod tests {
             let start = start(layout, "/");
             let published: Vec<_> = start.arguments.windows(2).filter(|pair| pair[0] == "-p").collect();
             assert_eq!(published, [["-p", "9000:8372"]]);
-            let all = start.rendered();
+            let all = one_line(&start);
             let on = all.contains("BUILDKIT_TLS_ENABLED=true")
                 && all.contains("BUILDKIT_TCP_TRANSPORT_ENABLED=true");
             let given = ["--tlscacert", "--tlscert", "--tlskey"].iter().all(|option| all.contains(option));
@@ -217,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_path_with_blanks_commas_and_quotes_survives_shell_and_csv() {
-        let rendered = start(DaemonLayout::Earthly, "/srv/a, \"b\"").rendered();
+        let rendered = one_line(&start(DaemonLayout::Earthly, "/srv/a, \"b\""));
         assert!(
             rendered.contains(r#"'type=bind,"src=/srv/a, ""b""/etc/ca.pem",dst=/etc/ca.pem,readonly'"#),
             "{rendered}"
@@ -236,7 +234,7 @@ mod tests {
             let start = start(layout, "/srv/my builder");
             let lines = start.rendered_lines();
             let joined: Vec<_> = lines.iter().map(|line| line.trim_start().trim_end_matches(" \\")).collect();
-            assert_eq!(start.rendered(), joined.join(" "));
+            assert_eq!(one_line(&start), joined.join(" "));
             assert!(lines.len() > 8);
         }
     }
@@ -245,7 +243,7 @@ mod tests {
     fn a_restart_names_the_container_that_was_started() {
         for layout in DaemonLayout::ALL {
             let name = restart_command(layout, &"builder".parse().unwrap()).pop().unwrap();
-            assert!(start(layout, "/").rendered().contains(&format!("--name {name} ")));
+            assert!(one_line(&start(layout, "/")).contains(&format!("--name {name} ")));
         }
     }
 }

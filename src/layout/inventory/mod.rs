@@ -6,6 +6,5 @@ mod read;
 mod write;
 
 pub use edit::{InventoryChange, edit_inventory};
-pub use entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
-};
+pub use entries::{AuthorityPolicy, ClientEntry, Inventory};
+pub(crate) use entries::{DaemonEntry, InstallEntry, Owner, Renewal, RestartWhen};

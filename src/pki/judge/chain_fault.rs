@@ -196,24 +196,25 @@ impl ChainFault {
             ChainFault::Unreadable { .. } => {
                 ("Go ends the handshake where it cannot read a certificate", RENEW)
             }
-            ChainFault::Expired { .. } => ("it was not renewed in time", "kitcert rotate NAME"),
+            ChainFault::Expired { .. } => ("it was not renewed in time", "{kitcert} rotate NAME"),
             ChainFault::NotYetValid { .. } => {
                 ("the clock of this machine, or of the one that issued it, is wrong", "timedatectl status")
             }
             ChainFault::UnknownAuthority { .. } => (
                 "the other side has another CA, or an intermediate certificate was not sent along",
-                "kitcert status",
+                "{kitcert} status",
             ),
             ChainFault::SameNameOtherKey { .. } => (
                 "a CA was made again under the same name; the other side has the former one",
-                "kitcert status",
+                "{kitcert} status",
             ),
             ChainFault::MissingIntermediate { .. } => {
                 ("cert.pem must hold the certificate first, then every intermediate", INSPECT)
             }
-            ChainFault::WrongUsage { .. } => {
-                ("a daemon's certificate is used for a client, or a client's for a daemon", "kitcert status")
-            }
+            ChainFault::WrongUsage { .. } => (
+                "a daemon's certificate is used for a client, or a client's for a daemon",
+                "{kitcert} status",
+            ),
             ChainFault::NotAnAuthority { .. } => {
                 ("the issuer needs cA=TRUE and keyCertSign for its signatures to count", NEW_AUTHORITY)
             }
@@ -234,8 +235,8 @@ impl ChainFault {
     }
 }
 
-const INSPECT: &str = "kitcert inspect cert.pem";
-const RENEW: &str = "kitcert rotate --force NAME";
+const INSPECT: &str = "{kitcert} inspect cert.pem";
+const RENEW: &str = "{kitcert} rotate --force NAME";
 const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";
 
 #[cfg(test)]

@@ -144,13 +144,13 @@ impl Refusal {
                         Message::join(names, ", ")
                     })
                     .cause("clients compare the host that they dial with the names in the certificate")
-                    .fix("add the host in kitcert.yaml, then: kitcert rotate")
+                    .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
             }
             Refusal::OtherKey => Finding::new(Rule::KeyMismatch, Severity::Error, &key)
                 .expected("the key of the certificate beside it")
                 .found("another key")
                 .cause("the certificate and the key come from two different sets")
-                .fix(message!("kitcert inspect {} {}", Quoted(&certificate), Quoted(&key))),
+                .fix(message!("{kitcert} inspect {} {}", Quoted(&certificate), Quoted(&key))),
         }
     }
 }

@@ -78,7 +78,7 @@ impl PrivateKey {
             Failure::new("reading the private key", &subject)
                 .expected("one unencrypted PRIVATE KEY in PEM")
                 .found(found)
-                .hint(message!("kitcert inspect {}", Quoted(&subject)))
+                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
         };
         if let Some((_, lost)) = LostNewlines::read(bytes) {
             return Err(wrong(lost.message()).hint(lost.repair(&subject)));

@@ -107,7 +107,7 @@ fn read(bytes: &[u8], subject: &Message) -> Result<Kit, Failure> {
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
-        return Err(wrong(found.message(), message!("kitcert inspect {}", Quoted(subject))));
+        return Err(wrong(found.message(), message!("{kitcert} inspect {}", Quoted(subject))));
     };
     let (checksum, text) = rest.split_at(rest.len().min(CHECKSUM_DIGITS));
     let whole = text.strip_prefix(b"\n");

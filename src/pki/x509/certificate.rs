@@ -82,7 +82,7 @@ impl Certificate {
             Failure::new("reading the certificate", &subject)
                 .expected("CERTIFICATE blocks in PEM")
                 .found(found)
-                .hint(message!("kitcert inspect {}", Quoted(&subject)))
+                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
         };
         let read = |block: PemBlock| {
             if block.label != "CERTIFICATE" {

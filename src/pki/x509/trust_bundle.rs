@@ -47,7 +47,7 @@ impl TrustBundle {
             Failure::new("reading the CA bundle", &subject)
                 .expected(expected)
                 .found(found)
-                .hint(message!("kitcert inspect {}", Quoted(&subject)))
+                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
         };
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("at most {} bytes", LARGEST_PEM), message!("{} bytes", bytes.len())));

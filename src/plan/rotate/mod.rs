@@ -6,10 +6,8 @@ mod prune;
 mod rollover_steps;
 mod rotation;
 
-pub use rotation::{
-    AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationRow, RotationScope,
-};
+pub(crate) use rotation::{AuthorityRotation, FormerKeys, Rotation, RotationFacts, RotationScope};
+pub use rotation::{Reception, RotateRequest, RotationAction, RotationRow};
 
 use crate::layout::Renewal;
 use crate::message;
@@ -138,7 +136,7 @@ impl Planner<'_> {
                 self.rotation.clients.push(name.clone());
             } else if self.stage > RolloverStage::Spreading && self.unmoved.contains(name) {
                 let hint = self.what_is_left(name);
-                self.say(Role::Client, name, RotationAction::Reported, &hint);
+                self.say_it_waits(name, hint);
             } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
                 self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
                 self.rotation.clients.push(name.clone());
@@ -149,7 +147,7 @@ impl Planner<'_> {
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, and its key is elsewhere: kitcert issue client {} --csr FILE --kit FILE, or renew: auto",
+                "due, and its key is elsewhere: {kitcert} issue client {} --csr FILE --kit FILE, or renew: auto",
                 name
             );
             self.say(Role::Client, name, RotationAction::Reported, &hint);
@@ -239,6 +237,8 @@ impl Planner<'_> {
             action,
             reason: reason.as_str().message(),
             expires: Some(validity.not_after),
+            identity: Some((role, name.clone())),
+            holds_rollover: false,
         });
         self.rotation.plan.state.push(StateStep::Issue(Issuance {
             role,
@@ -256,7 +256,7 @@ impl Planner<'_> {
 
     fn receive(&mut self, reception: &Reception) -> Result<(), Failure> {
         let name = reception.name();
-        let failure = || Failure::new("taking the word of client", name).hint("kitcert status");
+        let failure = || Failure::new("taking the word of client", name).hint("{kitcert} status");
         let Some(current) = self.observation.current(Role::Client, name) else {
             return Err(failure()
                 .expected("a client of this state")
@@ -314,7 +314,7 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
         Some(name) => Err(Failure::new("rotating", name)
             .expected(message!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))
             .found("another name")
-            .hint("kitcert status")
+            .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
     }
 }

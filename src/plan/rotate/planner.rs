@@ -53,12 +53,31 @@ impl<'a> Planner<'a> {
         action: RotationAction,
         reason: impl Printable,
     ) {
+        self.say_of(role, name, action, reason, false);
+    }
+
+    /// Says that a rollover waits for a client, and what a person has to do about it.
+    pub(super) fn say_it_waits(&mut self, name: &IdentityName, todo: impl Printable) {
+        let reason = message!("holds the rollover: {}", todo);
+        self.say_of(Role::Client, name, RotationAction::Reported, reason, true);
+    }
+
+    fn say_of(
+        &mut self,
+        role: Role,
+        name: &IdentityName,
+        action: RotationAction,
+        reason: impl Printable,
+        holds_rollover: bool,
+    ) {
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
             name: name.message(),
             action,
             reason: reason.message(),
             expires: None,
+            identity: Some((role, name.clone())),
+            holds_rollover,
         });
     }
 }

@@ -69,6 +69,8 @@ impl Planner<'_> {
                     action: RotationAction::Destroyed,
                     reason: message!("its key is removed here; copies and backups of it are yours to remove"),
                     expires: None,
+                    identity: None,
+                    holds_rollover: false,
                 });
             }
         }
@@ -85,7 +87,7 @@ impl Planner<'_> {
             FormerKeys::Destroy => Err(Failure::new("destroying", "the keys of former CAs")
                 .expected("no rollover under way: they are needed to go back")
                 .found("one")
-                .hint("kitcert rotate   # until nothing is left to do")),
+                .hint("{kitcert} rotate   # until nothing is left to do")),
         }
     }
 }

@@ -61,9 +61,8 @@ impl Planner<'_> {
         }
         let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
         for name in &strays.cloned().collect::<Vec<_>>() {
-            let hint =
-                message!("holds the rollover: it is not in kitcert.yaml; kitcert rotate --drop {}", name);
-            self.say(Role::Client, name, RotationAction::Reported, &hint);
+            let todo = message!("it is not in kitcert.yaml; {kitcert} rotate --drop {}", name);
+            self.say_it_waits(name, todo);
         }
     }
 
@@ -160,6 +159,6 @@ impl Planner<'_> {
         } else {
             message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
         };
-        message!("holds the rollover: {}; then: kitcert rotate --moved {}, or --drop {}", how, name, name)
+        message!("{}; then: {kitcert} rotate --moved {}, or --drop {}", how, name, name)
     }
 }

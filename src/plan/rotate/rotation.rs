@@ -142,6 +142,12 @@ pub struct RotationRow {
     pub reason: Message,
     /// The end of its certificate, in RFC 3339, where it gets a new one.
     pub expires: Option<Timestamp>,
+    /// Which identity it is; None for a CA.
+    #[serde(skip)]
+    pub identity: Option<(Role, IdentityName)>,
+    /// Whether a rollover waits for it.
+    #[serde(skip)]
+    pub holds_rollover: bool,
 }
 
 /// What becomes of an identity.

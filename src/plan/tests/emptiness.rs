@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use super::name;
 use crate::model::Role;
-use crate::plan::{
-    ConfigStep, Handover, HandoverStep, KeyRemoval, PlacementStep, Plan, Rollback, Rotation, StateStep,
-};
+use crate::plan::steps::{ConfigStep, HandoverStep, PlacementStep};
+use crate::plan::{Handover, KeyRemoval, Plan, Rollback, Rotation, StateStep};
 
 fn nothing() -> Plan {
     Plan::default()

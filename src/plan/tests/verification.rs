@@ -4,9 +4,10 @@ use super::{INVENTORY, State, days, name, now, seconds};
 use crate::layout::Inventory;
 use crate::model::profile::VERIFY_EVERY;
 use crate::model::{ExitCode, Fingerprint, Generation, IdentityName, Timestamp, Validity, numbered};
+use crate::plan::verification::{Staleness, VerificationState};
 use crate::plan::{
-    EarlierGeneration, IdentityState, RotateRequest, RotationFacts, Staleness, VerificationState, fallback,
-    rollback, rotate, status, verification,
+    EarlierGeneration, IdentityState, RotateRequest, RotationFacts, fallback, rollback, rotate, status,
+    verification,
 };
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{KeyPresence, ObservedGeneration, VerifiedRecord};

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use super::{days, fresh_key, hosts, name, now, user};
 use crate::layout::{ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, InventoryChange};
 use crate::model::{KeyAlgorithm, Role, Validity};
+use crate::plan::steps::{HandoverStep, PlacementStep};
 use crate::plan::{
-    AuthorityChoice, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms,
-    PlacementStep, Plan, Reason, Signing, StateStep,
+    AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,
+    Signing, StateStep,
 };
 
 fn words(plan: &Plan) -> Vec<String> {

@@ -61,7 +61,7 @@ impl Cast {
     /// What this machine knows of the daemon that was dialled.
     pub(crate) fn expected(&self, host: &str) -> Expected {
         Expected {
-            again: message!("kitcert verify"),
+            again: message!("{kitcert} verify"),
             deadline: Duration::from_secs(10),
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
             identity: "client probe".into(),

@@ -40,15 +40,14 @@ pub(super) fn refusal(
                     WITHHELD,
                     kind
                 ))
-                .fix("sign a request for an ecdsa-p256 key: kitcert issue client NAME --csr FILE");
+                .fix("sign a request for an ecdsa-p256 key: {kitcert} issue client NAME --csr FILE");
         }
         None => {}
     }
     if let Some((cause, said)) = fault_of_client(leaf, expected) {
-        let name = leaf.subject().common_name().unwrap_or_default();
-        let name = name.strip_prefix("client ").and_then(|name| name.parse::<IdentityName>().ok());
-        let name = name.map_or(message!("NAME"), |name| name.message());
-        let fix = message!("kitcert issue client {} && kitcert install client {}", name, name);
+        let name =
+            IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
+        let fix = message!("{kitcert} issue client {} && {kitcert} install client {}", name, name);
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     match how {
@@ -86,7 +85,7 @@ fn causes_of_withholding(
 ) -> (Vec<Cause>, Message) {
     let served = handshake.chain.iter().skip(1).filter_map(|der| Certificate::from_der(der).ok());
     if served.into_iter().any(|link| link.subject() == issuer) {
-        return (vec![Cause::ClientIntermediateMissing], Cause::ClientIntermediateMissing.fix().message());
+        return (vec![Cause::ClientIntermediateMissing], Cause::ClientIntermediateMissing.fix());
     }
     let own_ca_is_asked_for = match &handshake.asked {
         Asked::For(named) => named.iter().any(|name| expected.trust.subjects().contains(&name)),
@@ -94,7 +93,7 @@ fn causes_of_withholding(
     };
     if own_ca_is_asked_for && !expected.trust.subjects().contains(&issuer) {
         let causes = vec![Cause::ClientOfOtherCa, Cause::ClientIntermediateMissing];
-        return (causes, Cause::ClientOfOtherCa.fix().message());
+        return (causes, Cause::ClientOfOtherCa.fix());
     }
     match &expected.installed_trust {
         Some(installed) if installed.subjects().contains(&issuer) => {

@@ -42,9 +42,9 @@ impl Expected {
     /// The command that puts the right files in place and makes the daemon read them.
     pub(super) fn reinstall(&self) -> Message {
         match (&self.daemon, &self.restart) {
-            (Some(daemon), Some(restart)) => message!("kitcert install daemon {} && {}", daemon, restart),
+            (Some(daemon), Some(restart)) => message!("{kitcert} install daemon {} && {}", daemon, restart),
             (Some(daemon), None) => {
-                message!("kitcert install daemon {}   # prints how it is started", daemon)
+                message!("{kitcert} install daemon {}   # prints how it is started", daemon)
             }
             (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
         }

@@ -157,7 +157,7 @@ fn not_up_yet(dialled: &Dialled, expected: &Expected) -> Finding {
             .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
             .fix(expected.restart());
     }
-    finding.because(&[Cause::NotUpYet]).fix("kitcert verify --wait")
+    finding.because(&[Cause::NotUpYet]).fix("{kitcert} verify --wait")
 }
 
 fn verified(observed: &DialResults, expected: &Expected) -> Option<Finding> {
@@ -180,12 +180,12 @@ fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> 
     fault.subject = expected.endpoint.message();
     fault.fix = fault.fix.or_else(|| match (fault.rule, &expected.daemon) {
         (Rule::ServerNameMismatch, Some(daemon)) => Some(message!(
-            "add {} to the hosts of {} in kitcert.yaml, then: kitcert rotate {}",
+            "add {} to the hosts of {} in kitcert.yaml, then: {kitcert} rotate {}",
             expected.endpoint.host(),
             daemon,
             daemon
         )),
-        (Rule::ServerExpired, Some(daemon)) => Some(message!("kitcert rotate {}", daemon)),
+        (Rule::ServerExpired, Some(daemon)) => Some(message!("{kitcert} rotate {}", daemon)),
         (Rule::ServerNameMismatch, None) => Some(message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
             expected.endpoint.host()

@@ -12,8 +12,8 @@ mod scratch;
 mod user_file;
 pub(super) mod users;
 
-pub use privacy::Privacy;
-pub use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
-pub use scratch::ScratchDirectory;
-pub use user_file::{Parents, Replacement, refuse_irreplaceable, replace_file};
-pub use users::{Home, Owner, earthly_home};
+pub(crate) use privacy::Privacy;
+pub(crate) use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
+pub(crate) use scratch::ScratchDirectory;
+pub(crate) use user_file::{Parents, Replacement, refuse_irreplaceable, replace_file};
+pub(crate) use users::{Home, Owner, earthly_home};

@@ -32,7 +32,7 @@ pub struct ReadFile {
 /// # Errors
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
 /// writer); more than `largest` octets.
-pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
+pub(crate) fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
     let hint = || message!("ls -l {}", Quoted(io_failure::parent_of(path)));
     let absent = || io_failure::failure("reading", path, Errno::NOENT).hint(hint());
     read_if_present(path, largest)?.ok_or_else(absent)
@@ -43,14 +43,14 @@ pub fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
 ///
 /// # Errors
 /// Those of [`read`] but absence.
-pub fn read_if_present(path: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
+pub(crate) fn read_if_present(path: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
     read_at(CWD, path, path, Links::Followed, largest)
 }
 
 /// Whether something is at a path, links followed; also where it cannot be looked into, since what
 /// cannot be read is not absent.
 #[must_use]
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     !matches!(rustix::fs::stat(path), Err(Errno::NOENT | Errno::NOTDIR))
 }
 
@@ -59,7 +59,7 @@ pub fn exists(path: &Path) -> bool {
 ///
 /// # Errors
 /// More than `most` of them, or a folder that cannot be read.
-pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failure> {
+pub(crate) fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failure> {
     let failure = |errno| io_failure::failure("reading", path, errno);
     match rustix::fs::stat(path) {
         Ok(stat) if io_failure::file_type(&stat) == FileType::Directory => {}
@@ -80,7 +80,7 @@ pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failur
             return Err(Failure::new("reading", path.display())
                 .expected(message!("a folder with at most {} files", most))
                 .found("more")
-                .hint(message!("kitcert inspect {}/FILE…", Quoted(path))));
+                .hint(message!("{kitcert} inspect {}/FILE…", Quoted(path))));
         }
     }
     files.sort();
@@ -89,7 +89,7 @@ pub fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failur
 
 /// The user that this process runs as.
 #[must_use]
-pub fn this_user() -> u32 {
+pub(crate) fn this_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -97,7 +97,7 @@ pub fn this_user() -> u32 {
 ///
 /// # Errors
 /// More than `largest` octets, or none that can be read.
-pub fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Without std's buffer, which would keep a copy; as large as it may be, since what grows leaves
     // its beginnings behind.
     read_to_end(Unbuffered, Path::new("standard input"), largest, largest)

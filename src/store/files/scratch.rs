@@ -11,14 +11,14 @@ use crate::model::Failure;
 
 /// A folder for this user alone (0700) in the system's place for temporary files, removed with
 /// all that is in it when this value is dropped.
-pub struct ScratchDirectory(TempDir);
+pub(crate) struct ScratchDirectory(TempDir);
 
 impl ScratchDirectory {
     /// Makes one.
     ///
     /// # Errors
     /// The place for temporary files cannot be written.
-    pub fn create() -> Result<ScratchDirectory, Failure> {
+    pub(crate) fn create() -> Result<ScratchDirectory, Failure> {
         let ours_alone = Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().prefix("kitcert-").permissions(ours_alone).tempdir();
         made.map(ScratchDirectory).map_err(|error| {
@@ -28,7 +28,7 @@ impl ScratchDirectory {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

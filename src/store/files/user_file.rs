@@ -16,7 +16,7 @@ use crate::message;
 use crate::model::{ExitCode, Failure, Quoted};
 
 /// What a person's file, such as a client's `config.yml`, is to become.
-pub struct Replacement<'a> {
+pub(crate) struct Replacement<'a> {
     /// The file. Where it is a link, the file that it leads to is replaced and the link stays.
     pub path: &'a Path,
     /// What it held when the new content was made from it; `None` where it was not there.
@@ -33,7 +33,7 @@ pub struct Replacement<'a> {
 
 /// What is done about folders that are not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parents {
+pub(crate) enum Parents {
     /// It is a failure.
     MustExist,
     /// They are made, mode 0755.
@@ -47,7 +47,7 @@ pub enum Parents {
 /// [`ExitCode::Busy`] where it has changed since it was read; a folder, a file with a second name,
 /// a link to nothing, a file that is marked read-only; folders that others can write in; what
 /// fails on a disk. Nothing has changed then.
-pub fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
+pub(crate) fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
     let Replacement { path, owner_if_absent: owner, parents, .. } = *replacement;
     let (folder, name) = locate(path, owner, &|parent, allowed| match parents {
         Parents::MustExist => open_trusted(parent, allowed),
@@ -91,7 +91,11 @@ pub fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`replace_file`], as far as it can be seen; a folder in which this user cannot write.
-pub fn refuse_irreplaceable(path: &Path, owner: Option<Owner>, parents: Parents) -> Result<(), Failure> {
+pub(crate) fn refuse_irreplaceable(
+    path: &Path,
+    owner: Option<Owner>,
+    parents: Parents,
+) -> Result<(), Failure> {
     match (locate(path, owner, &|parent, allowed| open_trusted(parent, allowed))?, parents) {
         (Some((folder, name)), _) => {
             if let Some(stat) = folder.look(&name)? {

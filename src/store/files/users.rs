@@ -12,7 +12,7 @@ use crate::model::{ExitCode, Failure, Word};
 
 /// Whose a file becomes: a user id and a group id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// The user's number.
     pub user: u32,
     /// The group's number.
@@ -26,7 +26,7 @@ impl Owner {
     /// # Errors
     /// A name that this machine does not know, or a number alone that has no entry to take the
     /// group from.
-    pub fn parse(text: &str) -> Result<Owner, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Owner, Failure> {
         Owner::find(text, &database("/etc/passwd")?, &database("/etc/group")?)
     }
 
@@ -35,7 +35,7 @@ impl Owner {
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub fn of(path: &Path) -> Result<Option<Owner>, Failure> {
+    pub(crate) fn of(path: &Path) -> Result<Option<Owner>, Failure> {
         match rustix::fs::stat(path) {
             Ok(stat) if stat.st_uid == rustix::process::geteuid().as_raw() => Ok(None),
             Ok(stat) => Ok(Some(Owner { user: stat.st_uid, group: stat.st_gid })),
@@ -84,7 +84,7 @@ impl Owner {
 
 /// A home folder, and whose the files in it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
+pub(crate) struct Home {
     /// Where it is.
     pub path: PathBuf,
     /// The user whose files these become, where that is not simply the one who runs us.
@@ -97,7 +97,7 @@ pub struct Home {
 ///
 /// # Errors
 /// `/etc/passwd` is there and cannot be read.
-pub fn earthly_home(environment: &Environment) -> Result<Home, Failure> {
+pub(crate) fn earthly_home(environment: &Environment) -> Result<Home, Failure> {
     home(environment, &database("/etc/passwd")?)
 }
 

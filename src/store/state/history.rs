@@ -135,7 +135,7 @@ pub(in crate::store) fn read_history(
         Failure::new("reading", path.display())
             .expected("the history of a daemon's generations, as kitcert writes it")
             .found("something else")
-            .hint(message!("rm {}   # and then: kitcert verify {}", path.display(), daemon))
+            .hint(message!("rm {}   # and then: {kitcert} verify {}", path.display(), daemon))
     })
 }
 

@@ -17,7 +17,7 @@ use crate::pki::Certificate;
 /// # Errors
 /// A file that cannot be read or that holds anything but one certificate. None is skipped: whoever
 /// counts who can still get in would count one too few.
-pub fn observe_issued(directory: &StateDirectory) -> Result<Vec<Certificate>, Failure> {
+pub(crate) fn observe_issued(directory: &StateDirectory) -> Result<Vec<Certificate>, Failure> {
     let names = directory.list(Path::new(ISSUED))?;
     let read_one = |name: &String| read_one(directory, &Path::new(ISSUED).join(name));
     // Starting threads costs more than reading a few.

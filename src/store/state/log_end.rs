@@ -13,7 +13,7 @@ use crate::model::{Failure, Timestamp};
 ///
 /// # Errors
 /// A log that cannot be read, or in whose end no line can be.
-pub fn newest_log_time(directory: &StateDirectory) -> Result<Option<Timestamp>, Failure> {
+pub(crate) fn newest_log_time(directory: &StateDirectory) -> Result<Option<Timestamp>, Failure> {
     let Some(tail) = directory.folder().read_tail(LOG, LONGEST_END)? else { return Ok(None) };
     let lines = tail.bytes.split(|octet| *octet == b'\n');
     // What the end begins with is a part of a line, unless it is all of the log.

@@ -12,15 +12,15 @@ mod requests;
 mod state_directory;
 mod verified;
 
-pub use change::StagedChange;
-pub use history::{DaemonHistory, WorkedGeneration};
-pub use issued::observe_issued;
-pub use log::{LogEvent, LogLine};
-pub use log_end::newest_log_time;
-pub use observe::{observe, observe_generation};
-pub use observed::{
-    Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
-};
-pub use requests::{ObservedRequest, observe_request, request_folder, request_generations};
-pub use state_directory::{StateDirectory, StateLock};
-pub use verified::{Vantage, VerifiedAddress, VerifiedRecord};
+pub(crate) use change::StagedChange;
+pub(crate) use history::DaemonHistory;
+pub(crate) use issued::observe_issued;
+pub(crate) use log::{LogEvent, LogLine};
+pub(crate) use log_end::newest_log_time;
+pub(crate) use observe::{observe, observe_generation};
+pub use observed::{Interest, Observation};
+pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+pub(crate) use requests::{ObservedRequest, observe_request, request_folder, request_generations};
+pub(crate) use state_directory::{StateDirectory, StateLock};
+pub(crate) use verified::VerifiedAddress;
+pub use verified::{Vantage, VerifiedRecord};

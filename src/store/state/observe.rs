@@ -20,7 +20,7 @@ use crate::pki::{Certificate, TrustBundle};
 /// # Errors
 /// A file that is there and cannot be read, or is not what it should be. What cannot be read is
 /// never taken for absent.
-pub fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observation, Failure> {
+pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observation, Failure> {
     let inventory_path = directory.path().join(INVENTORY);
     let inventory_text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
     let mut observation = Observation {
@@ -154,7 +154,7 @@ fn identity(
 ///
 /// # Errors
 /// A file of it that is missing, cannot be read, or is not what it should be.
-pub fn observe_generation(
+pub(crate) fn observe_generation(
     directory: &StateDirectory,
     role: Role,
     name: &IdentityName,

@@ -9,7 +9,7 @@ use crate::pki::CertificateRequest;
 
 /// What `requests/<name>/` holds.
 #[derive(Clone, Debug)]
-pub struct ObservedRequest {
+pub(crate) struct ObservedRequest {
     /// What `current` leads to.
     pub generation: Generation,
     /// Its request.
@@ -22,7 +22,7 @@ pub struct ObservedRequest {
 
 /// The folder of a request, relative to the state.
 #[must_use]
-pub fn request_folder(name: &IdentityName) -> PathBuf {
+pub(crate) fn request_folder(name: &IdentityName) -> PathBuf {
     Path::new("requests").join(name.as_str())
 }
 
@@ -30,7 +30,7 @@ pub fn request_folder(name: &IdentityName) -> PathBuf {
 ///
 /// # Errors
 /// A folder or a request that cannot be read.
-pub fn observe_request(
+pub(crate) fn observe_request(
     directory: &StateDirectory,
     name: &IdentityName,
 ) -> Result<Option<ObservedRequest>, Failure> {
@@ -58,7 +58,7 @@ pub fn observe_request(
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn request_generations(
+pub(crate) fn request_generations(
     directory: &StateDirectory,
     name: &IdentityName,
 ) -> Result<Vec<Generation>, Failure> {

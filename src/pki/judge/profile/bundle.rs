@@ -42,7 +42,7 @@ fn dropped(block: &DroppedBlock) -> Finding {
             .expected("certificates only")
             .found("a private key")
             .cause("bundles are handed to everybody; whoever has read this one may have the key")
-            .fix("delete the block, and replace what the key belongs to: kitcert issue, under a new name");
+            .fix("delete the block, and replace what the key belongs to: {kitcert} issue, under a new name");
     }
     Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
         .expected("a certificate that Go loads")
@@ -55,7 +55,7 @@ fn leaf_in_bundle(certificate: &Certificate) -> Finding {
     let finding = |severity| {
         Finding::new(Rule::BundleHoldsLeaf, severity, certificate.subject())
             .expected("CA certificates only")
-            .fix("put the CA's certificate in its place: kitcert status")
+            .fix("put the CA's certificate in its place: {kitcert} status")
     };
     if certificate.is_self_issued() {
         return finding(Severity::Info)

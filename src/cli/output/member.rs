@@ -9,19 +9,19 @@ use crate::plan::{RolloverProgress, RotationRow, StatusRow, StepSummary, Window}
 use crate::probe::DaemonFacts;
 
 /// A value of a member.
-pub trait Member {
+pub(crate) trait Member {
     /// As JSON.
     fn value(&self) -> Value;
 }
 
 /// An object that a command puts together.
 #[derive(Clone, Debug, Default)]
-pub struct Object(Map<String, Value>);
+pub(crate) struct Object(Map<String, Value>);
 
 impl Object {
     /// The members of a row.
     #[must_use]
-    pub fn of(row: &RotationRow) -> Object {
+    pub(crate) fn of(row: &RotationRow) -> Object {
         match row.value() {
             Value::Object(members) => Object(members),
             _ => Object::default(),
@@ -30,7 +30,7 @@ impl Object {
 
     /// With another member.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Member) -> Object {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Member) -> Object {
         self.0.insert(name.to_owned(), value.value());
         self
     }

@@ -1,20 +1,10 @@
 //! What monitoring reads: the same findings as everybody's, in the forms of other programs.
 
-mod nagios;
-mod prometheus;
-mod sarif;
-mod timeline;
-
-pub(super) use nagios::{failed as nagios_failure, nagios};
-pub(super) use prometheus::prometheus;
-pub(super) use sarif::sarif;
-pub(super) use timeline::{LEGEND, timeline};
-
 use crate::model::{Finding, Message, Rule, Severity, Timestamp, Validity};
 
 /// One thing that was looked at: a daemon, an endpoint, a file, a state.
 #[derive(Clone, Debug)]
-pub struct Monitored {
+pub(crate) struct Monitored {
     /// What it is called: the daemon's name, the endpoint, the path.
     pub name: Message,
     /// The verdict in one line.
@@ -31,7 +21,7 @@ pub struct Monitored {
 
 /// A certificate, as far as monitoring cares.
 #[derive(Clone, Debug)]
-pub struct MonitoredCertificate {
+pub(crate) struct MonitoredCertificate {
     /// Whose: `served`, `client ana`, `ca 3f9c21aa`.
     pub whose: Message,
     /// From when until when it is good.
@@ -43,7 +33,7 @@ pub struct MonitoredCertificate {
 impl Monitored {
     /// Whether strangers are kept out: true where a dial without a certificate was refused, and
     /// false where one was accepted; None where neither was seen.
-    fn enforces_client_auth(&self) -> Option<bool> {
+    pub(super) fn enforces_client_auth(&self) -> Option<bool> {
         let intruders = [Rule::NoCertificateAccepted, Rule::UnknownCaAccepted, Rule::PlaintextAccepted];
         let of_intruders = || self.findings.iter().filter(|finding| intruders.contains(&finding.rule));
         if of_intruders().any(|finding| finding.severity == Severity::Critical) {
@@ -56,18 +46,18 @@ impl Monitored {
     }
 
     /// Whether the served certificate is the installed one; None where nothing is installed here.
-    fn serves_what_is_installed(&self) -> Option<bool> {
+    pub(super) fn serves_what_is_installed(&self) -> Option<bool> {
         let mut told = self.findings.iter().filter(|finding| finding.rule == Rule::ServedIsStale);
         let gravest = told.by_ref().map(|finding| finding.severity).max()?;
         Some(gravest < Severity::Warning)
     }
 
-    fn gravest(&self) -> Severity {
+    pub(super) fn gravest(&self) -> Severity {
         Finding::gravest(&self.findings)
     }
 
     /// The finding to tell of first, if one needs attention.
-    fn worst(&self) -> Option<&Finding> {
+    pub(super) fn worst(&self) -> Option<&Finding> {
         let faults = self.findings.iter().filter(|finding| finding.severity >= Severity::Warning);
         faults.max_by_key(|finding| finding.severity)
     }

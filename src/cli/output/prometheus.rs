@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Monitored;
+use super::monitored::Monitored;
 use crate::model::Timestamp;
 
 /// Every metric of everything that was looked at.

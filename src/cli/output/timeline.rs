@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cli::report::Tone;
+use super::style::Tone;
 use crate::message;
 use crate::model::{Message, Printable, Timestamp, parsed};
 use crate::plan::Window;

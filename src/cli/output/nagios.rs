@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::Monitored;
+use super::monitored::Monitored;
 use crate::model::{Failure, Rule, Severity, Timestamp};
 
 /// What such a program makes of a result.

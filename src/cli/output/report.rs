@@ -1,17 +1,17 @@
 //! What a command has to say, and its two views: text and JSON.
 
-use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
 use super::member::Member;
+use super::monitored::Monitored;
 use super::schema;
-use super::view::Monitored;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
+use super::style::{Ink, Tone, paint};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     command: &'static str,
     target: Option<Message>,
     changed: Changed,
@@ -25,26 +25,11 @@ pub struct Report {
 
 /// Whether anything on disk is different now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
+pub(crate) enum Changed {
     /// Something is.
     Yes,
     /// Nothing is.
     No,
-}
-
-/// How a line is coloured on a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// As it is.
-    Plain,
-    /// Green.
-    Good,
-    /// Yellow.
-    Warning,
-    /// Red and bold.
-    Bad,
-    /// Dim.
-    Aside,
 }
 
 #[derive(Debug)]
@@ -55,19 +40,10 @@ enum Block {
     Script(String),
 }
 
-/// How text is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    /// With colours.
-    Coloured,
-    /// Without.
-    Plain,
-}
-
 impl Report {
     /// An empty report of a command that succeeded and changed nothing.
     #[must_use]
-    pub fn new(command: &'static str) -> Report {
+    pub(crate) fn new(command: &'static str) -> Report {
         Report {
             command,
             target: None,
@@ -83,55 +59,55 @@ impl Report {
 
     /// What the command was about: a path, an endpoint.
     #[must_use]
-    pub fn target(mut self, target: impl Printable) -> Report {
+    pub(crate) fn target(mut self, target: impl Printable) -> Report {
         self.target = Some(target.message());
         self
     }
 
     /// Whether it changed anything.
     #[must_use]
-    pub fn changed(mut self, changed: Changed) -> Report {
+    pub(crate) fn changed(mut self, changed: Changed) -> Report {
         self.changed = changed;
         self
     }
 
     /// The code that it ends with.
     #[must_use]
-    pub fn exit(mut self, exit: ExitCode) -> Report {
+    pub(crate) fn exit(mut self, exit: ExitCode) -> Report {
         self.exit = exit;
         self
     }
 
     /// Says something that nobody can find out later, so that `--quiet` must not hide it.
     #[must_use]
-    pub fn even_if_quiet(mut self) -> Report {
+    pub(crate) fn even_if_quiet(mut self) -> Report {
         self.quiet_hides_it = false;
         self
     }
 
     /// Whether `--quiet` leaves nothing of the text.
     #[must_use]
-    pub fn is_hidden_by_quiet(&self) -> bool {
+    pub(crate) fn is_hidden_by_quiet(&self) -> bool {
         self.quiet_hides_it && self.exit == ExitCode::Done
     }
 
     /// A member of the JSON object.
     #[must_use]
-    pub fn detail(mut self, name: &str, value: impl Member) -> Report {
+    pub(crate) fn detail(mut self, name: &str, value: impl Member) -> Report {
         self.details.insert(name.to_owned(), value.value());
         self
     }
 
     /// Findings for JSON; the text of them is added by whoever decides its shape.
     #[must_use]
-    pub fn findings(mut self, findings: Vec<Finding>) -> Report {
+    pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Report {
         self.findings.extend(findings);
         self
     }
 
     /// One thing that was looked at, for monitoring; its findings are JSON's too.
     #[must_use]
-    pub(super) fn about(mut self, monitored: Monitored) -> Report {
+    pub(in crate::cli) fn about(mut self, monitored: Monitored) -> Report {
         self.findings.extend(monitored.findings.iter().cloned());
         self.monitored.push(monitored);
         self
@@ -139,32 +115,32 @@ impl Report {
 
     /// Everything that was found.
     #[must_use]
-    pub(super) fn found(&self) -> &[Finding] {
+    pub(in crate::cli) fn found(&self) -> &[Finding] {
         &self.findings
     }
 
     /// Everything that was looked at.
     #[must_use]
-    pub(super) fn monitored(&self) -> &[Monitored] {
+    pub(in crate::cli) fn monitored(&self) -> &[Monitored] {
         &self.monitored
     }
 
     /// A line of text.
     #[must_use]
-    pub fn line(self, text: impl Printable) -> Report {
+    pub(crate) fn line(self, text: impl Printable) -> Report {
         self.toned(Tone::Plain, text)
     }
 
     /// A line of text in a tone.
     #[must_use]
-    pub fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
+    pub(crate) fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
         self.blocks.push(Block::Line(tone, text.message()));
         self
     }
 
     /// A completion script, which is made of the command line's definition alone.
     #[must_use]
-    pub(super) fn script(mut self, script: &str) -> Report {
+    pub(in crate::cli) fn script(mut self, script: &str) -> Report {
         self.details.insert("script".to_owned(), script.trim_end().into());
         self.blocks.push(Block::Script(script.trim_end().to_owned()));
         self
@@ -172,7 +148,7 @@ impl Report {
 
     /// Rows whose columns are aligned.
     #[must_use]
-    pub fn table(mut self, rows: Vec<(Tone, Vec<Message>)>) -> Report {
+    pub(crate) fn table(mut self, rows: Vec<(Tone, Vec<Message>)>) -> Report {
         if !rows.is_empty() {
             self.blocks.push(Block::Table(rows));
         }
@@ -181,13 +157,13 @@ impl Report {
 
     /// The code that the command ends with.
     #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         self.exit
     }
 
     /// The JSON view: one object, `"schema": 1`.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut object = json!({
             "schema": schema::VERSION,
             "command": self.command,
@@ -202,29 +178,29 @@ impl Report {
         format!("{object:#}\n")
     }
 
-    /// The text view.
+    /// The text view; commands to paste name the state, where one is given.
     #[must_use]
-    pub fn to_text(&self, ink: Ink) -> String {
-        self.blocks.iter().map(|block| block.render(ink)).collect()
+    pub(crate) fn to_text(&self, ink: Ink, state: Option<&Message>) -> String {
+        self.blocks.iter().map(|block| block.render(ink, state)).collect()
     }
 }
 
 impl Block {
-    fn render(&self, ink: Ink) -> String {
+    fn render(&self, ink: Ink, state: Option<&Message>) -> String {
         match self {
-            Block::Line(tone, text) => paint(ink, *tone, text.as_str()) + "\n",
-            Block::Table(rows) => render_table(rows, ink),
+            Block::Line(tone, text) => paint(ink, *tone, about(text, state).as_str()) + "\n",
+            Block::Table(rows) => render_table(rows, ink, state),
             Block::Script(script) => format!("{script}\n"),
         }
     }
 }
 
 /// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
-fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink) -> String {
+fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (_, cells) in rows {
-        table.add_row(cells.iter().map(Message::as_str));
+        table.add_row(cells.iter().map(|cell| about(cell, state).to_string()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -235,16 +211,22 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink) -> String {
     painted.collect()
 }
 
-/// The text of a failure, as it goes to standard error.
+/// The text of a failure, as it goes to standard error; commands to paste name the state, where one
+/// is given.
 #[must_use]
-pub fn failure_text(failure: &Failure, ink: Ink) -> String {
-    let hint = failure.command_to_try().map(|command| format!("try: {command}\n")).unwrap_or_default();
-    format!("{} {failure}\n{hint}", paint(ink, Tone::Bad, "error:"))
+pub(crate) fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
+    let hint = failure.command_to_try().map(|command| format!("try: {}\n", about(command, state)));
+    let said = about(&failure.message(), state);
+    format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
+}
+
+fn about(message: &Message, state: Option<&Message>) -> Message {
+    state.map_or_else(|| message.clone(), |state| message.about(state))
 }
 
 /// The JSON object of a command that failed.
 #[must_use]
-pub fn failure_json(command: &str, failure: &Failure) -> String {
+pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
     let object = json!({
         "schema": schema::VERSION,
         "command": command,
@@ -260,26 +242,4 @@ pub fn failure_json(command: &str, failure: &Failure) -> String {
         },
     });
     format!("{object:#}\n")
-}
-
-/// The tone of a severity.
-#[must_use]
-pub fn tone_of(severity: Severity) -> Tone {
-    match severity {
-        Severity::Pass => Tone::Good,
-        Severity::Info => Tone::Plain,
-        Severity::Warning => Tone::Warning,
-        Severity::Error | Severity::Critical => Tone::Bad,
-    }
-}
-
-fn paint(ink: Ink, tone: Tone, text: &str) -> String {
-    let style = match (ink, tone) {
-        (Ink::Plain, _) | (_, Tone::Plain) => return text.to_owned(),
-        (_, Tone::Good) => AnsiColor::Green.on_default(),
-        (_, Tone::Warning) => AnsiColor::Yellow.on_default(),
-        (_, Tone::Bad) => AnsiColor::Red.on_default().bold(),
-        (_, Tone::Aside) => Style::new().dimmed(),
-    };
-    format!("{style}{text}{style:#}")
 }

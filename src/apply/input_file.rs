@@ -1,0 +1,92 @@
+//! Files that a command line names, and standard input, which is named by `-`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::env::Environment;
+use crate::message;
+use crate::model::profile::LARGEST_PEM;
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Word};
+use crate::pki::CertificateRequest;
+use crate::plan::Reception;
+use crate::store::{exists, read, read_standard_input};
+
+/// The file's bytes, or those of standard input.
+///
+/// # Errors
+/// It cannot be read, or has more than `largest` octets.
+pub(super) fn read_input(path: &Path, largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if path == Path::new("-") { read_standard_input(largest) } else { Ok(read(path, largest)?.bytes) }
+}
+
+/// The names of a list, one a line; blank lines and `#` comments are passed over.
+///
+/// # Errors
+/// A list that cannot be read, one without names, a line that is no name, a name that stands twice.
+pub(crate) fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
+    let file = read_input(list, LARGEST_LIST)?;
+    let wrong = |expected: &dyn Printable, found: Message| {
+        Failure::new("reading the names in", list.display())
+            .expected(expected)
+            .found(found)
+            .exit(ExitCode::Usage)
+    };
+    let text = std::str::from_utf8(&file)
+        .map_err(|_| wrong(&"names, one a line", message!("bytes that are no text")))?;
+    let mut lines = BTreeMap::new();
+    let mut names = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let name: IdentityName = line.parse().map_err(|failure: Failure| {
+            wrong(failure.what_was_expected(), message!("{} in line {}", Word(line), number))
+        })?;
+        if let Some(first) = lines.insert(name.clone(), number) {
+            return Err(wrong(&"each name once", message!("{} in lines {} and {}", name, first, number)));
+        }
+        names.push(name);
+    }
+    if names.is_empty() { Err(wrong(&"names, one a line", message!("none"))) } else { Ok(names) }
+}
+
+/// A request to be signed.
+///
+/// # Errors
+/// A file that cannot be read, or that holds no request.
+pub(crate) fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
+    CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)
+}
+
+/// The passphrase that a file holds; None where it holds no text.
+///
+/// # Errors
+/// The file cannot be read, or has more than a kilobyte.
+pub(crate) fn passphrase_in(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
+    let bytes = read_input(path, LARGEST_PASSPHRASE)?;
+    Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned())))
+}
+
+/// What says that a client has received its kit: a receipt, a file that holds one, or its name.
+///
+/// # Errors
+/// A file that cannot be read or that holds no receipt; a word that is none of the three.
+pub(crate) fn reception_of(environment: &Environment, given: &Path) -> Result<Reception, Failure> {
+    let text = given.to_string_lossy();
+    if let Ok(receipt) = text.parse() {
+        return Ok(Reception::Signed(receipt));
+    }
+    let path = environment.absolute(given)?;
+    if exists(&path) {
+        let file = read(&path, LARGEST_PEM)?;
+        return String::from_utf8_lossy(&file.bytes).parse().map(Reception::Signed);
+    }
+    text.parse::<IdentityName>().map(Reception::Told).map_err(|failure| failure.exit(ExitCode::Usage))
+}
+
+/// A hundred thousand names of the greatest length, in octets.
+const LARGEST_LIST: usize = 100_000 * 64;
+const LARGEST_PASSPHRASE: usize = 1024;

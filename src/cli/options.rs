@@ -1,0 +1,90 @@
+//! Options that several commands understand.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::layout::{ClientTool, DaemonLayout};
+use crate::model::KeyAlgorithm;
+
+/// Options that may stand before or behind the command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalOptions {
+    /// The state directory [default: /var/lib/kitcert for root, else $XDG_DATA_HOME/kitcert]
+    #[arg(long, global = true, value_name = "DIR", env = "KITCERT_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
+    /// How to print the result
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Print nothing that does not need attention
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more: every check, and how long each took
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colour; NO_COLOR turns it off too
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// One JSON object, `"schema": 1`.
+    Json,
+    /// A plugin's line for Nagios or Icinga, with exit codes of its own (verify, status).
+    Nagios,
+    /// Metrics for the textfile collector (verify, status).
+    Prometheus,
+    /// SARIF 2.1.0 (verify, inspect).
+    Sarif,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What every command that changes something understands.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ChangeOptions {
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where the result goes, of the commands that only look: what others say may be shown once alone,
+/// and to a person.
+#[derive(Debug, Args)]
+pub struct ResultOptions {
+    /// Write the result to this file, by a rename, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Closed sets of words: help lists them, and shells complete them.
+macro_rules! words {
+    ($($kind:ty),+) => {
+        $(impl ValueEnum for $kind {
+            fn value_variants<'a>() -> &'a [$kind] {
+                &<$kind>::ALL
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.as_str()))
+            }
+        })+
+    };
+}
+
+words!(ClientTool, DaemonLayout, KeyAlgorithm);

@@ -1,0 +1,289 @@
+//! One command line: parsed, carried out, and its result said in the form that was asked for.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use super::arguments::{Arguments, Command};
+use super::command::{
+    InstallCommand, IssueCommand, completions, demo, init, inspect, install, invite, issue, join, request,
+    rollback, rotate, status, verify,
+};
+use super::console::{Console, Terminals};
+use super::options::{ColorChoice, Format, GlobalOptions};
+use super::output::{self, Ink, Report, failure_json, failure_text};
+use super::session::Session;
+use super::usage;
+use crate::apply;
+use crate::env::Environment;
+use crate::message;
+use crate::model::{ExitCode, Failure, Message, Printable, Quoted, parsed};
+
+/// Runs one command line, program name first, and says what the process should end with: an
+/// [`ExitCode`], or one of a plugin's with `--format nagios`.
+pub fn run(
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    environment: &Environment,
+    console: &mut Console,
+) -> u8 {
+    let typed: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if let Err(failure) = usage::refuse_contents(&typed, environment) {
+        return refuse(&failure, &typed, environment, console);
+    }
+    let arguments = match Arguments::try_parse_from(&typed) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&usage::without_values(error), &typed, environment, console),
+    };
+    let result = refuse_format(&arguments).and_then(|()| carry_out(&arguments, environment, console));
+    let (said, code) = view(&result, &arguments, environment, console.terminals());
+    let written = match said {
+        Said::Nothing => Ok(()),
+        Said::Aside(text) => {
+            console.notify(&text);
+            Ok(())
+        }
+        Said::Result(text) => match arguments.command.output() {
+            None => console.print(&text).map_err(Unwritten::Printed),
+            Some(path) => environment
+                .absolute(path)
+                .and_then(|path| apply::write_result(&path, text.as_bytes()))
+                .map_err(Unwritten::Filed),
+        },
+    };
+    written.map_or_else(|why| why.told(code, console), |()| code)
+}
+
+/// Carries a command out.
+fn carry_out(
+    arguments: &Arguments,
+    environment: &Environment,
+    console: &mut Console,
+) -> Result<Report, Failure> {
+    let session = Session { global: &arguments.global, environment, console };
+    match &arguments.command {
+        Command::Init(asked) => init::run(session, asked),
+        Command::Issue(IssueCommand::Daemon(asked)) => issue::daemon(session, asked),
+        Command::Issue(IssueCommand::Client(asked)) => issue::client(session, asked),
+        Command::Install(InstallCommand::Daemon(asked)) => install::daemon(session, asked),
+        Command::Install(InstallCommand::Client(asked)) => install::client(session, asked),
+        Command::Request(asked) => request::run(session, asked),
+        Command::Invite(asked) => invite::run(session, asked),
+        Command::Join(asked) => join::run(session, asked),
+        Command::Verify(asked) => verify::run(session, asked),
+        Command::Rotate(asked) => rotate::run(session, asked),
+        Command::Rollback(asked) => rollback::run(session, asked),
+        Command::Status(asked) => status::run(session, asked),
+        Command::Inspect(asked) => inspect::run(session, asked),
+        Command::Demo(_) => demo::run(session, run),
+        Command::Completions(asked) => completions::run(asked, &mut Arguments::command()),
+    }
+}
+
+/// What is said of a result.
+enum Said {
+    /// The result itself.
+    Result(String),
+    /// A failure, to the person at the terminal.
+    Aside(String),
+    /// Nothing needs attention.
+    Nothing,
+}
+
+/// The result in the form that was asked for, and the exit code, which a plugin has its own of.
+fn view(
+    result: &Result<Report, Failure>,
+    arguments: &Arguments,
+    environment: &Environment,
+    terminals: Terminals,
+) -> (Said, u8) {
+    let global = &arguments.global;
+    let named = named_state(global, environment);
+    let named = named.as_ref();
+    let code = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code).code();
+    let now = environment.now();
+    let said = match (result, global.format) {
+        (Ok(report), Format::Nagios) => {
+            let (text, code) = output::nagios(report.monitored(), now);
+            return (Said::Result(text), code);
+        }
+        (Err(failure), Format::Nagios) => {
+            let (text, code) = output::nagios_failure(failure);
+            return (Said::Result(text), code);
+        }
+        (Ok(report), Format::Json) => Said::Result(report.to_json()),
+        (Ok(report), Format::Prometheus) => Said::Result(output::prometheus(report.monitored(), now)),
+        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found())),
+        (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
+        (Ok(report), Format::Text) => {
+            let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
+            Said::Result(report.to_text(ink, named))
+        }
+        (Err(failure), Format::Json) => Said::Result(failure_json(arguments.command.name(), failure)),
+        (Err(failure), Format::Text | Format::Prometheus | Format::Sarif) => {
+            Said::Aside(failure_text(failure, ink(global, environment, terminals.err), named))
+        }
+    };
+    (said, code)
+}
+
+/// The state that was named on the command line, as commands to paste name it. Whoever has set the
+/// variable need not name it there.
+fn named_state(global: &GlobalOptions, environment: &Environment) -> Option<Message> {
+    let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
+    let named = global.state.as_deref().filter(|state| from_variable != Some(*state))?;
+    Some(Quoted(named).message()).filter(|state| !state.hides_a_value())
+}
+
+/// Refuses a form that the command has none of.
+fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
+    let (format, commands) = match arguments.global.format {
+        Format::Text | Format::Json => return Ok(()),
+        Format::Nagios => ("nagios", &["verify", "status"][..]),
+        Format::Prometheus => ("prometheus", &["verify", "status"][..]),
+        Format::Sarif => ("sarif", &["verify", "inspect"][..]),
+    };
+    let command = arguments.command.name();
+    if commands.contains(&command) {
+        return Ok(());
+    }
+    Err(Failure::new("reading", "--format")
+        .expected(message!(
+            "text or json for {}; {} is for {}",
+            command,
+            format,
+            Message::join(commands.iter().copied(), " and ")
+        ))
+        .found(format)
+        .hint(message!("{kitcert} {} --format json", command))
+        .exit(ExitCode::Usage))
+}
+
+/// Why a result did not get where it was to go.
+enum Unwritten {
+    Printed(io::Error),
+    Filed(Failure),
+}
+
+impl Unwritten {
+    /// Says it, and gives the exit code. A reader that has gone (`kitcert status | head -1`) has
+    /// read what it wanted.
+    fn told(self, code: u8, console: &mut Console) -> u8 {
+        let failure = match self {
+            Unwritten::Printed(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
+            Unwritten::Printed(error) => Failure::new("writing", "the result").found(error),
+            Unwritten::Filed(failure) => failure,
+        };
+        console.notify(&failure_text(&failure, Ink::Plain, None));
+        ExitCode::Failed.code()
+    }
+}
+
+/// Turns a panic into one line that says whose fault it is, and exit code 1.
+#[expect(clippy::exit, clippy::print_stderr, reason = "nothing else may be whole any more")]
+pub fn report_panics_plainly() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("error: kitcert has a fault at {place}; nothing was committed by this step");
+        eprintln!("try: the same command again, and report it with what was typed");
+        std::process::exit(ExitCode::Failed.code().into());
+    }));
+}
+
+/// Help and version go to standard output; a command line that makes no sense to standard error.
+fn explain(
+    error: &clap::Error,
+    arguments: &[OsString],
+    environment: &Environment,
+    console: &mut Console,
+) -> u8 {
+    let coloured = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
+    let render = |terminal: bool| {
+        let text = error.render();
+        if coloured(terminal) { text.ansi().to_string() } else { text.to_string() }
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let written = console.print(&render(console.terminals().out));
+        let code = ExitCode::Done.code();
+        return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
+    }
+    let command = command_of(arguments);
+    if is_for_programs(arguments) {
+        let failure = Failure::new("reading", "the command line")
+            .found(error.kind())
+            .hint(message!("{} --help", Typed(&command)))
+            .exit(ExitCode::Usage);
+        return refuse(&failure, arguments, environment, console);
+    }
+    let hint = format!("try: {command} --help");
+    let text = render(console.terminals().err);
+    let text = text.replace("For more information, try '--help'.", &hint).replace("\n\n", "\n");
+    console.notify(&text);
+    ExitCode::Usage.code()
+}
+
+/// Says why a command line is not carried out, in the form that was asked for as far as it tells.
+fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, console: &mut Console) -> u8 {
+    let command = command_of(arguments);
+    let name = command.strip_prefix("kitcert ").unwrap_or_default();
+    let (text, code) = if wants(arguments, "nagios") {
+        output::nagios_failure(failure)
+    } else if wants(arguments, "json") {
+        (failure_json(name, failure), failure.exit_code().code())
+    } else {
+        let is_plain = environment.variable("NO_COLOR").is_some() || !console.terminals().err;
+        console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }, None));
+        return failure.exit_code().code();
+    };
+    let written = console.print(&text);
+    written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code)
+}
+
+fn is_for_programs(arguments: &[OsString]) -> bool {
+    wants(arguments, "json") || wants(arguments, "nagios")
+}
+
+/// The command that was meant, in words of the command line's own definition.
+struct Typed<'a>(&'a str);
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+parsed!(Typed<'_>, ErrorKind);
+
+/// Whether that format was asked for, as far as a command line that makes no sense can tell.
+fn wants(arguments: &[OsString], format: &str) -> bool {
+    arguments.iter().any(|argument| *argument == *format!("--format={format}"))
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == *format)
+}
+
+/// The command that was meant: `kitcert issue client` of `kitcert issue client --lifetime 3`.
+fn command_of(arguments: &[OsString]) -> String {
+    let top = Arguments::command();
+    let mut command = &top;
+    let mut words = vec![top.get_name()];
+    for argument in arguments.iter().skip(1) {
+        if let Some(subcommand) = command.find_subcommand(argument) {
+            words.push(subcommand.get_name());
+            command = subcommand;
+        }
+    }
+    words.join(" ")
+}
+
+fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink {
+    let automatic = terminal
+        && environment.variable("NO_COLOR").is_none()
+        && environment.variable("TERM") != Some("dumb");
+    match global.color {
+        ColorChoice::Always => Ink::Coloured,
+        ColorChoice::Auto if automatic => Ink::Coloured,
+        ColorChoice::Auto | ColorChoice::Never => Ink::Plain,
+    }
+}

@@ -1,0 +1,74 @@
+//! `status`: what a person does next.
+
+use super::status::{IdentityState, StatusRow};
+use crate::layout::Renewal;
+use crate::model::{IdentityName, Role};
+use crate::store::{KeyPresence, Observation};
+
+/// What mends the state of the identities that need attention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NextStep {
+    /// What a rotation does by itself.
+    Rotate,
+    /// A new certificate for a client whose key is elsewhere, and whose renewal kitcert.yaml leaves
+    /// to a person.
+    IssueClient(IdentityName),
+    /// The verification of one daemon.
+    Verify(IdentityName),
+    /// The verification of several.
+    VerifyAll,
+    /// A kit that waits for its client.
+    HandOver(IdentityName),
+}
+
+/// What to do next: what a rotation does by itself comes before what a person has to do.
+#[must_use]
+pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option<NextStep> {
+    let cures: Vec<_> =
+        rows.iter().filter_map(|row| cure(row, observation).map(|(cure, name)| (cure, name, row))).collect();
+    let (cure, name, _) = cures.iter().max_by_key(|(cure, _, row)| (*cure == Cure::Rotate, row.state))?;
+    let alike = cures.iter().filter(|(other, ..)| other == cure).count();
+    Some(match cure {
+        Cure::Rotate => NextStep::Rotate,
+        Cure::IssueClient => NextStep::IssueClient(name.clone()),
+        Cure::Verify if alike > 1 => NextStep::VerifyAll,
+        Cure::Verify => NextStep::Verify(name.clone()),
+        Cure::HandOver => NextStep::HandOver(name.clone()),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cure {
+    Rotate,
+    IssueClient,
+    Verify,
+    HandOver,
+}
+
+fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityName)> {
+    let (role, name) = row.identity.as_ref()?;
+    let inventory = &observation.inventory;
+    let daemon = inventory.daemons.get(name).filter(|_| *role == Role::Daemon);
+    let client = inventory.clients.get(name).filter(|_| *role == Role::Client);
+    let cure = match row.state {
+        IdentityState::Expired
+        | IdentityState::Due
+        | IdentityState::NotIssued
+        | IdentityState::HostsChanged => {
+            let current = observation.current(Role::Client, name);
+            let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
+            match (daemon, client) {
+                (None, Some(client)) if is_elsewhere && client.renew == Renewal::Manual => Cure::IssueClient,
+                // What is not listed is never renewed.
+                (None, None) => return None,
+                _ => Cure::Rotate,
+            }
+        }
+        // Nobody knows where a daemon is that is not listed.
+        IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
+        IdentityState::NotVerified => Cure::Rotate,
+        IdentityState::KitWaiting => Cure::HandOver,
+        IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => return None,
+    };
+    Some((cure, name.clone()))
+}
