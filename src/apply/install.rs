@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
 use super::context::{Context, Mode};
-use super::state_change::{change_state, identity_folder};
+use super::state_change::change_state;
+use crate::layout::state_paths::identity_folder;
 use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName, SetFile};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;

@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::hand_over::{HandedOver, refuse_unwritable_place};
 use super::kit::{MadeKit, write_kit};
-use super::state_change::{Done, change_state};
+use super::state_change::{Done, change_existing};
 use crate::model::{Failure, Role};
 use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
-use crate::store::{Interest, Observation};
+use crate::store::Interest;
 
 /// Issues a daemon's certificate.
 ///
@@ -48,16 +48,4 @@ pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Re
     })?;
     let kit = write_kit(context, &done.plan)?;
     Ok(IssuedClients { done, kit })
-}
-
-/// Changes a state that must be there: none is ever made here.
-pub(super) fn change_existing(
-    context: &Context<'_>,
-    interest: &Interest,
-    planner: &dyn Fn(&Observation) -> Result<crate::plan::Plan, Failure>,
-) -> Result<Done, Failure> {
-    change_state(context, interest, &|observation| match observation {
-        Some(observation) => planner(observation),
-        None => Err(context.no_state()),
-    })
 }

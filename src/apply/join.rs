@@ -12,6 +12,7 @@ use super::verify::{
     Client, ConfigChoice, Credentials, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
     verify_as,
 };
+use crate::layout::state_paths::request_folder;
 use crate::layout::{ClientConfig, ClientPlace, ClientTool, EnableTls, TlsPath, client_place, find_tool};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -21,7 +22,7 @@ use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle,
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
 use crate::store::{
-    FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_folder, request_generations,
+    FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_generations,
 };
 
 /// What `join` was asked for.

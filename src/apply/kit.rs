@@ -1,15 +1,16 @@
 //! Kits, made: signed by every CA of the state whose key is at hand.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::authorities::{authority_of, read_key};
 use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
-use super::issue::change_existing;
-use super::state_change::{Done, identity_folder, line};
+use super::kit_contents::said;
+use super::state_change::{Done, change_existing, line};
+use crate::layout::state_paths;
 use crate::message;
-use crate::model::{Failure, Finding, IdentityName, Role};
-use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey, TrustBundle};
+use crate::model::{Failure, Finding, Role};
+use crate::pki::{Certificate, CertificateAuthority, Kit, KitContents, Passphrase, PrivateKey};
 use crate::plan::{self, Handover, InviteRequest, KeyRemoval, KitTerms};
 use crate::store::{Interest, KeyPresence, LogEvent, Observation, Privacy, StateDirectory};
 
@@ -61,7 +62,7 @@ pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<I
         return Ok(Invitation { done, kit: None, passphrase });
     };
     let (_, observation) = context.observe(&interest)?;
-    let folder = identity_folder(Role::Client, &terms.name);
+    let folder = state_paths::identity_folder(Role::Client, &terms.name);
     let key = match observation.current(Role::Client, &terms.name).map(|current| current.key) {
         Some(KeyPresence::Present) => read_key(&context.state, &folder.join("current/key.pem"))?,
         _ => fresh,
@@ -97,17 +98,6 @@ pub(super) fn write_kit(context: &Context<'_>, plan: &plan::Plan) -> Result<Opti
     Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings }))
 }
 
-/// The kit of a certificate that is being issued, which waits in the state.
-pub(super) fn waiting_kit(
-    terms: &KitTerms,
-    certificate: &Certificate,
-    trust: &TrustBundle,
-    authorities: &[CertificateAuthority],
-) -> Result<Kit, Failure> {
-    let trust = trust.certificates().to_vec();
-    Kit::sign(said(terms, vec![certificate.clone()], trust), authorities)
-}
-
 /// What a kit of a client's current certificate says, and the CAs that sign it.
 fn contents(
     context: &Context<'_>,
@@ -133,13 +123,6 @@ fn contents(
     Ok((said(terms, current.chain.clone(), trust), authorities))
 }
 
-/// A kit cannot be joined for longer than its certificate lives.
-fn said(terms: &KitTerms, chain: Vec<Certificate>, trust: Vec<Certificate>) -> KitContents {
-    let KitTerms { name, endpoint, contact, created, join_before } = terms.clone();
-    let join_before = chain.iter().map(|one| one.validity().not_after).fold(join_before, Ord::min);
-    KitContents { name, endpoint, contact, created, join_before, chain, trust }
-}
-
 /// The CA that issued the certificate of a kit, whose fingerprint its client is told.
 fn issuer(contents: &KitContents, authorities: &[CertificateAuthority]) -> Result<Certificate, Failure> {
     let certificates = || authorities.iter().map(CertificateAuthority::certificate);
@@ -155,7 +138,7 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
     let lock = directory.lock(context.command, PATIENCE)?;
     let staged = lock.stage()?;
-    let folder = identity_folder(Role::Client, &removal.name);
+    let folder = state_paths::identity_folder(Role::Client, &removal.name);
     for generation in removal.last_generation.and_before() {
         let key = folder.join(generation.to_string()).join("key.pem");
         if directory.mode(&key)?.is_some() {
@@ -165,9 +148,4 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
     let reason = message!("the client has it from its kit");
     staged.record(&line(context, LogEvent::KeyRemoved, message!("client {}", removal.name), reason))?;
     staged.commit()
-}
-
-/// Where a kit waits, relative to the state.
-pub(super) fn waiting_place(name: &IdentityName) -> PathBuf {
-    Path::new("kits").join(format!("{name}.kit"))
 }

@@ -19,6 +19,7 @@ mod install_client;
 mod issue;
 mod join;
 mod kit;
+mod kit_contents;
 mod output;
 mod printable;
 mod request;

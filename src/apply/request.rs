@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::context::{Context, PATIENCE};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
 use super::state_change::carry_out;
+use crate::layout::state_paths::request_folder;
 use crate::model::{Failure, Fingerprint};
 use crate::plan::{self, Plan, RequestRequest, WrittenRequest};
-use crate::store::{ObservedRequest, Privacy, StateDirectory, observe_request, request_folder};
+use crate::store::{ObservedRequest, Privacy, StateDirectory, observe_request};
 
 /// What `request` did, or would do.
 #[derive(Debug)]

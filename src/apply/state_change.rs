@@ -1,19 +1,19 @@
 //! The one way in which a state directory changes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
-use super::kit;
+use super::kit_contents::waiting_kit;
 use crate::layout::edit_inventory;
+use crate::layout::state_paths::{self, INVENTORY, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     Failure, Generation, Hex, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
-    SerialNumber,
 };
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{
@@ -23,7 +23,7 @@ use crate::pki::{
 use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
 use crate::store::{
     Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory, StateLock,
-    VerifiedRecord, observe, read, request_folder,
+    VerifiedRecord, observe, read,
 };
 
 /// What a command did, or would do.
@@ -85,6 +85,18 @@ pub(super) fn change_state(
     Ok(Done { plan, issued })
 }
 
+/// Changes a state that must be there: none is ever made here.
+pub(super) fn change_existing(
+    context: &Context<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(&Observation) -> Result<Plan, Failure>,
+) -> Result<Done, Failure> {
+    change_state(context, interest, &|observation| match observation {
+        Some(observation) => planner(observation),
+        None => Err(context.no_state()),
+    })
+}
+
 /// Whether certificates are issued by a CA that is there already.
 fn needs_authority(plan: &Plan) -> bool {
     let makes_one = plan.state.iter().any(|step| matches!(step, StateStep::MakeAuthority { .. }));
@@ -105,7 +117,7 @@ pub(super) fn carry_out(
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
             StateStep::Restore { role, name, generation } => {
                 let folder = identity_folder(*role, name);
-                staged.link(&folder.join("current"), &generation.to_string())?;
+                staged.link(&folder.join(state_paths::CURRENT), &generation.to_string())?;
                 // What a daemon serves is not known until it was dialled again.
                 if *role == Role::Daemon {
                     staged.remove(&VerifiedRecord::path(name))?;
@@ -116,9 +128,9 @@ pub(super) fn carry_out(
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(generation.to_string()))?;
             }
-            StateStep::RemoveIssued(serial) => staged.remove(&issued_place(serial))?,
+            StateStep::RemoveIssued(serial) => staged.remove(&state_paths::issued(serial))?,
             StateStep::DestroyKey(identifier) => {
-                staged.remove(&Path::new("ca").join(identifier).join("key.pem"))?;
+                staged.remove(&Path::new(state_paths::AUTHORITIES).join(identifier).join("key.pem"))?;
                 staged.record(&line(
                     context,
                     LogEvent::KeyDestroyed,
@@ -128,7 +140,7 @@ pub(super) fn carry_out(
             }
             StateStep::Receive { name, generation } => {
                 let folder = identity_folder(Role::Client, name);
-                staged.remove(&kit::waiting_place(name))?;
+                staged.remove(&state_paths::waiting_kit(name))?;
                 staged.link(&folder.join("received"), &generation.to_string())?;
                 let reason = generation.message();
                 staged.record(&line(context, LogEvent::Received, message!("client {}", name), reason))?;
@@ -138,8 +150,8 @@ pub(super) fn carry_out(
                 staged.record(&line(context, LogEvent::LeftBehind, message!("client {}", name), reason))?;
             }
             StateStep::Aim(choice) => {
-                let target = Path::new("ca").join(authorities.identifier(choice)?);
-                staged.link(Path::new("issuer"), &target.display().to_string())?;
+                let target = Path::new(state_paths::AUTHORITIES).join(authorities.identifier(choice)?);
+                staged.link(Path::new(state_paths::ISSUER), &target.display().to_string())?;
                 let reason = target.message();
                 staged.record(&line(context, LogEvent::RolledOver, choice.message(), reason))?;
             }
@@ -226,8 +238,8 @@ fn stage_kits(
         let (Some(client), Some(issuance)) = (client, issuance) else { continue };
         let trust = authorities.bundle(&issuance.signing.trust)?;
         let signers = authorities.signers(&issuance.signing)?;
-        let kit = kit::waiting_kit(terms, &client.certificate, &trust, &signers)?;
-        stage_public(staged, &kit::waiting_place(&terms.name), kit.to_text().as_bytes())?;
+        let kit = waiting_kit(terms, &client.certificate, &trust, &signers)?;
+        stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;
     }
     Ok(())
 }
@@ -255,7 +267,7 @@ fn stage_other_trust(
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
     stage_key(staged, &folder.join(&generation), &key)?;
-    staged.link(&folder.join("current"), &generation)?;
+    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
     let reason = message!("{} trusts {}", number, anchors);
     staged.record(&line(context, LogEvent::Rebundled, message!("daemon {}", name), reason))
@@ -274,7 +286,7 @@ fn stage_request(
     let (folder, generation) = (request_folder(name), generation.to_string());
     stage_key(staged, &folder.join(&generation), &key)?;
     stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
-    staged.link(&folder.join("current"), &generation)?;
+    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
     let reason = message!("key {}", key.public_key().fingerprint());
     staged.record(&line(context, LogEvent::Requested, message!("client {}", name), reason))
 }
@@ -314,13 +326,13 @@ fn stage_identity(
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = issuance.generation.to_string();
     let set = folder.join(&generation);
-    staged.file(&issued_place(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
+    staged.file(&state_paths::issued(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
     stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
     stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
         stage_key(staged, &set, key)?;
     }
-    staged.link(&folder.join("current"), &generation)?;
+    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
     Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate, reason: issuance.reason })
 }
 
@@ -361,14 +373,14 @@ fn stage_authority(
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
     let identifier = certificate.subject_key_identifier().unwrap_or_default();
-    let folder = PathBuf::from("ca").join(Hex(identifier).to_string());
+    let folder = Path::new(state_paths::AUTHORITIES).join(Hex(identifier).to_string());
     if !certificate.is_signed_by(key.public_key()) {
         return Err(Failure::new("making", certificate.subject())
             .expected("a CA signed by its own key")
             .found("a signature that does not hold"));
     }
     let pem = certificate.to_pem();
-    stage_public(staged, &issued_place(certificate.serial()), pem.as_bytes())?;
+    stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
     stage_key(staged, &folder, key)
 }
@@ -379,19 +391,6 @@ fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Resu
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;
     staged.is_as_written(&path, pem.as_bytes())
-}
-
-/// Where a certificate is kept until it has expired, relative to the state.
-fn issued_place(serial: &SerialNumber) -> PathBuf {
-    PathBuf::from(format!("issued/{serial}.pem"))
-}
-
-/// The folder of an identity, relative to the state.
-pub(super) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
-    match role {
-        Role::Daemon => Path::new("daemons").join(name.as_str()),
-        Role::Client => Path::new("clients").join(name.as_str()),
-    }
 }
 
 fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
@@ -429,5 +428,4 @@ pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: Message, rea
     }
 }
 
-const INVENTORY: &str = "kitcert.yaml";
 const WORTH_THREADS: usize = 16;

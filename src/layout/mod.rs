@@ -7,6 +7,7 @@
 
 mod client;
 mod command_line;
+mod credential_paths;
 mod daemon;
 mod inventory;
 mod printable;
@@ -23,6 +24,7 @@ pub(crate) use client::{
     environment_line, find_tool, is_on_path, managed_container, use_command, verify_command,
 };
 pub(crate) use command_line::CommandLine;
+pub(crate) use credential_paths::CredentialPaths;
 pub use daemon::DaemonConfig;
 pub(crate) use daemon::{DaemonLayout, SetFile, restart_command, start_command};
 pub use inventory::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};

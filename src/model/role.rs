@@ -22,6 +22,14 @@ impl Role {
         }
     }
 
+    /// The folder of a state with the identities of this role.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Role::Daemon => "daemons",
+            Role::Client => "clients",
+        }
+    }
+
     /// The one usage that certificates of this role carry.
     #[must_use]
     pub fn extended_key_usage(self) -> ExtendedKeyUsage {

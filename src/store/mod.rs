@@ -18,7 +18,7 @@ pub(crate) use installed_credentials::{FileSet, LinkState, PlacedFiles, Placemen
 pub(crate) use state::{
     DaemonHistory, KeyPresence, LogEvent, LogLine, ObservedAuthority, ObservedGeneration, ObservedIdentity,
     ObservedRequest, StagedChange, StateDirectory, StateLock, VerifiedAddress, newest_log_time, observe,
-    observe_generation, observe_issued, observe_request, request_folder, request_generations,
+    observe_generation, observe_issued, observe_request, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -206,7 +206,7 @@ fn between_entries(arrows: &Arrows) -> BTreeMap<String, Arrows> {
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let found: Vec<String> = circles(&House::read().arrows()).iter().map(|one| one.join(" ")).collect();
-    assert_eq!(found, KNOTS_OF_FILES, "{found:#?}");
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn no_entries_of_a_folder_use_each_other_in_a_circle() {
         circles(arrows).into_iter().map(move |circle| format!("{folder}: {}", circle.join(" ")))
     });
     let found: Vec<String> = found.collect();
-    assert_eq!(found, KNOTS_OF_ENTRIES, "{found:#?}");
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
@@ -226,39 +226,5 @@ fn no_file_uses_what_a_folder_above_it_defines() {
         let above = |to: &&String| to.strip_suffix("mod.rs").is_some_and(|folder| from.starts_with(folder));
         found.extend(all.iter().filter(above).map(|to| format!("{from} uses {to}")));
     }
-    assert_eq!(found, UPWARDS, "{found:#?}");
+    assert!(found.is_empty(), "{found:#?}");
 }
-
-/// What is knotted today. Each of these lists only becomes shorter.
-const KNOTS_OF_FILES: [&str; 5] = [
-    "apply/issue.rs apply/kit.rs apply/state_change.rs",
-    "apply/verify/client.rs apply/verify/client_config_check.rs",
-    "apply/verify/verification.rs apply/verify/verification_record.rs",
-    "cli/arguments.rs cli/kit_arguments.rs cli/rotation_arguments.rs",
-    "cli/command/invite.rs cli/command/issue.rs",
-];
-const KNOTS_OF_ENTRIES: [&str; 6] = [
-    "apply: issue kit state_change",
-    "apply/verify: client client_config_check",
-    "apply/verify: verification verification_record",
-    "cli: arguments kit_arguments rotation_arguments",
-    "cli: report view",
-    "cli/command: invite issue",
-];
-const UPWARDS: [&str; 15] = [
-    "cli/command/demo.rs uses cli/command/mod.rs",
-    "cli/command/demo.rs uses cli/mod.rs",
-    "cli/command/init.rs uses cli/command/mod.rs",
-    "cli/command/inspect.rs uses cli/command/mod.rs",
-    "cli/command/install.rs uses cli/command/mod.rs",
-    "cli/command/invite.rs uses cli/command/mod.rs",
-    "cli/command/issue.rs uses cli/command/mod.rs",
-    "cli/command/join.rs uses cli/command/mod.rs",
-    "cli/command/request.rs uses cli/command/mod.rs",
-    "cli/command/rollback.rs uses cli/command/mod.rs",
-    "cli/command/rotate.rs uses cli/command/mod.rs",
-    "cli/command/status.rs uses cli/command/mod.rs",
-    "cli/command/verify.rs uses cli/command/mod.rs",
-    "cli/view/nagios.rs uses cli/view/mod.rs",
-    "cli/view/prometheus.rs uses cli/view/mod.rs",
-];

@@ -1,12 +1,13 @@
 //! As whom a daemon is dialled.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::client_config_check::Configured;
 use super::test_certificates::probe_identity;
 use crate::apply::authorities::{authority_of, load_authority, read_key};
 use crate::apply::context::Context;
-use crate::apply::state_change::identity_folder;
+use crate::layout::CredentialPaths;
+use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
@@ -46,18 +47,7 @@ pub(in crate::apply) struct Client {
     /// The CA, where its key is at hand.
     pub authority: Option<CertificateAuthority>,
     /// Where its files are, for findings about them.
-    pub files: Option<ClientFiles>,
-}
-
-/// Three files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::apply) struct ClientFiles {
-    /// The CA bundle.
-    pub authority: PathBuf,
-    /// The certificate.
-    pub certificate: PathBuf,
-    /// The key.
-    pub key: PathBuf,
+    pub files: Option<CredentialPaths>,
 }
 
 /// Whom to dial as, by what was asked and what is at hand. None: the config's files are what was
@@ -75,8 +65,8 @@ pub(super) fn choose(
             let observation = observation.ok_or_else(|| context.no_state())?;
             of_state(context, observation, name)?
         }
-        Credentials::Directory(folder) => of_files(&in_directory(folder)?)?,
-        Credentials::Files { authority, certificate, key } => of_files(&ClientFiles {
+        Credentials::Directory(folder) => of_files(&CredentialPaths::in_tls_directory(folder, exists))?,
+        Credentials::Files { authority, certificate, key } => of_files(&CredentialPaths {
             authority: authority.clone(),
             certificate: certificate.clone(),
             key: key.clone(),
@@ -194,21 +184,16 @@ fn of_state(
     }
     let folder = identity_folder(Role::Client, name).join("current");
     let key = read_key(&context.state, &folder.join("key.pem"))?;
-    let file = |name: &str| context.state.join(&folder).join(name);
     Ok(Client {
         described: message!("client {}", name),
         trust: current.trust.clone(),
         identity: Some(CertificateAndKey { chain: current.chain.clone(), key }),
         authority: authority(context, observation)?,
-        files: Some(ClientFiles {
-            authority: file("ca.pem"),
-            certificate: file("cert.pem"),
-            key: file("key.pem"),
-        }),
+        files: Some(CredentialPaths::in_folder(&context.state.join(&folder))),
     })
 }
 
-fn of_files(files: &ClientFiles) -> Result<Client, Failure> {
+fn of_files(files: &CredentialPaths) -> Result<Client, Failure> {
     let trust = TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &files.authority)?;
     let chain =
         Certificate::chain_from_pem(&read(&files.certificate, LARGEST_PEM)?.bytes, &files.certificate)?;
@@ -220,20 +205,6 @@ fn of_files(files: &ClientFiles) -> Result<Client, Failure> {
         identity: Some(CertificateAndKey { chain, key }),
         authority: None,
         files: Some(files.clone()),
-    })
-}
-
-/// The names that `buildctl --tlsdir` knows, each file by itself (buildctl's common.go).
-fn in_directory(folder: &Path) -> Result<ClientFiles, Failure> {
-    let either = |first: &str, second: &str| {
-        let first = folder.join(first);
-        let second = folder.join(second);
-        if !exists(&first) && exists(&second) { second } else { first }
-    };
-    Ok(ClientFiles {
-        authority: either("ca.pem", "ca.crt"),
-        certificate: either("cert.pem", "tls.crt"),
-        key: either("key.pem", "tls.key"),
     })
 }
 

@@ -3,11 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::client::ClientFiles;
 use crate::apply::context::Context;
 use crate::layout::{
-    ClientConfig, ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, TlsPath, about_host,
-    client_place, is_on_path,
+    ClientConfig, ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, CredentialPaths,
+    TlsPath, about_host, client_place, is_on_path,
 };
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -31,7 +30,7 @@ pub(super) struct Configured {
     /// The host that it would dial.
     pub host: Option<ClientHost>,
     /// The files that it would dial with, all three of them there.
-    pub files: Option<ClientFiles>,
+    pub files: Option<CredentialPaths>,
     /// What is wrong or surprising about the config and its host.
     pub findings: Vec<Finding>,
     /// What is wrong or surprising about the files that it names.
@@ -250,7 +249,8 @@ impl OnDisk<'_> {
     /// Everything that the tool would read.
     fn read(&self, now: Timestamp) -> Result<Configured, Failure> {
         let files = self.0.client_files();
-        let files = files.map(|[authority, certificate, key]| ClientFiles { authority, certificate, key });
+        let files =
+            files.map(|[authority, certificate, key]| CredentialPaths { authority, certificate, key });
         let mut configured = Configured {
             host: self.0.host(),
             files,

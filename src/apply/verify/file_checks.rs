@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::client::Client;
 use crate::apply::context::Context;
-use crate::apply::state_change::identity_folder;
+use crate::layout::state_paths::identity_folder;
 use crate::layout::{CommandLine, DaemonEntry, DaemonLayout, SetFile, managed_container, restart_command};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::verification_record::Recorded;
 use crate::message;
 use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
 use crate::pki::Certificate;
@@ -40,6 +39,17 @@ impl Outcome {
             Outcome::NotVerified
         }
     }
+}
+
+/// Whether a verification changed what the state says of a daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It may be called verified since now, or may not any more.
+    Changed,
+    /// It is called what it was called before; the time of its last verification may be newer.
+    Unchanged,
+    /// Nothing was written: what was verified is not what is current now.
+    Superseded,
 }
 
 /// What was seen beside the dials.

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::dial::DialOptions;
-use super::verification::Outcome;
+use super::verification::{Outcome, Recorded};
 use crate::apply::context::{Context, PATIENCE};
 use crate::apply::state_change::line;
 use crate::layout::DaemonEntry;
@@ -25,17 +25,6 @@ use crate::store::{
     DaemonHistory, Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory,
     StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
 };
-
-/// Whether a verification changed what the state says of a daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recorded {
-    /// It may be called verified since now, or may not any more.
-    Changed,
-    /// It is called what it was called before; the time of its last verification may be newer.
-    Unchanged,
-    /// Nothing was written: what was verified is not what is current now.
-    Superseded,
-}
 
 /// What a verification is about. If any of it is different later, it was about something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +147,7 @@ impl Evidence {
     }
 
     /// Whether somebody gets in who must not.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
     }
 

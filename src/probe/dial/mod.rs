@@ -15,6 +15,7 @@
 //! ```
 
 pub(crate) mod buildkit;
+mod certificate_and_key;
 mod http1;
 mod matrix;
 mod notebook;
@@ -30,9 +31,10 @@ mod timing;
 mod tls;
 mod unknown_ca;
 
+pub use certificate_and_key::CertificateAndKey;
 #[cfg(test)]
 pub(super) use one_dial::no_connection;
 pub use ports::look_at_ports;
-pub use request::{CertificateAndKey, Extent, Request};
+pub use request::{Extent, Request};
 pub use run::probe;
 pub use unknown_ca::UnknownCa;

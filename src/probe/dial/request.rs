@@ -3,17 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::certificate_and_key::CertificateAndKey;
 use super::unknown_ca::UnknownCa;
 use crate::model::{Endpoint, SubjectAltName, Timestamp};
-use crate::pki::{Certificate, PrivateKey, TrustBundle};
-
-/// A certificate chain, leaf first, and its key: what a peer of TLS shows.
-pub struct CertificateAndKey {
-    /// The certificates, leaf first.
-    pub chain: Vec<Certificate>,
-    /// The key of the leaf.
-    pub key: PrivateKey,
-}
+use crate::pki::TrustBundle;
 
 /// Whom to probe, with what.
 pub struct Request<'a> {

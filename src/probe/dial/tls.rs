@@ -15,7 +15,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, SignatureScheme};
 
-use super::request::CertificateAndKey;
+use super::certificate_and_key::CertificateAndKey;
 use super::server_certificate::{ServerExpectation, faults_of_server};
 use crate::model::{Failure, Finding, SubjectAltName, Timestamp};
 use crate::pki::judge::would_send;

@@ -1,7 +1,7 @@
 //! Certificates of CAs that the daemon does not know: whoever checks less than all of a chain lets one
 //! of them in.
 
-use super::request::CertificateAndKey;
+use super::certificate_and_key::CertificateAndKey;
 use crate::model::profile::PROBE_LIFETIME;
 use crate::model::{AuthorityName, Failure, IdentityName, KeyAlgorithm, Role, Timestamp, Validity};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey};

@@ -3,13 +3,14 @@
 //!
 //! This is history: a finding about the daemon (open, TLS off, unreachable) never removes an entry.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::state_directory::StateDirectory;
+use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, Role, Timestamp};
 
 /// What is remembered of a daemon's generations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl DaemonHistory {
     /// Where it is, relative to the state.
     #[must_use]
     pub fn path(daemon: &IdentityName) -> PathBuf {
-        Path::new("daemons").join(daemon.as_str()).join("identity.json")
+        identity_folder(Role::Daemon, daemon).join("identity.json")
     }
 
     /// Whether that generation was verified at some time, and was not the cause of a failure later.

@@ -20,7 +20,7 @@ pub(crate) use log_end::newest_log_time;
 pub(crate) use observe::{observe, observe_generation};
 pub use observed::{Interest, Observation};
 pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
-pub(crate) use requests::{ObservedRequest, observe_request, request_folder, request_generations};
+pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
 pub(crate) use state_directory::{StateDirectory, StateLock};
 pub(crate) use verified::VerifiedAddress;
 pub use verified::{Vantage, VerifiedRecord};

@@ -11,6 +11,7 @@ use super::observed::{
 use super::state_directory::StateDirectory;
 use super::verified::read_verified;
 use crate::layout::Inventory;
+use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, ISSUER, KITS, identity_folder};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Generation, IdentityName, Role};
 use crate::pki::{Certificate, TrustBundle};
@@ -29,7 +30,7 @@ pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result
         inventory_text,
         authorities: authorities(directory)?,
         issuer: directory
-            .link_target(Path::new("issuer"))?
+            .link_target(Path::new(ISSUER))?
             .and_then(|target| target.strip_prefix("ca/").map(str::to_owned)),
         waiting_kits: waiting_kits(directory)?,
         daemons: BTreeMap::new(),
@@ -66,7 +67,7 @@ fn names_of(
         // Which CA signs depends on how far every daemon is.
         Interest::Identities(identities) => {
             let mut names = identities.clone();
-            let folders = directory.list(Path::new(folder_of(Role::Daemon)))?;
+            let folders = directory.list(Path::new(Role::Daemon.folder()))?;
             names.extend(folders.iter().filter_map(|folder| Some((Role::Daemon, folder.parse().ok()?))));
             names.sort();
             names.dedup();
@@ -75,7 +76,7 @@ fn names_of(
         Interest::Everything => {
             let mut names = Vec::new();
             for role in [Role::Daemon, Role::Client] {
-                let folders = directory.list(Path::new(folder_of(role)))?;
+                let folders = directory.list(Path::new(role.folder()))?;
                 names.extend(folders.iter().filter_map(|folder| Some((role, folder.parse().ok()?))));
             }
             Ok(names)
@@ -85,8 +86,8 @@ fn names_of(
 
 fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Failure> {
     let mut authorities = Vec::new();
-    for key_identifier in directory.list(Path::new("ca"))? {
-        let folder = Path::new("ca").join(&key_identifier);
+    for key_identifier in directory.list(Path::new(AUTHORITIES))? {
+        let folder = Path::new(AUTHORITIES).join(&key_identifier);
         let path = folder.join("ca.pem");
         let mut chain = chain(directory, &path)?;
         authorities.push(ObservedAuthority {
@@ -100,7 +101,7 @@ fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Fai
 }
 
 fn waiting_kits(directory: &StateDirectory) -> Result<BTreeSet<IdentityName>, Failure> {
-    let entries = directory.list(Path::new("kits"))?;
+    let entries = directory.list(Path::new(KITS))?;
     Ok(entries.iter().filter_map(|entry| entry.strip_suffix(".kit")?.parse().ok()).collect())
 }
 
@@ -111,7 +112,7 @@ fn identity(
     name: &IdentityName,
     depth: Depth,
 ) -> Result<Option<ObservedIdentity>, Failure> {
-    let folder = Path::new(folder_of(role)).join(name.as_str());
+    let folder = identity_folder(role, name);
     let entries = directory.list(&folder)?;
     if entries.is_empty() {
         return Ok(None);
@@ -119,7 +120,7 @@ fn identity(
     let linked = |link: &str| -> Result<Option<Generation>, Failure> {
         Ok(directory.link_target(&folder.join(link))?.and_then(|target| target.parse().ok()))
     };
-    let current = match linked("current")? {
+    let current = match linked(CURRENT)? {
         None => None,
         Some(number) => Some(observe_generation(directory, role, name, number)?),
     };
@@ -160,7 +161,7 @@ pub(crate) fn observe_generation(
     name: &IdentityName,
     number: Generation,
 ) -> Result<ObservedGeneration, Failure> {
-    let set = Path::new(folder_of(role)).join(name.as_str()).join(number.to_string());
+    let set = identity_folder(role, name).join(number.to_string());
     let trust_path = set.join("ca.pem");
     let subject = directory.path().join(&trust_path);
     Ok(ObservedGeneration {
@@ -187,15 +188,6 @@ fn required(directory: &StateDirectory, path: &Path, largest: usize) -> Result<V
     })?;
     Ok(file.bytes.to_vec())
 }
-
-fn folder_of(role: Role) -> &'static str {
-    match role {
-        Role::Daemon => "daemons",
-        Role::Client => "clients",
-    }
-}
-
-const INVENTORY: &str = "kitcert.yaml";
 
 /// A hundred thousand clients, each with a line of its own.
 const LARGEST_INVENTORY: usize = 16 * 1024 * 1024;

@@ -1,8 +1,7 @@
 //! The developer's side of a state: the keys that were made for requests.
 
-use std::path::{Path, PathBuf};
-
 use super::state_directory::StateDirectory;
+use crate::layout::state_paths::{CURRENT, request_folder};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Generation, IdentityName};
 use crate::pki::CertificateRequest;
@@ -20,12 +19,6 @@ pub(crate) struct ObservedRequest {
     pub last_generation: Generation,
 }
 
-/// The folder of a request, relative to the state.
-#[must_use]
-pub(crate) fn request_folder(name: &IdentityName) -> PathBuf {
-    Path::new("requests").join(name.as_str())
-}
-
 /// Reads the request of that name; None where there is none.
 ///
 /// # Errors
@@ -36,7 +29,7 @@ pub(crate) fn observe_request(
 ) -> Result<Option<ObservedRequest>, Failure> {
     let folder = request_folder(name);
     let generations = request_generations(directory, name)?;
-    let Some(current) = directory.link_target(&folder.join("current"))? else { return Ok(None) };
+    let Some(current) = directory.link_target(&folder.join(CURRENT))? else { return Ok(None) };
     let (Some(generation), Some(last_generation)) = (current.parse().ok(), generations.iter().max()) else {
         return Ok(None);
     };

@@ -5,12 +5,15 @@
 //! no record, so that a damaged file means "not verified".
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::state_directory::StateDirectory;
-use crate::model::{Endpoint, Failure, Fingerprint, Generation, IdentityName, SubjectAltName, Timestamp};
+use crate::layout::state_paths::identity_folder;
+use crate::model::{
+    Endpoint, Failure, Fingerprint, Generation, IdentityName, Role, SubjectAltName, Timestamp,
+};
 
 /// A verification that went as it must, and what it was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +78,7 @@ impl VerifiedRecord {
     /// Where it is, relative to the state.
     #[must_use]
     pub fn path(daemon: &IdentityName) -> PathBuf {
-        Path::new("daemons").join(daemon.as_str()).join("verified.json")
+        identity_folder(Role::Daemon, daemon).join("verified.json")
     }
 
     /// The file.
