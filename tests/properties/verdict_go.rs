@@ -60,9 +60,9 @@ fn a_second_ca_of_the_same_name_is_never_verified() {
     let subject = Subject::of(&["localhost", OTHER_NAME]);
     let files = subject.files();
     let known = std::fs::read_to_string(&files.ca).unwrap();
-    let original = Certificate::from_pem(known.as_bytes(), "ca.pem").unwrap();
+    let chain = Certificate::chain_from_pem(known.as_bytes(), "ca.pem").unwrap();
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-    let namesake = CertificateAuthority::impersonate(&original, &key).unwrap();
+    let namesake = CertificateAuthority::impersonate(&chain[0], &key).unwrap();
     let both = subject.workspace.write("both.pem", known + &namesake.certificate().to_pem());
     let Some(server) = Server::go(&Files { ca: both.into(), ..files }, &[], TEST) else { return };
     tally.expect_refuted("a namesake", subject.at(server.port), &["other-ca-trusted", "trust-is-stale"]);

@@ -158,7 +158,7 @@ impl Evidence {
     }
 
     /// Whether somebody gets in who must not.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
     }
 
