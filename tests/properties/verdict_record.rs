@@ -106,18 +106,15 @@ fn a_client_of_another_ca_says_nothing_of_the_daemon() {
 #[test]
 fn a_refutation_counts_however_the_daemon_was_dialled() {
     const TEST: &str = "a_refutation_counts_however_the_daemon_was_dialled";
-    let tomorrow = "2030-01-01";
-    let ways: [&dyn Fn(&str) -> Vec<String>; 3] = [
-        &|endpoint| vec!["builder".to_owned(), endpoint.to_owned()],
-        &|endpoint| vec![endpoint.to_owned(), "builder".to_owned()],
-        &|_| ["builder", "--at", tomorrow].map(str::to_owned).to_vec(),
-    ];
-    for way in ways {
+    // Its name, its endpoint, and a time.
+    for way in [&["builder", ENDPOINT][..], &[ENDPOINT, "builder"], &["builder", "--at", "2030-01-01"]] {
         let Some((subject, _first, daemon)) = verified(TEST) else { return };
         let Some(open) = Server::go(&subject.files(), &["--no-ca"], TEST) else { return };
         daemon.becomes(open.port);
-        let words = way(&format!("tcp://localhost:{}", daemon.relay.port));
-        let verdict = subject.verdict_of(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let endpoint = format!("tcp://localhost:{}", daemon.relay.port);
+        let words: Vec<&str> =
+            way.iter().map(|word| if *word == ENDPOINT { &endpoint } else { *word }).collect();
+        let verdict = subject.verdict_of(&words);
         assert_eq!(verdict.said.code, 3, "{words:?}: {:?}", verdict.said);
         assert!(!subject.is_recorded(), "{words:?}: {:?}", verdict.said);
     }
@@ -172,3 +169,6 @@ fn another_endpoint_of_the_host_is_not_the_daemon() {
     assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
     assert!(subject.is_recorded(), "{}", verdict.evidence());
 }
+
+/// In place of what is known only when the daemon listens.
+const ENDPOINT: &str = "ENDPOINT";
