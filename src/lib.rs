@@ -34,7 +34,6 @@ pub mod cli;
 pub mod env;
 pub mod layout;
 pub mod model;
-#[expect(unreachable_pub, reason = "its files are being moved")]
 pub mod pki;
 pub mod plan;
 pub mod practice;

@@ -9,22 +9,22 @@ use super::Certificate;
 use crate::model::{Lifetime, Role, Timestamp};
 
 /// A certificate, and the means to sign with its key.
-pub struct Specimen {
+pub(crate) struct Specimen {
     pub certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()
 }
 
-pub fn name(common_name: &str) -> DistinguishedName {
+pub(crate) fn name(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common_name);
     name
 }
 
-pub fn dns(name: &str) -> SanType {
+pub(crate) fn dns(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 
@@ -39,7 +39,7 @@ fn parameters(common_name: &str, lifetime: Lifetime) -> CertificateParams {
 }
 
 /// A leaf as the profile wants it.
-pub fn leaf_parameters(role: Role) -> CertificateParams {
+pub(crate) fn leaf_parameters(role: Role) -> CertificateParams {
     let mut parameters = parameters("leaf", Lifetime::days(90));
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -53,7 +53,7 @@ pub fn leaf_parameters(role: Role) -> CertificateParams {
 }
 
 /// A CA as the profile wants it.
-pub fn authority_parameters() -> CertificateParams {
+pub(crate) fn authority_parameters() -> CertificateParams {
     let mut parameters = parameters("authority", Lifetime::days(3650));
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -61,12 +61,12 @@ pub fn authority_parameters() -> CertificateParams {
 }
 
 /// A CA that differs from the profile in one thing.
-pub fn root(change: impl FnOnce(&mut CertificateParams)) -> Specimen {
+pub(crate) fn root(change: impl FnOnce(&mut CertificateParams)) -> Specimen {
     root_of(KeyPair::generate().unwrap(), change)
 }
 
 /// The same, of a key that exists.
-pub fn root_of(key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Specimen {
+pub(crate) fn root_of(key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Specimen {
     let mut parameters = authority_parameters();
     change(&mut parameters);
     let certificate = Certificate::from_der(parameters.self_signed(&key).unwrap().der()).unwrap();
@@ -75,7 +75,7 @@ pub fn root_of(key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Spe
 
 impl Specimen {
     /// Signs what is described.
-    pub fn signs(&self, parameters: CertificateParams) -> Specimen {
+    pub(crate) fn signs(&self, parameters: CertificateParams) -> Specimen {
         let key = KeyPair::generate().unwrap();
         let certificate =
             Certificate::from_der(parameters.signed_by(&key, &self.issuer).unwrap().der()).unwrap();
@@ -83,7 +83,7 @@ impl Specimen {
     }
 
     /// A leaf of it that differs from the profile in one thing.
-    pub fn leaf(&self, role: Role, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+    pub(crate) fn leaf(&self, role: Role, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
         let mut parameters = leaf_parameters(role);
         change(&mut parameters);
         self.signs(parameters).certificate
@@ -91,17 +91,17 @@ impl Specimen {
 }
 
 /// A leaf of some CA that differs from the profile in one thing.
-pub fn a_leaf(role: Role, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+pub(crate) fn a_leaf(role: Role, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
     root(|_| ()).leaf(role, change)
 }
 
 /// A CA that differs from the profile in one thing.
-pub fn an_authority(change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+pub(crate) fn an_authority(change: impl FnOnce(&mut CertificateParams)) -> Certificate {
     root(change).certificate
 }
 
 /// The same certificate with `from` replaced by `to` wherever it stands; its signature holds no more.
-pub fn patched(certificate: &Certificate, from: &[u8], to: &[u8]) -> Certificate {
+pub(crate) fn patched(certificate: &Certificate, from: &[u8], to: &[u8]) -> Certificate {
     let mut der = certificate.der().to_vec();
     let mut found = false;
     for at in 0..=der.len() - from.len() {

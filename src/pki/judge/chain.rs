@@ -17,7 +17,7 @@ use crate::pki::x509::{
 ///
 /// # Errors
 /// Why it is refused; of several paths, the fault of the one that came nearest.
-pub fn verify(
+pub(super) fn verify(
     chain: &[Certificate],
     trust: &TrustBundle,
     role: Role,

@@ -85,13 +85,13 @@ pub(in crate::pki) struct Cost {
 }
 
 impl Cost {
-    pub fn parameters(&self) -> Result<scrypt::Params, Failure> {
+    pub(crate) fn parameters(&self) -> Result<scrypt::Params, Failure> {
         scrypt::Params::new(self.log_n, self.block_size, self.parallelization)
             .map_err(|_| Failure::new("choosing", "scrypt's cost").found("one that scrypt does not have"))
     }
 
     /// Whether an encrypted key asks for this much and no other.
-    pub fn is_of(&self, asked: &ScryptParams) -> bool {
+    pub(crate) fn is_of(&self, asked: &ScryptParams) -> bool {
         asked.cost_parameter == 1 << self.log_n
             && u32::from(asked.block_size) == self.block_size
             && u32::from(asked.parallelization) == self.parallelization

@@ -15,7 +15,7 @@ pub(in crate::pki) struct Signer {
 
 impl Signer {
     /// A signer with that key, by the one scheme of its kind.
-    pub fn new(key: &PrivateKey) -> Result<Signer, Failure> {
+    pub(crate) fn new(key: &PrivateKey) -> Result<Signer, Failure> {
         let (scheme, algorithm) = match key.public_key().kind() {
             PublicKeyKind::Generated(KeyAlgorithm::EcdsaP256) => {
                 (SignatureScheme::ECDSA_NISTP256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256)
@@ -43,7 +43,7 @@ impl Signer {
 
 impl Signer {
     /// Signs a message.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
         let signature = self.signer.sign(message);
         signature.map_err(|_| Failure::new("signing with", "the key").found("a key that cannot sign"))
     }

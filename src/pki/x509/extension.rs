@@ -133,19 +133,19 @@ pub(in crate::pki) fn name_of(name: &GeneralName<'_>) -> NameKind {
 
 /// Object identifiers of extensions (RFC 5280 sections 4.2.1 and 4.2.2), dotted.
 pub(in crate::pki) mod oid {
-    pub const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
-    pub const KEY_USAGE: &str = "2.5.29.15";
-    pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
-    pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-    pub const NAME_CONSTRAINTS: &str = "2.5.29.30";
-    pub const REVOCATION_LISTS: &str = "2.5.29.31";
-    pub const POLICIES: &str = "2.5.29.32";
-    pub const POLICY_MAPPINGS: &str = "2.5.29.33";
-    pub const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
-    pub const POLICY_CONSTRAINTS: &str = "2.5.29.36";
-    pub const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
-    pub const INHIBIT_ANY_POLICY: &str = "2.5.29.54";
-    pub const AUTHORITY_INFORMATION: &str = "1.3.6.1.5.5.7.1.1";
+    pub(crate) const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
+    pub(crate) const KEY_USAGE: &str = "2.5.29.15";
+    pub(crate) const SUBJECT_ALT_NAME: &str = "2.5.29.17";
+    pub(crate) const BASIC_CONSTRAINTS: &str = "2.5.29.19";
+    pub(crate) const NAME_CONSTRAINTS: &str = "2.5.29.30";
+    pub(crate) const REVOCATION_LISTS: &str = "2.5.29.31";
+    pub(crate) const POLICIES: &str = "2.5.29.32";
+    pub(crate) const POLICY_MAPPINGS: &str = "2.5.29.33";
+    pub(crate) const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
+    pub(crate) const POLICY_CONSTRAINTS: &str = "2.5.29.36";
+    pub(crate) const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+    pub(crate) const INHIBIT_ANY_POLICY: &str = "2.5.29.54";
+    pub(crate) const AUTHORITY_INFORMATION: &str = "1.3.6.1.5.5.7.1.1";
 }
 
 /// The extensions that Go reads, and refuses the certificate for where it cannot

@@ -7,7 +7,7 @@ use crate::pki::x509::{Certificate, DroppedBlock, TrustBundle};
 
 /// A `ca.pem` as a whole; its certificates one by one are for [`authority`].
 #[must_use]
-pub fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
+pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
     let mut findings: Vec<_> = bundle.dropped().iter().map(dropped).collect();
     let certificates = bundle.certificates();
     for (at, certificate) in certificates.iter().enumerate() {

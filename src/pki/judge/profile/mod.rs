@@ -11,7 +11,7 @@ mod names;
 mod purposes;
 mod report;
 
-pub use bundle::bundle;
+pub(super) use bundle::bundle;
 pub use report::Standard;
 
 use self::report::{Fix, Report};
@@ -22,7 +22,7 @@ use crate::pki::x509::Certificate;
 /// An end-entity certificate by the profile of its role. With `issuer`, also what the two must
 /// agree on.
 #[must_use]
-pub fn leaf(
+pub(super) fn leaf(
     certificate: &Certificate,
     role: Role,
     issuer: Option<&Certificate>,
@@ -42,7 +42,7 @@ pub fn leaf(
 
 /// A CA's certificate by the profile. With `issuer`, also what the two must agree on.
 #[must_use]
-pub fn authority(
+pub(super) fn authority(
     certificate: &Certificate,
     issuer: Option<&Certificate>,
     standard: Standard,
@@ -60,7 +60,7 @@ pub fn authority(
 
 /// A path in use, the leaf first. Whether it holds is for the [chain](super::chain)'s rules.
 #[must_use]
-pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
+pub(super) fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
     let judged = path.iter().enumerate().map(|(at, certificate)| {
         let issuer = path.get(at + 1);
         match at {
@@ -74,7 +74,7 @@ pub fn path(path: &[Certificate], role: Role) -> Vec<Finding> {
 /// Whether a certificate is valid at `now`, and for how long: less than a third of its lifetime
 /// is a warning.
 #[must_use]
-pub fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
+pub(super) fn dates(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let fix = if certificate.is_authority() { Fix::NewAuthority } else { Fix::Renew };
     let mut report = Report::on(certificate, fix, Standard::Profile);
     let validity = certificate.validity();

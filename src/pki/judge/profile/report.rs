@@ -33,7 +33,7 @@ pub(super) enum Fix {
 }
 
 impl Fix {
-    pub fn of(role: Role) -> Fix {
+    pub(super) fn of(role: Role) -> Fix {
         match role {
             Role::Daemon => Fix::NewDaemon,
             Role::Client => Fix::NewClient,
@@ -51,7 +51,7 @@ impl Fix {
 }
 
 impl<'a> Report<'a> {
-    pub fn on(certificate: &'a Certificate, fix: Fix, standard: Standard) -> Report<'a> {
+    pub(super) fn on(certificate: &'a Certificate, fix: Fix, standard: Standard) -> Report<'a> {
         let strict = match standard {
             Standard::Profile => Severity::Error,
             Standard::InUse => Severity::Warning,
@@ -59,7 +59,7 @@ impl<'a> Report<'a> {
         Report { certificate, fix, strict, findings: Vec::new() }
     }
 
-    pub fn finding(&self, rule: Rule, severity: Severity) -> Finding {
+    pub(super) fn finding(&self, rule: Rule, severity: Severity) -> Finding {
         if self.certificate.subject().is_empty() {
             return Finding::new(rule, severity, message!("serial {}", self.certificate.serial()));
         }
@@ -67,7 +67,7 @@ impl<'a> Report<'a> {
     }
 
     /// A fault that a new certificate mends.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         rule: Rule,
         severity: Severity,
