@@ -23,12 +23,11 @@ mod request;
 mod specimens;
 mod x509;
 
-pub use self::pem::{PemBlock, PemFault, PemLabel};
+pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub use key::{EncryptedKey, KeyEncoding, LostNewlines, Passphrase, PrivateKey, PublicKey, PublicKeyKind};
+pub(crate) use key::{KeyEncoding, LostNewlines, PublicKeyKind};
+pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;
-pub use x509::{
-    BasicConstraints, Certificate, DistinguishedName, DroppedBlock, ExtensionSummary, KeyUsage,
-    NameConstraints, NameKind, SignatureAlgorithm, TrustBundle,
-};
+pub use x509::{Certificate, TrustBundle};
+pub(crate) use x509::{DistinguishedName, DroppedBlock, NameKind, SignatureAlgorithm};

@@ -10,7 +10,7 @@ use crate::model::{Lifetime, Role, Timestamp};
 
 /// A certificate, and the means to sign with its key.
 pub(crate) struct Specimen {
-    pub(crate) certificate: Certificate,
+    pub certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 

@@ -16,7 +16,7 @@ use crate::model::{Failure, Message, Printable};
 /// The encryption says nothing about who made it or whether it was changed; whoever carries one
 /// has to authenticate it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncryptedKey {
+pub(crate) struct EncryptedKey {
     der: Vec<u8>,
 }
 
@@ -25,7 +25,7 @@ impl EncryptedKey {
     ///
     /// # Errors
     /// The machine gives no random numbers; a key that is not PKCS#8, which we never make.
-    pub fn lock(key: &PrivateKey, passphrase: &Passphrase) -> Result<EncryptedKey, Failure> {
+    pub(crate) fn lock(key: &PrivateKey, passphrase: &Passphrase) -> Result<EncryptedKey, Failure> {
         let salt: [u8; 16] = random()?;
         let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(COST.parameters()?, &salt, random()?);
         let scheme = scheme.map_err(|error| failure("encrypting", &error))?;
@@ -48,7 +48,7 @@ impl EncryptedKey {
     ///
     /// # Errors
     /// Anything else.
-    pub fn from_der(der: &[u8]) -> Result<EncryptedKey, Failure> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<EncryptedKey, Failure> {
         let refused = |found: Message| {
             Err(Failure::new("reading", "the encrypted key")
                 .expected(message!("PKCS#8 under scrypt with {}", COST))
@@ -74,7 +74,7 @@ impl EncryptedKey {
 
     /// Its DER.
     #[must_use]
-    pub fn der(&self) -> &[u8] {
+    pub(crate) fn der(&self) -> &[u8] {
         &self.der
     }
 
@@ -82,7 +82,7 @@ impl EncryptedKey {
     ///
     /// # Errors
     /// Another passphrase.
-    pub fn unlock(&self, passphrase: &Passphrase) -> Result<PrivateKey, Failure> {
+    pub(crate) fn unlock(&self, passphrase: &Passphrase) -> Result<PrivateKey, Failure> {
         let read = EncryptedPrivateKeyInfoRef::from_der(&self.der);
         let read = read.map_err(|error| failure("decrypting", &error))?;
         let plain = read

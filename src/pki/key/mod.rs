@@ -10,11 +10,13 @@ mod private_key;
 mod public_key;
 mod signer;
 
-pub use encrypted_key::EncryptedKey;
-pub use lost_newlines::LostNewlines;
+pub(crate) use encrypted_key::EncryptedKey;
+pub(crate) use lost_newlines::LostNewlines;
 pub use passphrase::Passphrase;
 pub(super) use passphrase::{Cost, random};
-pub use private_key::{KeyEncoding, PrivateKey};
+pub(crate) use private_key::KeyEncoding;
+pub use private_key::PrivateKey;
+pub use public_key::PublicKey;
+pub(crate) use public_key::PublicKeyKind;
 pub(super) use public_key::sha256;
-pub use public_key::{PublicKey, PublicKeyKind};
 pub(super) use signer::Signer;

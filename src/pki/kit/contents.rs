@@ -110,4 +110,4 @@ impl KitContents {
 }
 
 /// No kit is larger, in octets: a bundle of 16 certificates fits twice.
-pub const LARGEST_KIT: usize = 64 * 1024;
+pub(crate) const LARGEST_KIT: usize = 64 * 1024;

@@ -34,5 +34,6 @@ mod sign;
 mod tests;
 mod text;
 
-pub use contents::{Kit, KitContents, LARGEST_KIT};
+pub(crate) use contents::LARGEST_KIT;
+pub use contents::{Kit, KitContents};
 pub use receipt::Receipt;

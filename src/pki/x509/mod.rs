@@ -14,10 +14,11 @@ mod signature_algorithm;
 mod trust_bundle;
 
 pub use certificate::Certificate;
-pub use distinguished_name::DistinguishedName;
-pub use extension::{BasicConstraints, ExtensionSummary, KeyUsage, NameKind};
+pub(crate) use distinguished_name::DistinguishedName;
+pub(crate) use extension::NameKind;
 pub(super) use extension::{READ_BY_GO, name_of, oid, usages_of};
-pub use name_constraints::NameConstraints;
+pub(crate) use name_constraints::NameConstraints;
 pub(super) use quoted::{Identifier, InCertificate};
-pub use signature_algorithm::SignatureAlgorithm;
-pub use trust_bundle::{DroppedBlock, TrustBundle};
+pub(crate) use signature_algorithm::SignatureAlgorithm;
+pub(crate) use trust_bundle::DroppedBlock;
+pub use trust_bundle::TrustBundle;
