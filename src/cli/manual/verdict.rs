@@ -48,18 +48,26 @@ fn entries(page: &mut Roff, all: &[(&str, &str)]) {
 const DESCRIPTION: &str = "A daemon is verified if a client is accepted before and after, and everybody else is \
      refused, at every address of its name. Whatever was not judged is never verified. Only handshakes and \
      BuildKit's read-only calls are sent, and a certificate of the daemon's CA goes only to a server that has \
-     proved to be the daemon. No session is resumed.";
+     proved to be the daemon. No session is resumed, but for the one question whether a session of another \
+     service's name leads to the daemon.";
 
 const DIALS: &[(&str, &str)] = &[
-    ("P", "HTTP/2 without TLS. It is opened first."),
     (
-        "N1 to N12",
-        "No certificate, over every combination of SNI (the daemon's name, none, a random name below .invalid), \
-         version (TLS 1.3 and 1.2, TLS 1.2 alone) and ALPN (h2, none), listed below.",
+        "P",
+        "HTTP/2 without TLS. It is opened first. If it is answered in HTTP/1, the calls are made over HTTP/1.1 too.",
     ),
     (
-        "U1 to U12",
+        "N1 to N13",
+        "No certificate, over every combination of SNI (the daemon's name, none, a random name below .invalid), \
+         version (TLS 1.3 and 1.2, TLS 1.2 alone) and ALPN (h2, none), listed below, and once with the ALPN of browsers.",
+    ),
+    (
+        "U1 to U13",
         "The same with a certificate of an unknown CA that has the name and key id of the daemon's.",
+    ),
+    (
+        "U14, U15",
+        "As U1, with a certificate that is signed by its own key, and with one of a CA of another name.",
     ),
     ("W", "A daemon's certificate as a client's, if its key or the CA's is here."),
     ("E", "A client's certificate that has expired, if the CA's key is here."),
@@ -85,6 +93,7 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("N10, U10", "No SNI; TLS 1.2 alone; no ALPN."),
     ("N11, U11", "A random name; TLS 1.3 and 1.2; no ALPN."),
     ("N12, U12", "A random name; TLS 1.2 alone; ALPN h2."),
+    ("N13, U13", "The daemon's name; TLS 1.3 and 1.2; ALPN h2 and http/1.1."),
 ];
 
 const ORDER: &str = "A daemon that is dialled by its IP address gets neither N3, N4, N9, N10 nor U2, U5, U9, U10: an \
@@ -119,7 +128,8 @@ const OUTCOMES: &[(&str, &str)] = &[
     ("asks-nobody", "The server asks for no certificate."),
     (
         "other-service",
-        "Another service answers for another name, under another certificate. It is outside the test.",
+        "Another service answers for another name, under another certificate. It is outside the test, if neither a \
+         call over HTTP/1.1 nor its session, resumed under the daemon's name, leads to the daemon.",
     ),
     ("accepted", "The server asked for the client's certificate, sent SETTINGS, and answered a call."),
     ("open", "Somebody who must be refused was answered."),
@@ -156,7 +166,7 @@ const ADDRESSES: &[(&str, &str)] = &[
 ];
 
 const TIME: &str = "The round trip is the shortest TCP connect. Each stage of a dial may take 4 round trips and 3 \
-     times the longest handshake with that address, at least 500 ms. --timeout bounds everything, and resolving the \
+     times the longest handshake with that address, at least 2 s. --timeout bounds everything, and resolving the \
      name has a quarter of it.";
 
 const UNSEEN: &[(&str, &str)] = &[
@@ -166,6 +176,12 @@ const UNSEEN: &[(&str, &str)] = &[
         "What opens by source address, time, count, another SNI, path or authority, by TLS 1.0 and 1.1, by cipher or \
          by key exchange group.",
     ),
+    (
+        "another service's sessions",
+        "A proxy may resume a session of a name that only it knows under the daemon's name, and ask for no \
+         certificate: haproxy and stunnel do so in TLS 1.3 where names with and without a client CA share a port.",
+    ),
+    ("a PROXY line", "Plaintext that a port takes only after a line of the PROXY protocol."),
     ("one of several", "One open daemon among several that serve the same certificate. --samples helps."),
     ("other doors", "Other ports (but see --ports), sockets, and addresses that the name does not have."),
     ("another vantage", "What is seen from another machine."),
