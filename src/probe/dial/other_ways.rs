@@ -83,7 +83,10 @@ pub(super) async fn call_by_http1<S, F>(
                 return;
             }
             Http1Reply::Other(status) => {
-                notebook.http1.set(Some(status));
+                // The gravest counts: 400 is a refusal.
+                if notebook.http1.get().is_none_or(|former| former == 400) {
+                    notebook.http1.set(Some(status));
+                }
                 notebook.turned_down(AboveTls::Http(status));
             }
             // It has answered HTTP/2 in HTTP/1, and says no more.

@@ -7,7 +7,7 @@ use super::server_checks;
 use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::Caller;
+use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, UNRELATED};
 use crate::probe::outcome::Outcome;
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
@@ -83,6 +83,17 @@ fn let_in(
     };
     let finding = Finding::new(rule, severity, caller).expected("refused").found(found);
     let fix = expected.reinstall();
+    let all = |of: &dyn Fn(&Exhibit<'_>) -> bool| open.iter().all(|exhibit| of(exhibit));
+    if all(&|exhibit| exhibit.dialled().account.is_resumed) {
+        return finding
+            .cause("a session of another service's name is resumed under the daemon's, without a certificate")
+            .fix("give the other service a port of its own, or ask for a certificate under its name too");
+    }
+    if all(&|exhibit| matches!(exhibit.dialled().dial, Dial::UnknownCa(SELF_SIGNED | UNRELATED))) {
+        let cause =
+            "the server passes over faults of a chain: it lets in certificates of CAs that it does not know";
+        return finding.cause(cause).fix(fix);
+    }
     match cause_of_acceptance(caller, open, evidence) {
         Some(Cause::ClocksDiffer) => {
             clock_difference::of_an_expired_one(finding, evidence.observed, expected)
