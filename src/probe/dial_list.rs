@@ -17,7 +17,8 @@ pub enum Dial {
     /// `N1` to `N13`: no certificate.
     NoCertificate(u8),
     /// `U1` to `U13`: a certificate of an unknown CA that has the name and key id of a known one; `U14`:
-    /// one that is signed by its own key; `U15`: one of a CA with another name.
+    /// one that is signed by its own key; `U15` and `U16`: one of a CA with another name, alone and with
+    /// that CA.
     UnknownCa(u8),
     /// `W`: a certificate of the client's CA for a daemon.
     WrongUsage,
@@ -97,7 +98,7 @@ impl Dial {
     /// the dials without SNI would be those with the name once more.
     pub(crate) fn refusals(has_name: bool) -> impl Iterator<Item = Dial> {
         let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
-        let unknown_ca = (1..=UNRELATED).map(Dial::UnknownCa);
+        let unknown_ca = (1..=UNRELATED_WITH_CA).map(Dial::UnknownCa);
         let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
         all.filter(move |dial| has_name || dial.offers().sni != Sni::None)
     }
@@ -166,6 +167,8 @@ const COMBINATIONS: u8 = 13;
 pub(super) const SELF_SIGNED: u8 = 14;
 /// The dial with a certificate of a CA that has another name.
 pub(super) const UNRELATED: u8 = 15;
+/// The same, with the CA beside it.
+pub(super) const UNRELATED_WITH_CA: u8 = 16;
 
 impl fmt::Display for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

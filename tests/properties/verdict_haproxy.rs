@@ -231,6 +231,14 @@ fn a_front_that_lets_others_in_is_never_verified() {
             UNKNOWN_CA,
         ),
         (
+            "any certificate of a CA with another name, which is not sent",
+            configuration(
+                "crt PAIR ca-file CA verify required ca-ignore-err 20,21 crt-ignore-err 20,21 alpn h2",
+                "",
+            ),
+            UNKNOWN_CA,
+        ),
+        (
             "any certificate of a CA with another name",
             configuration(
                 "crt PAIR ca-file CA verify required ca-ignore-err 19,20,21 crt-ignore-err 19,20,21 alpn h2",

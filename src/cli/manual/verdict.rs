@@ -66,8 +66,9 @@ const DIALS: &[(&str, &str)] = &[
         "The same with a certificate of an unknown CA that has the name and key id of the daemon's.",
     ),
     (
-        "U14, U15",
-        "As U1, with a certificate that is signed by its own key, and with one of a CA of another name.",
+        "U14 to U16",
+        "As U1, with a certificate that is signed by its own key, with one of a CA of another name, and with that CA \
+         beside it.",
     ),
     ("W", "A daemon's certificate as a client's, if its key or the CA's is here."),
     ("E", "A client's certificate that has expired, if the CA's key is here."),

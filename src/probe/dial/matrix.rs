@@ -13,7 +13,7 @@ use super::notebook::Destination;
 use super::one_dial::{Talk, Terms, plaintext, secure};
 use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
 use crate::model::SubjectAltName;
-use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, Sni, UNRELATED};
+use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, Sni, UNRELATED, UNRELATED_WITH_CA};
 use crate::probe::outcome::{End, Outcome, Shown, classify};
 use crate::probe::results::{Dialled, Pass};
 use crate::probe::verdict::settle::needs_repeat;
@@ -25,6 +25,7 @@ pub(super) struct Means {
     pub(super) namesake: Option<Prepared>,
     pub(super) self_signed: Option<Prepared>,
     pub(super) unrelated: Option<Prepared>,
+    pub(super) unrelated_with_ca: Option<Prepared>,
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
     pub(super) pace: Duration,
@@ -253,6 +254,7 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
             let shown = match dial {
                 Dial::UnknownCa(SELF_SIGNED) => &means.self_signed,
                 Dial::UnknownCa(UNRELATED) => &means.unrelated,
+                Dial::UnknownCa(UNRELATED_WITH_CA) => &means.unrelated_with_ca,
                 _ => &means.namesake,
             };
             (Shown::Unwanted, always(shown.as_ref()), OnFault::GoOn)

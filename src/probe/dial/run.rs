@@ -164,13 +164,15 @@ async fn glance_at_the_first(means: &Means, destinations: &[Destination], observ
 
 fn means(request: &Request<'_>) -> Result<Means, Failure> {
     let prepared = |identity: Option<&_>| identity.map(Prepared::new).transpose();
+    let unrelated = prepared(request.unknown_ca.map(|unknown| &unknown.unrelated))?;
     Ok(Means {
         name: server_name(request.host())?,
         foreign: foreign_name()?,
         client: prepared(request.client)?,
         namesake: prepared(request.unknown_ca.map(|unknown| &unknown.namesake))?,
         self_signed: prepared(request.unknown_ca.map(|unknown| &unknown.self_signed))?,
-        unrelated: prepared(request.unknown_ca.map(|unknown| &unknown.unrelated))?,
+        unrelated: unrelated.as_ref().map(Prepared::alone),
+        unrelated_with_ca: unrelated,
         expired: prepared(request.expired)?,
         wrong_usage: prepared(request.wrong_usage)?,
         pace: request.pace,

@@ -39,6 +39,15 @@ impl Prepared {
             .map_err(|_| Failure::new("loading", "the client key").found("a key that cannot sign"))?;
         Ok(Prepared { key: Arc::new(CertifiedKey::new(chain, key)), chain: identity.chain.clone() })
     }
+
+    /// The same without the certificates of its CAs.
+    pub(super) fn alone(&self) -> Prepared {
+        let leaf = self.key.cert.iter().take(1).cloned().collect();
+        Prepared {
+            key: Arc::new(CertifiedKey::new(leaf, Arc::clone(&self.key.key))),
+            chain: self.chain.iter().take(1).cloned().collect(),
+        }
+    }
 }
 
 /// What a dial shows the daemon.

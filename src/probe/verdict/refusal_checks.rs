@@ -7,7 +7,7 @@ use super::server_checks;
 use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, UNRELATED};
+use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
 use crate::probe::outcome::Outcome;
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
@@ -89,7 +89,9 @@ fn let_in(
             .cause("a session of another service's name is resumed under the daemon's, without a certificate")
             .fix("give the other service a port of its own, or ask for a certificate under its name too");
     }
-    if all(&|exhibit| matches!(exhibit.dialled().dial, Dial::UnknownCa(SELF_SIGNED | UNRELATED))) {
+    if all(&|exhibit| {
+        matches!(exhibit.dialled().dial, Dial::UnknownCa(SELF_SIGNED | UNRELATED | UNRELATED_WITH_CA))
+    }) {
         let cause =
             "the server passes over faults of a chain: it lets in certificates of CAs that it does not know";
         return finding.cause(cause).fix(fix);
