@@ -206,6 +206,10 @@ causes! {
     RefusedUnclear = "refused-unclear",
         told "the alert's number",
         fix "the daemon's log; {kitcert} install daemon, and restart it",
+    /// It has no cipher suite, or no group of a key exchange, that clients have.
+    NoCommonCipher = "no-common-cipher",
+        told "alert 40 or 71 before a ServerHello",
+        fix "allow TLS 1.3 with X25519 or P-256 there",
     /// It speaks neither TLS 1.2 nor 1.3.
     NoCommonTlsVersion = "no-common-tls-version",
         told "alert 70",

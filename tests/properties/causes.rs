@@ -655,6 +655,12 @@ fn where_the_handshake_fails() -> Vec<Row> {
             "no cipher of the client's",
             sound(),
             openssl(&["-tls1_2", "-cipher", "AES128-SHA"]),
+            &[(Rule::Inconclusive, &[Cause::NoCommonCipher])],
+        ),
+        row(
+            "a name that the client's certificate lacks",
+            sound(),
+            openssl(&["-alpn", "h2", "-verify_ip", "192.0.2.1"]),
             &[(Rule::ClientRefused, &[Cause::RefusedUnclear])],
         ),
         row(

@@ -88,7 +88,7 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expec
             refusal(refused(found()), &how, &dialled.handshake, expected)
         }
         (Outcome::Inconclusive(Why::Alert(40 | 71)), _) if !dialled.saw_server_hello() => {
-            inconclusive(found()).cause(NOTHING_IN_COMMON).fix("allow TLS 1.3 with X25519 or P-256 there")
+            inconclusive(found()).because(&[Cause::NoCommonCipher])
         }
         // 80 (internal_error) is also what an overloaded server says.
         (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialled.saw_chain() && alert != 80 => {
@@ -209,7 +209,5 @@ fn when(dialled: &Dialled) -> &'static str {
 }
 
 const ASKS_NO_MORE: &str = "it asked for a certificate at first, and then it did not: another daemon answered, or it opens after a while";
-const NOTHING_IN_COMMON: &str =
-    "the server ends it before it shows anything: no version, cipher suite or group of TLS in common";
 const CUT: &str =
     "the connection was cut before the daemon could judge: a limit on connections, or a restart";
