@@ -7,7 +7,7 @@
 use std::fmt;
 
 /// The version of the list. A record of an older list is stale.
-pub const DIAL_LIST_VERSION: u32 = 3;
+pub const DIAL_LIST_VERSION: u32 = 4;
 
 /// One dial of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

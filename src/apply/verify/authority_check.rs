@@ -32,9 +32,9 @@ pub(super) fn finding(
             false => Meant::Refused,
         };
         let client = fresh(context, observation, authority)?;
-        let observed = decided(context, &client, endpoint, (options, until), meant);
+        let (observed, is_refused) = decided(context, &client, endpoint, (options, until), meant);
         let subject = authority.certificate.subject();
-        if let Some(finding) = judged(&observed, meant, subject, name) {
+        if let Some(finding) = judged((&observed, is_refused), meant, subject, name) {
             return Ok(Some(finding));
         }
     }
@@ -48,19 +48,21 @@ enum Meant {
     Refused,
 }
 
-/// An end without an alert counts if it is repeated, and what decides nothing is tried again.
+/// What decides nothing is tried again. An end without an alert counts if every dial ended so, which is
+/// told beside.
 fn decided(
     context: &Context<'_>,
     client: &Client,
     endpoint: &Endpoint,
     (options, until): (&DialOptions, Instant),
     meant: Meant,
-) -> DialResults {
+) -> (DialResults, bool) {
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
         glance(context, client, endpoint, &options.within(left))
     };
     let mut observed = look();
+    let mut is_refused = true;
     for _ in 0..REPEATS {
         let ours = observed.client();
         // A client that belongs there and was cut off may get through the next time; of another, once
@@ -70,15 +72,21 @@ fn decided(
         if !is_cut_off && matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
             break;
         }
+        is_refused &= outcome == Some(Outcome::RefusedByEnd);
         // The server has to see the end of the dial before, and says nothing to anybody when it has.
-        std::thread::sleep(options.pace.max(SHORTEST_PAUSE));
+        let pause = options.pace.max(SHORTEST_PAUSE);
+        if until.saturating_duration_since(Instant::now()) <= pause {
+            is_refused = false;
+            break;
+        }
+        std::thread::sleep(pause);
         observed = look();
     }
-    observed
+    (observed, is_refused)
 }
 
 fn judged(
-    observed: &DialResults,
+    (observed, is_refused): (&DialResults, bool),
     meant: Meant,
     subject: &DistinguishedName,
     name: &IdentityName,
@@ -96,7 +104,11 @@ fn judged(
     };
     match (ours.map(|ours| ours.outcome), ours) {
         (Some(Outcome::Accepted), _) if meant == Meant::LetIn => None,
-        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd), _) if meant == Meant::Refused => None,
+        (Some(Outcome::Refused(_)), _) if meant == Meant::Refused => None,
+        (Some(Outcome::RefusedByEnd), _) if meant == Meant::Refused && is_refused => None,
+        (Some(Outcome::RefusedByEnd), Some(ours)) if meant == Meant::Refused => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
+        }
         (Some(Outcome::Accepted | Outcome::LetIn), _) if meant == Meant::Refused => {
             stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
         }

@@ -68,6 +68,8 @@ pub(super) struct Seen {
     is_as_clients_dial: bool,
     /// Whether it was dialled where its clients dial it, or proved to be the host.
     is_itself: bool,
+    /// Whether somebody was let in by TLS who must not be, answered or not.
+    lets_in: bool,
     record: Option<VerifiedRecord>,
 }
 
@@ -112,6 +114,7 @@ impl Seen {
             is_as_clients_dial: (is_of_daemon || verdict.lets_in)
                 && options.addresses == entry.addresses
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
+            lets_in: verdict.lets_in,
             is_itself: options.addresses == entry.addresses || observed.is_proven(),
             record,
         }
@@ -151,6 +154,10 @@ impl Evidence {
         self.outcome == Outcome::Open
     }
 
+    fn lets_in(&self) -> bool {
+        self.is_open() || self.seen.lets_in
+    }
+
     /// Whether it answers at all.
     pub(crate) fn is_up(&self) -> bool {
         self.seen.is_up
@@ -162,14 +169,15 @@ pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Resul
     let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
     let evidence: Vec<&Evidence> = evidence.iter().collect();
     // While somebody else changes the state it cannot be read, and then the lock decides.
-    let mut patience = PATIENCE;
+    let may_refute = evidence.iter().any(|one| matches!(one.outcome, Outcome::Open | Outcome::NotVerified));
+    let mut patience = if may_refute { PATIENCE_TO_REFUTE } else { PATIENCE };
     if let Ok(observation) = interest(&directory, &evidence).and_then(|those| observe(&directory, &those)) {
         let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
         if changes.iter().all(|change| !change.writes()) {
             return Ok(changes.iter().map(Change::recorded).collect());
         }
-        if changes.iter().any(|change| matches!(change, Change::Refute(_))) {
-            patience = PATIENCE_TO_REFUTE;
+        if !changes.iter().any(|change| matches!(change, Change::Refute(_))) {
+            patience = PATIENCE;
         }
     }
     let lock = directory.lock(context.command, patience)?;
@@ -193,15 +201,20 @@ pub(in crate::apply) fn record(
         for name in concerned(&observation, one, change) {
             let former = of_daemons.get(name).map(|(_, change)| change.gravity());
             if former.is_none_or(|former| former < change.gravity()) {
-                of_daemons.insert(name, (one, change.clone()));
+                of_daemons.insert(name, (one, change.of_daemon(&observation, name)));
             }
         }
     }
-    for (name, (one, change)) in of_daemons {
+    for (name, (one, change)) in &of_daemons {
         change.stage(context, &staged, &observation, (name, one), cause)?;
     }
     staged.commit()?;
-    Ok(changes.iter().map(Change::recorded).collect())
+    let told = |(one, change): (&&Evidence, &Change)| match of_daemons.get(&one.seen.name) {
+        // It was verified, and by another dial of the same command it was not.
+        Some((_, Change::Refute(_))) if matches!(change, Change::Verify(..)) => Recorded::Superseded,
+        _ => change.recorded(),
+    };
+    Ok(evidence.iter().zip(&changes).map(told).collect())
 }
 
 /// The daemons of which something is said: whoever gets in at an endpoint gets in at every daemon that
@@ -212,7 +225,7 @@ fn concerned<'a>(
     change: &Change,
 ) -> Vec<&'a IdentityName> {
     let seen = &evidence.seen;
-    if !(evidence.is_open() && matches!(change, Change::Refute(_))) {
+    if !(evidence.lets_in() && matches!(change, Change::Refute(_))) {
         return vec![&seen.name];
     }
     let daemons = observation.inventory.daemons.iter();
@@ -221,9 +234,9 @@ fn concerned<'a>(
 
 fn interest(directory: &StateDirectory, evidence: &[&Evidence]) -> Result<Interest, Failure> {
     let mut names: BTreeSet<IdentityName> = evidence.iter().map(|one| one.seen.name.clone()).collect();
-    if evidence.iter().any(|one| one.is_open()) {
+    if evidence.iter().any(|one| one.lets_in()) {
         for (name, entry) in observe(directory, &Interest::Inventory)?.inventory.daemons {
-            if evidence.iter().any(|one| one.is_open() && one.seen.endpoint == entry.endpoint) {
+            if evidence.iter().any(|one| one.lets_in() && one.seen.endpoint == entry.endpoint) {
                 names.insert(name);
             }
         }
@@ -286,6 +299,15 @@ impl Change {
                     (false, _) => Change::Verify(Box::new(record.clone()), News::Yes),
                 }
             }
+        }
+    }
+
+    /// The same of a daemon that has a record of its own, or none.
+    fn of_daemon(&self, observation: &Observation, name: &IdentityName) -> Change {
+        let has_record = observation.daemons.get(name).is_some_and(|daemon| daemon.verified.is_some());
+        match self {
+            Change::Refute(_) => Change::Refute(if has_record { News::Yes } else { News::No }),
+            other => other.clone(),
         }
     }
 

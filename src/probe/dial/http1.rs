@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub(super) enum Http1Reply {
     /// Status 200 and gRPC: somebody let us in.
     Grpc,
+    /// Status 200 and gRPC that turns the call down, by its status.
+    TurnedDown(u32),
     /// Another status, or 200 of something else.
     Other(u16),
     /// Nothing that is HTTP/1.
@@ -43,18 +45,24 @@ fn reply(answer: &[u8]) -> Http1Reply {
     let text = String::from_utf8_lossy(answer);
     let mut lines = text.lines();
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
-    let is_grpc = |line: &str| {
-        let (name, value) = line.split_once(':').unwrap_or_default();
-        name.eq_ignore_ascii_case("content-type") && value.trim_start().starts_with("application/grpc")
-    };
+    let fields: Vec<(String, &str)> = lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .collect();
+    let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    let is_grpc = field("content-type").is_some_and(|value| value.starts_with("application/grpc"));
+    // Without a body the status stands in the head.
+    let grpc_status = field("grpc-status").and_then(|value| value.parse().ok()).unwrap_or(0);
     match status {
-        Some(200) if lines.any(is_grpc) => Http1Reply::Grpc,
+        Some(200) if is_grpc && grpc_status == 0 => Http1Reply::Grpc,
+        Some(200) if is_grpc => Http1Reply::TurnedDown(grpc_status),
         Some(status) => Http1Reply::Other(status),
         None => Http1Reply::Nothing,
     }
 }
 
-/// gRPC's five octets before a message, and none of it.
+/// gRPC's five bytes before a message, and none of it.
 const EMPTY_MESSAGE: &[u8] = &[0; 5];
 const LONGEST_HEAD: usize = 8 * 1024;
 
@@ -66,6 +74,8 @@ mod tests {
     fn only_grpc_under_status_200_is_an_answer() {
         let of = |text: &str| reply(text.as_bytes());
         assert_eq!(of("HTTP/1.1 200 OK\r\nContent-Type: application/grpc+proto\r\n\r\n"), Http1Reply::Grpc);
+        let turned_down = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 7\r\n\r\n";
+        assert_eq!(of(turned_down), Http1Reply::TurnedDown(7));
         assert_eq!(of("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"), Http1Reply::Other(200));
         assert_eq!(
             of("HTTP/1.0 400 Bad Request\r\ncontent-type: application/grpc\r\n\r\n"),

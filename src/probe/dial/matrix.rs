@@ -92,7 +92,7 @@ fn first_phase(means: &Means) -> Vec<Dial> {
 /// The hosts of the served leaf, too, are names under which the daemon may have another door.
 fn other_hosts(means: &Means, pass: &Pass) -> Vec<Dial> {
     let mut hosts = means.other_hosts.borrow_mut();
-    let leaf = pass.last(Dial::Client).and_then(|client| client.handshake.leaf());
+    let leaf = pass.attempts(Dial::Client).filter_map(|(_, client)| client.handshake.leaf()).last();
     hosts.extend(leaf.iter().flat_map(|leaf| leaf.usable_names()).filter_map(|host| sni(&host)));
     let mut others: Vec<ServerName<'static>> = Vec::new();
     let mut beyond = means.hosts_beyond.borrow_mut();

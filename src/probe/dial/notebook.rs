@@ -95,10 +95,6 @@ impl Notebook {
         self.account.borrow_mut().trouble = Some(trouble.message());
     }
 
-    pub(super) fn is_answered(&self) -> bool {
-        matches!(self.call.get(), Call::BuildKit | Call::OtherGrpc)
-    }
-
     pub(super) fn turned_down(&self, above: AboveTls) {
         let is_unavailable = match &above {
             AboveTls::Http(status) => matches!(status, 429 | 502..=504),

@@ -157,7 +157,7 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
         notes.handshake.asked == Asked::Nothing
             && notes.faults.as_ref().is_some_and(|faults| !faults.is_empty())
     };
-    if is_others && shown != Shown::Client && !notebook.is_answered() {
+    if is_others && shown != Shown::Client && notebook.call.get() != Call::BuildKit {
         // What is learnt of the other service stays what it was.
         let notes = open(&notebook.tls).clone();
         try_other_ways(destination, &client, (name, offers.sni), notebook).await;

@@ -1,4 +1,4 @@
-//! Beside another service, the ways by which a stranger may reach the daemon all the same.
+//! Beside another service, the ways by which somebody may reach the daemon all the same.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,12 +14,13 @@ use super::buildkit::{Asker, INFO, LIST_WORKERS, Reply, ask};
 use super::http1::{Http1Reply, call_over_http1};
 use super::notebook::{Destination, Notebook};
 use super::stream::{Record, Watched};
-use super::tls::Sessions;
+use super::tls::{Sessions, open};
+use crate::model::Message;
 use crate::probe::dial_list::Sni;
 use crate::probe::outcome::Call;
 use crate::probe::results::{AboveTls, Answer, DialStage};
 
-/// How a proxy that has another service beside the daemon may lead a stranger to the daemon all the same:
+/// How a proxy that has another service beside the daemon may lead somebody to the daemon all the same:
 /// by HTTP/1.1, and by a session of the other name under the daemon's (a server resumes it without a
 /// certificate, and some choose by the new name where it leads).
 pub(super) async fn try_other_ways(
@@ -32,16 +33,23 @@ pub(super) async fn try_other_ways(
         let connect = || client.connect_again(destination, name.clone());
         call_by_http1(connect, destination, notebook).await;
     }
-    if sni == Sni::Name || notebook.is_answered() || !client.sessions.resume() {
+    if sni == Sni::Name || notebook.call.get() == Call::BuildKit || !client.sessions.resume() {
         return;
     }
     notebook.progress.enter(DialStage::Call);
-    let Some(stream) = client.connect_again(destination, destination.name.clone()).await else { return };
-    if stream.get_ref().1.handshake_kind() != Some(HandshakeKind::Resumed) {
-        return;
-    }
-    // Until there is an answer, silence says nothing of where it led.
+    // Until there is an answer, neither silence nor an end says where it led.
     let before = notebook.call.replace(Call::Unavailable);
+    open(&notebook.tls).handshake.chain.clear();
+    let connected = client.under_daemons_name().connect_again(destination, destination.name.clone()).await;
+    let is_resumed =
+        |stream: &TlsStream<TcpStream>| stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    let Some(stream) = connected.filter(is_resumed) else {
+        // It showed its chain once more: who has no certificate is judged there as anywhere.
+        if !open(&notebook.tls).handshake.chain.is_empty() {
+            notebook.call.set(before);
+        }
+        return;
+    };
     let record = Rc::new(RefCell::new(Record::default()));
     let base = format!("https://{}", destination.authority);
     let reply = ask(Watched::new(stream, Vec::new(), Rc::clone(&record)), &base, Asker::Unwanted).await;
@@ -56,7 +64,10 @@ pub(super) async fn try_other_ways(
         Ok(Reply::Unknown | Reply::NotGrpc(_)) => notebook.call.set(Call::TurnedDown),
         Err(_) if record.borrow().http1_status().is_some() => {
             notebook.call.set(before);
-            let connect = || client.connect_again(destination, destination.name.clone());
+            let client = client.under_daemons_name();
+            let connect = || async {
+                client.connect_again(destination, destination.name.clone()).await.filter(is_resumed)
+            };
             call_by_http1(connect, destination, notebook).await;
         }
         Err(_) => {}
@@ -72,9 +83,11 @@ pub(super) async fn call_by_http1<S, F>(
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     F: Future<Output = Option<S>>,
 {
-    let before = notebook.call.replace(Call::Unavailable);
+    let before = notebook.call.get();
+    let mut is_unsure = false;
     for path in [INFO, LIST_WORKERS] {
         notebook.progress.enter(DialStage::Call);
+        notebook.call.set(Call::Unavailable);
         let Some(stream) = connect().await else { return };
         match call_over_http1(stream, &destination.authority, path).await {
             Http1Reply::Grpc => {
@@ -82,9 +95,13 @@ pub(super) async fn call_by_http1<S, F>(
                 notebook.call.set(Call::BuildKit);
                 return;
             }
+            Http1Reply::TurnedDown(status) => {
+                notebook.http1.set(Some(200));
+                notebook.turned_down(AboveTls::Grpc { status, message: Message::default() });
+            }
             Http1Reply::Other(status) => {
                 // The gravest counts: 400 is a refusal.
-                if notebook.http1.get().is_none_or(|former| former == 400) {
+                if notebook.http1.get().is_none_or(|before| before == 400) {
                     notebook.http1.set(Some(status));
                 }
                 notebook.turned_down(AboveTls::Http(status));
@@ -92,6 +109,10 @@ pub(super) async fn call_by_http1<S, F>(
             // It has answered HTTP/2 in HTTP/1, and says no more.
             Http1Reply::Nothing => notebook.call.set(before),
         }
+        is_unsure |= notebook.call.get() == Call::Unavailable;
+    }
+    if is_unsure {
+        notebook.call.set(Call::Unavailable);
     }
 }
 
@@ -102,6 +123,13 @@ pub(super) struct Tls {
 }
 
 impl Tls {
+    /// The same client, that says by SNI whom it dials.
+    fn under_daemons_name(&self) -> Tls {
+        let mut configuration = ClientConfig::clone(&self.configuration);
+        configuration.enable_sni = true;
+        Tls { configuration: Arc::new(configuration), sessions: Arc::clone(&self.sessions) }
+    }
+
     /// Another connection, for which nothing is noted.
     async fn connect_again(
         &self,

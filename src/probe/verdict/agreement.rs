@@ -38,7 +38,8 @@ fn several_daemons(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding>
                 .expected(message!("one daemon: {} alike in every dial", difference.what))
                 .found(Message::join(seen, "; "))
         };
-        match evidence.observed.is_second_look {
+        let has_looked_again = evidence.observed.addresses.iter().any(|seen| seen.passes.len() > 1);
+        match has_looked_again {
             true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
             false => finding(Rule::Inconclusive)
                 .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")

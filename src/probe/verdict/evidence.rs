@@ -43,7 +43,8 @@ impl<'a> Evidence<'a> {
                 let counts = |exhibit: &Exhibit<'_>| {
                     let is_of_another = exhibit.caller() != Caller::Client;
                     let is_failure = matches!(exhibit.settled, Settled::Failed(_));
-                    !observed.is_second_look || is_last || (is_failure && is_of_another)
+                    let lets_in = is_of_another || exhibit.dialled().outcome == Outcome::AsksNobody;
+                    !observed.is_second_look || is_last || (is_failure && lets_in)
                 };
                 let settled = pass.list().into_iter().filter_map(|dial| settle(pass, dial));
                 let address = seen.address;
