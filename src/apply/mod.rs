@@ -20,6 +20,7 @@ mod issue;
 mod join;
 mod kit;
 mod kit_contents;
+mod log_lines;
 mod output;
 mod printable;
 mod request;

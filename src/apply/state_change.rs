@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::kit_contents::waiting_kit;
+use super::log_lines::{issued_line, line};
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, identity_folder, request_folder};
 use crate::message;
@@ -399,33 +400,6 @@ fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
 
 fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
     issued_line(context, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
-}
-
-fn issued_line(
-    context: &Context<'_>,
-    certificate: &Certificate,
-    subject: Message,
-    reason: Reason,
-) -> LogLine {
-    LogLine {
-        serial: Some(certificate.serial().clone()),
-        fingerprint: Some(certificate.fingerprint()),
-        ..line(context, LogEvent::Issued, subject, reason.as_str().message())
-    }
-}
-
-/// A line of the log about no certificate.
-pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: Message, reason: Message) -> LogLine {
-    LogLine {
-        time: context.environment.now(),
-        by: context.user(),
-        command: context.command.to_owned(),
-        event,
-        subject,
-        serial: None,
-        fingerprint: None,
-        reason,
-    }
 }
 
 const WORTH_THREADS: usize = 16;

@@ -64,11 +64,11 @@ fn decided(
     let mut observed = look();
     let mut is_refused = true;
     for _ in 0..REPEATS {
-        let ours = observed.client();
+        let dialled = observed.client();
         // A client that belongs there and was cut off may get through the next time; of another, once
         // let in is in.
-        let is_cut_off = meant == Meant::LetIn && ours.is_some_and(Dialled::is_cut_off);
-        let outcome = ours.map(|ours| ours.outcome);
+        let is_cut_off = meant == Meant::LetIn && dialled.is_some_and(Dialled::is_cut_off);
+        let outcome = dialled.map(|dialled| dialled.outcome);
         if !is_cut_off && matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
             break;
         }
@@ -91,7 +91,7 @@ fn judged(
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
-    let ours = observed.client();
+    let dialled = observed.client();
     let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));
@@ -102,24 +102,24 @@ fn judged(
         let cause = "the daemon was not restarted since its ca.pem changed";
         Some(finding.cause(cause).fix(message!("{kitcert} rotate {}", name)))
     };
-    match (ours.map(|ours| ours.outcome), ours) {
+    match (dialled.map(|dialled| dialled.outcome), dialled) {
         (Some(Outcome::Accepted), _) if meant == Meant::LetIn => None,
         (Some(Outcome::Refused(_)), _) if meant == Meant::Refused => None,
         (Some(Outcome::RefusedByEnd), _) if meant == Meant::Refused && is_refused => None,
-        (Some(Outcome::RefusedByEnd), Some(ours)) if meant == Meant::Refused => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
+        (Some(Outcome::RefusedByEnd), Some(dialled)) if meant == Meant::Refused => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
         }
         (Some(Outcome::Accepted | Outcome::LetIn), _) if meant == Meant::Refused => {
             stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
         }
-        (Some(Outcome::LetIn), Some(ours)) if ours.is_cut_off() => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
+        (Some(Outcome::LetIn), Some(dialled)) if dialled.is_cut_off() => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
         }
-        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(ours)) => {
-            stale(message!("a client of {} is not let in: {}", subject, ours))
+        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(dialled)) => {
+            stale(message!("a client of {} is not let in: {}", subject, dialled))
         }
-        (_, Some(ours)) => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, ours))
+        (_, Some(dialled)) => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
         }
         (_, None) => finding(Rule::Inconclusive, message!("a client of {} was not dialled as", subject)),
     }

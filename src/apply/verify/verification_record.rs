@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::dial::DialOptions;
 use super::verification::{Outcome, Recorded};
 use crate::apply::context::{Context, PATIENCE};
-use crate::apply::state_change::line;
+use crate::apply::log_lines::line;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -199,8 +199,8 @@ pub(in crate::apply) fn record(
     let mut of_daemons: BTreeMap<&IdentityName, (&Evidence, Change)> = BTreeMap::new();
     for (one, change) in evidence.iter().zip(&changes) {
         for name in concerned(&observation, one, change) {
-            let former = of_daemons.get(name).map(|(_, change)| change.gravity());
-            if former.is_none_or(|former| former < change.gravity()) {
+            let previous = of_daemons.get(name).map(|(_, change)| change.gravity());
+            if previous.is_none_or(|previous| previous < change.gravity()) {
                 of_daemons.insert(name, (one, change.of_daemon(&observation, name)));
             }
         }
@@ -270,28 +270,28 @@ impl Change {
         let name = &seen.name;
         let is_same = seen.basis.is_some() && Basis::of(observation, name) == seen.basis;
         let daemon = observation.daemons.get(name);
-        let former = daemon.and_then(|daemon| daemon.verified.as_ref());
+        let previous = daemon.and_then(|daemon| daemon.verified.as_ref());
         let entry = observation.inventory.daemons.get(name);
         match outcome {
             Outcome::Inconclusive => Change::Nothing,
             // Whoever gets in gets in whatever is current.
             Outcome::Open if seen.is_itself && entry.is_some_and(|entry| entry.endpoint == seen.endpoint) => {
-                Change::Refute(former.map_or(News::No, |_| News::Yes))
+                Change::Refute(previous.map_or(News::No, |_| News::Yes))
             }
             // Under another name, at some of its addresses alone, or as a client of others: so neither
             // its clients nor the next verification dial it.
             _ if !seen.is_as_clients_dial => Change::Nothing,
             // A daemon that was renewed meanwhile is another matter.
-            Outcome::NotVerified if is_same => Change::Refute(former.map_or(News::No, |_| News::Yes)),
+            Outcome::NotVerified if is_same => Change::Refute(previous.map_or(News::No, |_| News::Yes)),
             Outcome::Open | Outcome::NotVerified => Change::Nothing,
             Outcome::Verified if !is_same => Change::Superseded,
             Outcome::Verified => {
                 let Some(record) = &seen.record else { return Change::Superseded };
-                let is_of_same = former.is_some_and(|former| says_the_same(former, record));
+                let is_of_same = previous.is_some_and(|previous| says_the_same(previous, record));
                 let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
-                let is_recent = former.is_some_and(|former| {
+                let is_recent = previous.is_some_and(|previous| {
                     (0..REFRESHED_AFTER.seconds())
-                        .contains(&record.verified_at.seconds_since(former.verified_at))
+                        .contains(&record.verified_at.seconds_since(previous.verified_at))
                 });
                 match (is_of_same && has_worked, is_recent) {
                     (true, true) => Change::Nothing,

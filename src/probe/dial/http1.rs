@@ -41,10 +41,16 @@ where
     reply(&answer)
 }
 
+/// The status of an answer in HTTP/1, by its first bytes.
+pub(super) fn status_of(answer: &[u8]) -> Option<u16> {
+    let status = answer.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    std::str::from_utf8(status).ok()?.parse().ok()
+}
+
 fn reply(answer: &[u8]) -> Http1Reply {
     let text = String::from_utf8_lossy(answer);
     let mut lines = text.lines();
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
+    lines.next();
     let fields: Vec<(String, &str)> = lines
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_once(':'))
@@ -54,7 +60,7 @@ fn reply(answer: &[u8]) -> Http1Reply {
     let is_grpc = field("content-type").is_some_and(|value| value.starts_with("application/grpc"));
     // Without a body the status stands in the head.
     let grpc_status = field("grpc-status").and_then(|value| value.parse().ok()).unwrap_or(0);
-    match status {
+    match status_of(answer) {
         Some(200) if is_grpc && grpc_status == 0 => Http1Reply::Grpc,
         Some(200) if is_grpc => Http1Reply::TurnedDown(grpc_status),
         Some(status) => Http1Reply::Other(status),

@@ -19,7 +19,7 @@ use super::other_ways::{Tls, call_by_http1, try_other_ways};
 use super::remark::remark;
 use super::server_certificate::fault_of_key;
 use super::stream::{Ending, Raw, Watched};
-use super::tls::{Offer, OnFault, configuration, open};
+use super::tls::{KeptNotes, Offer, OnFault, configuration, open};
 use crate::message;
 use crate::model::Printable;
 use crate::probe::dial_list::Offers;
@@ -158,10 +158,8 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
             && notes.faults.as_ref().is_some_and(|faults| !faults.is_empty())
     };
     if is_others && shown != Shown::Client && notebook.call.get() != Call::BuildKit {
-        // What is learnt of the other service stays what it was.
-        let notes = open(&notebook.tls).clone();
+        let _kept = KeptNotes::of(&notebook.tls);
         try_other_ways(destination, &client, (name, offers.sni), notebook).await;
-        *open(&notebook.tls) = notes;
     }
     Ok(end)
 }

@@ -69,8 +69,13 @@ pub(super) async fn try_other_ways(
                 client.connect_again(destination, destination.name.clone()).await.filter(is_resumed)
             };
             call_by_http1(connect, destination, notebook).await;
+            notebook.account.borrow_mut().is_resumed = notebook.call.get() == Call::BuildKit;
         }
         Err(_) => {}
+    }
+    // What was unsure over HTTP/1.1 is not made sure by this.
+    if before == Call::Unavailable && notebook.call.get() != Call::BuildKit {
+        notebook.call.set(before);
     }
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::http1::status_of;
 use super::remark::remark;
 use crate::model::{Message, Printable};
 use crate::probe::outcome::{End, TlsVersion};
@@ -147,8 +148,7 @@ impl Record {
 
     /// The status of an answer in HTTP/1, which a server gives that does not know HTTP/2.
     pub(super) fn http1_status(&self) -> Option<u16> {
-        let rest = self.first.strip_prefix(b"HTTP/1.")?.get(2..5)?;
-        std::str::from_utf8(rest).ok()?.parse().ok()
+        status_of(&self.first)
     }
 }
 

@@ -90,6 +90,25 @@ pub(super) fn open(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
     notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The notes as they were: what is learnt of another service stays so whatever follows, also where the
+/// time is up meanwhile.
+pub(super) struct KeptNotes<'a> {
+    notes: &'a SharedNotes,
+    kept: Notes,
+}
+
+impl KeptNotes<'_> {
+    pub(super) fn of(notes: &SharedNotes) -> KeptNotes<'_> {
+        KeptNotes { notes, kept: open(notes).clone() }
+    }
+}
+
+impl Drop for KeptNotes<'_> {
+    fn drop(&mut self) {
+        *open(self.notes) = std::mem::take(&mut self.kept);
+    }
+}
+
 /// A configuration for one dial, and the sessions that the server gives. None is resumed unless that is
 /// asked for: a resumed dial is let in without a certificate.
 ///
@@ -137,7 +156,7 @@ pub(super) fn configuration(
 }
 
 /// The sessions that a server gives to whomever it lets in: noted and kept, and given back only where a
-/// dial goes on under another name. That name is ignored, which a careful server does not.
+/// dial goes on under another name. A careful server resumes no session under another name.
 pub(super) struct Sessions {
     notes: SharedNotes,
     kept: Mutex<Kept>,

@@ -12,7 +12,7 @@ pub struct UnknownCa {
     pub namesake: CertificateAndKey,
     /// Of no CA: signed by its own key.
     pub self_signed: CertificateAndKey,
-    /// Of a CA with another name, which is sent with it.
+    /// Of a CA with another name, and that CA.
     pub unrelated: CertificateAndKey,
 }
 
