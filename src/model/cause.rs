@@ -240,7 +240,7 @@ causes! {
         fix "name the daemon's port",
     /// A proxy answers, with no daemon behind it.
     ProxyWithoutDaemon = "proxy-without-daemon",
-        told "gRPC status 14, or HTTP 502, 503 or 504",
+        told "gRPC status 8 or 14, or HTTP 429, 502, 503 or 504",
         fix "start the daemon that the proxy passes on to",
     /// TLS lets us in, and something above it turns us away.
     TurnedDownAboveTls = "turned-down-above-tls",

@@ -38,5 +38,6 @@ pub use results::{
 #[cfg(test)]
 pub(crate) use tests::{Cast, endpoint};
 pub use verdict::{
-    AddressResult, AddressVerdict, DaemonFacts, DialRow, Expected, Verdict, judge, judge_ports, ports_around,
+    AddressResult, AddressVerdict, Again, DaemonFacts, DialRow, Expected, Verdict, judge, judge_ports,
+    ports_around,
 };

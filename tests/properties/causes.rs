@@ -703,7 +703,7 @@ fn where_it_is_no_daemon() -> Vec<Row> {
             "a proxy whose daemon is away",
             sound(),
             go(&["--http-status", "503"]),
-            &[(Rule::NotBuildkit, &[Cause::ProxyWithoutDaemon, Cause::WebServer])],
+            &[(Rule::Inconclusive, &[Cause::ProxyWithoutDaemon])],
         ),
         row(
             "nginx whose daemon is away",
@@ -715,7 +715,7 @@ fn where_it_is_no_daemon() -> Vec<Row> {
                 Server::nginx(files, &directives, TEST).map(Running::server)
             },
             &[
-                (Rule::NotBuildkit, &[Cause::ProxyWithoutDaemon, Cause::WebServer]),
+                (Rule::Inconclusive, &[Cause::ProxyWithoutDaemon]),
                 (Rule::NoCertificateAccepted, &[Cause::TurnedDownAboveTls]),
                 (Rule::ExpiredAccepted, &[Cause::TurnedDownAboveTls]),
                 (Rule::WrongUsageAccepted, &[Cause::TurnedDownAboveTls]),
@@ -732,7 +732,7 @@ fn where_it_is_no_daemon() -> Vec<Row> {
             "gRPC that is unavailable",
             sound(),
             go(&["--grpc-status", "14"]),
-            &[(Rule::ClientRefused, &[Cause::ProxyWithoutDaemon])],
+            &[(Rule::Inconclusive, &[Cause::ProxyWithoutDaemon])],
         ),
         row(
             "gRPC that knows nobody",

@@ -8,7 +8,7 @@ use kitcert::model::{
     AuthorityName, Endpoint, KeyAlgorithm, Lifetime, Role, Rule, Severity, Timestamp, Validity,
 };
 use kitcert::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use kitcert::probe::{CertificateAndKey, Expected, Request, UnknownCa, Verdict, judge, probe};
+use kitcert::probe::{Again, CertificateAndKey, Expected, Request, UnknownCa, Verdict, judge, probe};
 
 use crate::servers::Files;
 
@@ -117,8 +117,11 @@ impl Scenario {
                 daemon: None,
                 restart: None,
                 layout: None,
-                again: "kitcert verify".into(),
-                deadline: self.deadline,
+                again: Again {
+                    command: "kitcert verify".into(),
+                    deadline: self.deadline,
+                    pace: Duration::ZERO,
+                },
             },
         );
         (verdict, took)

@@ -145,4 +145,4 @@ fn request<'a>(
 }
 
 /// How long all dials to a daemon may take.
-const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+const DIAL_DEADLINE: Duration = Duration::from_secs(20);

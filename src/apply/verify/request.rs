@@ -1,13 +1,12 @@
 //! What `verify` is asked, and the command that asks for it.
 
-use std::time::Duration;
-
 use super::client::Credentials;
 use super::client_config_check::ConfigChoice;
 use super::dial::DialOptions;
 use super::target::Target;
 use crate::message;
 use crate::model::{IdentityName, Message, Printable, Quoted};
+use crate::probe::Again;
 
 /// What `verify` was asked for.
 #[derive(Clone, Debug)]
@@ -45,8 +44,8 @@ impl VerifyRequest {
         }
     }
 
-    /// The command that asks for the same, and how long its dials were given.
-    pub(super) fn again(&self, options: &DialOptions) -> (Message, Duration) {
+    /// The command that asks for the same.
+    pub(super) fn again(&self, options: &DialOptions) -> Again {
         let mut words = vec![message!("{kitcert} verify")];
         match &self.target {
             Target::Configured => {}
@@ -79,6 +78,6 @@ impl VerifyRequest {
         if self.options.samples > 1 {
             option("--samples", self.options.samples.message());
         }
-        (Message::join(words, " "), options.deadline)
+        Again { command: Message::join(words, " "), deadline: options.deadline, pace: options.pace }
     }
 }

@@ -148,7 +148,8 @@ pub(in crate::apply) fn verify_as(
     let began = Instant::now();
     let observed = dial(context, &client, endpoint, options)?;
     let elapsed = began.elapsed();
-    let again = (message!("{kitcert} verify {}", endpoint), options.deadline);
+    let command = message!("{kitcert} verify {}", endpoint);
+    let again = probe::Again { command, deadline: options.deadline, pace: options.pace };
     let local = local_facts(context, None, None, &client, (endpoint, again))?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);
@@ -343,7 +344,7 @@ fn local_facts(
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
     client: &Client,
-    (endpoint, (again, deadline)): (&Endpoint, (Message, Duration)),
+    (endpoint, again): (&Endpoint, probe::Again),
 ) -> Result<Expected, Failure> {
     let installed = match (observation, daemon) {
         (Some(observation), Some((name, entry))) => file_checks::installed(observation, name, entry)?,
@@ -365,7 +366,6 @@ fn local_facts(
         restart: daemon.and_then(|(name, entry)| file_checks::restart_line(name, entry)),
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
         again,
-        deadline,
     })
 }
 

@@ -61,7 +61,7 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "FILE", requires_all = ["ca", "cert"])]
     pub key: Option<PathBuf>,
     /// How long all dials to a daemon may take together
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    #[arg(long, value_name = "DURATION", default_value = "20s")]
     pub timeout: Lifetime,
     /// Wait for a daemon that is not up yet [default: 60s]
     #[arg(

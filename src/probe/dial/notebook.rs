@@ -96,12 +96,8 @@ impl Notebook {
     }
 
     pub(super) fn turned_down(&self, above: AboveTls) {
-        let is_unavailable = match &above {
-            AboveTls::Http(status) => matches!(status, 429 | 502..=504),
-            AboveTls::Grpc { status, .. } => matches!(status, 8 | 14),
-        };
+        self.call.set(above.call());
         self.account.borrow_mut().above = Some(above);
-        self.call.set(if is_unavailable { Call::Unavailable } else { Call::TurnedDown });
     }
 
     pub(super) fn ended(&self, ending: Ending) -> End {

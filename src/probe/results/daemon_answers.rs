@@ -3,6 +3,7 @@
 use crate::message;
 use crate::model::{Message, Printable};
 use crate::pki::{Certificate, DistinguishedName};
+use crate::probe::outcome::Call;
 
 /// What an accepted dial was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,17 @@ impl Printable for Unreachable {
             Unreachable::Filtered => message!("no answer to TCP"),
             Unreachable::NoRoute(why) => why.clone(),
         }
+    }
+}
+
+impl AboveTls {
+    /// What came of the call that was answered so.
+    pub(crate) fn call(&self) -> Call {
+        let is_unavailable = match self {
+            AboveTls::Http(status) => matches!(status, 429 | 502..=504),
+            AboveTls::Grpc { status, .. } => matches!(status, 8 | 14),
+        };
+        if is_unavailable { Call::Unavailable } else { Call::TurnedDown }
     }
 }
 

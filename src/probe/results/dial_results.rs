@@ -147,16 +147,23 @@ impl Dialled {
     }
 
     /// Whether the server, or something before it, ended it for a reason that may have nothing to do
-    /// with who calls: before the chain, or after TLS had let it in and without an answer.
+    /// with who calls: before the chain, or after TLS had let it in and without an answer, or with
+    /// one that is no verdict.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
         let is_ended = matches!(self.end(), End::Eof | End::Reset);
-        is_ended
-            && match (self.outcome, self.facts) {
-                (Outcome::NotUpYet | Outcome::Inconclusive(Why::EndedEarly), _) => true,
-                (Outcome::LetIn, Facts::Tls(facts)) => facts.call == Call::Unanswered,
-                _ => false,
-            }
+        match (self.outcome, self.facts) {
+            (Outcome::NotUpYet | Outcome::Inconclusive(Why::EndedEarly), _) => is_ended,
+            (Outcome::LetIn, Facts::Tls(facts)) if facts.call == Call::Unanswered => is_ended,
+            (Outcome::LetIn, _) => self.is_unavailable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the answer says of itself that it is no verdict: what should answer is away or busy.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.facts, Facts::Tls(facts) if facts.call == Call::Unavailable)
     }
 
     /// Whether the daemon's certificate is at fault.

@@ -61,8 +61,11 @@ impl Cast {
     /// What this machine knows of the daemon that was dialled.
     pub(crate) fn expected(&self, host: &str) -> Expected {
         Expected {
-            again: message!("{kitcert} verify"),
-            deadline: Duration::from_secs(10),
+            again: crate::probe::Again {
+                command: message!("{kitcert} verify"),
+                deadline: Duration::from_secs(10),
+                pace: Duration::ZERO,
+            },
             endpoint: Endpoint::new(host.parse().unwrap(), 8372),
             identity: "client probe".into(),
             known_authorities: None,

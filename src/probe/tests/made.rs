@@ -61,7 +61,7 @@ pub(crate) fn timed_out() -> Made {
 }
 
 pub(crate) fn above(above: AboveTls) -> Made {
-    let facts = TlsFacts { ticket: true, settings: true, call: Call::TurnedDown, ..asked() };
+    let facts = TlsFacts { ticket: true, settings: true, call: above.call(), ..asked() };
     (facts, Account { above: Some(above), ..Account::default() })
 }
 

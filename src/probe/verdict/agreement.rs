@@ -43,7 +43,7 @@ fn several_daemons(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding>
             true => finding(Rule::SeveralDaemons).because(&[Cause::SeveralDaemons]),
             false => finding(Rule::Inconclusive)
                 .cause("the time was up before a second look: several daemons, or one that was restarted meanwhile")
-                .fix(expected.longer()),
+                .fix(expected.again.longer()),
         }
     };
     differences.iter().map(finding).collect()

@@ -62,16 +62,17 @@ fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) ->
         .expected("accepted, as before the other dials")
         .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
     Some(match dialled.outcome {
-        _ if dialled.is_cut_off() => finding.cause(CUT).fix(expected.paced()),
+        _ if dialled.is_unavailable() => finding.because(&[Cause::ProxyWithoutDaemon]),
+        _ if dialled.is_cut_off() => finding.cause(CUT).fix(expected.again.paced()),
         Outcome::AsksNobody => {
             let found = asks_nobody(evidence, exhibit, expected)?;
             found.because(&[Cause::SeveralDaemons, Cause::NoClientCa]).cause(ASKS_NO_MORE)
         }
         Outcome::Refused(_) | Outcome::LetIn => {
-            finding.because(&[Cause::SeveralDaemons]).fix(expected.again.clone())
+            finding.because(&[Cause::SeveralDaemons]).fix(expected.again.same())
         }
-        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(expected.longer()),
-        _ => finding.cause(CUT).fix(expected.paced()),
+        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(expected.again.longer()),
+        _ => finding.cause(CUT).fix(expected.again.paced()),
     })
 }
 
@@ -102,14 +103,14 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expec
             } else {
                 Cause::Unanswered
             }])
-            .fix(expected.longer()),
+            .fix(expected.again.longer()),
         (Outcome::Inconclusive(Why::Other | Why::Broken), _) => {
             Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
                 .found(dialled)
                 .because(&[Cause::NoHttp2])
         }
-        _ => inconclusive(found()).cause(CUT).fix(expected.paced()),
+        _ => inconclusive(found()).cause(CUT).fix(expected.again.paced()),
     })
 }
 
@@ -136,7 +137,7 @@ fn turned_down(dialled: &Dialled, expected: &Expected) -> Finding {
     match &dialled.account.above {
         Some(above) => turned_down_above(above, dialled),
         None if dialled.is_timed_out() => {
-            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(expected.longer())
+            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(expected.again.longer())
         }
         None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
             .expected("BuildKit's gRPC")
@@ -181,12 +182,12 @@ fn buildkit(answer: &Answer) -> Finding {
 fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
     let found = message!("turned down by {}", above);
     match above {
+        _ if dialled.is_unavailable() => inconclusive(found).because(&[Cause::ProxyWithoutDaemon]),
         AboveTls::Http(status) => {
             let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
                 .found(found);
             match status {
-                502..=504 => finding.because(&[Cause::ProxyWithoutDaemon, Cause::WebServer]),
                 401 | 403 => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
                 _ => finding.because(&[Cause::WebServer]),
             }

@@ -32,10 +32,19 @@ pub struct Expected {
     pub restart: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
-    /// The command that dials it in the same way once more.
-    pub again: Message,
-    /// How long all its dials were given.
+    /// How it is dialled in the same way once more.
+    pub again: Again,
+}
+
+/// The command that dials a daemon as it was dialled before.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The command, without how long its dials may take.
+    pub command: Message,
+    /// How long all dials were given.
     pub deadline: Duration,
+    /// How long was waited between two of them.
+    pub pace: Duration,
 }
 
 impl Expected {
@@ -50,20 +59,6 @@ impl Expected {
         }
     }
 
-    /// The command that gives the daemon more time.
-    pub(super) fn longer(&self) -> Message {
-        message!("{} --timeout {}s", self.again, self.seconds().max(30))
-    }
-
-    /// The command that gives a limit on connections time to pass.
-    pub(super) fn paced(&self) -> Message {
-        message!("{} --pace 1s --timeout {}s", self.again, self.seconds().max(60))
-    }
-
-    fn seconds(&self) -> u64 {
-        self.deadline.as_secs().saturating_mul(3)
-    }
-
     /// The command that brings it up.
     pub(super) fn start(&self) -> Message {
         let unknown = "start the daemon, or name the port on which it listens";
@@ -73,5 +68,30 @@ impl Expected {
     /// The command that makes the daemon read its files again.
     pub(super) fn restart(&self) -> Message {
         self.restart.clone().unwrap_or(message!("restart the daemon: it reads its files only then"))
+    }
+}
+
+impl Again {
+    /// The same.
+    pub(super) fn same(&self) -> Message {
+        match self.pace.as_secs_f64().ceil() {
+            0.0 => self.command.clone(),
+            pace => message!("{} --pace {}s", self.command, pace as u64),
+        }
+    }
+
+    /// The command that gives the daemon more time.
+    pub(super) fn longer(&self) -> Message {
+        message!("{} --timeout {}s", self.same(), self.seconds())
+    }
+
+    /// The command that gives a limit on connections time to pass.
+    pub(super) fn paced(&self) -> Message {
+        let pace = (self.pace.as_secs_f64().ceil() as u64 * 2).max(1);
+        message!("{} --pace {}s --timeout {}s", self.command, pace, self.seconds())
+    }
+
+    fn seconds(&self) -> u64 {
+        self.deadline.as_secs().saturating_mul(3).max(60)
     }
 }

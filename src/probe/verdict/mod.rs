@@ -27,7 +27,7 @@ mod server_checks;
 pub(super) mod settle;
 
 pub use daemon_facts::DaemonFacts;
-pub use expected::Expected;
+pub use expected::{Again, Expected};
 pub use port_checks::{judge_ports, ports_around};
 
 use std::net::SocketAddr;
@@ -187,7 +187,7 @@ fn incomplete(expected: &Expected) -> Finding {
     Finding::new(Rule::Inconclusive, Severity::Error, &expected.endpoint)
         .expected("every dial of the list at every address")
         .found("not every one came to a verdict")
-        .fix(expected.again.clone())
+        .fix(expected.again.same())
 }
 
 fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {

@@ -8,7 +8,7 @@ use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::{Outcome, Why};
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
 /// Those who must not get in, in the order of the findings.
@@ -185,17 +185,26 @@ fn without_verdict(
         _ if dialled.is_timed_out() => finding
             .because(&[Cause::Unanswered])
             .cause("silence is no refusal: the daemon may only be slow")
-            .fix(expected.longer()),
+            .fix(expected.again.longer()),
         Outcome::RefusedByEnd => finding
             .cause("an end without a word counts only if it is repeated between dials of the client that are accepted")
-            .fix(expected.longer()),
+            .fix(expected.again.longer()),
         Outcome::NotServed => {
-            finding.cause("it counts only while the daemon's own name is served before and after").fix(expected.longer())
+            finding.cause("it counts only while the daemon's own name is served before and after").fix(expected.again.longer())
         }
-        Outcome::NotUpYet | Outcome::Inconclusive(_) => finding
+        Outcome::NotUpYet | Outcome::Inconclusive(Why::EndedEarly | Why::Unreached) => finding
             .cause("the connection ended before the server had shown whom it lets in: a limit on connections, or a restart")
-            .fix(expected.paced()),
-        _ => finding,
+            .fix(expected.again.paced()),
+        Outcome::Inconclusive(Why::NotSent) => finding
+            .cause("the server accepts no signature of that certificate's key, so that it was not sent and not judged")
+            .fix(expected.again.same()),
+        Outcome::Inconclusive(_) if dialled.is_unavailable() => {
+            finding.because(&[Cause::ProxyWithoutDaemon])
+        }
+        Outcome::Inconclusive(Why::Alert(_)) => finding
+            .cause("that alert says nothing of certificates; an overloaded server sends it, too")
+            .fix(expected.again.paced()),
+        _ => finding.fix(expected.again.same()),
     }
 }
 

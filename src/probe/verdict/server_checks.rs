@@ -157,7 +157,7 @@ fn not_up_yet(dialled: &Dialled, expected: &Expected) -> Finding {
             .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
             .fix(expected.restart());
     }
-    finding.because(&[Cause::NotUpYet]).fix(message!("{} --wait", expected.again))
+    finding.because(&[Cause::NotUpYet]).fix(message!("{} --wait", expected.again.same()))
 }
 
 fn verified(observed: &DialResults, expected: &Expected) -> Option<Finding> {

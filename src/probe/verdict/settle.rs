@@ -34,7 +34,7 @@ pub(crate) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
     match pass.last(dial).map(|last| (last, last.outcome)) {
         Some((_, Outcome::RefusedByEnd)) if dial == Dial::Plaintext => !all_reached_the_chain(pass),
         Some((_, Outcome::RefusedByEnd)) => true,
-        // Only the client's own: it may have been cut off by a limit on connections.
+        // Only the client's own: a limit on connections may have cut it off, or its daemon is away.
         Some((_, Outcome::LetIn)) => true,
         Some((last, Outcome::NotServed)) => !is_told_by_alert(last) && outcomes().count() < 2,
         Some((_, Outcome::NotUpYet | Outcome::Inconclusive(_))) => true,
@@ -57,13 +57,14 @@ pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
     };
     Some(match has_passed {
         Some(passed) => Settled::Passed(passed),
-        None if last.outcome == Outcome::LetIn => Settled::Failed(last),
+        None if last.outcome == Outcome::LetIn && !last.is_unavailable() => Settled::Failed(last),
         None => Settled::Undecided(last),
     })
 }
 
 /// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not
-/// get in and was let in is in; a client that was let in and cut off may get through the next time.
+/// get in and was let in is in; a client that was let in and cut off may get through the next time, and one that
+/// a proxy answers while its daemon is away was not judged.
 fn is_failure(dialled: &Dialled) -> bool {
     let is_clients = dialled.dial.caller() == Caller::Client;
     match dialled.outcome {

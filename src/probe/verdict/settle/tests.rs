@@ -57,7 +57,8 @@ fn a_client_that_is_cut_off_is_dialled_again_and_one_that_is_turned_down_is_not(
     let cast = Cast::new("127.0.0.1");
     let let_in = |end| (TlsFacts { ticket: true, ..ended(end).0 }, Default::default());
     for dial in [Dial::Client, Dial::ClientAgain] {
-        for cut in [let_in(End::Eof), let_in(End::Reset), early(End::Reset, None), early(End::Eof, None)] {
+        let ended = [let_in(End::Eof), let_in(End::Reset), early(End::Reset, None), early(End::Eof, None)];
+        for cut in ended.into_iter().chain([grpc(14), grpc(8)]) {
             let first = pass(&cast, &[(dial, cut.clone())]);
             assert!(needs_repeat(&first, dial) && !has_passed(&first, dial), "{dial}");
             let repeated = with_repeats(&cast, dial, &cut, &[(dial, answered())]);
@@ -65,7 +66,9 @@ fn a_client_that_is_cut_off_is_dialled_again_and_one_that_is_turned_down_is_not(
         }
         let never = with_repeats(&cast, dial, &let_in(End::Eof), &[(dial, let_in(End::Eof))]);
         assert!(matches!(settle(&never, dial), Some(Settled::Failed(_))), "{dial}");
-        for judged in [grpc(14), alert(48)] {
+        let away = with_repeats(&cast, dial, &grpc(14), &[(dial, grpc(14)), (dial, grpc(14))]);
+        assert!(matches!(settle(&away, dial), Some(Settled::Undecided(_))), "{dial}");
+        for judged in [grpc(16), alert(48)] {
             let repeated = with_repeats(&cast, dial, &judged, &[(dial, answered())]);
             assert!(!needs_repeat(&repeated, dial) && !has_passed(&repeated, dial), "{dial}");
         }
