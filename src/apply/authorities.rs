@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::context::Context;
+use crate::layout::state_paths::authority_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Hex};
+use crate::model::{AuthorityId, Failure};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
 use crate::plan::{AuthorityChoice, Signing};
 use crate::store::{Observation, ObservedAuthority, read};
@@ -31,10 +32,10 @@ impl<'a> Authorities<'a> {
         .ok_or_else(|| self.missing(choice))
     }
 
-    /// The name of its folder.
-    pub(super) fn identifier(&self, choice: &AuthorityChoice) -> Result<String, Failure> {
+    /// Which it is.
+    pub(super) fn id(&self, choice: &AuthorityChoice) -> Result<AuthorityId, Failure> {
         let certificate = self.certificate(choice)?;
-        Ok(Hex(certificate.subject_key_identifier().unwrap_or_default()).to_string())
+        Ok(AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()))
     }
 
     pub(super) fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
@@ -107,7 +108,7 @@ pub(super) fn authority_of(
     context: &Context<'_>,
     observed: &ObservedAuthority,
 ) -> Result<CertificateAuthority, Failure> {
-    let folder = Path::new("ca").join(&observed.key_identifier);
+    let folder = authority_folder(&observed.id);
     let key = read_key(&context.state, &folder.join("key.pem"))?;
     let path = context.state.join(&folder).join("ca.pem");
     CertificateAuthority::load(observed.certificate.clone(), &key, &path)

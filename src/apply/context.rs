@@ -69,7 +69,7 @@ impl Context<'_> {
     }
 
     /// Whether the plan is carried out.
-    pub(super) fn acts(&self) -> bool {
+    pub(crate) fn acts(&self) -> bool {
         self.mode == Mode::Apply
     }
 

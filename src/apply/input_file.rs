@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use crate::env::Environment;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Word};
+use crate::model::{ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable, Word};
 use crate::pki::CertificateRequest;
-use crate::plan::Reception;
+use crate::plan::Confirmation;
 use crate::store::{exists, read, read_standard_input};
 
 /// The file's bytes, or those of standard input.
@@ -70,21 +70,27 @@ pub(crate) fn passphrase_in(path: &Path) -> Result<Option<Zeroizing<String>>, Fa
     Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned())))
 }
 
-/// What says that a client has received its kit: a receipt, a file that holds one, or its name.
+/// What says that a client has its certificate: a receipt, a file that holds one, or its name, and then
+/// perhaps which of its keys.
 ///
 /// # Errors
 /// A file that cannot be read or that holds no receipt; a word that is none of the three.
-pub(crate) fn reception_of(environment: &Environment, given: &Path) -> Result<Reception, Failure> {
+pub(crate) fn confirmation_of(
+    environment: &Environment,
+    given: &Path,
+    key: Option<FingerprintPrefix>,
+) -> Result<Confirmation, Failure> {
     let text = given.to_string_lossy();
     if let Ok(receipt) = text.parse() {
-        return Ok(Reception::Signed(receipt));
+        return Ok(Confirmation::Signed(receipt));
     }
     let path = environment.absolute(given)?;
     if exists(&path) {
         let file = read(&path, LARGEST_PEM)?;
-        return String::from_utf8_lossy(&file.bytes).parse().map(Reception::Signed);
+        return String::from_utf8_lossy(&file.bytes).parse().map(Confirmation::Signed);
     }
-    text.parse::<IdentityName>().map(Reception::Told).map_err(|failure| failure.exit(ExitCode::Usage))
+    let name = text.strip_prefix("client/").unwrap_or(&text).parse::<IdentityName>();
+    name.map(|name| Confirmation::Told(name, key)).map_err(|failure| failure.exit(ExitCode::Usage))
 }
 
 /// A hundred thousand names of the greatest length, in octets.

@@ -6,6 +6,7 @@
 //! writes a file by another way than `store`'s.
 
 mod authorities;
+mod ca;
 mod clock;
 mod context;
 mod copies;
@@ -23,6 +24,7 @@ mod kit_contents;
 mod log_lines;
 mod output;
 mod printable;
+mod records;
 mod request;
 mod restart;
 mod rollback;
@@ -32,12 +34,13 @@ mod state_change;
 mod status;
 mod verify;
 
+pub(crate) use ca::{confirm, delete_former_keys, finish, retire, skip};
 pub use clock::ClockTrust;
 pub(crate) use context::Progress;
 pub use context::{Context, Mode};
 pub(crate) use init::Present;
 pub use init::init;
-pub(crate) use input_file::{names_in, passphrase_in, reception_of, request_in};
+pub(crate) use input_file::{confirmation_of, names_in, passphrase_in, request_in};
 pub(crate) use inspect::{
     Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };
@@ -50,7 +53,6 @@ pub(crate) use kit::{MadeKit, invite};
 pub(crate) use output::write_result;
 pub(crate) use request::{RequestedKey, request};
 pub(crate) use rollback::rollback;
-pub(crate) use rotate::roll_back_authority;
 pub use rotate::{Rotated, RotationOrder, rotate};
 pub use serve::{Ending, Restarting};
 pub(crate) use state_change::{Done, Issued};

@@ -3,7 +3,7 @@
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
 use super::serve::{Ending, Restarting, Serving, earlier_generations};
-use super::state_change::carry_out;
+use super::state_change::{carry_out, refuse_lock_out};
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::plan::{self, Rollback};
@@ -25,38 +25,38 @@ pub(crate) struct RolledBack {
 /// What [`plan::rollback`] refuses, no state, a state that is busy. Nothing has changed then.
 pub(crate) fn rollback(
     context: &Context<'_>,
-    name: &IdentityName,
+    (role, name): (Option<Role>, &IdentityName),
     restarting: &Restarting,
 ) -> Result<RolledBack, Failure> {
     let directory = context.open()?.ok_or_else(|| context.no_state())?;
     let interest = Interest::Identities(vec![(Role::Daemon, name.clone()), (Role::Client, name.clone())]);
-    let planned = planned(context, &directory, &context.observe_in(&directory, &interest)?, name)?;
+    let observation = context.observe_in(&directory, &interest)?;
+    let role = plan::whose(name, role, &observation)?;
+    let planned = planned(context, &directory, &observation, (role, name))?;
     if context.mode != Mode::Apply {
         return Ok(RolledBack { rollback: planned, ending: None });
     }
     let lock = directory.lock(context.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
-    let rollback = self::planned(context, &directory, &observation, name)?;
+    let rollback = self::planned(context, &directory, &observation, (role, name))?;
+    refuse_lock_out(&lock, Some(&observation), &rollback.plan(), context.environment.now())?;
     if rollback.role == Role::Client {
         carry_out(context, &lock, Some(&observation), &rollback.plan())?;
-        replace_copies(context, &observation, Role::Client, name)?;
+        replace_copies(context, &observe(&directory, &interest)?, Role::Client, name)?;
         return Ok(RolledBack { rollback, ending: None });
     }
     let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
-    let ending = serving.go_back(rollback.generation, None, message!("asked"))?;
+    let ending = serving.go_back(&rollback, None, message!("asked"))?;
     Ok(RolledBack { rollback, ending: Some(ending) })
 }
 
-/// The plan, made with the earlier generations of whoever has that name.
+/// The plan, made with the earlier generations.
 fn planned(
     context: &Context<'_>,
     directory: &StateDirectory,
     observation: &Observation,
-    name: &IdentityName,
+    (role, name): (Role, &IdentityName),
 ) -> Result<Rollback, Failure> {
-    let has_it = |role: &Role| observation.current(*role, name).is_some();
-    let roles = [Role::Daemon, Role::Client].into_iter().filter(has_it);
-    let earlier: Vec<_> =
-        roles.flat_map(|role| earlier_generations(directory, observation, role, name)).collect();
-    plan::rollback(name, observation, &earlier, context.environment.now())
+    let earlier = earlier_generations(directory, observation, role, name);
+    plan::rollback((role, name), observation, &earlier, context.environment.now())
 }

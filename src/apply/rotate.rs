@@ -11,12 +11,9 @@ use super::serve::{Ending, Restarting, Serving, placed};
 use super::state_change::{Issued, carry_out};
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
-    self, AuthorityRotation, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts,
-    StateStep, StepSummary,
+    self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StepSummary,
 };
-use crate::store::{
-    Interest, Observation, StateDirectory, StateLock, observe, observe_generation, observe_issued,
-};
+use crate::store::{HeldBy, Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// How a rotation is to be done.
 #[derive(Clone, Debug)]
@@ -52,6 +49,8 @@ impl Rotated {
         self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
         self.rotation.rows.extend(later.rotation.rows);
         self.rotation.rolls_over = later.rotation.rolls_over;
+        self.rotation.locked_out.extend(later.rotation.locked_out);
+        self.rotation.unable = later.rotation.unable;
         self.rotation.unverified = later.rotation.unverified;
         self.steps.extend(later.steps);
         self.issued.extend(later.issued);
@@ -80,7 +79,11 @@ impl Rotated {
             Err(failure) if failure.exit_code() == ExitCode::Failed => ExitCode::NotServed,
             Err(failure) => failure.exit_code(),
         });
-        ExitCode::of_all(of_daemons.chain(self.unplaced.iter().map(Failure::exit_code)))
+        let of_clients = self.unplaced.iter().map(Failure::exit_code);
+        let unable = self.rotation.unable.iter().map(Failure::exit_code);
+        let is_refused = self.rotation.rows.iter().any(|row| row.action == RotationAction::Refused);
+        let refused = is_refused.then_some(ExitCode::Failed);
+        ExitCode::of_all(of_daemons.chain(of_clients).chain(unable).chain(refused))
     }
 }
 
@@ -151,12 +154,13 @@ impl Work<'_> {
             true => Vec::new(),
             false => carry_out(context, lock, Some(&observation), &rotation.plan)?,
         };
-        let unplaced = self.place_clients(&rotation)?;
         let mut endings = Vec::new();
         for name in &rotation.daemons {
             let serving = Serving { context, directory, lock, name, restarting: &order.restarting };
             endings.push((name.clone(), serving.serve()));
         }
+        // A client that has the new files before its daemon knows their CA is out.
+        let unplaced = self.place_clients(&rotation)?;
         let steps = rotation.summary(&observation.inventory);
         Ok(Rotated { rotation, steps, issued, endings, unplaced })
     }
@@ -170,14 +174,18 @@ impl Work<'_> {
         let mut unplaced = Vec::new();
         let mut plan = Plan::default();
         for name in &rotation.clients {
+            let Some(current) = observation.current(Role::Client, name) else { continue };
+            if !plan::is_let_in_by_some_daemon(name, current, &observation, self.now) {
+                unplaced.push(not_served_yet(name));
+                continue;
+            }
             match replace_copies(self.context, &observation, Role::Client, name) {
                 Err(failure) => unplaced.push(failure),
                 Ok(Copying::Nowhere) => {}
-                Ok(Copying::Done) => plan.state.extend(
-                    observation
-                        .current(Role::Client, name)
-                        .map(|current| StateStep::Receive { name: name.clone(), generation: current.number }),
-                ),
+                Ok(Copying::Done) => {
+                    let replaced = plan::replaced_here(name, current, &observation);
+                    plan.state.push(plan::hold(name, current, HeldBy::Installed, replaced, self.now));
+                }
             }
         }
         if rotation.rolls_over && !plan.state.is_empty() {
@@ -187,19 +195,8 @@ impl Work<'_> {
     }
 }
 
-/// Goes back to the CA from which everything is being moved, in the order that locks nobody out.
-///
-/// # Errors
-/// No rollover under way, and those of [`rotate`].
-pub(crate) fn roll_back_authority(context: &Context<'_>, order: RotationOrder) -> Result<Rotated, Failure> {
-    let (_, observation) = context.observe(&Interest::Everything)?;
-    let former = plan::former_authority(&observation, context.environment.now())?;
-    let request = RotateRequest { authority: AuthorityRotation::Back(former), ..order.request };
-    rotate(context, &RotationOrder { request, ..order })
-}
-
-/// Plans; the issued certificates are read only where something is renewed, since there may be a
-/// hundred thousand.
+/// Plans; what clients may still use of what they had before is read only if something changes, since
+/// there may be a hundred thousand.
 fn plan_with(
     context: &Context<'_>,
     directory: &StateDirectory,
@@ -208,20 +205,27 @@ fn plan_with(
     now: Timestamp,
     sight: Sight,
 ) -> Result<Rotation, Failure> {
-    let mut facts = RotationFacts {
+    let facts = RotationFacts {
         outdated: outdated(context, observation)?,
         lapsed: lapsed(directory, observation, now)?,
         has_begun: sight == Sight::Again,
-        ..RotationFacts::default()
     };
     let rotation = plan::rotate(&order.request, observation, &facts, now)?;
-    let renews = rotation.plan.issuances().next().is_some() && sight != Sight::First;
-    if !renews && !rotation.rolls_over {
+    let changes = !rotation.plan.state.is_empty() || !rotation.locked_out.is_empty();
+    // During a rollover it is read already.
+    if !changes || observation.rollover.is_some() || sight == Sight::First {
         return Ok(rotation);
     }
-    facts.issued = observe_issued(directory)?;
-    facts.is_complete = true;
-    plan::rotate(&order.request, observation, &facts, now)
+    plan::rotate(&order.request, &observe(directory, &Interest::InUse)?, &facts, now)
+}
+
+/// Its new files are in the state, and the copies stay as they are.
+fn not_served_yet(name: &IdentityName) -> Failure {
+    Failure::new("replacing the copies of client", name)
+        .expected("a daemon that lets it in with its new certificate")
+        .found("none yet")
+        .hint("{kitcert} rotate   # when the daemons serve the new CA")
+        .exit(ExitCode::NotServed)
 }
 
 /// How much a plan is made from.

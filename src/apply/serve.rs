@@ -16,7 +16,7 @@ use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{
-    EarlierGeneration, InstallDaemonRequest, InstallRequest, Plan, StateStep, fallback, refuse_another,
+    EarlierGeneration, InstallDaemonRequest, InstallRequest, Rollback, fallback, refuse_another,
 };
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
@@ -94,7 +94,7 @@ impl Serving<'_> {
         if let Err(failure) = self.place(&observation, &entry) {
             return match fallback {
                 // Nobody has served it, so that it is not the cause.
-                Some(fallback) => self.go_back(fallback, None, failure.message()),
+                Some(fallback) => self.go_back(&fallback, None, failure.message()),
                 None => Err(failure),
             };
         }
@@ -144,7 +144,7 @@ impl Serving<'_> {
         let current = observation.current(Role::Daemon, self.name);
         match fallback {
             Some(fallback) => {
-                self.go_back(fallback, Some(number), describe(&why, &look, current.map(|one| one.leaf())))
+                self.go_back(&fallback, Some(number), describe(&why, &look, current.map(|one| one.leaf())))
             }
             None if look.evidence.is_up() => {
                 Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) })
@@ -183,19 +183,19 @@ impl Serving<'_> {
         Ok(recorded.first().copied().unwrap_or(Recorded::Unchanged))
     }
 
-    /// Makes a generation current again that has worked, and has the daemon serve it. Once it does, the
-    /// generation that failed is known to have been the cause, and no rollback goes to it.
+    /// Makes a certificate and a key current again that have worked, and has the daemon serve them. Once it
+    /// does, the generation that failed is known to have been the cause, and no rollback goes to it.
     pub(super) fn go_back(
         &self,
-        generation: Generation,
+        rollback: &Rollback,
         failed: Option<Generation>,
         why: Message,
     ) -> Result<Ending, Failure> {
+        let generation = rollback.generation;
         let down = |failure: Failure| Ending::Down {
-            why: message!("{}; putting {} back: {}", why, generation, failure),
+            why: message!("{}; putting {} back: {}", why, rollback.from, failure),
         };
-        let restore = StateStep::Restore { role: Role::Daemon, name: self.name.clone(), generation };
-        let plan = Plan { state: vec![restore], ..Plan::default() };
+        let plan = rollback.plan();
         let before = self.observe()?;
         let restored = carry_out(self.context, self.lock, Some(&before), &plan).and_then(|_| self.observe());
         let observation = match restored {
@@ -211,7 +211,7 @@ impl Serving<'_> {
         // If the restart itself failed, the daemon has never served anything else.
         let look = self.look(&observation)?;
         if look.outcome == Outcome::Verified {
-            return self.back(generation, failed, why, &look, &entry);
+            return self.back(rollback, failed, why, &look, &entry);
         }
         if let Some(why) = self.why_not_restarted(&entry) {
             self.refute(&look)?;
@@ -223,7 +223,7 @@ impl Serving<'_> {
             Err(_) => self.look(&observation)?,
         };
         if look.outcome == Outcome::Verified {
-            return self.back(generation, failed, why, &look, &entry);
+            return self.back(rollback, failed, why, &look, &entry);
         }
         self.refute(&look)?;
         if self.serves_what_worked(&before, generation, &look)? {
@@ -231,21 +231,21 @@ impl Serving<'_> {
             return Ok(Ending::NotServed { why, command: restart_line(self.name, &entry) });
         }
         Ok(match restarted {
-            Ok(()) => Ending::Down { why: message!("{}; {} was put back: {}", why, generation, look.why) },
+            Ok(()) => Ending::Down { why: message!("{}; {} was put back: {}", why, rollback.from, look.why) },
             Err(failure) => down(failure),
         })
     }
 
     fn back(
         &self,
-        generation: Generation,
+        rollback: &Rollback,
         failed: Option<Generation>,
         why: Message,
         look: &Look,
         entry: &DaemonEntry,
     ) -> Result<Ending, Failure> {
         Ok(match self.verified(look, entry, failed)? {
-            Ending::Verified => Ending::RolledBack { generation, why },
+            Ending::Verified => Ending::RolledBack { generation: rollback.from, why },
             other => other,
         })
     }

@@ -1,6 +1,6 @@
 //! The one way in which a state directory changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,22 +9,25 @@ use super::authorities::{Authorities, Issuing, load_authority, read_key};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
+use super::records::Records;
 use crate::layout::edit_inventory;
-use crate::layout::state_paths::{self, INVENTORY, identity_folder, request_folder};
+use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Failure, Generation, Hex, IdentityName, KeyAlgorithm, KeyIdentifier, Message, Printable, Role,
+    AuthorityId, Failure, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role, Timestamp,
 };
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
     PublicKey,
 };
-use crate::plan::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
+use crate::plan::{
+    self, AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep,
+};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory, StateLock,
-    VerifiedRecord, observe, read,
+    Interest, LogEvent, LogLine, Observation, Privacy, RolloverKind, RolloverRecord, StagedChange,
+    StateDirectory, StateLock, VerifiedRecord, exists, observe, read,
 };
 
 /// What a command did, or would do.
@@ -82,6 +85,7 @@ pub(super) fn change_state(
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
     }
+    refuse_lock_out(&lock, observation.as_ref(), &plan, context.environment.now())?;
     let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
 }
@@ -96,6 +100,30 @@ pub(super) fn change_existing(
         Some(observation) => planner(observation),
         None => Err(context.no_state()),
     })
+}
+
+/// Refuses a change that would lock a client out. Only a rotation makes one all the same, where it is
+/// told to.
+///
+/// # Errors
+/// Such a change: whom it locks out, and what would be changed.
+pub(super) fn refuse_lock_out(
+    lock: &StateLock<'_>,
+    observation: Option<&Observation>,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if !observation.is_some_and(|observation| plan::needs_holders(plan, observation)) {
+        return Ok(());
+    }
+    let in_use = observe(lock.state(), &Interest::InUse)?;
+    let found = plan::lock_outs(plan, &in_use, &BTreeSet::new(), now);
+    let Some(first) = found.first() else { return Ok(()) };
+    let names: BTreeSet<&IdentityName> = found.iter().flat_map(|one| &one.clients).collect();
+    Err(Failure::new("changing", message!("{} {}", first.role, first.name))
+        .expected("credentials with which every client that gets in now gets in afterwards")
+        .found(message!("some that lock out {}", Message::join(names, ", ")))
+        .hint("{kitcert} rotate   # gives those what they need, or says who waits for what"))
 }
 
 /// Whether certificates are issued by a CA that is there already.
@@ -113,51 +141,68 @@ pub(super) fn carry_out(
 ) -> Result<Vec<Issued>, Failure> {
     let staged = lock.stage()?;
     let mut authorities = Authorities::new(context, observation);
+    let mut records = Records::new(observation);
     for step in &plan.state {
         match step {
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
-            StateStep::Restore { role, name, generation } => {
-                let folder = identity_folder(*role, name);
-                staged.link(&folder.join(state_paths::CURRENT), &generation.to_string())?;
-                // What a daemon serves is not known until it was dialled again.
-                if *role == Role::Daemon {
-                    staged.remove(&VerifiedRecord::path(name))?;
-                }
-                let reason = generation.message();
-                staged.record(&line(context, LogEvent::Restored, message!("{} {}", role, name), reason))?;
-            }
             StateStep::Prune { role, name, generation } => {
                 staged.remove(&identity_folder(*role, name).join(generation.to_string()))?;
             }
             StateStep::RemoveIssued(serial) => staged.remove(&state_paths::issued(serial))?,
-            StateStep::DestroyKey(identifier) => {
-                staged.remove(&Path::new(state_paths::AUTHORITIES).join(identifier).join("key.pem"))?;
+            StateStep::DestroyKey(id) => {
+                staged.remove(&authority_folder(id).join("key.pem"))?;
                 staged.record(&line(
                     context,
                     LogEvent::KeyDestroyed,
-                    message!("ca {}", KeyIdentifier(identifier)),
+                    message!("ca {}", id),
                     message!("asked"),
                 ))?;
             }
-            StateStep::Receive { name, generation } => {
-                let folder = identity_folder(Role::Client, name);
-                staged.remove(&state_paths::waiting_kit(name))?;
-                staged.link(&folder.join("received"), &generation.to_string())?;
-                let reason = generation.message();
-                staged.record(&line(context, LogEvent::Received, message!("client {}", name), reason))?;
+            StateStep::Hold { name, key, held, replaces } => {
+                let current = observation.and_then(|one| one.current(Role::Client, name));
+                if current.is_some_and(|current| current.number == held.generation) {
+                    staged.remove(&state_paths::waiting_kit(name))?;
+                }
+                let record = records.client(name);
+                record.keys.entry(*key).or_default().held = Some(held.clone());
+                for replaced in replaces {
+                    record.keys.entry(*replaced).or_default().replaced = Some(held.at);
+                }
+                let reason = held.generation.message();
+                staged.record(&line(context, LogEvent::Held, message!("client {}", name), reason))?;
             }
-            StateStep::LeaveBehind(name) => {
+            StateStep::Use(name, used) => {
+                records.client(name).uses.insert(used.clone());
+            }
+            StateStep::Retire(role, name) => {
+                let now = Some(context.environment.now());
+                match role {
+                    Role::Client => records.client(name).retired = now,
+                    Role::Daemon => records.daemon(name).retired = now,
+                }
                 let reason = message!("asked");
-                staged.record(&line(context, LogEvent::LeftBehind, message!("client {}", name), reason))?;
+                staged.record(&line(context, LogEvent::Retired, message!("{} {}", role, name), reason))?;
             }
-            StateStep::Aim(choice) => {
-                let target = Path::new(state_paths::AUTHORITIES).join(authorities.identifier(choice)?);
-                staged.link(Path::new(state_paths::ISSUER), &target.display().to_string())?;
-                let reason = target.message();
-                staged.record(&line(context, LogEvent::RolledOver, choice.message(), reason))?;
+            StateStep::BeginRollover { kind, from, to } => {
+                let now = context.environment.now();
+                let record = RolloverRecord::new(*kind, from.clone(), authorities.id(to)?, now);
+                stage_rollover(context, &staged, &mut records, &record, to.message())?;
             }
-            StateStep::Rebundle { name, from, generation, trust } => {
-                stage_other_trust(context, &staged, &authorities, name, (*from, *generation), trust)?;
+            StateStep::ChangeRollover(record) => {
+                let to = message!("CA {}", record.to.short());
+                stage_rollover(context, &staged, &mut records, record, to)?;
+            }
+            StateStep::EndRollover(former) => {
+                staged.remove(&RolloverRecord::path())?;
+                for id in former {
+                    records.authority(id).retired = Some(context.environment.now());
+                    let reason = message!("nothing trusts it any more");
+                    staged.record(&line(context, LogEvent::Retired, message!("ca {}", id), reason))?;
+                }
+            }
+            StateStep::Rebundle { role, name, from, generation, trust, .. } => {
+                let identity = (*role, name);
+                stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
             }
             StateStep::Request { name, algorithm, generation } => {
                 stage_request(context, &staged, name, *algorithm, *generation)?;
@@ -190,6 +235,7 @@ pub(super) fn carry_out(
         issued
     };
     issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
+    records.stage(&staged)?;
     (context.progress)(Progress::Committing);
     staged.commit()?;
     Ok(issued)
@@ -245,33 +291,66 @@ fn stage_kits(
     Ok(())
 }
 
-/// A daemon's certificate and key again, with other CAs to trust.
+/// A rollover as it is meant from now on.
+fn stage_rollover(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    records: &mut Records,
+    rollover: &RolloverRecord,
+    to: Message,
+) -> Result<(), Failure> {
+    staged.file(&RolloverRecord::path(), &rollover.to_bytes()?, Privacy::Private)?;
+    if rollover.is_emergency() {
+        for id in &rollover.from {
+            records.authority(id).compromised.get_or_insert(rollover.began);
+        }
+    }
+    let reason = match rollover.kind {
+        RolloverKind::Ordinary => message!("asked, or the former CA ends"),
+        RolloverKind::Back => message!("back"),
+        RolloverKind::Compromised => message!("key compromised"),
+    };
+    staged.record(&line(context, LogEvent::RolledOver, to, reason))
+}
+
+/// An identity's certificate and key again, with other CAs to trust.
 fn stage_other_trust(
     context: &Context<'_>,
     staged: &StagedChange<'_>,
     authorities: &Authorities<'_>,
-    name: &IdentityName,
+    (role, name): (Role, &IdentityName),
     (from, number): (Generation, Generation),
     trust: &[AuthorityChoice],
 ) -> Result<(), Failure> {
-    let folder = identity_folder(Role::Daemon, name);
+    let folder = identity_folder(role, name);
     let former = folder.join(from.to_string());
     let path = context.state.join(&former).join("cert.pem");
     let certificate = read(&path, LARGEST_PEM)?.bytes;
     let chain = Certificate::chain_from_pem(&certificate, &path)?;
-    let key = read_key(&context.state, &former.join("key.pem"))?;
+    // A client's key may be elsewhere.
+    let place = former.join("key.pem");
+    let key = match role == Role::Daemon || exists(&context.state.join(&place)) {
+        true => Some(read_key(&context.state, &place)?),
+        false => None,
+    };
     let trust = authorities.bundle(trust)?;
-    let public_key = Some(key.public_key());
-    let credentials = Credentials { role: Role::Daemon, chain: &chain, key: public_key, trust: &trust };
+    let public_key = key.as_ref().map(PrivateKey::public_key);
+    let credentials = Credentials { role, chain: &chain, key: public_key, trust: &trust };
     require(&credentials, name, &[], context.environment.now())?;
     let generation = number.to_string();
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
-    stage_key(staged, &folder.join(&generation), &key)?;
+    if let Some(key) = &key {
+        stage_key(staged, &folder.join(&generation), key)?;
+    }
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
+    if role == Role::Daemon {
+        // What a daemon serves is not known until it was dialled again.
+        staged.remove(&VerifiedRecord::path(name))?;
+    }
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
-    let reason = message!("{} trusts {}", number, anchors);
-    staged.record(&line(context, LogEvent::Rebundled, message!("daemon {}", name), reason))
+    let reason = message!("{}: the certificate of {}, and trust in {}", number, from, anchors);
+    staged.record(&line(context, LogEvent::Rebundled, message!("{} {}", role, name), reason))
 }
 
 /// A key and the request for it, on the developer's side.
@@ -373,8 +452,7 @@ fn stage_authority(
     key: &PrivateKey,
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
-    let identifier = certificate.subject_key_identifier().unwrap_or_default();
-    let folder = Path::new(state_paths::AUTHORITIES).join(Hex(identifier).to_string());
+    let folder = authority_folder(&AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()));
     if !certificate.is_signed_by(key.public_key()) {
         return Err(Failure::new("making", certificate.subject())
             .expected("a CA signed by its own key")

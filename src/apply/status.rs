@@ -2,10 +2,8 @@
 
 use super::context::Context;
 use crate::model::{Failure, Timestamp};
-use crate::plan::{
-    self, NextStep, RolloverProgress, StatusRow, Window, next_step, rollover_progress, rolls_over,
-};
-use crate::store::{Interest, observe_issued};
+use crate::plan::{self, NextStep, RolloverProgress, StatusRow, Window, next_step, rollover_progress};
+use crate::store::Interest;
 
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
 /// read.
@@ -39,18 +37,17 @@ pub(crate) struct Status {
 /// # Errors
 /// No state, or one that cannot be read.
 pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status, Failure> {
-    let (directory, observation) = context.observe(&Interest::Everything)?;
+    let is_wanted = timeline == Timeline::Wanted;
+    let interest = if is_wanted { Interest::InUse } else { Interest::Everything };
+    let (directory, observation) = context.observe(&interest)?;
     let now = context.judged_at();
     let rows = plan::status(&observation, now);
-    let is_wanted = timeline == Timeline::Wanted;
-    let rolls_over = rolls_over(&observation);
-    let issued = if rolls_over || is_wanted { observe_issued(&directory)? } else { Vec::new() };
     Ok(Status {
         now,
         has_unfinished_change: directory.has_unfinished_change()?,
         next: next_step(&rows, &observation),
-        windows: if is_wanted { plan::timeline(&observation, &issued, now) } else { Vec::new() },
-        rollover: rolls_over.then(|| rollover_progress(&observation, &issued, now)).flatten(),
+        windows: if is_wanted { plan::timeline(&observation, now) } else { Vec::new() },
+        rollover: rollover_progress(&observation, now)?,
         rows,
     })
 }

@@ -6,9 +6,9 @@ use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Parser, Subcommand};
 
 use super::command::{
-    CompletionsArguments, DemoArguments, InitArguments, InspectArguments, InstallCommand, InviteArguments,
-    IssueCommand, JoinArguments, RequestArguments, RollbackArguments, RotateArguments, StatusArguments,
-    VerifyArguments,
+    CaCommand, CompletionsArguments, ConfirmArguments, DemoArguments, InitArguments, InspectArguments,
+    InstallCommand, InviteArguments, IssueCommand, JoinArguments, RequestArguments, RetireArguments,
+    RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
 };
 use super::options::GlobalOptions;
 
@@ -55,6 +55,13 @@ pub enum Command {
     Rotate(RotateArguments),
     /// Put the former set of a daemon or a client back, and verify it
     Rollback(RollbackArguments),
+    /// Note that a client has its certificate
+    Confirm(ConfirmArguments),
+    /// Neither renew an identity nor wait for it any more
+    Retire(RetireArguments),
+    /// Decide about the CA: a rollover to another, the keys of former ones
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Show what exists, when it ends, and what is not verified
     Status(StatusArguments),
     /// Read and judge certificates, keys, bundles, requests, kits, configs, or a live endpoint
@@ -80,6 +87,9 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Rotate(_) => "rotate",
             Command::Rollback(_) => "rollback",
+            Command::Confirm(_) => "confirm",
+            Command::Retire(_) => "retire",
+            Command::Ca(asked) => asked.name(),
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",
             Command::Demo(_) => "demo",

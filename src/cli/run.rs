@@ -10,8 +10,8 @@ use clap::{CommandFactory, Parser};
 
 use super::arguments::{Arguments, Command};
 use super::command::{
-    InstallCommand, IssueCommand, completions, demo, init, inspect, install, invite, issue, join, request,
-    rollback, rotate, status, verify,
+    InstallCommand, IssueCommand, ca, completions, confirm, demo, init, inspect, install, invite, issue,
+    join, request, rollback, rotate, status, verify,
 };
 use super::console::{Console, Terminals};
 use super::options::{ColorChoice, Format, GlobalOptions};
@@ -76,6 +76,9 @@ fn carry_out(
         Command::Verify(asked) => verify::run(session, asked),
         Command::Rotate(asked) => rotate::run(session, asked),
         Command::Rollback(asked) => rollback::run(session, asked),
+        Command::Confirm(asked) => confirm::run(session, asked),
+        Command::Retire(asked) => confirm::retire(session, asked),
+        Command::Ca(asked) => ca::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),
         Command::Demo(_) => demo::run(session, run),

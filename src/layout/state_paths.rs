@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::env::Environment;
-use crate::model::{ExitCode, Failure, IdentityName, Role, SerialNumber};
+use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Role, SerialNumber};
 
 /// The state directory of a command: what was given, else `/var/lib/kitcert` for root, else
 /// `$XDG_DATA_HOME/kitcert`, which without that variable is `~/.local/share/kitcert`.
@@ -46,12 +46,15 @@ fn of_user(environment: &Environment) -> Option<PathBuf> {
 pub(crate) const INVENTORY: &str = "kitcert.yaml";
 /// The link in a folder of generations to the one that counts.
 pub(crate) const CURRENT: &str = "current";
-/// The link to the CA to which everything is being moved, or was moved last.
-pub(crate) const ISSUER: &str = "issuer";
 /// The folder of the CAs, each below its key identifier in hex.
 pub(crate) const AUTHORITIES: &str = "ca";
 /// The folder of the kits that wait to be handed over.
 pub(crate) const KITS: &str = "kits";
+
+/// The folder of a CA.
+pub(crate) fn authority_folder(id: &AuthorityId) -> PathBuf {
+    Path::new(AUTHORITIES).join(id.as_str())
+}
 
 /// The folder of an identity.
 pub(crate) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {

@@ -299,13 +299,13 @@ impl Printable for Word<'_> {
     }
 }
 
-/// The key identifier of a CA, in hex, as its folder is called.
+/// A number in hex that somebody else wrote: of a certificate, of a key.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyIdentifier<'a>(pub &'a str);
+pub(crate) struct HexDigits<'a>(pub &'a str);
 
-impl Printable for KeyIdentifier<'_> {
+impl Printable for HexDigits<'_> {
     fn message(&self) -> Message {
-        match self.0.len() <= LONGEST_KEY_IDENTIFIER && self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        match self.0.len() <= MOST_HEX_DIGITS && self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             true => Message::shown(self.0.to_owned()),
             false => Word(self.0).message(),
         }
@@ -313,7 +313,7 @@ impl Printable for KeyIdentifier<'_> {
 }
 
 /// Two hex digits for each byte of a SHA-256.
-const LONGEST_KEY_IDENTIFIER: usize = 64;
+const MOST_HEX_DIGITS: usize = 64;
 
 /// A line that a person wrote to be read: whom to ask, what a CA is called. As it is, unless it has
 /// a run of characters as a key has.

@@ -5,6 +5,7 @@
 //! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
 //! clock or a random number, and nothing here does cryptography.
 
+mod authority_id;
 mod cause;
 mod contact;
 mod endpoint;
@@ -15,6 +16,7 @@ mod finding;
 mod fingerprint;
 mod generation;
 mod hex;
+mod in_files;
 mod key_algorithm;
 mod lifetime;
 mod message;
@@ -24,6 +26,7 @@ pub mod profile;
 mod renew_before;
 mod role;
 mod rule;
+mod selector;
 mod serial;
 mod shell;
 mod subject_alt_name;
@@ -31,6 +34,7 @@ mod timestamp;
 mod unparsed;
 mod validity;
 
+pub(crate) use authority_id::AuthorityId;
 pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
@@ -47,13 +51,14 @@ pub(crate) use hex::Hex;
 pub use key_algorithm::KeyAlgorithm;
 pub use lifetime::Lifetime;
 pub(crate) use message::parsed;
-pub(crate) use message::{KeyIdentifier, Line, Remark, Word};
+pub(crate) use message::{HexDigits, Line, Remark, Word};
 pub use message::{Message, Printable};
 pub use name::{AuthorityName, IdentityName};
 pub use renew_before::RenewBefore;
 pub(crate) use role::ExtendedKeyUsage;
 pub use role::Role;
 pub use rule::Rule;
+pub use selector::Selector;
 pub(crate) use serial::SerialNumber;
 pub(crate) use shell::{Quoted, shell_word};
 pub(crate) use subject_alt_name::DnsName;

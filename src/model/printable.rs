@@ -3,12 +3,13 @@
 
 use super::message::parsed;
 use super::{
-    AuthorityName, Cause, Contact, DnsName, Endpoint, ExtendedKeyUsage, FileMode, Fingerprint,
+    AuthorityId, AuthorityName, Cause, Contact, DnsName, Endpoint, ExtendedKeyUsage, FileMode, Fingerprint,
     FingerprintPrefix, Generation, Hex, IdentityName, KeyAlgorithm, Lifetime, Line, Message, Printable,
     RenewBefore, Role, Rule, SerialNumber, Severity, SubjectAltName, Timestamp,
 };
 
 parsed!(
+    AuthorityId,
     Cause,
     DnsName,
     Endpoint,

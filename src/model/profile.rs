@@ -34,6 +34,10 @@ pub const RESTART_TIMEOUT: Lifetime = Lifetime::from_seconds(60);
 /// How long a restart waits for a daemon that builds something.
 pub const IDLE_LIMIT: Lifetime = Lifetime::from_seconds(1_800);
 
+/// How long before its end a daemon whose CA cannot renew its certificate gets one of the new CA,
+/// though clients may not have moved: waiting would lock out more.
+pub const SWITCH_BEFORE: Lifetime = Lifetime::days(2);
+
 /// How long a verification counts: a daemon's configuration changes without a word to us.
 pub const VERIFY_EVERY: Lifetime = Lifetime::days(30);
 

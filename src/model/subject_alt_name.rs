@@ -19,6 +19,17 @@ pub enum SubjectAltName {
     Ip(IpAddr),
 }
 
+impl SubjectAltName {
+    /// Whether a certificate with this entry is good for `host`.
+    #[must_use]
+    pub fn covers(&self, host: &SubjectAltName) -> bool {
+        match (self, host) {
+            (SubjectAltName::Dns(own), SubjectAltName::Dns(host)) => own.covers(host),
+            (own, host) => own == host,
+        }
+    }
+}
+
 impl FromStr for SubjectAltName {
     type Err = Failure;
 

@@ -3,7 +3,7 @@
 use super::issuance::{is_due, next_generation, validity};
 use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
-use super::rollover;
+use super::rollover::{Rollover, signing};
 use super::steps::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
 };
@@ -49,7 +49,8 @@ pub(crate) fn invite(
     let current = observation.current(Role::Client, name);
     let own_key = current.filter(|current| current.key == KeyPresence::Present);
     let issue = |key: KeySource| {
-        let signing = rollover::signing(observation, Role::Client, name, now)?;
+        let rollover = Rollover::of(observation, now)?;
+        let signing = signing(rollover.as_ref(), observation, Role::Client, name, now)?;
         Ok::<_, Failure>(StateStep::Issue(Issuance {
             role: Role::Client,
             name: name.clone(),
@@ -75,14 +76,13 @@ pub(crate) fn invite(
         state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
     }
     state.extend(kit.endpoint_step(name, observation));
+    let terms = kit.terms(name, observation, user, now)?;
+    state.extend(terms.use_step(observation));
     let last_generation = next_generation(observation, Role::Client, name);
     let removals = own_key.map(|_| KeyRemoval { name: name.clone(), last_generation });
     Ok(Plan {
         state,
-        handover: Some(HandoverStep {
-            path: kit.path.clone(),
-            content: Handover::KitWithKey(kit.terms(name, observation, user, now)?),
-        }),
+        handover: Some(HandoverStep { path: kit.path.clone(), content: Handover::KitWithKey(terms) }),
         removals: removals.into_iter().collect(),
         ..Plan::default()
     })

@@ -3,7 +3,7 @@
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
-use super::rollover;
+use super::rollover::{Rollover, signing};
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
@@ -86,7 +86,8 @@ pub(crate) fn issue_daemon(
         return Ok(Plan::default());
     }
     let key = kept_or_new(current, observation);
-    let signing = rollover::signing(observation, Role::Daemon, &request.name, now)?;
+    let rollover = Rollover::of(observation, now)?;
+    let signing = signing(rollover.as_ref(), observation, Role::Daemon, &request.name, now)?;
     let mut state = vec![StateStep::Issue(Issuance {
         role: Role::Daemon,
         name: request.name.clone(),
@@ -130,6 +131,7 @@ pub fn issue_clients(
             .hint("{kitcert} issue client ana --csr ana.csr --kit ana.kit")
             .exit(ExitCode::Usage));
     }
+    let rollover = Rollover::of(observation, now)?;
     let listed = &observation.inventory.clients;
     let names =
         if request.names.is_empty() { listed.keys().cloned().collect() } else { request.names.clone() };
@@ -159,10 +161,12 @@ pub fn issue_clients(
             }
             if current.key == KeyPresence::Absent && request.kit.is_none() {
                 let waits = KitRequest::waiting(entry.lifetime);
-                waiting.push(StateStep::Kit(waits.terms(&name, observation, &request.user, now)?));
+                let terms = waits.terms(&name, observation, &request.user, now)?;
+                waiting.extend(terms.use_step(observation));
+                waiting.push(StateStep::Kit(terms));
             }
         }
-        let signing = rollover::signing(observation, Role::Client, &name, now)?;
+        let signing = signing(rollover.as_ref(), observation, Role::Client, &name, now)?;
         state.push(StateStep::Issue(Issuance {
             role: Role::Client,
             hosts: Vec::new(),
@@ -187,8 +191,9 @@ pub fn issue_clients(
                 refuse_key_here(name, observation)?;
             }
             state.extend(kit.endpoint_step(name, observation));
-            let content = Handover::Kit(kit.terms(name, observation, &request.user, now)?);
-            Some(HandoverStep { path: kit.path.clone(), content })
+            let terms = kit.terms(name, observation, &request.user, now)?;
+            state.extend(terms.use_step(observation));
+            Some(HandoverStep { path: kit.path.clone(), content: Handover::Kit(terms) })
         }
         _ => None,
     };

@@ -6,10 +6,9 @@ use super::steps::{InventoryStep, KitTerms, StateStep};
 use crate::layout::{Inventory, InventoryChange};
 use crate::message;
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Rule, Severity, SubjectAltName,
-    Timestamp,
+    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Rule, Severity, Timestamp,
 };
-use crate::store::Observation;
+use crate::store::{Observation, Use};
 
 /// The kit that a command was asked for.
 #[derive(Clone, Debug)]
@@ -100,6 +99,23 @@ impl KitRequest {
 }
 
 impl KitTerms {
+    /// The step that notes which daemon its client uses, where that is one of the state and not noted yet.
+    pub(super) fn use_step(&self, observation: &Observation) -> Option<StateStep> {
+        let host = self.endpoint.host();
+        let daemons = &observation.inventory.daemons;
+        let by_endpoint = daemons.iter().find(|(_, entry)| entry.endpoint == self.endpoint);
+        let by_host = || daemons.iter().find(|(_, entry)| entry.hosts.iter().any(|one| one.covers(host)));
+        let (daemon, _) = by_endpoint.or_else(by_host)?;
+        let used = Use { daemon: daemon.clone(), host: host.clone() };
+        // What a client was given before it may use with any daemon.
+        let is_new = match observation.clients.get(&self.name) {
+            Some(client) if client.record.uses.is_empty() => client.current.is_none(),
+            Some(client) => !client.record.uses.contains(&used),
+            None => true,
+        };
+        is_new.then(|| StateStep::Use(self.name.clone(), used))
+    }
+
     /// What will keep the client from its daemon, although the kit is right.
     #[must_use]
     pub fn findings(&self, inventory: &Inventory) -> Vec<Finding> {
@@ -117,7 +133,7 @@ impl KitTerms {
             ];
         }
         let is_named =
-            inventory.daemons.values().any(|daemon| daemon.hosts.iter().any(|one| is_covered(host, one)));
+            inventory.daemons.values().any(|daemon| daemon.hosts.iter().any(|one| one.covers(host)));
         if is_named {
             return Vec::new();
         }
@@ -127,13 +143,5 @@ impl KitTerms {
                 .found("none: no client can verify it by that name")
                 .fix(message!("add {} to the daemon's hosts in kitcert.yaml, then: {kitcert} rotate", host)),
         ]
-    }
-}
-
-/// Whether a certificate for `listed` is good for `host`.
-fn is_covered(host: &SubjectAltName, listed: &SubjectAltName) -> bool {
-    match (host, listed) {
-        (SubjectAltName::Dns(host), SubjectAltName::Dns(listed)) => listed.covers(host),
-        (host, listed) => host == listed,
     }
 }

@@ -4,8 +4,11 @@
 //! [`Plan`]. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
+mod ca;
 mod choice;
+mod confirm;
 mod guard;
+mod holders;
 mod init;
 mod install;
 mod invite;
@@ -29,7 +32,12 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ca::{delete_former_keys, finish, skip};
 pub(crate) use choice::chosen;
+pub use confirm::Confirmation;
+pub(crate) use confirm::{confirm, hold, retire};
+pub(crate) use guard::{is_let_in_by_some_daemon, lock_outs, needs_holders};
+pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
@@ -43,10 +51,10 @@ pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
 pub(crate) use kit::KitRequest;
 pub(crate) use next_step::{NextStep, next_step};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback};
-pub(crate) use rollover::{RolloverProgress, former_authority, rollover_progress, rolls_over};
-pub(crate) use rotate::{AuthorityRotation, FormerKeys, Rotation, RotationFacts, RotationScope};
-pub use rotate::{Reception, RotateRequest, RotationAction, RotationRow, rotate};
+pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
+pub(crate) use rollover::{RolloverProgress, rollover_progress};
+pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
+pub use rotate::{RotateRequest, RotationAction, RotationRow, rotate};
 pub(crate) use status::{IdentityState, LastVerification, StatusRow, status};
 pub(crate) use steps::{
     AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,

@@ -1,9 +1,15 @@
-//! `rollback`: an earlier generation again; and the same choice after a rotation that failed.
+//! `rollback`: an earlier certificate and key again; and the same choice after a rotation that failed.
+//!
+//! It is a new generation with today's bundle: a bundle that trusts more would let those in again whom
+//! something has shut out since. Only where every CA of the earlier bundle is still meant to be trusted
+//! does that bundle come back too.
 
-use super::rollover::trusts_former_authority;
-use super::steps::{Plan, StateStep};
+use super::issuance::next_generation;
+use super::rollover::choice;
+use super::steps::{AuthorityChoice, Plan, StateStep};
 use crate::message;
-use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
+use crate::model::{AuthorityId, ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
+use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation, ObservedGeneration};
 
 /// Which identity goes back, and to what.
@@ -13,8 +19,14 @@ pub(crate) struct Rollback {
     pub role: Role,
     /// Whose.
     pub name: IdentityName,
-    /// The generation that becomes current again.
+    /// The generation whose certificate and key come back.
+    pub from: Generation,
+    /// Its certificate, leaf first.
+    pub chain: Vec<Certificate>,
+    /// The number of the new generation.
     pub generation: Generation,
+    /// The CAs that it trusts.
+    pub trust: Vec<AuthorityChoice>,
 }
 
 /// A generation that is not current.
@@ -30,8 +42,9 @@ impl Rollback {
     /// The change of the state.
     #[must_use]
     pub(crate) fn plan(&self) -> Plan {
-        let Rollback { role, name, generation } = self.clone();
-        Plan { state: vec![StateStep::Restore { role, name, generation }], ..Plan::default() }
+        let Rollback { role, name, from, chain, generation, trust } = self.clone();
+        let step = StateStep::Rebundle { role, name, from, chain, generation, trust };
+        Plan { state: vec![step], ..Plan::default() }
     }
 }
 
@@ -39,36 +52,25 @@ impl Rollback {
 /// before the current; in both cases one that is valid now.
 ///
 /// # Errors
-/// A name that nobody has, one that a daemon and a client share, a daemon that kitcert.yaml does not
-/// list, and an identity that has nothing to go back to: why not, for each generation.
+/// A name that nobody has, a daemon that kitcert.yaml does not list, and an identity that has nothing to
+/// go back to: why not, for each generation.
 pub(crate) fn rollback(
-    name: &IdentityName,
+    (role, name): (Role, &IdentityName),
     observation: &Observation,
     earlier: &[EarlierGeneration],
     now: Timestamp,
 ) -> Result<Rollback, Failure> {
-    let failure = || Failure::new("going back to an earlier generation of", name);
-    let has_it = |role: &Role| observation.current(*role, name).is_some();
-    let roles: Vec<Role> = [Role::Daemon, Role::Client].into_iter().filter(has_it).collect();
-    let role = match roles.as_slice() {
-        [role] => *role,
-        [] => {
-            return Err(failure()
-                .expected(message!("a daemon or a client of {}", observation.path.display()))
-                .found("another name")
-                .hint("{kitcert} status")
-                .exit(ExitCode::Usage));
-        }
-        _ => return Err(failure().expected("one identity of that name").found("a daemon and a client")),
-    };
+    let failure = || Failure::new("going back to an earlier generation of", message!("{} {}", role, name));
+    if observation.current(role, name).is_none() {
+        return Err(failure().expected("a certificate").found("none").hint("{kitcert} status"));
+    }
     if role == Role::Daemon && !observation.inventory.daemons.contains_key(name) {
         return Err(failure()
             .expected(message!("a daemon that {}/kitcert.yaml describes", observation.path.display()))
             .found("one that it does not list"));
     }
-    match choose(role, name, observation, earlier, now) {
-        Ok(generation) => Ok(Rollback { role, name: name.clone(), generation }),
-        Err(objections) => Err(failure()
+    choose(role, name, observation, earlier, now).map_err(|objections| {
+        failure()
             .expected(match role {
                 Role::Daemon => "one that was verified once, is valid now and names today's hosts",
                 Role::Client => "one that is valid now",
@@ -77,19 +79,47 @@ pub(crate) fn rollback(
                 true => message!("none"),
                 false => Message::join(&objections, "; "),
             })
-            .hint(message!("{kitcert} rotate --force {}   # new credentials in place of the current", name))),
+            .hint(message!("{kitcert} rotate --force {}   # new credentials in place of the current", name))
+    })
+}
+
+/// Who has that name: a daemon or a client.
+///
+/// # Errors
+/// Nobody, and both where it is not said which.
+pub(crate) fn whose(
+    name: &IdentityName,
+    role: Option<Role>,
+    observation: &Observation,
+) -> Result<Role, Failure> {
+    let failure = || Failure::new("finding", name);
+    let has_it =
+        |one: &Role| observation.current(*one, name).is_some() && role.is_none_or(|role| role == *one);
+    let roles: Vec<Role> = [Role::Daemon, Role::Client].into_iter().filter(has_it).collect();
+    match roles.as_slice() {
+        [role] => Ok(*role),
+        [] => Err(failure()
+            .expected(message!("a daemon or a client of {}", observation.path.display()))
+            .found("another name")
+            .hint("{kitcert} status")
+            .exit(ExitCode::Usage)),
+        _ => Err(failure()
+            .expected("one identity of that name")
+            .found("a daemon and a client")
+            .hint(message!("the same command with daemon/{} or client/{}", name, name))
+            .exit(ExitCode::Usage)),
     }
 }
 
-/// The generation to which a daemon goes back by itself after its current one failed. None if there is
-/// none, and if the current generation has worked itself: then it is not the cause.
+/// That to which a daemon goes back by itself after its current generation failed. None if there is
+/// nothing, and if the current generation has worked itself: then it is not the cause.
 #[must_use]
 pub(crate) fn fallback(
     name: &IdentityName,
     observation: &Observation,
     earlier: &[EarlierGeneration],
     now: Timestamp,
-) -> Option<Generation> {
+) -> Option<Rollback> {
     let daemon = observation.daemons.get(name).filter(|daemon| !daemon.has_worked())?;
     daemon.current.as_ref()?;
     choose(Role::Daemon, name, observation, earlier, now).ok()
@@ -102,26 +132,57 @@ fn choose(
     observation: &Observation,
     earlier: &[EarlierGeneration],
     now: Timestamp,
-) -> Result<Generation, Vec<Message>> {
+) -> Result<Rollback, Vec<Message>> {
     let identity = observation.identities(role).get(name);
     let working: Vec<Generation> = identity.map(|one| one.history.working().collect()).unwrap_or_default();
     let mut candidates: Vec<&EarlierGeneration> = earlier.iter().collect();
     // What worked last comes first; of the others, the newest.
     let place = |number: Generation| working.iter().position(|one| *one == number).unwrap_or(working.len());
     candidates.sort_by_key(|one| (place(one.number), std::cmp::Reverse(one.number)));
-    let current = observation.current(role, name).map(|current| current.number);
+    let current = observation.current(role, name);
     if role == Role::Client {
-        candidates.retain(|one| Some(one.number) < current);
+        candidates.retain(|one| current.is_none_or(|current| one.number < current.number));
     }
     let mut objections = Vec::new();
     for candidate in candidates {
         let against = objections_to(role, name, observation, candidate, now);
-        if against.is_empty() {
-            return Ok(candidate.number);
+        match (&candidate.files, current) {
+            (Some(files), Some(current)) if against.is_empty() => {
+                return Ok(Rollback {
+                    role,
+                    name: name.clone(),
+                    from: candidate.number,
+                    chain: files.chain.clone(),
+                    generation: next_generation(observation, role, name),
+                    trust: bundle(observation, &files.trust, &current.trust),
+                });
+            }
+            _ => objections.push(message!("{} {}", candidate.number, Message::join(&against, ", "))),
         }
-        objections.push(message!("{} {}", candidate.number, Message::join(&against, ", ")));
     }
     Err(objections)
+}
+
+/// The earlier bundle, if nobody is trusted by it who is not meant to be; else today's.
+fn bundle(observation: &Observation, earlier: &TrustBundle, today: &TrustBundle) -> Vec<AuthorityChoice> {
+    let is_meant = |anchor: &Certificate| {
+        let rollover = observation.rollover.as_ref().filter(|rollover| !rollover.is_emergency());
+        let active = observation.active_authority();
+        let of_rollover =
+            |id: &AuthorityId| rollover.is_some_and(|one| one.to == *id || one.from.contains(id));
+        today.certificates().contains(anchor)
+            || observation.authorities.iter().any(|one| {
+                one.certificate == *anchor
+                    && one.record.compromised.is_none()
+                    && (of_rollover(&one.id) || active.is_some_and(|active| active.id == one.id))
+            })
+    };
+    let is_safe = !earlier.certificates().is_empty() && earlier.certificates().iter().all(is_meant);
+    let chosen = if is_safe { earlier } else { today };
+    let known = |anchor: &Certificate| {
+        observation.authorities.iter().find(|authority| authority.certificate == *anchor).map(choice)
+    };
+    chosen.certificates().iter().filter_map(known).collect()
 }
 
 fn objections_to(
@@ -143,6 +204,10 @@ fn objections_to(
     if !validity.contains(now) {
         objections.push(message!("is valid from {} until {}", validity.not_before, validity.not_after));
     }
+    let issuer = observation.issuer_of(files.leaf());
+    if issuer.is_none_or(|issuer| !issuer.record.is_usable()) {
+        objections.push(message!("is of a CA that nothing trusts any more"));
+    }
     if role == Role::Daemon {
         if files.key == KeyPresence::Absent {
             objections.push(message!("has no key"));
@@ -151,9 +216,6 @@ fn objections_to(
         let entry = observation.inventory.daemons.get(name);
         let missing = entry.and_then(|entry| entry.hosts.iter().find(|host| !names.contains(host)));
         objections.extend(missing.map(|host| message!("does not name {}", host)));
-        if trusts_former_authority(observation, files) {
-            objections.push(message!("lets clients of a previous CA in"));
-        }
     }
     objections
 }

@@ -1,243 +1,316 @@
-//! From one CA to another, without locking anybody out: which CA signs and which are trusted, read
-//! from what every daemon is known to serve.
+//! From one CA to another, without locking anybody out.
+//!
+//! Which CAs take part, in which direction and why is stored ([`RolloverRecord`]). How far it is, is
+//! derived each time: from what each daemon may serve and what each client may hold.
+//!
+//! ```text
+//! a daemon serves    A  not the new CA's clients, a certificate of a former CA
+//!                    B  clients of both, a certificate of a former CA
+//!                    D  clients of both, a certificate of the new CA
+//!                    C  clients of the new CA alone, with a certificate of it
+//!                    X  one or another of these: it was changed and nothing was verified since
+//! a client's key     k0 no certificate of the new CA, or none with its bundle
+//!                    k1 one was handed out, and may not have arrived
+//!                    k2 nothing else is in use any more
+//!
+//! stage      while                          daemons                    clients
+//! Overlap    some daemon is A or X          get both CAs to trust      renewed by the former CA
+//! Moving     all are B, C or D              as they are                get one of the new CA
+//! Switching  every key is k2 or excused     to C, one by one           get one of the new CA
+//! Done       every daemon is C              the record goes            drop the former CA when renewed
+//! ```
+//!
+//! An emergency knows no stage: every daemon goes to C at once, and the record goes when a client of the
+//! former CA is refused everywhere.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::holders::{Holder, holders};
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
-use crate::model::{Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
-use crate::pki::Certificate;
-use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+use crate::model::profile::SWITCH_BEFORE;
+use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
+use crate::pki::{Certificate, TrustBundle};
+use crate::store::{
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord,
+};
 
 /// How far a rollover is. Each stage waits for all daemons, or for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RolloverStage {
     /// Every daemon is to trust both CAs, and keeps its certificate.
-    Spreading,
+    Overlap,
     /// Every client is to get a certificate of the new CA.
     Moving,
     /// Every daemon is to get a certificate of the new CA, and to trust it alone.
     Switching,
-    /// There is none, or it is over.
-    Settled,
+    /// Every daemon serves the new CA alone.
+    Done,
 }
 
-/// How far the state's rollover is, as its daemons show: a daemon counts by what has worked.
-/// Whether that is verified still is another question: a finding about a daemon moves no client back.
-pub(super) fn stage(observation: &Observation) -> RolloverStage {
-    let (Some(_), Some(target)) = (&observation.issuer, observation.target_authority()) else {
-        return RolloverStage::Settled;
-    };
-    let daemons: Vec<&ObservedIdentity> = daemons(observation).collect();
-    let all = |holds: &dyn Fn(&ObservedIdentity) -> bool| daemons.iter().all(|daemon| holds(daemon));
-    let is_over = |daemon: &ObservedIdentity| {
-        daemon.has_worked() && daemon.current.as_ref().is_some_and(|current| is_switched(current, target))
-    };
-    let is_begun =
-        |daemon: &ObservedIdentity| daemon.current.as_ref().is_some_and(|one| is_switched(one, target));
-    let is_spread = |daemon: &ObservedIdentity| {
-        daemon.confirmed.as_ref().is_some_and(|one| one.trust.certificates().contains(&target.certificate))
-    };
-    if all(&is_over) {
-        RolloverStage::Settled
-    } else if daemons.iter().any(|daemon| is_begun(daemon)) {
-        RolloverStage::Switching
-    } else if all(&is_spread) {
-        RolloverStage::Moving
-    } else {
-        RolloverStage::Spreading
-    }
+/// A rollover that is under way.
+pub(super) struct Rollover<'a> {
+    pub(super) record: &'a RolloverRecord,
+    pub(super) to: &'a ObservedAuthority,
+    pub(super) from: Vec<&'a ObservedAuthority>,
+    pub(super) stage: RolloverStage,
+    /// The daemons that do not serve yet what the stage asks of them.
+    pub(super) daemons_left: BTreeSet<IdentityName>,
+    /// The clients of which a key may still need a former CA.
+    pub(super) clients_left: BTreeSet<IdentityName>,
+    /// The former CAs of which there may be certificates that nobody here knows of.
+    pub(super) open: BTreeSet<AuthorityId>,
 }
 
 /// How far a rollover is, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RolloverProgress {
-    /// The key identifier of the CA to which everything is moved.
-    pub to: Message,
+    /// The CA that everything is moved to.
+    pub to: AuthorityId,
+    /// Whether nothing of the former CAs may be trusted any more.
+    pub compromised: bool,
     /// The stage, from 1 to 3.
     pub stage: u8,
     /// What happens in it.
     pub doing: &'static str,
-    /// The clients that hold it up.
-    pub waits_for: BTreeSet<IdentityName>,
+    /// Whom it waits for.
+    pub waits_for: BTreeSet<Message>,
 }
 
-/// Whether a rollover is under way, by what the state and its daemons show.
-#[must_use]
-pub(crate) fn rolls_over(observation: &Observation) -> bool {
-    stage(observation) != RolloverStage::Settled
-}
-
-/// Whether a generation trusts a CA that its daemon has left behind: going back to it would let
-/// those in again whom a rollover has locked out.
-pub(super) fn trusts_former_authority(observation: &Observation, generation: &ObservedGeneration) -> bool {
-    let Some(target) = observation.target_authority().filter(|_| observation.issuer.is_some()) else {
-        return false;
-    };
-    let is_former = |anchor: &Certificate| *anchor != target.certificate;
-    !rolls_over(observation) && generation.trust.certificates().iter().any(is_former)
-}
-
-/// How far the rollover is that is under way; `issued` is every certificate that ever left.
-#[must_use]
-pub(crate) fn rollover_progress(
-    observation: &Observation,
-    issued: &[Certificate],
-    now: Timestamp,
-) -> Option<RolloverProgress> {
-    let (number, doing) = match stage(observation) {
-        RolloverStage::Settled => return None,
-        RolloverStage::Spreading => (1, "every daemon is to trust both CAs"),
-        RolloverStage::Moving => (2, "every client is to get a certificate of the new CA"),
-        RolloverStage::Switching => {
-            (3, "every daemon is to get a certificate of the new CA, and to trust it alone")
+impl<'a> Rollover<'a> {
+    /// The one that is under way, of an observation of what is in use.
+    ///
+    /// # Errors
+    /// A CA of it that the state does not have.
+    pub(super) fn of(observation: &'a Observation, now: Timestamp) -> Result<Option<Rollover<'a>>, Failure> {
+        let Some(record) = &observation.rollover else { return Ok(None) };
+        let to = known(observation, &record.to)?;
+        let from = record.from.iter().map(|id| known(observation, id)).collect::<Result<Vec<_>, _>>()?;
+        let mut rollover = Rollover {
+            record,
+            to,
+            open: from
+                .iter()
+                .filter(|one| one.record.is_open(now) && !record.finished.contains(&one.id))
+                .map(|one| one.id.clone())
+                .collect(),
+            from,
+            stage: RolloverStage::Overlap,
+            daemons_left: BTreeSet::new(),
+            clients_left: BTreeSet::new(),
+        };
+        let daemons: Vec<(&IdentityName, &ObservedIdentity)> = daemons(observation).collect();
+        let names = |holds: &dyn Fn(&ObservedIdentity) -> bool| -> BTreeSet<IdentityName> {
+            let without = daemons.iter().filter(|(_, daemon)| !holds(daemon));
+            without.map(|(name, _)| (*name).clone()).collect()
+        };
+        let unswitched = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_switched(one)));
+        let unspread = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_trusted_by(one)));
+        for holder in holders(observation, now) {
+            if !rollover.has_moved(&holder) && !record.skipped.contains(&holder.client) {
+                rollover.clients_left.insert(holder.client.clone());
+            }
         }
-    };
-    let waits_for = if number == 2 { unmoved(observation, issued, now) } else { BTreeSet::new() };
-    let to = KeyIdentifier(&observation.target_authority()?.key_identifier).message();
-    Some(RolloverProgress { to, stage: number, doing, waits_for })
+        let is_untried = record.is_emergency()
+            && rollover.from.iter().any(|one| !one.can_sign(now) && !record.finished.contains(&one.id));
+        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty() && !is_untried {
+            (RolloverStage::Done, BTreeSet::new())
+        } else if record.is_emergency() {
+            (RolloverStage::Switching, unswitched)
+        } else if !unspread.is_empty() {
+            (RolloverStage::Overlap, unspread)
+        } else if rollover.clients_left.is_empty() && rollover.open.is_empty() {
+            (RolloverStage::Switching, unswitched)
+        } else {
+            (RolloverStage::Moving, BTreeSet::new())
+        };
+        Ok(Some(rollover))
+    }
+
+    /// Whether everything that a daemon may serve is so, and that is known from the wire.
+    fn serves(&self, daemon: &ObservedIdentity, is_so: &dyn Fn(&ObservedGeneration) -> bool) -> bool {
+        let is_seen = daemon.has_worked() || daemon.worked_before.is_some();
+        is_seen && daemon.served().all(is_so)
+    }
+
+    fn is_trusted_by(&self, set: &ObservedGeneration) -> bool {
+        set.trust.certificates().contains(&self.to.certificate)
+    }
+
+    /// Whether a daemon's set is of the new CA alone.
+    pub(super) fn is_switched(&self, set: &ObservedGeneration) -> bool {
+        self.is_of_target(set.leaf())
+            && matches!(set.trust.certificates(), [only] if *only == self.to.certificate)
+    }
+
+    /// Whether the new CA has issued it.
+    pub(super) fn is_of_target(&self, leaf: &Certificate) -> bool {
+        leaf.issuer() == self.to.certificate.subject()
+    }
+
+    /// Whether all that may be in use of a key works with the new CA alone.
+    fn has_moved(&self, holder: &Holder<'_>) -> bool {
+        let is_moved = |(leaf, trust): (&Certificate, &TrustBundle)| {
+            self.is_of_target(leaf) && trust.certificates().contains(&self.to.certificate)
+        };
+        holder.credentials.iter().all(|one| is_moved((one.leaf(), &one.trust)))
+    }
+
+    /// The CAs that clients trust until it is over, and daemons until they switch.
+    fn both(&self) -> Vec<AuthorityChoice> {
+        std::iter::once(self.to).chain(self.from.iter().copied()).map(choice).collect()
+    }
+
+    /// For a person.
+    pub(super) fn progress(&self) -> RolloverProgress {
+        let (stage, doing) = match self.stage {
+            _ if self.record.is_emergency() => {
+                (3, "every daemon is to trust the new CA alone, and to refuse the former CA's clients")
+            }
+            RolloverStage::Overlap => (1, "every daemon is to trust both CAs"),
+            RolloverStage::Moving => (2, "every client is to get a certificate of the new CA"),
+            RolloverStage::Switching | RolloverStage::Done => {
+                (3, "every daemon is to get a certificate of the new CA, and to trust it alone")
+            }
+        };
+        let mut waits_for: BTreeSet<Message> =
+            self.daemons_left.iter().map(|name| message!("daemon {}", name)).collect();
+        if self.stage == RolloverStage::Moving {
+            waits_for.extend(self.clients_left.iter().map(|name| message!("client {}", name)));
+            waits_for.extend(self.open.iter().map(|id| message!("unknown holders of CA {}", id)));
+        }
+        let compromised = self.record.is_emergency();
+        RolloverProgress { to: self.to.id.clone(), compromised, stage, doing, waits_for }
+    }
 }
 
-/// The daemons of kitcert.yaml that have a certificate.
-fn daemons(observation: &Observation) -> impl Iterator<Item = &ObservedIdentity> {
-    let listed = observation.inventory.daemons.keys();
-    listed.filter_map(|name| observation.daemons.get(name)).filter(|daemon| daemon.current.is_some())
-}
-
-fn is_switched(set: &ObservedGeneration, target: &ObservedAuthority) -> bool {
-    set.leaf().issuer() == target.certificate.subject()
-        && matches!(set.trust.certificates(), [only] if *only == target.certificate)
-}
-
-/// The CAs besides the target that some daemon trusts, or is signed by: those that a retired one
-/// is not among, be it in the state still.
-pub(super) fn others(observation: &Observation) -> Vec<&ObservedAuthority> {
-    let target = observation.target_authority();
-    let is_trusted = |authority: &ObservedAuthority| {
-        daemons(observation).flat_map(|daemon| daemon.current.iter().chain(&daemon.confirmed)).any(|set| {
-            set.trust.certificates().contains(&authority.certificate)
-                || set.leaf().issuer() == authority.certificate.subject()
-        })
-    };
-    let is_other = |authority: &&ObservedAuthority| {
-        target.is_none_or(|target| target.key_identifier != authority.key_identifier)
-    };
-    observation.authorities.iter().filter(is_other).filter(|one| is_trusted(one)).collect()
-}
-
-/// The key identifier of the CA to which a rollover is taken back: the oldest that takes part in
-/// it, be everything on the way there already.
+/// How far the rollover is that is under way, of an observation of what is in use.
 ///
 /// # Errors
-/// No rollover that could be taken back, or no such CA that can sign.
-pub(crate) fn former_authority(observation: &Observation, now: Timestamp) -> Result<String, Failure> {
-    let failure = || Failure::new("going back to the former CA of", observation.path.display());
-    let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
-    let target = observation.target_authority();
-    let is_back =
-        target.is_some_and(|target| observation.authorities.iter().any(|other| began(other) > began(target)));
-    if stage(observation) == RolloverStage::Settled && !is_back {
-        return Err(failure()
-            .expected("a rollover that is under way")
-            .found("none, or one that is over")
-            .hint("{kitcert} rotate --ca   # to begin another"));
-    }
-    let parts = others(observation).into_iter().chain(target);
-    let former = parts.filter(|authority| authority.can_sign(now)).min_by_key(|authority| began(authority));
-    former
-        .map(|authority| authority.key_identifier.clone())
-        .ok_or_else(|| failure().expected("a CA that is valid and whose key is at hand").found("none"))
+/// A CA of it that the state does not have.
+pub(crate) fn rollover_progress(
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Option<RolloverProgress>, Failure> {
+    Ok(Rollover::of(observation, now)?.map(|rollover| rollover.progress()))
 }
 
 /// Who signs for an identity now, and whom its set trusts.
 ///
 /// # Errors
-/// No CA that can sign.
+/// Nobody who may: no CA that can sign, or a rollover that has not come so far.
 pub(super) fn signing(
+    rollover: Option<&Rollover<'_>>,
     observation: &Observation,
     role: Role,
     name: &IdentityName,
     now: Timestamp,
 ) -> Result<Signing, Failure> {
-    signing_at(stage(observation), observation, role, name, now)
+    let Some(rollover) = rollover else {
+        let issuer = observation.issuing_authority(now).ok_or_else(|| no_authority(observation, now))?;
+        return Ok(Signing::alone(choice(issuer)));
+    };
+    let target = Some(rollover.to).filter(|to| to.can_sign(now));
+    let new_alone = |target: Option<&ObservedAuthority>| {
+        target.map(|target| Signing::alone(choice(target))).ok_or_else(|| no_authority(observation, now))
+    };
+    let trust = rollover.both();
+    let current = observation.current(role, name);
+    let former = || {
+        let own = current.and_then(|current| observation.issuer_of(current.leaf()));
+        let own = own.filter(|own| rollover.from.iter().any(|one| one.id == own.id));
+        own.into_iter().chain(rollover.from.iter().copied()).find(|one| one.can_sign(now))
+    };
+    let is_switched = current.is_some_and(|current| rollover.is_switched(current));
+    match (role, rollover.stage) {
+        _ if rollover.record.is_emergency() => new_alone(target),
+        (Role::Daemon, RolloverStage::Switching | RolloverStage::Done) => new_alone(target),
+        (Role::Daemon, _) if is_switched => new_alone(target),
+        (Role::Daemon, _) => {
+            let keeps = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
+            // A former CA without its key signs nothing, and waiting would lock out more.
+            let is_last_moment =
+                current.is_none_or(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
+            let issuer = if keeps { target } else { former().or(target.filter(|_| is_last_moment)) };
+            let issuer = issuer.ok_or_else(|| unable(rollover, current))?;
+            Ok(Signing { issuer: choice(issuer), trust })
+        }
+        (Role::Client, RolloverStage::Overlap) => {
+            let issuer = former().ok_or_else(|| unable(rollover, current))?;
+            Ok(Signing { issuer: choice(issuer), trust })
+        }
+        (Role::Client, _) => {
+            let issuer = target.ok_or_else(|| no_authority(observation, now))?;
+            Ok(Signing { issuer: choice(issuer), trust })
+        }
+    }
 }
 
-/// The same as if the rollover were that far.
-pub(super) fn signing_at(
-    stage: RolloverStage,
-    observation: &Observation,
-    role: Role,
-    name: &IdentityName,
-    now: Timestamp,
-) -> Result<Signing, Failure> {
-    let able = |authority: Option<&ObservedAuthority>| {
-        authority.filter(|authority| authority.can_sign(now)).map(choice)
-    };
-    let target = able(observation.issuing_authority(now));
-    let target = target.ok_or_else(|| no_authority(observation, now))?;
-    let keeps_former = match (role, stage) {
-        (_, RolloverStage::Settled) | (Role::Daemon, RolloverStage::Switching) => {
-            return Ok(Signing::alone(target));
+/// Whom a daemon's bundle is to name now, whatever certificate it has.
+pub(super) fn bundle_of_daemon(
+    rollover: Option<&Rollover<'_>>,
+    current: &ObservedGeneration,
+) -> Option<Vec<AuthorityChoice>> {
+    let rollover = rollover?;
+    let is_to_switch = matches!(rollover.stage, RolloverStage::Switching | RolloverStage::Done);
+    (!rollover.record.is_emergency() && !is_to_switch && !rollover.is_switched(current))
+        .then(|| rollover.both())
+}
+
+/// The daemons of kitcert.yaml that have a certificate and are not retired.
+pub(super) fn daemons(observation: &Observation) -> impl Iterator<Item = (&IdentityName, &ObservedIdentity)> {
+    let listed = observation.inventory.daemons.keys();
+    listed
+        .filter_map(|name| observation.daemons.get_key_value(name))
+        .filter(|(_, daemon)| daemon.current.is_some() && daemon.history.retired.is_none())
+}
+
+fn known<'a>(observation: &'a Observation, id: &AuthorityId) -> Result<&'a ObservedAuthority, Failure> {
+    observation.authority(id).ok_or_else(|| {
+        Failure::new("going on with the CA rollover of", observation.path.display())
+            .expected(message!("ca/{}, which takes part in it", id))
+            .found("nothing there")
+            .hint("restore that folder from a backup of the state")
+    })
+}
+
+pub(super) fn choice(authority: &ObservedAuthority) -> AuthorityChoice {
+    AuthorityChoice::Of(authority.id.clone())
+}
+
+/// Why nothing is signed now of a rollover whose former CA cannot sign.
+fn unable(rollover: &Rollover<'_>, current: Option<&ObservedGeneration>) -> Failure {
+    let former = Message::join(rollover.from.iter().map(|one| one.id.short()), " or ");
+    let failure = Failure::new("issuing with", message!("CA {}", former))
+        .expected("its key")
+        .found("none, and the daemons do not all trust the new CA yet");
+    match current {
+        Some(current) => {
+            let end = current.leaf().validity().not_after.minus(SWITCH_BEFORE);
+            failure.hint(message!("{kitcert} rotate   # at the latest at {}", end.minute()))
         }
-        (Role::Daemon, _) | (Role::Client, RolloverStage::Spreading) => true,
-        (Role::Client, _) => false,
-    };
-    let others = others(observation);
-    let own = observation.current(role, name).and_then(|current| observation.issuer_of(current.leaf()));
-    let former = own.or(others.first().copied()).filter(|_| keeps_former);
-    let trust = std::iter::once(target.clone()).chain(others.into_iter().map(choice)).collect();
-    Ok(Signing { issuer: able(former).unwrap_or(target), trust })
+        None => failure.hint("{kitcert} rotate   # until every daemon trusts the new CA"),
+    }
 }
 
 /// Why no CA of the state can sign.
-fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
+pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
     let failure = Failure::new("issuing with the CA of", observation.path.display())
         .expected("a CA that is valid and whose key is at hand");
-    match observation.authorities.first() {
+    let another = "{kitcert} ca rollover start   # move everything to a new CA, before what is issued ends";
+    match observation.active_authority() {
         None => failure.found("no CA"),
         Some(authority) if authority.key == KeyPresence::Absent => {
-            failure.found(message!("no key.pem in ca/{}", KeyIdentifier(&authority.key_identifier)))
+            failure.found(message!("no key.pem in ca/{}", authority.id)).hint(another)
         }
         Some(authority) if now > authority.certificate.validity().not_after => failure
-            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date())),
+            .found(message!("one that expired on {}", authority.certificate.validity().not_after.date()))
+            .hint(another),
         Some(authority) => failure.found(message!(
             "one that is valid from {} (is the clock right?)",
             authority.certificate.validity().not_before
         )),
     }
-}
-
-fn choice(authority: &ObservedAuthority) -> AuthorityChoice {
-    AuthorityChoice::Of(authority.key_identifier.clone())
-}
-
-/// The clients whose unexpired certificates of another CA than the target would let in nobody any
-/// more, and of whom it is not known that they have one of the target. Going back to a CA that is
-/// older, no word of theirs is enough: the former certificates must have expired.
-pub(super) fn unmoved(
-    observation: &Observation,
-    issued: &[Certificate],
-    now: Timestamp,
-) -> BTreeSet<IdentityName> {
-    let Some(target) = observation.target_authority() else { return BTreeSet::new() };
-    let others = others(observation);
-    let began = |authority: &ObservedAuthority| authority.certificate.validity().not_before;
-    let goes_back = others.iter().any(|other| began(other) > began(target));
-    let is_at_target = |set: &ObservedGeneration| set.leaf().issuer() == target.certificate.subject();
-    let has_moved = |name: &IdentityName| {
-        let confirmed = observation.clients.get(name).and_then(|client| client.confirmed.as_ref());
-        !goes_back && confirmed.is_some_and(is_at_target)
-    };
-    let of_others = issued.iter().filter(|leaf| {
-        leaf.validity().not_after >= now
-            && others.iter().any(|other| other.certificate.subject() == leaf.issuer())
-    });
-    of_others.filter_map(client_of).filter(|name| !has_moved(name)).collect()
-}
-
-/// The client whose certificate it is.
-pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
-    IdentityName::of_client(&leaf.usable_names())
 }

@@ -7,9 +7,7 @@ use serde::Serialize;
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::verification::{VerificationState, verification};
 use crate::message;
-use crate::model::{
-    DnsName, Hex, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp, Validity, Word,
-};
+use crate::model::{DnsName, Hex, IdentityName, Message, Printable, Role, Timestamp, Validity, Word};
 use crate::pki::Certificate;
 use crate::store::Observation;
 
@@ -127,7 +125,7 @@ pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow
             state => state,
         };
         let window = Some((validity, due));
-        row("ca", short(&authority.key_identifier), window, message!("self"), state, now)
+        row("ca", authority.id.short(), window, message!("self"), state, now)
     });
     let identities =
         [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
@@ -255,11 +253,6 @@ fn row(
         identity: None,
         validity,
     }
-}
-
-/// A CA's key identifier as it is shown.
-pub(super) fn short(key_identifier: &str) -> Message {
-    KeyIdentifier(key_identifier.get(..8).unwrap_or(key_identifier)).message()
 }
 
 pub(super) fn hex_short(octets: &[u8]) -> Message {

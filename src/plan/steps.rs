@@ -7,10 +7,11 @@ use serde::Serialize;
 use crate::layout::{Inventory, InventoryChange, KeyChange};
 use crate::message;
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Generation, IdentityName, KeyAlgorithm, KeyIdentifier, Message,
-    Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
+    AuthorityId, AuthorityName, Contact, Endpoint, Fingerprint, Generation, IdentityName, KeyAlgorithm,
+    Message, Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
-use crate::pki::PublicKey;
+use crate::pki::{Certificate, PublicKey};
+use crate::store::{Held, RolloverKind, RolloverRecord, Use};
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
 /// is one; the config is edited last, when the files that it names are there. What is handed over
@@ -44,17 +45,32 @@ pub enum StateStep {
         /// From when until when.
         validity: Validity,
     },
-    /// Move everything to that CA from now on.
-    Aim(AuthorityChoice),
+    /// Begin to move everything to a CA.
+    BeginRollover {
+        /// Why.
+        kind: RolloverKind,
+        /// Away from these.
+        from: Vec<AuthorityId>,
+        /// To that one.
+        to: AuthorityChoice,
+    },
+    /// Note that a rollover goes on in another way.
+    ChangeRollover(RolloverRecord),
+    /// Note that the rollover is over: nothing trusts these CAs any more.
+    EndRollover(Vec<AuthorityId>),
     /// Issue a certificate as a new generation of an identity.
     Issue(Issuance),
-    /// Give a daemon other CAs to trust, as a new generation with the certificate and the key that
-    /// it has.
+    /// Give an identity a certificate and a key that it has had before with other CAs to trust, as a new
+    /// generation.
     Rebundle {
-        /// The daemon.
+        /// Daemon or client.
+        role: Role,
+        /// Whose.
         name: IdentityName,
         /// The generation that has the certificate and the key.
         from: Generation,
+        /// Its certificate, leaf first.
+        chain: Vec<Certificate>,
         /// The number of the new one.
         generation: Generation,
         /// The CAs.
@@ -71,15 +87,6 @@ pub enum StateStep {
         /// The number of the generation that it becomes.
         generation: Generation,
     },
-    /// Make a former generation current again.
-    Restore {
-        /// Daemon or client.
-        role: Role,
-        /// Whose.
-        name: IdentityName,
-        /// The number of the generation.
-        generation: Generation,
-    },
     /// Remove a generation that nothing needs any more.
     Prune {
         /// Daemon or client.
@@ -92,16 +99,23 @@ pub enum StateStep {
     /// Remove the certificate with that serial number from `issued/`: it has expired.
     RemoveIssued(SerialNumber),
     /// Remove the key of the CA with that key identifier, which signs nothing any more.
-    DestroyKey(String),
-    /// A client is known to have a generation: its kit waits no longer.
-    Receive {
+    DestroyKey(AuthorityId),
+    /// A client is known to have a certificate, and nothing older of that key. A kit with it waits no
+    /// longer.
+    Hold {
         /// The client.
         name: IdentityName,
-        /// The number of the generation.
-        generation: Generation,
+        /// The SHA-256 of the key.
+        key: Fingerprint,
+        /// What it has.
+        held: Held,
+        /// The keys of the same machine that this one is in the place of.
+        replaces: Vec<Fingerprint>,
     },
-    /// Note that a rollover leaves a client behind.
-    LeaveBehind(IdentityName),
+    /// A client uses a daemon.
+    Use(IdentityName, Use),
+    /// An identity is neither renewed nor waited for any more.
+    Retire(Role, IdentityName),
     /// Put a kit without secrets into `kits/`, where it waits to be handed over.
     Kit(KitTerms),
 }
@@ -194,16 +208,14 @@ pub enum AuthorityChoice {
     /// The one that the plan makes.
     Made,
     /// The one of that key identifier.
-    Of(String),
+    Of(AuthorityId),
 }
 
 impl Printable for AuthorityChoice {
     fn message(&self) -> Message {
         match self {
             AuthorityChoice::Made => message!("the new CA"),
-            AuthorityChoice::Of(identifier) => {
-                message!("CA {}", KeyIdentifier(identifier.get(..8).unwrap_or(identifier)))
-            }
+            AuthorityChoice::Of(id) => message!("CA {}", id.short()),
         }
     }
 }

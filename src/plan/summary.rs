@@ -10,7 +10,7 @@ use super::steps::{
 };
 use crate::layout::InventoryChange;
 use crate::message;
-use crate::model::{KeyIdentifier, Message, Printable, Role};
+use crate::model::{AuthorityId, Message, Printable, Role};
 
 /// A step as one row of a printed plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,11 +61,6 @@ impl StateStep {
                 subject: message!("request {}", name),
                 detail: message!("{}, a new {} key that stays here", generation, algorithm),
             },
-            StateStep::Restore { role, name, generation } => StepSummary {
-                step: "restore",
-                subject: message!("{} {}", role, name),
-                detail: message!("{}", generation),
-            },
             StateStep::Prune { role, name, generation } => StepSummary {
                 step: "remove",
                 subject: message!("{} {}", role, name),
@@ -76,30 +71,59 @@ impl StateStep {
                 subject: message!("issued/{}.pem", serial),
                 detail: message!("it has expired"),
             },
-            StateStep::DestroyKey(identifier) => StepSummary {
+            StateStep::DestroyKey(id) => StepSummary {
                 step: "remove",
-                subject: message!("ca/{}/key.pem", KeyIdentifier(identifier)),
+                subject: message!("ca/{}/key.pem", id),
                 detail: message!("nothing is signed by it any more"),
             },
-            StateStep::Receive { name, generation } => StepSummary {
+            StateStep::Hold { name, held, .. } => StepSummary {
                 step: "note",
                 subject: message!("client {}", name),
-                detail: message!("it has {}", generation),
+                detail: message!("it has {}", held.generation),
             },
-            StateStep::LeaveBehind(name) => StepSummary {
+            StateStep::Use(name, used) => StepSummary {
                 step: "note",
                 subject: message!("client {}", name),
-                detail: message!("the rollover leaves it behind"),
+                detail: message!("it uses daemon {} at {}", used.daemon, used.host),
             },
-            StateStep::Aim(choice) => StepSummary {
+            StateStep::Retire(role, name) => StepSummary {
+                step: "note",
+                subject: message!("{} {}", role, name),
+                detail: message!("it is neither renewed nor waited for any more"),
+            },
+            StateStep::BeginRollover { from, to, .. } => StepSummary {
                 step: "move",
                 subject: message!("everything"),
-                detail: message!("to {}, step by step", choice),
+                detail: message!("from {} to {}, step by step", cas(from), to),
             },
-            StateStep::Rebundle { name, generation, trust, .. } => StepSummary {
+            StateStep::ChangeRollover(rollover) => StepSummary {
+                step: "move",
+                subject: message!("everything"),
+                detail: match (rollover.skipped.is_empty(), rollover.finished.is_empty()) {
+                    (true, true) => message!("from {} to CA {}", cas(&rollover.from), rollover.to.short()),
+                    _ => message!(
+                        "to CA {}, without waiting for {}",
+                        rollover.to.short(),
+                        Message::join(
+                            rollover
+                                .skipped
+                                .iter()
+                                .map(Printable::message)
+                                .chain(rollover.finished.iter().map(|id| message!("CA {}", id.short()))),
+                            ", "
+                        )
+                    ),
+                },
+            },
+            StateStep::EndRollover(former) => StepSummary {
+                step: "end",
+                subject: message!("the rollover"),
+                detail: message!("nothing trusts {} any more", cas(former)),
+            },
+            StateStep::Rebundle { role, name, from, generation, trust, .. } => StepSummary {
                 step: "trust",
-                subject: message!("daemon {}", name),
-                detail: message!("{}, {}", generation, names_of(trust)),
+                subject: message!("{} {}", role, name),
+                detail: message!("{}, {}, with the certificate of {}", generation, names_of(trust), from),
             },
             StateStep::Kit(terms) => StepSummary {
                 step: "write",
@@ -203,6 +227,10 @@ fn describe(change: &InventoryChange) -> Message {
             message!("say that client {} uses {}", name, endpoint)
         }
     }
+}
+
+fn cas(ids: &[AuthorityId]) -> Message {
+    Message::join(ids.iter().map(|id| message!("CA {}", id.short())), " and ")
 }
 
 fn names_of(authorities: &[AuthorityChoice]) -> Message {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::issuance::{authority_due_from, due_from, effective_validity};
-use super::status::{StatusRow, hex_short, short};
+use super::status::{StatusRow, hex_short};
 use crate::message;
 use crate::model::{IdentityName, Message, Printable, Role, Timestamp, Validity};
 use crate::pki::Certificate;
@@ -42,30 +42,25 @@ impl Window {
 }
 
 /// The windows of every CA, and of every identity what is in use, then what it replaced and is
-/// still good at `now`. `issued` is every certificate that ever left.
+/// still good at `now`, of an observation of what is in use. A certificate of a CA that nothing trusts any
+/// more is good for nothing.
 #[must_use]
-pub(crate) fn timeline(observation: &Observation, issued: &[Certificate], now: Timestamp) -> Vec<Window> {
+pub(crate) fn timeline(observation: &Observation, now: Timestamp) -> Vec<Window> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         Window {
             due: Some(authority_due_from(observation, validity)),
-            ..window("ca", short(&authority.key_identifier), message!("self"), validity)
+            ..window("ca", authority.id.short(), message!("self"), validity)
         }
     });
     let identities = [Role::Daemon, Role::Client].into_iter().flat_map(|role| {
         let of_role = observation.identities(role).iter();
-        of_role.flat_map(move |(name, _)| of_identity(observation, issued, role, name, now))
+        of_role.flat_map(move |(name, _)| of_identity(observation, role, name, now))
     });
     authorities.chain(identities).collect()
 }
 
-fn of_identity(
-    observation: &Observation,
-    issued: &[Certificate],
-    role: Role,
-    name: &IdentityName,
-    now: Timestamp,
-) -> Vec<Window> {
+fn of_identity(observation: &Observation, role: Role, name: &IdentityName, now: Timestamp) -> Vec<Window> {
     let kind = match role {
         Role::Daemon => "daemon",
         Role::Client => "client",
@@ -76,8 +71,12 @@ fn of_identity(
         ..window(kind, name.message(), issuer_of(leaf), effective_validity(observation, leaf))
     });
     let common_name = name.common_name(role);
-    let former: BTreeMap<_, _> = issued
+    let is_trusted =
+        |leaf: &Certificate| observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.is_usable());
+    let former: BTreeMap<_, _> = observation
+        .issued
         .iter()
+        .filter(|leaf| is_trusted(leaf))
         .filter(|leaf| leaf.subject().common_name().as_deref() == Some(common_name.as_str()))
         .filter(|leaf| current.is_none_or(|current| current.serial() != leaf.serial()))
         .map(|leaf| (leaf.serial().to_string(), (leaf, effective_validity(observation, leaf))))

@@ -16,9 +16,10 @@ pub(crate) use files::{
 };
 pub(crate) use installed_credentials::{FileSet, LinkState, PlacedFiles, Placement};
 pub(crate) use state::{
-    DaemonHistory, KeyPresence, LogEvent, LogLine, ObservedAuthority, ObservedGeneration, ObservedIdentity,
-    ObservedRequest, StagedChange, StateDirectory, StateLock, VerifiedAddress, newest_log_time, observe,
-    observe_generation, observe_issued, observe_request, request_generations,
+    AuthorityRecord, ClientRecord, DaemonHistory, Held, HeldBy, KeyPresence, LogEvent, LogLine,
+    ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind, RolloverRecord,
+    StagedChange, StateDirectory, StateLock, Use, VerifiedAddress, newest_log_time, observe,
+    observe_generation, observe_request, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

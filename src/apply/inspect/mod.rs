@@ -20,7 +20,7 @@ use crate::env::Environment;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, KeyIdentifier, Message, Printable, Quoted, Rule, Severity, Timestamp,
+    Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
 use crate::pki::{Certificate, LostNewlines, PemBlock, PemLabel, Receipt, TrustBundle, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
@@ -139,7 +139,7 @@ pub(crate) fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Resul
         Some(_) => None,
     };
     let mut facts = vec![("client", receipt.name().message())];
-    facts.push(("serial", KeyIdentifier(receipt.serial()).message()));
+    facts.push(("serial", HexDigits(receipt.serial()).message()));
     if finding.is_none() {
         facts.push(("says", message!("{} has this certificate and its key", receipt.name())));
     }

@@ -161,7 +161,7 @@ pub(in crate::apply) fn fresh_for(
     name: &IdentityName,
 ) -> Result<Option<Client>, Failure> {
     let identity = observation.daemons.get(name);
-    let served = identity.and_then(|identity| identity.confirmed.as_ref().or(identity.current.as_ref()));
+    let served = identity.and_then(|identity| identity.served().next());
     let signer = signer(observation, served.map(|set| &set.trust), context.environment.now());
     signer.map(|signer| fresh(context, observation, signer)).transpose()
 }

@@ -1,6 +1,8 @@
 //! One file a command: what can be typed, and what comes of it.
 
+pub(super) mod ca;
 pub(super) mod completions;
+pub(super) mod confirm;
 pub(super) mod demo;
 pub(super) mod init;
 pub(super) mod inspect;
@@ -14,7 +16,9 @@ pub(super) mod rotate;
 pub(super) mod status;
 pub(super) mod verify;
 
+pub(super) use ca::CaCommand;
 pub(super) use completions::CompletionsArguments;
+pub(super) use confirm::{ConfirmArguments, RetireArguments};
 pub(super) use demo::DemoArguments;
 pub(super) use init::InitArguments;
 pub(super) use inspect::InspectArguments;

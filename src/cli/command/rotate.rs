@@ -1,7 +1,5 @@
 //! `kitcert rotate`
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
@@ -9,10 +7,10 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, IdentityName, KeyIdentifier, Message, Printable, Role, Timestamp};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Selector, Timestamp};
 use crate::plan::{
-    AuthorityRotation, FormerKeys, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction,
-    RotationRow, RotationScope,
+    AuthorityRotation, KeyRenewal, RolloverProgress, RotateRequest, Rotation, RotationAction, RotationRow,
+    RotationScope,
 };
 
 /// `kitcert rotate`
@@ -20,29 +18,16 @@ use crate::plan::{
 pub struct RotateArguments {
     /// Only these daemons and clients [default: all of kitcert.yaml]
     #[arg(value_name = "NAME")]
-    pub names: Vec<IdentityName>,
-    /// Renew each NAME (all, without one) though it is not due, and though it locks a client out
+    pub names: Vec<Selector>,
+    /// Renew each NAME (all, without one) though it is not due
     #[arg(long)]
     pub force: bool,
+    /// Do it though it locks that client out; give it again for each. Nobody else is locked out
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub allow_lockout: Vec<Selector>,
     /// Make a new key for each certificate that is renewed, where the key is kept here
     #[arg(long)]
     pub new_key: bool,
-    /// Wait no longer for a client whose kit was handed over: its name, the receipt that join printed,
-    /// or a file with that; give it again for each
-    #[arg(long, value_name = "NAME|RECEIPT")]
-    pub moved: Vec<PathBuf>,
-    /// Roll the CA over: begin, or go on where it stopped
-    #[arg(long)]
-    pub ca: bool,
-    /// With --ca, trust nothing of the former CA any more, at once: its key is known to somebody
-    #[arg(long, requires = "ca")]
-    pub compromised: bool,
-    /// Leave a client behind that holds a rollover up; give it again for each
-    #[arg(long = "drop", value_name = "NAME")]
-    pub dropped: Vec<IdentityName>,
-    /// Remove the keys of former CAs, once a rollover is over: nobody goes back to them then
-    #[arg(long, conflicts_with = "ca")]
-    pub destroy_former_keys: bool,
     /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
@@ -72,7 +57,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RotateArguments) -> Resu
     if asked.check {
         context.mode = Mode::DryRun;
     }
-    let rotated = apply::rotate(&context, &order(&session, &context, asked)?)?;
+    let rotated = apply::rotate(&context, &order(&context, asked))?;
     Ok(told(Report::new("rotate"), &context, &rotated, Asked::of(asked)))
 }
 
@@ -99,9 +84,13 @@ impl Asked {
 pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, asked: Asked) -> Report {
     let rotation = &rotated.rotation;
     let report = report.target(context.state.display());
-    let report = report.detail("identities", identities(rotated)).table(rows(&rotation.rows));
+    let report = report
+        .detail("identities", identities(rotated))
+        .detail("locked_out", rotation.locked_out.iter().map(Printable::message).collect::<Vec<_>>())
+        .table(rows(&rotation.rows));
+    let report = rotation.unable.iter().fold(report, |report, failure| report.toned(Tone::Bad, failure));
     if rotation.is_empty() {
-        let report = report.line(nothing(rotation));
+        let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
@@ -126,39 +115,28 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
 
 /// How far a rollover is that is under way, for `status`.
 pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
-    let RolloverProgress { to, stage, doing, waits_for } = progress;
-    let to = KeyIdentifier(to.as_str().get(..8).unwrap_or_default());
+    let RolloverProgress { to, stage, doing, waits_for, compromised } = progress;
+    let what = if *compromised { "EMERGENCY: rollover" } else { "rollover" };
     let names = Message::join(waits_for, ", ");
     let waits = if names.is_empty() { names } else { message!("; waits for {}", names) };
-    let line = message!("rollover to {}, step {} of 3: {}{}", to, stage, doing, waits);
+    let line = message!("{} to {}, step {} of 3: {}{}", what, to.short(), stage, doing, waits);
     report.detail("rollover", progress).toned(Tone::Warning, line)
 }
 
-fn order(
-    session: &Session<'_>,
-    context: &Context<'_>,
-    asked: &RotateArguments,
-) -> Result<RotationOrder, Failure> {
-    let received = asked.moved.iter().map(|moved| apply::reception_of(session.environment, moved));
-    Ok(RotationOrder {
+fn order(context: &Context<'_>, asked: &RotateArguments) -> RotationOrder {
+    RotationOrder {
         request: RotateRequest {
             names: asked.names.clone(),
             scope: if asked.force { RotationScope::Forced } else { RotationScope::Due },
             key: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
-            received: received.collect::<Result<_, _>>()?,
-            authority: match (asked.ca, asked.compromised) {
-                (_, true) => AuthorityRotation::Compromised,
-                (true, false) => AuthorityRotation::Begun,
-                (false, false) => AuthorityRotation::IfNeeded,
-            },
-            former_keys: if asked.destroy_former_keys { FormerKeys::Destroy } else { FormerKeys::Keep },
-            dropped: asked.dropped.clone(),
+            authority: AuthorityRotation::IfNeeded,
+            lock_out: asked.allow_lockout.iter().map(|client| client.name.clone()).collect(),
             user: context.contact(),
         },
         at: asked.at,
         restarting: restarting(asked.no_restart),
         clock: if asked.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
-    })
+    }
 }
 
 pub(super) fn restarting(no_restart: bool) -> Restarting {
@@ -211,6 +189,7 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
     };
     let tone = |row: &RotationRow| match row.action {
         RotationAction::Reported => Tone::Warning,
+        RotationAction::Refused => Tone::Bad,
         _ => Tone::Plain,
     };
     rows.iter().map(|row| (tone(row), cells(row))).collect()
@@ -293,7 +272,7 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         }
         Ok(Ending::RolledBack { generation, why }) => {
             let text =
-                message!("rolled back: {} serves {}, the former set, again: {}", name, generation, why);
+                message!("rolled back: {} serves the certificate of {} again: {}", name, generation, why);
             (ExitCode::Failed, Tone::Bad, text)
         }
         Ok(Ending::Down { why }) => (

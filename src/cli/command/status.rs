@@ -61,7 +61,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if let Some(progress) = &status.rollover {
         report = rotate::progress(report, progress);
         if !attention && !progress.waits_for.is_empty() {
-            last = message!("the rollover waits; next: {kitcert} rotate --moved NAME, or --drop NAME");
+            last = message!(
+                "the rollover waits; next: {kitcert} confirm NAME, or {kitcert} ca rollover skip NAME"
+            );
         }
     }
     Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))

@@ -6,17 +6,19 @@ mod prune;
 mod rollover_steps;
 mod rotation;
 
-pub(crate) use rotation::{AuthorityRotation, FormerKeys, Rotation, RotationFacts, RotationScope};
-pub use rotation::{Reception, RotateRequest, RotationAction, RotationRow};
+pub(crate) use rotation::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
+pub use rotation::{RotateRequest, RotationAction, RotationRow};
 
 use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
-use crate::model::{ExitCode, Failure, IdentityName, Lifetime, Printable, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    ExitCode, Failure, IdentityName, Lifetime, Printable, Role, Selector, SubjectAltName, Timestamp,
+};
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::RolloverStage;
+use crate::plan::rollover::{RolloverStage, bundle_of_daemon};
 use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
@@ -25,8 +27,8 @@ use planner::{Planner, kind, waiting};
 /// Plans a rotation.
 ///
 /// # Errors
-/// A name that nobody has, a receipt that is for no current certificate, no CA that can issue, and
-/// a change that would lock a client out.
+/// A name that nobody has, and another CA that cannot be begun. What cannot be done for one identity is
+/// told beside what is done for the others.
 pub fn rotate(
     request: &RotateRequest,
     observation: &Observation,
@@ -34,32 +36,32 @@ pub fn rotate(
     now: Timestamp,
 ) -> Result<Rotation, Failure> {
     refuse_unknown(request, observation)?;
-    let mut planner = Planner::new(request, observation, facts, now);
-    if planner.begins()? {
+    let mut planner = Planner::new(request, observation, facts, now)?;
+    if planner.changes_direction()? {
         return Ok(planner.rotation);
     }
-    for reception in &request.received {
-        planner.receive(reception)?;
-    }
-    let is_meant = |name: &IdentityName| request.names.is_empty() || request.names.contains(name);
-    for (name, entry) in observation.inventory.daemons.iter().filter(|(name, _)| is_meant(name)) {
+    let is_meant = |role: Role, name: &IdentityName| {
+        request.names.is_empty() || request.names.iter().any(|one| one.means(role, name))
+    };
+    let daemons = observation.inventory.daemons.iter();
+    for (name, entry) in daemons.filter(|(name, _)| is_meant(Role::Daemon, name)) {
         planner.daemon(name, &entry.hosts, entry.lifetime)?;
     }
-    for (name, entry) in observation.inventory.clients.iter().filter(|(name, _)| is_meant(name)) {
+    let clients = observation.inventory.clients.iter();
+    for (name, entry) in clients.filter(|(name, _)| is_meant(Role::Client, name)) {
         planner.client(name, entry.renew, entry.lifetime)?;
     }
     let inventory = &observation.inventory;
-    let is_passed_over = |name: &IdentityName| !is_meant(name);
-    planner
-        .report_unlisted(Role::Daemon, |name| inventory.daemons.contains_key(name) || is_passed_over(name));
-    planner
-        .report_unlisted(Role::Client, |name| inventory.clients.contains_key(name) || is_passed_over(name));
-    planner.report_strays(&is_meant);
+    planner.report_unlisted(Role::Daemon, |name| {
+        inventory.daemons.contains_key(name) || !is_meant(Role::Daemon, name)
+    });
+    planner.report_unlisted(Role::Client, |name| {
+        inventory.clients.contains_key(name) || !is_meant(Role::Client, name)
+    });
+    planner.report_strays(&|name| is_meant(Role::Client, name));
+    planner.guard();
     planner.report_unverified();
-    planner.leave_behind();
-    planner.guard()?;
     planner.remove_expired();
-    planner.destroy_former_keys()?;
     Ok(planner.rotation)
 }
 
@@ -71,29 +73,47 @@ impl Planner<'_> {
         lifetime: Lifetime,
     ) -> Result<(), Failure> {
         let identity = self.observation.daemons.get(name);
+        if identity.is_some_and(|daemon| daemon.history.retired.is_some()) {
+            return Ok(());
+        }
         let current = identity.and_then(|identity| identity.current.as_ref());
         let reason = match current {
             None => Some(Reason::NotIssued),
             Some(current) if !names_are(current.leaf(), hosts) => Some(Reason::HostsChanged),
             Some(current) => self.reason_to_renew(Role::Daemon, name, current),
         };
-        let signing = self.signing(Role::Daemon, name)?;
-        let reason = reason.or_else(|| current.and_then(|one| self.reason_to_roll(one, &signing)));
-        if let Some(reason) = reason {
-            let key = self.key(current, kept_or_new(current, self.observation));
-            self.issue(Role::Daemon, name, hosts, lifetime, key, reason, signing)?;
-            self.rotation.daemons.push(name.clone());
-            return Ok(());
+        let signing = self.signing(Role::Daemon, name);
+        let rolls = match (&signing, current) {
+            (Ok(signing), Some(current)) => self.reason_to_roll(Role::Daemon, current, signing),
+            _ => None,
+        };
+        match (reason.or(rolls), signing) {
+            (Some(reason), Ok(signing)) => {
+                let key = self.key(current, kept_or_new(current, self.observation));
+                self.issue(Role::Daemon, name, hosts, lifetime, key, reason, signing)?;
+                self.rotation.daemons.push(name.clone());
+                return Ok(());
+            }
+            (Some(_), Err(failure)) => self.cannot(Role::Daemon, name, failure),
+            (None, _) => {}
         }
-        if let Some(current) = current.filter(|current| !self.trusts(current, &signing)) {
+        let bundle = current.and_then(|current| bundle_of_daemon(self.rollover.as_ref(), current));
+        if let Some((current, trust)) = current.zip(bundle)
+            && !self.trusts(current, &trust)
+        {
             self.rotation.plan.state.push(StateStep::Rebundle {
+                role: Role::Daemon,
                 name: name.clone(),
                 from: current.number,
+                chain: current.chain.clone(),
                 generation: next_generation(self.observation, Role::Daemon, name),
-                trust: signing.trust,
+                trust,
             });
             self.say(Role::Daemon, name, RotationAction::Renewed, "another CA is trusted too");
             self.rotation.daemons.push(name.clone());
+            return Ok(());
+        }
+        if current.is_none() {
             return Ok(());
         }
         let is_placed = !self.facts.outdated.contains(&(Role::Daemon, name.clone()));
@@ -115,7 +135,9 @@ impl Planner<'_> {
     /// named.
     fn report_unverified(&mut self) {
         let is_passed_over = |name: &&IdentityName| {
+            let daemon = self.observation.daemons.get(*name);
             !self.rotation.daemons.contains(name)
+                && daemon.is_none_or(|daemon| daemon.history.retired.is_none())
                 && !verification(self.observation, name, self.now).is_verified()
         };
         let listed = self.observation.inventory.daemons.keys();
@@ -123,27 +145,30 @@ impl Planner<'_> {
     }
 
     fn client(&mut self, name: &IdentityName, renew: Renewal, lifetime: Lifetime) -> Result<(), Failure> {
+        let identity = self.observation.clients.get(name);
+        if identity.is_some_and(|client| client.record.retired.is_some()) {
+            return Ok(());
+        }
         let current = self.observation.current(Role::Client, name);
         let reason = match current {
             None => Some(Reason::NotIssued),
             Some(current) => self.reason_to_renew(Role::Client, name, current),
         };
         let is_elsewhere = current.is_some_and(|current| current.key == KeyPresence::Absent);
-        let signing = self.signing(Role::Client, name)?;
-        let rolls = current.and_then(|one| self.reason_to_roll(one, &signing));
-        let Some(reason) = reason.or(rolls) else {
-            if self.is_to_be_confirmed(name) {
-                self.rotation.clients.push(name.clone());
-            } else if self.stage > RolloverStage::Spreading && self.unmoved.contains(name) {
-                let hint = self.what_is_left(name);
-                self.say_it_waits(name, hint);
-            } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
-                self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
-                self.rotation.clients.push(name.clone());
-            } else if self.waits_for(name) {
-                self.say(Role::Client, name, RotationAction::Reported, waiting(self.observation, name));
+        let signing = self.signing(Role::Client, name);
+        let rolls = match (&signing, current) {
+            (Ok(signing), Some(current)) => self.reason_to_roll(Role::Client, current, signing),
+            _ => None,
+        };
+        let (reason, signing) = match (reason.or(rolls), signing) {
+            (Some(reason), Ok(signing)) => (reason, signing),
+            (reason, signing) => {
+                match signing {
+                    Err(failure) if reason.is_some() => self.cannot(Role::Client, name, failure),
+                    _ => self.client_as_it_is(name),
+                }
+                return Ok(());
             }
-            return Ok(());
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
@@ -174,13 +199,43 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Of a client that keeps its certificate, what is left to be done.
+    fn client_as_it_is(&mut self, name: &IdentityName) {
+        let holds = self.rollover.as_ref().is_some_and(|rollover| {
+            rollover.stage == RolloverStage::Moving && rollover.clients_left.contains(name)
+        });
+        if self.is_to_be_confirmed(name) {
+            self.rotation.clients.push(name.clone());
+        } else if holds {
+            let hint = self.what_is_left(name);
+            self.say_it_waits(Role::Client, name, hint);
+        } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
+            self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
+            self.rotation.clients.push(name.clone());
+        } else if self.waits_for(name) {
+            self.say(Role::Client, name, RotationAction::Reported, waiting(self.observation, name));
+        }
+    }
+
+    /// Nobody can sign for it: in a rollover that waits, else it is a failure of its own.
+    fn cannot(&mut self, role: Role, name: &IdentityName, failure: Failure) {
+        match self.rollover.is_some() {
+            true => {
+                let hint = failure.command_to_try().map(|hint| message!("; {}", hint)).unwrap_or_default();
+                let reason = message!("due, and waits: {}{}", failure.what_was_found(), hint);
+                self.say(role, name, RotationAction::Reported, reason);
+            }
+            false => {
+                self.say(role, name, RotationAction::Reported, "due, and no CA can sign");
+                self.rotation.unable.push(failure);
+            }
+        }
+    }
+
     /// Whether a kit waits for a client whose former certificate still lets it in; a client that
     /// nothing lets in any more asks by itself.
     fn waits_for(&self, name: &IdentityName) -> bool {
-        let received = |reception: &Reception| reception.name() == name;
-        self.observation.waiting_kits.contains(name)
-            && !self.facts.lapsed.contains(name)
-            && !self.request.received.iter().any(received)
+        self.observation.waiting_kits.contains(name) && !self.facts.lapsed.contains(name)
     }
 
     fn reason_to_renew(
@@ -199,7 +254,7 @@ impl Planner<'_> {
     /// it is made here.
     fn key(&self, current: Option<&ObservedGeneration>, kept: KeySource) -> KeySource {
         let is_over = self.request.key == KeyRenewal::Fresh
-            || self.request.authority == AuthorityRotation::Compromised
+            || self.rotation.is_emergency
             || current.is_some_and(|one| self.is_old(one));
         match kept {
             KeySource::Kept { .. } if is_over => KeySource::New(self.observation.inventory.authority.key),
@@ -210,7 +265,7 @@ impl Planner<'_> {
     /// Whether the first certificate of a key was issued more than a year ago.
     fn is_old(&self, current: &ObservedGeneration) -> bool {
         let key = current.leaf().public_key();
-        let of_key = self.facts.issued.iter().filter(|one| one.public_key() == key);
+        let of_key = self.observation.issued.iter().filter(|one| one.public_key() == key);
         let first = of_key.map(|one| one.validity().not_before).min();
         first.is_some_and(|first| self.now.seconds_since(first) > KEY_AGE.seconds())
     }
@@ -254,43 +309,13 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn receive(&mut self, reception: &Reception) -> Result<(), Failure> {
-        let name = reception.name();
-        let failure = || Failure::new("taking the word of client", name).hint("{kitcert} status");
-        let Some(current) = self.observation.current(Role::Client, name) else {
-            return Err(failure()
-                .expected("a client of this state")
-                .found("another name")
-                .exit(ExitCode::Usage));
-        };
-        if let Reception::Signed(receipt) = reception
-            && !receipt.is_for(current.leaf())
-        {
-            let serial = current.leaf().serial();
-            let found = match receipt.serial() == serial.to_string() {
-                true => message!("one signed with another key"),
-                false => message!("one for another"),
-            };
-            let expected = message!("a receipt for its current certificate ({})", serial);
-            return Err(failure().expected(expected).found(found));
-        }
-        let client = self.observation.clients.get(name);
-        let noted = client.and_then(|client| client.confirmed.as_ref()).map(|confirmed| confirmed.number);
-        if self.observation.waiting_kits.contains(name)
-            || (self.rotation.rolls_over && noted != Some(current.number))
-        {
-            let generation = current.number;
-            self.rotation.plan.state.push(StateStep::Receive { name: name.clone(), generation });
-            self.say(Role::Client, name, RotationAction::Received, "it has its certificate");
-        }
-        Ok(())
-    }
-
     /// What was taken out of kitcert.yaml is never deleted: its certificates are good until they end.
     fn report_unlisted(&mut self, role: Role, is_listed: impl Fn(&IdentityName) -> bool) {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
-            let is_told = self.unmoved.contains(name) || self.left.contains(name);
+            let is_told = self.rollover.as_ref().is_some_and(|rollover| rollover.clients_left.contains(name))
+                || identity.history.retired.is_some()
+                || identity.record.retired.is_some();
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {
@@ -302,14 +327,15 @@ impl Planner<'_> {
 }
 
 fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
-    let is_known = |name: &IdentityName| {
-        let inventory = &observation.inventory;
-        inventory.daemons.contains_key(name)
-            || inventory.clients.contains_key(name)
-            || observation.daemons.contains_key(name)
-            || observation.clients.contains_key(name)
+    let inventory = &observation.inventory;
+    let all = [
+        (Role::Daemon, inventory.daemons.keys().chain(observation.daemons.keys()).collect::<Vec<_>>()),
+        (Role::Client, inventory.clients.keys().chain(observation.clients.keys()).collect()),
+    ];
+    let is_known = |selector: &Selector| {
+        all.iter().any(|(role, names)| names.iter().any(|name| selector.means(*role, name)))
     };
-    match request.names.iter().find(|name| !is_known(name)) {
+    match request.names.iter().find(|selector| !is_known(selector)) {
         None => Ok(()),
         Some(name) => Err(Failure::new("rotating", name)
             .expected(message!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))

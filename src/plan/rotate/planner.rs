@@ -1,13 +1,9 @@
 //! A rotation on its way: what the other files of this folder add their steps to.
 
-use std::collections::BTreeSet;
-
-use super::rotation::{
-    AuthorityRotation, RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow,
-};
+use super::rotation::{RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow};
 use crate::message;
-use crate::model::{IdentityName, Message, Printable, Role, Timestamp};
-use crate::plan::rollover::{self, RolloverStage};
+use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::plan::rollover::Rollover;
 use crate::store::Observation;
 
 /// A rotation on its way, and what it is made from.
@@ -16,11 +12,7 @@ pub(super) struct Planner<'a> {
     pub(super) observation: &'a Observation,
     pub(super) facts: &'a RotationFacts,
     pub(super) now: Timestamp,
-    pub(super) stage: RolloverStage,
-    /// The clients that hold a rollover up.
-    pub(super) unmoved: BTreeSet<IdentityName>,
-    /// Those that would, and are left behind.
-    pub(super) left: BTreeSet<IdentityName>,
+    pub(super) rollover: Option<Rollover<'a>>,
     pub(super) rotation: Rotation,
 }
 
@@ -30,20 +22,14 @@ impl<'a> Planner<'a> {
         observation: &'a Observation,
         facts: &'a RotationFacts,
         now: Timestamp,
-    ) -> Planner<'a> {
-        let mut unmoved = rollover::unmoved(observation, &facts.issued, now);
-        let left = unmoved.iter().filter(|name| request.dropped.contains(name)).cloned().collect();
-        unmoved.retain(|name| {
-            !request.dropped.contains(name) && !request.received.iter().any(|one| one.name() == name)
-        });
-        let stage = match rollover::stage(observation) {
-            RolloverStage::Settled => RolloverStage::Settled,
-            _ if request.authority == AuthorityRotation::Compromised => RolloverStage::Switching,
-            RolloverStage::Moving if unmoved.is_empty() && facts.is_complete => RolloverStage::Switching,
-            stage => stage,
+    ) -> Result<Planner<'a>, Failure> {
+        let rollover = Rollover::of(observation, now)?;
+        let rotation = Rotation {
+            rolls_over: rollover.is_some(),
+            is_emergency: rollover.as_ref().is_some_and(|rollover| rollover.record.is_emergency()),
+            ..Rotation::default()
         };
-        let rotation = Rotation { rolls_over: stage != RolloverStage::Settled, ..Rotation::default() };
-        Planner { request, observation, facts, now, stage, unmoved, left, rotation }
+        Ok(Planner { request, observation, facts, now, rollover, rotation })
     }
 
     pub(super) fn say(
@@ -56,10 +42,10 @@ impl<'a> Planner<'a> {
         self.say_of(role, name, action, reason, false);
     }
 
-    /// Says that a rollover waits for a client, and what a person has to do about it.
-    pub(super) fn say_it_waits(&mut self, name: &IdentityName, todo: impl Printable) {
+    /// Says that a rollover waits for an identity, and what a person has to do about it.
+    pub(super) fn say_it_waits(&mut self, role: Role, name: &IdentityName, todo: impl Printable) {
         let reason = message!("holds the rollover: {}", todo);
-        self.say_of(Role::Client, name, RotationAction::Reported, reason, true);
+        self.say_of(role, name, RotationAction::Reported, reason, true);
     }
 
     fn say_of(

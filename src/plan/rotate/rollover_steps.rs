@@ -1,128 +1,245 @@
-//! What a rotation does about CAs: whether another one is begun, and who is in its way.
+//! What a rotation does about CAs: whether another one is begun, which way it goes, and who is in its way.
 
 use super::planner::{Planner, waiting};
-use super::rotation::{AuthorityRotation, RotationAction, RotationScope};
+use super::rotation::{AuthorityRotation, RotationAction};
 use crate::message;
 use crate::model::profile::BACKDATING;
-use crate::model::{Failure, IdentityName, Message, Role, Validity};
-use crate::plan::guard::{locked_out, refuse_lock_out};
+use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Validity};
+use crate::plan::guard::lock_outs;
+use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
-use crate::store::{KeyPresence, ObservedGeneration};
+use crate::store::{KeyPresence, ObservedAuthority, ObservedGeneration, RolloverKind, RolloverRecord};
 
 impl Planner<'_> {
-    /// Whether a rollover begins: then the new CA is all that is made, and everything else is
-    /// planned from what is there afterwards.
-    pub(super) fn begins(&mut self) -> Result<bool, Failure> {
-        let target = self.observation.target_authority();
-        let end = target.map(|target| target.certificate.validity().not_after);
-        let wanted = match &self.request.authority {
-            AuthorityRotation::Back(identifier) => {
-                if self.observation.issuer.as_ref() == Some(identifier) {
-                    return Ok(false);
-                }
-                let aim = StateStep::Aim(AuthorityChoice::Of(identifier.clone()));
-                self.rotation.plan.state.push(aim);
-                self.rotation.rolls_over = true;
-                return Ok(true);
+    /// Whether a rollover begins, turns round or ends: then that is all that is done, and everything else
+    /// is planned from what is there afterwards.
+    pub(super) fn changes_direction(&mut self) -> Result<bool, Failure> {
+        if !self.facts.has_begun {
+            match &self.request.authority {
+                AuthorityRotation::Back => self.turn_round()?,
+                AuthorityRotation::Compromised(which) => self.distrust(which.as_ref())?,
+                AuthorityRotation::Begun if self.rollover.is_none() => self.begin()?,
+                AuthorityRotation::IfNeeded if self.is_ending() => self.begin()?,
+                AuthorityRotation::Begun | AuthorityRotation::IfNeeded => {}
             }
-            _ if self.stage != RolloverStage::Settled || self.facts.has_begun => false,
-            AuthorityRotation::Begun | AuthorityRotation::Compromised => true,
-            AuthorityRotation::IfNeeded => {
-                self.request.names.is_empty()
-                    && end.is_some_and(|end| {
-                        end.seconds_since(self.now) < longest_leaf(self.observation).seconds()
-                    })
-            }
+        }
+        if self.rotation.plan.state.is_empty()
+            && let Some(rollover) = self.rollover.as_ref().filter(|one| one.stage == RolloverStage::Done)
+        {
+            self.rotation.plan.state.push(StateStep::EndRollover(rollover.record.from.clone()));
+        }
+        self.rotation.rolls_over |= !self.rotation.plan.state.is_empty();
+        Ok(!self.rotation.plan.state.is_empty())
+    }
+
+    /// Whether the CA that is in use no longer covers two lives of a new certificate, so that another
+    /// has to be begun in time for every client to move.
+    fn is_ending(&self) -> bool {
+        let end = self.observation.active_authority().map(|one| one.certificate.validity().not_after);
+        let needed = 2 * longest_leaf(self.observation).seconds();
+        self.rollover.is_none()
+            && self.request.names.is_empty()
+            && end.is_some_and(|end| end.seconds_since(self.now) < needed)
+    }
+
+    fn begin(&mut self) -> Result<(), Failure> {
+        let from = self.observation.active_authority();
+        let from = from.ok_or_else(|| rollover::no_authority(self.observation, self.now))?;
+        self.begin_with_new(RolloverKind::Ordinary, vec![from.id.clone()]);
+        Ok(())
+    }
+
+    fn begin_with_new(&mut self, kind: RolloverKind, from: Vec<AuthorityId>) {
+        let policy = &self.observation.inventory.authority;
+        self.rotation.plan.state = vec![
+            StateStep::MakeAuthority {
+                name: policy.name.clone(),
+                algorithm: policy.key,
+                validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
+            },
+            StateStep::BeginRollover { kind, from, to: AuthorityChoice::Made },
+        ];
+    }
+
+    /// Goes back to the CA from which everything came.
+    fn turn_round(&mut self) -> Result<(), Failure> {
+        let failure = || Failure::new("going back to the former CA of", self.observation.path.display());
+        let Some(rollover) = &self.rollover else {
+            return Err(failure()
+                .expected("a rollover that is under way")
+                .found("none, or one that is over")
+                .hint("{kitcert} ca rollover start   # to begin another"));
         };
-        if wanted {
-            self.refuse_destruction()?;
-            let policy = &self.observation.inventory.authority;
-            self.rotation.plan.state = vec![
-                StateStep::MakeAuthority {
-                    name: policy.name.clone(),
-                    algorithm: policy.key,
-                    validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
-                },
-                StateStep::Aim(AuthorityChoice::Made),
-            ];
-            self.rotation.rolls_over = true;
+        match rollover.record.kind {
+            RolloverKind::Back => return Ok(()),
+            RolloverKind::Compromised => {
+                return Err(failure()
+                    .expected("a CA whose key nobody else knows")
+                    .found("one that is compromised: only forward")
+                    .hint("{kitcert} rotate"));
+            }
+            RolloverKind::Ordinary => {}
         }
-        Ok(wanted)
+        let former = rollover.from.iter().find(|one| one.can_sign(self.now)).copied();
+        let has_begun = || {
+            let daemons = rollover::daemons(self.observation);
+            let mut served = daemons.flat_map(|(_, daemon)| daemon.served());
+            let holders = holders(self.observation, self.now);
+            let mut held = holders.iter().flat_map(|holder| &holder.credentials);
+            served.any(|set| rollover.is_of_target(set.leaf()))
+                || held.any(|one| rollover.is_of_target(one.leaf()))
+        };
+        let former = match former {
+            Some(former) => former,
+            None if has_begun() => {
+                let gone = Message::join(rollover.from.iter().map(|one| one.id.short()), " and ");
+                return Err(failure()
+                    .expected("its key, since some have certificates of the new CA alone")
+                    .found(message!("only forward: the key of CA {} is gone", gone))
+                    .hint("{kitcert} rotate"));
+            }
+            None => rollover.from.first().copied().unwrap_or(rollover.to),
+        };
+        self.turn_to(former, RolloverKind::Back);
+        Ok(())
     }
 
-    /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
-    /// old one has expired, somebody has to say that they are left behind.
-    pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
-        let is_listed = |name: &IdentityName| self.observation.inventory.clients.contains_key(name);
-        if matches!(self.stage, RolloverStage::Spreading | RolloverStage::Settled) {
-            return;
-        }
-        let strays = self.unmoved.iter().filter(|name| !is_listed(name) && is_meant(name));
-        for name in &strays.cloned().collect::<Vec<_>>() {
-            let todo = message!("it is not in kitcert.yaml; {kitcert} rotate --drop {}", name);
-            self.say_it_waits(name, todo);
-        }
+    /// Everything goes to that CA of the rollover, away from all others of it.
+    fn turn_to(&mut self, to: &ObservedAuthority, kind: RolloverKind) {
+        let Some(rollover) = &self.rollover else { return };
+        let parts = std::iter::once(rollover.to).chain(rollover.from.iter().copied());
+        let from = parts.filter(|one| one.id != to.id).map(|one| one.id.clone()).collect();
+        let record = RolloverRecord::new(kind, from, to.id.clone(), self.now);
+        self.rotation.plan.state.push(StateStep::ChangeRollover(record));
     }
 
-    /// Those who are left behind are named when it happens.
-    pub(super) fn leave_behind(&mut self) {
-        if self.stage != RolloverStage::Switching || self.rotation.plan.issuances().next().is_none() {
-            return;
+    /// Trusts nothing of a CA any more whose key somebody knows.
+    fn distrust(&mut self, which: Option<&AuthorityId>) -> Result<(), Failure> {
+        let kind = RolloverKind::Compromised;
+        let Some(rollover) = &self.rollover else {
+            let active = self.observation.active_authority();
+            let active = active.ok_or_else(|| rollover::no_authority(self.observation, self.now))?;
+            if let Some(which) = which.filter(|which| **which != active.id) {
+                return Err(Failure::new("distrusting", message!("CA {}", which))
+                    .expected(message!("the CA that is in use, {}", active.id))
+                    .found("another, which nothing trusts")
+                    .hint("{kitcert} status"));
+            }
+            self.begin_with_new(kind, vec![active.id.clone()]);
+            return Ok(());
+        };
+        let parts: Vec<&ObservedAuthority> =
+            std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect();
+        let bad = match which {
+            None => rollover.record.from.first().cloned(),
+            Some(which) => parts.iter().find(|one| one.id == *which).map(|one| one.id.clone()),
+        };
+        let bad = bad.ok_or_else(|| {
+            Failure::new("distrusting", "that CA")
+                .expected("one that takes part in the rollover")
+                .found("another, which nothing trusts")
+                .hint("{kitcert} status")
+        })?;
+        if rollover.record.is_emergency() && rollover.record.from.contains(&bad) {
+            return Ok(());
         }
-        for name in std::mem::take(&mut self.left) {
-            self.say(
-                Role::Client,
-                &name,
-                RotationAction::Left,
-                "its former certificate opens nothing any more",
-            );
-            self.rotation.plan.state.push(StateStep::LeaveBehind(name));
-        }
-    }
-
-    /// Nobody is locked out who has not moved, unless that is wanted.
-    pub(super) fn guard(&mut self) -> Result<(), Failure> {
-        let has_moved =
-            |name: &IdentityName| !self.unmoved.contains(name) && self.stage != RolloverStage::Settled;
-        let excused = |name: &IdentityName| self.request.dropped.contains(name) || has_moved(name);
-        let names = locked_out(&self.rotation.plan, self.observation, &self.facts.issued, &excused, self.now);
-        let is_wanted = self.request.scope == RotationScope::Forced
-            || self.request.authority == AuthorityRotation::Compromised;
-        if !is_wanted {
-            return refuse_lock_out(&names);
-        }
-        for name in names {
-            self.say(
-                Role::Client,
-                &name,
-                RotationAction::Reported,
-                "locked out until it has its new certificate",
-            );
+        let is_good = |one: &&&ObservedAuthority| {
+            one.id != bad && one.can_sign(self.now) && one.record.compromised.is_none()
+        };
+        match parts.iter().find(is_good).copied() {
+            Some(good) => self.turn_to(good, kind),
+            None => {
+                let from = parts.iter().map(|one| one.id.clone()).collect();
+                self.begin_with_new(kind, from);
+            }
         }
         Ok(())
     }
 
-    /// Who signs for an identity, and whom its set trusts: of a compromised CA nothing any more.
+    /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
+    /// old one has expired, somebody has to say that the rollover does not wait for them.
+    pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
+        let Some(rollover) = &self.rollover else { return };
+        if rollover.stage != RolloverStage::Moving {
+            return;
+        }
+        let is_listed = |name: &IdentityName| self.observation.inventory.clients.contains_key(name);
+        let strays = rollover.clients_left.iter().filter(|name| !is_listed(name) && is_meant(name));
+        for name in &strays.cloned().collect::<Vec<_>>() {
+            let todo = message!("it is not in kitcert.yaml; {kitcert} ca rollover skip {}", name);
+            self.say_it_waits(Role::Client, name, todo);
+        }
+        let open: Vec<AuthorityId> =
+            self.rollover.iter().flat_map(|rollover| &rollover.open).cloned().collect();
+        for id in open {
+            self.rotation.unable.push(
+                Failure::new("going on with the rollover", message!("of CA {}", id))
+                    .expected("to know everybody who has a certificate of it")
+                    .found("a CA of which others may have some")
+                    .hint(message!("{kitcert} ca rollover finish {}   # when they have moved", id)),
+            );
+        }
+    }
+
+    /// What would lock somebody out is not done, unless that is wanted; everything else is.
+    pub(super) fn guard(&mut self) {
+        let found = lock_outs(&self.rotation.plan, self.observation, &self.request.lock_out, self.now);
+        for lock_out in found {
+            let names = Message::join(&lock_out.clients, ", ");
+            self.rotation.locked_out.extend(lock_out.clients.iter().cloned());
+            if self.rotation.is_emergency {
+                continue;
+            }
+            let (role, name) = (lock_out.role, &lock_out.name);
+            self.rotation.leave_out(role, name);
+            let reason = message!(
+                "it would lock out {}; {kitcert} rotate {} --allow-lockout {}   # to do it all the same",
+                names,
+                name,
+                Message::join(&lock_out.clients, " ")
+            );
+            self.say(role, name, RotationAction::Refused, reason);
+        }
+        if self.rotation.is_emergency {
+            for name in self.rotation.locked_out.clone() {
+                let reason = "locked out until it has its new certificate";
+                self.say(Role::Client, &name, RotationAction::Reported, reason);
+            }
+        }
+    }
+
+    /// Who signs for an identity, and whom its set trusts.
     pub(super) fn signing(&self, role: Role, name: &IdentityName) -> Result<Signing, Failure> {
-        let stage = match self.request.authority {
-            AuthorityRotation::Compromised => RolloverStage::Settled,
-            _ => self.stage,
-        };
-        rollover::signing_at(stage, self.observation, role, name, self.now)
+        rollover::signing(self.rollover.as_ref(), self.observation, role, name, self.now)
     }
 
-    /// Whether a set is signed by another CA than it should be.
-    pub(super) fn reason_to_roll(&self, current: &ObservedGeneration, signing: &Signing) -> Option<Reason> {
+    /// Whether a set is of another CA than it should be.
+    pub(super) fn reason_to_roll(
+        &self,
+        role: Role,
+        current: &ObservedGeneration,
+        signing: &Signing,
+    ) -> Option<Reason> {
         let issuer = self.observation.issuer_of(current.leaf());
-        let is_same =
-            issuer.is_some_and(|issuer| signing.issuer == AuthorityChoice::Of(issuer.key_identifier.clone()));
-        (self.stage != RolloverStage::Settled && !is_same).then_some(Reason::Rollover)
+        let is_same = issuer.is_some_and(|issuer| signing.issuer == AuthorityChoice::Of(issuer.id.clone()));
+        let is_wanted = match (&self.rollover, role) {
+            // What is left of a CA that nothing trusts opens nothing.
+            (None, _) => issuer.is_none_or(|issuer| !issuer.record.is_usable()),
+            (Some(_), Role::Daemon) => true,
+            // A client that trusts the former CA alone does not know its daemon tomorrow.
+            (Some(rollover), Role::Client) => {
+                let knows = current.trust.certificates().contains(&rollover.to.certificate);
+                return (!is_same || (rollover.stage > RolloverStage::Overlap && !knows))
+                    .then_some(Reason::Rollover);
+            }
+        };
+        (is_wanted && !is_same).then_some(Reason::Rollover)
     }
 
-    /// Whether a set trusts the CAs that it should; in whichever order.
-    pub(super) fn trusts(&self, current: &ObservedGeneration, signing: &Signing) -> bool {
+    /// Whether a set trusts those CAs, in whichever order.
+    pub(super) fn trusts(&self, current: &ObservedGeneration, trust: &[AuthorityChoice]) -> bool {
         let certificates = current.trust.certificates();
         let has = |choice: &AuthorityChoice| match choice {
             AuthorityChoice::Made => false,
@@ -131,8 +248,7 @@ impl Planner<'_> {
                 .authority(identifier)
                 .is_some_and(|authority| certificates.contains(&authority.certificate)),
         };
-        self.stage == RolloverStage::Settled
-            || (certificates.len() == signing.trust.len() && signing.trust.iter().all(has))
+        certificates.len() == trust.len() && trust.iter().all(has)
     }
 
     /// Whether a client on this machine has its new set and it is not noted yet.
@@ -141,15 +257,15 @@ impl Planner<'_> {
         let Some(current) = &client.current else { return false };
         let is_here = current.key == KeyPresence::Present
             && self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty());
-        let is_noted = client.confirmed.as_ref().is_some_and(|confirmed| confirmed.number == current.number);
-        self.stage != RolloverStage::Settled && is_here && !is_noted
+        let key = client.record.keys.get(&current.leaf().public_key().fingerprint());
+        let held = key.and_then(|key| key.held.as_ref());
+        self.rollover.is_some() && is_here && held.is_none_or(|held| held.generation != current.number)
     }
 
-    /// Whether somebody who trusts what the daemons trust takes a certificate for good.
+    /// Whether some daemon takes a certificate for good.
     pub(super) fn opens_something(&self, current: &ObservedGeneration) -> bool {
-        let target = self.observation.target_authority();
-        let mut trusted = rollover::others(self.observation).into_iter().chain(target);
-        trusted.any(|authority| authority.certificate.subject() == current.leaf().issuer())
+        let issuer = self.observation.issuer_of(current.leaf());
+        issuer.is_some_and(|issuer| issuer.record.is_usable())
     }
 
     /// What a person has to do about a client that holds a rollover up.
@@ -159,6 +275,6 @@ impl Planner<'_> {
         } else {
             message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
         };
-        message!("{}; then: {kitcert} rotate --moved {}, or --drop {}", how, name, name)
+        message!("{}; then: {kitcert} confirm {}, or {kitcert} ca rollover skip {}", how, name, name)
     }
 }

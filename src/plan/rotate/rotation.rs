@@ -6,29 +6,24 @@ use serde::Serialize;
 
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;
-use crate::model::{Contact, IdentityName, Message, Role, Timestamp};
-use crate::pki::{Certificate, Receipt};
+use crate::model::{AuthorityId, Contact, Failure, IdentityName, Message, Role, Selector, Timestamp};
 use crate::plan::request::KeyRenewal;
-use crate::plan::steps::Plan;
+use crate::plan::steps::{Plan, StateStep};
 use crate::plan::summary::StepSummary;
 
 /// What `rotate` was asked for.
 #[derive(Clone, Debug)]
 pub struct RotateRequest {
     /// The daemons and clients; empty: all.
-    pub names: Vec<IdentityName>,
+    pub names: Vec<Selector>,
     /// Whether only what is due.
     pub scope: RotationScope,
     /// Whether a renewal keeps its key.
     pub key: KeyRenewal,
-    /// The clients of which it is known that they have their certificate.
-    pub received: Vec<Reception>,
     /// Whether another CA is wanted.
     pub authority: AuthorityRotation,
-    /// What becomes of the keys of CAs that nothing is signed by any more.
-    pub former_keys: FormerKeys,
-    /// The clients that a rollover leaves behind.
-    pub dropped: Vec<IdentityName>,
+    /// The clients that may be locked out.
+    pub lock_out: BTreeSet<IdentityName>,
     /// Who asks, whom kits name where kitcert.yaml names nobody.
     pub user: Contact,
 }
@@ -41,10 +36,8 @@ impl RotateRequest {
             names: Vec::new(),
             scope: RotationScope::Due,
             key: KeyRenewal::Keep,
-            received: Vec::new(),
             authority: AuthorityRotation::IfNeeded,
-            former_keys: FormerKeys::Keep,
-            dropped: Vec::new(),
+            lock_out: BTreeSet::new(),
             user,
         }
     }
@@ -56,18 +49,8 @@ pub enum RotationScope {
     /// Those that are due.
     #[default]
     Due,
-    /// All that it is about; and a change that locks somebody out is no reason to stop.
+    /// All that it is about.
     Forced,
-}
-
-/// What becomes of the keys of former CAs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FormerKeys {
-    /// They stay.
-    #[default]
-    Keep,
-    /// They are removed.
-    Destroy,
 }
 
 /// Whether a rotation moves everything to another CA.
@@ -79,30 +62,18 @@ pub enum AuthorityRotation {
     IfNeeded,
     /// It begins one, unless one is under way.
     Begun,
-    /// The CA's key is known to somebody: nothing of it is trusted any more, at once.
-    Compromised,
-    /// It goes to that CA, from which everything came.
-    Back(String),
-}
-
-/// By what it is known that a client has its certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reception {
-    /// Somebody says so.
-    Told(IdentityName),
-    /// Its key says so.
-    Signed(Receipt),
+    /// The key of a CA is known to somebody: nothing of it is trusted any more, at once. Which one; None:
+    /// the one that is in use, or was before the rollover.
+    Compromised(Option<AuthorityId>),
+    /// It goes back to the CA from which everything came.
+    Back,
 }
 
 /// What was seen besides the state itself.
 #[derive(Clone, Debug, Default)]
 pub struct RotationFacts {
-    /// Every certificate ever issued; read only where something is renewed or rolls over.
-    pub issued: Vec<Certificate>,
     /// Whether this run has begun a rollover, or gone on with one: it begins no other.
     pub has_begun: bool,
-    /// Whether `issued` was read: before, it is not known whether all clients have moved.
-    pub is_complete: bool,
     /// The clients whose kits wait and whose former certificates have all expired.
     pub lapsed: BTreeSet<IdentityName>,
     /// The identities whose installed copies are not their current set.
@@ -125,8 +96,14 @@ pub struct Rotation {
     pub clients: Vec<IdentityName>,
     /// What is done or to be said, identity by identity.
     pub rows: Vec<RotationRow>,
+    /// What is due and cannot be done, and why.
+    pub unable: Vec<Failure>,
     /// Whether a rollover is under way.
     pub rolls_over: bool,
+    /// Whether nothing of a former CA may be trusted any more.
+    pub is_emergency: bool,
+    /// The clients that would be locked out by what was not done for that reason.
+    pub locked_out: BTreeSet<IdentityName>,
 }
 
 /// What a rotation does about one identity.
@@ -162,12 +139,8 @@ pub enum RotationAction {
     ToVerify,
     /// Its installed copies are replaced.
     Placed,
-    /// It was said to have its certificate.
-    Received,
-    /// A rollover leaves it behind.
-    Left,
-    /// The key of a former CA is removed.
-    Destroyed,
+    /// A change of it would lock clients out, and is not made.
+    Refused,
     /// Nothing; a person has something to do.
     Reported,
 }
@@ -181,9 +154,7 @@ impl RotationAction {
             RotationAction::Renewed => "renewed",
             RotationAction::ToVerify => "to verify",
             RotationAction::Placed => "placed",
-            RotationAction::Received => "received",
-            RotationAction::Left => "left",
-            RotationAction::Destroyed => "destroyed",
+            RotationAction::Refused => "refused",
             RotationAction::Reported => "reported",
         }
     }
@@ -199,6 +170,22 @@ impl Rotation {
             steps.extend(names.iter().flat_map(|name| follow_up(inventory, role, name, is_again(name))));
         }
         steps
+    }
+
+    /// Takes back what was planned for an identity.
+    pub(super) fn leave_out(&mut self, role: Role, name: &IdentityName) {
+        self.plan.state.retain(|step| match step {
+            StateStep::Issue(issuance) => (issuance.role, &issuance.name) != (role, name),
+            StateStep::Rebundle { role: of, name: whose, .. }
+            | StateStep::Prune { role: of, name: whose, .. } => (*of, whose) != (role, name),
+            StateStep::Kit(terms) => (Role::Client, &terms.name) != (role, name),
+            _ => true,
+        });
+        match role {
+            Role::Daemon => self.daemons.retain(|one| one != name),
+            Role::Client => self.clients.retain(|one| one != name),
+        }
+        self.rows.retain(|row| row.identity.as_ref() != Some(&(role, name.clone())));
     }
 
     /// Whether there is nothing to do; something may be to be said all the same.
@@ -229,15 +216,4 @@ fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName, is_again: b
     });
     steps.extend(restart.into_iter().chain([verify]));
     steps
-}
-
-impl Reception {
-    /// The client.
-    #[must_use]
-    pub fn name(&self) -> &IdentityName {
-        match self {
-            Reception::Told(name) => name,
-            Reception::Signed(receipt) => receipt.name(),
-        }
-    }
 }

@@ -92,7 +92,7 @@ fn a_daemons_bundle_counts_however_it_changes_and_a_clients_does_not() {
     let (old, new) = (authority(1000), authority(1000));
     let observation = observed(&[&old, &new], &new);
     let issued = [leaf(&old, Role::Client, "ana", 10)];
-    let trust = || vec![AuthorityChoice::Of(super::observed(&new).key_identifier)];
+    let trust = || vec![AuthorityChoice::Of(super::observed(&new).id)];
     let issuance = |role| {
         StateStep::Issue(Issuance {
             role,

@@ -141,7 +141,7 @@ fn why_no_ca_can_sign_is_said() {
     assert!(issue(&state, before).starts_with(&format!("one that is valid from {}", validity.not_before)));
     assert!(issue_clients(&clients(&["zoe"]), &state.observation, now()).is_ok());
     state.observation.authorities[0].key = KeyPresence::Absent;
-    let identifier = state.observation.authorities[0].key_identifier.clone();
+    let identifier = state.observation.authorities[0].id.clone();
     assert_eq!(issue(&state, now()), format!("no key.pem in ca/{identifier}"));
     assert_eq!(issue(&state, after), format!("no key.pem in ca/{identifier}"));
     state.observation.authorities.clear();

@@ -94,8 +94,8 @@ fn authority_of(validity: Validity) -> CertificateAuthority {
 
 fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
     let certificate = authority.certificate().clone();
-    let key_identifier = Hex(certificate.subject_key_identifier().unwrap()).to_string();
-    ObservedAuthority { key_identifier, certificate, key: KeyPresence::Present }
+    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
+    ObservedAuthority { id, certificate, key: KeyPresence::Present }
 }
 
 /// One generation, current; nobody has verified it.

@@ -30,7 +30,7 @@ impl Rollover {
     fn to(target: CertificateAuthority) -> Rollover {
         let mut state = State::new();
         let observed = observed(&target);
-        state.observation.issuer = Some(observed.key_identifier.clone());
+        state.observation.issuer = Some(observed.id.clone());
         state.observation.authorities.insert(0, observed);
         Rollover { state, target }
     }
@@ -152,18 +152,18 @@ fn going_back_no_word_is_enough() {
 #[test]
 fn it_is_taken_back_to_the_oldest_that_takes_part() {
     let begun = Rollover::begun();
-    let former = begun.state.observation.authorities[1].key_identifier.clone();
+    let former = begun.state.observation.authorities[1].id.clone();
     assert_eq!(former_authority(&begun.state.observation, now()).unwrap(), former);
     let mut over = Rollover::begun().switched();
     let refused = former_authority(&over.state.observation, now()).unwrap_err();
     assert_eq!(refused.what_was_found(), "none, or one that is over");
     // Everything is on the way back already.
-    over.state.observation.issuer = Some(over.state.observation.authorities[1].key_identifier.clone());
+    over.state.observation.issuer = Some(over.state.observation.authorities[1].id.clone());
     let expected = over.state.observation.issuer.clone().unwrap();
     assert_eq!(former_authority(&over.state.observation, now()).unwrap(), expected);
     let mut keyless = Rollover::begun();
     keyless.state.observation.authorities[1].key = KeyPresence::Absent;
-    let target = keyless.state.observation.authorities[0].key_identifier.clone();
+    let target = keyless.state.observation.authorities[0].id.clone();
     assert_eq!(former_authority(&keyless.state.observation, now()).unwrap(), target);
     keyless.state.observation.authorities[0].key = KeyPresence::Absent;
     assert_eq!(former_authority(&keyless.state.observation, now()).unwrap_err().what_was_found(), "none");
@@ -215,7 +215,7 @@ fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
     let spread = Rollover::begun().spread();
     let rotation = spread.rotated(&asked(), &facts(&spread.state));
     assert_eq!(told(&rotation), ["client ana renewed: another CA"]);
-    let target = AuthorityChoice::Of(spread.state.observation.authorities[0].key_identifier.clone());
+    let target = AuthorityChoice::Of(spread.state.observation.authorities[0].id.clone());
     let issued = rotation.plan.issuances().next().unwrap();
     assert_eq!((&issued.signing.issuer, issued.signing.trust.len()), (&target, 2));
 
@@ -223,7 +223,7 @@ fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
     let rotation = moved.rotated(&asked(), &facts(&moved.state));
     assert_eq!(told(&rotation), ["daemon builder renewed: another CA"]);
     let issued = rotation.plan.issuances().next().unwrap();
-    let target = AuthorityChoice::Of(moved.state.observation.authorities[0].key_identifier.clone());
+    let target = AuthorityChoice::Of(moved.state.observation.authorities[0].id.clone());
     assert_eq!((&issued.signing.issuer, &issued.signing.trust), (&target, &vec![target.clone()]));
     // Before it is known what was issued, nobody can tell whether all have moved.
     let unread = RotationFacts { is_complete: false, ..RotationFacts::default() };
@@ -344,7 +344,7 @@ fn another_ca_is_begun_when_asked_or_when_the_remaining_life_covers_no_new_leaf(
 #[test]
 fn going_back_aims_at_the_former_ca_once() {
     let begun = Rollover::begun();
-    let former = begun.state.observation.authorities[1].key_identifier.clone();
+    let former = begun.state.observation.authorities[1].id.clone();
     let back = RotateRequest { authority: AuthorityRotation::Back(former.clone()), ..asked() };
     let rotation = begun.rotated(&back, &facts(&begun.state));
     assert!(matches!(&rotation.plan.state[..], [StateStep::Aim(AuthorityChoice::Of(aim))] if *aim == former));
@@ -359,7 +359,7 @@ fn of_a_compromised_ca_nothing_is_trusted_any_more() {
     let begun = Rollover::begun();
     let compromised = RotateRequest { authority: AuthorityRotation::Compromised, ..asked() };
     let rotation = begun.rotated(&compromised, &facts(&begun.state));
-    let target = AuthorityChoice::Of(begun.state.observation.authorities[0].key_identifier.clone());
+    let target = AuthorityChoice::Of(begun.state.observation.authorities[0].id.clone());
     let issued: Vec<_> = rotation.plan.issuances().collect();
     assert_eq!(issued.len(), 2);
     for issuance in issued {
@@ -393,13 +393,13 @@ fn former_keys_are_destroyed_when_asked_and_nothing_needs_them() {
     let destroyed = |rollover: &Rollover, request: &RotateRequest| {
         let rotation = rollover.rotated(request, &facts(&rollover.state));
         let steps = rotation.plan.state.into_iter().filter_map(|step| match step {
-            StateStep::DestroyKey(identifier) => Some(identifier),
+            StateStep::DestroyKey(id) => Some(id),
             _ => None,
         });
         steps.collect::<Vec<_>>()
     };
     let mut over = Rollover::begun().switched().moved("ana", true);
-    let former = over.state.observation.authorities[1].key_identifier.clone();
+    let former = over.state.observation.authorities[1].id.clone();
     assert_eq!(destroyed(&over, &asked()), [""; 0]);
     assert_eq!(destroyed(&over, &destroy), [former.as_str()]);
     let rows = told(&over.rotated(&destroy, &facts(&over.state)));

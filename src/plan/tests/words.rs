@@ -68,7 +68,7 @@ fn what_is_issued_says_with_which_key_until_when_and_for_whom() {
 
 #[test]
 fn what_becomes_of_cas_is_said() {
-    let old = AuthorityChoice::Of("0123456789abcdef".to_owned());
+    let old = AuthorityChoice::Of("0123456789abcdef".parse().unwrap());
     let rows = of_state(vec![
         StateStep::MakeAuthority {
             name: "Test".parse().unwrap(),
@@ -82,7 +82,7 @@ fn what_becomes_of_cas_is_said() {
             generation: numbered(2),
             trust: vec![AuthorityChoice::Made, old],
         },
-        StateStep::DestroyKey("0123".to_owned()),
+        StateStep::DestroyKey("0123".parse().unwrap()),
     ]);
     let expected = [
         "make|CA Test|ecdsa-p384, until 2027-04-15",

@@ -7,14 +7,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::record_file::{self, Schema};
 use super::state_directory::StateDirectory;
 use crate::layout::state_paths::identity_folder;
-use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Role, Timestamp};
 
 /// What is remembered of a daemon's generations.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DaemonHistory {
+    schema: Schema,
     /// The generations that were verified at some time, the latest last.
     pub worked: Vec<WorkedGeneration>,
     /// The generations that were themselves the cause of a failure: the daemon worked again with an
@@ -24,13 +26,19 @@ pub struct DaemonHistory {
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,
     /// When the last of them was, for a person.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub refuted_at: Option<Timestamp>,
+    /// Since when the daemon is neither renewed nor waited for; null while it is.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub retired: Option<Timestamp>,
 }
 
 /// A generation that was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WorkedGeneration {
     /// Its number.
+    #[serde(rename = "gen")]
     pub generation: Generation,
     /// When it was first verified since it became current.
     pub at: Timestamp,
@@ -86,37 +94,7 @@ impl DaemonHistory {
     /// # Errors
     /// None that a caller could cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        let worked = self.worked.iter();
-        let written = Written {
-            schema: SCHEMA,
-            worked: worked
-                .map(|one| WrittenGeneration { generation: one.generation, at: one.at.to_string() })
-                .collect(),
-            refuted: self.refuted.clone(),
-            refutations: self.refutations,
-            refuted_at: self.refuted_at.map(|at| at.to_string()),
-        };
-        let mut bytes = serde_json::to_vec_pretty(&written)
-            .map_err(|_| Failure::new("writing", "identity.json").found("something that is no JSON"))?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-
-    fn parse(bytes: &[u8]) -> Option<DaemonHistory> {
-        let written: Written = serde_json::from_slice(bytes).ok()?;
-        if written.schema != SCHEMA {
-            return None;
-        }
-        let worked = written.worked.into_iter().map(|one| {
-            Some(WorkedGeneration { generation: one.generation, at: Timestamp::parse(&one.at).ok()? })
-        });
-        let refuted_at = written.refuted_at.map(|at| Timestamp::parse(&at)).transpose().ok()?;
-        Some(DaemonHistory {
-            worked: worked.collect::<Option<_>>()?,
-            refuted: written.refuted,
-            refutations: written.refutations,
-            refuted_at,
-        })
+        record_file::to_bytes(self)
     }
 }
 
@@ -129,38 +107,11 @@ pub(in crate::store) fn read_history(
     directory: &StateDirectory,
     daemon: &IdentityName,
 ) -> Result<DaemonHistory, Failure> {
-    let path = DaemonHistory::path(daemon);
-    let Some(file) = directory.read(&path, LARGEST)? else { return Ok(DaemonHistory::default()) };
-    DaemonHistory::parse(&file.bytes).ok_or_else(|| {
-        let path = directory.path().join(&path);
-        Failure::new("reading", path.display())
-            .expected("the history of a daemon's generations, as kitcert writes it")
-            .found("something else")
-            .hint(message!("rm {}   # and then: {kitcert} verify {}", path.display(), daemon))
-    })
+    let record =
+        record_file::read(directory, &DaemonHistory::path(daemon), "the history of a daemon's generations")?;
+    Ok(record.unwrap_or_default())
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    schema: u32,
-    worked: Vec<WrittenGeneration>,
-    refuted: Vec<Generation>,
-    refutations: u64,
-    #[serde(deserialize_with = "Option::deserialize")]
-    refuted_at: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenGeneration {
-    #[serde(rename = "gen")]
-    generation: Generation,
-    at: String,
-}
-
-const SCHEMA: u32 = 1;
-const LARGEST: usize = 64 * 1024;
 /// Far more than are kept on disk.
 const MOST_ENTRIES: usize = 64;
 
@@ -182,12 +133,13 @@ mod tests {
         history.note_refuted(numbered(4));
         history.note_refutation(at(9));
         let bytes = history.to_bytes().unwrap();
-        assert_eq!(DaemonHistory::parse(&bytes), Some(history));
+        let parse = |bytes: &[u8]| serde_json::from_slice::<DaemonHistory>(bytes).ok();
+        assert_eq!(parse(&bytes), Some(history));
         let text = String::from_utf8(bytes.clone()).unwrap();
         for (one, other) in [("\"schema\": 1", "\"schema\": 2"), ("\"gen\": 1", "\"gen\": \"1\"")] {
-            assert_eq!(DaemonHistory::parse(text.replacen(one, other, 1).as_bytes()), None, "{other}");
+            assert_eq!(parse(text.replacen(one, other, 1).as_bytes()), None, "{other}");
         }
-        assert_eq!(DaemonHistory::parse(bytes.get(..bytes.len() - 2).unwrap()), None);
+        assert_eq!(parse(bytes.get(..bytes.len() - 2).unwrap()), None);
     }
 
     #[test]
@@ -222,7 +174,7 @@ mod tests {
             history.note_worked(numbered(generation), at(0));
             history.note_refuted(numbered(generation + 1));
         }
-        assert!(history.to_bytes().unwrap().len() < LARGEST / 4);
+        assert!(history.to_bytes().unwrap().len() < 16 * 1024);
         assert_eq!(history.worked.last().map(|one| one.generation), Some(numbered(999)));
     }
 }

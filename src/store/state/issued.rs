@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::journal::ISSUED;
-use super::observe::chain;
+use super::required::chain;
 use super::state_directory::StateDirectory;
 use crate::model::Failure;
 use crate::pki::Certificate;

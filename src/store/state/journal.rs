@@ -45,7 +45,8 @@ pub(in crate::store) fn refuse_overwriting(stage: &Directory, state: &Directory)
         }
         let Some(there) = state.look(&path)? else { continue };
         let there = io_failure::file_type(&there);
-        let is_kept = is_generation(&path) || path.starts_with(AUTHORITIES) || path.starts_with(ISSUED);
+        let is_of_authority = path.starts_with(AUTHORITIES) && path.file_name() != Some("ca.json".as_ref());
+        let is_kept = is_generation(&path) || is_of_authority || path.starts_with(ISSUED);
         if is_kept || there != planned.kind {
             return Err(Failure::new("changing", state.path().join(&path).display())
                 .expected(if is_kept { "nothing there yet" } else { io_failure::kind(planned.kind) })

@@ -42,15 +42,13 @@ pub enum LogEvent {
     Refuted,
     /// A key was made here, to be certified elsewhere.
     Requested,
-    /// A former generation was put back.
-    Restored,
     /// A client is known to have its certificate.
-    Received,
+    Held,
     /// Everything is moved to another CA from then on.
     RolledOver,
-    /// A rollover leaves a client behind.
-    LeftBehind,
-    /// A daemon was given other CAs to trust.
+    /// Nothing trusts a CA any more; an identity is neither renewed nor waited for.
+    Retired,
+    /// An identity was given a certificate that it has had before, with other CAs to trust or the same.
     Rebundled,
     /// A client's key was removed, since the client has it.
     KeyRemoved,

@@ -1,6 +1,8 @@
 //! The state directory: what it holds, as values, and the one transaction by which it changes.
 
+mod authority_record;
 mod change;
+mod client_record;
 mod history;
 mod issued;
 pub(super) mod journal;
@@ -8,19 +10,24 @@ mod log;
 mod log_end;
 mod observe;
 mod observed;
+mod record_file;
 mod requests;
+mod required;
+mod rollover_record;
 mod state_directory;
 mod verified;
 
+pub(crate) use authority_record::AuthorityRecord;
 pub(crate) use change::StagedChange;
+pub(crate) use client_record::{ClientRecord, Held, HeldBy, Use};
 pub(crate) use history::DaemonHistory;
-pub(crate) use issued::observe_issued;
 pub(crate) use log::{LogEvent, LogLine};
 pub(crate) use log_end::newest_log_time;
 pub(crate) use observe::{observe, observe_generation};
 pub use observed::{Interest, Observation};
 pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
+pub(crate) use rollover_record::{RolloverKind, RolloverRecord};
 pub(crate) use state_directory::{StateDirectory, StateLock};
 pub(crate) use verified::VerifiedAddress;
 pub use verified::{Vantage, VerifiedRecord};

@@ -4,17 +4,22 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::authority_record::read_authority_record;
+use super::client_record::{ClientRecord, read_client_record};
 use super::history::{DaemonHistory, read_history};
+use super::issued::observe_issued;
 use super::observed::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
 };
+use super::required::{chain, required};
+use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
 use super::verified::read_verified;
 use crate::layout::Inventory;
-use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, ISSUER, KITS, identity_folder};
+use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Generation, IdentityName, Role};
-use crate::pki::{Certificate, TrustBundle};
+use crate::model::{AuthorityId, Failure, Generation, IdentityName, Role};
+use crate::pki::TrustBundle;
 
 /// Reads a state, as far as `interest` goes.
 ///
@@ -22,6 +27,11 @@ use crate::pki::{Certificate, TrustBundle};
 /// A file that is there and cannot be read, or is not what it should be. What cannot be read is
 /// never taken for absent.
 pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observation, Failure> {
+    let rollover = read_rollover(directory)?;
+    let interest = match interest {
+        Interest::Identities(_) | Interest::Everything if rollover.is_some() => &Interest::InUse,
+        interest => interest,
+    };
     let inventory_path = directory.path().join(INVENTORY);
     let inventory_text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
     let mut observation = Observation {
@@ -29,16 +39,17 @@ pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result
         inventory: Inventory::parse(&inventory_text, &inventory_path)?,
         inventory_text,
         authorities: authorities(directory)?,
-        issuer: directory
-            .link_target(Path::new(ISSUER))?
-            .and_then(|target| target.strip_prefix("ca/").map(str::to_owned)),
+        rollover,
+        issued: match interest {
+            Interest::InUse => observe_issued(directory)?,
+            _ => Vec::new(),
+        },
         waiting_kits: waiting_kits(directory)?,
         daemons: BTreeMap::new(),
         clients: BTreeMap::new(),
     };
-    let depth = if observation.authorities.len() > 1 { Depth::Confirmed } else { Depth::Current };
-    for (role, name) in names_of(directory, interest, depth)? {
-        let Some(identity) = identity(directory, role, &name, depth)? else { continue };
+    for (role, name) in names_of(directory, interest)? {
+        let Some(identity) = identity(directory, role, &name, interest)? else { continue };
         match role {
             Role::Daemon => observation.daemons.insert(name, identity),
             Role::Client => observation.clients.insert(name, identity),
@@ -47,33 +58,11 @@ pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result
     Ok(observation)
 }
 
-/// How much of an identity is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// What is current.
-    Current,
-    /// What is known to be in use too: how far a rollover is, is seen from that.
-    Confirmed,
-}
-
-fn names_of(
-    directory: &StateDirectory,
-    interest: &Interest,
-    depth: Depth,
-) -> Result<Vec<(Role, IdentityName)>, Failure> {
+fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role, IdentityName)>, Failure> {
     match interest {
         Interest::Inventory => Ok(Vec::new()),
-        Interest::Identities(identities) if depth == Depth::Current => Ok(identities.clone()),
-        // Which CA signs depends on how far every daemon is.
-        Interest::Identities(identities) => {
-            let mut names = identities.clone();
-            let folders = directory.list(Path::new(Role::Daemon.folder()))?;
-            names.extend(folders.iter().filter_map(|folder| Some((Role::Daemon, folder.parse().ok()?))));
-            names.sort();
-            names.dedup();
-            Ok(names)
-        }
-        Interest::Everything => {
+        Interest::Identities(identities) => Ok(identities.clone()),
+        Interest::Everything | Interest::InUse => {
             let mut names = Vec::new();
             for role in [Role::Daemon, Role::Client] {
                 let folders = directory.list(Path::new(role.folder()))?;
@@ -86,14 +75,16 @@ fn names_of(
 
 fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Failure> {
     let mut authorities = Vec::new();
-    for key_identifier in directory.list(Path::new(AUTHORITIES))? {
-        let folder = Path::new(AUTHORITIES).join(&key_identifier);
+    for name in directory.list(Path::new(AUTHORITIES))? {
+        let id: AuthorityId = name.parse()?;
+        let folder = authority_folder(&id);
         let path = folder.join("ca.pem");
         let mut chain = chain(directory, &path)?;
         authorities.push(ObservedAuthority {
             certificate: chain.swap_remove(0),
             key: key_presence(directory, &folder.join("key.pem"))?,
-            key_identifier,
+            record: read_authority_record(directory, &id)?,
+            id,
         });
     }
     authorities.sort_by_key(|authority| Reverse(authority.certificate.validity().not_before));
@@ -110,7 +101,7 @@ fn identity(
     directory: &StateDirectory,
     role: Role,
     name: &IdentityName,
-    depth: Depth,
+    interest: &Interest,
 ) -> Result<Option<ObservedIdentity>, Failure> {
     let folder = identity_folder(role, name);
     let entries = directory.list(&folder)?;
@@ -130,21 +121,34 @@ fn identity(
         Role::Daemon => (read_verified(directory, name), read_history(directory, name)?),
         Role::Client => (None, DaemonHistory::default()),
     };
-    let in_use = match (depth, role) {
-        (Depth::Current, _) => None,
-        (Depth::Confirmed, Role::Daemon) => {
-            history.working().find(|number| generations.binary_search(number).is_ok())
-        }
-        (Depth::Confirmed, Role::Client) => linked("received")?,
+    let number = current.as_ref().map(|current| current.number);
+    let is_there = |one: &Generation| generations.binary_search(one).is_ok();
+    let worked_before = match number {
+        Some(number) if history.has_worked(number) => None,
+        _ => history.working().find(is_there),
     };
-    let confirmed = in_use.map(|number| observe_generation(directory, role, name, number)).transpose()?;
+    let worked_before =
+        worked_before.map(|one| observe_generation(directory, role, name, one)).transpose()?;
+    let record = match role {
+        Role::Client => read_client_record(directory, name)?,
+        Role::Daemon => ClientRecord::default(),
+    };
+    let mut earlier = Vec::new();
+    if role == Role::Client && matches!(interest, Interest::InUse) {
+        for one in generations.iter().rev().filter(|one| Some(**one) != number) {
+            // The certificate of one that is damaged is in `issued/` still.
+            earlier.extend(observe_generation(directory, role, name, *one).ok());
+        }
+    }
     // What is remembered of a number is about one generation, though its folder may be gone.
     let known = generations.last().into_iter().chain(&history.refuted);
     let known = known.copied().chain(history.worked.iter().map(|one| one.generation));
     Ok(Some(ObservedIdentity {
         current,
         verified,
-        confirmed,
+        worked_before,
+        record,
+        earlier,
         last_generation: known.max(),
         history,
         generations,
@@ -172,21 +176,8 @@ pub(crate) fn observe_generation(
     })
 }
 
-/// The certificates of a file that must be there.
-pub(in crate::store) fn chain(directory: &StateDirectory, path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let bytes = required(directory, path, LARGEST_PEM)?;
-    Certificate::chain_from_pem(&bytes, directory.path().join(path))
-}
-
 fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, Failure> {
     Ok(if directory.mode(path)?.is_some() { KeyPresence::Present } else { KeyPresence::Absent })
-}
-
-fn required(directory: &StateDirectory, path: &Path, largest: usize) -> Result<Vec<u8>, Failure> {
-    let file = directory.read(path, largest)?.ok_or_else(|| {
-        Failure::new("reading", directory.path().join(path).display()).expected("a file").found("none")
-    })?;
-    Ok(file.bytes.to_vec())
 }
 
 /// A hundred thousand clients, each with a line of its own.

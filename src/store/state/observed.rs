@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::authority_record::AuthorityRecord;
+use super::client_record::ClientRecord;
 use super::history::DaemonHistory;
+use super::rollover_record::RolloverRecord;
 use super::verified::VerifiedRecord;
 use crate::layout::Inventory;
-use crate::model::{Generation, IdentityName, Role, Timestamp};
+use crate::model::{AuthorityId, Generation, IdentityName, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 
 /// How much of a state a command needs to see: reading ten thousand certificates to issue one
@@ -17,8 +20,11 @@ pub enum Interest {
     Inventory,
     /// Those, and these identities.
     Identities(Vec<(Role, IdentityName)>),
-    /// All of it.
+    /// All that is current.
     Everything,
+    /// That, and what clients may still use of what they had before. During a rollover any interest in
+    /// identities is this one, since what is issued depends on it.
+    InUse,
 }
 
 /// A state directory as it was at one moment.
@@ -32,9 +38,10 @@ pub struct Observation {
     pub inventory_text: Vec<u8>,
     /// Its CAs, the youngest first.
     pub authorities: Vec<ObservedAuthority>,
-    /// The key identifier of the CA to which everything is being moved, or was moved last; None
-    /// before the first rollover.
-    pub issuer: Option<String>,
+    /// The rollover that is under way.
+    pub rollover: Option<RolloverRecord>,
+    /// Every certificate that ever left and is kept still. Read only by [`Interest::InUse`].
+    pub issued: Vec<Certificate>,
     /// The clients for whom a kit waits to be handed over.
     pub waiting_kits: BTreeSet<IdentityName>,
     /// The daemons that have a folder.
@@ -46,12 +53,14 @@ pub struct Observation {
 /// A CA of the state.
 #[derive(Clone, Debug)]
 pub struct ObservedAuthority {
-    /// The name of its folder: its key identifier in hex.
-    pub key_identifier: String,
+    /// Which it is, as its folder is called.
+    pub id: AuthorityId,
     /// Its certificate.
     pub certificate: Certificate,
     /// Whether its key lies beside it.
     pub key: KeyPresence,
+    /// What else is remembered of it.
+    pub record: AuthorityRecord,
 }
 
 /// Whether a private key is at hand.
@@ -73,9 +82,12 @@ pub struct ObservedIdentity {
     pub verified: Option<VerifiedRecord>,
     /// Of a daemon, which generations have worked.
     pub history: DaemonHistory,
-    /// The generation that is known to be in use: of a daemon the one that worked last, of a client
-    /// the one that it said it has. Read only if there are several CAs.
-    pub confirmed: Option<ObservedGeneration>,
+    /// Of a daemon whose current generation never worked, the one that worked last: it may serve either.
+    pub worked_before: Option<ObservedGeneration>,
+    /// Of a client, what is known of what it holds.
+    pub record: ClientRecord,
+    /// Of a client, its earlier generations, the newest first. Read only by [`Interest::InUse`].
+    pub earlier: Vec<ObservedGeneration>,
     /// The highest number that a generation has or had, as far as is known; 0 for none.
     pub last_generation: Option<Generation>,
     /// The numbers of the generations that are there, rising.
@@ -111,19 +123,22 @@ impl Observation {
         self.identities(role).get(name)?.current.as_ref()
     }
 
-    /// The CA to which everything is moved in the end; without a rollover, the youngest.
+    /// The CA that everything is moved to; without a rollover, the youngest that is in use.
     #[must_use]
-    pub fn target_authority(&self) -> Option<&ObservedAuthority> {
-        match &self.issuer {
-            Some(issuer) => self.authority(issuer),
-            None => self.authorities.first(),
+    pub fn active_authority(&self) -> Option<&ObservedAuthority> {
+        match &self.rollover {
+            Some(rollover) => self.authority(&rollover.to),
+            None => {
+                let usable = self.authorities.iter().find(|authority| authority.record.is_usable());
+                usable.or_else(|| self.authorities.first())
+            }
         }
     }
 
     /// The CA of that key identifier.
     #[must_use]
-    pub fn authority(&self, key_identifier: &str) -> Option<&ObservedAuthority> {
-        self.authorities.iter().find(|authority| authority.key_identifier == key_identifier)
+    pub fn authority(&self, id: &AuthorityId) -> Option<&ObservedAuthority> {
+        self.authorities.iter().find(|authority| authority.id == *id)
     }
 
     /// The CA of that certificate: no two CAs share a name.
@@ -132,13 +147,15 @@ impl Observation {
         self.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer())
     }
 
-    /// The CA to which everything is moved in the end, if it can sign; without a rollover, the
-    /// youngest that can.
+    /// The CA that everything is moved to, if it can sign; without a rollover, the youngest in use that can.
     #[must_use]
     pub fn issuing_authority(&self, now: Timestamp) -> Option<&ObservedAuthority> {
-        match &self.issuer {
-            Some(_) => self.target_authority().filter(|authority| authority.can_sign(now)),
-            None => self.authorities.iter().find(|authority| authority.can_sign(now)),
+        match &self.rollover {
+            Some(_) => self.active_authority().filter(|authority| authority.can_sign(now)),
+            None => {
+                let mut usable = self.authorities.iter().filter(|authority| authority.record.is_usable());
+                usable.find(|authority| authority.can_sign(now))
+            }
         }
     }
 }
@@ -152,6 +169,12 @@ impl ObservedAuthority {
 }
 
 impl ObservedIdentity {
+    /// Every generation that a daemon may serve: the current one, and if that never worked the one that
+    /// worked last.
+    pub fn served(&self) -> impl Iterator<Item = &ObservedGeneration> {
+        self.worked_before.iter().chain(&self.current)
+    }
+
     /// Whether the current generation of a daemon was verified at some time.
     #[must_use]
     pub fn has_worked(&self) -> bool {

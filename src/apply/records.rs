@@ -1,0 +1,61 @@
+//! What the program remembers of CAs, daemons and clients beside their certificates, while it changes:
+//! each record is written once, however many steps of a plan change it.
+
+use std::collections::BTreeMap;
+
+use crate::model::{AuthorityId, Failure, IdentityName};
+use crate::store::{AuthorityRecord, ClientRecord, DaemonHistory, Observation, Privacy, StagedChange};
+
+/// The records that a change touches, as they are to be.
+pub(super) struct Records<'a> {
+    observation: Option<&'a Observation>,
+    authorities: BTreeMap<AuthorityId, AuthorityRecord>,
+    clients: BTreeMap<IdentityName, ClientRecord>,
+    daemons: BTreeMap<IdentityName, DaemonHistory>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(observation: Option<&'a Observation>) -> Records<'a> {
+        Records {
+            observation,
+            authorities: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            daemons: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn authority(&mut self, id: &AuthorityId) -> &mut AuthorityRecord {
+        let known = self.observation.and_then(|observation| observation.authority(id));
+        let record = || known.map(|authority| authority.record.clone()).unwrap_or_default();
+        self.authorities.entry(id.clone()).or_insert_with(record)
+    }
+
+    pub(super) fn client(&mut self, name: &IdentityName) -> &mut ClientRecord {
+        let known = self.observation.and_then(|observation| observation.clients.get(name));
+        let record = || known.map(|client| client.record.clone()).unwrap_or_default();
+        self.clients.entry(name.clone()).or_insert_with(record)
+    }
+
+    pub(super) fn daemon(&mut self, name: &IdentityName) -> &mut DaemonHistory {
+        let known = self.observation.and_then(|observation| observation.daemons.get(name));
+        let record = || known.map(|daemon| daemon.history.clone()).unwrap_or_default();
+        self.daemons.entry(name.clone()).or_insert_with(record)
+    }
+
+    /// Adds them to the change.
+    ///
+    /// # Errors
+    /// A disk that does not take the files.
+    pub(super) fn stage(&self, staged: &StagedChange<'_>) -> Result<(), Failure> {
+        for (id, record) in &self.authorities {
+            staged.file(&AuthorityRecord::path(id), &record.to_bytes()?, Privacy::Private)?;
+        }
+        for (name, record) in &self.clients {
+            staged.file(&ClientRecord::path(name), &record.to_bytes()?, Privacy::Private)?;
+        }
+        for (name, record) in &self.daemons {
+            staged.file(&DaemonHistory::path(name), &record.to_bytes()?, Privacy::Private)?;
+        }
+        Ok(())
+    }
+}

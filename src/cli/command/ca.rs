@@ -1,0 +1,175 @@
+//! `kitcert ca`
+
+use clap::{Args, Subcommand};
+
+use super::rotate::{Asked, restarting, told};
+use crate::apply::{self, ClockTrust, Context, Done, RotationOrder};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::message;
+use crate::model::{AuthorityId, Failure, IdentityName, Message};
+use crate::plan::{AuthorityRotation, RotateRequest};
+
+/// `kitcert ca`
+#[derive(Debug, Subcommand)]
+pub enum CaCommand {
+    /// Move everything to another CA, without locking anybody out
+    #[command(subcommand)]
+    Rollover(RolloverCommand),
+    /// Remove the keys of CAs that nothing trusts any more: nobody goes back to them then
+    DeleteFormerKeys(DecideArguments),
+}
+
+/// `kitcert ca rollover`
+#[derive(Debug, Subcommand)]
+pub enum RolloverCommand {
+    /// Begin one; `rotate` goes on with it
+    Start(StartArguments),
+    /// Do not wait for clients: they are locked out until they have their new certificates
+    Skip(SkipArguments),
+    /// Go back to the former CA, without locking anybody out
+    Abort(AbortArguments),
+    /// Do not wait for those who may have certificates of a CA that nobody here knows of
+    Finish(FinishArguments),
+}
+
+/// `kitcert ca rollover start`
+#[derive(Debug, Args)]
+pub struct StartArguments {
+    /// Trust nothing of a CA any more, at once: its key is known to somebody. Which one [default: the one
+    /// that is in use, or was before the rollover]
+    #[arg(long, value_name = "KEYID", num_args = 0..=1, require_equals = true)]
+    pub compromised: Option<Option<AuthorityId>>,
+    /// How it is done.
+    #[command(flatten)]
+    pub how: AbortArguments,
+}
+
+/// `kitcert ca rollover abort`
+#[derive(Debug, Args)]
+pub struct AbortArguments {
+    /// Renew and put in place, but run no restart command
+    #[arg(long)]
+    pub no_restart: bool,
+    /// Believe the clock of this machine, though the log or a daemon contradicts it
+    #[arg(long)]
+    pub trust_clock: bool,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert ca rollover skip`
+#[derive(Debug, Args)]
+pub struct SkipArguments {
+    /// The clients
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<IdentityName>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert ca rollover finish`
+#[derive(Debug, Args)]
+pub struct FinishArguments {
+    /// The CA, by its key identifier
+    #[arg(value_name = "KEYID")]
+    pub id: AuthorityId,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert ca delete-former-keys`
+#[derive(Debug, Args)]
+pub struct DecideArguments {
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+impl CaCommand {
+    /// Its name, as JSON and the log have it.
+    pub(in crate::cli) fn name(&self) -> &'static str {
+        match self {
+            CaCommand::Rollover(RolloverCommand::Start(_)) => "ca rollover start",
+            CaCommand::Rollover(RolloverCommand::Skip(_)) => "ca rollover skip",
+            CaCommand::Rollover(RolloverCommand::Abort(_)) => "ca rollover abort",
+            CaCommand::Rollover(RolloverCommand::Finish(_)) => "ca rollover finish",
+            CaCommand::DeleteFormerKeys(_) => "ca delete-former-keys",
+        }
+    }
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Report, Failure> {
+    let name = asked.name();
+    let context = |change: ChangeOptions| session.context(name, Some(change), UNWATCHED);
+    match asked {
+        CaCommand::Rollover(RolloverCommand::Start(start)) => {
+            let authority = match &start.compromised {
+                Some(which) => AuthorityRotation::Compromised(which.clone()),
+                None => AuthorityRotation::Begun,
+            };
+            rotated(name, &context(start.how.change)?, authority, &start.how)
+        }
+        CaCommand::Rollover(RolloverCommand::Abort(how)) => {
+            rotated(name, &context(how.change)?, AuthorityRotation::Back, how)
+        }
+        CaCommand::Rollover(RolloverCommand::Skip(skip)) => {
+            let context = context(skip.change)?;
+            let names = Message::join(&skip.names, ", ");
+            let done = apply::skip(&context, &skip.names)?;
+            let told = message!("the rollover does not wait for {}; next: {kitcert} rotate", names);
+            Ok(noted(name, &context, &done, told))
+        }
+        CaCommand::Rollover(RolloverCommand::Finish(finish)) => {
+            let context = context(finish.change)?;
+            let done = apply::finish(&context, &finish.id)?;
+            let told = message!(
+                "the rollover does not wait for unknown holders of CA {}; next: {kitcert} rotate",
+                finish.id.short()
+            );
+            Ok(noted(name, &context, &done, told))
+        }
+        CaCommand::DeleteFormerKeys(decide) => {
+            let context = context(decide.change)?;
+            let done = apply::delete_former_keys(&context)?;
+            let told = match done.plan.state.len() {
+                0 => message!("no key of a former CA is here"),
+                1 => message!("1 key is removed here; copies and backups of it are yours to remove"),
+                keys => message!("{} keys are removed here; copies and backups are yours to remove", keys),
+            };
+            Ok(noted(name, &context, &done, told))
+        }
+    }
+}
+
+/// A rotation that begins with what is to become of the CA.
+fn rotated(
+    name: &'static str,
+    context: &Context<'_>,
+    authority: AuthorityRotation,
+    how: &AbortArguments,
+) -> Result<Report, Failure> {
+    let order = RotationOrder {
+        request: RotateRequest { authority, ..RotateRequest::new(context.contact()) },
+        at: None,
+        restarting: restarting(how.no_restart),
+        clock: if how.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
+    };
+    let rotated = apply::rotate(context, &order)?;
+    let asked = if how.change.dry_run { Asked::Plan } else { Asked::Action };
+    Ok(told(Report::new(name), context, &rotated, asked))
+}
+
+/// What was noted, or would be.
+pub(super) fn noted(name: &'static str, context: &Context<'_>, done: &Done, told: Message) -> Report {
+    let report = Report::new(name).target(context.state.display());
+    if !context.acts() {
+        return show_plan(report, &done.plan);
+    }
+    let changed = if done.plan.state.is_empty() { Changed::No } else { Changed::Yes };
+    report.changed(changed).toned(Tone::Good, told)
+}

@@ -1,0 +1,53 @@
+//! `kitcert confirm` and `kitcert retire`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ca::noted;
+use crate::apply;
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::Report;
+use crate::cli::session::{Session, UNWATCHED};
+use crate::message;
+use crate::model::{Failure, FingerprintPrefix, Selector};
+
+/// `kitcert confirm`
+#[derive(Debug, Args)]
+pub struct ConfirmArguments {
+    /// The client, the receipt that join printed, or a file with that
+    #[arg(value_name = "NAME|RECEIPT")]
+    pub what: PathBuf,
+    /// Which of its keys, by the SHA-256 of its SubjectPublicKeyInfo: where it has several
+    #[arg(long, value_name = "SHA256")]
+    pub key_id: Option<FingerprintPrefix>,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+/// `kitcert retire`
+#[derive(Debug, Args)]
+pub struct RetireArguments {
+    /// The daemon or the client: daemon/NAME or client/NAME where both have that name
+    #[arg(value_name = "NAME")]
+    pub name: Selector,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Result<Report, Failure> {
+    let confirmation = apply::confirmation_of(session.environment, &asked.what, asked.key_id.clone())?;
+    let context = session.context("confirm", Some(asked.change), UNWATCHED)?;
+    let done = apply::confirm(&context, &confirmation)?;
+    let told = message!("client {} has its certificate; next: {kitcert} rotate", confirmation.name());
+    Ok(noted("confirm", &context, &done, told))
+}
+
+pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
+    let context = session.context("retire", Some(asked.change), UNWATCHED)?;
+    let done = apply::retire(&context, (asked.name.role, &asked.name.name))?;
+    let told = message!("{} is neither renewed nor waited for any more", asked.name);
+    Ok(noted("retire", &context, &done, told))
+}

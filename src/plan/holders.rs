@@ -1,0 +1,109 @@
+//! What each client may hold: every certificate of it that may have left this machine, but for what is
+//! known to be replaced.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::issuance::effective_validity;
+use crate::model::{Fingerprint, IdentityName, SerialNumber, Timestamp};
+use crate::pki::{Certificate, TrustBundle};
+use crate::store::{ClientRecord, KeyPresence, Observation, ObservedGeneration, Use};
+
+/// A key that a client may be using, and with which credentials.
+#[derive(Debug)]
+pub(super) struct Holder<'a> {
+    /// Whose.
+    pub client: IdentityName,
+    /// The SHA-256 of its SubjectPublicKeyInfo.
+    pub key: Fingerprint,
+    /// What may be in use of it; at least one.
+    pub credentials: Vec<MaybeInUse<'a>>,
+    /// The daemons that it uses; none for every one.
+    pub uses: BTreeSet<Use>,
+}
+
+/// Credentials that a client may be using.
+#[derive(Debug)]
+pub(super) struct MaybeInUse<'a> {
+    /// Leaf first.
+    pub chain: &'a [Certificate],
+    /// The CAs that came with it.
+    pub trust: Cow<'a, TrustBundle>,
+}
+
+impl MaybeInUse<'_> {
+    /// The certificate itself.
+    pub(super) fn leaf(&self) -> &Certificate {
+        &self.chain[0]
+    }
+}
+
+/// Every key of every client that is not retired, as of `now`, of an observation of what is in use. Of a
+/// certificate whose generation is gone, nobody knows more than its CA.
+pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<Holder<'a>> {
+    let nothing = ClientRecord::default();
+    let mut of_keys: BTreeMap<(IdentityName, Fingerprint), Holder<'_>> = BTreeMap::new();
+    let mut add = |client: &IdentityName, record: &ClientRecord, credentials: MaybeInUse<'a>| {
+        let key = credentials.leaf().public_key().fingerprint();
+        let holder = of_keys.entry((client.clone(), key)).or_insert_with(|| Holder {
+            client: client.clone(),
+            key,
+            credentials: Vec::new(),
+            uses: record.uses.clone(),
+        });
+        holder.credentials.push(credentials);
+    };
+    let is_over = |leaf: &Certificate| effective_validity(observation, leaf).not_after < now;
+    let mut known: BTreeSet<&SerialNumber> = BTreeSet::new();
+    for (client, identity) in &observation.clients {
+        let record = &identity.record;
+        for generation in identity.current.iter().chain(&identity.earlier) {
+            let leaf = generation.leaf();
+            known.insert(leaf.serial());
+            let key = record.keys.get(&leaf.public_key().fingerprint());
+            let held = key.and_then(|key| key.held.as_ref());
+            let is_replaced = key.is_some_and(|key| key.replaced.is_some())
+                || held.is_some_and(|held| generation.number < held.generation);
+            if record.retired.is_none() && !is_over(leaf) && !is_replaced {
+                let trust = Cow::Borrowed(&generation.trust);
+                add(client, record, MaybeInUse { chain: &generation.chain, trust });
+            }
+        }
+    }
+    for leaf in observation.issued.iter().filter(|leaf| !is_over(leaf) && !known.contains(leaf.serial())) {
+        let Some(client) = client_of(leaf) else { continue };
+        let record = observation.clients.get(&client).map_or(&nothing, |identity| &identity.record);
+        let key = record.keys.get(&leaf.public_key().fingerprint());
+        // A generation that is gone came before every one that is there.
+        let is_replaced = key.is_some_and(|key| key.replaced.is_some() || key.held.is_some());
+        if record.retired.is_none() && !is_replaced {
+            let anchor = observation.issuer_of(leaf).map(|issuer| issuer.certificate.clone());
+            let trust = Cow::Owned(TrustBundle::new(anchor.into_iter().collect()));
+            add(&client, record, MaybeInUse { chain: std::slice::from_ref(leaf), trust });
+        }
+    }
+    of_keys.into_values().collect()
+}
+
+/// The client whose certificate it is.
+pub(super) fn client_of(leaf: &Certificate) -> Option<IdentityName> {
+    IdentityName::of_client(&leaf.usable_names())
+}
+
+/// The keys of a client on this machine that its current one is in the place of.
+pub(crate) fn replaced_here(
+    name: &IdentityName,
+    current: &ObservedGeneration,
+    observation: &Observation,
+) -> Vec<Fingerprint> {
+    let Some(client) = observation.clients.get(name) else { return Vec::new() };
+    let key = current.leaf().public_key().fingerprint();
+    let is_former = |one: &&ObservedGeneration| {
+        one.key == KeyPresence::Present && one.leaf().public_key().fingerprint() != key
+    };
+    let mut keys: Vec<Fingerprint> =
+        client.earlier.iter().filter(is_former).map(|one| one.leaf().public_key().fingerprint()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

@@ -1,0 +1,64 @@
+//! The files in which the program remembers something for itself: JSON of one exact form.
+//!
+//! A file that is there and is not what we write is a failure. It is never taken for an empty one: that
+//! would forget what nobody can tell again.
+
+use std::path::Path;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::state_directory::StateDirectory;
+use crate::model::{Failure, Printable};
+
+/// The member `schema` of such a file, and its only value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Schema;
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(VERSION)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Schema, D::Error> {
+        match u32::deserialize(deserializer)? {
+            VERSION => Ok(Schema),
+            _ => Err(D::Error::custom("another version")),
+        }
+    }
+}
+
+/// The file as it is written.
+///
+/// # Errors
+/// None that a caller could cause.
+pub(super) fn to_bytes(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = serde_json::to_vec_pretty(record)
+        .map_err(|_| Failure::new("writing", "a record of the state").found("something that is no JSON"))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The record in that file; None if there is none.
+///
+/// # Errors
+/// A file that cannot be read, or is not what we write.
+pub(super) fn read<T: DeserializeOwned>(
+    directory: &StateDirectory,
+    path: &Path,
+    what: &'static str,
+) -> Result<Option<T>, Failure> {
+    let Some(file) = directory.read(path, LARGEST)? else { return Ok(None) };
+    serde_json::from_slice(&file.bytes).map(Some).map_err(|_| {
+        Failure::new("reading", directory.path().join(path).display())
+            .expected(crate::message!("{}, as kitcert writes it", what.message()))
+            .found("something else")
+            .hint("restore that file from a backup of the state")
+    })
+}
+
+const VERSION: u32 = 1;
+/// A thousand keys of one client, or clients that are skipped.
+const LARGEST: usize = 512 * 1024;
