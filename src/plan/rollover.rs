@@ -255,8 +255,12 @@ pub(super) fn bundle_of_daemon(
 ) -> Option<Vec<AuthorityChoice>> {
     let rollover = rollover?;
     let is_to_switch = matches!(rollover.stage, RolloverStage::Switching | RolloverStage::Done);
-    (!rollover.record.is_emergency() && !is_to_switch && !rollover.is_switched(current))
-        .then(|| rollover.both())
+    match is_to_switch || rollover.record.is_emergency() {
+        _ if rollover.is_switched(current) => None,
+        // What has a certificate of the new CA already keeps it; what has none gets one.
+        true => rollover.is_of_target(current.leaf()).then(|| vec![choice(rollover.to)]),
+        false => Some(rollover.both()),
+    }
 }
 
 /// The daemons of kitcert.yaml that have a certificate and are not retired.

@@ -101,6 +101,9 @@ impl Planner<'_> {
         if let Some((current, trust)) = current.zip(bundle)
             && !self.trusts(current, &trust)
         {
+            let fewer = current.trust.certificates().len() > trust.len();
+            let what = if fewer { "the new CA alone is trusted" } else { "another CA is trusted too" };
+            self.say(Role::Daemon, name, RotationAction::Renewed, what);
             self.rotation.plan.state.push(StateStep::Rebundle {
                 role: Role::Daemon,
                 name: name.clone(),
@@ -109,7 +112,6 @@ impl Planner<'_> {
                 generation: next_generation(self.observation, Role::Daemon, name),
                 trust,
             });
-            self.say(Role::Daemon, name, RotationAction::Renewed, "another CA is trusted too");
             self.rotation.daemons.push(name.clone());
             return Ok(());
         }

@@ -20,9 +20,9 @@ impl Planner<'_> {
             match &self.request.authority {
                 AuthorityRotation::Back => self.turn_round()?,
                 AuthorityRotation::Compromised(which) => self.distrust(which.as_ref())?,
-                AuthorityRotation::Begun if self.rollover.is_none() => self.begin()?,
+                AuthorityRotation::Begun => self.begin()?,
                 AuthorityRotation::IfNeeded if self.is_ending() => self.begin()?,
-                AuthorityRotation::Begun | AuthorityRotation::IfNeeded => {}
+                AuthorityRotation::IfNeeded => {}
             }
         }
         if self.rotation.plan.state.is_empty()
@@ -44,7 +44,20 @@ impl Planner<'_> {
             && end.is_some_and(|end| end.seconds_since(self.now) < needed)
     }
 
+    /// Begins a rollover, unless one is under way; of one whose new CA has lost its key, to a third.
     fn begin(&mut self) -> Result<(), Failure> {
+        if let Some(rollover) = &self.rollover {
+            if !rollover.to.can_sign(self.now) {
+                let parts = std::iter::once(rollover.to).chain(rollover.from.iter().copied());
+                let from = parts.map(|one| one.id.clone()).collect();
+                let kind = match rollover.record.kind {
+                    RolloverKind::Back => RolloverKind::Ordinary,
+                    kind => kind,
+                };
+                self.begin_with_new(kind, from);
+            }
+            return Ok(());
+        }
         let from = self.observation.active_authority();
         let from = from.ok_or_else(|| rollover::no_authority(self.observation, self.now))?;
         self.begin_with_new(RolloverKind::Ordinary, vec![from.id.clone()]);
@@ -185,7 +198,9 @@ impl Planner<'_> {
 
     /// What would lock somebody out is not done, unless that is wanted; everything else is.
     pub(super) fn guard(&mut self) {
-        let found = lock_outs(&self.rotation.plan, self.observation, &self.request.lock_out, self.now);
+        let mut allowed = self.request.lock_out.clone();
+        allowed.extend(self.rollover.iter().flat_map(|rollover| &rollover.record.skipped).cloned());
+        let found = lock_outs(&self.rotation.plan, self.observation, &allowed, self.now);
         for lock_out in found {
             let names = Message::join(&lock_out.clients, ", ");
             self.rotation.locked_out.extend(lock_out.clients.iter().cloned());

@@ -165,7 +165,7 @@ impl Rotation {
     #[must_use]
     pub fn summary(&self, inventory: &Inventory) -> Vec<StepSummary> {
         let mut steps = self.plan.summary();
-        for (role, names) in [(Role::Client, &self.clients), (Role::Daemon, &self.daemons)] {
+        for (role, names) in [(Role::Daemon, &self.daemons), (Role::Client, &self.clients)] {
             let is_again = |name| role == Role::Daemon && self.verified_again.contains(name);
             steps.extend(names.iter().flat_map(|name| follow_up(inventory, role, name, is_again(name))));
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::name;
 use crate::model::Role;
 use crate::plan::steps::{ConfigStep, HandoverStep, PlacementStep};
-use crate::plan::{Handover, KeyRemoval, Plan, Rollback, Rotation, StateStep};
+use crate::plan::{Handover, KeyRemoval, Plan, Rotation, StateStep};
 
 fn nothing() -> Plan {
     Plan::default()
@@ -27,7 +27,7 @@ fn a_plan_that_does_one_thing_is_not_empty() {
     let removal = KeyRemoval { name: name("ana"), last_generation: numbered(1) };
     assert!(nothing().is_empty());
     for plan in [
-        Plan { state: vec![StateStep::Receive { name: name("ana"), generation: numbered(1) }], ..nothing() },
+        Plan { state: vec![StateStep::EndRollover(vec![])], ..nothing() },
         Plan { placements: vec![placement], ..nothing() },
         Plan { config: Some(config), ..nothing() },
         Plan { handover: Some(handover), ..nothing() },
@@ -44,13 +44,4 @@ fn a_rotation_that_only_proves_or_replaces_copies_is_not_empty() {
     assert!(Rotation::default().is_empty());
     assert!(!Rotation { daemons: somebody(), ..Rotation::default() }.is_empty());
     assert!(!Rotation { clients: somebody(), ..Rotation::default() }.is_empty());
-}
-
-#[test]
-fn a_rollback_restores_one_generation() {
-    let plan = Rollback { role: Role::Client, name: name("ana"), generation: numbered(3) }.plan();
-    let [StateStep::Restore { role: Role::Client, name: of, generation }] = &plan.state[..] else {
-        panic!("{plan:?}");
-    };
-    assert_eq!((of, *generation), (&name("ana"), numbered(3)));
 }

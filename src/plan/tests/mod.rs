@@ -2,7 +2,6 @@
 //! bound.
 
 mod emptiness;
-mod guard;
 mod installing;
 mod issuing;
 mod joining;
@@ -12,7 +11,9 @@ mod rolling_over;
 mod rotating;
 mod status;
 mod verification;
+mod walk;
 mod words;
+mod world;
 
 use crate::model::numbered;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layout::Inventory;
 use crate::model::{
-    Contact, Hex, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+    AuthorityId, Contact, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{
     AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
@@ -28,7 +29,7 @@ use crate::pki::{
 use crate::plan::{Placed, PlacedState};
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{
-    DaemonHistory, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
+    AuthorityRecord, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
     Vantage, VerifiedRecord,
 };
 
@@ -95,7 +96,7 @@ fn authority_of(validity: Validity) -> CertificateAuthority {
 fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
     let certificate = authority.certificate().clone();
     let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
-    ObservedAuthority { id, certificate, key: KeyPresence::Present }
+    ObservedAuthority { id, certificate, key: KeyPresence::Present, record: AuthorityRecord::default() }
 }
 
 /// One generation, current; nobody has verified it.
@@ -108,11 +109,9 @@ fn identity(authority: &CertificateAuthority, leaf: Certificate, key: KeyPresenc
     };
     ObservedIdentity {
         current: Some(current),
-        verified: None,
-        history: DaemonHistory::default(),
-        confirmed: None,
         last_generation: Some(numbered(1)),
         generations: vec![numbered(1)],
+        ..ObservedIdentity::default()
     }
 }
 
@@ -136,7 +135,8 @@ impl State {
             inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
             inventory_text: inventory.as_bytes().to_vec(),
             authorities: vec![observed(&authority)],
-            issuer: None,
+            rollover: None,
+            issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),
             clients: BTreeMap::new(),

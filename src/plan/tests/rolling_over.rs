@@ -1,419 +1,395 @@
-//! From one CA to another: how far it is, who signs, who is trusted, and for whom it waits.
+//! From one CA to another: how far it is, who signs, who is trusted, for whom it waits, and who is out.
 
-use super::rotating::{asked, facts, told};
-use super::{State, authority, days, fresh_key, identity, name, now, observed, seconds};
-use crate::model::numbered;
-use crate::model::{IdentityName, Role, Validity};
-use crate::pki::{Certificate, CertificateAuthority, LeafRequest, TrustBundle};
-use crate::plan::rollover::trusts_former_authority;
+use super::name;
+use super::rotating::{asked, told};
+use super::world::{Machine, Restart, TWO_DAEMONS, World, with_hosts};
+use crate::model::{AuthorityId, Role};
 use crate::plan::{
-    AuthorityChoice, AuthorityRotation, FormerKeys, Reception, RotateRequest, Rotation, RotationFacts,
-    RotationScope, StateStep, former_authority, rollover_progress, rolls_over, rotate,
+    AuthorityRotation, Confirmation, RotateRequest, Rotation, RotationScope, StateStep, confirm,
+    delete_former_keys, finish, retire, rollover_progress, skip,
 };
-use crate::store::{DaemonHistory, KeyPresence, ObservedGeneration};
+use crate::store::{KeyPresence, Observation, RolloverKind};
 
-/// The usual state, with a CA of yesterday to which everything is being moved.
-struct Rollover {
-    state: State,
-    target: CertificateAuthority,
+fn machine(named: &str, number: u8) -> Machine {
+    (name(named), number)
 }
 
-fn of_yesterday() -> Validity {
-    Validity { not_before: now().minus(days(1)), not_after: now().plus(days(80)) }
+fn start() -> RotateRequest {
+    RotateRequest { authority: AuthorityRotation::Begun, ..asked() }
 }
 
-impl Rollover {
-    fn begun() -> Rollover {
-        Rollover::to(authority(1))
-    }
+fn compromised() -> RotateRequest {
+    RotateRequest { authority: AuthorityRotation::Compromised(None), ..asked() }
+}
 
-    fn to(target: CertificateAuthority) -> Rollover {
-        let mut state = State::new();
-        let observed = observed(&target);
-        state.observation.issuer = Some(observed.id.clone());
-        state.observation.authorities.insert(0, observed);
-        Rollover { state, target }
-    }
+fn back() -> RotateRequest {
+    RotateRequest { authority: AuthorityRotation::Back, ..asked() }
+}
 
-    fn former(&self) -> &Certificate {
-        self.state.authority.certificate()
-    }
+/// The number of the stage, and whom it waits for.
+fn stage(world: &World) -> Option<(u8, Vec<String>)> {
+    let progress = rollover_progress(&world.observation, world.now).unwrap()?;
+    Some((progress.stage, progress.waits_for.iter().map(ToString::to_string).collect()))
+}
 
-    fn builder(&mut self) -> &mut ObservedGeneration {
-        self.state.observation.daemons.get_mut(&name("builder")).unwrap().current.as_mut().unwrap()
-    }
+/// One daemon, and bob, whose key is elsewhere.
+fn with_bob() -> World {
+    World::new(
+        "version: 1
+daemons: {builder: {hosts: [builder.example.com, 10.0.0.5]}}
+clients: {bob: {renew: auto}}
+",
+    )
+}
 
-    /// The daemon trusts those, and is known to.
-    fn trusting(mut self, trusted: &[&Certificate]) -> Rollover {
-        let trust = TrustBundle::new(trusted.iter().map(|one| (*one).clone()).collect());
-        self.builder().trust = trust;
-        let builder = self.state.observation.daemons.get_mut(&name("builder")).unwrap();
-        builder.confirmed = builder.current.clone();
-        self.state.verify("builder");
-        self
-    }
+/// Whoever reached a daemon reaches it still.
+fn nobody_is_out(world: &mut World, what: &str, change: impl FnOnce(&mut World)) {
+    let before = world.reached();
+    change(world);
+    let after = world.reached();
+    let out: Vec<_> = before.difference(&after).filter(|(who, _)| !world.excused.contains(&who.0)).collect();
+    assert!(out.is_empty(), "{what}: {out:?}");
+}
 
-    /// The daemon has a certificate of the new CA.
-    fn signed(mut self) -> Rollover {
-        let leaf = self.issue(Role::Daemon, "builder", &["builder.example.com", "10.0.0.5"]);
-        self.builder().chain = vec![leaf];
-        self.state.verify("builder");
-        self
+#[test]
+fn daemons_trust_both_then_clients_move_then_daemons_switch() {
+    let mut world = World::new(TWO_DAEMONS);
+    let former = world.active();
+    nobody_is_out(&mut world, "start", |world| {
+        let rotation = world.rotate_as(&start(), Restart::Works).unwrap();
+        assert!(told(&rotation).contains(&"daemon spare renewed: another CA is trusted too".to_owned()));
+    });
+    let waits = ["client bob", "client cleo"];
+    assert_eq!(stage(&world), Some((2, waits.map(str::to_owned).to_vec())), "ana is on this machine");
+    assert_ne!(world.active(), former);
+    for (who, left) in [(machine("bob", 1), vec!["client cleo"]), (machine("cleo", 2), vec!["client cleo"])] {
+        nobody_is_out(&mut world, "a kit", |world| {
+            world.take(who.clone());
+            world.confirm(&who);
+            world.rotate(Restart::Works);
+        });
+        let left = left.into_iter().map(str::to_owned).collect();
+        assert_eq!(stage(&world), Some((2, left)), "the first machine of cleo has a key of its own");
     }
-
-    fn spread(self) -> Rollover {
-        let both = [self.target.certificate().clone(), self.former().clone()];
-        self.trusting(&both.each_ref())
+    let plan = skip(&[name("cleo")], &world.observation, world.now).unwrap();
+    world.carry_out(&plan);
+    nobody_is_out(&mut world, "the switch", |world| {
+        world.rotate(Restart::Works);
+    });
+    assert_eq!(stage(&world), None, "it is over");
+    let record = &world.observation.authority(&former).unwrap().record;
+    assert!(record.retired.is_some() && !record.is_usable());
+    assert!(world.rotate(Restart::Works).plan.is_empty());
+    let reached = world.reached();
+    for who in [machine("ana", 1), machine("bob", 1), machine("cleo", 2)] {
+        assert!(["builder", "spare"].iter().all(|to| reached.contains(&(who.clone(), name(to)))), "{who:?}");
     }
+    assert!(!reached.iter().any(|(who, _)| *who == machine("cleo", 1)), "who was skipped is out");
+}
 
-    fn switched(self) -> Rollover {
-        let target = self.target.certificate().clone();
-        self.signed().trusting(&[&target])
+#[test]
+fn a_rollback_after_clients_have_moved_locks_nobody_out() {
+    let mut world = with_bob();
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    world.take(machine("bob", 1));
+    nobody_is_out(&mut world, "before the switch", |world| {
+        world.roll_back(Role::Daemon, &name("builder"), Restart::Works).unwrap_err();
+    });
+    world.confirm(&machine("bob", 1));
+    world.rotate(Restart::Works);
+    assert_eq!(stage(&world), None);
+    nobody_is_out(&mut world, "after the switch", |world| {
+        let refused = world.roll_back(Role::Daemon, &name("builder"), Restart::Works).unwrap_err();
+        assert!(refused.contains("is of a CA that nothing trusts any more"), "{refused}");
+    });
+}
+
+#[test]
+fn a_client_that_went_back_to_a_ca_that_is_gone_is_refused_and_one_that_has_is_healed() {
+    let mut world = World::new(
+        "version: 1
+daemons: {builder: {hosts: [builder.example.com]}}
+clients: {ana: {installed: [/home/ana/.certs]}}
+",
+    );
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    assert_eq!(stage(&world), None, "ana is on this machine");
+    let refused = world.roll_back(Role::Client, &name("ana"), Restart::Works).unwrap_err();
+    assert!(refused.contains("is of a CA that nothing trusts any more"), "{refused}");
+    // Somebody put the former files back by hand.
+    let former = world.earlier(Role::Client, &name("ana")).remove(0).files.unwrap();
+    world.observation.clients.get_mut(&name("ana")).unwrap().current = Some(former);
+    let rotation = world.rotate(Restart::Works);
+    assert_eq!(told(&rotation)[0], "client ana renewed: another CA");
+    assert!(world.reached().contains(&(machine("ana", 1), name("builder"))));
+}
+
+#[test]
+fn without_the_former_ca_s_key_nobody_is_out_until_the_daemon_would_be() {
+    let mut world = World::new(
+        "version: 1
+daemons: {builder: {hosts: [builder.example.com], lifetime: 100d}}
+clients: {bob: {lifetime: 300d}}
+",
+    );
+    let former = world.active();
+    world.lose_key(&former);
+    nobody_is_out(&mut world, "begun", |world| {
+        let rotation = world.rotate_as(&start(), Restart::Works).unwrap();
+        assert!(told(&rotation).contains(&"daemon builder renewed: another CA is trusted too".to_owned()));
+    });
+    assert_eq!(stage(&world), Some((2, vec!["client bob".to_owned()])));
+    // The daemon's certificate is due, and its CA cannot renew it.
+    let end = world.observation.current(Role::Daemon, &name("builder")).unwrap().leaf().validity().not_after;
+    world.now = end.minus(super::days(3));
+    nobody_is_out(&mut world, "due", |world| {
+        let rotation = world.rotate(Restart::Works);
+        let waits =
+            told(&rotation).into_iter().any(|row| row.starts_with("daemon builder reported: due, and waits"));
+        assert!(waits, "{:?}", told(&rotation));
+    });
+    world.now = end.minus(super::days(2));
+    let rotation = world.rotate(Restart::Works);
+    assert!(told(&rotation).contains(&"daemon builder renewed: due".to_owned()), "{:?}", told(&rotation));
+}
+
+#[test]
+fn a_compromise_is_remembered_until_every_daemon_refuses_the_ca() {
+    let mut world = with_bob();
+    let former = world.active();
+    let rotation = world.rotate_as(&compromised(), Restart::Fails).unwrap();
+    assert_eq!(rotation.locked_out.iter().map(ToString::to_string).collect::<Vec<_>>(), ["bob"]);
+    let rollover = world.observation.rollover.clone().unwrap();
+    assert_eq!((rollover.kind, rollover.from), (RolloverKind::Compromised, vec![former.clone()]));
+    let current = world.observation.current(Role::Daemon, &name("builder")).unwrap();
+    assert!(
+        !current.trust.certificates().contains(&world.observation.authority(&former).unwrap().certificate),
+        "it does not go back to what lets the thief in"
+    );
+    for _ in 0..3 {
+        world.rotate(Restart::Never);
+        assert_eq!(stage(&world), Some((3, vec!["daemon builder".to_owned()])));
     }
+    world.rotate(Restart::Works);
+    assert_eq!(stage(&world), None);
+    assert!(world.observation.authority(&former).unwrap().record.compromised.is_some());
+    // Its key is not here: that it is refused cannot be tried, and a person says so.
+    let mut keyless = with_bob();
+    let former = keyless.active();
+    keyless.lose_key(&former);
+    keyless.rotate_as(&compromised(), Restart::Works).unwrap();
+    assert_eq!(stage(&keyless), Some((3, vec![])));
+    let plan = finish(&former, &keyless.observation).unwrap();
+    keyless.carry_out(&plan);
+    keyless.rotate(Restart::Works);
+    assert_eq!(stage(&keyless), None);
+}
 
-    fn issue(&self, role: Role, named: &str, hosts: &[&str]) -> Certificate {
-        let request =
-            LeafRequest { role, name: name(named), hosts: super::hosts(hosts), validity: of_yesterday() };
-        self.target.issue(&request, &fresh_key()).unwrap()
-    }
+#[test]
+fn a_receipt_moves_its_key_and_no_other_of_the_name() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    world.take(machine("cleo", 2));
+    world.confirm(&machine("cleo", 2));
+    world.rotate(Restart::Works);
+    assert!(stage(&world).unwrap().1.contains(&"client cleo".to_owned()));
+    assert!(world.reached().contains(&(machine("cleo", 1), name("builder"))));
+    let refused =
+        confirm(&Confirmation::Told(name("cleo"), None), &world.observation, world.now).unwrap_err();
+    assert!(refused.to_string().contains("2 in use: "), "{refused}");
+    let key = world.holds[&machine("cleo", 1)].leaf.public_key().fingerprint();
+    let told = Confirmation::Told(name("cleo"), Some(key.to_string().parse().unwrap()));
+    let plan = confirm(&told, &world.observation, world.now).unwrap();
+    assert!(matches!(&plan.state[..], [StateStep::Hold { key: of, .. }] if *of == key), "{plan:?}");
+}
 
-    /// A client that has a certificate of the new CA, and is known to have it where that is said.
-    fn moved(mut self, named: &str, is_known: bool) -> Rollover {
-        let leaf = self.issue(Role::Client, named, &[]);
-        let mut client = identity(&self.target, leaf, KeyPresence::Present);
-        client.confirmed = if is_known { client.current.clone() } else { None };
-        self.state.observation.clients.insert(name(named), client);
-        self
-    }
+#[test]
+fn a_host_that_a_client_uses_is_not_taken_away_unsaid() {
+    let mut world = with_bob();
+    with_hosts(&mut world, "builder", &["builder.example.com"]);
+    let rotation = world.rotate(Restart::Works);
+    let refused = "daemon builder refused: it would lock out bob; kitcert rotate builder --allow-lockout bob   \
+        # to do it all the same";
+    assert_eq!(told(&rotation), [refused]);
+    assert_eq!(rotation.locked_out, [name("bob")].into());
+    let allowed = RotateRequest { lock_out: [name("bob")].into(), ..asked() };
+    let rotation = world.rotate_as(&allowed, Restart::Works).unwrap();
+    assert_eq!(told(&rotation), ["daemon builder renewed: hosts changed"]);
+    // Of a client whose host is known, another may go.
+    let mut known = with_bob();
+    let used = crate::store::Use { daemon: name("builder"), host: "builder.example.com".parse().unwrap() };
+    known.observation.clients.get_mut(&name("bob")).unwrap().record.uses.insert(used);
+    with_hosts(&mut known, "builder", &["builder.example.com"]);
+    assert_eq!(told(&known.rotate(Restart::Works)), ["daemon builder renewed: hosts changed"]);
+}
 
-    fn stage(&self, issued: &[Certificate]) -> Option<(u8, Vec<IdentityName>)> {
-        let progress = rollover_progress(&self.state.observation, issued, now());
-        progress.map(|progress| (progress.stage, progress.waits_for.into_iter().collect()))
-    }
-
-    fn rotated(&self, request: &RotateRequest, facts: &RotationFacts) -> Rotation {
-        rotate(request, &self.state.observation, facts, now()).unwrap()
+#[test]
+fn going_back_ends_from_each_stage_and_locks_nobody_out() {
+    for steps in 0..4 {
+        let mut world = with_bob();
+        let former = world.active();
+        let restart = if steps == 0 { Restart::Never } else { Restart::Works };
+        world.rotate_as(&start(), restart).unwrap();
+        if steps >= 2 {
+            world.take(machine("bob", 1));
+        }
+        if steps >= 3 {
+            world.confirm(&machine("bob", 1));
+            world.rotate(Restart::Never);
+        }
+        nobody_is_out(&mut world, "turned round", |world| {
+            world.rotate_as(&back(), Restart::Works).unwrap();
+            if stage(world).is_some() {
+                world.rotate_as(&back(), Restart::Works).unwrap();
+            }
+        });
+        for _ in 0..3 {
+            nobody_is_out(&mut world, "a kit of the former CA", |world| {
+                world.take(machine("bob", 1));
+                world.confirm(&machine("bob", 1));
+                world.rotate(Restart::Works);
+            });
+        }
+        assert_eq!((stage(&world), world.active()), (None, former), "after {steps} steps");
+        assert!(world.reached().contains(&(machine("bob", 1), name("builder"))));
     }
 }
 
 #[test]
-fn how_far_it_is_is_read_from_what_the_daemons_serve() {
-    let begun = Rollover::begun();
-    let issued = facts(&begun.state).issued;
-    assert_eq!(begun.stage(&issued), Some((1, Vec::new())));
-    assert_eq!(Rollover::begun().spread().stage(&issued), Some((2, vec![])), "of another state's clients");
-    let spread = Rollover::begun().spread();
-    assert_eq!(spread.stage(&facts(&spread.state).issued), Some((2, vec![name("ana")])));
-    // With a certificate of the new CA it is not over while the former one is trusted.
-    assert_eq!(Rollover::begun().signed().spread().stage(&[]), Some((2, vec![])));
-    let mut switched = Rollover::begun().switched();
-    assert_eq!(switched.stage(&issued), None);
-    assert!(!rolls_over(&switched.state.observation));
-    let builder = switched.state.observation.daemons.get_mut(&name("builder")).unwrap();
-    builder.verified = None;
-    assert_eq!(switched.stage(&issued), None, "a finding about a daemon moves nobody back");
-    let builder = switched.state.observation.daemons.get_mut(&name("builder")).unwrap();
-    builder.history = DaemonHistory::default();
-    assert_eq!(switched.stage(&issued), Some((3, Vec::new())));
-    switched.state.observation.issuer = None;
-    assert_eq!(switched.stage(&issued), None, "nothing was ever rolled over");
+fn going_back_is_refused_where_only_forward_leads_out() {
+    let mut world = with_bob();
+    let refused =
+        |world: &mut World| world.rotate_as(&back(), Restart::Works).unwrap_err().what_was_found().to_owned();
+    assert_eq!(refused(&mut world), "none, or one that is over");
+    let former = world.active();
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    world.lose_key(&former);
+    assert!(refused(&mut world).starts_with("only forward: the key of CA"), "bob's kit is out");
+    let mut distrusted = with_bob();
+    distrusted.rotate_as(&compromised(), Restart::Never).unwrap();
+    assert_eq!(refused(&mut distrusted), "one that is compromised: only forward");
 }
 
 #[test]
-fn it_waits_for_clients_whose_certificates_of_the_former_ca_are_good_and_who_have_no_other() {
-    let waits = |rollover: &Rollover, issued: &[Certificate]| rollover.stage(issued).unwrap().1;
-    let spread = Rollover::begun().spread();
-    let issued = facts(&spread.state).issued;
-    assert_eq!(waits(&spread, &issued), [name("ana")]);
-    let unknown = spread.moved("ana", false);
-    assert_eq!(waits(&unknown, &issued), [name("ana")], "nobody knows whether it has it");
-    let known = unknown.moved("ana", true);
-    assert_eq!(waits(&known, &issued), []);
-
-    let unmoved = Rollover::begun().spread();
-    let issued = facts(&unmoved.state).issued;
-    let end = unmoved.state.client("ana").leaf().validity().not_after;
-    let at = |at| rollover_progress(&unmoved.state.observation, &issued, at).unwrap().waits_for.len();
-    assert_eq!((at(end), at(end.plus(seconds(1)))), (1, 0));
+fn of_a_compromised_new_ca_everything_goes_back_at_once() {
+    let mut world = with_bob();
+    let former = world.active();
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    let new = world.active();
+    let distrust = RotateRequest { authority: AuthorityRotation::Compromised(Some(new.clone())), ..asked() };
+    world.rotate_as(&distrust, Restart::Works).unwrap();
+    assert_eq!((stage(&world), world.active()), (None, former));
+    assert!(world.observation.authority(&new).unwrap().record.compromised.is_some());
+    assert!(world.reached().contains(&(machine("bob", 1), name("builder"))), "bob has not joined the kit");
 }
 
 #[test]
-fn going_back_no_word_is_enough() {
-    // The target is the older one: everything goes back to it.
-    let mut back = Rollover::to(authority(500)).spread().moved("ana", true);
-    let issued = vec![back.state.leaf(Role::Client, "ana", &[], of_yesterday())];
-    assert_eq!(back.stage(&issued), Some((2, vec![name("ana")])));
-    // Of two that began in one second neither is the older.
-    back = Rollover::to(authority(100)).spread().moved("ana", true);
-    let issued = vec![back.state.leaf(Role::Client, "ana", &[], of_yesterday())];
-    assert_eq!(back.stage(&issued), Some((2, vec![])));
+fn an_open_ca_leaves_a_bundle_only_by_a_persons_word_or_its_end() {
+    let mut world = with_bob();
+    let former = world.active();
+    let until = world.now.plus(super::days(500));
+    world.observation.authorities[0].record.open_until = Some(until);
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    world.take(machine("bob", 1));
+    world.confirm(&machine("bob", 1));
+    world.rotate(Restart::Works);
+    assert_eq!(stage(&world), Some((2, vec![format!("unknown holders of CA {former}")])));
+    let mut waited = world.clone();
+    waited.now = until.plus(super::seconds(1));
+    let plan = finish(&former, &world.observation).unwrap();
+    world.carry_out(&plan);
+    world.rotate(Restart::Works);
+    assert_eq!(stage(&world), None);
 }
 
 #[test]
-fn it_is_taken_back_to_the_oldest_that_takes_part() {
-    let begun = Rollover::begun();
-    let former = begun.state.observation.authorities[1].id.clone();
-    assert_eq!(former_authority(&begun.state.observation, now()).unwrap(), former);
-    let mut over = Rollover::begun().switched();
-    let refused = former_authority(&over.state.observation, now()).unwrap_err();
-    assert_eq!(refused.what_was_found(), "none, or one that is over");
-    // Everything is on the way back already.
-    over.state.observation.issuer = Some(over.state.observation.authorities[1].id.clone());
-    let expected = over.state.observation.issuer.clone().unwrap();
-    assert_eq!(former_authority(&over.state.observation, now()).unwrap(), expected);
-    let mut keyless = Rollover::begun();
-    keyless.state.observation.authorities[1].key = KeyPresence::Absent;
-    let target = keyless.state.observation.authorities[0].id.clone();
-    assert_eq!(former_authority(&keyless.state.observation, now()).unwrap(), target);
-    keyless.state.observation.authorities[0].key = KeyPresence::Absent;
-    assert_eq!(former_authority(&keyless.state.observation, now()).unwrap_err().what_was_found(), "none");
-}
-
-#[test]
-fn a_set_that_trusts_a_ca_that_was_left_behind_is_told_once_it_was_left() {
-    let mut over = Rollover::begun().switched();
-    let of_target = over.builder().clone();
-    let former = over.former().clone();
-    let trusting = |trusted: &[&Certificate]| ObservedGeneration {
-        trust: TrustBundle::new(trusted.iter().map(|one| (*one).clone()).collect()),
-        ..of_target.clone()
+fn another_ca_is_begun_in_time_for_two_lives_of_a_certificate() {
+    let mut world = with_bob();
+    let end = world.observation.authorities[0].certificate.validity().not_after;
+    let begins = |world: &mut World| {
+        let rotation = world.clone().rotate(Restart::Never);
+        rotation.rolls_over
     };
-    let target = over.target.certificate().clone();
-    let is_told = |rollover: &Rollover, set: &ObservedGeneration| {
-        trusts_former_authority(&rollover.state.observation, set)
-    };
-    assert!(!is_told(&over, &trusting(&[&target])));
-    assert!(is_told(&over, &trusting(&[&target, &former])));
-    assert!(is_told(&over, &trusting(&[&former])));
-    let begun = Rollover::begun();
-    let old = begun.state.observation.current(Role::Daemon, &name("builder")).unwrap();
-    assert!(!is_told(&begun, old), "it is under way");
-    let state = State::new();
-    let set = state.observation.current(Role::Daemon, &name("builder")).unwrap();
-    assert!(!trusts_former_authority(&state.observation, set), "there never was one");
+    let last = end.minus(super::days(2 * 397));
+    world.now = last;
+    assert!(!begins(&mut world));
+    world.now = last.plus(super::seconds(1));
+    assert!(begins(&mut world));
 }
 
 #[test]
-fn a_daemon_trusts_both_first_then_clients_move_then_the_daemon_switches() {
-    let begun = Rollover::begun();
-    let rotation = begun.rotated(&asked(), &facts(&begun.state));
-    assert_eq!(told(&rotation), ["daemon builder renewed: another CA is trusted too"]);
-    let [StateStep::Rebundle { from, generation, trust, .. }] = rotation.plan.state.as_slice() else {
-        panic!("{rotation:?}")
-    };
-    assert_eq!((*from, *generation), (numbered(1), numbered(2)));
-    assert_eq!(trust.len(), 2);
-    assert!(rotation.rolls_over && rotation.clients.is_empty());
-
-    // As many CAs, and not those that are meant.
-    let target = begun.target.certificate().clone();
-    let other_ca = authority(50);
-    let mistaken = begun.trusting(&[&target, other_ca.certificate()]);
-    let rotation = mistaken.rotated(&asked(), &facts(&mistaken.state));
-    assert!(told(&rotation).contains(&"daemon builder renewed: another CA is trusted too".to_owned()));
-
-    let spread = Rollover::begun().spread();
-    let rotation = spread.rotated(&asked(), &facts(&spread.state));
-    assert_eq!(told(&rotation), ["client ana renewed: another CA"]);
-    let target = AuthorityChoice::Of(spread.state.observation.authorities[0].id.clone());
-    let issued = rotation.plan.issuances().next().unwrap();
-    assert_eq!((&issued.signing.issuer, issued.signing.trust.len()), (&target, 2));
-
-    let moved = Rollover::begun().spread().moved("ana", true);
-    let rotation = moved.rotated(&asked(), &facts(&moved.state));
-    assert_eq!(told(&rotation), ["daemon builder renewed: another CA"]);
-    let issued = rotation.plan.issuances().next().unwrap();
-    let target = AuthorityChoice::Of(moved.state.observation.authorities[0].id.clone());
-    assert_eq!((&issued.signing.issuer, &issued.signing.trust), (&target, &vec![target.clone()]));
-    // Before it is known what was issued, nobody can tell whether all have moved.
-    let unread = RotationFacts { is_complete: false, ..RotationFacts::default() };
-    assert!(moved.rotated(&asked(), &unread).is_empty());
-}
-
-#[test]
-fn whoever_holds_it_up_is_named_with_what_is_left_to_do() {
-    let spread = Rollover::begun().spread();
-    let former = facts(&spread.state).issued;
-    let mut held = spread.moved("ana", false);
-    let facts = RotationFacts { issued: former, is_complete: true, ..RotationFacts::default() };
-    let rotation = held.rotated(&asked(), &facts);
-    let hint = "client ana reported: holds the rollover: hand over /state/clients/ana/current; then: \
-        kitcert rotate --moved ana, or --drop ana";
-    assert_eq!(told(&rotation), [hint]);
-    held.state.observation.waiting_kits.insert(name("ana"));
-    assert!(told(&held.rotated(&asked(), &facts))[0].contains("hand over /state/kits/ana.kit"));
-
-    let moved = RotateRequest { received: vec![Reception::Told(name("ana"))], ..asked() };
-    let rotation = held.rotated(&moved, &facts);
-    assert!(matches!(rotation.plan.state[0], StateStep::Receive { .. }), "{rotation:?}");
-    assert_eq!(told(&rotation)[1..], ["daemon builder renewed: another CA"]);
-
-    let dropped = RotateRequest { dropped: vec![name("ana")], ..asked() };
-    let rotation = held.rotated(&dropped, &facts);
-    let left = "client ana left: its former certificate opens nothing any more";
-    assert!(told(&rotation).contains(&left.to_owned()), "{rotation:?}");
-    assert!(rotation.plan.state.iter().any(|step| matches!(step, StateStep::LeaveBehind(_))));
-}
-
-#[test]
-fn what_is_said_of_a_client_that_has_moved_is_noted_once() {
-    let mut moved = Rollover::begun().spread().moved("ana", true);
-    let told_again = RotateRequest { received: vec![Reception::Told(name("ana"))], ..asked() };
-    let is_noted = |rollover: &Rollover| {
-        let rotation = rollover.rotated(&told_again, &facts(&rollover.state));
-        rotation.plan.state.iter().any(|step| matches!(step, StateStep::Receive { .. }))
-    };
-    assert!(!is_noted(&moved), "it is noted already");
-    moved = moved.moved("ana", false);
-    assert!(is_noted(&moved));
-    assert!(!is_noted(&Rollover { state: State::new(), target: authority(1) }), "nothing rolls over");
-}
-
-#[test]
-fn a_client_on_this_machine_is_confirmed_when_its_copies_are_placed() {
-    let mut moved = Rollover::begun().spread().moved("ana", false);
-    let request = asked();
-    let clients = |rollover: &Rollover| rollover.rotated(&request, &facts(&rollover.state)).clients;
-    assert_eq!(clients(&moved), []);
-    let entry = moved.state.observation.inventory.clients.get_mut(&name("ana")).unwrap();
-    entry.installed = vec!["/home/ana/.certs".into()];
-    assert_eq!(clients(&moved), [name("ana")]);
-    let ana = moved.state.observation.clients.get_mut(&name("ana")).unwrap();
-    ana.confirmed = ana.current.clone();
-    assert_eq!(clients(&moved), []);
-}
-
-#[test]
-fn a_stray_holds_the_rollover_until_it_is_dropped() {
-    let mut spread = Rollover::begun().spread().moved("ana", true);
-    let zoe = spread.state.leaf(Role::Client, "zoe", &[], of_yesterday());
-    let facts = RotationFacts { issued: vec![zoe.clone()], is_complete: true, ..RotationFacts::default() };
-    let stray =
-        "client zoe reported: holds the rollover: it is not in kitcert.yaml; kitcert rotate --drop zoe";
-    assert_eq!(told(&spread.rotated(&asked(), &facts)), [stray]);
-    let of_ana = RotateRequest { names: vec![name("ana")], ..asked() };
-    assert_eq!(told(&spread.rotated(&of_ana, &facts)), [""; 0]);
-    let dropped = RotateRequest { dropped: vec![name("zoe")], ..asked() };
-    assert!(told(&spread.rotated(&dropped, &facts)).iter().any(|row| row.starts_with("client zoe left")));
-    // Who is left behind is not told of a second time for being unlisted.
-    let known = identity(&spread.state.authority, zoe.clone(), KeyPresence::Present);
-    spread.state.observation.clients.insert(name("zoe"), known);
-    let rows = told(&spread.rotated(&dropped, &facts));
-    assert_eq!(rows.iter().filter(|row| row.starts_with("client zoe")).count(), 1, "{rows:?}");
-    // While somebody else has to move, nobody is left behind yet.
-    let mut issued = super::rotating::facts(&Rollover::begun().state).issued;
-    issued.push(zoe.clone());
-    spread.state.issue_client("ana", now().minus(days(1)), KeyPresence::Present);
-    issued.push(spread.state.client("ana").leaf().clone());
-    let both = RotationFacts { issued, is_complete: true, ..RotationFacts::default() };
-    let rows = told(&spread.rotated(&dropped, &both));
-    assert!(rows.contains(&"client ana renewed: another CA".to_owned()), "{rows:?}");
-    assert!(!rows.iter().any(|row| row.starts_with("client zoe left")), "{rows:?}");
-    // While daemons learn to trust the new CA, nobody has to do anything yet.
-    spread = Rollover::begun();
-    assert!(!told(&spread.rotated(&asked(), &facts)).contains(&stray.to_owned()));
-}
-
-#[test]
-fn another_ca_is_begun_when_asked_or_when_the_remaining_life_covers_no_new_leaf() {
-    let begins = |state: &State, request: &RotateRequest, at| {
-        let rotation = rotate(request, &state.observation, &facts(state), at).unwrap();
-        let has_begun = matches!(rotation.plan.state.first(), Some(StateStep::MakeAuthority { .. }));
-        assert_eq!(has_begun, rotation.rolls_over);
-        has_begun
-    };
-    let state = State::new();
-    let named = RotateRequest { names: vec![name("ana")], ..asked() };
-    let end = state.authority.certificate().validity().not_after;
-    let last = end.minus(days(397));
-    assert!(!begins(&state, &asked(), last));
-    assert!(begins(&state, &asked(), last.plus(seconds(1))));
-    assert!(!begins(&state, &named, last.plus(seconds(1))), "what is named alone is meant");
-    for authority in [AuthorityRotation::Begun, AuthorityRotation::Compromised] {
-        assert!(begins(&state, &RotateRequest { authority, ..asked() }, now()));
+fn who_is_retired_is_neither_renewed_nor_waited_for() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    for who in ["bob", "cleo"] {
+        let plan = retire(Role::Client, &name(who), &world.observation);
+        world.carry_out(&plan);
+        world.excused.insert(name(who));
+        assert!(retire(Role::Client, &name(who), &world.observation).is_empty());
     }
-    assert!(!begins(&state, &asked(), now()));
-    let spread = Rollover::begun().spread();
-    let again = RotateRequest { authority: AuthorityRotation::Begun, ..asked() };
-    let rotation = spread.rotated(&again, &facts(&spread.state));
-    assert!(!rotation.plan.state.iter().any(|step| matches!(step, StateStep::MakeAuthority { .. })));
-    let has_begun = RotationFacts { has_begun: true, ..facts(&state) };
-    assert!(rotate(&again, &state.observation, &has_begun, now()).unwrap().is_empty());
+    world.rotate(Restart::Works);
+    assert_eq!(stage(&world), None);
+    let mut stuck = World::new(TWO_DAEMONS);
+    stuck.rotate_as(&start(), Restart::Never).unwrap();
+    let plan = retire(Role::Daemon, &name("spare"), &stuck.observation);
+    stuck.carry_out(&plan);
+    let waits = stage(&stuck).unwrap();
+    assert_eq!(waits, (1, vec!["daemon builder".to_owned()]));
 }
 
 #[test]
-fn going_back_aims_at_the_former_ca_once() {
-    let begun = Rollover::begun();
-    let former = begun.state.observation.authorities[1].id.clone();
-    let back = RotateRequest { authority: AuthorityRotation::Back(former.clone()), ..asked() };
-    let rotation = begun.rotated(&back, &facts(&begun.state));
-    assert!(matches!(&rotation.plan.state[..], [StateStep::Aim(AuthorityChoice::Of(aim))] if *aim == former));
-    assert!(rotation.rolls_over);
-    let mut aimed = begun;
-    aimed.state.observation.issuer = Some(former);
-    assert!(aimed.rotated(&back, &facts(&aimed.state)).is_empty());
-}
-
-#[test]
-fn of_a_compromised_ca_nothing_is_trusted_any_more() {
-    let begun = Rollover::begun();
-    let compromised = RotateRequest { authority: AuthorityRotation::Compromised, ..asked() };
-    let rotation = begun.rotated(&compromised, &facts(&begun.state));
-    let target = AuthorityChoice::Of(begun.state.observation.authorities[0].id.clone());
-    let issued: Vec<_> = rotation.plan.issuances().collect();
-    assert_eq!(issued.len(), 2);
-    for issuance in issued {
-        assert_eq!((&issuance.signing.issuer, issuance.signing.trust.len()), (&target, 1));
-        assert!(matches!(issuance.key, crate::plan::KeySource::New(_)), "their keys lay beside the CA's");
+fn a_failed_restart_on_the_way_leaves_everybody_in() {
+    for failing in 0..3 {
+        let mut world = with_bob();
+        for step in 0..6 {
+            let restart = if step == failing { Restart::Fails } else { Restart::Works };
+            let request = if step == 0 { start() } else { asked() };
+            nobody_is_out(&mut world, &format!("{failing} {step}"), |world| {
+                world.rotate_as(&request, restart).unwrap();
+            });
+            nobody_is_out(&mut world, &format!("{failing} {step}"), |world| {
+                world.take(machine("bob", 1));
+                world.confirm(&machine("bob", 1));
+            });
+        }
+        assert_eq!(stage(&world), None, "{failing}");
     }
-    let locked = "client ana reported: locked out until it has its new certificate";
-    assert!(told(&rotation).contains(&locked.to_owned()), "{rotation:?}");
 }
 
 #[test]
-fn a_forced_rotation_says_whom_it_locks_out_and_another_refuses() {
-    let mut state = State::new();
-    let other_ca = authority(50);
-    state.issue_daemon("builder", &["builder.example.com"], now());
-    let trust = TrustBundle::new(vec![state.authority.certificate().clone(), other_ca.certificate().clone()]);
-    state.observation.daemons.get_mut(&name("builder")).unwrap().current.as_mut().unwrap().trust = trust;
-    let request = LeafRequest::new(Role::Client, name("zoe"), Vec::new(), now(), days(90));
-    let zoe = other_ca.issue(&request, &fresh_key()).unwrap();
-    let facts = RotationFacts { issued: vec![zoe], is_complete: true, ..RotationFacts::default() };
-    assert!(rotate(&asked(), &state.observation, &facts, now()).is_err());
-    let forced = RotateRequest { scope: RotationScope::Forced, ..asked() };
-    let rotation = rotate(&forced, &state.observation, &facts, now()).unwrap();
-    let locked = "client zoe reported: locked out until it has its new certificate";
-    assert!(told(&rotation).contains(&locked.to_owned()), "{rotation:?}");
-}
-
-#[test]
-fn former_keys_are_destroyed_when_asked_and_nothing_needs_them() {
-    let destroy = RotateRequest { former_keys: FormerKeys::Destroy, ..asked() };
-    let destroyed = |rollover: &Rollover, request: &RotateRequest| {
-        let rotation = rollover.rotated(request, &facts(&rollover.state));
-        let steps = rotation.plan.state.into_iter().filter_map(|step| match step {
+fn former_keys_are_removed_when_nothing_needs_them() {
+    let mut world = with_bob();
+    let steps = |observation: &Observation| -> Vec<AuthorityId> {
+        let plan = delete_former_keys(observation).unwrap();
+        let id = |step| match step {
             StateStep::DestroyKey(id) => Some(id),
             _ => None,
-        });
-        steps.collect::<Vec<_>>()
+        };
+        plan.state.into_iter().filter_map(id).collect()
     };
-    let mut over = Rollover::begun().switched().moved("ana", true);
-    let former = over.state.observation.authorities[1].id.clone();
-    assert_eq!(destroyed(&over, &asked()), [""; 0]);
-    assert_eq!(destroyed(&over, &destroy), [former.as_str()]);
-    let rows = told(&over.rotated(&destroy, &facts(&over.state)));
-    assert!(
-        rows[0].starts_with(&format!("ca {} destroyed: its key is removed here", &former[..8])),
-        "{rows:?}"
-    );
-    over.state.observation.authorities[1].key = KeyPresence::Absent;
-    assert_eq!(destroyed(&over, &destroy), [""; 0], "it is gone already");
-    for under_way in [Rollover::begun(), Rollover::begun().spread()] {
-        let refused = rotate(&destroy, &under_way.state.observation, &facts(&under_way.state), now());
-        assert_eq!(refused.unwrap_err().what_was_found(), "one");
-    }
-    let mut trusted = Rollover::begun().signed().spread();
-    trusted.state.observation.issuer = None;
-    assert_eq!(destroyed(&trusted, &destroy), [""; 0], "a daemon trusts both");
+    assert_eq!(steps(&world.observation), []);
+    let former = world.active();
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    assert_eq!(delete_former_keys(&world.observation).unwrap_err().what_was_found(), "one");
+    let plan = skip(&[name("bob")], &world.observation, world.now).unwrap();
+    world.carry_out(&plan);
+    world.rotate(Restart::Works);
+    assert_eq!(steps(&world.observation), [former.clone()]);
+    world.lose_key(&former);
+    assert_eq!(steps(&world.observation), []);
+}
+
+#[test]
+fn a_renewal_that_is_forced_locks_nobody_out_either() {
+    let mut world = World::new(TWO_DAEMONS);
+    let forced = RotateRequest { scope: RotationScope::Forced, ..asked() };
+    nobody_is_out(&mut world, "forced", |world| {
+        let rotation: Rotation = world.rotate_as(&forced, Restart::Works).unwrap();
+        assert!(rotation.locked_out.is_empty());
+    });
+    with_hosts(&mut world, "spare", &["other.example.com"]);
+    let rotation = world.rotate_as(&forced, Restart::Works).unwrap();
+    assert!(rotation.locked_out.contains(&name("ana")), "{:?}", told(&rotation));
+    let builder = world.observation.current(Role::Daemon, &name("builder")).unwrap();
+    assert_eq!((builder.number.number(), builder.key), (3, KeyPresence::Present), "the others go on");
 }

@@ -9,24 +9,17 @@ use crate::layout::Inventory;
 use crate::model::{ExitCode, Failure, KeyAlgorithm, RenewBefore, Role, Timestamp, Validity};
 use crate::pki::{Certificate, LeafRequest, PrivateKey, PublicKey, Receipt};
 use crate::plan::{
-    KeyRenewal, KeySource, Reason, Reception, RotateRequest, Rotation, RotationAction, RotationFacts,
-    RotationScope, StateStep, rotate,
+    Confirmation, KeyRenewal, KeySource, Plan, Reason, RotateRequest, Rotation, RotationAction,
+    RotationFacts, RotationScope, StateStep, confirm, rotate,
 };
-use crate::store::KeyPresence;
+use crate::store::{HeldBy, KeyPresence, Observation};
 
 pub(super) fn asked() -> RotateRequest {
     RotateRequest::new(user())
 }
 
-/// What was ever issued is what is current.
-pub(super) fn facts(state: &State) -> RotationFacts {
-    let identities = state.observation.daemons.values().chain(state.observation.clients.values());
-    let issued = identities.filter_map(|identity| identity.current.as_ref()).map(|one| one.leaf().clone());
-    RotationFacts { issued: issued.collect(), is_complete: true, ..RotationFacts::default() }
-}
-
 fn rotated(state: &State, request: &RotateRequest) -> Result<Rotation, Failure> {
-    rotate(request, &state.observation, &facts(state), now())
+    rotate(request, &state.observation, &RotationFacts::default(), now())
 }
 
 /// What is said of everybody: kind, name, action, reason.
@@ -42,9 +35,8 @@ fn due(leaf: &Certificate) -> Timestamp {
 #[test]
 fn each_action_has_its_word() {
     use RotationAction::*;
-    let words =
-        [Issued, Renewed, ToVerify, Placed, Received, Left, Destroyed, Reported].map(|one| one.as_str());
-    let expected = ["issued", "renewed", "to verify", "placed", "received", "left", "destroyed", "reported"];
+    let words = [Issued, Renewed, ToVerify, Placed, Refused, Reported].map(|one| one.as_str());
+    let expected = ["issued", "renewed", "to verify", "placed", "refused", "reported"];
     assert_eq!(words, expected);
     use Reason::*;
     let words = [Asked, Due, NotIssued, HostsChanged, Rollover].map(|one| one.as_str());
@@ -62,7 +54,7 @@ fn nothing_due_is_nothing_done_and_nothing_said() {
 fn what_is_due_is_renewed_from_its_second_on() {
     let state = State::new();
     let leaf = state.client("ana").leaf();
-    let at = |at| rotate(&asked(), &state.observation, &facts(&state), at).unwrap();
+    let at = |at| rotate(&asked(), &state.observation, &RotationFacts::default(), at).unwrap();
     assert!(at(due(leaf).minus(seconds(1))).is_empty());
     let rotation = at(due(leaf));
     assert_eq!(told(&rotation), ["client ana renewed: due"]);
@@ -76,7 +68,8 @@ fn what_is_due_is_renewed_from_its_second_on() {
 fn what_is_listed_is_issued_and_what_is_forced_is_renewed() {
     let rotation = rotated(&State::of(INVENTORY), &asked()).unwrap();
     assert_eq!(told(&rotation), ["daemon builder issued: not issued", "client ana issued: not issued"]);
-    let forced = RotateRequest { scope: RotationScope::Forced, names: vec![name("ana")], ..asked() };
+    let forced =
+        RotateRequest { scope: RotationScope::Forced, names: vec!["ana".parse().unwrap()], ..asked() };
     let rotation = rotated(&State::new(), &forced).unwrap();
     assert_eq!(told(&rotation), ["client ana renewed: asked"]);
 }
@@ -84,8 +77,9 @@ fn what_is_listed_is_issued_and_what_is_forced_is_renewed() {
 #[test]
 fn a_name_that_nobody_has_is_refused_and_one_that_somebody_has_or_had_is_not() {
     let mut state = State::new();
-    let only =
-        |named: &str, state: &State| rotated(state, &RotateRequest { names: vec![name(named)], ..asked() });
+    let only = |named: &str, state: &State| {
+        rotated(state, &RotateRequest { names: vec![named.parse().unwrap()], ..asked() })
+    };
     let refused = only("zoe", &state).unwrap_err();
     assert_eq!((refused.what_was_found().as_str(), refused.exit_code()), ("another name", ExitCode::Usage));
     state.issue_client("zoe", now(), KeyPresence::Present);
@@ -111,9 +105,9 @@ fn a_key_lives_for_a_year_from_its_first_certificate() {
         let request_of_ana =
             LeafRequest { role: Role::Client, name: name("ana"), hosts: Vec::new(), validity };
         let issued = vec![current.clone(), state.authority.issue(&request_of_ana, key).unwrap()];
-        let facts = RotationFacts { issued, is_complete: true, ..RotationFacts::default() };
-        let of_ana = RotateRequest { names: vec![name("ana")], ..request.clone() };
-        let rotation = rotate(&of_ana, &state.observation, &facts, now()).unwrap();
+        let observation = Observation { issued, ..state.observation.clone() };
+        let of_ana = RotateRequest { names: vec!["ana".parse().unwrap()], ..request.clone() };
+        let rotation = rotate(&of_ana, &observation, &RotationFacts::default(), now()).unwrap();
         rotation.plan.issuances().next().unwrap().key.clone()
     };
     let is_kept = |key: KeySource| matches!(key, KeySource::Kept { .. });
@@ -152,23 +146,20 @@ fn a_kit_that_waits_is_told_of_until_its_client_has_it_or_nothing_lets_it_in() {
     state.observation.waiting_kits.insert(name("ana"));
     let waits = ["client ana reported: hand over /state/kits/ana.kit"];
     assert_eq!(told(&rotated(&state, &asked()).unwrap()), waits);
-    let said = |named: &str| RotateRequest { received: vec![Reception::Told(name(named))], ..asked() };
-    let rotation = rotated(&state, &said("ana")).unwrap();
-    assert_eq!(told(&rotation), ["client ana received: it has its certificate"]);
+    let said = |named: &str| confirm(&Confirmation::Told(name(named), None), &state.observation, now());
+    let plan = said("ana").unwrap();
     assert!(
-        matches!(&rotation.plan.state[..], [StateStep::Receive { generation, .. }] if *generation == numbered(1))
+        matches!(&plan.state[..], [StateStep::Hold { held, .. }] if held.generation == numbered(1)),
+        "{plan:?}"
     );
-    assert_eq!(rotated(&state, &said("zoe")).unwrap_err().what_was_found(), "another name");
-    state.issue_client("bob", now(), KeyPresence::Absent);
-    let of_bob = rotated(&state, &said("bob")).unwrap();
-    assert!(told(&of_bob).contains(&waits[0].to_owned()), "bob's word is not ana's");
-    let lapsed = RotationFacts { lapsed: [name("ana")].into(), ..facts(&state) };
+    assert_eq!(said("zoe").unwrap_err().what_was_found(), "another name");
+    let lapsed = RotationFacts { lapsed: [name("ana")].into(), ..RotationFacts::default() };
     let rotation = rotate(&asked(), &state.observation, &lapsed, now()).unwrap();
     assert!(!told(&rotation).contains(&waits[0].to_owned()));
 }
 
 #[test]
-fn a_receipt_counts_for_the_current_certificate_and_by_its_key() {
+fn a_receipt_counts_for_a_certificate_that_was_given_and_by_its_key() {
     let mut state = State::new();
     let [own, another] = [0, 1].map(|_| PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
     let request = LeafRequest::new(Role::Client, name("ana"), vec![], now(), days(90));
@@ -178,11 +169,14 @@ fn a_receipt_counts_for_the_current_certificate_and_by_its_key() {
     state.observation.waiting_kits.insert(name("ana"));
     let signed = |certificate: &Certificate, key: &PrivateKey| {
         let receipt = Receipt::sign(&name("ana"), certificate, key).unwrap();
-        rotated(&state, &RotateRequest { received: vec![Reception::Signed(receipt)], ..asked() })
+        confirm(&Confirmation::Signed(receipt), &state.observation, now())
     };
-    let rotation = signed(&current, &own).unwrap();
-    assert_eq!(told(&rotation), ["client ana received: it has its certificate"]);
-    let found = |result: Result<Rotation, Failure>| result.unwrap_err().what_was_found().to_owned();
+    let plan = signed(&current, &own).unwrap();
+    assert!(
+        matches!(&plan.state[..], [StateStep::Hold { held, .. }] if held.by == HeldBy::Receipt),
+        "{plan:?}"
+    );
+    let found = |result: Result<Plan, Failure>| result.unwrap_err().what_was_found().to_owned();
     assert_eq!(found(signed(&current, &another)), "one signed with another key");
     assert_eq!(found(signed(&earlier, &own)), "one for another");
 }
@@ -193,8 +187,9 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
     state.issue_client("zoe", now(), KeyPresence::Present);
     let end = state.client("zoe").leaf().validity().not_after;
     let told_at = |state: &State, at, names: &[&str]| {
-        let request = RotateRequest { names: names.iter().map(|one| name(one)).collect(), ..asked() };
-        let rotation = rotate(&request, &state.observation, &facts(state), at).unwrap();
+        let request =
+            RotateRequest { names: names.iter().map(|one| one.parse().unwrap()).collect(), ..asked() };
+        let rotation = rotate(&request, &state.observation, &RotationFacts::default(), at).unwrap();
         let is_zoe = |row: &String| row.starts_with("client zoe");
         told(&rotation).into_iter().filter(is_zoe).collect::<Vec<_>>()
     };
@@ -216,8 +211,10 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
 #[test]
 fn a_daemon_that_is_not_verified_or_whose_copies_are_others_is_gone_on_with() {
     let mut state = State::new();
-    let copies =
-        |role, named: &str| RotationFacts { outdated: [(role, name(named))].into(), ..facts(&state) };
+    let copies = |role, named: &str| RotationFacts {
+        outdated: [(role, name(named))].into(),
+        ..RotationFacts::default()
+    };
     let rotation = rotate(&asked(), &state.observation, &copies(Role::Daemon, "builder"), now()).unwrap();
     assert_eq!(told(&rotation), ["daemon builder to verify: other files are installed"]);
     assert_eq!(rotation.daemons, [name("builder")]);
@@ -249,7 +246,8 @@ fn three_former_generations_stay_and_those_that_are_current_or_worked_last() {
     for worked in [1, 2, 8] {
         builder.history.note_worked(numbered(worked), now());
     }
-    let forced = RotateRequest { scope: RotationScope::Forced, names: vec![name("builder")], ..asked() };
+    let forced =
+        RotateRequest { scope: RotationScope::Forced, names: vec!["builder".parse().unwrap()], ..asked() };
     let rotation = rotated(&state, &forced).unwrap();
     let pruned: Vec<_> = rotation
         .plan
@@ -272,8 +270,8 @@ fn an_expired_certificate_is_cleared_away_an_hour_after_its_end_where_something_
         state.leaf(Role::Client, "bob", &[], Validity { not_before: end.minus(days(1)), not_after: end })
     };
     let removed = |issued: Vec<Certificate>, request: &RotateRequest| {
-        let facts = RotationFacts { issued, is_complete: true, ..RotationFacts::default() };
-        let rotation = rotate(request, &state.observation, &facts, now()).unwrap();
+        let observation = Observation { issued, ..state.observation.clone() };
+        let rotation = rotate(request, &observation, &RotationFacts::default(), now()).unwrap();
         let is_removal = |step: &&StateStep| matches!(step, StateStep::RemoveIssued(_));
         rotation.plan.state.iter().filter(is_removal).count()
     };
@@ -281,7 +279,7 @@ fn an_expired_certificate_is_cleared_away_an_hour_after_its_end_where_something_
     assert_eq!(removed(vec![ended(3_601), ended(9_999)], &asked()), 2);
     assert_eq!(removed(vec![ended(3_600)], &asked()), 0, "some clock may be an hour behind");
     assert_eq!(removed(vec![state.authority.certificate().clone()], &asked()), 0);
-    let nothing_issued = RotateRequest { names: vec![name("builder")], ..asked() };
+    let nothing_issued = RotateRequest { names: vec!["builder".parse().unwrap()], ..asked() };
     assert_eq!(removed(vec![ended(3_601)], &nothing_issued), 0);
     // From the first certificate of a key its age is read.
     let validity = Validity { not_before: now().minus(days(99)), not_after: now().minus(days(9)) };
@@ -309,15 +307,15 @@ fn what_follows_a_rotation_is_told_place_by_place() {
     let all = steps(&state.observation.inventory);
     assert!(all[0].starts_with("issue daemon builder gen-0002, the key of gen-0001, until"), "{all:?}");
     let after: Vec<&str> = all.iter().skip(2).map(String::as_str).collect();
-    let (_, folder) = after[1].split_once(" in ").unwrap();
+    let (_, folder) = after[0].split_once(" in ").unwrap();
     assert!(folder.starts_with("/srv/"));
     assert_eq!(
         after,
         [
-            "install client ana in /home/ana/.certs",
             &format!("install daemon builder in {folder}"),
             "restart daemon builder systemctl restart buildkit, when it has no session",
             "verify daemon builder at tcp://builder.example.com:8372",
+            "install client ana in /home/ana/.certs",
         ]
     );
     let plain = Inventory::parse(INVENTORY.as_bytes(), Path::new("kitcert.yaml")).unwrap();

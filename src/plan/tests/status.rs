@@ -135,7 +135,7 @@ fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
 
 #[test]
 fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_good() {
-    let state = State::new();
+    let mut state = State::new();
     let current = state.client("ana").leaf().clone();
     let end = now().plus(days(10));
     let former = |named, until| {
@@ -143,8 +143,9 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
         state.leaf(Role::Client, named, &[], validity)
     };
     let issued = [current.clone(), former("ana", end), former("ana", end.minus(days(1))), former("bob", end)];
+    state.observation.issued = issued.to_vec();
     let windows = |at| {
-        let windows = timeline(&state.observation, &issued, at).into_iter();
+        let windows = timeline(&state.observation, at).into_iter();
         windows.filter(|window| window.name == "ana").collect::<Vec<_>>()
     };
     let at_first = windows(now());
@@ -163,10 +164,13 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
     let rows = status(&state.observation, now());
     let of = |window: &Window| rows.iter().filter(|row| window.is_of(row)).count();
     assert_eq!((of(&at_first[0]), of(&at_first[1])), (1, 0));
-    let all = timeline(&state.observation, &issued, now());
+    let all = timeline(&state.observation, now());
     assert_eq!(
         all.iter().map(|window| window.kind).collect::<Vec<_>>(),
         ["ca", "daemon", "client", "client"]
     );
     assert_eq!(all[0].due, row(&state, "ca", now()).due);
+    state.observation.authorities[0].record.retired = Some(now());
+    let windows = timeline(&state.observation, now()).into_iter().filter(|window| window.former > 0);
+    assert_eq!(windows.count(), 0, "nothing trusts their CA any more");
 }

@@ -3,11 +3,11 @@
 use super::{INVENTORY, State, days, name, now, seconds};
 use crate::layout::Inventory;
 use crate::model::profile::VERIFY_EVERY;
-use crate::model::{ExitCode, Fingerprint, Generation, IdentityName, Timestamp, Validity, numbered};
+use crate::model::{ExitCode, Fingerprint, IdentityName, Role, Timestamp, Validity, numbered};
 use crate::plan::verification::{Staleness, VerificationState};
 use crate::plan::{
     EarlierGeneration, IdentityState, RotateRequest, RotationFacts, fallback, rollback, rotate, status,
-    verification,
+    verification, whose,
 };
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{KeyPresence, ObservedGeneration, VerifiedRecord};
@@ -37,7 +37,7 @@ fn changed(change: impl FnOnce(&mut VerifiedRecord)) -> Option<Staleness> {
 }
 
 fn facts() -> RotationFacts {
-    RotationFacts { is_complete: true, ..RotationFacts::default() }
+    RotationFacts::default()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_daemon_that_is_not_listed_is_compared_by_its_files_alone() {
 fn a_rotation_of_another_names_the_daemons_that_are_not_verified() {
     let mut state = State::new();
     let mut of_ana = RotateRequest::new(super::user());
-    of_ana.names = vec![name("ana")];
+    of_ana.names = vec!["ana".parse().unwrap()];
     let unverified = |state: &State| {
         let rotation = rotate(&of_ana, &state.observation, &facts(), now()).unwrap();
         assert!(rotation.is_empty());
@@ -139,12 +139,12 @@ fn a_rollback_goes_to_what_worked_last() {
         let state = having_worked(current, worked);
         let numbers: Vec<u32> = (1..=4).filter(|number| *number != current).collect();
         let earlier = earlier(&state, &numbers);
-        let planned = rollback(&name("builder"), &state.observation, &earlier, now());
-        assert_eq!(planned.ok().map(|one| one.generation.number()), expected, "{current} {worked:?}");
+        let planned = rollback((Role::Daemon, &name("builder")), &state.observation, &earlier, now());
+        assert_eq!(planned.ok().map(|one| one.from.number()), expected, "{current} {worked:?}");
         let by_itself = fallback(&name("builder"), &state.observation, &earlier, now());
         let is_the_cause = !worked.contains(&current);
         assert_eq!(
-            by_itself.map(Generation::number),
+            by_itself.map(|one| one.from.number()),
             expected.filter(|_| is_the_cause),
             "{current} {worked:?}"
         );
@@ -157,7 +157,7 @@ fn a_rollback_says_what_stands_against_each_generation() {
     state.observation.daemons.get_mut(&name("builder")).unwrap().history.note_refuted(numbered(4));
     let mut earlier = earlier(&state, &[1, 2, 3, 4, 5]);
     let of = |state: &State, hosts: &[&str], validity| {
-        let leaf = state.leaf(crate::model::Role::Daemon, "builder", hosts, validity);
+        let leaf = state.leaf(Role::Daemon, "builder", hosts, validity);
         vec![leaf]
     };
     let good = Validity { not_before: now().minus(days(1)), not_after: now().plus(days(1)) };
@@ -166,7 +166,8 @@ fn a_rollback_says_what_stands_against_each_generation() {
     earlier[1].files.as_mut().unwrap().chain = of(&state, &["builder.example.com", "10.0.0.5"], over);
     earlier[2].files.as_mut().unwrap().chain = of(&state, &["builder.example.com"], good);
     earlier[2].files.as_mut().unwrap().key = KeyPresence::Absent;
-    let failure = rollback(&name("builder"), &state.observation, &earlier, now()).unwrap_err();
+    let failure =
+        rollback((Role::Daemon, &name("builder")), &state.observation, &earlier, now()).unwrap_err();
     let found = failure.what_was_found();
     for part in [
         "gen-0001 cannot be read".to_owned(),
@@ -183,8 +184,11 @@ fn a_rollback_says_what_stands_against_each_generation() {
 #[test]
 fn a_rollback_of_whom_nobody_or_two_have_the_name_is_refused() {
     let mut state = State::new();
-    let back =
-        |state: &State, named: &str| rollback(&name(named), &state.observation, &[], now()).unwrap_err();
+    let back = |state: &State, named: &str| {
+        let name = name(named);
+        let role = whose(&name, None, &state.observation);
+        role.and_then(|role| rollback((role, &name), &state.observation, &[], now())).unwrap_err()
+    };
     assert_eq!(back(&state, "builder").what_was_found(), "none");
     assert_eq!(back(&state, "zoe").exit_code(), ExitCode::Usage);
     state.issue_client("builder", now(), KeyPresence::Present);
@@ -202,5 +206,8 @@ fn a_rollback_of_a_client_goes_to_the_newest_before_the_current() {
     let files = |number| ObservedGeneration { number, ..state.client("ana").clone() };
     let earlier: Vec<_> =
         [1, 2, 4].map(numbered).map(|number| EarlierGeneration { number, files: Some(files(number)) }).into();
-    assert_eq!(rollback(&name("ana"), &state.observation, &earlier, now()).unwrap().generation, numbered(2));
+    assert_eq!(
+        rollback((Role::Client, &name("ana")), &state.observation, &earlier, now()).unwrap().from,
+        numbered(2)
+    );
 }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::{days, fresh_key, hosts, name, now, user};
 use crate::layout::{ClientEntry, DaemonEntry, DaemonLayout, InstallEntry, InventoryChange};
-use crate::model::{KeyAlgorithm, Role, Validity};
+use crate::model::{AuthorityId, KeyAlgorithm, Role, SerialNumber, Validity};
 use crate::plan::steps::{HandoverStep, PlacementStep};
 use crate::plan::{
     AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,
     Signing, StateStep,
 };
+use crate::store::{Held, HeldBy, RolloverKind, RolloverRecord, Use};
 
 fn words(plan: &Plan) -> Vec<String> {
     let rows = plan.summary().into_iter();
@@ -68,26 +69,42 @@ fn what_is_issued_says_with_which_key_until_when_and_for_whom() {
 
 #[test]
 fn what_becomes_of_cas_is_said() {
-    let old = AuthorityChoice::Of("0123456789abcdef".parse().unwrap());
+    let old: AuthorityId = "0123456789abcdef".parse().unwrap();
+    let (old, from) = (AuthorityChoice::Of(old.clone()), vec![old]);
+    let turned = RolloverRecord::new(RolloverKind::Back, from, "abcd".parse().unwrap(), now());
+    let mut skipping = turned.clone();
+    skipping.skipped.insert(name("zoe"));
     let rows = of_state(vec![
         StateStep::MakeAuthority {
             name: "Test".parse().unwrap(),
             algorithm: KeyAlgorithm::EcdsaP384,
             validity: validity(),
         },
-        StateStep::Aim(AuthorityChoice::Made),
+        StateStep::BeginRollover {
+            kind: RolloverKind::Ordinary,
+            from: vec!["0123456789abcdef".parse().unwrap()],
+            to: AuthorityChoice::Made,
+        },
         StateStep::Rebundle {
+            role: Role::Daemon,
             name: name("builder"),
             from: numbered(1),
+            chain: Vec::new(),
             generation: numbered(2),
             trust: vec![AuthorityChoice::Made, old],
         },
+        StateStep::ChangeRollover(turned),
+        StateStep::ChangeRollover(skipping),
+        StateStep::EndRollover(vec!["0123456789abcdef".parse().unwrap()]),
         StateStep::DestroyKey("0123".parse().unwrap()),
     ]);
     let expected = [
         "make|CA Test|ecdsa-p384, until 2027-04-15",
-        "move|everything|to the new CA, step by step",
-        "trust|daemon builder|gen-0002, the new CA and CA 01234567",
+        "move|everything|from CA 01234567 to the new CA, step by step",
+        "trust|daemon builder|gen-0002, the new CA and CA 01234567, with the certificate of gen-0001",
+        "move|everything|from CA 01234567 to CA abcd",
+        "move|everything|to CA abcd, without waiting for zoe",
+        "end|the rollover|nothing trusts CA 01234567 any more",
         "remove|ca/0123/key.pem|nothing is signed by it any more",
     ];
     assert_eq!(rows, expected);
@@ -96,22 +113,26 @@ fn what_becomes_of_cas_is_said() {
 #[test]
 fn what_becomes_of_generations_and_clients_is_said() {
     let (role, ana) = (Role::Client, name("ana"));
+    let serial = SerialNumber::from_der_octets(&[0x40]);
+    let held = Held { serial, generation: numbered(3), by: HeldBy::Confirm, at: now() };
+    let key = fresh_key().fingerprint();
+    let used = Use { daemon: name("builder"), host: "builder.example.com".parse().unwrap() };
     let rows = of_state(vec![
         StateStep::Create(PathBuf::from("/state")),
         StateStep::Request { name: ana.clone(), algorithm: KeyAlgorithm::EcdsaP256, generation: numbered(1) },
-        StateStep::Restore { role, name: ana.clone(), generation: numbered(1) },
         StateStep::Prune { role, name: ana.clone(), generation: numbered(2) },
-        StateStep::Receive { name: ana.clone(), generation: numbered(3) },
-        StateStep::LeaveBehind(ana),
+        StateStep::Hold { name: ana.clone(), key, held, replaces: vec![] },
+        StateStep::Use(ana.clone(), used),
+        StateStep::Retire(role, ana),
         StateStep::Kit(terms()),
     ]);
     let expected = [
         "create|/state|mode 0700",
         "make|request ana|gen-0001, a new ecdsa-p256 key that stays here",
-        "restore|client ana|gen-0001",
         "remove|client ana|gen-0002, which nothing needs any more",
         "note|client ana|it has gen-0003",
-        "note|client ana|the rollover leaves it behind",
+        "note|client ana|it uses daemon builder at builder.example.com",
+        "note|client ana|it is neither renewed nor waited for any more",
         &format!("write|kits/ana.kit|{FOR}"),
     ];
     assert_eq!(rows, expected);
@@ -146,7 +167,7 @@ fn what_is_placed_and_handed_over_follows_the_state_and_removals_come_last() {
         links: vec![PathBuf::from("/etc/ca.pem"), PathBuf::from("/etc/cert.pem")],
     };
     let plan = |content| Plan {
-        state: vec![StateStep::LeaveBehind(name("zoe"))],
+        state: vec![StateStep::Retire(Role::Client, name("zoe"))],
         placements: vec![placement(Role::Client, "ana"), placement(Role::Daemon, "builder")],
         config: None,
         handover: Some(HandoverStep { path: PathBuf::from("ana.kit"), content }),
@@ -154,7 +175,7 @@ fn what_is_placed_and_handed_over_follows_the_state_and_removals_come_last() {
     };
     let rows = words(&plan(Handover::KitWithKey(terms())));
     let expected = [
-        "note|client zoe|the rollover leaves it behind",
+        "note|client zoe|it is neither renewed nor waited for any more",
         "install|client ana|/etc/ca.pem /etc/cert.pem -> /etc/kitcert/gen-0004, key 0600",
         "install|daemon builder|/etc/ca.pem /etc/cert.pem -> /etc/kitcert/gen-0004, key 0600",
         &format!("write|ana.kit|a kit with the key, under a new passphrase, {FOR}"),

@@ -1,0 +1,541 @@
+//! A state in memory together with the truth: what each daemon really serves and what each client really
+//! holds. Plans are carried out here as they are on a disk, and who reaches whom is told by a model of
+//! its own: by which CA somebody is signed, and which CAs somebody trusts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::{fresh_key, hosts, name, now, user};
+use crate::layout::Inventory;
+use crate::model::{
+    AuthorityId, Failure, Generation, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp,
+};
+use crate::pki::{
+    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
+};
+use crate::plan::{
+    self, AuthorityChoice, EarlierGeneration, KeySource, Plan, RotateRequest, Rotation, RotationFacts,
+    Signing, StateStep,
+};
+use crate::probe::DIAL_LIST_VERSION;
+use crate::store::{
+    AuthorityRecord, HeldBy, KeyPresence, Observation, ObservedAuthority, ObservedGeneration,
+    ObservedIdentity, RolloverRecord, Vantage, VerifiedRecord,
+};
+
+/// Two daemons. A client of this machine, one elsewhere, and one with a key on each of two machines.
+pub(super) const TWO_DAEMONS: &str = "version: 1
+ca: {name: Test, lifetime: 10y}
+daemons:
+  builder: {hosts: [builder.example.com, 10.0.0.5]}
+  spare: {hosts: [spare.example.com]}
+clients:
+  ana: {installed: [/home/ana/.certs]}
+  bob: {renew: auto, endpoint: tcp://builder.example.com:8372}
+  cleo: {renew: auto, endpoint: tcp://builder.example.com:8372}
+";
+
+/// What becomes of a daemon that is to be restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// It serves its new files.
+    Works,
+    /// The command fails, and it goes on as before.
+    Fails,
+    /// Nobody restarts it.
+    Never,
+}
+
+/// What is done wrongly on purpose, to see that it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A daemon that is to trust both CAs trusts the new one alone.
+    NoOverlap,
+    /// A kit counts as received when it is written.
+    NoReceipt,
+    /// A rollback asks no guard.
+    NoGuard,
+}
+
+/// What a machine really uses.
+#[derive(Clone, Debug)]
+pub(super) struct InUse {
+    pub(super) leaf: Certificate,
+    pub(super) trust: TrustBundle,
+}
+
+impl InUse {
+    fn of(set: &ObservedGeneration) -> InUse {
+        InUse { leaf: set.leaf().clone(), trust: set.trust.clone() }
+    }
+
+    fn is(&self, set: &ObservedGeneration) -> bool {
+        self.leaf == *set.leaf() && self.trust.certificates() == set.trust.certificates()
+    }
+}
+
+/// A client's machine: its name and the number of the machine.
+pub(super) type Machine = (IdentityName, u8);
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) observation: Observation,
+    pub(super) now: Timestamp,
+    /// Every CA that was ever made, with its key.
+    authorities: BTreeMap<AuthorityId, std::rc::Rc<CertificateAuthority>>,
+    generations: BTreeMap<(Role, IdentityName), Vec<ObservedGeneration>>,
+    pub(super) serves: BTreeMap<IdentityName, InUse>,
+    pub(super) holds: BTreeMap<Machine, InUse>,
+    /// Who is out since somebody said so, or was named when it happened.
+    pub(super) excused: BTreeSet<IdentityName>,
+    pub(super) fault: Option<Fault>,
+}
+
+impl World {
+    /// Everything issued, served and held, and verified.
+    pub(super) fn new(inventory: &str) -> World {
+        let observation = Observation {
+            path: PathBuf::from("/state"),
+            inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
+            inventory_text: inventory.as_bytes().to_vec(),
+            authorities: Vec::new(),
+            rollover: None,
+            issued: Vec::new(),
+            waiting_kits: BTreeSet::new(),
+            daemons: BTreeMap::new(),
+            clients: BTreeMap::new(),
+        };
+        let mut world = World {
+            observation,
+            now: now(),
+            authorities: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            serves: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            fault: None,
+        };
+        world.make_authority();
+        let elsewhere = ["bob", "cleo"].map(name);
+        let listed: Vec<IdentityName> = world.observation.inventory.clients.keys().cloned().collect();
+        for client in listed {
+            let machines = if client.as_str() == "cleo" { 2 } else { 1 };
+            for machine in 1..=machines {
+                let key = match elsewhere.contains(&client) {
+                    true => KeySource::Requested(fresh_key()),
+                    false => KeySource::New(KeyAlgorithm::EcdsaP256),
+                };
+                world.issue(Role::Client, &client, key);
+                world.take((client.clone(), machine));
+            }
+        }
+        let rotation = world.rotate(Restart::Works);
+        assert!(rotation.locked_out.is_empty(), "{rotation:?}");
+        world
+    }
+
+    pub(super) fn rotate(&mut self, restart: Restart) -> Rotation {
+        self.rotate_as(&RotateRequest::new(user()), restart).unwrap()
+    }
+
+    /// A whole run of `rotate`, in as many passes as it takes.
+    pub(super) fn rotate_as(
+        &mut self,
+        request: &RotateRequest,
+        restart: Restart,
+    ) -> Result<Rotation, Failure> {
+        let mut all = Rotation::default();
+        for pass in 0..7 {
+            let facts = RotationFacts { has_begun: pass > 0, ..RotationFacts::default() };
+            let rotation = plan::rotate(request, &self.observation, &facts, self.now)?;
+            all.rows.extend(rotation.rows.clone());
+            all.locked_out.extend(rotation.locked_out.clone());
+            all.rolls_over = rotation.rolls_over;
+            if rotation.is_emergency {
+                self.excused.extend(rotation.locked_out.clone());
+            }
+            if rotation.is_empty() {
+                break;
+            }
+            self.carry_out(&rotation.plan);
+            let served: Vec<bool> = rotation.daemons.iter().map(|name| self.deliver(name, restart)).collect();
+            for client in &rotation.clients {
+                let current = self.observation.current(Role::Client, client).unwrap().clone();
+                if plan::is_let_in_by_some_daemon(client, &current, &self.observation, self.now) {
+                    self.take((client.clone(), 1));
+                    let replaced = plan::replaced_here(client, &current, &self.observation);
+                    let step = plan::hold(client, &current, HeldBy::Installed, replaced, self.now);
+                    self.carry_out(&Plan { state: vec![step], ..Plan::default() });
+                }
+            }
+            if !rotation.rolls_over || served.contains(&false) {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// A daemon is restarted; whether it serves its current set then.
+    fn deliver(&mut self, daemon: &IdentityName, restart: Restart) -> bool {
+        let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
+        let is_served =
+            |world: &World, set: &ObservedGeneration| world.serves.get(daemon).is_some_and(|one| one.is(set));
+        if restart == Restart::Works {
+            self.serves.insert(daemon.clone(), InUse::of(&current));
+        }
+        if is_served(self, &current) {
+            self.verify(daemon);
+            return true;
+        }
+        if restart == Restart::Fails
+            && let Some(back) =
+                plan::fallback(daemon, &self.observation, &self.earlier(Role::Daemon, daemon), self.now)
+        {
+            self.carry_out(&back.plan());
+            let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
+            if is_served(self, &current) {
+                self.verify(daemon);
+            }
+        }
+        false
+    }
+
+    /// The generations that are not current.
+    pub(super) fn earlier(&self, role: Role, name: &IdentityName) -> Vec<EarlierGeneration> {
+        let current = self.observation.current(role, name).map(|one| one.number);
+        let all = self.generations.get(&(role, name.clone())).into_iter().flatten();
+        all.filter(|one| Some(one.number) != current)
+            .map(|one| EarlierGeneration { number: one.number, files: Some(one.clone()) })
+            .collect()
+    }
+
+    /// What `rollback` does, if it is allowed; whether it was.
+    pub(super) fn roll_back(
+        &mut self,
+        role: Role,
+        name: &IdentityName,
+        restart: Restart,
+    ) -> Result<(), String> {
+        let earlier = self.earlier(role, name);
+        let rollback = plan::rollback((role, name), &self.observation, &earlier, self.now)
+            .map_err(|failure| failure.to_string())?;
+        let plan = rollback.plan();
+        let found = plan::lock_outs(&plan, &self.observation, &BTreeSet::new(), self.now);
+        if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::NoGuard)) {
+            return Err(format!("{:?}", found.clients));
+        }
+        self.carry_out(&plan);
+        match role {
+            Role::Daemon => drop(self.deliver(name, restart)),
+            Role::Client => self.take((name.clone(), 1)),
+        }
+        Ok(())
+    }
+
+    /// A machine takes what is current for its client into use.
+    pub(super) fn take(&mut self, machine: Machine) {
+        let current = self.observation.current(Role::Client, &machine.0).unwrap();
+        let in_use = InUse::of(current);
+        let is_of_key = |held: &InUse| held.leaf.public_key() == in_use.leaf.public_key();
+        let is_here = current.key == KeyPresence::Present;
+        if is_here || self.holds.get(&machine).is_none_or(is_of_key) {
+            self.holds.insert(machine, in_use);
+        }
+    }
+
+    /// A client elsewhere says that it has what is current, for the key of that machine.
+    pub(super) fn confirm(&mut self, machine: &Machine) {
+        let Some(held) = self.holds.get(machine).map(|held| held.leaf.clone()) else { return };
+        let sets = self.generations.get(&(Role::Client, machine.0.clone())).into_iter().flatten();
+        let set = sets.filter(|set| set.leaf() == &held).next_back().cloned();
+        if let Some(set) = set {
+            let step = plan::hold(&machine.0, &set, HeldBy::Receipt, Vec::new(), self.now);
+            self.carry_out(&Plan { state: vec![step], ..Plan::default() });
+        }
+    }
+
+    /// The key of a CA is gone.
+    pub(super) fn lose_key(&mut self, id: &AuthorityId) {
+        let lost = self.observation.authorities.iter_mut().find(|one| one.id == *id).unwrap();
+        lost.key = KeyPresence::Absent;
+    }
+
+    /// Who reaches which daemon, by a model that knows nothing of certificates but who signed them, for
+    /// whom, and until when.
+    pub(super) fn reached(&self) -> BTreeSet<(Machine, IdentityName)> {
+        let mut reached = BTreeSet::new();
+        for (machine, client) in &self.holds {
+            for (daemon, served) in &self.serves {
+                let trusts = |set: &InUse, leaf: &Certificate| {
+                    set.trust.certificates().iter().any(|anchor| anchor.subject() == leaf.issuer())
+                };
+                let is_good = |leaf: &Certificate| leaf.validity().contains(self.now);
+                if trusts(client, &served.leaf)
+                    && trusts(served, &client.leaf)
+                    && is_good(&client.leaf)
+                    && is_good(&served.leaf)
+                {
+                    reached.insert((machine.clone(), daemon.clone()));
+                }
+            }
+        }
+        reached
+    }
+
+    pub(super) fn active(&self) -> AuthorityId {
+        self.observation.active_authority().unwrap().id.clone()
+    }
+
+    fn make_authority(&mut self) {
+        let plan = Plan {
+            state: vec![StateStep::MakeAuthority {
+                name: "Test".parse().unwrap(),
+                algorithm: KeyAlgorithm::EcdsaP256,
+                validity: crate::model::Validity::issued(
+                    self.now,
+                    self.observation.inventory.authority.lifetime,
+                    crate::model::profile::BACKDATING,
+                ),
+            }],
+            ..Plan::default()
+        };
+        self.carry_out(&plan);
+    }
+
+    fn issue(&mut self, role: Role, named: &IdentityName, key: KeySource) {
+        let signing = Signing::alone(AuthorityChoice::Of(self.active()));
+        let generation = Generation::after(
+            self.observation.identities(role).get(named).and_then(|identity| identity.last_generation),
+        );
+        let lifetime = self.observation.inventory.clients[named].lifetime;
+        let issuance = plan::Issuance {
+            role,
+            name: named.clone(),
+            hosts: Vec::new(),
+            validity: crate::model::Validity::issued(self.now, lifetime, crate::model::profile::BACKDATING),
+            generation,
+            key,
+            reason: plan::Reason::Asked,
+            signing,
+        };
+        self.carry_out(&Plan { state: vec![StateStep::Issue(issuance)], ..Plan::default() });
+    }
+
+    /// Carries the state steps of a plan out, as `apply` does on a disk.
+    pub(super) fn carry_out(&mut self, plan: &Plan) {
+        let mut made = None;
+        for step in &plan.state {
+            match step {
+                StateStep::MakeAuthority { name, algorithm, validity } => {
+                    let key = PrivateKey::generate(*algorithm).ok().unwrap();
+                    let request = AuthorityRequest { name: name.clone(), validity: *validity };
+                    let authority = CertificateAuthority::create(&request, &key).ok().unwrap();
+                    let certificate = authority.certificate().clone();
+                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
+                    let (key, record) = (KeyPresence::Present, AuthorityRecord::default());
+                    let observed = ObservedAuthority { id: id.clone(), certificate, key, record };
+                    self.observation.authorities.insert(0, observed);
+                    self.authorities.insert(id.clone(), std::rc::Rc::new(authority));
+                    made = Some(id);
+                }
+                StateStep::BeginRollover { kind, from, to } => {
+                    let to = self.id(to, made.as_ref());
+                    self.set_rollover(RolloverRecord::new(*kind, from.clone(), to, self.now));
+                }
+                StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
+                StateStep::EndRollover(former) => {
+                    self.observation.rollover = None;
+                    for id in former {
+                        self.record_of(id).retired = Some(self.now);
+                    }
+                }
+                StateStep::Issue(issuance) => {
+                    let signer = self.id(&issuance.signing.issuer, made.as_ref());
+                    assert_eq!(self.observation.authority(&signer).unwrap().key, KeyPresence::Present);
+                    let (key, presence) = self.key(issuance);
+                    let request = LeafRequest {
+                        role: issuance.role,
+                        name: issuance.name.clone(),
+                        hosts: issuance.hosts.clone(),
+                        validity: issuance.validity,
+                    };
+                    let leaf = self.authorities[&signer].issue(&request, &key).unwrap();
+                    self.observation.issued.push(leaf.clone());
+                    let trust = self.bundle(&issuance.signing.trust, made.as_ref());
+                    let set = ObservedGeneration {
+                        number: issuance.generation,
+                        chain: vec![leaf],
+                        trust,
+                        key: presence,
+                    };
+                    self.put(issuance.role, &issuance.name, set);
+                }
+                StateStep::Rebundle { role, name, from, chain, generation, trust } => {
+                    let all = &self.generations[&(*role, name.clone())];
+                    let key = all.iter().find(|one| one.number == *from).unwrap().key;
+                    let is_wrong = self.fault == Some(Fault::NoOverlap) && *role == Role::Daemon;
+                    let meant = if is_wrong { &trust[..1] } else { trust };
+                    let trust = self.bundle(meant, made.as_ref());
+                    let set = ObservedGeneration { number: *generation, chain: chain.clone(), trust, key };
+                    self.put(*role, name, set);
+                }
+                StateStep::Prune { role, name, generation } => {
+                    let all = self.generations.get_mut(&(*role, name.clone())).unwrap();
+                    all.retain(|one| one.number != *generation);
+                    self.refresh(*role, name);
+                }
+                StateStep::RemoveIssued(serial) => {
+                    self.observation.issued.retain(|one| one.serial() != serial);
+                }
+                StateStep::Kit(terms) => {
+                    self.observation.waiting_kits.insert(terms.name.clone());
+                    if self.fault == Some(Fault::NoReceipt) {
+                        let client = self.observation.clients.get_mut(&terms.name).unwrap();
+                        let current = client.current.as_ref().unwrap();
+                        let step = plan::hold(&terms.name, current, HeldBy::Confirm, Vec::new(), self.now);
+                        self.carry_out(&Plan { state: vec![step], ..Plan::default() });
+                    }
+                }
+                StateStep::Hold { name, key, held, replaces } => {
+                    let client = self.observation.clients.get_mut(name).unwrap();
+                    client.record.keys.entry(*key).or_default().held = Some(held.clone());
+                    for replaced in replaces {
+                        client.record.keys.entry(*replaced).or_default().replaced = Some(held.at);
+                    }
+                    if client.current.as_ref().is_some_and(|current| current.number == held.generation) {
+                        self.observation.waiting_kits.remove(name);
+                    }
+                }
+                StateStep::Use(name, used) => {
+                    let client = self.observation.clients.entry(name.clone()).or_default();
+                    client.record.uses.insert(used.clone());
+                }
+                StateStep::Retire(role, name) => {
+                    let now = Some(self.now);
+                    match role {
+                        Role::Daemon => {
+                            self.observation.daemons.get_mut(name).unwrap().history.retired = now;
+                        }
+                        Role::Client => {
+                            self.observation.clients.get_mut(name).unwrap().record.retired = now;
+                        }
+                    }
+                }
+                StateStep::Create(_)
+                | StateStep::Inventory(_)
+                | StateStep::Request { .. }
+                | StateStep::DestroyKey(_) => {}
+            }
+        }
+    }
+
+    fn set_rollover(&mut self, record: RolloverRecord) {
+        if record.is_emergency() {
+            for id in &record.from {
+                self.record_of(id).compromised.get_or_insert(record.began);
+            }
+        }
+        self.excused.extend(record.skipped.iter().cloned());
+        self.observation.rollover = Some(record);
+    }
+
+    fn record_of(&mut self, id: &AuthorityId) -> &mut AuthorityRecord {
+        &mut self.observation.authorities.iter_mut().find(|one| one.id == *id).unwrap().record
+    }
+
+    fn id(&self, choice: &AuthorityChoice, made: Option<&AuthorityId>) -> AuthorityId {
+        match choice {
+            AuthorityChoice::Made => made.unwrap().clone(),
+            AuthorityChoice::Of(id) => id.clone(),
+        }
+    }
+
+    fn bundle(&self, trust: &[AuthorityChoice], made: Option<&AuthorityId>) -> TrustBundle {
+        let certificate = |choice: &AuthorityChoice| {
+            let id = self.id(choice, made);
+            self.observation.authority(&id).unwrap().certificate.clone()
+        };
+        TrustBundle::new(trust.iter().map(certificate).collect())
+    }
+
+    fn key(&self, issuance: &plan::Issuance) -> (PublicKey, KeyPresence) {
+        match &issuance.key {
+            KeySource::New(_) => (fresh_key(), KeyPresence::Present),
+            KeySource::Requested(key) => (key.clone(), KeyPresence::Absent),
+            KeySource::Kept { generation } => {
+                let all = &self.generations[&(issuance.role, issuance.name.clone())];
+                let kept = all.iter().find(|one| one.number == *generation).unwrap();
+                (kept.leaf().public_key().clone(), KeyPresence::Present)
+            }
+        }
+    }
+
+    fn put(&mut self, role: Role, name: &IdentityName, set: ObservedGeneration) {
+        let identities = match role {
+            Role::Daemon => &mut self.observation.daemons,
+            Role::Client => &mut self.observation.clients,
+        };
+        let identity: &mut ObservedIdentity = identities.entry(name.clone()).or_default();
+        identity.last_generation = Some(set.number);
+        identity.verified = None;
+        identity.current = Some(set.clone());
+        self.generations.entry((role, name.clone())).or_default().push(set);
+        self.refresh(role, name);
+    }
+
+    /// What an observation says of the generations that are there.
+    fn refresh(&mut self, role: Role, name: &IdentityName) {
+        let all = self.generations[&(role, name.clone())].clone();
+        let identities = match role {
+            Role::Daemon => &mut self.observation.daemons,
+            Role::Client => &mut self.observation.clients,
+        };
+        let identity = identities.get_mut(name).unwrap();
+        let current = identity.current.as_ref().map(|one| one.number);
+        identity.generations = all.iter().map(|one| one.number).collect();
+        if role == Role::Client {
+            identity.earlier = all.iter().rev().filter(|one| Some(one.number) != current).cloned().collect();
+            return;
+        }
+        identity.worked_before = match identity.has_worked() {
+            true => None,
+            false => {
+                let newest = identity.history.working().find(|number| identity.generations.contains(number));
+                newest.and_then(|number| all.iter().find(|one| one.number == number)).cloned()
+            }
+        };
+    }
+
+    fn verify(&mut self, daemon: &IdentityName) {
+        let entry = self.observation.inventory.daemons[daemon].clone();
+        let observed = self.observation.daemons.get_mut(daemon).unwrap();
+        let current = observed.current.as_ref().unwrap();
+        observed.history.note_worked(current.number, self.now);
+        observed.verified = Some(VerifiedRecord {
+            dial_list: DIAL_LIST_VERSION,
+            kitcert: "0.0.0".to_owned(),
+            server_name: entry.endpoint.host().clone(),
+            endpoint: entry.endpoint.clone(),
+            hosts: entry.hosts.clone(),
+            addresses: Vec::new(),
+            narrowed_to: Vec::new(),
+            vantage: Vantage { host: "here".to_owned(), uid: 0 },
+            generation: current.number,
+            leaf: current.leaf().fingerprint(),
+            bundle: current.trust.fingerprint(),
+            exclusions: None,
+            dials: 13,
+            not_tried: Vec::new(),
+            started_at: self.now,
+            verified_at: self.now,
+            command: "verify".to_owned(),
+        });
+        self.refresh(Role::Daemon, daemon);
+    }
+}
+
+/// The hosts of an entry, changed.
+pub(super) fn with_hosts(world: &mut World, daemon: &str, names: &[&str]) {
+    let names: Vec<SubjectAltName> = hosts(names);
+    world.observation.inventory.daemons.get_mut(&name(daemon)).unwrap().hosts = names;
+}
