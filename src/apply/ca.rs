@@ -37,7 +37,7 @@ pub(crate) fn delete_former_keys(context: &Context<'_>) -> Result<Done, Failure>
 ///
 /// # Errors
 /// What [`plan::confirm`] refuses, no state, a state that is busy.
-pub(crate) fn confirm(context: &Context<'_>, confirmation: &Confirmation) -> Result<Done, Failure> {
+pub fn confirm(context: &Context<'_>, confirmation: &Confirmation) -> Result<Done, Failure> {
     change_existing(context, &Interest::InUse, &|observation| {
         plan::confirm(confirmation, observation, context.environment.now())
     })

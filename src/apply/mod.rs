@@ -34,7 +34,8 @@ mod state_change;
 mod status;
 mod verify;
 
-pub(crate) use ca::{confirm, delete_former_keys, finish, retire, skip};
+pub use ca::confirm;
+pub(crate) use ca::{delete_former_keys, finish, retire, skip};
 pub use clock::ClockTrust;
 pub(crate) use context::Progress;
 pub use context::{Context, Mode};

@@ -165,7 +165,7 @@ impl Work<'_> {
         Ok(Rotated { rotation, steps, issued, endings, unplaced })
     }
 
-    /// Replaces the installed copies of clients; in a rollover it is noted which have their set.
+    /// Replaces the installed copies of clients, and notes that they have them.
     fn place_clients(&self, rotation: &Rotation) -> Result<Vec<Failure>, Failure> {
         if rotation.clients.is_empty() {
             return Ok(Vec::new());
@@ -188,7 +188,7 @@ impl Work<'_> {
                 }
             }
         }
-        if rotation.rolls_over && !plan.state.is_empty() {
+        if !plan.state.is_empty() {
             carry_out(self.context, self.lock, Some(&observation), &plan)?;
         }
         Ok(unplaced)

@@ -47,7 +47,7 @@ impl FromStr for AuthorityId {
 
     fn from_str(text: &str) -> Result<AuthorityId, Failure> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let is_whole = !text.is_empty() && text.len() % 2 == 0 && text.len() <= LONGEST;
+        let is_whole = !text.is_empty() && text.len().is_multiple_of(2) && text.len() <= LONGEST;
         if is_whole && text.bytes().all(is_digit) {
             return Ok(AuthorityId(text.into()));
         }

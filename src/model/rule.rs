@@ -189,7 +189,7 @@ rules! {
     /// A certificate is not valid for longer than its issuer.
     OutlivesIssuer = "outlives-issuer",
         cause "the issuing tool does not clamp: the chain ends with its issuer all the same",
-        fix "issue it anew, or roll the CA over: {kitcert} rotate --ca",
+        fix "issue it anew, or roll the CA over: {kitcert} ca rollover start",
     /// A certificate is of version 3.
     CertificateVersion = "certificate-version",
         cause "a tool made it without extensions",
@@ -353,7 +353,7 @@ rules! {
     /// No kit waits to be handed over.
     KitWaiting = "kit-waiting",
         cause "a client was renewed whose key is on its own machine",
-        fix "hand it over; then {kitcert} rotate --moved NAME",
+        fix "hand it over; then {kitcert} confirm NAME",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",

@@ -60,11 +60,8 @@ pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<H
         for generation in identity.current.iter().chain(&identity.earlier) {
             let leaf = generation.leaf();
             known.insert(leaf.serial());
-            let key = record.keys.get(&leaf.public_key().fingerprint());
-            let held = key.and_then(|key| key.held.as_ref());
-            let is_replaced = key.is_some_and(|key| key.replaced.is_some())
-                || held.is_some_and(|held| generation.number < held.generation);
-            if record.retired.is_none() && !is_over(leaf) && !is_replaced {
+            let may_be_used = record.may_use(&leaf.public_key().fingerprint(), generation.number);
+            if record.retired.is_none() && !is_over(leaf) && may_be_used {
                 let trust = Cow::Borrowed(&generation.trust);
                 add(client, record, MaybeInUse { chain: &generation.chain, trust });
             }

@@ -327,24 +327,25 @@ fn a_kit_waits_until_its_client_is_known_to_have_it() {
             "by a file" => admin.write("receipt.txt", format!("{receipt}\n")),
             _ => "ana".to_owned(),
         };
-        let received = || admin.read("state/log.jsonl").matches("\"received\"").count();
+        let received = || admin.read("state/log.jsonl").matches("\"held\"").count();
         let before = received();
-        let report = admin.run(["rotate", "--moved", &moved, "--format", "json"]).succeeded().json();
+        let report = admin.run(["confirm", &moved, "--format", "json"]).succeeded().json();
         assert_eq!(report["changed"], true, "{how}: {report:#}");
-        assert!(report.to_string().contains("received"), "{how}: {report:#}");
         assert!(!admin.path("state/kits/ana.kit").exists(), "{how}");
         assert_eq!(received(), before + 1, "{how}");
         let after = admin.snapshot();
-        for again in [&["rotate"][..], &["rotate", "--moved", &moved]] {
-            let said = admin.run(again).succeeded();
-            assert_eq!(said.out, "nothing is due; every daemon is verified\n", "{how}");
-        }
+        assert_eq!(
+            admin.run(["rotate"]).succeeded().out,
+            "nothing is due; every daemon is verified\n",
+            "{how}"
+        );
+        admin.run(["confirm", &moved]).succeeded();
         after.assert_is(&admin.snapshot(), "a word that was taken before");
     }
 }
 
 #[test]
-fn a_receipt_that_is_for_another_certificate_or_by_another_key_is_refused() {
+fn a_receipt_that_is_by_another_key_or_for_nobody_is_refused_and_one_of_before_ends_nothing() {
     let (machines, _daemon, former) = joined_machines();
     let receipt = renewed(&machines);
     let (statement, signature) = receipt.rsplit_once(':').unwrap();
@@ -353,17 +354,17 @@ fn a_receipt_that_is_for_another_certificate_or_by_another_key_is_refused() {
     let of_nobody = receipt.replace(":ana:", ":nobody:");
     let admin = &machines.admin;
     let before = admin.snapshot();
-    for (receipt, code, says) in
-        [(&former, 1, "one for another"), (&forged, 1, "another key"), (&of_nobody, 2, "client nobody")]
-    {
-        for more in [&[][..], &["--dry-run"], &["--force"]] {
-            let said = admin.run(["rotate", "--moved", receipt].iter().chain(more)).ended_with(code);
+    for (receipt, code, says) in [(&forged, 1, "another key"), (&of_nobody, 2, "client nobody")] {
+        for more in [&[][..], &["--dry-run"]] {
+            let said = admin.run(["confirm", receipt].iter().chain(more)).ended_with(code);
             assert!(said.err.contains(says), "{receipt}: {}", said.err);
         }
     }
-    admin.run(["rotate", "--moved", "nobody"]).ended_with(2);
-    admin.run(["rotate", "--moved", "kitcert-receipt:1:ana"]).ended_with(2);
+    admin.run(["confirm", "nobody"]).ended_with(2);
+    admin.run(["confirm", "kitcert-receipt:1:ana"]).ended_with(2);
     before.assert_is(&admin.snapshot(), "a receipt that proves nothing");
+    // What it had before it has still; the kit waits for its own receipt.
+    admin.run(["confirm", &former]).succeeded();
     assert!(admin.path("state/kits/ana.kit").exists());
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use kitcert::env::Environment;
 use kitcert::model::{KeyAlgorithm, Lifetime, Role};
 use kitcert::pki::{Certificate, CertificateAuthority, Kit, LeafRequest, PrivateKey};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::figures::publish;
@@ -52,6 +52,10 @@ const INSTALLED: [(&str, &str, &str, &str); 3] = [
     ("ben", "buildctl", "home-of-ben", ".config/kitcert/buildctl/localhost"),
     ("cas", "earthbuild", "home-of-cas", ".earth/certs"),
 ];
+
+/// How a rollover is begun, and how it is turned round.
+const START: [&str; 3] = ["ca", "rollover", "start"];
+const ABORT: [&str; 3] = ["ca", "rollover", "abort"];
 
 /// Every name that a client has here.
 const CLIENTS: [&str; 6] = ["ana", "ben", "cas", "dan", "eva", "fay"];
@@ -132,11 +136,14 @@ impl Fleet {
         entries.map(|entry| read(&entry.unwrap().path())).collect()
     }
 
-    /// The CA that everything is moved to.
+    /// The CA that everything is moved to, or that is in use.
     fn target(&self) -> Certificate {
-        let target = std::fs::read_link(self.admin.path("state/issuer")).unwrap();
-        assert!(target.starts_with("ca") && target.iter().count() == 2, "issuer leads to {target:?}");
-        chain(&self.admin, "state/issuer/ca.pem").remove(0)
+        let record = self.admin.path("state/rollover.json");
+        if !record.exists() {
+            return chain(&self.admin, "state/daemons/builder/current/ca.pem").remove(0);
+        }
+        let record: Value = serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
+        chain(&self.admin, &format!("state/ca/{}/ca.pem", record["to"].as_str().unwrap())).remove(0)
     }
 
     fn developer(&self, name: &str) -> &Developer {
@@ -152,6 +159,19 @@ impl Fleet {
 
     fn rotate(&self, more: &[&str]) -> Said {
         self.admin.run(["rotate"].iter().chain(more))
+    }
+
+    /// A rollover is begun.
+    fn start(&self) -> Said {
+        self.admin.run(START)
+    }
+
+    /// Those have their certificates, by their names or their receipts; what follows from that.
+    fn confirm(&self, words: &[&str]) -> Said {
+        for word in words {
+            self.admin.run(["confirm", word]).succeeded();
+        }
+        self.rotate(&[])
     }
 
     /// Where a client has its copies.
@@ -371,7 +391,7 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     const TEST: &str = "a_ca_gives_way_to_another_and_nobody_is_refused";
     let Some(fleet) = Fleet::new(TEST, 3, &["dan", "eva", "fay"]) else { return };
     let old = fleet.only_authority();
-    assert!(!fleet.admin.path("state/issuer").exists());
+    assert!(!fleet.admin.path("state/rollover.json").exists());
     let mut crowd = fleet.crowd(&["ana", "ben", "cas", "dan", "eva"]);
     let mut silent = fleet.crowd(&["fay"]);
     let mut unknown = fleet.crowd_on(&[fleet.unknown_ca(&old)]);
@@ -379,7 +399,7 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     fleet.assert_unknown_cas_refused();
 
     let served = fleet.serials();
-    let said = fleet.rotate(&["--ca"]).succeeded();
+    let said = fleet.start().succeeded();
     assert_held_by(&said, &["dan", "eva", "fay"]);
     assert_eq!(fleet.serials(), served, "a daemon got another certificate before its clients had theirs");
     let new = fleet.target();
@@ -401,16 +421,16 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     fleet.assert_unknown_cas_refused();
 
     // It waits, and another is not begun.
-    for again in [&[][..], &["--ca"]] {
-        assert_held_by(&fleet.rotate(again).succeeded(), &["dan", "eva", "fay"]);
+    for again in [&["rotate"][..], &START] {
+        assert_held_by(&fleet.admin.run(again).succeeded(), &["dan", "eva", "fay"]);
     }
     assert_eq!((fleet.authorities().len(), fleet.target().fingerprint()), (2, new.fingerprint()));
 
     let receipt = fleet.hand_over("dan", &new);
     crowd.assert_works();
-    assert_held_by(&fleet.rotate(&["--moved", &receipt]).succeeded(), &["eva", "fay"]);
+    assert_held_by(&fleet.confirm(&[&receipt]).succeeded(), &["eva", "fay"]);
     fleet.hand_over("eva", &new);
-    assert_held_by(&fleet.rotate(&["--moved", "eva"]).succeeded(), &["fay"]);
+    assert_held_by(&fleet.confirm(&["eva"]).succeeded(), &["fay"]);
     crowd.assert_works();
     silent.assert_works();
     fleet.assert_daemons(&[&new, &old], &old);
@@ -418,7 +438,8 @@ fn a_ca_gives_way_to_another_and_nobody_is_refused() {
     fleet.assert_unknown_cas_refused();
     drop(silent);
 
-    assert_held_by(&fleet.rotate(&["--drop", "fay"]).succeeded(), &[]);
+    fleet.admin.run(["ca", "rollover", "skip", "fay"]).succeeded();
+    assert_held_by(&fleet.rotate(&[]).succeeded(), &[]);
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [2, 2]);
     crowd.assert_works();
@@ -457,9 +478,10 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
     let mut crowd = fleet.crowd(&["ana", "dan"]);
     crowd.assert_works();
-    let starting = calls(&fleet.admin, &strace, Threads::First, ["rotate", "--ca"]);
+    let starting = calls(&fleet.admin, &strace, Threads::First, START);
     let receipt = fleet.hand_over("dan", &fleet.target());
-    let ending = calls(&fleet.admin, &strace, Threads::First, ["rotate", "--moved", &receipt]);
+    fleet.admin.run(["confirm", &receipt]).succeeded();
+    let ending = calls(&fleet.admin, &strace, Threads::First, ["rotate"]);
     assert!(starting.len().min(ending.len()) > 20, "strace saw only {starting:?} and {ending:?}");
 
     let tried = number("KITCERT_ROLLOVERS", ROLLOVERS).min(starting.len().max(ending.len()));
@@ -468,8 +490,7 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     for index in 0..tried {
         let (old, count) = (fleet.target(), fleet.authorities().len());
         fleet.assert_daemons(&[&old], &old);
-        killed +=
-            usize::from(killed_and_run_again(&fleet, &strace, &["rotate", "--ca"], &of(index, &starting)));
+        killed += usize::from(killed_and_run_again(&fleet, &strace, &START, &of(index, &starting)));
         let new = fleet.target();
         assert_ne!(new.subject(), old.subject());
         assert_eq!(fleet.authorities().len(), count + 1, "one more CA");
@@ -479,8 +500,8 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
         crowd.assert_works();
 
         let receipt = fleet.hand_over("dan", &new);
-        let run = ["rotate", "--moved", &receipt];
-        killed += usize::from(killed_and_run_again(&fleet, &strace, &run, &of(index, &ending)));
+        fleet.admin.run(["confirm", &receipt]).succeeded();
+        killed += usize::from(killed_and_run_again(&fleet, &strace, &["rotate"], &of(index, &ending)));
         fleet.assert_daemons(&[&new], &new);
         assert_held_by(&fleet.rotate(&[]).succeeded(), &[]);
         crowd.assert_works();
@@ -504,8 +525,8 @@ fn stopped_before_the_second_step(fleet: &Fleet) -> Certificate {
     let old = fleet.only_authority();
     let [builder, spare] = &fleet.daemons[..] else { unreachable!() };
     spare.break_down();
-    for arguments in [&["--ca"][..], &[]] {
-        let said = fleet.rotate(arguments);
+    for arguments in [&START[..], &["rotate"]] {
+        let said = fleet.admin.run(arguments);
         assert!([1, 3, 6, 7].contains(&said.code), "{said:?}");
         assert!(says(&said.out, "spare") || says(&said.err, "spare"), "{said:?}");
         builder.assert_trusts(&[&fleet.target(), &old]);
@@ -533,7 +554,7 @@ fn a_rollover_waits_for_a_daemon_that_is_down() {
     let mut crowd = fleet.crowd(&["ana", "dan"]);
     crowd.assert_works();
     let receipt = fleet.hand_over("dan", &new);
-    fleet.rotate(&["--moved", &receipt]).succeeded();
+    fleet.confirm(&[&receipt]).succeeded();
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [2, 2]);
     crowd.assert_works();
@@ -550,7 +571,7 @@ fn a_rollover_that_has_moved_no_client_is_taken_back() {
     fleet.daemons[1].daemon.ask("restart");
     let mut crowd = fleet.crowd(&["ana", "dan"]);
     crowd.assert_works();
-    fleet.admin.run(["rollback", "--ca"]).succeeded();
+    fleet.admin.run(ABORT).succeeded();
     assert_held_by(&fleet.rotate(&[]).succeeded(), &[]);
     assert_eq!(fleet.target().fingerprint(), old.fingerprint());
     fleet.assert_daemons(&[&old], &old);
@@ -566,7 +587,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
     let Some(fleet) = Fleet::new(TEST, 1, &["dan", "eva"]) else { return };
     let old = fleet.only_authority();
     let mut crowd = fleet.crowd(&["ana", "dan", "eva"]);
-    fleet.rotate(&["--ca"]).succeeded();
+    fleet.start().succeeded();
     let new = fleet.target();
     // It is on the new CA already, and nobody here knows; the other is not, nor will it ever be.
     fleet.hand_over("dan", &new);
@@ -574,7 +595,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
     let moved = fleet.copy("ana");
     crowd.assert_works();
 
-    let said = fleet.admin.run(["rollback", "--ca"]).succeeded();
+    let said = fleet.admin.run(ABORT).succeeded();
     assert!(says(&said.out, "dan"), "who may have a certificate of the new CA is not said: {said:?}");
     assert_eq!(fleet.target().fingerprint(), old.fingerprint());
     fleet.assert_client("ana", &[&old, &new], &old);
@@ -589,7 +610,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
 
     let receipt = fleet.hand_over("dan", &old);
     assert!(leaf(&fleet.admin, &fleet.folder("dan")).is_signed_by(old.public_key()));
-    fleet.rotate(&["--moved", &receipt, "--moved", "eva"]).succeeded();
+    fleet.confirm(&[&receipt, "eva"]).succeeded();
     fleet.rotate(&[]).succeeded();
     assert_eq!(fleet.target().fingerprint(), old.fingerprint());
     crowd.assert_works();
@@ -606,10 +627,10 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
     let Some(strace) = peers::program("strace", TEST) else { return };
     let begun = || -> Option<Fleet> {
         let fleet = Fleet::new(TEST, 1, &["dan"])?;
-        fleet.rotate(&["--ca"]).succeeded();
+        fleet.start().succeeded();
         Some(fleet)
     };
-    let run = ["rollback", "--ca"];
+    let run = ABORT;
     let Some(traced) = begun() else { return };
     let moments = calls(&traced.admin, &strace, Threads::First, run);
     let tried = number("KITCERT_ROLLBACKS", ROLLBACKS).min(moments.len());
@@ -625,7 +646,7 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
         fleet.assert_client("ana", &[&old, &new], &old);
         crowd.assert_works();
         let receipt = fleet.hand_over("dan", &old);
-        fleet.rotate(&["--moved", &receipt]).succeeded();
+        fleet.confirm(&[&receipt]).succeeded();
         crowd.assert_works();
         fleet.assert_unknown_cas_refused();
         fleet.assert_dials(&fleet.member(&old), "accepted");
@@ -646,7 +667,7 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
     };
     let former_keys = keys(&fleet);
     let former = ["ana", "dan", "fay"].map(|client| fleet.copy(client));
-    let said = fleet.rotate(&["--ca", "--compromised"]).succeeded();
+    let said = fleet.admin.run(["ca", "rollover", "start", "--compromised"]).succeeded();
     let new = fleet.target();
     assert_ne!(new.subject(), old.subject());
     for client in ["dan", "fay"] {
@@ -666,27 +687,28 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
     fleet.hand_over("dan", &new);
     fleet.assert_client("dan", &[&new], &new);
     fleet.crowd(&["ana", "dan"]).assert_works();
-    fleet.rotate(&["--moved", "dan"]).succeeded();
+    fleet.confirm(&["dan"]).succeeded();
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [1, 1]);
 }
 
 /// A stolen key: its client is taken out of kitcert.yaml, and left behind by a rollover.
 #[test]
-fn a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_dropped() {
+fn a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_skipped() {
     const TEST: &str =
-        "a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_dropped";
+        "a_client_that_is_listed_no_more_gets_nothing_and_holds_the_rollover_until_it_is_skipped";
     let Some(site) = Site::new(TEST) else { return };
     let text = site.workspace.read("state/kitcert.yaml");
     site.workspace.write("state/kitcert.yaml", text.replace("  ana: {lifetime: 90d}\n", ""));
-    for arguments in [&["--ca"][..], &[]] {
-        let said = site.rotate(arguments).succeeded();
-        assert!(said.out.contains("holds the rollover") && said.out.contains("--drop ana"), "{}", said.out);
+    for arguments in [&START[..], &["rotate"]] {
+        let said = site.workspace.run(arguments).succeeded();
+        assert!(said.out.contains("holds the rollover") && said.out.contains("skip ana"), "{}", said.out);
         assert_eq!(generations(&site.workspace, "clients/ana"), ["gen-0001"]);
         let stolen = ["verify", "builder", "--tlsdir", &site.workspace.text("state/clients/ana/current")];
         site.workspace.run(stolen).succeeded();
     }
-    site.rotate(&["--drop", "ana"]).succeeded();
+    site.workspace.run(["ca", "rollover", "skip", "ana"]).succeeded();
+    site.rotate(&[]).succeeded();
     site.assert_served();
     let mut files = ["--ca", "--cert", "--key"].map(|option| (option, "clients/ana/current"));
     files[0].1 = "daemons/builder/current";

@@ -19,7 +19,9 @@ use kitcert::model::{
 };
 use kitcert::pki::judge::{Credentials, connect};
 use kitcert::pki::{Certificate, PrivateKey, PublicKey, TrustBundle};
-use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange, Reception, RotateRequest, RotationAction};
+use kitcert::plan::{
+    Confirmation, InitRequest, IssueClientsRequest, KeyChange, RotateRequest, RotationAction,
+};
 use kitcert::store::{Interest, Observation};
 
 use crate::figures::publish;
@@ -250,11 +252,12 @@ impl World {
     /// A run of `rotate`.
     fn run(&mut self, at: i64) {
         self.look_before(at);
-        let received = match self.delivered {
-            true => vec![Reception::Told("elsewhere".parse().unwrap())],
-            false => vec![],
-        };
-        let rotated = self.rotate(at, received).unwrap_or_else(|failure| panic!("{}: {failure}", time(at)));
+        if self.delivered {
+            let environment = environment(Timestamp::from_unix(at));
+            let told = Confirmation::Told("elsewhere".parse().unwrap(), None);
+            apply::confirm(&context(&self.workspace, &environment, "confirm"), &told).unwrap();
+        }
+        let rotated = self.rotate(at).unwrap_or_else(|failure| panic!("{}: {failure}", time(at)));
         self.delivered = false;
         assert!(!rotated.rotation.rolls_over, "{}", time(at));
         assert!(rotated.unplaced.is_empty(), "{}: {:?}", time(at), rotated.unplaced);
@@ -324,7 +327,7 @@ impl World {
     fn refuses_a_clock_that_jumps(&mut self, at: i64) {
         let before = self.workspace.snapshot();
         for jump in [3_652 * DAY, -3_652 * DAY] {
-            let failure = self.rotate(at + jump, vec![]).map(|_| "no failure").unwrap_err();
+            let failure = self.rotate(at + jump).map(|_| "no failure").unwrap_err();
             assert_eq!(failure.exit_code(), ExitCode::Failed, "{failure}");
             assert!(failure.to_string().contains("the clock"), "{failure}");
             self.jumps += 1;
@@ -332,10 +335,10 @@ impl World {
         before.assert_is(&self.workspace.snapshot(), "rotate by a clock that jumped");
     }
 
-    fn rotate(&self, at: i64, received: Vec<Reception>) -> Result<Rotated, Failure> {
+    fn rotate(&self, at: i64) -> Result<Rotated, Failure> {
         let environment = environment(Timestamp::from_unix(at));
         let context = context(&self.workspace, &environment, "rotate");
-        let request = RotateRequest { received, ..RotateRequest::new(context.contact()) };
+        let request = RotateRequest::new(context.contact());
         let restarting = Restarting::Refused("people restart it".into());
         apply::rotate(&context, &RotationOrder { request, at: None, restarting, clock: ClockTrust::Checked })
     }

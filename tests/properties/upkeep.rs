@@ -14,7 +14,7 @@ fn a_rollover_waits_until_a_daemon_that_builds_is_idle() {
     site.daemon.ask("idle 1 0");
     let asked = site.daemon.count("information");
     std::thread::scope(|scope| {
-        let rotation = scope.spawn(|| site.rotate(&["--ca"]));
+        let rotation = scope.spawn(|| site.workspace.run(["ca", "rollover", "start"]));
         site.daemon.ask(&format!("await information {}", asked + 2));
         assert_eq!(site.daemon.count("attempts"), 0, "a running build was cut");
         site.daemon.ask("idle 0 60");
@@ -68,6 +68,8 @@ fn an_expired_certificate_is_removed_once_no_keys_age_is_read_from_it() {
     assert!(is_there(daemons.serial()), "it has not expired");
 }
 
+const DELETE: [&str; 2] = ["ca", "delete-former-keys"];
+
 #[test]
 fn the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it() {
     const TEST: &str = "the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it";
@@ -76,27 +78,26 @@ fn the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it() {
         let folders = std::fs::read_dir(site.workspace.path("state/ca")).unwrap();
         folders.filter(|folder| folder.as_ref().unwrap().path().join("key.pem").exists()).count()
     };
-    let said = site.rotate(&["--ca"]).succeeded();
+    let said = site.workspace.run(["ca", "rollover", "start"]).succeeded();
     assert_eq!(last_line(&said), "the rollover waits for ana");
     let status = site.workspace.run(["status"]).succeeded().out;
-    assert!(status.contains("step 2 of 3") && status.contains("waits for ana"), "{status}");
+    assert!(status.contains("step 2 of 3") && status.contains("waits for client ana"), "{status}");
     for more in [&[][..], &["--dry-run"]] {
-        let said = site.rotate(&["--destroy-former-keys"].iter().chain(more).copied().collect::<Vec<_>>());
+        let said = site.workspace.run(DELETE.iter().chain(more));
         assert!(said.ended_with(1).err.contains("no rollover under way"));
     }
-    site.rotate(&["--destroy-former-keys", "--ca"]).ended_with(2);
-    site.rotate(&["--moved", "ana"]).succeeded();
+    site.workspace.run(["confirm", "ana"]).succeeded();
+    site.rotate(&[]).succeeded();
     assert_eq!(keys(), 2, "nobody asked");
     site.assert_served();
 
-    site.rotate(&["--destroy-former-keys"]).succeeded();
+    site.workspace.run(DELETE).succeeded();
     assert_eq!(keys(), 1);
-    assert!(site.workspace.path("state/issuer/key.pem").exists(), "the key that signs is still there");
     assert!(site.workspace.read("state/log.jsonl").contains("key-destroyed"));
-    site.rotate(&["--destroy-former-keys"]).succeeded();
-    site.workspace.run(["rollback", "--ca"]).ended_with(1);
+    site.workspace.run(DELETE).succeeded();
+    site.workspace.run(["ca", "rollover", "abort"]).ended_with(1);
     let said = site.workspace.run(["rollback", "builder"]).ended_with(1);
-    assert!(said.err.contains("a previous CA"), "{said:?}");
+    assert!(said.err.contains("a CA that nothing trusts any more"), "{said:?}");
     site.rotate(&["--force", "builder"]).succeeded();
     site.assert_served();
 }

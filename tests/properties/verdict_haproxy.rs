@@ -392,7 +392,7 @@ fn a_daemon_without_the_new_ca_is_not_verified_in_a_rollover() {
     let subject = Subject::of(&["localhost", OTHER_NAME]);
     let previous = subject.workspace.path("previous-ca.pem");
     std::fs::copy(subject.files().ca, &previous).unwrap();
-    subject.workspace.run(["rotate", "--ca", "--no-restart"]);
+    subject.workspace.run(["ca", "rollover", "start", "--no-restart"]);
     let files = Files { ca: previous, ..subject.files() };
     let bundle = std::fs::read_to_string(subject.files().ca).unwrap();
     assert_eq!(bundle.matches("BEGIN CERTIFICATE").count(), 2, "a rollover has begun");

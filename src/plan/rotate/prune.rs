@@ -15,8 +15,12 @@ impl Planner<'_> {
     /// The generations of an identity that nothing leads to and that are not among the last few.
     pub(super) fn remove_needless_generations(&mut self, role: Role, name: &IdentityName) {
         let identity = self.observation.identities(role).get(name);
-        let is_in_use =
-            |one: &ObservedGeneration| effective_validity(self.observation, one.leaf()).not_after >= self.now;
+        let record = identity.map(|identity| &identity.record);
+        let is_in_use = |one: &ObservedGeneration| {
+            let key = one.leaf().public_key().fingerprint();
+            effective_validity(self.observation, one.leaf()).not_after >= self.now
+                && record.is_none_or(|record| record.may_use(&key, one.number))
+        };
         let needless = identity.map(|identity| needless_generations(identity, &is_in_use));
         let needless = needless.unwrap_or_default().into_iter();
         let steps = needless.map(|generation| StateStep::Prune { role, name: name.clone(), generation });

@@ -374,7 +374,7 @@ fn former_keys_are_removed_when_nothing_needs_them() {
     let plan = skip(&[name("bob")], &world.observation, world.now).unwrap();
     world.carry_out(&plan);
     world.rotate(Restart::Works);
-    assert_eq!(steps(&world.observation), [former.clone()]);
+    assert_eq!(steps(&world.observation), std::slice::from_ref(&former));
     world.lose_key(&former);
     assert_eq!(steps(&world.observation), []);
 }

@@ -224,9 +224,8 @@ impl Words<'_> {
                 let fingerprint = set.leaf().public_key().fingerprint();
                 let key = client.record.keys.get(&fingerprint);
                 let held = key.and_then(|key| key.held.as_ref());
-                let is_replaced = key.is_some_and(|key| key.replaced.is_some())
-                    || held.is_some_and(|held| set.number < held.generation);
-                if !is_replaced && set.leaf().validity().contains(world.now) {
+                let may_be_used = client.record.may_use(&fingerprint, set.number);
+                if may_be_used && set.leaf().validity().contains(world.now) {
                     self.set(set);
                     self.add(if held.is_some_and(|held| held.generation == set.number) {
                         "held"
@@ -360,7 +359,7 @@ fn nobody_is_out_unsaid_and_every_state_has_a_way_to_the_end() {
 
 #[test]
 fn a_fault_that_locks_somebody_out_is_found() {
-    for fault in [Fault::NoOverlap, Fault::NoReceipt, Fault::NoGuard] {
+    for fault in [Fault::TooEarly, Fault::TakenForReceived, Fault::Unguarded] {
         let walked = walk(5, Some(fault));
         assert!(!walked.violations.is_empty(), "{fault:?}");
     }

@@ -50,11 +50,11 @@ pub(super) enum Restart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// A daemon that is to trust both CAs trusts the new one alone.
-    NoOverlap,
+    TooEarly,
     /// A kit counts as received when it is written.
-    NoReceipt,
+    TakenForReceived,
     /// A rollback asks no guard.
-    NoGuard,
+    Unguarded,
 }
 
 /// What a machine really uses.
@@ -221,7 +221,7 @@ impl World {
             .map_err(|failure| failure.to_string())?;
         let plan = rollback.plan();
         let found = plan::lock_outs(&plan, &self.observation, &BTreeSet::new(), self.now);
-        if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::NoGuard)) {
+        if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::Unguarded)) {
             return Err(format!("{:?}", found.clients));
         }
         self.carry_out(&plan);
@@ -246,8 +246,8 @@ impl World {
     /// A client elsewhere says that it has what is current, for the key of that machine.
     pub(super) fn confirm(&mut self, machine: &Machine) {
         let Some(held) = self.holds.get(machine).map(|held| held.leaf.clone()) else { return };
-        let sets = self.generations.get(&(Role::Client, machine.0.clone())).into_iter().flatten();
-        let set = sets.filter(|set| set.leaf() == &held).next_back().cloned();
+        let mut sets = self.generations.get(&(Role::Client, machine.0.clone())).into_iter().flatten();
+        let set = sets.rfind(|set| set.leaf() == &held).cloned();
         if let Some(set) = set {
             let step = plan::hold(&machine.0, &set, HeldBy::Receipt, Vec::new(), self.now);
             self.carry_out(&Plan { state: vec![step], ..Plan::default() });
@@ -373,7 +373,7 @@ impl World {
                 StateStep::Rebundle { role, name, from, chain, generation, trust } => {
                     let all = &self.generations[&(*role, name.clone())];
                     let key = all.iter().find(|one| one.number == *from).unwrap().key;
-                    let is_wrong = self.fault == Some(Fault::NoOverlap) && *role == Role::Daemon;
+                    let is_wrong = self.fault == Some(Fault::TooEarly) && *role == Role::Daemon;
                     let meant = if is_wrong { &trust[..1] } else { trust };
                     let trust = self.bundle(meant, made.as_ref());
                     let set = ObservedGeneration { number: *generation, chain: chain.clone(), trust, key };
@@ -389,7 +389,7 @@ impl World {
                 }
                 StateStep::Kit(terms) => {
                     self.observation.waiting_kits.insert(terms.name.clone());
-                    if self.fault == Some(Fault::NoReceipt) {
+                    if self.fault == Some(Fault::TakenForReceived) {
                         let client = self.observation.clients.get_mut(&terms.name).unwrap();
                         let current = client.current.as_ref().unwrap();
                         let step = plan::hold(&terms.name, current, HeldBy::Confirm, Vec::new(), self.now);

@@ -85,6 +85,15 @@ impl ClientRecord {
         identity_folder(Role::Client, client).join("identity.json")
     }
 
+    /// Whether that generation of a key may be in use, as far as is known.
+    #[must_use]
+    pub fn may_use(&self, key: &Fingerprint, generation: Generation) -> bool {
+        let known = self.keys.get(key);
+        let held = known.and_then(|known| known.held.as_ref());
+        let is_replaced = known.is_some_and(|known| known.replaced.is_some());
+        !is_replaced && held.is_none_or(|held| generation >= held.generation)
+    }
+
     /// The file.
     ///
     /// # Errors
