@@ -30,6 +30,7 @@ mod restart;
 mod rollback;
 mod rotate;
 mod serve;
+mod staging;
 mod state_change;
 mod status;
 mod verify;
@@ -56,7 +57,8 @@ pub(crate) use request::{RequestedKey, request};
 pub(crate) use rollback::rollback;
 pub use rotate::{Rotated, RotationOrder, rotate};
 pub use serve::{Ending, Restarting};
-pub(crate) use state_change::{Done, Issued};
+pub(crate) use staging::Issued;
+pub(crate) use state_change::Done;
 pub(crate) use status::{Status, Timeline, status};
 pub(crate) use verify::{
     ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Recorded, Scope, Target, Verification,

@@ -8,7 +8,8 @@ use super::context::{Context, Mode, PATIENCE};
 use super::copies::{Copying, are_outdated, replace_copies};
 use super::idleness::wait_for_idleness;
 use super::serve::{Ending, Restarting, Serving, placed};
-use super::state_change::{Issued, carry_out};
+use super::staging::Issued;
+use super::state_change::carry_out;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
     self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StepSummary,

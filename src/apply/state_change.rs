@@ -5,29 +5,23 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::authorities::{Authorities, Issuing, load_authority, read_key};
+use super::authorities::{Authorities, Issuing, load_authority};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
 use super::records::Records;
+use super::staging::{
+    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
+};
 use crate::layout::edit_inventory;
-use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder, request_folder};
+use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
-use crate::model::{
-    AuthorityId, Failure, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role, Timestamp,
-};
-use crate::pki::judge::{Credentials, require};
-use crate::pki::{
-    AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
-    PublicKey,
-};
-use crate::plan::{
-    self, AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep,
-};
+use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
+use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, Privacy, RolloverKind, RolloverRecord, StagedChange,
-    StateDirectory, StateLock, VerifiedRecord, exists, observe, read,
+    Interest, LogEvent, LogLine, Observation, Privacy, RolloverRecord, StagedChange, StateDirectory,
+    StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -37,19 +31,6 @@ pub struct Done {
     pub plan: Plan,
     /// The certificates that were issued.
     pub issued: Vec<Issued>,
-}
-
-/// A certificate that was issued.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// Daemon or client.
-    pub role: Role,
-    /// Whose.
-    pub name: IdentityName,
-    /// It.
-    pub certificate: Certificate,
-    /// Why.
-    pub reason: Reason,
 }
 
 /// Observes, plans, and carries the state steps of the plan out as one transaction.
@@ -289,187 +270,6 @@ fn stage_kits(
         stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;
     }
     Ok(())
-}
-
-/// A rollover as it is meant from now on.
-fn stage_rollover(
-    context: &Context<'_>,
-    staged: &StagedChange<'_>,
-    records: &mut Records,
-    rollover: &RolloverRecord,
-    to: Message,
-) -> Result<(), Failure> {
-    staged.file(&RolloverRecord::path(), &rollover.to_bytes()?, Privacy::Private)?;
-    if rollover.is_emergency() {
-        for id in &rollover.from {
-            records.authority(id).compromised.get_or_insert(rollover.began);
-        }
-    }
-    let reason = match rollover.kind {
-        RolloverKind::Ordinary => message!("asked, or the former CA ends"),
-        RolloverKind::Back => message!("back"),
-        RolloverKind::Compromised => message!("key compromised"),
-    };
-    staged.record(&line(context, LogEvent::RolledOver, to, reason))
-}
-
-/// An identity's certificate and key again, with other CAs to trust.
-fn stage_other_trust(
-    context: &Context<'_>,
-    staged: &StagedChange<'_>,
-    authorities: &Authorities<'_>,
-    (role, name): (Role, &IdentityName),
-    (from, number): (Generation, Generation),
-    trust: &[AuthorityChoice],
-) -> Result<(), Failure> {
-    let folder = identity_folder(role, name);
-    let former = folder.join(from.to_string());
-    let path = context.state.join(&former).join("cert.pem");
-    let certificate = read(&path, LARGEST_PEM)?.bytes;
-    let chain = Certificate::chain_from_pem(&certificate, &path)?;
-    // A client's key may be elsewhere.
-    let place = former.join("key.pem");
-    let key = match role == Role::Daemon || exists(&context.state.join(&place)) {
-        true => Some(read_key(&context.state, &place)?),
-        false => None,
-    };
-    let trust = authorities.bundle(trust)?;
-    let public_key = key.as_ref().map(PrivateKey::public_key);
-    let credentials = Credentials { role, chain: &chain, key: public_key, trust: &trust };
-    require(&credentials, name, &[], context.environment.now())?;
-    let generation = number.to_string();
-    stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
-    stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
-    if let Some(key) = &key {
-        stage_key(staged, &folder.join(&generation), key)?;
-    }
-    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    if role == Role::Daemon {
-        // What a daemon serves is not known until it was dialled again.
-        staged.remove(&VerifiedRecord::path(name))?;
-    }
-    let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
-    let reason = message!("{}: the certificate of {}, and trust in {}", number, from, anchors);
-    staged.record(&line(context, LogEvent::Rebundled, message!("{} {}", role, name), reason))
-}
-
-/// A key and the request for it, on the developer's side.
-fn stage_request(
-    context: &Context<'_>,
-    staged: &StagedChange<'_>,
-    name: &IdentityName,
-    algorithm: KeyAlgorithm,
-    generation: Generation,
-) -> Result<(), Failure> {
-    let key = PrivateKey::generate(algorithm)?;
-    let request = CertificateRequest::create(name, &key)?;
-    let (folder, generation) = (request_folder(name), generation.to_string());
-    stage_key(staged, &folder.join(&generation), &key)?;
-    stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
-    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    let reason = message!("key {}", key.public_key().fingerprint());
-    staged.record(&line(context, LogEvent::Requested, message!("client {}", name), reason))
-}
-
-/// Makes one generation, judges it as its peers would, writes it, and reads it back.
-fn stage_identity(
-    context: &Context<'_>,
-    staged: &StagedChange<'_>,
-    issuing: &Issuing,
-    made: Option<&CertificateAuthority>,
-    issuance: &Issuance,
-) -> Result<Issued, Failure> {
-    let authority = issuing.authority.as_ref().or(made);
-    let authority = authority.ok_or_else(|| {
-        Failure::new("issuing for", &issuance.name).expected("a CA that signs").found("none")
-    })?;
-    let key = match &issuance.key {
-        KeySource::New(algorithm) => IssuedKey::Ours(PrivateKey::generate(*algorithm)?),
-        KeySource::Kept { generation } => IssuedKey::Ours(kept_key(context, issuance, *generation)?),
-        KeySource::Requested(public_key) => IssuedKey::Elsewhere(public_key.clone()),
-    };
-    let request = LeafRequest {
-        role: issuance.role,
-        name: issuance.name.clone(),
-        hosts: issuance.hosts.clone(),
-        validity: issuance.validity,
-    };
-    let certificate = authority.issue(&request, key.public())?;
-    let credentials = Credentials {
-        role: issuance.role,
-        chain: std::slice::from_ref(&certificate),
-        key: Some(key.public()),
-        trust: &issuing.trust,
-    };
-    require(&credentials, &issuance.name, &issuance.hosts, context.environment.now())?;
-    let pem = certificate.to_pem();
-    let folder = identity_folder(issuance.role, &issuance.name);
-    let generation = issuance.generation.to_string();
-    let set = folder.join(&generation);
-    staged.file(&state_paths::issued(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
-    stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
-    stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
-    if let IssuedKey::Ours(key) = &key {
-        stage_key(staged, &set, key)?;
-    }
-    staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate, reason: issuance.reason })
-}
-
-/// Writes a file that anybody may read, and reads it back.
-fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    staged.file(path, bytes, Privacy::Public)?;
-    staged.is_as_written(path, bytes)
-}
-
-/// The key that a certificate is for: one that we hold, or the public half of one elsewhere.
-enum IssuedKey {
-    Ours(PrivateKey),
-    Elsewhere(PublicKey),
-}
-
-impl IssuedKey {
-    fn public(&self) -> &PublicKey {
-        match self {
-            IssuedKey::Ours(key) => key.public_key(),
-            IssuedKey::Elsewhere(key) => key,
-        }
-    }
-}
-
-fn kept_key(
-    context: &Context<'_>,
-    issuance: &Issuance,
-    generation: Generation,
-) -> Result<PrivateKey, Failure> {
-    let folder = identity_folder(issuance.role, &issuance.name).join(generation.to_string());
-    read_key(&context.state, &folder.join("key.pem"))
-}
-
-fn stage_authority(
-    staged: &StagedChange<'_>,
-    authority: &CertificateAuthority,
-    key: &PrivateKey,
-) -> Result<(), Failure> {
-    let certificate = authority.certificate();
-    let folder = authority_folder(&AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()));
-    if !certificate.is_signed_by(key.public_key()) {
-        return Err(Failure::new("making", certificate.subject())
-            .expected("a CA signed by its own key")
-            .found("a signature that does not hold"));
-    }
-    let pem = certificate.to_pem();
-    stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
-    stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
-    stage_key(staged, &folder, key)
-}
-
-/// The only way by which a key reaches a disk.
-fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
-    let path = folder.join("key.pem");
-    let pem = key.expose_pem();
-    staged.private_key(&path, pem.as_bytes())?;
-    staged.is_as_written(&path, pem.as_bytes())
 }
 
 fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Hex, Message};
+use super::{Failure, Hex, HexDigits, Message, Printable};
 
 /// Which CA: its subjectKeyIdentifier (RFC 5280 section 4.2.1.2) in lower-case hex, as its folder in
 /// the state is called.
@@ -31,7 +31,7 @@ impl AuthorityId {
     /// The first eight digits, for a table.
     #[must_use]
     pub fn short(&self) -> Message {
-        Message::parsed(&self.0.get(..8).unwrap_or(&self.0))
+        HexDigits(self.0.get(..8).unwrap_or(&self.0)).message()
     }
 }
 
@@ -52,7 +52,7 @@ impl FromStr for AuthorityId {
             return Ok(AuthorityId(text.into()));
         }
         Err(Failure::new("reading", "the key identifier of a CA")
-            .expected("lower-case hex, as kitcert status prints it")
+            .expected("lower-case hex, as its folder in ca/ is called")
             .found("something else"))
     }
 }

@@ -46,7 +46,7 @@ fn a_rollback_serves_the_former_set_and_the_next_rotation_goes_on_from_it() {
     goes_back(&site, &first);
     assert_eq!(site.daemon.count("restarts"), 2);
     let log = site.workspace.read("state/log.jsonl");
-    let is_told = |line: &str| line.contains("\"restored\"") && line.contains("\"rollback\"");
+    let is_told = |line: &str| line.contains("\"rebundled\"") && line.contains("\"rollback\"");
     assert!(log.lines().any(is_told), "{log}");
     let before = site.workspace.snapshot();
     let said = site.rotate(&[]).succeeded();
@@ -55,7 +55,7 @@ fn a_rollback_serves_the_former_set_and_the_next_rotation_goes_on_from_it() {
 
     site.rotate(&["--force", "builder"]).succeeded();
     site.assert_served();
-    assert_eq!(site.generation("current"), "gen-0003");
+    assert_eq!(site.generation("current"), "gen-0004");
     let third = site.current();
     assert!([&first, &second].iter().all(|former| former.serial() != third.serial()));
     assert_eq!(leaf(&site.workspace, "state/daemons/builder/gen-0002").serial(), second.serial());
@@ -119,12 +119,12 @@ fn a_rollback_of_a_client_replaces_its_copies_and_restarts_nothing() {
     site.rotate(&["--force", "ana"]).succeeded();
     assert_ne!(leaf(&site.workspace, INSTALLED).serial(), first.serial());
     let report = rollback(&site.workspace, &["ana", "--format", "json"]).succeeded().json();
-    assert_eq!((&report["changed"], &report["generation"]), (&true.into(), &1.into()), "{report:#}");
+    assert_eq!((&report["changed"], &report["generation"]), (&true.into(), &3.into()), "{report:#}");
     assert_eq!(leaf(&site.workspace, "state/clients/ana/current").serial(), first.serial());
     assert_installed(&site.workspace);
     assert_eq!(site.daemon.count("attempts"), 0);
     site.rotate(&["--force", "ana"]).succeeded();
-    assert_eq!(generations(&site.workspace, "clients/ana"), ["gen-0001", "gen-0002", "gen-0003"]);
+    assert_eq!(generations(&site.workspace, "clients/ana"), ["gen-0001", "gen-0002", "gen-0003", "gen-0004"]);
     assert_installed(&site.workspace);
 }
 

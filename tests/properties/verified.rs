@@ -56,7 +56,7 @@ pub fn note_verified(workspace: &Workspace, observation: &Observation, at: Times
     workspace.write(&format!("{folder}/verified.json"), record.to_bytes().unwrap());
     let history = json!({
         "schema": 1, "worked": [{"gen": current.number, "at": at.to_string()}], "refuted": [],
-        "refutations": 0, "refuted_at": null,
+        "refutations": 0, "refuted_at": null, "retired": null,
     });
     workspace.write(&format!("{folder}/identity.json"), history.to_string());
 }

@@ -41,8 +41,8 @@ pub const GROUPS: &[Group] = &[
     Group { commands: &["join"], members: JOIN },
     Group { commands: &["verify", "join"], members: DAEMON },
     Group { commands: &["verify"], members: TARGETS },
-    Group { commands: &["rotate", "status"], members: IDENTITIES },
-    Group { commands: &["rotate"], members: ROTATED },
+    Group { commands: &["rotate", "ca rollover start", "ca rollover abort", "status"], members: IDENTITIES },
+    Group { commands: &["rotate", "ca rollover start", "ca rollover abort"], members: ROTATED },
     Group { commands: &["status"], members: STATUS },
     Group { commands: &["rollback"], members: ROLLBACK },
     Group { commands: &["inspect"], members: INSPECTED },
@@ -60,6 +60,13 @@ const CHANGING: &[&str] = &[
     "install client",
     "rotate",
     "rollback",
+    "confirm",
+    "retire",
+    "ca rollover start",
+    "ca rollover abort",
+    "ca rollover skip",
+    "ca rollover finish",
+    "ca delete-former-keys",
 ];
 
 const EVERYWHERE: &[Member] = &[
@@ -216,8 +223,9 @@ const IDENTITIES: &[Member] = &[
     member("rollover.to", "string", "the key identifier of the CA to which everything moves"),
     member("rollover.stage", "number", "1 to 3"),
     member("rollover.doing", "string", "what happens in it"),
-    member("rollover.waits_for", "array", "the clients that hold it up"),
-    member("rollover.waits_for[]", "string", "a client"),
+    member("rollover.compromised", "boolean", "whether nothing of the former CA may be trusted any more"),
+    member("rollover.waits_for", "array", "who holds it up"),
+    member("rollover.waits_for[]", "string", "such as `client ana`, `daemon builder`"),
 ];
 
 const ROTATED: &[Member] = &[
@@ -229,6 +237,8 @@ const ROTATED: &[Member] = &[
         "of a daemon: `verified`, `not-served`, `faulty`, `rolled-back`, `down` or `failed`",
     ),
     member("identities[].why", "string or null", "what went wrong with it, where something did"),
+    member("locked_out", "array", "the clients for whose sake something was not done, or that are out now"),
+    member("locked_out[]", "string", "a client"),
 ];
 
 const STATUS: &[Member] = &[
