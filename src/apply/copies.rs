@@ -17,7 +17,7 @@ pub(super) fn copies_in(folder: &Path, role: Role, owner: Option<Owner>) -> Plac
         Role::Client => (client_generations(folder), client_links(folder)),
     };
     let link = |(path, file): (_, SetFile)| (path, file.file_name());
-    Placement { folder, links: links.into_iter().map(link).collect(), owner }
+    Placement { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
 }
 
 /// Whether some copies of an identity are not its current set.

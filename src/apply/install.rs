@@ -11,10 +11,12 @@ use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName, SetFile};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
-use crate::pki::Certificate;
 use crate::pki::judge::{Credentials, require};
+use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{self, InstallDaemonRequest, InstallRequest, Placed, PlacedState, Plan};
-use crate::store::{FileSet, Interest, LinkState, Observation, Owner, PlacedFiles, Placement, read};
+use crate::store::{
+    FileSet, Interest, LinkState, Observation, Origin, Owner, PlacedFiles, Placement, StateRecord, read,
+};
 
 /// A daemon's files, and the place for them.
 pub(super) struct PlacedDaemon {
@@ -115,6 +117,10 @@ pub(super) fn observe_daemon(
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
         owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
+        origin: observation.map(|observation| {
+            let StateRecord { id, commit, .. } = &observation.state;
+            Origin { state: id.clone(), commit: *commit }
+        }),
     };
     let files = observation
         .filter(|observation| observation.current(Role::Daemon, &request.name).is_some())
@@ -129,6 +135,19 @@ fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
     let files = placed.current.as_ref()?.files.as_ref()?;
     let chain = Certificate::chain_from_pem(&files.certificate, folder).ok()?;
     chain.into_iter().next()
+}
+
+/// Whether that set comes from this very state, after more changes than it has had: then what is here is
+/// an old copy.
+fn is_of_later_state(placed: &PlacedFiles, own: Option<&Origin>) -> bool {
+    let there = placed.current.as_ref().and_then(|current| current.origin.as_ref());
+    there.zip(own).is_some_and(|(there, own)| there.state == own.state && there.commit > own.commit)
+}
+
+/// The CAs of that set.
+fn current_trust(placed: &PlacedFiles, folder: &Path) -> Option<TrustBundle> {
+    let files = placed.current.as_ref()?.files.as_ref()?;
+    TrustBundle::from_pem(&files.authority, folder.display()).ok()
 }
 
 /// What stands at a place, compared with what should.
@@ -155,6 +174,8 @@ pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) 
         next_generation: placed.next,
         state: if same { PlacedState::UpToDate } else { PlacedState::Outdated },
         current: current_leaf(&placed, &placement.folder),
+        trust: current_trust(&placed, &placement.folder),
+        is_of_later_state: is_of_later_state(&placed, placement.origin.as_ref()),
     })
 }
 

@@ -39,7 +39,8 @@ pub(crate) fn rollback(
     let lock = directory.lock(context.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(context, &directory, &observation, (role, name))?;
-    refuse_lock_out(&lock, Some(&observation), &rollback.plan(), context.environment.now())?;
+    refuse_lock_out(&lock, Some(&observation), &rollback.plan(), context.environment.now())
+        .map_err(|failure| failure.hint("{kitcert} status   # who has which certificate"))?;
     if rollback.role == Role::Client {
         carry_out(context, &lock, Some(&observation), &rollback.plan())?;
         replace_copies(context, &observe(&directory, &interest)?, Role::Client, name)?;

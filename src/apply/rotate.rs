@@ -207,7 +207,7 @@ fn plan_with(
     sight: Sight,
 ) -> Result<Rotation, Failure> {
     let facts = RotationFacts {
-        outdated: outdated(context, observation)?,
+        outdated: outdated(context, observation),
         lapsed: lapsed(directory, observation, now)?,
         has_begun: sight == Sight::Again,
     };
@@ -263,16 +263,16 @@ fn lapsed(
 }
 
 /// The identities whose installed copies are not their current set.
-fn outdated(
-    context: &Context<'_>,
-    observation: &Observation,
-) -> Result<BTreeSet<(Role, IdentityName)>, Failure> {
+fn outdated(context: &Context<'_>, observation: &Observation) -> BTreeSet<(Role, IdentityName)> {
     let mut outdated = BTreeSet::new();
     for (name, entry) in &observation.inventory.daemons {
-        if observation.current(Role::Daemon, name).is_some()
-            && let Some(placed) = placed(context, observation, name, entry)?
-            && placed.observed.state == PlacedState::Outdated
-        {
+        // What stands in the way there is told when it is put in place.
+        let is_outdated = match placed(context, observation, name, entry) {
+            Ok(Some(placed)) => placed.observed.state == PlacedState::Outdated,
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        if is_outdated && observation.current(Role::Daemon, name).is_some() {
             outdated.insert((Role::Daemon, name.clone()));
         }
     }
@@ -281,12 +281,12 @@ fn outdated(
         (Role::Client, observation.inventory.clients.keys().collect()),
     ] {
         for name in names {
-            if are_outdated(context, observation, role, name)? {
+            if are_outdated(context, observation, role, name).unwrap_or(true) {
                 outdated.insert((role, name.clone()));
             }
         }
     }
-    Ok(outdated)
+    outdated
 }
 
 /// A rollover has four stages, and a daemon or a client may be in the way of each.

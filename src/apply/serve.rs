@@ -16,7 +16,7 @@ use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{
-    EarlierGeneration, InstallDaemonRequest, InstallRequest, Rollback, fallback, refuse_another,
+    EarlierGeneration, InstallDaemonRequest, InstallRequest, Rollback, fallback, refuse_unfit,
 };
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
@@ -39,8 +39,10 @@ pub enum Ending {
     },
     /// It did not, and the former set is current and served again.
     RolledBack {
-        /// The former generation.
+        /// The generation that it serves now.
         generation: Generation,
+        /// The one whose certificate that is.
+        from: Generation,
         /// What went wrong.
         why: Message,
     },
@@ -245,7 +247,9 @@ impl Serving<'_> {
         entry: &DaemonEntry,
     ) -> Result<Ending, Failure> {
         Ok(match self.verified(look, entry, failed)? {
-            Ending::Verified => Ending::RolledBack { generation: rollback.from, why },
+            Ending::Verified => {
+                Ending::RolledBack { generation: rollback.generation, from: rollback.from, why }
+            }
             other => other,
         })
     }
@@ -370,7 +374,7 @@ pub(super) fn placed(
         owner: install.owner.clone(),
     };
     let placed = observe_daemon(context, &request, Some(observation))?;
-    refuse_another(name, &placed.observed, Some(observation))?;
+    refuse_unfit(name, &placed.observed, Some(observation))?;
     Ok(Some(placed))
 }
 

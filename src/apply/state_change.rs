@@ -103,8 +103,13 @@ pub(super) fn refuse_lock_out(
     let names: BTreeSet<&IdentityName> = found.iter().flat_map(|one| &one.clients).collect();
     Err(Failure::new("changing", message!("{} {}", first.role, first.name))
         .expected("credentials with which every client that gets in now gets in afterwards")
-        .found(message!("some that lock out {}", Message::join(names, ", ")))
-        .hint("{kitcert} rotate   # gives those what they need, or says who waits for what"))
+        .found(message!("some that lock out {}", Message::join(&names, ", ")))
+        .hint(message!(
+            "{kitcert} rotate {}/{} --allow-lockout {}   # to do it all the same",
+            first.role,
+            first.name,
+            Message::join(&names, " ")
+        )))
 }
 
 /// Whether certificates are issued by a CA that is there already.

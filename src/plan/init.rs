@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::install::{InstallRequest, Placed, placement_step, refuse_another};
+use super::install::{InstallRequest, Placed, placement_step, refuse_unfit};
 use super::issue::endpoint_of;
 use super::repetition::refuse_repetition;
 use super::steps::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
@@ -68,7 +68,7 @@ pub fn init(
         }
     };
     if let Some(placed) = placed {
-        refuse_another(&request.name, placed, observed)?;
+        refuse_unfit(&request.name, placed, observed)?;
         plan.placements.extend(placement_step(Role::Daemon, &request.name, placed));
     }
     Ok(plan)

@@ -10,7 +10,7 @@ use crate::layout::{
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Quoted, Role};
-use crate::pki::Certificate;
+use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation};
 
 /// What `install daemon` was asked for, with what kitcert.yaml says filled in.
@@ -46,6 +46,10 @@ pub struct Placed {
     pub state: PlacedState,
     /// The certificate that is current there, if it can be read.
     pub current: Option<Certificate>,
+    /// The CAs that are trusted there, if they can be read.
+    pub trust: Option<TrustBundle>,
+    /// Whether it was put there from this state after more changes than the state has had.
+    pub is_of_later_state: bool,
 }
 
 /// How what is installed compares with what should be.
@@ -73,7 +77,7 @@ pub(crate) fn install_daemon(
             .found("none")
             .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
-    refuse_another(&request.name, placed, Some(observation))?;
+    refuse_unfit(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
         layout: request.install.layout,
         root: request.install.root.clone(),
@@ -92,12 +96,19 @@ pub(crate) fn install_daemon(
 }
 
 /// Refuses to put a daemon's files over another's, of this state or of another CA: whoever trusts
-/// that CA would be locked out.
-pub(crate) fn refuse_another(
+/// that CA would be locked out. Nor is a CA trusted again that the daemon trusts no more.
+pub(crate) fn refuse_unfit(
     name: &IdentityName,
     placed: &Placed,
     observation: Option<&Observation>,
 ) -> Result<(), Failure> {
+    if placed.is_of_later_state {
+        return Err(Failure::new("installing daemon", name)
+            .expected(message!("what this state installed last in {}", Quoted(&placed.folder)))
+            .found("what it installed after more changes: this state is an old copy, as of a backup")
+            .hint("{kitcert} recover   # takes over what is installed"));
+    }
+    refuse_more_trust(name, placed, observation)?;
     let Some(there) = &placed.current else { return Ok(()) };
     let is_known_here = observation.is_some_and(|observation| {
         observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
@@ -115,6 +126,32 @@ pub(crate) fn refuse_another(
             folder,
             folder
         )))
+}
+
+/// Refuses to trust a CA again that a daemon trusts no more, unless that is meant: a bundle never trusts
+/// more than what is noted.
+fn refuse_more_trust(
+    name: &IdentityName,
+    placed: &Placed,
+    observation: Option<&Observation>,
+) -> Result<(), Failure> {
+    let Some(observation) = observation else { return Ok(()) };
+    let current = observation.current(Role::Daemon, name);
+    let Some((there, current)) = placed.trust.as_ref().zip(current) else { return Ok(()) };
+    let rollover = observation.rollover.as_ref().filter(|rollover| !rollover.is_emergency());
+    let meant = observation.authorities.iter().filter(|one| {
+        observation.active_authority().is_some_and(|active| active.id == one.id)
+            || rollover.is_some_and(|rollover| rollover.from.contains(&one.id))
+    });
+    let meant: Vec<&Certificate> = meant.map(|one| &one.certificate).collect();
+    let is_known = |anchor: &&Certificate| there.certificates().contains(anchor) || meant.contains(anchor);
+    let Some(more) = current.trust.certificates().iter().find(|anchor| !is_known(anchor)) else {
+        return Ok(());
+    };
+    Err(Failure::new("installing daemon", name)
+        .expected(message!("CAs that the daemon trusts already, as installed in {}", Quoted(&placed.folder)))
+        .found(message!("{} too: this state is older than what is installed", more.subject()))
+        .hint("{kitcert} recover   # takes over what is installed"))
 }
 
 /// The step that puts a set of files in place, where what is there is not the same already.

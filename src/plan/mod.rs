@@ -41,7 +41,7 @@ pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
-    PlacedState, install_client, install_daemon, note_installed, refuse_another, refuse_keyless_client,
+    PlacedState, install_client, install_daemon, note_installed, refuse_keyless_client, refuse_unfit,
 };
 pub(crate) use invite::{InviteRequest, invite};
 pub(crate) use issuance::longest_leaf;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::message;
@@ -23,6 +24,19 @@ pub(crate) struct Placement {
     pub links: Vec<(PathBuf, &'static str)>,
     /// Whose the files become; otherwise this process's user.
     pub owner: Option<Owner>,
+    /// From which state they come, where that is noted.
+    pub origin: Option<Origin>,
+}
+
+/// From which state installed copies come, and after how many changes of it: `origin.json` beside them. A
+/// state that has changed less often is an old copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    /// Which state.
+    pub state: String,
+    /// How often it had been changed.
+    pub commit: u64,
 }
 
 /// The three files of a daemon or a client. Without Debug, since one is a key.
@@ -49,6 +63,8 @@ pub(crate) struct PlacedFiles {
 pub(crate) struct PlacedGeneration {
     /// Its files; `None` where one is missing.
     pub files: Option<FileSet>,
+    /// From which state it comes; `None` where that is not noted, or not as we note it.
+    pub origin: Option<Origin>,
     /// Whether modes and owner are what [`Placement::install`] would give.
     access_is_right: bool,
 }
@@ -146,9 +162,11 @@ impl Placement {
                 .expected("a generation, such as gen-0001")
                 .found("another name")
         })?;
-        let mut generation = PlacedGeneration { files: None, access_is_right: false };
+        let mut generation = PlacedGeneration { files: None, origin: None, access_is_right: false };
         let Some(inside) = folder.folder(target)? else { return Ok(generation) };
         let read = |name: &str| inside.read(name, LARGEST_FILE);
+        let origin = read(ORIGIN)?;
+        generation.origin = origin.and_then(|file| serde_json::from_slice(&file.bytes).ok());
         if let (Some(authority), Some(certificate), Some(key)) =
             (read(AUTHORITY)?, read(CERTIFICATE)?, read(KEY)?)
         {
@@ -258,6 +276,12 @@ impl Placement {
             let file = staged.create_file(name, bytes, access(mode))?;
             make_durable(&file, &staged.path().join(name))?;
         }
+        if let Some(origin) = &self.origin {
+            // It has nothing that has no form in JSON.
+            let bytes = serde_json::to_vec_pretty(origin).unwrap_or_default();
+            let file = staged.create_file(ORIGIN, &bytes, access(PUBLIC))?;
+            make_durable(&file, &staged.path().join(ORIGIN))?;
+        }
         staged.sync()
     }
 
@@ -323,6 +347,7 @@ const STAGED: &str = ".stage-";
 const AUTHORITY: &str = "ca.pem";
 const CERTIFICATE: &str = "cert.pem";
 const KEY: &str = "key.pem";
+const ORIGIN: &str = "origin.json";
 const PUBLIC: u32 = 0o644;
 const PRIVATE: u32 = 0o600;
 /// A container's user must get through; the key is closed by its own mode.

@@ -133,10 +133,14 @@ fn changed_hosts_are_issued_for_the_same_key_under_a_new_serial() {
     let first = leaf(&workspace, "state/daemons/builder/current/cert.pem");
     let key = workspace.read("state/daemons/builder/current/key.pem");
     let inventory = workspace.read("state/kitcert.yaml");
-    workspace.write("state/kitcert.yaml", inventory.replace("[127.0.0.1, localhost]", "[127.0.0.1, '::1']"));
+    workspace.write(
+        "state/kitcert.yaml",
+        inventory.replace("[127.0.0.1, localhost]", "[127.0.0.1, localhost, '::1']"),
+    );
     workspace.run(["issue", "daemon", "builder"]).succeeded();
     let second = leaf(&workspace, "state/daemons/builder/current/cert.pem");
-    assert_eq!(second.usable_names(), ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]);
+    assert_eq!(second.usable_names().len(), 3);
+    assert!(second.usable_names().contains(&"::1".parse().unwrap()));
     assert_eq!(second.public_key(), first.public_key());
     assert_eq!(workspace.read("state/daemons/builder/current/key.pem"), key);
     assert_ne!(second.serial(), first.serial());

@@ -38,11 +38,13 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
         let text = message!("client {} has the certificate of {} again, as {}", name, from, generation);
         return Ok(report.toned(Tone::Good, text));
     };
-    if let Ending::RolledBack { generation, .. } = ending {
+    if let Ending::RolledBack { generation, from, .. } = ending {
         let text = message!(
-            "verified: {} serves the certificate of {} again, and nobody without a certificate of yours gets in",
+            "verified: {} serves {}, which has the certificate of {}, and nobody without a certificate of \
+             yours gets in",
             name,
-            generation
+            generation,
+            from
         );
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }

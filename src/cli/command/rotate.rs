@@ -270,9 +270,14 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
             let text = message!("{} serves its current set: {}; next: {kitcert} verify {}", name, why, name);
             (ExitCode::Verification, Tone::Bad, text)
         }
-        Ok(Ending::RolledBack { generation, why }) => {
-            let text =
-                message!("rolled back: {} serves the certificate of {} again: {}", name, generation, why);
+        Ok(Ending::RolledBack { generation, from, why }) => {
+            let text = message!(
+                "rolled back: {} serves {}, which has the certificate of {}, again: {}",
+                name,
+                generation,
+                from,
+                why
+            );
             (ExitCode::Failed, Tone::Bad, text)
         }
         Ok(Ending::Down { why }) => (

@@ -12,7 +12,7 @@ use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role}
 use crate::plan::{
     InitRequest, InstallDaemonRequest, InstallRequest, InventoryStep, IssueClientsRequest,
     IssueDaemonRequest, KeyChange, KeySource, Placed, PlacedState, Plan, StateStep, init, install_daemon,
-    issue_clients, issue_daemon, refuse_another, refuse_keyless_client,
+    issue_clients, issue_daemon, refuse_keyless_client, refuse_unfit,
 };
 use crate::store::KeyPresence;
 
@@ -264,7 +264,7 @@ fn a_daemons_files_go_over_its_own_and_over_no_others() {
     let own = state.observation.current(Role::Daemon, &name("builder")).unwrap().leaf().clone();
     let refused = |daemon: &str, current, observation| {
         let placed = Placed { current, ..placed(PlacedState::Outdated) };
-        refuse_another(&name(daemon), &placed, observation).is_err()
+        refuse_unfit(&name(daemon), &placed, observation).is_err()
     };
     let observation = Some(&state.observation);
     assert!(!refused("builder", Some(own.clone()), observation));

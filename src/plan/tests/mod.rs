@@ -30,7 +30,7 @@ use crate::plan::{Placed, PlacedState};
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{
     AuthorityRecord, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
-    Vantage, VerifiedRecord,
+    StateRecord, Vantage, VerifiedRecord,
 };
 
 /// One daemon and one client. A verification counts for as long as these tests look ahead.
@@ -121,6 +121,8 @@ fn placed(state: PlacedState) -> Placed {
         folder: PathBuf::from("/certs"),
         state,
         current: None,
+        trust: None,
+        is_of_later_state: false,
         next_generation: numbered(4),
         links: Vec::new(),
     }
@@ -132,6 +134,7 @@ impl State {
         let authority = authority(100);
         let observation = Observation {
             path: PathBuf::from("/state"),
+            state: StateRecord::default(),
             inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
             inventory_text: inventory.as_bytes().to_vec(),
             authorities: vec![observed(&authority)],

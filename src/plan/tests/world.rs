@@ -96,6 +96,7 @@ impl World {
     pub(super) fn new(inventory: &str) -> World {
         let observation = Observation {
             path: PathBuf::from("/state"),
+            state: crate::store::StateRecord::default(),
             inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
             inventory_text: inventory.as_bytes().to_vec(),
             authorities: Vec::new(),

@@ -57,6 +57,7 @@ pub(super) fn read_authority_record(
     directory: &StateDirectory,
     id: &AuthorityId,
 ) -> Result<AuthorityRecord, Failure> {
-    let record = record_file::read(directory, &AuthorityRecord::path(id), "what is remembered of a CA")?;
+    let record =
+        record_file::read(directory.folder(), &AuthorityRecord::path(id), "what is remembered of a CA")?;
     Ok(record.unwrap_or_default())
 }

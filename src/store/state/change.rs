@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::journal;
 use super::log::LogLine;
+use super::state_record::StateRecord;
 use crate::model::{ExitCode, Failure};
 use crate::store::files::directory::{Access, Directory, fresh_name};
 use crate::store::files::privacy::Privacy;
@@ -125,6 +126,9 @@ impl<'lock> StagedChange<'lock> {
         if entries == 0 && log.is_empty() && removals.is_empty() {
             return Ok(());
         }
+        let record = StateRecord::after(self.state)?;
+        self.file(&StateRecord::path(), &record.to_bytes()?, Privacy::Private)?;
+        let entries = entries + 1;
         journal::refuse_overwriting(&self.stage, self.state)?;
         journal::write_notes(&self.stage, self.state, &log, &removals)?;
         journal::make_durable(&self.stage, entries)?;

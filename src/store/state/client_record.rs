@@ -107,6 +107,7 @@ pub(super) fn read_client_record(
     directory: &StateDirectory,
     client: &IdentityName,
 ) -> Result<ClientRecord, Failure> {
-    let record = record_file::read(directory, &ClientRecord::path(client), "what is known of a client")?;
+    let record =
+        record_file::read(directory.folder(), &ClientRecord::path(client), "what is known of a client")?;
     Ok(record.unwrap_or_default())
 }

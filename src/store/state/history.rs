@@ -107,8 +107,11 @@ pub(in crate::store) fn read_history(
     directory: &StateDirectory,
     daemon: &IdentityName,
 ) -> Result<DaemonHistory, Failure> {
-    let record =
-        record_file::read(directory, &DaemonHistory::path(daemon), "the history of a daemon's generations")?;
+    let record = record_file::read(
+        directory.folder(),
+        &DaemonHistory::path(daemon),
+        "the history of a daemon's generations",
+    )?;
     Ok(record.unwrap_or_default())
 }
 

@@ -15,6 +15,7 @@ mod requests;
 mod required;
 mod rollover_record;
 mod state_directory;
+mod state_record;
 mod verified;
 
 pub(crate) use authority_record::AuthorityRecord;
@@ -29,5 +30,6 @@ pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, Ob
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
 pub(crate) use rollover_record::{RolloverKind, RolloverRecord};
 pub(crate) use state_directory::{StateDirectory, StateLock};
+pub(crate) use state_record::StateRecord;
 pub(crate) use verified::VerifiedAddress;
 pub use verified::{Vantage, VerifiedRecord};

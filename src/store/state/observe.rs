@@ -14,6 +14,7 @@ use super::observed::{
 use super::required::{chain, required};
 use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
+use super::state_record::read_state_record;
 use super::verified::read_verified;
 use crate::layout::Inventory;
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
@@ -36,6 +37,7 @@ pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result
     let inventory_text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
     let mut observation = Observation {
         path: directory.path().to_owned(),
+        state: read_state_record(directory)?,
         inventory: Inventory::parse(&inventory_text, &inventory_path)?,
         inventory_text,
         authorities: authorities(directory)?,

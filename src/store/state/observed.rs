@@ -7,6 +7,7 @@ use super::authority_record::AuthorityRecord;
 use super::client_record::ClientRecord;
 use super::history::DaemonHistory;
 use super::rollover_record::RolloverRecord;
+use super::state_record::StateRecord;
 use super::verified::VerifiedRecord;
 use crate::layout::Inventory;
 use crate::model::{AuthorityId, Generation, IdentityName, Role, Timestamp};
@@ -32,6 +33,8 @@ pub enum Interest {
 pub struct Observation {
     /// Where it is.
     pub path: PathBuf,
+    /// Which state it is, and how often it was changed.
+    pub state: StateRecord,
     /// kitcert.yaml, read.
     pub inventory: Inventory,
     /// kitcert.yaml, to the byte.

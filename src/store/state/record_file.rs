@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::state_directory::StateDirectory;
 use crate::model::{Failure, Printable};
+use crate::store::files::directory::Directory;
 
 /// The member `schema` of such a file, and its only value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) fn to_bytes(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// A file that cannot be read, or is not what we write.
 pub(super) fn read<T: DeserializeOwned>(
-    directory: &StateDirectory,
+    directory: &Directory,
     path: &Path,
     what: &'static str,
 ) -> Result<Option<T>, Failure> {

@@ -84,5 +84,5 @@ impl RolloverRecord {
 }
 
 pub(super) fn read_rollover(directory: &StateDirectory) -> Result<Option<RolloverRecord>, Failure> {
-    record_file::read(directory, Path::new("rollover.json"), "the CA rollover that is under way")
+    record_file::read(directory.folder(), Path::new("rollover.json"), "the CA rollover that is under way")
 }
