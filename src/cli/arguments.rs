@@ -125,3 +125,32 @@ const STYLES: Styles = Styles::styled()
     .usage(Style::new().bold())
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(AnsiColor::Green.on_default());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_its_own_role_before_it_and_no_other() {
+        for (role, other, line) in [
+            ("daemon", "client", "init --host b --name"),
+            ("client", "daemon", "init --host b --client"),
+            ("daemon", "client", "issue daemon"),
+            ("client", "daemon", "issue client"),
+            ("daemon", "client", "install daemon"),
+            ("client", "daemon", "install client"),
+            ("client", "daemon", "request"),
+            ("client", "daemon", "invite"),
+            ("client", "daemon", "verify --client"),
+            ("client", "daemon", "ca rollover skip"),
+        ] {
+            let parse = |name: &str| {
+                Arguments::try_parse_from(["kitcert"].into_iter().chain(line.split(' ')).chain([name]))
+            };
+            assert!(parse("ana").is_ok(), "{line}");
+            assert!(parse(&format!("{role}/ana")).is_ok(), "{line}");
+            let error = parse(&format!("{other}/ana")).unwrap_err().to_string();
+            assert!(error.contains(&format!("found a {other}")), "{line}: {error}");
+        }
+    }
+}
