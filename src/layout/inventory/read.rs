@@ -64,16 +64,16 @@ impl Inventory {
     fn refuse_long_lifetimes(&self, bytes: &[u8], path: &Path) -> Result<(), Failure> {
         let daemons = self.daemons.iter().map(|(name, daemon)| (Role::Daemon, name, daemon.lifetime));
         let clients = self.clients.iter().map(|(name, client)| (Role::Client, name, client.lifetime));
-        for (role, name, lifetime) in daemons.chain(clients) {
+        for (role, whose, lifetime) in daemons.chain(clients) {
             let Some(allowed) = self.authority.refused(lifetime) else { continue };
             // Without a key of its own, the entry has the lifetime of the profile.
-            let document = Document::parse(bytes, path)?;
-            let entry = [role.folder(), name.as_str()];
-            let line =
-                document.line_of(&[entry[0], entry[1], "lifetime"]).or_else(|| document.line_of(&entry));
+            let document = Document::parse(bytes, path).ok();
+            let line_of = |keys: &[&str]| document.as_ref()?.line_of(keys);
+            let (section, name) = (role.folder(), whose.as_str());
+            let line = line_of(&[section, name, "lifetime"]).or_else(|| line_of(&[section, name]));
             let subject = line.map_or_else(|| path.message(), |line| message!("{} line {}", path, line));
             return Err(Failure::new("reading", subject)
-                .expected(message!("a lifetime of {} {} of {}", role, name, allowed))
+                .expected(message!("a lifetime of {} {} of {}", role, whose, allowed))
                 .found(lifetime)
                 .hint(message!("${EDITOR:-vi} {}", Quoted(path))));
         }
