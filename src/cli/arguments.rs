@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use super::command::{
     CaCommand, CompletionsArguments, ConfirmArguments, DemoArguments, InitArguments, InspectArguments,
-    InstallCommand, InviteArguments, IssueCommand, JoinArguments, RequestArguments, RetireArguments,
-    RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
+    InstallCommand, InviteArguments, IssueCommand, JoinArguments, RecoverArguments, RequestArguments,
+    RetireArguments, RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
 };
 use super::options::GlobalOptions;
 
@@ -59,6 +59,12 @@ pub enum Command {
     Confirm(ConfirmArguments),
     /// Neither renew an identity nor wait for it any more
     Retire(RetireArguments),
+    /// Write a lost kitcert.yaml again, from the certificates of the state
+    ///
+    /// Nothing else is changed or removed. What only kitcert.yaml knew, such as a daemon's restart command,
+    /// is named, to be added by hand. Certificates that a restored state lacks may be in use: until the
+    /// longest lifetime has passed, a CA rollover waits for their holders.
+    Recover(RecoverArguments),
     /// Decide about the CA: a rollover to another, the keys of former ones
     #[command(subcommand)]
     Ca(CaCommand),
@@ -89,6 +95,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Confirm(_) => "confirm",
             Command::Retire(_) => "retire",
+            Command::Recover(_) => "recover",
             Command::Ca(asked) => asked.name(),
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",
