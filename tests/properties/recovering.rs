@@ -3,6 +3,7 @@
 use kitcert::layout::Inventory;
 use serde_json::Value;
 
+use crate::daemon::Daemon;
 use crate::survival::{Scenario, survives};
 use crate::workspace::{Said, Workspace};
 
@@ -112,6 +113,22 @@ fn recover_lists_again_what_can_be_told_and_changes_nothing_else() {
     assert!(!said.out.contains("would issue"), "nothing is due: {said:?}");
     let said = run(&workspace, "recover").ended_with(1);
     assert!(said.err.contains("nothing to recover"), "{said:?}");
+}
+
+#[test]
+fn a_daemon_that_was_verified_still_is_where_it_was_dialled() {
+    let port = Daemon::free_port();
+    let workspace = Workspace::with_state_for(port);
+    let _daemon = Daemon::start(&workspace, port, &[]);
+    run(&workspace, "verify builder").succeeded();
+    let lost = inventory(&workspace);
+    std::fs::remove_file(workspace.path("state/kitcert.yaml")).unwrap();
+    let said = run(&workspace, "recover").succeeded();
+    assert!(!said.out.contains("is a guess"), "{said:?}");
+    assert_eq!(inventory(&workspace), lost);
+    let said = run(&workspace, "rotate").succeeded();
+    assert!(said.out.contains("every daemon is verified"), "{said:?}");
+    run(&workspace, "verify builder").succeeded();
 }
 
 #[test]
