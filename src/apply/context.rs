@@ -99,7 +99,10 @@ impl Context<'_> {
             match self.mode {
                 Mode::Look => {}
                 Mode::DryRun => return Err(self.interrupted()),
-                Mode::Apply => drop(directory.lock(self.command, PATIENCE)?),
+                Mode::Apply => {
+                    drop(directory.lock(self.command, PATIENCE)?);
+                    return StateDirectory::find(&self.state);
+                }
             }
         }
         Ok(Some(directory))

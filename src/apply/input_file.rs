@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 use crate::env::Environment;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable, Word};
+use crate::model::{
+    ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable, Role, Selector, Word,
+};
 use crate::pki::CertificateRequest;
 use crate::plan::Confirmation;
 use crate::store::{exists, read, read_standard_input};
@@ -21,7 +23,7 @@ pub(super) fn read_input(path: &Path, largest: usize) -> Result<Zeroizing<Vec<u8
     if path == Path::new("-") { read_standard_input(largest) } else { Ok(read(path, largest)?.bytes) }
 }
 
-/// The names of a list, one a line; blank lines and `#` comments are passed over.
+/// The clients' names of a list, one a line; blank lines and `#` comments are passed over.
 ///
 /// # Errors
 /// A list that cannot be read, one without names, a line that is no name, a name that stands twice.
@@ -42,7 +44,8 @@ pub(crate) fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
         if line.is_empty() {
             continue;
         }
-        let name: IdentityName = line.parse().map_err(|failure: Failure| {
+        let selector = line.parse::<Selector>();
+        let name = selector.and_then(|selector| selector.name_of(Role::Client)).map_err(|failure| {
             wrong(failure.what_was_expected(), message!("{} in line {}", Word(line), number))
         })?;
         if let Some(first) = lines.insert(name.clone(), number) {
@@ -89,7 +92,7 @@ pub(crate) fn confirmation_of(
         let file = read(&path, LARGEST_PEM)?;
         return String::from_utf8_lossy(&file.bytes).parse().map(Confirmation::Signed);
     }
-    let name = text.strip_prefix("client/").unwrap_or(&text).parse::<IdentityName>();
+    let name = text.parse::<Selector>().and_then(|selector| selector.name_of(Role::Client));
     name.map(|name| Confirmation::Told(name, key)).map_err(|failure| failure.exit(ExitCode::Usage))
 }
 

@@ -186,6 +186,12 @@ pub(super) fn carry_out(
                     staged.record(&line(context, LogEvent::Retired, message!("ca {}", id), reason))?;
                 }
             }
+            StateStep::Open(id, until) => {
+                let record = records.authority(id);
+                record.open_until = record.open_until.max(Some(*until));
+                let reason = message!("until {}", until);
+                staged.record(&line(context, LogEvent::Opened, message!("ca {}", id), reason))?;
+            }
             StateStep::Rebundle { role, name, from, generation, trust, .. } => {
                 let identity = (*role, name);
                 stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;

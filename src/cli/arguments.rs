@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use super::command::{
     CaCommand, CompletionsArguments, ConfirmArguments, DemoArguments, InitArguments, InspectArguments,
-    InstallCommand, InviteArguments, IssueCommand, JoinArguments, RequestArguments, RetireArguments,
-    RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
+    InstallCommand, InviteArguments, IssueCommand, JoinArguments, RecoverArguments, RequestArguments,
+    RetireArguments, RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
 };
 use super::options::GlobalOptions;
 
@@ -59,6 +59,12 @@ pub enum Command {
     Confirm(ConfirmArguments),
     /// Neither renew an identity nor wait for it any more
     Retire(RetireArguments),
+    /// Write a lost kitcert.yaml again, from the certificates of the state
+    ///
+    /// Nothing else is changed or removed. What only kitcert.yaml knew, such as a daemon's restart command,
+    /// is named, to be added by hand. Certificates that a restored state lacks may be in use: until the
+    /// longest lifetime has passed, a CA rollover waits for their holders.
+    Recover(RecoverArguments),
     /// Decide about the CA: a rollover to another, the keys of former ones
     #[command(subcommand)]
     Ca(CaCommand),
@@ -89,6 +95,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Confirm(_) => "confirm",
             Command::Retire(_) => "retire",
+            Command::Recover(_) => "recover",
             Command::Ca(asked) => asked.name(),
             Command::Status(_) => "status",
             Command::Inspect(_) => "inspect",
@@ -125,3 +132,32 @@ const STYLES: Styles = Styles::styled()
     .usage(Style::new().bold())
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(AnsiColor::Green.on_default());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_its_own_role_before_it_and_no_other() {
+        for (role, other, line) in [
+            ("daemon", "client", "init --host b --name"),
+            ("client", "daemon", "init --host b --client"),
+            ("daemon", "client", "issue daemon"),
+            ("client", "daemon", "issue client"),
+            ("daemon", "client", "install daemon"),
+            ("client", "daemon", "install client"),
+            ("client", "daemon", "request"),
+            ("client", "daemon", "invite"),
+            ("client", "daemon", "verify --client"),
+            ("client", "daemon", "ca rollover skip"),
+        ] {
+            let parse = |name: &str| {
+                Arguments::try_parse_from(["kitcert"].into_iter().chain(line.split(' ')).chain([name]))
+            };
+            assert!(parse("ana").is_ok(), "{line}");
+            assert!(parse(&format!("{role}/ana")).is_ok(), "{line}");
+            let error = parse(&format!("{other}/ana")).unwrap_err().to_string();
+            assert!(error.contains(&format!("found a {other}")), "{line}: {error}");
+        }
+    }
+}

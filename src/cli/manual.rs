@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
+mod inventory;
 mod verdict;
 
 use super::arguments::Arguments;
@@ -24,6 +25,7 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     pages.insert("kitcert-causes.7".to_owned(), causes().into_bytes());
     pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
     pages.insert("kitcert-verify.7".to_owned(), verdict::page().into_bytes());
+    pages.insert("kitcert.yaml.5".to_owned(), inventory::page().into_bytes());
     Ok(pages)
 }
 

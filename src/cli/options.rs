@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::layout::{ClientTool, DaemonLayout};
-use crate::model::KeyAlgorithm;
+use crate::model::{Failure, IdentityName, KeyAlgorithm, Role, Selector};
 
 /// Options that may stand before or behind the command.
 #[derive(Debug, Args)]
@@ -70,6 +70,16 @@ pub struct ResultOptions {
     /// Write the result to this file, by a rename, instead of printing it
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Reads a daemon's name: `builder` or `daemon/builder`.
+pub(super) fn daemon_name(text: &str) -> Result<IdentityName, Failure> {
+    text.parse::<Selector>()?.name_of(Role::Daemon)
+}
+
+/// Reads a client's name: `ana` or `client/ana`.
+pub(super) fn client_name(text: &str) -> Result<IdentityName, Failure> {
+    text.parse::<Selector>()?.name_of(Role::Client)
 }
 
 /// Closed sets of words: help lists them, and shells complete them.

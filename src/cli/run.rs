@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser};
 use super::arguments::{Arguments, Command};
 use super::command::{
     InstallCommand, IssueCommand, ca, completions, confirm, demo, init, inspect, install, invite, issue,
-    join, request, rollback, rotate, status, verify,
+    join, recover, request, rollback, rotate, status, verify,
 };
 use super::console::{Console, Terminals};
 use super::options::{ColorChoice, Format, GlobalOptions};
@@ -78,6 +78,7 @@ fn carry_out(
         Command::Rollback(asked) => rollback::run(session, asked),
         Command::Confirm(asked) => confirm::run(session, asked),
         Command::Retire(asked) => confirm::retire(session, asked),
+        Command::Recover(asked) => recover::run(session, asked),
         Command::Ca(asked) => ca::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),

@@ -39,6 +39,14 @@ impl Lifetime {
         self.0
     }
 
+    /// The longest lifetime of a certificate whose CA has this one: half of it. With a longer one, a new
+    /// certificate would be due before the last one of the former CA is replaced, and every rollover
+    /// would be followed by the next.
+    #[must_use]
+    pub fn longest_leaf(self) -> Lifetime {
+        Lifetime(self.0 / 2)
+    }
+
     /// The span as the standard library has it.
     #[must_use]
     pub fn as_duration(self) -> Duration {
@@ -99,6 +107,12 @@ mod tests {
         }
         assert_eq!("1y".parse::<Lifetime>().unwrap(), Lifetime::days(365));
         assert_eq!("2w".parse::<Lifetime>().unwrap().to_string(), "14d");
+    }
+
+    #[test]
+    fn a_certificate_lives_at_most_half_as_long_as_its_ca() {
+        assert_eq!(Lifetime::days(3650).longest_leaf(), Lifetime::days(1825));
+        assert_eq!(Lifetime::from_seconds(3).longest_leaf(), Lifetime::from_seconds(1));
     }
 
     #[test]

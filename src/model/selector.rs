@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Failure, IdentityName, Message, Printable, Role};
+use super::{ExitCode, Failure, IdentityName, Message, Printable, Role};
 use crate::message;
 
 /// `ana`, `client/ana`, `daemon/builder`.
@@ -20,6 +20,20 @@ impl Selector {
     #[must_use]
     pub fn means(&self, role: Role, name: &IdentityName) -> bool {
         self.name == *name && self.role.is_none_or(|own| own == role)
+    }
+
+    /// The name, if it may mean an identity of that role.
+    ///
+    /// # Errors
+    /// The other role is named.
+    pub fn name_of(self, role: Role) -> Result<IdentityName, Failure> {
+        match self.role {
+            Some(other) if other != role => Err(Failure::new("reading the name", &self)
+                .expected(message!("a {}: {} or {}/{}", role, self.name, role, self.name))
+                .found(message!("a {}", other))
+                .exit(ExitCode::Usage)),
+            _ => Ok(self.name),
+        }
     }
 }
 
@@ -59,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_meant_by_itself_or_with_its_role() {
+    fn a_name_is_meant_by_itself_or_with_its_own_role_alone() {
         let name: IdentityName = "ana".parse().unwrap();
         for (text, daemon, client) in
             [("ana", true, true), ("daemon/ana", true, false), ("client/ana", false, true)]
@@ -70,6 +84,15 @@ mod tests {
                 (selector.means(Role::Daemon, &name), selector.means(Role::Client, &name)),
                 (daemon, client)
             );
+        }
+        for role in [Role::Daemon, Role::Client] {
+            let read = |text: &str| text.parse::<Selector>().unwrap().name_of(role);
+            assert_eq!(read("ana").unwrap(), name);
+            assert_eq!(read(&format!("{role}/ana")).unwrap(), name);
+            let other = if role == Role::Daemon { Role::Client } else { Role::Daemon };
+            let failure = read(&format!("{other}/ana")).unwrap_err();
+            assert_eq!(failure.exit_code(), ExitCode::Usage);
+            assert_eq!(failure.what_was_found().as_str(), format!("a {other}"));
         }
         for text in ["ca/ana", "daemon/", "daemon/daemon/ana", "client/../x"] {
             assert!(text.parse::<Selector>().is_err(), "{text}");

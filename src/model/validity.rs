@@ -32,6 +32,16 @@ impl Validity {
         (self.seconds() - BACKDATING.seconds()).max(0)
     }
 
+    /// The same as a person would have asked for it: in whole days, if it is a day or more.
+    #[must_use]
+    pub fn lifetime(self) -> Lifetime {
+        let in_whole = |unit: i64| u32::try_from((self.life() + unit / 2) / unit).unwrap_or(u32::MAX).max(1);
+        match self.life() >= DAY {
+            true => Lifetime::days(in_whole(DAY)),
+            false => Lifetime::from_seconds(in_whole(1)),
+        }
+    }
+
     /// The last part of it, in seconds, in which a renewal is due unless another part is set: a third
     /// of the lifetime that was asked for.
     #[must_use]
@@ -57,9 +67,20 @@ impl Validity {
     }
 }
 
+const DAY: i64 = 86_400;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lifetime_that_was_asked_for_is_read_back() {
+        let now = Timestamp::from_unix(1_800_000_000);
+        for (asked, read) in [("90d", "90d"), ("10y", "10y"), ("12h", "12h"), ("1d", "1d"), ("7d1h", "7d")] {
+            let validity = Validity::issued(now, asked.parse().unwrap(), BACKDATING);
+            assert_eq!(validity.lifetime().to_string(), read);
+        }
+    }
 
     #[test]
     fn a_short_life_is_not_due_when_it_begins() {

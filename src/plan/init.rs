@@ -148,7 +148,7 @@ fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
 
 fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
     let longest = request.daemon_lifetime.max(request.client_lifetime);
-    if request.authority_lifetime.seconds() >= 2 * longest.seconds() {
+    if longest <= request.authority_lifetime.longest_leaf() {
         return Ok(());
     }
     Err(Failure::new("reading", "--ca-lifetime")

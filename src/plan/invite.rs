@@ -30,7 +30,8 @@ pub(crate) struct InviteRequest {
 /// before is with that client, or lost.
 ///
 /// # Errors
-/// No CA that can issue, several daemons of which none is named, another lifetime than is listed.
+/// No CA that can issue, several daemons of which none is named, another lifetime than is listed, one of
+/// more than half the CA's.
 pub(crate) fn invite(
     request: &InviteRequest,
     fresh: &PublicKey,
@@ -44,7 +45,7 @@ pub(crate) fn invite(
             refuse_other_lifetime(name, *lifetime, entry, observation)?;
             entry.clone()
         }
-        None => new_client(*lifetime),
+        None => new_client(*lifetime, observation)?,
     };
     let current = observation.current(Role::Client, name);
     let own_key = current.filter(|current| current.key == KeyPresence::Present);

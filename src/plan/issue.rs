@@ -61,7 +61,7 @@ pub struct IssueClientsRequest {
 ///
 /// # Errors
 /// A name given twice, a daemon that is neither described nor listed, a request that differs
-/// from what is listed, and no CA that can issue.
+/// from what is listed, a lifetime of more than half the CA's, and no CA that can issue.
 pub(crate) fn issue_daemon(
     request: &IssueDaemonRequest,
     observation: &Observation,
@@ -110,7 +110,7 @@ pub(crate) fn issue_daemon(
 ///
 /// # Errors
 /// A name given twice, a request for anything but one client, a lifetime or a key that differs
-/// from what is there, and no CA that can issue.
+/// from what is there, a lifetime of more than half the CA's, and no CA that can issue.
 pub fn issue_clients(
     request: &IssueClientsRequest,
     observation: &Observation,
@@ -144,7 +144,7 @@ pub fn issue_clients(
                 refuse_other_lifetime(&name, request.lifetime, entry, observation)?;
                 entry.clone()
             }
-            None => new_client(request.lifetime),
+            None => new_client(request.lifetime, observation)?,
         };
         if !listed.contains_key(&name) {
             let endpoint = request.kit.as_ref().and_then(|kit| kit.endpoint_to_remember(&name, observation));
@@ -200,8 +200,24 @@ pub fn issue_clients(
     Ok(Plan { state, handover, ..Plan::default() })
 }
 
-pub(super) fn new_client(lifetime: Option<Lifetime>) -> ClientEntry {
-    ClientEntry::of_lifetime(lifetime.unwrap_or(CLIENT_LIFETIME))
+/// A client that kitcert.yaml does not list yet.
+///
+/// # Errors
+/// A lifetime of more than half the CA's.
+pub(super) fn new_client(
+    lifetime: Option<Lifetime>,
+    observation: &Observation,
+) -> Result<ClientEntry, Failure> {
+    let lifetime = lifetime.unwrap_or(CLIENT_LIFETIME);
+    refuse_long_lifetime(lifetime, observation)?;
+    Ok(ClientEntry::of_lifetime(lifetime))
+}
+
+/// Refuses what kitcert.yaml would be refused for.
+fn refuse_long_lifetime(lifetime: Lifetime, observation: &Observation) -> Result<(), Failure> {
+    observation.inventory.authority.refused(lifetime).map_or(Ok(()), |allowed| {
+        Err(Failure::new("reading", "--lifetime").expected(allowed).found(lifetime).exit(ExitCode::Usage))
+    })
 }
 
 fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> Result<DaemonEntry, Failure> {
@@ -213,7 +229,9 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
             .exit(ExitCode::Usage));
     }
     let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
-    Ok(DaemonEntry::new(request.hosts.clone(), endpoint, request.lifetime.unwrap_or(DAEMON_LIFETIME)))
+    let lifetime = request.lifetime.unwrap_or(DAEMON_LIFETIME);
+    refuse_long_lifetime(lifetime, observation)?;
+    Ok(DaemonEntry::new(request.hosts.clone(), endpoint, lifetime))
 }
 
 /// The endpoint that was given, or else the first host that can be dialled, on port 8372.
@@ -249,6 +267,7 @@ fn refuse_other_daemon(
             )))
     };
     let join = |hosts: &[SubjectAltName]| Message::join(hosts, ", ");
+    request.lifetime.map_or(Ok(()), |lifetime| refuse_long_lifetime(lifetime, observation))?;
     if !request.hosts.is_empty() && request.hosts != entry.hosts {
         return asked("hosts", join(&entry.hosts), join(&request.hosts));
     }
@@ -269,6 +288,7 @@ pub(super) fn refuse_other_lifetime(
     entry: &ClientEntry,
     observation: &Observation,
 ) -> Result<(), Failure> {
+    lifetime.map_or(Ok(()), |lifetime| refuse_long_lifetime(lifetime, observation))?;
     match lifetime {
         Some(lifetime) if lifetime != entry.lifetime => {
             let path = observation.path.join("kitcert.yaml");

@@ -58,6 +58,8 @@ pub enum StateStep {
     ChangeRollover(RolloverRecord),
     /// Note that the rollover is over: nothing trusts these CAs any more.
     EndRollover(Vec<AuthorityId>),
+    /// Note that there may be certificates of a CA, until then, that nobody here knows of.
+    Open(AuthorityId, Timestamp),
     /// Issue a certificate as a new generation of an identity.
     Issue(Issuance),
     /// Give an identity a certificate and a key that it has had before with other CAs to trust, as a new

@@ -47,6 +47,11 @@ impl StateStep {
                 subject: message!("CA {}", name),
                 detail: message!("{}, until {}", algorithm, validity.not_after.date()),
             },
+            StateStep::Open(id, until) => StepSummary {
+                step: "note",
+                subject: message!("CA {}", id.short()),
+                detail: message!("others may have certificates of it until {}", until.date()),
+            },
             StateStep::Issue(issuance) => issuance.summary(),
             StateStep::Inventory(InventoryStep::Write(_)) => {
                 StepSummary { step: "write", subject: message!("kitcert.yaml"), detail: Message::default() }

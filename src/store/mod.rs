@@ -19,7 +19,7 @@ pub(crate) use state::{
     AuthorityRecord, ClientRecord, DaemonHistory, Held, HeldBy, KeyPresence, LogEvent, LogLine,
     ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind, RolloverRecord,
     StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, newest_log_time, observe,
-    observe_generation, observe_request, request_generations,
+    observe_generation, observe_request, observe_undescribed, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -278,31 +278,33 @@ fn a_request_gives_its_key_and_nothing_else() {
 }
 
 #[test]
-fn a_leaf_never_outlives_its_ca() {
+fn a_leaf_of_more_than_half_its_cas_life_is_refused_before_anything_is_written() {
     let workspace = Workspace::new();
-    workspace
-        .run([
-            "init",
-            "--host",
-            "a.example",
-            "--ca-lifetime",
-            "20d",
-            "--lifetime",
-            "10d",
-            "--client-lifetime",
-            "5d",
-        ])
-        .succeeded();
-    workspace.run(["issue", "client", "ana", "--lifetime", "90d"]).succeeded();
-    workspace.run(["issue", "daemon", "b", "--host", "b.example", "--lifetime", "397d"]).succeeded();
-    for relative in ["clients/ana", "daemons/b"] {
-        let issued = leaf(&workspace, &format!("state/{relative}/current/cert.pem"));
-        let authority = leaf(&workspace, &format!("state/{relative}/current/ca.pem"));
-        assert_eq!(issued.validity().not_after, authority.validity().not_after, "{relative}");
-        let key = workspace.read(&format!("state/{relative}/current/key.pem"));
-        let key = PrivateKey::from_pem(key.as_bytes(), relative).unwrap();
-        assert_eq!(key.public_key(), issued.public_key());
+    for lifetimes in ["--ca-lifetime 30d --lifetime 20d", "--ca-lifetime 30d --client-lifetime 20d"] {
+        workspace.run(["init", "--host", "a.example"].into_iter().chain(lifetimes.split(' '))).ended_with(2);
+        assert!(!workspace.path("state").exists(), "{lifetimes}");
     }
-    let said = workspace.run(["init", "--host", "a.example", "--ca-lifetime", "30d", "--lifetime", "20d"]);
-    assert_eq!(said.code, 2, "{said:?}");
+    let lifetimes = "--ca-lifetime 20d --lifetime 10d --client-lifetime 5d";
+    workspace.run(["init", "--host", "a.example"].into_iter().chain(lifetimes.split(' '))).succeeded();
+    let before = workspace.snapshot();
+    for line in [
+        "issue client ana --lifetime 11d",
+        "issue client ana",
+        "issue daemon b --host b.example --lifetime 11d",
+        "issue daemon builder --host a.example --lifetime 11d",
+        "invite ana --lifetime 11d",
+    ] {
+        let said = workspace.run(line.split(' ')).ended_with(2);
+        assert!(said.err.contains("expected at most 10d, half of the CA's lifetime (20d)"), "{said:?}");
+        before.assert_is(&workspace.snapshot(), line);
+    }
+    workspace.run(["issue", "client", "ana", "--lifetime", "10d"]).succeeded();
+    let text = workspace.read("state/kitcert.yaml").replace("ana: {lifetime: 10d}", "ana: {lifetime: 20y}");
+    workspace.write("state/kitcert.yaml", &text);
+    let line = 1 + text.lines().position(|line| line.contains("20y")).unwrap();
+    let said = workspace.run(["rotate"]).ended_with(1);
+    assert!(
+        said.err.contains(&format!("kitcert.yaml line {line}: expected a lifetime of client ana")),
+        "{said:?}"
+    );
 }

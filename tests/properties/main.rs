@@ -55,6 +55,7 @@ mod other_stacks;
 mod peers;
 mod planted;
 mod power_cuts;
+mod recovering;
 mod relay;
 mod restarts;
 mod rolling_back;

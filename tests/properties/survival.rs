@@ -86,7 +86,7 @@ const FAILURES: usize = 20;
 const KILLED: i32 = -1;
 
 /// Interferes with the command at one call after another.
-fn survives(test: &str, scenario: &Scenario<'_>) {
+pub fn survives(test: &str, scenario: &Scenario<'_>) {
     let Some(strace) = peers::program("strace", test) else { return };
     let Scenario { workspace, arguments, .. } = scenario;
     let beginning = Beginning::of(workspace);

@@ -8,7 +8,7 @@ use crate::apply::context::Context;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
-    Endpoint, ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Severity, Word,
+    Endpoint, ExitCode, Failure, Finding, IdentityName, Message, Printable, Role, Selector, Severity, Word,
 };
 use crate::store::{Interest, Observation, StateDirectory};
 
@@ -33,15 +33,18 @@ impl FromStr for Target {
                 None => failure,
             });
         }
-        text.parse().map(Target::Daemon).map_err(|_: Failure| {
-            let failure = Failure::new("reading the target", Word(text))
-                .expected("tcp://host:port or the name of a daemon")
-                .found("something else")
-                .exit(ExitCode::Usage);
-            match endpoint_in(text) {
-                Some(endpoint) => failure.hint(message!("{kitcert} verify {}", endpoint)),
-                None => failure,
-            }
+        if let Ok(selector) = text.parse::<Selector>() {
+            let named = selector.clone().name_of(Role::Daemon);
+            let as_client = message!("{kitcert} verify --client {}", selector.name);
+            return named.map(Target::Daemon).map_err(|failure: Failure| failure.hint(as_client));
+        }
+        let failure = Failure::new("reading the target", Word(text))
+            .expected("tcp://host:port or the name of a daemon")
+            .found("something else")
+            .exit(ExitCode::Usage);
+        Err(match endpoint_in(text) {
+            Some(endpoint) => failure.hint(message!("{kitcert} verify {}", endpoint)),
+            None => failure,
         })
     }
 }
@@ -149,3 +152,19 @@ pub(super) fn daemon_of(
 const EXAMPLE: &str = "{kitcert} verify tcp://builder.example.com:8372";
 /// Among how many clients of the state one is looked for that can be dialled as.
 const CLIENTS_TRIED: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_endpoint_or_a_daemon_and_no_client() {
+        let daemon = Target::Daemon("builder".parse().unwrap());
+        assert_eq!("builder".parse::<Target>().unwrap(), daemon);
+        assert_eq!("daemon/builder".parse::<Target>().unwrap(), daemon);
+        let failure = "client/ana".parse::<Target>().unwrap_err();
+        assert_eq!(failure.exit_code(), ExitCode::Usage);
+        assert_eq!(failure.what_was_found().as_str(), "a client");
+        assert_eq!(failure.command_to_try().unwrap().as_str(), "kitcert verify --client ana");
+    }
+}

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::rotate::{Asked, restarting, told};
 use crate::apply::{self, ClockTrust, Context, Done, RotationOrder};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
@@ -64,7 +64,7 @@ pub struct AbortArguments {
 #[derive(Debug, Args)]
 pub struct SkipArguments {
     /// The clients
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, value_parser = client_name)]
     pub names: Vec<IdentityName>,
     /// Whether to only print the plan.
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::install;
 use crate::apply::{self, Present};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::DaemonLayout;
@@ -25,10 +25,10 @@ pub struct InitArguments {
     #[arg(long = "host", value_name = "HOST", required = true)]
     pub hosts: Vec<SubjectAltName>,
     /// What the daemon is called here
-    #[arg(long, value_name = "NAME", default_value = "builder")]
+    #[arg(long, value_name = "NAME", default_value = "builder", value_parser = daemon_name)]
     pub name: IdentityName,
     /// A client to issue a certificate for; give it again for each
-    #[arg(long = "client", value_name = "NAME")]
+    #[arg(long = "client", value_name = "NAME", value_parser = client_name)]
     pub clients: Vec<IdentityName>,
     /// Where clients reach the daemon [default: the first host, port 8372]
     #[arg(long, value_name = "URL")]

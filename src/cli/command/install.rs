@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::apply::{self, ClientInstallation, DaemonInstallation, InstalledClient, InstalledDaemon, Mode};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{
@@ -28,6 +28,7 @@ pub enum InstallCommand {
 #[derive(Debug, Args)]
 pub struct InstallDaemonArguments {
     /// The daemon [default: the only one]
+    #[arg(value_parser = daemon_name)]
     pub name: Option<IdentityName>,
     /// Install under this directory instead of / [default: as in kitcert.yaml, else /]
     #[arg(long, value_name = "DIR")]
@@ -47,6 +48,7 @@ pub struct InstallDaemonArguments {
 #[derive(Debug, Args)]
 pub struct InstallClientArguments {
     /// The client [default: the only one]
+    #[arg(value_parser = client_name)]
     pub name: Option<IdentityName>,
     /// The daemon that it will use [default: the only one's]
     #[arg(long, value_name = "URL")]

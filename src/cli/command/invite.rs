@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::apply::{self, Mode};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{
     Changed, Report, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
 };
@@ -18,6 +18,7 @@ use crate::plan::{InviteRequest, KitRequest};
 #[derive(Debug, Args)]
 pub struct InviteArguments {
     /// The client
+    #[arg(value_parser = client_name)]
     pub name: IdentityName,
     /// Where the kit is written [default: ./NAME.kit]
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{
     Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
 };
@@ -32,6 +32,7 @@ pub enum IssueCommand {
 #[derive(Debug, Args)]
 pub struct IssueDaemonArguments {
     /// What the daemon is called here
+    #[arg(value_parser = daemon_name)]
     pub name: IdentityName,
     /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
     #[arg(long = "host", value_name = "HOST")]
@@ -54,7 +55,7 @@ pub struct IssueDaemonArguments {
 #[derive(Debug, Args)]
 pub struct IssueClientArguments {
     /// The clients [default: those of kitcert.yaml that have no certificate]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = client_name)]
     pub names: Vec<IdentityName>,
     /// Read more names from a file, one a line; - is standard input
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::apply::{self, Mode, RequestedKey};
-use crate::cli::options::ChangeOptions;
+use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
@@ -16,6 +16,7 @@ use crate::plan::{KeyRenewal, RequestRequest};
 #[derive(Debug, Args)]
 pub struct RequestArguments {
     /// The client that you want to be
+    #[arg(value_parser = client_name)]
     pub name: IdentityName,
     /// Where the request is written [default: ./NAME.csr]
     #[arg(long, value_name = "FILE")]

@@ -10,7 +10,7 @@ use crate::apply::{
     self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Recorded, Scope,
     Target, Verification,
 };
-use crate::cli::options::{GlobalOptions, ResultOptions};
+use crate::cli::options::{GlobalOptions, ResultOptions, client_name};
 use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::ClientTool;
@@ -46,7 +46,7 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Dial as this client of the state
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["tlsdir", "ca"])]
+    #[arg(long, value_name = "NAME", value_parser = client_name, conflicts_with_all = ["tlsdir", "ca"])]
     pub client: Option<IdentityName>,
     /// Dial with the ca.pem, cert.pem and key.pem of a directory
     #[arg(long, value_name = "DIR", conflicts_with = "ca")]

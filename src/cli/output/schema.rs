@@ -45,6 +45,7 @@ pub const GROUPS: &[Group] = &[
     Group { commands: &["rotate", "ca rollover start", "ca rollover abort"], members: ROTATED },
     Group { commands: &["status"], members: STATUS },
     Group { commands: &["rollback"], members: ROLLBACK },
+    Group { commands: &["recover"], members: RECOVERED },
     Group { commands: &["inspect"], members: INSPECTED },
     Group { commands: &["completions"], members: COMPLETIONS },
 ];
@@ -67,6 +68,7 @@ const CHANGING: &[&str] = &[
     "ca rollover skip",
     "ca rollover finish",
     "ca delete-former-keys",
+    "recover",
 ];
 
 const EVERYWHERE: &[Member] = &[
@@ -283,6 +285,12 @@ const STATUS: &[Member] = &[
     member("timeline[].until", "string", "with its issuer, RFC 3339"),
     member("timeline[].due", "string or null", "from when it is due, RFC 3339"),
     member("timeline[].former", "number", "how many were replaced and are still good; 0 for the one in use"),
+];
+
+const RECOVERED: &[Member] = &[
+    member("unknown", "array", "what kitcert.yaml may have said and nothing else remembers"),
+    member("unknown[].subject", "string", "of what: `every daemon`, `client ana`"),
+    member("unknown[].what", "string", "which keys, and why"),
 ];
 
 const ROLLBACK: &[Member] = &[member("generation", "number", "the generation that is back")];

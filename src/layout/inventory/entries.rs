@@ -8,15 +8,15 @@ use std::str::FromStr;
 
 use crate::layout::daemon::DaemonLayout;
 use crate::message;
-use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT, VERIFY_EVERY};
+use crate::model::profile::{AUTHORITY_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT, VERIFY_EVERY};
 use crate::model::{
-    AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, RenewBefore,
-    Role, SubjectAltName, Word,
+    AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message,
+    RenewBefore, Role, SubjectAltName, Word,
 };
 
 /// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
 /// certificates are the truth of what does exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Whom a developer asks, as kits say it; None: whoever makes the kit.
     pub contact: Option<Contact>,
@@ -153,6 +153,28 @@ impl Inventory {
             Role::Daemon => self.daemons.get(name).map(|daemon| daemon.installed.as_slice()),
             Role::Client => self.clients.get(name).map(|client| client.installed.as_slice()),
         }
+    }
+}
+
+/// That of the profile.
+impl Default for AuthorityPolicy {
+    fn default() -> AuthorityPolicy {
+        AuthorityPolicy {
+            name: AuthorityName::default(),
+            lifetime: AUTHORITY_LIFETIME,
+            key: KeyAlgorithm::default(),
+        }
+    }
+}
+
+impl AuthorityPolicy {
+    /// How long a certificate may live, in words for whoever wants a longer one; None if it may live
+    /// that long.
+    #[must_use]
+    pub(crate) fn refused(&self, lifetime: Lifetime) -> Option<Message> {
+        let longest = self.lifetime.longest_leaf();
+        (lifetime > longest)
+            .then(|| message!("at most {}, half of the CA's lifetime ({})", longest, self.lifetime))
     }
 }
 

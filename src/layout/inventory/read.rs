@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use super::entries::{
     AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
 };
-use crate::layout::yaml::document::BYTE_ORDER_MARK;
+use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};
 use crate::layout::yaml::fault;
 use crate::message;
 use crate::model::profile::{
@@ -21,7 +21,7 @@ use crate::model::profile::{
 };
 use crate::model::{
     AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Printable, Quoted,
-    RenewBefore, SubjectAltName,
+    RenewBefore, Role, SubjectAltName,
 };
 
 impl Inventory {
@@ -30,8 +30,8 @@ impl Inventory {
     ///
     /// # Errors
     /// What is no YAML, a key that is unknown or stands twice (a misspelt key must not pass for a
-    /// default), a value that is not what its key asks for, and a version other than 1. The
-    /// failure names the line.
+    /// default), a value that is not what its key asks for, a certificate that lives longer than half
+    /// as long as its CA, and a version other than 1. The failure names the line.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
         let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
@@ -44,7 +44,7 @@ impl Inventory {
                 .hint(message!("edit {}", Quoted(path)))
         })?;
         let authority = written.ca.unwrap_or_default();
-        Ok(Inventory {
+        let inventory = Inventory {
             contact: written.contact.map(|Parsed(contact)| contact),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
             verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
@@ -55,7 +55,29 @@ impl Inventory {
             },
             daemons: written.daemons.unwrap_or_default().0,
             clients: written.clients.unwrap_or_default().0,
-        })
+        };
+        inventory.refuse_long_lifetimes(bytes, path)?;
+        Ok(inventory)
+    }
+
+    /// Refuses certificates that live longer than half as long as their CA: rollovers would never end.
+    fn refuse_long_lifetimes(&self, bytes: &[u8], path: &Path) -> Result<(), Failure> {
+        let daemons = self.daemons.iter().map(|(name, daemon)| (Role::Daemon, name, daemon.lifetime));
+        let clients = self.clients.iter().map(|(name, client)| (Role::Client, name, client.lifetime));
+        for (role, whose, lifetime) in daemons.chain(clients) {
+            let Some(allowed) = self.authority.refused(lifetime) else { continue };
+            // Without a key of its own, the entry has the lifetime of the profile.
+            let document = Document::parse(bytes, path).ok();
+            let line_of = |keys: &[&str]| document.as_ref()?.line_of(keys);
+            let (section, name) = (role.folder(), whose.as_str());
+            let line = line_of(&[section, name, "lifetime"]).or_else(|| line_of(&[section, name]));
+            let subject = line.map_or_else(|| path.message(), |line| message!("{} line {}", path, line));
+            return Err(Failure::new("reading", subject)
+                .expected(message!("a lifetime of {} {} of {}", role, whose, allowed))
+                .found(lifetime)
+                .hint(message!("${EDITOR:-vi} {}", Quoted(path))));
+        }
+        Ok(())
     }
 }
 
@@ -335,6 +357,27 @@ clients:
             let failure = read(text).expect_err(text);
             assert!(failure.subject().ends_with(&format!(" line {line}")), "{text}: {failure}");
             assert!(!failure.what_was_found().contains(" at line "), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_of_more_than_half_the_cas_is_refused_with_its_line() {
+        for (line, text) in [
+            (4, "version: 1\nclients:\n  ana:\n    lifetime: 20y\n"),
+            (3, "version: 1\nclients:\n  ana: {renew: auto, lifetime: '1825d1s'}\n"),
+            (5, "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    lifetime: 20y\nca: {lifetime: 10y}\n"),
+            (5, "version: 1\nca:\n  lifetime: 1y\ndaemons:\n  b: {hosts: [b]}\n"),
+            (4, "version: 1\nca: {lifetime: 100d}\nclients:\n  ana:\n"),
+        ] {
+            let failure = read(text).expect_err(text);
+            assert!(failure.subject().ends_with(&format!(" line {line}")), "{text}: {failure}");
+            assert!(failure.what_was_expected().contains("half of the CA's lifetime"), "{failure}");
+        }
+        for text in [
+            "version: 1\nclients:\n  ana: {lifetime: 1825d}\n",
+            "version: 1\nca: {lifetime: 180d}\nclients:\n  ana:\n",
+        ] {
+            assert!(read(text).is_ok(), "{text}");
         }
     }
 

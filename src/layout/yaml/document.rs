@@ -71,6 +71,12 @@ impl<'a> Document<'a> {
             .is_some_and(|entry| matches!(entry.shape, Shape::Single | Shape::Double))
     }
 
+    /// The line of the value at a path of keys, counted from 1; None if it cannot be told.
+    pub(in crate::layout) fn line_of(&self, path: &[&str]) -> Option<usize> {
+        let entry = mapping::entry_at(self.text, self.range.clone(), path)?;
+        Some(self.text[..entry.value.start].matches('\n').count() + 1)
+    }
+
     /// What follows the first document, from the next marker on.
     pub(in crate::layout) fn rest(&self) -> &'a str {
         &self.text[self.range.end..]

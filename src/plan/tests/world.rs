@@ -422,6 +422,7 @@ impl World {
                         }
                     }
                 }
+                StateStep::Open(id, until) => self.record_of(id).open_until = Some(*until),
                 StateStep::Create(_)
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }

@@ -46,6 +46,8 @@ pub enum LogEvent {
     Held,
     /// Everything is moved to another CA from then on.
     RolledOver,
+    /// There may be certificates of a CA that nobody here knows of.
+    Opened,
     /// Nothing trusts a CA any more; an identity is neither renewed nor waited for.
     Retired,
     /// An identity was given a certificate that it has had before, with other CAs to trust or the same.

@@ -28,17 +28,35 @@ use crate::pki::TrustBundle;
 /// A file that is there and cannot be read, or is not what it should be. What cannot be read is
 /// never taken for absent.
 pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observation, Failure> {
+    let path = directory.path().join(INVENTORY);
+    let text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
+    let inventory = Inventory::parse(&text, &path)?;
+    observe_beside(directory, interest, inventory, text)
+}
+
+/// Reads all that is in use in a state whose kitcert.yaml is lost; its inventory is empty.
+///
+/// # Errors
+/// Those of [`observe`].
+pub(crate) fn observe_undescribed(directory: &StateDirectory) -> Result<Observation, Failure> {
+    observe_beside(directory, &Interest::InUse, Inventory::default(), Vec::new())
+}
+
+fn observe_beside(
+    directory: &StateDirectory,
+    interest: &Interest,
+    inventory: Inventory,
+    inventory_text: Vec<u8>,
+) -> Result<Observation, Failure> {
     let rollover = read_rollover(directory)?;
     let interest = match interest {
         Interest::Identities(_) | Interest::Everything if rollover.is_some() => &Interest::InUse,
         interest => interest,
     };
-    let inventory_path = directory.path().join(INVENTORY);
-    let inventory_text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
     let mut observation = Observation {
         path: directory.path().to_owned(),
         state: read_state_record(directory)?,
-        inventory: Inventory::parse(&inventory_text, &inventory_path)?,
+        inventory,
         inventory_text,
         authorities: authorities(directory)?,
         rollover,

@@ -24,15 +24,29 @@ pub struct StateDirectory {
 
 impl StateDirectory {
     /// Opens the state at `path`; `None` where there is none: no such folder, or one without
-    /// `kitcert.yaml` and without a change that a crash left half in place.
+    /// `kitcert.yaml`, without a change that a crash left half in place, and in which nothing was
+    /// issued.
     ///
     /// # Errors
     /// A folder that belongs to another user, that others can write in or reach through a folder
-    /// they can write in, or that cannot be read. None of these is an absent state: taking it for
-    /// one would make a new CA.
+    /// they can write in, or that cannot be read; and a state whose `kitcert.yaml` is lost. None of
+    /// these is an absent state: taking it for one would make a new CA.
     pub fn find(path: &Path) -> Result<Option<StateDirectory>, Failure> {
         let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
-        if state.folder.look(DESCRIPTION)?.is_none() && !state.has_unfinished_change()? {
+        if !state.is_described()? {
+            return if state.has_lost_its_description()? { Err(state.undescribed()) } else { Ok(None) };
+        }
+        state.refuse_others(OTHERS_WRITE)?;
+        Ok(Some(state))
+    }
+
+    /// Opens a state whose `kitcert.yaml` is lost; `None` where there is no such state.
+    ///
+    /// # Errors
+    /// Those of [`StateDirectory::find`], but for the lost file.
+    pub fn find_undescribed(path: &Path) -> Result<Option<StateDirectory>, Failure> {
+        let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
+        if state.is_described()? || !state.has_lost_its_description()? {
             return Ok(None);
         }
         state.refuse_others(OTHERS_WRITE)?;
@@ -123,6 +137,28 @@ impl StateDirectory {
     pub fn has_unfinished_change(&self) -> Result<bool, Failure> {
         let entries = self.folder.entries()?;
         Ok(entries.iter().any(|(name, _)| name.starts_with(journal::COMMITTED)))
+    }
+
+    /// Whether it is a state: it has a `kitcert.yaml`, or is about to have one.
+    fn is_described(&self) -> Result<bool, Failure> {
+        Ok(self.folder.look(DESCRIPTION)?.is_some() || self.has_unfinished_change()?)
+    }
+
+    /// Whether something was issued in it, though it is not described. The files are looked for first: a
+    /// command that makes the state right now has put the description in place when it is finished.
+    fn has_lost_its_description(&self) -> Result<bool, Failure> {
+        for folder in ISSUED_BELOW {
+            if !self.list(Path::new(folder))?.is_empty() {
+                return Ok(!self.has_unfinished_change()? && self.folder.look(DESCRIPTION)?.is_none());
+            }
+        }
+        Ok(false)
+    }
+
+    fn undescribed(&self) -> Failure {
+        Failure::new("reading", self.path().join(DESCRIPTION).display())
+            .found("no such file, though certificates were issued here")
+            .hint("{kitcert} recover   # writes it again, from the certificates")
     }
 
     /// Takes the lock for `command` (which others are told while it is held), waiting up to `wait`
@@ -248,6 +284,8 @@ fn busy(file: &File, path: &Path) -> Failure {
 
 const LOCK: &str = ".lock";
 const REQUESTS: &str = "requests";
+/// The folders that have something in them once anything was issued.
+const ISSUED_BELOW: [&str; 4] = ["ca", "daemons", "clients", "issued"];
 const OURS_ALONE: u32 = 0o700;
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ANYTHING: u32 = 0o077;

@@ -1,0 +1,79 @@
+//! `kitcert recover`
+
+use clap::Args;
+
+use crate::apply::{self, Context};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Object, Report, Tone, show_plan};
+use crate::cli::session::{Session, UNWATCHED};
+use crate::message;
+use crate::model::{Failure, Message, Printable};
+use crate::plan::{Recovery, Unknown};
+
+/// `kitcert recover`
+#[derive(Debug, Args)]
+pub struct RecoverArguments {
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Result<Report, Failure> {
+    let context = session.context("recover", Some(asked.change), UNWATCHED)?;
+    let recovery = apply::recover(&context)?;
+    let report = Report::new("recover").target(context.state.display());
+    let report = report.detail("unknown", recovery.unknown.iter().map(unknown_json).collect::<Vec<_>>());
+    let report = shown(report, &context, &recovery);
+    if !context.acts() {
+        return Ok(show_plan(report, &recovery.plan));
+    }
+    Ok(report
+        .changed(Changed::Yes)
+        .detail("plan", recovery.plan.summary())
+        .line(message!("done; next: check kitcert.yaml, then: {kitcert} rotate --dry-run")))
+}
+
+/// What kitcert.yaml says again, and what a person must look at.
+fn shown(report: Report, context: &Context<'_>, recovery: &Recovery) -> Report {
+    let inventory = &recovery.inventory;
+    let policy = &inventory.authority;
+    let authority = row("CA", policy.name.message(), message!("{}, {}", policy.lifetime, policy.key));
+    let daemons = inventory.daemons.iter().map(|(name, daemon)| {
+        let hosts = Message::join(&daemon.hosts, ", ");
+        row("daemon", name.message(), message!("{}, {}, for {}", daemon.lifetime, daemon.endpoint, hosts))
+    });
+    let clients = inventory.clients.iter().map(|(name, client)| {
+        let endpoint = client.endpoint.as_ref().map(|endpoint| message!(", {}", endpoint));
+        row("client", name.message(), message!("{}{}", client.lifetime, endpoint.unwrap_or_default()))
+    });
+    let file = context.state.join("kitcert.yaml");
+    let unknown = recovery
+        .unknown
+        .iter()
+        .map(|one| (Tone::Warning, vec![message!("  {}", one.subject), one.what.clone()]));
+    limited(report, std::iter::once(authority).chain(daemons).chain(clients).collect())
+        .line(message!("check by hand in {}, as nothing else remembers it:", file.display()))
+        .table(unknown.collect())
+        .line(message!(
+            "until {} a CA rollover waits for others, who may have certificates that this state lacks",
+            recovery.open_until.date()
+        ))
+}
+
+/// A table of the first rows, and how many more there are.
+fn limited(report: Report, mut rows: Vec<(Tone, Vec<Message>)>) -> Report {
+    let more = rows.len().saturating_sub(MOST_SHOWN);
+    rows.truncate(MOST_SHOWN);
+    let report = report.table(rows);
+    if more == 0 { report } else { report.line(message!("… and {} more", more)) }
+}
+
+fn row(kind: &'static str, name: Message, said: Message) -> (Tone, Vec<Message>) {
+    (Tone::Plain, vec![kind.message(), name, said])
+}
+
+fn unknown_json(unknown: &Unknown) -> Object {
+    Object::default().with("subject", unknown.subject.clone()).with("what", unknown.what.clone())
+}
+
+const MOST_SHOWN: usize = 40;
