@@ -141,7 +141,13 @@ fn choose(
     candidates.sort_by_key(|one| (place(one.number), std::cmp::Reverse(one.number)));
     let current = observation.current(role, name);
     if role == Role::Client {
-        candidates.retain(|one| current.is_none_or(|current| one.number < current.number));
+        // Before the first generation that had what is current: who goes back twice goes further back.
+        let has_current = |one: &&EarlierGeneration| {
+            one.files.as_ref().zip(current).is_some_and(|(files, current)| files.leaf() == current.leaf())
+        };
+        let first = earlier.iter().filter(has_current).map(|one| one.number);
+        let first = first.chain(current.map(|current| current.number)).min();
+        candidates.retain(|one| first.is_none_or(|first| one.number < first));
     }
     let mut objections = Vec::new();
     for candidate in candidates {

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use kitcert::pki::{Certificate, PrivateKey};
+use kitcert::pki::Certificate;
 
 use crate::peers;
 use crate::workspace::Workspace;

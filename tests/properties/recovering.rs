@@ -102,8 +102,8 @@ fn recover_lists_again_what_can_be_told_and_changes_nothing_else() {
     let open: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
     assert!(open["open_until"].is_string(), "{open}");
     let after = workspace.snapshot();
-    let changed =
-        ["", "state", "state/kitcert.yaml", "state/log.jsonl", "state/.lock"].map(|one| workspace.path(one));
+    let changed = ["", "state", "state/kitcert.yaml", "state/state.json", "state/log.jsonl", "state/.lock"]
+        .map(|one| workspace.path(one));
     let ca = [record.parent().unwrap().to_owned(), record.clone(), workspace.path("state/ca")];
     let [before, after] = [before, after]
         .map(|snapshot| changed.iter().chain(&ca).fold(snapshot, |snapshot, path| snapshot.without(path)));

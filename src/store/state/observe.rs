@@ -55,7 +55,7 @@ fn observe_beside(
     };
     let mut observation = Observation {
         path: directory.path().to_owned(),
-        state: read_state_record(directory)?,
+        state: read_state_record(directory.folder())?,
         inventory,
         inventory_text,
         authorities: authorities(directory)?,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::record_file::{self, Schema};
-use super::state_directory::StateDirectory;
 use crate::model::Failure;
 use crate::store::files::directory::{Directory, fresh_name};
 
@@ -49,8 +48,8 @@ impl StateRecord {
     }
 }
 
-pub(super) fn read_state_record(directory: &StateDirectory) -> Result<StateRecord, Failure> {
-    Ok(record_file::read(directory.folder(), Path::new(NAME), WHAT)?.unwrap_or_default())
+pub(super) fn read_state_record(state: &Directory) -> Result<StateRecord, Failure> {
+    Ok(record_file::read(state, Path::new(NAME), WHAT)?.unwrap_or_default())
 }
 
 const NAME: &str = "state.json";
