@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::context::Context;
-use super::install::{observe_placement, read_set};
+use super::placed::{observe_placement, read_set};
 use crate::layout::{SetFile, client_generations, client_links, daemon_generations, daemon_links};
 use crate::model::{Failure, IdentityName, Role};
 use crate::plan::PlacedState;

@@ -1,7 +1,7 @@
 //! `init`, done.
 
 use super::context::{Context, Mode};
-use super::install::{self, PlacedDaemon};
+use super::placed::{PlacedDaemon, observe_daemon};
 use super::state_change::change_state;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::pki::Certificate;
@@ -44,7 +44,7 @@ pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Initialized,
         let Some(install) = &request.install else { return Ok(None) };
         let request =
             InstallDaemonRequest { name: request.name.clone(), install: install.clone(), owner: None };
-        install::observe_daemon(context, &request, observation).map(Some)
+        observe_daemon(context, &request, observation).map(Some)
     };
     let planner = |observation: Option<&Observation>| {
         let placed: Option<Placed> = placement(observation)?.map(|placed| placed.observed);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::context::{Context, Mode};
 use super::copies::copies_in;
-use super::install::{check_set, observe_placement, read_set};
+use super::placed::{check_set, observe_placement, read_set};
 use super::state_change::change_existing;
 use crate::layout::{
     ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, Inventory,

@@ -1,44 +1,61 @@
-//! `recover`, done: a lost kitcert.yaml is written again. Nothing else is changed or removed.
+//! `recover`, done: a lost kitcert.yaml is written again, or an old copy of the state goes on from where the
+//! state was. Nothing is removed.
 
 use super::context::{Context, PATIENCE};
+use super::old_copy::installed;
 use super::state_change::carry_out;
 use crate::layout::state_paths::INVENTORY;
 use crate::model::Failure;
 use crate::plan::{self, Recovery};
-use crate::store::{StateDirectory, observe_undescribed};
+use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
 
-/// Writes kitcert.yaml again, from what is beside it.
+/// Writes kitcert.yaml again, from what is beside it; or lets an old copy go on.
 ///
 /// # Errors
-/// No state, one that has its kitcert.yaml, one without a CA, a file of it that cannot be read; a state
-/// that is busy. Nothing is changed then.
+/// No state, one that is neither, one without a CA, a file of it that cannot be read; a state that is busy.
+/// Nothing is changed then.
 pub(crate) fn recover(context: &Context<'_>) -> Result<Recovery, Failure> {
-    let now = context.environment.now();
-    let directory = undescribed(context)?;
-    let recovery = plan::recover(&observe_undescribed(&directory)?, now)?;
+    let directory = StateDirectory::find_undescribed(&context.state)?;
+    let is_described = directory.is_none();
+    let directory = match directory {
+        Some(directory) => directory,
+        None => context.open()?.ok_or_else(|| context.no_state())?,
+    };
+    let recovery = planned(context, &directory, is_described)?.0;
     if !context.acts() {
         return Ok(recovery);
     }
     let lock = directory.lock(context.command, PATIENCE)?;
     // Another command may have been there first.
-    undescribed(context)?;
-    let observation = observe_undescribed(lock.state())?;
-    let recovery = plan::recover(&observation, now)?;
+    let (recovery, observation) = planned(context, lock.state(), is_described)?;
     // No identity gets anything else than it has, so that the guard has nothing to judge.
     carry_out(context, &lock, Some(&observation), &recovery.plan)?;
     Ok(recovery)
 }
 
-/// The state, if its kitcert.yaml is lost.
-fn undescribed(context: &Context<'_>) -> Result<StateDirectory, Failure> {
-    let described = context.open();
-    if let Some(directory) = StateDirectory::find_undescribed(&context.state)? {
-        return Ok(directory);
+fn planned(
+    context: &Context<'_>,
+    directory: &StateDirectory,
+    is_described: bool,
+) -> Result<(Recovery, Observation), Failure> {
+    let now = context.environment.now();
+    if !is_described {
+        if StateDirectory::find_undescribed(&context.state)?.is_none() {
+            return Err(nothing_to_recover(context));
+        }
+        let observation = observe_undescribed(directory)?;
+        return Ok((plan::recover(&observation, now)?, observation));
     }
-    match described? {
-        None => Err(context.no_state()),
-        Some(directory) => Err(Failure::new("recovering", directory.path().join(INVENTORY).display())
-            .found("nothing to recover: the file exists")
-            .hint("{kitcert} status")),
+    let observation = context.observe_in(directory, &Interest::InUse)?;
+    let installed = installed(context, &observation);
+    match installed.iter().any(|one| one.later_commit.is_some()) {
+        true => Ok((plan::catch_up(&observation, &installed, now)?, observation)),
+        false => Err(nothing_to_recover(context)),
     }
+}
+
+fn nothing_to_recover(context: &Context<'_>) -> Failure {
+    Failure::new("recovering", context.state.join(INVENTORY).display())
+        .found("nothing to recover: the file exists, and what is installed is not newer than the state")
+        .hint("{kitcert} status")
 }

@@ -7,6 +7,7 @@ use super::clock::{ClockTrust, refuse_disagreeing_clocks, refuse_odd_clock};
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::{Copying, are_outdated, replace_copies};
 use super::idleness::wait_for_idleness;
+use super::old_copy::refuse_old_copy;
 use super::serve::{Ending, Restarting, Serving, placed};
 use super::staging::Issued;
 use super::state_change::carry_out;
@@ -100,6 +101,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
+    refuse_old_copy(context, &observation)?;
     let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
     let rotation = plan_with(context, &directory, &observation, order, now, sight)?;
@@ -111,7 +113,8 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
         // A CA that cannot sign is no reason to touch the lock.
         load_authority(context, Some(&observation))?;
     }
-    if order.restarting == Restarting::Allowed {
+    // An emergency cuts builds.
+    if order.restarting == Restarting::Allowed && !rotation.is_emergency {
         wait_for_idleness(context, &observation, &rotation)?;
     }
     if order.clock == ClockTrust::Checked {

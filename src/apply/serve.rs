@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::copies::replace_copies;
 use super::idleness::is_idle;
-use super::install::{PlacedDaemon, observe_daemon};
+use super::placed::{PlacedDaemon, observe_daemon};
 use super::restart::Occasion;
 use super::state_change::carry_out;
 use super::verify::{Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, record, restart_line};
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
+use crate::model::{AuthorityId, Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{
     EarlierGeneration, InstallDaemonRequest, InstallRequest, Rollback, fallback, refuse_unfit,
@@ -86,32 +86,53 @@ impl Serving<'_> {
     /// Files that cannot be read or put in place: nothing that the daemon reads has changed then.
     pub(super) fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
-        let Some((entry, number)) = self.described(&observation) else {
+        let emergency = observation.rollover.as_ref().filter(|rollover| rollover.is_emergency());
+        let ending = self.bring_up(&observation, emergency.is_some())?;
+        let Some(rollover) = emergency else { return Ok(ending) };
+        let former = Message::join(rollover.from.iter().map(AuthorityId::short), " and ");
+        Ok(match ending {
+            Ending::NotServed { why, command } => {
+                let why = message!("STILL LETS IN whoever has a certificate of CA {}: {}", former, why);
+                Ending::NotServed { why, command }
+            }
+            Ending::Down { why } => Ending::Down {
+                why: message!("{}; its new files, which shut out CA {}, stay in place", why, former),
+            },
+            other => other,
+        })
+    }
+
+    fn bring_up(&self, observation: &Observation, is_emergency: bool) -> Result<Ending, Failure> {
+        let Some((entry, number)) = self.described(observation) else {
             let why = message!("it has no certificate");
             return Ok(Ending::NotServed { why, command: None });
         };
-        let earlier = earlier_generations(self.directory, &observation, Role::Daemon, self.name);
-        let fallback = fallback(self.name, &observation, &earlier, self.context.environment.now());
+        let earlier = earlier_generations(self.directory, observation, Role::Daemon, self.name);
+        let fallback = fallback(self.name, observation, &earlier, self.context.environment.now());
         let has_worked = observation.daemons.get(self.name).is_some_and(|daemon| daemon.has_worked());
-        if let Err(failure) = self.place(&observation, &entry) {
+        if let Err(failure) = self.place(observation, &entry) {
             return match fallback {
                 // Nobody has served it, so that it is not the cause.
                 Some(fallback) => self.go_back(&fallback, None, failure.message()),
                 None => Err(failure),
             };
         }
-        let look = self.look(&observation)?;
+        let look = self.look(observation)?;
         if look.outcome == Outcome::Verified {
             return self.verified(&look, &entry, None);
         }
         let held = self.why_not_restarted(&entry);
         // Whoever waited for it has waited before the lock; a build may have begun since.
         let held = match held {
-            None if !is_idle(self.context, &observation, self.name, &entry)? => {
+            None if !is_emergency && !is_idle(self.context, observation, self.name, &entry)? => {
                 Some(message!("it is not idle"))
             }
             // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
-            None if has_worked && look.outcome == Outcome::Inconclusive && look.evidence.is_up() => {
+            None if !is_emergency
+                && has_worked
+                && look.outcome == Outcome::Inconclusive
+                && look.evidence.is_up() =>
+            {
                 Some(message!("it was verified before, so it is not restarted"))
             }
             held => held,
@@ -124,11 +145,11 @@ impl Serving<'_> {
         let restarted = self.occasion(&entry, number, &self.lineage(&entry)).restart();
         let (look, why) = match restarted {
             Ok(()) => {
-                let look = self.look_until_decided(&observation, &entry)?;
+                let look = self.look_until_decided(observation, &entry)?;
                 let why = look.why.clone();
                 (look, why)
             }
-            Err(failure) => (self.look(&observation)?, failure.message()),
+            Err(failure) => (self.look(observation)?, failure.message()),
         };
         if look.outcome == Outcome::Verified {
             return self.verified(&look, &entry, None);

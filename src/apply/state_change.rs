@@ -9,6 +9,7 @@ use super::authorities::{Authorities, Issuing, load_authority};
 use super::context::{Context, Mode, PATIENCE, Progress};
 use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
+use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
@@ -50,6 +51,9 @@ pub(super) fn change_state(
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() || context.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
+    }
+    if let Some(observation) = &observation {
+        refuse_old_copy(context, observation)?;
     }
     if needs_authority(&plan) {
         // A CA that cannot sign is no reason to touch the lock.
@@ -186,6 +190,7 @@ pub(super) fn carry_out(
                     staged.record(&line(context, LogEvent::Retired, message!("ca {}", id), reason))?;
                 }
             }
+            StateStep::ComeAfter(commit) => staged.come_after(*commit),
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
                 record.open_until = record.open_until.max(Some(*until));

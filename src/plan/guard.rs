@@ -149,7 +149,11 @@ impl<'a> Guard<'a> {
     /// Whether a holder reaches the daemon as it may be, and would not as it is to be.
     fn is_locked_out(&self, holder: &Holder<'_>, name: &IdentityName, next: &Set<'_>) -> bool {
         let Some(daemon) = self.observation.daemons.get(name) else { return false };
-        holder.credentials.iter().any(|credentials| {
+        // Nothing lets in any more whom a CA has signed that is retired.
+        let is_out = |leaf: &Certificate| {
+            self.observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.retired.is_some())
+        };
+        holder.credentials.iter().filter(|credentials| !is_out(credentials.leaf())).any(|credentials| {
             let client = Set {
                 leaf: Leaf::Issued(credentials.chain),
                 trust: Cow::Borrowed(credentials.trust.as_ref()),

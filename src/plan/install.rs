@@ -48,8 +48,8 @@ pub struct Placed {
     pub current: Option<Certificate>,
     /// The CAs that are trusted there, if they can be read.
     pub trust: Option<TrustBundle>,
-    /// Whether it was put there from this state after more changes than the state has had.
-    pub is_of_later_state: bool,
+    /// After how many changes of this very state it was put there, if those are more than it has had.
+    pub later_commit: Option<u64>,
 }
 
 /// How what is installed compares with what should be.
@@ -102,11 +102,11 @@ pub(crate) fn refuse_unfit(
     placed: &Placed,
     observation: Option<&Observation>,
 ) -> Result<(), Failure> {
-    if placed.is_of_later_state {
+    if placed.later_commit.is_some() {
         return Err(Failure::new("installing daemon", name)
             .expected(message!("what this state installed last in {}", Quoted(&placed.folder)))
-            .found("what it installed after more changes: this state is an old copy, as of a backup")
-            .hint("{kitcert} recover   # takes over what is installed"));
+            .found("what it installed after more changes: it is an old copy of itself, as of a backup")
+            .hint("{kitcert} recover"));
     }
     refuse_more_trust(name, placed, observation)?;
     let Some(there) = &placed.current else { return Ok(()) };
@@ -151,7 +151,7 @@ fn refuse_more_trust(
     Err(Failure::new("installing daemon", name)
         .expected(message!("CAs that the daemon trusts already, as installed in {}", Quoted(&placed.folder)))
         .found(message!("{} too: this state is older than what is installed", more.subject()))
-        .hint("{kitcert} recover   # takes over what is installed"))
+        .hint("{kitcert} recover"))
 }
 
 /// The step that puts a set of files in place, where what is there is not the same already.

@@ -5,6 +5,7 @@
 //! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
 
 mod ca;
+mod catch_up;
 mod choice;
 mod confirm;
 mod guard;
@@ -34,6 +35,7 @@ mod verification;
 mod tests;
 
 pub(crate) use ca::{delete_former_keys, finish, skip};
+pub(crate) use catch_up::{Installed, catch_up};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};

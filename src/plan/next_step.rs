@@ -19,6 +19,8 @@ pub(crate) enum NextStep {
     VerifyAll,
     /// A kit that waits for its client.
     HandOver(IdentityName),
+    /// Another CA, since the one that is in use cannot sign.
+    RollOver,
 }
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
@@ -34,6 +36,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option
         Cure::Verify if alike > 1 => NextStep::VerifyAll,
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
+        Cure::RollOver => NextStep::RollOver,
     })
 }
 
@@ -43,6 +46,7 @@ enum Cure {
     IssueClient,
     Verify,
     HandOver,
+    RollOver,
 }
 
 fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityName)> {
@@ -68,7 +72,12 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::NotVerified => Cure::Rotate,
         IdentityState::KitWaiting => Cure::HandOver,
-        IdentityState::Ok | IdentityState::NotListed | IdentityState::NotYetValid => return None,
+        IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,
+        IdentityState::NotRenewable => Cure::Rotate,
+        IdentityState::Ok
+        | IdentityState::Retired
+        | IdentityState::NotListed
+        | IdentityState::NotYetValid => return None,
     };
     Some((cure, name.clone()))
 }

@@ -69,7 +69,7 @@ fn listed(observation: &Observation, role: Role) -> impl Iterator<Item = (&Ident
 }
 
 /// The longest lifetime that any certificate of the state has, or will have.
-fn longest_lifetime(observation: &Observation, inventory: &Inventory) -> Lifetime {
+pub(super) fn longest_lifetime(observation: &Observation, inventory: &Inventory) -> Lifetime {
     let leaves = observation.issued.iter().filter(|certificate| !certificate.is_authority());
     let issued = leaves.map(|leaf| leaf.validity().lifetime());
     let daemons = inventory.daemons.values().map(|daemon| daemon.lifetime);

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::verification::{VerificationState, verification};
 use crate::message;
-use crate::model::{DnsName, Hex, IdentityName, Message, Printable, Role, Timestamp, Validity, Word};
+use crate::model::{
+    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Timestamp, Validity, Word,
+};
 use crate::pki::Certificate;
 use crate::store::Observation;
 
@@ -72,6 +74,8 @@ pub(crate) struct VerificationVantage {
 pub(crate) enum IdentityState {
     /// Nothing to do.
     Ok,
+    /// It is neither renewed nor waited for any more.
+    Retired,
     /// It is on disk, and kitcert.yaml does not list it.
     NotListed,
     /// It was renewed, and its kit waits in `kits/` to be handed over.
@@ -80,6 +84,8 @@ pub(crate) enum IdentityState {
     NotVerified,
     /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf would need.
     Due,
+    /// It ends within a month, and its CA cannot renew it: the key is not here.
+    NotRenewable,
     /// kitcert.yaml gives a daemon other hosts than its certificate has.
     HostsChanged,
     /// kitcert.yaml lists it, and it has no certificate.
@@ -102,10 +108,12 @@ impl fmt::Display for IdentityState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             IdentityState::Ok => "ok",
+            IdentityState::Retired => "retired",
             IdentityState::NotListed => "not listed",
             IdentityState::KitWaiting => "kit waiting",
             IdentityState::NotVerified => "not verified",
             IdentityState::Due => "due",
+            IdentityState::NotRenewable => "ends, and its CA cannot renew it",
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
             IdentityState::NotYetValid => "not yet valid",
@@ -160,6 +168,9 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
+        let state = state.max(renewal_state(observation, leaf, validity, now));
+        let is_retired = identity.history.retired.is_some() || identity.record.retired.is_some();
+        let state = if is_retired { IdentityState::Retired } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));
@@ -205,6 +216,25 @@ fn identity_state(
     let by_verification = if is_verified { IdentityState::Ok } else { IdentityState::NotVerified };
     let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
     by_date.max(by_verification).max(by_list)
+}
+
+/// Whether somebody can renew a certificate before it ends.
+fn renewal_state(
+    observation: &Observation,
+    leaf: &Certificate,
+    validity: Validity,
+    now: Timestamp,
+) -> IdentityState {
+    let issuer = observation.issuer_of(leaf).filter(|issuer| issuer.record.is_usable());
+    let can_renew = match (&observation.rollover, issuer) {
+        (None, _) => observation.issuing_authority(now).is_some(),
+        (Some(_), issuer) => issuer.is_some_and(|issuer| issuer.can_sign(now)),
+    };
+    let ends_soon = validity.not_after.seconds_since(now) < NOT_RENEWABLE_WITHIN.seconds();
+    match !can_renew && ends_soon && validity.not_after >= now {
+        true => IdentityState::NotRenewable,
+        false => IdentityState::Ok,
+    }
 }
 
 /// A certificate for other hosts than kitcert.yaml lists was issued before it was edited.
@@ -258,3 +288,6 @@ fn row(
 pub(super) fn hex_short(octets: &[u8]) -> Message {
     Hex(octets.get(..4).unwrap_or(octets)).message()
 }
+
+/// How long before its end it is said that a certificate cannot be renewed.
+const NOT_RENEWABLE_WITHIN: Lifetime = Lifetime::days(30);

@@ -54,6 +54,8 @@ pub enum StateStep {
         /// To that one.
         to: AuthorityChoice,
     },
+    /// Count this change as one after so many, though fewer are known here.
+    ComeAfter(u64),
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
     /// Note that the rollover is over: nothing trusts these CAs any more.

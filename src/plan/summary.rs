@@ -47,6 +47,11 @@ impl StateStep {
                 subject: message!("CA {}", name),
                 detail: message!("{}, until {}", algorithm, validity.not_after.date()),
             },
+            StateStep::ComeAfter(commit) => StepSummary {
+                step: "note",
+                subject: message!("state.json"),
+                detail: message!("it goes on after change {}", commit),
+            },
             StateStep::Open(id, until) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),

@@ -46,6 +46,7 @@ mod keys_unprinted;
 mod knots;
 mod limbo;
 mod lock_race;
+mod locked_out;
 mod manual;
 mod modes;
 mod mutated_chains;

@@ -59,7 +59,9 @@ fn two_daemons_of_one_name_are_told_apart() {
     let Some(subject) = Subject::named(&addresses, TEST) else { return };
     let previous = Files::in_folder(&subject.workspace.path("state/daemons/builder/gen-0001"));
     let inventory = subject.workspace.read("state/kitcert.yaml");
-    subject.workspace.write("state/kitcert.yaml", inventory.replace("second.example", "second.example, third.example"));
+    subject
+        .workspace
+        .write("state/kitcert.yaml", inventory.replace("second.example", "second.example, third.example"));
     subject.workspace.run(["issue", "daemon", "builder"]).succeeded();
     assert_ne!(std::fs::read(&previous.cert).unwrap(), std::fs::read(&subject.files().cert).unwrap());
     let Some(current) = at(addresses[0], 0, &subject.files(), &[], TEST) else { return };

@@ -88,7 +88,8 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         .detail("identities", identities(rotated))
         .detail("locked_out", rotation.locked_out.iter().map(Printable::message).collect::<Vec<_>>())
         .table(rows(&rotation.rows));
-    let report = rotation.unable.iter().fold(report, |report, failure| report.toned(Tone::Bad, failure));
+    let report =
+        rotation.unable.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
     if rotation.is_empty() {
         let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
@@ -107,9 +108,17 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
             let unplaced = rotated.unplaced.iter();
-            let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, failure));
+            let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
             endings(report, rotated)
         }
+    }
+}
+
+/// A failure of one identity, with what to try.
+fn with_try(failure: &Failure) -> Message {
+    match failure.command_to_try() {
+        Some(command) => message!("{}; try: {}", failure, command),
+        None => failure.message(),
     }
 }
 

@@ -94,10 +94,10 @@ fn monitored(state: &Path, rows: &[StatusRow], now: Timestamp) -> Monitored {
 
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let (rule, severity) = match row.state {
-        IdentityState::Ok | IdentityState::NotListed => return None,
+        IdentityState::Ok | IdentityState::Retired | IdentityState::NotListed => return None,
         IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
         IdentityState::NotVerified => (Rule::NotVerified, Severity::Warning),
-        IdentityState::Due => (Rule::ExpiresSoon, Severity::Warning),
+        IdentityState::Due | IdentityState::NotRenewable => (Rule::ExpiresSoon, Severity::Warning),
         IdentityState::HostsChanged | IdentityState::NotIssued => (Rule::NotIssued, Severity::Warning),
         IdentityState::NotYetValid => (Rule::NotYetValid, Severity::Error),
         IdentityState::Expired => (Rule::Expired, Severity::Error),
@@ -151,7 +151,7 @@ fn left(seconds: i64) -> Message {
 
 fn tone(state: IdentityState) -> Tone {
     match state {
-        IdentityState::Ok => Tone::Plain,
+        IdentityState::Ok | IdentityState::Retired => Tone::Plain,
         IdentityState::Expired | IdentityState::NotYetValid => Tone::Bad,
         _ => Tone::Warning,
     }
@@ -169,6 +169,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
         IdentityState::Expired,
         IdentityState::NotYetValid,
+        IdentityState::NotRenewable,
         IdentityState::Due,
         IdentityState::NotIssued,
         IdentityState::HostsChanged,
@@ -194,6 +195,7 @@ fn words(next: &NextStep, state: &Path) -> Message {
         NextStep::IssueClient(name) => message!("{kitcert} issue client {}", name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),
+        NextStep::RollOver => message!("{kitcert} ca rollover start"),
         NextStep::HandOver(name) => message!("hand over {}/kits/{}.kit", state.display(), name),
     }
 }

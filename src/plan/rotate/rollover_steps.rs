@@ -1,5 +1,7 @@
 //! What a rotation does about CAs: whether another one is begun, which way it goes, and who is in its way.
 
+use std::collections::BTreeSet;
+
 use super::planner::{Planner, waiting};
 use super::rotation::{AuthorityRotation, RotationAction};
 use crate::message;
@@ -34,6 +36,47 @@ impl Planner<'_> {
         Ok(!self.rotation.plan.state.is_empty())
     }
 
+    /// What follows from a beginning, or a turn: it is planned when that is done, and said before.
+    fn announce(&mut self, kind: RolloverKind) {
+        let is_emergency = kind == RolloverKind::Compromised;
+        self.rotation.is_emergency = is_emergency;
+        let (observation, now) = (self.observation, self.now);
+        let daemons: Vec<IdentityName> =
+            rollover::daemons(observation).map(|(name, _)| name.clone()).collect();
+        for name in daemons {
+            let what = match is_emergency {
+                true => "to be restarted at once with a certificate of the new CA, which alone it trusts",
+                false => "to be restarted twice: to trust both CAs, and to trust the new one alone",
+            };
+            self.say(Role::Daemon, &name, RotationAction::Reported, what);
+        }
+        let clients: BTreeSet<IdentityName> =
+            holders(observation, now).into_iter().map(|holder| holder.client).collect();
+        for name in clients {
+            let entry = observation.inventory.clients.get(&name);
+            let is_here = entry.is_some_and(|entry| !entry.installed.is_empty());
+            match (is_emergency, is_here) {
+                (_, true) => {
+                    self.say(
+                        Role::Client,
+                        &name,
+                        RotationAction::Reported,
+                        "to get its files on this machine",
+                    );
+                }
+                (true, false) => {
+                    self.rotation.locked_out.insert(name.clone());
+                    let what = "to be locked out until it has its new certificate";
+                    self.say(Role::Client, &name, RotationAction::Reported, what);
+                }
+                (false, false) => {
+                    let what = "to get a new certificate by a kit or by hand; the rollover waits for it";
+                    self.say(Role::Client, &name, RotationAction::Reported, what);
+                }
+            }
+        }
+    }
+
     /// Whether the CA that is in use no longer covers two lives of a new certificate, so that another
     /// has to be begun in time for every client to move.
     fn is_ending(&self) -> bool {
@@ -65,6 +108,7 @@ impl Planner<'_> {
     }
 
     fn begin_with_new(&mut self, kind: RolloverKind, from: Vec<AuthorityId>) {
+        self.announce(kind);
         let policy = &self.observation.inventory.authority;
         self.rotation.plan.state = vec![
             StateStep::MakeAuthority {
@@ -126,6 +170,7 @@ impl Planner<'_> {
         let from = parts.filter(|one| one.id != to.id).map(|one| one.id.clone()).collect();
         let record = RolloverRecord::new(kind, from, to.id.clone(), self.now);
         self.rotation.plan.state.push(StateStep::ChangeRollover(record));
+        self.announce(kind);
     }
 
     /// Trusts nothing of a CA any more whose key somebody knows.

@@ -122,7 +122,7 @@ fn placed(state: PlacedState) -> Placed {
         state,
         current: None,
         trust: None,
-        is_of_later_state: false,
+        later_commit: None,
         next_generation: numbered(4),
         links: Vec::new(),
     }

@@ -203,11 +203,24 @@ fn a_rollback_of_a_client_goes_to_the_newest_before_the_current() {
     let mut state = State::new();
     let ana = state.observation.clients.get_mut(&name("ana")).unwrap();
     ana.current.as_mut().unwrap().number = numbered(3);
-    let files = |number| ObservedGeneration { number, ..state.client("ana").clone() };
+    let validity = Validity { not_before: now().minus(days(1)), not_after: now().plus(days(1)) };
+    let files = |number| ObservedGeneration {
+        number,
+        chain: vec![state.leaf(Role::Client, "ana", &[], validity)],
+        ..state.client("ana").clone()
+    };
     let earlier: Vec<_> =
         [1, 2, 4].map(numbered).map(|number| EarlierGeneration { number, files: Some(files(number)) }).into();
     assert_eq!(
         rollback((Role::Client, &name("ana")), &state.observation, &earlier, now()).unwrap().from,
         numbered(2)
     );
+    // Its certificate is that of gen-0001: who went back there goes back no further.
+    let current = state.observation.clients[&name("ana")].current.clone().unwrap();
+    let first = EarlierGeneration {
+        number: numbered(1),
+        files: Some(ObservedGeneration { number: numbered(1), ..current }),
+    };
+    let earlier = [first, earlier[1].clone()];
+    assert!(rollback((Role::Client, &name("ana")), &state.observation, &earlier, now()).is_err());
 }

@@ -423,7 +423,8 @@ impl World {
                     }
                 }
                 StateStep::Open(id, until) => self.record_of(id).open_until = Some(*until),
-                StateStep::Create(_)
+                StateStep::ComeAfter(_)
+                | StateStep::Create(_)
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }
                 | StateStep::DestroyKey(_) => {}

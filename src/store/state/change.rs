@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::journal;
@@ -25,6 +25,8 @@ pub struct StagedChange<'lock> {
     log: Mutex<Vec<u8>>,
     removals: Mutex<Vec<String>>,
     entries: AtomicUsize,
+    /// The number that the change has at least, among all of this state.
+    least_commit: AtomicU64,
 }
 
 impl<'lock> StagedChange<'lock> {
@@ -39,6 +41,7 @@ impl<'lock> StagedChange<'lock> {
             log: Mutex::new(Vec::new()),
             removals: Mutex::new(Vec::new()),
             entries: AtomicUsize::new(0),
+            least_commit: AtomicU64::new(0),
         })
     }
 
@@ -80,6 +83,12 @@ impl<'lock> StagedChange<'lock> {
         let name = checked(relative)?;
         unpoisoned(&self.removals).push(name.to_owned());
         Ok(())
+    }
+
+    /// Counts this change as one after that many, though fewer are known here: an old copy goes on where
+    /// the state itself was.
+    pub fn come_after(&self, commit: u64) {
+        self.least_commit.fetch_max(commit.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Adds a line to `log.jsonl`, there once however often a crash makes the change be finished.
@@ -126,7 +135,8 @@ impl<'lock> StagedChange<'lock> {
         if entries == 0 && log.is_empty() && removals.is_empty() {
             return Ok(());
         }
-        let record = StateRecord::after(self.state)?;
+        let mut record = StateRecord::after(self.state)?;
+        record.commit = record.commit.max(self.least_commit.load(Ordering::Relaxed));
         self.file(&StateRecord::path(), &record.to_bytes()?, Privacy::Private)?;
         let entries = entries + 1;
         journal::refuse_overwriting(&self.stage, self.state)?;

@@ -1,0 +1,188 @@
+//! Nobody is locked out unsaid, on real files and with a real daemon: what was seen to lock somebody out,
+//! each as it was done.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::rotating::{Site, last_line, leaf};
+use crate::workspace::Workspace;
+
+const COPIES: &str = "home/.earthly/certs";
+
+/// A site with the client installed on this machine.
+fn site(test: &str) -> Option<Site> {
+    let site = Site::new(test)?;
+    site.describe("restart_timeout", &json!("2s"));
+    site.workspace.run(["install", "client", "ana"]).succeeded();
+    Some(site)
+}
+
+/// Whether the client gets in with its own copies.
+fn gets_in(site: &Site) -> bool {
+    let said = site.workspace.run(["verify", "--tlsdir", &site.workspace.text(COPIES), "builder"]);
+    !said.out.contains("CLOSED")
+}
+
+fn copy_of_the_state(workspace: &Workspace) -> String {
+    let copy = workspace.text("backup");
+    let copied = Command::new("cp").arg("-a").arg(workspace.path("state")).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+fn restore(workspace: &Workspace, copy: &str) {
+    std::fs::remove_dir_all(workspace.path("state")).unwrap();
+    let copied = Command::new("cp").arg("-a").arg(copy).arg(workspace.path("state")).status().unwrap();
+    assert!(copied.success());
+}
+
+fn keys(workspace: &Workspace) -> Vec<std::path::PathBuf> {
+    let folders = std::fs::read_dir(workspace.path("state/ca")).unwrap();
+    folders.map(|folder| folder.unwrap().path().join("key.pem")).filter(|key| key.exists()).collect()
+}
+
+#[test]
+fn without_the_ca_s_key_a_rollover_leaves_the_daemon_its_certificate_and_nobody_is_out() {
+    const TEST: &str = "without_the_ca_s_key_a_rollover_leaves_the_daemon_its_certificate_and_nobody_is_out";
+    let Some(site) = site(TEST) else { return };
+    let served = site.daemon.serial();
+    for key in keys(&site.workspace) {
+        std::fs::remove_file(key).unwrap();
+    }
+    let said = site.rotate(&["--force", "builder"]).ended_with(1);
+    assert!(said.out.contains("kitcert ca rollover start"), "{said:?}");
+    let begun = site.workspace.run(["ca", "rollover", "start", "--no-restart"]).ended_with(6);
+    assert_eq!(site.daemon.serial(), served, "{begun:?}");
+    assert_eq!(leaf(&site.workspace, "root/etc").serial().to_string(), served.clone().unwrap());
+    assert!(gets_in(&site), "before the daemon has read its new ca.pem");
+    site.rotate(&[]).succeeded();
+    assert!(gets_in(&site));
+    site.assert_served();
+    assert!(!site.workspace.path("state/rollover.json").exists(), "it is over");
+}
+
+#[test]
+fn a_compromise_is_not_forgotten_when_a_restart_fails() {
+    const TEST: &str = "a_compromise_is_not_forgotten_when_a_restart_fails";
+    let Some(site) = site(TEST) else { return };
+    let stolen = copy_of_the_state(&site.workspace);
+    let before = site.workspace.snapshot();
+    let start = ["ca", "rollover", "start", "--compromised"];
+    let said = site.workspace.run(start.iter().chain(&["--dry-run"])).succeeded();
+    before.assert_is(&site.workspace.snapshot(), "a dry run");
+    assert!(said.out.contains("which alone it trusts"), "it describes the emergency: {said:?}");
+
+    site.daemon.ask("always refuse");
+    let copies = site.workspace.read(&format!("{COPIES}/cert.pem"));
+    for run in [&start[..], &["rotate"], &["rotate"], &["rotate"]] {
+        let said = site.workspace.run(run).ended_with(6);
+        assert!(said.out.contains("STILL LETS IN"), "{run:?}: {said:?}");
+        assert_eq!(site.workspace.read(&format!("{COPIES}/cert.pem")), copies, "{run:?}: the client is out");
+        assert!(gets_in(&site), "{run:?}");
+        let status = site.workspace.run(["status"]).succeeded().out;
+        assert!(status.contains("EMERGENCY"), "{run:?}: {status}");
+    }
+    site.daemon.ask("forget");
+    site.rotate(&[]).succeeded();
+    assert!(gets_in(&site));
+    assert!(!site.workspace.path("state/rollover.json").exists(), "it is over");
+    let thief = ["verify", "builder", "--client", "ana", "--state", &stolen];
+    let said = site.workspace.run(thief);
+    assert!(said.code != 0 && !said.out.starts_with("verified"), "{said:?}");
+    site.workspace.run(["ca", "rollover", "abort"]).ended_with(1);
+}
+
+#[test]
+fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
+    const TEST: &str = "a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again";
+    for when in ["before", "in an ordinary rollover"] {
+        let Some(site) = site(TEST) else { return };
+        if when != "before" {
+            site.workspace.run(["issue", "client", "ben"]).succeeded();
+            site.workspace.run(["ca", "rollover", "start"]).succeeded();
+        }
+        let backup = copy_of_the_state(&site.workspace);
+        site.workspace.run(["ca", "rollover", "start", "--compromised"]).succeeded();
+        let installed = site.workspace.read("root/etc/ca.pem");
+        restore(&site.workspace, &backup);
+        for run in [&["rotate"][..], &["rotate", "--force", "builder"], &["install", "daemon", "builder"]] {
+            let said = site.workspace.run(run);
+            assert!(said.code != 0, "{when}, {run:?}: {said:?}");
+            let told = format!("{}{}", said.out, said.err);
+            assert!(told.contains("an old copy of it"), "{when}, {run:?}: {said:?}");
+            assert_eq!(site.workspace.read("root/etc/ca.pem"), installed, "{when}, {run:?}");
+        }
+        if when == "before" {
+            let said = site.workspace.run(["recover"]).ended_with(1);
+            assert!(said.err.contains("restore a newer backup"), "{said:?}");
+            continue;
+        }
+        site.workspace.run(["recover"]).succeeded();
+        site.workspace.run(["recover"]).ended_with(1);
+        site.rotate(&[]).succeeded();
+        site.assert_served();
+        assert_eq!(site.workspace.read("root/etc/ca.pem"), installed, "the CA that is compromised is gone");
+        assert!(gets_in(&site));
+    }
+}
+
+#[test]
+fn a_host_is_not_taken_from_a_client_unsaid_and_everybody_else_is_renewed() {
+    const TEST: &str = "a_host_is_not_taken_from_a_client_unsaid_and_everybody_else_is_renewed";
+    let Some(site) = site(TEST) else { return };
+    let text = site.workspace.read("state/kitcert.yaml");
+    site.workspace.write("state/kitcert.yaml", text.replace("[127.0.0.1, localhost]", "[127.0.0.1]"));
+    let served = site.daemon.serial();
+    let report = site.rotate(&["--force", "--format", "json"]).ended_with(1).json();
+    assert_eq!(report["locked_out"], json!(["ana"]), "{report:#}");
+    let action = |kind: &str| -> Value {
+        let rows = report["identities"].as_array().unwrap();
+        rows.iter().find(|row| row["kind"] == kind).unwrap()["action"].clone()
+    };
+    assert_eq!((action("daemon"), action("client")), ("refused".into(), "renewed".into()), "{report:#}");
+    assert_eq!(site.daemon.serial(), served);
+    let said = site.workspace.run(["issue", "daemon", "builder"]).ended_with(1);
+    let (_, command) = said.err.split_once("try: kitcert ").unwrap();
+    let command: Vec<&str> = command.split('#').next().unwrap().split_whitespace().collect();
+    site.workspace.run(command).succeeded();
+    assert_ne!(site.daemon.serial(), served, "the command that it prints does it");
+    site.assert_served();
+}
+
+#[test]
+fn a_daemon_and_a_client_of_one_name_are_told_apart() {
+    const TEST: &str = "a_daemon_and_a_client_of_one_name_are_told_apart";
+    let Some(site) = Site::new(TEST) else { return };
+    site.workspace.run(["issue", "client", "builder"]).succeeded();
+    site.rotate(&["--force", "daemon/builder"]).succeeded();
+    let clients = || site.workspace.read("state/clients/builder/current/cert.pem");
+    let client = clients();
+    let said = site.workspace.run(["rollback", "builder"]).ended_with(2);
+    assert!(said.err.contains("daemon/builder or client/builder"), "{said:?}");
+    site.workspace.run(["rollback", "daemon/builder"]).succeeded();
+    site.assert_served();
+    assert_eq!(clients(), client);
+    site.rotate(&["--force", "client/builder"]).succeeded();
+    assert_ne!(clients(), client);
+    site.workspace.run(["verify", "daemon/builder"]).succeeded();
+    site.workspace.run(["verify", "client/builder"]).ended_with(2);
+}
+
+/// The certificate would satisfy a look at it alone: that the daemon knows the new CA is seen only by a
+/// client of it.
+#[test]
+fn a_rollover_does_not_go_on_while_a_daemon_serves_the_former_bundle() {
+    const TEST: &str = "a_rollover_does_not_go_on_while_a_daemon_serves_the_former_bundle";
+    let Some(site) = site(TEST) else { return };
+    site.workspace.run(["ca", "rollover", "start", "--no-restart"]).ended_with(6);
+    let copies = site.workspace.read(&format!("{COPIES}/cert.pem"));
+    let said = site.workspace.run(["verify", "builder"]).ended_with(3);
+    assert!(last_line(&said).contains("not verified"), "{said:?}");
+    site.rotate(&["--no-restart"]).ended_with(6);
+    assert_eq!(site.workspace.read(&format!("{COPIES}/cert.pem")), copies, "the client was moved");
+    let status = site.workspace.run(["status"]).succeeded().out;
+    assert!(status.contains("step 1 of 3"), "{status}");
+    assert!(Path::new(&site.workspace.text("state/rollover.json")).exists());
+}
