@@ -51,6 +51,7 @@ impl Rotated {
         self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
         self.rotation.rows.extend(later.rotation.rows);
         self.rotation.rolls_over = later.rotation.rolls_over;
+        self.rotation.is_emergency |= later.rotation.is_emergency;
         self.rotation.locked_out.extend(later.rotation.locked_out);
         self.rotation.unable = later.rotation.unable;
         self.rotation.unverified = later.rotation.unverified;

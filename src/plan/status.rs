@@ -74,7 +74,8 @@ pub(crate) struct VerificationVantage {
 pub(crate) enum IdentityState {
     /// Nothing to do.
     Ok,
-    /// It is neither renewed nor waited for any more.
+    /// An identity is neither renewed nor waited for any more; a CA is trusted by nobody any more, or is
+    /// not to be.
     Retired,
     /// It is on disk, and kitcert.yaml does not list it.
     NotListed,
@@ -129,6 +130,7 @@ pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow
         let validity = authority.certificate.validity();
         let due = authority_due_from(observation, validity);
         let state = match end_state(validity, now) {
+            _ if !authority.record.is_usable() => IdentityState::Retired,
             IdentityState::Ok if due < now => IdentityState::Due,
             state => state,
         };

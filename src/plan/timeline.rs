@@ -48,6 +48,9 @@ impl Window {
 pub(crate) fn timeline(observation: &Observation, now: Timestamp) -> Vec<Window> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
+        let record = &authority.record;
+        let end = record.retired.or(record.compromised).unwrap_or(validity.not_after);
+        let validity = Validity { not_after: end.min(validity.not_after), ..validity };
         Window {
             due: Some(authority_due_from(observation, validity)),
             ..window("ca", authority.id.short(), message!("self"), validity)

@@ -107,6 +107,16 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         Asked::Action => {
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
+            let report = match (rotation.is_emergency, rotation.locked_out.is_empty()) {
+                (true, false) => report.toned(
+                    Tone::Bad,
+                    message!(
+                        "locked out until they have their new certificates: {}",
+                        Message::join(&rotation.locked_out, ", ")
+                    ),
+                ),
+                _ => report,
+            };
             let unplaced = rotated.unplaced.iter();
             let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
             endings(report, rotated)
