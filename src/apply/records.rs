@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{AuthorityId, Failure, IdentityName};
-use crate::store::{AuthorityRecord, ClientRecord, DaemonHistory, Observation, Privacy, StagedChange};
+use crate::model::{AuthorityId, Failure, IdentityName, Role};
+use crate::store::{AuthorityRecord, ClientRecord, DaemonHistory, Observation, ObservedIdentity, Privacy, StagedChange};
 
 /// The records that a change touches, as they are to be.
 pub(super) struct Records<'a> {
@@ -40,6 +40,17 @@ impl<'a> Records<'a> {
         let known = self.observation.and_then(|observation| observation.daemons.get(name));
         let record = || known.map(|daemon| daemon.history.clone()).unwrap_or_default();
         self.daemons.entry(name.clone()).or_insert_with(record)
+    }
+
+    /// Whoever is issued a certificate is retired no more.
+    pub(super) fn take_back_retirement(&mut self, role: Role, name: &IdentityName) {
+        let identities = self.observation.map(|observation| observation.identities(role));
+        if identities.and_then(|all| all.get(name)).is_some_and(ObservedIdentity::is_retired) {
+            match role {
+                Role::Client => self.client(name).retired = None,
+                Role::Daemon => self.daemon(name).retired = None,
+            }
+        }
     }
 
     /// Adds them to the change.

@@ -6,7 +6,6 @@ use std::path::Path;
 use super::authorities::{Authorities, Issuing, read_key};
 use super::context::Context;
 use super::log_lines::line;
-use super::records::Records;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -35,16 +34,10 @@ pub struct Issued {
 pub(super) fn stage_rollover(
     context: &Context<'_>,
     staged: &StagedChange<'_>,
-    records: &mut Records,
     rollover: &RolloverRecord,
     to: Message,
 ) -> Result<(), Failure> {
     staged.file(&RolloverRecord::path(), &rollover.to_bytes()?, Privacy::Private)?;
-    if rollover.is_emergency() {
-        for id in &rollover.from {
-            records.authority(id).compromised.get_or_insert(rollover.began);
-        }
-    }
     let reason = match rollover.kind {
         RolloverKind::Ordinary => message!("asked, or the former CA ends"),
         RolloverKind::Back => message!("back"),

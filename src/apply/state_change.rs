@@ -156,13 +156,17 @@ pub(super) fn carry_out(
                 let record = records.client(name);
                 record.keys.entry(*key).or_default().held = Some(held.clone());
                 for replaced in replaces {
-                    record.keys.entry(*replaced).or_default().replaced = Some(held.at);
+                    record.keys.entry(*replaced).or_default().replaced = Some(held.generation);
                 }
                 let reason = held.generation.message();
                 staged.record(&line(context, LogEvent::Held, message!("client {}", name), reason))?;
             }
             StateStep::Use(name, used) => {
                 records.client(name).uses.insert(used.clone());
+            }
+            StateStep::UseAny(name) => records.client(name).uses.clear(),
+            StateStep::Distrust(id) => {
+                records.authority(id).compromised.get_or_insert(context.environment.now());
             }
             StateStep::Retire(role, name) => {
                 let now = Some(context.environment.now());
@@ -176,11 +180,11 @@ pub(super) fn carry_out(
             StateStep::BeginRollover { kind, from, to } => {
                 let now = context.environment.now();
                 let record = RolloverRecord::new(*kind, from.clone(), authorities.id(to)?, now);
-                stage_rollover(context, &staged, &mut records, &record, to.message())?;
+                stage_rollover(context, &staged, &record, to.message())?;
             }
             StateStep::ChangeRollover(record) => {
                 let to = message!("CA {}", record.to.short());
-                stage_rollover(context, &staged, &mut records, record, to)?;
+                stage_rollover(context, &staged, record, to)?;
             }
             StateStep::EndRollover(former) => {
                 staged.remove(&RolloverRecord::path())?;
@@ -224,6 +228,7 @@ pub(super) fn carry_out(
         }
     }
     let issuances: Vec<&Issuance> = plan.issuances().collect();
+    issuances.iter().for_each(|issuance| records.take_back_retirement(issuance.role, &issuance.name));
     let issued = if issuances.is_empty() {
         Vec::new()
     } else {

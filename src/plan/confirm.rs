@@ -9,7 +9,7 @@ use crate::model::{
     ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Role, Timestamp,
 };
 use crate::pki::Receipt;
-use crate::store::{Held, HeldBy, Observation, ObservedGeneration};
+use crate::store::{Held, HeldBy, Observation, ObservedGeneration, ObservedIdentity};
 
 /// By what it is known that a client has its certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub(crate) fn retire(role: Role, name: &IdentityName, observation: &Observation)
     let is_retired = observation
         .identities(role)
         .get(name)
-        .is_some_and(|identity| identity.history.retired.is_some() || identity.record.retired.is_some());
+        .is_some_and(ObservedIdentity::is_retired);
     let step = StateStep::Retire(role, name.clone());
     Plan { state: if is_retired { Vec::new() } else { vec![step] }, ..Plan::default() }
 }

@@ -38,8 +38,7 @@ impl MaybeInUse<'_> {
     }
 }
 
-/// Every key of every client that is not retired, as of `now`, of an observation of what is in use. Of a
-/// certificate whose generation is gone, nobody knows more than its CA.
+/// Every key of every client that is not retired, as of `now`, of an observation of what is in use.
 pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<Holder<'a>> {
     let nothing = ClientRecord::default();
     let mut of_keys: BTreeMap<(IdentityName, Fingerprint), Holder<'_>> = BTreeMap::new();
@@ -67,15 +66,20 @@ pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<H
             }
         }
     }
+    let begun: BTreeMap<&SerialNumber, Timestamp> =
+        observation.issued.iter().map(|leaf| (leaf.serial(), leaf.validity().not_before)).collect();
     for leaf in observation.issued.iter().filter(|leaf| !is_over(leaf) && !known.contains(leaf.serial())) {
         let Some(client) = client_of(leaf) else { continue };
         let record = observation.clients.get(&client).map_or(&nothing, |identity| &identity.record);
         let key = record.keys.get(&leaf.public_key().fingerprint());
-        // A generation that is gone came before every one that is there.
-        let is_replaced = key.is_some_and(|key| key.replaced.is_some() || key.held.is_some());
+        // Its generation is gone or damaged: by its time it came before what is held, or it did not.
+        let held = key.and_then(|key| key.held.as_ref()).and_then(|held| begun.get(&held.serial));
+        let is_replaced = key.is_some_and(|key| key.replaced.is_some())
+            || held.is_some_and(|held| leaf.validity().not_before < *held);
         if record.retired.is_none() && !is_replaced {
-            let anchor = observation.issuer_of(leaf).map(|issuer| issuer.certificate.clone());
-            let trust = Cow::Owned(TrustBundle::new(anchor.into_iter().collect()));
+            // Which CAs came with it nobody knows: whoever may be let in by it is not to be locked out.
+            let anchors = observation.authorities.iter().map(|authority| authority.certificate.clone());
+            let trust = Cow::Owned(TrustBundle::new(anchors.collect()));
             add(&client, record, MaybeInUse { chain: std::slice::from_ref(leaf), trust });
         }
     }

@@ -105,7 +105,11 @@ impl KitTerms {
         let daemons = &observation.inventory.daemons;
         let by_endpoint = daemons.iter().find(|(_, entry)| entry.endpoint == self.endpoint);
         let by_host = || daemons.iter().find(|(_, entry)| entry.hosts.iter().any(|one| one.covers(host)));
-        let (daemon, _) = by_endpoint.or_else(by_host)?;
+        let Some((daemon, _)) = by_endpoint.or_else(by_host) else {
+            // Something before a daemon: nobody knows which.
+            let client = observation.clients.get(&self.name)?;
+            return (!client.record.uses.is_empty()).then(|| StateStep::UseAny(self.name.clone()));
+        };
         let used = Use { daemon: daemon.clone(), host: host.clone() };
         // What a client was given before it may use with any daemon.
         let is_new = match observation.clients.get(&self.name) {

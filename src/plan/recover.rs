@@ -64,8 +64,7 @@ pub(crate) fn recover(observation: &Observation, now: Timestamp) -> Result<Recov
 
 /// The identities of a role that are not retired.
 fn listed(observation: &Observation, role: Role) -> impl Iterator<Item = (&IdentityName, &ObservedIdentity)> {
-    let is_retired = |one: &ObservedIdentity| one.history.retired.is_some() || one.record.retired.is_some();
-    observation.identities(role).iter().filter(move |(_, one)| !is_retired(one))
+    observation.identities(role).iter().filter(|(_, one)| !one.is_retired())
 }
 
 /// The longest lifetime that any certificate of the state has, or will have.

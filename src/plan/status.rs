@@ -171,8 +171,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
-        let is_retired = identity.history.retired.is_some() || identity.record.retired.is_some();
-        let state = if is_retired { IdentityState::Retired } else { state };
+        let state = if identity.is_retired() { IdentityState::Retired } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));

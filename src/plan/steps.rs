@@ -118,6 +118,10 @@ pub enum StateStep {
     },
     /// A client uses a daemon.
     Use(IdentityName, Use),
+    /// A client may use every daemon.
+    UseAny(IdentityName),
+    /// The key of a CA is known to somebody.
+    Distrust(AuthorityId),
     /// An identity is neither renewed nor waited for any more.
     Retire(Role, IdentityName),
     /// Put a kit without secrets into `kits/`, where it waits to be handed over.

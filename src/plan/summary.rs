@@ -96,6 +96,16 @@ impl StateStep {
                 subject: message!("client {}", name),
                 detail: message!("it uses daemon {} at {}", used.daemon, used.host),
             },
+            StateStep::UseAny(name) => StepSummary {
+                step: "note",
+                subject: message!("client {}", name),
+                detail: message!("it may use every daemon"),
+            },
+            StateStep::Distrust(id) => StepSummary {
+                step: "note",
+                subject: message!("CA {}", id.short()),
+                detail: message!("its key is known to somebody"),
+            },
             StateStep::Retire(role, name) => StepSummary {
                 step: "note",
                 subject: message!("{} {}", role, name),

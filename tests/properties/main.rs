@@ -82,5 +82,6 @@ mod verdict_subject;
 mod verified;
 mod verify_scenarios;
 mod views;
+mod wandering;
 mod whole;
 mod workspace;

@@ -21,26 +21,26 @@ use crate::whole::assert_whole;
 use crate::workspace::{Said, Workspace};
 
 /// An admin's machine with the daemon `builder`, another with `spare`, and those of developers.
-struct Fleet {
-    admin: Workspace,
-    daemons: Vec<Machine>,
+pub struct Fleet {
+    pub admin: Workspace,
+    pub daemons: Vec<Machine>,
     developers: Vec<Developer>,
     test: &'static str,
 }
 
 /// A daemon in a place of its own, restarted by a supervisor.
-struct Machine {
+pub struct Machine {
     name: &'static str,
-    port: u16,
+    pub port: u16,
     /// Held for its folder.
     place: Workspace,
-    daemon: SupervisedDaemon,
+    pub daemon: SupervisedDaemon,
 }
 
 /// A client whose key is on no other machine.
-struct Developer {
+pub struct Developer {
     name: &'static str,
-    machine: Workspace,
+    pub machine: Workspace,
 }
 
 /// Clients at work at every daemon.
@@ -63,7 +63,7 @@ const CLIENTS: [&str; 6] = ["ana", "ben", "cas", "dan", "eva", "fay"];
 impl Fleet {
     /// Daemons that are verified, the first so many installed clients, and developers who have
     /// joined; all by a CA of twenty days. `None`, and a skip, without Go.
-    fn new(test: &'static str, installed: usize, developers: &[&'static str]) -> Option<Fleet> {
+    pub fn new(test: &'static str, installed: usize, developers: &[&'static str]) -> Option<Fleet> {
         peers::program("go-peer", test)?;
         let ports = [Daemon::free_port(), Daemon::free_port()];
         let admin = workspace_aged(20, ports[0]);
@@ -146,7 +146,7 @@ impl Fleet {
         chain(&self.admin, &format!("state/ca/{}/ca.pem", record["to"].as_str().unwrap())).remove(0)
     }
 
-    fn developer(&self, name: &str) -> &Developer {
+    pub fn developer(&self, name: &str) -> &Developer {
         self.developers.iter().find(|developer| developer.name == name).unwrap()
     }
 
@@ -175,7 +175,7 @@ impl Fleet {
     }
 
     /// Where a client has its copies.
-    fn folder(&self, client: &str) -> String {
+    pub fn folder(&self, client: &str) -> String {
         match INSTALLED.iter().find(|(name, ..)| *name == client) {
             Some((_, _, home, folder)) => self.admin.text(&format!("{home}/{folder}")),
             None => self.developer(client).folder(),

@@ -189,6 +189,7 @@ impl Planner<'_> {
         self.issue(Role::Client, name, &[], lifetime, key, reason, signing)?;
         match kit {
             Some(terms) => {
+                self.rotation.plan.state.extend(terms.use_step(self.observation));
                 self.rotation.plan.state.push(StateStep::Kit(terms));
                 let is_old = current.is_some_and(|current| self.is_old(current));
                 let rekey = if is_old { "; its key is older than a year" } else { "" };
@@ -316,8 +317,7 @@ impl Planner<'_> {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
             let is_told = self.rollover.as_ref().is_some_and(|rollover| rollover.clients_left.contains(name))
-                || identity.history.retired.is_some()
-                || identity.record.retired.is_some();
+                    || identity.is_retired();
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::planner::{Planner, waiting};
-use super::rotation::{AuthorityRotation, RotationAction};
+use super::rotation::{AuthorityRotation, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Validity};
@@ -185,7 +185,9 @@ impl Planner<'_> {
                     .found("another, which nothing trusts")
                     .hint("{kitcert} status"));
             }
-            self.begin_with_new(kind, vec![active.id.clone()]);
+            let bad = active.id.clone();
+            self.begin_with_new(kind, vec![bad.clone()]);
+            self.rotation.plan.state.push(StateStep::Distrust(bad));
             return Ok(());
         };
         let parts: Vec<&ObservedAuthority> =
@@ -213,6 +215,7 @@ impl Planner<'_> {
                 self.begin_with_new(kind, from);
             }
         }
+        self.rotation.plan.state.push(StateStep::Distrust(bad));
         Ok(())
     }
 
@@ -232,12 +235,19 @@ impl Planner<'_> {
         let open: Vec<AuthorityId> =
             self.rollover.iter().flat_map(|rollover| &rollover.open).cloned().collect();
         for id in open {
-            self.rotation.unable.push(
-                Failure::new("going on with the rollover", message!("of CA {}", id))
-                    .expected("to know everybody who has a certificate of it")
-                    .found("a CA of which others may have some")
-                    .hint(message!("{kitcert} ca rollover finish {}   # when they have moved", id)),
+            let todo = message!(
+                "others may have certificates of it; when they have moved: {kitcert} ca rollover finish {}",
+                id
             );
+            self.rotation.rows.push(RotationRow {
+                kind: "ca",
+                name: id.short(),
+                action: RotationAction::Reported,
+                reason: message!("holds the rollover: {}", todo),
+                expires: None,
+                identity: None,
+                holds_rollover: true,
+            });
         }
     }
 

@@ -221,7 +221,10 @@ impl World {
         let rollback = plan::rollback((role, name), &self.observation, &earlier, self.now)
             .map_err(|failure| failure.to_string())?;
         let plan = rollback.plan();
-        let found = plan::lock_outs(&plan, &self.observation, &BTreeSet::new(), self.now);
+        let found = match plan::needs_holders(&plan, &self.observation) {
+            true => plan::lock_outs(&plan, &self.observation, &BTreeSet::new(), self.now),
+            false => Vec::new(),
+        };
         if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::Unguarded)) {
             return Err(format!("{:?}", found.clients));
         }
@@ -271,10 +274,13 @@ impl World {
                     set.trust.certificates().iter().any(|anchor| anchor.subject() == leaf.issuer())
                 };
                 let is_good = |leaf: &Certificate| leaf.validity().contains(self.now);
+                let host = self.observation.inventory.daemons[daemon].endpoint.host();
+                let is_named = served.leaf.usable_names().contains(host);
                 if trusts(client, &served.leaf)
                     && trusts(served, &client.leaf)
                     && is_good(&client.leaf)
                     && is_good(&served.leaf)
+                    && is_named
                 {
                     reached.insert((machine.clone(), daemon.clone()));
                 }
@@ -401,7 +407,7 @@ impl World {
                     let client = self.observation.clients.get_mut(name).unwrap();
                     client.record.keys.entry(*key).or_default().held = Some(held.clone());
                     for replaced in replaces {
-                        client.record.keys.entry(*replaced).or_default().replaced = Some(held.at);
+                        client.record.keys.entry(*replaced).or_default().replaced = Some(held.generation);
                     }
                     if client.current.as_ref().is_some_and(|current| current.number == held.generation) {
                         self.observation.waiting_kits.remove(name);
@@ -410,6 +416,13 @@ impl World {
                 StateStep::Use(name, used) => {
                     let client = self.observation.clients.entry(name.clone()).or_default();
                     client.record.uses.insert(used.clone());
+                }
+                StateStep::UseAny(name) => {
+                    self.observation.clients.get_mut(name).unwrap().record.uses.clear();
+                }
+                StateStep::Distrust(id) => {
+                    let now = self.now;
+                    self.record_of(id).compromised.get_or_insert(now);
                 }
                 StateStep::Retire(role, name) => {
                     let now = Some(self.now);
@@ -433,11 +446,6 @@ impl World {
     }
 
     fn set_rollover(&mut self, record: RolloverRecord) {
-        if record.is_emergency() {
-            for id in &record.from {
-                self.record_of(id).compromised.get_or_insert(record.began);
-            }
-        }
         self.excused.extend(record.skipped.iter().cloned());
         self.observation.rollover = Some(record);
     }

@@ -46,9 +46,9 @@ pub struct KeyRecord {
     /// What whoever has the key is known to have, and nothing older.
     #[serde(deserialize_with = "Option::deserialize")]
     pub held: Option<Held>,
-    /// Since when another key of the same machine is in its place; null if none is.
+    /// The last generation in the place of which another key of the same machine is; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub replaced: Option<Timestamp>,
+    pub replaced: Option<Generation>,
 }
 
 /// What a client is known to have.
@@ -90,8 +90,8 @@ impl ClientRecord {
     pub fn may_use(&self, key: &Fingerprint, generation: Generation) -> bool {
         let known = self.keys.get(key);
         let held = known.and_then(|known| known.held.as_ref());
-        let is_replaced = known.is_some_and(|known| known.replaced.is_some());
-        !is_replaced && held.is_none_or(|held| generation >= held.generation)
+        let replaced = known.and_then(|known| known.replaced);
+        replaced.is_none_or(|replaced| generation > replaced) && held.is_none_or(|held| generation >= held.generation)
     }
 
     /// The file.

@@ -178,6 +178,12 @@ impl ObservedIdentity {
         self.worked_before.iter().chain(&self.current)
     }
 
+    /// Whether it is neither renewed nor waited for any more.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.history.retired.is_some() || self.record.retired.is_some()
+    }
+
     /// Whether the current generation of a daemon was verified at some time.
     #[must_use]
     pub fn has_worked(&self) -> bool {

@@ -1,0 +1,138 @@
+//! Rollovers at random, with real files, a real daemon and dials of Go and openssl: whatever is done in
+//! whatever order, whoever got in gets in still, unless it was said that they do not.
+
+use std::process::Command;
+
+use kitcert::pki::Kit;
+
+use crate::figures::publish;
+use crate::numbers::{Numbers, number};
+use crate::peers;
+use crate::rolling_over::Fleet;
+
+/// So many paths of so many steps, unless `KITCERT_PATHS` says otherwise.
+const PATHS: usize = 4;
+const STEPS: usize = 8;
+
+const CLIENTS: [&str; 2] = ["ana", "dan"];
+
+/// What may be done. `next refuse` makes the next restart fail.
+const DEEDS: [&str; 15] = [
+    "rotate",
+    "rotate",
+    "refuse rotate",
+    "rotate --no-restart",
+    "rotate --force",
+    "ca rollover start",
+    "refuse ca rollover start",
+    "ca rollover abort",
+    "ca rollover start --compromised",
+    "join",
+    "join and confirm",
+    "confirm dan",
+    "ca rollover skip dan",
+    "rollback daemon/builder",
+    "rollback client/ana",
+];
+
+/// One path; what was done, and how many steps lost somebody who was named.
+fn path(fleet: &Fleet, numbers: &mut Numbers, test: &str) -> (Vec<&'static str>, usize) {
+    let mut done = Vec::new();
+    let mut excused: Vec<String> = Vec::new();
+    let mut named = 0;
+    for _ in 0..STEPS {
+        let before = CLIENTS.map(|client| gets_in(fleet, client, test));
+        let deed = DEEDS[numbers.below(DEEDS.len())];
+        done.push(deed);
+        let said = act(fleet, deed);
+        assert!(!said.contains("panicked"), "{done:?}: {said}");
+        let after = CLIENTS.map(|client| gets_in(fleet, client, test));
+        for (index, client) in CLIENTS.into_iter().enumerate() {
+            if before[index] && !after[index] {
+                let is_named = said.contains("locked_out") && said.contains(&format!("\"{client}\""));
+                let is_skipped = done.contains(&"ca rollover skip dan") && client == "dan";
+                assert!(
+                    is_named || is_skipped || excused.iter().any(|one| one == client),
+                    "{client} is out: {done:?}\n{said}"
+                );
+                named += 1;
+            }
+        }
+        if said.contains("locked_out") {
+            excused.extend(CLIENTS.into_iter().filter(|client| said.contains(*client)).map(str::to_owned));
+        }
+    }
+    (done, named)
+}
+
+fn act(fleet: &Fleet, deed: &str) -> String {
+    match deed {
+        "join" | "join and confirm" => {
+            let path = fleet.admin.path("state/kits/dan.kit");
+            let Ok(text) = std::fs::read_to_string(path) else { return String::new() };
+            let kit = Kit::from_text(text.as_bytes(), "a kit").unwrap();
+            let words = kit.contents().trust[0].fingerprint().words();
+            let machine = &fleet.developer("dan").machine;
+            let file = machine.write("waiting.kit", &text);
+            let join = ["join", &file, "--for", "buildctl", "--fingerprint", &words, "--format", "json"];
+            let said = machine.run(join);
+            if said.code == 0 && deed == "join and confirm" {
+                let receipt = said.json()["receipt"].as_str().unwrap().to_owned();
+                fleet.admin.run(["confirm", &receipt]).succeeded();
+            }
+            said.out
+        }
+        deed => {
+            let words = deed.strip_prefix("refuse ").unwrap_or(deed);
+            if words != deed {
+                fleet.daemons[0].daemon.ask("next refuse");
+            }
+            let words = words.split(' ').chain(["--format", "json"]);
+            let said = fleet.admin.run(words);
+            fleet.daemons[0].daemon.ask("forget");
+            format!("{}{}", said.out, said.err)
+        }
+    }
+}
+
+/// Whether that client gets in with what is on its machine, by Go's word and by openssl's.
+fn gets_in(fleet: &Fleet, client: &str, test: &str) -> bool {
+    let folder = fleet.folder(client);
+    let address = format!("127.0.0.1:{}", fleet.daemons[0].port);
+    let file = |name: &str| format!("{folder}/{name}.pem");
+    let mut go = Command::new(peers::program("go-peer", test).unwrap());
+    go.args(["client", "--addr", &address, "--ca", &file("ca")]);
+    go.args(["--cert", &file("cert"), "--key", &file("key")]);
+    let said = fleet.admin.finish(go, "");
+    let by_go = said.out.starts_with("accepted");
+    let mut openssl = Command::new("openssl");
+    // Of TLS 1.2 a refusal is part of the handshake, so that nothing has to be waited for.
+    openssl.args([
+        "s_client",
+        "-tls1_2",
+        "-connect",
+        &address,
+        "-CAfile",
+        &file("ca"),
+        "-verify_return_error",
+    ]);
+    openssl.args(["-cert", &file("cert"), "-key", &file("key")]);
+    let dialled = fleet.admin.finish(openssl, "");
+    assert_eq!(by_go, dialled.code == 0, "{client}: {said:?} {dialled:?}");
+    by_go
+}
+
+#[test]
+fn whatever_is_done_in_whatever_order_nobody_is_out_unsaid() {
+    const TEST: &str = "whatever_is_done_in_whatever_order_nobody_is_out_unsaid";
+    let paths = number("KITCERT_PATHS", PATHS);
+    let mut named = 0;
+    for index in 0..paths {
+        let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+        let mut numbers = Numbers::of(index);
+        named += path(&fleet, &mut numbers, TEST).1;
+    }
+    println!("{paths} paths of {STEPS} steps; {named} times somebody was out who was named");
+    let value = format!("{paths} paths of {STEPS} steps, nobody out unsaid");
+    publish("rollover", "random paths on real files, dialled by Go and openssl", value, None);
+}
