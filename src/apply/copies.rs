@@ -62,7 +62,8 @@ pub(super) fn replace_copies(
         let observed = observe_placement(placement, Some(&set))?;
         placement.install(&set, observed.next_generation)?;
     }
-    Ok(Copying::Done)
+    let noted = observation.inventory.installed(role, name).unwrap_or_default().len();
+    Ok(if copies.len() == noted { Copying::Done } else { Copying::InPart })
 }
 
 /// Whether an identity has copies on this machine.
@@ -70,6 +71,8 @@ pub(super) fn replace_copies(
 pub(super) enum Copying {
     /// It has, and they are its current set now.
     Done,
+    /// The same; but of those that kitcert.yaml notes some folder is gone, and may come back.
+    InPart,
     /// It has none.
     Nowhere,
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::context::{Context, Mode};
 use super::copies::copies_in;
+use super::old_copy::refuse_old_copy;
 use super::placed::{check_set, observe_placement, read_set};
 use super::state_change::change_existing;
 use crate::layout::{
@@ -105,6 +106,7 @@ pub(crate) fn install_client(
     request: &ClientInstallation,
 ) -> Result<InstalledClient, Failure> {
     let (_, observation) = context.observe(&Interest::Inventory)?;
+    refuse_old_copy(context, &observation)?;
     let inventory = &observation.inventory;
     let name = plan::chosen(request.name.as_ref(), inventory.clients.keys(), Role::Client)?;
     let endpoint = match &request.endpoint {

@@ -4,9 +4,9 @@
 use super::context::Context;
 use super::placed::observe_daemon;
 use crate::message;
-use crate::model::{Failure, Message, Role};
+use crate::model::{Failure, Message};
 use crate::plan::{InstallDaemonRequest, InstallRequest, Installed};
-use crate::store::Observation;
+use crate::store::{Interest, Observation};
 
 /// What is installed on this machine for each daemon, as far as it can be read.
 pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec<Installed> {
@@ -18,9 +18,8 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
             install: InstallRequest { root: install.root.clone(), layout: install.layout },
             owner: None,
         };
-        let has_files = observation.current(Role::Daemon, name).is_some();
         // What cannot be read is told when it is put in place.
-        let placed = observe_daemon(context, &request, Some(observation).filter(|_| has_files)).ok()?;
+        let placed = observe_daemon(context, &request, Some(observation)).ok()?;
         Some(Installed {
             daemon: Clone::clone(name),
             later_commit: placed.observed.later_commit,
@@ -35,8 +34,14 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
 /// # Errors
 /// It is one.
 pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
-    let installed = installed(context, observation);
-    let later: Vec<&Installed> = installed.iter().filter(|one| one.later_commit.is_some()).collect();
+    let is_later = |one: &&Installed| one.later_commit.is_some();
+    if !installed(context, observation).iter().any(|one| is_later(&one)) {
+        return Ok(());
+    }
+    // Another command may have changed the state, and put that in place, since it was looked at.
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let installed = installed(context, &observation);
+    let later: Vec<&Installed> = installed.iter().filter(is_later).collect();
     if later.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::model::{AuthorityId, Failure, IdentityName, Role};
-use crate::store::{AuthorityRecord, ClientRecord, DaemonHistory, Observation, ObservedIdentity, Privacy, StagedChange};
+use crate::store::{
+    AuthorityRecord, ClientRecord, DaemonHistory, Observation, ObservedIdentity, Privacy, StagedChange,
+};
 
 /// The records that a change touches, as they are to be.
 pub(super) struct Records<'a> {

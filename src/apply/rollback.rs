@@ -2,6 +2,7 @@
 
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
+use super::old_copy::refuse_old_copy;
 use super::serve::{Ending, Restarting, Serving, earlier_generations};
 use super::state_change::{carry_out, refuse_lock_out};
 use crate::message;
@@ -31,6 +32,7 @@ pub(crate) fn rollback(
     let directory = context.open()?.ok_or_else(|| context.no_state())?;
     let interest = Interest::Identities(vec![(Role::Daemon, name.clone()), (Role::Client, name.clone())]);
     let observation = context.observe_in(&directory, &interest)?;
+    refuse_old_copy(context, &observation)?;
     let role = plan::whose(name, role, &observation)?;
     let planned = planned(context, &directory, &observation, (role, name))?;
     if context.mode != Mode::Apply {

@@ -15,7 +15,9 @@ use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
     self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StepSummary,
 };
-use crate::store::{HeldBy, Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
+use crate::store::{
+    HeldBy, Interest, Observation, StateDirectory, StateLock, exists, observe, observe_generation,
+};
 
 /// How a rotation is to be done.
 #[derive(Clone, Debug)]
@@ -72,6 +74,14 @@ impl Rotated {
     /// What the command ends with.
     #[must_use]
     pub fn exit(&self) -> ExitCode {
+        // Until a client of a CA that is compromised is refused everywhere, nothing is done.
+        let is_pending = self.rotation.is_emergency && self.rotation.rolls_over;
+        let pending = is_pending.then_some(ExitCode::NotServed);
+        ExitCode::of_all(std::iter::once(self.outcome()).chain(pending))
+    }
+
+    /// What came of all that was done.
+    fn outcome(&self) -> ExitCode {
         let of_daemons = self.endings.iter().map(|(_, ending)| match ending {
             Ok(Ending::Verified) => ExitCode::Done,
             Ok(Ending::NotServed { .. }) => ExitCode::NotServed,
@@ -126,11 +136,12 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     let mut rotated = work.pass(Sight::Whole)?;
     // Each stage of a rollover is planned from what the one before has verified.
     for _ in 0..MOST_PASSES {
-        if !rotated.rotation.rolls_over || rotated.exit() != ExitCode::Done {
+        if !rotated.rotation.rolls_over || rotated.outcome() != ExitCode::Done {
             break;
         }
         let next = work.pass(Sight::Again)?;
         if next.rotation.is_empty() {
+            rotated.rotation.rolls_over = next.rotation.rolls_over;
             rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
             rotated.rotation.rows.extend(next.rotation.rows);
             break;
@@ -186,7 +197,8 @@ impl Work<'_> {
             }
             match replace_copies(self.context, &observation, Role::Client, name) {
                 Err(failure) => unplaced.push(failure),
-                Ok(Copying::Nowhere) => {}
+                // What is gone may be mounted again, and has the previous files then.
+                Ok(Copying::Nowhere | Copying::InPart) => {}
                 Ok(Copying::Done) => {
                     let replaced = plan::replaced_here(name, current, &observation);
                     plan.state.push(plan::hold(name, current, HeldBy::Installed, replaced, self.now));
@@ -212,6 +224,7 @@ fn plan_with(
 ) -> Result<Rotation, Failure> {
     let facts = RotationFacts {
         outdated: outdated(context, observation),
+        away: away(observation),
         lapsed: lapsed(directory, observation, now)?,
         has_begun: sight == Sight::Again,
     };
@@ -264,6 +277,13 @@ fn lapsed(
         }
     }
     Ok(lapsed)
+}
+
+/// The clients of which a folder with copies is gone, that kitcert.yaml notes.
+fn away(observation: &Observation) -> BTreeSet<IdentityName> {
+    let clients = observation.inventory.clients.iter();
+    let is_away = |folder: &std::path::PathBuf| !exists(folder);
+    clients.filter(|(_, entry)| entry.installed.iter().any(is_away)).map(|(name, _)| name.clone()).collect()
 }
 
 /// The identities whose installed copies are not their current set.

@@ -87,8 +87,11 @@ impl Serving<'_> {
     pub(super) fn serve(&self) -> Result<Ending, Failure> {
         let observation = self.observe()?;
         let emergency = observation.rollover.as_ref().filter(|rollover| rollover.is_emergency());
-        let ending = self.bring_up(&observation, emergency.is_some())?;
-        let Some(rollover) = emergency else { return Ok(ending) };
+        let ending = self.bring_up(&observation, emergency.is_some());
+        let Some(rollover) = emergency else { return ending };
+        // Whatever stands in the way, the daemon goes on as it was.
+        let ending =
+            ending.unwrap_or_else(|failure| Ending::NotServed { why: failure.message(), command: None });
         let former = Message::join(rollover.from.iter().map(AuthorityId::short), " and ");
         Ok(match ending {
             Ending::NotServed { why, command } => {
@@ -229,7 +232,11 @@ impl Serving<'_> {
             return Ok(Ending::Down { why });
         };
         if let Err(failure) = self.place(&observation, &entry) {
-            return Ok(down(failure));
+            // It goes on as it was, if it was up.
+            return Ok(match self.look(&observation)?.evidence.is_up() {
+                true => Ending::NotServed { why: failure.message(), command: None },
+                false => down(failure),
+            });
         }
         // If the restart itself failed, the daemon has never served anything else.
         let look = self.look(&observation)?;

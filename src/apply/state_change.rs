@@ -102,18 +102,24 @@ pub(super) fn refuse_lock_out(
         return Ok(());
     }
     let in_use = observe(lock.state(), &Interest::InUse)?;
-    let found = plan::lock_outs(plan, &in_use, &BTreeSet::new(), now);
-    let Some(first) = found.first() else { return Ok(()) };
-    let names: BTreeSet<&IdentityName> = found.iter().flat_map(|one| &one.clients).collect();
-    Err(Failure::new("changing", message!("{} {}", first.role, first.name))
+    let plan::Judgement { refused, .. } = plan::judge(plan, &in_use, &BTreeSet::new(), now);
+    let Some((role, name, _)) = refused.first() else { return Ok(()) };
+    let names: BTreeSet<&IdentityName> = refused.iter().flat_map(|(.., one)| &one.clients).collect();
+    let open = refused.iter().flat_map(|(.., one)| &one.open);
+    let open = open.map(|id| message!("unknown holders of CA {}", id.short()));
+    let all = Message::join(names.iter().map(Printable::message).chain(open), ", ");
+    let failure = Failure::new("changing", message!("{} {}", role, name))
         .expected("credentials with which every client that gets in now gets in afterwards")
-        .found(message!("some that lock out {}", Message::join(&names, ", ")))
-        .hint(message!(
+        .found(message!("some that lock out {}", all));
+    Err(match names.is_empty() {
+        true => failure.hint("{kitcert} status"),
+        false => failure.hint(message!(
             "{kitcert} rotate {}/{} --allow-lockout {}   # to do it all the same",
-            first.role,
-            first.name,
+            role,
+            name,
             Message::join(&names, " ")
-        )))
+        )),
+    })
 }
 
 /// Whether certificates are issued by a CA that is there already.

@@ -1,6 +1,7 @@
 //! `status`: the state, read and judged. Nothing is changed.
 
 use super::context::Context;
+use super::old_copy::refuse_old_copy;
 use crate::model::{Failure, Timestamp};
 use crate::plan::{self, NextStep, RolloverProgress, StatusRow, Window, next_step, rollover_progress};
 use crate::store::Interest;
@@ -28,6 +29,8 @@ pub(crate) struct Status {
     pub next: Option<NextStep>,
     /// From when until when each certificate is good; empty where nobody wants it.
     pub windows: Vec<Window>,
+    /// Whether the state is an old copy of itself, as of a backup.
+    pub is_old: bool,
     /// How far the rollover is that is under way.
     pub rollover: Option<RolloverProgress>,
 }
@@ -47,6 +50,7 @@ pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status
         has_unfinished_change: directory.has_unfinished_change()?,
         next: next_step(&rows, &observation),
         windows: if is_wanted { plan::timeline(&observation, now) } else { Vec::new() },
+        is_old: refuse_old_copy(context, &observation).is_err(),
         rollover: rollover_progress(&observation, now)?,
         rows,
     })

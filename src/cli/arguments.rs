@@ -57,7 +57,7 @@ pub enum Command {
     Rollback(RollbackArguments),
     /// Note that a client has its certificate
     Confirm(ConfirmArguments),
-    /// Neither renew an identity nor wait for it any more
+    /// Neither renew an identity nor wait for it any more, until it is issued to again
     Retire(RetireArguments),
     /// Write a lost kitcert.yaml again, from the certificates of the state
     ///

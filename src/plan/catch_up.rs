@@ -4,7 +4,7 @@ use super::recover::{Recovery, Unknown, longest_lifetime};
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{Failure, IdentityName, Timestamp};
-use crate::pki::TrustBundle;
+use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority};
 
 /// What is installed on this machine for a daemon.
@@ -44,6 +44,16 @@ pub(crate) fn catch_up(
         return Err(Failure::new("recovering", observation.path.display())
             .expected("a CA that some daemon still trusts")
             .found("none: everything was moved to another since this copy was made")
+            .hint("restore a newer backup of the state"));
+    }
+    let is_known =
+        |anchor: &Certificate| observation.authorities.iter().any(|one| one.certificate == *anchor);
+    let unknown = installed.iter().flat_map(|one| one.trust.certificates()).find(|anchor| !is_known(anchor));
+    if let Some(unknown) = unknown {
+        // Its clients would be locked out, and nobody here knows them.
+        return Err(Failure::new("recovering", observation.path.display())
+            .expected("a copy that knows every CA that its daemons trust")
+            .found(message!("none of {}, which some clients may need", unknown.subject()))
             .hint("restore a newer backup of the state"));
     }
     let open_until = now.plus(longest_lifetime(observation, &observation.inventory));

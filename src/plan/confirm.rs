@@ -118,10 +118,7 @@ pub(crate) fn hold(
 
 /// Plans `retire`: an identity is neither renewed nor waited for any more.
 pub(crate) fn retire(role: Role, name: &IdentityName, observation: &Observation) -> Plan {
-    let is_retired = observation
-        .identities(role)
-        .get(name)
-        .is_some_and(ObservedIdentity::is_retired);
+    let is_retired = observation.identities(role).get(name).is_some_and(ObservedIdentity::is_retired);
     let step = StateStep::Retire(role, name.clone());
     Plan { state: if is_retired { Vec::new() } else { vec![step] }, ..Plan::default() }
 }

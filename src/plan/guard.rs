@@ -11,20 +11,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::holders::{Holder, holders};
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
 use crate::model::profile::SWITCH_BEFORE;
-use crate::model::{IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{Observation, ObservedGeneration, Use};
+use crate::store::{Observation, ObservedAuthority, ObservedGeneration, RolloverRecord, Use};
 
-/// A change of one identity that would lock clients out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A change of one identity that would lock somebody out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LockOut {
-    /// Whose change.
-    pub role: Role,
-    /// Whose change.
-    pub name: IdentityName,
-    /// Whom it would lock out.
+    /// The clients.
     pub clients: BTreeSet<IdentityName>,
+    /// The CAs of which others may have certificates that nobody here knows of.
+    pub open: BTreeSet<AuthorityId>,
+}
+
+/// What a plan does to those who may be using what they have.
+#[derive(Debug, Default)]
+pub(crate) struct Judgement {
+    /// The changes that are not to be made: whose, and whom they would lock out.
+    pub refused: Vec<(Role, IdentityName, LockOut)>,
+    /// Whom the plan locks out all the same: an emergency, or what would lock out more if nothing were done.
+    pub locked_out: BTreeSet<IdentityName>,
 }
 
 /// What an identity has or is about to have.
@@ -47,52 +54,66 @@ struct Guard<'a> {
     now: Timestamp,
 }
 
-/// Whether a plan can lock anybody out who is not looked at by an observation of what is current: then
-/// what clients may still hold has to be observed too.
+/// Whether a plan can lock anybody out: then what clients may still hold has to be observed, too.
 pub(crate) fn needs_holders(plan: &Plan, observation: &Observation) -> bool {
     let guard = Guard { observation, now: Timestamp::from_unix(0) };
-    guard.changed(plan, Role::Daemon).iter().any(|(name, next)| !guard.only_adds(name, next))
+    [Role::Daemon, Role::Client]
+        .into_iter()
+        .any(|role| guard.changed(plan, role).iter().any(|(name, next)| !guard.only_adds(role, name, next)))
 }
 
-/// The changes of a plan that would lock somebody out. The daemons' come first, and the clients' are
-/// judged beside the daemons' that lock nobody out.
-pub(crate) fn lock_outs(
+/// Judges a plan, of an observation of what is in use. The daemons' changes come first, and the clients' are
+/// judged beside those of the daemons that lock nobody out.
+pub(crate) fn judge(
     plan: &Plan,
     observation: &Observation,
     allowed: &BTreeSet<IdentityName>,
     now: Timestamp,
-) -> Vec<LockOut> {
+) -> Judgement {
     let guard = Guard { observation, now };
-    let mut found = Vec::new();
+    let mut judgement = Judgement::default();
     let mut daemons = guard.changed(plan, Role::Daemon);
-    let harmful = daemons.iter().any(|(name, next)| !guard.only_adds(name, next));
-    let holders = if harmful { holders(observation, now) } else { Vec::new() };
+    let is_harmful = |(name, next): (&&IdentityName, &Set<'_>)| !guard.only_adds(Role::Daemon, name, next);
+    let holders = if daemons.iter().any(is_harmful) { holders(observation, now) } else { Vec::new() };
     daemons.retain(|name, next| {
-        let clients: BTreeSet<IdentityName> = match guard.only_adds(name, next) {
-            true => BTreeSet::new(),
-            false => holders
-                .iter()
-                .filter(|holder| guard.is_locked_out(holder, name, next))
-                .map(|holder| holder.client.clone())
-                .filter(|client| !allowed.contains(client))
-                .collect(),
-        };
-        let is_harmless = clients.is_empty();
+        if guard.only_adds(Role::Daemon, name, next) {
+            return true;
+        }
+        let mut found = LockOut { clients: BTreeSet::new(), open: guard.open_ones_dropped(name, next) };
+        for holder in holders.iter().filter(|holder| !allowed.contains(&holder.client)) {
+            match guard.fate(holder, name, next) {
+                Fate::In => {}
+                Fate::Out => drop(found.clients.insert(holder.client.clone())),
+                Fate::OutAnyway => drop(judgement.locked_out.insert(holder.client.clone())),
+            }
+        }
+        let is_harmless = found == LockOut::default();
         if !is_harmless {
-            found.push(LockOut { role: Role::Daemon, name: (*name).clone(), clients });
+            judgement.refused.push((Role::Daemon, (*name).clone(), found));
         }
         is_harmless
     });
-    for (name, next) in guard.changed(plan, Role::Client) {
-        if !allowed.contains(name) && guard.locks_itself_out(name, &next, &daemons) {
-            found.push(LockOut {
-                role: Role::Client,
-                name: name.clone(),
-                clients: BTreeSet::from([name.clone()]),
-            });
+    if !guard.is_emergency() {
+        for (name, next) in guard.changed(plan, Role::Client) {
+            if !allowed.contains(name) && guard.locks_itself_out(name, &next, &daemons) {
+                let clients = BTreeSet::from([name.clone()]);
+                let found = LockOut { clients, open: BTreeSet::new() };
+                judgement.refused.push((Role::Client, name.clone(), found));
+            }
         }
     }
-    found
+    judgement
+}
+
+/// What becomes of a client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It gets in as before, or got in nowhere.
+    In,
+    /// It is locked out by this.
+    Out,
+    /// It is locked out, and has to be.
+    OutAnyway,
 }
 
 impl<'a> Guard<'a> {
@@ -128,17 +149,18 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Whether a daemon's change takes nothing away from anybody: its certificate is of the same CA and
-    /// for as many hosts, and it trusts whomever it may trust now.
-    fn only_adds(&self, name: &IdentityName, next: &Set<'_>) -> bool {
-        let Some(daemon) = self.observation.daemons.get(name) else { return true };
-        daemon.served().all(|served| {
+    /// Whether a change takes nothing away from anybody: the certificate is of the same CA and for as many
+    /// hosts, and as many CAs are trusted.
+    fn only_adds(&self, role: Role, name: &IdentityName, next: &Set<'_>) -> bool {
+        let Some(identity) = self.observation.identities(role).get(name) else { return true };
+        identity.served().all(|served| {
             let names = served.leaf().usable_names();
             let is_of_same = match &next.leaf {
                 Leaf::Issued(chain) => chain.first() == Some(served.leaf()),
                 Leaf::Planned { issuer, hosts } => {
                     let issuer = self.certificate(issuer).map(Certificate::subject);
-                    issuer == Some(served.leaf().issuer()) && names.iter().all(|name| hosts.contains(name))
+                    let is_named = role == Role::Client || names.iter().all(|name| hosts.contains(name));
+                    issuer == Some(served.leaf().issuer()) && is_named
                 }
             };
             let anchors = next.trust.certificates();
@@ -146,26 +168,72 @@ impl<'a> Guard<'a> {
         })
     }
 
-    /// Whether a holder reaches the daemon as it may be, and would not as it is to be.
-    fn is_locked_out(&self, holder: &Holder<'_>, name: &IdentityName, next: &Set<'_>) -> bool {
-        let Some(daemon) = self.observation.daemons.get(name) else { return false };
-        // Nothing lets in any more whom a CA has signed that is retired.
-        let is_out = |leaf: &Certificate| {
-            self.observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.retired.is_some())
+    fn is_emergency(&self) -> bool {
+        self.observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
+    }
+
+    /// Whether a daemon still trusts a CA that nothing may trust: then it changes whoever is locked out.
+    fn has_to_change(&self, served: &ObservedGeneration) -> bool {
+        let rollover = self.observation.rollover.as_ref().filter(|rollover| rollover.is_emergency());
+        let from = rollover.map(|rollover| rollover.from.as_slice()).unwrap_or_default();
+        from.iter()
+            .filter_map(|id| self.observation.authority(id))
+            .any(|authority| served.trust.certificates().contains(&authority.certificate))
+    }
+
+    /// Whether nothing lets a client in with that certificate any more, or nobody waits for it.
+    fn is_given_up(&self, client: &IdentityName, leaf: &Certificate) -> bool {
+        let Some(issuer) = self.observation.issuer_of(leaf) else { return false };
+        let is_skipped =
+            self.observation.rollover.as_ref().is_some_and(|rollover| {
+                rollover.skipped.contains(client) && rollover.from.contains(&issuer.id)
+            });
+        issuer.record.retired.is_some() || is_skipped
+    }
+
+    /// The CAs that a daemon would trust no more although others may have certificates of them.
+    fn open_ones_dropped(&self, name: &IdentityName, next: &Set<'_>) -> BTreeSet<AuthorityId> {
+        let Some(daemon) = self.observation.daemons.get(name) else { return BTreeSet::new() };
+        let finished = self.observation.rollover.as_ref().map(|rollover| &rollover.finished);
+        let is_waited_for = |authority: &&ObservedAuthority| {
+            authority.record.is_open(self.now)
+                && authority.record.is_usable()
+                && authority.certificate.validity().not_after >= self.now
+                && finished.is_none_or(|finished| !finished.contains(&authority.id))
+                && !next.trust.certificates().contains(&authority.certificate)
         };
-        holder.credentials.iter().filter(|credentials| !is_out(credentials.leaf())).any(|credentials| {
+        let open = self.observation.authorities.iter().filter(is_waited_for);
+        let is_trusted = |authority: &&ObservedAuthority| {
+            daemon.served().any(|served| {
+                served.trust.certificates().contains(&authority.certificate) && !self.has_to_change(served)
+            })
+        };
+        open.filter(is_trusted).map(|authority| authority.id.clone()).collect()
+    }
+
+    /// What becomes of a holder that reaches the daemon as it may be.
+    fn fate(&self, holder: &Holder<'_>, name: &IdentityName, next: &Set<'_>) -> Fate {
+        let Some(daemon) = self.observation.daemons.get(name) else { return Fate::In };
+        let mut fate = Fate::In;
+        let credentials = holder.credentials.iter();
+        for one in credentials.filter(|one| !self.is_given_up(&holder.client, one.leaf())) {
             let client = Set {
-                leaf: Leaf::Issued(credentials.chain),
-                trust: Cow::Borrowed(credentials.trust.as_ref()),
+                leaf: Leaf::Issued(one.chain),
+                trust: Cow::Borrowed(one.trust.as_ref()),
                 trusts_made: false,
             };
-            daemon.served().filter(|served| self.goes_on(served)).any(|served| {
-                let hosts = hosts(&holder.uses, name, served);
-                hosts.iter().any(|host| {
+            for served in daemon.served() {
+                let is_lost = hosts(&holder.uses, name, served).iter().any(|host| {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
-                })
-            })
-        })
+                });
+                match is_lost {
+                    true if self.goes_on(served) && !self.has_to_change(served) => return Fate::Out,
+                    true => fate = Fate::OutAnyway,
+                    false => {}
+                }
+            }
+        }
+        fate
     }
 
     /// Whether a client reaches a daemon with what it has, and would not with what it is to be given.
@@ -180,7 +248,9 @@ impl<'a> Guard<'a> {
         let before = of(current);
         let uses = &identity.record.uses;
         let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-        self.observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).any(|(daemon, observed)| {
+        let daemons = self.observation.daemons.iter();
+        let mut used = daemons.filter(|(daemon, observed)| is_used(daemon) && !observed.is_retired());
+        used.any(|(daemon, observed)| {
             observed.served().any(|served| {
                 let hosts = hosts(uses, daemon, served);
                 hosts.iter().any(|host| {

@@ -150,8 +150,8 @@ fn refuse_more_trust(
     };
     Err(Failure::new("installing daemon", name)
         .expected(message!("CAs that the daemon trusts already, as installed in {}", Quoted(&placed.folder)))
-        .found(message!("{} too: this state is older than what is installed", more.subject()))
-        .hint("{kitcert} recover"))
+        .found(message!("{} too, which nothing says that it is to trust", more.subject()))
+        .hint(message!("{kitcert} rotate --force daemon/{}   # with the CA that is in use alone", name)))
 }
 
 /// The step that puts a set of files in place, where what is there is not the same already.

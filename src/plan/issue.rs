@@ -13,7 +13,7 @@ use crate::model::{
     SubjectAltName, Timestamp,
 };
 use crate::pki::PublicKey;
-use crate::store::{KeyPresence, Observation, ObservedGeneration};
+use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
 /// What `issue daemon` was asked for.
 #[derive(Clone, Debug)]
@@ -82,7 +82,9 @@ pub(crate) fn issue_daemon(
         names_are(current.leaf(), &entry.hosts)
             && !is_due(observation, Role::Daemon, &request.name, current, now)
     };
-    if listed.is_some() && current.is_some_and(serves) {
+    // Whoever is issued to again is retired no more.
+    let is_retired = identity.is_some_and(ObservedIdentity::is_retired);
+    if listed.is_some() && current.is_some_and(serves) && !is_retired {
         return Ok(Plan::default());
     }
     let key = kept_or_new(current, observation);
@@ -156,7 +158,8 @@ pub fn issue_clients(
             if !is_same && request.key_change == KeyChange::Refused {
                 return Err(other_key(&name, request.requested_key.as_ref(), current));
             }
-            if is_same && !is_due(observation, Role::Client, &name, current, now) {
+            let is_retired = observation.clients.get(&name).is_some_and(ObservedIdentity::is_retired);
+            if is_same && !is_retired && !is_due(observation, Role::Client, &name, current, now) {
                 continue;
             }
             if current.key == KeyPresence::Absent && request.kit.is_none() {

@@ -62,6 +62,8 @@ pub(super) struct Rollover<'a> {
     pub(super) clients_left: BTreeSet<IdentityName>,
     /// The former CAs of which there may be certificates that nobody here knows of.
     pub(super) open: BTreeSet<AuthorityId>,
+    /// In an emergency, the former CAs of which nobody can try whether their clients are refused.
+    pub(super) untried: BTreeSet<AuthorityId>,
 }
 
 /// How far a rollover is, for a person.
@@ -88,12 +90,18 @@ impl<'a> Rollover<'a> {
         let Some(record) = &observation.rollover else { return Ok(None) };
         let to = known(observation, &record.to)?;
         let from = record.from.iter().map(|id| known(observation, id)).collect::<Result<Vec<_>, _>>()?;
+        let is_over = |one: &ObservedAuthority| one.certificate.validity().not_after < now;
+        let is_untried = |one: &&&ObservedAuthority| {
+            one.key == KeyPresence::Absent && !is_over(one) && !record.finished.contains(&one.id)
+        };
+        let untried = from.iter().filter(|_| record.is_emergency()).filter(is_untried);
         let mut rollover = Rollover {
             record,
             to,
+            untried: untried.map(|one| one.id.clone()).collect(),
             open: from
                 .iter()
-                .filter(|one| one.record.is_open(now) && !record.finished.contains(&one.id))
+                .filter(|one| one.record.is_open(now) && !is_over(one) && !record.finished.contains(&one.id))
                 .map(|one| one.id.clone())
                 .collect(),
             from,
@@ -106,16 +114,22 @@ impl<'a> Rollover<'a> {
             let without = daemons.iter().filter(|(_, daemon)| !holds(daemon));
             without.map(|(name, _)| (*name).clone()).collect()
         };
-        let unswitched = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_switched(one)));
+        let mut unswitched = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_switched(one)));
+        if record.is_emergency() {
+            // Whoever is not renewed any more lets the thief in all the same.
+            let others = observation.daemons.iter().filter(|(name, daemon)| {
+                (daemon.is_retired() || !observation.inventory.daemons.contains_key(*name))
+                    && rollover.lets_in_former(daemon, now)
+            });
+            unswitched.extend(others.map(|(name, _)| name.clone()));
+        }
         let unspread = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_trusted_by(one)));
         for holder in holders(observation, now) {
             if !rollover.has_moved(&holder) && !record.skipped.contains(&holder.client) {
                 rollover.clients_left.insert(holder.client.clone());
             }
         }
-        let is_untried = record.is_emergency()
-            && rollover.from.iter().any(|one| !one.can_sign(now) && !record.finished.contains(&one.id));
-        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty() && !is_untried {
+        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty() && rollover.untried.is_empty() {
             (RolloverStage::Done, BTreeSet::new())
         } else if record.is_emergency() {
             (RolloverStage::Switching, unswitched)
@@ -135,6 +149,17 @@ impl<'a> Rollover<'a> {
         is_seen && daemon.served().all(is_so)
     }
 
+    /// Whether a daemon may let in clients of a CA that nothing may trust, for as long as its own certificate
+    /// is good.
+    fn lets_in_former(&self, daemon: &ObservedIdentity, now: Timestamp) -> bool {
+        let from = self.from.iter().filter(|one| !self.record.finished.contains(&one.id));
+        let former: Vec<&Certificate> = from.map(|one| &one.certificate).collect();
+        daemon.served().any(|served| {
+            let is_good = served.leaf().validity().not_after >= now;
+            is_good && served.trust.certificates().iter().any(|anchor| former.contains(&anchor))
+        })
+    }
+
     fn is_trusted_by(&self, set: &ObservedGeneration) -> bool {
         set.trust.certificates().contains(&self.to.certificate)
     }
@@ -151,7 +176,7 @@ impl<'a> Rollover<'a> {
     }
 
     /// Whether all that may be in use of a key works with the new CA alone.
-    fn has_moved(&self, holder: &Holder<'_>) -> bool {
+    pub(super) fn has_moved(&self, holder: &Holder<'_>) -> bool {
         let is_moved = |(leaf, trust): (&Certificate, &TrustBundle)| {
             self.is_of_target(leaf) && trust.certificates().contains(&self.to.certificate)
         };
@@ -181,6 +206,7 @@ impl<'a> Rollover<'a> {
             waits_for.extend(self.clients_left.iter().map(|name| message!("client {}", name)));
             waits_for.extend(self.open.iter().map(|id| message!("unknown holders of CA {}", id)));
         }
+        waits_for.extend(self.untried.iter().map(|id| message!("{kitcert} ca rollover finish {}", id)));
         let compromised = self.record.is_emergency();
         RolloverProgress { to: self.to.id.clone(), compromised, stage, doing, waits_for }
     }
@@ -228,17 +254,28 @@ pub(super) fn signing(
         _ if rollover.record.is_emergency() => new_alone(target),
         (Role::Daemon, RolloverStage::Switching | RolloverStage::Done) => new_alone(target),
         (Role::Daemon, _) if is_switched => new_alone(target),
-        (Role::Daemon, _) => {
+        (Role::Daemon, stage) => {
             let keeps = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
-            // A former CA without its key signs nothing, and waiting would lock out more.
+            // A former CA without its key signs nothing, and waiting would lock out more; but clients come
+            // first, who do not know the new CA's daemon before.
             let is_last_moment =
-                current.is_none_or(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
-            let issuer = if keeps { target } else { former().or(target.filter(|_| is_last_moment)) };
+                current.is_some_and(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
+            let may_switch =
+                stage == RolloverStage::Moving && is_last_moment && are_all_handed(rollover, observation);
+            let issuer = if keeps { target } else { former().or(target.filter(|_| may_switch)) };
             let issuer = issuer.ok_or_else(|| unable(rollover, current))?;
             Ok(Signing { issuer: choice(issuer), trust })
         }
         (Role::Client, RolloverStage::Overlap) => {
-            let issuer = former().ok_or_else(|| unable(rollover, current))?;
+            let has_moved = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
+            let is_begun = || {
+                let mut served = daemons(observation).flat_map(|(_, daemon)| daemon.served());
+                served.any(|served| rollover.is_switched(served))
+            };
+            let issuer = match has_moved || is_begun() {
+                true => target.ok_or_else(|| no_authority(observation, now))?,
+                false => former().ok_or_else(|| unable(rollover, current))?,
+            };
             Ok(Signing { issuer: choice(issuer), trust })
         }
         (Role::Client, _) => {
@@ -248,12 +285,26 @@ pub(super) fn signing(
     }
 }
 
-/// Whom a daemon's bundle is to name now, whatever certificate it has.
+/// Whether every client that is renewed here has been given a certificate of the new CA.
+fn are_all_handed(rollover: &Rollover<'_>, observation: &Observation) -> bool {
+    let listed = observation.inventory.clients.keys().filter_map(|name| observation.clients.get(name));
+    let mut waiting = listed.filter(|client| !client.is_retired());
+    waiting.all(|client| client.current.as_ref().is_none_or(|current| rollover.is_of_target(current.leaf())))
+}
+
+/// Whom a daemon's bundle is to name now, whatever certificate it has; None where it is as it may be.
 pub(super) fn bundle_of_daemon(
     rollover: Option<&Rollover<'_>>,
+    observation: &Observation,
     current: &ObservedGeneration,
 ) -> Option<Vec<AuthorityChoice>> {
-    let rollover = rollover?;
+    let Some(rollover) = rollover else {
+        let is_gone = |one: &ObservedAuthority| {
+            !one.record.is_usable() && current.trust.certificates().contains(&one.certificate)
+        };
+        let active = observation.active_authority().filter(|active| active.record.is_usable())?;
+        return observation.authorities.iter().any(is_gone).then(|| vec![choice(active)]);
+    };
     let is_to_switch = matches!(rollover.stage, RolloverStage::Switching | RolloverStage::Done);
     match is_to_switch || rollover.record.is_emergency() {
         _ if rollover.is_switched(current) => None,
@@ -268,7 +319,7 @@ pub(super) fn daemons(observation: &Observation) -> impl Iterator<Item = (&Ident
     let listed = observation.inventory.daemons.keys();
     listed
         .filter_map(|name| observation.daemons.get_key_value(name))
-        .filter(|(_, daemon)| daemon.current.is_some() && daemon.history.retired.is_none())
+        .filter(|(_, daemon)| daemon.current.is_some() && !daemon.is_retired())
 }
 
 fn known<'a>(observation: &'a Observation, id: &AuthorityId) -> Result<&'a ObservedAuthority, Failure> {

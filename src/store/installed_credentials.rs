@@ -31,7 +31,6 @@ pub(crate) struct Placement {
 /// From which state installed copies come, and after how many changes of it: `origin.json` beside them. A
 /// state that has changed less often is an old copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Origin {
     /// Which state.
     pub state: String,

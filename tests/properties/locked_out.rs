@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::peers;
 use crate::rotating::{Site, last_line, leaf};
 use crate::workspace::Workspace;
 
@@ -21,8 +22,18 @@ fn site(test: &str) -> Option<Site> {
 
 /// Whether the client gets in with its own copies.
 fn gets_in(site: &Site) -> bool {
-    let said = site.workspace.run(["verify", "--tlsdir", &site.workspace.text(COPIES), "builder"]);
-    !said.out.contains("CLOSED")
+    is_let_in(site, &site.workspace.text(COPIES), &format!("{COPIES}/ca.pem"))
+}
+
+/// Whether a client with the pair of that folder gets in, who trusts those CAs, by Go's word.
+fn is_let_in(site: &Site, folder: &str, trust: &str) -> bool {
+    let mut command = Command::new(peers::program("go-peer", "locked_out").unwrap());
+    command.args(["client", "--addr", &format!("127.0.0.1:{}", site.port)]);
+    command.arg("--ca").arg(site.workspace.path(trust));
+    for name in ["cert", "key"] {
+        command.arg(format!("--{name}")).arg(Path::new(folder).join(format!("{name}.pem")));
+    }
+    site.workspace.finish(command, "").out.starts_with("accepted")
 }
 
 fn copy_of_the_state(workspace: &Workspace) -> String {
@@ -36,6 +47,19 @@ fn restore(workspace: &Workspace, copy: &str) {
     std::fs::remove_dir_all(workspace.path("state")).unwrap();
     let copied = Command::new("cp").arg("-a").arg(copy).arg(workspace.path("state")).status().unwrap();
     assert!(copied.success());
+}
+
+/// The key identifier of the CA that has issued what is served.
+fn serving_ca(site: &Site) -> String {
+    let authority = leaf(&site.workspace, "root/etc");
+    let issuer = authority.authority_key_identifier().unwrap();
+    issuer.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// The key identifier of the only CA.
+fn only_ca(site: &Site) -> String {
+    let mut names = std::fs::read_dir(site.workspace.path("state/ca")).unwrap();
+    names.next().unwrap().unwrap().file_name().into_string().unwrap()
 }
 
 fn keys(workspace: &Workspace) -> Vec<std::path::PathBuf> {
@@ -76,11 +100,14 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
 
     site.daemon.ask("always refuse");
     let copies = site.workspace.read(&format!("{COPIES}/cert.pem"));
-    for run in [&start[..], &["rotate"], &["rotate"], &["rotate"]] {
+    let named = format!("--compromised={}", only_ca(&site));
+    let again = ["ca", "rollover", "start", &named];
+    for run in [&start[..], &["rotate"], &again, &["rotate"]] {
         let said = site.workspace.run(run).ended_with(6);
         assert!(said.out.contains("STILL LETS IN"), "{run:?}: {said:?}");
         assert_eq!(site.workspace.read(&format!("{COPIES}/cert.pem")), copies, "{run:?}: the client is out");
         assert!(gets_in(&site), "{run:?}");
+        site.workspace.run(["status", "--check"]).ended_with(4);
         let status = site.workspace.run(["status"]).succeeded().out;
         assert!(status.contains("EMERGENCY"), "{run:?}: {status}");
     }
@@ -88,9 +115,8 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
     site.rotate(&[]).succeeded();
     assert!(gets_in(&site));
     assert!(!site.workspace.path("state/rollover.json").exists(), "it is over");
-    let thief = ["verify", "builder", "--client", "ana", "--state", &stolen];
-    let said = site.workspace.run(thief);
-    assert!(said.code != 0 && !said.out.starts_with("verified"), "{said:?}");
+    let thief = format!("{stolen}/clients/ana/current");
+    assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "the thief gets in");
     site.workspace.run(["ca", "rollover", "abort"]).ended_with(1);
 }
 
@@ -103,11 +129,20 @@ fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
             site.workspace.run(["issue", "client", "ben"]).succeeded();
             site.workspace.run(["ca", "rollover", "start"]).succeeded();
         }
+        let first = serving_ca(&site);
         let backup = copy_of_the_state(&site.workspace);
-        site.workspace.run(["ca", "rollover", "start", "--compromised"]).succeeded();
+        site.workspace.run(["ca", "rollover", "start", &format!("--compromised={first}")]).succeeded();
         let installed = site.workspace.read("root/etc/ca.pem");
         restore(&site.workspace, &backup);
-        for run in [&["rotate"][..], &["rotate", "--force", "builder"], &["install", "daemon", "builder"]] {
+        site.workspace.run(["status", "--check"]).ended_with(3);
+        for run in [
+            &["rotate"][..],
+            &["rotate", "--force", "builder"],
+            &["install", "daemon", "builder"],
+            &["install", "client", "ana"],
+            &["issue", "client", "new"],
+            &["rollback", "builder"],
+        ] {
             let said = site.workspace.run(run);
             assert!(said.code != 0, "{when}, {run:?}: {said:?}");
             let told = format!("{}{}", said.out, said.err);
@@ -185,4 +220,72 @@ fn a_rollover_does_not_go_on_while_a_daemon_serves_the_former_bundle() {
     let status = site.workspace.run(["status"]).succeeded().out;
     assert!(status.contains("step 1 of 3"), "{status}");
     assert!(Path::new(&site.workspace.text("state/rollover.json")).exists());
+}
+
+#[test]
+fn a_retired_daemon_that_lets_the_clients_of_a_compromised_ca_in_is_not_forgotten() {
+    const TEST: &str = "a_retired_daemon_that_lets_the_clients_of_a_compromised_ca_in_is_not_forgotten";
+    for how in ["retired", "not listed"] {
+        let Some(site) = site(TEST) else { return };
+        let id = only_ca(&site);
+        if how == "retired" {
+            site.workspace.run(["retire", "daemon/builder"]).succeeded();
+        } else {
+            let text = site.workspace.read("state/kitcert.yaml");
+            let (head, rest) = text.split_once("daemons:\n").unwrap();
+            let (_, clients) = rest.split_once("clients:\n").unwrap();
+            site.workspace.write("state/kitcert.yaml", format!("{head}daemons: {{}}\nclients:\n{clients}"));
+        }
+        let said = site.workspace.run(["ca", "rollover", "start", "--compromised"]).ended_with(6);
+        assert!(gets_in(&site), "it was not touched");
+        let status = site.workspace.run(["status", "--check"]).ended_with(4).out;
+        assert!(
+            status.contains("EMERGENCY") && status.contains("daemon builder"),
+            "{how}: {said:?} {status}"
+        );
+        site.workspace.run(["ca", "rollover", "finish", &id]).succeeded();
+        // The client keeps its files: no daemon that is left would let it in with others.
+        let said = site.rotate(&[]);
+        assert!([0, 6].contains(&said.code), "{said:?}");
+        assert!(!site.workspace.path("state/rollover.json").exists(), "{how}");
+    }
+}
+
+#[test]
+fn which_ca_is_compromised_has_to_be_said_where_several_come_into_question() {
+    const TEST: &str = "which_ca_is_compromised_has_to_be_said_where_several_come_into_question";
+    let Some(site) = site(TEST) else { return };
+    let id = only_ca(&site);
+    let start = ["ca", "rollover", "start", "--compromised"];
+    let said = site.workspace.run(start).succeeded();
+    assert!(said.out.contains("distrusted"), "{said:?}");
+    let said = site.workspace.run(start).ended_with(2);
+    assert!(said.err.contains("--compromised=KEYID"), "{said:?}");
+    site.workspace.run(["ca", "rollover", "start", &format!("--compromised={id}")]).succeeded();
+    assert!(!site.workspace.path("state/rollover.json").exists(), "that one is distrusted already");
+    assert!(gets_in(&site));
+}
+
+#[test]
+fn a_home_that_is_gone_is_waited_for() {
+    const TEST: &str = "a_home_that_is_gone_is_waited_for";
+    let Some(site) = site(TEST) else { return };
+    let other = site.workspace.text("other-home");
+    std::fs::create_dir_all(&other).unwrap();
+    let endpoint = format!("tcp://localhost:{}", site.port);
+    let install = ["install", "client", "ana", "--for", "buildctl", "--endpoint", &endpoint];
+    let mut command = site.workspace.command(install);
+    command.env("HOME", &other);
+    site.workspace.finish(command, "").succeeded();
+    let folder = "other-home/.config/kitcert/buildctl/localhost";
+    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    let away = site.workspace.text("away");
+    std::fs::rename(&other, &away).unwrap();
+    let said = site.workspace.run(["ca", "rollover", "start"]).succeeded();
+    assert!(said.out.contains("the rollover waits for ana"), "{said:?}");
+    std::fs::rename(&away, &other).unwrap();
+    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    site.rotate(&[]).succeeded();
+    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    assert!(!site.workspace.path("state/rollover.json").exists(), "it is over");
 }

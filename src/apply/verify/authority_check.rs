@@ -27,7 +27,8 @@ pub(super) fn finding(
     }
     let until = Instant::now() + options.deadline;
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
-        let meant = match current.trust.certificates().contains(&authority.certificate) {
+        let is_trusted = current.trust.certificates().contains(&authority.certificate);
+        let meant = match is_trusted && authority.record.compromised.is_none() {
             true => Meant::LetIn,
             false => Meant::Refused,
         };

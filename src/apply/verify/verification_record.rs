@@ -13,6 +13,7 @@ use super::dial::DialOptions;
 use super::verification::{Outcome, Recorded};
 use crate::apply::context::{Context, PATIENCE};
 use crate::apply::log_lines::line;
+use crate::apply::old_copy::refuse_old_copy;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -172,6 +173,8 @@ pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Resul
     let may_refute = evidence.iter().any(|one| matches!(one.outcome, Outcome::Open | Outcome::NotVerified));
     let mut patience = if may_refute { PATIENCE_TO_REFUTE } else { PATIENCE };
     if let Ok(observation) = interest(&directory, &evidence).and_then(|those| observe(&directory, &those)) {
+        // What an old copy would note it would note after the state itself.
+        refuse_old_copy(context, &observation)?;
         let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
         if changes.iter().all(|change| !change.writes()) {
             return Ok(changes.iter().map(Change::recorded).collect());

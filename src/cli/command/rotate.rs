@@ -208,7 +208,7 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
     };
     let tone = |row: &RotationRow| match row.action {
         RotationAction::Reported => Tone::Warning,
-        RotationAction::Refused => Tone::Bad,
+        RotationAction::Refused | RotationAction::LockedOut | RotationAction::Distrusted => Tone::Bad,
         _ => Tone::Plain,
     };
     rows.iter().map(|row| (tone(row), cells(row))).collect()
@@ -256,6 +256,9 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
     let all_verified = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
     lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
     let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
+    if rotated.rotation.rows.iter().any(|row| row.action == RotationAction::Refused) {
+        return report.toned(Tone::Bad, "not done: what is refused, since it would lock somebody out");
+    }
     match (all_verified, held_by(&rotated.rotation)) {
         (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
         (true, None) => {
@@ -304,6 +307,6 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
             Tone::Bad,
             message!("DAEMON DOWN: {}: {}; next: {kitcert} verify {}", name, why, name),
         ),
-        Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, failure)),
+        Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, with_try(failure))),
     }
 }

@@ -36,12 +36,18 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let status = apply::status(&context, timeline)?;
     let (now, rows) = (status.now, &status.rows);
     let attention = rows.iter().any(|row| row.state.needs_attention());
-    let exit = if asked.check && attention { ExitCode::Due } else { ExitCode::Done };
+    let is_emergency = status.rollover.as_ref().is_some_and(|rollover| rollover.compromised);
+    let exit = match asked.check {
+        true if status.is_old => ExitCode::Verification,
+        true if attention || is_emergency => ExitCode::Due,
+        _ => ExitCode::Done,
+    };
     let mut report = Report::new("status")
         .target(context.state.display())
         .exit(exit)
         .detail("now", now.message())
         .detail("identities", rows)
+        .detail("state_is_old", status.is_old)
         .about(monitored(&context.state, rows, now))
         .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
@@ -66,7 +72,11 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
             );
         }
     }
-    Ok(report.toned(if attention { Tone::Warning } else { Tone::Plain }, last))
+    if status.is_old {
+        let old = message!("this state is an old copy of itself, as of a backup; next: {kitcert} recover");
+        return Ok(report.toned(Tone::Bad, old));
+    }
+    Ok(report.toned(if attention || is_emergency { Tone::Warning } else { Tone::Plain }, last))
 }
 
 /// What monitoring reads of it.

@@ -245,6 +245,7 @@ const ROTATED: &[Member] = &[
 
 const STATUS: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
+    member("state_is_old", "boolean", "whether what is installed came from a later state of this one"),
     member(
         "identities[].due",
         "string or null",
@@ -297,6 +298,7 @@ const ROLLBACK: &[Member] = &[member("generation", "number", "the generation tha
 
 const INSPECTED: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
+    member("state_is_old", "boolean", "whether what is installed came from a later state of this one"),
     member("inspected", "array", "each thing that was looked at"),
     member("inspected[].subject", "string", "a path, an endpoint or a receipt"),
     member("inspected[].kind", "string", "what it is"),

@@ -13,7 +13,7 @@ use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
 use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Printable, Role, Selector, SubjectAltName, Timestamp,
+    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Selector, SubjectAltName, Timestamp,
 };
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
@@ -97,7 +97,8 @@ impl Planner<'_> {
             (Some(_), Err(failure)) => self.cannot(Role::Daemon, name, failure),
             (None, _) => {}
         }
-        let bundle = current.and_then(|current| bundle_of_daemon(self.rollover.as_ref(), current));
+        let bundle =
+            current.and_then(|current| bundle_of_daemon(self.rollover.as_ref(), self.observation, current));
         if let Some((current, trust)) = current.zip(bundle)
             && !self.trusts(current, &trust)
         {
@@ -207,7 +208,16 @@ impl Planner<'_> {
         let holds = self.rollover.as_ref().is_some_and(|rollover| {
             rollover.stage == RolloverStage::Moving && rollover.clients_left.contains(name)
         });
-        if self.is_to_be_confirmed(name) {
+        if holds && self.facts.away.contains(name) {
+            let folders = self.observation.inventory.installed(Role::Client, name).unwrap_or_default();
+            let folders = Message::join(folders.iter().map(|folder| folder.display()), " or ");
+            let hint = message!(
+                "{} is gone; {kitcert} rotate   # when it is there again, or {kitcert} ca rollover skip {}",
+                folders,
+                name
+            );
+            self.say_it_waits(Role::Client, name, hint);
+        } else if self.is_to_be_confirmed(name) {
             self.rotation.clients.push(name.clone());
         } else if holds {
             let hint = self.what_is_left(name);
@@ -250,7 +260,8 @@ impl Planner<'_> {
         if is_due(self.observation, role, name, current, self.now) {
             return Some(Reason::Due);
         }
-        (self.request.scope == RotationScope::Forced).then_some(Reason::Asked)
+        // Once, in however many passes it is done.
+        (self.request.scope == RotationScope::Forced && !self.facts.has_begun).then_some(Reason::Asked)
     }
 
     /// The key as it would be renewed; a new one where that was asked for or it is old, and where
@@ -317,7 +328,7 @@ impl Planner<'_> {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
             let is_told = self.rollover.as_ref().is_some_and(|rollover| rollover.clients_left.contains(name))
-                    || identity.is_retired();
+                || identity.is_retired();
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {

@@ -6,8 +6,8 @@ use super::planner::{Planner, waiting};
 use super::rotation::{AuthorityRotation, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
-use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Validity};
-use crate::plan::guard::lock_outs;
+use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Printable, Role, Validity};
+use crate::plan::guard::{Judgement, judge};
 use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, RolloverStage};
@@ -176,53 +176,85 @@ impl Planner<'_> {
     /// Trusts nothing of a CA any more whose key somebody knows.
     fn distrust(&mut self, which: Option<&AuthorityId>) -> Result<(), Failure> {
         let kind = RolloverKind::Compromised;
-        let Some(rollover) = &self.rollover else {
-            let active = self.observation.active_authority();
-            let active = active.ok_or_else(|| rollover::no_authority(self.observation, self.now))?;
-            if let Some(which) = which.filter(|which| **which != active.id) {
-                return Err(Failure::new("distrusting", message!("CA {}", which))
-                    .expected(message!("the CA that is in use, {}", active.id))
-                    .found("another, which nothing trusts")
-                    .hint("{kitcert} status"));
-            }
-            let bad = active.id.clone();
-            self.begin_with_new(kind, vec![bad.clone()]);
-            self.rotation.plan.state.push(StateStep::Distrust(bad));
-            return Ok(());
+        let bad = self.which_is_meant(which)?;
+        let Some(bad) = bad else { return Ok(()) };
+        let is_in_use = match &self.rollover {
+            Some(rollover) => rollover.to.id == bad || rollover.record.from.contains(&bad),
+            None => self.observation.active_authority().is_some_and(|active| active.id == bad),
         };
-        let parts: Vec<&ObservedAuthority> =
-            std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect();
-        let bad = match which {
-            None => rollover.record.from.first().cloned(),
-            Some(which) => parts.iter().find(|one| one.id == *which).map(|one| one.id.clone()),
-        };
-        let bad = bad.ok_or_else(|| {
-            Failure::new("distrusting", "that CA")
-                .expected("one that takes part in the rollover")
-                .found("another, which nothing trusts")
-                .hint("{kitcert} status")
-        })?;
-        if rollover.record.is_emergency() && rollover.record.from.contains(&bad) {
-            return Ok(());
-        }
-        let is_good = |one: &&&ObservedAuthority| {
-            one.id != bad && one.can_sign(self.now) && one.record.compromised.is_none()
-        };
-        match parts.iter().find(is_good).copied() {
-            Some(good) => self.turn_to(good, kind),
-            None => {
-                let from = parts.iter().map(|one| one.id.clone()).collect();
-                self.begin_with_new(kind, from);
+        if is_in_use {
+            let parts: Vec<&ObservedAuthority> = match &self.rollover {
+                Some(rollover) => std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect(),
+                None => self.observation.active_authority().into_iter().collect(),
+            };
+            let is_good = |one: &&&ObservedAuthority| {
+                one.id != bad && one.can_sign(self.now) && one.record.compromised.is_none()
+            };
+            match parts.iter().find(is_good).copied() {
+                Some(good) => self.turn_to(good, kind),
+                None => {
+                    let from = parts.iter().map(|one| one.id.clone()).collect();
+                    self.begin_with_new(kind, from);
+                }
             }
         }
+        self.rotation.rows.insert(
+            0,
+            about_authority(&bad, RotationAction::Distrusted, message!("its key is known to somebody")),
+        );
         self.rotation.plan.state.push(StateStep::Distrust(bad));
         Ok(())
+    }
+
+    /// Which CA is compromised; None if that is noted already. It has to be said where several come into
+    /// question: the wrong one would let the thief in, and everybody else out.
+    fn which_is_meant(&self, which: Option<&AuthorityId>) -> Result<Option<AuthorityId>, Failure> {
+        let failure = || Failure::new("distrusting", "a CA").exit(ExitCode::Usage);
+        let all = &self.observation.authorities;
+        let Some(which) = which else {
+            let mut usable: Vec<&ObservedAuthority> =
+                all.iter().filter(|one| one.record.is_usable()).collect();
+            // The older comes first: it is the one that had the time.
+            usable.reverse();
+            let was_one = all.iter().any(|one| one.record.compromised.is_some());
+            return match usable.as_slice() {
+                [only] if !was_one && self.rollover.is_none() => Ok(Some(only.id.clone())),
+                [] => Err(rollover::no_authority(self.observation, self.now)),
+                several => Err(failure()
+                    .expected("which: --compromised=KEYID")
+                    .found(message!(
+                        "none named, of {}",
+                        Message::join(several.iter().map(|one| &one.id), " and ")
+                    ))
+                    .hint(message!(
+                        "{kitcert} ca rollover start --compromised={}",
+                        several.first().map(|one| one.id.message()).unwrap_or_default()
+                    ))),
+            };
+        };
+        match self.observation.authority(which) {
+            None => Err(failure()
+                .expected(Message::join(all.iter().map(|one| &one.id), " or "))
+                .found("another")
+                .hint("{kitcert} status")),
+            Some(known) if known.record.compromised.is_some() => Ok(None),
+            Some(known) => Ok(Some(known.id.clone())),
+        }
     }
 
     /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
     /// old one has expired, somebody has to say that the rollover does not wait for them.
     pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
         let Some(rollover) = &self.rollover else { return };
+        for id in &rollover.untried {
+            let todo = message!(
+                "holds the rollover: its key is not here to try that its clients are refused; when they are: \
+                 {kitcert} ca rollover finish {}",
+                id
+            );
+            let row = about_authority(id, RotationAction::Reported, todo);
+            self.rotation.rows.push(RotationRow { holds_rollover: true, ..row });
+        }
         if rollover.stage != RolloverStage::Moving {
             return;
         }
@@ -239,44 +271,37 @@ impl Planner<'_> {
                 "others may have certificates of it; when they have moved: {kitcert} ca rollover finish {}",
                 id
             );
-            self.rotation.rows.push(RotationRow {
-                kind: "ca",
-                name: id.short(),
-                action: RotationAction::Reported,
-                reason: message!("holds the rollover: {}", todo),
-                expires: None,
-                identity: None,
-                holds_rollover: true,
-            });
+            let row =
+                about_authority(&id, RotationAction::Reported, message!("holds the rollover: {}", todo));
+            self.rotation.rows.push(RotationRow { holds_rollover: true, ..row });
         }
     }
 
     /// What would lock somebody out is not done, unless that is wanted; everything else is.
     pub(super) fn guard(&mut self) {
-        let mut allowed = self.request.lock_out.clone();
-        allowed.extend(self.rollover.iter().flat_map(|rollover| &rollover.record.skipped).cloned());
-        let found = lock_outs(&self.rotation.plan, self.observation, &allowed, self.now);
-        for lock_out in found {
-            let names = Message::join(&lock_out.clients, ", ");
-            self.rotation.locked_out.extend(lock_out.clients.iter().cloned());
-            if self.rotation.is_emergency {
-                continue;
-            }
-            let (role, name) = (lock_out.role, &lock_out.name);
-            self.rotation.leave_out(role, name);
-            let reason = message!(
-                "it would lock out {}; {kitcert} rotate {} --allow-lockout {}   # to do it all the same",
-                names,
-                name,
-                Message::join(&lock_out.clients, " ")
-            );
-            self.say(role, name, RotationAction::Refused, reason);
+        let Judgement { refused, locked_out } =
+            judge(&self.rotation.plan, self.observation, &self.request.lock_out, self.now);
+        for (role, name, found) in refused {
+            self.rotation.locked_out.extend(found.clients.iter().cloned());
+            self.rotation.leave_out(role, &name);
+            let open = found.open.iter().map(|id| message!("unknown holders of CA {}", id.short()));
+            let names = Message::join(found.clients.iter().map(Printable::message).chain(open), ", ");
+            let reason = match found.clients.is_empty() {
+                true => message!("it would lock out {}", names),
+                false => message!(
+                    "it would lock out {}; {kitcert} rotate {}/{} --allow-lockout {}   # to do it all the same",
+                    names,
+                    role,
+                    name,
+                    Message::join(&found.clients, " ")
+                ),
+            };
+            self.say(role, &name, RotationAction::Refused, reason);
         }
-        if self.rotation.is_emergency {
-            for name in self.rotation.locked_out.clone() {
-                let reason = "locked out until it has its new certificate";
-                self.say(Role::Client, &name, RotationAction::Reported, reason);
-            }
+        for name in locked_out {
+            let reason = "locked out until it has its new certificate";
+            self.say(Role::Client, &name, RotationAction::LockedOut, reason);
+            self.rotation.locked_out.insert(name);
         }
     }
 
@@ -340,11 +365,41 @@ impl Planner<'_> {
 
     /// What a person has to do about a client that holds a rollover up.
     pub(super) fn what_is_left(&self, name: &IdentityName) -> Message {
+        let skip = message!("{kitcert} ca rollover skip {}", name);
+        let current = self.observation.current(Role::Client, name);
+        let own = current.map(|current| current.leaf().public_key().fingerprint());
+        let rollover = self.rollover.as_ref();
+        let all = holders(self.observation, self.now);
+        let other = all.iter().find(|holder| {
+            let is_left = rollover.is_some_and(|rollover| !rollover.has_moved(holder));
+            holder.client == *name && Some(holder.key) != own && is_left
+        });
+        if let Some(other) = other {
+            return message!(
+                "its other key {} has a certificate of a CA that goes: {kitcert} issue client {} --csr FILE \
+                 --new-key, or {}",
+                other.key,
+                name,
+                skip
+            );
+        }
         let how = if self.observation.waiting_kits.contains(name) {
             waiting(self.observation, name)
         } else {
             message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
         };
-        message!("{}; then: {kitcert} confirm {}, or {kitcert} ca rollover skip {}", how, name, name)
+        message!("{}; then: {kitcert} confirm {}, or {}", how, name, skip)
+    }
+}
+
+fn about_authority(id: &AuthorityId, action: RotationAction, reason: Message) -> RotationRow {
+    RotationRow {
+        kind: "ca",
+        name: id.short(),
+        action,
+        reason,
+        expires: None,
+        identity: None,
+        holds_rollover: false,
     }
 }

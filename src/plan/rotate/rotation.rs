@@ -76,6 +76,8 @@ pub struct RotationFacts {
     pub has_begun: bool,
     /// The clients whose kits wait and whose former certificates have all expired.
     pub lapsed: BTreeSet<IdentityName>,
+    /// The clients of which a folder with copies is gone, that kitcert.yaml notes.
+    pub away: BTreeSet<IdentityName>,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }
@@ -141,6 +143,10 @@ pub enum RotationAction {
     Placed,
     /// A change of it would lock clients out, and is not made.
     Refused,
+    /// It gets in no more until it has its new certificate.
+    LockedOut,
+    /// Nothing of a CA is trusted any more.
+    Distrusted,
     /// Nothing; a person has something to do.
     Reported,
 }
@@ -155,6 +161,8 @@ impl RotationAction {
             RotationAction::ToVerify => "to verify",
             RotationAction::Placed => "placed",
             RotationAction::Refused => "refused",
+            RotationAction::LockedOut => "locked out",
+            RotationAction::Distrusted => "distrusted",
             RotationAction::Reported => "reported",
         }
     }

@@ -35,8 +35,10 @@ fn due(leaf: &Certificate) -> Timestamp {
 #[test]
 fn each_action_has_its_word() {
     use RotationAction::*;
-    let words = [Issued, Renewed, ToVerify, Placed, Refused, Reported].map(|one| one.as_str());
-    let expected = ["issued", "renewed", "to verify", "placed", "refused", "reported"];
+    let words =
+        [Issued, Renewed, ToVerify, Placed, Refused, LockedOut, Distrusted, Reported].map(|one| one.as_str());
+    let expected =
+        ["issued", "renewed", "to verify", "placed", "refused", "locked out", "distrusted", "reported"];
     assert_eq!(words, expected);
     use Reason::*;
     let words = [Asked, Due, NotIssued, HostsChanged, Rollover].map(|one| one.as_str());

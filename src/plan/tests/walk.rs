@@ -277,8 +277,15 @@ fn way_to_the_end(world: &World) -> Option<usize> {
         let is_keyless = which(&world, Which::To)
             .and_then(|to| world.observation.authority(&to))
             .is_some_and(|to| !to.can_sign(world.now));
-        let event = if is_keyless { Event::Start(Restart::Works) } else { Event::Rotate(Restart::Works) };
-        happens(&mut world, event);
+        match (is_keyless, steps > 8) {
+            (true, _) => drop(happens(&mut world, Event::Start(Restart::Works))),
+            (false, false) => drop(happens(&mut world, Event::Rotate(Restart::Works))),
+            (false, true) => {
+                let lock_out = ["ana", "bob", "cleo"].map(name).into();
+                let request = RotateRequest { lock_out, ..asked() };
+                world.rotate_as(&request, Restart::Works).ok()?;
+            }
+        }
         for machine in 1..4 {
             happens(&mut world, Event::Join(machine, true));
         }

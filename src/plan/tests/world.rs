@@ -222,11 +222,11 @@ impl World {
             .map_err(|failure| failure.to_string())?;
         let plan = rollback.plan();
         let found = match plan::needs_holders(&plan, &self.observation) {
-            true => plan::lock_outs(&plan, &self.observation, &BTreeSet::new(), self.now),
+            true => plan::judge(&plan, &self.observation, &BTreeSet::new(), self.now).refused,
             false => Vec::new(),
         };
         if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::Unguarded)) {
-            return Err(format!("{:?}", found.clients));
+            return Err(format!("{found:?}"));
         }
         self.carry_out(&plan);
         match role {

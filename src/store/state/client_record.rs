@@ -91,7 +91,8 @@ impl ClientRecord {
         let known = self.keys.get(key);
         let held = known.and_then(|known| known.held.as_ref());
         let replaced = known.and_then(|known| known.replaced);
-        replaced.is_none_or(|replaced| generation > replaced) && held.is_none_or(|held| generation >= held.generation)
+        replaced.is_none_or(|replaced| generation > replaced)
+            && held.is_none_or(|held| generation >= held.generation)
     }
 
     /// The file.

@@ -18,8 +18,9 @@ use super::state_record::read_state_record;
 use super::verified::read_verified;
 use crate::layout::Inventory;
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{AuthorityId, Failure, Generation, IdentityName, Role};
+use crate::model::{AuthorityId, Failure, Generation, IdentityName, Role, Word};
 use crate::pki::TrustBundle;
 
 /// Reads a state, as far as `interest` goes.
@@ -96,7 +97,11 @@ fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role
 fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Failure> {
     let mut authorities = Vec::new();
     for name in directory.list(Path::new(AUTHORITIES))? {
-        let id: AuthorityId = name.parse()?;
+        let id: AuthorityId = name.parse().map_err(|failure: Failure| {
+            Failure::new("reading", directory.path().join(AUTHORITIES).display())
+                .expected("folders of CAs alone, each called by its key identifier")
+                .found(message!("{}, which is {}", Word(&name), failure.what_was_found()))
+        })?;
         let folder = authority_folder(&id);
         let path = folder.join("ca.pem");
         let mut chain = chain(directory, &path)?;

@@ -60,5 +60,5 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 const VERSION: u32 = 1;
-/// A thousand keys of one client, or clients that are skipped.
-const LARGEST: usize = 512 * 1024;
+/// A hundred thousand clients that a rollover does not wait for.
+const LARGEST: usize = 16 * 1024 * 1024;
