@@ -66,7 +66,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     if let Some(progress) = &status.rollover {
         report = rotate::progress(report, progress);
-        if !attention && !progress.waits_for.is_empty() {
+        if progress.compromised {
+            last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
+        } else if !attention && !progress.waits_for.is_empty() {
             last = message!(
                 "the rollover waits; next: {kitcert} confirm NAME, or {kitcert} ca rollover skip NAME"
             );

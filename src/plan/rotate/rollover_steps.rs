@@ -212,10 +212,7 @@ impl Planner<'_> {
         let failure = || Failure::new("distrusting", "a CA").exit(ExitCode::Usage);
         let all = &self.observation.authorities;
         let Some(which) = which else {
-            let mut usable: Vec<&ObservedAuthority> =
-                all.iter().filter(|one| one.record.is_usable()).collect();
-            // The older comes first: it is the one that had the time.
-            usable.reverse();
+            let usable: Vec<&ObservedAuthority> = all.iter().filter(|one| one.record.is_usable()).collect();
             let was_one = all.iter().any(|one| one.record.compromised.is_some());
             return match usable.as_slice() {
                 [only] if !was_one && self.rollover.is_none() => Ok(Some(only.id.clone())),
@@ -226,10 +223,7 @@ impl Planner<'_> {
                         "none named, of {}",
                         Message::join(several.iter().map(|one| &one.id), " and ")
                     ))
-                    .hint(message!(
-                        "{kitcert} ca rollover start --compromised={}",
-                        several.first().map(|one| one.id.message()).unwrap_or_default()
-                    ))),
+                    .hint("{kitcert} status   # which CA has signed what")),
             };
         };
         match self.observation.authority(which) {
@@ -245,6 +239,7 @@ impl Planner<'_> {
     /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
     /// old one has expired, somebody has to say that the rollover does not wait for them.
     pub(super) fn report_strays(&mut self, is_meant: &dyn Fn(&IdentityName) -> bool) {
+        self.report_daemons_that_are_left_alone();
         let Some(rollover) = &self.rollover else { return };
         for id in &rollover.untried {
             let todo = message!(
@@ -274,6 +269,30 @@ impl Planner<'_> {
             let row =
                 about_authority(&id, RotationAction::Reported, message!("holds the rollover: {}", todo));
             self.rotation.rows.push(RotationRow { holds_rollover: true, ..row });
+        }
+    }
+
+    /// In an emergency, the daemons that nobody renews any more and that let the thief in.
+    fn report_daemons_that_are_left_alone(&mut self) {
+        let Some(rollover) = self.rollover.as_ref().filter(|rollover| rollover.record.is_emergency()) else {
+            return;
+        };
+        let is_renewed = |name: &IdentityName| {
+            let daemon = self.observation.daemons.get(name);
+            self.observation.inventory.daemons.contains_key(name)
+                && daemon.is_some_and(|daemon| !daemon.is_retired())
+        };
+        let left: Vec<IdentityName> =
+            rollover.daemons_left.iter().filter(|name| !is_renewed(name)).cloned().collect();
+        let former = Message::join(&rollover.record.from, " and ");
+        for name in left {
+            let todo = message!(
+                "STILL LETS IN whoever has a certificate of CA {}, and nobody renews it: stop it; then: {kitcert} ca \
+                 rollover finish {}",
+                former,
+                former
+            );
+            self.say_it_waits(Role::Daemon, &name, todo);
         }
     }
 
