@@ -13,7 +13,7 @@ use super::staging::Issued;
 use super::state_change::carry_out;
 use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
 use crate::plan::{
-    self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StepSummary,
+    self, PlacedState, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep, StepSummary,
 };
 use crate::store::{
     HeldBy, Interest, Observation, StateDirectory, StateLock, exists, observe, observe_generation,
@@ -45,6 +45,8 @@ pub struct Rotated {
     pub endings: Vec<(IdentityName, Result<Ending, Failure>)>,
     /// The clients whose installed copies could not be replaced.
     pub unplaced: Vec<Failure>,
+    /// Whether a rollover is over.
+    pub has_ended: bool,
 }
 
 impl Rotated {
@@ -62,6 +64,7 @@ impl Rotated {
         self.endings.retain(|(name, _)| !later.endings.iter().any(|(other, _)| other == name));
         self.endings.extend(later.endings);
         self.unplaced.extend(later.unplaced);
+        self.has_ended |= later.has_ended;
     }
 
     /// Whether anything is different now.
@@ -178,7 +181,9 @@ impl Work<'_> {
         // A client that has the new files before its daemon knows their CA is out.
         let unplaced = self.place_clients(&rotation)?;
         let steps = rotation.summary(&observation.inventory);
-        Ok(Rotated { rotation, steps, issued, endings, unplaced })
+        let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
+        let has_ended = rotation.plan.state.iter().any(is_end);
+        Ok(Rotated { rotation, steps, issued, endings, unplaced, has_ended })
     }
 
     /// Replaces the installed copies of clients, and notes that they have them.
@@ -191,7 +196,7 @@ impl Work<'_> {
         let mut plan = Plan::default();
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
-            if !plan::is_let_in_by_some_daemon(name, current, &observation, self.now) {
+            if !plan::reaches_some_daemon(name, current, &observation, self.now) {
                 unplaced.push(not_served_yet(name));
                 continue;
             }

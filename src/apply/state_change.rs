@@ -170,6 +170,7 @@ pub(super) fn carry_out(
             StateStep::Use(name, used) => {
                 records.client(name).uses.insert(used.clone());
             }
+            StateStep::WaitAgain(name) => records.client(name).retired = None,
             StateStep::UseAny(name) => records.client(name).uses.clear(),
             StateStep::Distrust(id) => {
                 records.authority(id).compromised.get_or_insert(context.environment.now());

@@ -257,7 +257,7 @@ causes! {
     /// The daemon trusts a CA that is not in the client's trust bundle, beside the client's.
     OtherCaTrusted = "other-ca-trusted",
         told "the CAs that it asks for",
-        fix "take the other CA out of the daemon's ca.pem, and restart it",
+        fix "ask who runs the daemon: in a CA rollover it is meant; else take the other CA out of its ca.pem",
     /// TLS has a certificate and a key, and no CA for its clients.
     NoClientCa = "no-client-ca",
         told "nobody is asked for a certificate, and whoever has none is let in",

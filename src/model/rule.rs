@@ -89,7 +89,7 @@ rules! {
     /// The daemon names no CA that is not trusted here.
     OtherCaTrusted = "other-ca-trusted",
         cause "its ca.pem holds another CA: every client of that CA can run code here",
-        fix "take the other CA out of the daemon's ca.pem, and restart it",
+        fix "ask who runs the daemon: in a CA rollover it is meant; else take the other CA out of its ca.pem",
     /// What answers without the daemon's name, under another certificate.
     OtherService = "other-service",
         cause "a proxy serves several names on this port",

@@ -43,6 +43,7 @@ pub(crate) fn skip(
 /// No rollover under way, and a CA that it does not move away from.
 pub(crate) fn finish(id: &AuthorityId, observation: &Observation) -> Result<Plan, Failure> {
     let record = under_way(observation)?;
+    let id = observation.authority_like(id).map_or(id, |authority| &authority.id);
     if !record.from.contains(id) {
         return Err(Failure::new("finishing the rollover from", message!("CA {}", id))
             .expected(Message::join(&record.from, " or "))

@@ -80,7 +80,7 @@ pub(crate) fn confirm(
                         .hint(message!(
                             "{kitcert} confirm {} --key-id {}",
                             name,
-                            keys.first().map(|one| message!("{}", one.key)).unwrap_or_default()
+                            unconfirmed(identity, &keys).map(|key| message!("{}", key)).unwrap_or_default()
                         ))
                         .exit(ExitCode::Usage));
                 }
@@ -102,6 +102,13 @@ pub(crate) fn confirm(
         true => Plan::default(),
         false => Plan { state: vec![step], ..Plan::default() },
     })
+}
+
+/// The first key of which it is not known what is held.
+fn unconfirmed(identity: &ObservedIdentity, keys: &[&Holder<'_>]) -> Option<Fingerprint> {
+    let is_known = |key: &Fingerprint| identity.record.keys.get(key).is_some_and(|key| key.held.is_some());
+    let all = || keys.iter().map(|holder| holder.key);
+    all().find(|key| !is_known(key)).or(all().next())
 }
 
 /// The step by which a client is known to have a set.

@@ -181,14 +181,18 @@ impl<'a> Guard<'a> {
             .any(|authority| served.trust.certificates().contains(&authority.certificate))
     }
 
-    /// Whether nothing lets a client in with that certificate any more, or nobody waits for it.
-    fn is_given_up(&self, client: &IdentityName, leaf: &Certificate) -> bool {
+    /// Whether nothing lets anybody in with that certificate any more.
+    fn is_of_retired(&self, leaf: &Certificate) -> bool {
+        self.observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.retired.is_some())
+    }
+
+    /// Whether the rollover does not wait for a client with that certificate.
+    fn is_skipped(&self, client: &IdentityName, leaf: &Certificate) -> bool {
         let Some(issuer) = self.observation.issuer_of(leaf) else { return false };
-        let is_skipped =
-            self.observation.rollover.as_ref().is_some_and(|rollover| {
-                rollover.skipped.contains(client) && rollover.from.contains(&issuer.id)
-            });
-        issuer.record.retired.is_some() || is_skipped
+        self.observation
+            .rollover
+            .as_ref()
+            .is_some_and(|rollover| rollover.skipped.contains(client) && rollover.from.contains(&issuer.id))
     }
 
     /// The CAs that a daemon would trust no more although others may have certificates of them.
@@ -216,7 +220,8 @@ impl<'a> Guard<'a> {
         let Some(daemon) = self.observation.daemons.get(name) else { return Fate::In };
         let mut fate = Fate::In;
         let credentials = holder.credentials.iter();
-        for one in credentials.filter(|one| !self.is_given_up(&holder.client, one.leaf())) {
+        for one in credentials.filter(|one| !self.is_of_retired(one.leaf())) {
+            let is_skipped = self.is_skipped(&holder.client, one.leaf());
             let client = Set {
                 leaf: Leaf::Issued(one.chain),
                 trust: Cow::Borrowed(one.trust.as_ref()),
@@ -227,7 +232,9 @@ impl<'a> Guard<'a> {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
                 });
                 match is_lost {
-                    true if self.goes_on(served) && !self.has_to_change(served) => return Fate::Out,
+                    true if !is_skipped && self.goes_on(served) && !self.has_to_change(served) => {
+                        return Fate::Out;
+                    }
                     true => fate = Fate::OutAnyway,
                     false => {}
                 }
@@ -317,21 +324,24 @@ fn hosts(uses: &BTreeSet<Use>, daemon: &IdentityName, served: &ObservedGeneratio
     }
 }
 
-/// Whether a client gets in with that set at some daemon that it uses, by what the daemons may serve; of a
-/// state without daemons nothing speaks against it.
-pub(crate) fn is_let_in_by_some_daemon(
+/// Whether a client reaches some daemon that it uses with that set, whatever the daemon may serve; of a state
+/// without daemons nothing speaks against it.
+pub(crate) fn reaches_some_daemon(
     name: &IdentityName,
     set: &ObservedGeneration,
     observation: &Observation,
     now: Timestamp,
 ) -> bool {
     let Some(identity) = observation.clients.get(name) else { return true };
+    let guard = Guard { observation, now };
     let uses = &identity.record.uses;
     let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
     let mut used = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).peekable();
     used.peek().is_none()
-        || used.any(|(_, daemon)| {
+        || used.any(|(name, daemon)| {
             daemon.served().next().is_some()
-                && daemon.served().all(|served| admit(&set.chain, &served.trust, now).is_ok())
+                && daemon.served().all(|served| {
+                    hosts(uses, name, served).iter().any(|host| guard.reaches(&of(set), &of(served), host))
+                })
         })
 }

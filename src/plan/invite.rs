@@ -10,7 +10,7 @@ use super::steps::{
 use crate::layout::{ClientEntry, InventoryChange};
 use crate::model::{Contact, Failure, IdentityName, Lifetime, Role, Timestamp};
 use crate::pki::PublicKey;
-use crate::store::{KeyPresence, Observation};
+use crate::store::{KeyPresence, Observation, ObservedIdentity};
 
 /// What `invite` was asked for.
 #[derive(Clone, Debug)]
@@ -77,6 +77,9 @@ pub(crate) fn invite(
         state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
     }
     state.extend(kit.endpoint_step(name, observation));
+    if observation.clients.get(name).is_some_and(ObservedIdentity::is_retired) {
+        state.push(StateStep::WaitAgain(name.clone()));
+    }
     let terms = kit.terms(name, observation, user, now)?;
     state.extend(terms.use_step(observation));
     let last_generation = next_generation(observation, Role::Client, name);

@@ -39,7 +39,7 @@ pub(crate) use catch_up::{Installed, catch_up};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
-pub(crate) use guard::{Judgement, is_let_in_by_some_daemon, judge, needs_holders};
+pub(crate) use guard::{Judgement, judge, needs_holders, reaches_some_daemon};
 pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{

@@ -32,7 +32,7 @@ use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::{Certificate, TrustBundle};
+use crate::pki::Certificate;
 use crate::store::{
     KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord,
 };
@@ -177,10 +177,14 @@ impl<'a> Rollover<'a> {
 
     /// Whether all that may be in use of a key works with the new CA alone.
     pub(super) fn has_moved(&self, holder: &Holder<'_>) -> bool {
-        let is_moved = |(leaf, trust): (&Certificate, &TrustBundle)| {
-            self.is_of_target(leaf) && trust.certificates().contains(&self.to.certificate)
-        };
-        holder.credentials.iter().all(|one| is_moved((one.leaf(), &one.trust)))
+        let is_of_former =
+            |leaf: &Certificate| self.from.iter().any(|one| one.certificate.subject() == leaf.issuer());
+        // What another CA has signed opens nothing, before and after.
+        let mut credentials = holder.credentials.iter();
+        credentials.all(|one| match self.is_of_target(one.leaf()) {
+            true => one.trust.certificates().contains(&self.to.certificate),
+            false => !is_of_former(one.leaf()),
+        })
     }
 
     /// The CAs that clients trust until it is over, and daemons until they switch.

@@ -122,6 +122,8 @@ pub enum StateStep {
     UseAny(IdentityName),
     /// The key of a CA is known to somebody.
     Distrust(AuthorityId),
+    /// A client that was retired is renewed and waited for again.
+    WaitAgain(IdentityName),
     /// An identity is neither renewed nor waited for any more.
     Retire(Role, IdentityName),
     /// Put a kit without secrets into `kits/`, where it waits to be handed over.

@@ -11,6 +11,7 @@ use super::steps::{
 use crate::layout::InventoryChange;
 use crate::message;
 use crate::model::{AuthorityId, Message, Printable, Role};
+use crate::store::RolloverKind;
 
 /// A step as one row of a printed plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -106,15 +107,23 @@ impl StateStep {
                 subject: message!("CA {}", id.short()),
                 detail: message!("its key is known to somebody"),
             },
+            StateStep::WaitAgain(name) => StepSummary {
+                step: "note",
+                subject: message!("client {}", name),
+                detail: message!("it is renewed and waited for again"),
+            },
             StateStep::Retire(role, name) => StepSummary {
                 step: "note",
                 subject: message!("{} {}", role, name),
                 detail: message!("it is neither renewed nor waited for any more"),
             },
-            StateStep::BeginRollover { from, to, .. } => StepSummary {
+            StateStep::BeginRollover { kind, from, to } => StepSummary {
                 step: "move",
                 subject: message!("everything"),
-                detail: message!("from {} to {}, step by step", cas(from), to),
+                detail: match kind {
+                    RolloverKind::Compromised => message!("from {} to {}, at once", cas(from), to),
+                    _ => message!("from {} to {}, step by step", cas(from), to),
+                },
             },
             StateStep::ChangeRollover(rollover) => StepSummary {
                 step: "move",

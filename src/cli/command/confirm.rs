@@ -48,6 +48,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Res
 pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
     let context = session.context("retire", Some(asked.change), UNWATCHED)?;
     let done = apply::retire(&context, (asked.name.role, &asked.name.name))?;
-    let told = message!("{} is neither renewed nor waited for any more", asked.name);
+    let told = message!(
+        "{} is neither renewed nor waited for any more; what it has is good until it ends",
+        asked.name
+    );
     Ok(noted("retire", &context, &done, told))
 }

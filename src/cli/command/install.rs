@@ -135,7 +135,7 @@ pub(in crate::cli) fn client(
         return Ok(report.line(done));
     }
     let mut report =
-        report.line(message!("installed {}/{{ca,cert,key}}.pem    key 0600", place.folder.display()));
+        report.line(message!("installed {}/ca.pem, cert.pem, key.pem    key 0600", place.folder.display()));
     if let Some(config) = &place.config {
         let edited = if installed.plan.config.is_some() { "edited" } else { "unchanged" };
         report = report.line(message!("config    {} {}", config.path.display(), edited));

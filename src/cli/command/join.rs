@@ -80,7 +80,7 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
         Placing::Placed => Changed::Yes,
         Placing::Unchanged | Placing::Withheld | Placing::Planned => Changed::No,
     });
-    let installed = message!("{}/{{ca,cert,key}}.pem", place.folder.display());
+    let installed = message!("{}/ca.pem, cert.pem, key.pem", place.folder.display());
     let mut rows = match placing {
         Placing::Placed => vec![row("installed", installed, "key 0600")],
         Placing::Unchanged => vec![row("installed", installed, "already, nothing changed")],

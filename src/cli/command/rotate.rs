@@ -107,6 +107,18 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         Asked::Action => {
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
+            let report = match rotated.has_ended {
+                true => report
+                    .toned(
+                        Tone::Good,
+                        message!("the rollover is over; next: {kitcert} ca delete-former-keys"),
+                    )
+                    .even_if_quiet(),
+                false => report,
+            };
+            // What a person has to do is not said by anybody else.
+            let is_told = rotation.rows.iter().any(|row| row.action == RotationAction::Reported);
+            let report = if is_told { report.even_if_quiet() } else { report };
             let report = match (rotation.is_emergency, rotation.locked_out.is_empty()) {
                 (true, false) => report.toned(
                     Tone::Bad,
@@ -215,6 +227,9 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
 }
 
 fn nothing(rotation: &Rotation) -> Message {
+    if rotation.rows.iter().any(|row| row.action == RotationAction::Refused) {
+        return message!("{}", NOT_DONE);
+    }
     let what = if rotation.rows.is_empty() { "nothing is due" } else { "nothing is to be done here" };
     held_by(rotation).unwrap_or_else(|| message!("{}; {}", what, about_the_others(rotation)))
 }
@@ -257,7 +272,7 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
     lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
     let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
     if rotated.rotation.rows.iter().any(|row| row.action == RotationAction::Refused) {
-        return report.toned(Tone::Bad, "not done: what is refused, since it would lock somebody out");
+        return report.toned(Tone::Bad, NOT_DONE);
     }
     match (all_verified, held_by(&rotated.rotation)) {
         (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
@@ -310,3 +325,5 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
         Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, with_try(failure))),
     }
 }
+
+const NOT_DONE: &str = "not done: what is refused, since it would lock somebody out";

@@ -36,7 +36,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let status = apply::status(&context, timeline)?;
     let (now, rows) = (status.now, &status.rows);
     let attention = rows.iter().any(|row| row.state.needs_attention());
-    let is_emergency = status.rollover.as_ref().is_some_and(|rollover| rollover.compromised);
+    // In the second stage people are waited for; in the others a rotation goes on.
+    let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
     let exit = match asked.check {
         true if status.is_old => ExitCode::Verification,
         true if attention || is_emergency => ExitCode::Due,

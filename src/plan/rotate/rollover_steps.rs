@@ -7,8 +7,9 @@ use super::rotation::{AuthorityRotation, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Printable, Role, Validity};
+use crate::pki::Certificate;
 use crate::plan::guard::{Judgement, judge};
-use crate::plan::holders::holders;
+use crate::plan::holders::{Holder, holders};
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
@@ -50,12 +51,14 @@ impl Planner<'_> {
             };
             self.say(Role::Daemon, &name, RotationAction::Reported, what);
         }
-        let clients: BTreeSet<IdentityName> =
-            holders(observation, now).into_iter().map(|holder| holder.client).collect();
+        let is_usable =
+            |leaf: &Certificate| observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.is_usable());
+        let get_in = holders(observation, now)
+            .into_iter()
+            .filter(|holder| holder.credentials.iter().any(|one| is_usable(one.leaf())));
+        let clients: BTreeSet<IdentityName> = get_in.map(|holder| holder.client).collect();
         for name in clients {
-            let entry = observation.inventory.clients.get(&name);
-            let is_here = entry.is_some_and(|entry| !entry.installed.is_empty());
-            match (is_emergency, is_here) {
+            match (is_emergency, self.is_here(&name)) {
                 (_, true) => {
                     self.say(
                         Role::Client,
@@ -226,7 +229,7 @@ impl Planner<'_> {
                     .hint("{kitcert} status   # which CA has signed what")),
             };
         };
-        match self.observation.authority(which) {
+        match self.observation.authority_like(which) {
             None => Err(failure()
                 .expected(Message::join(all.iter().map(|one| &one.id), " or "))
                 .found("another")
@@ -317,11 +320,19 @@ impl Planner<'_> {
             };
             self.say(role, &name, RotationAction::Refused, reason);
         }
+        let locked_out: Vec<IdentityName> =
+            locked_out.into_iter().filter(|name| !self.is_here(name)).collect();
         for name in locked_out {
             let reason = "locked out until it has its new certificate";
             self.say(Role::Client, &name, RotationAction::LockedOut, reason);
             self.rotation.locked_out.insert(name);
         }
+    }
+
+    /// Whether a client's copies are all on this machine, so that it gets its new ones with the daemon.
+    fn is_here(&self, name: &IdentityName) -> bool {
+        let entry = self.observation.inventory.clients.get(name);
+        entry.is_some_and(|entry| !entry.installed.is_empty()) && !self.facts.away.contains(name)
     }
 
     /// Who signs for an identity, and whom its set trusts.
@@ -389,11 +400,12 @@ impl Planner<'_> {
         let own = current.map(|current| current.leaf().public_key().fingerprint());
         let rollover = self.rollover.as_ref();
         let all = holders(self.observation, self.now);
-        let other = all.iter().find(|holder| {
-            let is_left = rollover.is_some_and(|rollover| !rollover.has_moved(holder));
-            holder.client == *name && Some(holder.key) != own && is_left
-        });
-        if let Some(other) = other {
+        let is_left = |holder: &&Holder<'_>| {
+            holder.client == *name && rollover.is_some_and(|rollover| !rollover.has_moved(holder))
+        };
+        // The key that was renewed comes first: its kit waits.
+        let is_own = all.iter().filter(is_left).any(|holder| Some(holder.key) == own);
+        if let Some(other) = all.iter().find(is_left).filter(|_| !is_own) {
             return message!(
                 "its other key {} has a certificate of a CA that goes: {kitcert} issue client {} --csr FILE \
                  --new-key, or {}",
@@ -405,7 +417,15 @@ impl Planner<'_> {
         let how = if self.observation.waiting_kits.contains(name) {
             waiting(self.observation, name)
         } else {
-            message!("hand over {}/clients/{}/current", self.observation.path.display(), name)
+            match current.map(|current| current.key) {
+                Some(KeyPresence::Present) => message!(
+                    "{kitcert} invite {}, or hand over {}/clients/{}/current",
+                    name,
+                    self.observation.path.display(),
+                    name
+                ),
+                _ => message!("it has its kit"),
+            }
         };
         message!("{}; then: {kitcert} confirm {}, or {}", how, name, skip)
     }

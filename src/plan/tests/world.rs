@@ -162,7 +162,7 @@ impl World {
             let served: Vec<bool> = rotation.daemons.iter().map(|name| self.deliver(name, restart)).collect();
             for client in &rotation.clients {
                 let current = self.observation.current(Role::Client, client).unwrap().clone();
-                if plan::is_let_in_by_some_daemon(client, &current, &self.observation, self.now) {
+                if plan::reaches_some_daemon(client, &current, &self.observation, self.now) {
                     self.take((client.clone(), 1));
                     let replaced = plan::replaced_here(client, &current, &self.observation);
                     let step = plan::hold(client, &current, HeldBy::Installed, replaced, self.now);
@@ -416,6 +416,9 @@ impl World {
                 StateStep::Use(name, used) => {
                     let client = self.observation.clients.entry(name.clone()).or_default();
                     client.record.uses.insert(used.clone());
+                }
+                StateStep::WaitAgain(name) => {
+                    self.observation.clients.get_mut(name).unwrap().record.retired = None;
                 }
                 StateStep::UseAny(name) => {
                     self.observation.clients.get_mut(name).unwrap().record.uses.clear();

@@ -144,6 +144,18 @@ impl Observation {
         self.authorities.iter().find(|authority| authority.id == *id)
     }
 
+    /// The CA of that key identifier, or the only one that begins so.
+    #[must_use]
+    pub fn authority_like(&self, id: &AuthorityId) -> Option<&ObservedAuthority> {
+        let alike = |one: &&ObservedAuthority| one.id.as_str().starts_with(id.as_str());
+        let mut alike = self.authorities.iter().filter(alike);
+        let first = alike.next()?;
+        match alike.next() {
+            None => Some(first),
+            Some(_) => self.authority(id),
+        }
+    }
+
     /// The CA of that certificate: no two CAs share a name.
     #[must_use]
     pub fn issuer_of(&self, leaf: &Certificate) -> Option<&ObservedAuthority> {
