@@ -1,5 +1,9 @@
 //! Whether the clock can be believed, before anything is issued by it.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use super::context::Context;
 use super::verify::{DialOptions, fresh_for, glance};
 use crate::layout::DaemonEntry;
@@ -49,48 +53,104 @@ pub(super) fn refuse_odd_clock(
 }
 
 /// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong
-/// here would have everything renewed that is not due.
+/// here would have everything renewed that is not due. The daemons whose clocks disagree with the one here
+/// are given, with what is to be said of each: where it is the clock of a few, that is no matter of the others.
 ///
 /// # Errors
-/// A daemon that takes such a certificate for one that has expired.
-pub(super) fn refuse_disagreeing_clocks(
+/// At least half of the daemons that answer take such a certificate for one that has expired: then the clock
+/// here is as likely to be wrong.
+pub(super) fn disagreeing_clocks(
     context: &Context<'_>,
     observation: &Observation,
     rotation: &Rotation,
-) -> Result<(), Failure> {
+) -> Result<BTreeMap<IdentityName, Failure>, Failure> {
     if rotation.plan.issuances().next().is_none() && !rotation.rolls_over {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
-    for (name, entry) in &observation.inventory.daemons {
-        if observation.current(Role::Daemon, name).is_some()
-            && clocks_disagree(context, observation, name, entry)?
-        {
-            return Err(Failure::new("comparing clocks with daemon", name)
-                .expected("a certificate of this moment to be accepted")
-                .found(message!(
-                    "alert 45 (expired certificate): its clock and the one here ({}) disagree",
-                    context.environment.now().minute()
-                ))
-                .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock"));
-        }
+    let listed = observation.inventory.daemons.iter();
+    let there: Vec<(&IdentityName, &DaemonEntry)> =
+        listed.filter(|(name, _)| observation.current(Role::Daemon, name).is_some()).collect();
+    let compared = compare_all(context, observation, &there)?;
+    let failure = |name: &IdentityName| {
+        Failure::new("comparing clocks with daemon", name)
+            .expected("a certificate of this moment to be accepted")
+            .found(message!(
+                "alert 45 (expired certificate): its clock and the one here ({}) disagree",
+                context.environment.now().minute()
+            ))
+            .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock")
+    };
+    let disagreeing: BTreeMap<IdentityName, Failure> = compared
+        .iter()
+        .filter(|(_, clock)| **clock == DaemonClock::Disagrees)
+        .map(|(name, _)| ((*name).clone(), failure(name)))
+        .collect();
+    let known = compared.values().filter(|clock| **clock != DaemonClock::Unknown).count();
+    match disagreeing.values().next() {
+        Some(first) if disagreeing.len() * 2 >= known => Err(first.clone()),
+        _ => Ok(disagreeing),
     }
-    Ok(())
 }
 
-/// Whether the clock of that daemon and the one here disagree so far that it takes a certificate of this
-/// moment for one that has expired or is not valid yet.
-fn clocks_disagree(
+/// What a daemon makes of a certificate of this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DaemonClock {
+    Agrees,
+    Disagrees,
+    /// It does not say.
+    Unknown,
+}
+
+/// All at the same time: one that is silent keeps nobody waiting.
+fn compare_all<'a>(
+    context: &Context<'_>,
+    observation: &Observation,
+    daemons: &[(&'a IdentityName, &DaemonEntry)],
+) -> Result<BTreeMap<&'a IdentityName, DaemonClock>, Failure> {
+    let next = AtomicUsize::new(0);
+    let compared = Mutex::new(Ok(BTreeMap::new()));
+    let work = || {
+        while let Some((name, entry)) = daemons.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let clock = compare(context, observation, name, entry);
+            let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
+            match (clock, compared.as_mut()) {
+                (Ok(clock), Ok(all)) => drop(all.insert(*name, clock)),
+                (Err(failure), Ok(_)) => *compared = Err(failure),
+                (_, Err(_)) => {}
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..daemons.len().min(DIALLED_AT_ONCE) {
+            if std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).is_err() {
+                // A machine that gives no more threads has given some, and here is one.
+                break;
+            }
+        }
+        work();
+    });
+    compared.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn compare(
     context: &Context<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
-) -> Result<bool, Failure> {
-    let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(false) };
+) -> Result<DaemonClock, Failure> {
+    let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(DaemonClock::Unknown) };
     let observed = glance(context, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
-    let outcome = observed.client().map(|ours| ours.outcome);
-    Ok(outcome == Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))))
+    Ok(match observed.client().map(|client| client.outcome) {
+        Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))) => DaemonClock::Disagrees,
+        Some(Outcome::Accepted) => DaemonClock::Agrees,
+        _ => DaemonClock::Unknown,
+    })
 }
 
 /// TLS alert `certificate_expired` (RFC 8446 section 6.2); Go sends it for one that is not valid
 /// yet too.
 const EXPIRED_CERTIFICATE: u8 = 45;
+
+/// As many as `verify` dials.
+const DIALLED_AT_ONCE: usize = 256;
+const STACK: usize = 1024 * 1024;

@@ -1,54 +1,10 @@
-//! Restarts that wait until a daemon builds nothing: Earthly's `Info` tells its sessions.
-
-use std::time::{Duration, Instant};
+//! Whether a daemon builds something: Earthly's `Info` tells its sessions.
 
 use super::context::Context;
 use super::verify::{DialOptions, fresh_for, glance};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
-use crate::plan::Rotation;
 use crate::store::Observation;
-
-/// Waits, before anything is locked, until each daemon that is to be restarted only when idle has
-/// no session, or for as long as kitcert.yaml allows. A rollover restarts them all.
-///
-/// # Errors
-/// A certificate to dial with that cannot be made.
-pub(super) fn wait_for_idleness(
-    context: &Context<'_>,
-    observation: &Observation,
-    rotation: &Rotation,
-) -> Result<(), Failure> {
-    // What is only verified again is hardly ever restarted, and nothing waits for it.
-    let is_planned =
-        |name: &IdentityName| rotation.daemons.contains(name) && !rotation.verified_again.contains(name);
-    let is_restarted = |name: &IdentityName| rotation.rolls_over || is_planned(name);
-    for (name, entry) in observation.inventory.daemons.iter().filter(|(name, _)| is_restarted(name)) {
-        if !entry.restart.is_empty() {
-            wait(context, observation, name, entry)?;
-        }
-    }
-    Ok(())
-}
-
-fn wait(
-    context: &Context<'_>,
-    observation: &Observation,
-    name: &IdentityName,
-    entry: &DaemonEntry,
-) -> Result<(), Failure> {
-    let limit = Duration::from_secs(entry.idle_limit.seconds().unsigned_abs());
-    let began = Instant::now();
-    while !is_idle(context, observation, name, entry)? {
-        let left = limit.saturating_sub(began.elapsed());
-        if left.is_zero() {
-            break;
-        }
-        // A daemon says nothing to anybody when its last build ends.
-        std::thread::sleep(POLL.min(left));
-    }
-    Ok(())
-}
 
 /// Whether a daemon may be restarted now, as far as its builds go. One that does not answer, or
 /// that is not Earthly's, has no sessions to wait for.
@@ -69,5 +25,3 @@ pub(super) fn is_idle(
     let idleness = observed.answer().and_then(|answer| answer.idleness);
     Ok(idleness.is_none_or(|idleness| idleness.sessions == 0))
 }
-
-const POLL: Duration = Duration::from_secs(1);

@@ -3,8 +3,7 @@
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
 use super::old_copy::refuse_old_copy;
-use super::serve::{Ending, Restarting, Serving, earlier_generations};
-use super::state_change::{carry_out, refuse_lock_out};
+use super::rollout::{Restarting, Rollout, RolloutResult, earlier_generations};
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::plan::{self, Rollback};
@@ -16,7 +15,7 @@ pub(crate) struct RolledBack {
     /// What was to be done.
     pub rollback: Rollback,
     /// How it ended for a daemon; None for a client, and where nothing was to be done.
-    pub ending: Option<Ending>,
+    pub result: Option<RolloutResult>,
 }
 
 /// Puts a former generation back: for a daemon it is placed, restarted and verified, for a client
@@ -36,21 +35,29 @@ pub(crate) fn rollback(
     let role = plan::whose(name, role, &observation)?;
     let planned = planned(context, &directory, &observation, (role, name))?;
     if context.mode != Mode::Apply {
-        return Ok(RolledBack { rollback: planned, ending: None });
+        return Ok(RolledBack { rollback: planned, result: None });
     }
+    // Before the state: whoever rolls this daemon out does not need that to be given back.
+    let of_daemon = match role {
+        Role::Daemon => Some(directory.lock_daemon(name, context.command, PATIENCE)?),
+        Role::Client => None,
+    };
     let lock = directory.lock(context.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(context, &directory, &observation, (role, name))?;
-    refuse_lock_out(&lock, Some(&observation), &rollback.plan(), context.environment.now())
+    let rollout = Rollout { context, directory: &directory, name, restarting };
+    rollout
+        .make_current(&lock, &observation, &rollback)
         .map_err(|failure| failure.hint("{kitcert} status   # who has which certificate"))?;
-    if rollback.role == Role::Client {
-        carry_out(context, &lock, Some(&observation), &rollback.plan())?;
-        replace_copies(context, &observe(&directory, &interest)?, Role::Client, name)?;
-        return Ok(RolledBack { rollback, ending: None });
+    if of_daemon.is_none() {
+        let observation = observe(&directory, &interest)?;
+        drop(lock);
+        replace_copies(context, &observation, Role::Client, name)?;
+        return Ok(RolledBack { rollback, result: None });
     }
-    let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
-    let ending = serving.go_back(&rollback, None, message!("asked"))?;
-    Ok(RolledBack { rollback, ending: Some(ending) })
+    drop(lock);
+    let result = rollout.put_back(&rollback, (&observation, None), message!("asked"))?;
+    Ok(RolledBack { rollback, result: Some(result) })
 }
 
 /// The plan, made with the earlier generations.

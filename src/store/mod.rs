@@ -16,7 +16,7 @@ pub(crate) use files::{
 };
 pub(crate) use installed_credentials::{FileSet, LinkState, Origin, PlacedFiles, Placement};
 pub(crate) use state::{
-    AuthorityRecord, ClientRecord, DaemonHistory, Held, HeldBy, KeyPresence, LogEvent, LogLine,
+    AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEvent, LogLine,
     ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind, RolloverRecord,
     StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, newest_log_time, observe,
     observe_generation, observe_request, observe_undescribed, request_generations,

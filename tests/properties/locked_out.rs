@@ -173,7 +173,7 @@ fn a_host_is_not_taken_from_a_client_unsaid_and_everybody_else_is_renewed() {
     let report = site.rotate(&["--force", "--format", "json"]).ended_with(1).json();
     assert_eq!(report["locked_out"], json!(["ana"]), "{report:#}");
     let action = |kind: &str| -> Value {
-        let rows = report["identities"].as_array().unwrap();
+        let rows = report["results"].as_array().unwrap();
         rows.iter().find(|row| row["kind"] == kind).unwrap()["action"].clone()
     };
     assert_eq!((action("daemon"), action("client")), ("refused".into(), "renewed".into()), "{report:#}");

@@ -160,7 +160,7 @@ pub fn last_line(said: &Said) -> &str {
 
 /// What became of an identity.
 fn action(report: &Value, name: &str) -> String {
-    let identities = report["identities"].as_array().unwrap_or_else(|| panic!("no identities: {report:#}"));
+    let identities = report["results"].as_array().unwrap_or_else(|| panic!("no results: {report:#}"));
     let found = identities.iter().find(|identity| identity["name"] == name);
     let found = found.unwrap_or_else(|| panic!("no {name}: {report:#}"));
     found["action"].as_str().unwrap().to_owned()

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kitcert::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
+use kitcert::apply::{self, ClockTrust, Context, Mode, Restarting, RolloutResult, Rotated, RotationOrder};
 use kitcert::env::Environment;
 use kitcert::model::{
     Endpoint, ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role, SubjectAltName, Timestamp,
@@ -274,9 +274,9 @@ impl World {
             self.restart = Some(at + HOUR + drawn(at, 5 * DAY));
         }
         let expected = if self.restart.is_some() { ExitCode::NotServed } else { ExitCode::Done };
-        assert_eq!(rotated.exit(), expected, "{}: {:?}", time(at), rotated.endings);
-        let not_served = |ending: &Result<Ending, Failure>| matches!(ending, Ok(Ending::NotServed { .. }));
-        assert!(rotated.endings.iter().all(|(_, ending)| not_served(ending)), "{:?}", rotated.endings);
+        assert_eq!(rotated.exit(), expected, "{}: {:?}", time(at), rotated.rollouts);
+        let not_served = |result: &RolloutResult| matches!(result, RolloutResult::NotServed { .. });
+        assert!(rotated.rollouts.values().all(not_served), "{:?}", rotated.rollouts);
         if issued.contains(&"elsewhere") {
             self.delivery = Some(at + HOUR + drawn(at + 1, 5 * DAY));
         }
@@ -340,7 +340,10 @@ impl World {
         let context = context(&self.workspace, &environment, "rotate");
         let request = RotateRequest::new(context.contact());
         let restarting = Restarting::Refused("people restart it".into());
-        apply::rotate(&context, &RotationOrder { request, at: None, restarting, clock: ClockTrust::Checked })
+        apply::rotate(
+            &context,
+            &RotationOrder { request, at: None, restarting, jobs: 1, clock: ClockTrust::Checked },
+        )
     }
 
     fn observe(&self, at: i64) -> Observation {

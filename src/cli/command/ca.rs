@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::rotate::{Asked, restarting, told};
+use super::rotate::{Asked, Jobs, restarting, told};
 use crate::apply::{self, ClockTrust, Context, Done, RotationOrder};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
@@ -52,6 +52,9 @@ pub struct AbortArguments {
     /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
+    /// How many daemons are restarted at the same time
+    #[command(flatten)]
+    pub jobs: Jobs,
     /// Believe the clock of this machine, though the log or a daemon contradicts it
     #[arg(long)]
     pub trust_clock: bool,
@@ -157,6 +160,7 @@ fn rotated(
         request: RotateRequest { authority, ..RotateRequest::new(context.contact()) },
         at: None,
         restarting: restarting(how.no_restart),
+        jobs: how.jobs.jobs.into(),
         clock: if how.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
     };
     let rotated = apply::rotate(context, &order)?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::rotate::{line, restarting};
-use crate::apply::{self, Ending, Mode};
+use crate::apply::{self, Mode, RolloutResult};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
@@ -33,12 +33,12 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
         return Ok(show_plan(report, &done.rollback.plan()));
     }
     let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
-    let Some(ending) = done.ending else {
+    let Some(result) = done.result else {
         let Rollback { from, generation, .. } = &done.rollback;
         let text = message!("client {} has the certificate of {} again, as {}", name, from, generation);
         return Ok(report.toned(Tone::Good, text));
     };
-    if let Ending::RolledBack { generation, from, .. } = ending {
+    if let RolloutResult::RolledBack { generation, from, .. } = result {
         let text = message!(
             "verified: {} serves {}, which has the certificate of {}, and nobody without a certificate of \
              yours gets in",
@@ -48,6 +48,6 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
         );
         return Ok(report.exit(ExitCode::Done).toned(Tone::Good, text));
     }
-    let (exit, tone, text) = line(name, &Ok(ending));
+    let (exit, tone, text) = line(name, &result);
     Ok(report.exit(exit).toned(tone, text))
 }

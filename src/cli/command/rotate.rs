@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use crate::apply::{self, ClockTrust, Context, Ending, Mode, Restarting, Rotated, RotationOrder};
+use crate::apply::{
+    self, ClockTrust, Context, IdentityOutcome, IdentityResult, Mode, Restarting, RolloutResult, Rotated,
+    RotationOrder,
+};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
@@ -31,6 +34,9 @@ pub struct RotateArguments {
     /// Renew and put in place, but run no restart command
     #[arg(long)]
     pub no_restart: bool,
+    /// How many daemons are restarted at the same time
+    #[command(flatten)]
+    pub jobs: Jobs,
     /// Change nothing, and exit 4 if something is due or not verified
     #[arg(long)]
     pub check: bool,
@@ -43,6 +49,14 @@ pub struct RotateArguments {
     /// Whether to only print the plan.
     #[command(flatten)]
     pub change: ChangeOptions,
+}
+
+/// How many daemons are restarted at the same time.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Jobs {
+    /// How many daemons are restarted at the same time; an emergency restarts all at once
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RotateArguments) -> Result<Report, Failure> {
@@ -85,11 +99,15 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
     let rotation = &rotated.rotation;
     let report = report.target(context.state.display());
     let report = report
-        .detail("identities", identities(rotated))
+        .detail("results", results(rotated, asked))
+        .detail("counts", counts(rotated, asked))
+        .detail("untouched", untouched(rotated))
         .detail("locked_out", rotation.locked_out.iter().map(Printable::message).collect::<Vec<_>>())
         .table(rows(&rotation.rows));
-    let report =
-        rotation.unable.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
+    let report = rotation
+        .unable
+        .iter()
+        .fold(report, |report, (_, failure)| report.toned(Tone::Bad, with_try(failure)));
     if rotation.is_empty() {
         let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
@@ -129,9 +147,9 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
                 ),
                 _ => report,
             };
-            let unplaced = rotated.unplaced.iter();
+            let unplaced = rotated.unplaced.values();
             let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
-            endings(report, rotated)
+            rollouts(report, rotated)
         }
     }
 }
@@ -166,6 +184,7 @@ fn order(context: &Context<'_>, asked: &RotateArguments) -> RotationOrder {
         },
         at: asked.at,
         restarting: restarting(asked.no_restart),
+        jobs: asked.jobs.jobs.into(),
         clock: if asked.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
     }
 }
@@ -175,42 +194,52 @@ pub(super) fn restarting(no_restart: bool) -> Restarting {
 }
 
 /// Each identity with what became of it, for programs.
-fn identities(rotated: &Rotated) -> Vec<Object> {
-    let ending_of = |row: &RotationRow| {
-        let mut endings = rotated.endings.iter();
-        endings.find(|(name, _)| row.identity == Some((Role::Daemon, name.clone()))).map(|(_, ending)| ending)
+fn results(rotated: &Rotated, asked: Asked) -> Vec<Object> {
+    let rows = &rotated.rotation.rows;
+    let object = |result: IdentityResult| {
+        let row = rows.iter().rev().find(|row| row.kind == result.kind && row.name == result.name);
+        let object = row.map(Object::of).unwrap_or_else(|| {
+            let nothing = || None::<Message>;
+            Object::default()
+                .with("kind", result.kind)
+                .with("name", result.name.clone())
+                .with("action", nothing())
+                .with("reason", nothing())
+                .with("expires", nothing())
+        });
+        let is_done = asked == Asked::Action;
+        object
+            .with("result", is_done.then(|| result.outcome.as_str()))
+            .with("exit", is_done.then(|| u64::from(result.exit.code())))
+            .with("changed", is_done && result.is_changed)
+            .with("why", result.why.filter(|_| is_done))
+            .with("try", result.next.filter(|_| is_done))
     };
-    let row = |row: &RotationRow| {
-        let object = Object::of(row);
-        match ending_of(row) {
-            Some(ending) => object.with("outcome", outcome(ending)).with("why", why(ending)),
-            None => object,
-        }
-    };
-    rotated.rotation.rows.iter().map(row).collect()
+    rotated.results().into_iter().map(object).collect()
 }
 
-fn outcome(ending: &Result<Ending, Failure>) -> &'static str {
-    match ending {
-        Ok(Ending::Verified) => "verified",
-        Ok(Ending::NotServed { .. }) => "not-served",
-        Ok(Ending::Faulty { .. }) => "faulty",
-        Ok(Ending::RolledBack { .. }) => "rolled-back",
-        Ok(Ending::Down { .. }) => "down",
-        Err(_) => "failed",
-    }
+fn counts(rotated: &Rotated, asked: Asked) -> Object {
+    let counts = if asked == Asked::Action { rotated.counts() } else { Default::default() };
+    counts
+        .into_iter()
+        .fold(Object::default(), |object, (outcome, count)| object.with(outcome.as_str(), count as u64))
 }
 
-/// What went wrong, where something did.
-fn why(ending: &Result<Ending, Failure>) -> Option<Message> {
-    match ending {
-        Ok(Ending::Verified) => None,
-        Ok(Ending::NotServed { why, .. } | Ending::Faulty { why } | Ending::RolledBack { why, .. }) => {
-            Some(why.clone())
-        }
-        Ok(Ending::Down { why }) => Some(why.clone()),
-        Err(failure) => Some(failure.message()),
-    }
+fn untouched(rotated: &Rotated) -> Object {
+    let count = |role| rotated.untouched.get(&role).copied().unwrap_or_default() as u64;
+    Object::default().with("daemon", count(Role::Daemon)).with("client", count(Role::Client))
+}
+
+/// How many ended how, in a line: what is done, what is not, and what there was nothing to do for.
+fn tally(rotated: &Rotated) -> Message {
+    let counted =
+        rotated.counts().into_iter().map(|(outcome, count)| message!("{} {}", count, outcome.words()));
+    let left = [(Role::Daemon, "daemon"), (Role::Client, "client")].into_iter().filter_map(|(role, one)| {
+        let count = rotated.untouched.get(&role).copied().unwrap_or_default();
+        let many = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| message!("{} {}{} untouched", count, one, many))
+    });
+    Message::join(counted.chain(left), ", ")
 }
 
 fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
@@ -250,11 +279,9 @@ fn held_by(rotation: &Rotation) -> Option<Message> {
     (!names.is_empty()).then(|| message!("the rollover waits for {}", names))
 }
 
-/// How it ended for each daemon, the gravest last.
-fn endings(report: Report, rotated: &Rotated) -> Report {
-    let mut lines: Vec<(ExitCode, Tone, Message)> =
-        rotated.endings.iter().map(|(name, ending)| line(name, ending)).collect();
-    if lines.is_empty() {
+/// How it ended for each daemon, the gravest last, and then for how many.
+fn rollouts(report: Report, rotated: &Rotated) -> Report {
+    if rotated.rollouts.is_empty() {
         return match rotated.unplaced.is_empty() {
             true => match held_by(&rotated.rotation) {
                 Some(held) => report.toned(Tone::Warning, held).even_if_quiet(),
@@ -265,14 +292,33 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
                     report.toned(Tone::Warning, message!("done; {}", about_the_others(&rotated.rotation)))
                 }
             },
-            false => report,
+            false => with_tally(report, rotated),
         };
     }
-    let all_verified = lines.iter().all(|(exit, ..)| *exit == ExitCode::Done);
+    let (verified, others): (Vec<_>, Vec<_>) =
+        rotated.rollouts.iter().partition(|(_, result)| **result == RolloutResult::Verified);
+    let report = match verified.as_slice() {
+        [] => report,
+        [(name, result)] => {
+            let (_, tone, text) = line(name, result);
+            report.toned(tone, text)
+        }
+        several => report.toned(
+            Tone::Good,
+            message!(
+                "verified: {} daemons serve their current credentials, and nobody without a certificate of \
+                 yours gets in",
+                several.len()
+            ),
+        ),
+    };
+    let all_verified = others.is_empty();
+    let mut lines: Vec<(ExitCode, Tone, Message)> =
+        others.into_iter().map(|(name, result)| line(name, result)).collect();
     lines.sort_by_key(|(exit, ..)| std::cmp::Reverse(exit.rank()));
     let report = lines.into_iter().fold(report, |report, (_, tone, text)| report.toned(tone, text));
     if rotated.rotation.rows.iter().any(|row| row.action == RotationAction::Refused) {
-        return report.toned(Tone::Bad, NOT_DONE);
+        return with_tally(report.toned(Tone::Bad, NOT_DONE), rotated);
     }
     match (all_verified, held_by(&rotated.rotation)) {
         (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
@@ -281,33 +327,42 @@ fn endings(report: Report, rotated: &Rotated) -> Report {
             let tone = if is_all { Tone::Good } else { Tone::Warning };
             report.toned(tone, message!("done; {}", about_the_others(&rotated.rotation)))
         }
-        (false, _) => report,
+        (false, _) => with_tally(report, rotated),
     }
 }
 
-/// One daemon's ending in one line that says what to do next.
-pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (ExitCode, Tone, Message) {
-    match ending {
-        Ok(Ending::Verified) => (
-            ExitCode::Done,
+/// Where there was more than one thing to do, and not all of it is done.
+fn with_tally(report: Report, rotated: &Rotated) -> Report {
+    let counts = rotated.counts();
+    match counts.values().sum::<usize>() > 1 && counts.keys().any(|one| *one != IdentityOutcome::Done) {
+        true => report.toned(Tone::Plain, tally(rotated)),
+        false => report,
+    }
+}
+
+/// How it ended for one daemon, in one line that says what to do next.
+pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, Tone, Message) {
+    let (tone, text) = match result {
+        RolloutResult::Verified => (
             Tone::Good,
             message!(
-                "verified: {} serves its current set, and nobody without a certificate of yours gets in",
+                "verified: {} serves its current credentials, and nobody without a certificate of yours gets in",
                 name
             ),
         ),
-        Ok(Ending::NotServed { why, command }) => {
+        RolloutResult::NotServed { why, command } => {
             let next = match command {
                 Some(command) => message!("next: {}; then: {kitcert} rotate {}", command, name),
                 None => message!("next: restart it with its new files; then: {kitcert} rotate {}", name),
             };
-            (ExitCode::NotServed, Tone::Warning, message!("{}: {}; {}", name, why, next))
+            (Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
-        Ok(Ending::Faulty { why }) => {
-            let text = message!("{} serves its current set: {}; next: {kitcert} verify {}", name, why, name);
-            (ExitCode::Verification, Tone::Bad, text)
+        RolloutResult::Faulty { why } => {
+            let text =
+                message!("{} serves its current credentials: {}; next: {kitcert} verify {}", name, why, name);
+            (Tone::Bad, text)
         }
-        Ok(Ending::RolledBack { generation, from, why }) => {
+        RolloutResult::RolledBack { generation, from, why } => {
             let text = message!(
                 "rolled back: {} serves {}, which has the certificate of {}, again: {}",
                 name,
@@ -315,15 +370,18 @@ pub(super) fn line(name: &IdentityName, ending: &Result<Ending, Failure>) -> (Ex
                 from,
                 why
             );
-            (ExitCode::Failed, Tone::Bad, text)
+            (Tone::Bad, text)
         }
-        Ok(Ending::Down { why }) => (
-            ExitCode::Down,
-            Tone::Bad,
-            message!("DAEMON DOWN: {}: {}; next: {kitcert} verify {}", name, why, name),
-        ),
-        Err(failure) => (failure.exit_code(), Tone::Bad, message!("{}: {}", name, with_try(failure))),
-    }
+        RolloutResult::Down { why } => {
+            (Tone::Bad, message!("DAEMON DOWN: {}: {}; next: {kitcert} verify {}", name, why, name))
+        }
+        RolloutResult::LeftAlone(failure) => {
+            let next = result.next(name).map(|next| message!("; try: {}", next)).unwrap_or_default();
+            (Tone::Bad, message!("{}: {}{}", name, failure, next))
+        }
+        RolloutResult::Failed(failure) => (Tone::Bad, message!("{}: {}", name, with_try(failure))),
+    };
+    (result.exit(), tone, text)
 }
 
 const NOT_DONE: &str = "not done: what is refused, since it would lock somebody out";

@@ -41,7 +41,7 @@ pub const GROUPS: &[Group] = &[
     Group { commands: &["join"], members: JOIN },
     Group { commands: &["verify", "join"], members: DAEMON },
     Group { commands: &["verify"], members: TARGETS },
-    Group { commands: &["rotate", "ca rollover start", "ca rollover abort", "status"], members: IDENTITIES },
+    Group { commands: &["status"], members: IDENTITIES },
     Group { commands: &["rotate", "ca rollover start", "ca rollover abort"], members: ROTATED },
     Group { commands: &["status"], members: STATUS },
     Group { commands: &["rollback"], members: ROLLBACK },
@@ -231,14 +231,27 @@ const IDENTITIES: &[Member] = &[
 ];
 
 const ROTATED: &[Member] = &[
-    member("identities[].action", "string", "what was done with it, or would be"),
-    member("identities[].reason", "string", "why"),
+    member("results", "array", "every identity that there was something to do for, or to say of"),
+    member("results[].kind", "string", "`ca`, `daemon` or `client`"),
+    member("results[].name", "string", "a CA's key identifier, shortened; an identity's name"),
+    member("results[].action", "string or null", "what was done with it, or would be"),
+    member("results[].reason", "string or null", "why"),
+    member("results[].expires", "string or null", "the end of its new certificate, RFC 3339"),
     member(
-        "identities[].outcome",
-        "string",
-        "of a daemon: `verified`, `not-served`, `faulty`, `rolled-back`, `down` or `failed`",
+        "results[].result",
+        "string or null",
+        "`done`, `refused`, `rolled-back`, `not-served`, `faulty`, `down`, `busy`, `failed` or `waiting`; null \
+         where nothing was done",
     ),
-    member("identities[].why", "string or null", "what went wrong with it, where something did"),
+    member("results[].exit", "number or null", "what that is worth, as an exit code"),
+    member("results[].changed", "boolean", "whether something of it is different now"),
+    member("results[].why", "string or null", "what went wrong with it, where something did"),
+    member("results[].try", "string or null", "the command that goes on from there"),
+    member("counts", "object", "how many ended how"),
+    member("counts.*", "number", "by the word that `result` has for it"),
+    member("untouched", "object", "how many of kitcert.yaml there was nothing to do for, or to say of"),
+    member("untouched.daemon", "number", "daemons"),
+    member("untouched.client", "number", "clients"),
     member("locked_out", "array", "the clients for whose sake something was not done, or that are out now"),
     member("locked_out[]", "string", "a client"),
 ];

@@ -44,7 +44,10 @@ pub fn rotate(
         request.names.is_empty() || request.names.iter().any(|one| one.means(role, name))
     };
     let daemons = observation.inventory.daemons.iter();
-    for (name, entry) in daemons.filter(|(name, _)| is_meant(Role::Daemon, name)) {
+    // What shuts somebody out is committed for every daemon: whoever is at work on one rolls it out.
+    let is_free = |name: &IdentityName| planner.rotation.is_emergency || !facts.left_alone.contains(name);
+    let daemons: Vec<_> = daemons.filter(|(name, _)| is_meant(Role::Daemon, name) && is_free(name)).collect();
+    for (name, entry) in daemons {
         planner.daemon(name, &entry.hosts, entry.lifetime)?;
     }
     let clients = observation.inventory.clients.iter();
@@ -240,7 +243,7 @@ impl Planner<'_> {
             }
             false => {
                 self.say(role, name, RotationAction::Reported, "due, and no CA can sign");
-                self.rotation.unable.push(failure);
+                self.rotation.unable.push(((role, name.clone()), failure));
             }
         }
     }

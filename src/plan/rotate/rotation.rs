@@ -76,6 +76,9 @@ pub struct RotationFacts {
     pub has_begun: bool,
     /// The clients whose kits wait and whose former certificates have all expired.
     pub lapsed: BTreeSet<IdentityName>,
+    /// The daemons that stay as they are: another command is at work on them, or their clocks and the one
+    /// here disagree.
+    pub left_alone: BTreeSet<IdentityName>,
     /// The clients of which a folder with copies is gone, that kitcert.yaml notes.
     pub away: BTreeSet<IdentityName>,
     /// The identities whose installed copies are not their current set.
@@ -99,7 +102,7 @@ pub struct Rotation {
     /// What is done or to be said, identity by identity.
     pub rows: Vec<RotationRow>,
     /// What is due and cannot be done, and why.
-    pub unable: Vec<Failure>,
+    pub unable: Vec<((Role, IdentityName), Failure)>,
     /// Whether a rollover is under way.
     pub rolls_over: bool,
     /// Whether nothing of a former CA may be trusted any more.

@@ -29,7 +29,7 @@ pub use observed::{Interest, Observation};
 pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
 pub(crate) use rollover_record::{RolloverKind, RolloverRecord};
-pub(crate) use state_directory::{StateDirectory, StateLock};
+pub(crate) use state_directory::{DaemonLock, StateDirectory, StateLock};
 pub(crate) use state_record::StateRecord;
 pub(crate) use verified::VerifiedAddress;
 pub use verified::{Vantage, VerifiedRecord};

@@ -1,19 +1,19 @@
 //! The state directory and its lock.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::fstat;
 
 use super::change::StagedChange;
 use super::journal;
 use super::journal::DESCRIPTION;
+use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{ExitCode, Failure, FileMode, Line, Message, Quoted, Word};
+use crate::model::{ExitCode, Failure, FileMode, IdentityName, Message, Quoted, Role};
 use crate::store::files::directory::Directory;
 use crate::store::files::io_failure;
+use crate::store::files::lock::{Asked, FileLock};
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted};
 use crate::store::files::read::ReadFile;
 
@@ -169,45 +169,38 @@ impl StateDirectory {
     /// [`ExitCode::Busy`] with the process and the command that hold it; a lock file that cannot
     /// be written.
     pub fn lock(&self, command: &str, wait: Duration) -> Result<StateLock<'_>, Failure> {
-        let path = self.path().join(LOCK);
-        let file = self.open_lock()?;
-        let began = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if began.elapsed() < wait => {
-                    // The system has no lock with a time limit and none that could be awaited
-                    // beside a clock, so that asking again is all there is.
-                    std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())));
-                }
-                Err(TryLockError::WouldBlock) => return Err(busy(&file, &path)),
-                Err(TryLockError::Error(error)) => {
-                    return Err(io_failure::failure_of_io("locking", &path, &error));
-                }
-            }
-        }
-        let holder = format!("{} {command}\n", std::process::id());
-        let written = file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0));
-        written.map_err(|error| io_failure::failure_of_io("writing", &path, &error))?;
+        let lock = match FileLock::ask(&self.folder, command, wait)? {
+            Asked::Held(lock) => lock,
+            Asked::Busy(holder) => return Err(busy(message!("the state {}", self.path().display()), holder)),
+        };
         journal::recover(&self.folder)?;
-        Ok(StateLock { state: self, file })
+        Ok(StateLock { state: self, _lock: lock })
+    }
+
+    /// Takes the lock of a daemon for `command`, waiting up to `wait` for another to give it back. It comes
+    /// before the lock of the state: nobody waits for it while the state is locked.
+    ///
+    /// # Errors
+    /// [`ExitCode::Busy`] with the process and the command that hold it; a daemon that has no folder yet,
+    /// and a lock file that cannot be written.
+    pub fn lock_daemon(
+        &self,
+        name: &IdentityName,
+        command: &str,
+        wait: Duration,
+    ) -> Result<DaemonLock, Failure> {
+        let path = identity_folder(Role::Daemon, name);
+        let folder = self.folder.folder(&path)?.ok_or_else(|| {
+            Failure::new("locking", self.path().join(&path).display()).expected("a folder").found("none")
+        })?;
+        match FileLock::ask(&folder, command, wait)? {
+            Asked::Held(lock) => Ok(DaemonLock { _lock: lock }),
+            Asked::Busy(holder) => Err(busy(message!("daemon {}", name), holder)),
+        }
     }
 
     pub(in crate::store) fn folder(&self) -> &Directory {
         &self.folder
-    }
-
-    fn open_lock(&self) -> Result<File, Failure> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let failure = |error| self.folder.failure("locking", Path::new(LOCK), error);
-        let handle = openat(self.folder.handle(), LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(failure)?;
-        let stat = fstat(&handle).map_err(failure)?;
-        let found = match io_failure::file_type(&stat) {
-            FileType::RegularFile if stat.st_nlink == 1 => return Ok(File::from(handle)),
-            FileType::RegularFile => "a file with a second name, which locking would overwrite",
-            other => io_failure::kind(other),
-        };
-        Err(Failure::new("locking", self.path().join(LOCK).display()).expected("a lock file").found(found))
     }
 
     fn refuse_others(&self, bits: u32) -> Result<(), Failure> {
@@ -239,7 +232,7 @@ impl StateDirectory {
 /// The right to change a state; given back when it is dropped.
 pub struct StateLock<'state> {
     state: &'state StateDirectory,
-    file: File,
+    _lock: FileLock,
 }
 
 impl StateLock<'_> {
@@ -259,34 +252,19 @@ impl StateLock<'_> {
     }
 }
 
-impl Drop for StateLock<'_> {
-    fn drop(&mut self) {
-        // Closing is not enough: a child that another thread is just starting holds the same open
-        // file until it runs its program. Should unlocking fail, closing still does it by and by.
-        let _ = self.file.unlock();
-    }
+/// The right to bring one daemon to serve other files: to place them, to restart it, to verify it. Whoever
+/// has it changes nothing of the state by it.
+pub struct DaemonLock {
+    _lock: FileLock,
 }
 
-fn busy(file: &File, path: &Path) -> Failure {
-    let mut holder = [0; 256];
-    let length = file.read_at(&mut holder, 0).unwrap_or(0);
-    let text = String::from_utf8_lossy(holder.get(..length).unwrap_or_default()).into_owned();
-    let found = match text.trim_end().split_once(' ') {
-        Some((process, command)) => message!("process {} at work on it: {}", Word(process), Line(command)),
-        None => message!("another command at work on it"),
-    };
-    let state: PathBuf = path.parent().unwrap_or(path).to_owned();
-    Failure::new("locking the state", state.display())
-        .expected("nobody at work on it")
-        .found(found)
-        .exit(ExitCode::Busy)
+fn busy(what: Message, holder: Message) -> Failure {
+    Failure::new("locking", what).expected("nobody at work on it").found(holder).exit(ExitCode::Busy)
 }
 
-const LOCK: &str = ".lock";
 const REQUESTS: &str = "requests";
 /// The folders that have something in them once anything was issued.
 const ISSUED_BELOW: [&str; 4] = ["ca", "daemons", "clients", "issued"];
 const OURS_ALONE: u32 = 0o700;
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ANYTHING: u32 = 0o077;
-const POLL: Duration = Duration::from_millis(10);

@@ -1,0 +1,260 @@
+//! A daemon is brought to serve its current credentials: placed, restarted, verified; and back, if it does
+//! not.
+
+use std::time::{Duration, Instant};
+
+use super::result::RolloutResult;
+use super::steps::{Current, Look, Rollout, earlier_generations};
+use super::turns::Turns;
+use crate::apply::idleness::is_idle;
+use crate::apply::verify::{Outcome, restart_line};
+use crate::message;
+use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
+use crate::pki::Certificate;
+use crate::plan::{Rollback, fallback};
+
+/// What became of one attempt.
+enum Attempt {
+    Ended(RolloutResult),
+    /// Another command has given it other credentials: these are rolled out now.
+    Superseded,
+}
+
+/// What became of waiting for a daemon that is to be restarted when it builds nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It builds nothing, or nothing here waits for that.
+    Unneeded,
+    Over,
+    Superseded,
+    /// It was at work all the time that it is waited for.
+    TooLong,
+}
+
+impl Rollout<'_> {
+    /// Brings the daemon to serve its current credentials, whatever they are by then. `turns` says when it
+    /// may be restarted.
+    pub(super) fn bring_up(&self, turns: &Turns) -> RolloutResult {
+        loop {
+            let current = match self.current() {
+                Ok(Some(current)) => current,
+                Ok(None) => {
+                    let why = message!("kitcert.yaml does not list it any more, or it has no certificate");
+                    return RolloutResult::NotServed { why, command: None };
+                }
+                Err(failure) => return RolloutResult::Failed(failure),
+            };
+            let emergency = former_of_emergency(&current);
+            let ended = match self.attempt(current, turns) {
+                Ok(Attempt::Superseded) => continue,
+                Ok(Attempt::Ended(result)) => result,
+                Err(failure) => RolloutResult::Failed(failure),
+            };
+            return match emergency {
+                Some(former) => of_emergency(ended, &former),
+                None => ended,
+            };
+        }
+    }
+
+    /// How it ends where somebody else is at work on the daemon.
+    pub(super) fn held_by_another(&self, failure: Failure) -> RolloutResult {
+        match self.current().ok().flatten().as_ref().and_then(former_of_emergency) {
+            Some(former) => of_emergency(RolloutResult::Failed(failure), &former),
+            None => RolloutResult::LeftAlone(failure),
+        }
+    }
+
+    fn attempt(&self, current: Current, turns: &Turns) -> Result<Attempt, Failure> {
+        let ended = |result| Ok(Attempt::Ended(result));
+        let is_placed = self.is_placed(&current);
+        if is_placed {
+            let _turn = turns.take(former_of_emergency(&current).is_some());
+            if let Some(result) = self.without_restart(&current)? {
+                return ended(result);
+            }
+        }
+        let waited = match self.why_not_restarted(&current.entry) {
+            None if former_of_emergency(&current).is_none() => self.wait_for_idleness(&current)?,
+            _ => Wait::Unneeded,
+        };
+        if waited == Wait::Superseded {
+            return Ok(Attempt::Superseded);
+        }
+        let _turn = turns.take(former_of_emergency(&current).is_some());
+        let current = match self.current()? {
+            Some(now) if now.number == current.number => now,
+            _ => return Ok(Attempt::Superseded),
+        };
+        if let Err(failure) = self.place(&current) {
+            // Nobody has served it, so that it is not the cause.
+            return self.go_back(&current, None, failure.message(), Err(failure));
+        }
+        // Somebody else may have restarted it while it was waited for.
+        if (!is_placed || waited != Wait::Unneeded)
+            && let Some(result) = self.without_restart(&current)?
+        {
+            return ended(result);
+        }
+        if waited == Wait::TooLong {
+            let look = self.look(&current.observation)?;
+            let why = message!("{}; it was not idle for {}", look.why, current.entry.idle_limit);
+            return ended(self.not_restarted(&look, &current, why)?);
+        }
+        self.restart_and_verify(&current)
+    }
+
+    fn restart_and_verify(&self, current: &Current) -> Result<Attempt, Failure> {
+        let ended = |result| Ok(Attempt::Ended(result));
+        let (look, why) = match self.restart(current) {
+            Ok(()) => {
+                let look = self.look_until_decided(current)?;
+                let why = look.why.clone();
+                (look, why)
+            }
+            Err(failure) => (self.look(&current.observation)?, failure.message()),
+        };
+        if look.outcome == Outcome::Verified {
+            return ended(self.verified(&look, &current.entry, None)?);
+        }
+        let serves = look.evidence.serves_current();
+        if serves && look.outcome == Outcome::Inconclusive {
+            return ended(RolloutResult::NotServed { why, command: None });
+        }
+        if look.outcome == Outcome::Open {
+            self.refute(&look)?;
+            if serves {
+                return ended(RolloutResult::Faulty { why });
+            }
+        }
+        let leaf = current.observation.current(Role::Daemon, self.name).map(|one| one.leaf());
+        let described = describe(&why, &look, leaf);
+        let otherwise = if serves {
+            RolloutResult::Faulty { why }
+        } else if look.evidence.is_up() {
+            RolloutResult::NotServed { why, command: restart_line(self.name, &current.entry) }
+        } else {
+            RolloutResult::Down { why }
+        };
+        let attempt = self.go_back(current, Some(current.number), described, Ok(otherwise))?;
+        if serves && matches!(attempt, Attempt::Ended(RolloutResult::Faulty { .. })) {
+            self.refute(&look)?;
+        }
+        Ok(attempt)
+    }
+
+    /// How it ends where it does as it must, where nothing here restarts it, or where a restart would gain
+    /// nothing; None where it is to be restarted.
+    fn without_restart(&self, current: &Current) -> Result<Option<RolloutResult>, Failure> {
+        let look = self.look(&current.observation)?;
+        if look.outcome == Outcome::Verified {
+            return self.verified(&look, &current.entry, None).map(Some);
+        }
+        let daemon = current.observation.daemons.get(self.name);
+        let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
+        let why = match self.why_not_restarted(&current.entry) {
+            Some(why) => why,
+            // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
+            None if former_of_emergency(current).is_none()
+                && has_worked
+                && look.outcome == Outcome::Inconclusive
+                && look.evidence.is_up() =>
+            {
+                message!("it was verified before, so it is not restarted")
+            }
+            None => return Ok(None),
+        };
+        self.not_restarted(&look, current, message!("{}; {}", look.why, why)).map(Some)
+    }
+
+    fn not_restarted(&self, look: &Look, current: &Current, why: Message) -> Result<RolloutResult, Failure> {
+        self.refute(look)?;
+        Ok(RolloutResult::NotServed { why, command: restart_line(self.name, &current.entry) })
+    }
+
+    /// Waits until the daemon builds nothing, for as long as kitcert.yaml allows. An emergency that begins
+    /// meanwhile waits for nobody.
+    fn wait_for_idleness(&self, current: &Current) -> Result<Wait, Failure> {
+        let limit = Duration::from_secs(current.entry.idle_limit.seconds().unsigned_abs());
+        let began = Instant::now();
+        loop {
+            if is_idle(self.context, &current.observation, self.name, &current.entry)? {
+                return Ok(if began.elapsed() < POLL { Wait::Unneeded } else { Wait::Over });
+            }
+            let left = limit.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(Wait::TooLong);
+            }
+            // A daemon says nothing to anybody when its last build ends.
+            std::thread::sleep(POLL.min(left));
+            match self.current()? {
+                Some(now) if now.number == current.number && former_of_emergency(&now).is_none() => {}
+                _ => return Ok(Wait::Superseded),
+            }
+        }
+    }
+
+    /// Goes back to what has worked, if the credentials that failed are still current. `otherwise` is how it
+    /// ends where there is nothing to go back to.
+    fn go_back(
+        &self,
+        current: &Current,
+        failed: Option<Generation>,
+        why: Message,
+        otherwise: Result<RolloutResult, Failure>,
+    ) -> Result<Attempt, Failure> {
+        let lock = self.lock_state()?;
+        let Some(now) = self.current_under(&lock)?.filter(|now| now.number == current.number) else {
+            return Ok(Attempt::Superseded);
+        };
+        let Some(rollback) = self.fallback(&now) else { return otherwise.map(Attempt::Ended) };
+        if let Err(failure) = self.make_current(&lock, &now.observation, &rollback) {
+            let why = message!("{}; {} was not put back: {}", why, rollback.from, failure);
+            return Ok(Attempt::Ended(match otherwise? {
+                RolloutResult::NotServed { command, .. } => RolloutResult::NotServed { why, command },
+                RolloutResult::Faulty { .. } => RolloutResult::Faulty { why },
+                _ => RolloutResult::Down { why },
+            }));
+        }
+        drop(lock);
+        self.put_back(&rollback, (&now.observation, failed), why).map(Attempt::Ended)
+    }
+
+    fn fallback(&self, now: &Current) -> Option<Rollback> {
+        let earlier = earlier_generations(self.directory, &now.observation, Role::Daemon, self.name);
+        fallback(self.name, &now.observation, &earlier, self.context.environment.now())
+    }
+}
+
+/// In an emergency, the CAs that nothing may trust any more.
+fn former_of_emergency(current: &Current) -> Option<Message> {
+    let rollover = current.observation.rollover.as_ref().filter(|rollover| rollover.is_emergency())?;
+    Some(Message::join(rollover.from.iter().map(AuthorityId::short), " and "))
+}
+
+/// The same ending, where somebody is to be shut out: whatever stands in the way, the daemon goes on as it
+/// was.
+fn of_emergency(result: RolloutResult, former: &Message) -> RolloutResult {
+    let still = |why: &Message| message!("STILL LETS IN whoever has a certificate of CA {}: {}", former, why);
+    match result {
+        RolloutResult::NotServed { why, command } => RolloutResult::NotServed { why: still(&why), command },
+        RolloutResult::Failed(failure) => {
+            RolloutResult::NotServed { why: still(&failure.message()), command: None }
+        }
+        RolloutResult::Down { why } => RolloutResult::Down {
+            why: message!("{}; its new files, which shut out CA {}, stay in place", why, former),
+        },
+        other => other,
+    }
+}
+
+fn describe(why: &Message, look: &Look, current: Option<&Certificate>) -> Message {
+    match (look.evidence.served(), current) {
+        (Some(served), Some(current)) if served != current => {
+            message!("{}; it serves {}, and not {}", why, served.serial(), current.serial())
+        }
+        _ => why.clone(),
+    }
+}
+
+const POLL: Duration = Duration::from_secs(1);

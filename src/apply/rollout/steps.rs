@@ -1,0 +1,216 @@
+//! The steps of one daemon's rollout: look at the state, place, restart, verify, record.
+//!
+//! The state is locked for as long as it is read or written, and never while a daemon is dialled or
+//! restarted. So each step begins with what the state says now.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::result::{Restarting, RolloutResult};
+use crate::apply::context::Context;
+use crate::apply::copies::{are_outdated, replace_copies};
+use crate::apply::placed::{PlacedDaemon, observe_daemon};
+use crate::apply::restart::Occasion;
+use crate::apply::verify::{
+    Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, record, restart_line,
+};
+use crate::layout::DaemonEntry;
+use crate::layout::state_paths::identity_folder;
+use crate::message;
+use crate::model::{Failure, Generation, IdentityName, Message, Role};
+use crate::plan::{EarlierGeneration, InstallDaemonRequest, InstallRequest, PlacedState, refuse_unfit};
+use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
+
+/// The rollout of one daemon, by whoever has its lock.
+pub(in crate::apply) struct Rollout<'a> {
+    pub context: &'a Context<'a>,
+    pub directory: &'a StateDirectory,
+    pub name: &'a IdentityName,
+    pub restarting: &'a Restarting,
+}
+
+/// What one verification of a daemon showed.
+pub(super) struct Look {
+    pub outcome: Outcome,
+    /// The verdict.
+    pub why: Message,
+    pub evidence: Evidence,
+}
+
+/// What the state says of a daemon at one moment.
+pub(super) struct Current {
+    pub observation: Observation,
+    /// What kitcert.yaml says of it.
+    pub entry: DaemonEntry,
+    /// The generation that it is to serve.
+    pub number: Generation,
+}
+
+impl Rollout<'_> {
+    /// Locks the state, which every other rollout does for a moment too.
+    pub(super) fn lock_state(&self) -> Result<StateLock<'_>, Failure> {
+        self.directory.lock(self.context.command, PATIENCE)
+    }
+
+    /// What the state says now; None where the daemon is not listed, or has no certificate.
+    pub(super) fn current(&self) -> Result<Option<Current>, Failure> {
+        self.current_under(&self.lock_state()?)
+    }
+
+    /// The same, under a lock that is held.
+    pub(super) fn current_under(&self, lock: &StateLock<'_>) -> Result<Option<Current>, Failure> {
+        let inventory = observe(lock.state(), &Interest::Inventory)?.inventory;
+        let clients = inventory.clients.keys().take(CLIENTS_TRIED);
+        let clients = clients.map(|name| (Role::Client, name.clone()));
+        let daemon = std::iter::once((Role::Daemon, self.name.clone()));
+        let observation = observe(lock.state(), &Interest::Identities(daemon.chain(clients).collect()))?;
+        let entry = observation.inventory.daemons.get(self.name).cloned();
+        let number = observation.current(Role::Daemon, self.name).map(|current| current.number);
+        Ok(entry.zip(number).map(|(entry, number)| Current { observation, entry, number }))
+    }
+
+    /// Whether its files stand where it reads them. What cannot be read is told when it is placed.
+    pub(super) fn is_placed(&self, current: &Current) -> bool {
+        let Current { observation, entry, .. } = current;
+        let is_installed = match placed(self.context, observation, self.name, entry) {
+            Ok(placed) => placed.is_none_or(|placed| placed.observed.state == PlacedState::UpToDate),
+            Err(_) => false,
+        };
+        is_installed && are_outdated(self.context, observation, Role::Daemon, self.name).is_ok_and(|is| !is)
+    }
+
+    /// Puts its files where it reads them.
+    pub(super) fn place(&self, current: &Current) -> Result<(), Failure> {
+        let Current { observation, entry, .. } = current;
+        if let Some(placed) = placed(self.context, observation, self.name, entry)? {
+            placed.install()?;
+        }
+        replace_copies(self.context, observation, Role::Daemon, self.name)?;
+        Ok(())
+    }
+
+    /// Why it is not restarted here.
+    pub(super) fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<Message> {
+        match self.restarting {
+            Restarting::Refused(why) => Some(why.clone()),
+            Restarting::Allowed if entry.restart.is_empty() => {
+                Some(message!("kitcert.yaml names no restart command"))
+            }
+            Restarting::Allowed => None,
+        }
+    }
+
+    /// Runs its restart command.
+    pub(super) fn restart(&self, Current { entry, number, .. }: &Current) -> Result<(), Failure> {
+        let lineage = self.lineage(entry);
+        let state = &self.context.state;
+        Occasion { state, name: self.name, entry, generation: *number, lineage: &lineage }.restart()
+    }
+
+    /// The folder where it reads its files, as far as that is known.
+    fn lineage(&self, entry: &DaemonEntry) -> PathBuf {
+        match &entry.install {
+            Some(install) => install.root.join(install.layout.folder()).join("current"),
+            None => self.context.state.join(identity_folder(Role::Daemon, self.name)).join("current"),
+        }
+    }
+
+    /// Verifies it, by the one definition of that.
+    pub(super) fn look(&self, observation: &Observation) -> Result<Look, Failure> {
+        let request = VerifyRequest::of_daemon(self.name);
+        let Examined { verification, evidence } = examine(self.context, Some(observation), &request)?;
+        let evidence = evidence.ok_or_else(|| self.context.no_state())?;
+        Ok(Look { outcome: verification.outcome, why: verification.verdict, evidence })
+    }
+
+    /// Looks again and again, until the daemon serves its current credentials and there is a verdict, or it
+    /// has had the time that it may take.
+    pub(super) fn look_until_decided(&self, current: &Current) -> Result<Look, Failure> {
+        let limit = Duration::from_secs(current.entry.restart_timeout.seconds().unsigned_abs());
+        let began = Instant::now();
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let look = self.look(&current.observation)?;
+            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open);
+            if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
+                return Ok(look);
+            }
+            // A daemon says nothing to anybody when it is ready.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Notes that the daemon is verified, and which generation was itself the cause of a failure; unless the
+    /// state was changed meanwhile.
+    pub(super) fn verified(
+        &self,
+        look: &Look,
+        entry: &DaemonEntry,
+        cause: Option<Generation>,
+    ) -> Result<RolloutResult, Failure> {
+        Ok(match self.record(look, cause)? {
+            Recorded::Changed | Recorded::Unchanged => RolloutResult::Verified,
+            Recorded::Superseded => RolloutResult::NotServed {
+                why: message!("kitcert.yaml or its credentials were changed while it was dialled"),
+                command: restart_line(self.name, entry),
+            },
+        })
+    }
+
+    /// Takes the record back of a daemon that serves its current files and still does not do as it
+    /// must, and of one that lets somebody in, whatever it serves.
+    pub(super) fn refute(&self, look: &Look) -> Result<(), Failure> {
+        if look.outcome == Outcome::Open || look.evidence.serves_current() {
+            self.record(look, None)?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, look: &Look, cause: Option<Generation>) -> Result<Recorded, Failure> {
+        let recorded = record(self.context, &self.lock_state()?, &[&look.evidence], cause)?;
+        Ok(recorded.first().copied().unwrap_or(Recorded::Unchanged))
+    }
+}
+
+/// The generations of an identity that are not current, with their files.
+pub(in crate::apply) fn earlier_generations(
+    directory: &StateDirectory,
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+) -> Vec<EarlierGeneration> {
+    let identity = observation.identities(role).get(name);
+    let current = observation.current(role, name).map(|current| current.number);
+    let numbers = identity.map(|identity| identity.generations.as_slice()).unwrap_or_default();
+    let others = numbers.iter().copied().filter(|number| Some(*number) != current);
+    let files = |number| observe_generation(directory, role, name, number).ok();
+    others.map(|number| EarlierGeneration { number, files: files(number) }).collect()
+}
+
+/// Where the files of a daemon are installed on this machine, and how they compare; None where
+/// they are not.
+pub(in crate::apply) fn placed(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<Option<PlacedDaemon>, Failure> {
+    let Some(install) = &entry.install else { return Ok(None) };
+    let request = InstallDaemonRequest {
+        name: name.clone(),
+        install: InstallRequest { root: install.root.clone(), layout: install.layout },
+        owner: install.owner.clone(),
+    };
+    let placed = observe_daemon(context, &request, Some(observation))?;
+    refuse_unfit(name, &placed.observed, Some(observation))?;
+    Ok(Some(placed))
+}
+
+/// For how long a rollout waits for the lock of the state: what it has to note is lost without.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Among how many clients of the state one is looked for that can be dialled as.
+const CLIENTS_TRIED: usize = 16;

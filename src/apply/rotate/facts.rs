@@ -1,0 +1,66 @@
+//! What a rotation looks at besides the state itself.
+
+use std::collections::BTreeSet;
+
+use crate::apply::context::Context;
+use crate::apply::copies::are_outdated;
+use crate::apply::rollout::placed;
+use crate::model::{Failure, IdentityName, Role, Timestamp};
+use crate::plan::PlacedState;
+use crate::store::{Observation, StateDirectory, exists, observe_generation};
+
+/// The clients whose kits wait, and whom no former certificate lets in any more.
+pub(super) fn lapsed(
+    directory: &StateDirectory,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<BTreeSet<IdentityName>, Failure> {
+    let mut lapsed = BTreeSet::new();
+    for name in &observation.waiting_kits {
+        let Some(client) = observation.clients.get(name) else { continue };
+        let current = client.current.as_ref().map(|current| current.number);
+        let former = client.generations.iter().copied().filter(|number| Some(*number) != current);
+        let mut ends = Vec::new();
+        for number in former {
+            ends.push(observe_generation(directory, Role::Client, name, number)?.leaf().validity().not_after);
+        }
+        if ends.iter().max().is_some_and(|end| *end < now) {
+            lapsed.insert(name.clone());
+        }
+    }
+    Ok(lapsed)
+}
+
+/// The clients of which a folder with copies is gone, that kitcert.yaml notes.
+pub(super) fn away(observation: &Observation) -> BTreeSet<IdentityName> {
+    let clients = observation.inventory.clients.iter();
+    let is_away = |folder: &std::path::PathBuf| !exists(folder);
+    clients.filter(|(_, entry)| entry.installed.iter().any(is_away)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The identities whose installed copies are not their current set.
+pub(super) fn outdated(context: &Context<'_>, observation: &Observation) -> BTreeSet<(Role, IdentityName)> {
+    let mut outdated = BTreeSet::new();
+    for (name, entry) in &observation.inventory.daemons {
+        // What stands in the way there is told when it is put in place.
+        let is_outdated = match placed(context, observation, name, entry) {
+            Ok(Some(placed)) => placed.observed.state == PlacedState::Outdated,
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        if is_outdated && observation.current(Role::Daemon, name).is_some() {
+            outdated.insert((Role::Daemon, name.clone()));
+        }
+    }
+    for (role, names) in [
+        (Role::Daemon, observation.inventory.daemons.keys().collect::<Vec<_>>()),
+        (Role::Client, observation.inventory.clients.keys().collect()),
+    ] {
+        for name in names {
+            if are_outdated(context, observation, role, name).unwrap_or(true) {
+                outdated.insert((role, name.clone()));
+            }
+        }
+    }
+    outdated
+}

@@ -1,0 +1,281 @@
+//! A rotation, pass by pass: planned and committed under the lock of the state, rolled out without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::facts::{away, lapsed, outdated};
+use super::rotated::Rotated;
+use crate::apply::authorities::load_authority;
+use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
+use crate::apply::context::{Context, Mode, PATIENCE};
+use crate::apply::copies::{Copying, replace_copies};
+use crate::apply::old_copy::refuse_old_copy;
+use crate::apply::rollout::{Locked, Restarting, roll_out};
+use crate::apply::staging::Issued;
+use crate::apply::state_change::carry_out;
+use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
+use crate::plan::{
+    self, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep, StepSummary,
+};
+use crate::store::{DaemonLock, HeldBy, Interest, Observation, RolloverRecord, StateDirectory, observe};
+
+/// How a rotation is to be done.
+#[derive(Clone, Debug)]
+pub struct RotationOrder {
+    /// What is to be renewed.
+    pub request: RotateRequest,
+    /// As of when it is planned; a time other than now is for looking alone.
+    pub at: Option<Timestamp>,
+    /// Whether restart commands may be run.
+    pub restarting: Restarting,
+    /// How many daemons are restarted at the same time, at least 1. An emergency does not count them.
+    pub jobs: usize,
+    /// Whether the clock is believed against the log.
+    pub clock: ClockTrust,
+}
+
+/// Rotates. With nothing due and everything verified, nothing is dialled, locked or written.
+///
+/// # Errors
+/// What [`plan::rotate`] refuses, a clock that does not fit the log or a daemon, no state, a state
+/// that is busy. Nothing has changed then. What goes wrong with one identity is its own result.
+pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, Failure> {
+    let directory = context.open()?.ok_or_else(|| context.no_state())?;
+    let now = order.at.unwrap_or(context.environment.now());
+    let observation = context.observe_in(&directory, &Interest::Everything)?;
+    if order.clock == ClockTrust::Checked && order.at.is_none() {
+        refuse_odd_clock(&directory, &observation, now)?;
+    }
+    refuse_old_copy(context, &observation)?;
+    let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
+    let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
+    let mut work = Work { context, directory: &directory, order, now, left_alone: BTreeMap::new() };
+    let rotation = work.plan_with(&observation, sight, BTreeSet::new())?;
+    if rotation.is_empty() || is_only_looked_at {
+        let steps = rotation.summary(&observation.inventory);
+        let untouched = untouched(&observation, &rotation);
+        return Ok(Rotated { rotation, steps, untouched, ..Rotated::default() });
+    }
+    if rotation.plan.issuances().next().is_some() {
+        // A CA that cannot sign is no reason to touch the lock.
+        load_authority(context, Some(&observation))?;
+    }
+    if order.clock == ClockTrust::Checked {
+        work.left_alone = disagreeing_clocks(context, &observation, &rotation)?;
+    }
+    let mut rotated = work.pass(Sight::Whole)?;
+    // Each stage of a rollover is planned from what the one before has verified.
+    for _ in 0..MOST_PASSES {
+        if !rotated.rotation.rolls_over || rotated.outcome() != ExitCode::Done {
+            break;
+        }
+        // What the last pass has verified is not to lie in the future.
+        work.now = context.environment.present();
+        let next = work.pass(Sight::Again)?;
+        if next.rotation.is_empty() {
+            rotated.rotation.rolls_over = next.rotation.rolls_over;
+            rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
+            rotated.rotation.rows.extend(next.rotation.rows);
+            break;
+        }
+        rotated.add(next);
+    }
+    Ok(rotated)
+}
+
+/// A rotation on its way.
+struct Work<'a> {
+    context: &'a Context<'a>,
+    directory: &'a StateDirectory,
+    order: &'a RotationOrder,
+    now: Timestamp,
+    /// The daemons that stay as they are, and why.
+    left_alone: BTreeMap<IdentityName, Failure>,
+}
+
+/// What one pass has committed, and is to roll out.
+struct Committed {
+    rotation: Rotation,
+    steps: Vec<StepSummary>,
+    issued: Vec<Issued>,
+    daemons: Vec<Locked>,
+    untouched: BTreeMap<Role, usize>,
+}
+
+impl Work<'_> {
+    /// Plans and does what there is to do, once.
+    fn pass(&self, sight: Sight) -> Result<Rotated, Failure> {
+        let Work { context, directory, order, .. } = self;
+        let Committed { rotation, steps, issued, daemons, untouched } = self.commit(sight)?;
+        let rollouts = roll_out(context, directory, daemons, (&order.restarting, order.jobs));
+        // A client that has the new files before its daemon knows their CA is out.
+        let unplaced = self.place_clients(&rotation)?;
+        let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
+        let has_ended = rotation.plan.state.iter().any(is_end);
+        let rollouts = rollouts.into_iter().collect();
+        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, untouched, has_ended })
+    }
+
+    /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
+    /// it is, but for an emergency: that is committed for all, and whoever is at work rolls it out.
+    fn commit(&self, sight: Sight) -> Result<Committed, Failure> {
+        let Work { context, directory, .. } = self;
+        let lock = directory.lock(context.command, PATIENCE)?;
+        let observation = observe(directory, &Interest::Everything)?;
+        let is_emergency = observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency);
+        let left_alone = self.left_alone.iter().filter(|_| !is_emergency);
+        let left_alone = left_alone.map(|(name, failure)| (name.clone(), Err(failure.clone())));
+        let mut locks: BTreeMap<IdentityName, Result<DaemonLock, Failure>> = left_alone.collect();
+        let rotation = loop {
+            let left = locks.iter().filter(|(_, lock)| lock.is_err()).map(|(name, _)| name.clone()).collect();
+            let rotation = self.plan_with(&observation, sight, left)?;
+            let is_known = |name: &&IdentityName| observation.daemons.contains_key(*name);
+            let asked: Vec<&IdentityName> =
+                rotation.daemons.iter().filter(is_known).filter(|name| !locks.contains_key(*name)).collect();
+            let asked: Vec<_> = asked.into_iter().map(|name| (name.clone(), self.ask_for(name))).collect();
+            let is_free = asked.iter().all(|(_, lock)| lock.is_ok());
+            locks.extend(asked);
+            if is_free || rotation.is_emergency {
+                break rotation;
+            }
+        };
+        let issued = match rotation.plan.state.is_empty() {
+            true => Vec::new(),
+            false => carry_out(context, &lock, Some(&observation), &rotation.plan)?,
+        };
+        // A daemon that is new has a folder to lock now, and nobody else knew of it.
+        for name in &rotation.daemons {
+            locks.entry(name.clone()).or_insert_with(|| self.ask_for(name));
+        }
+        let steps = rotation.summary(&observation.inventory);
+        let untouched = untouched(&observation, &rotation);
+        let patience = |name: &IdentityName| match rotation.is_emergency {
+            true => observation.inventory.daemons.get(name).map_or(Duration::ZERO, |entry| {
+                Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs()) + PATIENCE_IN_EMERGENCY
+            }),
+            false => Duration::ZERO,
+        };
+        let is_meant = |(name, lock): &(IdentityName, Result<DaemonLock, Failure>)| {
+            lock.is_err() || rotation.daemons.contains(name)
+        };
+        let daemons = locks.into_iter().filter(is_meant);
+        let daemons = daemons.map(|(name, lock)| Locked { patience: patience(&name), name, lock }).collect();
+        Ok(Committed { rotation, steps, issued, daemons, untouched })
+    }
+
+    /// Once: nobody waits for a daemon while the state is locked.
+    fn ask_for(&self, name: &IdentityName) -> Result<DaemonLock, Failure> {
+        self.directory.lock_daemon(name, self.context.command, Duration::ZERO)
+    }
+
+    /// Replaces the installed copies of clients, and notes that they have them.
+    fn place_clients(&self, rotation: &Rotation) -> Result<BTreeMap<IdentityName, Failure>, Failure> {
+        if rotation.clients.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let observation = self.observe_locked()?;
+        let mut unplaced = BTreeMap::new();
+        let mut placed = Vec::new();
+        for name in &rotation.clients {
+            let Some(current) = observation.current(Role::Client, name) else { continue };
+            if !plan::reaches_some_daemon(name, current, &observation, self.now) {
+                unplaced.insert(name.clone(), not_served_yet(name));
+                continue;
+            }
+            match replace_copies(self.context, &observation, Role::Client, name) {
+                Err(failure) => drop(unplaced.insert(name.clone(), failure)),
+                // What is gone may be mounted again, and has the previous files then.
+                Ok(Copying::Nowhere | Copying::InPart) => {}
+                Ok(Copying::Done) => placed.push((name, current.number)),
+            }
+        }
+        if placed.is_empty() {
+            return Ok(unplaced);
+        }
+        let lock = self.directory.lock(self.context.command, PATIENCE_TO_NOTE)?;
+        let observation = observe(self.directory, &Interest::Everything)?;
+        let mut plan = Plan::default();
+        for (name, number) in placed {
+            // What was renewed meanwhile is placed by whoever has renewed it.
+            let current = observation.current(Role::Client, name).filter(|current| current.number == number);
+            let Some(current) = current else { continue };
+            let replaced = plan::replaced_here(name, current, &observation);
+            plan.state.push(plan::hold(name, current, HeldBy::Installed, replaced, self.now));
+        }
+        if !plan.state.is_empty() {
+            carry_out(self.context, &lock, Some(&observation), &plan)?;
+        }
+        Ok(unplaced)
+    }
+
+    fn observe_locked(&self) -> Result<Observation, Failure> {
+        let _lock = self.directory.lock(self.context.command, PATIENCE_TO_NOTE)?;
+        observe(self.directory, &Interest::Everything)
+    }
+
+    /// Plans; what clients may still use of what they had before is read only if something changes, since
+    /// there may be a hundred thousand.
+    fn plan_with(
+        &self,
+        observation: &Observation,
+        sight: Sight,
+        left_alone: BTreeSet<IdentityName>,
+    ) -> Result<Rotation, Failure> {
+        let Work { context, directory, order, now, .. } = self;
+        let facts = RotationFacts {
+            outdated: outdated(context, observation),
+            away: away(observation),
+            lapsed: lapsed(directory, observation, *now)?,
+            left_alone,
+            has_begun: sight == Sight::Again,
+        };
+        let rotation = plan::rotate(&order.request, observation, &facts, *now)?;
+        let changes = !rotation.plan.state.is_empty() || !rotation.locked_out.is_empty();
+        // During a rollover it is read already.
+        if !changes || observation.rollover.is_some() || sight == Sight::First {
+            return Ok(rotation);
+        }
+        plan::rotate(&order.request, &observe(directory, &Interest::InUse)?, &facts, *now)
+    }
+}
+
+/// How many identities of kitcert.yaml a rotation does nothing about.
+fn untouched(observation: &Observation, rotation: &Rotation) -> BTreeMap<Role, usize> {
+    let inventory = &observation.inventory;
+    let listed = [(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())];
+    let touched = |role: Role| {
+        let of_role = rotation.rows.iter().filter_map(|row| row.identity.as_ref());
+        of_role.filter(|(whose, _)| *whose == role).collect::<BTreeSet<_>>().len()
+    };
+    listed.into_iter().map(|(role, count)| (role, count.saturating_sub(touched(role)))).collect()
+}
+
+/// Its new files are in the state, and the copies stay as they are.
+fn not_served_yet(name: &IdentityName) -> Failure {
+    Failure::new("replacing the copies of client", name)
+        .expected("a daemon that lets it in with its new certificate")
+        .found("none yet")
+        .hint("{kitcert} rotate   # when the daemons serve the new CA")
+        .exit(ExitCode::NotServed)
+}
+
+/// How much a plan is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// Enough to know whether there is anything to do.
+    First,
+    /// Everything that counts.
+    Whole,
+    /// Everything, after an earlier pass of the same run: it begins no other rollover.
+    Again,
+}
+
+/// A rollover has four stages, and a daemon or a client may be in the way of each.
+const MOST_PASSES: usize = 6;
+
+/// How much longer than a restart may take an emergency waits for a daemon that another command is at work
+/// on: that one rolls the same out, and has to notice first.
+const PATIENCE_IN_EMERGENCY: Duration = Duration::from_secs(60);
+
+/// For how long it is waited for the lock of the state when something has happened that is to be noted.
+const PATIENCE_TO_NOTE: Duration = Duration::from_secs(60);
