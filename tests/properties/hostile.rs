@@ -92,8 +92,8 @@ fn a_daemon_that_renegotiates_for_ever_is_left() {
     assert!(!said.out.lines().last().unwrap().starts_with("verified"), "{}", said.out);
 }
 
-/// The time that `verify` is given here, and what a process takes that is watched, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(4);
+/// Far more than the time that `verify` is given here, and far less than for ever: a busy machine may be slow.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// What an attack may cost beyond what a sound daemon does: TLS takes 64 KiB of a handshake at a time,
 /// an answer is 1 MiB at the most, and there are eight dials.
 const MOST_MEMORY: usize = 16_000_000;

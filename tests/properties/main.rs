@@ -51,6 +51,7 @@ mod manual;
 mod modes;
 mod mutated_chains;
 mod numbers;
+mod one_fault;
 mod oracle;
 mod other_stacks;
 mod peers;

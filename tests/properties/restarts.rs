@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
-use crate::rotating::{Site, generations, last_line, leaf, serial};
+use crate::rotating::{Site, generations, last_line, serial};
 use crate::workspace::{Said, Workspace};
 
 /// Two seconds for the restart, and two for the daemon.
@@ -271,22 +271,5 @@ fn a_daemon_that_never_idles_is_left_for_the_next_rotation() {
     site.daemon.ask("idle 0 60");
     site.rotate(&[]).succeeded();
     assert_eq!(site.generation("current"), waiting);
-    site.assert_served();
-}
-
-#[test]
-fn whoever_finds_a_rotation_under_way_is_told_which() {
-    let Some(site) = Site::new("whoever_finds_a_rotation_under_way_is_told_which") else { return };
-    site.daemon.ask("next hang");
-    std::thread::scope(|scope| {
-        let rotation = scope.spawn(|| site.rotate(&["--force", "builder"]));
-        site.daemon.ask("await attempts 1");
-        let said = site.rotate(&["--force", "ana"]).ended_with(5);
-        assert!(said.err.contains("rotate"), "{}", said.err);
-        let former = leaf(&site.workspace, "state/clients/ana/current");
-        site.daemon.ask("release");
-        rotation.join().unwrap().succeeded();
-        assert_eq!(leaf(&site.workspace, "state/clients/ana/current").serial(), former.serial());
-    });
     site.assert_served();
 }

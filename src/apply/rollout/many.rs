@@ -32,7 +32,8 @@ pub(in crate::apply) fn roll_out(
     let waiting = Mutex::new(daemons);
     let results = Mutex::new(Vec::new());
     let work = || {
-        while let Some(Locked { name, lock, patience }) = guarded(&waiting).pop() {
+        loop {
+            let Some(Locked { name, lock, patience }) = guarded(&waiting).pop() else { break };
             let rollout = Rollout { context, directory, name: &name, restarting };
             let is_busy = |failure: &Failure| failure.exit_code() == ExitCode::Busy;
             let lock = match lock {

@@ -13,11 +13,15 @@ use crate::apply::old_copy::refuse_old_copy;
 use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::apply::staging::Issued;
 use crate::apply::state_change::carry_out;
-use crate::model::{ExitCode, Failure, IdentityName, Role, Timestamp};
+use crate::layout::Inventory;
+use crate::message;
+use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::plan::{
     self, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep, StepSummary,
 };
-use crate::store::{DaemonLock, HeldBy, Interest, Observation, RolloverRecord, StateDirectory, observe};
+use crate::store::{
+    DaemonLock, HeldBy, Interest, Observation, RolloverRecord, StateDirectory, exists, observe,
+};
 
 /// How a rotation is to be done.
 #[derive(Clone, Debug)]
@@ -53,8 +57,8 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     let rotation = work.plan_with(&observation, sight, BTreeSet::new())?;
     if rotation.is_empty() || is_only_looked_at {
         let steps = rotation.summary(&observation.inventory);
-        let untouched = untouched(&observation, &rotation);
-        return Ok(Rotated { rotation, steps, untouched, ..Rotated::default() });
+        let listed = listed(&observation.inventory);
+        return Ok(Rotated { rotation, steps, listed, ..Rotated::default() });
     }
     if rotation.plan.issuances().next().is_some() {
         // A CA that cannot sign is no reason to touch the lock.
@@ -99,21 +103,28 @@ struct Committed {
     steps: Vec<StepSummary>,
     issued: Vec<Issued>,
     daemons: Vec<Locked>,
-    untouched: BTreeMap<Role, usize>,
+    listed: BTreeMap<Role, usize>,
+}
+
+/// What became of the installed copies of clients.
+#[derive(Default)]
+struct Clients {
+    unplaced: BTreeMap<IdentityName, Failure>,
+    absent: BTreeMap<IdentityName, Message>,
 }
 
 impl Work<'_> {
     /// Plans and does what there is to do, once.
     fn pass(&self, sight: Sight) -> Result<Rotated, Failure> {
         let Work { context, directory, order, .. } = self;
-        let Committed { rotation, steps, issued, daemons, untouched } = self.commit(sight)?;
+        let Committed { rotation, steps, issued, daemons, listed } = self.commit(sight)?;
         let rollouts = roll_out(context, directory, daemons, (&order.restarting, order.jobs));
         // A client that has the new files before its daemon knows their CA is out.
-        let unplaced = self.place_clients(&rotation)?;
+        let Clients { unplaced, absent } = self.place_clients(&rotation)?;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
         let has_ended = rotation.plan.state.iter().any(is_end);
         let rollouts = rollouts.into_iter().collect();
-        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, untouched, has_ended })
+        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, listed, has_ended })
     }
 
     /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
@@ -148,7 +159,7 @@ impl Work<'_> {
             locks.entry(name.clone()).or_insert_with(|| self.ask_for(name));
         }
         let steps = rotation.summary(&observation.inventory);
-        let untouched = untouched(&observation, &rotation);
+        let listed = listed(&observation.inventory);
         let patience = |name: &IdentityName| match rotation.is_emergency {
             true => observation.inventory.daemons.get(name).map_or(Duration::ZERO, |entry| {
                 Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs()) + PATIENCE_IN_EMERGENCY
@@ -160,7 +171,7 @@ impl Work<'_> {
         };
         let daemons = locks.into_iter().filter(is_meant);
         let daemons = daemons.map(|(name, lock)| Locked { patience: patience(&name), name, lock }).collect();
-        Ok(Committed { rotation, steps, issued, daemons, untouched })
+        Ok(Committed { rotation, steps, issued, daemons, listed })
     }
 
     /// Once: nobody waits for a daemon while the state is locked.
@@ -169,28 +180,35 @@ impl Work<'_> {
     }
 
     /// Replaces the installed copies of clients, and notes that they have them.
-    fn place_clients(&self, rotation: &Rotation) -> Result<BTreeMap<IdentityName, Failure>, Failure> {
+    fn place_clients(&self, rotation: &Rotation) -> Result<Clients, Failure> {
+        let mut clients = Clients::default();
         if rotation.clients.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(clients);
         }
         let observation = self.observe_locked()?;
-        let mut unplaced = BTreeMap::new();
         let mut placed = Vec::new();
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
             if !plan::reaches_some_daemon(name, current, &observation, self.now) {
-                unplaced.insert(name.clone(), not_served_yet(name));
+                clients.unplaced.insert(name.clone(), not_served_yet(name));
                 continue;
             }
             match replace_copies(self.context, &observation, Role::Client, name) {
-                Err(failure) => drop(unplaced.insert(name.clone(), failure)),
+                Err(failure) => drop(clients.unplaced.insert(name.clone(), failure)),
                 // What is gone may be mounted again, and has the previous files then.
-                Ok(Copying::Nowhere | Copying::InPart) => {}
+                Ok(Copying::Nowhere | Copying::InPart) => {
+                    let noted = observation.inventory.installed(Role::Client, name).unwrap_or_default();
+                    let gone: Vec<_> = noted.iter().filter(|folder| !exists(folder)).collect();
+                    if !gone.is_empty() {
+                        let gone = Message::join(gone.iter().map(|folder| folder.display()), " and ");
+                        clients.absent.insert(name.clone(), message!("{} is not there", gone));
+                    }
+                }
                 Ok(Copying::Done) => placed.push((name, current.number)),
             }
         }
         if placed.is_empty() {
-            return Ok(unplaced);
+            return Ok(clients);
         }
         let lock = self.directory.lock(self.context.command, PATIENCE_TO_NOTE)?;
         let observation = observe(self.directory, &Interest::Everything)?;
@@ -205,7 +223,7 @@ impl Work<'_> {
         if !plan.state.is_empty() {
             carry_out(self.context, &lock, Some(&observation), &plan)?;
         }
-        Ok(unplaced)
+        Ok(clients)
     }
 
     fn observe_locked(&self) -> Result<Observation, Failure> {
@@ -239,15 +257,8 @@ impl Work<'_> {
     }
 }
 
-/// How many identities of kitcert.yaml a rotation does nothing about.
-fn untouched(observation: &Observation, rotation: &Rotation) -> BTreeMap<Role, usize> {
-    let inventory = &observation.inventory;
-    let listed = [(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())];
-    let touched = |role: Role| {
-        let of_role = rotation.rows.iter().filter_map(|row| row.identity.as_ref());
-        of_role.filter(|(whose, _)| *whose == role).collect::<BTreeSet<_>>().len()
-    };
-    listed.into_iter().map(|(role, count)| (role, count.saturating_sub(touched(role)))).collect()
+fn listed(inventory: &Inventory) -> BTreeMap<Role, usize> {
+    BTreeMap::from([(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())])
 }
 
 /// Its new files are in the state, and the copies stay as they are.

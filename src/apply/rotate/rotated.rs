@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::rollout::RolloutResult;
 use crate::apply::staging::Issued;
+use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role};
 use crate::plan::{Rotation, RotationAction, RotationRow, StepSummary};
 
@@ -20,8 +21,10 @@ pub struct Rotated {
     pub rollouts: BTreeMap<IdentityName, RolloutResult>,
     /// The clients whose installed copies could not be replaced.
     pub unplaced: BTreeMap<IdentityName, Failure>,
-    /// How many identities of kitcert.yaml there was nothing to do for, or to say of.
-    pub untouched: BTreeMap<Role, usize>,
+    /// The clients whose copies on this machine are gone, or not mounted, and where they were.
+    pub absent: BTreeMap<IdentityName, Message>,
+    /// How many identities kitcert.yaml lists.
+    pub listed: BTreeMap<Role, usize>,
     /// Whether a rollover is over.
     pub has_ended: bool,
 }
@@ -110,6 +113,7 @@ impl Rotated {
         self.issued.extend(later.issued);
         self.rollouts.extend(later.rollouts);
         self.unplaced.extend(later.unplaced);
+        self.absent.extend(later.absent);
         self.has_ended |= later.has_ended;
     }
 
@@ -169,6 +173,18 @@ impl Rotated {
         counts
     }
 
+    /// How many daemons or clients there was nothing to do for, or to say of.
+    #[must_use]
+    pub fn untouched(&self, role: Role) -> usize {
+        let of_role = self.rotation.rows.iter().filter_map(|row| row.identity.as_ref());
+        let mut told: BTreeSet<&IdentityName> =
+            of_role.filter(|(whose, _)| *whose == role).map(|(_, name)| name).collect();
+        if role == Role::Daemon {
+            told.extend(self.rollouts.keys());
+        }
+        self.listed.get(&role).copied().unwrap_or_default().saturating_sub(told.len())
+    }
+
     fn of_row(&self, row: &RotationRow) -> IdentityResult {
         let is_new = matches!(row.action, RotationAction::Issued | RotationAction::Renewed);
         let result = |outcome, exit| IdentityResult {
@@ -204,7 +220,14 @@ impl Rotated {
                     failed(IdentityOutcome::NotServed, failure)
                 }
                 Some(failure) => failed(IdentityOutcome::Failed, failure),
-                None => result(IdentityOutcome::Done, ExitCode::Done),
+                None => match self.absent.get(name) {
+                    Some(why) => IdentityResult {
+                        why: Some(why.clone()),
+                        next: Some(message!("{kitcert} rotate {}   # when it is there again", name)),
+                        ..result(IdentityOutcome::Waiting, ExitCode::Done)
+                    },
+                    None => result(IdentityOutcome::Done, ExitCode::Done),
+                },
             },
             (None, _) => result(IdentityOutcome::Done, ExitCode::Done),
         }

@@ -108,7 +108,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
         .unable
         .iter()
         .fold(report, |report, (_, failure)| report.toned(Tone::Bad, with_try(failure)));
-    if rotation.is_empty() {
+    if rotation.is_empty() && rotated.rollouts.is_empty() {
         let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
@@ -147,6 +147,11 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
                 ),
                 _ => report,
             };
+            let report = rotated.absent.iter().fold(report, |report, (name, why)| {
+                let text =
+                    message!("{}: {}; next: {kitcert} rotate {}   # when it is there again", name, why, name);
+                report.toned(Tone::Warning, text)
+            });
             let unplaced = rotated.unplaced.values();
             let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
             rollouts(report, rotated)
@@ -226,7 +231,7 @@ fn counts(rotated: &Rotated, asked: Asked) -> Object {
 }
 
 fn untouched(rotated: &Rotated) -> Object {
-    let count = |role| rotated.untouched.get(&role).copied().unwrap_or_default() as u64;
+    let count = |role| rotated.untouched(role) as u64;
     Object::default().with("daemon", count(Role::Daemon)).with("client", count(Role::Client))
 }
 
@@ -235,7 +240,7 @@ fn tally(rotated: &Rotated) -> Message {
     let counted =
         rotated.counts().into_iter().map(|(outcome, count)| message!("{} {}", count, outcome.words()));
     let left = [(Role::Daemon, "daemon"), (Role::Client, "client")].into_iter().filter_map(|(role, one)| {
-        let count = rotated.untouched.get(&role).copied().unwrap_or_default();
+        let count = rotated.untouched(role);
         let many = if count == 1 { "" } else { "s" };
         (count > 0).then(|| message!("{} {}{} untouched", count, one, many))
     });
