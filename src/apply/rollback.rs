@@ -7,7 +7,7 @@ use super::serve::{Ending, Restarting, Serving, earlier_generations};
 use super::state_change::{carry_out, refuse_lock_out};
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};
-use crate::plan::{self, Rollback};
+use crate::plan::{self, Plan, Rollback, StepSummary};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// What came of it.
@@ -15,6 +15,8 @@ use crate::store::{Interest, Observation, StateDirectory, observe};
 pub(crate) struct RolledBack {
     /// What was to be done.
     pub rollback: Rollback,
+    /// Its steps, a row each.
+    pub steps: Vec<StepSummary>,
     /// How it ended for a daemon; None for a client, and where nothing was to be done.
     pub ending: Option<Ending>,
 }
@@ -35,22 +37,28 @@ pub(crate) fn rollback(
     refuse_old_copy(context, &observation)?;
     let role = plan::whose(name, role, &observation)?;
     let planned = planned(context, &directory, &observation, (role, name))?;
+    let refuse = |observation: &Observation, plan: &Plan| {
+        refuse_lock_out(&directory, Some(observation), plan, context.environment.now())
+            .map_err(|failure| failure.hint("{kitcert} status   # who has which certificate"))
+    };
     if context.mode != Mode::Apply {
-        return Ok(RolledBack { rollback: planned, ending: None });
+        refuse(&observation, &planned.plan())?;
+        let steps = planned.summary(&observation.inventory);
+        return Ok(RolledBack { rollback: planned, steps, ending: None });
     }
     let lock = directory.lock(context.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(context, &directory, &observation, (role, name))?;
-    refuse_lock_out(&lock, Some(&observation), &rollback.plan(), context.environment.now())
-        .map_err(|failure| failure.hint("{kitcert} status   # who has which certificate"))?;
+    refuse(&observation, &rollback.plan())?;
+    let steps = rollback.summary(&observation.inventory);
     if rollback.role == Role::Client {
         carry_out(context, &lock, Some(&observation), &rollback.plan())?;
         replace_copies(context, &observe(&directory, &interest)?, Role::Client, name)?;
-        return Ok(RolledBack { rollback, ending: None });
+        return Ok(RolledBack { rollback, steps, ending: None });
     }
     let serving = Serving { context, directory: &directory, lock: &lock, name, restarting };
     let ending = serving.go_back(&rollback, None, message!("asked"))?;
-    Ok(RolledBack { rollback, ending: Some(ending) })
+    Ok(RolledBack { rollback, steps, ending: Some(ending) })
 }
 
 /// The plan, made with the earlier generations.
