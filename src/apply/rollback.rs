@@ -4,9 +4,10 @@ use super::context::{Context, Mode, PATIENCE};
 use super::copies::replace_copies;
 use super::old_copy::refuse_old_copy;
 use super::rollout::{Restarting, Rollout, RolloutResult, earlier_generations};
+use super::state_change::refuse_lock_out;
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};
-use crate::plan::{self, Rollback};
+use crate::plan::{self, Rollback, StepSummary};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// What came of it.
@@ -14,6 +15,8 @@ use crate::store::{Interest, Observation, StateDirectory, observe};
 pub(crate) struct RolledBack {
     /// What was to be done.
     pub rollback: Rollback,
+    /// Its steps, a row each.
+    pub steps: Vec<StepSummary>,
     /// How it ended for a daemon; None for a client, and where nothing was to be done.
     pub result: Option<RolloutResult>,
 }
@@ -34,8 +37,12 @@ pub(crate) fn rollback(
     refuse_old_copy(context, &observation)?;
     let role = plan::whose(name, role, &observation)?;
     let planned = planned(context, &directory, &observation, (role, name))?;
+    let to_look_at = |failure: Failure| failure.hint("{kitcert} status   # who has which certificate");
     if context.mode != Mode::Apply {
-        return Ok(RolledBack { rollback: planned, result: None });
+        refuse_lock_out(&directory, Some(&observation), &planned.plan(), context.environment.now())
+            .map_err(to_look_at)?;
+        let steps = planned.summary(&observation.inventory);
+        return Ok(RolledBack { rollback: planned, steps, result: None });
     }
     // Before the state: whoever rolls this daemon out does not need that to be given back.
     let of_daemon = match role {
@@ -46,18 +53,17 @@ pub(crate) fn rollback(
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(context, &directory, &observation, (role, name))?;
     let rollout = Rollout { context, directory: &directory, name, restarting };
-    rollout
-        .make_current(&lock, &observation, &rollback)
-        .map_err(|failure| failure.hint("{kitcert} status   # who has which certificate"))?;
+    rollout.make_current(&lock, &observation, &rollback).map_err(to_look_at)?;
+    let steps = rollback.summary(&observation.inventory);
     if of_daemon.is_none() {
         let observation = observe(&directory, &interest)?;
         drop(lock);
         replace_copies(context, &observation, Role::Client, name)?;
-        return Ok(RolledBack { rollback, result: None });
+        return Ok(RolledBack { rollback, steps, result: None });
     }
     drop(lock);
     let result = rollout.put_back(&rollback, (&observation, None), message!("asked"))?;
-    Ok(RolledBack { rollback, result: Some(result) })
+    Ok(RolledBack { rollback, steps, result: Some(result) })
 }
 
 /// The plan, made with the earlier generations.

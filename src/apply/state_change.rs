@@ -17,7 +17,7 @@ use super::staging::{
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;
-use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::model::{Failure, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
@@ -49,6 +49,10 @@ pub(super) fn change_state(
     let found = context.open()?;
     let observation = found.as_ref().map(|directory| context.observe_in(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
+    let now = context.environment.now();
+    if let (Mode::DryRun, Some(directory)) = (context.mode, &found) {
+        refuse_lock_out(directory, observation.as_ref(), &plan, now)?;
+    }
     if plan.state.is_empty() || context.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
     }
@@ -70,7 +74,7 @@ pub(super) fn change_state(
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
     }
-    refuse_lock_out(&lock, observation.as_ref(), &plan, context.environment.now())?;
+    refuse_lock_out(lock.state(), observation.as_ref(), &plan, now)?;
     let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
 }
@@ -87,13 +91,12 @@ pub(super) fn change_existing(
     })
 }
 
-/// Refuses a change that would lock a client out. Only a rotation makes one all the same, where it is
-/// told to.
+/// Refuses a change that would lock a client out. Only a rotation makes one, if it is told to.
 ///
 /// # Errors
 /// Such a change: whom it locks out, and what would be changed.
 pub(super) fn refuse_lock_out(
-    lock: &StateLock<'_>,
+    directory: &StateDirectory,
     observation: Option<&Observation>,
     plan: &Plan,
     now: Timestamp,
@@ -101,25 +104,18 @@ pub(super) fn refuse_lock_out(
     if !observation.is_some_and(|observation| plan::needs_holders(plan, observation)) {
         return Ok(());
     }
-    let in_use = observe(lock.state(), &Interest::InUse)?;
+    let in_use = observe(directory, &Interest::InUse)?;
     let plan::Judgement { refused, .. } = plan::judge(plan, &in_use, &BTreeSet::new(), now);
-    let Some((role, name, _)) = refused.first() else { return Ok(()) };
-    let names: BTreeSet<&IdentityName> = refused.iter().flat_map(|(.., one)| &one.clients).collect();
-    let open = refused.iter().flat_map(|(.., one)| &one.open);
-    let open = open.map(|id| message!("unknown holders of CA {}", id.short()));
-    let all = Message::join(names.iter().map(Printable::message).chain(open), ", ");
-    let failure = Failure::new("changing", message!("{} {}", role, name))
+    let mut refused = refused.into_iter();
+    let Some((role, name, mut found)) = refused.next() else { return Ok(()) };
+    for (.., other) in refused {
+        found.add(other);
+    }
+    let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
+    Err(Failure::new("changing", message!("{} {}", role, name))
         .expected("credentials with which every client that gets in now gets in afterwards")
-        .found(message!("some that lock out {}", all));
-    Err(match names.is_empty() {
-        true => failure.hint("{kitcert} status"),
-        false => failure.hint(message!(
-            "{kitcert} rotate {}/{} --allow-lockout {}   # to do it all the same",
-            role,
-            name,
-            Message::join(&names, " ")
-        )),
-    })
+        .found(message!("some that lock out {}", found.who()))
+        .hint(way_past))
 }
 
 /// Whether certificates are issued by a CA that is there already.

@@ -3,7 +3,9 @@
 use super::context::Context;
 use super::old_copy::refuse_old_copy;
 use crate::model::{Failure, Timestamp};
-use crate::plan::{self, NextStep, RolloverProgress, StatusRow, Window, next_step, rollover_progress};
+use crate::plan::{
+    self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_lost_record, rollover_progress,
+};
 use crate::store::Interest;
 
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
@@ -31,6 +33,8 @@ pub(crate) struct Status {
     pub windows: Vec<Window>,
     /// Whether the state is an old copy of itself, as of a backup.
     pub is_old: bool,
+    /// Why nothing is issued while the state shows a rollover and rollover.json is gone.
+    pub lost_rollover: Option<Failure>,
     /// How far the rollover is that is under way.
     pub rollover: Option<RolloverProgress>,
 }
@@ -51,6 +55,7 @@ pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status
         next: next_step(&rows, &observation),
         windows: if is_wanted { plan::timeline(&observation, now) } else { Vec::new() },
         is_old: refuse_old_copy(context, &observation).is_err(),
+        lost_rollover: refuse_lost_record(&observation).err(),
         rollover: rollover_progress(&observation, now)?,
         rows,
     })

@@ -124,6 +124,17 @@ impl Message {
         joined
     }
 
+    /// As many of them as fit into a sentence, and how many more there are.
+    #[must_use]
+    pub fn few(items: impl IntoIterator<Item = impl Printable>, between: &'static str) -> Message {
+        let mut items = items.into_iter();
+        let shown = Message::join(items.by_ref().take(MOST_NAMED), between);
+        match items.count() {
+            0 => shown,
+            more => Message::join([shown, Message::shown(format!("and {more} more"))], between),
+        }
+    }
+
     /// This message with another at its end.
     #[must_use]
     pub fn and(self, more: impl Printable) -> Message {
@@ -336,6 +347,9 @@ impl Printable for Remark<'_> {
     }
 }
 
+/// A line of a terminal holds about so many names beside what is said of them.
+const MOST_NAMED: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,6 +363,8 @@ mod tests {
         );
         assert_eq!(message!("nothing to do"), "nothing to do");
         assert_eq!(Message::join(["a", "b"], ", ").and("!"), "a, b!");
+        assert_eq!(Message::few(["a", "b"], ", "), "a, b");
+        assert_eq!(Message::few(["a"; MOST_NAMED + 2], ", "), "a, a, a, a, a, a, a, a, a, a, and 2 more");
     }
 
     #[test]

@@ -29,9 +29,8 @@ pub(crate) fn catch_up(
     installed: &[Installed],
     now: Timestamp,
 ) -> Result<Recovery, Failure> {
-    let trusts = |authority: &ObservedAuthority| {
-        installed.iter().any(|one| one.trust.certificates().contains(&authority.certificate))
-    };
+    let trusts =
+        |authority: &ObservedAuthority| installed.iter().any(|one| one.trust.trusts(&authority.certificate));
     // Of a daemon that is installed elsewhere nobody here knows whom it trusts.
     let is_known = |name: &IdentityName| installed.iter().any(|one| one.daemon == *name);
     let are_all_known = observation.inventory.daemons.keys().all(is_known);
@@ -46,8 +45,9 @@ pub(crate) fn catch_up(
             .found("none: everything was moved to another since this copy was made")
             .hint("restore a newer backup of the state"));
     }
-    let is_known =
-        |anchor: &Certificate| observation.authorities.iter().any(|one| one.certificate == *anchor);
+    let is_known = |anchor: &Certificate| {
+        observation.authorities.iter().any(|one| one.certificate.is_of_same_authority(anchor))
+    };
     let unknown = installed.iter().flat_map(|one| one.trust.certificates()).find(|anchor| !is_known(anchor));
     if let Some(unknown) = unknown {
         // Its clients would be locked out, and nobody here knows them.

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::holders::{Holder, holders};
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
+use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
-use crate::model::{AuthorityId, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority, ObservedGeneration, RolloverRecord, Use};
@@ -23,6 +24,48 @@ pub(crate) struct LockOut {
     pub clients: BTreeSet<IdentityName>,
     /// The CAs of which others may have certificates that nobody here knows of.
     pub open: BTreeSet<AuthorityId>,
+    /// The hosts by which those clients dial the daemon, and that its certificate would not name.
+    pub hosts: BTreeSet<SubjectAltName>,
+}
+
+impl LockOut {
+    /// Who is locked out, and by the removal of which hosts if it is for that.
+    pub(crate) fn who(&self) -> Message {
+        let open = self.open.iter().map(|id| message!("unknown holders of CA {}", id.short()));
+        let who = Message::few(self.clients.iter().map(Printable::message).chain(open), ", ");
+        match self.hosts.is_empty() {
+            true => who,
+            false => {
+                message!("{}, since the certificate would not name {}", who, Message::few(&self.hosts, ", "))
+            }
+        }
+    }
+
+    /// What another change does, too.
+    pub(crate) fn add(&mut self, other: LockOut) {
+        self.clients.extend(other.clients);
+        self.open.extend(other.open);
+        self.hosts.extend(other.hosts);
+    }
+
+    /// How a person does it in spite of that; None if a CA of unknown holders is not to go by a word.
+    pub(crate) fn way_past(&self, role: Role, name: &IdentityName) -> Option<Message> {
+        match self.clients.len() {
+            0 => None,
+            1..=MOST_TYPED => Some(message!(
+                "{kitcert} rotate {}/{} --allow-lockout {}   # to lock them out",
+                role,
+                name,
+                Message::join(&self.clients, " ")
+            )),
+            many => Some(message!(
+                "{kitcert} rotate {}/{} --dry-run --format json   # locked_out has all {} names",
+                role,
+                name,
+                many
+            )),
+        }
+    }
 }
 
 /// What a plan does to those who may be using what they have.
@@ -46,6 +89,16 @@ struct Set<'a> {
 enum Leaf<'a> {
     Issued(&'a [Certificate]),
     Planned { issuer: &'a AuthorityChoice, hosts: &'a [SubjectAltName] },
+}
+
+impl Leaf<'_> {
+    /// Whether somebody who dials that host takes it for the daemon's.
+    fn names(&self, host: &SubjectAltName) -> bool {
+        match self {
+            Leaf::Issued(chain) => chain.first().is_some_and(|leaf| leaf.covers(host)),
+            Leaf::Planned { hosts, .. } => hosts.iter().any(|one| one.covers(host)),
+        }
+    }
 }
 
 /// What a guard looks at.
@@ -79,9 +132,9 @@ pub(crate) fn judge(
         if guard.only_adds(Role::Daemon, name, next) {
             return true;
         }
-        let mut found = LockOut { clients: BTreeSet::new(), open: guard.open_ones_dropped(name, next) };
+        let mut found = LockOut { open: guard.open_ones_dropped(name, next), ..LockOut::default() };
         for holder in holders.iter().filter(|holder| !allowed.contains(&holder.client)) {
-            match guard.fate(holder, name, next) {
+            match guard.fate(holder, name, next, &mut found.hosts) {
                 Fate::In => {}
                 Fate::Out => drop(found.clients.insert(holder.client.clone())),
                 Fate::OutAnyway => drop(judgement.locked_out.insert(holder.client.clone())),
@@ -97,7 +150,7 @@ pub(crate) fn judge(
         for (name, next) in guard.changed(plan, Role::Client) {
             if !allowed.contains(name) && guard.locks_itself_out(name, &next, &daemons) {
                 let clients = BTreeSet::from([name.clone()]);
-                let found = LockOut { clients, open: BTreeSet::new() };
+                let found = LockOut { clients, ..LockOut::default() };
                 judgement.refused.push((Role::Client, name.clone(), found));
             }
         }
@@ -163,8 +216,7 @@ impl<'a> Guard<'a> {
                     issuer == Some(served.leaf().issuer()) && is_named
                 }
             };
-            let anchors = next.trust.certificates();
-            is_of_same && served.trust.certificates().iter().all(|anchor| anchors.contains(anchor))
+            is_of_same && served.trust.certificates().iter().all(|anchor| next.trust.trusts(anchor))
         })
     }
 
@@ -178,7 +230,7 @@ impl<'a> Guard<'a> {
         let from = rollover.map(|rollover| rollover.from.as_slice()).unwrap_or_default();
         from.iter()
             .filter_map(|id| self.observation.authority(id))
-            .any(|authority| served.trust.certificates().contains(&authority.certificate))
+            .any(|authority| served.trust.trusts(&authority.certificate))
     }
 
     /// Whether nothing lets anybody in with that certificate any more.
@@ -204,19 +256,26 @@ impl<'a> Guard<'a> {
                 && authority.record.is_usable()
                 && authority.certificate.validity().not_after >= self.now
                 && finished.is_none_or(|finished| !finished.contains(&authority.id))
-                && !next.trust.certificates().contains(&authority.certificate)
+                && !next.trust.trusts(&authority.certificate)
         };
         let open = self.observation.authorities.iter().filter(is_waited_for);
         let is_trusted = |authority: &&ObservedAuthority| {
-            daemon.served().any(|served| {
-                served.trust.certificates().contains(&authority.certificate) && !self.has_to_change(served)
-            })
+            daemon
+                .served()
+                .any(|served| served.trust.trusts(&authority.certificate) && !self.has_to_change(served))
         };
         open.filter(is_trusted).map(|authority| authority.id.clone()).collect()
     }
 
-    /// What becomes of a holder that reaches the daemon as it may be.
-    fn fate(&self, holder: &Holder<'_>, name: &IdentityName, next: &Set<'_>) -> Fate {
+    /// What becomes of a holder that reaches the daemon as it may be. The hosts that it dials and that the
+    /// daemon would have no more are added to `missing` where they are why it is out.
+    fn fate(
+        &self,
+        holder: &Holder<'_>,
+        name: &IdentityName,
+        next: &Set<'_>,
+        missing: &mut BTreeSet<SubjectAltName>,
+    ) -> Fate {
         let Some(daemon) = self.observation.daemons.get(name) else { return Fate::In };
         let mut fate = Fate::In;
         let credentials = holder.credentials.iter();
@@ -228,15 +287,18 @@ impl<'a> Guard<'a> {
                 trusts_made: false,
             };
             for served in daemon.served() {
-                let is_lost = hosts(&holder.uses, name, served).iter().any(|host| {
+                let mut lost = hosts(&holder.uses, name, served);
+                lost.retain(|host| {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
                 });
-                match is_lost {
-                    true if !is_skipped && self.goes_on(served) && !self.has_to_change(served) => {
+                match lost.is_empty() {
+                    false if !is_skipped && self.goes_on(served) && !self.has_to_change(served) => {
+                        lost.retain(|host| !next.leaf.names(host));
+                        missing.extend(lost);
                         return Fate::Out;
                     }
-                    true => fate = Fate::OutAnyway,
-                    false => {}
+                    false => fate = Fate::OutAnyway,
+                    true => {}
                 }
             }
         }
@@ -292,9 +354,7 @@ impl<'a> Guard<'a> {
                 let (trust, accepts, now) = (client.trust.as_ref(), Role::Daemon, self.now);
                 Peer { trust, accepts, host: Some(host), now }.accept(chain).is_ok()
             }
-            Leaf::Planned { issuer, hosts } => {
-                self.trusts(client, issuer) && hosts.iter().any(|one| one.covers(host))
-            }
+            Leaf::Planned { issuer, .. } => self.trusts(client, issuer) && daemon.leaf.names(host),
         };
         accepts_daemon
             && match &client.leaf {
@@ -306,7 +366,7 @@ impl<'a> Guard<'a> {
     fn trusts(&self, set: &Set<'_>, issuer: &AuthorityChoice) -> bool {
         match self.certificate(issuer) {
             None => set.trusts_made,
-            Some(issuer) => set.trust.certificates().contains(issuer),
+            Some(issuer) => set.trust.trusts(issuer),
         }
     }
 }
@@ -345,3 +405,6 @@ pub(crate) fn reaches_some_daemon(
                 })
         })
 }
+
+/// More names than that are not pasted into a command.
+const MOST_TYPED: usize = 20;

@@ -144,7 +144,9 @@ fn refuse_more_trust(
             || rollover.is_some_and(|rollover| rollover.from.contains(&one.id))
     });
     let meant: Vec<&Certificate> = meant.map(|one| &one.certificate).collect();
-    let is_known = |anchor: &&Certificate| there.certificates().contains(anchor) || meant.contains(anchor);
+    let is_known = |anchor: &&Certificate| {
+        there.trusts(anchor) || meant.iter().any(|authority| authority.is_of_same_authority(anchor))
+    };
     let Some(more) = current.trust.certificates().iter().find(|anchor| !is_known(anchor)) else {
         return Ok(());
     };

@@ -56,7 +56,7 @@ pub(crate) use next_step::{NextStep, next_step};
 pub(crate) use recover::{Recovery, Unknown, recover};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
-pub(crate) use rollover::{RolloverProgress, rollover_progress};
+pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
 pub use rotate::{RotateRequest, RotationAction, RotationRow, rotate};
 pub(crate) use status::{IdentityState, LastVerification, StatusRow, status};

@@ -6,7 +6,10 @@
 
 use super::issuance::next_generation;
 use super::rollover::choice;
+use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
+use super::summary::StepSummary;
+use crate::layout::Inventory;
 use crate::message;
 use crate::model::{AuthorityId, ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
@@ -45,6 +48,25 @@ impl Rollback {
         let Rollback { role, name, from, chain, generation, trust } = self.clone();
         let step = StateStep::Rebundle { role, name, from, chain, generation, trust };
         Plan { state: vec![step], ..Plan::default() }
+    }
+}
+
+impl Rollback {
+    /// What a person is told of it, a row a step.
+    #[must_use]
+    pub(crate) fn summary(&self, inventory: &Inventory) -> Vec<StepSummary> {
+        let trust = Message::join(&self.trust, " and ");
+        let first = StepSummary {
+            step: "put back",
+            subject: message!("{} {}", self.role, self.name),
+            detail: message!(
+                "the certificate and key of {}, as {}, with today's trust in {}",
+                self.from,
+                self.generation,
+                trust
+            ),
+        };
+        std::iter::once(first).chain(follow_up(inventory, self.role, &self.name, false)).collect()
     }
 }
 
@@ -176,9 +198,9 @@ fn bundle(observation: &Observation, earlier: &TrustBundle, today: &TrustBundle)
         let active = observation.active_authority();
         let of_rollover =
             |id: &AuthorityId| rollover.is_some_and(|one| one.to == *id || one.from.contains(id));
-        today.certificates().contains(anchor)
+        today.trusts(anchor)
             || observation.authorities.iter().any(|one| {
-                one.certificate == *anchor
+                one.certificate.is_of_same_authority(anchor)
                     && one.record.compromised.is_none()
                     && (of_rollover(&one.id) || active.is_some_and(|active| active.id == one.id))
             })
@@ -186,9 +208,16 @@ fn bundle(observation: &Observation, earlier: &TrustBundle, today: &TrustBundle)
     let is_safe = !earlier.certificates().is_empty() && earlier.certificates().iter().all(is_meant);
     let chosen = if is_safe { earlier } else { today };
     let known = |anchor: &Certificate| {
-        observation.authorities.iter().find(|authority| authority.certificate == *anchor).map(choice)
+        observation.authorities.iter().find(|one| one.certificate.is_of_same_authority(anchor)).map(choice)
     };
-    chosen.certificates().iter().filter_map(known).collect()
+    // One anchor a CA: a second one of the same key voids the exclusions of the first.
+    let mut trust: Vec<AuthorityChoice> = Vec::new();
+    for one in chosen.certificates().iter().filter_map(known) {
+        if !trust.contains(&one) {
+            trust.push(one);
+        }
+    }
+    trust
 }
 
 fn objections_to(

@@ -156,18 +156,18 @@ impl<'a> Rollover<'a> {
         let former: Vec<&Certificate> = from.map(|one| &one.certificate).collect();
         daemon.served().any(|served| {
             let is_good = served.leaf().validity().not_after >= now;
-            is_good && served.trust.certificates().iter().any(|anchor| former.contains(&anchor))
+            is_good && former.iter().any(|authority| served.trust.trusts(authority))
         })
     }
 
     fn is_trusted_by(&self, set: &ObservedGeneration) -> bool {
-        set.trust.certificates().contains(&self.to.certificate)
+        set.trust.trusts(&self.to.certificate)
     }
 
     /// Whether a daemon's set is of the new CA alone.
     pub(super) fn is_switched(&self, set: &ObservedGeneration) -> bool {
         self.is_of_target(set.leaf())
-            && matches!(set.trust.certificates(), [only] if *only == self.to.certificate)
+            && matches!(set.trust.certificates(), [only] if only.is_of_same_authority(&self.to.certificate))
     }
 
     /// Whether the new CA has issued it.
@@ -182,7 +182,7 @@ impl<'a> Rollover<'a> {
         // What another CA has signed opens nothing, before and after.
         let mut credentials = holder.credentials.iter();
         credentials.all(|one| match self.is_of_target(one.leaf()) {
-            true => one.trust.certificates().contains(&self.to.certificate),
+            true => one.trust.trusts(&self.to.certificate),
             false => !is_of_former(one.leaf()),
         })
     }
@@ -216,6 +216,40 @@ impl<'a> Rollover<'a> {
     }
 }
 
+/// The CAs of which a state shows a rollover, of which rollover.json says nothing: without one, a single CA
+/// is in use. Which way it went and why is not guessed.
+fn of_lost_record(observation: &Observation) -> Vec<&ObservedAuthority> {
+    let in_use = observation.authorities.iter().filter(|one| one.record.retired.is_none());
+    let in_use: Vec<_> = in_use.filter(|_| observation.rollover.is_none()).collect();
+    if in_use.len() > 1 { in_use } else { Vec::new() }
+}
+
+/// Refuses to go on with a rollover whose rollover.json is gone.
+///
+/// # Errors
+/// Such a state: which CAs are in use, and how a person says what is meant.
+pub(crate) fn refuse_lost_record(observation: &Observation) -> Result<(), Failure> {
+    let in_use = of_lost_record(observation);
+    if in_use.is_empty() {
+        return Ok(());
+    }
+    let names = |all: &[&ObservedAuthority]| Message::join(all.iter().map(|one| one.id.short()), " and ");
+    let bad: Vec<_> = in_use.iter().copied().filter(|one| one.record.compromised.is_some()).collect();
+    let failure = Failure::new("reading", observation.path.join("rollover.json").display())
+        .expected(message!("which rollover is in progress, since CA {} are in use", names(&in_use)))
+        .found("no such file");
+    Err(match bad.first() {
+        Some(bad) => failure.hint(message!(
+            "{kitcert} ca rollover start --compromised={}   # or restore rollover.json from a backup",
+            bad.id
+        )),
+        None => failure.hint(
+            "{kitcert} ca rollover start   # from all of them to another CA, or restore rollover.json from a \
+             backup",
+        ),
+    })
+}
+
 /// How far the rollover is that is under way, of an observation of what is in use.
 ///
 /// # Errors
@@ -239,6 +273,7 @@ pub(super) fn signing(
     now: Timestamp,
 ) -> Result<Signing, Failure> {
     let Some(rollover) = rollover else {
+        refuse_lost_record(observation)?;
         let issuer = observation.issuing_authority(now).ok_or_else(|| no_authority(observation, now))?;
         return Ok(Signing::alone(choice(issuer)));
     };
@@ -303,9 +338,8 @@ pub(super) fn bundle_of_daemon(
     current: &ObservedGeneration,
 ) -> Option<Vec<AuthorityChoice>> {
     let Some(rollover) = rollover else {
-        let is_gone = |one: &ObservedAuthority| {
-            !one.record.is_usable() && current.trust.certificates().contains(&one.certificate)
-        };
+        let is_gone =
+            |one: &ObservedAuthority| !one.record.is_usable() && current.trust.trusts(&one.certificate);
         let active = observation.active_authority().filter(|active| active.record.is_usable())?;
         return observation.authorities.iter().any(is_gone).then(|| vec![choice(active)]);
     };

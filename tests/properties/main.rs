@@ -22,6 +22,7 @@ mod config_editor;
 mod constraints;
 mod corpus;
 mod daemon;
+mod deciding;
 mod entities;
 mod exposed;
 #[path = "../figures.rs"]

@@ -21,7 +21,7 @@ impl Rollout<'_> {
         rollback: &Rollback,
     ) -> Result<(), Failure> {
         let plan = rollback.plan();
-        refuse_lock_out(lock, Some(observation), &plan, self.context.environment.now())?;
+        refuse_lock_out(lock.state(), Some(observation), &plan, self.context.environment.now())?;
         carry_out(self.context, lock, Some(observation), &plan)?;
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) fn finding(
     }
     let until = Instant::now() + options.deadline;
     for authority in observation.authorities.iter().filter(|authority| authority.can_sign(now)) {
-        let is_trusted = current.trust.certificates().contains(&authority.certificate);
+        let is_trusted = current.trust.trusts(&authority.certificate);
         let meant = match is_trusted && authority.record.compromised.is_none() {
             true => Meant::LetIn,
             false => Meant::Refused,

@@ -129,7 +129,7 @@ pub(super) fn signer<'a>(
     now: Timestamp,
 ) -> Option<&'a ObservedAuthority> {
     let is_accepted = |authority: &&ObservedAuthority| {
-        accepted.is_none_or(|accepted| accepted.certificates().contains(&authority.certificate))
+        accepted.is_none_or(|accepted| accepted.trusts(&authority.certificate))
     };
     let issuing = observation.issuing_authority(now).filter(is_accepted);
     let mut able = observation.authorities.iter().filter(|authority| authority.can_sign(now));

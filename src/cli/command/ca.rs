@@ -122,7 +122,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
         }
         CaCommand::Rollover(RolloverCommand::Skip(skip)) => {
             let context = context(skip.change)?;
-            let names = Message::join(&skip.names, ", ");
+            let names = Message::few(&skip.names, ", ");
             let done = apply::skip(&context, &skip.names)?;
             let told = message!("the rollover does not wait for {}; next: {kitcert} rotate", names);
             Ok(noted(name, &context, &done, told))
@@ -175,5 +175,5 @@ pub(super) fn noted(name: &'static str, context: &Context<'_>, done: &Done, told
         return show_plan(report, &done.plan);
     }
     let changed = if done.plan.state.is_empty() { Changed::No } else { Changed::Yes };
-    report.changed(changed).toned(Tone::Good, told)
+    report.changed(changed).detail("plan", done.plan.summary()).toned(Tone::Good, told)
 }

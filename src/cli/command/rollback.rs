@@ -5,7 +5,7 @@ use clap::Args;
 use super::rotate::{line, restarting};
 use crate::apply::{self, Mode, RolloutResult};
 use crate::cli::options::ChangeOptions;
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{ExitCode, Failure, Selector};
@@ -30,9 +30,12 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     let done = apply::rollback(&context, (*role, name), &restarting(asked.no_restart))?;
     let report = Report::new("rollback").target(name);
     if context.mode == Mode::DryRun {
-        return Ok(show_plan(report, &done.rollback.plan()));
+        return Ok(show_steps(report, done.steps));
     }
-    let report = report.changed(Changed::Yes).detail("generation", done.rollback.generation);
+    let report = report
+        .changed(Changed::Yes)
+        .detail("generation", done.rollback.generation)
+        .detail("plan", &done.steps);
     let Some(result) = done.result else {
         let Rollback { from, generation, .. } = &done.rollback;
         let text = message!("client {} has the certificate of {} again, as {}", name, from, generation);

@@ -99,6 +99,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
     let rotation = &rotated.rotation;
     let report = report.target(context.state.display());
     let report = report
+        .detail("plan", &rotated.steps)
         .detail("results", results(rotated, asked))
         .detail("counts", counts(rotated, asked))
         .detail("untouched", untouched(rotated))
@@ -142,7 +143,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
                     Tone::Bad,
                     message!(
                         "locked out until they have their new certificates: {}",
-                        Message::join(&rotation.locked_out, ", ")
+                        Message::few(&rotation.locked_out, ", ")
                     ),
                 ),
                 _ => report,
@@ -160,7 +161,7 @@ pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, ask
 }
 
 /// A failure of one identity, with what to try.
-fn with_try(failure: &Failure) -> Message {
+pub(super) fn with_try(failure: &Failure) -> Message {
     match failure.command_to_try() {
         Some(command) => message!("{}; try: {}", failure, command),
         None => failure.message(),
@@ -171,7 +172,7 @@ fn with_try(failure: &Failure) -> Message {
 pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
     let RolloverProgress { to, stage, doing, waits_for, compromised } = progress;
     let what = if *compromised { "EMERGENCY: rollover" } else { "rollover" };
-    let names = Message::join(waits_for, ", ");
+    let names = Message::few(waits_for, ", ");
     let waits = if names.is_empty() { names } else { message!("; waits for {}", names) };
     let line = message!("{} to {}, step {} of 3: {}{}", what, to.short(), stage, doing, waits);
     report.detail("rollover", progress).toned(Tone::Warning, line)
@@ -280,7 +281,7 @@ fn about_the_others(rotation: &Rotation) -> Message {
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
     let names =
-        Message::join(rotation.rows.iter().filter(|row| row.holds_rollover).map(|row| &row.name), ", ");
+        Message::few(rotation.rows.iter().filter(|row| row.holds_rollover).map(|row| &row.name), ", ");
     (!names.is_empty()).then(|| message!("the rollover waits for {}", names))
 }
 

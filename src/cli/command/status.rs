@@ -39,7 +39,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     // In the second stage people are waited for; in the others a rotation goes on.
     let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
     let exit = match asked.check {
-        true if status.is_old => ExitCode::Verification,
+        true if status.is_old || status.lost_rollover.is_some() => ExitCode::Verification,
         true if attention || is_emergency => ExitCode::Due,
         _ => ExitCode::Done,
     };
@@ -49,6 +49,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         .detail("now", now.message())
         .detail("identities", rows)
         .detail("state_is_old", status.is_old)
+        .detail("rollover_is_lost", status.lost_rollover.is_some())
         .about(monitored(&context.state, rows, now))
         .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
@@ -78,6 +79,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if status.is_old {
         let old = message!("this state is an old copy of itself, as of a backup; next: {kitcert} recover");
         return Ok(report.toned(Tone::Bad, old));
+    }
+    if let Some(lost) = &status.lost_rollover {
+        return Ok(report.toned(Tone::Bad, rotate::with_try(lost)));
     }
     Ok(report.toned(if attention || is_emergency { Tone::Warning } else { Tone::Plain }, last))
 }

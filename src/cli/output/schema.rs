@@ -259,6 +259,7 @@ const ROTATED: &[Member] = &[
 const STATUS: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
     member("state_is_old", "boolean", "whether what is installed came from a later state of this one"),
+    member("rollover_is_lost", "boolean", "whether several CAs are in use and rollover.json is gone"),
     member(
         "identities[].due",
         "string or null",

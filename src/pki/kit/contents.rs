@@ -89,7 +89,7 @@ impl Kit {
     /// Whether it is signed by one of the CAs that are trusted here already.
     #[must_use]
     pub fn is_of_trusted(&self, trusted: &TrustBundle) -> bool {
-        self.signers().any(|signer| trusted.certificates().contains(signer))
+        self.signers().any(|signer| trusted.trusts(signer))
     }
 
     pub(super) fn failure(&self, doing: &'static str) -> Failure {

@@ -352,6 +352,15 @@ impl Certificate {
         self.subject == self.issuer
     }
 
+    /// Whether both are certificates of one CA: its name, its key and its key identifier. A CA whose
+    /// exclusions change has several, and is the same CA.
+    #[must_use]
+    pub fn is_of_same_authority(&self, other: &Certificate) -> bool {
+        self.subject == other.subject
+            && self.public_key == other.public_key
+            && self.subject_key_identifier == other.subject_key_identifier
+    }
+
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {

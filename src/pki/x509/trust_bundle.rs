@@ -89,6 +89,12 @@ impl TrustBundle {
         &self.certificates
     }
 
+    /// Whether the CA of that certificate is trusted, by whichever certificate of it.
+    #[must_use]
+    pub fn trusts(&self, authority: &Certificate) -> bool {
+        self.certificates.iter().any(|anchor| anchor.is_of_same_authority(authority))
+    }
+
     /// What Go passes over.
     #[must_use]
     pub fn dropped(&self) -> &[DroppedBlock] {

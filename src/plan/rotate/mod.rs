@@ -6,6 +6,7 @@ mod prune;
 mod rollover_steps;
 mod rotation;
 
+pub(super) use rotation::follow_up;
 pub(crate) use rotation::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
 pub use rotation::{RotateRequest, RotationAction, RotationRow};
 
@@ -18,7 +19,7 @@ use crate::model::{
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::KitRequest;
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::{RolloverStage, bundle_of_daemon};
+use crate::plan::rollover::{RolloverStage, bundle_of_daemon, refuse_lost_record};
 use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
@@ -36,6 +37,9 @@ pub fn rotate(
     now: Timestamp,
 ) -> Result<Rotation, Failure> {
     refuse_unknown(request, observation)?;
+    if matches!(request.authority, AuthorityRotation::IfNeeded | AuthorityRotation::Back) {
+        refuse_lost_record(observation)?;
+    }
     let mut planner = Planner::new(request, observation, facts, now)?;
     if planner.changes_direction()? {
         return Ok(planner.rotation);
@@ -62,6 +66,7 @@ pub fn rotate(
         inventory.clients.contains_key(name) || !is_meant(Role::Client, name)
     });
     planner.report_strays(&|name| is_meant(Role::Client, name));
+    planner.refuse_another_start()?;
     planner.guard();
     planner.report_unverified();
     planner.remove_expired();

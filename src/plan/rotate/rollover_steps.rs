@@ -6,12 +6,12 @@ use super::planner::{Planner, waiting};
 use super::rotation::{AuthorityRotation, RotationAction, RotationRow};
 use crate::message;
 use crate::model::profile::BACKDATING;
-use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Printable, Role, Validity};
+use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Validity};
 use crate::pki::Certificate;
 use crate::plan::guard::{Judgement, judge};
 use crate::plan::holders::{Holder, holders};
 use crate::plan::issuance::longest_leaf;
-use crate::plan::rollover::{self, RolloverStage};
+use crate::plan::rollover::{self, Rollover, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedAuthority, ObservedGeneration, RolloverKind, RolloverRecord};
 
@@ -90,10 +90,15 @@ impl Planner<'_> {
             && end.is_some_and(|end| end.seconds_since(self.now) < needed)
     }
 
-    /// Begins a rollover, unless one is under way; of one whose new CA has lost its key, to a third.
+    /// Begins a rollover; of one whose new CA has lost its key, to a third. Another is refused, unless it
+    /// is the very same that was interrupted: see [`Planner::refuse_another_start`].
     fn begin(&mut self) -> Result<(), Failure> {
         if let Some(rollover) = &self.rollover {
-            if !rollover.to.can_sign(self.now) {
+            let is_keyless = !rollover.to.can_sign(self.now);
+            if !is_keyless && rollover.record.kind != RolloverKind::Ordinary {
+                return Err(self.another_start(rollover));
+            }
+            if is_keyless {
                 let parts = std::iter::once(rollover.to).chain(rollover.from.iter().copied());
                 let from = parts.map(|one| one.id.clone()).collect();
                 let kind = match rollover.record.kind {
@@ -104,23 +109,72 @@ impl Planner<'_> {
             }
             return Ok(());
         }
-        let from = self.observation.active_authority();
-        let from = from.ok_or_else(|| rollover::no_authority(self.observation, self.now))?;
-        self.begin_with_new(RolloverKind::Ordinary, vec![from.id.clone()]);
+        let authorities = self.observation.authorities.iter();
+        // Several, if the record of a rollover between them is lost.
+        let in_use: Vec<&ObservedAuthority> =
+            authorities.filter(|one| one.record.retired.is_none()).collect();
+        if in_use.iter().any(|one| one.record.compromised.is_some()) && in_use.len() > 1 {
+            return rollover::refuse_lost_record(self.observation);
+        }
+        if in_use.is_empty() {
+            return Err(rollover::no_authority(self.observation, self.now));
+        }
+        self.begin_with_new(RolloverKind::Ordinary, in_use.iter().map(|one| one.id.clone()).collect());
         Ok(())
     }
 
-    fn begin_with_new(&mut self, kind: RolloverKind, from: Vec<AuthorityId>) {
+    /// Refuses to begin a rollover while one waits for people. One that was interrupted before it came so
+    /// far goes on: whoever repeats a command after a crash means the same rollover.
+    pub(super) fn refuse_another_start(&mut self) -> Result<(), Failure> {
+        if self.request.authority != AuthorityRotation::Begun || self.facts.has_begun {
+            return Ok(());
+        }
+        let Some(rollover) = &self.rollover else { return Ok(()) };
+        let is_of_rollover = |step: &StateStep| match step {
+            StateStep::Issue(issuance) => issuance.reason == Reason::Rollover,
+            StateStep::Rebundle { .. } => true,
+            _ => false,
+        };
+        let is_interrupted = !rollover.daemons_left.is_empty()
+            || self.rotation.plan.state.iter().any(is_of_rollover)
+            || !self.rotation.clients.is_empty();
+        if !is_interrupted {
+            return Err(self.another_start(rollover));
+        }
+        let told = message!("a rollover to it was begun before, and goes on");
+        let row = about_authority(&rollover.to.id, RotationAction::Reported, told);
+        self.rotation.rows.insert(0, row);
+        Ok(())
+    }
+
+    fn another_start(&self, rollover: &Rollover<'_>) -> Failure {
+        let progress = rollover.progress();
+        let waits_for = Message::few(&progress.waits_for, ", ");
+        let waits = if waits_for.is_empty() { waits_for } else { message!("; it waits for {}", waits_for) };
+        let back = rollover.record.kind == RolloverKind::Ordinary;
+        let hint = match back {
+            true => message!("{kitcert} rotate   # goes on with it; {kitcert} ca rollover abort goes back"),
+            false => message!("{kitcert} rotate   # goes on with it"),
+        };
+        Failure::new("beginning a CA rollover of", self.observation.path.display())
+            .expected("none in progress")
+            .found(message!("one to CA {}, step {} of 3{}", progress.to.short(), progress.stage, waits))
+            .hint(hint)
+    }
+
+    fn begin_with(&mut self, kind: RolloverKind, from: Vec<AuthorityId>, to: AuthorityChoice) {
         self.announce(kind);
+        self.rotation.plan.state.push(StateStep::BeginRollover { kind, from, to });
+    }
+
+    fn begin_with_new(&mut self, kind: RolloverKind, from: Vec<AuthorityId>) {
         let policy = &self.observation.inventory.authority;
-        self.rotation.plan.state = vec![
-            StateStep::MakeAuthority {
-                name: policy.name.clone(),
-                algorithm: policy.key,
-                validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
-            },
-            StateStep::BeginRollover { kind, from, to: AuthorityChoice::Made },
-        ];
+        self.rotation.plan.state.push(StateStep::MakeAuthority {
+            name: policy.name.clone(),
+            algorithm: policy.key,
+            validity: Validity::issued(self.now, policy.lifetime, BACKDATING),
+        });
+        self.begin_with(kind, from, AuthorityChoice::Made);
     }
 
     /// Goes back to the CA from which everything came.
@@ -181,20 +235,22 @@ impl Planner<'_> {
         let kind = RolloverKind::Compromised;
         let bad = self.which_is_meant(which)?;
         let Some(bad) = bad else { return Ok(()) };
-        let is_in_use = match &self.rollover {
-            Some(rollover) => rollover.to.id == bad || rollover.record.from.contains(&bad),
-            None => self.observation.active_authority().is_some_and(|active| active.id == bad),
+        let parts: Vec<&ObservedAuthority> = match &self.rollover {
+            Some(rollover) => std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect(),
+            // Several, if the record of a rollover between them is lost.
+            None => self.observation.authorities.iter().filter(|one| one.record.retired.is_none()).collect(),
         };
-        if is_in_use {
-            let parts: Vec<&ObservedAuthority> = match &self.rollover {
-                Some(rollover) => std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect(),
-                None => self.observation.active_authority().into_iter().collect(),
-            };
+        if parts.iter().any(|one| one.id == bad) {
             let is_good = |one: &&&ObservedAuthority| {
                 one.id != bad && one.can_sign(self.now) && one.record.compromised.is_none()
             };
             match parts.iter().find(is_good).copied() {
-                Some(good) => self.turn_to(good, kind),
+                Some(good) if self.rollover.is_some() => self.turn_to(good, kind),
+                Some(good) => {
+                    let from =
+                        parts.iter().filter(|one| one.id != good.id).map(|one| one.id.clone()).collect();
+                    self.begin_with(kind, from, AuthorityChoice::Of(good.id.clone()));
+                }
                 None => {
                     let from = parts.iter().map(|one| one.id.clone()).collect();
                     self.begin_with_new(kind, from);
@@ -234,7 +290,11 @@ impl Planner<'_> {
                 .expected(Message::join(all.iter().map(|one| &one.id), " or "))
                 .found("another")
                 .hint("{kitcert} status")),
-            Some(known) if known.record.compromised.is_some() => Ok(None),
+            // Of one that is noted without a rollover away from it, the record of that is lost.
+            Some(known) if known.record.compromised.is_some() => {
+                let is_lost = known.record.retired.is_none() && self.rollover.is_none();
+                Ok(is_lost.then(|| known.id.clone()))
+            }
             Some(known) => Ok(Some(known.id.clone())),
         }
     }
@@ -306,17 +366,9 @@ impl Planner<'_> {
         for (role, name, found) in refused {
             self.rotation.locked_out.extend(found.clients.iter().cloned());
             self.rotation.leave_out(role, &name);
-            let open = found.open.iter().map(|id| message!("unknown holders of CA {}", id.short()));
-            let names = Message::join(found.clients.iter().map(Printable::message).chain(open), ", ");
-            let reason = match found.clients.is_empty() {
-                true => message!("it would lock out {}", names),
-                false => message!(
-                    "it would lock out {}; {kitcert} rotate {}/{} --allow-lockout {}   # to do it all the same",
-                    names,
-                    role,
-                    name,
-                    Message::join(&found.clients, " ")
-                ),
+            let reason = match found.way_past(role, &name) {
+                None => message!("it would lock out {}", found.who()),
+                Some(command) => message!("it would lock out {}; {}", found.who(), command),
             };
             self.say(role, &name, RotationAction::Refused, reason);
         }
@@ -355,7 +407,7 @@ impl Planner<'_> {
             (Some(_), Role::Daemon) => true,
             // A client that trusts the former CA alone does not know its daemon tomorrow.
             (Some(rollover), Role::Client) => {
-                let knows = current.trust.certificates().contains(&rollover.to.certificate);
+                let knows = current.trust.trusts(&rollover.to.certificate);
                 return (!is_same || (rollover.stage > RolloverStage::Overlap && !knows))
                     .then_some(Reason::Rollover);
             }
@@ -365,15 +417,14 @@ impl Planner<'_> {
 
     /// Whether a set trusts those CAs, in whichever order.
     pub(super) fn trusts(&self, current: &ObservedGeneration, trust: &[AuthorityChoice]) -> bool {
-        let certificates = current.trust.certificates();
         let has = |choice: &AuthorityChoice| match choice {
             AuthorityChoice::Made => false,
             AuthorityChoice::Of(identifier) => self
                 .observation
                 .authority(identifier)
-                .is_some_and(|authority| certificates.contains(&authority.certificate)),
+                .is_some_and(|authority| current.trust.trusts(&authority.certificate)),
         };
-        certificates.len() == trust.len() && trust.iter().all(has)
+        current.trust.certificates().len() == trust.len() && trust.iter().all(has)
     }
 
     /// Whether a client on this machine has its new set and it is not noted yet.

@@ -207,7 +207,12 @@ impl Rotation {
 }
 
 /// What happens to an identity once its current set is on disk.
-fn follow_up(inventory: &Inventory, role: Role, name: &IdentityName, is_again: bool) -> Vec<StepSummary> {
+pub(in crate::plan) fn follow_up(
+    inventory: &Inventory,
+    role: Role,
+    name: &IdentityName,
+    is_again: bool,
+) -> Vec<StepSummary> {
     let step = |step, detail| StepSummary { step, subject: message!("{} {}", role, name), detail };
     let daemon = inventory.daemons.get(name).filter(|_| role == Role::Daemon);
     let root = daemon.and_then(|daemon| daemon.install.as_ref());

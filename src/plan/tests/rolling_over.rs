@@ -208,8 +208,8 @@ fn a_host_that_a_client_uses_is_not_taken_away_unsaid() {
     let mut world = with_bob();
     with_hosts(&mut world, "builder", &["builder.example.com"]);
     let rotation = world.rotate(Restart::Works);
-    let refused = "daemon builder refused: it would lock out bob; kitcert rotate daemon/builder --allow-lockout bob   \
-        # to do it all the same";
+    let refused = "daemon builder refused: it would lock out bob, since the certificate would not name 10.0.0.5; \
+        kitcert rotate daemon/builder --allow-lockout bob   # to lock them out";
     assert_eq!(told(&rotation), [refused]);
     assert_eq!(rotation.locked_out, [name("bob")].into());
     let allowed = RotateRequest { lock_out: [name("bob")].into(), ..asked() };
@@ -221,6 +221,131 @@ fn a_host_that_a_client_uses_is_not_taken_away_unsaid() {
     known.observation.clients.get_mut(&name("bob")).unwrap().record.uses.insert(used);
     with_hosts(&mut known, "builder", &["builder.example.com"]);
     assert_eq!(told(&known.rotate(Restart::Works)), ["daemon builder renewed: hosts changed"]);
+}
+
+#[test]
+fn of_many_who_would_be_out_a_few_are_named_and_how_many_more_there_are() {
+    let names: Vec<String> = (10..40).map(|number| format!("c{number}")).collect();
+    let clients: String = names.iter().map(|name| format!("  {name}: {{renew: auto}}\n")).collect();
+    let text = format!(
+        "version: 1\ndaemons: {{builder: {{hosts: [builder.example.com, 10.0.0.5]}}}}\nclients:\n{clients}"
+    );
+    let mut world = World::new(&text);
+    with_hosts(&mut world, "builder", &["builder.example.com"]);
+    let rotation = world.rotate(Restart::Works);
+    let row = told(&rotation).remove(0);
+    assert!(row.contains("c18, c19, and 20 more, since the certificate would not name 10.0.0.5"), "{row}");
+    assert!(row.ends_with("--dry-run --format json   # locked_out has all 30 names"), "{row}");
+    assert_eq!(rotation.locked_out.len(), 30);
+}
+
+#[test]
+fn another_rollover_is_not_begun_while_one_waits() {
+    let refused = |world: &mut World| {
+        let before = (world.active(), world.observation.authorities.len());
+        let failure = world.rotate_as(&start(), Restart::Works).unwrap_err();
+        assert_eq!((world.active(), world.observation.authorities.len()), before);
+        (failure.what_was_found().to_string(), failure.command_to_try().unwrap().to_string())
+    };
+    let mut world = with_bob();
+    world.rotate_as(&start(), Restart::Never).unwrap();
+    // Interrupted before every daemon trusts both, it is the same one.
+    let rotation = world.rotate_as(&start(), Restart::Works).unwrap();
+    assert!(told(&rotation)[0].ends_with("reported: a rollover to it was begun before, and goes on"));
+    assert_eq!(world.observation.authorities.len(), 2);
+    let (found, next) = refused(&mut world);
+    let to = world.active().short();
+    assert_eq!(found, format!("one to CA {to}, step 2 of 3; it waits for client bob"));
+    assert!(next.starts_with("kitcert rotate") && next.contains("kitcert ca rollover abort"), "{next}");
+    world.rotate_as(&back(), Restart::Never).unwrap();
+    assert!(!refused(&mut world).1.contains("abort"), "it goes back already");
+    let mut distrusted = with_bob();
+    distrusted.rotate_as(&compromised(), Restart::Never).unwrap();
+    refused(&mut distrusted);
+}
+
+#[test]
+fn a_rollover_whose_record_is_lost_is_neither_guessed_nor_overlooked() {
+    let issue = crate::plan::IssueClientsRequest {
+        names: vec![name("new")],
+        lifetime: None,
+        requested_key: None,
+        key_change: crate::plan::KeyChange::Refused,
+        kit: None,
+        user: super::user(),
+    };
+    for steps in 0..3 {
+        let mut world = with_bob();
+        world.rotate_as(&start(), if steps == 0 { Restart::Never } else { Restart::Works }).unwrap();
+        if steps == 2 {
+            world.take(machine("bob", 1));
+            world.confirm(&machine("bob", 1));
+            world.rotate(Restart::Never);
+        }
+        let parts: Vec<AuthorityId> =
+            world.observation.authorities.iter().map(|one| one.id.clone()).collect();
+        world.observation.rollover = None;
+        for request in [asked(), back()] {
+            let failure = world.rotate_as(&request, Restart::Works).unwrap_err();
+            assert_eq!(failure.what_was_found(), "no such file", "{steps}");
+            assert!(failure.command_to_try().unwrap().as_str().starts_with("kitcert ca rollover start"));
+        }
+        crate::plan::issue_clients(&issue, &world.observation, world.now).unwrap_err();
+        nobody_is_out(&mut world, "begun again", |world| {
+            world.rotate_as(&start(), Restart::Works).unwrap();
+        });
+        assert_eq!(world.observation.rollover.as_ref().map(|one| one.from.clone()), Some(parts));
+        nobody_is_out(&mut world, "to the end", |world| {
+            for _ in 0..3 {
+                world.take(machine("bob", 1));
+                world.confirm(&machine("bob", 1));
+                world.rotate(Restart::Works);
+            }
+        });
+        assert_eq!(stage(&world), None, "{steps}");
+    }
+    let mut world = with_bob();
+    let former = world.active();
+    world.rotate_as(&compromised(), Restart::Never).unwrap();
+    let new = world.active();
+    world.observation.rollover = None;
+    for request in [asked(), start()] {
+        let failure = world.rotate_as(&request, Restart::Works).unwrap_err();
+        let next = failure.command_to_try().unwrap().to_string();
+        assert!(next.starts_with(&format!("kitcert ca rollover start --compromised={former}")), "{next}");
+    }
+    let again = RotateRequest { authority: AuthorityRotation::Compromised(Some(former)), ..asked() };
+    world.rotate_as(&again, Restart::Works).unwrap();
+    assert_eq!((stage(&world), world.active()), (None, new));
+}
+
+#[test]
+fn a_ca_is_its_name_and_key_whichever_certificate_of_it_is_trusted() {
+    for from_beginning in [true, false] {
+        let mut world = World::new(TWO_DAEMONS);
+        if !from_beginning {
+            world.rotate_as(&start(), Restart::Works).unwrap();
+        }
+        let before = stage(&world);
+        world.replace_anchors();
+        assert_eq!(stage(&world), before);
+        if from_beginning {
+            assert!(world.rotate(Restart::Works).plan.is_empty(), "nothing is due");
+            world.rotate_as(&start(), Restart::Works).unwrap();
+            world.replace_anchors();
+        }
+        nobody_is_out(&mut world, "with other certificates of both CAs", |world| {
+            for client in [machine("bob", 1), machine("cleo", 2)] {
+                world.take(client.clone());
+                world.confirm(&client);
+                world.replace_anchors();
+            }
+            let plan = skip(&[name("cleo")], &world.observation, world.now).unwrap();
+            world.carry_out(&plan);
+            world.rotate(Restart::Works);
+        });
+        assert_eq!(stage(&world), None);
+    }
 }
 
 #[test]

@@ -83,6 +83,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// Every CA that was ever made, with its key.
     authorities: BTreeMap<AuthorityId, std::rc::Rc<CertificateAuthority>>,
+    /// Another certificate of each CA: the same name and key.
+    anchors: BTreeMap<AuthorityId, Certificate>,
     generations: BTreeMap<(Role, IdentityName), Vec<ObservedGeneration>>,
     pub(super) serves: BTreeMap<IdentityName, InUse>,
     pub(super) holds: BTreeMap<Machine, InUse>,
@@ -110,6 +112,7 @@ impl World {
             observation,
             now: now(),
             authorities: BTreeMap::new(),
+            anchors: BTreeMap::new(),
             generations: BTreeMap::new(),
             serves: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -258,6 +261,24 @@ impl World {
         }
     }
 
+    /// Everybody trusts another certificate of each CA, as of one whose exclusions have changed.
+    pub(super) fn replace_anchors(&mut self) {
+        let other = |trust: &TrustBundle| {
+            let of_same = |anchor: &Certificate| {
+                let mut all = self.anchors.values();
+                all.find(|one| one.is_of_same_authority(anchor)).unwrap().clone()
+            };
+            TrustBundle::new(trust.certificates().iter().map(of_same).collect())
+        };
+        let identities = self.observation.daemons.values_mut().chain(self.observation.clients.values_mut());
+        let sets = identities
+            .flat_map(|one| one.current.iter_mut().chain(&mut one.worked_before).chain(&mut one.earlier));
+        let sets = sets.chain(self.generations.values_mut().flatten());
+        sets.for_each(|set| set.trust = other(&set.trust));
+        let in_use = self.serves.values_mut().chain(self.holds.values_mut());
+        in_use.for_each(|one| one.trust = other(&one.trust));
+    }
+
     /// The key of a CA is gone.
     pub(super) fn lose_key(&mut self, id: &AuthorityId) {
         let lost = self.observation.authorities.iter_mut().find(|one| one.id == *id).unwrap();
@@ -338,11 +359,13 @@ impl World {
                     let request = AuthorityRequest { name: name.clone(), validity: *validity };
                     let authority = CertificateAuthority::create(&request, &key).ok().unwrap();
                     let certificate = authority.certificate().clone();
+                    let other = CertificateAuthority::create(&request, &key).ok().unwrap();
                     let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
                     let (key, record) = (KeyPresence::Present, AuthorityRecord::default());
                     let observed = ObservedAuthority { id: id.clone(), certificate, key, record };
                     self.observation.authorities.insert(0, observed);
                     self.authorities.insert(id.clone(), std::rc::Rc::new(authority));
+                    self.anchors.insert(id.clone(), other.certificate().clone());
                     made = Some(id);
                 }
                 StateStep::BeginRollover { kind, from, to } => {

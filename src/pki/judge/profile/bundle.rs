@@ -19,6 +19,9 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
                     .found(message!("certificate {} again", at + 1))
                     .fix("delete the second of the two blocks"),
             );
+        } else if let Some(other) = before.iter().position(|one| one.public_key() == certificate.public_key())
+        {
+            findings.push(second_of_a_key(certificate, &before[other], (at, other)));
         } else if !certificate.is_authority() {
             findings.push(leaf_in_bundle(certificate));
         }
@@ -33,6 +36,17 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// A verifier takes whichever of the two lets a client in, so that one voids the exclusions of the other.
+fn second_of_a_key(certificate: &Certificate, other: &Certificate, (at, before): (usize, usize)) -> Finding {
+    let excludes = [certificate, other].iter().any(|one| one.name_constraints().is_some());
+    let severity = if excludes { Severity::Error } else { Severity::Warning };
+    Finding::new(Rule::BundleDuplicate, severity, certificate.subject())
+        .expected("one certificate of each key")
+        .found(message!("certificate {} has the key of certificate {}", at + 1, before + 1))
+        .cause("whoever is excluded by one of them is let in by the other")
+        .fix("delete the one that excludes fewer")
 }
 
 fn dropped(block: &DroppedBlock) -> Finding {
