@@ -36,6 +36,7 @@ mod serve;
 mod staging;
 mod state_change;
 mod status;
+mod take_in;
 mod verify;
 
 pub use ca::confirm;

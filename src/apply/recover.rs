@@ -1,5 +1,5 @@
-//! `recover`, done: a lost kitcert.yaml is written again, or an old copy of the state goes on from where the
-//! state was. Nothing is removed.
+//! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
+//! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
 use super::context::{Context, PATIENCE};
 use super::old_copy::installed;
@@ -9,7 +9,7 @@ use crate::model::Failure;
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
 
-/// Writes kitcert.yaml again, from what is beside it; or lets an old copy go on.
+/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on.
 ///
 /// # Errors
 /// No state, one that is neither, one without a CA, a file of it that cannot be read; a state that is busy.
@@ -48,7 +48,7 @@ fn planned(
     }
     let observation = context.observe_in(directory, &Interest::InUse)?;
     let installed = installed(context, &observation);
-    match installed.iter().any(|one| one.later_commit.is_some()) {
+    match installed.iter().any(|one| one.standing.is_old()) {
         true => Ok((plan::catch_up(&observation, &installed, now)?, observation)),
         false => Err(nothing_to_recover(context)),
     }
@@ -56,6 +56,6 @@ fn planned(
 
 fn nothing_to_recover(context: &Context<'_>) -> Failure {
     Failure::new("recovering", context.state.join(INVENTORY).display())
-        .found("nothing to recover: the file exists, and what is installed is not newer than the state")
+        .found("nothing to recover: the file exists, and this state has installed what its daemons read")
         .hint("{kitcert} status")
 }

@@ -11,6 +11,7 @@ use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
+use super::take_in::{take_in, take_in_authority};
 use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
@@ -202,6 +203,11 @@ pub(super) fn carry_out(
                 }
             }
             StateStep::ComeAfter(commit) => staged.come_after(*commit),
+            StateStep::TakeInAuthority(certificate) => take_in_authority(context, &staged, certificate)?,
+            StateStep::TakeIn { name, chain, generation, .. } => {
+                let sha256 = take_in(context, &staged, observation, (name, *generation), chain)?;
+                records.daemon(name).note_made(*generation, sha256);
+            }
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
                 record.open_until = record.open_until.max(Some(*until));
@@ -210,7 +216,11 @@ pub(super) fn carry_out(
             }
             StateStep::Rebundle { role, name, from, generation, trust, .. } => {
                 let identity = (*role, name);
-                stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
+                let sha256 =
+                    stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
+                if *role == Role::Daemon {
+                    records.daemon(name).note_made(*generation, sha256);
+                }
             }
             StateStep::Request { name, algorithm, generation } => {
                 stage_request(context, &staged, name, *algorithm, *generation)?;
@@ -243,6 +253,11 @@ pub(super) fn carry_out(
         stage_kits(&staged, plan, &issued, &authorities)?;
         issued
     };
+    for one in &issued {
+        if let Some(sha256) = one.sha256 {
+            records.daemon(&one.name).note_made(one.generation, sha256);
+        }
+    }
     issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
     records.stage(&staged)?;
     (context.progress)(Progress::Committing);

@@ -51,6 +51,7 @@ mod manual;
 mod modes;
 mod mutated_chains;
 mod numbers;
+mod old_copies;
 mod oracle;
 mod other_stacks;
 mod peers;

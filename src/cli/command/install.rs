@@ -81,8 +81,9 @@ pub(in crate::cli) fn daemon(
             owner: asked.owner.as_deref().map(str::parse).transpose()?,
         },
     )?;
-    let InstalledDaemon { plan, name, install, entry } = &installed;
+    let InstalledDaemon { plan, name, install, entry, by_hand } = &installed;
     let report = Report::new("install daemon").target(install.root.display());
+    let report = by_hand.iter().fold(report, |report, one| report.toned(Tone::Warning, one.clone()));
     if context.mode == Mode::DryRun {
         return Ok(show_plan(report, plan));
     }

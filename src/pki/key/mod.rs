@@ -19,4 +19,5 @@ pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub(crate) use public_key::PublicKeyKind;
 pub(super) use public_key::sha256;
+pub(crate) use public_key::checksum;
 pub(super) use signer::Signer;

@@ -443,6 +443,8 @@ impl World {
                 | StateStep::Create(_)
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }
+                | StateStep::TakeInAuthority(_)
+                | StateStep::TakeIn { .. }
                 | StateStep::DestroyKey(_) => {}
             }
         }

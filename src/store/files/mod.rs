@@ -4,6 +4,7 @@
 pub(super) mod crash_point;
 pub(super) mod directory;
 pub(super) mod io_failure;
+pub(super) mod lock_file;
 pub(super) mod path_trust;
 mod printable;
 pub(super) mod privacy;
