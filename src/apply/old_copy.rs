@@ -3,11 +3,13 @@
 
 use super::context::Context;
 use super::placed::{PlacedDaemon, observe_daemon};
-use crate::model::{Failure, IdentityName, Message, Printable as _, Role};
+use crate::layout::state_paths;
+use crate::message;
+use crate::model::{Failure, IdentityName, Message, Printable as _, Role, Rule};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::plan::{InstallDaemonRequest, InstallRequest, Installed};
-use crate::store::Observation;
+use crate::store::{Observation, StateDirectory, exists, observe_lineage};
 
 /// What stands where a daemon is installed on this machine; None where it is not, or cannot be read: that
 /// is told when something is put in place.
@@ -48,23 +50,70 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
     observation.inventory.daemons.keys().filter_map(of_daemon).collect()
 }
 
-/// What is wrong with each daemon's installed files, as far as another state or another copy of this one
-/// has to do with it.
+/// Whether a certificate with that number is in `issued/`.
+pub(super) fn is_issued(context: &Context<'_>, certificate: &Certificate) -> bool {
+    exists(&context.state.join(state_paths::issued(certificate.serial())))
+}
+
+/// The certificates that daemons were seen to serve, of CAs whose keys nobody else should have, and that
+/// this state has not issued.
+pub(super) fn unknown_leaves(
+    context: &Context<'_>,
+    observation: &Observation,
+) -> Vec<(IdentityName, Certificate)> {
+    let Ok(Some(directory)) = StateDirectory::find(&context.state) else { return Vec::new() };
+    let of_daemon = |name: &IdentityName| {
+        let (_, history) = observe_lineage(&directory, name).ok()?;
+        let leaf = Certificate::chain_from_pem(history.unknown_leaf?.as_bytes(), name).ok()?.into_iter().next()?;
+        let issuer = observation.issuer_of(&leaf)?;
+        let counts = issuer.record.is_usable() && leaf.validity().not_after >= context.environment.now();
+        (counts && !is_issued(context, &leaf)).then(|| (name.clone(), leaf))
+    };
+    observation.inventory.daemons.keys().filter_map(of_daemon).collect()
+}
+
+/// What is wrong with what is installed for each daemon and with what it serves, as far as another state,
+/// another copy of this one or a thief has to do with it; and whether that makes this state one that must
+/// not go on.
 pub(super) fn faults(context: &Context<'_>, observation: &Observation) -> (bool, Vec<Message>) {
     let daemons = observation.inventory.daemons.keys();
     let standings: Vec<_> = daemons
         .filter_map(|name| Some((name, placed(context, observation, name)?.observed.standing)))
         .collect();
-    let is_old = standings.iter().any(|(_, standing)| standing.is_old());
-    (is_old, standings.iter().filter_map(|(name, standing)| standing.fault(name)).collect())
+    let served: Vec<Message> = unknown_leaves(context, observation).iter().map(served_fault).collect();
+    let is_old = !served.is_empty() || standings.iter().any(|(_, standing)| standing.is_old());
+    let placed = standings.iter().filter_map(|(name, standing)| standing.fault(name));
+    (is_old, placed.chain(served).collect())
+}
+
+fn served_fault((name, leaf): &(IdentityName, Certificate)) -> Message {
+    message!(
+        "{} serves {}, which this state has not issued: an old copy, a second copy in use or a stolen CA key",
+        name,
+        leaf.serial()
+    )
 }
 
 /// Refuses to go on with an old copy, or with one of two: what is issued and put in place would be of the
 /// past, or of one of two presents.
 ///
 /// # Errors
-/// It is one.
+/// It is one, by what is installed on this machine or by what a daemon was seen to serve.
 pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
+    refuse_misplaced(context, observation)?;
+    let leaves = unknown_leaves(context, observation);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let found = Message::join(leaves.iter().map(served_fault), "; ");
+    Err(failure(context, found).hint(Rule::UnknownLeaf.fix()))
+}
+
+/// The same, by what is installed on this machine alone: a stolen key is no reason not to shut the thief out.
+///
+/// # Errors
+/// It is one.
+pub(super) fn refuse_misplaced(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
     let daemons = observation.inventory.daemons.keys();
     let mut standings = daemons.filter_map(|name| {
         let standing = placed(context, observation, name)?.observed.standing;
@@ -72,10 +121,13 @@ pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) 
     });
     let Some(first) = standings.next() else { return Ok(()) };
     let found = Message::join(std::iter::once(first).chain(standings), "; ");
-    Err(Failure::new("changing the state", context.state.display())
+    Err(failure(context, found).hint(WAY_OUT))
+}
+
+fn failure(context: &Context<'_>, found: Message) -> Failure {
+    Failure::new("changing the state", context.state.display())
         .expected("the only copy of it, and the one that installed the files of its daemons last")
         .found(found)
-        .hint(WAY_OUT))
 }
 
 /// Two copies in use are two sets of clients, of which each copy knows one.

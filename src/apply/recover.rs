@@ -2,7 +2,7 @@
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
 use super::context::{Context, PATIENCE};
-use super::old_copy::installed;
+use super::old_copy::{installed, unknown_leaves};
 use super::state_change::carry_out;
 use crate::layout::state_paths::INVENTORY;
 use crate::model::Failure;
@@ -48,8 +48,9 @@ fn planned(
     }
     let observation = context.observe_in(directory, &Interest::InUse)?;
     let installed = installed(context, &observation);
-    match installed.iter().any(|one| one.standing.is_old()) {
-        true => Ok((plan::catch_up(&observation, &installed, now)?, observation)),
+    let unknown_leaves = unknown_leaves(context, &observation);
+    match installed.iter().any(|one| one.standing.is_old()) || !unknown_leaves.is_empty() {
+        true => Ok((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation)),
         false => Err(nothing_to_recover(context)),
     }
 }

@@ -7,7 +7,7 @@ use super::clock::{ClockTrust, refuse_disagreeing_clocks, refuse_odd_clock};
 use super::context::{Context, Mode, PATIENCE};
 use super::copies::{Copying, are_outdated, replace_copies};
 use super::idleness::wait_for_idleness;
-use super::old_copy::refuse_old_copy;
+use super::old_copy::{refuse_misplaced, refuse_old_copy};
 use super::serve::{Ending, Restarting, Serving, placed};
 use super::staging::Issued;
 use super::state_change::carry_out;
@@ -115,7 +115,10 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
-    refuse_old_copy(context, &observation)?;
+    match order.request.is_emergency(&observation) {
+        true => refuse_misplaced(context, &observation)?,
+        false => refuse_old_copy(context, &observation)?,
+    }
     let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
     let rotation = plan_with(context, &directory, &observation, order, now, sight)?;

@@ -11,7 +11,7 @@ use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
-use super::take_in::{take_in, take_in_authority};
+use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
@@ -204,6 +204,10 @@ pub(super) fn carry_out(
             }
             StateStep::ComeAfter(commit) => staged.come_after(*commit),
             StateStep::TakeInAuthority(certificate) => take_in_authority(context, &staged, certificate)?,
+            StateStep::TakeInLeaf(name, leaf) => {
+                take_in_leaf(context, &staged, name, leaf)?;
+                records.daemon(name).unknown_leaf = None;
+            }
             StateStep::TakeIn { name, chain, generation, .. } => {
                 let sha256 = take_in(context, &staged, observation, (name, *generation), chain)?;
                 records.daemon(name).note_made(*generation, sha256);

@@ -60,6 +60,18 @@ pub(super) fn take_in(
     Ok(files.checksum())
 }
 
+/// A certificate that a daemon serves.
+pub(super) fn take_in_leaf(
+    context: &Context<'_>,
+    staged: &StagedChange<'_>,
+    name: &IdentityName,
+    leaf: &Certificate,
+) -> Result<(), Failure> {
+    add_issued(context, staged, leaf)?;
+    let subject = message!("daemon {}", name);
+    staged.record(&line(context, LogEvent::TakenIn, subject, message!("it serves {}", leaf.serial())))
+}
+
 fn add_issued(
     context: &Context<'_>,
     staged: &StagedChange<'_>,

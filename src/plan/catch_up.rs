@@ -6,7 +6,7 @@ use super::recover::{Recovered, Recovery, Unknown, longest_lifetime};
 use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;
-use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority};
 
@@ -28,14 +28,12 @@ pub(crate) struct Installed {
 /// Plans `recover` of such a state. What is installed becomes current here; a CA that it trusts is known
 /// here from now on, and one that no daemon trusts any more is not trusted again. Since certificates may
 /// have been issued that are not known here, each CA counts as one of which others have certificates.
-///
-/// # Errors
-/// No CA, neither here nor in what is installed.
 pub(crate) fn catch_up(
     observation: &Observation,
     installed: &[Installed],
+    unknown_leaves: &[(IdentityName, Certificate)],
     now: Timestamp,
-) -> Result<Recovery, Failure> {
+) -> Recovery {
     let trusts = |authority: &ObservedAuthority| {
         installed.iter().any(|one| one.trust.certificates().contains(&authority.certificate))
     };
@@ -97,6 +95,17 @@ pub(crate) fn catch_up(
             }
         }
     }
+    for (name, leaf) in unknown_leaves {
+        plan.state.push(StateStep::TakeInLeaf(name.clone(), leaf.clone()));
+        note(
+            message!("daemon {}", name),
+            message!(
+                "serves {}, which is known here now; if no copy of this state issued it, the key of the CA was \
+                 stolen: {kitcert} ca rollover start --compromised",
+                leaf.serial()
+            ),
+        );
+    }
     if !gone.is_empty() {
         plan.state.push(StateStep::EndRollover(gone.iter().map(|one| one.id.clone()).collect()));
     }
@@ -112,7 +121,7 @@ pub(crate) fn catch_up(
     plan.state.extend(closed.map(|one| StateStep::Open(one.id.clone(), open_until)));
     note(message!("clients"), message!("whoever got a certificate from another copy is not known here"));
     let inventory = observation.inventory.clone();
-    Ok(Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown })
+    Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown }
 }
 
 /// The CAs that some daemon trusts and that are not known here, each once.

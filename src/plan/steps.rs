@@ -58,6 +58,8 @@ pub enum StateStep {
     ComeAfter(u64),
     /// A CA that a daemon trusts, made by another copy of this state: its certificate, without its key.
     TakeInAuthority(Certificate),
+    /// A certificate that a daemon serves, issued by another copy of this state.
+    TakeInLeaf(IdentityName, Certificate),
     /// What is installed for a daemon, made by another copy of this state, is a new generation here.
     TakeIn {
         /// The daemon.

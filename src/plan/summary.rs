@@ -58,6 +58,11 @@ impl StateStep {
                 subject: certificate.subject().message(),
                 detail: message!("the certificate of a CA that a daemon trusts, without its key"),
             },
+            StateStep::TakeInLeaf(name, leaf) => StepSummary {
+                step: "take in",
+                subject: message!("issued/{}.pem", leaf.serial()),
+                detail: message!("the certificate that daemon {} serves", name),
+            },
             StateStep::TakeIn { name, generation, .. } => StepSummary {
                 step: "take in",
                 subject: message!("daemon {}", name),

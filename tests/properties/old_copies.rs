@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::rotating::Site;
 use crate::workspace::{Said, Workspace};
 
 /// Where the daemon is installed.
@@ -189,3 +190,44 @@ fn of_two_that_place_at_the_same_moment_one_does_and_the_other_is_told() {
 }
 
 const ROUNDS: usize = 12;
+
+/// A daemon that is installed on another machine is seen on the wire alone.
+#[test]
+fn a_served_certificate_that_this_state_has_not_issued_is_told_with_all_that_it_may_mean() {
+    const TEST: &str = "a_served_certificate_that_this_state_has_not_issued";
+    let Some(site) = Site::new(TEST) else { return };
+    let workspace = &site.workspace;
+    copy(workspace, "state", "other");
+    // The other copy does not know where the daemon is installed, as on another machine.
+    let text = workspace.read("other/kitcert.yaml");
+    let line = text.lines().find(|line| line.contains("install:")).unwrap();
+    workspace.write("other/kitcert.yaml", text.replace(&format!("{line}\n"), ""));
+    run(workspace, "other", "verify builder").succeeded();
+    site.rotate(&["--force", "builder"]).succeeded();
+
+    let said = run(workspace, "other", "verify builder").ended_with(3);
+    let meanings = ["an old copy", "a second copy", "stolen CA key"];
+    assert!(meanings.iter().all(|meaning| said.out.contains(meaning)), "{said:?}");
+    run(workspace, "other", "status --check").ended_with(3);
+    for line in ["rotate", "issue client new"] {
+        let said = run(workspace, "other", line).ended_with(1);
+        assert!(meanings.iter().all(|meaning| said.err.contains(meaning)), "{line}: {said:?}");
+        assert!(said.err.contains(" recover;") && said.err.contains("--compromised"), "{said:?}");
+    }
+    // Whoever thinks of a thief is not stopped.
+    run(workspace, "other", "ca rollover start --compromised --dry-run").succeeded();
+
+    let said = run(workspace, "other", "recover").succeeded();
+    assert!(said.out.contains("ca rollover start --compromised"), "{said:?}");
+    run(workspace, "other", "recover").ended_with(1);
+    run(workspace, "other", "issue client new").succeeded();
+    // From then on there may be others of that CA, and one is no news.
+    site.rotate(&["--force", "builder"]).succeeded();
+    let said = run(workspace, "other", "verify builder --format json").ended_with(3).json();
+    let findings = said["findings"].as_array().unwrap().iter();
+    let severities: Vec<&Value> =
+        findings.filter(|one| one["rule"] == "unknown-leaf").map(|one| &one["severity"]).collect();
+    assert_eq!(severities, ["info"], "{said:#}");
+    let status = run(workspace, "other", "status --format json").succeeded();
+    assert_eq!(status.json()["state_is_old"], false, "{status:?}");
+}

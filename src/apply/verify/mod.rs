@@ -13,6 +13,7 @@ mod request;
 mod shown;
 mod target;
 mod test_certificates;
+mod unknown_leaf;
 mod verification;
 mod verification_record;
 mod verify_one;

@@ -79,8 +79,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     if status.is_old {
         let old = message!(
-            "this state is not the only one, or not the latest; next: {kitcert} recover, in the copy that is to \
-             go on"
+            "this state may not be the only one, or not the latest; next: {kitcert} recover, in the copy that is \
+             to go on"
         );
         return Ok(report.toned(Tone::Bad, old));
     }

@@ -444,6 +444,7 @@ impl World {
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }
                 | StateStep::TakeInAuthority(_)
+                | StateStep::TakeInLeaf(..)
                 | StateStep::TakeIn { .. }
                 | StateStep::DestroyKey(_) => {}
             }

@@ -25,6 +25,10 @@ pub struct DaemonHistory {
     /// What this state has made, the latest last: whatever else is installed for the daemon was made by a
     /// copy of this state, or by hand.
     pub made: Vec<MadeGeneration>,
+    /// In PEM, a certificate that the daemon was seen to serve at last, of a CA whose key nobody else should
+    /// have, and that this state has not issued; null for none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub unknown_leaf: Option<String>,
     /// How many verifications have refuted the daemon. A verification that began at another number
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,
