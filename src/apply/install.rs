@@ -65,10 +65,7 @@ pub(crate) fn install_daemon(
     Ok(InstalledDaemon { plan, name, install: request.install, entry: entry.cloned(), by_hand })
 }
 
-fn carry_out(
-    context: &Context<'_>,
-    request: &InstallDaemonRequest,
-) -> Result<(Plan, Standing), Failure> {
+fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<(Plan, Standing), Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     let planner = |observation: Option<&Observation>| {
         let observation = observation.ok_or_else(|| context.no_state())?;

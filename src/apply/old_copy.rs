@@ -64,7 +64,8 @@ pub(super) fn unknown_leaves(
     let Ok(Some(directory)) = StateDirectory::find(&context.state) else { return Vec::new() };
     let of_daemon = |name: &IdentityName| {
         let (_, history) = observe_lineage(&directory, name).ok()?;
-        let leaf = Certificate::chain_from_pem(history.unknown_leaf?.as_bytes(), name).ok()?.into_iter().next()?;
+        let leaf =
+            Certificate::chain_from_pem(history.unknown_leaf?.as_bytes(), name).ok()?.into_iter().next()?;
         let issuer = observation.issuer_of(&leaf)?;
         let counts = issuer.record.is_usable() && leaf.validity().not_after >= context.environment.now();
         (counts && !is_issued(context, &leaf)).then(|| (name.clone(), leaf))

@@ -61,7 +61,7 @@ pub(super) fn observe_daemon(
     if let Some(there) = &placed.current {
         let checksum = there.files.as_ref().map(FileSet::checksum);
         observed.standing = match checksum {
-            Some(checksum) => standing(there.origin.as_ref(), &checksum, (&own, &history)),
+            Some(checksum) => standing(&request.name, there.origin.as_ref(), &checksum, (&own, &history)),
             None => Standing::ByHand,
         };
         if observed.standing == Standing::ByHand {

@@ -9,7 +9,9 @@ use super::log_lines::line;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Role};
+use crate::model::{
+    AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Role,
+};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason};
@@ -151,8 +153,7 @@ pub(super) fn stage_identity(
         stage_key(staged, &set, key)?;
     }
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    let sha256 =
-        (issuance.role == Role::Daemon).then(|| set_checksum(&issuing.trust_pem, pem.as_bytes()));
+    let sha256 = (issuance.role == Role::Daemon).then(|| set_checksum(&issuing.trust_pem, pem.as_bytes()));
     Ok(Issued {
         role: issuance.role,
         name: issuance.name.clone(),

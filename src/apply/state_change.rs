@@ -11,10 +11,10 @@ use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
-use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
+use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;

@@ -35,9 +35,8 @@ pub(super) fn take_in(
     chain: &[Certificate],
 ) -> Result<Fingerprint, Failure> {
     let there = observation.and_then(|observation| placed(context, observation, name)?.there);
-    let is_same = |certificate: &[u8]| {
-        Certificate::chain_from_pem(certificate, name).is_ok_and(|found| found == chain)
-    };
+    let is_same =
+        |certificate: &[u8]| Certificate::chain_from_pem(certificate, name).is_ok_and(|found| found == chain);
     let Some(files) = there.filter(|files| is_same(&files.certificate)) else {
         return Err(Failure::new("taking in what is installed for daemon", name)
             .expected("the same as a moment ago")

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange, Owner,
     edit_client_config,
 };
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable as _, Quoted, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation};
 
@@ -110,7 +110,10 @@ pub(crate) fn refuse_unfit(
         return Err(match &placed.standing {
             Standing::OtherState(_) => failure
                 .expected("nothing there, or what this state installed last")
-                .hint(elsewhere(name, placed)),
+                .hint(elsewhere(name, placed, false)),
+            Standing::OtherDaemon(_) => {
+                failure.expected("nothing there, or its own files").hint(elsewhere(name, placed, true))
+            }
             _ => failure.expected("this state to be the only one, and up to date").hint("{kitcert} recover"),
         });
     }
@@ -125,18 +128,36 @@ pub(crate) fn refuse_unfit(
     Err(Failure::new("installing daemon", name)
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))
-        .hint(elsewhere(name, placed)))
+        .hint(elsewhere(name, placed, is_known_here)))
 }
 
-/// What to do where files of somebody else stand in the way.
-fn elsewhere(name: &IdentityName, placed: &Placed) -> Message {
+/// What to do where files of somebody else stand in the way. Another daemon of this state goes on with them.
+fn elsewhere(name: &IdentityName, placed: &Placed, is_of_this_state: bool) -> Message {
+    let other = root_of(name);
+    let is_there = placed.folder.starts_with(&other);
+    let root = if is_there { message!("DIR") } else { Quoted(&other).message() };
+    let install = message!("{kitcert} install daemon {} --root {}", name, root);
+    if is_of_this_state {
+        return install;
+    }
     let folder = Quoted(&placed.folder);
-    message!(
-        "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
-        name,
-        folder,
-        folder
-    )
+    message!("{}, or, if no daemon reads what is there: mv {} {}.former", install, folder, folder)
+}
+
+/// The root for a daemon that cannot have `/`.
+fn root_of(name: &IdentityName) -> PathBuf {
+    Path::new("/srv").join(name.as_str())
+}
+
+/// The root to name for a daemon that is to be installed, if it must have another than `/`: one daemon of
+/// this state is there.
+#[must_use]
+pub(crate) fn other_root(name: &IdentityName, inventory: &Inventory) -> Option<PathBuf> {
+    let is_at_top =
+        |entry: &DaemonEntry| entry.install.as_ref().is_some_and(|install| install.root == Path::new("/"));
+    let own = inventory.daemons.get(name).and_then(|entry| entry.install.as_ref());
+    let mut others = inventory.daemons.iter().filter(|(other, _)| *other != name);
+    (own.is_none() && others.any(|(_, entry)| is_at_top(entry))).then(|| root_of(name))
 }
 
 /// Refuses to trust a CA again that a daemon trusts no more, unless that is meant: a bundle never trusts

@@ -45,7 +45,8 @@ pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
-    PlacedState, install_client, install_daemon, note_installed, refuse_keyless_client, refuse_unfit,
+    PlacedState, install_client, install_daemon, note_installed, other_root, refuse_keyless_client,
+    refuse_unfit,
 };
 pub(crate) use invite::{InviteRequest, invite};
 pub(crate) use issuance::longest_leaf;

@@ -17,6 +17,8 @@ pub enum Standing {
     Later(u64),
     /// A copy of this state has made that generation.
     SecondCopy(Generation),
+    /// This state has put them there, for another daemon.
+    OtherDaemon(IdentityName),
     /// Another state has put them there, for that daemon.
     OtherState(IdentityName),
 }
@@ -46,6 +48,7 @@ impl Standing {
                 daemon,
                 generation
             ),
+            Standing::OtherDaemon(other) => message!("the files of daemon {}", other),
             Standing::OtherState(other) => {
                 message!("files that another state has installed, for its daemon {}", other)
             }
@@ -55,6 +58,7 @@ impl Standing {
 
 /// Whose files are that a place has: with their origin, if it is noted, and what they are now.
 pub(crate) fn standing(
+    daemon: &IdentityName,
     noted: Option<&Origin>,
     there: &Fingerprint,
     (own, history): (&StateRecord, &DaemonHistory),
@@ -66,6 +70,9 @@ pub(crate) fn standing(
     }
     if noted.state == own.id && noted.commit > own.commit {
         return Standing::Later(noted.commit);
+    }
+    if noted.daemon != *daemon {
+        return Standing::OtherDaemon(noted.daemon.clone());
     }
     if !history.may_have_made(noted.generation, &noted.sha256) {
         return Standing::SecondCopy(noted.generation);

@@ -59,6 +59,7 @@ mod planted;
 mod power_cuts;
 mod recovering;
 mod relay;
+mod remedies;
 mod restarts;
 mod rolling_back;
 mod rolling_over;

@@ -184,7 +184,8 @@ fn of_two_that_place_at_the_same_moment_one_does_and_the_other_is_told() {
         let served = std::fs::read(Path::new(&root).join("etc/cert.pem")).unwrap();
         let made = workspace.read(&format!("{winner}/daemons/builder/current/cert.pem"));
         assert_eq!(served, made.as_bytes(), "round {round}: {winner} said that it had placed");
-        let there = std::fs::read_to_string(Path::new(&root).join("etc/kitcert/current/origin.json")).unwrap();
+        let there =
+            std::fs::read_to_string(Path::new(&root).join("etc/kitcert/current/origin.json")).unwrap();
         assert!(there.contains("\"builder\""), "{there}");
     }
 }

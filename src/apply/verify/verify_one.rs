@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, Credentials, choose};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
+use super::remedies::{give_line, restart_line, start_line};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
@@ -371,7 +372,15 @@ fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.and_then(|(name, entry)| file_checks::restart_line(name, entry)),
+        restart: daemon.and_then(|(name, entry)| restart_line(name, entry)),
+        start: daemon.and_then(|(name, entry)| start_line(name, entry)),
+        give: match (observation, daemon) {
+            (Some(observation), Some((name, entry))) => {
+                let is_installed = file_checks::is_installed(observation, name, entry)?;
+                give_line(name, entry, is_installed)
+            }
+            _ => None,
+        },
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
         again,
     })

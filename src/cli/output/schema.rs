@@ -245,7 +245,11 @@ const ROTATED: &[Member] = &[
 
 const STATUS: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
-    member("state_is_old", "boolean", "whether what is installed came from another copy of this state, or a later one"),
+    member(
+        "state_is_old",
+        "boolean",
+        "whether what is installed came from another copy of this state, or a later one",
+    ),
     member(
         "identities[].due",
         "string or null",
