@@ -6,8 +6,8 @@ use super::context::{Context, Mode};
 use super::placed::{check_set, observe_daemon};
 use super::state_change::change_state;
 use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName};
-use crate::model::{Failure, IdentityName, Role};
-use crate::plan::{self, InstallDaemonRequest, InstallRequest, Plan};
+use crate::model::{Failure, IdentityName, Message, Role};
+use crate::plan::{self, InstallDaemonRequest, InstallRequest, Plan, Standing};
 use crate::store::{Interest, Observation};
 
 /// What `install daemon` was asked for; what is None is as kitcert.yaml says.
@@ -34,6 +34,8 @@ pub(crate) struct InstalledDaemon {
     pub install: InstallRequest,
     /// What kitcert.yaml says of it.
     pub entry: Option<DaemonEntry>,
+    /// What was there, if it was not as kitcert has put it there.
+    pub by_hand: Option<Message>,
 }
 
 /// Installs a daemon's files under a root.
@@ -58,11 +60,12 @@ pub(crate) fn install_daemon(
         },
         owner: asked.owner.clone().or_else(|| there.and_then(|there| there.owner.clone())),
     };
-    let plan = carry_out(context, &request)?;
-    Ok(InstalledDaemon { plan, name, install: request.install, entry: entry.cloned() })
+    let (plan, standing) = carry_out(context, &request)?;
+    let by_hand = standing.fault(&name);
+    Ok(InstalledDaemon { plan, name, install: request.install, entry: entry.cloned(), by_hand })
 }
 
-fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Plan, Failure> {
+fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<(Plan, Standing), Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     let planner = |observation: Option<&Observation>| {
         let observation = observation.ok_or_else(|| context.no_state())?;
@@ -77,5 +80,5 @@ fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<Pl
     if context.mode == Mode::Apply && !done.plan.placements.is_empty() {
         placed.install()?;
     }
-    Ok(done.plan)
+    Ok((done.plan, placed.observed.standing.clone()))
 }

@@ -1,5 +1,7 @@
 //! `issue`, done.
 
+use std::path::PathBuf;
+
 use super::context::Context;
 use super::hand_over::{HandedOver, refuse_unwritable_place};
 use super::kit::{MadeKit, write_kit};
@@ -8,15 +10,30 @@ use crate::model::{Failure, Role};
 use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
 use crate::store::Interest;
 
+/// What `issue daemon` did, or would do.
+#[derive(Debug)]
+pub(crate) struct IssuedDaemon {
+    /// The certificate.
+    pub done: Done,
+    /// The root under which it is to be installed; None where it is `/`, or as kitcert.yaml says.
+    pub root: Option<PathBuf>,
+}
+
 /// Issues a daemon's certificate.
 ///
 /// # Errors
 /// What [`plan::issue_daemon`] refuses, no state, a state that is busy.
-pub(crate) fn issue_daemon(context: &Context<'_>, request: &IssueDaemonRequest) -> Result<Done, Failure> {
+pub(crate) fn issue_daemon(
+    context: &Context<'_>,
+    request: &IssueDaemonRequest,
+) -> Result<IssuedDaemon, Failure> {
+    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let root = plan::other_root(&request.name, &observation.inventory);
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
-    change_existing(context, &interest, &|observation| {
+    let done = change_existing(context, &interest, &|observation| {
         plan::issue_daemon(request, observation, context.environment.now())
-    })
+    })?;
+    Ok(IssuedDaemon { done, root })
 }
 
 /// What `issue client` did, or would do.

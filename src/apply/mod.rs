@@ -37,6 +37,7 @@ mod rotate;
 mod staging;
 mod state_change;
 mod status;
+mod take_in;
 mod verify;
 
 pub use ca::confirm;
@@ -53,7 +54,7 @@ pub(crate) use inspect::{
 pub(crate) use install::{DaemonInstallation, InstalledDaemon, install_daemon};
 pub(crate) use install_client::{ClientInstallation, InstalledClient, install_client};
 pub use issue::issue_clients;
-pub(crate) use issue::{IssuedClients, issue_daemon};
+pub(crate) use issue::{IssuedClients, IssuedDaemon, issue_daemon};
 pub(crate) use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub(crate) use kit::{MadeKit, invite};
 pub(crate) use output::write_result;

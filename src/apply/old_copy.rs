@@ -1,53 +1,135 @@
-//! Whether the state is an old copy of itself, as of a backup: what is installed for a daemon came from it
-//! after more changes than it has had. No clock is asked.
+//! Whether the state is the only one and the latest: what is installed for its daemons came from it. An old
+//! copy, as of a backup, and two copies that are both in use are told here. No clock is asked.
 
 use super::context::Context;
-use super::placed::observe_daemon;
+use super::placed::{PlacedDaemon, observe_daemon};
+use crate::layout::state_paths;
 use crate::message;
-use crate::model::{Failure, Message};
+use crate::model::{Failure, IdentityName, Message, Printable as _, Role, Rule};
+use crate::pki::judge::{Credentials, require};
+use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::plan::{InstallDaemonRequest, InstallRequest, Installed};
-use crate::store::{Interest, Observation};
+use crate::store::{Observation, StateDirectory, exists, observe_lineage};
+
+/// What stands where a daemon is installed on this machine; None where it is not, or cannot be read: that
+/// is told when something is put in place.
+pub(super) fn placed(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Option<PlacedDaemon> {
+    let install = observation.inventory.daemons.get(name)?.install.as_ref()?;
+    let request = InstallDaemonRequest {
+        name: name.clone(),
+        install: InstallRequest { root: install.root.clone(), layout: install.layout },
+        owner: install.owner.clone(),
+    };
+    observe_daemon(context, &request, Some(observation)).ok()
+}
 
 /// What is installed on this machine for each daemon, as far as it can be read.
 pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec<Installed> {
-    let daemons = observation.inventory.daemons.iter();
-    let of_daemon = |(name, entry): (&_, &crate::layout::DaemonEntry)| {
-        let install = entry.install.as_ref()?;
-        let request = InstallDaemonRequest {
-            name: Clone::clone(name),
-            install: InstallRequest { root: install.root.clone(), layout: install.layout },
-            owner: None,
+    let of_daemon = |daemon: &IdentityName| {
+        let placed = placed(context, observation, daemon)?;
+        let files = placed.there?;
+        let chain = Certificate::chain_from_pem(&files.certificate, daemon).ok()?;
+        let trust = TrustBundle::from_pem(&files.authority, daemon).ok()?;
+        let key = PrivateKey::from_pem(&files.key, &placed.observed.folder.join("current/key.pem"));
+        let unfit = match &key {
+            Err(failure) => Some(failure.message()),
+            Ok(key) => {
+                let key = Some(key.public_key());
+                let credentials = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+                let judged = require(&credentials, daemon, &[], context.environment.now());
+                judged.err().map(|failure| failure.message())
+            }
         };
-        // What cannot be read is told when it is put in place.
-        let placed = observe_daemon(context, &request, Some(observation)).ok()?;
-        Some(Installed {
-            daemon: Clone::clone(name),
-            later_commit: placed.observed.later_commit,
-            trust: placed.observed.trust?,
-        })
+        let standing = placed.observed.standing;
+        Some(Installed { daemon: daemon.clone(), standing, chain, trust, unfit })
     };
-    daemons.filter_map(of_daemon).collect()
+    observation.inventory.daemons.keys().filter_map(of_daemon).collect()
 }
 
-/// Refuses to go on with an old copy: what is issued and put in place would be of the past.
+/// Whether a certificate with that number is in `issued/`.
+pub(super) fn is_issued(context: &Context<'_>, certificate: &Certificate) -> bool {
+    exists(&context.state.join(state_paths::issued(certificate.serial())))
+}
+
+/// The certificates that daemons were seen to serve, of CAs whose keys nobody else should have, and that
+/// this state has not issued.
+pub(super) fn unknown_leaves(
+    context: &Context<'_>,
+    observation: &Observation,
+) -> Vec<(IdentityName, Certificate)> {
+    let Ok(Some(directory)) = StateDirectory::find(&context.state) else { return Vec::new() };
+    let of_daemon = |name: &IdentityName| {
+        let (_, history) = observe_lineage(&directory, name).ok()?;
+        let leaf =
+            Certificate::chain_from_pem(history.unknown_leaf?.as_bytes(), name).ok()?.into_iter().next()?;
+        let issuer = observation.issuer_of(&leaf)?;
+        let counts = issuer.record.is_usable() && leaf.validity().not_after >= context.environment.now();
+        (counts && !is_issued(context, &leaf)).then(|| (name.clone(), leaf))
+    };
+    observation.inventory.daemons.keys().filter_map(of_daemon).collect()
+}
+
+/// What is wrong with what is installed for each daemon and with what it serves, as far as another state,
+/// another copy of this one or a thief has to do with it; and whether that makes this state one that must
+/// not go on.
+pub(super) fn faults(context: &Context<'_>, observation: &Observation) -> (bool, Vec<Message>) {
+    let daemons = observation.inventory.daemons.keys();
+    let standings: Vec<_> = daemons
+        .filter_map(|name| Some((name, placed(context, observation, name)?.observed.standing)))
+        .collect();
+    let served: Vec<Message> = unknown_leaves(context, observation).iter().map(served_fault).collect();
+    let is_old = !served.is_empty() || standings.iter().any(|(_, standing)| standing.is_old());
+    let placed = standings.iter().filter_map(|(name, standing)| standing.fault(name));
+    (is_old, placed.chain(served).collect())
+}
+
+fn served_fault((name, leaf): &(IdentityName, Certificate)) -> Message {
+    message!(
+        "{} serves {}, which this state has not issued: an old copy, a second copy in use or a stolen CA key",
+        name,
+        leaf.serial()
+    )
+}
+
+/// Refuses to go on with an old copy, or with one of two: what is issued and put in place would be of the
+/// past, or of one of two presents.
+///
+/// # Errors
+/// It is one, by what is installed on this machine or by what a daemon was seen to serve.
+pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
+    refuse_misplaced(context, observation)?;
+    let leaves = unknown_leaves(context, observation);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let found = Message::join(leaves.iter().map(served_fault), "; ");
+    Err(failure(context, found).hint(Rule::UnknownLeaf.fix()))
+}
+
+/// The same, by what is installed on this machine alone: a stolen key is no reason not to shut the thief out.
 ///
 /// # Errors
 /// It is one.
-pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
-    let is_later = |one: &&Installed| one.later_commit.is_some();
-    if !installed(context, observation).iter().any(|one| is_later(&one)) {
-        return Ok(());
-    }
-    // Another command may have changed the state, and put that in place, since it was looked at.
-    let (_, observation) = context.observe(&Interest::Inventory)?;
-    let installed = installed(context, &observation);
-    let later: Vec<&Installed> = installed.iter().filter(is_later).collect();
-    if later.is_empty() {
-        return Ok(());
-    }
-    let names = Message::join(later.iter().map(|one| &one.daemon), ", ");
-    Err(Failure::new("changing the state", context.state.display())
-        .expected("the state that installed the files of its daemons last")
-        .found(message!("an old copy of it, as of a backup: what is installed for {} came later", names))
-        .hint("{kitcert} recover"))
+pub(super) fn refuse_misplaced(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
+    let daemons = observation.inventory.daemons.keys();
+    let mut standings = daemons.filter_map(|name| {
+        let standing = placed(context, observation, name)?.observed.standing;
+        standing.is_old().then(|| standing.fault(name)).flatten()
+    });
+    let Some(first) = standings.next() else { return Ok(()) };
+    let found = Message::join(std::iter::once(first).chain(standings), "; ");
+    Err(failure(context, found).hint(WAY_OUT))
 }
+
+fn failure(context: &Context<'_>, found: Message) -> Failure {
+    Failure::new("changing the state", context.state.display())
+        .expected("the only copy of it, and the one that installed the files of its daemons last")
+        .found(found)
+}
+
+/// Two copies in use are two sets of clients, of which each copy knows one.
+const WAY_OUT: &str = "{kitcert} recover   # in the copy that is to go on; remove the others";

@@ -11,15 +11,18 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
-use crate::plan::{InstallDaemonRequest, Placed, PlacedState};
+use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    FileSet, LinkState, Observation, Origin, Owner, PlacedFiles, Placement, StateRecord, read,
+    FileSet, LinkState, Observation, Origin, Owner, PlacedFiles, Placement, StateDirectory, observe_lineage,
+    read,
 };
 
 /// A daemon's files, and the place for them.
 pub(super) struct PlacedDaemon {
     placement: Placement,
     files: Option<FileSet>,
+    /// The set that is there, if it can be read.
+    pub there: Option<FileSet>,
     /// What the planner needs to know of it.
     pub observed: Placed,
 }
@@ -34,6 +37,8 @@ impl PlacedDaemon {
     }
 }
 
+/// Looks at where a daemon's files belong. What this state remembers is read behind what is there, so that
+/// no change of another command comes between.
 pub(super) fn observe_daemon(
     context: &Context<'_>,
     request: &InstallDaemonRequest,
@@ -41,21 +46,37 @@ pub(super) fn observe_daemon(
 ) -> Result<PlacedDaemon, Failure> {
     let root = &request.install.root;
     let layout = request.install.layout;
-    let placement = Placement {
+    let mut placement = Placement {
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
         owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
-        origin: observation.map(|observation| {
-            let StateRecord { id, commit, .. } = &observation.state;
-            Origin { state: id.clone(), commit: *commit }
-        }),
+        origin: None,
     };
-    let files = observation
-        .filter(|observation| observation.current(Role::Daemon, &request.name).is_some())
-        .map(|_| read_set(&context.state, Role::Daemon, &request.name))
-        .transpose()?;
-    let observed = observe_placement(&placement, files.as_ref())?;
-    Ok(PlacedDaemon { placement, files, observed })
+    let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));
+    let files = current.map(|_| read_set(&context.state, Role::Daemon, &request.name)).transpose()?;
+    let (mut observed, placed) = look(&placement, files.as_ref())?;
+    let directory = observation.map(|_| StateDirectory::find(&context.state)).transpose()?.flatten();
+    let lineage = directory.map(|directory| observe_lineage(&directory, &request.name)).transpose()?;
+    let (own, history) = lineage.unwrap_or_default();
+    if let Some(there) = &placed.current {
+        let checksum = there.files.as_ref().map(FileSet::checksum);
+        observed.standing = match checksum {
+            Some(checksum) => standing(&request.name, there.origin.as_ref(), &checksum, (&own, &history)),
+            None => Standing::ByHand,
+        };
+        if observed.standing == Standing::ByHand {
+            observed.state = PlacedState::Outdated;
+        }
+    }
+    placement.origin = files.as_ref().zip(current).map(|(files, current)| Origin {
+        state: own.id,
+        commit: own.commit,
+        daemon: request.name.clone(),
+        generation: current.number,
+        sha256: files.checksum(),
+    });
+    let there = placed.current.and_then(|current| current.files);
+    Ok(PlacedDaemon { placement, files, there, observed })
 }
 
 /// The certificate of the set that is current at a place.
@@ -63,12 +84,6 @@ fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
     let files = placed.current.as_ref()?.files.as_ref()?;
     let chain = Certificate::chain_from_pem(&files.certificate, folder).ok()?;
     chain.into_iter().next()
-}
-
-/// After how many changes that set comes from this very state, if it has had fewer: then it is an old copy.
-fn later_commit(placed: &PlacedFiles, own: Option<&Origin>) -> Option<u64> {
-    let there = placed.current.as_ref()?.origin.as_ref()?;
-    own.filter(|own| there.state == own.state && there.commit > own.commit).map(|_| there.commit)
 }
 
 /// The CAs of that set.
@@ -79,6 +94,10 @@ fn current_trust(placed: &PlacedFiles, folder: &Path) -> Option<TrustBundle> {
 
 /// What stands at a place, compared with what should.
 pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
+    look(placement, files).map(|(observed, _)| observed)
+}
+
+fn look(placement: &Placement, files: Option<&FileSet>) -> Result<(Placed, PlacedFiles), Failure> {
     let placed = placement.observe()?;
     let foreign = placement.links.iter().zip(&placed.links).find_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
@@ -95,15 +114,16 @@ pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) 
     if !same {
         placement.refuse_unwritable()?;
     }
-    Ok(Placed {
+    let observed = Placed {
         folder: placement.folder.clone(),
         links: placement.links.iter().map(|(path, _)| path.clone()).collect(),
         next_generation: placed.next,
         state: if same { PlacedState::UpToDate } else { PlacedState::Outdated },
         current: current_leaf(&placed, &placement.folder),
         trust: current_trust(&placed, &placement.folder),
-        later_commit: later_commit(&placed, placement.origin.as_ref()),
-    })
+        standing: Standing::Ours,
+    };
+    Ok((observed, placed))
 }
 
 /// Reads the current set of an identity of the state.

@@ -1,15 +1,15 @@
-//! `recover`, done: a lost kitcert.yaml is written again, or an old copy of the state goes on from where the
-//! state was. Nothing is removed.
+//! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
+//! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
 use super::context::{Context, PATIENCE};
-use super::old_copy::installed;
+use super::old_copy::{installed, unknown_leaves};
 use super::state_change::carry_out;
 use crate::layout::state_paths::INVENTORY;
 use crate::model::Failure;
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
 
-/// Writes kitcert.yaml again, from what is beside it; or lets an old copy go on.
+/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on.
 ///
 /// # Errors
 /// No state, one that is neither, one without a CA, a file of it that cannot be read; a state that is busy.
@@ -48,14 +48,15 @@ fn planned(
     }
     let observation = context.observe_in(directory, &Interest::InUse)?;
     let installed = installed(context, &observation);
-    match installed.iter().any(|one| one.later_commit.is_some()) {
-        true => Ok((plan::catch_up(&observation, &installed, now)?, observation)),
+    let unknown_leaves = unknown_leaves(context, &observation);
+    match installed.iter().any(|one| one.standing.is_old()) || !unknown_leaves.is_empty() {
+        true => Ok((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation)),
         false => Err(nothing_to_recover(context)),
     }
 }
 
 fn nothing_to_recover(context: &Context<'_>) -> Failure {
     Failure::new("recovering", context.state.join(INVENTORY).display())
-        .found("nothing to recover: the file exists, and what is installed is not newer than the state")
+        .found("nothing to recover: the file exists, and this state has installed what its daemons read")
         .hint("{kitcert} status")
 }

@@ -9,12 +9,14 @@ use super::log_lines::line;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{AuthorityId, Failure, Generation, IdentityName, KeyAlgorithm, Message, Role};
+use crate::model::{
+    AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Role,
+};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason};
 use crate::store::{
-    LogEvent, Privacy, RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read,
+    LogEvent, Privacy, RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read, set_checksum,
 };
 
 /// A certificate that was issued.
@@ -28,6 +30,10 @@ pub struct Issued {
     pub certificate: Certificate,
     /// Why.
     pub reason: Reason,
+    /// The number of the generation that it became.
+    pub generation: Generation,
+    /// Of a daemon, the checksum of that generation.
+    pub sha256: Option<Fingerprint>,
 }
 
 /// A rollover as it is meant from now on.
@@ -54,7 +60,7 @@ pub(super) fn stage_other_trust(
     (role, name): (Role, &IdentityName),
     (from, number): (Generation, Generation),
     trust: &[AuthorityChoice],
-) -> Result<(), Failure> {
+) -> Result<Fingerprint, Failure> {
     let folder = identity_folder(role, name);
     let former = folder.join(from.to_string());
     let path = context.state.join(&former).join("cert.pem");
@@ -83,7 +89,8 @@ pub(super) fn stage_other_trust(
     }
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
     let reason = message!("{}: the certificate of {}, and trust in {}", number, from, anchors);
-    staged.record(&line(context, LogEvent::Rebundled, message!("{} {}", role, name), reason))
+    staged.record(&line(context, LogEvent::Rebundled, message!("{} {}", role, name), reason))?;
+    Ok(set_checksum(trust.to_pem().as_bytes(), &certificate))
 }
 
 /// A key and the request for it, on the developer's side.
@@ -146,7 +153,15 @@ pub(super) fn stage_identity(
         stage_key(staged, &set, key)?;
     }
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    Ok(Issued { role: issuance.role, name: issuance.name.clone(), certificate, reason: issuance.reason })
+    let sha256 = (issuance.role == Role::Daemon).then(|| set_checksum(&issuing.trust_pem, pem.as_bytes()));
+    Ok(Issued {
+        role: issuance.role,
+        name: issuance.name.clone(),
+        certificate,
+        reason: issuance.reason,
+        generation: issuance.generation,
+        sha256,
+    })
 }
 
 /// Writes a file that anybody may read, and reads it back.
@@ -198,7 +213,7 @@ pub(super) fn stage_authority(
 }
 
 /// The only way by which a key reaches a disk.
-fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
+pub(super) fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
     let path = folder.join("key.pem");
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;

@@ -14,6 +14,7 @@ use super::records::Records;
 use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
+use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;
@@ -198,6 +199,15 @@ pub(super) fn carry_out(
                 }
             }
             StateStep::ComeAfter(commit) => staged.come_after(*commit),
+            StateStep::TakeInAuthority(certificate) => take_in_authority(context, &staged, certificate)?,
+            StateStep::TakeInLeaf(name, leaf) => {
+                take_in_leaf(context, &staged, name, leaf)?;
+                records.daemon(name).unknown_leaf = None;
+            }
+            StateStep::TakeIn { name, chain, generation, .. } => {
+                let sha256 = take_in(context, &staged, observation, (name, *generation), chain)?;
+                records.daemon(name).note_made(*generation, sha256);
+            }
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
                 record.open_until = record.open_until.max(Some(*until));
@@ -206,7 +216,11 @@ pub(super) fn carry_out(
             }
             StateStep::Rebundle { role, name, from, generation, trust, .. } => {
                 let identity = (*role, name);
-                stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
+                let sha256 =
+                    stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
+                if *role == Role::Daemon {
+                    records.daemon(name).note_made(*generation, sha256);
+                }
             }
             StateStep::Request { name, algorithm, generation } => {
                 stage_request(context, &staged, name, *algorithm, *generation)?;
@@ -239,6 +253,11 @@ pub(super) fn carry_out(
         stage_kits(&staged, plan, &issued, &authorities)?;
         issued
     };
+    for one in &issued {
+        if let Some(sha256) = one.sha256 {
+            records.daemon(&one.name).note_made(one.generation, sha256);
+        }
+    }
     issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
     records.stage(&staged)?;
     (context.progress)(Progress::Committing);

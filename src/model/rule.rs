@@ -134,6 +134,10 @@ rules! {
     ServedIsStale = "served-is-stale",
         cause "the files were replaced and the daemon was not restarted: it reads them once",
         fix "restart the daemon",
+    /// The daemon serves a certificate that this state has issued.
+    UnknownLeaf = "unknown-leaf",
+        cause "this state is an old copy of itself, a second copy of it is in use, or the key of the CA was stolen",
+        fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised",
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",

@@ -25,7 +25,7 @@ mod x509;
 
 pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub(crate) use key::{KeyEncoding, LostNewlines, PublicKeyKind};
+pub(crate) use key::{KeyEncoding, LostNewlines, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;

@@ -1,9 +1,12 @@
-//! `recover` of an old copy of a state, as of a backup.
+//! `recover` of a state that is not the only one, or not the latest: an old copy, as of a backup, or one of two
+//! copies that are both in use. Only additions: nothing is placed, restarted or put back.
 
-use super::recover::{Recovery, Unknown, longest_lifetime};
+use super::issuance::next_generation;
+use super::recover::{Recovered, Recovery, Unknown, longest_lifetime};
+use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;
-use crate::model::{Failure, IdentityName, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority};
 
@@ -12,75 +15,122 @@ use crate::store::{Observation, ObservedAuthority};
 pub(crate) struct Installed {
     /// Which.
     pub daemon: IdentityName,
-    /// After how many changes of this very state it was put there, if those are more than it has had.
-    pub later_commit: Option<u64>,
+    /// Whose it is.
+    pub standing: Standing,
+    /// Its certificate, leaf first.
+    pub chain: Vec<Certificate>,
     /// The CAs that it trusts.
     pub trust: TrustBundle,
+    /// Why it cannot be taken in; None if it can: the files belong together.
+    pub unfit: Option<Message>,
 }
 
-/// Plans `recover` of an old copy. It goes on from where the state itself was; a CA that no daemon trusts
-/// any more is not trusted again; and since certificates may have been issued that this copy does not know,
-/// each CA counts as one of which others have certificates.
-///
-/// # Errors
-/// No CA that some daemon still trusts: then this copy is of no use.
+/// Plans `recover` of such a state. What is installed becomes current here; a CA that it trusts is known
+/// here from now on, and one that no daemon trusts any more is not trusted again. Since certificates may
+/// have been issued that are not known here, each CA counts as one of which others have certificates.
 pub(crate) fn catch_up(
     observation: &Observation,
     installed: &[Installed],
+    unknown_leaves: &[(IdentityName, Certificate)],
     now: Timestamp,
-) -> Result<Recovery, Failure> {
+) -> Recovery {
     let trusts =
         |authority: &ObservedAuthority| installed.iter().any(|one| one.trust.trusts(&authority.certificate));
     // Of a daemon that is installed elsewhere nobody here knows whom it trusts.
-    let is_known = |name: &IdentityName| installed.iter().any(|one| one.daemon == *name);
-    let are_all_known = observation.inventory.daemons.keys().all(is_known);
+    let elsewhere: Vec<&IdentityName> = observation
+        .inventory
+        .daemons
+        .keys()
+        .filter(|name| !installed.iter().any(|one| one.daemon == **name))
+        .collect();
     let (kept, gone): (Vec<_>, Vec<_>) = observation
         .authorities
         .iter()
         .filter(|authority| authority.record.is_usable())
-        .partition(|authority| !are_all_known || trusts(authority));
-    if kept.is_empty() {
-        return Err(Failure::new("recovering", observation.path.display())
-            .expected("a CA that some daemon still trusts")
-            .found("none: everything was moved to another since this copy was made")
-            .hint("restore a newer backup of the state"));
-    }
-    let is_known = |anchor: &Certificate| {
-        observation.authorities.iter().any(|one| one.certificate.is_of_same_authority(anchor))
-    };
-    let unknown = installed.iter().flat_map(|one| one.trust.certificates()).find(|anchor| !is_known(anchor));
-    if let Some(unknown) = unknown {
-        // Its clients would be locked out, and nobody here knows them.
-        return Err(Failure::new("recovering", observation.path.display())
-            .expected("a copy that knows every CA that its daemons trust")
-            .found(message!("none of {}, which some clients may need", unknown.subject()))
-            .hint("restore a newer backup of the state"));
-    }
+        .partition(|authority| !elsewhere.is_empty() || trusts(authority));
     let open_until = now.plus(longest_lifetime(observation, &observation.inventory));
-    let mut state: Vec<StateStep> = installed
-        .iter()
-        .filter_map(|one| one.later_commit)
-        .max()
-        .map(StateStep::ComeAfter)
-        .into_iter()
-        .collect();
+    let mut plan = Plan::default();
+    let mut unknown = Vec::new();
+    let mut note = |subject: Message, what: Message| unknown.push(Unknown { subject, what });
+    let old = || installed.iter().filter(|one| one.standing.is_old());
+    let commits = old().filter_map(|one| match one.standing {
+        Standing::Later(commit) => Some(commit),
+        _ => None,
+    });
+    plan.state.extend(commits.max().map(StateStep::ComeAfter));
+    for anchor in unknown_anchors(observation, installed) {
+        let id = AuthorityId::of(anchor.subject_key_identifier().unwrap_or_default());
+        plan.state.push(StateStep::TakeInAuthority(anchor.clone()));
+        plan.state.push(StateStep::Open(id.clone(), open_until));
+        note(
+            message!("CA {}", id.short()),
+            message!(
+                "was made by another copy of this state, which has its key: put that into ca/{}/key.pem, or \
+                 move to a CA of your own: {kitcert} ca rollover start",
+                id
+            ),
+        );
+    }
+    for one in old() {
+        let name = &one.daemon;
+        let subject = message!("daemon {}", name);
+        let current = observation.current(Role::Daemon, name);
+        if current.is_some_and(|current| {
+            current.chain == one.chain && current.trust.certificates() == one.trust.certificates()
+        }) {
+            continue;
+        }
+        match &one.unfit {
+            Some(why) => note(subject, message!("its installed files were not taken in: {}", why)),
+            None => {
+                let generation = next_generation(observation, Role::Daemon, name);
+                note(subject, message!("its installed certificate is current here too, as {}", generation));
+                plan.state.push(StateStep::TakeIn {
+                    name: name.clone(),
+                    chain: one.chain.clone(),
+                    trust: one.trust.clone(),
+                    generation,
+                });
+            }
+        }
+    }
+    for (name, leaf) in unknown_leaves {
+        plan.state.push(StateStep::TakeInLeaf(name.clone(), leaf.clone()));
+        note(
+            message!("daemon {}", name),
+            message!(
+                "serves {}, which is known here now; if no copy of this state issued it, the key of the CA was \
+                 stolen: {kitcert} ca rollover start --compromised",
+                leaf.serial()
+            ),
+        );
+    }
     if !gone.is_empty() {
-        state.push(StateStep::EndRollover(gone.iter().map(|one| one.id.clone()).collect()));
+        plan.state.push(StateStep::EndRollover(gone.iter().map(|one| one.id.clone()).collect()));
+    }
+    for authority in &gone {
+        let subject = message!("CA {}", authority.id.short());
+        note(subject, message!("no daemon trusts it any more, so its clients need other certificates"));
+    }
+    for name in elsewhere {
+        let subject = message!("daemon {}", name);
+        note(subject, message!("is not installed on this machine: what it serves is not known here"));
     }
     let closed = kept.iter().filter(|one| !one.record.is_open(open_until));
-    state.extend(closed.map(|one| StateStep::Open(one.id.clone(), open_until)));
-    let later = installed.iter().filter(|one| one.later_commit.is_some());
-    let unknown = later.map(|one| Unknown {
-        subject: message!("daemon {}", one.daemon),
-        what: message!(
-            "its files were put in place after this copy was made; the next rotation replaces them"
-        ),
-    });
-    let unknown = unknown.chain(gone.iter().map(|one| Unknown {
-        subject: message!("CA {}", one.id.short()),
-        what: message!("no daemon trusts it any more, and none will again"),
-    }));
-    let plan = Plan { state, ..Plan::default() };
+    plan.state.extend(closed.map(|one| StateStep::Open(one.id.clone(), open_until)));
+    note(message!("clients"), message!("whoever got a certificate from another copy is not known here"));
     let inventory = observation.inventory.clone();
-    Ok(Recovery { plan, inventory, open_until, unknown: unknown.collect() })
+    Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown }
+}
+
+/// The CAs that some daemon trusts and that are not known here, each once.
+fn unknown_anchors<'a>(observation: &Observation, installed: &'a [Installed]) -> Vec<&'a Certificate> {
+    let mut anchors: Vec<&Certificate> = Vec::new();
+    for anchor in installed.iter().flat_map(|one| one.trust.certificates()) {
+        let id = AuthorityId::of(anchor.subject_key_identifier().unwrap_or_default());
+        if observation.authority(&id).is_none() && !anchors.contains(&anchor) {
+            anchors.push(anchor);
+        }
+    }
+    anchors
 }

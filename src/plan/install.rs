@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, InventoryChange, Owner,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange, Owner,
     edit_client_config,
 };
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable as _, Quoted, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation};
 
@@ -48,8 +49,8 @@ pub struct Placed {
     pub current: Option<Certificate>,
     /// The CAs that are trusted there, if they can be read.
     pub trust: Option<TrustBundle>,
-    /// After how many changes of this very state it was put there, if those are more than it has had.
-    pub later_commit: Option<u64>,
+    /// Whose what is there is.
+    pub standing: Standing,
 }
 
 /// How what is installed compares with what should be.
@@ -102,11 +103,19 @@ pub(crate) fn refuse_unfit(
     placed: &Placed,
     observation: Option<&Observation>,
 ) -> Result<(), Failure> {
-    if placed.later_commit.is_some() {
-        return Err(Failure::new("installing daemon", name)
-            .expected(message!("what this state installed last in {}", Quoted(&placed.folder)))
-            .found("what it installed after more changes: it is an old copy of itself, as of a backup")
-            .hint("{kitcert} recover"));
+    let folder = Quoted(&placed.folder);
+    let fault = placed.standing.fault(name).filter(|_| placed.standing != Standing::ByHand);
+    if let Some(fault) = fault {
+        let failure = Failure::new("installing daemon", name).found(message!("{}, in {}", fault, folder));
+        return Err(match &placed.standing {
+            Standing::OtherState(_) => failure
+                .expected("nothing there, or what this state installed last")
+                .hint(elsewhere(name, placed, false)),
+            Standing::OtherDaemon(_) => {
+                failure.expected("nothing there, or its own files").hint(elsewhere(name, placed, true))
+            }
+            _ => failure.expected("this state to be the only one, and up to date").hint("{kitcert} recover"),
+        });
     }
     refuse_more_trust(name, placed, observation)?;
     let Some(there) = &placed.current else { return Ok(()) };
@@ -116,16 +125,39 @@ pub(crate) fn refuse_unfit(
     if is_known_here && there.subject().common_name() == Some(name.common_name(Role::Daemon)) {
         return Ok(());
     }
-    let folder = Quoted(&placed.folder);
     Err(Failure::new("installing daemon", name)
         .expected(message!("nothing in {}, or an earlier set of this daemon", folder))
         .found(message!("{}, issued by {}", there.subject(), there.issuer()))
-        .hint(message!(
-            "{kitcert} install daemon {} --root DIR, or, to replace it: mv {} {}.former",
-            name,
-            folder,
-            folder
-        )))
+        .hint(elsewhere(name, placed, is_known_here)))
+}
+
+/// What to do where files of somebody else stand in the way. Another daemon of this state goes on with them.
+fn elsewhere(name: &IdentityName, placed: &Placed, is_of_this_state: bool) -> Message {
+    let other = root_of(name);
+    let is_there = placed.folder.starts_with(&other);
+    let root = if is_there { message!("DIR") } else { Quoted(&other).message() };
+    let install = message!("{kitcert} install daemon {} --root {}", name, root);
+    if is_of_this_state {
+        return install;
+    }
+    let folder = Quoted(&placed.folder);
+    message!("{}, or, if no daemon reads what is there: mv {} {}.former", install, folder, folder)
+}
+
+/// The root for a daemon that cannot have `/`.
+fn root_of(name: &IdentityName) -> PathBuf {
+    Path::new("/srv").join(name.as_str())
+}
+
+/// The root to name for a daemon that is to be installed, if it must have another than `/`: one daemon of
+/// this state is there.
+#[must_use]
+pub(crate) fn other_root(name: &IdentityName, inventory: &Inventory) -> Option<PathBuf> {
+    let is_at_top =
+        |entry: &DaemonEntry| entry.install.as_ref().is_some_and(|install| install.root == Path::new("/"));
+    let own = inventory.daemons.get(name).and_then(|entry| entry.install.as_ref());
+    let mut others = inventory.daemons.iter().filter(|(other, _)| *other != name);
+    (own.is_none() && others.any(|(_, entry)| is_at_top(entry))).then(|| root_of(name))
 }
 
 /// Refuses to trust a CA again that a daemon trusts no more, unless that is meant: a bundle never trusts

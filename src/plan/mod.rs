@@ -25,6 +25,7 @@ mod request;
 mod rollback;
 mod rollover;
 mod rotate;
+mod standing;
 mod status;
 mod steps;
 mod summary;
@@ -44,7 +45,8 @@ pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
-    PlacedState, install_client, install_daemon, note_installed, refuse_keyless_client, refuse_unfit,
+    PlacedState, install_client, install_daemon, note_installed, other_root, refuse_keyless_client,
+    refuse_unfit,
 };
 pub(crate) use invite::{InviteRequest, invite};
 pub(crate) use issuance::longest_leaf;
@@ -53,12 +55,13 @@ pub(crate) use issue::{IssueDaemonRequest, issue_daemon};
 pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
 pub(crate) use kit::KitRequest;
 pub(crate) use next_step::{NextStep, next_step};
-pub(crate) use recover::{Recovery, Unknown, recover};
+pub(crate) use recover::{Recovered, Recovery, Unknown, recover};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
 pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
 pub use rotate::{RotateRequest, RotationAction, RotationRow, rotate};
+pub(crate) use standing::{Standing, standing};
 pub(crate) use status::{IdentityState, LastVerification, StatusRow, status};
 pub(crate) use steps::{
     AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,

@@ -9,9 +9,20 @@ use crate::model::{Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Mess
 use crate::pki::{Certificate, PublicKeyKind};
 use crate::store::{Observation, ObservedAuthority, ObservedIdentity};
 
+/// What was recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// A kitcert.yaml that was lost.
+    Inventory,
+    /// An old copy of the state, or one of two that are in use.
+    Copy,
+}
+
 /// What `recover` found.
 #[derive(Debug)]
 pub(crate) struct Recovery {
+    /// What that is.
+    pub what: Recovered,
     /// What it writes.
     pub plan: Plan,
     /// kitcert.yaml, as far as it can be told.
@@ -59,7 +70,7 @@ pub(crate) fn recover(observation: &Observation, now: Timestamp) -> Result<Recov
     let closed = observation.authorities.iter().filter(|one| !one.record.is_open(open_until));
     let open = closed.map(|one| StateStep::Open(one.id.clone(), open_until));
     let plan = Plan { state: std::iter::once(write).chain(open).collect(), ..Plan::default() };
-    Ok(Recovery { plan, inventory, open_until, unknown })
+    Ok(Recovery { what: Recovered::Inventory, plan, inventory, open_until, unknown })
 }
 
 /// The identities of a role that are not retired.

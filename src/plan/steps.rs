@@ -10,7 +10,7 @@ use crate::model::{
     AuthorityId, AuthorityName, Contact, Endpoint, Fingerprint, Generation, IdentityName, KeyAlgorithm,
     Message, Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
-use crate::pki::{Certificate, PublicKey};
+use crate::pki::{Certificate, PublicKey, TrustBundle};
 use crate::store::{Held, RolloverKind, RolloverRecord, Use};
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
@@ -56,6 +56,21 @@ pub enum StateStep {
     },
     /// Count this change as one after so many, though fewer are known here.
     ComeAfter(u64),
+    /// A CA that a daemon trusts, made by another copy of this state: its certificate, without its key.
+    TakeInAuthority(Certificate),
+    /// A certificate that a daemon serves, issued by another copy of this state.
+    TakeInLeaf(IdentityName, Certificate),
+    /// What is installed for a daemon, made by another copy of this state, is a new generation here.
+    TakeIn {
+        /// The daemon.
+        name: IdentityName,
+        /// What is installed, leaf first.
+        chain: Vec<Certificate>,
+        /// The CAs that it trusts.
+        trust: TrustBundle,
+        /// The number of the generation.
+        generation: Generation,
+    },
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
     /// Note that the rollover is over: nothing trusts these CAs any more.

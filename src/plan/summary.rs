@@ -53,6 +53,21 @@ impl StateStep {
                 subject: message!("state.json"),
                 detail: message!("it goes on after change {}", commit),
             },
+            StateStep::TakeInAuthority(certificate) => StepSummary {
+                step: "take in",
+                subject: certificate.subject().message(),
+                detail: message!("the certificate of a CA that a daemon trusts, without its key"),
+            },
+            StateStep::TakeInLeaf(name, leaf) => StepSummary {
+                step: "take in",
+                subject: message!("issued/{}.pem", leaf.serial()),
+                detail: message!("the certificate that daemon {} serves", name),
+            },
+            StateStep::TakeIn { name, generation, .. } => StepSummary {
+                step: "take in",
+                subject: message!("daemon {}", name),
+                detail: message!("{}, as it is installed", generation),
+            },
             StateStep::Open(id, until) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),

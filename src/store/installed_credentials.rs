@@ -1,18 +1,20 @@
 //! Installed copies: what a daemon or a client reads, generation by generation behind one link.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::message;
-use crate::model::{ExitCode, Failure, Generation, Message, Printable};
+use crate::model::{ExitCode, Failure, Fingerprint, Generation, Message, Printable};
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
 use crate::store::files::io_failure;
+use crate::store::files::lock::FileLock;
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
 use crate::store::files::users::Owner;
+use crate::store::origin::{Origin, set_checksum};
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
@@ -24,18 +26,9 @@ pub(crate) struct Placement {
     pub links: Vec<(PathBuf, &'static str)>,
     /// Whose the files become; otherwise this process's user.
     pub owner: Option<Owner>,
-    /// From which state they come, where that is noted.
+    /// From which state they come, where that is noted. Of two processes that put such files there at the
+    /// same time, one does and the other is told.
     pub origin: Option<Origin>,
-}
-
-/// From which state installed copies come, and after how many changes of it: `origin.json` beside them. A
-/// state that has changed less often is an old copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Origin {
-    /// Which state.
-    pub state: String,
-    /// How often it had been changed.
-    pub commit: u64,
 }
 
 /// The three files of a daemon or a client. Without Debug, since one is a key.
@@ -110,22 +103,40 @@ impl Placement {
     ///
     /// # Errors
     /// Something foreign at the place of a link (nothing is written then); a generation of that
-    /// number that is there already; what fails on a disk.
+    /// number that is there already, or something else put there since `number` was the next; what fails on
+    /// a disk.
     pub(crate) fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
         let placed = self.observe()?;
         self.refuse_foreign(&placed.links)?;
-        let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files));
+        if placed.holds(files) && self.is_noted(&placed, files) {
+            return Ok(());
+        }
+        let new_folders = NewFolders { last: FOLDER_MODE, owner: self.owner };
+        let folder = create_trusted(&self.folder, &self.trusted(), new_folders)?;
+        let _lock = match &self.origin {
+            Some(_) => Some(FileLock::take(
+                &folder,
+                (message!("{}", self.folder.display()), "placing files"),
+                PATIENCE,
+            )?),
+            None => None,
+        };
+        let placed = self.observe()?;
+        let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files))
+            && self.is_noted(&placed, files);
+        if !is_current && placed.next != number {
+            // What was judged is not what is there any more.
+            return Err(Failure::new("installing", self.folder.display())
+                .expected(message!("{} to be the next generation, as when it was looked at", number))
+                .found("another process that put files there meanwhile")
+                .exit(ExitCode::Busy));
+        }
         let missing: Vec<_> = self
             .links
             .iter()
             .zip(&placed.links)
             .filter_map(|(link, state)| (*state == LinkState::Absent).then_some(link))
             .collect();
-        if is_current && missing.is_empty() {
-            return Ok(());
-        }
-        let new_folders = NewFolders { last: FOLDER_MODE, owner: self.owner };
-        let folder = create_trusted(&self.folder, &self.trusted(), new_folders)?;
         // Opened before anything is written, so that what is wrong with them is told in time.
         let links = missing
             .into_iter()
@@ -149,6 +160,12 @@ impl Placement {
     pub(crate) fn refuse_unwritable(&self) -> Result<(), Failure> {
         let folders = self.links.iter().filter_map(|(path, _)| path.parent()).chain([self.folder.as_path()]);
         folders.into_iter().try_for_each(refuse_unwritable)
+    }
+
+    /// Whether it stands beside the current files where they come from, if that is to be noted.
+    fn is_noted(&self, placed: &PlacedFiles, files: &FileSet) -> bool {
+        let noted = placed.current.as_ref().and_then(|current| current.origin.as_ref());
+        self.origin.is_none() || noted.is_some_and(|noted| noted.sha256 == files.checksum())
     }
 
     fn trusted(&self) -> Vec<u32> {
@@ -304,6 +321,22 @@ impl Placement {
     }
 }
 
+impl PlacedFiles {
+    /// Whether that set is current, and every link there.
+    fn holds(&self, files: &FileSet) -> bool {
+        self.current.as_ref().is_some_and(|current| current.holds(files))
+            && self.links.iter().all(|link| *link == LinkState::Ours)
+    }
+}
+
+impl FileSet {
+    /// What tells it from every other.
+    #[must_use]
+    pub(crate) fn checksum(&self) -> Fingerprint {
+        set_checksum(&self.authority, &self.certificate)
+    }
+}
+
 impl PlacedGeneration {
     /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
     #[must_use]
@@ -347,6 +380,8 @@ const AUTHORITY: &str = "ca.pem";
 const CERTIFICATE: &str = "cert.pem";
 const KEY: &str = "key.pem";
 const ORIGIN: &str = "origin.json";
+/// Putting files in place takes far less.
+const PATIENCE: Duration = Duration::from_secs(5);
 const PUBLIC: u32 = 0o644;
 const PRIVATE: u32 = 0o600;
 /// A container's user must get through; the key is closed by its own mode.

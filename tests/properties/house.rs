@@ -312,6 +312,7 @@ fn commands_to_paste_are_written_as_such() {
 fn plan_sees_of_store_its_values_alone() {
     let values = [
         "ClientRecord",
+        "DaemonHistory",
         "Held",
         "HeldBy",
         "KeyPresence",
@@ -320,8 +321,10 @@ fn plan_sees_of_store_its_values_alone() {
         "ObservedGeneration",
         "ObservedIdentity",
         "ObservedRequest",
+        "Origin",
         "RolloverKind",
         "RolloverRecord",
+        "StateRecord",
         "Use",
         "VerifiedRecord",
     ];

@@ -116,6 +116,8 @@ impl Scenario {
                 installed_trust: self.installed_trust.clone(),
                 daemon: None,
                 restart: None,
+                start: None,
+                give: None,
                 layout: None,
                 again: Again {
                     command: "kitcert verify".into(),

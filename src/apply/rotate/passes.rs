@@ -9,7 +9,7 @@ use crate::apply::authorities::load_authority;
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
 use crate::apply::context::{Context, Mode, PATIENCE};
 use crate::apply::copies::{Copying, replace_copies};
-use crate::apply::old_copy::refuse_old_copy;
+use crate::apply::old_copy::{refuse_misplaced, refuse_old_copy};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::apply::staging::Issued;
 use crate::apply::state_change::carry_out;
@@ -50,7 +50,10 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
-    refuse_old_copy(context, &observation)?;
+    match order.request.is_emergency(&observation) {
+        true => refuse_misplaced(context, &observation)?,
+        false => refuse_old_copy(context, &observation)?,
+    }
     let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
     let mut work = Work { context, directory: &directory, order, now, left_alone: BTreeMap::new() };

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use super::client::Client;
 use crate::apply::context::Context;
 use crate::layout::state_paths::identity_folder;
-use crate::layout::{CommandLine, DaemonEntry, DaemonLayout, SetFile, managed_container, restart_command};
+use crate::layout::{DaemonEntry, SetFile};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
-    Timestamp, Word,
+    Endpoint, Failure, Finding, IdentityName, Printable, Role, Rule, Severity, SubjectAltName, Timestamp,
 };
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
@@ -47,21 +46,16 @@ pub(super) fn installed(
     Ok(InstalledSet { leaf: leaf.and_then(|chain| chain.into_iter().next()), trust })
 }
 
-/// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
-/// container that we told to start.
-pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
-    if !entry.restart.is_empty() {
-        return Some(CommandLine(&entry.restart).message());
-    }
-    // How moby's daemon was started, and with which flags, is not ours to know.
-    let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
-    // A client's tool compares the paths of the files and not what is in them: it has to make the
-    // container anew.
-    let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
-    match install {
-        Some(install) => Some(CommandLine(&restart_command(install.layout, name)).message()),
-        None => managed().map(|container| message!("docker rm -f {}", Word(&container))),
-    }
+/// Whether what is installed for a daemon is its current set.
+pub(super) fn is_installed(
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<bool, Failure> {
+    let current = observation.current(Role::Daemon, name);
+    let Some((installed, current)) = installed_paths(entry).zip(current) else { return Ok(false) };
+    let findings = installed.compare(name, current.leaf(), &current.trust)?;
+    Ok(Finding::gravest(&findings) < Severity::Error)
 }
 
 /// What is to be said of the files of a daemon of this state.

@@ -13,7 +13,7 @@ use super::dial::DialOptions;
 use super::verification::{Outcome, Recorded};
 use crate::apply::context::{Context, PATIENCE};
 use crate::apply::log_lines::line;
-use crate::apply::old_copy::refuse_old_copy;
+use crate::apply::old_copy::refuse_misplaced;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -63,6 +63,8 @@ pub(super) struct Seen {
     endpoint: Endpoint,
     basis: Option<Basis>,
     served: Option<Certificate>,
+    /// What it serves, if its CA is closed and this state has not issued it.
+    unknown_leaf: Option<Certificate>,
     is_up: bool,
     /// Whether it was dialled as one of its clients, or let somebody in whoever dialled it, under its
     /// own name, and at every address that kitcert.yaml allows.
@@ -111,6 +113,7 @@ impl Seen {
             endpoint: entry.endpoint.clone(),
             basis,
             served: handshake.and_then(Handshake::leaf),
+            unknown_leaf: None,
             is_up: handshake.is_some(),
             is_as_clients_dial: (is_of_daemon || verdict.lets_in)
                 && options.addresses == entry.addresses
@@ -119,6 +122,11 @@ impl Seen {
             is_itself: options.addresses == entry.addresses || observed.is_proven(),
             record,
         }
+    }
+
+    /// The same, with a certificate that it serves and that this state should have issued.
+    pub(super) fn with_unknown_leaf(self, unknown_leaf: Option<Certificate>) -> Seen {
+        Seen { unknown_leaf, ..self }
     }
 
     /// Whether the current generation is what it serves.
@@ -174,7 +182,7 @@ pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Resul
     let mut patience = if may_refute { PATIENCE_TO_REFUTE } else { PATIENCE };
     if let Ok(observation) = interest(&directory, &evidence).and_then(|those| observe(&directory, &those)) {
         // What an old copy would note it would note after the state itself.
-        refuse_old_copy(context, &observation)?;
+        refuse_misplaced(context, &observation)?;
         let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
         if changes.iter().all(|change| !change.writes()) {
             return Ok(changes.iter().map(Change::recorded).collect());
@@ -355,11 +363,13 @@ impl Change {
             Change::Verify(record, news) => {
                 staged.file(&place, &record.to_bytes()?, Privacy::Private)?;
                 history.note_worked(record.generation, record.verified_at);
+                history.unknown_leaf = None;
                 (*news == News::Yes).then_some((LogEvent::Verified, record.generation.message()))
             }
             Change::Refute(news) => {
                 staged.remove(&place)?;
                 history.note_refutation(context.environment.present());
+                history.unknown_leaf = evidence.seen.unknown_leaf.as_ref().map(Certificate::to_pem);
                 let what = match evidence.outcome {
                     Outcome::Open => "somebody gets in who must not",
                     _ => "it does not do as it must",

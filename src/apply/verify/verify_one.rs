@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::client::{Client, Credentials, choose};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
+use super::remedies::{give_line, restart_line, start_line};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
-use super::{authority_check, file_checks, shown};
+use super::{authority_check, file_checks, shown, unknown_leaf};
 use crate::apply::context::Context;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
@@ -83,6 +84,13 @@ pub(in crate::apply) fn examine(
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
     let is_automatic = request.credentials == Credentials::Automatic && !request.config.is_made();
+    let served = observed.handshake().and_then(probe::Handshake::leaf);
+    let unknown = match (observation, &served, &daemon) {
+        (Some(observation), Some(served), Some(_)) => unknown_leaf::finding(context, observation, served),
+        _ => None,
+    };
+    let is_alarming = unknown.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
+    findings.extend(unknown);
     let seen = match (observation, &daemon) {
         (Some(observation), Some((name, entry))) => {
             let is_of_daemon = is_automatic || is_client_of(observation, name, &client, context.judged_at());
@@ -96,6 +104,7 @@ pub(in crate::apply) fn examine(
         }
         _ => None,
     };
+    let seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
     let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, _)), true) =
@@ -363,7 +372,15 @@ fn local_facts(
         installed_leaf: installed.leaf,
         installed_trust: installed.trust,
         daemon: daemon.map(|(name, _)| name.clone()),
-        restart: daemon.and_then(|(name, entry)| file_checks::restart_line(name, entry)),
+        restart: daemon.and_then(|(name, entry)| restart_line(name, entry)),
+        start: daemon.and_then(|(name, entry)| start_line(name, entry)),
+        give: match (observation, daemon) {
+            (Some(observation), Some((name, entry))) => {
+                let is_installed = file_checks::is_installed(observation, name, entry)?;
+                give_line(name, entry, is_installed)
+            }
+            _ => None,
+        },
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
         again,
     })

@@ -81,12 +81,22 @@ pub(in crate::cli) fn daemon(
             owner: asked.owner.as_deref().map(str::parse).transpose()?,
         },
     )?;
-    let InstalledDaemon { plan, name, install, entry } = &installed;
+    let InstalledDaemon { plan, name, install, entry, by_hand } = &installed;
     let report = Report::new("install daemon").target(install.root.display());
+    let report = by_hand.iter().fold(report, |report, one| report.toned(Tone::Warning, one.clone()));
     if context.mode == Mode::DryRun {
         return Ok(show_plan(report, plan));
     }
-    let report = with_plan(report, plan);
+    let mut report = with_plan(report, plan);
+    if !plan.is_empty() {
+        report = report.line(installed_line(install.layout, &install.root));
+    }
+    if let Some(daemon) = entry {
+        report = start_lines(report, install.layout, &install.root, name, &daemon.endpoint)?;
+        if !daemon.restart.is_empty() {
+            report = report.line(message!("restart:  {}", CommandLine(&daemon.restart)));
+        }
+    }
     if plan.is_empty() {
         return Ok(report.line(message!(
             "nothing to do: {} is installed; next: {kitcert} verify {}",
@@ -94,14 +104,6 @@ pub(in crate::cli) fn daemon(
             name
         )));
     }
-    let report = report.line(installed_line(install.layout, &install.root));
-    let report = match entry {
-        Some(daemon) if daemon.restart.is_empty() => {
-            start_lines(report, install.layout, &install.root, name, &daemon.endpoint)?
-        }
-        Some(daemon) => report.line(message!("restart:  {}", CommandLine(&daemon.restart))),
-        None => report,
-    };
     Ok(report.line(message!(
         "not verified yet; next: start or restart the daemon; then: {kitcert} verify {}",
         name

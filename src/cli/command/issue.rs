@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{self, Context, Done, IssuedClients, MadeKit, Mode, Progress};
+use crate::apply::{self, Context, Done, IssuedClients, IssuedDaemon, MadeKit, Mode, Progress};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{
     Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
@@ -100,10 +100,12 @@ pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments)
         endpoint: asked.endpoint.clone(),
         lifetime: asked.lifetime,
     };
-    let done = apply::issue_daemon(&context, &request)?;
+    let IssuedDaemon { done, root } = apply::issue_daemon(&context, &request)?;
+    let root = root.map(|root| message!(" --root {}", Quoted(&root))).unwrap_or_default();
     let next = message!(
-        "not verified yet; next: {kitcert} install daemon {}; then: {kitcert} verify {}",
+        "not verified yet; next: {kitcert} install daemon {}{}; then: {kitcert} verify {}",
         asked.name,
+        root,
         asked.name
     );
     Ok(show(Report::new("issue daemon"), &context, &done, next))

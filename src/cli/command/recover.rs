@@ -8,7 +8,7 @@ use crate::cli::output::{Changed, Object, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{Failure, Message, Printable};
-use crate::plan::{Recovery, Unknown};
+use crate::plan::{Recovered, Recovery, Unknown};
 
 /// `kitcert recover`
 #[derive(Debug, Args)]
@@ -23,14 +23,37 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
     let recovery = apply::recover(&context)?;
     let report = Report::new("recover").target(context.state.display());
     let report = report.detail("unknown", recovery.unknown.iter().map(unknown_json).collect::<Vec<_>>());
-    let report = shown(report, &context, &recovery);
+    let report = match recovery.what {
+        Recovered::Inventory => shown(report, &context, &recovery),
+        Recovered::Copy => of_copy(report, &recovery),
+    };
     if !context.acts() {
         return Ok(show_plan(report, &recovery.plan));
     }
-    Ok(report
-        .changed(Changed::Yes)
-        .detail("plan", recovery.plan.summary())
-        .line(message!("done; next: check kitcert.yaml, then: {kitcert} rotate --dry-run")))
+    let next = match recovery.what {
+        Recovered::Inventory => message!("done; next: check kitcert.yaml, then: {kitcert} rotate --dry-run"),
+        Recovered::Copy => message!(
+            "done; nothing was placed or restarted; remove the other copies of this state; \
+             next: {kitcert} rotate --dry-run"
+        ),
+    };
+    Ok(report.changed(Changed::Yes).detail("plan", recovery.plan.summary()).line(next))
+}
+
+/// What an old copy, or one of two, now knows, and what it cannot know.
+fn of_copy(report: Report, recovery: &Recovery) -> Report {
+    report
+        .line(message!("this copy of the state goes on; what another copy did, as far as it is known:"))
+        .table(unknown_rows(recovery))
+        .line(message!(
+            "until {} a CA rollover waits for clients that are not known here",
+            recovery.open_until.date()
+        ))
+}
+
+fn unknown_rows(recovery: &Recovery) -> Vec<(Tone, Vec<Message>)> {
+    let row = |one: &Unknown| (Tone::Warning, vec![message!("  {}", one.subject), one.what.clone()]);
+    recovery.unknown.iter().map(row).collect()
 }
 
 /// What kitcert.yaml says again, and what a person must look at.
@@ -47,13 +70,9 @@ fn shown(report: Report, context: &Context<'_>, recovery: &Recovery) -> Report {
         row("client", name.message(), message!("{}{}", client.lifetime, endpoint.unwrap_or_default()))
     });
     let file = context.state.join("kitcert.yaml");
-    let unknown = recovery
-        .unknown
-        .iter()
-        .map(|one| (Tone::Warning, vec![message!("  {}", one.subject), one.what.clone()]));
     limited(report, std::iter::once(authority).chain(daemons).chain(clients).collect())
         .line(message!("check by hand in {}, as nothing else remembers it:", file.display()))
-        .table(unknown.collect())
+        .table(unknown_rows(recovery))
         .line(message!(
             "until {} a CA rollover waits for others, who may have certificates that this state lacks",
             recovery.open_until.date()

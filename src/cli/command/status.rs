@@ -61,6 +61,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
             "an interrupted change waits; the next command that changes something finishes it",
         );
     }
+    let kind = if status.is_old { Tone::Bad } else { Tone::Warning };
+    report = status.misplaced.iter().fold(report, |report, one| report.toned(kind, one.clone()));
     let mut last = last_line(&status, &context.state);
     if asked.timeline {
         let drawing = drawn(&status.windows, now, session.console.columns(), |one| tone_of(one, rows));
@@ -77,7 +79,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         }
     }
     if status.is_old {
-        let old = message!("this state is an old copy of itself, as of a backup; next: {kitcert} recover");
+        let old = message!(
+            "this state may not be the only one, or not the latest; next: {kitcert} recover, in the copy that is \
+             to go on"
+        );
         return Ok(report.toned(Tone::Bad, old));
     }
     if let Some(lost) = &status.lost_rollover {

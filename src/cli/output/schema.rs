@@ -258,7 +258,11 @@ const ROTATED: &[Member] = &[
 
 const STATUS: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
-    member("state_is_old", "boolean", "whether what is installed came from a later state of this one"),
+    member(
+        "state_is_old",
+        "boolean",
+        "whether what is installed came from another copy of this state, or a later one",
+    ),
     member("rollover_is_lost", "boolean", "whether several CAs are in use and rollover.json is gone"),
     member(
         "identities[].due",
@@ -303,7 +307,11 @@ const STATUS: &[Member] = &[
 ];
 
 const RECOVERED: &[Member] = &[
-    member("unknown", "array", "what kitcert.yaml may have said and nothing else remembers"),
+    member(
+        "unknown",
+        "array",
+        "what kitcert.yaml may have said and nothing else remembers; of a copy, what it cannot know",
+    ),
     member("unknown[].subject", "string", "of what: `every daemon`, `client ana`"),
     member("unknown[].what", "string", "which keys, and why"),
 ];
@@ -312,7 +320,6 @@ const ROLLBACK: &[Member] = &[member("generation", "number", "the generation tha
 
 const INSPECTED: &[Member] = &[
     member("now", "string", "as of when, RFC 3339"),
-    member("state_is_old", "boolean", "whether what is installed came from a later state of this one"),
     member("inspected", "array", "each thing that was looked at"),
     member("inspected[].subject", "string", "a path, an endpoint or a receipt"),
     member("inspected[].kind", "string", "what it is"),

@@ -18,5 +18,6 @@ pub(crate) use private_key::KeyEncoding;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub(crate) use public_key::PublicKeyKind;
+pub(crate) use public_key::checksum;
 pub(super) use public_key::sha256;
 pub(super) use signer::Signer;

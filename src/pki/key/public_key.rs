@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ring::agreement::{self, Algorithm, ECDH_P256, ECDH_P384, EphemeralPrivateKey, agree_ephemeral};
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
@@ -179,6 +179,16 @@ impl fmt::Display for PublicKeyKind {
             PublicKeyKind::Other(identifier) => f.pad(identifier),
         }
     }
+}
+
+/// The SHA-256 of several public things, one behind the other.
+#[must_use]
+pub(crate) fn checksum(parts: &[&[u8]]) -> Fingerprint {
+    let mut context = Context::new(&SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut octets = [0; 32];
+    octets.copy_from_slice(context.finish().as_ref());
+    Fingerprint::new(octets)
 }
 
 pub(in crate::pki) fn sha256(bytes: &[u8]) -> [u8; 32] {

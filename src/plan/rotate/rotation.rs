@@ -10,6 +10,7 @@ use crate::model::{AuthorityId, Contact, Failure, IdentityName, Message, Role, S
 use crate::plan::request::KeyRenewal;
 use crate::plan::steps::{Plan, StateStep};
 use crate::plan::summary::StepSummary;
+use crate::store::{Observation, RolloverRecord};
 
 /// What `rotate` was asked for.
 #[derive(Clone, Debug)]
@@ -40,6 +41,13 @@ impl RotateRequest {
             lock_out: BTreeSet::new(),
             user,
         }
+    }
+
+    /// Whether it is about shutting out whoever has the key of a CA.
+    #[must_use]
+    pub(crate) fn is_emergency(&self, observation: &Observation) -> bool {
+        matches!(self.authority, AuthorityRotation::Compromised(_))
+            || observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
     }
 }
 

@@ -122,7 +122,7 @@ fn placed(state: PlacedState) -> Placed {
         state,
         current: None,
         trust: None,
-        later_commit: None,
+        standing: crate::plan::Standing::Ours,
         next_generation: numbered(4),
         links: Vec::new(),
     }

@@ -466,6 +466,9 @@ impl World {
                 | StateStep::Create(_)
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }
+                | StateStep::TakeInAuthority(_)
+                | StateStep::TakeInLeaf(..)
+                | StateStep::TakeIn { .. }
                 | StateStep::DestroyKey(_) => {}
             }
         }

@@ -77,6 +77,8 @@ impl Cast {
             layout: None,
             daemon: Some("builder".parse().unwrap()),
             restart: Some("docker restart earthly-buildkitd".into()),
+            start: None,
+            give: None,
         }
     }
 }

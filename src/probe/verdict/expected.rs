@@ -30,6 +30,11 @@ pub struct Expected {
     pub daemon: Option<IdentityName>,
     /// The command that restarts it, if it is known.
     pub restart: Option<Message>,
+    /// How to look whether it is there, and what then, if that is known.
+    pub start: Option<Message>,
+    /// The command that gives a daemon the files that are installed for it, if it runs without: a restart
+    /// does not. None if it is not installed from here.
+    pub give: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
     /// How it is dialled in the same way once more.
@@ -59,10 +64,21 @@ impl Expected {
         }
     }
 
+    /// The command that gives files to a daemon that runs without them.
+    pub(super) fn give(&self) -> Message {
+        match (&self.give, &self.daemon) {
+            (Some(give), _) => give.clone(),
+            (None, Some(daemon)) => {
+                message!("{kitcert} install daemon {}   # prints how it is started with its files", daemon)
+            }
+            (None, None) => self.reinstall(),
+        }
+    }
+
     /// The command that brings it up.
     pub(super) fn start(&self) -> Message {
         let unknown = "start the daemon, or name the port on which it listens";
-        self.restart.clone().unwrap_or_else(|| unknown.message())
+        self.start.clone().or_else(|| self.restart.clone()).unwrap_or_else(|| unknown.message())
     }
 
     /// The command that makes the daemon read its files again.

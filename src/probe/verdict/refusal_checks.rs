@@ -82,7 +82,7 @@ fn let_in(
         false => message!("a call answered ({})", places(evidence.observed, open)),
     };
     let finding = Finding::new(rule, severity, caller).expected("refused").found(found);
-    let fix = expected.reinstall();
+    let fix = expected.give();
     let all = |of: &dyn Fn(&Exhibit<'_>) -> bool| open.iter().all(|exhibit| of(exhibit));
     if all(&|exhibit| exhibit.dialled().account.is_resumed) {
         return finding
@@ -139,7 +139,7 @@ pub(super) fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, expe
         .found(message!("none ({})", places(evidence.observed, asked)))
         .because(&[Cause::NoClientCa])
         .cause("the server asks nobody for a certificate")
-        .fix(expected.reinstall())
+        .fix(expected.give())
 }
 
 fn other_service(others: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {

@@ -240,7 +240,7 @@ fn not_tls(observed: &DialResults, expected: &Expected) -> Finding {
             .found("BuildKit without TLS")
             .because(&[Cause::PlaintextDaemon])
             .cause("BUILDKIT_TLS_ENABLED is not exactly true, or [grpc.tls] lacks cert and key")
-            .fix(expected.reinstall());
+            .fix(expected.give());
     }
     let account = plain.map(|plain| &plain.account);
     if let Some(above) = account.and_then(|account| account.above.as_ref()) {

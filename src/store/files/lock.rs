@@ -9,27 +9,25 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use super::directory::Directory;
 use super::io_failure;
 use crate::message;
-use crate::model::{Failure, Line, Message, Word};
+use crate::model::{ExitCode, Failure, Line, Message, Word};
 
 /// The lock file `.lock` of a folder, held; given back when it is dropped, or when the process ends.
 pub(in crate::store) struct FileLock {
     file: File,
 }
 
-/// What came of asking for a lock.
-pub(in crate::store) enum Asked {
-    /// It is ours.
-    Held(FileLock),
-    /// Somebody else has had it all the time; who.
-    Busy(Message),
-}
-
 impl FileLock {
-    /// Asks for the lock of `folder` on behalf of `command`, for up to `wait`; no time: once.
+    /// Takes the lock of `folder`, which is that of `what`, on behalf of `command`, waiting up to `wait` for
+    /// another process to give it back.
     ///
     /// # Errors
-    /// A lock file that is none, or that cannot be written.
-    pub(in crate::store) fn ask(folder: &Directory, command: &str, wait: Duration) -> Result<Asked, Failure> {
+    /// [`ExitCode::Busy`] with the process and the command that hold it; a lock file that is none, or that
+    /// cannot be written.
+    pub(in crate::store) fn take(
+        folder: &Directory,
+        (what, command): (Message, &str),
+        wait: Duration,
+    ) -> Result<FileLock, Failure> {
         let path = folder.path().join(NAME);
         let file = open(folder)?;
         let began = Instant::now();
@@ -41,7 +39,12 @@ impl FileLock {
                     // beside a clock, so that asking again is all there is.
                     std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())));
                 }
-                Err(TryLockError::WouldBlock) => return Ok(Asked::Busy(holder(&file))),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::new("locking", what)
+                        .expected("nobody at work on it")
+                        .found(holder(&file))
+                        .exit(ExitCode::Busy));
+                }
                 Err(TryLockError::Error(error)) => {
                     return Err(io_failure::failure_of_io("locking", &path, &error));
                 }
@@ -51,7 +54,7 @@ impl FileLock {
         let holder = format!("{} {command}\n", std::process::id());
         let written = lock.file.set_len(0).and_then(|()| lock.file.write_all_at(holder.as_bytes(), 0));
         written.map_err(|error| io_failure::failure_of_io("writing", &path, &error))?;
-        Ok(Asked::Held(lock))
+        Ok(lock)
     }
 }
 

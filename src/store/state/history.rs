@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::record_file::{self, Schema};
 use super::state_directory::StateDirectory;
 use crate::layout::state_paths::identity_folder;
-use crate::model::{Failure, Generation, IdentityName, Role, Timestamp};
+use crate::model::{Failure, Fingerprint, Generation, IdentityName, Role, Timestamp};
 
 /// What is remembered of a daemon's generations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,13 @@ pub struct DaemonHistory {
     /// The generations that were themselves the cause of a failure: the daemon worked again with an
     /// earlier one.
     pub refuted: Vec<Generation>,
+    /// What this state has made, the latest last: whatever else is installed for the daemon was made by a
+    /// copy of this state, or by hand.
+    pub made: Vec<MadeGeneration>,
+    /// In PEM, a certificate that the daemon was seen to serve at last, of a CA whose key nobody else should
+    /// have, and that this state has not issued; null for none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub unknown_leaf: Option<String>,
     /// How many verifications have refuted the daemon. A verification that began at another number
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,
@@ -42,6 +49,17 @@ pub struct WorkedGeneration {
     pub generation: Generation,
     /// When it was first verified since it became current.
     pub at: Timestamp,
+}
+
+/// A generation that this state has made, or taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeGeneration {
+    /// Its number.
+    #[serde(rename = "gen")]
+    pub generation: Generation,
+    /// The SHA-256 of its ca.pem followed by its cert.pem.
+    pub sha256: Fingerprint,
 }
 
 impl DaemonHistory {
@@ -73,6 +91,29 @@ impl DaemonHistory {
         self.worked.push(WorkedGeneration { generation, at });
         let surplus = self.worked.len().saturating_sub(MOST_ENTRIES);
         self.worked.drain(..surplus);
+    }
+
+    /// Notes that this state has made a generation.
+    pub fn note_made(&mut self, generation: Generation, sha256: Fingerprint) {
+        self.made.push(MadeGeneration { generation, sha256 });
+        let surplus = self.made.len().saturating_sub(MOST_ENTRIES);
+        self.made.drain(..surplus);
+    }
+
+    /// Whether this state has made that, as far as it remembers: of what came before the first generation
+    /// that it remembers it cannot say no.
+    #[must_use]
+    pub fn may_have_made(&self, generation: Generation, sha256: &Fingerprint) -> bool {
+        let is_full = self.made.len() >= MOST_ENTRIES;
+        let is_before_all = self.made.iter().all(|one| one.generation > generation);
+        // Without any entry the file was lost.
+        self.made.is_empty() || (is_full && is_before_all) || self.has_made(sha256)
+    }
+
+    /// Whether it is remembered that this state has made that.
+    #[must_use]
+    pub fn has_made(&self, sha256: &Fingerprint) -> bool {
+        self.made.iter().any(|one| one.sha256 == *sha256)
     }
 
     /// Notes that a generation was itself the cause of a failure.

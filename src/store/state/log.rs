@@ -52,6 +52,8 @@ pub enum LogEvent {
     Retired,
     /// An identity was given a certificate that it has had before, with other CAs to trust or the same.
     Rebundled,
+    /// What another copy of this state has made is known here too.
+    TakenIn,
     /// A client's key was removed, since the client has it.
     KeyRemoved,
     /// The key of a former CA was removed.

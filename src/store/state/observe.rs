@@ -14,7 +14,7 @@ use super::observed::{
 use super::required::{chain, required};
 use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
-use super::state_record::read_state_record;
+use super::state_record::{StateRecord, read_state_record};
 use super::verified::read_verified;
 use crate::layout::Inventory;
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
@@ -178,6 +178,18 @@ fn identity(
         history,
         generations,
     }))
+}
+
+/// How often the state was changed, and what it has made for a daemon, as of this moment. Whatever was put
+/// in place before this is read is in it, if it is of this state.
+///
+/// # Errors
+/// A record that cannot be read, or is not what we write.
+pub(crate) fn observe_lineage(
+    directory: &StateDirectory,
+    daemon: &IdentityName,
+) -> Result<(StateRecord, DaemonHistory), Failure> {
+    Ok((read_state_record(directory.folder())?, read_history(directory, daemon)?))
 }
 
 /// One generation of an identity, current or not.

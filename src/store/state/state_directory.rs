@@ -10,10 +10,10 @@ use super::journal;
 use super::journal::DESCRIPTION;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{ExitCode, Failure, FileMode, IdentityName, Message, Quoted, Role};
+use crate::model::{Failure, FileMode, IdentityName, Message, Quoted, Role};
 use crate::store::files::directory::Directory;
 use crate::store::files::io_failure;
-use crate::store::files::lock::{Asked, FileLock};
+use crate::store::files::lock::FileLock;
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted};
 use crate::store::files::read::ReadFile;
 
@@ -166,13 +166,11 @@ impl StateDirectory {
     /// is put in place, one that was only staged is removed.
     ///
     /// # Errors
-    /// [`ExitCode::Busy`] with the process and the command that hold it; a lock file that cannot
+    /// [`crate::model::ExitCode::Busy`] with the process and the command that hold it; a lock file that cannot
     /// be written.
     pub fn lock(&self, command: &str, wait: Duration) -> Result<StateLock<'_>, Failure> {
-        let lock = match FileLock::ask(&self.folder, command, wait)? {
-            Asked::Held(lock) => lock,
-            Asked::Busy(holder) => return Err(busy(message!("the state {}", self.path().display()), holder)),
-        };
+        let what = message!("the state {}", self.path().display());
+        let lock = FileLock::take(&self.folder, (what, command), wait)?;
         journal::recover(&self.folder)?;
         Ok(StateLock { state: self, _lock: lock })
     }
@@ -181,7 +179,7 @@ impl StateDirectory {
     /// before the lock of the state: nobody waits for it while the state is locked.
     ///
     /// # Errors
-    /// [`ExitCode::Busy`] with the process and the command that hold it; a daemon that has no folder yet,
+    /// [`crate::model::ExitCode::Busy`] with the process and the command that hold it; a daemon that has no folder yet,
     /// and a lock file that cannot be written.
     pub fn lock_daemon(
         &self,
@@ -193,10 +191,8 @@ impl StateDirectory {
         let folder = self.folder.folder(&path)?.ok_or_else(|| {
             Failure::new("locking", self.path().join(&path).display()).expected("a folder").found("none")
         })?;
-        match FileLock::ask(&folder, command, wait)? {
-            Asked::Held(lock) => Ok(DaemonLock { _lock: lock }),
-            Asked::Busy(holder) => Err(busy(message!("daemon {}", name), holder)),
-        }
+        let lock = FileLock::take(&folder, (message!("daemon {}", name), command), wait)?;
+        Ok(DaemonLock { _lock: lock })
     }
 
     pub(in crate::store) fn folder(&self) -> &Directory {
@@ -256,10 +252,6 @@ impl StateLock<'_> {
 /// has it changes nothing of the state by it.
 pub struct DaemonLock {
     _lock: FileLock,
-}
-
-fn busy(what: Message, holder: Message) -> Failure {
-    Failure::new("locking", what).expected("nobody at work on it").found(holder).exit(ExitCode::Busy)
 }
 
 const REQUESTS: &str = "requests";

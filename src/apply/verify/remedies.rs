@@ -1,0 +1,67 @@
+//! The commands that bring a daemon up, make it read its files, and give it files that it runs without.
+
+use crate::layout::{
+    CommandLine, DaemonEntry, DaemonLayout, managed_container, restart_command, start_command,
+};
+use crate::message;
+use crate::model::{IdentityName, Message, Printable, Word};
+
+/// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
+/// container that we told to start.
+pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
+    if !entry.restart.is_empty() {
+        return Some(CommandLine(&entry.restart).message());
+    }
+    // How moby's daemon was started, and with which flags, is not ours to know.
+    let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
+    // A client's tool compares the paths of the files and not what is in them: it has to make the
+    // container anew.
+    let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
+    match install {
+        Some(install) => Some(CommandLine(&restart_command(install.layout, name)).message()),
+        None => managed().map(|container| message!("docker rm -f {}", Word(&container))),
+    }
+}
+
+/// How to look whether a daemon is there that nobody can connect to: a container that was never made cannot
+/// be restarted.
+pub(super) fn start_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Message> {
+    let container = container(name, entry)?;
+    Some(message!(
+        "docker ps -a --filter name={}   # if it is there: docker restart {}; if not, this prints how it is \
+         started: {kitcert} install daemon {}",
+        Word(&container),
+        Word(&container),
+        name
+    ))
+}
+
+/// The command that gives the installed files to a daemon that runs without them. A container gets its mounts
+/// and its environment when it is made, and no restart adds any.
+pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: bool) -> Option<Message> {
+    let install = entry.install.as_ref()?;
+    let Some(container) = container(name, entry) else {
+        return Some(message!(
+            "{kitcert} install daemon {}   # prints how it is given its files; a restart alone does not",
+            name
+        ));
+    };
+    let start = start_command(install.layout, &install.root, name, entry.endpoint.port()).ok()?;
+    let first = match is_installed {
+        true => Message::default(),
+        false => message!("{kitcert} install daemon {} && ", name),
+    };
+    Some(message!("{}docker rm -f {}; {}", first, Word(&container), CommandLine(&start.arguments)))
+}
+
+/// The container of a daemon that is installed on this machine, as far as kitcert.yaml knows none other: the
+/// one that we told to start, or the one that its restart command names.
+fn container(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
+    let install = entry.install.as_ref()?;
+    let words: Vec<&str> = entry.restart.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => restart_command(install.layout, name).pop(),
+        ["docker", "restart", container] => Some((*container).to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,39 @@
+//! A certificate of one of the state's CAs that a daemon serves and that this state has not issued.
+
+use crate::apply::context::Context;
+use crate::apply::old_copy::is_issued;
+use crate::message;
+use crate::model::{Finding, Role, Rule, Severity};
+use crate::pki::judge::Peer;
+use crate::pki::{Certificate, TrustBundle};
+use crate::store::{KeyPresence, Observation};
+
+/// What is to be said of the certificate that a daemon serves, if this state has not issued it: an error where
+/// nobody else can have its CA's key, else information. None if it is known, or no CA of the state issued it.
+pub(super) fn finding(
+    context: &Context<'_>,
+    observation: &Observation,
+    served: &Certificate,
+) -> Option<Finding> {
+    let now = context.judged_at();
+    // What has expired is not kept in `issued/`.
+    if served.validity().not_after < now || is_issued(context, served) {
+        return None;
+    }
+    let mut issuers = observation.authorities.iter();
+    let issuer = issuers.find(|one| {
+        let trust = &TrustBundle::new(vec![one.certificate.clone()]);
+        Peer { trust, accepts: Role::Daemon, host: None, now }.accept(std::slice::from_ref(served)).is_ok()
+    });
+    let Some(issuer) = issuer.filter(|one| one.record.is_usable()) else { return None };
+    let is_closed = !issuer.record.is_open(now) && issuer.key == KeyPresence::Present;
+    let severity = if is_closed { Severity::Error } else { Severity::Info };
+    let finding = Finding::new(Rule::UnknownLeaf, severity, "served certificate")
+        .expected("one that this state has issued")
+        .found(message!(
+            "{} of CA {}, which it has not issued: an old copy, a second copy in use or a stolen CA key",
+            served.serial(),
+            issuer.id.short()
+        ));
+    Some(finding.fix(Rule::UnknownLeaf.fix()))
+}
