@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::message;
-use crate::model::{ExitCode, Failure, Fingerprint, Generation, Message, Printable};
+use crate::model::{ExitCode, Failure, Fingerprint, Generation, Message, Printable, Quoted};
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
 use crate::store::files::io_failure;
 use crate::store::files::lock::FileLock;
@@ -84,6 +84,7 @@ impl Placement {
     pub(crate) fn observe(&self) -> Result<PlacedFiles, Failure> {
         let links =
             self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
+        self.refuse_link()?;
         let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
             return Ok(PlacedFiles { current: None, next: Generation::after(None), links });
         };
@@ -166,6 +167,23 @@ impl Placement {
     fn is_noted(&self, placed: &PlacedFiles, files: &FileSet) -> bool {
         let noted = placed.current.as_ref().and_then(|current| current.origin.as_ref());
         self.origin.is_none() || noted.is_some_and(|noted| noted.sha256 == files.checksum())
+    }
+
+    /// The folder is one that we made. A link in its place leads to where nobody asked for a key to be.
+    fn refuse_link(&self) -> Result<(), Failure> {
+        let (Some(parent), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return Ok(());
+        };
+        let Some(parent) = open_trusted(parent, &self.trusted())? else { return Ok(()) };
+        match parent.look(name)? {
+            Some(stat) if io_failure::file_type(&stat) == FileType::Symlink => {
+                Err(Failure::new("opening", self.folder.display())
+                    .expected("a folder")
+                    .found("a symbolic link")
+                    .hint(message!("rm {}   # the folder is made anew", Quoted(&self.folder))))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn trusted(&self) -> Vec<u32> {
