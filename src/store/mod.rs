@@ -11,8 +11,9 @@ mod installed_credentials;
 mod state;
 
 pub(crate) use files::{
-    Home, Owner, Parents, Privacy, ReadFile, Replacement, ScratchDirectory, earthly_home, exists, files_in,
-    read, read_if_present, read_standard_input, refuse_irreplaceable, replace_file, this_user,
+    Home, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement, ScratchDirectory, UnnamedFile,
+    earthly_home, exists, files_in, read, read_if_present, read_standard_input, refuse_irreplaceable,
+    replace_file, this_user,
 };
 pub(crate) use installed_credentials::{FileSet, LinkState, Origin, PlacedFiles, Placement};
 pub(crate) use state::{
