@@ -3,6 +3,7 @@
 
 pub(super) mod crash_point;
 pub(super) mod directory;
+pub(super) mod durable;
 pub(super) mod io_failure;
 pub(super) mod path_trust;
 mod printable;
