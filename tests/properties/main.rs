@@ -71,6 +71,7 @@ mod supervised;
 mod survival;
 mod taken_in;
 mod twenty_years;
+mod undelivered;
 mod upkeep;
 mod verdict_addresses;
 mod verdict_bad_input;
