@@ -17,10 +17,10 @@ pub(crate) use files::{
 };
 pub(crate) use installed_credentials::{FileSet, LinkState, Origin, PlacedFiles, Placement};
 pub(crate) use state::{
-    AuthorityRecord, ClientRecord, DaemonHistory, Held, HeldBy, KeyPresence, LogEvent, LogLine,
+    AuthorityRecord, ClientRecord, DaemonHistory, Held, HeldBy, KeyPresence, LogEnd, LogEvent, LogLine,
     ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind, RolloverRecord,
-    StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, newest_log_time, observe,
-    observe_generation, observe_request, observe_undescribed, request_generations,
+    StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, log_end, logs_put_aside,
+    observe, observe_generation, observe_request, observe_undescribed, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

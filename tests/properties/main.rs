@@ -22,6 +22,7 @@ mod config_editor;
 mod constraints;
 mod corpus;
 mod daemon;
+mod damaged_log;
 mod entities;
 mod exposed;
 #[path = "../figures.rs"]
@@ -53,6 +54,7 @@ mod mutated_chains;
 mod numbers;
 mod oracle;
 mod other_stacks;
+mod overdue;
 mod peers;
 mod planted;
 mod power_cuts;

@@ -256,8 +256,8 @@ const STATUS: &[Member] = &[
     member(
         "identities[].state",
         "string",
-        "`ok`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
-         or `expired`",
+        "`ok`, `retired`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `not-renewable`, `kit-ending`, \
+         `hosts-changed`, `not-issued`, `not-yet-valid`, `kit-overdue` or `expired`",
     ),
     member(
         "identities[].verified",
