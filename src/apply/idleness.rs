@@ -1,12 +1,13 @@
-//! Restarts that wait until a daemon builds nothing: Earthly's `Info` tells its sessions.
+//! Restarts that wait until a daemon builds nothing, as far as it tells.
 
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::verify::{DialOptions, fresh_for, glance};
+use super::verify::{self, DialOptions, fresh_for};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
 use crate::plan::Rotation;
+use crate::probe::Activity;
 use crate::store::Observation;
 
 /// Waits, before anything is locked, until each daemon that is to be restarted only when idle has
@@ -50,8 +51,8 @@ fn wait(
     Ok(())
 }
 
-/// Whether a daemon may be restarted now, as far as its builds go. One that does not answer, or
-/// that is not Earthly's, has no sessions to wait for.
+/// Whether a daemon may be restarted now, as far as its builds go. One that does not answer builds
+/// nothing that could be waited for, and one that does not tell cannot be waited for.
 ///
 /// # Errors
 /// A certificate to dial with that cannot be made.
@@ -61,13 +62,25 @@ pub(super) fn is_idle(
     name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<bool, Failure> {
+    Ok(!activity(context, observation, name, entry)?.is_some_and(Activity::is_busy))
+}
+
+/// What a daemon builds that is to be restarted only when it is idle; None for any other, and for one
+/// that does not answer.
+///
+/// # Errors
+/// A certificate to dial with that cannot be made.
+pub(super) fn activity(
+    context: &Context<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    entry: &DaemonEntry,
+) -> Result<Option<Activity>, Failure> {
     if entry.restart_when == RestartWhen::Now {
-        return Ok(true);
+        return Ok(None);
     }
-    let Some(client) = fresh_for(context, observation, name)? else { return Ok(true) };
-    let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
-    let idleness = observed.answer().and_then(|answer| answer.idleness);
-    Ok(idleness.is_none_or(|idleness| idleness.sessions == 0))
+    let Some(client) = fresh_for(context, observation, name)? else { return Ok(None) };
+    Ok(verify::activity(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry)))
 }
 
 const POLL: Duration = Duration::from_secs(1);

@@ -128,7 +128,7 @@ impl Serving<'_> {
         // Whoever waited for it has waited before the lock; a build may have begun since.
         let held = match held {
             None if !is_emergency && !is_idle(self.context, observation, self.name, &entry)? => {
-                Some(message!("it is not idle"))
+                Some(message!("it is building, and a restart cuts the builds that run"))
             }
             // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
             None if !is_emergency
