@@ -12,7 +12,7 @@ use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::{Rotation, longest_leaf};
 use crate::probe::{Outcome, RefusedBy};
-use crate::store::{Observation, StateDirectory, newest_log_time};
+use crate::store::{LogEnd, Observation, StateDirectory, log_end};
 
 /// Whether the clock is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,14 @@ pub enum ClockTrust {
 /// have everything issued anew, or nothing.
 ///
 /// # Errors
-/// Such a clock, and a log that cannot be read.
+/// Such a clock.
 pub(super) fn refuse_odd_clock(
     directory: &StateDirectory,
     observation: &Observation,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let Some(newest) = newest_log_time(directory)? else { return Ok(()) };
+    // A log that nobody can read says nothing about the clock; `status` tells of it.
+    let LogEnd::At(newest) = log_end(directory) else { return Ok(()) };
     let longest = longest_leaf(observation).max(BACKDATING);
     let is_behind = newest.seconds_since(now) > BACKDATING.seconds();
     let is_ahead = now.seconds_since(newest) > longest.seconds();

@@ -51,13 +51,18 @@ pub enum Progress {
     Dialled,
 }
 
+/// In characters: twice what Linux lets a user's name have.
+const LONGEST_USER: usize = 64;
+
 /// How long a command waits for another that holds the lock.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Context<'_> {
     /// Who typed the command; with sudo, the user behind it.
     pub(super) fn user(&self) -> Message {
-        let variable = |name| self.environment.variable(name).map(|user| Line(user).message());
+        // Whatever is in a variable goes into every line of the log.
+        let cut = |user: &str| user.chars().take(LONGEST_USER).collect::<String>();
+        let variable = |name| self.environment.variable(name).map(|user| Line(&cut(user)).message());
         let named = variable("SUDO_USER").or_else(|| variable("USER"));
         named.unwrap_or_else(|| message!("user {}", self.environment.user_id()))
     }

@@ -1,27 +1,26 @@
-//! Whether a daemon builds something: Earthly's `Info` tells its sessions.
+//! What a daemon builds, as far as it tells.
 
 use super::context::Context;
-use super::verify::{DialOptions, fresh_for, glance};
+use super::verify::{self, DialOptions, fresh_for};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
+use crate::probe::Activity;
 use crate::store::Observation;
 
-/// Whether a daemon may be restarted now, as far as its builds go. One that does not answer, or
-/// that is not Earthly's, has no sessions to wait for.
+/// What a daemon builds that is to be restarted only when it is idle; None for any other, and for one
+/// that does not answer.
 ///
 /// # Errors
 /// A certificate to dial with that cannot be made.
-pub(super) fn is_idle(
+pub(super) fn activity(
     context: &Context<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
-) -> Result<bool, Failure> {
+) -> Result<Option<Activity>, Failure> {
     if entry.restart_when == RestartWhen::Now {
-        return Ok(true);
+        return Ok(None);
     }
-    let Some(client) = fresh_for(context, observation, name)? else { return Ok(true) };
-    let observed = glance(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry));
-    let idleness = observed.answer().and_then(|answer| answer.idleness);
-    Ok(idleness.is_none_or(|idleness| idleness.sessions == 0))
+    let Some(client) = fresh_for(context, observation, name)? else { return Ok(None) };
+    Ok(verify::activity(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry)))
 }

@@ -36,12 +36,37 @@ pub(crate) struct Invitation {
     pub kit: Option<MadeKit>,
     /// What opens it; it is kept nowhere.
     pub passphrase: Passphrase,
+    /// What is to be removed here once somebody has the passphrase.
+    pub copies: KeyCopies,
 }
 
-/// Makes a kit with a client's key in it, under a new passphrase, and removes the key here.
+/// The copies of a client's key that its kit replaces: they go when the passphrase of that kit has been
+/// told, and not before, since nobody could open the kit without it.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct KeyCopies(Vec<KeyRemoval>);
+
+impl KeyCopies {
+    /// Whether there are none.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes them.
+    ///
+    /// # Errors
+    /// No state, one that is busy or cannot be changed: the key is still there.
+    pub(crate) fn remove(&self, context: &Context<'_>) -> Result<(), Failure> {
+        self.0.iter().try_for_each(|removal| remove_key(context, removal))
+    }
+}
+
+/// Makes a kit with a client's key in it, under a new passphrase. The key here is removed afterwards,
+/// by [`KeyCopies::remove`].
 ///
-/// The kit is on disk before the key is removed: whatever interrupts this, the client's key is in
-/// one of the two, or was never used.
+/// The kit is on disk, and its passphrase told, before the key is removed: whatever interrupts this, the
+/// client's key can still be had, or was never used, and the same command again makes another kit.
 ///
 /// # Errors
 /// What [`plan::invite`] refuses, a file in the way, no state, a state that is busy.
@@ -57,10 +82,10 @@ pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<I
     })?;
     let passphrase = Passphrase::generate()?;
     let Some(step) = done.plan.handover.as_ref().filter(|_| context.acts()) else {
-        return Ok(Invitation { done, kit: None, passphrase });
+        return Ok(Invitation { done, kit: None, passphrase, copies: KeyCopies::default() });
     };
     let Handover::KitWithKey(terms) = &step.content else {
-        return Ok(Invitation { done, kit: None, passphrase });
+        return Ok(Invitation { done, kit: None, passphrase, copies: KeyCopies::default() });
     };
     let (_, observation) = context.observe(&interest)?;
     let folder = state_paths::identity_folder(Role::Client, &terms.name);
@@ -78,10 +103,10 @@ pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<I
         kit.to_text().as_bytes(),
         Privacy::Private,
     )?;
-    done.plan.removals.iter().try_for_each(|removal| remove_key(context, removal))?;
     let findings = terms.findings(&observation.inventory);
     let kit = MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings };
-    Ok(Invitation { done, kit: Some(kit), passphrase })
+    let copies = KeyCopies(done.plan.removals.clone());
+    Ok(Invitation { done, kit: Some(kit), passphrase, copies })
 }
 
 /// Writes the kit without secrets that a plan hands over; None where it has none, or is not

@@ -56,7 +56,7 @@ pub(crate) use install_client::{ClientInstallation, InstalledClient, install_cli
 pub use issue::issue_clients;
 pub(crate) use issue::{IssuedClients, IssuedDaemon, issue_daemon};
 pub(crate) use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
-pub(crate) use kit::{MadeKit, invite};
+pub(crate) use kit::{KeyCopies, MadeKit, invite};
 pub(crate) use output::write_result;
 pub(crate) use recover::recover;
 pub(crate) use request::{RequestedKey, request};

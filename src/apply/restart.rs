@@ -1,18 +1,17 @@
 //! A daemon's restart command: the only process that is ever started.
 
-use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 
 use super::printable::Ended;
 use crate::layout::{CommandLine, DaemonEntry};
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Remark, SubjectAltName};
+use crate::store::{ProcessMark, UnnamedFile};
 
 /// What a restart command is told of, in its environment: no secret.
 pub(super) struct Occasion<'a> {
@@ -44,6 +43,9 @@ impl Occasion<'_> {
 
     /// Runs the command to its end, without a shell, for as long as it may take.
     ///
+    /// What it leaves running when it succeeds, such as the daemon itself, lives on, and may write to its
+    /// standard error for ever: that is a file, not a pipe that ends with this process.
+    ///
     /// # Errors
     /// No such program, one that ends with anything but 0 (its last words are told), and one that
     /// takes too long: it is killed, with what it started.
@@ -53,70 +55,78 @@ impl Occasion<'_> {
             Failure::new(message!("restarting daemon {} with", self.name), command).expected("exit code 0")
         };
         let Some((program, arguments)) = self.entry.restart.split_first() else { return Ok(()) };
+        let (mark, words) = (ProcessMark::create()?, UnnamedFile::make()?);
         let mut child = Command::new(program)
             .args(arguments)
             .envs(self.variables())
+            .envs([mark.variable()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(words.for_process().map_err(|error| failure().found(error))?)
             .process_group(0)
             .spawn()
             .map_err(|error| failure().found(error))?;
-        let words = child.stderr.take().map(last_words);
         let timeout = Duration::from_secs(self.entry.restart_timeout.seconds().unsigned_abs());
-        let Some(status) = wait(&mut child, timeout).map_err(|error| failure().found(error))? else {
+        let Some(status) = wait(&mut child, timeout, &mark).map_err(|error| failure().found(error))? else {
             return Err(failure().found(message!("nothing after {}", self.entry.restart_timeout)));
         };
         if status.success() {
             return Ok(());
         }
-        // What it started may hold its standard error open for ever.
-        let words = words.and_then(|words| words.recv_timeout(PARTING).ok()).unwrap_or_default();
+        let words = last_line(&words.tail(LONGEST_WORDS).unwrap_or_default());
         let said = if words.is_empty() { message!("") } else { message!(", saying: {}", Remark(&words)) };
         Err(failure().found(message!("{}{}", Ended(status), said)))
     }
 }
 
-/// Waits for a process to end; None, and it is killed with its group, where it takes longer.
-fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<Option<std::process::ExitStatus>> {
+/// Waits for a process to end; None, and it is killed with all that it started, where it takes longer.
+fn wait(child: &mut Child, timeout: Duration, mark: &ProcessMark) -> std::io::Result<Option<ExitStatus>> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if began.elapsed() >= timeout {
-            if let Some(group) = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()) {
-                // It may have ended this very moment.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+        let left = timeout.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            id.into_iter().for_each(|id| mark.kill(id));
             child.wait()?;
             return Ok(None);
         }
-        // The standard library has no wait with a time limit.
-        std::thread::sleep(POLL);
+        pause(id, left);
     }
 }
 
-/// Drains what a process says, so that it is never kept waiting, and gives the last line when it
-/// has ended.
-fn last_words(mut from: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = sync_channel(1);
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            kept.extend_from_slice(buffer.get(..length).unwrap_or_default());
-            kept.drain(..kept.len().saturating_sub(LONGEST_WORDS));
+/// Waits until that process ends or the time is over.
+#[cfg(target_os = "linux")]
+fn pause(id: Option<Pid>, left: Duration) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    let handle = id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok());
+    let until = Timespec::try_from(left).ok();
+    match (handle, until) {
+        (Some(handle), Some(until)) => {
+            // A signal to this process is no end of that one: the caller looks.
+            let _ = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&until));
         }
-        let text = String::from_utf8_lossy(&kept).into_owned();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let printed = last.trim().chars().filter(|character| !character.is_control());
-        // Nobody listens where the command succeeded.
-        let _ = sender.send(printed.collect());
-    });
-    receiver
+        // A kernel before 5.3.
+        _ => std::thread::sleep(POLL.min(left)),
+    }
+}
+
+/// The standard library has no wait with a time limit.
+#[cfg(not(target_os = "linux"))]
+fn pause(_: Option<Pid>, left: Duration) {
+    std::thread::sleep(POLL.min(left));
+}
+
+/// The last line that is not blank, as it may be printed.
+fn last_line(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    last.trim().chars().filter(|character| !character.is_control()).collect()
 }
 
 const POLL: Duration = Duration::from_millis(10);
-const PARTING: Duration = Duration::from_millis(500);
-const LONGEST_WORDS: usize = 2_000;
+const LONGEST_WORDS: u16 = 2_000;

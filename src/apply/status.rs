@@ -1,12 +1,18 @@
 //! `status`: the state, read and judged. Nothing is changed.
 
+use std::collections::BTreeMap;
+
 use super::context::Context;
 use super::old_copy::faults;
-use crate::model::{Failure, Message, Timestamp};
+use crate::message;
+use crate::model::{Failure, IdentityName, Message, Quoted, Role, Timestamp};
+use crate::pki::Certificate;
 use crate::plan::{
     self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_lost_record, rollover_progress,
 };
-use crate::store::Interest;
+use crate::store::{
+    Interest, LogEnd, Observation, StateDirectory, log_end, logs_put_aside, observe_generation,
+};
 
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
 /// read.
@@ -39,6 +45,8 @@ pub(crate) struct Status {
     pub lost_rollover: Option<Failure>,
     /// How far the rollover is that is under way.
     pub rollover: Option<RolloverProgress>,
+    /// What is wrong with the log.
+    pub log_faults: Vec<Message>,
 }
 
 /// Looks at the whole state.
@@ -50,7 +58,7 @@ pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status
     let interest = if is_wanted { Interest::InUse } else { Interest::Everything };
     let (directory, observation) = context.observe(&interest)?;
     let now = context.judged_at();
-    let rows = plan::status(&observation, now);
+    let rows = plan::status(&observation, &in_use(&directory, &observation)?, now);
     let (is_old, misplaced) = faults(context, &observation);
     Ok(Status {
         now,
@@ -61,6 +69,41 @@ pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status
         misplaced,
         lost_rollover: refuse_lost_record(&observation).err(),
         rollover: rollover_progress(&observation, now)?,
+        log_faults: log_faults(&directory)?,
         rows,
     })
+}
+
+/// The certificates that clients use whose kits wait: of those that they had before, the one that ends
+/// last.
+fn in_use(
+    directory: &StateDirectory,
+    observation: &Observation,
+) -> Result<BTreeMap<IdentityName, Certificate>, Failure> {
+    let mut in_use = BTreeMap::new();
+    for name in &observation.waiting_kits {
+        let Some(client) = observation.clients.get(name) else { continue };
+        let current = client.current.as_ref().map(|current| current.number);
+        for number in client.generations.iter().copied().filter(|number| Some(*number) != current) {
+            let leaf = observe_generation(directory, Role::Client, name, number)?.leaf().clone();
+            let end = |leaf: &Certificate| leaf.validity().not_after;
+            if in_use.get(name).is_none_or(|other| end(other) < end(&leaf)) {
+                in_use.insert(name.clone(), leaf);
+            }
+        }
+    }
+    Ok(in_use)
+}
+
+/// What a person should look at: nothing else depends on the log.
+fn log_faults(directory: &StateDirectory) -> Result<Vec<Message>, Failure> {
+    let unreadable = match log_end(directory) {
+        LogEnd::Unreadable(why) => Some(why),
+        LogEnd::Empty | LogEnd::At(_) => None,
+    };
+    let aside = logs_put_aside(directory)?;
+    let aside = aside.iter().map(|path| {
+        message!("{} could not be appended to, and was put aside for a new log", Quoted(path.as_path()))
+    });
+    Ok(unreadable.into_iter().chain(aside).collect())
 }

@@ -104,14 +104,15 @@ impl Command {
         }
     }
 
-    /// The file that its result goes to, where one is named.
+    /// The file that its result goes to, where one is named; `-` is standard output.
     pub(super) fn output(&self) -> Option<&Path> {
-        match self {
+        let named = match self {
             Command::Verify(asked) => asked.result.output.as_deref(),
             Command::Status(asked) => asked.result.output.as_deref(),
             Command::Inspect(asked) => asked.result.output.as_deref(),
             _ => None,
-        }
+        };
+        named.filter(|path| *path != Path::new("-"))
     }
 }
 

@@ -67,7 +67,7 @@ pub struct ChangeOptions {
 /// and to a person.
 #[derive(Debug, Args)]
 pub struct ResultOptions {
-    /// Write the result to this file, by a rename, instead of printing it
+    /// Write the result to this file, by a rename, instead of printing it; - is standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -54,7 +54,35 @@ pub fn run(
                 .map_err(Unwritten::Filed),
         },
     };
-    written.map_or_else(|why| why.told(code, console), |()| code)
+    let undelivered = result.as_ref().ok().and_then(Report::to_remove);
+    match (written, undelivered, &arguments.command) {
+        (Ok(()), Some(copies), Command::Invite(asked)) => {
+            let session = Session { global: &arguments.global, environment, console: &mut *console };
+            let removed = invite::finish(session, asked, copies);
+            removed.map_or_else(|failure| also(code, &failure, &arguments, console), |()| code)
+        }
+        (Err(why), Some(_), _) => {
+            let failure = why.failure().hint("the same command again: it makes another kit with that key");
+            also(code, &failure, &arguments, console)
+        }
+        (Err(Unwritten::Printed(error)), None, _) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        (Err(why), None, _) => also(code, &why.failure(), &arguments, console),
+        (Ok(()), ..) => code,
+    }
+}
+
+/// Says what else failed, and gives the exit code: the graver of the two. A plugin's "critical" is
+/// graver than that nothing could be said, which is its "unknown".
+fn also(code: u8, failure: &Failure, arguments: &Arguments, console: &mut Console) -> u8 {
+    console.notify(&failure_text(failure, Ink::Plain, None));
+    match arguments.global.format {
+        Format::Nagios => output::graver_than_unsaid(code),
+        _ => graver(code, failure.exit_code()),
+    }
+}
+
+fn graver(code: u8, other: ExitCode) -> u8 {
+    ExitCode::of_all(ExitCode::of_code(code).into_iter().chain([other])).code()
 }
 
 /// Carries a command out.
@@ -173,16 +201,25 @@ enum Unwritten {
 }
 
 impl Unwritten {
-    /// Says it, and gives the exit code. A reader that has gone (`kitcert status | head -1`) has
-    /// read what it wanted.
-    fn told(self, code: u8, console: &mut Console) -> u8 {
-        let failure = match self {
-            Unwritten::Printed(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
+    fn failure(self) -> Failure {
+        match self {
             Unwritten::Printed(error) => Failure::new("writing", "the result").found(error),
             Unwritten::Filed(failure) => failure,
-        };
-        console.notify(&failure_text(&failure, Ink::Plain, None));
-        ExitCode::Failed.code()
+        }
+    }
+}
+
+/// Prints what is no result of a command, and gives the exit code. A reader that has gone
+/// (`kitcert --help | head -1`) has read what it wanted.
+fn printed(text: &str, code: u8, is_plugin: bool, console: &mut Console) -> u8 {
+    match console.print(text) {
+        Ok(()) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(error) => {
+            let failure = Unwritten::Printed(error).failure();
+            console.notify(&failure_text(&failure, Ink::Plain, None));
+            if is_plugin { output::graver_than_unsaid(code) } else { graver(code, failure.exit_code()) }
+        }
     }
 }
 
@@ -210,9 +247,8 @@ fn explain(
         if coloured(terminal) { text.ansi().to_string() } else { text.to_string() }
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let written = console.print(&render(console.terminals().out));
-        let code = ExitCode::Done.code();
-        return written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code);
+        let text = render(console.terminals().out);
+        return printed(&text, ExitCode::Done.code(), false, console);
     }
     let command = command_of(arguments);
     if is_for_programs(arguments) {
@@ -242,8 +278,7 @@ fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, 
         console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }, None));
         return failure.exit_code().code();
     };
-    let written = console.print(&text);
-    written.map_or_else(|error| Unwritten::Printed(error).told(code, console), |()| code)
+    printed(&text, code, wants(arguments, "nagios"), console)
 }
 
 fn is_for_programs(arguments: &[OsString]) -> bool {

@@ -34,6 +34,12 @@ impl ExitCode {
         codes.into_iter().min_by_key(|code| code.rank()).unwrap_or(ExitCode::Done)
     }
 
+    /// The code of that number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<ExitCode> {
+        ALL.into_iter().find(|one| one.code() == code)
+    }
+
     /// The number that the process ends with.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -55,6 +61,17 @@ impl ExitCode {
         }
     }
 }
+
+const ALL: [ExitCode; 8] = [
+    ExitCode::Done,
+    ExitCode::Failed,
+    ExitCode::Usage,
+    ExitCode::Verification,
+    ExitCode::Due,
+    ExitCode::Busy,
+    ExitCode::NotServed,
+    ExitCode::Down,
+];
 
 #[cfg(test)]
 mod tests {

@@ -358,6 +358,18 @@ rules! {
     KitWaiting = "kit-waiting",
         cause "a client was renewed whose key is on its own machine",
         fix "hand it over; then {kitcert} confirm NAME",
+    /// No CA rollover is under way.
+    RolloverUnderWay = "rollover-under-way",
+        cause "clients have to move to another CA, or daemons have to be restarted",
+        fix "{kitcert} rotate; who waits for a kit or its receipt is named",
+    /// No CA is compromised.
+    Emergency = "emergency",
+        cause "a CA is compromised, and some daemon may still let its clients in",
+        fix "{kitcert} rotate, until it ends with 0",
+    /// The log can be read and appended to.
+    LogDamaged = "log-damaged",
+        cause "another program wrote to it, or put something in its place",
+        fix "move it away, if it is not needed; every command goes on without it",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",

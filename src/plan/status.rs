@@ -1,5 +1,6 @@
 //! `status`: what exists, when it ends, and what needs attention.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -87,12 +88,17 @@ pub(crate) enum IdentityState {
     Due,
     /// It ends within a month, and its CA cannot renew it: the key is not here.
     NotRenewable,
+    /// Its kit waits, and the certificate that it has until then has used up half of the time that was
+    /// left for handing the kit over.
+    KitEnding,
     /// kitcert.yaml gives a daemon other hosts than its certificate has.
     HostsChanged,
     /// kitcert.yaml lists it, and it has no certificate.
     NotIssued,
     /// It is not valid yet.
     NotYetValid,
+    /// Its kit waits, and the certificate that it has until then is over.
+    KitOverdue,
     /// It is over.
     Expired,
 }
@@ -115,6 +121,8 @@ impl fmt::Display for IdentityState {
             IdentityState::NotVerified => "not verified",
             IdentityState::Due => "due",
             IdentityState::NotRenewable => "ends, and its CA cannot renew it",
+            IdentityState::KitEnding => "kit waiting, and the certificate in use ends soon",
+            IdentityState::KitOverdue => "kit waiting, and the certificate in use has expired",
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
             IdentityState::NotYetValid => "not yet valid",
@@ -123,9 +131,14 @@ impl fmt::Display for IdentityState {
     }
 }
 
-/// Every CA, daemon and client of the state as of `now`, in that order, by name.
+/// Every CA, daemon and client of the state as of `now`, in that order, by name. Of the clients whose
+/// kits wait, `in_use` has the certificate that they use until they have joined theirs.
 #[must_use]
-pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow> {
+pub(crate) fn status(
+    observation: &Observation,
+    in_use: &BTreeMap<IdentityName, Certificate>,
+    now: Timestamp,
+) -> Vec<StatusRow> {
     let authorities = observation.authorities.iter().map(|authority| {
         let validity = authority.certificate.validity();
         let due = authority_due_from(observation, validity);
@@ -138,11 +151,16 @@ pub(crate) fn status(observation: &Observation, now: Timestamp) -> Vec<StatusRow
         row("ca", authority.id.short(), window, message!("self"), state, now)
     });
     let identities =
-        [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, now));
+        [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, in_use, now));
     authorities.chain(identities).collect()
 }
 
-fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusRow> {
+fn rows_of(
+    observation: &Observation,
+    role: Role,
+    in_use: &BTreeMap<IdentityName, Certificate>,
+    now: Timestamp,
+) -> Vec<StatusRow> {
     let kind = match role {
         Role::Daemon => "daemon",
         Role::Client => "client",
@@ -169,7 +187,7 @@ fn rows_of(observation: &Observation, role: Role, now: Timestamp) -> Vec<StatusR
         let state = identity_state(is_verified, validity, due_from, is_listed, now);
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
-        let state = if waits { state.max(IdentityState::KitWaiting) } else { state };
+        let state = if waits { state.max(kit_state(observation, name, in_use, now)) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = if identity.is_retired() { IdentityState::Retired } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
@@ -217,6 +235,24 @@ fn identity_state(
     let by_verification = if is_verified { IdentityState::Ok } else { IdentityState::NotVerified };
     let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
     by_date.max(by_verification).max(by_list)
+}
+
+/// How urgent it is that a client gets the kit that waits for it.
+fn kit_state(
+    observation: &Observation,
+    name: &IdentityName,
+    in_use: &BTreeMap<IdentityName, Certificate>,
+    now: Timestamp,
+) -> IdentityState {
+    // One that has nothing yet loses nothing.
+    let Some(leaf) = in_use.get(name) else { return IdentityState::KitWaiting };
+    let end = effective_validity(observation, leaf).not_after;
+    let window = end.seconds_since(due_from(observation, Role::Client, name, leaf)).max(0);
+    match end.seconds_since(now) {
+        left if left < 0 => IdentityState::KitOverdue,
+        left if left < window / 2 => IdentityState::KitEnding,
+        _ => IdentityState::KitWaiting,
+    }
 }
 
 /// Whether somebody can renew a certificate before it ends.

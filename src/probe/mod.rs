@@ -32,8 +32,9 @@ pub use outcome::{
     classify,
 };
 pub use results::{
-    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage, Dialled,
-    Handshake, Idleness, NotDialled, NotTried, Pass, Port, PortAnswer, Unreachable, Withheld, Worker,
+    AboveTls, Account, Activity, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage,
+    Dialled, Handshake, Idleness, NotDialled, NotTried, Pass, Port, PortAnswer, Unreachable, Withheld,
+    Worker,
 };
 #[cfg(test)]
 pub(crate) use tests::{Cast, endpoint};

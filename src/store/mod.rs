@@ -12,16 +12,18 @@ mod origin;
 mod state;
 
 pub(crate) use files::{
-    Home, Owner, Parents, Privacy, ReadFile, Replacement, ScratchDirectory, earthly_home, exists, files_in,
-    read, read_if_present, read_standard_input, refuse_irreplaceable, replace_file, this_user,
+    Home, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement, ScratchDirectory, UnnamedFile,
+    earthly_home, exists, files_in, read, read_if_present, read_standard_input, refuse_irreplaceable,
+    replace_file, this_user,
 };
 pub(crate) use installed_credentials::{FileSet, LinkState, PlacedFiles, Placement};
 pub(crate) use origin::{Origin, set_checksum};
 pub(crate) use state::{
-    AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEvent, LogLine,
-    ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind, RolloverRecord,
-    StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, newest_log_time, observe,
-    observe_generation, observe_lineage, observe_request, observe_undescribed, request_generations,
+    AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent,
+    LogLine, ObservedAuthority, ObservedGeneration, ObservedIdentity, ObservedRequest, RolloverKind,
+    RolloverRecord, StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, log_end,
+    logs_put_aside, observe, observe_generation, observe_lineage, observe_request, observe_undescribed,
+    request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -74,6 +74,7 @@
 //	      release                          lets a restart that hangs go on
 //	      forget                           nothing goes wrong any more
 //	      idle SESSIONS SECONDS            what Info tells from now on
+//	      builds COUNT                     how many builds run from now on; -1: it has no list of them
 //	      await attempts|restarts|abandoned|information N
 //	                                       answers once that was counted so often
 //	peers restart --control SOCKET [--record FILE] [ARGUMENT...]

@@ -30,6 +30,8 @@ type daemon struct {
 	// seconds of each Info; nil where nobody wants to know, or to say.
 	judged   func(error)
 	idleness func() (sessions, seconds int)
+	// builds is asked for the number of running builds; nil and less than 0: there is no list.
+	builds func() int
 }
 
 func serve(arguments []string) error {
@@ -340,8 +342,14 @@ func (d *daemon) handler() http.Handler {
 			w.Header().Set("Grpc-Message", "as asked")
 			return
 		}
-		length := len(body)
-		w.Write(append([]byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}, body...))
+		if r.URL.Path == listenBuildHistory {
+			for index := range d.builds() {
+				// The type STARTED is 0, and so left out.
+				w.Write(framed(message(2, text(1, fmt.Sprintf("build-%d", index)))))
+			}
+		} else {
+			w.Write(framed(body))
+		}
 		w.(http.Flusher).Flush()
 		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	})
@@ -368,8 +376,17 @@ func (d *daemon) answer(path string) ([]byte, bool) {
 			workers = append(workers, message(1, worker)...)
 		}
 		return workers, true
+	case listenBuildHistory:
+		return nil, d.builds != nil && d.builds() >= 0
 	}
 	return nil, false
+}
+
+const listenBuildHistory = "/moby.buildkit.v1.Control/ListenBuildHistory"
+
+func framed(body []byte) []byte {
+	length := len(body)
+	return append([]byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}, body...)
 }
 
 func text(field int, value string) []byte    { return message(field, []byte(value)) }

@@ -34,6 +34,7 @@ type supervisor struct {
 	serial   string
 	counts   counts
 	idle     idleness
+	building int
 	mishaps  []mishap
 	lastWord string
 }
@@ -50,6 +51,8 @@ type counts struct {
 	Abandoned int `json:"abandoned"`
 	// Information is how often Info was asked for.
 	Information int `json:"information"`
+	// Lists is how often the running builds were asked for.
+	Lists int `json:"lists"`
 }
 
 type idleness struct{ sessions, seconds int }
@@ -73,6 +76,8 @@ func supervise(arguments []string) error {
 	s.idle.seconds = s.daemon.idleTime
 	s.daemon.judged = s.judged
 	s.daemon.idleness = s.idleness
+	s.building = -1
+	s.daemon.builds = s.builds
 	if err := s.start(&s.daemon); err != nil {
 		return err
 	}
@@ -137,6 +142,10 @@ func (s *supervisor) obey(gone context.Context, words []string) error {
 		seconds, second := strconv.Atoi(words[2])
 		s.change(func() { s.idle = idleness{sessions, seconds} })
 		return errors.Join(first, second)
+	case len(words) == 2 && words[0] == "builds":
+		builds, err := strconv.Atoi(words[1])
+		s.change(func() { s.building = builds })
+		return err
 	case len(words) == 3 && words[0] == "await":
 		return s.await(gone, words[1], words[2])
 	}
@@ -239,6 +248,7 @@ func (s *supervisor) await(gone context.Context, name, text string) error {
 			"restarts":    s.counts.Restarts,
 			"abandoned":   s.counts.Abandoned,
 			"information": s.counts.Information,
+			"lists":       s.counts.Lists,
 		}[name]
 		if !known {
 			return fmt.Errorf("unknown count %q", name)
@@ -279,6 +289,14 @@ func (s *supervisor) idleness() (sessions, seconds int) {
 		sessions, seconds = s.idle.sessions, s.idle.seconds
 	})
 	return sessions, seconds
+}
+
+func (s *supervisor) builds() (builds int) {
+	s.change(func() {
+		s.counts.Lists++
+		builds = s.building
+	})
+	return builds
 }
 
 func (s *supervisor) state() any {

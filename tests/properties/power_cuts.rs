@@ -54,7 +54,31 @@ fn recorded(workspace: &Workspace, strace: &Path, arguments: &[String]) -> Vec<C
     workspace.finish(workspace.command_under(starter, arguments), "");
     let text = String::from_utf8(std::fs::read(&trace).unwrap()).unwrap();
     std::fs::remove_file(&trace).unwrap();
-    text.lines().filter_map(call).collect()
+    joined(&text).iter().filter_map(|line| call(line)).collect()
+}
+
+/// The lines of a trace. Files are made durable by several threads at once, which open and sync them:
+/// such a call counts from when it returns. Nothing that changes a disk may overlap.
+fn joined(trace: &str) -> Vec<String> {
+    let mut begun: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for line in trace.lines() {
+        let (thread, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let rest = rest.trim_start();
+        if let Some(beginning) = rest.strip_suffix(" <unfinished ...>")
+            && (beginning.starts_with("fsync(")
+                || beginning.starts_with("openat(") && !beginning.contains("O_CREAT"))
+        {
+            begun.insert(thread, beginning);
+        } else if let Some((_, end)) = rest.split_once(" resumed>")
+            && let Some(beginning) = begun.remove(thread)
+        {
+            lines.push(format!("{thread} {beginning}{end}"));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
 }
 
 /// `1234 renameat(3</state>, "a", 3</state>, "b") = 0`
@@ -269,6 +293,27 @@ fn survives_power_cuts(test: &str, scenario: &Scenario<'_>) -> usize {
 fn is_being_changed(workspace: &Workspace) -> bool {
     let entries = std::fs::read_dir(workspace.path("state")).unwrap();
     entries.into_iter().any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".commit-"))
+}
+
+/// `syncfs` waits for everything that any process has written to that file system.
+#[test]
+fn a_change_of_few_files_does_not_wait_for_what_others_have_written() {
+    const TEST: &str = "a_change_of_few_files_does_not_wait_for_what_others_have_written";
+    let Some(strace) = peers::program("strace", TEST) else { return };
+    let workspace = Workspace::new();
+    let trace = workspace.path("trace");
+    let many: Vec<String> = (0..120).map(|number| format!("client-{number}")).collect();
+    let bulk: Vec<&str> = ["issue", "client"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    let init = ["init", "--host", "127.0.0.1", "--client", "ana", "--client", "ben"];
+    let rotate = ["rotate", "--force", "ana", "ben"];
+    for (arguments, is_large) in [(&init[..], false), (&rotate, false), (&bulk, true)] {
+        let mut starter = Command::new(&strace);
+        starter.args(["-f", "-e", "trace=fsync,syncfs", "-o"]).arg(&trace);
+        workspace.finish(workspace.command_under(starter, arguments), "").succeeded();
+        let calls = std::fs::read_to_string(&trace).unwrap();
+        assert!(calls.contains("fsync("), "{arguments:?}: nothing is durable");
+        assert_eq!(calls.contains("syncfs("), is_large, "{arguments:?}");
+    }
 }
 
 #[test]

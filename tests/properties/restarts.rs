@@ -242,6 +242,72 @@ fn a_process_that_a_restart_command_leaves_behind_holds_nothing_up() {
     drop(writer);
 }
 
+/// A process that is not this one's child; whether it ends within that time.
+fn ends_within(id: i32, time: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    let Ok(handle) = pidfd_open(Pid::from_raw(id).unwrap(), PidfdFlags::empty()) else { return true };
+    let time = Timespec::try_from(time).unwrap();
+    poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&time)).unwrap() > 0
+}
+
+#[test]
+fn what_a_restart_command_has_started_lives_on_and_may_say_something_later() {
+    const TEST: &str = "what_a_restart_command_has_started_lives_on_and_may_say_something_later";
+    let Some(site) = Site::new(TEST) else { return };
+    let path = |name: &str| site.workspace.text(name);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        site.workspace.path("go"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    // It reads from the fifo when the rotation is over, says something, and goes on.
+    let later = "read line <$0; echo late words >&2; echo alive >$1";
+    let line = format!("/bin/sh -c '{later}' {} {} & echo $! >{}", path("go"), path("out"), path("id"));
+    site.describe("restart", &restart_after(&site, &line));
+    site.rotate(&["--force", "builder"]).succeeded();
+    let id = site.workspace.read("id").trim().parse().unwrap();
+    assert!(!ends_within(id, Duration::ZERO), "it was ended with the command");
+    std::fs::write(path("go"), "go\n").unwrap();
+    assert!(ends_within(id, Duration::from_secs(20)));
+    let out = std::fs::read_to_string(path("out")).unwrap_or_default();
+    assert_eq!(out, "alive\n", "it died of what it said");
+}
+
+#[test]
+fn a_restart_that_hangs_is_ended_with_everything_that_it_started() {
+    const TEST: &str = "a_restart_that_hangs_is_ended_with_everything_that_it_started";
+    let Some(site) = Site::new(TEST) else { return };
+    site.describe("restart_timeout", &json!("1s"));
+    let ids = site.workspace.text("ids");
+    let forever = site.workspace.write("forever", "echo $$ >>$1; exec sleep 100000\n");
+    // In its group; in a session of its own; an orphan in one; and one without the command's environment.
+    let script = format!(
+        "export PATH=/usr/bin:/bin; >{ids}
+         sh {forever} {ids} &
+         setsid sh {forever} {ids} &
+         (setsid sh {forever} {ids} &)
+         setsid env -i /bin/sh {forever} {ids} &
+         while [ $(wc -l <{ids}) -lt 4 ]; do :; done
+         echo $$ >>{ids}; exec sleep 100000"
+    );
+    site.describe("restart", &json!(["/bin/sh", "-c", script]));
+    let said = site.rotate(&["--force", "builder"]);
+    assert!([1, 6, 7].contains(&said.code), "{said:?}");
+    let ids: Vec<i32> = site.workspace.read("ids").lines().map(|line| line.trim().parse().unwrap()).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    let alive: Vec<i32> = ids.iter().copied().filter(|id| !ends_within(*id, Duration::ZERO)).collect();
+    for id in &alive {
+        let id = rustix::process::Pid::from_raw(*id).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    }
+    assert!(alive.is_empty(), "{alive:?} of {ids:?} live on");
+}
+
 #[test]
 fn a_daemon_that_builds_is_restarted_when_it_is_idle() {
     let Some(site) = Site::new("a_daemon_that_builds_is_restarted_when_it_is_idle") else { return };
@@ -272,4 +338,53 @@ fn a_daemon_that_never_idles_is_left_for_the_next_rotation() {
     site.rotate(&[]).succeeded();
     assert_eq!(site.generation("current"), waiting);
     site.assert_served();
+}
+
+#[test]
+fn a_build_is_waited_for_whether_or_not_the_daemon_tells_its_sessions() {
+    for sessions in ["idle 0 60", "idle 0 -1"] {
+        const TEST: &str = "a_build_is_waited_for_whether_or_not_the_daemon_tells_its_sessions";
+        let Some(site) = Site::new(TEST) else { return };
+        site.describe("restart_when", &json!("idle"));
+        site.daemon.ask(sessions);
+        site.daemon.ask("builds 1");
+        let asked = site.daemon.count("lists");
+        std::thread::scope(|scope| {
+            let rotation = scope.spawn(|| site.rotate(&["--force", "builder"]));
+            site.daemon.ask(&format!("await lists {}", asked + 4));
+            assert_eq!(site.daemon.count("attempts"), 0, "{sessions}: a running build was cut");
+            site.daemon.ask("builds 0");
+            rotation.join().unwrap().succeeded();
+        });
+        assert_eq!(site.daemon.count("restarts"), 1, "{sessions}");
+        site.assert_served();
+    }
+}
+
+#[test]
+fn a_session_that_builds_nothing_holds_no_restart_up() {
+    let Some(site) = Site::new("a_session_that_builds_nothing_holds_no_restart_up") else { return };
+    site.describe("restart_when", &json!("idle"));
+    site.describe("idle_limit", &json!("1s"));
+    site.daemon.ask("idle 3 0");
+    site.daemon.ask("builds 0");
+    site.rotate(&["--force", "builder"]).succeeded();
+    site.assert_served();
+}
+
+#[test]
+fn no_command_is_printed_that_cuts_a_build_unsaid() {
+    let Some(site) = Site::new("no_command_is_printed_that_cuts_a_build_unsaid") else { return };
+    site.describe("restart_when", &json!("idle"));
+    let said = site.rotate(&["--force", "--dry-run", "builder"]).succeeded();
+    assert!(said.out.contains("at once if the daemon does not tell"), "{}", said.out);
+    site.describe("idle_limit", &json!("1s"));
+    site.daemon.ask("builds 2");
+    let said = site.rotate(&["--force", "builder"]).ended_with(6);
+    assert_eq!(site.daemon.count("attempts"), 0, "a running build was cut: {}", said.out);
+    let line = said.out.lines().find(|line| line.contains("next:")).unwrap();
+    let (before, _) = line.split_once("next:").unwrap();
+    assert!(before.contains("a restart cuts the builds that run"), "{line}");
+    site.daemon.ask("builds 0");
+    site.rotate(&[]).succeeded();
 }

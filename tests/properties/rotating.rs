@@ -323,7 +323,7 @@ fn what_is_set_for_one_stands_before_what_is_set_for_all() {
 }
 
 /// Issues a client whose key is elsewhere, that many days ago.
-fn issue_to_another_machine(site: &Site, name: &str, days: u32) {
+pub fn issue_to_another_machine(site: &Site, name: &str, days: u32) {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let environment = environment_of(days);
     let context = context(&site.workspace, &environment, "issue client");

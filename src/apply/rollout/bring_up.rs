@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::result::RolloutResult;
 use super::steps::{Current, Look, Rollout, earlier_generations};
 use super::turns::Turns;
-use crate::apply::idleness::is_idle;
+use crate::apply::idleness::activity;
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
 use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{Rollback, fallback};
+use crate::probe::Activity;
 
 /// What became of one attempt.
 enum Attempt {
@@ -27,8 +28,8 @@ enum Wait {
     Unneeded,
     Over,
     Superseded,
-    /// It was at work all the time that it is waited for.
-    TooLong,
+    /// It was at work all the time that it is waited for; at what.
+    TooLong(Activity),
 }
 
 impl Rollout<'_> {
@@ -96,9 +97,15 @@ impl Rollout<'_> {
         {
             return ended(result);
         }
-        if waited == Wait::TooLong {
+        if let Wait::TooLong(activity) = waited {
             let look = self.look(&current.observation)?;
-            let why = message!("{}; it was not idle for {}", look.why, current.entry.idle_limit);
+            let limit = current.entry.idle_limit;
+            let why = message!(
+                "{}; {} after {}, and a restart cuts the builds that run",
+                look.why,
+                activity,
+                limit
+            );
             return ended(self.not_restarted(&look, &current, why)?);
         }
         self.restart_and_verify(&current)
@@ -178,12 +185,13 @@ impl Rollout<'_> {
         let limit = Duration::from_secs(current.entry.idle_limit.seconds().unsigned_abs());
         let began = Instant::now();
         loop {
-            if is_idle(self.context, &current.observation, self.name, &current.entry)? {
+            let activity = activity(self.context, &current.observation, self.name, &current.entry)?;
+            let Some(activity) = activity.filter(|activity| activity.is_busy()) else {
                 return Ok(if began.elapsed() < POLL { Wait::Unneeded } else { Wait::Over });
-            }
+            };
             let left = limit.saturating_sub(began.elapsed());
             if left.is_zero() {
-                return Ok(Wait::TooLong);
+                return Ok(Wait::TooLong(activity));
             }
             // A daemon says nothing to anybody when its last build ends.
             std::thread::sleep(POLL.min(left));

@@ -12,7 +12,7 @@ use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
-use crate::probe::{self, DialResults, Extent};
+use crate::probe::{self, Activity, Answer, DialResults, Extent};
 use crate::store::{KeyPresence, Observation};
 
 /// How a daemon is dialled.
@@ -124,6 +124,18 @@ pub(in crate::apply) fn glance(
 ) -> DialResults {
     let request = request(context, client, endpoint, options);
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
+}
+
+/// Dials once, as the client, to ask what the daemon builds; None where it does not answer.
+pub(in crate::apply) fn activity(
+    context: &Context<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+) -> Option<Activity> {
+    let request = request(context, client, endpoint, options);
+    let observed = probe::probe(&probe::Request { extent: Extent::Activity, ..request });
+    observed.answer().map(Answer::activity)
 }
 
 fn request<'a>(

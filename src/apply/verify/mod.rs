@@ -23,7 +23,7 @@ pub(crate) use self::client::Credentials;
 pub(super) use self::client::{Client, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
-pub(super) use self::dial::glance;
+pub(super) use self::dial::{activity, glance};
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};
 pub(crate) use self::target::Target;

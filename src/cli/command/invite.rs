@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::apply::{self, Mode};
+use crate::apply::{self, KeyCopies, Mode};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{
     Changed, Report, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
@@ -40,6 +40,15 @@ pub struct InviteArguments {
     pub change: ChangeOptions,
 }
 
+/// Removes the key here, once the passphrase of its kit has been printed.
+pub(in crate::cli) fn finish(
+    session: Session<'_>,
+    asked: &InviteArguments,
+    copies: &KeyCopies,
+) -> Result<(), Failure> {
+    copies.remove(&session.context("invite", Some(asked.change), UNWATCHED)?)
+}
+
 pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
     let context = session.context("invite", Some(asked.change), UNWATCHED)?;
     let name = &asked.name;
@@ -70,6 +79,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
         .detail("kit", kit_json(kit))
         .detail("passphrase", &words)
         .even_if_quiet()
+        .once_delivered(invitation.copies)
         .table(rows.collect());
     Ok(kit_warnings(report, kit)
         .line(message!(

@@ -170,12 +170,16 @@ pub(super) fn with_try(failure: &Failure) -> Message {
 
 /// How far a rollover is that is under way, for `status`.
 pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
+    report.detail("rollover", progress).toned(Tone::Warning, progress_line(progress))
+}
+
+/// The same in one line.
+pub(super) fn progress_line(progress: &RolloverProgress) -> Message {
     let RolloverProgress { to, stage, doing, waits_for, compromised } = progress;
     let what = if *compromised { "EMERGENCY: rollover" } else { "rollover" };
     let names = Message::few(waits_for, ", ");
     let waits = if names.is_empty() { names } else { message!("; waits for {}", names) };
-    let line = message!("{} to {}, step {} of 3: {}{}", what, to.short(), stage, doing, waits);
-    report.detail("rollover", progress).toned(Tone::Warning, line)
+    message!("{} to {}, step {} of 3: {}{}", what, to.short(), stage, doing, waits)
 }
 
 fn order(context: &Context<'_>, asked: &RotateArguments) -> RotationOrder {

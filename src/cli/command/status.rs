@@ -11,7 +11,7 @@ use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, 
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
-use crate::plan::{IdentityState, LastVerification, NextStep, StatusRow, Window};
+use crate::plan::{IdentityState, LastVerification, NextStep, RolloverProgress, StatusRow, Window};
 
 /// `kitcert status`
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub struct StatusArguments {
     /// Show what will be so at that time
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
-    /// Exit 4 if something is due or not verified
+    /// Exit 4 if something is due or not verified, 3 if a client's certificate expired while its kit waits
     #[arg(long)]
     pub check: bool,
     /// Draw from when until when every certificate is good, those that were replaced included
@@ -38,8 +38,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let attention = rows.iter().any(|row| row.state.needs_attention());
     // In the second stage people are waited for; in the others a rotation goes on.
     let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
+    let is_locked_out = rows.iter().any(|row| row.state == IdentityState::KitOverdue);
     let exit = match asked.check {
-        true if status.is_old || status.lost_rollover.is_some() => ExitCode::Verification,
+        true if status.is_old || status.lost_rollover.is_some() || is_locked_out => ExitCode::Verification,
         true if attention || is_emergency => ExitCode::Due,
         _ => ExitCode::Done,
     };
@@ -50,11 +51,17 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         .detail("identities", rows)
         .detail("state_is_old", status.is_old)
         .detail("rollover_is_lost", status.lost_rollover.is_some())
-        .about(monitored(&context.state, rows, now))
+        .about(monitored(&context.state, &status))
         .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
-        report = report.table(table(rows));
+        // Cron mails whatever is printed.
+        let is_told = |row: &&StatusRow| !session.global.quiet || row.state.needs_attention();
+        report = report.table(table(rows.iter().filter(is_told)));
     }
+    if attention || is_emergency || status.is_old || !status.log_faults.is_empty() {
+        report = report.even_if_quiet();
+    }
+    report = status.log_faults.iter().fold(report, |report, fault| report.toned(Tone::Warning, fault));
     if status.has_unfinished_change {
         report = report.toned(
             Tone::Warning,
@@ -92,21 +99,33 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
 }
 
 /// What monitoring reads of it.
-fn monitored(state: &Path, rows: &[StatusRow], now: Timestamp) -> Monitored {
+fn monitored(state: &Path, status: &Status) -> Monitored {
+    let (rows, now) = (&status.rows, status.now);
     let whose = |row: &StatusRow| message!("{} {}", row.kind, row.name);
     let certificate = |row: &StatusRow| {
         Some(MonitoredCertificate { whose: whose(row), validity: row.validity?, due: row.due? })
     };
-    let findings: Vec<Finding> = rows.iter().filter_map(|row| finding(row, whose(row))).collect();
+    let mut findings: Vec<Finding> = rows.iter().filter_map(|row| finding(row, whose(row))).collect();
     let faults = findings.len();
+    let rollover = status.rollover.as_ref().map(of_rollover);
+    let verdict = match faults {
+        0 => message!("nothing is due; every daemon is verified"),
+        1 => message!("1 needs attention"),
+        faults => message!("{} need attention", faults),
+    };
+    let verdict = match &status.rollover {
+        Some(progress) => message!("{}; {}", rotate::progress_line(progress), verdict),
+        None => verdict,
+    };
+    findings.extend(rollover);
+    findings.extend(status.log_faults.iter().map(|fault| {
+        let finding = Finding::new(Rule::LogDamaged, Severity::Warning, message!("log.jsonl"));
+        finding.expected("a log that can be read and appended to").found(fault).fix(Rule::LogDamaged.fix())
+    }));
     let is_sound = Finding::gravest(&findings) < Severity::Warning;
     Monitored {
         name: state.message(),
-        verdict: match faults {
-            0 => message!("nothing is due; every daemon is verified"),
-            1 => message!("1 needs attention"),
-            faults => message!("{} need attention", faults),
-        },
+        verdict,
         findings,
         certificates: rows.iter().filter_map(certificate).collect(),
         seconds: None,
@@ -114,10 +133,24 @@ fn monitored(state: &Path, rows: &[StatusRow], now: Timestamp) -> Monitored {
     }
 }
 
+/// A rollover that waits for people is in order; one that goes on is due; an emergency is an error until
+/// it is over.
+fn of_rollover(progress: &RolloverProgress) -> Finding {
+    let (rule, severity) = match progress {
+        RolloverProgress { compromised: true, .. } => (Rule::Emergency, Severity::Error),
+        RolloverProgress { stage: 2, .. } => (Rule::RolloverUnderWay, Severity::Info),
+        RolloverProgress { .. } => (Rule::RolloverUnderWay, Severity::Warning),
+    };
+    let finding = Finding::new(rule, severity, message!("ca {}", progress.to.short()));
+    finding.expected("no rollover under way").found(rotate::progress_line(progress)).fix(rule.fix())
+}
+
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let (rule, severity) = match row.state {
         IdentityState::Ok | IdentityState::Retired | IdentityState::NotListed => return None,
         IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
+        IdentityState::KitEnding => (Rule::KitWaiting, Severity::Warning),
+        IdentityState::KitOverdue => (Rule::KitWaiting, Severity::Error),
         IdentityState::NotVerified => (Rule::NotVerified, Severity::Warning),
         IdentityState::Due | IdentityState::NotRenewable => (Rule::ExpiresSoon, Severity::Warning),
         IdentityState::HostsChanged | IdentityState::NotIssued => (Rule::NotIssued, Severity::Warning),
@@ -127,9 +160,9 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     Some(Finding::new(rule, severity, whose).expected("ok").found(row.state).fix(rule.fix()))
 }
 
-fn table(rows: &[StatusRow]) -> Vec<(Tone, Vec<Message>)> {
+fn table<'a>(rows: impl Iterator<Item = &'a StatusRow>) -> Vec<(Tone, Vec<Message>)> {
     let heading = ["KIND", "NAME", "EXPIRES", "LEFT", "ISSUER", "STATE"].map(|word| word.message()).to_vec();
-    let body = rows.iter().map(|row| (tone(row.state), cells(row)));
+    let body = rows.map(|row| (tone(row.state), cells(row)));
     std::iter::once((Tone::Aside, heading)).chain(body).collect()
 }
 
@@ -174,7 +207,7 @@ fn left(seconds: i64) -> Message {
 fn tone(state: IdentityState) -> Tone {
     match state {
         IdentityState::Ok | IdentityState::Retired => Tone::Plain,
-        IdentityState::Expired | IdentityState::NotYetValid => Tone::Bad,
+        IdentityState::Expired | IdentityState::KitOverdue | IdentityState::NotYetValid => Tone::Bad,
         _ => Tone::Warning,
     }
 }
@@ -190,8 +223,10 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
 fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
         IdentityState::Expired,
+        IdentityState::KitOverdue,
         IdentityState::NotYetValid,
         IdentityState::NotRenewable,
+        IdentityState::KitEnding,
         IdentityState::Due,
         IdentityState::NotIssued,
         IdentityState::HostsChanged,

@@ -217,15 +217,20 @@ const KEYS: &[Key] = &[
         "now or idle",
         Otherwise::Value("now"),
         "idle",
-        "When the daemon may be restarted: at once, or when it has no open session. Only Earthly's daemon tells its \
-         sessions.",
+        "When the daemon may be restarted: at once, or when no build is running. BuildKit tells its running builds \
+         since v0.11. An older daemon of Earthly's tells its open sessions, and is waited for until there are none. \
+         Any other is restarted at once, and its builds are cut. With idle, nothing holds new builds back: one that \
+         begins in the moment of the restart is cut. Emergencies do not wait.",
     ),
     key(
         "daemons.NAME.restart_timeout",
         "duration",
         Otherwise::Value("60s"),
         "2m",
-        "How long the restart command may run, and then how long the daemon may take until it serves.",
+        "How long the restart command may run, and then how long the daemon may take until it serves. A command \
+         that takes longer is killed with everything that it started. What a command leaves running when it \
+         succeeds is not touched. Its standard error is a temporary file without a name, which grows for as long as \
+         such a program writes to it: a program that logs much should be started with its log elsewhere.",
     ),
     key(
         "daemons.NAME.idle_limit",

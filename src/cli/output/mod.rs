@@ -13,7 +13,7 @@ mod timeline;
 
 pub(super) use member::Object;
 pub(super) use monitored::{Monitored, MonitoredCertificate};
-pub(super) use nagios::{failed as nagios_failure, nagios};
+pub(super) use nagios::{failed as nagios_failure, graver_than_unsaid, nagios};
 pub(super) use plan_rows::{issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan, show_steps};
 pub(super) use prometheus::prometheus;
 pub(crate) use report::{Changed, Report};

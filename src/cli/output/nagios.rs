@@ -47,6 +47,12 @@ impl Status {
     }
 }
 
+/// The plugin's code when its text could not be printed: critical is graver than that, all else is not.
+pub(in crate::cli) fn graver_than_unsaid(code: u8) -> u8 {
+    let critical = Status::Critical.code();
+    if code == critical { critical } else { Status::Unknown.code() }
+}
+
 fn has_other_error(monitored: &Monitored) -> bool {
     monitored.findings.iter().any(|one| one.severity >= Severity::Error && one.rule != Rule::Inconclusive)
 }

@@ -7,6 +7,7 @@ use super::member::Member;
 use super::monitored::Monitored;
 use super::schema;
 use super::style::{Ink, Tone, paint};
+use crate::apply::KeyCopies;
 use crate::model::{ExitCode, Failure, Finding, Message, Printable};
 
 /// The result of a command. Text and JSON are made of the same values.
@@ -21,6 +22,7 @@ pub(crate) struct Report {
     details: Map<String, Value>,
     blocks: Vec<Block>,
     quiet_hides_it: bool,
+    once_delivered: KeyCopies,
 }
 
 /// Whether anything on disk is different now.
@@ -54,6 +56,7 @@ impl Report {
             details: Map::new(),
             blocks: Vec::new(),
             quiet_hides_it: true,
+            once_delivered: KeyCopies::default(),
         }
     }
 
@@ -83,6 +86,19 @@ impl Report {
     pub(crate) fn even_if_quiet(mut self) -> Report {
         self.quiet_hides_it = false;
         self
+    }
+
+    /// What is removed once this has been delivered, since a secret in it is kept nowhere else.
+    #[must_use]
+    pub(in crate::cli) fn once_delivered(mut self, copies: KeyCopies) -> Report {
+        self.once_delivered = copies;
+        self
+    }
+
+    /// What is to be removed once this has been delivered.
+    #[must_use]
+    pub(in crate::cli) fn to_remove(&self) -> Option<&KeyCopies> {
+        Some(&self.once_delivered).filter(|copies| !copies.is_empty())
     }
 
     /// Whether `--quiet` leaves nothing of the text.

@@ -176,7 +176,7 @@ const DAEMON: &[Member] = &[
     member("daemon.workers[].id", "string", "a worker"),
     member("daemon.workers[].platforms", "array", "for what it builds"),
     member("daemon.workers[].platforms[]", "string", "such as `linux/amd64`"),
-    member("daemon.sessions", "number or null", "running builds, where it is an Earthly daemon"),
+    member("daemon.sessions", "number or null", "open sessions, where it is an Earthly daemon"),
     member("daemon.idle_seconds", "number or null", "seconds since the last, where it is an Earthly daemon"),
     member("daemon.dial_list", "number", "the version of the list of dials, kitcert-verify(7)"),
     member("daemon.dials", "array", "each dial that was made, repeats included"),
@@ -274,8 +274,8 @@ const STATUS: &[Member] = &[
     member(
         "identities[].state",
         "string",
-        "`ok`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `hosts-changed`, `not-issued`, `not-yet-valid` \
-         or `expired`",
+        "`ok`, `retired`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `not-renewable`, `kit-ending`, \
+         `hosts-changed`, `not-issued`, `not-yet-valid`, `kit-overdue` or `expired`",
     ),
     member(
         "identities[].verified",

@@ -91,7 +91,7 @@ pub enum RestartWhen {
     /// At once.
     #[default]
     Now,
-    /// When it builds nothing: Earthly's `Info` tells its sessions and idle seconds.
+    /// When it builds nothing, as its build history tells; at once if it has none and tells no sessions.
     Idle,
 }
 

@@ -296,7 +296,7 @@ daemons:
     lifetime: 397d
     install: {layout: earthly, root: /srv/builder}
     restart: [docker, restart, earthly-buildkitd]
-    restart_when: idle            # Earthly's Info tells sessions and idle seconds
+    restart_when: idle            # when no build is running
 clients:
   ana: {lifetime: 90d}
   ci: {lifetime: 7d, renew: auto}

@@ -233,7 +233,7 @@ pub(in crate::plan) fn follow_up(
     let restart = (!daemon.restart.is_empty()).then(|| {
         let when = match daemon.restart_when {
             RestartWhen::Now => "",
-            RestartWhen::Idle => ", when it has no session",
+            RestartWhen::Idle => ", when no build is running; at once if the daemon does not tell",
         };
         let unless = if is_again { ", unless it is verified as it is" } else { "" };
         step("restart", message!("{}{}{}", CommandLine(&daemon.restart), when, unless))

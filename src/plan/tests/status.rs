@@ -1,5 +1,7 @@
 //! What `status` calls due, over, unlisted and not verified, to the second.
 
+use std::collections::BTreeMap;
+
 use crate::model::Message;
 
 use super::{INVENTORY, State, authority_of, days, name, now, observed, seconds};
@@ -8,7 +10,7 @@ use crate::plan::{IdentityState, StatusRow, Window, status, timeline};
 use crate::store::KeyPresence;
 
 fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
-    let rows = status(&state.observation, at);
+    let rows = status(&state.observation, &BTreeMap::new(), at);
     rows.into_iter().find(|row| row.kind == kind).unwrap()
 }
 
@@ -16,7 +18,7 @@ fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
 fn what_is_not_verified_and_all_that_is_graver_needs_attention() {
     use IdentityState::*;
     let calm = [Ok, NotListed, KitWaiting];
-    let pressing = [NotVerified, Due, HostsChanged, NotIssued, NotYetValid, Expired];
+    let pressing = [NotVerified, Due, KitEnding, HostsChanged, NotIssued, NotYetValid, KitOverdue, Expired];
     assert!(!calm.iter().any(|state| state.needs_attention()));
     assert!(pressing.iter().all(|state| state.needs_attention()));
 }
@@ -120,7 +122,7 @@ fn a_daemon_is_verified_by_its_current_generation_and_a_client_by_none() {
 fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
     let mut state = State::of(INVENTORY);
     let states = |state: &State| {
-        let rows = status(&state.observation, now());
+        let rows = status(&state.observation, &BTreeMap::new(), now());
         rows.into_iter().map(|row| (row.name, row.state)).skip(1).collect::<Vec<_>>()
     };
     let missing = |name: &str| (Message::parsed(&name), IdentityState::NotIssued);
@@ -131,6 +133,26 @@ fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
     state.observation.waiting_kits.insert(name("zoe"));
     assert_eq!(states(&state)[2], zoe(IdentityState::KitWaiting));
     assert!(state.observation.current(Role::Client, &name("zoe")).is_some());
+}
+
+#[test]
+fn a_kit_that_waits_is_pressing_once_half_of_its_time_is_over_and_overdue_when_the_old_certificate_is() {
+    let mut state = State::new();
+    let former = state.client("ana").leaf().clone();
+    state.observation.waiting_kits.insert(name("ana"));
+    let at = |when: Timestamp, in_use: &BTreeMap<_, _>| {
+        let rows = status(&state.observation, in_use, when);
+        rows.into_iter().find(|row| row.kind == "client").unwrap().state
+    };
+    let in_use = BTreeMap::from([(name("ana"), former.clone())]);
+    let end = former.validity().not_after;
+    let due = row(&state, "client", now()).due.unwrap();
+    let half = u32::try_from(end.seconds_since(due) / 2).unwrap();
+    assert_eq!(at(end.minus(seconds(half)), &in_use), IdentityState::Due);
+    // The same leaf is current here, and due or over at the same time.
+    assert_eq!(at(due.minus(seconds(1)), &in_use), IdentityState::KitWaiting);
+    assert_eq!(at(end.minus(seconds(half - 1)), &in_use), IdentityState::KitEnding);
+    assert!(at(end.plus(seconds(1)), &in_use) >= IdentityState::KitOverdue);
 }
 
 #[test]
@@ -161,7 +183,7 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
     let identifier = state.authority.certificate().subject_key_identifier().unwrap();
     assert_eq!(at_first[0].issuer, Hex(&identifier[..4]).to_string());
 
-    let rows = status(&state.observation, now());
+    let rows = status(&state.observation, &BTreeMap::new(), now());
     let of = |window: &Window| rows.iter().filter(|row| window.is_of(row)).count();
     assert_eq!((of(&at_first[0]), of(&at_first[1])), (1, 0));
     let all = timeline(&state.observation, now());

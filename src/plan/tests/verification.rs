@@ -1,6 +1,8 @@
 //! What a record of a verification is worth, and where a rollback goes.
 
 use super::{INVENTORY, State, days, name, now, seconds};
+use std::collections::BTreeMap;
+
 use crate::layout::Inventory;
 use crate::model::profile::VERIFY_EVERY;
 use crate::model::{ExitCode, Fingerprint, IdentityName, Role, Timestamp, Validity, numbered};
@@ -25,7 +27,10 @@ fn changed(change: impl FnOnce(&mut VerifiedRecord)) -> Option<Staleness> {
     let mut state = State::new();
     let daemon = state.observation.daemons.get_mut(&name("builder")).unwrap();
     change(daemon.verified.as_mut().unwrap());
-    let row = status(&state.observation, now()).into_iter().find(|row| row.kind == "daemon").unwrap();
+    let row = status(&state.observation, &BTreeMap::new(), now())
+        .into_iter()
+        .find(|row| row.kind == "daemon")
+        .unwrap();
     let why = staleness(&state, now());
     assert_eq!(row.state, if why.is_some() { IdentityState::NotVerified } else { IdentityState::Ok });
     assert_eq!(row.verified, Some(why.is_none()));

@@ -1,14 +1,17 @@
-//! BuildKit's two read-only calls, as far as a probe needs them.
+//! BuildKit's read-only calls, as far as a probe needs them.
 //!
 //! Field numbers are those of moby/buildkit's api/services/control/control.proto and
 //! api/types/worker.proto; fields from 101 up are earthly/buildkit's. Unknown fields are passed
 //! over. A hostile daemon is given 1 MiB an answer and 16 KiB of headers.
+
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Builder, SendRequest};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::remark::remark;
 use crate::message;
@@ -63,6 +66,26 @@ pub(crate) struct Platform {
     pub(crate) variant: String,
 }
 
+/// `moby.buildkit.v1.BuildHistoryRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BuildHistoryRequest {
+    #[prost(bool, tag = "1")]
+    pub(crate) active_only: bool,
+    #[prost(bool, tag = "3")]
+    pub(crate) early_exit: bool,
+}
+
+/// `moby.buildkit.v1.BuildHistoryEvent`. Its record is passed over: it has the arguments of a build,
+/// which may be secret.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BuildHistoryEvent {
+    /// 0 is STARTED.
+    #[prost(int32, tag = "1")]
+    pub(crate) kind: i32,
+}
+
+/// The builds that run, one message each; moby's BuildKit since v0.11 knows it, and Earthly's fork.
+pub(crate) const BUILD_HISTORY: &str = "/moby.buildkit.v1.Control/ListenBuildHistory";
 /// Version of the daemon; every BuildKit since v0.11 knows it.
 pub(crate) const INFO: &str = "/moby.buildkit.v1.Control/Info";
 /// Its workers; every BuildKit knows it.
@@ -75,6 +98,8 @@ pub(crate) const UNIMPLEMENTED: u32 = 12;
 pub(crate) enum Asker {
     /// A client that wants every answer.
     Client,
+    /// A client that wants to know whether a build runs.
+    Waiting,
     /// Somebody who must not be let in: one answer is enough, and the first call may be the one
     /// that a proxy drops.
     Unwanted,
@@ -118,6 +143,13 @@ async fn converse(sender: SendRequest<Bytes>, base: &str, asker: Asker) -> Resul
     let workers = async { turned(call(sender.clone(), base, LIST_WORKERS).await) };
     let (info, workers) = match asker {
         Asker::Client => tokio::join!(info, workers),
+        Asker::Waiting => {
+            let (info, workers, builds) = tokio::join!(info, workers, builds(sender.clone(), base));
+            return Ok(match combine(info?, workers?, asker)? {
+                Reply::Answered(answer) => Reply::Answered(Answer { builds, ..answer }),
+                reply => reply,
+            });
+        }
         Asker::Unwanted => {
             tokio::pin!(info, workers);
             // Silence about one of them is no answer while the other is answered.
@@ -195,7 +227,67 @@ impl Called {
     }
 }
 
+/// How many builds run; None where the daemon does not tell.
+async fn builds(sender: SendRequest<Bytes>, base: &str) -> Option<u64> {
+    let asked = BuildHistoryRequest { active_only: true, early_exit: true };
+    let mut seen = Vec::new();
+    // One that does not know `EarlyExit` sends the builds at once, and then nothing until another begins.
+    let ended = timeout(LONGEST_LIST, async {
+        let response = send(sender, base, BUILD_HISTORY, &asked.encode_to_vec()).await.ok()??;
+        listed(response, &mut seen).await
+    });
+    let ended = ended.await.ok().flatten();
+    let running = running(&seen);
+    (ended.is_some() || running > 0).then_some(running)
+}
+
+/// Reads the answer to its end, or to its bound: then more than enough has been told. None where it is
+/// no list.
+async fn listed(response: Response<h2::RecvStream>, seen: &mut Vec<u8>) -> Option<()> {
+    let (head, mut body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        return None;
+    }
+    while let Some(piece) = body.data().await {
+        let piece = piece.ok()?;
+        body.flow_control().release_capacity(piece.len()).ok()?;
+        seen.extend_from_slice(&piece);
+        if seen.len() > LARGEST_ANSWER {
+            return Some(());
+        }
+    }
+    let trailers = body.trailers().await.ok()?.unwrap_or_default();
+    let status = status_of(&trailers).or_else(|| status_of(&head.headers))?;
+    (status == 0).then_some(())
+}
+
+/// The builds in a list that was perhaps cut off: one whose message is not whole runs, too.
+fn running(mut list: &[u8]) -> u64 {
+    let mut running = 0;
+    while let Some(([_, length @ ..], rest)) = list.split_first_chunk::<5>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (event, rest) = rest.split_at_checked(length).unwrap_or((&[], &[]));
+        let is_start = BuildHistoryEvent::decode(event).is_ok_and(|event| event.kind == STARTED);
+        running += u64::from(is_start);
+        list = rest;
+    }
+    running
+}
+
 async fn call(sender: SendRequest<Bytes>, base: &str, path: &str) -> Result<Called, h2::Error> {
+    match send(sender, base, path, &[]).await? {
+        Some(response) => read(response).await,
+        None => Ok(Called::NotGrpc(message!("a host that no URL can carry"))),
+    }
+}
+
+/// Makes a call; None for a host that no URL can carry.
+async fn send(
+    sender: SendRequest<Bytes>,
+    base: &str,
+    path: &str,
+    message: &[u8],
+) -> Result<Option<Response<h2::RecvStream>>, h2::Error> {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("{base}{path}"))
@@ -203,13 +295,11 @@ async fn call(sender: SendRequest<Bytes>, base: &str, path: &str) -> Result<Call
         .header("te", "trailers")
         .header("user-agent", concat!("kitcert/", env!("CARGO_PKG_VERSION")))
         .body(());
-    let Ok(request) = request else {
-        return Ok(Called::NotGrpc(message!("a host that no URL can carry")));
-    };
+    let Ok(request) = request else { return Ok(None) };
     let mut ready = sender.ready().await?;
     let (response, mut body) = ready.send_request(request, false)?;
-    body.send_data(framed(&[]), true)?;
-    read(response.await?).await
+    body.send_data(framed(message), true)?;
+    response.await.map(Some)
 }
 
 async fn read(response: Response<h2::RecvStream>) -> Result<Called, h2::Error> {
@@ -287,5 +377,9 @@ fn workers(response: ListWorkersResponse) -> Vec<Worker> {
     response.workers.into_iter().map(worker).collect()
 }
 
+/// `BuildHistoryEventType.STARTED`.
+const STARTED: i32 = 0;
+/// For how long a list of builds is waited for.
+const LONGEST_LIST: Duration = Duration::from_secs(3);
 const LARGEST_ANSWER: usize = 1024 * 1024;
 const LARGEST_HEADERS: u32 = 16 * 1024;

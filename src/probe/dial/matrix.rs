@@ -29,6 +29,8 @@ pub(super) struct Means {
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
     pub(super) pace: Duration,
+    /// What is asked after a handshake.
+    pub(super) talk: Talk,
     /// A name that no server can know.
     pub(super) foreign: ServerName<'static>,
     /// The hosts of `S1`, `S2`, …, in that order; filled from the served leaf.
@@ -271,7 +273,7 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
         _ if offers.sni == Sni::Foreign => means.foreign.clone(),
         _ => means.name.clone(),
     };
-    Some(Terms { shown, offer, on_fault, offers, name, talk: Talk::Call })
+    Some(Terms { shown, offer, on_fault, offers, name, talk: means.talk })
 }
 
 /// A future that is one of several.

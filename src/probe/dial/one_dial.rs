@@ -44,6 +44,8 @@ pub(super) enum Talk {
     Listen,
     /// BuildKit's read-only calls are made.
     Call,
+    /// The same, and it is asked which builds run.
+    AskForBuilds,
 }
 
 /// What one dial saw.
@@ -149,7 +151,11 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
         record.first = heard;
         return Ok(End::ByUs);
     }
-    let asker = if shown == Shown::Client { Asker::Client } else { Asker::Unwanted };
+    let asker = match (shown, talk) {
+        (Shown::Client, Talk::AskForBuilds) => Asker::Waiting,
+        (Shown::Client, _) => Asker::Client,
+        _ => Asker::Unwanted,
+    };
     let base = format!("https://{}", destination.authority);
     let end = converse(stream, heard, &base, asker, notebook).await;
     let is_others = {

@@ -51,6 +51,8 @@ pub enum Extent {
     /// One dial to the first address that can be connected to, as the client or, without a
     /// certificate, as nobody. It verifies nothing.
     Glance,
+    /// The same dial, which also asks what the daemon builds.
+    Activity,
 }
 
 impl<'a> Request<'a> {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::matrix::{Boxed, Means, all, boxed, glance, pass, sni};
 use super::notebook::Destination;
+use super::one_dial::Talk;
 use super::request::{Extent, Request};
 use super::server_certificate::ServerExpectation;
 use super::timing::Timing;
@@ -81,7 +82,7 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> DialResul
     };
     let destinations: Vec<Destination> =
         addresses.iter().map(|address| destination(request, (*address, &means.name), end)).collect();
-    if request.extent == Extent::Glance {
+    if request.extent != Extent::Matrix {
         glance_at_the_first(means, &destinations, &mut observed).await;
         return observed;
     }
@@ -178,6 +179,7 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
         expired: prepared(request.expired)?,
         wrong_usage: prepared(request.wrong_usage)?,
         pace: request.pace,
+        talk: if request.extent == Extent::Activity { Talk::AskForBuilds } else { Talk::Call },
         other_hosts: RefCell::new(request.other_hosts.iter().filter_map(sni).collect()),
         hosts_beyond: RefCell::default(),
     })

@@ -14,6 +14,61 @@ pub struct Answer {
     pub workers: Option<Vec<Worker>>,
     /// Sessions and idle time, which Earthly's daemons alone tell.
     pub idleness: Option<Idleness>,
+    /// How many builds run, if that was asked for and told.
+    pub builds: Option<u64>,
+}
+
+impl Answer {
+    /// Whether a restart would cut a build.
+    ///
+    /// The list of running builds decides where a daemon has one. Sessions are no builds: a client may
+    /// keep one open for hours and build nothing, and a build of moby's goes on for a moment after its
+    /// session has ended. They count only where there is no list (BuildKit before v0.11).
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        match (self.builds, self.idleness) {
+            (Some(0), _) => Activity::Idle,
+            (Some(builds), _) => Activity::Building(builds),
+            (None, Some(Idleness { sessions: 0, .. })) => Activity::Idle,
+            (None, Some(Idleness { sessions, .. })) => Activity::InUse(sessions),
+            (None, None) => Activity::NotTold,
+        }
+    }
+}
+
+/// Whether a daemon builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// No build runs.
+    Idle,
+    /// So many builds run.
+    Building(u64),
+    /// It has no list of builds, and so many sessions are open.
+    InUse(u64),
+    /// It told neither.
+    NotTold,
+}
+
+impl Activity {
+    /// Whether a restart is to wait. One that does not tell cannot be waited for.
+    #[must_use]
+    pub fn is_busy(self) -> bool {
+        matches!(self, Activity::Building(_) | Activity::InUse(_))
+    }
+}
+
+/// One clause about the daemon: `2 builds are running`.
+impl Printable for Activity {
+    fn message(&self) -> Message {
+        match self {
+            Activity::Idle => message!("no build is running"),
+            Activity::Building(1) => message!("1 build is running"),
+            Activity::Building(builds) => message!("{} builds are running", builds),
+            Activity::InUse(1) => message!("1 session is open"),
+            Activity::InUse(sessions) => message!("{} sessions are open", sessions),
+            Activity::NotTold => message!("the daemon does not say whether a build is running"),
+        }
+    }
 }
 
 /// `BuildkitVersion` of BuildKit's api/types/worker.proto.

@@ -5,8 +5,8 @@ mod dial_results;
 mod port;
 
 pub use daemon_answers::{
-    AboveTls, Agreed, Answer, Asked, BuildkitVersion, DialStage, Handshake, Idleness, Unreachable, Withheld,
-    Worker,
+    AboveTls, Activity, Agreed, Answer, Asked, BuildkitVersion, DialStage, Handshake, Idleness, Unreachable,
+    Withheld, Worker,
 };
 pub use dial_results::{Account, AddressSeen, DialResults, Dialled, NotDialled, NotTried, Pass};
 pub use port::{Port, PortAnswer};

@@ -40,6 +40,7 @@ pub(crate) fn told() -> Answer {
         buildkit: Some(BuildkitVersion { version: "v0.32.2".into(), ..BuildkitVersion::default() }),
         workers: Some(vec![Worker { id: "w".into(), platforms: vec!["linux/amd64".into()] }]),
         idleness: None,
+        builds: None,
     }
 }
 

@@ -242,28 +242,12 @@ impl Directory {
     /// Makes its list of names durable.
     pub(in crate::store) fn sync(&self) -> Result<(), Failure> {
         crash_point::allow()?;
-        fsync(&self.handle).map_err(|error| io_failure::failure("making durable", &self.path, error))
+        self.sync_unasked()
     }
 
-    /// Makes everything in it durable, file by file.
-    pub(in crate::store) fn sync_whole(&self) -> Result<(), Failure> {
-        for (name, kind) in self.entries()? {
-            match kind {
-                FileType::Directory => {
-                    if let Some(folder) = self.folder(&name)? {
-                        folder.sync_whole()?;
-                    }
-                }
-                FileType::RegularFile => {
-                    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                    let file = openat(&self.handle, name.as_str(), flags, Mode::empty())
-                        .map_err(|error| self.failure("making durable", Path::new(&name), error))?;
-                    make_durable(&File::from(file), &self.path.join(&name))?;
-                }
-                _ => {}
-            }
-        }
-        self.sync()
+    /// The same, where the seam of the tests has been asked.
+    pub(super) fn sync_unasked(&self) -> Result<(), Failure> {
+        fsync(&self.handle).map_err(|error| io_failure::failure("making durable", &self.path, error))
     }
 
     /// Makes everything that was written to its file system durable in one go, which for many

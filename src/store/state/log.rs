@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
+use crate::message;
 use crate::model::{Failure, Fingerprint, Message, SerialNumber, Timestamp};
 
 /// A line of `log.jsonl`: who was issued what, when, why and by whom. It never holds a secret.
@@ -61,17 +62,28 @@ pub enum LogEvent {
 }
 
 impl LogLine {
-    /// The line as `log.jsonl` holds it: one JSON object and a line feed.
+    /// The line as `log.jsonl` holds it: one JSON object and a line feed, of at most 4 KiB. Of one that
+    /// would be longer, the reason is left out, which alone has no bound of its own.
     ///
     /// # Errors
     /// None that a caller could cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = serde_json::to_vec(self)
-            .map_err(|_| Failure::new("writing a line of", "log.jsonl").found("something that is no JSON"))?;
+        let mut bytes = self.object()?;
+        if bytes.len() >= LONGEST_LINE {
+            bytes = LogLine { reason: message!("too long for the log"), ..self.clone() }.object()?;
+        }
         bytes.push(b'\n');
         Ok(bytes)
     }
+
+    fn object(&self) -> Result<Vec<u8>, Failure> {
+        serde_json::to_vec(self)
+            .map_err(|_| Failure::new("writing a line of", "log.jsonl").found("something that is no JSON"))
+    }
 }
+
+/// In bytes: whoever reads the end of the log finds whole lines in it.
+const LONGEST_LINE: usize = 4096;
 
 fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -105,5 +117,21 @@ mod tests {
             "{\"time\":\"1970-01-01T00:00:00Z\",\"by\":\"ana\\nroot\",\"command\":\"issue client\",\
              \"event\":\"verified\",\"subject\":\"client ci\",\"serial\":\"4001\",\"reason\":\"asked\"}\n"
         );
+    }
+    #[test]
+    fn a_line_is_never_longer_than_what_is_read_of_the_end() {
+        let line = LogLine {
+            time: Timestamp::from_unix(0),
+            by: "ana".into(),
+            command: "verify".to_owned(),
+            event: LogEvent::Refuted,
+            subject: "daemon builder".into(),
+            serial: None,
+            fingerprint: None,
+            reason: Message::join(std::iter::repeat_n("a word", 2_000), " "),
+        };
+        let bytes = line.to_bytes().unwrap();
+        assert!(bytes.len() <= LONGEST_LINE, "{} bytes", bytes.len());
+        assert!(String::from_utf8(bytes).unwrap().ends_with("\"too long for the log\"}\n"));
     }
 }

@@ -1,30 +1,61 @@
 //! The end of the log: when something was last done.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
-use super::journal::LOG;
+use super::journal::{LOG, LOG_ASIDE};
 use super::state_directory::StateDirectory;
-use crate::model::{Failure, Timestamp};
+use crate::model::{Failure, Message, Printable as _, Timestamp};
 
-/// The time of the newest entry of the log, which is the last; None where nothing was logged. Only
-/// the end is read, however long the log is.
-///
-/// A line that a crash cut off is passed over for the one before.
+/// What the end of the log tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LogEnd {
+    /// Nothing was logged.
+    Empty,
+    /// When the newest entry was written, which is the last.
+    At(Timestamp),
+    /// It cannot be read, or no entry can be found in it; why. That is for a person to look at, and no
+    /// reason to do nothing: a rotation, and above all an emergency, goes on.
+    Unreadable(Message),
+}
+
+/// Reads the end of the log, however long the log is. A line that a crash cut off is passed over for the
+/// one before, and so is one that is too long.
+pub(crate) fn log_end(directory: &StateDirectory) -> LogEnd {
+    let mut last = LogEnd::Empty;
+    for most in [USUAL_END, LONGEST_END] {
+        let tail = match directory.folder().read_tail(LOG, most) {
+            Ok(Some(tail)) => tail,
+            Ok(None) => return LogEnd::Empty,
+            Err(failure) => return LogEnd::Unreadable(failure.message()),
+        };
+        let lines = tail.bytes.split(|octet| *octet == b'\n');
+        // What the end begins with is a part of a line, unless it is all of the log.
+        let whole_lines = lines.skip(usize::from(!tail.is_whole));
+        last = match whole_lines.filter_map(time_of).last() {
+            Some(time) => return LogEnd::At(time),
+            None if tail.bytes.is_empty() => return LogEnd::Empty,
+            None => LogEnd::Unreadable(no_entry(directory).message()),
+        };
+    }
+    last
+}
+
+/// The logs that could not be appended to, and were put aside for a new one.
 ///
 /// # Errors
-/// A log that cannot be read, or in whose end no line can be.
-pub(crate) fn newest_log_time(directory: &StateDirectory) -> Result<Option<Timestamp>, Failure> {
-    let Some(tail) = directory.folder().read_tail(LOG, LONGEST_END)? else { return Ok(None) };
-    let lines = tail.bytes.split(|octet| *octet == b'\n');
-    // What the end begins with is a part of a line, unless it is all of the log.
-    let whole_lines = lines.skip(usize::from(!tail.is_whole));
-    match whole_lines.filter_map(time_of).last() {
-        None if tail.bytes.is_empty() => Ok(None),
-        None => Err(Failure::new("reading the end of", directory.path().join(LOG).display())
-            .expected("a line with the time of an entry")
-            .found("none")),
-        time => Ok(time),
-    }
+/// The state directory cannot be listed.
+pub(crate) fn logs_put_aside(directory: &StateDirectory) -> Result<Vec<PathBuf>, Failure> {
+    let entries = directory.folder().entries()?.into_iter();
+    let aside = entries.filter(|(name, _)| name.starts_with(LOG_ASIDE));
+    Ok(aside.map(|(name, _)| directory.path().join(name)).collect())
+}
+
+fn no_entry(directory: &StateDirectory) -> Failure {
+    Failure::new("reading the end of", directory.path().join(LOG).display())
+        .expected("a line with the time of an entry")
+        .found("none")
 }
 
 /// What is asked of a line that was written before, perhaps by another version of this program.
@@ -38,8 +69,10 @@ fn time_of(line: &[u8]) -> Option<Timestamp> {
     Timestamp::parse(&dated.time).ok()
 }
 
-/// An entry has some 200 octets; its names, of at most 63, keep it far below 1 KiB.
-const LONGEST_END: u64 = 8 * 1024;
+/// An entry has some 200 bytes.
+const USUAL_END: u64 = 8 * 1024;
+/// Behind lines that other programs, or an older version of this one, made too long.
+const LONGEST_END: u64 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -63,11 +96,15 @@ mod tests {
     }
 
     /// The newest time of a log that holds that.
-    fn newest_of(log: &[u8]) -> Result<Option<i64>, Failure> {
+    fn newest_of(log: &[u8]) -> Result<Option<i64>, Message> {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::create(&folder.path().join("state")).unwrap();
         std::fs::write(state.path().join(LOG), log).unwrap();
-        Ok(newest_log_time(&state)?.map(Timestamp::unix))
+        match log_end(&state) {
+            LogEnd::Empty => Ok(None),
+            LogEnd::At(time) => Ok(Some(time.unix())),
+            LogEnd::Unreadable(why) => Err(why),
+        }
     }
 
     fn lines(times: std::ops::Range<i64>) -> Vec<u8> {
@@ -87,13 +124,13 @@ mod tests {
     fn a_state_without_a_log_has_no_newest_entry_and_what_is_written_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::create(&folder.path().join("state")).unwrap();
-        assert_eq!(newest_log_time(&state).unwrap(), None);
+        assert_eq!(log_end(&state), LogEnd::Empty);
         let lock = state.lock("test", Duration::ZERO).unwrap();
         for seconds in [5, 9] {
             let change = lock.stage().unwrap();
             change.record(&line_at(seconds)).unwrap();
             change.commit().unwrap();
-            assert_eq!(newest_log_time(&state).unwrap(), Some(Timestamp::from_unix(seconds)));
+            assert_eq!(log_end(&state), LogEnd::At(Timestamp::from_unix(seconds)));
         }
     }
 
@@ -111,18 +148,55 @@ mod tests {
     }
 
     #[test]
-    fn a_log_whose_end_cannot_be_read_is_a_failure_that_names_it() {
-        let endless_line = [lines(0..9), vec![b'x'; 10_000]].concat();
+    fn a_line_that_is_too_long_is_passed_over_for_the_one_before() {
+        for length in [9_000, 100_000, 900_000] {
+            let long = [lines(0..9), vec![b'x'; length], b"\n".to_vec()].concat();
+            assert_eq!(newest_of(&long).unwrap(), Some(8), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_log_whose_end_cannot_be_read_is_named() {
+        let endless_line = [lines(0..9), vec![b'x'; 2_000_000]].concat();
         for log in [&b"\n"[..], b"{", b"{\"time\":\"soon\"}\n", b"{\"time\":7}\n", &endless_line] {
-            let failure = newest_of(log).unwrap_err().to_string();
-            assert!(failure.contains("/log.jsonl: expected a line with the time"), "{failure}");
+            let why = newest_of(log).unwrap_err();
+            assert!(why.as_str().contains("/log.jsonl: expected a line with the time"), "{why}");
         }
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::create(&folder.path().join("state")).unwrap();
         std::os::unix::fs::symlink("elsewhere", state.path().join(LOG)).unwrap();
-        assert!(newest_log_time(&state).is_err());
+        assert!(matches!(log_end(&state), LogEnd::Unreadable(_)));
         std::fs::remove_file(state.path().join(LOG)).unwrap();
         std::fs::create_dir(state.path().join(LOG)).unwrap();
-        assert!(newest_log_time(&state).is_err());
+        assert!(matches!(log_end(&state), LogEnd::Unreadable(_)));
+    }
+
+    #[test]
+    fn whatever_is_in_the_way_of_the_log_a_change_is_made_and_logged() {
+        type Plant = fn(&std::path::Path);
+        let plants: [Plant; 4] = [
+            |log| std::fs::create_dir(log).unwrap(),
+            |log| std::os::unix::fs::symlink("elsewhere", log).unwrap(),
+            |log| {
+                std::fs::write(log, "old\n").unwrap();
+                std::fs::hard_link(log, log.with_extension("second")).unwrap();
+            },
+            |log| {
+                let (pipe, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+                rustix::fs::mknodat(rustix::fs::CWD, log, pipe, mode, 0).unwrap();
+            },
+        ];
+        for (number, plant) in plants.into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            let state = StateDirectory::create(&folder.path().join("state")).unwrap();
+            plant(&state.path().join(LOG));
+            let lock = state.lock("test", Duration::ZERO).unwrap();
+            let change = lock.stage().unwrap();
+            change.record(&line_at(5)).unwrap();
+            change.commit().unwrap();
+            assert_eq!(log_end(&state), LogEnd::At(Timestamp::from_unix(5)), "{number}");
+            assert_eq!(logs_put_aside(&state).unwrap().len(), 1, "{number}");
+            assert!(!state.path().join("elsewhere").exists());
+        }
     }
 }

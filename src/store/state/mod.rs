@@ -23,7 +23,7 @@ pub(crate) use change::StagedChange;
 pub(crate) use client_record::{ClientRecord, Held, HeldBy, Use};
 pub(crate) use history::DaemonHistory;
 pub(crate) use log::{LogEvent, LogLine};
-pub(crate) use log_end::newest_log_time;
+pub(crate) use log_end::{LogEnd, log_end, logs_put_aside};
 pub(crate) use observe::{observe, observe_generation, observe_lineage, observe_undescribed};
 pub use observed::{Interest, Observation};
 pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
