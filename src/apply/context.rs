@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::env::Environment;
 use crate::layout::state_paths;
 use crate::message;
-use crate::model::{Contact, ExitCode, Failure, Line, Message, Printable, Quoted, Timestamp};
+use crate::model::{Contact, ExitCode, Failure, IdentityName, Line, Message, Printable, Quoted, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -37,7 +37,7 @@ pub enum Mode {
 }
 
 /// How far a long deed is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// That many certificates are going to be issued.
     Issuing(u64),
@@ -49,6 +49,8 @@ pub enum Progress {
     Dialling(u64),
     /// One more was.
     Dialled,
+    /// A daemon is not restarted yet, for what it does; None: it is waited for no longer.
+    Waiting(IdentityName, Option<Message>),
 }
 
 /// In characters: twice what Linux lets a user's name have.

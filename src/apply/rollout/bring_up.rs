@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::result::RolloutResult;
 use super::steps::{Current, Look, Rollout, earlier_generations};
 use super::turns::Turns;
+use crate::apply::context::Progress;
 use crate::apply::idleness::activity;
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
@@ -182,6 +183,12 @@ impl Rollout<'_> {
     /// Waits until the daemon builds nothing, for as long as kitcert.yaml allows. An emergency that begins
     /// meanwhile waits for nobody.
     fn wait_for_idleness(&self, current: &Current) -> Result<Wait, Failure> {
+        let waited = self.wait_unseen(current);
+        (self.context.progress)(Progress::Waiting(self.name.clone(), None));
+        waited
+    }
+
+    fn wait_unseen(&self, current: &Current) -> Result<Wait, Failure> {
         let limit = Duration::from_secs(current.entry.idle_limit.seconds().unsigned_abs());
         let began = Instant::now();
         loop {
@@ -193,6 +200,7 @@ impl Rollout<'_> {
             if left.is_zero() {
                 return Ok(Wait::TooLong(activity));
             }
+            (self.context.progress)(Progress::Waiting(self.name.clone(), Some(activity.message())));
             // A daemon says nothing to anybody when its last build ends.
             std::thread::sleep(POLL.min(left));
             match self.current()? {

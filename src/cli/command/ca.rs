@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::rotate::{Asked, Jobs, restarting, told};
+use super::rotate::{Jobs, restarting};
+use super::rotation_report::{Asked, told};
+use super::waiting::Waiting;
 use crate::apply::{self, ClockTrust, Context, Done, RotationOrder};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
-use crate::cli::session::{Session, UNWATCHED};
+use crate::cli::session::Session;
 use crate::message;
 use crate::model::{AuthorityId, Failure, IdentityName, Message};
 use crate::plan::{AuthorityRotation, RotateRequest};
@@ -108,7 +110,9 @@ impl CaCommand {
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Report, Failure> {
     let name = asked.name();
-    let context = |change: ChangeOptions| session.context(name, Some(change), UNWATCHED);
+    let waiting = Waiting::shown_by(&session);
+    let watch = |progress| waiting.watch(progress);
+    let context = |change: ChangeOptions| session.context(name, Some(change), &watch);
     match asked {
         CaCommand::Rollover(RolloverCommand::Start(start)) => {
             let authority = match &start.compromised {

@@ -128,7 +128,7 @@ pub(in crate::cli) fn client(
         Progress::Issuing(count) => bar.set_length(count),
         Progress::Issued => bar.inc(1),
         Progress::Committing => bar.set_message("making it durable"),
-        Progress::Dialling(_) | Progress::Dialled => {}
+        Progress::Dialling(_) | Progress::Dialled | Progress::Waiting(..) => {}
     };
     let context =
         Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };

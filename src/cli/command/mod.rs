@@ -14,8 +14,10 @@ pub(super) mod recover;
 pub(super) mod request;
 pub(super) mod rollback;
 pub(super) mod rotate;
+mod rotation_report;
 pub(super) mod status;
 pub(super) mod verify;
+mod waiting;
 
 pub(super) use ca::CaCommand;
 pub(super) use completions::CompletionsArguments;

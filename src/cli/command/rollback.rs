@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::rotate::{line, restarting};
+use super::rotate::restarting;
+use super::rotation_report::line;
 use crate::apply::{self, Mode, RolloutResult};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};

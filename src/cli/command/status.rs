@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::rotate;
+use super::rotation_report;
 use crate::apply::{self, Context, Status, Timeline};
 use crate::cli::options::ResultOptions;
 use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline as drawn};
@@ -76,7 +76,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         report = report.detail("timeline", &status.windows).table(drawing).toned(Tone::Aside, LEGEND);
     }
     if let Some(progress) = &status.rollover {
-        report = rotate::progress(report, progress);
+        report = rotation_report::progress(report, progress);
         if progress.compromised {
             last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
         } else if !attention && !progress.waits_for.is_empty() {
@@ -93,7 +93,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         return Ok(report.toned(Tone::Bad, old));
     }
     if let Some(lost) = &status.lost_rollover {
-        return Ok(report.toned(Tone::Bad, rotate::with_try(lost)));
+        return Ok(report.toned(Tone::Bad, rotation_report::with_try(lost)));
     }
     Ok(report.toned(if attention || is_emergency { Tone::Warning } else { Tone::Plain }, last))
 }
@@ -114,7 +114,7 @@ fn monitored(state: &Path, status: &Status) -> Monitored {
         faults => message!("{} need attention", faults),
     };
     let verdict = match &status.rollover {
-        Some(progress) => message!("{}; {}", rotate::progress_line(progress), verdict),
+        Some(progress) => message!("{}; {}", rotation_report::progress_line(progress), verdict),
         None => verdict,
     };
     findings.extend(rollover);
@@ -142,7 +142,7 @@ fn of_rollover(progress: &RolloverProgress) -> Finding {
         RolloverProgress { .. } => (Rule::RolloverUnderWay, Severity::Warning),
     };
     let finding = Finding::new(rule, severity, message!("ca {}", progress.to.short()));
-    finding.expected("no rollover under way").found(rotate::progress_line(progress)).fix(rule.fix())
+    finding.expected("no rollover under way").found(rotation_report::progress_line(progress)).fix(rule.fix())
 }
 
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
