@@ -315,7 +315,7 @@ fn what_follows_a_rotation_is_told_place_by_place() {
         after,
         [
             &format!("install daemon builder in {folder}"),
-            "restart daemon builder systemctl restart buildkit, when it has no session",
+            "restart daemon builder systemctl restart buildkit, when no build is running; at once if the daemon does not tell",
             "verify daemon builder at tcp://builder.example.com:8372",
             "install client ana in /home/ana/.certs",
         ]
