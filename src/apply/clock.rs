@@ -35,7 +35,7 @@ pub(super) fn refuse_odd_clock(
     now: Timestamp,
 ) -> Result<(), Failure> {
     // A log that nobody can read says nothing about the clock; `status` tells of it.
-    let LogEnd::At(newest) = log_end(directory) else { return Ok(()) };
+    let LogEnd::Entry { at: newest, .. } = log_end(directory) else { return Ok(()) };
     let longest = longest_leaf(observation).max(BACKDATING);
     let is_behind = newest.seconds_since(now) > BACKDATING.seconds();
     let is_ahead = now.seconds_since(newest) > longest.seconds();

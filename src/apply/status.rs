@@ -97,13 +97,16 @@ fn in_use(
 
 /// What a person should look at: nothing else depends on the log.
 fn log_faults(directory: &StateDirectory) -> Result<Vec<Message>, Failure> {
-    let unreadable = match log_end(directory) {
+    let damaged = match log_end(directory) {
         LogEnd::Unreadable(why) => Some(why),
-        LogEnd::Empty | LogEnd::At(_) => None,
+        LogEnd::Entry { is_damaged: true, .. } => {
+            Some(message!("log.jsonl has lines near its end that are no entries"))
+        }
+        LogEnd::Empty | LogEnd::Entry { .. } => None,
     };
     let aside = logs_put_aside(directory)?;
     let aside = aside.iter().map(|path| {
         message!("{} could not be appended to, and was put aside for a new log", Quoted(path.as_path()))
     });
-    Ok(unreadable.into_iter().chain(aside).collect())
+    Ok(damaged.into_iter().chain(aside).collect())
 }

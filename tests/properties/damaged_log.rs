@@ -47,7 +47,7 @@ fn a_damaged_log_is_reported_and_stops_no_rotation() {
         let workspace = Workspace::with_state();
         plant(&workspace);
         let said = workspace.run(["status"]).succeeded();
-        assert_eq!(said.out.contains("log.jsonl"), what != "a long line", "{what}: {}", said.out);
+        assert!(said.out.contains("log.jsonl"), "{what}: {}", said.out);
         workspace.run(["rotate", "--force", "ana"]).succeeded();
         workspace.run(["rotate", "--force", "ana"]).succeeded();
         let log = workspace.read("state/log.jsonl");

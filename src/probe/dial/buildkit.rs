@@ -17,6 +17,9 @@ use super::remark::remark;
 use crate::message;
 use crate::probe::results::{AboveTls, Answer, BuildkitVersion, Idleness, Worker};
 
+#[cfg(test)]
+mod tests;
+
 /// `moby.buildkit.v1.InfoResponse`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct InfoResponse {

@@ -13,8 +13,13 @@ use crate::model::{Failure, Message, Printable as _, Timestamp};
 pub(crate) enum LogEnd {
     /// Nothing was logged.
     Empty,
-    /// When the newest entry was written, which is the last.
-    At(Timestamp),
+    /// The newest entry, which is the last.
+    Entry {
+        /// When it was written.
+        at: Timestamp,
+        /// Whether lines stand near it that are no entries: damaged, too long, or by another program.
+        is_damaged: bool,
+    },
     /// It cannot be read, or no entry can be found in it; why. That is for a person to look at, and no
     /// reason to do nothing: a rotation, and above all an emergency, goes on.
     Unreadable(Message),
@@ -32,9 +37,10 @@ pub(crate) fn log_end(directory: &StateDirectory) -> LogEnd {
         };
         let lines = tail.bytes.split(|octet| *octet == b'\n');
         // What the end begins with is a part of a line, unless it is all of the log.
-        let whole_lines = lines.skip(usize::from(!tail.is_whole));
-        last = match whole_lines.filter_map(time_of).last() {
-            Some(time) => return LogEnd::At(time),
+        let whole_lines = lines.skip(usize::from(!tail.is_whole)).filter(|line| !line.is_empty());
+        let times: Vec<_> = whole_lines.map(time_of).collect();
+        last = match times.iter().flatten().last() {
+            Some(at) => return LogEnd::Entry { at: *at, is_damaged: times.contains(&None) },
             None if tail.bytes.is_empty() => return LogEnd::Empty,
             None => LogEnd::Unreadable(no_entry(directory).message()),
         };
@@ -102,9 +108,13 @@ mod tests {
         std::fs::write(state.path().join(LOG), log).unwrap();
         match log_end(&state) {
             LogEnd::Empty => Ok(None),
-            LogEnd::At(time) => Ok(Some(time.unix())),
+            LogEnd::Entry { at, .. } => Ok(Some(at.unix())),
             LogEnd::Unreadable(why) => Err(why),
         }
+    }
+
+    fn entry(seconds: i64) -> LogEnd {
+        LogEnd::Entry { at: Timestamp::from_unix(seconds), is_damaged: false }
     }
 
     fn lines(times: std::ops::Range<i64>) -> Vec<u8> {
@@ -130,7 +140,7 @@ mod tests {
             let change = lock.stage().unwrap();
             change.record(&line_at(seconds)).unwrap();
             change.commit().unwrap();
-            assert_eq!(log_end(&state), LogEnd::At(Timestamp::from_unix(seconds)));
+            assert_eq!(log_end(&state), entry(seconds));
         }
     }
 
@@ -194,7 +204,7 @@ mod tests {
             let change = lock.stage().unwrap();
             change.record(&line_at(5)).unwrap();
             change.commit().unwrap();
-            assert_eq!(log_end(&state), LogEnd::At(Timestamp::from_unix(5)), "{number}");
+            assert_eq!(log_end(&state), entry(5), "{number}");
             assert_eq!(logs_put_aside(&state).unwrap().len(), 1, "{number}");
             assert!(!state.path().join("elsewhere").exists());
         }
