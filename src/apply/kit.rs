@@ -73,7 +73,7 @@ impl KeyCopies {
 pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
     let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
     let (_, observation) = context.observe(&interest)?;
-    let fresh = PrivateKey::generate(observation.inventory.authority.key)?;
+    let fresh = PrivateKey::generate(observation.inventory.leaf_key())?;
     HandedOver::KitWithKey(&request.name).refuse_foreign(&request.kit.path)?;
     refuse_unwritable_place(context, &request.kit.path)?;
     let now = context.environment.now();

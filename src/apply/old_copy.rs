@@ -34,7 +34,7 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
         let files = placed.there?;
         let chain = Certificate::chain_from_pem(&files.certificate, daemon).ok()?;
         let trust = TrustBundle::from_pem(&files.authority, daemon).ok()?;
-        let key = PrivateKey::from_pem(&files.key, &placed.observed.folder.join("current/key.pem"));
+        let key = PrivateKey::from_pem(&files.key, placed.observed.folder.join("current/key.pem"));
         let unfit = match &key {
             Err(failure) => Some(failure.message()),
             Ok(key) => {

@@ -27,5 +27,7 @@ pub(crate) use command_line::CommandLine;
 pub(crate) use credential_paths::CredentialPaths;
 pub use daemon::DaemonConfig;
 pub(crate) use daemon::{DaemonLayout, SetFile, restart_command, start_command};
-pub use inventory::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};
+pub use inventory::{
+    Acceptance, AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory,
+};
 pub(crate) use inventory::{DaemonEntry, InstallEntry, Owner, Renewal, RestartWhen};

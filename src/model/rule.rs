@@ -41,6 +41,13 @@ macro_rules! rules {
                 let words = match self { $(Rule::$variant => $fix,)+ };
                 words.message()
             }
+
+            /// Whether a person may accept its findings: not those of somebody who gets in or is locked out, of
+            /// a daemon that is down or not verified, of files that it does not serve, and of an old state.
+            #[must_use]
+            pub fn is_acceptable(self) -> bool {
+                !UNACCEPTABLE.contains(&self)
+            }
         }
     };
 }
@@ -370,6 +377,10 @@ rules! {
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
         fix "move it away, if it is not needed; every command goes on without it",
+    /// kitcert.yaml lists every identity that has a certificate.
+    NotListed = "not-listed",
+        cause "its entry was removed, or it came from another copy of the state",
+        fix "list it again, or {kitcert} retire it",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",
@@ -387,6 +398,32 @@ impl Serialize for Rule {
         serializer.serialize_str(self.as_str())
     }
 }
+
+const UNACCEPTABLE: [Rule; 23] = [
+    Rule::NoCertificateAccepted,
+    Rule::ClientRefused,
+    Rule::UnknownCaAccepted,
+    Rule::PlaintextAccepted,
+    Rule::ExpiredAccepted,
+    Rule::WrongUsageAccepted,
+    Rule::AsksNobody,
+    Rule::SeveralDaemons,
+    Rule::AddressNotJudged,
+    Rule::NotUpYet,
+    Rule::Unreachable,
+    Rule::NotTls,
+    Rule::NotBuildkit,
+    Rule::ServerUntrusted,
+    Rule::ServerNameMismatch,
+    Rule::ServerExpired,
+    Rule::ServerUsage,
+    Rule::ServedIsStale,
+    Rule::UnknownLeaf,
+    Rule::TrustIsStale,
+    Rule::Inconclusive,
+    Rule::NotVerified,
+    Rule::Expired,
+];
 
 #[cfg(test)]
 mod tests {

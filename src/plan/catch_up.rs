@@ -2,7 +2,8 @@
 //! copies that are both in use. Only additions: nothing is placed, restarted or put back.
 
 use super::issuance::next_generation;
-use super::recover::{Recovered, Recovery, Unknown, longest_lifetime};
+use super::recover::longest_lifetime;
+use super::recovery::{Recovered, Recovery, Unknown};
 use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;

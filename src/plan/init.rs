@@ -7,12 +7,14 @@ use super::install::{InstallRequest, Placed, placement_step, refuse_unfit};
 use super::issue::endpoint_of;
 use super::repetition::refuse_repetition;
 use super::steps::{AuthorityChoice, InventoryStep, Issuance, KeySource, Plan, Reason, Signing, StateStep};
-use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, InventoryChange};
+use crate::layout::{
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, InventoryChange,
+};
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{
-    AuthorityName, Endpoint, ExitCode, Failure, Generation, IdentityName, KeyAlgorithm, Lifetime, Message,
-    Printable, Quoted, Role, SubjectAltName, Timestamp, Validity,
+    AuthorityName, Contact, Endpoint, ExitCode, Failure, Generation, IdentityName, KeyAlgorithm, Lifetime,
+    Message, Printable, Quoted, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::store::Observation;
 
@@ -33,14 +35,23 @@ pub struct InitRequest {
     pub authority_name: AuthorityName,
     /// How long the CA lives.
     pub authority_lifetime: Lifetime,
-    /// How long the daemon's certificate lives.
-    pub daemon_lifetime: Lifetime,
-    /// How long the clients' certificates live.
-    pub client_lifetime: Lifetime,
+    /// How long a daemon's certificate lives, this one's and later ones'; None: as the profile says.
+    pub daemon_lifetime: Option<Lifetime>,
+    /// How long a client's certificate lives, these ones' and later ones'; None: as the profile says.
+    pub client_lifetime: Option<Lifetime>,
+    /// Whom kits name.
+    pub contact: Option<Contact>,
     /// The type of every key.
     pub key: KeyAlgorithm,
     /// Where the daemon's files are installed too.
     pub install: Option<InstallRequest>,
+}
+
+impl InitRequest {
+    /// What holds for identities that say nothing else.
+    fn defaults(&self) -> Defaults {
+        Defaults { daemon_lifetime: self.daemon_lifetime, client_lifetime: self.client_lifetime, key: None }
+    }
 }
 
 /// Plans `init`. `observed` is the state that is there, if any; `placed` what is installed under
@@ -95,11 +106,10 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
             algorithm: request.key,
             validity: authority,
         },
-        issue(Role::Daemon, &request.name, request.hosts.clone(), request.daemon_lifetime),
+        issue(Role::Daemon, &request.name, request.hosts.clone(), request.defaults().lifetime(Role::Daemon)),
     ];
-    state.extend(
-        request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), request.client_lifetime)),
-    );
+    let lifetime = request.defaults().lifetime(Role::Client);
+    state.extend(request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), lifetime)));
     state.push(StateStep::Inventory(InventoryStep::Write(inventory(request)?)));
     Ok(Plan { state, ..Plan::default() })
 }
@@ -119,9 +129,11 @@ fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
 }
 
 fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
-    let client = ClientEntry::of_lifetime(request.client_lifetime);
+    let client = ClientEntry::of_lifetime(request.defaults().lifetime(Role::Client));
     Ok(Inventory {
-        contact: None,
+        contact: request.contact.clone(),
+        defaults: request.defaults(),
+        accept: Vec::new(),
         renew_before: None,
         verify_every: None,
         authority: AuthorityPolicy {
@@ -142,12 +154,12 @@ fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
             root: install.root.clone(),
             owner: None,
         }),
-        ..DaemonEntry::new(request.hosts.clone(), endpoint, request.daemon_lifetime)
+        ..DaemonEntry::new(request.hosts.clone(), endpoint, request.defaults().lifetime(Role::Daemon))
     })
 }
 
 fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
-    let longest = request.daemon_lifetime.max(request.client_lifetime);
+    let longest = request.defaults().lifetime(Role::Daemon).max(request.defaults().lifetime(Role::Client));
     if longest <= request.authority_lifetime.longest_leaf() {
         return Ok(());
     }
@@ -171,7 +183,8 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
             .hint(hint))
     };
     let another = message!("kitcert --state DIR init …   # a state of its own");
-    let policy = &observation.inventory.authority;
+    let inventory = &observation.inventory;
+    let policy = &inventory.authority;
     if policy.name != request.authority_name {
         return differs("CA name", &policy.name, &request.authority_name, another);
     }
@@ -181,7 +194,8 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     if policy.key != request.key {
         return differs("key type", &policy.key, &request.key, another);
     }
-    let asked = daemon_entry(request)?;
+    let mut asked = daemon_entry(request)?;
+    asked.lifetime = request.daemon_lifetime.unwrap_or_else(|| inventory.defaults.lifetime(Role::Daemon));
     let Some(daemon) = observation.inventory.daemons.get(&request.name) else {
         let there = join(observation.inventory.daemons.keys());
         let hint = message!(
@@ -214,14 +228,20 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
         );
         return differs("installation", &there, &asked, hint);
     }
+    if let Some(asked) = request.contact.as_ref().filter(|asked| inventory.contact.as_ref() != Some(*asked)) {
+        let there = inventory.contact.as_ref().map_or(message!("none"), |contact| contact.message());
+        return differs("contact", &there, asked, message!("edit {}/kitcert.yaml", Quoted(path)));
+    }
+    let client_lifetime =
+        request.client_lifetime.unwrap_or_else(|| inventory.defaults.lifetime(Role::Client));
     for name in &request.clients {
         let Some(client) = observation.inventory.clients.get(name) else {
             let hint = message!("{kitcert} issue client {}", name);
             return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
         };
-        if client.lifetime != request.client_lifetime {
+        if client.lifetime != client_lifetime {
             let edit = message!("edit {}/kitcert.yaml", Quoted(path));
-            return differs("client lifetime", &client.lifetime, &request.client_lifetime, edit);
+            return differs("client lifetime", &client.lifetime, &client_lifetime, edit);
         }
     }
     Ok(())

@@ -64,7 +64,7 @@ pub(super) fn kept_or_new(current: Option<&ObservedGeneration>, observation: &Ob
         Some(current) if current.key == KeyPresence::Present => {
             KeySource::Kept { generation: current.number }
         }
-        _ => KeySource::New(observation.inventory.authority.key),
+        _ => KeySource::New(observation.inventory.leaf_key()),
     }
 }
 

@@ -7,7 +7,6 @@ use super::rollover::{Rollover, signing};
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
-use crate::model::profile::{CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Quoted, Role,
     SubjectAltName, Timestamp,
@@ -211,7 +210,7 @@ pub(super) fn new_client(
     lifetime: Option<Lifetime>,
     observation: &Observation,
 ) -> Result<ClientEntry, Failure> {
-    let lifetime = lifetime.unwrap_or(CLIENT_LIFETIME);
+    let lifetime = lifetime.unwrap_or_else(|| observation.inventory.defaults.lifetime(Role::Client));
     refuse_long_lifetime(lifetime, observation)?;
     Ok(ClientEntry::of_lifetime(lifetime))
 }
@@ -232,7 +231,7 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
             .exit(ExitCode::Usage));
     }
     let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
-    let lifetime = request.lifetime.unwrap_or(DAEMON_LIFETIME);
+    let lifetime = request.lifetime.unwrap_or_else(|| observation.inventory.defaults.lifetime(Role::Daemon));
     refuse_long_lifetime(lifetime, observation)?;
     Ok(DaemonEntry::new(request.hosts.clone(), endpoint, lifetime))
 }

@@ -6,9 +6,9 @@ use super::steps::{InventoryStep, KitTerms, StateStep};
 use crate::layout::{Inventory, InventoryChange};
 use crate::message;
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Rule, Severity, Timestamp,
+    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity, Timestamp,
 };
-use crate::store::{Observation, Use};
+use crate::store::{Observation, ObservedAuthority, Use};
 
 /// The kit that a command was asked for.
 #[derive(Clone, Debug)]
@@ -148,4 +148,13 @@ impl KitTerms {
                 .fix(message!("add {} to the daemon's hosts in kitcert.yaml, then: {kitcert} rotate", host)),
         ]
     }
+}
+
+/// The CA that has issued what a client's waiting kit holds, and signs the kit. A client that trusts none of
+/// the kit's CAs, as after a compromise, is asked for its fingerprint by `join`.
+pub(super) fn issuer_of_kit<'a>(
+    name: &IdentityName,
+    observation: &'a Observation,
+) -> Option<&'a ObservedAuthority> {
+    observation.issuer_of(observation.current(Role::Client, name)?.leaf())
 }

@@ -19,6 +19,8 @@ pub(crate) enum NextStep {
     VerifyAll,
     /// A kit that waits for its client.
     HandOver(IdentityName),
+    /// The end of an identity that kitcert.yaml does not list any more.
+    Retire(Role, IdentityName),
     /// Another CA, since the one that is in use cannot sign.
     RollOver,
 }
@@ -26,9 +28,12 @@ pub(crate) enum NextStep {
 /// What to do next: what a rotation does by itself comes before what a person has to do.
 #[must_use]
 pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option<NextStep> {
-    let cures: Vec<_> =
-        rows.iter().filter_map(|row| cure(row, observation).map(|(cure, name)| (cure, name, row))).collect();
-    let (cure, name, _) = cures.iter().max_by_key(|(cure, _, row)| (*cure == Cure::Rotate, row.state))?;
+    let cures: Vec<_> = rows
+        .iter()
+        .filter(|row| row.accepted.is_none())
+        .filter_map(|row| cure(row, observation).map(|(cure, name)| (cure, name, row)))
+        .collect();
+    let (cure, name, row) = cures.iter().max_by_key(|(cure, _, row)| (*cure == Cure::Rotate, row.state))?;
     let alike = cures.iter().filter(|(other, ..)| other == cure).count();
     Some(match cure {
         Cure::Rotate => NextStep::Rotate,
@@ -36,6 +41,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option
         Cure::Verify if alike > 1 => NextStep::VerifyAll,
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
+        Cure::Retire => NextStep::Retire(row.identity.as_ref()?.0, name.clone()),
         Cure::RollOver => NextStep::RollOver,
     })
 }
@@ -46,6 +52,7 @@ enum Cure {
     IssueClient,
     Verify,
     HandOver,
+    Retire,
     RollOver,
 }
 
@@ -74,10 +81,8 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => Cure::HandOver,
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,
         IdentityState::NotRenewable => Cure::Rotate,
-        IdentityState::Ok
-        | IdentityState::Retired
-        | IdentityState::NotListed
-        | IdentityState::NotYetValid => return None,
+        IdentityState::NotListed => Cure::Retire,
+        IdentityState::Ok | IdentityState::Retired | IdentityState::NotYetValid => return None,
     };
     Some((cure, name.clone()))
 }

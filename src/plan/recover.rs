@@ -1,6 +1,7 @@
 //! `recover`: a lost kitcert.yaml, from the certificates and from what is remembered beside them.
 
 use super::issue::endpoint_of;
+use super::recovery::{Recovered, Recovery, Unknown};
 use super::steps::{InventoryStep, Plan, StateStep};
 use crate::layout::{AuthorityPolicy, ClientEntry, DaemonEntry, Inventory};
 use crate::message;
@@ -8,39 +9,6 @@ use crate::model::profile::{CLIENT_LIFETIME, DAEMON_LIFETIME};
 use crate::model::{Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Role, Timestamp};
 use crate::pki::{Certificate, PublicKeyKind};
 use crate::store::{Observation, ObservedAuthority, ObservedIdentity};
-
-/// What was recovered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recovered {
-    /// A kitcert.yaml that was lost.
-    Inventory,
-    /// An old copy of the state, or one of two that are in use.
-    Copy,
-}
-
-/// What `recover` found.
-#[derive(Debug)]
-pub(crate) struct Recovery {
-    /// What that is.
-    pub what: Recovered,
-    /// What it writes.
-    pub plan: Plan,
-    /// kitcert.yaml, as far as it can be told.
-    pub inventory: Inventory,
-    /// Until when there may be certificates that this state does not know.
-    pub open_until: Timestamp,
-    /// What a person must look at.
-    pub unknown: Vec<Unknown>,
-}
-
-/// Something that kitcert.yaml may have said and nothing else remembers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unknown {
-    /// Of what: `every daemon`, `client ana`.
-    pub subject: Message,
-    /// What it is.
-    pub what: Message,
-}
 
 /// Plans `recover`, of a state that was observed without its kitcert.yaml.
 ///
@@ -201,7 +169,8 @@ impl Rebuilt<'_> {
 
     /// The keys of which no value is remembered anywhere.
     fn add_unknown_keys(&mut self) {
-        let mut keys = vec![(message!("at the top"), message!("contact, renew_before, verify_every"))];
+        let mut keys =
+            vec![(message!("at the top"), message!("contact, renew_before, verify_every, defaults, accept"))];
         if !self.inventory.daemons.is_empty() {
             keys.push((
                 message!("every daemon"),

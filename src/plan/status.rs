@@ -6,10 +6,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
+use super::kit::issuer_of_kit;
 use super::verification::{VerificationState, verification};
+use crate::layout::Acceptance;
 use crate::message;
 use crate::model::{
-    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Timestamp, Validity, Word,
+    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Rule, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
 use crate::store::Observation;
@@ -31,6 +33,10 @@ pub(crate) struct StatusRow {
     pub issuer: Message,
     /// How it stands.
     pub state: IdentityState,
+    /// That kitcert.yaml accepts this, if it does.
+    pub accepted: Option<Message>,
+    /// Of a client whose kit waits, the fingerprint of the kit's CA in words: `join` may ask for it.
+    pub authority_words: Option<Message>,
     /// Of a daemon, whether its current generation may be called verified. None if no verification is
     /// known, and of others.
     pub verified: Option<bool>,
@@ -43,6 +49,14 @@ pub(crate) struct StatusRow {
     /// certificate.
     #[serde(skip)]
     pub validity: Option<Validity>,
+}
+
+impl StatusRow {
+    /// Whether `status --check` and a rotation have something to do about it that nobody accepts.
+    #[must_use]
+    pub(crate) fn needs_attention(&self) -> bool {
+        self.state.needs_attention() && self.accepted.is_none()
+    }
 }
 
 /// The last verification of a daemon.
@@ -108,6 +122,23 @@ impl IdentityState {
     #[must_use]
     pub(crate) fn needs_attention(self) -> bool {
         self >= IdentityState::NotVerified
+    }
+
+    /// The rule by which it is told, and accepted; None where there is nothing to tell.
+    #[must_use]
+    pub(crate) fn rule(self) -> Option<Rule> {
+        Some(match self {
+            IdentityState::Ok | IdentityState::Retired => return None,
+            IdentityState::NotListed => Rule::NotListed,
+            IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => {
+                Rule::KitWaiting
+            }
+            IdentityState::NotVerified => Rule::NotVerified,
+            IdentityState::Due | IdentityState::NotRenewable => Rule::ExpiresSoon,
+            IdentityState::HostsChanged | IdentityState::NotIssued => Rule::NotIssued,
+            IdentityState::NotYetValid => Rule::NotYetValid,
+            IdentityState::Expired => Rule::Expired,
+        })
     }
 }
 
@@ -184,19 +215,40 @@ fn rows_of(
         let due_from = due_from(observation, role, name, leaf);
         let verification = (role == Role::Daemon).then(|| verification(observation, name, now));
         let is_verified = verification.as_ref().is_none_or(VerificationState::is_verified);
-        let state = identity_state(is_verified, validity, due_from, is_listed, now);
+        let state = identity_state(is_verified, validity, due_from, now);
         let state = state.max(hosts_state(observation, role, name, leaf));
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(kit_state(observation, name, in_use, now)) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
-        let state = if identity.is_retired() { IdentityState::Retired } else { state };
+        let state = match (identity.is_retired(), is_listed) {
+            (true, _) => IdentityState::Retired,
+            // Nobody renews it, and whoever has removed it knows that it ends.
+            (false, false) if waits => IdentityState::KitWaiting,
+            (false, false) => IdentityState::NotListed,
+            (false, true) => state,
+        };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));
         let verified = verification.as_ref().map(|last| last.stale.is_none());
-        Some(StatusRow { verified, verification, identity: Some((role, name.clone())), ..row })
+        let authority_words = waits.then(|| issuer_of_kit(name, observation)).flatten();
+        let authority_words = authority_words.map(|one| one.certificate.fingerprint().words());
+        Some(StatusRow {
+            authority_words,
+            verified,
+            verification,
+            identity: Some((role, name.clone())),
+            ..row
+        })
     });
-    let mut rows: Vec<StatusRow> = missing.chain(issued).collect();
+    let accepted = |row: StatusRow| {
+        let of = row.identity.as_ref().zip(row.state.rule());
+        let acceptance = of.and_then(|((role, name), rule)| {
+            observation.inventory.accepted((*role, name), (rule, &row.state.message()), now)
+        });
+        StatusRow { accepted: acceptance.map(Acceptance::message), ..row }
+    };
+    let mut rows: Vec<StatusRow> = missing.chain(issued).map(accepted).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     rows
 }
@@ -225,7 +277,6 @@ fn identity_state(
     is_verified: bool,
     validity: Validity,
     due_from: Timestamp,
-    is_listed: bool,
     now: Timestamp,
 ) -> IdentityState {
     let by_date = match end_state(validity, now) {
@@ -233,8 +284,7 @@ fn identity_state(
         state => state,
     };
     let by_verification = if is_verified { IdentityState::Ok } else { IdentityState::NotVerified };
-    let by_list = if is_listed { IdentityState::Ok } else { IdentityState::NotListed };
-    by_date.max(by_verification).max(by_list)
+    by_date.max(by_verification)
 }
 
 /// How urgent it is that a client gets the kit that waits for it.
@@ -315,6 +365,8 @@ fn row(
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
+        accepted: None,
+        authority_words: None,
         verified: None,
         verification: None,
         identity: None,

@@ -125,7 +125,7 @@ impl Placement {
         let placed = self.observe()?;
         let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files))
             && self.is_noted(&placed, files);
-        if !is_current && placed.next != number {
+        if self.origin.is_some() && !is_current && placed.next != number {
             // What was judged is not what is there any more.
             return Err(Failure::new("installing", self.folder.display())
                 .expected(message!("{} to be the next generation, as when it was looked at", number))

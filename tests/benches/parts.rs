@@ -18,7 +18,7 @@ use std::path::Path;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use kitcert::layout::{AuthorityPolicy, ClientEntry, Inventory, InventoryChange, edit_inventory};
+use kitcert::layout::{AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory};
 use kitcert::model::profile::CLIENT_LIFETIME;
 use kitcert::model::{AuthorityName, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use kitcert::pki::judge::{Peer, new_leaf};
@@ -225,6 +225,8 @@ fn issue(authority: &CertificateAuthority, key: &PrivateKey) -> Certificate {
 
 fn inventory(count: usize) -> Inventory {
     Inventory {
+        defaults: Defaults::default(),
+        accept: Vec::new(),
         contact: None,
         renew_before: None,
         verify_every: None,

@@ -37,6 +37,7 @@ mod house;
 mod init_and_issue;
 mod inspected;
 mod install_client;
+mod intent;
 mod interference;
 mod intermediates;
 mod interoperability;

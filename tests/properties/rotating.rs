@@ -109,8 +109,9 @@ pub fn workspace_aged(days: u32, port: u16) -> Workspace {
         endpoint: Some(Endpoint::new("127.0.0.1".parse().unwrap(), port)),
         authority_name: "buildkit CA".parse().unwrap(),
         authority_lifetime: "10y".parse().unwrap(),
-        daemon_lifetime: Lifetime::days(397),
-        client_lifetime: Lifetime::days(90),
+        daemon_lifetime: None,
+        client_lifetime: None,
+        contact: None,
         key: KeyAlgorithm::EcdsaP256,
         install: None,
     };

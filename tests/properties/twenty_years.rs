@@ -162,8 +162,9 @@ impl World {
             endpoint: Some(Endpoint::new("127.0.0.1".parse().unwrap(), PORT)),
             authority_name: "buildkit CA".parse().unwrap(),
             authority_lifetime: "30y".parse().unwrap(),
-            daemon_lifetime: Lifetime::days(days_of("builder")),
-            client_lifetime: Lifetime::days(days_of("ana")),
+            daemon_lifetime: Some(Lifetime::days(days_of("builder"))),
+            client_lifetime: Some(Lifetime::days(days_of("ana"))),
+            contact: None,
             key: KeyAlgorithm::EcdsaP256,
             install: None,
         };

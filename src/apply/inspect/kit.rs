@@ -41,6 +41,7 @@ pub(super) fn judge_kit(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> I
         ("join before", contents.join_before.message()),
         ("holds", holds.message()),
         ("signed by", Message::join(signed_by, ", ")),
+        ("in words", Message::join(kit.signers().map(|signer| signer.fingerprint().words()), ", ")),
         ("trusts", Message::join(contents.trust.iter().map(name_of), ", ")),
     ];
     facts.extend(contents.chain.iter().flat_map(facts_of));

@@ -26,6 +26,10 @@ pub(super) fn facts_of(certificate: &Certificate) -> Facts {
         facts.push(("usage", list(Message::join(usages, ", "))));
     }
     facts.push(("SHA-256", certificate.fingerprint().message()));
+    if certificate.is_authority() {
+        // What `join` asks for, where it trusts none of a kit's CAs.
+        facts.push(("in words", certificate.fingerprint().words()));
+    }
     facts
 }
 

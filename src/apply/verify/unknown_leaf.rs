@@ -25,7 +25,7 @@ pub(super) fn finding(
         let trust = &TrustBundle::new(vec![one.certificate.clone()]);
         Peer { trust, accepts: Role::Daemon, host: None, now }.accept(std::slice::from_ref(served)).is_ok()
     });
-    let Some(issuer) = issuer.filter(|one| one.record.is_usable()) else { return None };
+    let issuer = issuer.filter(|one| one.record.is_usable())?;
     let is_closed = !issuer.record.is_open(now) && issuer.key == KeyPresence::Present;
     let severity = if is_closed { Severity::Error } else { Severity::Info };
     let finding = Finding::new(Rule::UnknownLeaf, severity, "served certificate")

@@ -122,6 +122,10 @@ pub(in crate::apply) fn examine(
         line = message!("not verified: {}", finding.found);
         findings.push(finding);
     }
+    if let (Some(observation), Some((name, _))) = (observation, &daemon) {
+        let accept = |finding: &mut Finding| accept(observation, name, finding, context.judged_at());
+        findings.iter_mut().chain(&mut verdict.findings).for_each(accept);
+    }
     let daemon_is_at_fault = !client_is_at_fault && Finding::gravest(&findings) >= Severity::Error;
     let beside = Beside { daemon_is_at_fault, client_is_at_fault, serves_current };
     let outcome = Outcome::of(&verdict, beside);
@@ -131,6 +135,15 @@ pub(in crate::apply) fn examine(
         verification.add_ports(&ports, &endpoint);
     }
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
+}
+
+/// What kitcert.yaml accepts of a daemon is information.
+fn accept(observation: &Observation, name: &IdentityName, finding: &mut Finding, now: Timestamp) {
+    let found = (finding.rule, &finding.found);
+    let acceptance = observation.inventory.accepted((Role::Daemon, name), found, now);
+    if let Some(acceptance) = acceptance.filter(|_| finding.severity > Severity::Info) {
+        *finding = acceptance.accept(finding);
+    }
 }
 
 /// Whether that client gets through to the daemon as its files say. If it does not, what becomes of it

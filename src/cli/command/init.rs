@@ -12,7 +12,7 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::DaemonLayout;
 use crate::message;
 use crate::model::{
-    AuthorityName, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
+    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
     SubjectAltName,
 };
 use crate::pki::Certificate;
@@ -39,12 +39,15 @@ pub struct InitArguments {
     /// How long the CA is valid
     #[arg(long, value_name = "DURATION", default_value = "10y")]
     pub ca_lifetime: Lifetime,
-    /// How long the daemon's certificate is valid
-    #[arg(long, value_name = "DURATION", default_value = "397d")]
-    pub lifetime: Lifetime,
-    /// How long the clients' certificates are valid
-    #[arg(long, value_name = "DURATION", default_value = "90d")]
-    pub client_lifetime: Lifetime,
+    /// How long the certificates of daemons are valid, of this one and of later ones [default: 397d]
+    #[arg(long, value_name = "DURATION")]
+    pub lifetime: Option<Lifetime>,
+    /// How long the certificates of clients are valid, of these and of later ones [default: 90d]
+    #[arg(long, value_name = "DURATION")]
+    pub client_lifetime: Option<Lifetime>,
+    /// Whom kits name for questions [default: the user who makes the kit]
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<Contact>,
     /// The type of every key
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key: KeyAlgorithm,
@@ -79,6 +82,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         authority_lifetime: asked.ca_lifetime,
         daemon_lifetime: asked.lifetime,
         client_lifetime: asked.client_lifetime,
+        contact: asked.contact.clone(),
         key: asked.key,
         install: install.transpose()?,
     };

@@ -35,7 +35,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let timeline = if asked.timeline { Timeline::Wanted } else { Timeline::Unwanted };
     let status = apply::status(&context, timeline)?;
     let (now, rows) = (status.now, &status.rows);
-    let attention = rows.iter().any(|row| row.state.needs_attention());
+    let attention = rows.iter().any(StatusRow::needs_attention);
     // In the second stage people are waited for; in the others a rotation goes on.
     let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
     let is_locked_out = rows.iter().any(|row| row.state == IdentityState::KitOverdue);
@@ -55,13 +55,21 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         .line(message!("{}  {}", context.state.display(), now.minute()));
     if !asked.timeline {
         // Cron mails whatever is printed.
-        let is_told = |row: &&StatusRow| !session.global.quiet || row.state.needs_attention();
+        let is_told = |row: &&StatusRow| !session.global.quiet || row.needs_attention();
         report = report.table(table(rows.iter().filter(is_told)));
     }
     if attention || is_emergency || status.is_old || !status.log_faults.is_empty() {
         report = report.even_if_quiet();
     }
     report = status.log_faults.iter().fold(report, |report, fault| report.toned(Tone::Warning, fault));
+    if session.global.verbose {
+        for row in rows {
+            if let Some(words) = &row.authority_words {
+                let line = message!("if join asks {} for the CA's fingerprint: {}", row.name, words);
+                report = report.line(line);
+            }
+        }
+    }
     if status.has_unfinished_change {
         report = report.toned(
             Tone::Warning,
@@ -106,7 +114,7 @@ fn monitored(state: &Path, status: &Status) -> Monitored {
         Some(MonitoredCertificate { whose: whose(row), validity: row.validity?, due: row.due? })
     };
     let mut findings: Vec<Finding> = rows.iter().filter_map(|row| finding(row, whose(row))).collect();
-    let faults = findings.len();
+    let faults = rows.iter().filter(|row| row.needs_attention()).count();
     let rollover = status.rollover.as_ref().map(of_rollover);
     let verdict = match faults {
         0 => message!("nothing is due; every daemon is verified"),
@@ -146,23 +154,31 @@ fn of_rollover(progress: &RolloverProgress) -> Finding {
 }
 
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
-    let (rule, severity) = match row.state {
-        IdentityState::Ok | IdentityState::Retired | IdentityState::NotListed => return None,
-        IdentityState::KitWaiting => (Rule::KitWaiting, Severity::Info),
-        IdentityState::KitEnding => (Rule::KitWaiting, Severity::Warning),
-        IdentityState::KitOverdue => (Rule::KitWaiting, Severity::Error),
-        IdentityState::NotVerified => (Rule::NotVerified, Severity::Warning),
-        IdentityState::Due | IdentityState::NotRenewable => (Rule::ExpiresSoon, Severity::Warning),
-        IdentityState::HostsChanged | IdentityState::NotIssued => (Rule::NotIssued, Severity::Warning),
-        IdentityState::NotYetValid => (Rule::NotYetValid, Severity::Error),
-        IdentityState::Expired => (Rule::Expired, Severity::Error),
+    let rule = row.state.rule()?;
+    let severity = match row.state {
+        IdentityState::Ok | IdentityState::Retired => return None,
+        _ if row.accepted.is_some() => Severity::Info,
+        IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
+        IdentityState::KitOverdue | IdentityState::NotYetValid | IdentityState::Expired => Severity::Error,
+        _ => Severity::Warning,
     };
-    Some(Finding::new(rule, severity, whose).expected("ok").found(row.state).fix(rule.fix()))
+    let found = match &row.accepted {
+        Some(accepted) => message!("{} ({})", row.state, accepted),
+        None => row.state.message(),
+    };
+    let finding = Finding::new(rule, severity, whose).expected("ok").found(found);
+    Some(match (row.state, &row.identity) {
+        (IdentityState::NotListed, Some((role, name))) => {
+            finding.fix(message!("list it in kitcert.yaml again, or: {kitcert} retire {}/{}", role, name))
+        }
+        _ => finding.fix(rule.fix()),
+    })
 }
 
 fn table<'a>(rows: impl Iterator<Item = &'a StatusRow>) -> Vec<(Tone, Vec<Message>)> {
     let heading = ["KIND", "NAME", "EXPIRES", "LEFT", "ISSUER", "STATE"].map(|word| word.message()).to_vec();
-    let body = rows.map(|row| (tone(row.state), cells(row)));
+    let tone_of = |row: &StatusRow| if row.accepted.is_some() { Tone::Plain } else { tone(row.state) };
+    let body = rows.map(|row| (tone_of(row), cells(row)));
     std::iter::once((Tone::Aside, heading)).chain(body).collect()
 }
 
@@ -174,6 +190,9 @@ fn cells(row: &StatusRow) -> Vec<Message> {
 
 /// `ok, verified 3 days ago`; of a daemon that is not verified, why its last verification does not count.
 fn stands(row: &StatusRow) -> Message {
+    if let Some(accepted) = &row.accepted {
+        return message!("{} ({})", row.state, accepted);
+    }
     match &row.verification {
         Some(LastVerification { stale: None, seconds_ago, .. }) => {
             message!("{}, verified {} ago", row.state, span(*seconds_ago))
@@ -232,8 +251,11 @@ fn last_line(status: &Status, state: &Path) -> Message {
         IdentityState::HostsChanged,
         IdentityState::NotVerified,
         IdentityState::KitWaiting,
+        IdentityState::NotListed,
     ];
-    let count = |state: IdentityState| status.rows.iter().filter(|row| row.state == state).count();
+    let told = |row: &&StatusRow| row.accepted.is_none();
+    let count =
+        |state: IdentityState| status.rows.iter().filter(told).filter(|row| row.state == state).count();
     let counts: Vec<_> =
         states.into_iter().map(|state| (count(state), state)).filter(|(count, _)| *count > 0).collect();
     if counts.is_empty() {
@@ -249,10 +271,20 @@ fn last_line(status: &Status, state: &Path) -> Message {
 fn words(next: &NextStep, state: &Path) -> Message {
     match next {
         NextStep::Rotate => message!("{kitcert} rotate"),
-        NextStep::IssueClient(name) => message!("{kitcert} issue client {}", name),
+        NextStep::IssueClient(name) => message!(
+            "{kitcert} issue client {}, or, if nobody needs it: {kitcert} retire client/{}",
+            name,
+            name
+        ),
+        NextStep::Retire(role, name) => message!("{kitcert} retire {}/{}", role, name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),
         NextStep::RollOver => message!("{kitcert} ca rollover start"),
-        NextStep::HandOver(name) => message!("hand over {}/kits/{}.kit", state.display(), name),
+        NextStep::HandOver(name) => message!(
+            "hand over {}/kits/{}.kit, or, if nobody needs it: {kitcert} retire client/{}",
+            state.display(),
+            name,
+            name
+        ),
     }
 }

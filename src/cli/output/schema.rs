@@ -272,6 +272,12 @@ const STATUS: &[Member] = &[
     member("identities[].seconds_left", "number or null", "until it ends; negative when it is over"),
     member("identities[].issuer", "string", "the issuer's key identifier, shortened, or `self`"),
     member(
+        "identities[].authority_words",
+        "string or null",
+        "of a client whose kit waits: the fingerprint of its CA in words, for whom join asks for it",
+    ),
+    member("identities[].accepted", "string or null", "that kitcert.yaml accepts this, and why"),
+    member(
         "identities[].state",
         "string",
         "`ok`, `retired`, `not-listed`, `kit-waiting`, `not-verified`, `due`, `not-renewable`, `kit-ending`, \

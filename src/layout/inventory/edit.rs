@@ -73,7 +73,7 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
         InventoryChange::AddDaemon(name, daemon) => match inventory.daemons.get(name) {
             Some(there) if there != daemon => return Err(differs("daemon", name)),
             Some(_) => return Ok(None),
-            None => (vec!["daemons"], vec![named(name, daemon_node(daemon))]),
+            None => (vec!["daemons"], vec![named(name, daemon_node(daemon, &inventory.defaults))]),
         },
         InventoryChange::AddClients(clients) => {
             let mut added = BTreeMap::new();
@@ -83,7 +83,7 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
                     Some(there) if there != client => return Err(differs("client", name)),
                     Some(_) => {}
                     None => {
-                        fields.push(named(name, client_node(client)));
+                        fields.push(named(name, client_node(client, &inventory.defaults)));
                         added.insert(name, client);
                     }
                 }

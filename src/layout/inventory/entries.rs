@@ -6,12 +6,15 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::accept::Acceptance;
 use crate::layout::daemon::DaemonLayout;
 use crate::message;
-use crate::model::profile::{AUTHORITY_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT, VERIFY_EVERY};
+use crate::model::profile::{
+    AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT, VERIFY_EVERY,
+};
 use crate::model::{
     AuthorityName, Contact, Endpoint, ExitCode, Failure, IdentityName, KeyAlgorithm, Lifetime, Message,
-    RenewBefore, Role, SubjectAltName, Word,
+    RenewBefore, Role, Rule, SubjectAltName, Timestamp, Word,
 };
 
 /// What should exist, as an admin writes it: the CA's policy, the daemons and the clients. The
@@ -30,6 +33,32 @@ pub struct Inventory {
     pub daemons: BTreeMap<IdentityName, DaemonEntry>,
     /// The clients, by name.
     pub clients: BTreeMap<IdentityName, ClientEntry>,
+    /// What holds for identities that do not say otherwise.
+    pub defaults: Defaults,
+    /// The findings that a person accepts.
+    pub accept: Vec<Acceptance>,
+}
+
+/// What holds for identities that do not say otherwise; None: what the profile says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// How long a daemon's certificates are valid.
+    pub daemon_lifetime: Option<Lifetime>,
+    /// How long a client's certificates are valid.
+    pub client_lifetime: Option<Lifetime>,
+    /// The type of a new key of theirs; None: the CA's.
+    pub key: Option<KeyAlgorithm>,
+}
+
+impl Defaults {
+    /// How long the certificates of an identity are valid that does not say it.
+    #[must_use]
+    pub fn lifetime(&self, role: Role) -> Lifetime {
+        match role {
+            Role::Daemon => self.daemon_lifetime.unwrap_or(DAEMON_LIFETIME),
+            Role::Client => self.client_lifetime.unwrap_or(CLIENT_LIFETIME),
+        }
+    }
 }
 
 /// What a new CA is to be like.
@@ -137,6 +166,23 @@ impl Inventory {
             Role::Client => self.clients.get(name).and_then(|client| client.renew_before),
         };
         own.or(self.renew_before).unwrap_or_default()
+    }
+
+    /// The type of a new key of a daemon or a client.
+    #[must_use]
+    pub fn leaf_key(&self) -> KeyAlgorithm {
+        self.defaults.key.unwrap_or(self.authority.key)
+    }
+
+    /// The acceptance of what is found of an identity, if there is one as of `now`.
+    #[must_use]
+    pub fn accepted(
+        &self,
+        identity: (Role, &IdentityName),
+        found: (Rule, &Message),
+        now: Timestamp,
+    ) -> Option<&Acceptance> {
+        self.accept.iter().find(|acceptance| acceptance.is_about(identity, found, now))
     }
 
     /// How long a verification of that daemon counts.

@@ -1,31 +1,27 @@
 //! The schema of `kitcert.yaml`: its text becomes an inventory.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::accept::{AcceptableRule, Acceptance, FoundText, Until};
 use super::entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
 };
+use super::parsed::{Named, Parsed};
 use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};
 use crate::layout::yaml::fault;
 use crate::message;
-use crate::model::profile::{
-    AUTHORITY_LIFETIME, CLIENT_LIFETIME, DAEMON_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT,
-};
+use crate::model::profile::{AUTHORITY_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT};
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Printable, Quoted,
-    RenewBefore, Role, SubjectAltName,
+    AuthorityName, Contact, Endpoint, Failure, KeyAlgorithm, Lifetime, Message, Printable, Quoted,
+    RenewBefore, Role, Selector, SubjectAltName,
 };
 
 impl Inventory {
-    /// Reads `kitcert.yaml`. Lifetimes that are left out are those of the profile; an endpoint that
+    /// Reads `kitcert.yaml`. Lifetimes that are left out are those of `defaults`; an endpoint that
     /// is left out is the first host that can be dialled, on port 8372.
     ///
     /// # Errors
@@ -44,6 +40,14 @@ impl Inventory {
                 .hint(message!("edit {}", Quoted(path)))
         })?;
         let authority = written.ca.unwrap_or_default();
+        let defaults = written.defaults.unwrap_or_default();
+        let defaults = Defaults {
+            daemon_lifetime: defaults.daemon_lifetime.map(|Parsed(lifetime)| lifetime),
+            client_lifetime: defaults.client_lifetime.map(|Parsed(lifetime)| lifetime),
+            key: defaults.key.map(|Parsed(key)| key),
+        };
+        let daemons = written.daemons.unwrap_or_default().0.into_iter();
+        let clients = written.clients.unwrap_or_default().0.into_iter();
         let inventory = Inventory {
             contact: written.contact.map(|Parsed(contact)| contact),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
@@ -53,8 +57,10 @@ impl Inventory {
                 lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
                 key: authority.key.map(|Parsed(key)| key).unwrap_or_default(),
             },
-            daemons: written.daemons.unwrap_or_default().0,
-            clients: written.clients.unwrap_or_default().0,
+            daemons: daemons.map(|(name, daemon)| (name, daemon.entry(&defaults))).collect(),
+            clients: clients.map(|(name, client)| (name, client.entry(&defaults))).collect(),
+            accept: written.accept.unwrap_or_default().into_iter().map(WrittenAcceptance::into).collect(),
+            defaults,
         };
         inventory.refuse_long_lifetimes(bytes, path)?;
         Ok(inventory)
@@ -64,18 +70,32 @@ impl Inventory {
     fn refuse_long_lifetimes(&self, bytes: &[u8], path: &Path) -> Result<(), Failure> {
         let daemons = self.daemons.iter().map(|(name, daemon)| (Role::Daemon, name, daemon.lifetime));
         let clients = self.clients.iter().map(|(name, client)| (Role::Client, name, client.lifetime));
+        let document = || Document::parse(bytes, path).ok();
+        let refused = |line: Option<usize>, whose: Message, allowed: Message, lifetime: Lifetime| {
+            let subject = line.map_or_else(|| path.message(), |line| message!("{} line {}", path, line));
+            Err(Failure::new("reading", subject)
+                .expected(message!("a lifetime of {} of {}", whose, allowed))
+                .found(lifetime)
+                .hint(message!("${EDITOR:-vi} {}", Quoted(path))))
+        };
+        let defaults = [
+            ("daemon_lifetime", self.defaults.daemon_lifetime),
+            ("client_lifetime", self.defaults.client_lifetime),
+        ];
+        for (key, lifetime) in defaults {
+            let Some(lifetime) = lifetime else { continue };
+            let Some(allowed) = self.authority.refused(lifetime) else { continue };
+            let line = document().and_then(|document| document.line_of(&["defaults", key]));
+            return refused(line, message!("defaults.{}", key), allowed, lifetime);
+        }
         for (role, whose, lifetime) in daemons.chain(clients) {
             let Some(allowed) = self.authority.refused(lifetime) else { continue };
-            // Without a key of its own, the entry has the lifetime of the profile.
-            let document = Document::parse(bytes, path).ok();
+            // Without a key of its own, the entry has the default lifetime.
+            let document = document();
             let line_of = |keys: &[&str]| document.as_ref()?.line_of(keys);
             let (section, name) = (role.folder(), whose.as_str());
             let line = line_of(&[section, name, "lifetime"]).or_else(|| line_of(&[section, name]));
-            let subject = line.map_or_else(|| path.message(), |line| message!("{} line {}", path, line));
-            return Err(Failure::new("reading", subject)
-                .expected(message!("a lifetime of {} {} of {}", role, whose, allowed))
-                .found(lifetime)
-                .hint(message!("${EDITOR:-vi} {}", Quoted(path))));
+            return refused(line, message!("{} {}", role, whose), allowed, lifetime);
         }
         Ok(())
     }
@@ -90,8 +110,40 @@ struct Written {
     renew_before: Option<Parsed<RenewBefore>>,
     verify_every: Option<Parsed<Lifetime>>,
     ca: Option<WrittenAuthority>,
-    daemons: Option<Named<DaemonEntry>>,
-    clients: Option<Named<ClientEntry>>,
+    defaults: Option<WrittenDefaults>,
+    daemons: Option<Named<ReadDaemon>>,
+    clients: Option<Named<ReadClient>>,
+    accept: Option<Vec<WrittenAcceptance>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDefaults {
+    daemon_lifetime: Option<Parsed<Lifetime>>,
+    client_lifetime: Option<Parsed<Lifetime>>,
+    key: Option<Parsed<KeyAlgorithm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAcceptance {
+    rule: Parsed<AcceptableRule>,
+    subject: Parsed<Selector>,
+    found: Parsed<FoundText>,
+    reason: Option<Parsed<FoundText>>,
+    until: Option<Parsed<Until>>,
+}
+
+impl From<WrittenAcceptance> for Acceptance {
+    fn from(written: WrittenAcceptance) -> Acceptance {
+        Acceptance {
+            rule: written.rule.0.rule(),
+            subject: written.subject.0,
+            found: written.found.0,
+            reason: written.reason.map(|Parsed(reason)| reason),
+            until: written.until.map(|Parsed(until)| until.instant()),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -151,70 +203,28 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// A word that its own type reads.
-struct Parsed<T>(T);
+/// A daemon, and its lifetime if it says one.
+struct ReadDaemon(DaemonEntry, Option<Lifetime>);
 
-impl<'de, T: FromStr<Err = Failure>> Deserialize<'de> for Parsed<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parsed<T>, D::Error> {
-        deserializer.deserialize_str(ParsedVisitor(PhantomData))
+impl ReadDaemon {
+    fn entry(self, defaults: &Defaults) -> DaemonEntry {
+        let lifetime = self.1.unwrap_or_else(|| defaults.lifetime(Role::Daemon));
+        DaemonEntry { lifetime, ..self.0 }
     }
 }
 
-/// The word is read within the visitor, since only so does the parser add the line of the word
-/// itself to an error.
-struct ParsedVisitor<T>(PhantomData<T>);
+/// A client, and its lifetime if it says one.
+struct ReadClient(ClientEntry, Option<Lifetime>);
 
-impl<T: FromStr<Err = Failure>> Visitor<'_> for ParsedVisitor<T> {
-    type Value = Parsed<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, in quotes where it looks like a number")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Parsed<T>, E> {
-        text.parse().map(Parsed).map_err(|failure: Failure| fault::carried(failure))
+impl ReadClient {
+    fn entry(self, defaults: &Defaults) -> ClientEntry {
+        let lifetime = self.1.unwrap_or_else(|| defaults.lifetime(Role::Client));
+        ClientEntry { lifetime, ..self.0 }
     }
 }
 
-/// Entries by name, each name once.
-struct Named<T>(BTreeMap<IdentityName, T>);
-
-impl<T> Default for Named<T> {
-    fn default() -> Named<T> {
-        Named(BTreeMap::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
-        deserializer.deserialize_map(NamedVisitor(PhantomData))
-    }
-}
-
-struct NamedVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
-    type Value = Named<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("names with what they are")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
-        let mut entries = BTreeMap::new();
-        while let Some(Parsed(name)) = map.next_key::<Parsed<IdentityName>>()? {
-            let entry = map.next_value()?;
-            if entries.contains_key(&name) {
-                return Err(fault::carried(message!("{} is there twice", name)));
-            }
-            entries.insert(name, entry);
-        }
-        Ok(Named(entries))
-    }
-}
-
-impl<'de> Deserialize<'de> for DaemonEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DaemonEntry, D::Error> {
+impl<'de> Deserialize<'de> for ReadDaemon {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReadDaemon, D::Error> {
         let written = WrittenDaemon::deserialize(deserializer)?;
         let hosts: Vec<SubjectAltName> = written.hosts.into_iter().map(|Parsed(host)| host).collect();
         let is_wildcard =
@@ -231,11 +241,12 @@ impl<'de> Deserialize<'de> for DaemonEntry {
         if hosts.is_empty() {
             return Err(fault::carried("hosts: expected at least one, found none"));
         }
-        Ok(DaemonEntry {
+        let lifetime = written.lifetime.map(|Parsed(lifetime)| lifetime);
+        let entry = DaemonEntry {
             hosts,
             endpoint,
             addresses: written.addresses.unwrap_or_default(),
-            lifetime: written.lifetime.map_or(DAEMON_LIFETIME, |Parsed(lifetime)| lifetime),
+            lifetime: Defaults::default().lifetime(Role::Daemon),
             install: written.install.map(install_entry).transpose()?,
             restart: written.restart.unwrap_or_default(),
             restart_when: written.restart_when.map(|Parsed(when)| when).unwrap_or_default(),
@@ -244,7 +255,8 @@ impl<'de> Deserialize<'de> for DaemonEntry {
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
             verify_every: written.verify_every.map(|Parsed(lifetime)| lifetime),
             installed: absolute(written.installed)?,
-        })
+        };
+        Ok(ReadDaemon(entry, lifetime))
     }
 }
 
@@ -265,135 +277,20 @@ fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
     Ok(InstallEntry { layout: written.layout.0, root, owner: written.owner.map(|Parsed(owner)| owner) })
 }
 
-impl<'de> Deserialize<'de> for ClientEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClientEntry, D::Error> {
+impl<'de> Deserialize<'de> for ReadClient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReadClient, D::Error> {
         let written = Option::<WrittenClient>::deserialize(deserializer)?.unwrap_or_default();
-        Ok(ClientEntry {
-            lifetime: written.lifetime.map_or(CLIENT_LIFETIME, |Parsed(lifetime)| lifetime),
+        let lifetime = written.lifetime.map(|Parsed(lifetime)| lifetime);
+        let entry = ClientEntry {
+            lifetime: Defaults::default().lifetime(Role::Client),
             renew: written.renew.map(|Parsed(renew)| renew).unwrap_or_default(),
             endpoint: written.endpoint.map(|Parsed(endpoint)| endpoint),
             renew_before: written.renew_before.map(|Parsed(renew)| renew),
             installed: absolute(written.installed)?,
-        })
+        };
+        Ok(ReadClient(entry, lifetime))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Inventory, Failure> {
-        Inventory::parse(text.as_bytes(), Path::new("kitcert.yaml"))
-    }
-
-    const DESIGN: &str = "\
-version: 1
-ca: {name: Acme builders, lifetime: 10y, key: ecdsa-p256}
-daemons:
-  builder:
-    hosts: [builder.example.com, 10.0.0.5]
-    endpoint: tcp://builder.example.com:8372
-    lifetime: 397d
-    install: {layout: earthly, root: /srv/builder}
-    restart: [docker, restart, earthly-buildkitd]
-    restart_when: idle            # when no build is running
-clients:
-  ana: {lifetime: 90d}
-  ci: {lifetime: 7d, renew: auto}
-";
-
-    #[test]
-    fn the_file_of_the_design_is_rendered_as_it_is_read() {
-        let inventory = read(DESIGN).unwrap();
-        let daemon = &inventory.daemons[&"builder".parse().unwrap()];
-        assert_eq!(daemon.restart, ["docker", "restart", "earthly-buildkitd"]);
-        assert_eq!(daemon.restart_when, RestartWhen::Idle);
-        assert_eq!(inventory.clients[&"ci".parse().unwrap()].renew, Renewal::Auto);
-        let rendered = inventory.render();
-        assert_eq!(read(&rendered).unwrap(), inventory);
-        let body: Vec<&str> = rendered.lines().filter(|line| !line.starts_with('#')).collect();
-        let design: Vec<&str> =
-            DESIGN.lines().map(|line| line.split(" #").next().unwrap().trim_end()).collect();
-        assert_eq!(body, design);
-    }
-
-    #[test]
-    fn what_is_left_out_is_the_profiles() {
-        let inventory =
-            read("version: 1\ndaemons:\n  b: {hosts: ['*.example.com', '::1']}\nclients:\n  ana:\n").unwrap();
-        let daemon = &inventory.daemons[&"b".parse().unwrap()];
-        assert_eq!(daemon.endpoint.to_string(), "tcp://[::1]:8372");
-        assert_eq!(daemon.lifetime, DAEMON_LIFETIME);
-        assert_eq!(inventory.authority.lifetime, AUTHORITY_LIFETIME);
-        let client = &inventory.clients[&"ana".parse().unwrap()];
-        assert_eq!((client.lifetime, client.renew), (CLIENT_LIFETIME, Renewal::Manual));
-    }
-
-    #[test]
-    fn names_that_yaml_takes_for_other_things_are_read_back() {
-        let names = ["true", "no", "null", "0", "1e3", "12.5", "0x1f", "1-2", "2026-11-23", "y", "ana"];
-        let client = ClientEntry::of_lifetime(CLIENT_LIFETIME);
-        let mut inventory = read("version: 1").unwrap();
-        inventory.clients = names.iter().map(|name| (name.parse().unwrap(), client.clone())).collect();
-        assert_eq!(read(&inventory.render()).unwrap(), inventory);
-    }
-
-    #[test]
-    fn every_fault_names_its_line() {
-        for (line, text) in [
-            (1, "version: 2\n"),
-            (3, "version: 1\nca:\n  lifetim: 10y\n"),
-            (2, "version: 1\nclientz: {}\n"),
-            (3, "version: 1\nclients:\n  ana: {lifetime: 90x}\n"),
-            (4, "version: 1\nclients:\n  bob: {}\n  ana: {renew: never}\n"),
-            (3, "version: 1\nclients:\n  Ana: {}\n"),
-            (3, "version: 1\ndaemons:\n  b: {hosts: []}\n"),
-            (3, "version: 1\ndaemons:\n  b: {hosts: [010.0.0.1]}\n"),
-            (5, "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    endpoint: b\n"),
-            (3, "version: 1\ndaemons:\n  b: {hosts: [b], install: {layout: earthly, root: srv}}\n"),
-            (3, "version: 1\ndaemons:\n  b: {hosts: [b], install: {layout: earthly, owner: root}}\n"),
-            (3, "version: 1\nclients:\n\tana: {}\n"),
-        ] {
-            let failure = read(text).expect_err(text);
-            assert!(failure.subject().ends_with(&format!(" line {line}")), "{text}: {failure}");
-            assert!(!failure.what_was_found().contains(" at line "), "{failure}");
-        }
-    }
-
-    #[test]
-    fn a_lifetime_of_more_than_half_the_cas_is_refused_with_its_line() {
-        for (line, text) in [
-            (4, "version: 1\nclients:\n  ana:\n    lifetime: 20y\n"),
-            (3, "version: 1\nclients:\n  ana: {renew: auto, lifetime: '1825d1s'}\n"),
-            (5, "version: 1\ndaemons:\n  b:\n    hosts: [b]\n    lifetime: 20y\nca: {lifetime: 10y}\n"),
-            (5, "version: 1\nca:\n  lifetime: 1y\ndaemons:\n  b: {hosts: [b]}\n"),
-            (4, "version: 1\nca: {lifetime: 100d}\nclients:\n  ana:\n"),
-        ] {
-            let failure = read(text).expect_err(text);
-            assert!(failure.subject().ends_with(&format!(" line {line}")), "{text}: {failure}");
-            assert!(failure.what_was_expected().contains("half of the CA's lifetime"), "{failure}");
-        }
-        for text in [
-            "version: 1\nclients:\n  ana: {lifetime: 1825d}\n",
-            "version: 1\nca: {lifetime: 180d}\nclients:\n  ana:\n",
-        ] {
-            assert!(read(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_says_something_twice_or_nothing_is_refused() {
-        for text in [
-            "",
-            "ca: {}\n",
-            "version: 1\nversion: 1\n",
-            "version: 1\nclients: {ana: {}, ana: {}}\n",
-            "version: 1\nclients:\n  ana: {lifetime: 1d, lifetime: 2d}\n",
-            "version: 1\n---\nversion: 1\n",
-            "version: 1\nclients: [ana]\n",
-            "- version: 1\n",
-        ] {
-            assert!(read(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

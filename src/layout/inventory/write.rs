@@ -4,26 +4,40 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, InstallEntry, Inventory, Renewal, RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, Renewal, RestartWhen,
 };
 use crate::layout::yaml::text::{Fields, Node, lines};
-use crate::model::IdentityName;
 use crate::model::profile::{IDLE_LIMIT, RESTART_TIMEOUT};
+use crate::model::{IdentityName, Lifetime};
 
 impl Inventory {
-    /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it.
+    /// A fresh `kitcert.yaml` that says this, with a comment on top on how to edit it. What is accepted a
+    /// person writes.
     #[must_use]
     pub fn render(&self) -> String {
         let AuthorityPolicy { name, lifetime, key } = &self.authority;
         let authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
-        let daemons = self.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon)));
-        let clients = self.clients.iter().map(|(name, client)| named(name, client_node(client)));
+        let defaults = &self.defaults;
+        let daemons = self.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon, defaults)));
+        let clients = self.clients.iter().map(|(name, client)| named(name, client_node(client, defaults)));
         let mut fields = vec![("version".to_owned(), Node::Word("1"))];
         fields.extend(self.contact.as_ref().map(|contact| text("contact", contact)));
         fields.extend(self.renew_before.map(|renew| text("renew_before", renew)));
         fields.extend(self.verify_every.map(|lifetime| text("verify_every", lifetime)));
+        fields.push(("ca".to_owned(), Node::Inline(authority)));
+        let lifetime = |key: &str, lifetime: Option<Lifetime>| lifetime.map(|lifetime| text(key, lifetime));
+        let said: Fields = [
+            lifetime("daemon_lifetime", defaults.daemon_lifetime),
+            lifetime("client_lifetime", defaults.client_lifetime),
+            defaults.key.map(|key| text("key", key)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !said.is_empty() {
+            fields.push(("defaults".to_owned(), Node::Inline(said)));
+        }
         fields.extend([
-            ("ca".to_owned(), Node::Inline(authority)),
             ("daemons".to_owned(), Node::Nested(daemons.collect())),
             ("clients".to_owned(), Node::Nested(clients.collect())),
         ]);
@@ -32,13 +46,12 @@ impl Inventory {
 }
 
 /// A daemon's keys and values, without those that say the default.
-pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
+pub(super) fn daemon_node(daemon: &DaemonEntry, defaults: &Defaults) -> Node {
     let hosts = daemon.hosts.iter().map(ToString::to_string).collect();
-    let mut fields = vec![
-        ("hosts".to_owned(), Node::List(hosts)),
-        text("endpoint", &daemon.endpoint),
-        text("lifetime", daemon.lifetime),
-    ];
+    let mut fields = vec![("hosts".to_owned(), Node::List(hosts)), text("endpoint", &daemon.endpoint)];
+    if defaults.daemon_lifetime != Some(daemon.lifetime) {
+        fields.push(text("lifetime", daemon.lifetime));
+    }
     if !daemon.addresses.is_empty() {
         let addresses = daemon.addresses.iter().map(ToString::to_string).collect();
         fields.push(("addresses".to_owned(), Node::List(addresses)));
@@ -67,8 +80,11 @@ pub(super) fn daemon_node(daemon: &DaemonEntry) -> Node {
 }
 
 /// A client's keys and values, without those that say the default.
-pub(super) fn client_node(client: &ClientEntry) -> Node {
-    let mut fields = vec![text("lifetime", client.lifetime)];
+pub(super) fn client_node(client: &ClientEntry, defaults: &Defaults) -> Node {
+    let mut fields = Vec::new();
+    if defaults.client_lifetime != Some(client.lifetime) {
+        fields.push(text("lifetime", client.lifetime));
+    }
     if client.renew != Renewal::default() {
         fields.push(text("renew", client.renew.as_str()));
     }

@@ -14,13 +14,15 @@ use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
 use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Selector, SubjectAltName, Timestamp,
+    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
+    Timestamp,
 };
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
-use crate::plan::kit::KitRequest;
+use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
 use crate::plan::rollover::{RolloverStage, bundle_of_daemon, refuse_lost_record};
-use crate::plan::steps::{Issuance, KeySource, Reason, Signing, StateStep};
+use crate::plan::status::IdentityState;
+use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 use planner::{Planner, kind, waiting};
@@ -183,10 +185,12 @@ impl Planner<'_> {
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, and its key is elsewhere: {kitcert} issue client {} --csr FILE --kit FILE, or renew: auto",
+                "due, and its key is elsewhere: {kitcert} issue client {} --csr FILE --kit FILE, or renew: auto, \
+                 or: {kitcert} retire client/{}",
+                name,
                 name
             );
-            self.say(Role::Client, name, RotationAction::Reported, &hint);
+            self.report((Role::Client, name), (Rule::ExpiresSoon, IdentityState::Due), hint);
             return Ok(());
         }
         let kit = is_elsewhere
@@ -202,8 +206,14 @@ impl Planner<'_> {
                 self.rotation.plan.state.push(StateStep::Kit(terms));
                 let is_old = current.is_some_and(|current| self.is_old(current));
                 let rekey = if is_old { "; its key is older than a year" } else { "" };
+                let issuer = self.rotation.plan.issuances().last().map(|issuance| &issuance.signing.issuer);
+                let issuer = match issuer {
+                    Some(AuthorityChoice::Of(id)) => self.observation.authority(id),
+                    Some(AuthorityChoice::Made) | None => None,
+                };
+                let kit = waiting(self.observation, name, issuer);
                 if let Some(row) = self.rotation.rows.last_mut() {
-                    row.reason = message!("{}; {}{}", row.reason, waiting(self.observation, name), rekey);
+                    row.reason = message!("{}; {}{}", row.reason, kit, rekey);
                 }
             }
             None => self.rotation.clients.push(name.clone()),
@@ -234,7 +244,22 @@ impl Planner<'_> {
             self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
             self.rotation.clients.push(name.clone());
         } else if self.waits_for(name) {
-            self.say(Role::Client, name, RotationAction::Reported, waiting(self.observation, name));
+            let kit = waiting(self.observation, name, issuer_of_kit(name, self.observation));
+            let reason = message!("{}; if nobody needs it: {kitcert} retire client/{}", kit, name);
+            self.report((Role::Client, name), (Rule::KitWaiting, IdentityState::KitWaiting), reason);
+        }
+    }
+
+    /// Says what a person has to do, unless kitcert.yaml accepts that nobody does.
+    fn report(
+        &mut self,
+        (role, name): (Role, &IdentityName),
+        (rule, state): (Rule, IdentityState),
+        reason: Message,
+    ) {
+        let found = state.message();
+        if self.observation.inventory.accepted((role, name), (rule, &found), self.now).is_none() {
+            self.say(role, name, RotationAction::Reported, reason);
         }
     }
 
@@ -279,7 +304,7 @@ impl Planner<'_> {
             || self.rotation.is_emergency
             || current.is_some_and(|one| self.is_old(one));
         match kept {
-            KeySource::Kept { .. } if is_over => KeySource::New(self.observation.inventory.authority.key),
+            KeySource::Kept { .. } if is_over => KeySource::New(self.observation.inventory.leaf_key()),
             kept => kept,
         }
     }
@@ -340,8 +365,13 @@ impl Planner<'_> {
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {
-                let reason = message!("not in kitcert.yaml; its certificate is good until {}", end.date());
-                self.say(role, name, RotationAction::Reported, &reason);
+                let reason = message!(
+                    "not in kitcert.yaml; its certificate is good until {}; {kitcert} retire {}/{} ends this",
+                    end.date(),
+                    role,
+                    name
+                );
+                self.report((role, name), (Rule::NotListed, IdentityState::NotListed), reason);
             }
         }
     }

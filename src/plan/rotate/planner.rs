@@ -4,7 +4,7 @@ use super::rotation::{RotateRequest, Rotation, RotationAction, RotationFacts, Ro
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
 use crate::plan::rollover::Rollover;
-use crate::store::Observation;
+use crate::store::{Observation, ObservedAuthority};
 
 /// A rotation on its way, and what it is made from.
 pub(super) struct Planner<'a> {
@@ -69,8 +69,17 @@ impl<'a> Planner<'a> {
 }
 
 /// What a person has to do with a kit that waits.
-pub(super) fn waiting(observation: &Observation, name: &IdentityName) -> Message {
-    message!("hand over {}/kits/{}.kit", observation.path, name)
+pub(super) fn waiting(
+    observation: &Observation,
+    name: &IdentityName,
+    issuer: Option<&ObservedAuthority>,
+) -> Message {
+    let issuer = issuer.filter(|_| observation.authorities.len() > 1);
+    let words = issuer.map(|issuer| {
+        let words = issuer.certificate.fingerprint().words();
+        message!("; if join asks for the CA's fingerprint, by another way: {}", words)
+    });
+    message!("hand over {}/kits/{}.kit{}", observation.path, name, words.unwrap_or_default())
 }
 
 /// The word for it in a row.

@@ -11,6 +11,7 @@ use crate::pki::Certificate;
 use crate::plan::guard::{Judgement, judge};
 use crate::plan::holders::{Holder, holders};
 use crate::plan::issuance::longest_leaf;
+use crate::plan::kit::issuer_of_kit;
 use crate::plan::rollover::{self, Rollover, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, Signing, StateStep};
 use crate::store::{KeyPresence, ObservedAuthority, ObservedGeneration, RolloverKind, RolloverRecord};
@@ -466,7 +467,7 @@ impl Planner<'_> {
             );
         }
         let how = if self.observation.waiting_kits.contains(name) {
-            waiting(self.observation, name)
+            waiting(self.observation, name, issuer_of_kit(name, self.observation))
         } else {
             match current.map(|current| current.key) {
                 Some(KeyPresence::Present) => message!(

@@ -157,8 +157,9 @@ fn initial() -> InitRequest {
         endpoint: None,
         authority_name: "Test".parse().unwrap(),
         authority_lifetime: "10y".parse().unwrap(),
-        daemon_lifetime: days(397),
-        client_lifetime: days(90),
+        daemon_lifetime: Some(days(397)),
+        client_lifetime: Some(days(90)),
+        contact: None,
         key: KeyAlgorithm::EcdsaP256,
         install: None,
     }
@@ -168,8 +169,8 @@ fn initial() -> InitRequest {
 fn a_ca_lives_twice_as_long_as_the_longest_leaf() {
     let lasting = |seconds: u32| InitRequest {
         authority_lifetime: Lifetime::from_seconds(seconds),
-        daemon_lifetime: Lifetime::from_seconds(1_000),
-        client_lifetime: Lifetime::from_seconds(3_000),
+        daemon_lifetime: Some(Lifetime::from_seconds(1_000)),
+        client_lifetime: Some(Lifetime::from_seconds(3_000)),
         ..initial()
     };
     let plan = init(&lasting(6_000), None, None, now()).unwrap();
@@ -205,7 +206,7 @@ fn the_same_init_again_plans_nothing_and_another_names_its_difference() {
     assert_eq!(hosts.what_was_expected(), "the hosts that it was made with (builder.example.com, 10.0.0.5)");
     let client = differing(InitRequest { clients: vec![name("zoe")], ..initial() });
     assert_eq!(client.what_was_expected(), "the clients that it was made with (ana)");
-    let lifetime = differing(InitRequest { client_lifetime: days(30), ..initial() });
+    let lifetime = differing(InitRequest { client_lifetime: Some(days(30)), ..initial() });
     assert_eq!(lifetime.what_was_found(), "30d");
 }
 

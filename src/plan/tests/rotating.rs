@@ -146,7 +146,8 @@ fn a_kit_that_waits_is_told_of_until_its_client_has_it_or_nothing_lets_it_in() {
     let mut state = State::new();
     state.issue_client("ana", now(), KeyPresence::Absent);
     state.observation.waiting_kits.insert(name("ana"));
-    let waits = ["client ana reported: hand over /state/kits/ana.kit"];
+    let waits =
+        ["client ana reported: hand over /state/kits/ana.kit; if nobody needs it: kitcert retire client/ana"];
     assert_eq!(told(&rotated(&state, &asked()).unwrap()), waits);
     let said = |named: &str| confirm(&Confirmation::Told(name(named), None), &state.observation, now());
     let plan = said("ana").unwrap();
@@ -195,8 +196,10 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
         let is_zoe = |row: &String| row.starts_with("client zoe");
         told(&rotation).into_iter().filter(is_zoe).collect::<Vec<_>>()
     };
-    let words =
-        format!("client zoe reported: not in kitcert.yaml; its certificate is good until {}", end.date());
+    let words = format!(
+        "client zoe reported: not in kitcert.yaml; its certificate is good until {}; kitcert retire client/zoe ends this",
+        end.date()
+    );
     assert_eq!(told_at(&state, end, &[]), [words.as_str()]);
     assert_eq!(told_at(&state, now(), &["zoe"]), [words]);
     assert_eq!(told_at(&state, now(), &["ana"]), [""; 0]);

@@ -141,7 +141,7 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     findings.extend(agreement::all(&evidence, expected));
     findings.extend(server_checks::served(observed, expected));
     findings.extend(server_checks::trusted(observed, expected));
-    findings.extend(server_checks::protocol(observed));
+    findings.extend(server_checks::protocol(observed, expected));
     let is_complete = evidence.client_is_accepted() && evidence.is_complete();
     if !is_complete && Finding::gravest(&findings) < Severity::Error {
         findings.push(incomplete(expected));

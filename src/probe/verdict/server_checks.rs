@@ -320,11 +320,17 @@ fn list(names: &[&DistinguishedName]) -> Message {
 }
 
 /// Whether the daemon selects h2; it matters to newer clients only.
-pub(super) fn protocol(observed: &DialResults) -> Option<Finding> {
+pub(super) fn protocol(observed: &DialResults, expected: &Expected) -> Option<Finding> {
     let agreed = observed.handshake()?.agreed.as_ref()?;
     let finding = |severity| Finding::new(Rule::NoAlpn, severity, "ALPN").expected("h2 by ALPN");
     Some(match &agreed.protocol {
         Some(protocol) => finding(Severity::Pass).found(protocol),
+        // Its image is so, and the clients that it is made for do not mind.
+        None if expected.layout == Some(DaemonLayout::Earthly) => {
+            finding(Severity::Info).found("no protocol").because(&[Cause::NoAlpn]).cause(
+                "Earthly's daemon selects none; buildctl from v0.19 and EarthBuild from 0.8.18 refuse that",
+            )
+        }
         None => finding(Severity::Warning)
             .found("no protocol")
             .because(&[Cause::NoAlpn])

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::layout::Inventory;
+use crate::layout::{Defaults, Inventory};
+use crate::model::Role;
 
 const SCHEMA: &str = include_str!("../../../layout/inventory/read.rs");
 
@@ -22,7 +23,15 @@ fn accepted(structure: &str, section: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_key_that_is_accepted_is_described() {
-    let structures = ["Written", "WrittenAuthority", "WrittenDaemon", "WrittenInstall", "WrittenClient"];
+    let structures = [
+        "Written",
+        "WrittenAuthority",
+        "WrittenDefaults",
+        "WrittenDaemon",
+        "WrittenInstall",
+        "WrittenClient",
+        "WrittenAcceptance",
+    ];
     let accepted: BTreeSet<String> = structures
         .iter()
         .zip(SECTIONS)
@@ -43,6 +52,14 @@ fn document(key: &Key, value: Option<&str>) -> String {
         ("", "version") => format!("{said}\n"),
         ("", _) => format!("version: 1\n{said}\n"),
         ("ca", _) => format!("version: 1\nca: {{{said}}}\n"),
+        ("defaults", _) => format!("version: 1\ndefaults: {{{said}}}\n"),
+        ("accept[]", name) => {
+            let others = ["rule: key-mode", "subject: client/ana", "found: x"];
+            let others = others.iter().filter(|other| !other.starts_with(name));
+            let all: Vec<&str> =
+                others.copied().chain(Some(said.as_str()).filter(|it| !it.is_empty())).collect();
+            format!("version: 1\naccept: [{{{}}}]\n", all.join(", "))
+        }
         ("daemons.NAME", "hosts") => format!("version: 1\ndaemons: {{b: {{{said}}}}}\n"),
         ("daemons.NAME", _) => format!("version: 1\ndaemons: {{b: {{{}}}}}\n", beside("hosts: [b]")),
         ("daemons.NAME.install", name) => {
@@ -63,12 +80,11 @@ fn every_example_is_accepted_and_every_default_is_the_default() {
                 // What is not set is the default's of whoever asks.
                 let name = "b".parse().unwrap();
                 assert_eq!(with.verify_every(&name), without.verify_every(&name), "{}", key.path);
-                assert_eq!(
-                    Inventory { verify_every: None, ..with },
-                    Inventory { verify_every: None, ..without },
-                    "{}",
-                    key.path
-                );
+                let [with, without] = [with, without].map(|one| {
+                    let lifetimes = [Role::Daemon, Role::Client].map(|role| one.defaults.lifetime(role));
+                    (lifetimes, Inventory { verify_every: None, defaults: Defaults::default(), ..one })
+                });
+                assert_eq!(with, without, "{}", key.path);
             }
             Otherwise::Required => {
                 let text = document(key, None);
