@@ -289,7 +289,6 @@ fn a_leaf_of_more_than_half_its_cas_life_is_refused_before_anything_is_written()
     let before = workspace.snapshot();
     for line in [
         "issue client ana --lifetime 11d",
-        "issue client ana",
         "issue daemon b --host b.example --lifetime 11d",
         "issue daemon builder --host a.example --lifetime 11d",
         "invite ana --lifetime 11d",

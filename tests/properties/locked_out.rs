@@ -157,7 +157,9 @@ fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
             // The key of the CA that is trusted now is in the copy that was lost.
             let second = serving_ca(&site);
             assert!(said.out.contains("kitcert ca rollover start"), "{said:?}");
-            assert!(!gets_in(&site), "a client of the CA that is compromised");
+            assert!(gets_in(&site), "it had its new files before");
+            let thief = format!("{backup}/clients/ana/current");
+            assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "a client of the CA that is compromised");
             site.workspace.run(["ca", "rollover", "start"]).ended_with(6);
             // Whoever has a certificate of that CA is unknown here.
             site.workspace.run(["ca", "rollover", "finish", &second]).succeeded();

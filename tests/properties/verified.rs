@@ -4,7 +4,7 @@
 use kitcert::model::{IdentityName, Timestamp};
 use kitcert::probe::DIAL_LIST_VERSION;
 use kitcert::store::{Observation, Vantage, VerifiedRecord};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::daemon::Daemon;
 use crate::peers;
@@ -54,11 +54,9 @@ pub fn note_verified(workspace: &Workspace, observation: &Observation, at: Times
     };
     let folder = "state/daemons/builder";
     workspace.write(&format!("{folder}/verified.json"), record.to_bytes().unwrap());
-    let history = json!({
-        "schema": 1, "worked": [{"gen": current.number, "at": at.to_string()}], "refuted": [],
-        "refutations": 0, "refuted_at": null, "retired": null,
-    });
-    workspace.write(&format!("{folder}/identity.json"), history.to_string());
+    let mut history = observation.daemons[&name].history.clone();
+    history.note_worked(current.number, at);
+    workspace.write(&format!("{folder}/identity.json"), history.to_bytes().unwrap());
 }
 
 /// The severity of a rule's gravest finding.

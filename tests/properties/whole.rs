@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use kitcert::env::Environment;
 use kitcert::pki::{Certificate, CertificateRequest, Kit, PrivateKey};
 
 use crate::workspace::Workspace;
@@ -91,6 +92,8 @@ pub fn assert_matches(set: &Path, moment: &str) {
 /// What must not get lost, and the files that are the old or the new.
 pub struct Record {
     issued: BTreeSet<String>,
+    /// Those of `issued` that open nothing any more: a rotation may clear them away.
+    expired: BTreeSet<String>,
     log: String,
     /// Where an identity's `current` is.
     identities: BTreeSet<PathBuf>,
@@ -103,11 +106,20 @@ const TEXTS: [&str; 2] = ["state/kitcert.yaml", "home/.earthly/config.yml"];
 impl Record {
     pub fn of(workspace: &Workspace) -> Record {
         let entries = std::fs::read_dir(workspace.path("state/issued")).into_iter().flatten();
+        let issued: BTreeSet<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let now = Environment::of_process().now();
+        let is_over = |name: &&String| {
+            let pem = std::fs::read(workspace.path("state/issued").join(name)).unwrap_or_default();
+            let chain = Certificate::chain_from_pem(&pem, "issued").unwrap_or_default();
+            chain.first().is_some_and(|leaf| leaf.validity().not_after < now)
+        };
         let identities = ["state/daemons", "state/clients", "state/requests"].iter();
         let identities = identities.flat_map(|kind| folders(&workspace.path(kind)));
         let text = |path: &'static str| (path, std::fs::read(workspace.path(path)).ok());
         Record {
-            issued: entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect(),
+            expired: issued.iter().filter(is_over).cloned().collect(),
+            issued,
             log: std::fs::read_to_string(workspace.path("state/log.jsonl")).unwrap_or_default(),
             identities: identities
                 .map(|folder| folder.join("current"))
@@ -120,7 +132,8 @@ impl Record {
     /// Nothing of this is missing.
     pub fn assert_kept(&self, workspace: &Workspace, moment: &str) {
         let now = Record::of(workspace);
-        let lost: Vec<_> = self.issued.difference(&now.issued).collect();
+        let gone = self.issued.difference(&now.issued);
+        let lost: Vec<_> = gone.filter(|name| !self.expired.contains(*name)).collect();
         assert!(lost.is_empty(), "{moment}: no longer on record: {lost:?}");
         let lost: Vec<_> = self.identities.difference(&now.identities).collect();
         assert!(lost.is_empty(), "{moment}: gone: {lost:?}");

@@ -1,6 +1,7 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not verified
 //! goes on at restart and verify.
 
+mod direction;
 mod planner;
 mod prune;
 mod rollover_steps;
