@@ -118,6 +118,7 @@ impl Scenario {
                 restart: None,
                 start: None,
                 give: None,
+                renew: None,
                 layout: None,
                 again: Again {
                     command: "kitcert verify".into(),

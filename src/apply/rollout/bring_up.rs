@@ -27,6 +27,8 @@ enum Attempt {
 enum Wait {
     /// It builds nothing, or nothing here waits for that.
     Unneeded,
+    /// It does not say what it builds, so that nothing can be waited for.
+    Untold,
     Over,
     Superseded,
     /// It was at work all the time that it is waited for; at what.
@@ -93,7 +95,7 @@ impl Rollout<'_> {
             return self.go_back(&current, None, failure.message(), Err(failure));
         }
         // Somebody else may have restarted it while it was waited for.
-        if (!is_placed || waited != Wait::Unneeded)
+        if (!is_placed || matches!(waited, Wait::Over | Wait::TooLong(_)))
             && let Some(result) = self.without_restart(&current)?
         {
             return ended(result);
@@ -109,7 +111,13 @@ impl Rollout<'_> {
             );
             return ended(self.not_restarted(&look, &current, why)?);
         }
-        self.restart_and_verify(&current)
+        match (waited, self.restart_and_verify(&current)?) {
+            (Wait::Untold, Attempt::Ended(RolloutResult::Verified { .. })) => {
+                let remark = message!("{}; it was restarted all the same", Activity::NotTold);
+                ended(RolloutResult::Verified { remark: Some(remark) })
+            }
+            (_, attempt) => Ok(attempt),
+        }
     }
 
     fn restart_and_verify(&self, current: &Current) -> Result<Attempt, Failure> {
@@ -193,8 +201,11 @@ impl Rollout<'_> {
         let began = Instant::now();
         loop {
             let activity = activity(self.context, &current.observation, self.name, &current.entry)?;
-            let Some(activity) = activity.filter(|activity| activity.is_busy()) else {
-                return Ok(if began.elapsed() < POLL { Wait::Unneeded } else { Wait::Over });
+            let activity = match activity {
+                Some(Activity::NotTold) => return Ok(Wait::Untold),
+                Some(activity) if activity.is_busy() => activity,
+                _ if began.elapsed() < POLL => return Ok(Wait::Unneeded),
+                _ => return Ok(Wait::Over),
             };
             let left = limit.saturating_sub(began.elapsed());
             if left.is_zero() {

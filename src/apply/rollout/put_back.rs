@@ -57,7 +57,7 @@ impl Rollout<'_> {
         // If the restart itself failed, the daemon has never served anything else.
         let look = self.look(&current.observation)?;
         let back = |look: &Look| match self.verified(look, &current.entry, failed)? {
-            RolloutResult::Verified => Ok(RolloutResult::RolledBack {
+            RolloutResult::Verified { .. } => Ok(RolloutResult::RolledBack {
                 generation: rollback.generation,
                 from: rollback.from,
                 why: why.clone(),

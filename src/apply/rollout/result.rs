@@ -7,7 +7,10 @@ use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Printab
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RolloutResult {
     /// It serves its current credentials, and everything is as it must be.
-    Verified,
+    Verified {
+        /// What a person should know of how it came to that.
+        remark: Option<Message>,
+    },
     /// Nothing here restarts it; the command to run, where one is known.
     NotServed {
         /// Why it was not restarted.
@@ -45,7 +48,7 @@ impl RolloutResult {
     #[must_use]
     pub fn exit(&self) -> ExitCode {
         match self {
-            RolloutResult::Verified => ExitCode::Done,
+            RolloutResult::Verified { .. } => ExitCode::Done,
             RolloutResult::NotServed { .. } => ExitCode::NotServed,
             RolloutResult::Faulty { .. } => ExitCode::Verification,
             RolloutResult::RolledBack { .. } => ExitCode::Failed,
@@ -57,11 +60,11 @@ impl RolloutResult {
         }
     }
 
-    /// What went wrong, where something did.
+    /// What went wrong, where something did, or what a person should know.
     #[must_use]
     pub fn why(&self) -> Option<Message> {
         match self {
-            RolloutResult::Verified => None,
+            RolloutResult::Verified { remark } => remark.clone(),
             RolloutResult::NotServed { why, .. }
             | RolloutResult::Faulty { why }
             | RolloutResult::RolledBack { why, .. }
@@ -74,7 +77,7 @@ impl RolloutResult {
     #[must_use]
     pub fn next(&self, name: &IdentityName) -> Option<Message> {
         match self {
-            RolloutResult::Verified | RolloutResult::RolledBack { .. } => None,
+            RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. } => None,
             RolloutResult::NotServed { command: Some(command), .. } => Some(command.clone()),
             RolloutResult::NotServed { command: None, .. } => Some(message!("{kitcert} rotate {}", name)),
             RolloutResult::Faulty { .. } | RolloutResult::Down { .. } => {

@@ -150,7 +150,7 @@ impl Rollout<'_> {
         cause: Option<Generation>,
     ) -> Result<RolloutResult, Failure> {
         Ok(match self.record(look, cause)? {
-            Recorded::Changed | Recorded::Unchanged => RolloutResult::Verified,
+            Recorded::Changed | Recorded::Unchanged => RolloutResult::Verified { remark: None },
             Recorded::Superseded => RolloutResult::NotServed {
                 why: message!("kitcert.yaml or its credentials were changed while it was dialled"),
                 command: restart_line(self.name, entry),

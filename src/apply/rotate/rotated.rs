@@ -236,7 +236,7 @@ impl Rotated {
 
 fn of_rollout(name: &IdentityName, rollout: &RolloutResult, is_new: bool) -> IdentityResult {
     let outcome = match rollout {
-        RolloutResult::Verified => IdentityOutcome::Done,
+        RolloutResult::Verified { .. } => IdentityOutcome::Done,
         RolloutResult::NotServed { .. } => IdentityOutcome::NotServed,
         RolloutResult::Faulty { .. } => IdentityOutcome::Faulty,
         RolloutResult::RolledBack { .. } => IdentityOutcome::RolledBack,

@@ -179,7 +179,7 @@ impl SetPaths {
                     Finding::new(Rule::ServedIsStale, Severity::Error, path.display())
                         .expected("what was issued last")
                         .found("another file")
-                        .cause("it was issued anew and not installed since")
+                        .cause("it was issued anew and not installed since, or changed by hand")
                         .fix(&fix)
                 }
                 Some(_) => continue,

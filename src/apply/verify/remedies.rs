@@ -1,10 +1,12 @@
 //! The commands that bring a daemon up, make it read its files, and give it files that it runs without.
 
+use super::client::Client;
 use crate::layout::{
     CommandLine, DaemonEntry, DaemonLayout, managed_container, restart_command, start_command,
 };
 use crate::message;
-use crate::model::{IdentityName, Message, Printable, Word};
+use crate::model::{IdentityName, Message, Printable, Role, Word};
+use crate::store::{KeyPresence, Observation};
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
 /// container that we told to start.
@@ -52,6 +54,21 @@ pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: 
         false => message!("{kitcert} install daemon {} && ", name),
     };
     Some(message!("{}docker rm -f {}; {}", first, Word(&container), CommandLine(&start.arguments)))
+}
+
+/// The command that gives a client its new files whose own are of a CA that is not in use any more.
+pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<Message> {
+    let leaf = client.identity.as_ref()?.chain.first()?;
+    let is_replaced = observation.issuer_of(leaf).is_some_and(|issuer| !issuer.record.is_usable());
+    let name = IdentityName::of_client(&leaf.usable_names()).filter(|_| is_replaced)?;
+    let invite = message!("{kitcert} invite {}", name);
+    Some(match observation.current(Role::Client, &name) {
+        Some(current) if current.key == KeyPresence::Present => {
+            message!("{kitcert} install client {}   # on this machine; on another: {}", name, invite)
+        }
+        Some(_) => message!("{kitcert} issue client {} --csr FILE   # its key is elsewhere", name),
+        None => invite,
+    })
 }
 
 /// The container of a daemon that is installed on this machine, as far as kitcert.yaml knows none other: the

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, Credentials, choose};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
-use super::remedies::{give_line, restart_line, start_line};
+use super::remedies::{give_line, renew_line, restart_line, start_line};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
@@ -394,6 +394,7 @@ fn local_facts(
             }
             _ => None,
         },
+        renew: observation.and_then(|observation| renew_line(observation, client)),
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
         again,
     })

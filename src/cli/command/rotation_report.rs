@@ -206,7 +206,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
         };
     }
     let (verified, others): (Vec<_>, Vec<_>) =
-        rotated.rollouts.iter().partition(|(_, result)| **result == RolloutResult::Verified);
+        rotated.rollouts.iter().partition(|(_, result)| matches!(result, RolloutResult::Verified { .. }));
     let report = match verified.as_slice() {
         [] => report,
         [(name, result)] => {
@@ -222,6 +222,9 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
             ),
         ),
     };
+    let remarks = verified.iter().filter_map(|(name, result)| Some((name, result.why()?)));
+    let report = remarks
+        .fold(report, |report, (name, remark)| report.toned(Tone::Warning, message!("{}: {}", name, remark)));
     let all_verified = others.is_empty();
     let mut lines: Vec<(ExitCode, Tone, Message)> =
         others.into_iter().map(|(name, result)| line(name, result)).collect();
@@ -253,7 +256,7 @@ fn with_tally(report: Report, rotated: &Rotated) -> Report {
 /// How it ended for one daemon, in one line that says what to do next.
 pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, Tone, Message) {
     let (tone, text) = match result {
-        RolloutResult::Verified => (
+        RolloutResult::Verified { .. } => (
             Tone::Good,
             message!(
                 "verified: {} serves its current credentials, and nobody without a certificate of yours gets in",

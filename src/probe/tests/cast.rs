@@ -79,6 +79,7 @@ impl Cast {
             restart: Some("docker restart earthly-buildkitd".into()),
             start: None,
             give: None,
+            renew: None,
         }
     }
 }

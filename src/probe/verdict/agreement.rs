@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::evidence::Evidence;
 use super::expected::Expected;
 use crate::message;
-use crate::model::{Cause, Finding, Message, Rule, Severity};
+use crate::model::{Cause, Finding, Message, Printable as _, Rule, Severity};
 use crate::pki::DistinguishedName;
 use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{Chain, Facts, TlsVersion};
@@ -55,6 +55,12 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
     if others.is_empty() {
         return None;
     }
+    // Names are all that a daemon tells: another CA may have that of one of ours.
+    let described = |name: &DistinguishedName| match allowed(name, expected) {
+        0 => name.message(),
+        1 => message!("another CA that is called {} too", name),
+        ours => message!("another CA that is called {}, as {} of ours are", name, ours),
+    };
     let (severity, expected) = match &expected.known_authorities {
         Some(_) => (Severity::Error, "CAs of this state alone"),
         None => (Severity::Warning, "the CAs of the client's ca.pem alone"),
@@ -62,18 +68,13 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
     Some(
         Finding::new(Rule::OtherCaTrusted, severity, "acceptable CAs")
             .expected(expected)
-            .found(Message::join(&others, "; "))
+            .found(Message::join(others.iter().map(described), "; "))
             .because(&[Cause::OtherCaTrusted]),
     )
 }
 
 /// Those CAs, each once. A daemon that names none says nothing about whom it trusts.
 pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTreeSet<DistinguishedName> {
-    let known = expected.known_authorities.as_deref().unwrap_or_default();
-    // A name that stands there more often than we have CAs of it is another CA's, too.
-    let allowed = |name: &DistinguishedName| {
-        expected.trust.named(name).max(known.iter().filter(|one| *one == name).count())
-    };
     let proven = evidence
         .observed
         .dials()
@@ -85,10 +86,16 @@ pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTre
         })
         .flat_map(|names| {
             let times = |name: &DistinguishedName| names.iter().filter(|one| *one == name).count();
-            names.iter().filter(move |name| times(name) > allowed(name))
+            names.iter().filter(move |name| times(name) > allowed(name, expected))
         })
         .cloned()
         .collect()
+}
+
+/// How many CAs of that name are ours: a name that stands there more often is another CA's, too.
+fn allowed(name: &DistinguishedName, expected: &Expected) -> usize {
+    let known = expected.known_authorities.as_deref().unwrap_or_default();
+    expected.trust.named(name).max(known.iter().filter(|one| *one == name).count())
 }
 
 /// Which passes are compared.

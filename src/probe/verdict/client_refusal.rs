@@ -30,7 +30,9 @@ pub(super) fn refusal(
         return finding.cause("there was no client certificate to show").fix(expected.reinstall());
     };
     match handshake.withheld {
-        Some(Withheld::Issuer) => return issuer_withheld(finding, leaf, handshake, expected),
+        Some(Withheld::Issuer) if expected.renew.is_none() => {
+            return issuer_withheld(finding, leaf, handshake, expected);
+        }
         Some(Withheld::Signature) => {
             let kind = leaf.public_key().kind();
             return finding
@@ -42,13 +44,17 @@ pub(super) fn refusal(
                 ))
                 .fix("sign a request for an ecdsa-p256 key: {kitcert} issue client NAME --csr FILE");
         }
-        None => {}
+        Some(Withheld::Issuer) | None => {}
     }
     if let Some((cause, said)) = fault_of_client(leaf, expected) {
         let name =
             IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
         let fix = message!("{kitcert} issue client {} && {kitcert} install client {}", name, name);
         return finding.because(&[cause]).cause(said).fix(fix);
+    }
+    if let Some(renew) = &expected.renew {
+        let said = message!("{} issued it, a CA that this state has replaced", leaf.issuer());
+        return finding.because(&[Cause::ClientOfOtherCa]).cause(said).fix(renew);
     }
     match how {
         HowRefused::Alert(alert) => alert_received(finding, *alert, leaf, handshake, expected),
@@ -105,7 +111,7 @@ fn causes_of_withholding(
         Some(_) => (vec![Cause::DaemonTrustsOtherCa], expected.reinstall()),
         None => (
             vec![Cause::DaemonTrustsOtherCa, Cause::NotRestarted, Cause::BundleBlockDropped],
-            expected.reinstall(),
+            expected.reunite(),
         ),
     }
 }

@@ -35,6 +35,8 @@ pub struct Expected {
     /// The command that gives a daemon the files that are installed for it, if it runs without: a restart
     /// does not. None if it is not installed from here.
     pub give: Option<Message>,
+    /// The command that gives the client its new files, if its own are of a CA that this state has replaced.
+    pub renew: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
     /// How it is dialled in the same way once more.
@@ -61,6 +63,25 @@ impl Expected {
                 message!("{kitcert} install daemon {}   # prints how it is started", daemon)
             }
             (None, _) => message!("on the daemon's machine: kitcert install daemon, and restart the daemon"),
+        }
+    }
+
+    /// The command after which the client and the daemon are of one CA again: of a daemon whose state is
+    /// elsewhere, the files of the client are what its user can change.
+    pub(super) fn reunite(&self) -> Message {
+        match (&self.renew, &self.daemon) {
+            (Some(renew), _) => renew.clone(),
+            (None, Some(_)) => self.reinstall(),
+            (None, None) => {
+                let leaf = self.client.as_ref().and_then(|chain| chain.first());
+                let name = leaf.and_then(|leaf| IdentityName::of_client(&leaf.usable_names()));
+                let name = name.map_or(message!("NAME"), |name| name.message());
+                message!(
+                    "ask for a new kit, where the state is: kitcert invite {}; then here: {kitcert} join {}.kit",
+                    name,
+                    name
+                )
+            }
         }
     }
 
