@@ -1,55 +1,12 @@
 //! A verification dials without a lock, and waits for it afterwards. Whatever happens to the state in
 //! between, what is written is about what is current.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
-
 use crate::daemon::Daemon;
+use crate::held::Held;
 use crate::numbers::number;
-use crate::peers;
 use crate::rotating::Site;
 use crate::verified::generation;
-use crate::workspace::{Said, Workspace};
-
-/// A `verify builder` that has dialled, and is held at the door of the lock for a while.
-struct Held {
-    child: Child,
-    /// What strace says; it waits for a reader.
-    trace: File,
-}
-
-impl Held {
-    /// Starts it, and returns once it stands there.
-    fn start(workspace: &Workspace, test: &str) -> Option<Held> {
-        let strace = peers::program("strace", test)?;
-        let trace = workspace.path("trace");
-        if !trace.exists() {
-            assert!(Command::new("mkfifo").arg(&trace).status().unwrap().success());
-        }
-        let mut starter = Command::new(strace);
-        let delay = "inject=flock:delay_enter=1000000:when=1";
-        starter.args(["-f", "-e", "trace=flock", "-e", delay, "-o"]).arg(&trace);
-        let mut command = workspace.command_under(starter, ["verify", "builder"]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut held = Held { child, trace: File::open(&trace).unwrap() };
-        let mut text = String::new();
-        while !text.contains("flock(") {
-            let mut bytes = [0; 4096];
-            let count = held.trace.read(&mut bytes).unwrap();
-            assert!(count > 0, "it ended without asking for the lock: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        Some(held)
-    }
-
-    /// Lets it go on to its end.
-    fn finish(mut self) -> Said {
-        let mut rest = String::new();
-        self.trace.read_to_string(&mut rest).unwrap();
-        Said::of(&self.child.wait_with_output().unwrap())
-    }
-}
+use crate::workspace::Workspace;
 
 /// Forgets the last verification, so that the next has something to write.
 fn forget(workspace: &Workspace) {
@@ -63,7 +20,7 @@ fn a_verification_that_waits_for_the_lock_writes_nothing_about_what_is_not_curre
     let record = || site.workspace.read("state/daemons/builder/verified.json");
     for round in 0..number("KITCERT_LOCK_RACES", 3) {
         forget(&site.workspace);
-        let Some(held) = Held::start(&site.workspace, TEST) else { return };
+        let Some(held) = Held::at(&site.workspace, &["verify", "builder"], 1, TEST) else { return };
         site.rotate(&["--force", "builder"]).succeeded();
         let before = record();
         let said = held.finish().ended_with(3);
@@ -93,7 +50,7 @@ fn a_verification_that_began_before_a_refutation_is_not_recorded() {
             assert_ne!(old, text);
             workspace.write("state/daemons/builder/verified.json", old);
         }
-        let Some(held) = Held::start(&workspace, TEST) else { return };
+        let Some(held) = Held::at(&workspace, &["verify", "builder"], 1, TEST) else { return };
         drop(sound);
         let open = Daemon::on_files(&workspace, folder, port, &["--no-ca"]);
         workspace.run(["verify", "builder"]).ended_with(3);
