@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::daemon::Daemon;
 use crate::numbers::number;
 use crate::peers;
-use crate::rotating::{Site, serial};
+use crate::rotating::{Site, issue_to_another_machine, serial};
 use crate::supervised::SupervisedDaemon;
 use crate::workspace::{Said, Workspace};
 
@@ -337,4 +337,25 @@ fn an_installed_home_that_is_gone_is_not_called_done() {
     let results = results(&report);
     assert_eq!(results["ana"].0, "waiting", "{report:#}");
     assert!(!Path::new(&park.admin.path("homes/ana")).exists(), "nobody makes a home");
+}
+
+#[test]
+fn a_second_daemon_stops_no_renewal_of_a_client_whose_key_is_elsewhere() {
+    const TEST: &str = "a_second_daemon_stops_no_renewal_of_a_client_whose_key_is_elsewhere";
+    let Some(site) = Site::aged(TEST, 80) else { return };
+    issue_to_another_machine(&site, "bob", 80);
+    let text = site.workspace.read("state/kitcert.yaml");
+    site.workspace.write("state/kitcert.yaml", text.replace("bob: {", "bob: {renew: auto, "));
+    site.workspace.run(["issue", "daemon", "spare", "--host", "spare.example.com"]).succeeded();
+    let before = ["ana", "bob"].map(|name| serial(&site.workspace, &format!("state/clients/{name}/current")));
+    let report = site.rotate(&["ana", "bob", "--format", "json"]).succeeded().json();
+    let results = results(&report);
+    for (name, before) in ["ana", "bob"].iter().zip(before) {
+        assert_eq!(results[*name].0, "done", "{report:#}");
+        assert_ne!(serial(&site.workspace, &format!("state/clients/{name}/current")), before, "{name}");
+    }
+    assert!(site.workspace.path("state/kits/bob.kit").exists());
+    // It knows the daemon that it used, and no other.
+    let kit = site.workspace.run(["inspect", "state/kits/bob.kit"]).succeeded().out;
+    assert!(kit.contains(&format!("tcp://127.0.0.1:{}", site.port)) && !kit.contains("spare"), "{kit}");
 }
