@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::context::Context;
+use super::invocation::Invocation;
 use crate::layout::state_paths::authority_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -13,15 +13,18 @@ use crate::store::{Observation, ObservedAuthority, read};
 
 /// The CAs of a change: those of the state, and the one that it makes.
 pub(super) struct Authorities<'a> {
-    context: &'a Context<'a>,
+    invocation: &'a Invocation<'a>,
     observation: Option<&'a Observation>,
     /// The one that it makes, once it is made.
     pub made: Option<CertificateAuthority>,
 }
 
 impl<'a> Authorities<'a> {
-    pub(super) fn new(context: &'a Context<'a>, observation: Option<&'a Observation>) -> Authorities<'a> {
-        Authorities { context, observation, made: None }
+    pub(super) fn new(
+        invocation: &'a Invocation<'a>,
+        observation: Option<&'a Observation>,
+    ) -> Authorities<'a> {
+        Authorities { invocation, observation, made: None }
     }
 
     fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
@@ -45,10 +48,10 @@ impl<'a> Authorities<'a> {
 
     /// Those of a set's CAs that can sign a kit: its client may trust any of them.
     pub(super) fn signers(&self, signing: &Signing) -> Result<Vec<CertificateAuthority>, Failure> {
-        let now = self.context.environment.now();
+        let now = self.invocation.environment.now();
         let observed = signing.trust.iter().filter_map(|choice| self.observed(choice));
         let able = observed.filter(|authority| authority.can_sign(now));
-        able.map(|authority| authority_of(self.context, authority)).collect()
+        able.map(|authority| authority_of(self.invocation, authority)).collect()
     }
 
     /// Who issues what is signed so.
@@ -58,7 +61,7 @@ impl<'a> Authorities<'a> {
             AuthorityChoice::Made => None,
             choice => {
                 let observed = self.observed(choice).ok_or_else(|| self.missing(choice))?;
-                Some(authority_of(self.context, observed)?)
+                Some(authority_of(self.invocation, observed)?)
             }
         };
         let trust = self.bundle(&signing.trust)?;
@@ -74,7 +77,7 @@ impl<'a> Authorities<'a> {
 
     pub(super) fn missing(&self, choice: &AuthorityChoice) -> Failure {
         Failure::new("finding", choice)
-            .expected(message!("it in {}/ca", self.context.state.display()))
+            .expected(message!("it in {}/ca", self.invocation.state.display()))
             .found("nothing")
     }
 }
@@ -90,27 +93,27 @@ pub(super) struct Issuing {
 }
 
 pub(super) fn load_authority(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: Option<&Observation>,
 ) -> Result<CertificateAuthority, Failure> {
     let observed =
-        observation.and_then(|observation| observation.issuing_authority(context.environment.now()));
+        observation.and_then(|observation| observation.issuing_authority(invocation.environment.now()));
     let observed = observed.ok_or_else(|| {
-        Failure::new("loading the CA of", context.state.display())
+        Failure::new("loading the CA of", invocation.state.display())
             .expected("a CA that is valid and whose key is at hand")
             .found("none")
     })?;
-    authority_of(context, observed)
+    authority_of(invocation, observed)
 }
 
 /// A CA of the state whose key lies beside it.
 pub(super) fn authority_of(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observed: &ObservedAuthority,
 ) -> Result<CertificateAuthority, Failure> {
     let folder = authority_folder(&observed.id);
-    let key = read_key(&context.state, &folder.join("key.pem"))?;
-    let path = context.state.join(&folder).join("ca.pem");
+    let key = read_key(&invocation.state, &folder.join("key.pem"))?;
+    let path = invocation.state.join(&folder).join("ca.pem");
     CertificateAuthority::load(observed.certificate.clone(), &key, &path)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::context::Context;
+use super::invocation::Invocation;
 use super::verify::{DialOptions, fresh_for, glance};
 use crate::layout::DaemonEntry;
 use crate::message;
@@ -61,7 +61,7 @@ pub(super) fn refuse_odd_clock(
 /// At least half of the daemons that answer take such a certificate for one that has expired: then the clock
 /// here is as likely to be wrong.
 pub(super) fn disagreeing_clocks(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     rotation: &Rotation,
 ) -> Result<BTreeMap<IdentityName, Failure>, Failure> {
@@ -71,13 +71,13 @@ pub(super) fn disagreeing_clocks(
     let listed = observation.inventory.daemons.iter();
     let there: Vec<(&IdentityName, &DaemonEntry)> =
         listed.filter(|(name, _)| observation.current(Role::Daemon, name).is_some()).collect();
-    let compared = compare_all(context, observation, &there)?;
+    let compared = compare_all(invocation, observation, &there)?;
     let failure = |name: &IdentityName| {
         Failure::new("comparing clocks with daemon", name)
             .expected("a certificate of this moment to be accepted")
             .found(message!(
                 "alert 45 (expired certificate): its clock and the one here ({}) disagree",
-                context.environment.now().minute()
+                invocation.environment.now().minute()
             ))
             .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock")
     };
@@ -104,7 +104,7 @@ enum DaemonClock {
 
 /// All at the same time: one that is silent keeps nobody waiting.
 fn compare_all<'a>(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     daemons: &[(&'a IdentityName, &DaemonEntry)],
 ) -> Result<BTreeMap<&'a IdentityName, DaemonClock>, Failure> {
@@ -112,7 +112,7 @@ fn compare_all<'a>(
     let compared = Mutex::new(Ok(BTreeMap::new()));
     let work = || {
         while let Some((name, entry)) = daemons.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let clock = compare(context, observation, name, entry);
+            let clock = compare(invocation, observation, name, entry);
             let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
             match (clock, compared.as_mut()) {
                 (Ok(clock), Ok(all)) => drop(all.insert(*name, clock)),
@@ -134,13 +134,13 @@ fn compare_all<'a>(
 }
 
 fn compare(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<DaemonClock, Failure> {
-    let Some(fresh) = fresh_for(context, observation, name)? else { return Ok(DaemonClock::Unknown) };
-    let observed = glance(context, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
+    let Some(fresh) = fresh_for(invocation, observation, name)? else { return Ok(DaemonClock::Unknown) };
+    let observed = glance(invocation, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
     Ok(match observed.client().map(|client| client.outcome) {
         Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))) => DaemonClock::Disagrees,
         Some(Outcome::Accepted) => DaemonClock::Agrees,

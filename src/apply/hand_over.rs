@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::context::Context;
+use super::invocation::Invocation;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Quoted};
@@ -56,7 +56,7 @@ impl Printable for HandedOver<'_> {
 
 /// Refuses a place where nothing can be written, before a key is made or a certificate issued for
 /// it; and `-`, which is no file elsewhere, while standard output has the report here.
-pub(super) fn refuse_unwritable_place(context: &Context<'_>, path: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_unwritable_place(invocation: &Invocation<'_>, path: &Path) -> Result<(), Failure> {
     if path == Path::new("-") {
         return Err(Failure::new("writing", "-")
             .expected("the name of a file")
@@ -64,12 +64,12 @@ pub(super) fn refuse_unwritable_place(context: &Context<'_>, path: &Path) -> Res
             .hint("the same command with ./-, if a file of that name is meant")
             .exit(ExitCode::Usage));
     }
-    refuse_irreplaceable(&context.environment.absolute(path)?, None, Parents::MustExist)
+    refuse_irreplaceable(&invocation.environment.absolute(path)?, None, Parents::MustExist)
 }
 
 /// Writes a file for somebody else, durably.
 pub(super) fn hand_over(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     path: &Path,
     what: HandedOver<'_>,
     bytes: &[u8],
@@ -77,7 +77,7 @@ pub(super) fn hand_over(
 ) -> Result<(), Failure> {
     let before = what.refuse_foreign(path)?;
     replace_file(&Replacement {
-        path: &context.environment.absolute(path)?,
+        path: &invocation.environment.absolute(path)?,
         expected: before.as_deref(),
         bytes,
         mode_if_absent: mode,

@@ -1,8 +1,8 @@
 //! `init`, done.
 
-use super::context::{Context, Mode};
+use super::change::change_state;
+use super::invocation::{Invocation, Mode};
 use super::placed::{PlacedDaemon, observe_daemon};
-use super::state_change::change_state;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::{self, InitRequest, InstallDaemonRequest, Placed, Plan};
@@ -36,7 +36,7 @@ pub struct Present {
 /// # Errors
 /// What [`plan::init`] refuses; a root where foreign files stand in the way, before anything is
 /// written; a disk that does not take the files.
-pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Initialized, Failure> {
+pub fn init(invocation: &Invocation<'_>, request: &InitRequest) -> Result<Initialized, Failure> {
     let clients = request.clients.iter().map(|name| (Role::Client, name.clone()));
     let identities: Vec<_> = std::iter::once((Role::Daemon, request.name.clone())).chain(clients).collect();
     let interest = Interest::Identities(identities.clone());
@@ -44,27 +44,28 @@ pub fn init(context: &Context<'_>, request: &InitRequest) -> Result<Initialized,
         let Some(install) = &request.install else { return Ok(None) };
         let request =
             InstallDaemonRequest { name: request.name.clone(), install: install.clone(), owner: None };
-        observe_daemon(context, &request, observation).map(Some)
+        observe_daemon(invocation, &request, observation).map(Some)
     };
     let planner = |observation: Option<&Observation>| {
         let placed: Option<Placed> = placement(observation)?.map(|placed| placed.observed);
-        plan::init(request, observation, placed.as_ref(), context.environment.now())
+        plan::init(request, observation, placed.as_ref(), invocation.environment.now())
     };
-    let plan = change_state(context, &interest, &planner)?.plan;
-    if context.mode != Mode::Apply {
+    let plan = change_state(invocation, &interest, &planner)?.plan;
+    if invocation.mode != Mode::Apply {
         return Ok(Initialized { plan, present: None });
     }
-    let (_, observation) = context.observe(&interest)?;
+    let (_, observation) = invocation.observe(&interest)?;
     if !plan.placements.is_empty()
         && let Some(placed) = placement(Some(&observation))?
     {
         placed.install()?;
     }
-    let daemon = observation.inventory.daemons.get(&request.name).ok_or_else(|| context.no_state())?;
+    let daemon = observation.inventory.daemons.get(&request.name).ok_or_else(|| invocation.no_state())?;
     let present = Present {
         authorities: observation.authorities.iter().map(|one| one.certificate.clone()).collect(),
         endpoint: daemon.endpoint.clone(),
-        is_verified: plan::verification(&observation, &request.name, context.environment.now()).is_verified(),
+        is_verified: plan::verification(&observation, &request.name, invocation.environment.now())
+            .is_verified(),
         identities: identities
             .into_iter()
             .filter_map(|(role, name)| {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::context::Context;
+use super::change::{Done, change_existing};
 use super::hand_over::{HandedOver, refuse_unwritable_place};
+use super::invocation::Invocation;
 use super::kit::{MadeKit, write_kit};
-use super::state_change::{Done, change_existing};
 use crate::model::{Failure, Role};
 use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
 use crate::store::Interest;
@@ -24,14 +24,14 @@ pub(crate) struct IssuedDaemon {
 /// # Errors
 /// What [`plan::issue_daemon`] refuses, no state, a state that is busy.
 pub(crate) fn issue_daemon(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     request: &IssueDaemonRequest,
 ) -> Result<IssuedDaemon, Failure> {
-    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let root = plan::other_root(&request.name, &observation.inventory);
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
-    let done = change_existing(context, &interest, &|observation| {
-        plan::issue_daemon(request, observation, context.environment.now())
+    let done = change_existing(invocation, &interest, &|observation| {
+        plan::issue_daemon(request, observation, invocation.environment.now())
     })?;
     Ok(IssuedDaemon { done, root })
 }
@@ -50,19 +50,22 @@ pub struct IssuedClients {
 /// # Errors
 /// What [`plan::issue_clients`] refuses, no state, a state that is busy; a file at the kit's place
 /// that is no kit of that client.
-pub fn issue_clients(context: &Context<'_>, request: &IssueClientsRequest) -> Result<IssuedClients, Failure> {
+pub fn issue_clients(
+    invocation: &Invocation<'_>,
+    request: &IssueClientsRequest,
+) -> Result<IssuedClients, Failure> {
     if let (Some(kit), [name]) = (&request.kit, request.names.as_slice()) {
         HandedOver::Kit(name).refuse_foreign(&kit.path)?;
-        refuse_unwritable_place(context, &kit.path)?;
+        refuse_unwritable_place(invocation, &kit.path)?;
     }
     let interest = if request.names.is_empty() {
         Interest::Everything
     } else {
         Interest::Identities(request.names.iter().map(|name| (Role::Client, name.clone())).collect())
     };
-    let done = change_existing(context, &interest, &|observation| {
-        plan::issue_clients(request, observation, context.environment.now())
+    let done = change_existing(invocation, &interest, &|observation| {
+        plan::issue_clients(request, observation, invocation.environment.now())
     })?;
-    let kit = write_kit(context, &done.plan)?;
+    let kit = write_kit(invocation, &done.plan)?;
     Ok(IssuedClients { done, kit })
 }

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::authorities::read_key;
-use super::context::Context;
-use super::copies::copies_in;
 use super::input_file::read_input;
-use super::install_client::{ClientToInstall, PlannedClient, plan_client};
+use super::install::copies_in;
+use super::install::{ClientToInstall, PlannedClient, plan_client};
+use super::invocation::Invocation;
 use super::verify::{
-    Client, ConfigChoice, Credentials, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
+    Client, ClientChoice, ConfigChoice, DialOptions, Scope, Target, Verification, VerifyRequest, verify,
     verify_as,
 };
 use crate::layout::state_paths::request_folder;
@@ -22,7 +22,7 @@ use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle,
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
 use crate::store::{
-    FileSet, Home, StateDirectory, earthly_home, exists, read_if_present, request_generations,
+    CredentialBytes, Home, StateDirectory, earthly_home, exists, read_if_present, request_generations,
 };
 
 /// What `join` was asked for.
@@ -56,7 +56,7 @@ pub(crate) struct Received {
     kit: Kit,
     tool: ClientTool,
     place: ClientPlace,
-    installed: Option<FileSet>,
+    installed: Option<CredentialBytes>,
     standing: KitStanding,
 }
 
@@ -101,24 +101,28 @@ pub(crate) enum Placing {
 ///
 /// # Errors
 /// No kit, one that must not be joined, no tool or several, files that cannot be read.
-pub(crate) fn receive(context: &Context<'_>, kit: &Path, request: &JoinRequest) -> Result<Received, Failure> {
+pub(crate) fn receive(
+    invocation: &Invocation<'_>,
+    kit: &Path,
+    request: &JoinRequest,
+) -> Result<Received, Failure> {
     let kit = Kit::from_text(&read_input(kit, LARGEST_KIT)?, kit)?;
-    let Home { path: home, owner } = earthly_home(context.environment)?;
+    let Home { path: home, owner } = earthly_home(invocation.environment)?;
     let tool = match request.tool {
         Some(tool) => tool,
-        None => find_tool(context.environment, &home, &exists)?,
+        None => find_tool(invocation.environment, &home, &exists)?,
     };
     let config = request.config.as_deref();
     let endpoint = &kit.contents().endpoint;
-    let place = client_place(tool, context.environment, &home, config, Some(endpoint), &exists)?;
+    let place = client_place(tool, invocation.environment, &home, config, Some(endpoint), &exists)?;
     let placed = copies_in(&place.folder, Role::Client, owner).observe()?;
     let installed = placed.current.and_then(|current| current.files);
     let membership = installed.as_ref().and_then(membership);
-    let standing = kit_standing(&kit, membership.as_ref(), context.environment.now())?;
+    let standing = kit_standing(&kit, membership.as_ref(), invocation.environment.now())?;
     Ok(Received { kit, tool, place, installed, standing })
 }
 
-fn membership(set: &FileSet) -> Option<Membership> {
+fn membership(set: &CredentialBytes) -> Option<Membership> {
     let chain = Certificate::chain_from_pem(&set.certificate, "cert.pem").ok()?;
     let trust = TrustBundle::from_pem(&set.authority, "ca.pem").ok()?;
     Some(Membership { leaf: chain.into_iter().next()?, trust })
@@ -153,14 +157,14 @@ impl Received {
     /// would refuse, and what [`plan_client`] and [`PlannedClient::carry_out`] refuse.
     pub(crate) fn join(
         self,
-        context: &Context<'_>,
+        invocation: &Invocation<'_>,
         given: &Given,
         request: &JoinRequest,
     ) -> Result<Joined, Failure> {
         if let Some(told) = &given.fingerprint {
             self.kit.is_of(told)?;
         }
-        let key = self.key(context, given)?;
+        let key = self.key(invocation, given)?;
         let contents = self.kit.contents();
         let trust = TrustBundle::new(contents.trust.clone());
         let credentials = judge::Credentials {
@@ -169,10 +173,10 @@ impl Received {
             key: Some(key.public_key()),
             trust: &trust,
         };
-        judge::require(&credentials, &contents.name, &[], context.environment.now())?;
+        judge::require(&credentials, &contents.name, &[], invocation.environment.now())?;
         let has_earlier = self.has_earlier_set()?;
-        let planned = plan_client(context, self.to_install(&trust, &key, request))?;
-        if !context.acts() {
+        let planned = plan_client(invocation, self.to_install(&trust, &key, request))?;
+        if !invocation.acts() {
             let PlannedClient { plan, place, .. } = planned;
             return Ok(Joined { plan, place, placing: Placing::Planned, verification: None, receipt: None });
         }
@@ -186,7 +190,7 @@ impl Received {
                 authority: None,
                 files: None,
             };
-            let verification = verify_as(context, client, &contents.endpoint, &request.options)?;
+            let verification = verify_as(invocation, client, &contents.endpoint, &request.options)?;
             if !verification.is_verified() {
                 let PlannedClient { plan, place, .. } = planned;
                 let placing = Placing::Withheld;
@@ -194,7 +198,7 @@ impl Received {
             }
         }
         let installed = planned.carry_out()?;
-        let verification = verify(context, &self.verification(request))?;
+        let verification = verify(invocation, &self.verification(request))?;
         Ok(Joined {
             plan: installed.plan,
             place: installed.place,
@@ -205,7 +209,7 @@ impl Received {
     }
 
     /// The key that the kit's certificate is for.
-    fn key(&self, context: &Context<'_>, given: &Given) -> Result<PrivateKey, Failure> {
+    fn key(&self, invocation: &Invocation<'_>, given: &Given) -> Result<PrivateKey, Failure> {
         let contents = self.kit.contents();
         let wanted = contents.leaf().public_key();
         match (self.evidence(), given) {
@@ -222,16 +226,16 @@ impl Received {
         {
             return Ok(key);
         }
-        if let Some(directory) = StateDirectory::open_requests(&context.state)? {
+        if let Some(directory) = StateDirectory::open_requests(&invocation.state)? {
             for generation in request_generations(&directory, &contents.name)? {
                 let path = request_folder(&contents.name).join(generation.to_string()).join("key.pem");
-                let key = read_key(&context.state, &path)?;
+                let key = read_key(&invocation.state, &path)?;
                 if key.public_key() == wanted {
                     return Ok(key);
                 }
             }
         }
-        let hint = match context.environment.variable("SUDO_USER") {
+        let hint = match invocation.environment.variable("SUDO_USER") {
             Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
             None => message!(
                 "{kitcert} request {}   # and send that; or join on the machine where the request was made",
@@ -240,7 +244,7 @@ impl Received {
         };
         Err(Failure::new("joining", message!("the kit of {}", contents.name))
             .expected(message!("the key that it is for on this machine ({})", wanted.fingerprint()))
-            .found(message!("none in {}", context.state.join(request_folder(&contents.name)).display()))
+            .found(message!("none in {}", invocation.state.join(request_folder(&contents.name)).display()))
             .hint(hint))
     }
 
@@ -275,7 +279,7 @@ impl Received {
             tool: self.tool,
             config: request.config.clone(),
             enable_tls: request.enable_tls,
-            set: FileSet {
+            set: CredentialBytes {
                 authority: trust.to_pem().into_bytes(),
                 certificate: certificate.into_bytes(),
                 key,
@@ -290,12 +294,12 @@ impl Received {
         let scope = Scope::Daemon;
         if self.tool.has_config() {
             let config = ConfigChoice { tool: Some(self.tool), path: request.config.clone() };
-            let credentials = Credentials::Automatic;
-            return VerifyRequest { target: Target::Configured, credentials, config, options, scope };
+            let client = ClientChoice::Automatic;
+            return VerifyRequest { target: Target::Configured, client, config, options, scope };
         }
         VerifyRequest {
             target: Target::Endpoint(self.kit.contents().endpoint.clone()),
-            credentials: Credentials::Directory(self.place.folder.clone()),
+            client: ClientChoice::Directory(self.place.folder.clone()),
             config: ConfigChoice::default(),
             options,
             scope,

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::authorities::{authority_of, read_key};
-use super::context::{Context, PATIENCE};
+use super::change::line;
+use super::change::{Done, change_existing};
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
+use super::invocation::{Invocation, PATIENCE};
 use super::kit_contents::said;
-use super::log_lines::line;
-use super::state_change::{Done, change_existing};
 use crate::layout::state_paths;
 use crate::message;
 use crate::model::{Failure, Finding, Role};
@@ -57,8 +57,8 @@ impl KeyCopies {
     ///
     /// # Errors
     /// No state, one that is busy or cannot be changed: the key is still there.
-    pub(crate) fn remove(&self, context: &Context<'_>) -> Result<(), Failure> {
-        self.0.iter().try_for_each(|removal| remove_key(context, removal))
+    pub(crate) fn remove(&self, invocation: &Invocation<'_>) -> Result<(), Failure> {
+        self.0.iter().try_for_each(|removal| remove_key(invocation, removal))
     }
 }
 
@@ -70,34 +70,34 @@ impl KeyCopies {
 ///
 /// # Errors
 /// What [`plan::invite`] refuses, a file in the way, no state, a state that is busy.
-pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
+pub(crate) fn invite(invocation: &Invocation<'_>, request: &InviteRequest) -> Result<Invitation, Failure> {
     let interest = Interest::Identities(vec![(Role::Client, request.name.clone())]);
-    let (_, observation) = context.observe(&interest)?;
+    let (_, observation) = invocation.observe(&interest)?;
     let fresh = PrivateKey::generate(observation.inventory.leaf_key())?;
     HandedOver::KitWithKey(&request.name).refuse_foreign(&request.kit.path)?;
-    refuse_unwritable_place(context, &request.kit.path)?;
-    let now = context.environment.now();
-    let done = change_existing(context, &interest, &|observation| {
+    refuse_unwritable_place(invocation, &request.kit.path)?;
+    let now = invocation.environment.now();
+    let done = change_existing(invocation, &interest, &|observation| {
         plan::invite(request, fresh.public_key(), observation, now)
     })?;
     let passphrase = Passphrase::generate()?;
-    let Some(step) = done.plan.handover.as_ref().filter(|_| context.acts()) else {
+    let Some(step) = done.plan.handover.as_ref().filter(|_| invocation.acts()) else {
         return Ok(Invitation { done, kit: None, passphrase, copies: KeyCopies::default() });
     };
     let Handover::KitWithKey(terms) = &step.content else {
         return Ok(Invitation { done, kit: None, passphrase, copies: KeyCopies::default() });
     };
-    let (_, observation) = context.observe(&interest)?;
+    let (_, observation) = invocation.observe(&interest)?;
     let folder = state_paths::identity_folder(Role::Client, &terms.name);
     let key = match observation.current(Role::Client, &terms.name).map(|current| current.key) {
-        Some(KeyPresence::Present) => read_key(&context.state, &folder.join("current/key.pem"))?,
+        Some(KeyPresence::Present) => read_key(&invocation.state, &folder.join("current/key.pem"))?,
         _ => fresh,
     };
-    let (contents, authorities) = contents(context, &observation, terms)?;
+    let (contents, authorities) = contents(invocation, &observation, terms)?;
     let authority = issuer(&contents, &authorities)?;
     let kit = Kit::seal(contents, &authorities, &key, &passphrase)?;
     hand_over(
-        context,
+        invocation,
         &step.path,
         HandedOver::KitWithKey(&terms.name),
         kit.to_text().as_bytes(),
@@ -111,22 +111,28 @@ pub(crate) fn invite(context: &Context<'_>, request: &InviteRequest) -> Result<I
 
 /// Writes the kit without secrets that a plan hands over; None where it has none, or is not
 /// carried out.
-pub(super) fn write_kit(context: &Context<'_>, plan: &plan::Plan) -> Result<Option<MadeKit>, Failure> {
-    let Some(step) = plan.handover.as_ref().filter(|_| context.acts()) else { return Ok(None) };
+pub(super) fn write_kit(invocation: &Invocation<'_>, plan: &plan::Plan) -> Result<Option<MadeKit>, Failure> {
+    let Some(step) = plan.handover.as_ref().filter(|_| invocation.acts()) else { return Ok(None) };
     let Handover::Kit(terms) = &step.content else { return Ok(None) };
     let (_, observation) =
-        context.observe(&Interest::Identities(vec![(Role::Client, terms.name.clone())]))?;
-    let (contents, authorities) = contents(context, &observation, terms)?;
+        invocation.observe(&Interest::Identities(vec![(Role::Client, terms.name.clone())]))?;
+    let (contents, authorities) = contents(invocation, &observation, terms)?;
     let authority = issuer(&contents, &authorities)?;
     let kit = Kit::sign(contents, &authorities)?;
-    hand_over(context, &step.path, HandedOver::Kit(&terms.name), kit.to_text().as_bytes(), Privacy::Public)?;
+    hand_over(
+        invocation,
+        &step.path,
+        HandedOver::Kit(&terms.name),
+        kit.to_text().as_bytes(),
+        Privacy::Public,
+    )?;
     let findings = terms.findings(&observation.inventory);
     Ok(Some(MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings }))
 }
 
 /// What a kit of a client's current certificate says, and the CAs that sign it.
 fn contents(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     terms: &KitTerms,
 ) -> Result<(KitContents, Vec<CertificateAuthority>), Failure> {
@@ -135,14 +141,14 @@ fn contents(
         .current(Role::Client, &terms.name)
         .ok_or_else(|| failure().expected("a certificate").found("none"))?;
     let trust = current.trust.certificates().to_vec();
-    let now = context.environment.now();
+    let now = invocation.environment.now();
     let at_hand = observation.authorities.iter().filter(|authority| {
         authority.key == KeyPresence::Present
             && authority.certificate.validity().contains(now)
             && trust.contains(&authority.certificate)
     });
     let authorities =
-        at_hand.map(|authority| authority_of(context, authority)).collect::<Result<Vec<_>, _>>()?;
+        at_hand.map(|authority| authority_of(invocation, authority)).collect::<Result<Vec<_>, _>>()?;
     if authorities.is_empty() {
         return Err(failure().expected("a CA that it trusts, with its key at hand").found("none"));
     }
@@ -160,9 +166,9 @@ fn issuer(contents: &KitContents, authorities: &[CertificateAuthority]) -> Resul
 }
 
 /// Removes the plaintext copies of a client's key from the state.
-fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure> {
-    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
-    let lock = directory.lock(context.command, PATIENCE)?;
+fn remove_key(invocation: &Invocation<'_>, removal: &KeyRemoval) -> Result<(), Failure> {
+    let directory = StateDirectory::find(&invocation.state)?.ok_or_else(|| invocation.no_state())?;
+    let lock = directory.lock(invocation.command, PATIENCE)?;
     let staged = lock.stage()?;
     let folder = state_paths::identity_folder(Role::Client, &removal.name);
     for generation in removal.last_generation.and_before() {
@@ -172,6 +178,6 @@ fn remove_key(context: &Context<'_>, removal: &KeyRemoval) -> Result<(), Failure
         }
     }
     let reason = message!("the client has it from its kit");
-    staged.record(&line(context, LogEvent::KeyRemoved, message!("client {}", removal.name), reason))?;
+    staged.record(&line(invocation, LogEvent::KeyRemoved, message!("client {}", removal.name), reason))?;
     staged.commit()
 }

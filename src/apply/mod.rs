@@ -7,52 +7,44 @@
 
 mod authorities;
 mod ca;
+mod change;
 mod clock;
-mod context;
-mod copies;
 mod hand_over;
-mod idleness;
 mod init;
 mod input_file;
 mod inspect;
 mod install;
-mod install_client;
+mod invocation;
 mod issue;
 mod join;
 mod kit;
 mod kit_contents;
-mod log_lines;
-mod old_copy;
 mod output;
 mod placed;
 mod printable;
-mod records;
 mod recover;
 mod request;
-mod restart;
 mod rollback;
 mod rollout;
 mod rotate;
-
-mod staging;
-mod state_change;
 mod status;
-mod take_in;
 mod verify;
 
 pub use ca::confirm;
 pub(crate) use ca::{delete_former_keys, finish, retire, skip};
+pub(crate) use change::{Done, Issued};
 pub use clock::ClockTrust;
-pub(crate) use context::Progress;
-pub use context::{Context, Mode};
 pub(crate) use init::Present;
 pub use init::init;
 pub(crate) use input_file::{confirmation_of, names_in, passphrase_in, request_in};
 pub(crate) use inspect::{
     Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };
-pub(crate) use install::{DaemonInstallation, InstalledDaemon, install_daemon};
-pub(crate) use install_client::{ClientInstallation, InstalledClient, install_client};
+pub(crate) use install::{
+    ClientInstallation, DaemonInstallation, InstalledClient, InstalledDaemon, install_client, install_daemon,
+};
+pub(crate) use invocation::Progress;
+pub use invocation::{Invocation, Mode};
 pub use issue::issue_clients;
 pub(crate) use issue::{IssuedClients, IssuedDaemon, issue_daemon};
 pub(crate) use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
@@ -63,10 +55,8 @@ pub(crate) use request::{RequestedKey, request};
 pub(crate) use rollback::rollback;
 pub use rollout::{Restarting, RolloutResult};
 pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};
-pub(crate) use staging::Issued;
-pub(crate) use state_change::Done;
 pub(crate) use status::{Status, Timeline, status};
 pub(crate) use verify::{
-    ConfigChoice, Credentials, DialOptions, FleetRequest, Member, Recorded, Scope, Target, Verification,
+    ClientChoice, ConfigChoice, DialOptions, FleetRequest, Member, Recorded, Scope, Target, Verification,
     every_daemon, listed_targets, verify_fleet,
 };

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::authorities::read_key;
-use super::context::Context;
-use crate::layout::SetFile;
+use super::invocation::Invocation;
+use crate::layout::CredentialFile;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -13,16 +13,16 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    FileSet, LinkState, Observation, Origin, Owner, PlacedFiles, Placement, StateDirectory, observe_lineage,
-    read,
+    CredentialBytes, InstallPlace, LinkState, Observation, Origin, Owner, PlacedFiles, StateDirectory,
+    observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
 pub(super) struct PlacedDaemon {
-    placement: Placement,
-    files: Option<FileSet>,
+    placement: InstallPlace,
+    files: Option<CredentialBytes>,
     /// The set that is there, if it can be read.
-    pub there: Option<FileSet>,
+    pub there: Option<CredentialBytes>,
     /// What the planner needs to know of it.
     pub observed: Placed,
 }
@@ -40,26 +40,26 @@ impl PlacedDaemon {
 /// Looks at where a daemon's files belong. What this state remembers is read behind what is there, so that
 /// no change of another command comes between.
 pub(super) fn observe_daemon(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     request: &InstallDaemonRequest,
     observation: Option<&Observation>,
 ) -> Result<PlacedDaemon, Failure> {
     let root = &request.install.root;
     let layout = request.install.layout;
-    let mut placement = Placement {
+    let mut placement = InstallPlace {
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
         owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
         origin: None,
     };
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));
-    let files = current.map(|_| read_set(&context.state, Role::Daemon, &request.name)).transpose()?;
+    let files = current.map(|_| read_set(&invocation.state, Role::Daemon, &request.name)).transpose()?;
     let (mut observed, placed) = look(&placement, files.as_ref())?;
-    let directory = observation.map(|_| StateDirectory::find(&context.state)).transpose()?.flatten();
+    let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
     let lineage = directory.map(|directory| observe_lineage(&directory, &request.name)).transpose()?;
     let (own, history) = lineage.unwrap_or_default();
     if let Some(there) = &placed.current {
-        let checksum = there.files.as_ref().map(FileSet::checksum);
+        let checksum = there.files.as_ref().map(CredentialBytes::checksum);
         observed.standing = match checksum {
             Some(checksum) => standing(&request.name, there.origin.as_ref(), &checksum, (&own, &history)),
             None => Standing::ByHand,
@@ -93,11 +93,14 @@ fn current_trust(placed: &PlacedFiles, folder: &Path) -> Option<TrustBundle> {
 }
 
 /// What stands at a place, compared with what should.
-pub(super) fn observe_placement(placement: &Placement, files: Option<&FileSet>) -> Result<Placed, Failure> {
+pub(super) fn observe_placement(
+    placement: &InstallPlace,
+    files: Option<&CredentialBytes>,
+) -> Result<Placed, Failure> {
     look(placement, files).map(|(observed, _)| observed)
 }
 
-fn look(placement: &Placement, files: Option<&FileSet>) -> Result<(Placed, PlacedFiles), Failure> {
+fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Placed, PlacedFiles), Failure> {
     let placed = placement.observe()?;
     let foreign = placement.links.iter().zip(&placed.links).find_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
@@ -109,7 +112,8 @@ fn look(placement: &Placement, files: Option<&FileSet>) -> Result<(Placed, Place
             .found(what)
             .hint(message!("mv {} {}.before-kitcert", Quoted(path), Quoted(path))));
     }
-    let is_current = |files: &FileSet| placed.current.as_ref().is_some_and(|current| current.holds(files));
+    let is_current =
+        |files: &CredentialBytes| placed.current.as_ref().is_some_and(|current| current.holds(files));
     let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);
     if !same {
         placement.refuse_unwritable()?;
@@ -127,27 +131,28 @@ fn look(placement: &Placement, files: Option<&FileSet>) -> Result<(Placed, Place
 }
 
 /// Reads the current set of an identity of the state.
-pub(super) fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<FileSet, Failure> {
+pub(super) fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<CredentialBytes, Failure> {
     let folder = state.join(identity_folder(role, name)).join("current");
-    let file = |file: SetFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
-    Ok(FileSet {
-        authority: file(SetFile::Authority)?.to_vec(),
-        certificate: file(SetFile::Certificate)?.to_vec(),
-        key: file(SetFile::Key)?,
+    let file =
+        |file: CredentialFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
+    Ok(CredentialBytes {
+        authority: file(CredentialFile::Authority)?.to_vec(),
+        certificate: file(CredentialFile::Certificate)?.to_vec(),
+        key: file(CredentialFile::Key)?,
     })
 }
 
 /// Checks the set that is about to be installed as its peers would.
 pub(super) fn check_set(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     role: Role,
     name: &IdentityName,
     observation: &Observation,
     hosts: &[SubjectAltName],
 ) -> Result<(), Failure> {
     let Some(current) = observation.current(role, name) else { return Ok(()) };
-    let key = read_key(&context.state, &identity_folder(role, name).join("current/key.pem"))?;
+    let key = read_key(&invocation.state, &identity_folder(role, name).join("current/key.pem"))?;
     let key = Some(key.public_key());
     let credentials = Credentials { role, chain: &current.chain, key, trust: &current.trust };
-    require(&credentials, name, hosts, context.environment.now())
+    require(&credentials, name, hosts, invocation.environment.now())
 }

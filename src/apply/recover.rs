@@ -1,9 +1,9 @@
 //! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
-use super::context::{Context, PATIENCE};
-use super::old_copy::{installed, unknown_leaves};
-use super::state_change::carry_out;
+use super::change::carry_out;
+use super::change::{installed, unknown_leaves};
+use super::invocation::{Invocation, PATIENCE};
 use crate::layout::state_paths::INVENTORY;
 use crate::model::Failure;
 use crate::plan::{self, Recovery};
@@ -14,49 +14,49 @@ use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
 /// # Errors
 /// No state, one that is neither, one without a CA, a file of it that cannot be read; a state that is busy.
 /// Nothing is changed then.
-pub(crate) fn recover(context: &Context<'_>) -> Result<Recovery, Failure> {
-    let directory = StateDirectory::find_undescribed(&context.state)?;
+pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Recovery, Failure> {
+    let directory = StateDirectory::find_undescribed(&invocation.state)?;
     let is_described = directory.is_none();
     let directory = match directory {
         Some(directory) => directory,
-        None => context.open()?.ok_or_else(|| context.no_state())?,
+        None => invocation.open()?.ok_or_else(|| invocation.no_state())?,
     };
-    let recovery = planned(context, &directory, is_described)?.0;
-    if !context.acts() {
+    let recovery = planned(invocation, &directory, is_described)?.0;
+    if !invocation.acts() {
         return Ok(recovery);
     }
-    let lock = directory.lock(context.command, PATIENCE)?;
+    let lock = directory.lock(invocation.command, PATIENCE)?;
     // Another command may have been there first.
-    let (recovery, observation) = planned(context, lock.state(), is_described)?;
+    let (recovery, observation) = planned(invocation, lock.state(), is_described)?;
     // No identity gets anything else than it has, so that the guard has nothing to judge.
-    carry_out(context, &lock, Some(&observation), &recovery.plan)?;
+    carry_out(invocation, &lock, Some(&observation), &recovery.plan)?;
     Ok(recovery)
 }
 
 fn planned(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     directory: &StateDirectory,
     is_described: bool,
 ) -> Result<(Recovery, Observation), Failure> {
-    let now = context.environment.now();
+    let now = invocation.environment.now();
     if !is_described {
-        if StateDirectory::find_undescribed(&context.state)?.is_none() {
-            return Err(nothing_to_recover(context));
+        if StateDirectory::find_undescribed(&invocation.state)?.is_none() {
+            return Err(nothing_to_recover(invocation));
         }
         let observation = observe_undescribed(directory)?;
         return Ok((plan::recover(&observation, now)?, observation));
     }
-    let observation = context.observe_in(directory, &Interest::InUse)?;
-    let installed = installed(context, &observation);
-    let unknown_leaves = unknown_leaves(context, &observation);
+    let observation = invocation.observe_in(directory, &Interest::InUse)?;
+    let installed = installed(invocation, &observation);
+    let unknown_leaves = unknown_leaves(invocation, &observation);
     match installed.iter().any(|one| one.standing.is_old()) || !unknown_leaves.is_empty() {
         true => Ok((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation)),
-        false => Err(nothing_to_recover(context)),
+        false => Err(nothing_to_recover(invocation)),
     }
 }
 
-fn nothing_to_recover(context: &Context<'_>) -> Failure {
-    Failure::new("recovering", context.state.join(INVENTORY).display())
+fn nothing_to_recover(invocation: &Invocation<'_>) -> Failure {
+    Failure::new("recovering", invocation.state.join(INVENTORY).display())
         .found("nothing to recover: the file exists, and this state has installed what its daemons read")
         .hint("{kitcert} status")
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::context::{Context, PATIENCE};
+use super::change::carry_out;
 use super::hand_over::{HandedOver, hand_over, refuse_unwritable_place};
-use super::state_change::carry_out;
+use super::invocation::{Invocation, PATIENCE};
 use crate::layout::state_paths::request_folder;
 use crate::model::{Failure, Fingerprint};
 use crate::plan::{self, Plan, RequestRequest, WrittenRequest};
@@ -33,47 +33,47 @@ pub(crate) struct RequestedKey {
 /// # Errors
 /// What [`plan::request`] refuses, another file at the request's place, a folder that others can
 /// write in, one that is busy.
-pub(crate) fn request(context: &Context<'_>, request: &RequestRequest) -> Result<Requested, Failure> {
+pub(crate) fn request(invocation: &Invocation<'_>, request: &RequestRequest) -> Result<Requested, Failure> {
     let at_place = HandedOver::Request.refuse_foreign(&request.path)?;
     let planned = |there: Option<&ObservedRequest>| {
         let same = there.is_some_and(|there| at_place.as_ref() == Some(&there.request_text));
         let written = if same { WrittenRequest::Same } else { WrittenRequest::Other };
         plan::request(request, there, written)
     };
-    let directory = StateDirectory::open_requests(&context.state)?;
+    let directory = StateDirectory::open_requests(&invocation.state)?;
     let there = directory.as_ref().map(|directory| observe_request(directory, &request.name)).transpose()?;
     let there = there.flatten();
     let plan = planned(there.as_ref())?;
     if let Some(step) = &plan.handover {
-        refuse_unwritable_place(context, &step.path)?;
+        refuse_unwritable_place(invocation, &step.path)?;
     }
-    if plan.is_empty() || !context.acts() {
-        return Ok(Requested { plan, key: there.as_ref().map(|there| key_of(context, request, there)) });
+    if plan.is_empty() || !invocation.acts() {
+        return Ok(Requested { plan, key: there.as_ref().map(|there| key_of(invocation, request, there)) });
     }
     let directory = match directory {
         Some(directory) => directory,
-        None => StateDirectory::create(&context.state)?,
+        None => StateDirectory::create(&invocation.state)?,
     };
-    let lock = directory.lock(context.command, PATIENCE)?;
+    let lock = directory.lock(invocation.command, PATIENCE)?;
     let plan = planned(observe_request(&directory, &request.name)?.as_ref())?;
     if !plan.state.is_empty() {
-        carry_out(context, &lock, None, &plan)?;
+        carry_out(invocation, &lock, None, &plan)?;
     }
     let there = observe_request(&directory, &request.name)?.ok_or_else(|| {
-        Failure::new("reading back", context.state.join(request_folder(&request.name)).display())
+        Failure::new("reading back", invocation.state.join(request_folder(&request.name)).display())
             .expected("the request that was made")
             .found("none")
     })?;
     if let Some(step) = &plan.handover {
-        hand_over(context, &step.path, HandedOver::Request, &there.request_text, Privacy::Public)?;
+        hand_over(invocation, &step.path, HandedOver::Request, &there.request_text, Privacy::Public)?;
     }
-    Ok(Requested { plan, key: Some(key_of(context, request, &there)) })
+    Ok(Requested { plan, key: Some(key_of(invocation, request, &there)) })
 }
 
-fn key_of(context: &Context<'_>, request: &RequestRequest, there: &ObservedRequest) -> RequestedKey {
+fn key_of(invocation: &Invocation<'_>, request: &RequestRequest, there: &ObservedRequest) -> RequestedKey {
     let folder = request_folder(&request.name).join(there.generation.to_string());
     RequestedKey {
-        path: context.state.join(folder).join("key.pem"),
+        path: invocation.state.join(folder).join("key.pem"),
         fingerprint: there.request.fingerprint(),
     }
 }

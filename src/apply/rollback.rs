@@ -1,10 +1,10 @@
 //! `rollback`, done: a former set is current, installed and served again.
 
-use super::context::{Context, Mode, PATIENCE};
-use super::copies::replace_copies;
-use super::old_copy::refuse_old_copy;
+use super::change::refuse_lock_out;
+use super::change::refuse_old_copy;
+use super::install::replace_copies;
+use super::invocation::{Invocation, Mode, PATIENCE};
 use super::rollout::{Restarting, Rollout, RolloutResult, earlier_generations};
-use super::state_change::refuse_lock_out;
 use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::plan::{self, Rollback, StepSummary};
@@ -27,38 +27,38 @@ pub(crate) struct RolledBack {
 /// # Errors
 /// What [`plan::rollback`] refuses, no state, a state that is busy. Nothing has changed then.
 pub(crate) fn rollback(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     (role, name): (Option<Role>, &IdentityName),
     restarting: &Restarting,
 ) -> Result<RolledBack, Failure> {
-    let directory = context.open()?.ok_or_else(|| context.no_state())?;
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let interest = Interest::Identities(vec![(Role::Daemon, name.clone()), (Role::Client, name.clone())]);
-    let observation = context.observe_in(&directory, &interest)?;
-    refuse_old_copy(context, &observation)?;
+    let observation = invocation.observe_in(&directory, &interest)?;
+    refuse_old_copy(invocation, &observation)?;
     let role = plan::whose(name, role, &observation)?;
-    let planned = planned(context, &directory, &observation, (role, name))?;
+    let planned = planned(invocation, &directory, &observation, (role, name))?;
     let to_look_at = |failure: Failure| failure.hint("{kitcert} status   # who has which certificate");
-    if context.mode != Mode::Apply {
-        refuse_lock_out(&directory, Some(&observation), &planned.plan(), context.environment.now())
+    if invocation.mode != Mode::Apply {
+        refuse_lock_out(&directory, Some(&observation), &planned.plan(), invocation.environment.now())
             .map_err(to_look_at)?;
         let steps = planned.summary(&observation.inventory);
         return Ok(RolledBack { rollback: planned, steps, result: None });
     }
     // Before the state: whoever rolls this daemon out does not need that to be given back.
     let of_daemon = match role {
-        Role::Daemon => Some(directory.lock_daemon(name, context.command, PATIENCE)?),
+        Role::Daemon => Some(directory.lock_daemon(name, invocation.command, PATIENCE)?),
         Role::Client => None,
     };
-    let lock = directory.lock(context.command, PATIENCE)?;
+    let lock = directory.lock(invocation.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
-    let rollback = self::planned(context, &directory, &observation, (role, name))?;
-    let rollout = Rollout { context, directory: &directory, name, restarting };
+    let rollback = self::planned(invocation, &directory, &observation, (role, name))?;
+    let rollout = Rollout { invocation, directory: &directory, name, restarting };
     rollout.make_current(&lock, &observation, &rollback).map_err(to_look_at)?;
     let steps = rollback.summary(&observation.inventory);
     if of_daemon.is_none() {
         let observation = observe(&directory, &interest)?;
         drop(lock);
-        replace_copies(context, &observation, Role::Client, name)?;
+        replace_copies(invocation, &observation, Role::Client, name)?;
         return Ok(RolledBack { rollback, steps, result: None });
     }
     drop(lock);
@@ -68,11 +68,11 @@ pub(crate) fn rollback(
 
 /// The plan, made with the earlier generations.
 fn planned(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     directory: &StateDirectory,
     observation: &Observation,
     (role, name): (Role, &IdentityName),
 ) -> Result<Rollback, Failure> {
     let earlier = earlier_generations(directory, observation, role, name);
-    plan::rollback((role, name), observation, &earlier, context.environment.now())
+    plan::rollback((role, name), observation, &earlier, invocation.environment.now())
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Context;
-use super::old_copy::faults;
+use super::change::faults;
+use super::invocation::Invocation;
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Quoted, Role, Timestamp};
 use crate::pki::Certificate;
@@ -53,13 +53,13 @@ pub(crate) struct Status {
 ///
 /// # Errors
 /// No state, or one that cannot be read.
-pub(crate) fn status(context: &Context<'_>, timeline: Timeline) -> Result<Status, Failure> {
+pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<Status, Failure> {
     let is_wanted = timeline == Timeline::Wanted;
     let interest = if is_wanted { Interest::InUse } else { Interest::Everything };
-    let (directory, observation) = context.observe(&interest)?;
-    let now = context.judged_at();
+    let (directory, observation) = invocation.observe(&interest)?;
+    let now = invocation.judged_at();
     let rows = plan::status(&observation, &in_use(&directory, &observation)?, now);
-    let (is_old, misplaced) = faults(context, &observation);
+    let (is_old, misplaced) = faults(invocation, &observation);
     Ok(Status {
         now,
         has_unfinished_change: directory.has_unfinished_change()?,

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::options::{ChangeOptions, GlobalOptions};
-use crate::apply::{Context, Mode, Progress};
+use crate::apply::{Invocation, Mode, Progress};
 use crate::env::Environment;
 use crate::layout::state_paths;
 use crate::model::Failure;
@@ -15,14 +15,14 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// The context of a deed of this command.
-    pub(super) fn context(
+    /// The invocation of a deed of this command.
+    pub(super) fn invocation(
         &self,
         command: &'static str,
         change: Option<ChangeOptions>,
         progress: &'a (dyn Fn(Progress) + Sync),
-    ) -> Result<Context<'a>, Failure> {
-        Ok(Context {
+    ) -> Result<Invocation<'a>, Failure> {
+        Ok(Invocation {
             environment: self.environment,
             state: state_paths::of(self.environment, self.global.state.as_deref())?,
             command,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::daemon::SetFile;
+use super::daemon::CredentialFile;
 
 /// The paths of a CA bundle, a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +18,11 @@ pub(crate) struct CredentialPaths {
 impl CredentialPaths {
     /// Those of a folder, under our own names.
     pub(crate) fn in_folder(folder: &Path) -> CredentialPaths {
-        let file = |file: SetFile| folder.join(file.file_name());
+        let file = |file: CredentialFile| folder.join(file.file_name());
         CredentialPaths {
-            authority: file(SetFile::Authority),
-            certificate: file(SetFile::Certificate),
-            key: file(SetFile::Key),
+            authority: file(CredentialFile::Authority),
+            certificate: file(CredentialFile::Certificate),
+            key: file(CredentialFile::Key),
         }
     }
 

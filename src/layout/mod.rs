@@ -15,7 +15,7 @@ pub mod state_paths;
 mod yaml;
 
 pub use client::{
-    ClientConfig, ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config,
+    ClientConfig, ClientSettings, ConfigChange, ConfigEdit, DaemonFiles, EnableTls, edit_client_config,
     lines_to_add,
 };
 pub(crate) use client::{
@@ -26,8 +26,8 @@ pub(crate) use client::{
 pub(crate) use command_line::CommandLine;
 pub(crate) use credential_paths::CredentialPaths;
 pub use daemon::DaemonConfig;
-pub(crate) use daemon::{DaemonLayout, SetFile, restart_command, start_command};
+pub(crate) use daemon::{CredentialFile, DaemonLayout, restart_command, start_command};
 pub use inventory::{
     Acceptance, AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory,
 };
-pub(crate) use inventory::{DaemonEntry, InstallEntry, Owner, Renewal, RestartWhen};
+pub(crate) use inventory::{DaemonEntry, InstallEntry, OwnerName, Renewal, RestartWhen};

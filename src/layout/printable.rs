@@ -2,7 +2,7 @@
 
 use super::client::ClientTool;
 use super::daemon::DaemonLayout;
-use super::inventory::Owner;
+use super::inventory::OwnerName;
 use crate::model::parsed;
 
-parsed!(ClientTool, DaemonLayout, Owner);
+parsed!(ClientTool, DaemonLayout, OwnerName);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange, Owner,
-    edit_client_config,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange,
+    OwnerName, edit_client_config,
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable as _, Quoted, Role};
@@ -22,7 +22,7 @@ pub(crate) struct InstallDaemonRequest {
     /// Where, and for which daemon.
     pub install: InstallRequest,
     /// Whose the files are to be; root's or ours where it is not said.
-    pub owner: Option<Owner>,
+    pub owner: Option<OwnerName>,
 }
 
 /// Where and for which daemon files are installed.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::layout::{Inventory, InventoryChange, KeyChange};
+use crate::layout::{ConfigChange, Inventory, InventoryChange};
 use crate::message;
 use crate::model::{
     AuthorityId, AuthorityName, Contact, Endpoint, Fingerprint, Generation, IdentityName, KeyAlgorithm,
@@ -323,7 +323,7 @@ pub struct ConfigStep {
     /// What will be in it.
     pub after: Vec<u8>,
     /// The keys that change.
-    pub keys: Vec<KeyChange>,
+    pub keys: Vec<ConfigChange>,
 }
 
 impl Plan {

@@ -18,7 +18,7 @@ use crate::store::origin::{Origin, set_checksum};
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
-pub(crate) struct Placement {
+pub(crate) struct InstallPlace {
     /// The folder of the generations: it holds `gen-NNNN/{ca,cert,key}.pem` and `current`.
     pub folder: PathBuf,
     /// Links beside it that lead through `current`: where each one is, and to which file
@@ -32,7 +32,7 @@ pub(crate) struct Placement {
 }
 
 /// The three files of a daemon or a client. Without Debug, since one is a key.
-pub(crate) struct FileSet {
+pub(crate) struct CredentialBytes {
     /// `ca.pem`.
     pub authority: Vec<u8>,
     /// `cert.pem`.
@@ -54,10 +54,10 @@ pub(crate) struct PlacedFiles {
 /// One installed generation.
 pub(crate) struct PlacedGeneration {
     /// Its files; `None` where one is missing.
-    pub files: Option<FileSet>,
+    pub files: Option<CredentialBytes>,
     /// From which state it comes; `None` where that is not noted, or not as we note it.
     pub origin: Option<Origin>,
-    /// Whether modes and owner are what [`Placement::install`] would give.
+    /// Whether modes and owner are what [`InstallPlace::install`] would give.
     access_is_right: bool,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum LinkState {
     },
 }
 
-impl Placement {
+impl InstallPlace {
     /// Looks at what is installed.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Placement {
     /// Something foreign at the place of a link (nothing is written then); a generation of that
     /// number that is there already, or something else put there since `number` was the next; what fails on
     /// a disk.
-    pub(crate) fn install(&self, files: &FileSet, number: Generation) -> Result<(), Failure> {
+    pub(crate) fn install(&self, files: &CredentialBytes, number: Generation) -> Result<(), Failure> {
         let placed = self.observe()?;
         self.refuse_foreign(&placed.links)?;
         if placed.holds(files) && self.is_noted(&placed, files) {
@@ -164,7 +164,7 @@ impl Placement {
     }
 
     /// Whether it stands beside the current files where they come from, if that is to be noted.
-    fn is_noted(&self, placed: &PlacedFiles, files: &FileSet) -> bool {
+    fn is_noted(&self, placed: &PlacedFiles, files: &CredentialBytes) -> bool {
         let noted = placed.current.as_ref().and_then(|current| current.origin.as_ref());
         self.origin.is_none() || noted.is_some_and(|noted| noted.sha256 == files.checksum())
     }
@@ -211,7 +211,7 @@ impl Placement {
             };
             generation.access_is_right =
                 ours(&authority, PUBLIC) && ours(&certificate, PUBLIC) && ours(&key, PRIVATE);
-            generation.files = Some(FileSet {
+            generation.files = Some(CredentialBytes {
                 authority: authority.bytes.to_vec(),
                 certificate: certificate.bytes.to_vec(),
                 key: key.bytes,
@@ -273,7 +273,7 @@ impl Placement {
     fn write_generation(
         &self,
         folder: &Directory,
-        files: &FileSet,
+        files: &CredentialBytes,
         number: Generation,
     ) -> Result<(), Failure> {
         let name = number.to_string();
@@ -299,7 +299,12 @@ impl Placement {
         })
     }
 
-    fn stage_generation(&self, folder: &Directory, files: &FileSet, name: &str) -> Result<(), Failure> {
+    fn stage_generation(
+        &self,
+        folder: &Directory,
+        files: &CredentialBytes,
+        name: &str,
+    ) -> Result<(), Failure> {
         let access = |mode| Access { mode, owner: self.owner };
         let staged = folder.make_folder(name, access(FOLDER_MODE))?;
         for (name, bytes, mode) in [
@@ -341,13 +346,13 @@ impl Placement {
 
 impl PlacedFiles {
     /// Whether that set is current, and every link there.
-    fn holds(&self, files: &FileSet) -> bool {
+    fn holds(&self, files: &CredentialBytes) -> bool {
         self.current.as_ref().is_some_and(|current| current.holds(files))
             && self.links.iter().all(|link| *link == LinkState::Ours)
     }
 }
 
-impl FileSet {
+impl CredentialBytes {
     /// What tells it from every other.
     #[must_use]
     pub(crate) fn checksum(&self) -> Fingerprint {
@@ -358,7 +363,7 @@ impl FileSet {
 impl PlacedGeneration {
     /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
     #[must_use]
-    pub(crate) fn holds(&self, files: &FileSet) -> bool {
+    pub(crate) fn holds(&self, files: &CredentialBytes) -> bool {
         self.access_is_right
             && self.files.as_ref().is_some_and(|there| {
                 there.authority == files.authority

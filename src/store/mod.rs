@@ -16,7 +16,7 @@ pub(crate) use files::{
     earthly_home, exists, files_in, read, read_if_present, read_standard_input, refuse_irreplaceable,
     replace_file, this_user,
 };
-pub(crate) use installed_credentials::{FileSet, LinkState, PlacedFiles, Placement};
+pub(crate) use installed_credentials::{CredentialBytes, InstallPlace, LinkState, PlacedFiles};
 pub(crate) use origin::{Origin, set_checksum};
 pub(crate) use state::{
     AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kitcert::apply::{self, Context, Mode};
+use kitcert::apply::{self, Invocation, Mode};
 use kitcert::env::Environment;
 use kitcert::model::{KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use kitcert::pki::{
@@ -449,7 +449,7 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
     let answer = machines.kit(&[]);
     let later = now().plus(Lifetime::days(70));
     let environment = Environment::made_up(later, &[("USER", "jo")]);
-    let context = Context {
+    let invocation = Invocation {
         environment: &environment,
         state: machines.admin.path("state"),
         command: "issue client",
@@ -463,9 +463,9 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
         requested_key: None,
         key_change: KeyChange::Refused,
         kit: None,
-        user: context.contact(),
+        user: invocation.contact(),
     };
-    let issued = apply::issue_clients(&context, &request).unwrap();
+    let issued = apply::issue_clients(&invocation, &request).unwrap();
     assert_eq!(issued.done.issued.len(), 1);
     let kit = machines.admin.read("state/kits/ana.kit");
     assert!(!kit.contains("PRIVATE KEY"), "{kit}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kitcert::apply::{self, Context, Mode};
+use kitcert::apply::{self, Invocation, Mode};
 use kitcert::env::Environment;
 use kitcert::model::{Endpoint, KeyAlgorithm, Lifetime, Timestamp};
 use kitcert::pki::{Certificate, PrivateKey};
@@ -100,7 +100,7 @@ impl Site {
 pub fn workspace_aged(days: u32, port: u16) -> Workspace {
     let workspace = Workspace::new();
     let environment = environment_of(days);
-    let context = context(&workspace, &environment, "init");
+    let invocation = invocation(&workspace, &environment, "init");
     let request = InitRequest {
         state: workspace.path("state"),
         hosts: vec!["127.0.0.1".parse().unwrap(), "localhost".parse().unwrap()],
@@ -115,7 +115,7 @@ pub fn workspace_aged(days: u32, port: u16) -> Workspace {
         key: KeyAlgorithm::EcdsaP256,
         install: None,
     };
-    apply::init(&context, &request).unwrap();
+    apply::init(&invocation, &request).unwrap();
     workspace
 }
 
@@ -124,9 +124,13 @@ fn environment_of(days: u32) -> Environment {
     Environment::made_up(now.minus(Lifetime::days(days)), &[("USER", "tester")])
 }
 
-fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'static str) -> Context<'a> {
+fn invocation<'a>(
+    workspace: &Workspace,
+    environment: &'a Environment,
+    command: &'static str,
+) -> Invocation<'a> {
     let state = workspace.path("state");
-    Context { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
+    Invocation { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
 }
 
 pub fn leaf(workspace: &Workspace, folder: &str) -> Certificate {
@@ -327,16 +331,16 @@ fn what_is_set_for_one_stands_before_what_is_set_for_all() {
 pub fn issue_to_another_machine(site: &Site, name: &str, days: u32) {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let environment = environment_of(days);
-    let context = context(&site.workspace, &environment, "issue client");
+    let invocation = invocation(&site.workspace, &environment, "issue client");
     let request = IssueClientsRequest {
         names: vec![name.parse().unwrap()],
         lifetime: None,
         requested_key: Some(key.public_key().clone()),
         key_change: KeyChange::Refused,
         kit: None,
-        user: context.contact(),
+        user: invocation.contact(),
     };
-    apply::issue_clients(&context, &request).unwrap();
+    apply::issue_clients(&invocation, &request).unwrap();
 }
 
 #[test]

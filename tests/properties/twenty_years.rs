@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kitcert::apply::{self, ClockTrust, Context, Mode, Restarting, RolloutResult, Rotated, RotationOrder};
+use kitcert::apply::{self, ClockTrust, Invocation, Mode, Restarting, RolloutResult, Rotated, RotationOrder};
 use kitcert::env::Environment;
 use kitcert::model::{
     Endpoint, ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role, SubjectAltName, Timestamp,
@@ -168,8 +168,8 @@ impl World {
             key: KeyAlgorithm::EcdsaP256,
             install: None,
         };
-        apply::init(&context(&workspace, &environment, "init"), &request).unwrap();
-        let issuing = context(&workspace, &environment, "issue client");
+        apply::init(&invocation(&workspace, &environment, "init"), &request).unwrap();
+        let issuing = invocation(&workspace, &environment, "issue client");
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         for (name, requested_key) in [("week", None), ("elsewhere", Some(key.public_key().clone()))] {
             let request = IssueClientsRequest {
@@ -256,7 +256,7 @@ impl World {
         if self.delivered {
             let environment = environment(Timestamp::from_unix(at));
             let told = Confirmation::Told("elsewhere".parse().unwrap(), None);
-            apply::confirm(&context(&self.workspace, &environment, "confirm"), &told).unwrap();
+            apply::confirm(&invocation(&self.workspace, &environment, "confirm"), &told).unwrap();
         }
         let rotated = self.rotate(at).unwrap_or_else(|failure| panic!("{}: {failure}", time(at)));
         self.delivered = false;
@@ -338,18 +338,18 @@ impl World {
 
     fn rotate(&self, at: i64) -> Result<Rotated, Failure> {
         let environment = environment(Timestamp::from_unix(at));
-        let context = context(&self.workspace, &environment, "rotate");
-        let request = RotateRequest::new(context.contact());
+        let invocation = invocation(&self.workspace, &environment, "rotate");
+        let request = RotateRequest::new(invocation.contact());
         let restarting = Restarting::Refused("people restart it".into());
         apply::rotate(
-            &context,
+            &invocation,
             &RotationOrder { request, at: None, restarting, jobs: 1, clock: ClockTrust::Checked },
         )
     }
 
     fn observe(&self, at: i64) -> Observation {
         let environment = environment(Timestamp::from_unix(at));
-        context(&self.workspace, &environment, "status").observe(&Interest::Everything).unwrap().1
+        invocation(&self.workspace, &environment, "status").observe(&Interest::Everything).unwrap().1
     }
 
     fn is_past_two_thirds(&self, name: &str, at: i64) -> bool {
@@ -464,7 +464,11 @@ fn environment(now: Timestamp) -> Environment {
     Environment::made_up(now, &[("USER", "tester")])
 }
 
-fn context<'a>(workspace: &Workspace, environment: &'a Environment, command: &'static str) -> Context<'a> {
+fn invocation<'a>(
+    workspace: &Workspace,
+    environment: &'a Environment,
+    command: &'static str,
+) -> Invocation<'a> {
     let state = workspace.path("state");
-    Context { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
+    Invocation { environment, state, command, mode: Mode::Apply, at: None, progress: &|_| {} }
 }

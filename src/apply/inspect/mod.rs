@@ -15,7 +15,7 @@ use std::time::Duration;
 use self::configs::{judge_toml, judge_yaml};
 use self::document::FileFacts;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
-use super::context::Context;
+use super::invocation::Invocation;
 use crate::env::Environment;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -30,13 +30,13 @@ use crate::store::{read, read_if_present, read_standard_input, this_user};
 ///
 /// # Errors
 /// It cannot be read.
-pub(crate) fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<Inspected, Failure> {
     let file = read(path, LARGEST_INSPECTED)?;
     if let Some(receipt) = receipt_in(&file.bytes) {
-        return inspect_receipt(context, &receipt);
+        return inspect_receipt(invocation, &receipt);
     }
     let facts = FileFacts { path, mode: Some(file.mode) };
-    let mut inspected = inspect_bytes(&file.bytes, &facts, context.environment.now());
+    let mut inspected = inspect_bytes(&file.bytes, &facts, invocation.environment.now());
     inspected.owner = Some(file.owner);
     if inspected.contents.key.is_some() {
         inspected.findings.extend(judge::key_owner(path.display(), file.owner, this_user()));
@@ -50,13 +50,13 @@ pub(crate) fn inspect_file(context: &Context<'_>, path: &Path) -> Result<Inspect
 ///
 /// # Errors
 /// It cannot be read.
-pub(crate) fn inspect_standard_input(context: &Context<'_>) -> Result<Inspected, Failure> {
+pub(crate) fn inspect_standard_input(invocation: &Invocation<'_>) -> Result<Inspected, Failure> {
     let bytes = read_standard_input(LARGEST_PEM)?;
     if let Some(receipt) = receipt_in(&bytes) {
-        return inspect_receipt(context, &receipt);
+        return inspect_receipt(invocation, &receipt);
     }
     let facts = FileFacts { path: Path::new("-"), mode: None };
-    Ok(inspect_bytes(&bytes, &facts, context.environment.now()))
+    Ok(inspect_bytes(&bytes, &facts, invocation.environment.now()))
 }
 
 /// Why a file that a config names cannot be read there. A container mounts a folder for a file that
@@ -121,8 +121,8 @@ fn receipt_in(bytes: &[u8]) -> Option<Receipt> {
 ///
 /// # Errors
 /// No state to look in, and one that cannot be read.
-pub(crate) fn inspect_receipt(context: &Context<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
-    let directory = context.open()?.ok_or_else(|| context.no_state())?;
+pub(crate) fn inspect_receipt(invocation: &Invocation<'_>, receipt: &Receipt) -> Result<Inspected, Failure> {
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let place = Path::new("issued").join(format!("{}.pem", receipt.serial()));
     let subject = directory.path().join(&place);
     let certificate = match directory.read(&place, LARGEST_PEM)? {

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::idleness::activity;
 use super::result::RolloutResult;
 use super::steps::{Current, Look, Rollout, earlier_generations};
 use super::turns::Turns;
-use crate::apply::context::Progress;
-use crate::apply::idleness::activity;
+use crate::apply::invocation::Progress;
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
 use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
@@ -192,7 +192,7 @@ impl Rollout<'_> {
     /// meanwhile waits for nobody.
     fn wait_for_idleness(&self, current: &Current) -> Result<Wait, Failure> {
         let waited = self.wait_unseen(current);
-        (self.context.progress)(Progress::Waiting(self.name.clone(), None));
+        (self.invocation.progress)(Progress::Waiting(self.name.clone(), None));
         waited
     }
 
@@ -200,7 +200,7 @@ impl Rollout<'_> {
         let limit = Duration::from_secs(current.entry.idle_limit.seconds().unsigned_abs());
         let began = Instant::now();
         loop {
-            let activity = activity(self.context, &current.observation, self.name, &current.entry)?;
+            let activity = activity(self.invocation, &current.observation, self.name, &current.entry)?;
             let activity = match activity {
                 Some(Activity::NotTold) => return Ok(Wait::Untold),
                 Some(activity) if activity.is_busy() => activity,
@@ -211,7 +211,7 @@ impl Rollout<'_> {
             if left.is_zero() {
                 return Ok(Wait::TooLong(activity));
             }
-            (self.context.progress)(Progress::Waiting(self.name.clone(), Some(activity.message())));
+            (self.invocation.progress)(Progress::Waiting(self.name.clone(), Some(activity.message())));
             // A daemon says nothing to anybody when its last build ends.
             std::thread::sleep(POLL.min(left));
             match self.current()? {
@@ -249,7 +249,7 @@ impl Rollout<'_> {
 
     fn fallback(&self, now: &Current) -> Option<Rollback> {
         let earlier = earlier_generations(self.directory, &now.observation, Role::Daemon, self.name);
-        fallback(self.name, &now.observation, &earlier, self.context.environment.now())
+        fallback(self.name, &now.observation, &earlier, self.invocation.environment.now())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::result::{Restarting, RolloutResult};
 use super::steps::Rollout;
 use super::turns::Turns;
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::model::{ExitCode, Failure, IdentityName};
 use crate::store::{DaemonLock, StateDirectory};
 
@@ -22,7 +22,7 @@ pub(in crate::apply) struct Locked {
 /// Rolls them all out, at most `jobs` of them restarted at the same time. What is wrong with one is its own
 /// result, and nobody waits for another's builds.
 pub(in crate::apply) fn roll_out(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     directory: &StateDirectory,
     daemons: Vec<Locked>,
     (restarting, jobs): (&Restarting, usize),
@@ -34,11 +34,11 @@ pub(in crate::apply) fn roll_out(
     let work = || {
         loop {
             let Some(Locked { name, lock, patience }) = guarded(&waiting).pop() else { break };
-            let rollout = Rollout { context, directory, name: &name, restarting };
+            let rollout = Rollout { invocation, directory, name: &name, restarting };
             let is_busy = |failure: &Failure| failure.exit_code() == ExitCode::Busy;
             let lock = match lock {
                 Err(failure) if is_busy(&failure) && !patience.is_zero() => {
-                    directory.lock_daemon(&name, context.command, patience)
+                    directory.lock_daemon(&name, invocation.command, patience)
                 }
                 lock => lock,
             };

@@ -6,8 +6,10 @@
 //! keeps nobody else from anything.
 
 mod bring_up;
+mod idleness;
 mod many;
 mod put_back;
+mod restart;
 mod result;
 mod steps;
 mod turns;

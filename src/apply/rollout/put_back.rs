@@ -2,7 +2,7 @@
 
 use super::result::RolloutResult;
 use super::steps::{Look, Rollout};
-use crate::apply::state_change::{carry_out, refuse_lock_out};
+use crate::apply::change::{carry_out, refuse_lock_out};
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
 use crate::model::{Failure, Generation, Message, Printable, Role};
@@ -21,8 +21,8 @@ impl Rollout<'_> {
         rollback: &Rollback,
     ) -> Result<(), Failure> {
         let plan = rollback.plan();
-        refuse_lock_out(lock.state(), Some(observation), &plan, self.context.environment.now())?;
-        carry_out(self.context, lock, Some(observation), &plan)?;
+        refuse_lock_out(lock.state(), Some(observation), &plan, self.invocation.environment.now())?;
+        carry_out(self.invocation, lock, Some(observation), &plan)?;
         Ok(())
     }
 

@@ -6,11 +6,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::restart::RestartCommand;
 use super::result::{Restarting, RolloutResult};
-use crate::apply::context::Context;
-use crate::apply::copies::{are_outdated, replace_copies};
+use crate::apply::install::{are_outdated, replace_copies};
+use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
-use crate::apply::restart::Occasion;
 use crate::apply::verify::{
     Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, record, restart_line,
 };
@@ -23,7 +23,7 @@ use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, ob
 
 /// The rollout of one daemon, by whoever has its lock.
 pub(in crate::apply) struct Rollout<'a> {
-    pub context: &'a Context<'a>,
+    pub invocation: &'a Invocation<'a>,
     pub directory: &'a StateDirectory,
     pub name: &'a IdentityName,
     pub restarting: &'a Restarting,
@@ -49,7 +49,7 @@ pub(super) struct Current {
 impl Rollout<'_> {
     /// Locks the state, which every other rollout does for a moment too.
     pub(super) fn lock_state(&self) -> Result<StateLock<'_>, Failure> {
-        self.directory.lock(self.context.command, PATIENCE)
+        self.directory.lock(self.invocation.command, PATIENCE)
     }
 
     /// What the state says now; None where the daemon is not listed, or has no certificate.
@@ -72,20 +72,21 @@ impl Rollout<'_> {
     /// Whether its files stand where it reads them. What cannot be read is told when it is placed.
     pub(super) fn is_placed(&self, current: &Current) -> bool {
         let Current { observation, entry, .. } = current;
-        let is_installed = match placed(self.context, observation, self.name, entry) {
+        let is_installed = match placed(self.invocation, observation, self.name, entry) {
             Ok(placed) => placed.is_none_or(|placed| placed.observed.state == PlacedState::UpToDate),
             Err(_) => false,
         };
-        is_installed && are_outdated(self.context, observation, Role::Daemon, self.name).is_ok_and(|is| !is)
+        is_installed
+            && are_outdated(self.invocation, observation, Role::Daemon, self.name).is_ok_and(|is| !is)
     }
 
     /// Puts its files where it reads them.
     pub(super) fn place(&self, current: &Current) -> Result<(), Failure> {
         let Current { observation, entry, .. } = current;
-        if let Some(placed) = placed(self.context, observation, self.name, entry)? {
+        if let Some(placed) = placed(self.invocation, observation, self.name, entry)? {
             placed.install()?;
         }
-        replace_copies(self.context, observation, Role::Daemon, self.name)?;
+        replace_copies(self.invocation, observation, Role::Daemon, self.name)?;
         Ok(())
     }
 
@@ -103,23 +104,23 @@ impl Rollout<'_> {
     /// Runs its restart command.
     pub(super) fn restart(&self, Current { entry, number, .. }: &Current) -> Result<(), Failure> {
         let lineage = self.lineage(entry);
-        let state = &self.context.state;
-        Occasion { state, name: self.name, entry, generation: *number, lineage: &lineage }.restart()
+        let state = &self.invocation.state;
+        RestartCommand { state, name: self.name, entry, generation: *number, lineage: &lineage }.restart()
     }
 
     /// The folder where it reads its files, as far as that is known.
     fn lineage(&self, entry: &DaemonEntry) -> PathBuf {
         match &entry.install {
             Some(install) => install.root.join(install.layout.folder()).join("current"),
-            None => self.context.state.join(identity_folder(Role::Daemon, self.name)).join("current"),
+            None => self.invocation.state.join(identity_folder(Role::Daemon, self.name)).join("current"),
         }
     }
 
     /// Verifies it, by the one definition of that.
     pub(super) fn look(&self, observation: &Observation) -> Result<Look, Failure> {
         let request = VerifyRequest::of_daemon(self.name);
-        let Examined { verification, evidence } = examine(self.context, Some(observation), &request)?;
-        let evidence = evidence.ok_or_else(|| self.context.no_state())?;
+        let Examined { verification, evidence } = examine(self.invocation, Some(observation), &request)?;
+        let evidence = evidence.ok_or_else(|| self.invocation.no_state())?;
         Ok(Look { outcome: verification.outcome, why: verification.verdict, evidence })
     }
 
@@ -168,7 +169,7 @@ impl Rollout<'_> {
     }
 
     fn record(&self, look: &Look, cause: Option<Generation>) -> Result<Recorded, Failure> {
-        let recorded = record(self.context, &self.lock_state()?, &[&look.evidence], cause)?;
+        let recorded = record(self.invocation, &self.lock_state()?, &[&look.evidence], cause)?;
         Ok(recorded.first().copied().unwrap_or(Recorded::Unchanged))
     }
 }
@@ -191,7 +192,7 @@ pub(in crate::apply) fn earlier_generations(
 /// Where the files of a daemon are installed on this machine, and how they compare; None where
 /// they are not.
 pub(in crate::apply) fn placed(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
@@ -202,7 +203,7 @@ pub(in crate::apply) fn placed(
         install: InstallRequest { root: install.root.clone(), layout: install.layout },
         owner: install.owner.clone(),
     };
-    let placed = observe_daemon(context, &request, Some(observation))?;
+    let placed = observe_daemon(invocation, &request, Some(observation))?;
     refuse_unfit(name, &placed.observed, Some(observation))?;
     Ok(Some(placed))
 }

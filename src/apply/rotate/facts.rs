@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::context::Context;
-use crate::apply::copies::are_outdated;
+use crate::apply::install::are_outdated;
+use crate::apply::invocation::Invocation;
 use crate::apply::rollout::placed;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::PlacedState;
@@ -39,11 +39,14 @@ pub(super) fn away(observation: &Observation) -> BTreeSet<IdentityName> {
 }
 
 /// The identities whose installed copies are not their current set.
-pub(super) fn outdated(context: &Context<'_>, observation: &Observation) -> BTreeSet<(Role, IdentityName)> {
+pub(super) fn outdated(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+) -> BTreeSet<(Role, IdentityName)> {
     let mut outdated = BTreeSet::new();
     for (name, entry) in &observation.inventory.daemons {
         // What stands in the way there is told when it is put in place.
-        let is_outdated = match placed(context, observation, name, entry) {
+        let is_outdated = match placed(invocation, observation, name, entry) {
             Ok(Some(placed)) => placed.observed.state == PlacedState::Outdated,
             Ok(None) => false,
             Err(_) => true,
@@ -57,7 +60,7 @@ pub(super) fn outdated(context: &Context<'_>, observation: &Observation) -> BTre
         (Role::Client, observation.inventory.clients.keys().collect()),
     ] {
         for name in names {
-            if are_outdated(context, observation, role, name).unwrap_or(true) {
+            if are_outdated(invocation, observation, role, name).unwrap_or(true) {
                 outdated.insert((role, name.clone()));
             }
         }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::facts::{away, lapsed, outdated};
 use super::rotated::Rotated;
 use crate::apply::authorities::load_authority;
+use crate::apply::change::Issued;
+use crate::apply::change::carry_out;
+use crate::apply::change::{refuse_misplaced, refuse_old_copy};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
-use crate::apply::context::{Context, Mode, PATIENCE};
-use crate::apply::copies::{Copying, replace_copies};
-use crate::apply::old_copy::{refuse_misplaced, refuse_old_copy};
+use crate::apply::install::{Copying, replace_copies};
+use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
-use crate::apply::staging::Issued;
-use crate::apply::state_change::carry_out;
 use crate::layout::Inventory;
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
@@ -43,20 +43,20 @@ pub struct RotationOrder {
 /// # Errors
 /// What [`plan::rotate`] refuses, a clock that does not fit the log or a daemon, no state, a state
 /// that is busy. Nothing has changed then. What goes wrong with one identity is its own result.
-pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, Failure> {
-    let directory = context.open()?.ok_or_else(|| context.no_state())?;
-    let now = order.at.unwrap_or(context.environment.now());
-    let observation = context.observe_in(&directory, &Interest::Everything)?;
+pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rotated, Failure> {
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
+    let now = order.at.unwrap_or(invocation.environment.now());
+    let observation = invocation.observe_in(&directory, &Interest::Everything)?;
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, now)?;
     }
     match order.request.is_emergency(&observation) {
-        true => refuse_misplaced(context, &observation)?,
-        false => refuse_old_copy(context, &observation)?,
+        true => refuse_misplaced(invocation, &observation)?,
+        false => refuse_old_copy(invocation, &observation)?,
     }
-    let is_only_looked_at = context.mode != Mode::Apply || order.at.is_some();
+    let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
-    let mut work = Work { context, directory: &directory, order, now, left_alone: BTreeMap::new() };
+    let mut work = Work { invocation, directory: &directory, order, now, left_alone: BTreeMap::new() };
     let rotation = work.plan_with(&observation, sight, BTreeSet::new())?;
     if rotation.is_empty() || is_only_looked_at {
         let steps = rotation.summary(&observation.inventory);
@@ -65,10 +65,10 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
     }
     if rotation.plan.issuances().next().is_some() {
         // A CA that cannot sign is no reason to touch the lock.
-        load_authority(context, Some(&observation))?;
+        load_authority(invocation, Some(&observation))?;
     }
     if order.clock == ClockTrust::Checked {
-        work.left_alone = disagreeing_clocks(context, &observation, &rotation)?;
+        work.left_alone = disagreeing_clocks(invocation, &observation, &rotation)?;
     }
     let mut rotated = work.pass(Sight::Whole)?;
     // Each stage of a rollover is planned from what the one before has verified.
@@ -77,7 +77,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
             break;
         }
         // What the last pass has verified is not to lie in the future.
-        work.now = context.environment.present();
+        work.now = invocation.environment.present();
         let next = work.pass(Sight::Again)?;
         if next.rotation.is_empty() {
             rotated.rotation.rolls_over = next.rotation.rolls_over;
@@ -92,7 +92,7 @@ pub fn rotate(context: &Context<'_>, order: &RotationOrder) -> Result<Rotated, F
 
 /// A rotation on its way.
 struct Work<'a> {
-    context: &'a Context<'a>,
+    invocation: &'a Invocation<'a>,
     directory: &'a StateDirectory,
     order: &'a RotationOrder,
     now: Timestamp,
@@ -119,9 +119,9 @@ struct Clients {
 impl Work<'_> {
     /// Plans and does what there is to do, once.
     fn pass(&self, sight: Sight) -> Result<Rotated, Failure> {
-        let Work { context, directory, order, .. } = self;
+        let Work { invocation, directory, order, .. } = self;
         let Committed { rotation, steps, issued, daemons, listed } = self.commit(sight)?;
-        let rollouts = roll_out(context, directory, daemons, (&order.restarting, order.jobs));
+        let rollouts = roll_out(invocation, directory, daemons, (&order.restarting, order.jobs));
         // A client that has the new files before its daemon knows their CA is out.
         let Clients { unplaced, absent } = self.place_clients(&rotation)?;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
@@ -133,8 +133,8 @@ impl Work<'_> {
     /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
     /// it is, but for an emergency: that is committed for all, and whoever is at work rolls it out.
     fn commit(&self, sight: Sight) -> Result<Committed, Failure> {
-        let Work { context, directory, .. } = self;
-        let lock = directory.lock(context.command, PATIENCE)?;
+        let Work { invocation, directory, .. } = self;
+        let lock = directory.lock(invocation.command, PATIENCE)?;
         let observation = observe(directory, &Interest::Everything)?;
         let is_emergency = observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency);
         let left_alone = self.left_alone.iter().filter(|_| !is_emergency);
@@ -155,7 +155,7 @@ impl Work<'_> {
         };
         let issued = match rotation.plan.state.is_empty() {
             true => Vec::new(),
-            false => carry_out(context, &lock, Some(&observation), &rotation.plan)?,
+            false => carry_out(invocation, &lock, Some(&observation), &rotation.plan)?,
         };
         // A daemon that is new has a folder to lock now, and nobody else knew of it.
         for name in &rotation.daemons {
@@ -179,7 +179,7 @@ impl Work<'_> {
 
     /// Once: nobody waits for a daemon while the state is locked.
     fn ask_for(&self, name: &IdentityName) -> Result<DaemonLock, Failure> {
-        self.directory.lock_daemon(name, self.context.command, Duration::ZERO)
+        self.directory.lock_daemon(name, self.invocation.command, Duration::ZERO)
     }
 
     /// Replaces the installed copies of clients, and notes that they have them.
@@ -196,7 +196,7 @@ impl Work<'_> {
                 clients.unplaced.insert(name.clone(), not_served_yet(name));
                 continue;
             }
-            match replace_copies(self.context, &observation, Role::Client, name) {
+            match replace_copies(self.invocation, &observation, Role::Client, name) {
                 Err(failure) => drop(clients.unplaced.insert(name.clone(), failure)),
                 // What is gone may be mounted again, and has the previous files then.
                 Ok(Copying::Nowhere | Copying::InPart) => {
@@ -213,7 +213,7 @@ impl Work<'_> {
         if placed.is_empty() {
             return Ok(clients);
         }
-        let lock = self.directory.lock(self.context.command, PATIENCE_TO_NOTE)?;
+        let lock = self.directory.lock(self.invocation.command, PATIENCE_TO_NOTE)?;
         let observation = observe(self.directory, &Interest::Everything)?;
         let mut plan = Plan::default();
         for (name, number) in placed {
@@ -224,13 +224,13 @@ impl Work<'_> {
             plan.state.push(plan::hold(name, current, HeldBy::Installed, replaced, self.now));
         }
         if !plan.state.is_empty() {
-            carry_out(self.context, &lock, Some(&observation), &plan)?;
+            carry_out(self.invocation, &lock, Some(&observation), &plan)?;
         }
         Ok(clients)
     }
 
     fn observe_locked(&self) -> Result<Observation, Failure> {
-        let _lock = self.directory.lock(self.context.command, PATIENCE_TO_NOTE)?;
+        let _lock = self.directory.lock(self.invocation.command, PATIENCE_TO_NOTE)?;
         observe(self.directory, &Interest::Everything)
     }
 
@@ -242,9 +242,9 @@ impl Work<'_> {
         sight: Sight,
         left_alone: BTreeSet<IdentityName>,
     ) -> Result<Rotation, Failure> {
-        let Work { context, directory, order, now, .. } = self;
+        let Work { invocation, directory, order, now, .. } = self;
         let facts = RotationFacts {
-            outdated: outdated(context, observation),
+            outdated: outdated(invocation, observation),
             away: away(observation),
             lapsed: lapsed(directory, observation, *now)?,
             left_alone,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::change::Issued;
 use crate::apply::rollout::RolloutResult;
-use crate::apply::staging::Issued;
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role};
 use crate::plan::{Rotation, RotationAction, RotationRow, StepSummary};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, fresh};
 use super::dial::{DialOptions, glance};
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::DistinguishedName;
@@ -15,12 +15,12 @@ use crate::store::Observation;
 /// no verdict was come to. A daemon that was not restarted since its bundle changed may serve the right
 /// certificate.
 pub(super) fn finding(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     (name, endpoint): (&IdentityName, &Endpoint),
     options: &DialOptions,
 ) -> Result<Option<Finding>, Failure> {
-    let now = context.environment.now();
+    let now = invocation.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
     if observation.authorities.len() < 2 {
         return Ok(None);
@@ -32,8 +32,8 @@ pub(super) fn finding(
             true => Meant::LetIn,
             false => Meant::Refused,
         };
-        let client = fresh(context, observation, authority)?;
-        let (observed, is_refused) = decided(context, &client, endpoint, (options, until), meant);
+        let client = fresh(invocation, observation, authority)?;
+        let (observed, is_refused) = decided(invocation, &client, endpoint, (options, until), meant);
         let subject = authority.certificate.subject();
         if let Some(finding) = judged((&observed, is_refused), meant, subject, name) {
             return Ok(Some(finding));
@@ -52,7 +52,7 @@ enum Meant {
 /// What decides nothing is tried again. An end without an alert counts if every dial ended so, which is
 /// told beside.
 fn decided(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,
     (options, until): (&DialOptions, Instant),
@@ -60,7 +60,7 @@ fn decided(
 ) -> (DialResults, bool) {
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
-        glance(context, client, endpoint, &options.within(left))
+        glance(invocation, client, endpoint, &options.within(left))
     };
     let mut observed = look();
     let mut is_refused = true;

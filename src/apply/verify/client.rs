@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::client_config_check::Configured;
 use super::test_certificates::probe_identity;
 use crate::apply::authorities::{authority_of, load_authority, read_key};
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
@@ -17,7 +17,7 @@ use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Credentials {
+pub(crate) enum ClientChoice {
     /// A client of the state; else a probe certificate of its CA, made for this and never
     /// written; else what the client's own config names.
     Automatic,
@@ -54,29 +54,29 @@ pub(in crate::apply) struct Client {
 /// asked for, and not all of them are there. `accepted` are the CAs of which the daemon takes
 /// clients, where that is known.
 pub(super) fn choose(
-    context: &Context<'_>,
-    asked: &Credentials,
+    invocation: &Invocation<'_>,
+    asked: &ClientChoice,
     observation: Option<&Observation>,
     configured: &Configured,
     accepted: Option<&TrustBundle>,
 ) -> Result<Option<Client>, Failure> {
     let client = match asked {
-        Credentials::Client(name) => {
-            let observation = observation.ok_or_else(|| context.no_state())?;
-            of_state(context, observation, name)?
+        ClientChoice::Client(name) => {
+            let observation = observation.ok_or_else(|| invocation.no_state())?;
+            of_state(invocation, observation, name)?
         }
-        Credentials::Directory(folder) => of_files(&CredentialPaths::in_tls_directory(folder, exists))?,
-        Credentials::Files { authority, certificate, key } => of_files(&CredentialPaths {
+        ClientChoice::Directory(folder) => of_files(&CredentialPaths::in_tls_directory(folder, exists))?,
+        ClientChoice::Files { authority, certificate, key } => of_files(&CredentialPaths {
             authority: authority.clone(),
             certificate: certificate.clone(),
             key: key.clone(),
         })?,
-        Credentials::Automatic => match (&configured.files, observation) {
+        ClientChoice::Automatic => match (&configured.files, observation) {
             (Some(files), _) => of_files(files)?,
-            (None, Some(observation)) => automatic(context, observation, accepted)?,
+            (None, Some(observation)) => automatic(invocation, observation, accepted)?,
             (None, None) if configured.is_of_buildctl() => return Err(no_files()),
             (None, None) if configured.host.is_some() => return Ok(None),
-            (None, None) => return Err(context.no_state()),
+            (None, None) => return Err(invocation.no_state()),
         },
     };
     Ok(Some(client))
@@ -93,11 +93,11 @@ fn no_files() -> Failure {
 
 /// A client of the state that can be used now; else a probe certificate.
 fn automatic(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     accepted: Option<&TrustBundle>,
 ) -> Result<Client, Failure> {
-    let now = context.environment.now();
+    let now = invocation.environment.now();
     let is_accepted =
         |leaf: &Certificate| accepted.is_none_or(|accepted| accepted.subjects().contains(&leaf.issuer()));
     let usable = observation.clients.iter().find(|(_, client)| {
@@ -108,10 +108,10 @@ fn automatic(
         })
     });
     if let Some((name, _)) = usable {
-        return of_state(context, observation, name);
+        return of_state(invocation, observation, name);
     }
     match signer(observation, accepted, now) {
-        Some(signer) => fresh(context, observation, signer),
+        Some(signer) => fresh(invocation, observation, signer),
         None => Ok(Client {
             described: message!("nobody: no client's key and no CA key is at hand"),
             trust: all_of(observation),
@@ -139,12 +139,12 @@ pub(super) fn signer<'a>(
 /// A client of that CA whose certificate begins now, whatever became of those that were issued
 /// before.
 pub(super) fn fresh(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     signer: &ObservedAuthority,
 ) -> Result<Client, Failure> {
-    let authority = authority_of(context, signer)?;
-    let identity = probe_identity(&authority, Role::Client, context.environment.now())?;
+    let authority = authority_of(invocation, signer)?;
+    let identity = probe_identity(&authority, Role::Client, invocation.environment.now())?;
     Ok(Client {
         described: message!("a ten-minute probe certificate that stays in memory"),
         trust: all_of(observation),
@@ -156,14 +156,14 @@ pub(super) fn fresh(
 
 /// A client of this moment that a daemon lets in that serves what worked last.
 pub(in crate::apply) fn fresh_for(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
 ) -> Result<Option<Client>, Failure> {
     let identity = observation.daemons.get(name);
     let served = identity.and_then(|identity| identity.served().next());
-    let signer = signer(observation, served.map(|set| &set.trust), context.environment.now());
-    signer.map(|signer| fresh(context, observation, signer)).transpose()
+    let signer = signer(observation, served.map(|set| &set.trust), invocation.environment.now());
+    signer.map(|signer| fresh(invocation, observation, signer)).transpose()
 }
 
 fn all_of(observation: &Observation) -> TrustBundle {
@@ -171,7 +171,7 @@ fn all_of(observation: &Observation) -> TrustBundle {
 }
 
 fn of_state(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
 ) -> Result<Client, Failure> {
@@ -183,13 +183,13 @@ fn of_state(
         return Err(failure("its key", "a certificate alone; the key stayed where its request was made"));
     }
     let folder = identity_folder(Role::Client, name).join("current");
-    let key = read_key(&context.state, &folder.join("key.pem"))?;
+    let key = read_key(&invocation.state, &folder.join("key.pem"))?;
     Ok(Client {
         described: message!("client {}", name),
         trust: current.trust.clone(),
         identity: Some(CertificateAndKey { chain: current.chain.clone(), key }),
-        authority: authority(context, observation)?,
-        files: Some(CredentialPaths::in_folder(&context.state.join(&folder))),
+        authority: authority(invocation, observation)?,
+        files: Some(CredentialPaths::in_folder(&invocation.state.join(&folder))),
     })
 }
 
@@ -209,11 +209,11 @@ fn of_files(files: &CredentialPaths) -> Result<Client, Failure> {
 }
 
 fn authority(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
 ) -> Result<Option<CertificateAuthority>, Failure> {
-    match observation.issuing_authority(context.environment.now()) {
-        Some(_) => load_authority(context, Some(observation)).map(Some),
+    match observation.issuing_authority(invocation.environment.now()) {
+        Some(_) => load_authority(invocation, Some(observation)).map(Some),
         None => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::layout::{
     ClientConfig, ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, CredentialPaths,
     TlsPath, about_host, client_place, is_on_path,
@@ -63,9 +63,9 @@ impl Configured {
 /// # Errors
 /// A config that was named and is not there, one that the tool refuses, and `--config` for a tool
 /// that has none.
-pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result<Configured, Failure> {
-    let home = earthly_home(context.environment)?.path;
-    let tools = Tools { context, home: &home, config: choice.path.as_deref() };
+pub(super) fn configured(invocation: &Invocation<'_>, choice: &ConfigChoice) -> Result<Configured, Failure> {
+    let home = earthly_home(invocation.environment)?.path;
+    let tools = Tools { invocation, home: &home, config: choice.path.as_deref() };
     let chosen = match choice.tool {
         Some(tool) => Chosen { tool, findings: Vec::new() },
         None => tools.choose()?,
@@ -82,11 +82,11 @@ pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result
         tool: chosen.tool,
         place: &place,
         config: config.as_ref().unwrap_or(&defaults),
-        environment: context.environment,
+        environment: invocation.environment,
         home: &home,
         exists: &exists,
     };
-    let mut configured = OnDisk(situation).read(context.judged_at())?;
+    let mut configured = OnDisk(situation).read(invocation.judged_at())?;
     configured.findings.extend(chosen.findings);
     if choice.tool.is_some() && config.is_none() {
         configured.findings.extend(tools.elsewhere(chosen.tool)?);
@@ -94,7 +94,7 @@ pub(super) fn configured(context: &Context<'_>, choice: &ConfigChoice) -> Result
     // buildctl's variable counts where no config of Earthly's kind names a host.
     if configured.host.is_none()
         && choice.tool.is_none()
-        && let Some((variable, text)) = ClientTool::Buildctl.host_variable(context.environment)
+        && let Some((variable, text)) = ClientTool::Buildctl.host_variable(invocation.environment)
     {
         configured.findings.retain(|finding| finding.rule != Rule::ConfigEndpoint);
         configured.files = None;
@@ -124,7 +124,7 @@ fn read_config(place: &ConfigPlace) -> Result<Option<ClientConfig>, Failure> {
 
 /// The tools that this user may mean.
 struct Tools<'a> {
-    context: &'a Context<'a>,
+    invocation: &'a Invocation<'a>,
     home: &'a Path,
     config: Option<&'a Path>,
 }
@@ -137,7 +137,7 @@ struct Chosen {
 
 impl Tools<'_> {
     fn place(&self, tool: ClientTool) -> Result<ClientPlace, Failure> {
-        client_place(tool, self.context.environment, self.home, self.config, None, &exists)
+        client_place(tool, self.invocation.environment, self.home, self.config, None, &exists)
     }
 
     fn config_path(&self, tool: ClientTool) -> Result<PathBuf, Failure> {
@@ -145,7 +145,7 @@ impl Tools<'_> {
     }
 
     fn is_installed(&self, tool: ClientTool) -> bool {
-        is_on_path(self.context.environment, tool.program(), &exists)
+        is_on_path(self.invocation.environment, tool.program(), &exists)
     }
 
     /// The one whose config is there; of two, and of none, the one that is on PATH.
@@ -193,7 +193,7 @@ impl Tools<'_> {
     }
 
     fn tool_of_variables(&self) -> ClientTool {
-        let named = ClientTool::Earthbuild.host_variable(self.context.environment);
+        let named = ClientTool::Earthbuild.host_variable(self.invocation.environment);
         match named {
             Some((name, _)) if name.starts_with("EARTH_") => ClientTool::Earthbuild,
             _ => ClientTool::Earthly,
@@ -227,7 +227,7 @@ impl Tools<'_> {
                 .hint("the same command without --config")
                 .exit(ExitCode::Usage));
         }
-        let Some((variable, text)) = tool.host_variable(self.context.environment) else {
+        let Some((variable, text)) = tool.host_variable(self.invocation.environment) else {
             return Err(Failure::new("reading the host of", tool)
                 .expected(message!("{}, since it has no config", BUILDKIT_HOST))
                 .found("none")

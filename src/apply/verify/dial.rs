@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::test_certificates::test_certificates;
 use crate::apply::authorities::read_key;
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
@@ -74,14 +74,14 @@ impl DialOptions {
     /// With the daemon's own certificate, if its key is here: it must be refused as a client's.
     pub(super) fn with_leaf_of(
         mut self,
-        context: &Context<'_>,
+        invocation: &Invocation<'_>,
         observation: &Observation,
         name: &IdentityName,
     ) -> DialOptions {
         let current = observation.current(Role::Daemon, name);
         let current = current.filter(|current| current.key == KeyPresence::Present);
         let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
-        self.leaf = current.map(|current| (current.chain.clone(), context.state.join(key)));
+        self.leaf = current.map(|current| (current.chain.clone(), invocation.state.join(key)));
         self
     }
 }
@@ -91,7 +91,7 @@ impl DialOptions {
 /// # Errors
 /// A certificate that must be refused cannot be made.
 pub(super) fn dial(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
@@ -100,7 +100,7 @@ pub(super) fn dial(
         client.identity.as_ref().map(|identity| identity.chain.as_slice()),
         &client.trust,
         client.authority.as_ref(),
-        context.environment.now(),
+        invocation.environment.now(),
     )?;
     if let (None, Some((chain, key))) = (&made.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
@@ -110,36 +110,36 @@ pub(super) fn dial(
         unknown_ca: made.unknown_ca.as_ref(),
         expired: made.expired.as_ref(),
         wrong_usage: made.wrong_usage.as_ref(),
-        ..request(context, client, endpoint, options)
+        ..request(invocation, client, endpoint, options)
     };
     Ok(probe::probe(&request))
 }
 
 /// Dials once, as the client, for what only the daemon can say. It verifies nothing.
 pub(in crate::apply) fn glance(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> DialResults {
-    let request = request(context, client, endpoint, options);
+    let request = request(invocation, client, endpoint, options);
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
 }
 
 /// Dials once, as the client, to ask what the daemon builds; None where it does not answer.
 pub(in crate::apply) fn activity(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> Option<Activity> {
-    let request = request(context, client, endpoint, options);
+    let request = request(invocation, client, endpoint, options);
     let observed = probe::probe(&probe::Request { extent: Extent::Activity, ..request });
     observed.answer().map(Answer::activity)
 }
 
 fn request<'a>(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: &'a Client,
     endpoint: &'a Endpoint,
     options: &'a DialOptions,
@@ -152,7 +152,7 @@ fn request<'a>(
         samples: options.samples,
         pace: options.pace,
         wait: options.wait,
-        ..probe::Request::new(endpoint, &client.trust, options.deadline, context.judged_at())
+        ..probe::Request::new(endpoint, &client.trust, options.deadline, invocation.judged_at())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
-use crate::layout::{DaemonEntry, SetFile};
+use crate::layout::{CredentialFile, DaemonEntry};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
@@ -60,16 +60,16 @@ pub(super) fn is_installed(
 
 /// What is to be said of the files of a daemon of this state.
 pub(super) fn daemon_findings(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
     endpoint: &Endpoint,
 ) -> Result<Vec<Finding>, Failure> {
-    let folder = context.state.join(identity_folder(Role::Daemon, name)).join("current");
+    let folder = invocation.state.join(identity_folder(Role::Daemon, name)).join("current");
     let issued = SetPaths::in_folder(&folder);
     let hosts = std::slice::from_ref(endpoint.host());
-    let mut findings = issued.judge(Role::Daemon, name, hosts, context.judged_at())?;
+    let mut findings = issued.judge(Role::Daemon, name, hosts, invocation.judged_at())?;
     if let (Some(installed), Some(current)) =
         (installed_paths(entry), observation.current(Role::Daemon, name))
     {
@@ -79,26 +79,26 @@ pub(super) fn daemon_findings(
 }
 
 /// What is to be said of the files that we dial with.
-pub(super) fn client_findings(context: &Context<'_>, client: &Client) -> Result<Vec<Finding>, Failure> {
+pub(super) fn client_findings(invocation: &Invocation<'_>, client: &Client) -> Result<Vec<Finding>, Failure> {
     let Some(files) = &client.files else { return Ok(Vec::new()) };
     let paths = SetPaths {
         authority: files.authority.clone(),
         certificate: files.certificate.clone(),
         key: files.key.clone(),
     };
-    paths.judge(Role::Client, &client.described, &[], context.judged_at())
+    paths.judge(Role::Client, &client.described, &[], invocation.judged_at())
 }
 
 fn installed_paths(entry: &DaemonEntry) -> Option<SetPaths> {
     let install = entry.install.as_ref()?;
     let links = install.layout.links();
-    let path_of = |wanted: SetFile| {
+    let path_of = |wanted: CredentialFile| {
         links.iter().find(|(_, file)| *file == wanted).map(|(path, _)| install.root.join(path))
     };
     Some(SetPaths {
-        authority: path_of(SetFile::Authority)?,
-        certificate: path_of(SetFile::Certificate)?,
-        key: path_of(SetFile::Key)?,
+        authority: path_of(CredentialFile::Authority)?,
+        certificate: path_of(CredentialFile::Certificate)?,
+        key: path_of(CredentialFile::Key)?,
     })
 }
 
@@ -111,11 +111,11 @@ struct SetPaths {
 
 impl SetPaths {
     fn in_folder(folder: &Path) -> SetPaths {
-        let path = |file: SetFile| folder.join(file.file_name());
+        let path = |file: CredentialFile| folder.join(file.file_name());
         SetPaths {
-            authority: path(SetFile::Authority),
-            certificate: path(SetFile::Certificate),
-            key: path(SetFile::Key),
+            authority: path(CredentialFile::Authority),
+            certificate: path(CredentialFile::Certificate),
+            key: path(CredentialFile::Key),
         }
     }
 

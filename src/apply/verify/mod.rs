@@ -19,7 +19,7 @@ mod verification;
 mod verification_record;
 mod verify_one;
 
-pub(crate) use self::client::Credentials;
+pub(crate) use self::client::ClientChoice;
 pub(super) use self::client::{Client, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use self::verify_one::{observe, recorded};
-use super::context::{Context, Progress};
+use super::invocation::{Invocation, Progress};
 use crate::message;
 use crate::model::{ExitCode, Failure, Word};
 use crate::store::{Interest, read, read_standard_input};
@@ -48,7 +48,7 @@ pub(crate) struct FleetRequest {
     /// Whom.
     pub targets: Vec<Target>,
     /// As whom.
-    pub credentials: Credentials,
+    pub client: ClientChoice,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
     /// How each is dialled.
@@ -73,10 +73,13 @@ pub(crate) struct Member {
 ///
 /// # Errors
 /// A state that cannot be read. What is wrong with one daemon is its own [`Member`]'s.
-pub(crate) fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Result<Vec<Member>, Failure> {
-    let observation = observe(context, &request.credentials)?;
+pub(crate) fn verify_fleet(
+    invocation: &Invocation<'_>,
+    request: &FleetRequest,
+) -> Result<Vec<Member>, Failure> {
+    let observation = observe(invocation, &request.client)?;
     let count = request.targets.len();
-    (context.progress)(Progress::Dialling(count as u64));
+    (invocation.progress)(Progress::Dialling(count as u64));
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Examined, Failure>>>> =
         Mutex::new(std::iter::repeat_with(|| None).take(count).collect());
@@ -84,13 +87,13 @@ pub(crate) fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Res
         while let Some((index, target)) = nth(&request.targets, next.fetch_add(1, Ordering::Relaxed)) {
             let one = VerifyRequest {
                 target: target.clone(),
-                credentials: request.credentials.clone(),
+                client: request.client.clone(),
                 config: request.config.clone(),
                 options: request.options.clone(),
                 scope: request.scope,
             };
-            let examined = examine(context, observation.as_ref(), &one);
-            (context.progress)(Progress::Dialled);
+            let examined = examine(invocation, observation.as_ref(), &one);
+            (invocation.progress)(Progress::Dialled);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(result) = results.get_mut(index) {
                 *result = Some(examined);
@@ -116,7 +119,7 @@ pub(crate) fn verify_fleet(context: &Context<'_>, request: &FleetRequest) -> Res
         }
     }
     let (indices, examined): (Vec<usize>, Vec<Examined>) = examined.into_iter().unzip();
-    let verifications = recorded(context, examined);
+    let verifications = recorded(invocation, examined);
     let mut members: Vec<(usize, Result<Verification, Failure>)> = indices
         .into_iter()
         .zip(verifications.into_iter().map(Ok))
@@ -135,12 +138,12 @@ fn nth(targets: &[Target], index: usize) -> Option<(usize, &Target)> {
 ///
 /// # Errors
 /// No state, one that cannot be read, and one without a daemon.
-pub(crate) fn every_daemon(context: &Context<'_>) -> Result<Vec<Target>, Failure> {
-    let (_, observation) = context.observe(&Interest::Inventory)?;
+pub(crate) fn every_daemon(invocation: &Invocation<'_>) -> Result<Vec<Target>, Failure> {
+    let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let targets: Vec<Target> = observation.inventory.daemons.keys().cloned().map(Target::Daemon).collect();
     if targets.is_empty() {
         return Err(Failure::new("verifying", "every daemon")
-            .expected(message!("daemons in {}/kitcert.yaml", context.state.display()))
+            .expected(message!("daemons in {}/kitcert.yaml", invocation.state.display()))
             .found("none")
             .hint("{kitcert} issue daemon NAME --host HOST"));
     }

@@ -1,6 +1,6 @@
 //! What `verify` is asked, and the command that asks for it.
 
-use super::client::Credentials;
+use super::client::ClientChoice;
 use super::client_config_check::ConfigChoice;
 use super::dial::DialOptions;
 use super::target::Target;
@@ -14,7 +14,7 @@ pub(crate) struct VerifyRequest {
     /// Whom to dial.
     pub target: Target,
     /// As whom.
-    pub credentials: Credentials,
+    pub client: ClientChoice,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
     /// How it is dialled.
@@ -37,7 +37,7 @@ impl VerifyRequest {
     pub(in crate::apply) fn of_daemon(name: &IdentityName) -> VerifyRequest {
         VerifyRequest {
             target: Target::Daemon(name.clone()),
-            credentials: Credentials::Automatic,
+            client: ClientChoice::Automatic,
             config: ConfigChoice::default(),
             options: DialOptions::default(),
             scope: Scope::Daemon,
@@ -53,11 +53,11 @@ impl VerifyRequest {
             Target::Daemon(name) => words.push(name.message()),
         }
         let mut option = |name: &'static str, value: Message| words.push(message!("{} {}", name, value));
-        match &self.credentials {
-            Credentials::Automatic => {}
-            Credentials::Client(name) => option("--client", name.message()),
-            Credentials::Directory(folder) => option("--tlsdir", Quoted(folder.display()).message()),
-            Credentials::Files { authority, certificate, key } => {
+        match &self.client {
+            ClientChoice::Automatic => {}
+            ClientChoice::Client(name) => option("--client", name.message()),
+            ClientChoice::Directory(folder) => option("--tlsdir", Quoted(folder.display()).message()),
+            ClientChoice::Files { authority, certificate, key } => {
                 for (name, path) in [("--ca", authority), ("--cert", certificate), ("--key", key)] {
                     option(name, Quoted(path.display()).message());
                 }

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::client::Credentials;
+use super::client::ClientChoice;
 use super::client_config_check::Configured;
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -68,23 +68,23 @@ impl Printable for Target {
 
 /// Reads the daemons, and as few clients as will do: a state may have ten thousand.
 pub(super) fn observe_for(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     directory: &StateDirectory,
-    credentials: &Credentials,
+    client: &ClientChoice,
 ) -> Result<Observation, Failure> {
-    let inventory = context.observe_in(directory, &Interest::Inventory)?.inventory;
-    let clients: Vec<&IdentityName> = match credentials {
-        Credentials::Client(name) => vec![name],
+    let inventory = invocation.observe_in(directory, &Interest::Inventory)?.inventory;
+    let clients: Vec<&IdentityName> = match client {
+        ClientChoice::Client(name) => vec![name],
         _ => inventory.clients.keys().take(CLIENTS_TRIED).collect(),
     };
     let daemons = inventory.daemons.keys().map(|name| (Role::Daemon, name.clone()));
     let clients = clients.into_iter().map(|name| (Role::Client, name.clone()));
-    context.observe_in(directory, &Interest::Identities(daemons.chain(clients).collect()))
+    invocation.observe_in(directory, &Interest::Identities(daemons.chain(clients).collect()))
 }
 
 /// The endpoint to dial; None where the config names one that nobody can dial.
 pub(super) fn endpoint_of(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     target: &Target,
     observation: Option<&Observation>,
     configured: &Configured,
@@ -92,7 +92,7 @@ pub(super) fn endpoint_of(
     match target {
         Target::Endpoint(endpoint) => Ok(Some(endpoint.clone())),
         Target::Daemon(name) => {
-            let observation = observation.ok_or_else(|| context.no_state())?;
+            let observation = observation.ok_or_else(|| invocation.no_state())?;
             let listed = observation.inventory.daemons.get(name);
             let listed = listed.ok_or_else(|| unknown_daemon(name, observation))?;
             Ok(Some(listed.endpoint.clone()))
@@ -104,17 +104,20 @@ pub(super) fn endpoint_of(
             {
                 Ok(None)
             }
-            None => the_only_endpoint(context, observation).map(Some),
+            None => the_only_endpoint(invocation, observation).map(Some),
         },
     }
 }
 
 /// Without a config that names a host, the state's one daemon is meant.
-fn the_only_endpoint(context: &Context<'_>, observation: Option<&Observation>) -> Result<Endpoint, Failure> {
+fn the_only_endpoint(
+    invocation: &Invocation<'_>,
+    observation: Option<&Observation>,
+) -> Result<Endpoint, Failure> {
     let undecided = |there: Message, hint: Message| {
         Failure::new("choosing", "a daemon to verify")
             .expected("tcp://host:port, a daemon's name, or a client's config that names a host")
-            .found(message!("none, and {} in {}", there, context.state.display()))
+            .found(message!("none, and {} in {}", there, invocation.state.display()))
             .hint(hint)
             .exit(ExitCode::Usage)
     };

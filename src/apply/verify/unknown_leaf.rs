@@ -1,7 +1,7 @@
 //! A certificate of one of the state's CAs that a daemon serves and that this state has not issued.
 
-use crate::apply::context::Context;
-use crate::apply::old_copy::is_issued;
+use crate::apply::change::is_issued;
+use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Finding, Role, Rule, Severity};
 use crate::pki::judge::Peer;
@@ -11,13 +11,13 @@ use crate::store::{KeyPresence, Observation};
 /// What is to be said of the certificate that a daemon serves, if this state has not issued it: an error where
 /// nobody else can have its CA's key, else information. None if it is known, or no CA of the state issued it.
 pub(super) fn finding(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: &Observation,
     served: &Certificate,
 ) -> Option<Finding> {
-    let now = context.judged_at();
+    let now = invocation.judged_at();
     // What has expired is not kept in `issued/`.
-    if served.validity().not_after < now || is_issued(context, served) {
+    if served.validity().not_after < now || is_issued(invocation, served) {
         return None;
     }
     let mut issuers = observation.authorities.iter();

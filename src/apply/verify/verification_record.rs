@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::dial::DialOptions;
 use super::verification::{Outcome, Recorded};
-use crate::apply::context::{Context, PATIENCE};
-use crate::apply::log_lines::line;
-use crate::apply::old_copy::refuse_misplaced;
+use crate::apply::change::line;
+use crate::apply::change::refuse_misplaced;
+use crate::apply::invocation::{Invocation, PATIENCE};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{
@@ -82,7 +82,7 @@ impl Seen {
         (name, entry): (&IdentityName, &DaemonEntry),
         (options, is_of_daemon): (&DialOptions, bool),
         (observed, verdict): (&DialResults, &Verdict),
-        (context, started_at): (&Context<'_>, Timestamp),
+        (invocation, started_at): (&Invocation<'_>, Timestamp),
     ) -> Seen {
         let basis = Basis::of(observation, name);
         let handshake = observed.handshake();
@@ -95,8 +95,8 @@ impl Seen {
             addresses: addresses(verdict),
             narrowed_to: entry.addresses.clone(),
             vantage: Vantage {
-                host: context.environment.host_name().to_owned(),
-                uid: context.environment.user_id(),
+                host: invocation.environment.host_name().to_owned(),
+                uid: invocation.environment.user_id(),
             },
             generation: basis.generation,
             leaf: basis.leaf,
@@ -105,8 +105,8 @@ impl Seen {
             dials: u32::try_from(verdict.dials.len()).unwrap_or(u32::MAX),
             not_tried: verdict.not_tried.iter().map(|one| one.dial.to_string()).collect(),
             started_at,
-            verified_at: context.environment.present(),
-            command: context.command.to_owned(),
+            verified_at: invocation.environment.present(),
+            command: invocation.command.to_owned(),
         });
         Seen {
             name: name.clone(),
@@ -174,15 +174,18 @@ impl Evidence {
 }
 
 /// Records verifications, all under one lock, which is taken only if there is something to record.
-pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Result<Vec<Recorded>, Failure> {
-    let directory = StateDirectory::find(&context.state)?.ok_or_else(|| context.no_state())?;
+pub(super) fn record_anew(
+    invocation: &Invocation<'_>,
+    evidence: &[Evidence],
+) -> Result<Vec<Recorded>, Failure> {
+    let directory = StateDirectory::find(&invocation.state)?.ok_or_else(|| invocation.no_state())?;
     let evidence: Vec<&Evidence> = evidence.iter().collect();
     // While somebody else changes the state it cannot be read, and then the lock decides.
     let may_refute = evidence.iter().any(|one| matches!(one.outcome, Outcome::Open | Outcome::NotVerified));
     let mut patience = if may_refute { PATIENCE_TO_REFUTE } else { PATIENCE };
     if let Ok(observation) = interest(&directory, &evidence).and_then(|those| observe(&directory, &those)) {
         // What an old copy would note it would note after the state itself.
-        refuse_misplaced(context, &observation)?;
+        refuse_misplaced(invocation, &observation)?;
         let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
         if changes.iter().all(|change| !change.writes()) {
             return Ok(changes.iter().map(Change::recorded).collect());
@@ -191,14 +194,14 @@ pub(super) fn record_anew(context: &Context<'_>, evidence: &[Evidence]) -> Resul
             patience = PATIENCE;
         }
     }
-    let lock = directory.lock(context.command, patience)?;
-    record(context, &lock, &evidence, None)
+    let lock = directory.lock(invocation.command, patience)?;
+    record(invocation, &lock, &evidence, None)
 }
 
 /// Records verifications under a lock that is held, and that a generation was itself the cause of a
 /// failure: the daemon was verified with another.
 pub(in crate::apply) fn record(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     lock: &StateLock<'_>,
     evidence: &[&Evidence],
     cause: Option<Generation>,
@@ -217,7 +220,7 @@ pub(in crate::apply) fn record(
         }
     }
     for (name, (one, change)) in &of_daemons {
-        change.stage(context, &staged, &observation, (name, one), cause)?;
+        change.stage(invocation, &staged, &observation, (name, one), cause)?;
     }
     staged.commit()?;
     let told = |(one, change): (&&Evidence, &Change)| match of_daemons.get(&one.seen.name) {
@@ -346,7 +349,7 @@ impl Change {
 
     fn stage(
         &self,
-        context: &Context<'_>,
+        invocation: &Invocation<'_>,
         staged: &StagedChange<'_>,
         observation: &Observation,
         (name, evidence): (&IdentityName, &Evidence),
@@ -368,7 +371,7 @@ impl Change {
             }
             Change::Refute(news) => {
                 staged.remove(&place)?;
-                history.note_refutation(context.environment.present());
+                history.note_refutation(invocation.environment.present());
                 history.unknown_leaf = evidence.seen.unknown_leaf.as_ref().map(Certificate::to_pem);
                 let what = match evidence.outcome {
                     Outcome::Open => "somebody gets in who must not",
@@ -385,7 +388,7 @@ impl Change {
         staged.record(&LogLine {
             serial: served.map(|served| served.serial().clone()),
             fingerprint: served.map(Certificate::fingerprint),
-            ..line(context, event, message!("daemon {}", name), reason)
+            ..line(invocation, event, message!("daemon {}", name), reason)
         })
     }
 }

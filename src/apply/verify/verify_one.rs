@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Credentials, choose};
+use super::client::{Client, ClientChoice, choose};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::remedies::{give_line, renew_line, restart_line, start_line};
@@ -11,7 +11,7 @@ use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
 use super::{authority_check, file_checks, shown, unknown_leaf};
-use crate::apply::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
 use crate::message;
@@ -28,19 +28,19 @@ use crate::store::Observation;
 /// # Errors
 /// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
-pub(crate) fn verify(context: &Context<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
-    let observation = observe(context, &request.credentials)?;
-    let examined = examine(context, observation.as_ref(), request)?;
-    recorded(context, vec![examined]).pop().ok_or_else(|| context.no_state())
+pub(crate) fn verify(invocation: &Invocation<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
+    let observation = observe(invocation, &request.client)?;
+    let examined = examine(invocation, observation.as_ref(), request)?;
+    recorded(invocation, vec![examined]).pop().ok_or_else(|| invocation.no_state())
 }
 
-/// The state, if there is one, as far as credentials need it.
+/// The state, if there is one, as far as the choice of the client needs it.
 pub(super) fn observe(
-    context: &Context<'_>,
-    credentials: &Credentials,
+    invocation: &Invocation<'_>,
+    client: &ClientChoice,
 ) -> Result<Option<Observation>, Failure> {
-    let directory = context.open()?;
-    directory.as_ref().map(|found| observe_for(context, found, credentials)).transpose()
+    let directory = invocation.open()?;
+    directory.as_ref().map(|found| observe_for(invocation, found, client)).transpose()
 }
 
 /// A verification, and what the state is to remember of it.
@@ -53,12 +53,12 @@ pub(in crate::apply) struct Examined {
 
 /// Judges the files at hand and dials; the state does not know yet.
 pub(in crate::apply) fn examine(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Examined, Failure> {
-    let started_at = context.environment.present();
-    let prepared = match prepare(context, observation, request)? {
+    let started_at = invocation.environment.present();
+    let prepared = match prepare(invocation, observation, request)? {
         Prepared::Dialable(prepared) => *prepared,
         Prepared::Undialable(verification) => {
             return Ok(Examined { verification: *verification, evidence: None });
@@ -67,39 +67,40 @@ pub(in crate::apply) fn examine(
     let Dialable { endpoint, daemon, client, options, mut findings, client_is_at_fault, has_host } = prepared;
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
-    let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, context.judged_at());
+    let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
     let (observed, ports) = std::thread::scope(|threads| {
         let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
-        let observed = dial(context, &client, &endpoint, &options);
+        let observed = dial(invocation, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
     let observed = observed?;
     let elapsed = began.elapsed();
     let again = request.again(&options);
-    let local = local_facts(context, observation, daemon.as_ref(), &client, (&endpoint, again))?;
+    let local = local_facts(invocation, observation, daemon.as_ref(), &client, (&endpoint, again))?;
     findings.extend(shown::findings(&observed, &client, &local, &findings));
     let mut verdict = judge(&observed, &local);
     if has_host {
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
-    let is_automatic = request.credentials == Credentials::Automatic && !request.config.is_made();
+    let is_automatic = request.client == ClientChoice::Automatic && !request.config.is_made();
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let unknown = match (observation, &served, &daemon) {
-        (Some(observation), Some(served), Some(_)) => unknown_leaf::finding(context, observation, served),
+        (Some(observation), Some(served), Some(_)) => unknown_leaf::finding(invocation, observation, served),
         _ => None,
     };
     let is_alarming = unknown.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
     findings.extend(unknown);
     let seen = match (observation, &daemon) {
         (Some(observation), Some((name, entry))) => {
-            let is_of_daemon = is_automatic || is_client_of(observation, name, &client, context.judged_at());
+            let is_of_daemon =
+                is_automatic || is_client_of(observation, name, &client, invocation.judged_at());
             Some(Seen::of(
                 observation,
                 (name, entry),
                 (&options, is_of_daemon),
                 (&observed, &verdict),
-                (context, started_at),
+                (invocation, started_at),
             ))
         }
         _ => None,
@@ -110,7 +111,7 @@ pub(in crate::apply) fn examine(
     if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
         && let Some(finding) = authority_check::finding(
-            context,
+            invocation,
             observation,
             (name, &endpoint),
             &options.within(observed.time_left),
@@ -123,7 +124,7 @@ pub(in crate::apply) fn examine(
         findings.push(finding);
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
-        let accept = |finding: &mut Finding| accept(observation, name, finding, context.judged_at());
+        let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());
         findings.iter_mut().chain(&mut verdict.findings).for_each(accept);
     }
     let daemon_is_at_fault = !client_is_at_fault && Finding::gravest(&findings) >= Severity::Error;
@@ -162,17 +163,17 @@ fn is_client_of(observation: &Observation, name: &IdentityName, client: &Client,
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
 pub(in crate::apply) fn verify_as(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     client: Client,
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> Result<Verification, Failure> {
     let began = Instant::now();
-    let observed = dial(context, &client, endpoint, options)?;
+    let observed = dial(invocation, &client, endpoint, options)?;
     let elapsed = began.elapsed();
     let command = message!("{kitcert} verify {}", endpoint);
     let again = probe::Again { command, deadline: options.deadline, pace: options.pace };
-    let local = local_facts(context, None, None, &client, (endpoint, again))?;
+    let local = local_facts(invocation, None, None, &client, (endpoint, again))?;
     let findings = shown::findings(&observed, &client, &local, &[]);
     let verdict = judge(&observed, &local);
     let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
@@ -204,12 +205,12 @@ struct Dialable {
 }
 
 fn prepare(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Prepared, Failure> {
     let mut configured = match is_config_meant(request, observation) {
-        true => configured(context, &request.config)?,
+        true => configured(invocation, &request.config)?,
         false => Configured::default(),
     };
     if observation.is_some() && configured.host.is_none() && !request.config.is_made() {
@@ -220,13 +221,13 @@ fn prepare(
     let undialled = |findings| {
         Ok(Prepared::Undialable(Box::new(Verification::undialled(configured.endpoint(), findings))))
     };
-    let Some(endpoint) = endpoint_of(context, &request.target, observation, &configured)? else {
+    let Some(endpoint) = endpoint_of(invocation, &request.target, observation, &configured)? else {
         return undialled(findings);
     };
     let daemon = daemon_of(&request.target, observation, &endpoint);
     let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
     let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
-    let client = match choose(context, &request.credentials, observation, &configured, accepted) {
+    let client = match choose(invocation, &request.client, observation, &configured, accepted) {
         Ok(Some(client)) => client,
         Ok(None) => return undialled(findings),
         Err(failure) if is_about_config(request, &configured) => {
@@ -235,16 +236,16 @@ fn prepare(
         }
         Err(failure) => return Err(failure),
     };
-    let of_files = file_checks::client_findings(context, &client)?;
+    let of_files = file_checks::client_findings(invocation, &client)?;
     let of_client = [&findings, &of_files];
     let client_is_at_fault = of_client.iter().any(|found| Finding::gravest(found) >= Severity::Error);
     if let (Some(observation), Some((name, entry))) = (observation, &daemon) {
-        findings.extend(file_checks::daemon_findings(context, observation, name, entry, &endpoint)?);
+        findings.extend(file_checks::daemon_findings(invocation, observation, name, entry, &endpoint)?);
     }
     findings.extend(of_files);
     let options = match (observation, &daemon) {
         (Some(observation), Some((name, entry))) => {
-            request.options.clone().with_entry(entry).with_leaf_of(context, observation, name)
+            request.options.clone().with_entry(entry).with_leaf_of(invocation, observation, name)
         }
         _ => request.options.clone(),
     };
@@ -262,18 +263,18 @@ fn prepare(
 
 /// Tells the state, under one lock, what it is to remember. A disk that takes nothing makes no
 /// verification less true.
-pub(super) fn recorded(context: &Context<'_>, examined: Vec<Examined>) -> Vec<Verification> {
+pub(super) fn recorded(invocation: &Invocation<'_>, examined: Vec<Examined>) -> Vec<Verification> {
     let (mut verifications, evidence): (Vec<Verification>, Vec<Option<Evidence>>) =
         examined.into_iter().map(|one| (one.verification, one.evidence)).unzip();
     let (places, evidence): (Vec<usize>, Vec<Evidence>) =
         evidence.into_iter().enumerate().filter_map(|(place, one)| Some((place, one?))).unzip();
     // Judged as of another time, only what holds at any is to be remembered.
     let (places, evidence): (Vec<usize>, Vec<Evidence>) =
-        places.into_iter().zip(evidence).filter(|(_, one)| context.at.is_none() || one.is_open()).unzip();
+        places.into_iter().zip(evidence).filter(|(_, one)| invocation.at.is_none() || one.is_open()).unzip();
     if evidence.is_empty() {
         return verifications;
     }
-    let told = record_anew(context, &evidence);
+    let told = record_anew(invocation, &evidence);
     for (index, place) in places.into_iter().enumerate() {
         let Some(verification) = verifications.get_mut(place) else { continue };
         match &told {
@@ -325,7 +326,7 @@ fn verification(parts: Parts<'_>, observed: &DialResults) -> Verification {
 /// Whether a config is read at all: one that is broken is no concern of whoever names a daemon and
 /// a client.
 fn is_config_meant(request: &VerifyRequest, observation: Option<&Observation>) -> bool {
-    let is_automatic = request.credentials == Credentials::Automatic;
+    let is_automatic = request.client == ClientChoice::Automatic;
     request.target == Target::Configured
         || request.config.is_made()
         || (is_automatic && observation.is_none())
@@ -333,7 +334,7 @@ fn is_config_meant(request: &VerifyRequest, observation: Option<&Observation>) -
 
 /// Whether what was dialled with, or would have been, comes from a config.
 fn is_about_config(request: &VerifyRequest, configured: &Configured) -> bool {
-    request.credentials == Credentials::Automatic && configured.files.is_some()
+    request.client == ClientChoice::Automatic && configured.files.is_some()
 }
 
 /// What is to be said of the config: of its host where that is dialled, of its files where nobody
@@ -343,7 +344,7 @@ fn config_findings(request: &VerifyRequest, configured: &Configured) -> Vec<Find
     if request.target == Target::Configured {
         findings.extend(configured.findings.iter().cloned());
     }
-    if request.credentials == Credentials::Automatic {
+    if request.client == ClientChoice::Automatic {
         findings.extend(configured.file_findings.iter().cloned());
     }
     findings
@@ -362,7 +363,7 @@ fn unusable(failure: &Failure) -> Finding {
 
 /// What the verdict needs to know of this machine.
 fn local_facts(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     observation: Option<&Observation>,
     daemon: Option<&(IdentityName, DaemonEntry)>,
     client: &Client,
@@ -375,7 +376,7 @@ fn local_facts(
     Ok(Expected {
         endpoint: endpoint.clone(),
         identity: client.described.clone(),
-        now: context.judged_at(),
+        now: invocation.judged_at(),
         trust: client.trust.clone(),
         known_authorities: observation.map(|observation| {
             let known = observation.authorities.iter();

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, told};
 use super::waiting::Waiting;
-use crate::apply::{self, ClockTrust, Context, Done, RotationOrder};
+use crate::apply::{self, ClockTrust, Done, Invocation, RotationOrder};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan};
 use crate::cli::session::Session;
@@ -112,43 +112,43 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
     let name = asked.name();
     let waiting = Waiting::shown_by(&session);
     let watch = |progress| waiting.watch(progress);
-    let context = |change: ChangeOptions| session.context(name, Some(change), &watch);
+    let invocation = |change: ChangeOptions| session.invocation(name, Some(change), &watch);
     match asked {
         CaCommand::Rollover(RolloverCommand::Start(start)) => {
             let authority = match &start.compromised {
                 Some(which) => AuthorityRotation::Compromised(which.clone()),
                 None => AuthorityRotation::Begun,
             };
-            rotated(name, &context(start.how.change)?, authority, &start.how)
+            rotated(name, &invocation(start.how.change)?, authority, &start.how)
         }
         CaCommand::Rollover(RolloverCommand::Abort(how)) => {
-            rotated(name, &context(how.change)?, AuthorityRotation::Back, how)
+            rotated(name, &invocation(how.change)?, AuthorityRotation::Back, how)
         }
         CaCommand::Rollover(RolloverCommand::Skip(skip)) => {
-            let context = context(skip.change)?;
+            let invocation = invocation(skip.change)?;
             let names = Message::few(&skip.names, ", ");
-            let done = apply::skip(&context, &skip.names)?;
+            let done = apply::skip(&invocation, &skip.names)?;
             let told = message!("the rollover does not wait for {}; next: {kitcert} rotate", names);
-            Ok(noted(name, &context, &done, told))
+            Ok(noted(name, &invocation, &done, told))
         }
         CaCommand::Rollover(RolloverCommand::Finish(finish)) => {
-            let context = context(finish.change)?;
-            let done = apply::finish(&context, &finish.id)?;
+            let invocation = invocation(finish.change)?;
+            let done = apply::finish(&invocation, &finish.id)?;
             let told = message!(
                 "the rollover does not wait for unknown holders of CA {}; next: {kitcert} rotate",
                 finish.id.short()
             );
-            Ok(noted(name, &context, &done, told))
+            Ok(noted(name, &invocation, &done, told))
         }
         CaCommand::DeleteFormerKeys(decide) => {
-            let context = context(decide.change)?;
-            let done = apply::delete_former_keys(&context)?;
+            let invocation = invocation(decide.change)?;
+            let done = apply::delete_former_keys(&invocation)?;
             let told = match done.plan.state.len() {
                 0 => message!("no key of a former CA is here"),
                 1 => message!("1 key is removed here; copies and backups of it are yours to remove"),
                 keys => message!("{} keys are removed here; copies and backups are yours to remove", keys),
             };
-            Ok(noted(name, &context, &done, told))
+            Ok(noted(name, &invocation, &done, told))
         }
     }
 }
@@ -156,26 +156,26 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
 /// A rotation that begins with what is to become of the CA.
 fn rotated(
     name: &'static str,
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     authority: AuthorityRotation,
     how: &AbortArguments,
 ) -> Result<Report, Failure> {
     let order = RotationOrder {
-        request: RotateRequest { authority, ..RotateRequest::new(context.contact()) },
+        request: RotateRequest { authority, ..RotateRequest::new(invocation.contact()) },
         at: None,
         restarting: restarting(how.no_restart),
         jobs: how.jobs.jobs.into(),
         clock: if how.trust_clock { ClockTrust::Believed } else { ClockTrust::Checked },
     };
-    let rotated = apply::rotate(context, &order)?;
+    let rotated = apply::rotate(invocation, &order)?;
     let asked = if how.change.dry_run { Asked::Plan } else { Asked::Action };
-    Ok(told(Report::new(name), context, &rotated, asked))
+    Ok(told(Report::new(name), invocation, &rotated, asked))
 }
 
 /// What was noted, or would be.
-pub(super) fn noted(name: &'static str, context: &Context<'_>, done: &Done, told: Message) -> Report {
-    let report = Report::new(name).target(context.state.display());
-    if !context.acts() {
+pub(super) fn noted(name: &'static str, invocation: &Invocation<'_>, done: &Done, told: Message) -> Report {
+    let report = Report::new(name).target(invocation.state.display());
+    if !invocation.acts() {
         return show_plan(report, &done.plan);
     }
     let changed = if done.plan.state.is_empty() { Changed::No } else { Changed::Yes };

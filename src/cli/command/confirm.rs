@@ -39,18 +39,18 @@ pub struct RetireArguments {
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Result<Report, Failure> {
     let confirmation = apply::confirmation_of(session.environment, &asked.what, asked.key_id.clone())?;
-    let context = session.context("confirm", Some(asked.change), UNWATCHED)?;
-    let done = apply::confirm(&context, &confirmation)?;
+    let invocation = session.invocation("confirm", Some(asked.change), UNWATCHED)?;
+    let done = apply::confirm(&invocation, &confirmation)?;
     let told = message!("client {} has its certificate; next: {kitcert} rotate", confirmation.name());
-    Ok(noted("confirm", &context, &done, told))
+    Ok(noted("confirm", &invocation, &done, told))
 }
 
 pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
-    let context = session.context("retire", Some(asked.change), UNWATCHED)?;
-    let done = apply::retire(&context, (asked.name.role, &asked.name.name))?;
+    let invocation = session.invocation("retire", Some(asked.change), UNWATCHED)?;
+    let done = apply::retire(&invocation, (asked.name.role, &asked.name.name))?;
     let told = message!(
         "{} is neither renewed nor waited for any more; what it has is good until it ends",
         asked.name
     );
-    Ok(noted("retire", &context, &done, told))
+    Ok(noted("retire", &invocation, &done, told))
 }

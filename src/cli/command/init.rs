@@ -67,13 +67,13 @@ pub struct InitArguments {
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
     super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
-    let context = session.context("init", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("init", Some(asked.change), UNWATCHED)?;
     let install = asked
         .install
         .as_ref()
         .map(|root| Ok(InstallRequest { root: session.environment.absolute(root)?, layout: asked.layout }));
     let request = InitRequest {
-        state: context.state.clone(),
+        state: invocation.state.clone(),
         hosts: asked.hosts.clone(),
         name: asked.name.clone(),
         clients: asked.clients.clone(),
@@ -86,8 +86,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         key: asked.key,
         install: install.transpose()?,
     };
-    let done = apply::init(&context, &request)?;
-    let report = Report::new("init").target(context.state.display());
+    let done = apply::init(&invocation, &request)?;
+    let report = Report::new("init").target(invocation.state.display());
     let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
     let mut report = report.changed(changed).detail("plan", done.plan.summary()).table(rows(present));
@@ -97,7 +97,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
     report =
-        report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", context.state.display()));
+        report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", invocation.state.display()));
     let verified = present.is_verified;
     let last = match (verified, changed) {
         (true, Changed::No) => message!("nothing to do: it is all there, and verified"),

@@ -70,13 +70,13 @@ fn meant_by(session: &Session<'_>, subject: &Path) -> Result<Vec<PathBuf>, Failu
 
 fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> {
     let endpoint = subject.to_str().filter(|text| text.contains("://"));
-    let context = session.context("inspect", None, UNWATCHED)?;
+    let invocation = session.invocation("inspect", None, UNWATCHED)?;
     let receipt = subject.to_str().and_then(|text| text.parse::<Receipt>().ok());
     match (endpoint, receipt) {
         (Some(endpoint), _) => apply::inspect_endpoint(session.environment, &endpoint.parse()?),
-        (_, Some(receipt)) => apply::inspect_receipt(&context, &receipt),
-        _ if subject == Path::new("-") => apply::inspect_standard_input(&context),
-        _ => apply::inspect_file(&context, &session.environment.absolute(subject)?),
+        (_, Some(receipt)) => apply::inspect_receipt(&invocation, &receipt),
+        _ if subject == Path::new("-") => apply::inspect_standard_input(&invocation),
+        _ => apply::inspect_file(&invocation, &session.environment.absolute(subject)?),
     }
 }
 

@@ -71,9 +71,9 @@ pub(in crate::cli) fn daemon(
     session: Session<'_>,
     asked: &InstallDaemonArguments,
 ) -> Result<Report, Failure> {
-    let context = session.context("install daemon", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("install daemon", Some(asked.change), UNWATCHED)?;
     let installed = apply::install_daemon(
-        &context,
+        &invocation,
         &DaemonInstallation {
             name: asked.name.clone(),
             root: asked.root.as_ref().map(|root| session.environment.absolute(root)).transpose()?,
@@ -84,7 +84,7 @@ pub(in crate::cli) fn daemon(
     let InstalledDaemon { plan, name, install, entry, by_hand } = &installed;
     let report = Report::new("install daemon").target(install.root.display());
     let report = by_hand.iter().fold(report, |report, one| report.toned(Tone::Warning, one.clone()));
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, plan));
     }
     let mut report = with_plan(report, plan);
@@ -114,7 +114,7 @@ pub(in crate::cli) fn client(
     session: Session<'_>,
     asked: &InstallClientArguments,
 ) -> Result<Report, Failure> {
-    let context = session.context("install client", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("install client", Some(asked.change), UNWATCHED)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = ClientInstallation {
         name: asked.name.clone(),
@@ -123,10 +123,10 @@ pub(in crate::cli) fn client(
         config,
         enable_tls: if asked.enable_tls { EnableTls::EvenIfDisabled } else { EnableTls::OnlyIfUnset },
     };
-    let installed = apply::install_client(&context, &request)?;
+    let installed = apply::install_client(&invocation, &request)?;
     let place = &installed.place;
     let report = Report::new("install client").target(place.folder.display());
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &installed.plan));
     }
     let report = with_plan(report, &installed.plan);

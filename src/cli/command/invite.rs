@@ -46,11 +46,11 @@ pub(in crate::cli) fn finish(
     asked: &InviteArguments,
     copies: &KeyCopies,
 ) -> Result<(), Failure> {
-    copies.remove(&session.context("invite", Some(asked.change), UNWATCHED)?)
+    copies.remove(&session.invocation("invite", Some(asked.change), UNWATCHED)?)
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Result<Report, Failure> {
-    let context = session.context("invite", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("invite", Some(asked.change), UNWATCHED)?;
     let name = &asked.name;
     let request = InviteRequest {
         name: name.clone(),
@@ -61,11 +61,11 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
             contact: asked.contact.clone(),
             join_within: asked.join_within,
         },
-        user: context.contact(),
+        user: invocation.contact(),
     };
-    let invitation = apply::invite(&context, &request)?;
+    let invitation = apply::invite(&invocation, &request)?;
     let report = Report::new("invite").target(request.kit.path.display());
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &invitation.done.plan));
     }
     let issued: Vec<_> = invitation.done.issued.iter().map(issued_json).collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{self, Context, Done, IssuedClients, IssuedDaemon, MadeKit, Mode, Progress};
+use crate::apply::{self, Done, Invocation, IssuedClients, IssuedDaemon, MadeKit, Mode, Progress};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{
     Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
@@ -93,14 +93,14 @@ pub struct IssueClientArguments {
 
 pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments) -> Result<Report, Failure> {
     refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
-    let context = session.context("issue daemon", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("issue daemon", Some(asked.change), UNWATCHED)?;
     let request = IssueDaemonRequest {
         name: asked.name.clone(),
         hosts: asked.hosts.clone(),
         endpoint: asked.endpoint.clone(),
         lifetime: asked.lifetime,
     };
-    let IssuedDaemon { done, root } = apply::issue_daemon(&context, &request)?;
+    let IssuedDaemon { done, root } = apply::issue_daemon(&invocation, &request)?;
     let root = root.map(|root| message!(" --root {}", Quoted(&root))).unwrap_or_default();
     let next = message!(
         "not verified yet; next: {kitcert} install daemon {}{}; then: {kitcert} verify {}",
@@ -108,7 +108,7 @@ pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments)
         root,
         asked.name
     );
-    Ok(show(Report::new("issue daemon"), &context, &done, next))
+    Ok(show(Report::new("issue daemon"), &invocation, &done, next))
 }
 
 pub(in crate::cli) fn client(
@@ -130,8 +130,8 @@ pub(in crate::cli) fn client(
         Progress::Committing => bar.set_message("making it durable"),
         Progress::Dialling(_) | Progress::Dialled | Progress::Waiting(..) => {}
     };
-    let context =
-        Context { progress: &watch, ..session.context("issue client", Some(asked.change), UNWATCHED)? };
+    let invocation =
+        Invocation { progress: &watch, ..session.invocation("issue client", Some(asked.change), UNWATCHED)? };
     let kit = asked.kit.as_ref().map(|path| KitRequest {
         path: path.clone(),
         endpoint: asked.endpoint.clone(),
@@ -144,9 +144,9 @@ pub(in crate::cli) fn client(
         requested_key,
         key_change: if asked.new_key { KeyChange::Accepted } else { KeyChange::Refused },
         kit,
-        user: context.contact(),
+        user: invocation.contact(),
     };
-    let done = apply::issue_clients(&context, &request);
+    let done = apply::issue_clients(&invocation, &request);
     bar.finish_and_clear();
     let IssuedClients { done, kit } = done?;
     let waiting: Vec<_> = done.plan.waiting_kits().collect();
@@ -154,7 +154,7 @@ pub(in crate::cli) fn client(
         [one] if asked.csr.is_some() => {
             message!("next: {kitcert} issue client {} --kit {}.kit", one.name, one.name)
         }
-        [_, ..] if !waiting.is_empty() => hand_over(&context.state, &waiting),
+        [_, ..] if !waiting.is_empty() => hand_over(&invocation.state, &waiting),
         [one] => {
             message!(
                 "next: {kitcert} invite {}; or, to use it here: {kitcert} install client {}",
@@ -166,19 +166,19 @@ pub(in crate::cli) fn client(
         [] => Message::default(),
     };
     match kit {
-        Some(kit) => Ok(show_kit(Report::new("issue client"), &context, &done, &kit)),
-        None => Ok(show(Report::new("issue client"), &context, &done, next)),
+        Some(kit) => Ok(show_kit(Report::new("issue client"), &invocation, &done, &kit)),
+        None => Ok(show(Report::new("issue client"), &invocation, &done, next)),
     }
 }
 
 /// A kit without secrets, and the fingerprint by which its client will know it.
-fn show_kit(report: Report, context: &Context<'_>, done: &Done, kit: &MadeKit) -> Report {
+fn show_kit(report: Report, invocation: &Invocation<'_>, done: &Done, kit: &MadeKit) -> Report {
     let name = &kit.terms.name;
     let fingerprint = kit.authority.fingerprint();
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let rows = done.issued.iter().map(issued_row).chain([kit_row(kit, "no secret in it")]);
     let report = report
-        .target(context.state.display())
+        .target(invocation.state.display())
         .changed(Changed::Yes)
         .detail("plan", done.plan.summary())
         .detail("issued", issued)
@@ -211,9 +211,9 @@ pub(super) fn refuse_wildcards(hosts: &[SubjectAltName], allowed: bool) -> Resul
     }
 }
 
-fn show(report: Report, context: &Context<'_>, done: &Done, next: Message) -> Report {
-    let report = report.target(context.state.display());
-    if context.mode == Mode::DryRun {
+fn show(report: Report, invocation: &Invocation<'_>, done: &Done, next: Message) -> Report {
+    let report = report.target(invocation.state.display());
+    if invocation.mode == Mode::DryRun {
         return show_plan(report, &done.plan);
     }
     let issued: Vec<_> = done.issued.iter().map(issued_json).collect();

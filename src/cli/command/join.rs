@@ -49,7 +49,7 @@ pub struct JoinArguments {
 }
 
 pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Result<Report, Failure> {
-    let context = session.context("join", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("join", Some(asked.change), UNWATCHED)?;
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = JoinRequest {
         tool: asked.tool,
@@ -58,17 +58,17 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Re
         replacing: if asked.unverified { Replacing::Always } else { Replacing::OnlyByVerified },
         options: DialOptions { deadline: asked.timeout.as_duration(), ..DialOptions::default() },
     };
-    let received = apply::receive(&context, &asked.kit, &request)?;
+    let received = apply::receive(&invocation, &asked.kit, &request)?;
     let given = evidence(&mut session, asked, &received)?;
     let contents = received.kit().contents().clone();
     let tool = received.tool();
-    let joined = received.join(&context, &given, &request)?;
+    let joined = received.join(&invocation, &given, &request)?;
     let report = Report::new("join")
         .target(&contents.endpoint)
         .detail("name", contents.name.message())
         .detail("tool", tool.as_str())
         .detail("placing", placing_word(joined.placing));
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &joined.plan));
     }
     Ok(show(report, &session, joined, &contents))

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::apply::{self, Context};
+use crate::apply::{self, Invocation};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Object, Report, Tone, show_plan};
 use crate::cli::session::{Session, UNWATCHED};
@@ -19,15 +19,15 @@ pub struct RecoverArguments {
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Result<Report, Failure> {
-    let context = session.context("recover", Some(asked.change), UNWATCHED)?;
-    let recovery = apply::recover(&context)?;
-    let report = Report::new("recover").target(context.state.display());
+    let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
+    let recovery = apply::recover(&invocation)?;
+    let report = Report::new("recover").target(invocation.state.display());
     let report = report.detail("unknown", recovery.unknown.iter().map(unknown_json).collect::<Vec<_>>());
     let report = match recovery.what {
-        Recovered::Inventory => shown(report, &context, &recovery),
+        Recovered::Inventory => shown(report, &invocation, &recovery),
         Recovered::Copy => of_copy(report, &recovery),
     };
-    if !context.acts() {
+    if !invocation.acts() {
         return Ok(show_plan(report, &recovery.plan));
     }
     let next = match recovery.what {
@@ -57,7 +57,7 @@ fn unknown_rows(recovery: &Recovery) -> Vec<(Tone, Vec<Message>)> {
 }
 
 /// What kitcert.yaml says again, and what a person must look at.
-fn shown(report: Report, context: &Context<'_>, recovery: &Recovery) -> Report {
+fn shown(report: Report, invocation: &Invocation<'_>, recovery: &Recovery) -> Report {
     let inventory = &recovery.inventory;
     let policy = &inventory.authority;
     let authority = row("CA", policy.name.message(), message!("{}, {}", policy.lifetime, policy.key));
@@ -69,7 +69,7 @@ fn shown(report: Report, context: &Context<'_>, recovery: &Recovery) -> Report {
         let endpoint = client.endpoint.as_ref().map(|endpoint| message!(", {}", endpoint));
         row("client", name.message(), message!("{}{}", client.lifetime, endpoint.unwrap_or_default()))
     });
-    let file = context.state.join("kitcert.yaml");
+    let file = invocation.state.join("kitcert.yaml");
     limited(report, std::iter::once(authority).chain(daemons).chain(clients).collect())
         .line(message!("check by hand in {}, as nothing else remembers it:", file.display()))
         .table(unknown_rows(recovery))

@@ -33,16 +33,16 @@ pub struct RequestArguments {
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RequestArguments) -> Result<Report, Failure> {
-    let context = session.context("request", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("request", Some(asked.change), UNWATCHED)?;
     let request = RequestRequest {
         name: asked.name.clone(),
         key: asked.key,
         renewal: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
         path: asked.csr.clone().unwrap_or_else(|| PathBuf::from(format!("{}.csr", asked.name))),
     };
-    let done = apply::request(&context, &request)?;
+    let done = apply::request(&invocation, &request)?;
     let report = Report::new("request").target(request.path.display());
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &done.plan));
     }
     let report = report.detail("plan", done.plan.summary());

@@ -26,11 +26,11 @@ pub struct RollbackArguments {
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Result<Report, Failure> {
-    let context = session.context("rollback", Some(asked.change), UNWATCHED)?;
+    let invocation = session.invocation("rollback", Some(asked.change), UNWATCHED)?;
     let Selector { role, name } = &asked.name;
-    let done = apply::rollback(&context, (*role, name), &restarting(asked.no_restart))?;
+    let done = apply::rollback(&invocation, (*role, name), &restarting(asked.no_restart))?;
     let report = Report::new("rollback").target(name);
-    if context.mode == Mode::DryRun {
+    if invocation.mode == Mode::DryRun {
         return Ok(show_steps(report, done.steps));
     }
     let report = report

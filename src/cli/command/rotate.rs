@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::rotation_report::{Asked, told};
 use super::waiting::Waiting;
-use crate::apply::{self, ClockTrust, Context, Mode, Restarting, RotationOrder};
+use crate::apply::{self, ClockTrust, Invocation, Mode, Restarting, RotationOrder};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::Report;
 use crate::cli::session::Session;
@@ -65,15 +65,15 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RotateArguments) -> Resu
     }
     let waiting = Waiting::shown_by(&session);
     let watch = |progress| waiting.watch(progress);
-    let mut context = session.context("rotate", Some(asked.change), &watch)?;
+    let mut invocation = session.invocation("rotate", Some(asked.change), &watch)?;
     if asked.check {
-        context.mode = Mode::DryRun;
+        invocation.mode = Mode::DryRun;
     }
-    let rotated = apply::rotate(&context, &order(&context, asked))?;
-    Ok(told(Report::new("rotate"), &context, &rotated, asked_for(asked)))
+    let rotated = apply::rotate(&invocation, &order(&invocation, asked))?;
+    Ok(told(Report::new("rotate"), &invocation, &rotated, asked_for(asked)))
 }
 
-fn order(context: &Context<'_>, asked: &RotateArguments) -> RotationOrder {
+fn order(invocation: &Invocation<'_>, asked: &RotateArguments) -> RotationOrder {
     RotationOrder {
         request: RotateRequest {
             names: asked.names.clone(),
@@ -81,7 +81,7 @@ fn order(context: &Context<'_>, asked: &RotateArguments) -> RotationOrder {
             key: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
             authority: AuthorityRotation::IfNeeded,
             lock_out: asked.allow_lockout.iter().map(|client| client.name.clone()).collect(),
-            user: context.contact(),
+            user: invocation.contact(),
         },
         at: asked.at,
         restarting: restarting(asked.no_restart),

@@ -1,6 +1,6 @@
 //! What a rotation did or would do, in words and in JSON.
 
-use crate::apply::{Context, IdentityOutcome, IdentityResult, RolloutResult, Rotated};
+use crate::apply::{IdentityOutcome, IdentityResult, Invocation, RolloutResult, Rotated};
 use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
@@ -16,9 +16,9 @@ pub(super) enum Asked {
 }
 
 /// What a rotation did or would do.
-pub(super) fn told(report: Report, context: &Context<'_>, rotated: &Rotated, asked: Asked) -> Report {
+pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotated, asked: Asked) -> Report {
     let rotation = &rotated.rotation;
-    let report = report.target(context.state.display());
+    let report = report.target(invocation.state.display());
     let report = report
         .detail("plan", &rotated.steps)
         .detail("results", results(rotated, asked))

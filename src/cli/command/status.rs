@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::rotation_report;
-use crate::apply::{self, Context, Status, Timeline};
+use crate::apply::{self, Invocation, Status, Timeline};
 use crate::cli::options::ResultOptions;
 use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline as drawn};
 use crate::cli::session::{Session, UNWATCHED};
@@ -31,9 +31,9 @@ pub struct StatusArguments {
 }
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Result<Report, Failure> {
-    let context = Context { at: asked.at, ..session.context("status", None, UNWATCHED)? };
+    let invocation = Invocation { at: asked.at, ..session.invocation("status", None, UNWATCHED)? };
     let timeline = if asked.timeline { Timeline::Wanted } else { Timeline::Unwanted };
-    let status = apply::status(&context, timeline)?;
+    let status = apply::status(&invocation, timeline)?;
     let (now, rows) = (status.now, &status.rows);
     let attention = rows.iter().any(StatusRow::needs_attention);
     // In the second stage people are waited for; in the others a rotation goes on.
@@ -45,14 +45,14 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         _ => ExitCode::Done,
     };
     let mut report = Report::new("status")
-        .target(context.state.display())
+        .target(invocation.state.display())
         .exit(exit)
         .detail("now", now.message())
         .detail("identities", rows)
         .detail("state_is_old", status.is_old)
         .detail("rollover_is_lost", status.lost_rollover.is_some())
-        .about(monitored(&context.state, &status))
-        .line(message!("{}  {}", context.state.display(), now.minute()));
+        .about(monitored(&invocation.state, &status))
+        .line(message!("{}  {}", invocation.state.display(), now.minute()));
     if !asked.timeline {
         // Cron mails whatever is printed.
         let is_told = |row: &&StatusRow| !session.global.quiet || row.needs_attention();
@@ -78,7 +78,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     let kind = if status.is_old { Tone::Bad } else { Tone::Warning };
     report = status.misplaced.iter().fold(report, |report, one| report.toned(kind, one.clone()));
-    let mut last = last_line(&status, &context.state);
+    let mut last = last_line(&status, &invocation.state);
     if asked.timeline {
         let drawing = drawn(&status.windows, now, session.console.columns(), |one| tone_of(one, rows));
         report = report.detail("timeline", &status.windows).table(drawing).toned(Tone::Aside, LEGEND);

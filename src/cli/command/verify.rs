@@ -7,8 +7,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use crate::apply::{
-    self, ConfigChoice, Context, Credentials, DialOptions, FleetRequest, Member, Progress, Recorded, Scope,
-    Target, Verification,
+    self, ClientChoice, ConfigChoice, DialOptions, FleetRequest, Invocation, Member, Progress, Recorded,
+    Scope, Target, Verification,
 };
 use crate::cli::options::{GlobalOptions, ResultOptions, client_name};
 use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
@@ -110,18 +110,19 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
         Progress::Dialled => bar.inc(1),
         _ => {}
     };
-    let context = Context { at: asked.at, progress: &watch, ..session.context("verify", None, UNWATCHED)? };
+    let invocation =
+        Invocation { at: asked.at, progress: &watch, ..session.invocation("verify", None, UNWATCHED)? };
     let config = asked.config.as_ref().map(|config| session.environment.absolute(config)).transpose()?;
     let request = FleetRequest {
-        targets: targets(&session, &context, asked)?,
-        credentials: credentials(&session, asked)?,
+        targets: targets(&session, &invocation, asked)?,
+        client: client_choice(&session, asked)?,
         config: ConfigChoice { tool: asked.tool, path: config },
         options: dial_options(asked),
         scope: if asked.ports { Scope::Ports } else { Scope::Daemon },
         jobs: asked.jobs.into(),
     };
     let is_fleet = asked.all || asked.list.is_some();
-    let mut members = apply::verify_fleet(&context, &request)?;
+    let mut members = apply::verify_fleet(&invocation, &request)?;
     bar.finish_and_clear();
     if !is_fleet && let Some(at) = members.iter().position(|member| member.verification.is_err()) {
         // Of a few that were named, one that cannot be dialled is the command's own failure.
@@ -183,13 +184,13 @@ fn dial_options(asked: &VerifyArguments) -> DialOptions {
 
 fn targets(
     session: &Session<'_>,
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     asked: &VerifyArguments,
 ) -> Result<Vec<Target>, Failure> {
     match (&asked.list, asked.all, asked.targets.as_slice()) {
         (Some(list), ..) if list == Path::new("-") => apply::listed_targets(list),
         (Some(list), ..) => apply::listed_targets(&session.environment.absolute(list)?),
-        (None, true, _) => apply::every_daemon(context),
+        (None, true, _) => apply::every_daemon(invocation),
         (None, false, []) => Ok(vec![Target::Configured]),
         (None, false, named) => named.iter().map(|target| target.parse()).collect(),
     }
@@ -278,21 +279,21 @@ pub(super) enum Detail {
     Faults,
 }
 
-fn credentials(session: &Session<'_>, asked: &VerifyArguments) -> Result<Credentials, Failure> {
+fn client_choice(session: &Session<'_>, asked: &VerifyArguments) -> Result<ClientChoice, Failure> {
     let absolute = |path: &Path| session.environment.absolute(path);
     if let Some(name) = &asked.client {
-        return Ok(Credentials::Client(name.clone()));
+        return Ok(ClientChoice::Client(name.clone()));
     }
     if let Some(folder) = &asked.tlsdir {
-        return Ok(Credentials::Directory(absolute(folder)?));
+        return Ok(ClientChoice::Directory(absolute(folder)?));
     }
     match (&asked.ca, &asked.cert, &asked.key) {
-        (Some(ca), Some(cert), Some(key)) => Ok(Credentials::Files {
+        (Some(ca), Some(cert), Some(key)) => Ok(ClientChoice::Files {
             authority: absolute(ca)?,
             certificate: absolute(cert)?,
             key: absolute(key)?,
         }),
-        _ => Ok(Credentials::Automatic),
+        _ => Ok(ClientChoice::Automatic),
     }
 }
 

@@ -58,13 +58,13 @@ pub enum ConfigEdit {
         /// The whole file.
         bytes: Vec<u8>,
         /// The keys that change, in the order of [`lines_to_add`].
-        keys: Vec<KeyChange>,
+        keys: Vec<ConfigChange>,
     },
 }
 
 /// A key of `global` that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyChange {
+pub struct ConfigChange {
     /// The key.
     pub key: &'static str,
     /// What it said; None if it was left out.
@@ -132,7 +132,7 @@ pub fn lines_to_add(settings: &ClientSettings) -> Vec<Message> {
     text.lines().map(|line| YamlLine(line).message()).collect()
 }
 
-fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {
+fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<ConfigChange> {
     let enabled = config.tls_enabled.map(|enabled| enabled.to_string());
     let endpoint = settings.endpoint.to_string();
     let mut wanted = vec![
@@ -149,16 +149,16 @@ fn changes(config: &ClientConfig, settings: &ClientSettings) -> Vec<KeyChange> {
     let differing = wanted
         .into_iter()
         .filter(|(key, from, to)| from.as_deref() != Some(*to) || config.unquoted.contains(key));
-    differing.map(|(key, from, to)| KeyChange { key, from: from.clone(), to: to.to_owned() }).collect()
+    differing.map(|(key, from, to)| ConfigChange { key, from: from.clone(), to: to.to_owned() }).collect()
 }
 
-fn node(change: &KeyChange) -> Node {
+fn node(change: &ConfigChange) -> Node {
     if change.key == TLS_ENABLED { Node::Word("true") } else { Node::Text(change.to.clone()) }
 }
 
 /// Whether the edited text says what the document said, but for those keys, and the documents that
 /// follow are the same octets.
-fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[KeyChange], path: &Path) -> bool {
+fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[ConfigChange], path: &Path) -> bool {
     let Ok(after) = Document::parse(edited.as_bytes(), path) else { return false };
     let (Some(merged_before), Some(merged_after)) = (merged(&before.value), merged(&after.value)) else {
         return false;
@@ -175,7 +175,7 @@ fn merged(document: &Value) -> Option<Value> {
     merged.apply_merge().ok().map(|()| merged)
 }
 
-fn with_changes(document: &Value, keys: &[KeyChange]) -> Value {
+fn with_changes(document: &Value, keys: &[ConfigChange]) -> Value {
     let mut root = document.as_mapping().cloned().unwrap_or_default();
     let mut global = root.get("global").and_then(Value::as_mapping).cloned().unwrap_or_else(Mapping::new);
     for change in keys {

@@ -16,7 +16,7 @@ mod tool;
 pub use config::ClientConfig;
 pub(crate) use config_edit::by_hand;
 pub use config_edit::{
-    ClientSettings, ConfigEdit, DaemonFiles, EnableTls, KeyChange, edit_client_config, lines_to_add,
+    ClientSettings, ConfigChange, ConfigEdit, DaemonFiles, EnableTls, edit_client_config, lines_to_add,
 };
 pub(crate) use config_findings::about_host;
 pub(crate) use diagnosis::{ClientHost, ClientSituation, is_on_path};

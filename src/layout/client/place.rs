@@ -11,7 +11,7 @@ use super::tls_path::TlsPath;
 use super::tool::ClientTool;
 use crate::env::Environment;
 use crate::layout::command_line::{CommandLine, csv_field};
-use crate::layout::daemon::SetFile;
+use crate::layout::daemon::CredentialFile;
 use crate::message;
 use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable, SubjectAltName};
 
@@ -123,7 +123,7 @@ pub(crate) fn client_place(
 #[must_use]
 pub(crate) fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let endpoint_text = endpoint.to_string();
-    let file = |file: SetFile| place.folder.join(file.file_name()).display().to_string();
+    let file = |file: CredentialFile| place.folder.join(file.file_name()).display().to_string();
     let words: Vec<String> = match place.tool {
         ClientTool::Earthly | ClientTool::Earthbuild => {
             let option = place.config.as_ref().and_then(ConfigPlace::option);
@@ -140,7 +140,7 @@ pub(crate) fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
             let mut words = ["docker", "buildx", "create", "--name", &name, "--driver", "remote"]
                 .map(str::to_owned)
                 .to_vec();
-            for (key, set_file) in BUILDX_OPTIONS.into_iter().zip(SetFile::ALL) {
+            for (key, set_file) in BUILDX_OPTIONS.into_iter().zip(CredentialFile::ALL) {
                 words.extend(["--driver-opt".to_owned(), csv_field(&format!("{key}={}", file(set_file)))]);
             }
             words.push(endpoint_text);
@@ -189,7 +189,7 @@ impl ConfigPlace {
     /// survives a moved home, and absolute in a config elsewhere, where the tool would not look
     /// beside it.
     #[must_use]
-    pub(crate) fn value_of(&self, file: SetFile) -> String {
+    pub(crate) fn value_of(&self, file: CredentialFile) -> String {
         format!("{}/{}", self.prefix, file.file_name())
     }
 
@@ -213,8 +213,8 @@ impl ConfigPlace {
         let leads_somewhere = |path| exists(&self.resolve(config.file_of(path)));
         let are_there = [TlsPath::DaemonCertificate, TlsPath::DaemonKey].into_iter().all(leads_somewhere);
         (!are_there && !endpoint.is_local_to_earthly()).then(|| DaemonFiles {
-            certificate: self.value_of(SetFile::Certificate),
-            key: self.value_of(SetFile::Key),
+            certificate: self.value_of(CredentialFile::Certificate),
+            key: self.value_of(CredentialFile::Key),
         })
     }
 
@@ -280,8 +280,8 @@ pub(crate) fn client_generations(folder: &Path) -> PathBuf {
 
 /// The links to a client's files in the folder where its tool reads them.
 #[must_use]
-pub(crate) fn client_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
-    SetFile::ALL.into_iter().map(|file| (folder.join(file.file_name()), file)).collect()
+pub(crate) fn client_links(folder: &Path) -> Vec<(PathBuf, CredentialFile)> {
+    CredentialFile::ALL.into_iter().map(|file| (folder.join(file.file_name()), file)).collect()
 }
 
 /// The folder of the generations of a daemon's files, where a client's tool starts that daemon and
@@ -303,8 +303,8 @@ pub(crate) fn managed_container(folder: &Path) -> Option<String> {
 /// The links to such a daemon's files. Its CA certificates are those of the client: the tool gives
 /// its daemon the one `tlsca` of its config.
 #[must_use]
-pub(crate) fn daemon_links(folder: &Path) -> Vec<(PathBuf, SetFile)> {
-    let names = [(DAEMON_CERTIFICATE, SetFile::Certificate), (DAEMON_KEY, SetFile::Key)];
+pub(crate) fn daemon_links(folder: &Path) -> Vec<(PathBuf, CredentialFile)> {
+    let names = [(DAEMON_CERTIFICATE, CredentialFile::Certificate), (DAEMON_KEY, CredentialFile::Key)];
     names.into_iter().map(|(name, file)| (folder.join(name), file)).collect()
 }
 
@@ -346,6 +346,6 @@ const CERTIFICATES: &str = "certs";
 const DAEMON_CERTIFICATE: &str = "daemon_cert.pem";
 const DAEMON_KEY: &str = "daemon_key.pem";
 
-/// The names of [`SetFile::ALL`] in the remote driver; each is an option of its own, since one
+/// The names of [`CredentialFile::ALL`] in the remote driver; each is an option of its own, since one
 /// value with several is CSV.
 const BUILDX_OPTIONS: [&str; 3] = ["cacert", "cert", "key"];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::files::SetFile;
+use super::files::CredentialFile;
 use crate::message;
 use crate::model::{Failure, Finding, Line, Message, Rule, Severity, Word};
 
@@ -17,7 +17,7 @@ pub struct DaemonConfig {
     /// `[grpc] address`: unix and tcp sockets.
     pub addresses: Vec<String>,
     /// `[grpc.tls] ca`, `cert` and `key`, as they are written; an empty one counts as absent.
-    pub files: Vec<(SetFile, String)>,
+    pub files: Vec<(CredentialFile, String)>,
     /// `[grpc] debugAddress`, older forms included.
     pub debug_address: Option<String>,
     /// `insecure-entitlements`.
@@ -44,11 +44,11 @@ impl DaemonConfig {
         })?;
         let grpc = root.get("grpc").and_then(Value::as_table);
         let tls = grpc.and_then(|grpc| grpc.get("tls")).and_then(Value::as_table);
-        let file = |file: SetFile| {
+        let file = |file: CredentialFile| {
             let key = match file {
-                SetFile::Authority => "ca",
-                SetFile::Certificate => "cert",
-                SetFile::Key => "key",
+                CredentialFile::Authority => "ca",
+                CredentialFile::Certificate => "cert",
+                CredentialFile::Key => "key",
             };
             let path = tls?.get(key)?.as_str().filter(|path| !path.is_empty())?;
             Some((file, path.to_owned()))
@@ -56,7 +56,7 @@ impl DaemonConfig {
         let debug = grpc.and_then(|grpc| grpc.get("debugAddress")).or_else(|| root.get("debugAddress"));
         Ok(DaemonConfig {
             addresses: grpc.and_then(|grpc| grpc.get("address")).map(texts).unwrap_or_default(),
-            files: SetFile::ALL.into_iter().filter_map(file).collect(),
+            files: CredentialFile::ALL.into_iter().filter_map(file).collect(),
             debug_address: debug.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned),
             entitlements: root.get("insecure-entitlements").map(texts).unwrap_or_default(),
         })
@@ -64,13 +64,13 @@ impl DaemonConfig {
 
     /// The path of one of its files.
     #[must_use]
-    pub fn file(&self, wanted: SetFile) -> Option<&str> {
+    pub fn file(&self, wanted: CredentialFile) -> Option<&str> {
         self.files.iter().find(|(file, _)| *file == wanted).map(|(_, path)| path.as_str())
     }
 
     /// The files that it names, by absolute paths.
     #[must_use]
-    pub fn absolute_files(&self) -> Vec<(SetFile, PathBuf)> {
+    pub fn absolute_files(&self) -> Vec<(CredentialFile, PathBuf)> {
         let absolute = self.files.iter().map(|(file, path)| (*file, PathBuf::from(path)));
         absolute.filter(|(_, path)| path.is_absolute()).collect()
     }
@@ -82,8 +82,10 @@ impl DaemonConfig {
         let mut findings = Vec::new();
         let served: Vec<_> = self.addresses.iter().filter(|address| is_tcp(address)).collect();
         // Without both the daemon listens without TLS, and says so in its log alone.
-        let has_tls = self.file(SetFile::Certificate).is_some() && self.file(SetFile::Key).is_some();
-        let is_half = self.file(SetFile::Certificate).is_some() != self.file(SetFile::Key).is_some();
+        let has_tls =
+            self.file(CredentialFile::Certificate).is_some() && self.file(CredentialFile::Key).is_some();
+        let is_half =
+            self.file(CredentialFile::Certificate).is_some() != self.file(CredentialFile::Key).is_some();
         if is_half {
             findings.push(
                 finding(Rule::ConfigBroken, Severity::Error)
@@ -92,7 +94,7 @@ impl DaemonConfig {
                     .cause("buildkitd does not start with one alone")
                     .fix(WHOLE_TLS),
             );
-        } else if has_tls && self.file(SetFile::Authority).is_none() {
+        } else if has_tls && self.file(CredentialFile::Authority).is_none() {
             findings.push(
                 finding(Rule::NoClientAuthority, Severity::Critical)
                     .expected("[grpc.tls] with ca")

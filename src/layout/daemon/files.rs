@@ -21,7 +21,7 @@ pub enum DaemonLayout {
 
 /// One file of a set, be it a daemon's or a client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SetFile {
+pub enum CredentialFile {
     /// The CA certificates that the peer is verified with.
     Authority,
     /// The certificate, with intermediates if it has any.
@@ -30,17 +30,18 @@ pub enum SetFile {
     Key,
 }
 
-impl SetFile {
+impl CredentialFile {
     /// Every file of a set.
-    pub const ALL: [SetFile; 3] = [SetFile::Authority, SetFile::Certificate, SetFile::Key];
+    pub const ALL: [CredentialFile; 3] =
+        [CredentialFile::Authority, CredentialFile::Certificate, CredentialFile::Key];
 
     /// The file's name within a generation, which is also the one that `buildctl --tlsdir` reads.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {
-            SetFile::Authority => "ca.pem",
-            SetFile::Certificate => "cert.pem",
-            SetFile::Key => "key.pem",
+            CredentialFile::Authority => "ca.pem",
+            CredentialFile::Certificate => "cert.pem",
+            CredentialFile::Key => "key.pem",
         }
     }
 }
@@ -70,13 +71,13 @@ impl DaemonLayout {
     /// The paths that the daemon reads, below its root, with the file that each stands for. Each
     /// is to be a relative link into `current` of [`DaemonLayout::folder`].
     #[must_use]
-    pub fn links(self) -> Vec<(&'static str, SetFile)> {
+    pub fn links(self) -> Vec<(&'static str, CredentialFile)> {
         let paths: &[[&'static str; 3]] = match self {
             DaemonLayout::Earthly => &[EARTHLY],
             DaemonLayout::Earthbuild => &[EARTHLY, EARTHBUILD],
             DaemonLayout::Buildkit => &[BUILDKIT],
         };
-        paths.iter().flat_map(|set| set.iter().copied().zip(SetFile::ALL)).collect()
+        paths.iter().flat_map(|set| set.iter().copied().zip(CredentialFile::ALL)).collect()
     }
 
     /// The same paths for a person to read: those of a folder in one, with braces.
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn every_layout_links_each_file_of_the_set() {
         for layout in DaemonLayout::ALL {
-            for file in SetFile::ALL {
+            for file in CredentialFile::ALL {
                 assert!(layout.links().iter().any(|(_, linked)| *linked == file), "{layout} {file:?}");
             }
             assert!(layout.links().iter().all(|(path, _)| path.starts_with("etc/")));

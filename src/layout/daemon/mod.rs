@@ -5,5 +5,5 @@ mod files;
 mod start;
 
 pub use config::DaemonConfig;
-pub(crate) use files::{DaemonLayout, SetFile};
+pub(crate) use files::{CredentialFile, DaemonLayout};
 pub(crate) use start::{restart_command, start_command};

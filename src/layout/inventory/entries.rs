@@ -111,7 +111,7 @@ pub struct InstallEntry {
     /// The directory that stands for the daemon's `/`; absolute.
     pub root: PathBuf,
     /// Whose the files are to be; None: whoever installs them.
-    pub owner: Option<Owner>,
+    pub owner: Option<OwnerName>,
 }
 
 /// When a daemon may be restarted.
@@ -152,7 +152,7 @@ pub enum Renewal {
 
 /// A user and a group, names or numbers, as `chown` takes them: `user:group`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct OwnerName {
     user: String,
     group: String,
 }
@@ -259,7 +259,7 @@ impl ClientEntry {
     }
 }
 
-impl Owner {
+impl OwnerName {
     /// The user's name or number.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -273,17 +273,17 @@ impl Owner {
     }
 }
 
-impl FromStr for Owner {
+impl FromStr for OwnerName {
     type Err = Failure;
 
-    fn from_str(text: &str) -> Result<Owner, Failure> {
+    fn from_str(text: &str) -> Result<OwnerName, Failure> {
         let is_name = |name: &str| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte);
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
         };
         match text.split_once(':') {
             Some((user, group)) if is_name(user) && is_name(group) => {
-                Ok(Owner { user: user.to_owned(), group: group.to_owned() })
+                Ok(OwnerName { user: user.to_owned(), group: group.to_owned() })
             }
             _ => Err(Failure::new("reading the owner", message!("{}", Word(text)))
                 .expected("user:group, names or numbers, such as root:docker or 1000:1000")
@@ -293,7 +293,7 @@ impl FromStr for Owner {
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for OwnerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.user, self.group)
     }

@@ -10,4 +10,4 @@ mod write;
 pub use accept::Acceptance;
 pub use edit::{InventoryChange, edit_inventory};
 pub use entries::{AuthorityPolicy, ClientEntry, Defaults, Inventory};
-pub(crate) use entries::{DaemonEntry, InstallEntry, Owner, Renewal, RestartWhen};
+pub(crate) use entries::{DaemonEntry, InstallEntry, OwnerName, Renewal, RestartWhen};

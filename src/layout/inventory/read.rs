@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::accept::{AcceptableRule, Acceptance, FoundText, Until};
 use super::entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, Owner, Renewal, RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, OwnerName, Renewal,
+    RestartWhen,
 };
 use super::parsed::{Named, Parsed};
 use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};
@@ -176,7 +177,7 @@ struct WrittenDaemon {
 struct WrittenInstall {
     layout: Parsed<crate::layout::DaemonLayout>,
     root: Option<PathBuf>,
-    owner: Option<Parsed<Owner>>,
+    owner: Option<Parsed<OwnerName>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -79,7 +79,7 @@ enum Nearness {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum ChainPosition {
     Anchor,
     Intermediate,
 }
@@ -88,8 +88,8 @@ impl<'a> Search<'a> {
     /// Tries every possible issuer of the last certificate of `path`: anchors first, as Go does.
     fn extend(&mut self, path: &[&'a Certificate]) {
         let Some(child) = path.last() else { return };
-        let anchors = possible_issuers(child, self.anchors).map(|issuer| (Standing::Anchor, issuer));
-        let sent = possible_issuers(child, self.sent).map(|issuer| (Standing::Intermediate, issuer));
+        let anchors = possible_issuers(child, self.anchors).map(|issuer| (ChainPosition::Anchor, issuer));
+        let sent = possible_issuers(child, self.sent).map(|issuer| (ChainPosition::Intermediate, issuer));
         let candidates: Vec<_> = anchors.chain(sent).collect();
         if candidates.is_empty() {
             let fault = ChainFault::UnknownAuthority { issuer: child.issuer().clone() };
@@ -108,8 +108,8 @@ impl<'a> Search<'a> {
                 Ok(()) => {
                     let longer = [path, &[issuer]].concat();
                     match standing {
-                        Standing::Anchor => self.paths.push(longer),
-                        Standing::Intermediate => self.extend(&longer),
+                        ChainPosition::Anchor => self.paths.push(longer),
+                        ChainPosition::Intermediate => self.extend(&longer),
                     }
                 }
             }
@@ -200,7 +200,7 @@ pub(super) fn unhandled_critical_extension(certificate: &Certificate) -> Option<
 fn judge_issuer(
     path: &[&Certificate],
     issuer: &Certificate,
-    standing: Standing,
+    standing: ChainPosition,
     now: Timestamp,
 ) -> Result<(), (Nearness, ChainFault)> {
     let Some(child) = path.last() else { return Ok(()) };
@@ -218,7 +218,7 @@ fn judge_issuer(
     judge_signature(child, issuer)?;
     let near = |fault| (Nearness::RightKey, fault);
     judge_alone(issuer, now).map_err(near)?;
-    if standing == Standing::Intermediate && !issuer.is_authority() {
+    if standing == ChainPosition::Intermediate && !issuer.is_authority() {
         return Err(near(ChainFault::NotAnAuthority { certificate: issuer.subject().clone() }));
     }
     let between = path.len() - 1;

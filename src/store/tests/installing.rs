@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 use super::{imprint, mode, picture};
 use crate::model::ExitCode;
 use crate::store::files::crash_point;
-use crate::store::{FileSet, LinkState, Owner, Placement};
+use crate::store::{CredentialBytes, InstallPlace, LinkState, Owner};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
 
-fn placement(root: &Path) -> Placement {
+fn placement(root: &Path) -> InstallPlace {
     let etc = root.join("etc");
-    Placement {
+    InstallPlace {
         folder: etc.join("kitcert"),
         links: ["ca.pem", "cert.pem", "key.pem"].map(|name| (etc.join(name), name)).to_vec(),
         owner: None,
@@ -26,8 +26,8 @@ fn placement(root: &Path) -> Placement {
     }
 }
 
-fn files(text: &str) -> FileSet {
-    FileSet {
+fn files(text: &str) -> CredentialBytes {
+    CredentialBytes {
         authority: b"ca".to_vec(),
         certificate: text.as_bytes().to_vec(),
         key: Zeroizing::new(format!("{text} key").into_bytes()),
@@ -197,7 +197,7 @@ fn files_and_new_folders_become_the_owners() {
     std::os::unix::fs::chown(&home, Some(4321), Some(4322)).unwrap();
     let folder = home.join(".earthly/certs/kitcert");
     let owner = Some(Owner { user: 4321, group: 4322 });
-    let placement = Placement { folder: folder.clone(), links: Vec::new(), owner, origin: None };
+    let placement = InstallPlace { folder: folder.clone(), links: Vec::new(), owner, origin: None };
     placement.install(&files("one"), numbered(1)).unwrap();
     let before = imprint(&home);
     placement.install(&files("one"), numbered(2)).unwrap();
@@ -215,7 +215,7 @@ fn links_lead_back_from_any_folder() {
     let base = tempfile::tempdir().unwrap();
     let link: PathBuf = base.path().join("etc/buildkit/tls/ca.pem");
     let folder = base.path().join("etc/kitcert");
-    let placement = Placement { folder, links: vec![(link.clone(), "ca.pem")], owner: None, origin: None };
+    let placement = InstallPlace { folder, links: vec![(link.clone(), "ca.pem")], owner: None, origin: None };
     placement.install(&files("one"), numbered(1)).unwrap();
     assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("../../kitcert/current/ca.pem"));
     assert_eq!(std::fs::read(&link).unwrap(), b"ca");

@@ -30,7 +30,7 @@ fn endpoint() -> Endpoint {
 
 fn config_of(asked: &Asked<'_>) -> (String, String) {
     let config = place(asked).unwrap().config.unwrap();
-    (config.path.display().to_string(), config.value_of(SetFile::Authority))
+    (config.path.display().to_string(), config.value_of(CredentialFile::Authority))
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn earthly_reads_its_own_directory_and_earth_another() {
         assert_eq!(place.folder, Path::new(HOME).join(directory).join("certs"));
         let config = place.config.unwrap();
         assert_eq!(config.path, Path::new(HOME).join(directory).join("config.yml"));
-        assert_eq!(config.value_of(SetFile::Key), "./certs/key.pem");
+        assert_eq!(config.value_of(CredentialFile::Key), "./certs/key.pem");
         assert_eq!(config.resolve("./certs/key.pem"), Path::new(HOME).join(directory).join("certs/key.pem"));
     }
 }

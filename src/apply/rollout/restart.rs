@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::printable::Ended;
+use crate::apply::printable::Ended;
 use crate::layout::{CommandLine, DaemonEntry};
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Remark, SubjectAltName};
 use crate::store::{ProcessMark, UnnamedFile};
 
 /// What a restart command is told of, in its environment: no secret.
-pub(super) struct Occasion<'a> {
+pub(in crate::apply) struct RestartCommand<'a> {
     /// The state directory.
     pub state: &'a Path,
     /// The daemon.
@@ -27,7 +27,7 @@ pub(super) struct Occasion<'a> {
     pub lineage: &'a Path,
 }
 
-impl Occasion<'_> {
+impl RestartCommand<'_> {
     /// The variables: ours, and the two that deploy hooks of certbot read.
     fn variables(&self) -> [(&'static str, String); 6] {
         let hosts: Vec<String> = self.entry.hosts.iter().map(SubjectAltName::to_string).collect();
@@ -49,7 +49,7 @@ impl Occasion<'_> {
     /// # Errors
     /// No such program, one that ends with anything but 0 (its last words are told), and one that
     /// takes too long: it is killed, with what it started.
-    pub(super) fn restart(&self) -> Result<(), Failure> {
+    pub(in crate::apply) fn restart(&self) -> Result<(), Failure> {
         let command = CommandLine(&self.entry.restart);
         let failure = || {
             Failure::new(message!("restarting daemon {} with", self.name), command).expected("exit code 0")

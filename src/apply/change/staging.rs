@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::authorities::{Authorities, Issuing, read_key};
-use super::context::Context;
 use super::log_lines::line;
+use crate::apply::authorities::{Authorities, Issuing, read_key};
+use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
@@ -37,8 +37,8 @@ pub struct Issued {
 }
 
 /// A rollover as it is meant from now on.
-pub(super) fn stage_rollover(
-    context: &Context<'_>,
+pub(in crate::apply) fn stage_rollover(
+    invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     rollover: &RolloverRecord,
     to: Message,
@@ -49,12 +49,12 @@ pub(super) fn stage_rollover(
         RolloverKind::Back => message!("back"),
         RolloverKind::Compromised => message!("key compromised"),
     };
-    staged.record(&line(context, LogEvent::RolledOver, to, reason))
+    staged.record(&line(invocation, LogEvent::RolledOver, to, reason))
 }
 
 /// An identity's certificate and key again, with other CAs to trust.
-pub(super) fn stage_other_trust(
-    context: &Context<'_>,
+pub(in crate::apply) fn stage_other_trust(
+    invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     authorities: &Authorities<'_>,
     (role, name): (Role, &IdentityName),
@@ -63,19 +63,19 @@ pub(super) fn stage_other_trust(
 ) -> Result<Fingerprint, Failure> {
     let folder = identity_folder(role, name);
     let former = folder.join(from.to_string());
-    let path = context.state.join(&former).join("cert.pem");
+    let path = invocation.state.join(&former).join("cert.pem");
     let certificate = read(&path, LARGEST_PEM)?.bytes;
     let chain = Certificate::chain_from_pem(&certificate, &path)?;
     // A client's key may be elsewhere.
     let place = former.join("key.pem");
-    let key = match role == Role::Daemon || exists(&context.state.join(&place)) {
-        true => Some(read_key(&context.state, &place)?),
+    let key = match role == Role::Daemon || exists(&invocation.state.join(&place)) {
+        true => Some(read_key(&invocation.state, &place)?),
         false => None,
     };
     let trust = authorities.bundle(trust)?;
     let public_key = key.as_ref().map(PrivateKey::public_key);
     let credentials = Credentials { role, chain: &chain, key: public_key, trust: &trust };
-    require(&credentials, name, &[], context.environment.now())?;
+    require(&credentials, name, &[], invocation.environment.now())?;
     let generation = number.to_string();
     stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
@@ -89,13 +89,13 @@ pub(super) fn stage_other_trust(
     }
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
     let reason = message!("{}: the certificate of {}, and trust in {}", number, from, anchors);
-    staged.record(&line(context, LogEvent::Rebundled, message!("{} {}", role, name), reason))?;
+    staged.record(&line(invocation, LogEvent::Rebundled, message!("{} {}", role, name), reason))?;
     Ok(set_checksum(trust.to_pem().as_bytes(), &certificate))
 }
 
 /// A key and the request for it, on the developer's side.
-pub(super) fn stage_request(
-    context: &Context<'_>,
+pub(in crate::apply) fn stage_request(
+    invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     name: &IdentityName,
     algorithm: KeyAlgorithm,
@@ -108,12 +108,12 @@ pub(super) fn stage_request(
     stage_public(staged, &folder.join(&generation).join("request.csr"), request.as_bytes())?;
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
     let reason = message!("key {}", key.public_key().fingerprint());
-    staged.record(&line(context, LogEvent::Requested, message!("client {}", name), reason))
+    staged.record(&line(invocation, LogEvent::Requested, message!("client {}", name), reason))
 }
 
 /// Makes one generation, judges it as its peers would, writes it, and reads it back.
-pub(super) fn stage_identity(
-    context: &Context<'_>,
+pub(in crate::apply) fn stage_identity(
+    invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     issuing: &Issuing,
     made: Option<&CertificateAuthority>,
@@ -125,7 +125,7 @@ pub(super) fn stage_identity(
     })?;
     let key = match &issuance.key {
         KeySource::New(algorithm) => IssuedKey::Ours(PrivateKey::generate(*algorithm)?),
-        KeySource::Kept { generation } => IssuedKey::Ours(kept_key(context, issuance, *generation)?),
+        KeySource::Kept { generation } => IssuedKey::Ours(kept_key(invocation, issuance, *generation)?),
         KeySource::Requested(public_key) => IssuedKey::Elsewhere(public_key.clone()),
     };
     let request = LeafRequest {
@@ -141,7 +141,7 @@ pub(super) fn stage_identity(
         key: Some(key.public()),
         trust: &issuing.trust,
     };
-    require(&credentials, &issuance.name, &issuance.hosts, context.environment.now())?;
+    require(&credentials, &issuance.name, &issuance.hosts, invocation.environment.now())?;
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
     let generation = issuance.generation.to_string();
@@ -165,7 +165,11 @@ pub(super) fn stage_identity(
 }
 
 /// Writes a file that anybody may read, and reads it back.
-pub(super) fn stage_public(staged: &StagedChange<'_>, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(in crate::apply) fn stage_public(
+    staged: &StagedChange<'_>,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), Failure> {
     staged.file(path, bytes, Privacy::Public)?;
     staged.is_as_written(path, bytes)
 }
@@ -186,15 +190,15 @@ impl IssuedKey {
 }
 
 fn kept_key(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     issuance: &Issuance,
     generation: Generation,
 ) -> Result<PrivateKey, Failure> {
     let folder = identity_folder(issuance.role, &issuance.name).join(generation.to_string());
-    read_key(&context.state, &folder.join("key.pem"))
+    read_key(&invocation.state, &folder.join("key.pem"))
 }
 
-pub(super) fn stage_authority(
+pub(in crate::apply) fn stage_authority(
     staged: &StagedChange<'_>,
     authority: &CertificateAuthority,
     key: &PrivateKey,
@@ -213,7 +217,11 @@ pub(super) fn stage_authority(
 }
 
 /// The only way by which a key reaches a disk.
-pub(super) fn stage_key(staged: &StagedChange<'_>, folder: &Path, key: &PrivateKey) -> Result<(), Failure> {
+pub(in crate::apply) fn stage_key(
+    staged: &StagedChange<'_>,
+    folder: &Path,
+    key: &PrivateKey,
+) -> Result<(), Failure> {
     let path = folder.join("key.pem");
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes())?;

@@ -1,14 +1,14 @@
 //! The lines that commands write into the log.
 
-use super::context::Context;
+use crate::apply::invocation::Invocation;
 use crate::model::{Message, Printable};
 use crate::pki::Certificate;
 use crate::plan::Reason;
 use crate::store::{LogEvent, LogLine};
 
 /// A line of the log about a certificate that was issued.
-pub(super) fn issued_line(
-    context: &Context<'_>,
+pub(in crate::apply) fn issued_line(
+    invocation: &Invocation<'_>,
     certificate: &Certificate,
     subject: Message,
     reason: Reason,
@@ -16,16 +16,21 @@ pub(super) fn issued_line(
     LogLine {
         serial: Some(certificate.serial().clone()),
         fingerprint: Some(certificate.fingerprint()),
-        ..line(context, LogEvent::Issued, subject, reason.as_str().message())
+        ..line(invocation, LogEvent::Issued, subject, reason.as_str().message())
     }
 }
 
 /// A line of the log about no certificate.
-pub(super) fn line(context: &Context<'_>, event: LogEvent, subject: Message, reason: Message) -> LogLine {
+pub(in crate::apply) fn line(
+    invocation: &Invocation<'_>,
+    event: LogEvent,
+    subject: Message,
+    reason: Message,
+) -> LogLine {
     LogLine {
-        time: context.environment.now(),
-        by: context.user(),
-        command: context.command.to_owned(),
+        time: invocation.environment.now(),
+        by: invocation.user(),
+        command: invocation.command.to_owned(),
         event,
         subject,
         serial: None,

@@ -1,7 +1,7 @@
 //! What a daemon builds, as far as it tells.
 
-use super::context::Context;
-use super::verify::{self, DialOptions, fresh_for};
+use crate::apply::invocation::Invocation;
+use crate::apply::verify::{self, DialOptions, fresh_for};
 use crate::layout::{DaemonEntry, RestartWhen};
 use crate::model::{Failure, IdentityName};
 use crate::probe::Activity;
@@ -12,8 +12,8 @@ use crate::store::Observation;
 ///
 /// # Errors
 /// A certificate to dial with that cannot be made.
-pub(super) fn activity(
-    context: &Context<'_>,
+pub(in crate::apply) fn activity(
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
     entry: &DaemonEntry,
@@ -21,6 +21,6 @@ pub(super) fn activity(
     if entry.restart_when == RestartWhen::Now {
         return Ok(None);
     }
-    let Some(client) = fresh_for(context, observation, name)? else { return Ok(None) };
-    Ok(verify::activity(context, &client, &entry.endpoint, &DialOptions::of_daemon(entry)))
+    let Some(client) = fresh_for(invocation, observation, name)? else { return Ok(None) };
+    Ok(verify::activity(invocation, &client, &entry.endpoint, &DialOptions::of_daemon(entry)))
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::context::{Context, Mode};
-use super::placed::{check_set, observe_daemon};
-use super::state_change::change_state;
-use crate::layout::{DaemonEntry, DaemonLayout, Owner as OwnerName};
+use crate::apply::change::change_state;
+use crate::apply::invocation::{Invocation, Mode};
+use crate::apply::placed::{check_set, observe_daemon};
+use crate::layout::{DaemonEntry, DaemonLayout, OwnerName};
 use crate::model::{Failure, IdentityName, Message, Role};
 use crate::plan::{self, InstallDaemonRequest, InstallRequest, Plan, Standing};
 use crate::store::{Interest, Observation};
@@ -44,10 +44,10 @@ pub(crate) struct InstalledDaemon {
 /// No daemon, or several and none named; no certificate, a set that its peers would refuse, foreign files in the way, parents that
 /// others can write, a disk that does not take the files. Nothing live is changed then.
 pub(crate) fn install_daemon(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     asked: &DaemonInstallation,
 ) -> Result<InstalledDaemon, Failure> {
-    let (_, observation) = context.observe(&Interest::Inventory)?;
+    let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let name = plan::chosen(asked.name.as_ref(), observation.inventory.daemons.keys(), Role::Daemon)?;
     let entry = observation.inventory.daemons.get(&name);
     let there = entry.and_then(|entry| entry.install.as_ref());
@@ -60,24 +60,27 @@ pub(crate) fn install_daemon(
         },
         owner: asked.owner.clone().or_else(|| there.and_then(|there| there.owner.clone())),
     };
-    let (plan, standing) = carry_out(context, &request)?;
+    let (plan, standing) = carry_out(invocation, &request)?;
     let by_hand = standing.fault(&name);
     Ok(InstalledDaemon { plan, name, install: request.install, entry: entry.cloned(), by_hand })
 }
 
-fn carry_out(context: &Context<'_>, request: &InstallDaemonRequest) -> Result<(Plan, Standing), Failure> {
+fn carry_out(
+    invocation: &Invocation<'_>,
+    request: &InstallDaemonRequest,
+) -> Result<(Plan, Standing), Failure> {
     let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
     let planner = |observation: Option<&Observation>| {
-        let observation = observation.ok_or_else(|| context.no_state())?;
-        let placed = observe_daemon(context, request, Some(observation))?;
+        let observation = observation.ok_or_else(|| invocation.no_state())?;
+        let placed = observe_daemon(invocation, request, Some(observation))?;
         plan::install_daemon(request, observation, &placed.observed)
     };
-    let (_, observation) = context.observe(&interest)?;
+    let (_, observation) = invocation.observe(&interest)?;
     let hosts = observation.inventory.daemons.get(&request.name).map(|daemon| daemon.endpoint.host().clone());
-    check_set(context, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
-    let placed = observe_daemon(context, request, Some(&observation))?;
-    let done = change_state(context, &interest, &planner)?;
-    if context.mode == Mode::Apply && !done.plan.placements.is_empty() {
+    check_set(invocation, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
+    let placed = observe_daemon(invocation, request, Some(&observation))?;
+    let done = change_state(invocation, &interest, &planner)?;
+    if invocation.mode == Mode::Apply && !done.plan.placements.is_empty() {
         placed.install()?;
     }
     Ok((done.plan, placed.observed.standing.clone()))

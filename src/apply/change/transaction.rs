@@ -5,9 +5,6 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::authorities::{Authorities, Issuing, load_authority};
-use super::context::{Context, Mode, PATIENCE, Progress};
-use super::kit_contents::waiting_kit;
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
@@ -15,6 +12,9 @@ use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
+use crate::apply::authorities::{Authorities, Issuing, load_authority};
+use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
+use crate::apply::kit_contents::waiting_kit;
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;
@@ -42,53 +42,55 @@ pub struct Done {
 ///
 /// # Errors
 /// What the planner refuses; a state that is busy; a disk that is full. Nothing is changed then.
-pub(super) fn change_state(
-    context: &Context<'_>,
+pub(in crate::apply) fn change_state(
+    invocation: &Invocation<'_>,
     interest: &Interest,
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
-    let found = context.open()?;
-    let observation = found.as_ref().map(|directory| context.observe_in(directory, interest)).transpose()?;
+    let found = invocation.open()?;
+    let observation =
+        found.as_ref().map(|directory| invocation.observe_in(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
-    let now = context.environment.now();
-    if let (Mode::DryRun, Some(directory)) = (context.mode, &found) {
+    let now = invocation.environment.now();
+    if let (Mode::DryRun, Some(directory)) = (invocation.mode, &found) {
         refuse_lock_out(directory, observation.as_ref(), &plan, now)?;
     }
-    if plan.state.is_empty() || context.mode == Mode::DryRun {
+    if plan.state.is_empty() || invocation.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
     }
     if let Some(observation) = &observation {
-        refuse_old_copy(context, observation)?;
+        refuse_old_copy(invocation, observation)?;
     }
     if needs_authority(&plan) {
         // A CA that cannot sign is no reason to touch the lock.
-        load_authority(context, observation.as_ref())?;
+        load_authority(invocation, observation.as_ref())?;
     }
     let directory = match found {
         Some(directory) => directory,
-        None => StateDirectory::create(&context.state)?,
+        None => StateDirectory::create(&invocation.state)?,
     };
-    let lock = directory.lock(context.command, PATIENCE)?;
-    let observation =
-        StateDirectory::find(&context.state)?.map(|directory| observe(&directory, interest)).transpose()?;
+    let lock = directory.lock(invocation.command, PATIENCE)?;
+    let observation = StateDirectory::find(&invocation.state)?
+        .map(|directory| observe(&directory, interest))
+        .transpose()?;
     let plan = planner(observation.as_ref())?;
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
     }
     refuse_lock_out(lock.state(), observation.as_ref(), &plan, now)?;
-    let issued = carry_out(context, &lock, observation.as_ref(), &plan)?;
+    let issued = carry_out(invocation, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
 }
 
 /// Changes a state that must be there: none is ever made here.
-pub(super) fn change_existing(
-    context: &Context<'_>,
+pub(in crate::apply) fn change_existing(
+    invocation: &Invocation<'_>,
     interest: &Interest,
     planner: &dyn Fn(&Observation) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
-    change_state(context, interest, &|observation| match observation {
+    change_state(invocation, interest, &|observation| match observation {
         Some(observation) => planner(observation),
-        None => Err(context.no_state()),
+        None => Err(invocation.no_state()),
     })
 }
 
@@ -96,7 +98,7 @@ pub(super) fn change_existing(
 ///
 /// # Errors
 /// Such a change: whom it locks out, and what would be changed.
-pub(super) fn refuse_lock_out(
+pub(in crate::apply) fn refuse_lock_out(
     directory: &StateDirectory,
     observation: Option<&Observation>,
     plan: &Plan,
@@ -126,14 +128,14 @@ fn needs_authority(plan: &Plan) -> bool {
 }
 
 /// Carries the state steps of a plan out as one transaction.
-pub(super) fn carry_out(
-    context: &Context<'_>,
+pub(in crate::apply) fn carry_out(
+    invocation: &Invocation<'_>,
     lock: &StateLock<'_>,
     observation: Option<&Observation>,
     plan: &Plan,
 ) -> Result<Vec<Issued>, Failure> {
     let staged = lock.stage()?;
-    let mut authorities = Authorities::new(context, observation);
+    let mut authorities = Authorities::new(invocation, observation);
     let mut records = Records::new(observation);
     for step in &plan.state {
         match step {
@@ -145,7 +147,7 @@ pub(super) fn carry_out(
             StateStep::DestroyKey(id) => {
                 staged.remove(&authority_folder(id).join("key.pem"))?;
                 staged.record(&line(
-                    context,
+                    invocation,
                     LogEvent::KeyDestroyed,
                     message!("ca {}", id),
                     message!("asked"),
@@ -162,7 +164,7 @@ pub(super) fn carry_out(
                     record.keys.entry(*replaced).or_default().replaced = Some(held.generation);
                 }
                 let reason = held.generation.message();
-                staged.record(&line(context, LogEvent::Held, message!("client {}", name), reason))?;
+                staged.record(&line(invocation, LogEvent::Held, message!("client {}", name), reason))?;
             }
             StateStep::Use(name, used) => {
                 records.client(name).uses.insert(used.clone());
@@ -170,67 +172,73 @@ pub(super) fn carry_out(
             StateStep::WaitAgain(name) => records.client(name).retired = None,
             StateStep::UseAny(name) => records.client(name).uses.clear(),
             StateStep::Distrust(id) => {
-                records.authority(id).compromised.get_or_insert(context.environment.now());
+                records.authority(id).compromised.get_or_insert(invocation.environment.now());
             }
             StateStep::Retire(role, name) => {
-                let now = Some(context.environment.now());
+                let now = Some(invocation.environment.now());
                 match role {
                     Role::Client => records.client(name).retired = now,
                     Role::Daemon => records.daemon(name).retired = now,
                 }
                 let reason = message!("asked");
-                staged.record(&line(context, LogEvent::Retired, message!("{} {}", role, name), reason))?;
+                staged.record(&line(invocation, LogEvent::Retired, message!("{} {}", role, name), reason))?;
             }
             StateStep::BeginRollover { kind, from, to } => {
-                let now = context.environment.now();
+                let now = invocation.environment.now();
                 let record = RolloverRecord::new(*kind, from.clone(), authorities.id(to)?, now);
-                stage_rollover(context, &staged, &record, to.message())?;
+                stage_rollover(invocation, &staged, &record, to.message())?;
             }
             StateStep::ChangeRollover(record) => {
                 let to = message!("CA {}", record.to.short());
-                stage_rollover(context, &staged, record, to)?;
+                stage_rollover(invocation, &staged, record, to)?;
             }
             StateStep::EndRollover(former) => {
                 staged.remove(&RolloverRecord::path())?;
                 for id in former {
-                    records.authority(id).retired = Some(context.environment.now());
+                    records.authority(id).retired = Some(invocation.environment.now());
                     let reason = message!("nothing trusts it any more");
-                    staged.record(&line(context, LogEvent::Retired, message!("ca {}", id), reason))?;
+                    staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
                 }
             }
             StateStep::ComeAfter(commit) => staged.come_after(*commit),
-            StateStep::TakeInAuthority(certificate) => take_in_authority(context, &staged, certificate)?,
+            StateStep::TakeInAuthority(certificate) => take_in_authority(invocation, &staged, certificate)?,
             StateStep::TakeInLeaf(name, leaf) => {
-                take_in_leaf(context, &staged, name, leaf)?;
+                take_in_leaf(invocation, &staged, name, leaf)?;
                 records.daemon(name).unknown_leaf = None;
             }
             StateStep::TakeIn { name, chain, generation, .. } => {
-                let sha256 = take_in(context, &staged, observation, (name, *generation), chain)?;
+                let sha256 = take_in(invocation, &staged, observation, (name, *generation), chain)?;
                 records.daemon(name).note_made(*generation, sha256);
             }
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
                 record.open_until = record.open_until.max(Some(*until));
                 let reason = message!("until {}", until);
-                staged.record(&line(context, LogEvent::Opened, message!("ca {}", id), reason))?;
+                staged.record(&line(invocation, LogEvent::Opened, message!("ca {}", id), reason))?;
             }
             StateStep::Rebundle { role, name, from, generation, trust, .. } => {
                 let identity = (*role, name);
-                let sha256 =
-                    stage_other_trust(context, &staged, &authorities, identity, (*from, *generation), trust)?;
+                let sha256 = stage_other_trust(
+                    invocation,
+                    &staged,
+                    &authorities,
+                    identity,
+                    (*from, *generation),
+                    trust,
+                )?;
                 if *role == Role::Daemon {
                     records.daemon(name).note_made(*generation, sha256);
                 }
             }
             StateStep::Request { name, algorithm, generation } => {
-                stage_request(context, &staged, name, *algorithm, *generation)?;
+                stage_request(invocation, &staged, name, *algorithm, *generation)?;
             }
             StateStep::MakeAuthority { name, algorithm, validity } => {
                 let key = PrivateKey::generate(*algorithm)?;
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
                 let authority = CertificateAuthority::create(&request, &key)?;
                 stage_authority(&staged, &authority, &key)?;
-                staged.record(&authority_line(context, authority.certificate()))?;
+                staged.record(&authority_line(invocation, authority.certificate()))?;
                 authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
@@ -239,7 +247,7 @@ pub(super) fn carry_out(
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
                 let text =
                     observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
-                let edited = edit_inventory(text, &context.state.join(INVENTORY), changes)?;
+                let edited = edit_inventory(text, &invocation.state.join(INVENTORY), changes)?;
                 staged.file(Path::new(INVENTORY), &edited, Privacy::Private)?;
             }
         }
@@ -249,7 +257,7 @@ pub(super) fn carry_out(
     let issued = if issuances.is_empty() {
         Vec::new()
     } else {
-        let issued = issue_all(context, &staged, &authorities, &issuances)?;
+        let issued = issue_all(invocation, &staged, &authorities, &issuances)?;
         stage_kits(&staged, plan, &issued, &authorities)?;
         issued
     };
@@ -258,20 +266,20 @@ pub(super) fn carry_out(
             records.daemon(&one.name).note_made(one.generation, sha256);
         }
     }
-    issued.iter().try_for_each(|issued| staged.record(&log_line(context, issued)))?;
+    issued.iter().try_for_each(|issued| staged.record(&log_line(invocation, issued)))?;
     records.stage(&staged)?;
-    (context.progress)(Progress::Committing);
+    (invocation.progress)(Progress::Committing);
     staged.commit()?;
     Ok(issued)
 }
 
 fn issue_all(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     authorities: &Authorities<'_>,
     issuances: &[&Issuance],
 ) -> Result<Vec<Issued>, Failure> {
-    (context.progress)(Progress::Issuing(issuances.len() as u64));
+    (invocation.progress)(Progress::Issuing(issuances.len() as u64));
     let mut issuing: BTreeMap<&Signing, Issuing> = BTreeMap::new();
     for issuance in issuances {
         if !issuing.contains_key(&issuance.signing) {
@@ -283,8 +291,8 @@ fn issue_all(
             return Err(authorities.missing(&issuance.signing.issuer));
         };
         let made = authorities.made.as_ref();
-        let issued = stage_identity(context, staged, issuing, made, issuance)?;
-        (context.progress)(Progress::Issued);
+        let issued = stage_identity(invocation, staged, issuing, made, issuance)?;
+        (invocation.progress)(Progress::Issued);
         Ok(issued)
     };
     // Starting threads costs more than issuing a few.
@@ -315,12 +323,12 @@ fn stage_kits(
     Ok(())
 }
 
-fn authority_line(context: &Context<'_>, certificate: &Certificate) -> LogLine {
-    issued_line(context, certificate, certificate.subject().message(), Reason::Asked)
+fn authority_line(invocation: &Invocation<'_>, certificate: &Certificate) -> LogLine {
+    issued_line(invocation, certificate, certificate.subject().message(), Reason::Asked)
 }
 
-fn log_line(context: &Context<'_>, issued: &Issued) -> LogLine {
-    issued_line(context, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
+fn log_line(invocation: &Invocation<'_>, issued: &Issued) -> LogLine {
+    issued_line(invocation, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
 }
 
 const WORTH_THREADS: usize = 16;

@@ -10,7 +10,7 @@ use crate::model::{Contact, ExitCode, Failure, IdentityName, Line, Message, Prin
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
-pub struct Context<'a> {
+pub struct Invocation<'a> {
     /// Its surroundings.
     pub environment: &'a Environment,
     /// The state directory that it is about.
@@ -59,7 +59,7 @@ const LONGEST_USER: usize = 64;
 /// How long a command waits for another that holds the lock.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Context<'_> {
+impl Invocation<'_> {
     /// Who typed the command; with sudo, the user behind it.
     pub(super) fn user(&self) -> Message {
         // Whatever is in a variable goes into every line of the log.

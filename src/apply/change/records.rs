@@ -9,7 +9,7 @@ use crate::store::{
 };
 
 /// The records that a change touches, as they are to be.
-pub(super) struct Records<'a> {
+pub(in crate::apply) struct Records<'a> {
     observation: Option<&'a Observation>,
     authorities: BTreeMap<AuthorityId, AuthorityRecord>,
     clients: BTreeMap<IdentityName, ClientRecord>,
@@ -17,7 +17,7 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(observation: Option<&'a Observation>) -> Records<'a> {
+    pub(in crate::apply) fn new(observation: Option<&'a Observation>) -> Records<'a> {
         Records {
             observation,
             authorities: BTreeMap::new(),
@@ -26,26 +26,26 @@ impl<'a> Records<'a> {
         }
     }
 
-    pub(super) fn authority(&mut self, id: &AuthorityId) -> &mut AuthorityRecord {
+    pub(in crate::apply) fn authority(&mut self, id: &AuthorityId) -> &mut AuthorityRecord {
         let known = self.observation.and_then(|observation| observation.authority(id));
         let record = || known.map(|authority| authority.record.clone()).unwrap_or_default();
         self.authorities.entry(id.clone()).or_insert_with(record)
     }
 
-    pub(super) fn client(&mut self, name: &IdentityName) -> &mut ClientRecord {
+    pub(in crate::apply) fn client(&mut self, name: &IdentityName) -> &mut ClientRecord {
         let known = self.observation.and_then(|observation| observation.clients.get(name));
         let record = || known.map(|client| client.record.clone()).unwrap_or_default();
         self.clients.entry(name.clone()).or_insert_with(record)
     }
 
-    pub(super) fn daemon(&mut self, name: &IdentityName) -> &mut DaemonHistory {
+    pub(in crate::apply) fn daemon(&mut self, name: &IdentityName) -> &mut DaemonHistory {
         let known = self.observation.and_then(|observation| observation.daemons.get(name));
         let record = || known.map(|daemon| daemon.history.clone()).unwrap_or_default();
         self.daemons.entry(name.clone()).or_insert_with(record)
     }
 
     /// Whoever is issued a certificate is retired no more.
-    pub(super) fn take_back_retirement(&mut self, role: Role, name: &IdentityName) {
+    pub(in crate::apply) fn take_back_retirement(&mut self, role: Role, name: &IdentityName) {
         let identities = self.observation.map(|observation| observation.identities(role));
         if identities.and_then(|all| all.get(name)).is_some_and(ObservedIdentity::is_retired) {
             match role {
@@ -59,7 +59,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// A disk that does not take the files.
-    pub(super) fn stage(&self, staged: &StagedChange<'_>) -> Result<(), Failure> {
+    pub(in crate::apply) fn stage(&self, staged: &StagedChange<'_>) -> Result<(), Failure> {
         for (id, record) in &self.authorities {
             staged.file(&AuthorityRecord::path(id), &record.to_bytes()?, Privacy::Private)?;
         }

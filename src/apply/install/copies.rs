@@ -3,29 +3,29 @@
 
 use std::path::Path;
 
-use super::context::Context;
-use super::placed::{observe_placement, read_set};
-use crate::layout::{SetFile, client_generations, client_links, daemon_generations, daemon_links};
+use crate::apply::invocation::Invocation;
+use crate::apply::placed::{observe_placement, read_set};
+use crate::layout::{CredentialFile, client_generations, client_links, daemon_generations, daemon_links};
 use crate::model::{Failure, IdentityName, Role};
 use crate::plan::PlacedState;
-use crate::store::{KeyPresence, Observation, Owner, Placement, exists};
+use crate::store::{InstallPlace, KeyPresence, Observation, Owner, exists};
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
-pub(super) fn copies_in(folder: &Path, role: Role, owner: Option<Owner>) -> Placement {
+pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner>) -> InstallPlace {
     let (folder, links) = match role {
         Role::Daemon => (daemon_generations(folder), daemon_links(folder)),
         Role::Client => (client_generations(folder), client_links(folder)),
     };
-    let link = |(path, file): (_, SetFile)| (path, file.file_name());
-    Placement { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
+    let link = |(path, file): (_, CredentialFile)| (path, file.file_name());
+    InstallPlace { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
 }
 
 /// Whether some copies of an identity are not its current set.
 ///
 /// # Errors
 /// Copies that cannot be read, and something foreign among them.
-pub(super) fn are_outdated(
-    context: &Context<'_>,
+pub(in crate::apply) fn are_outdated(
+    invocation: &Invocation<'_>,
     observation: &Observation,
     role: Role,
     name: &IdentityName,
@@ -34,7 +34,7 @@ pub(super) fn are_outdated(
     if copies.is_empty() {
         return Ok(false);
     }
-    let set = read_set(&context.state, role, name)?;
+    let set = read_set(&invocation.state, role, name)?;
     for placement in &copies {
         if observe_placement(placement, Some(&set))?.state == PlacedState::Outdated {
             return Ok(true);
@@ -47,8 +47,8 @@ pub(super) fn are_outdated(
 ///
 /// # Errors
 /// Those of [`are_outdated`], and a disk that does not take the files.
-pub(super) fn replace_copies(
-    context: &Context<'_>,
+pub(in crate::apply) fn replace_copies(
+    invocation: &Invocation<'_>,
     observation: &Observation,
     role: Role,
     name: &IdentityName,
@@ -57,7 +57,7 @@ pub(super) fn replace_copies(
     if copies.is_empty() {
         return Ok(Copying::Nowhere);
     }
-    let set = read_set(&context.state, role, name)?;
+    let set = read_set(&invocation.state, role, name)?;
     for placement in &copies {
         let observed = observe_placement(placement, Some(&set))?;
         placement.install(&set, observed.next_generation)?;
@@ -68,7 +68,7 @@ pub(super) fn replace_copies(
 
 /// Whether an identity has copies on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Copying {
+pub(in crate::apply) enum Copying {
     /// It has, and they are its current set now.
     Done,
     /// The same; but of those that kitcert.yaml notes some folder is gone, and may come back.
@@ -78,13 +78,17 @@ pub(super) enum Copying {
 }
 
 /// The copies that stand still: a folder that somebody has removed since is not made again.
-fn standing(observation: &Observation, role: Role, name: &IdentityName) -> Result<Vec<Placement>, Failure> {
+fn standing(
+    observation: &Observation,
+    role: Role,
+    name: &IdentityName,
+) -> Result<Vec<InstallPlace>, Failure> {
     let current = observation.current(role, name);
     let has_key = current.is_some_and(|current| current.key == KeyPresence::Present);
     let folders = observation.inventory.installed(role, name).filter(|_| has_key).unwrap_or_default();
     let copies = folders.iter().map(|folder| copies_in(folder, role, None));
     copies
         .filter(|placement| exists(&placement.folder))
-        .map(|placement| Ok(Placement { owner: Owner::of(&placement.folder)?, ..placement }))
+        .map(|placement| Ok(InstallPlace { owner: Owner::of(&placement.folder)?, ..placement }))
         .collect()
 }

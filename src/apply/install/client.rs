@@ -5,21 +5,21 @@
 
 use std::path::PathBuf;
 
-use super::context::{Context, Mode};
 use super::copies::copies_in;
-use super::old_copy::refuse_old_copy;
-use super::placed::{check_set, observe_placement, read_set};
-use super::state_change::change_existing;
+use crate::apply::change::change_existing;
+use crate::apply::change::refuse_old_copy;
+use crate::apply::invocation::{Invocation, Mode};
+use crate::apply::placed::{check_set, observe_placement, read_set};
 use crate::layout::{
-    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, DaemonSet, EnableTls, Inventory,
-    SetFile, by_hand, client_place,
+    ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, CredentialFile, DaemonSet, EnableTls,
+    Inventory, by_hand, client_place,
 };
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
-    FileSet, Home, Interest, KeyPresence, Observation, Owner, Parents, Placement, Privacy, Replacement,
-    earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
+    CredentialBytes, Home, InstallPlace, Interest, KeyPresence, Observation, Owner, Parents, Privacy,
+    Replacement, earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
 };
 
 /// What the installation of a client did, or would do.
@@ -64,7 +64,7 @@ pub(crate) struct ClientToInstall {
     /// Whether TLS is turned on where the config turns it off.
     pub enable_tls: EnableTls,
     /// Its ca.pem, cert.pem and key.pem.
-    pub set: FileSet,
+    pub set: CredentialBytes,
     /// The files of the daemon, where the client's tool is to start that daemon itself.
     pub daemon: Option<ManagedDaemon>,
 }
@@ -74,7 +74,7 @@ pub(crate) struct ManagedDaemon {
     /// The daemon.
     pub name: IdentityName,
     /// Its ca.pem, cert.pem and key.pem.
-    pub set: FileSet,
+    pub set: CredentialBytes,
 }
 
 /// The installation of a client, decided and not yet done.
@@ -91,8 +91,8 @@ pub(crate) struct PlannedClient {
 
 /// A set of files, and the place for it.
 struct SetInPlace {
-    placement: Placement,
-    set: FileSet,
+    placement: InstallPlace,
+    set: CredentialBytes,
     observed: Placed,
 }
 
@@ -102,11 +102,11 @@ struct SetInPlace {
 /// No certificate or no key, a set that its peers would refuse, and those of [`plan_client`] and
 /// [`PlannedClient::carry_out`].
 pub(crate) fn install_client(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     request: &ClientInstallation,
 ) -> Result<InstalledClient, Failure> {
-    let (_, observation) = context.observe(&Interest::Inventory)?;
-    refuse_old_copy(context, &observation)?;
+    let (_, observation) = invocation.observe(&Interest::Inventory)?;
+    refuse_old_copy(invocation, &observation)?;
     let inventory = &observation.inventory;
     let name = plan::chosen(request.name.as_ref(), inventory.clients.keys(), Role::Client)?;
     let endpoint = match &request.endpoint {
@@ -116,21 +116,23 @@ pub(crate) fn install_client(
     let daemon = managed_daemon(request.tool, &endpoint, inventory);
     let mut identities = vec![(Role::Client, name.clone())];
     identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
-    let (_, observation) = context.observe(&Interest::Identities(identities))?;
+    let (_, observation) = invocation.observe(&Interest::Identities(identities))?;
     plan::refuse_keyless_client(&name, &observation)?;
-    check_set(context, Role::Client, &name, &observation, &[])?;
-    let daemon =
-        daemon.map(|daemon| daemon_at_hand(context, daemon, &endpoint, &observation)).transpose()?.flatten();
+    check_set(invocation, Role::Client, &name, &observation, &[])?;
+    let daemon = daemon
+        .map(|daemon| daemon_at_hand(invocation, daemon, &endpoint, &observation))
+        .transpose()?
+        .flatten();
     let managed = daemon.as_ref().map(|daemon| daemon.name.clone());
     let planned = plan_client(
-        context,
+        invocation,
         ClientToInstall {
             name: name.clone(),
             endpoint,
             tool: request.tool,
             config: request.config.clone(),
             enable_tls: request.enable_tls,
-            set: read_set(&context.state, Role::Client, &name)?,
+            set: read_set(&invocation.state, Role::Client, &name)?,
             daemon,
         },
     )?;
@@ -139,12 +141,12 @@ pub(crate) fn install_client(
         let noted = plan::note_installed(&name, managed.as_ref(), &folder, observation);
         Ok(Plan { state: noted.into_iter().collect(), ..Plan::default() })
     };
-    let mut installed = match context.mode {
+    let mut installed = match invocation.mode {
         Mode::Apply => planned.carry_out()?,
         Mode::DryRun | Mode::Look => planned.installed(),
     };
     // Behind the files: what is noted is there.
-    installed.plan.state = change_existing(context, &Interest::Inventory, &note)?.plan.state;
+    installed.plan.state = change_existing(invocation, &Interest::Inventory, &note)?.plan.state;
     Ok(installed)
 }
 
@@ -166,7 +168,7 @@ fn managed_daemon(tool: ClientTool, endpoint: &Endpoint, inventory: &Inventory) 
 
 /// Its files, where its key is at hand and the set is one that clients accept.
 fn daemon_at_hand(
-    context: &Context<'_>,
+    invocation: &Invocation<'_>,
     name: IdentityName,
     endpoint: &Endpoint,
     observation: &Observation,
@@ -175,8 +177,8 @@ fn daemon_at_hand(
     if current.is_none_or(|current| current.key == KeyPresence::Absent) {
         return Ok(None);
     }
-    check_set(context, Role::Daemon, &name, observation, std::slice::from_ref(endpoint.host()))?;
-    let set = read_set(&context.state, Role::Daemon, &name)?;
+    check_set(invocation, Role::Daemon, &name, observation, std::slice::from_ref(endpoint.host()))?;
+    let set = read_set(&invocation.state, Role::Daemon, &name)?;
     Ok(Some(ManagedDaemon { name, set }))
 }
 
@@ -185,11 +187,14 @@ fn daemon_at_hand(
 /// # Errors
 /// Foreign files in the way, parents that others can write, and a config that cannot be read or
 /// cannot be edited safely: the failure has the lines to add.
-pub(crate) fn plan_client(context: &Context<'_>, client: ClientToInstall) -> Result<PlannedClient, Failure> {
-    let Home { path: home, owner } = earthly_home(context.environment)?;
+pub(crate) fn plan_client(
+    invocation: &Invocation<'_>,
+    client: ClientToInstall,
+) -> Result<PlannedClient, Failure> {
+    let Home { path: home, owner } = earthly_home(invocation.environment)?;
     let config = client.config.as_deref();
     let place =
-        client_place(client.tool, context.environment, &home, config, Some(&client.endpoint), &exists)?;
+        client_place(client.tool, invocation.environment, &home, config, Some(&client.endpoint), &exists)?;
     let config = place.config.as_ref().map(|config| config_file(&client, config)).transpose()?;
     let of_client = SetInPlace::observe(copies_in(&place.folder, Role::Client, owner), client.set)?;
     let mut request = InstallClientRequest { name: client.name, config, daemon: None };
@@ -239,7 +244,7 @@ impl PlannedClient {
 }
 
 impl SetInPlace {
-    fn observe(placement: Placement, set: FileSet) -> Result<SetInPlace, Failure> {
+    fn observe(placement: InstallPlace, set: CredentialBytes) -> Result<SetInPlace, Failure> {
         let observed = observe_placement(&placement, Some(&set))?;
         Ok(SetInPlace { placement, set, observed })
     }
@@ -256,9 +261,9 @@ fn config_file(client: &ClientToInstall, config: &ConfigPlace) -> Result<ConfigF
         bytes,
         settings: ClientSettings {
             endpoint: client.endpoint.clone(),
-            tls_ca: config.value_of(SetFile::Authority),
-            tls_cert: config.value_of(SetFile::Certificate),
-            tls_key: config.value_of(SetFile::Key),
+            tls_ca: config.value_of(CredentialFile::Authority),
+            tls_cert: config.value_of(CredentialFile::Certificate),
+            tls_key: config.value_of(CredentialFile::Key),
             daemon: config.daemon_files(&now, daemon, &client.endpoint, &exists),
             enable_tls: client.enable_tls,
         },

@@ -1,8 +1,8 @@
 //! Whether the state is the only one and the latest: what is installed for its daemons came from it. An old
 //! copy, as of a backup, and two copies that are both in use are told here. No clock is asked.
 
-use super::context::Context;
-use super::placed::{PlacedDaemon, observe_daemon};
+use crate::apply::invocation::Invocation;
+use crate::apply::placed::{PlacedDaemon, observe_daemon};
 use crate::layout::state_paths;
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Printable as _, Role, Rule};
@@ -13,8 +13,8 @@ use crate::store::{Observation, StateDirectory, exists, observe_lineage};
 
 /// What stands where a daemon is installed on this machine; None where it is not, or cannot be read: that
 /// is told when something is put in place.
-pub(super) fn placed(
-    context: &Context<'_>,
+pub(in crate::apply) fn placed(
+    invocation: &Invocation<'_>,
     observation: &Observation,
     name: &IdentityName,
 ) -> Option<PlacedDaemon> {
@@ -24,13 +24,13 @@ pub(super) fn placed(
         install: InstallRequest { root: install.root.clone(), layout: install.layout },
         owner: install.owner.clone(),
     };
-    observe_daemon(context, &request, Some(observation)).ok()
+    observe_daemon(invocation, &request, Some(observation)).ok()
 }
 
 /// What is installed on this machine for each daemon, as far as it can be read.
-pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec<Installed> {
+pub(in crate::apply) fn installed(invocation: &Invocation<'_>, observation: &Observation) -> Vec<Installed> {
     let of_daemon = |daemon: &IdentityName| {
-        let placed = placed(context, observation, daemon)?;
+        let placed = placed(invocation, observation, daemon)?;
         let files = placed.there?;
         let chain = Certificate::chain_from_pem(&files.certificate, daemon).ok()?;
         let trust = TrustBundle::from_pem(&files.authority, daemon).ok()?;
@@ -40,7 +40,7 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
             Ok(key) => {
                 let key = Some(key.public_key());
                 let credentials = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
-                let judged = require(&credentials, daemon, &[], context.environment.now());
+                let judged = require(&credentials, daemon, &[], invocation.environment.now());
                 judged.err().map(|failure| failure.message())
             }
         };
@@ -51,24 +51,24 @@ pub(super) fn installed(context: &Context<'_>, observation: &Observation) -> Vec
 }
 
 /// Whether a certificate with that number is in `issued/`.
-pub(super) fn is_issued(context: &Context<'_>, certificate: &Certificate) -> bool {
-    exists(&context.state.join(state_paths::issued(certificate.serial())))
+pub(in crate::apply) fn is_issued(invocation: &Invocation<'_>, certificate: &Certificate) -> bool {
+    exists(&invocation.state.join(state_paths::issued(certificate.serial())))
 }
 
 /// The certificates that daemons were seen to serve, of CAs whose keys nobody else should have, and that
 /// this state has not issued.
-pub(super) fn unknown_leaves(
-    context: &Context<'_>,
+pub(in crate::apply) fn unknown_leaves(
+    invocation: &Invocation<'_>,
     observation: &Observation,
 ) -> Vec<(IdentityName, Certificate)> {
-    let Ok(Some(directory)) = StateDirectory::find(&context.state) else { return Vec::new() };
+    let Ok(Some(directory)) = StateDirectory::find(&invocation.state) else { return Vec::new() };
     let of_daemon = |name: &IdentityName| {
         let (_, history) = observe_lineage(&directory, name).ok()?;
         let leaf =
             Certificate::chain_from_pem(history.unknown_leaf?.as_bytes(), name).ok()?.into_iter().next()?;
         let issuer = observation.issuer_of(&leaf)?;
-        let counts = issuer.record.is_usable() && leaf.validity().not_after >= context.environment.now();
-        (counts && !is_issued(context, &leaf)).then(|| (name.clone(), leaf))
+        let counts = issuer.record.is_usable() && leaf.validity().not_after >= invocation.environment.now();
+        (counts && !is_issued(invocation, &leaf)).then(|| (name.clone(), leaf))
     };
     observation.inventory.daemons.keys().filter_map(of_daemon).collect()
 }
@@ -76,12 +76,15 @@ pub(super) fn unknown_leaves(
 /// What is wrong with what is installed for each daemon and with what it serves, as far as another state,
 /// another copy of this one or a thief has to do with it; and whether that makes this state one that must
 /// not go on.
-pub(super) fn faults(context: &Context<'_>, observation: &Observation) -> (bool, Vec<Message>) {
+pub(in crate::apply) fn faults(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+) -> (bool, Vec<Message>) {
     let daemons = observation.inventory.daemons.keys();
     let standings: Vec<_> = daemons
-        .filter_map(|name| Some((name, placed(context, observation, name)?.observed.standing)))
+        .filter_map(|name| Some((name, placed(invocation, observation, name)?.observed.standing)))
         .collect();
-    let served: Vec<Message> = unknown_leaves(context, observation).iter().map(served_fault).collect();
+    let served: Vec<Message> = unknown_leaves(invocation, observation).iter().map(served_fault).collect();
     let is_old = !served.is_empty() || standings.iter().any(|(_, standing)| standing.is_old());
     let placed = standings.iter().filter_map(|(name, standing)| standing.fault(name));
     (is_old, placed.chain(served).collect())
@@ -100,33 +103,39 @@ fn served_fault((name, leaf): &(IdentityName, Certificate)) -> Message {
 ///
 /// # Errors
 /// It is one, by what is installed on this machine or by what a daemon was seen to serve.
-pub(super) fn refuse_old_copy(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
-    refuse_misplaced(context, observation)?;
-    let leaves = unknown_leaves(context, observation);
+pub(in crate::apply) fn refuse_old_copy(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+) -> Result<(), Failure> {
+    refuse_misplaced(invocation, observation)?;
+    let leaves = unknown_leaves(invocation, observation);
     if leaves.is_empty() {
         return Ok(());
     }
     let found = Message::join(leaves.iter().map(served_fault), "; ");
-    Err(failure(context, found).hint(Rule::UnknownLeaf.fix()))
+    Err(failure(invocation, found).hint(Rule::UnknownLeaf.fix()))
 }
 
 /// The same, by what is installed on this machine alone: a stolen key is no reason not to shut the thief out.
 ///
 /// # Errors
 /// It is one.
-pub(super) fn refuse_misplaced(context: &Context<'_>, observation: &Observation) -> Result<(), Failure> {
+pub(in crate::apply) fn refuse_misplaced(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+) -> Result<(), Failure> {
     let daemons = observation.inventory.daemons.keys();
     let mut standings = daemons.filter_map(|name| {
-        let standing = placed(context, observation, name)?.observed.standing;
+        let standing = placed(invocation, observation, name)?.observed.standing;
         standing.is_old().then(|| standing.fault(name)).flatten()
     });
     let Some(first) = standings.next() else { return Ok(()) };
     let found = Message::join(std::iter::once(first).chain(standings), "; ");
-    Err(failure(context, found).hint(WAY_OUT))
+    Err(failure(invocation, found).hint(WAY_OUT))
 }
 
-fn failure(context: &Context<'_>, found: Message) -> Failure {
-    Failure::new("changing the state", context.state.display())
+fn failure(invocation: &Invocation<'_>, found: Message) -> Failure {
+    Failure::new("changing the state", invocation.state.display())
         .expected("the only copy of it, and the one that installed the files of its daemons last")
         .found(found)
 }
