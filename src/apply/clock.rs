@@ -10,7 +10,7 @@ use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
-use crate::plan::{Rotation, longest_leaf};
+use crate::plan::{RotateRequest, Rotation, longest_leaf};
 use crate::probe::{Outcome, RefusedBy};
 use crate::store::{LogEnd, Observation, StateDirectory, log_end};
 
@@ -32,6 +32,7 @@ pub enum ClockTrust {
 pub(super) fn refuse_odd_clock(
     directory: &StateDirectory,
     observation: &Observation,
+    request: &RotateRequest,
     now: Timestamp,
 ) -> Result<(), Failure> {
     // A log that nobody can read says nothing about the clock; `status` tells of it.
@@ -50,7 +51,7 @@ pub(super) fn refuse_odd_clock(
     Err(Failure::new("reading", "the clock")
         .expected(expected)
         .found(now.minute())
-        .hint("date   # if it is right: {kitcert} rotate --trust-clock"))
+        .hint(message!("date   # if it is right: {} --trust-clock", request.command())))
 }
 
 /// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong
@@ -64,6 +65,7 @@ pub(super) fn disagreeing_clocks(
     invocation: &Invocation<'_>,
     observation: &Observation,
     rotation: &Rotation,
+    request: &RotateRequest,
 ) -> Result<BTreeMap<IdentityName, Failure>, Failure> {
     if rotation.plan.issuances().next().is_none() && !rotation.rolls_over {
         return Ok(BTreeMap::new());
@@ -79,7 +81,10 @@ pub(super) fn disagreeing_clocks(
                 "alert 45 (expired certificate): its clock and the one here ({}) disagree",
                 invocation.environment.now().minute()
             ))
-            .hint("date   # on both machines; if both are right: {kitcert} rotate --trust-clock")
+            .hint(message!(
+                "date   # on both machines; if both are right: {} --trust-clock",
+                request.command()
+            ))
     };
     let disagreeing: BTreeMap<IdentityName, Failure> = compared
         .iter()

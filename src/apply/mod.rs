@@ -29,6 +29,7 @@ mod rollout;
 mod rotate;
 mod status;
 mod verify;
+mod waiting_kits;
 
 pub use ca::confirm;
 pub(crate) use ca::{delete_former_keys, finish, retire, skip};
@@ -57,6 +58,6 @@ pub use rollout::{Restarting, RolloutResult};
 pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};
 pub(crate) use status::{Status, Timeline, status};
 pub(crate) use verify::{
-    ClientChoice, ConfigChoice, DialOptions, FleetRequest, Member, Recorded, Scope, Target, Verification,
-    every_daemon, listed_targets, verify_fleet,
+    ClientChoice, ConfigChoice, DialOptions, FleetRequest, Member, Outcome, Recorded, Scope, Target,
+    Verification, every_daemon, listed_targets, verify_fleet,
 };

@@ -8,13 +8,13 @@ use crate::layout::CredentialFile;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, IdentityName, Quoted, Role, SubjectAltName};
+use crate::model::{Failure, Generation, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    CredentialBytes, InstallPlace, LinkState, Observation, Origin, Owner, PlacedFiles, StateDirectory,
-    observe_lineage, read,
+    CredentialBytes, InstallPlace, LinkState, Observation, ObservedGeneration, Origin, Owner, PlacedFiles,
+    StateDirectory, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
@@ -23,6 +23,8 @@ pub(super) struct PlacedDaemon {
     files: Option<CredentialBytes>,
     /// The set that is there, if it can be read.
     pub there: Option<CredentialBytes>,
+    /// What is noted beside it.
+    pub origin: Option<Origin>,
     /// What the planner needs to know of it.
     pub observed: Placed,
 }
@@ -53,7 +55,10 @@ pub(super) fn observe_daemon(
         origin: None,
     };
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));
-    let files = current.map(|_| read_set(&invocation.state, Role::Daemon, &request.name)).transpose()?;
+    let read = |current: &ObservedGeneration| {
+        read_set(&invocation.state, Role::Daemon, &request.name, current.number)
+    };
+    let files = current.map(read).transpose()?;
     let (mut observed, placed) = look(&placement, files.as_ref())?;
     let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
     let lineage = directory.map(|directory| observe_lineage(&directory, &request.name)).transpose()?;
@@ -75,8 +80,8 @@ pub(super) fn observe_daemon(
         generation: current.number,
         sha256: files.checksum(),
     });
-    let there = placed.current.and_then(|current| current.files);
-    Ok(PlacedDaemon { placement, files, there, observed })
+    let (there, origin) = placed.current.map(|current| (current.files, current.origin)).unwrap_or_default();
+    Ok(PlacedDaemon { placement, files, there, origin, observed })
 }
 
 /// The certificate of the set that is current at a place.
@@ -130,9 +135,15 @@ fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Pl
     Ok((observed, placed))
 }
 
-/// Reads the current set of an identity of the state.
-pub(super) fn read_set(state: &Path, role: Role, name: &IdentityName) -> Result<CredentialBytes, Failure> {
-    let folder = state.join(identity_folder(role, name)).join("current");
+/// Reads a generation of an identity of the state. Its files never change, while `current` may lead to another
+/// between two of them.
+pub(super) fn read_set(
+    state: &Path,
+    role: Role,
+    name: &IdentityName,
+    generation: Generation,
+) -> Result<CredentialBytes, Failure> {
+    let folder = state.join(identity_folder(role, name)).join(generation.to_string());
     let file =
         |file: CredentialFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
     Ok(CredentialBytes {
@@ -151,7 +162,8 @@ pub(super) fn check_set(
     hosts: &[SubjectAltName],
 ) -> Result<(), Failure> {
     let Some(current) = observation.current(role, name) else { return Ok(()) };
-    let key = read_key(&invocation.state, &identity_folder(role, name).join("current/key.pem"))?;
+    let folder = identity_folder(role, name).join(current.number.to_string());
+    let key = read_key(&invocation.state, &folder.join("key.pem"))?;
     let key = Some(key.public_key());
     let credentials = Credentials { role, chain: &current.chain, key, trust: &current.trust };
     require(&credentials, name, hosts, invocation.environment.now())

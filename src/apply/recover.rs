@@ -1,8 +1,7 @@
 //! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
-use super::change::carry_out;
-use super::change::{installed, unknown_leaves};
+use super::change::{carry_out, installed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
 use crate::layout::state_paths::INVENTORY;
 use crate::model::Failure;

@@ -1,7 +1,6 @@
 //! `rollback`, done: a former set is current, installed and served again.
 
-use super::change::refuse_lock_out;
-use super::change::refuse_old_copy;
+use super::change::{refuse_lock_out, refuse_old_copy};
 use super::install::replace_copies;
 use super::invocation::{Invocation, Mode, PATIENCE};
 use super::rollout::{Restarting, Rollout, RolloutResult, earlier_generations};

@@ -1,18 +1,14 @@
 //! `status`: the state, read and judged. Nothing is changed.
 
-use std::collections::BTreeMap;
-
 use super::change::faults;
 use super::invocation::Invocation;
+use super::waiting_kits::used_meanwhile;
 use crate::message;
-use crate::model::{Failure, IdentityName, Message, Quoted, Role, Timestamp};
-use crate::pki::Certificate;
+use crate::model::{Failure, Message, Quoted, Timestamp};
 use crate::plan::{
     self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_lost_record, rollover_progress,
 };
-use crate::store::{
-    Interest, LogEnd, Observation, StateDirectory, log_end, logs_put_aside, observe_generation,
-};
+use crate::store::{Interest, LogEnd, StateDirectory, log_end, logs_put_aside};
 
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
 /// read.
@@ -58,7 +54,7 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
     let interest = if is_wanted { Interest::InUse } else { Interest::Everything };
     let (directory, observation) = invocation.observe(&interest)?;
     let now = invocation.judged_at();
-    let rows = plan::status(&observation, &in_use(&directory, &observation)?, now);
+    let rows = plan::status(&observation, &used_meanwhile(&directory, &observation), now);
     let (is_old, misplaced) = faults(invocation, &observation);
     Ok(Status {
         now,
@@ -72,27 +68,6 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
         log_faults: log_faults(&directory)?,
         rows,
     })
-}
-
-/// The certificates that clients use whose kits wait: of those that they had before, the one that ends
-/// last.
-fn in_use(
-    directory: &StateDirectory,
-    observation: &Observation,
-) -> Result<BTreeMap<IdentityName, Certificate>, Failure> {
-    let mut in_use = BTreeMap::new();
-    for name in &observation.waiting_kits {
-        let Some(client) = observation.clients.get(name) else { continue };
-        let current = client.current.as_ref().map(|current| current.number);
-        for number in client.generations.iter().copied().filter(|number| Some(*number) != current) {
-            let leaf = observe_generation(directory, Role::Client, name, number)?.leaf().clone();
-            let end = |leaf: &Certificate| leaf.validity().not_after;
-            if in_use.get(name).is_none_or(|other| end(other) < end(&leaf)) {
-                in_use.insert(name.clone(), leaf);
-            }
-        }
-    }
-    Ok(in_use)
 }
 
 /// What a person should look at: nothing else depends on the log.

@@ -399,7 +399,7 @@ impl Serialize for Rule {
     }
 }
 
-const UNACCEPTABLE: [Rule; 23] = [
+const UNACCEPTABLE: [Rule; 26] = [
     Rule::NoCertificateAccepted,
     Rule::ClientRefused,
     Rule::UnknownCaAccepted,
@@ -423,6 +423,10 @@ const UNACCEPTABLE: [Rule; 23] = [
     Rule::Inconclusive,
     Rule::NotVerified,
     Rule::Expired,
+    Rule::NotYetValid,
+    // Every client of that CA, or with that key, runs code there.
+    Rule::OtherCaTrusted,
+    Rule::BundleHoldsLeaf,
 ];
 
 #[cfg(test)]

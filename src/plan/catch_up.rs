@@ -9,7 +9,7 @@ use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{AuthorityId, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{Observation, ObservedAuthority};
+use crate::store::{Observation, ObservedAuthority, Origin};
 
 /// What is installed on this machine for a daemon.
 #[derive(Clone, Debug)]
@@ -18,9 +18,11 @@ pub(crate) struct Installed {
     pub daemon: IdentityName,
     /// Whose it is.
     pub standing: Standing,
-    /// Its certificate, leaf first.
+    /// What is noted beside it.
+    pub origin: Option<Origin>,
+    /// Its certificate, leaf first; nothing where the files cannot be read.
     pub chain: Vec<Certificate>,
-    /// The CAs that it trusts.
+    /// The CAs that it trusts; none where the files cannot be read.
     pub trust: TrustBundle,
     /// Why it cannot be taken in; None if it can: the files belong together.
     pub unfit: Option<Message>,
@@ -42,7 +44,7 @@ pub(crate) fn catch_up(
         .inventory
         .daemons
         .keys()
-        .filter(|name| !installed.iter().any(|one| one.daemon == **name))
+        .filter(|name| !installed.iter().any(|one| one.daemon == **name && !one.chain.is_empty()))
         .collect();
     let (kept, gone): (Vec<_>, Vec<_>) = observation
         .authorities
@@ -82,7 +84,16 @@ pub(crate) fn catch_up(
             continue;
         }
         match &one.unfit {
-            Some(why) => note(subject, message!("its installed files were not taken in: {}", why)),
+            Some(why) => {
+                note(subject, message!("its installed files were not taken in: {}", why));
+                // Whatever another copy has put there is replaced by what is current here.
+                let known = one.origin.as_ref().map(|origin| StateStep::KnowInstalled {
+                    name: name.clone(),
+                    generation: origin.generation,
+                    sha256: origin.sha256,
+                });
+                plan.state.extend(known);
+            }
             None => {
                 let generation = next_generation(observation, Role::Daemon, name);
                 note(subject, message!("its installed certificate is current here too, as {}", generation));

@@ -251,11 +251,14 @@ pub(crate) fn install_client(request: &InstallClientRequest, placed: &Placed) ->
     Ok(plan)
 }
 
-/// Refuses a client of the state whose files cannot be installed, since not all of them are there.
+/// The generation of a client of the state that is to be installed: all of its files have to be there.
 ///
 /// # Errors
 /// A client without a certificate, or whose key is kept elsewhere.
-pub(crate) fn refuse_keyless_client(name: &IdentityName, observation: &Observation) -> Result<(), Failure> {
+pub(crate) fn installable_generation(
+    name: &IdentityName,
+    observation: &Observation,
+) -> Result<Generation, Failure> {
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
         None => Err(failure
@@ -265,7 +268,7 @@ pub(crate) fn refuse_keyless_client(name: &IdentityName, observation: &Observati
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone; the key stayed where its request was made")),
-        Some(_) => Ok(()),
+        Some(current) => Ok(current.number),
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
-    PlacedState, install_client, install_daemon, note_installed, other_root, refuse_keyless_client,
+    PlacedState, install_client, install_daemon, installable_generation, note_installed, other_root,
     refuse_unfit,
 };
 pub(crate) use invite::{InviteRequest, invite};

@@ -243,6 +243,8 @@ fn rows_of(
     });
     let accepted = |row: StatusRow| {
         let of = row.identity.as_ref().zip(row.state.rule());
+        // Whoever waits for a kit is out once the certificate in use has ended.
+        let of = of.filter(|_| row.state != IdentityState::KitOverdue);
         let acceptance = of.and_then(|((role, name), rule)| {
             observation.inventory.accepted((*role, name), (rule, &row.state.message()), now)
         });

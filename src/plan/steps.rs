@@ -71,6 +71,16 @@ pub enum StateStep {
         /// The number of the generation.
         generation: Generation,
     },
+    /// What is installed for a daemon was made by another copy of this state, and is not taken in: it is known
+    /// here from now on, so that it may be replaced.
+    KnowInstalled {
+        /// The daemon.
+        name: IdentityName,
+        /// The number that it had there.
+        generation: Generation,
+        /// What it is.
+        sha256: Fingerprint,
+    },
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
     /// Note that the rollover is over: nothing trusts these CAs any more.

@@ -68,6 +68,11 @@ impl StateStep {
                 subject: message!("daemon {}", name),
                 detail: message!("{}, as it is installed", generation),
             },
+            StateStep::KnowInstalled { name, generation, .. } => StepSummary {
+                step: "note",
+                subject: message!("daemon {}", name),
+                detail: message!("what is installed is {} of another copy, and may be replaced", generation),
+            },
             StateStep::Open(id, until) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),

@@ -32,8 +32,18 @@ pub(in crate::apply) fn installed(invocation: &Invocation<'_>, observation: &Obs
     let of_daemon = |daemon: &IdentityName| {
         let placed = placed(invocation, observation, daemon)?;
         let files = placed.there?;
-        let chain = Certificate::chain_from_pem(&files.certificate, daemon).ok()?;
-        let trust = TrustBundle::from_pem(&files.authority, daemon).ok()?;
+        let standing = placed.observed.standing;
+        let chain = Certificate::chain_from_pem(&files.certificate, daemon);
+        let trust = TrustBundle::from_pem(&files.authority, daemon);
+        let (chain, trust) = match (chain, trust) {
+            (Ok(chain), Ok(trust)) => (chain, trust),
+            (Err(failure), _) | (_, Err(failure)) => {
+                let (chain, trust, unfit) =
+                    (Vec::new(), TrustBundle::new(Vec::new()), Some(failure.message()));
+                let (daemon, origin) = (daemon.clone(), placed.origin);
+                return Some(Installed { daemon, standing, origin, chain, trust, unfit });
+            }
+        };
         let key = PrivateKey::from_pem(&files.key, placed.observed.folder.join("current/key.pem"));
         let unfit = match &key {
             Err(failure) => Some(failure.message()),
@@ -44,8 +54,7 @@ pub(in crate::apply) fn installed(invocation: &Invocation<'_>, observation: &Obs
                 judged.err().map(|failure| failure.message())
             }
         };
-        let standing = placed.observed.standing;
-        Some(Installed { daemon: daemon.clone(), standing, chain, trust, unfit })
+        Some(Installed { daemon: daemon.clone(), standing, origin: placed.origin, chain, trust, unfit })
     };
     observation.inventory.daemons.keys().filter_map(of_daemon).collect()
 }

@@ -210,6 +210,9 @@ pub(in crate::apply) fn carry_out(
                 let sha256 = take_in(invocation, &staged, observation, (name, *generation), chain)?;
                 records.daemon(name).note_made(*generation, sha256);
             }
+            StateStep::KnowInstalled { name, generation, sha256 } => {
+                records.daemon(name).note_made(*generation, *sha256);
+            }
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
                 record.open_until = record.open_until.max(Some(*until));

@@ -6,8 +6,7 @@
 use std::path::PathBuf;
 
 use super::copies::copies_in;
-use crate::apply::change::change_existing;
-use crate::apply::change::refuse_old_copy;
+use crate::apply::change::{change_existing, refuse_old_copy};
 use crate::apply::invocation::{Invocation, Mode};
 use crate::apply::placed::{check_set, observe_placement, read_set};
 use crate::layout::{
@@ -117,7 +116,7 @@ pub(crate) fn install_client(
     let mut identities = vec![(Role::Client, name.clone())];
     identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
     let (_, observation) = invocation.observe(&Interest::Identities(identities))?;
-    plan::refuse_keyless_client(&name, &observation)?;
+    let generation = plan::installable_generation(&name, &observation)?;
     check_set(invocation, Role::Client, &name, &observation, &[])?;
     let daemon = daemon
         .map(|daemon| daemon_at_hand(invocation, daemon, &endpoint, &observation))
@@ -132,7 +131,7 @@ pub(crate) fn install_client(
             tool: request.tool,
             config: request.config.clone(),
             enable_tls: request.enable_tls,
-            set: read_set(&invocation.state, Role::Client, &name)?,
+            set: read_set(&invocation.state, Role::Client, &name, generation)?,
             daemon,
         },
     )?;
@@ -174,11 +173,11 @@ fn daemon_at_hand(
     observation: &Observation,
 ) -> Result<Option<ManagedDaemon>, Failure> {
     let current = observation.current(Role::Daemon, &name);
-    if current.is_none_or(|current| current.key == KeyPresence::Absent) {
+    let Some(current) = current.filter(|current| current.key == KeyPresence::Present) else {
         return Ok(None);
-    }
+    };
     check_set(invocation, Role::Daemon, &name, observation, std::slice::from_ref(endpoint.host()))?;
-    let set = read_set(&invocation.state, Role::Daemon, &name)?;
+    let set = read_set(&invocation.state, Role::Daemon, &name, current.number)?;
     Ok(Some(ManagedDaemon { name, set }))
 }
 

@@ -34,7 +34,8 @@ pub(in crate::apply) fn are_outdated(
     if copies.is_empty() {
         return Ok(false);
     }
-    let set = read_set(&invocation.state, role, name)?;
+    let Some(current) = observation.current(role, name) else { return Ok(false) };
+    let set = read_set(&invocation.state, role, name, current.number)?;
     for placement in &copies {
         if observe_placement(placement, Some(&set))?.state == PlacedState::Outdated {
             return Ok(true);
@@ -57,7 +58,8 @@ pub(in crate::apply) fn replace_copies(
     if copies.is_empty() {
         return Ok(Copying::Nowhere);
     }
-    let set = read_set(&invocation.state, role, name)?;
+    let Some(current) = observation.current(role, name) else { return Ok(Copying::Nowhere) };
+    let set = read_set(&invocation.state, role, name, current.number)?;
     for placement in &copies {
         let observed = observe_placement(placement, Some(&set))?;
         placement.install(&set, observed.next_generation)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::apply::change::change_state;
-use crate::apply::invocation::{Invocation, Mode};
+use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::placed::{check_set, observe_daemon};
 use crate::layout::{DaemonEntry, DaemonLayout, OwnerName};
 use crate::model::{Failure, IdentityName, Message, Role};
@@ -78,6 +78,11 @@ fn carry_out(
     let (_, observation) = invocation.observe(&interest)?;
     let hosts = observation.inventory.daemons.get(&request.name).map(|daemon| daemon.endpoint.host().clone());
     check_set(invocation, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
+    // A rotation that is at work on the daemon places its files too.
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
+    let is_placed = invocation.mode == Mode::Apply && observation.daemons.contains_key(&request.name);
+    let lock = is_placed.then(|| directory.lock_daemon(&request.name, invocation.command, PATIENCE));
+    let _lock = lock.transpose()?;
     let placed = observe_daemon(invocation, request, Some(&observation))?;
     let done = change_state(invocation, &interest, &planner)?;
     if invocation.mode == Mode::Apply && !done.plan.placements.is_empty() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::idleness::activity;
 use super::result::RolloutResult;
 use super::steps::{Current, Look, Rollout, earlier_generations};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::apply::invocation::Progress;
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
@@ -14,10 +14,12 @@ use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
 use crate::pki::Certificate;
 use crate::plan::{Rollback, fallback};
 use crate::probe::Activity;
+use crate::store::glance;
 
 /// What became of one attempt.
 enum Attempt {
-    Ended(RolloutResult),
+    /// How it ended, with the generation that was current by then as far as this rollout knows.
+    Ended(RolloutResult, Generation),
     /// Another command has given it other credentials: these are rolled out now.
     Superseded,
 }
@@ -49,15 +51,36 @@ impl Rollout<'_> {
                 Err(failure) => return RolloutResult::Failed(failure),
             };
             let emergency = former_of_emergency(&current);
-            let ended = match self.attempt(current, turns) {
+            let number = current.number;
+            let (ended, number) = match self.attempt(current, turns) {
                 Ok(Attempt::Superseded) => continue,
-                Ok(Attempt::Ended(result)) => result,
-                Err(failure) => RolloutResult::Failed(failure),
+                Ok(Attempt::Ended(result, number)) => (result, number),
+                Err(failure) => (RolloutResult::Failed(failure), number),
             };
+            // Whoever gave it other credentials meanwhile leaves them to whoever is at work on it.
+            if self.is_superseded(number, emergency.is_some()) {
+                continue;
+            }
             return match emergency {
                 Some(former) => of_emergency(ended, &former),
                 None => ended,
             };
+        }
+    }
+
+    /// Whether another command has given it other credentials since, or an emergency has begun. What cannot
+    /// be read says nothing new.
+    fn is_superseded(&self, number: Generation, was_emergency: bool) -> bool {
+        glance(self.directory, self.name).is_ok_and(|now| {
+            now.generation.is_some_and(|now| now != number) || (now.is_emergency && !was_emergency)
+        })
+    }
+
+    /// A turn to restart it; None where it is superseded meanwhile.
+    fn turn<'t>(&self, turns: &'t Turns, current: &Current) -> Option<Turn<'t>> {
+        match former_of_emergency(current) {
+            Some(_) => Some(Turns::at_once()),
+            None => turns.take(&|| self.is_superseded(current.number, false)),
         }
     }
 
@@ -70,10 +93,11 @@ impl Rollout<'_> {
     }
 
     fn attempt(&self, current: Current, turns: &Turns) -> Result<Attempt, Failure> {
-        let ended = |result| Ok(Attempt::Ended(result));
+        let number = current.number;
+        let ended = |result| Ok(Attempt::Ended(result, number));
         let is_placed = self.is_placed(&current);
         if is_placed {
-            let _turn = turns.take(former_of_emergency(&current).is_some());
+            let Some(_turn) = self.turn(turns, &current) else { return Ok(Attempt::Superseded) };
             if let Some(result) = self.without_restart(&current)? {
                 return ended(result);
             }
@@ -85,7 +109,7 @@ impl Rollout<'_> {
         if waited == Wait::Superseded {
             return Ok(Attempt::Superseded);
         }
-        let _turn = turns.take(former_of_emergency(&current).is_some());
+        let Some(_turn) = self.turn(turns, &current) else { return Ok(Attempt::Superseded) };
         let current = match self.current()? {
             Some(now) if now.number == current.number => now,
             _ => return Ok(Attempt::Superseded),
@@ -112,7 +136,7 @@ impl Rollout<'_> {
             return ended(self.not_restarted(&look, &current, why)?);
         }
         match (waited, self.restart_and_verify(&current)?) {
-            (Wait::Untold, Attempt::Ended(RolloutResult::Verified { .. })) => {
+            (Wait::Untold, Attempt::Ended(RolloutResult::Verified { .. }, _)) => {
                 let remark = message!("{}; it was restarted all the same", Activity::NotTold);
                 ended(RolloutResult::Verified { remark: Some(remark) })
             }
@@ -121,8 +145,9 @@ impl Rollout<'_> {
     }
 
     fn restart_and_verify(&self, current: &Current) -> Result<Attempt, Failure> {
-        let ended = |result| Ok(Attempt::Ended(result));
-        let (look, why) = match self.restart(current) {
+        let ended = |result| Ok(Attempt::Ended(result, current.number));
+        let restarted = self.restart(current);
+        let (look, why) = match &restarted {
             Ok(()) => {
                 let look = self.look_until_decided(current)?;
                 let why = look.why.clone();
@@ -152,8 +177,14 @@ impl Rollout<'_> {
         } else {
             RolloutResult::Down { why }
         };
-        let attempt = self.go_back(current, Some(current.number), described, Ok(otherwise))?;
-        if serves && matches!(attempt, Attempt::Ended(RolloutResult::Faulty { .. })) {
+        // What was never served is not the cause of anything.
+        let failed = restarted.is_ok().then_some(current.number);
+        let attempt = match self.go_back(current, failed, described, Ok(otherwise.clone())) {
+            Ok(attempt) => attempt,
+            // That it is down is graver than that nobody could note it.
+            Err(failure) => return ended(otherwise.because(&failure)),
+        };
+        if serves && matches!(attempt, Attempt::Ended(RolloutResult::Faulty { .. }, _)) {
             self.refute(&look)?;
         }
         Ok(attempt)
@@ -199,14 +230,21 @@ impl Rollout<'_> {
     fn wait_unseen(&self, current: &Current) -> Result<Wait, Failure> {
         let limit = Duration::from_secs(current.entry.idle_limit.seconds().unsigned_abs());
         let began = Instant::now();
+        let mut last = None;
         loop {
-            let activity = activity(self.invocation, &current.observation, self.name, &current.entry)?;
-            let activity = match activity {
+            let told = activity(self.invocation, &current.observation, self.name, &current.entry)?;
+            // A daemon at work that leaves one question unanswered is still at work.
+            let told = match told {
+                Some(Activity::NotTold) => last.or(told),
+                told => told,
+            };
+            let activity = match told {
                 Some(Activity::NotTold) => return Ok(Wait::Untold),
                 Some(activity) if activity.is_busy() => activity,
                 _ if began.elapsed() < POLL => return Ok(Wait::Unneeded),
                 _ => return Ok(Wait::Over),
             };
+            last = Some(activity);
             let left = limit.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return Ok(Wait::TooLong(activity));
@@ -214,9 +252,8 @@ impl Rollout<'_> {
             (self.invocation.progress)(Progress::Waiting(self.name.clone(), Some(activity.message())));
             // A daemon says nothing to anybody when its last build ends.
             std::thread::sleep(POLL.min(left));
-            match self.current()? {
-                Some(now) if now.number == current.number && former_of_emergency(&now).is_none() => {}
-                _ => return Ok(Wait::Superseded),
+            if self.is_superseded(current.number, false) {
+                return Ok(Wait::Superseded);
             }
         }
     }
@@ -234,17 +271,19 @@ impl Rollout<'_> {
         let Some(now) = self.current_under(&lock)?.filter(|now| now.number == current.number) else {
             return Ok(Attempt::Superseded);
         };
-        let Some(rollback) = self.fallback(&now) else { return otherwise.map(Attempt::Ended) };
+        let ended = |result| Attempt::Ended(result, now.number);
+        let Some(rollback) = self.fallback(&now) else { return otherwise.map(ended) };
         if let Err(failure) = self.make_current(&lock, &now.observation, &rollback) {
             let why = message!("{}; {} was not put back: {}", why, rollback.from, failure);
-            return Ok(Attempt::Ended(match otherwise? {
+            return Ok(ended(match otherwise? {
                 RolloutResult::NotServed { command, .. } => RolloutResult::NotServed { why, command },
                 RolloutResult::Faulty { .. } => RolloutResult::Faulty { why },
                 _ => RolloutResult::Down { why },
             }));
         }
         drop(lock);
-        self.put_back(&rollback, (&now.observation, failed), why).map(Attempt::Ended)
+        let put_back = self.put_back(&rollback, (&now.observation, failed), why);
+        put_back.map(|result| Attempt::Ended(result, rollback.generation))
     }
 
     fn fallback(&self, now: &Current) -> Option<Rollback> {

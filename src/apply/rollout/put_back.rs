@@ -50,7 +50,7 @@ impl Rollout<'_> {
         if let Err(failure) = self.place(&current) {
             // It goes on as it was, if it was up.
             return Ok(match self.look(&current.observation)?.evidence.is_up() {
-                true => RolloutResult::NotServed { why: failure.message(), command: None },
+                true => RolloutResult::Failed(failure),
                 false => down(failure),
             });
         }

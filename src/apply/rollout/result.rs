@@ -55,7 +55,11 @@ impl RolloutResult {
             RolloutResult::Down { .. } => ExitCode::Down,
             RolloutResult::LeftAlone(failure) => failure.exit_code(),
             // The state has its new credentials by now, and nobody knows that they are served.
-            RolloutResult::Failed(failure) if failure.exit_code() == ExitCode::Failed => ExitCode::NotServed,
+            RolloutResult::Failed(failure)
+                if [ExitCode::Failed, ExitCode::Busy].contains(&failure.exit_code()) =>
+            {
+                ExitCode::NotServed
+            }
             RolloutResult::Failed(failure) => failure.exit_code(),
         }
     }
@@ -70,6 +74,17 @@ impl RolloutResult {
             | RolloutResult::RolledBack { why, .. }
             | RolloutResult::Down { why } => Some(why.clone()),
             RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => Some(failure.message()),
+        }
+    }
+
+    /// The same ending, with something else that went wrong after it.
+    pub(super) fn because(self, failure: &Failure) -> RolloutResult {
+        let and = |why: Message| message!("{}; {}", why, failure);
+        match self {
+            RolloutResult::NotServed { why, command } => RolloutResult::NotServed { why: and(why), command },
+            RolloutResult::Faulty { why } => RolloutResult::Faulty { why: and(why) },
+            RolloutResult::Down { why } => RolloutResult::Down { why: and(why) },
+            other => other,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How many daemons are restarted at the same time.
 
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The turns that are left.
 pub(super) struct Turns {
@@ -18,16 +19,23 @@ impl Turns {
         Turns { left: Mutex::new(count.max(1)), given_back: Condvar::new() }
     }
 
-    /// Waits for a turn; in an emergency nobody waits.
-    pub(super) fn take(&self, is_emergency: bool) -> Turn<'_> {
-        if is_emergency {
-            return Turn { of: None };
+    /// In an emergency nobody waits.
+    pub(super) fn at_once() -> Turn<'static> {
+        Turn { of: None }
+    }
+
+    /// Waits for a turn; None where `is_superseded` says meanwhile that there is something else to do.
+    pub(super) fn take(&self, is_superseded: &dyn Fn() -> bool) -> Option<Turn<'_>> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        while *left == 0 {
+            let waited = self.given_back.wait_timeout_while(left, LOOK_AGAIN, |left| *left == 0);
+            (left, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if is_superseded() {
+                return None;
+            }
         }
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.given_back.wait_while(left, |left| *left == 0);
-        let mut left = left.unwrap_or_else(PoisonError::into_inner);
         *left = left.saturating_sub(1);
-        Turn { of: Some(self) }
+        Some(Turn { of: Some(self) })
     }
 }
 
@@ -39,3 +47,6 @@ impl Drop for Turn<'_> {
         turns.given_back.notify_one();
     }
 }
+
+/// How soon whoever waits notices that there is something else to do.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -5,30 +5,19 @@ use std::collections::BTreeSet;
 use crate::apply::install::are_outdated;
 use crate::apply::invocation::Invocation;
 use crate::apply::rollout::placed;
-use crate::model::{Failure, IdentityName, Role, Timestamp};
+use crate::apply::waiting_kits::used_meanwhile;
+use crate::model::{IdentityName, Role, Timestamp};
 use crate::plan::PlacedState;
-use crate::store::{Observation, StateDirectory, exists, observe_generation};
+use crate::store::{Observation, StateDirectory, exists};
 
 /// The clients whose kits wait, and whom no former certificate lets in any more.
 pub(super) fn lapsed(
     directory: &StateDirectory,
     observation: &Observation,
     now: Timestamp,
-) -> Result<BTreeSet<IdentityName>, Failure> {
-    let mut lapsed = BTreeSet::new();
-    for name in &observation.waiting_kits {
-        let Some(client) = observation.clients.get(name) else { continue };
-        let current = client.current.as_ref().map(|current| current.number);
-        let former = client.generations.iter().copied().filter(|number| Some(*number) != current);
-        let mut ends = Vec::new();
-        for number in former {
-            ends.push(observe_generation(directory, Role::Client, name, number)?.leaf().validity().not_after);
-        }
-        if ends.iter().max().is_some_and(|end| *end < now) {
-            lapsed.insert(name.clone());
-        }
-    }
-    Ok(lapsed)
+) -> BTreeSet<IdentityName> {
+    let over = used_meanwhile(directory, observation).into_iter();
+    over.filter(|(_, leaf)| leaf.validity().not_after < now).map(|(name, _)| name).collect()
 }
 
 /// The clients of which a folder with copies is gone, that kitcert.yaml notes.

@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::facts::{away, lapsed, outdated};
 use super::rotated::Rotated;
 use crate::apply::authorities::load_authority;
-use crate::apply::change::Issued;
-use crate::apply::change::carry_out;
-use crate::apply::change::{refuse_misplaced, refuse_old_copy};
+use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
 use crate::apply::install::{Copying, replace_copies};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
@@ -16,9 +14,7 @@ use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::layout::Inventory;
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
-use crate::plan::{
-    self, Plan, RotateRequest, Rotation, RotationAction, RotationFacts, StateStep, StepSummary,
-};
+use crate::plan::{self, Plan, RotateRequest, Rotation, RotationFacts, StateStep, StepSummary};
 use crate::store::{
     DaemonLock, HeldBy, Interest, Observation, RolloverRecord, StateDirectory, exists, observe,
 };
@@ -41,14 +37,15 @@ pub struct RotationOrder {
 /// Rotates. With nothing due and everything verified, nothing is dialled, locked or written.
 ///
 /// # Errors
-/// What [`plan::rotate`] refuses, a clock that does not fit the log or a daemon, no state, a state
-/// that is busy. Nothing has changed then. What goes wrong with one identity is its own result.
+/// What [`plan::rotate`] refuses, a clock that does not fit the log or the daemons, no state, a state
+/// that is busy. Nothing has changed then. What goes wrong with one identity is its own result, and what
+/// goes wrong after the first commit is told with what was done.
 pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rotated, Failure> {
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let now = order.at.unwrap_or(invocation.environment.now());
     let observation = invocation.observe_in(&directory, &Interest::Everything)?;
     if order.clock == ClockTrust::Checked && order.at.is_none() {
-        refuse_odd_clock(&directory, &observation, now)?;
+        refuse_odd_clock(&directory, &observation, &order.request, now)?;
     }
     match order.request.is_emergency(&observation) {
         true => refuse_misplaced(invocation, &observation)?,
@@ -56,8 +53,16 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
     }
     let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
-    let mut work = Work { invocation, directory: &directory, order, now, left_alone: BTreeMap::new() };
-    let rotation = work.plan_with(&observation, sight, BTreeSet::new())?;
+    let mut work = Work {
+        invocation,
+        directory: &directory,
+        order,
+        now,
+        left_alone: BTreeMap::new(),
+        tried: BTreeSet::new(),
+    };
+    let surroundings = work.surroundings(&observation);
+    let rotation = work.plan_with(&observation, &surroundings, sight, BTreeSet::new())?;
     if rotation.is_empty() || is_only_looked_at {
         let steps = rotation.summary(&observation.inventory);
         let listed = listed(&observation.inventory);
@@ -68,24 +73,36 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
         load_authority(invocation, Some(&observation))?;
     }
     if order.clock == ClockTrust::Checked {
-        work.left_alone = disagreeing_clocks(invocation, &observation, &rotation)?;
+        let disagreeing = disagreeing_clocks(invocation, &observation, &rotation, &order.request)?;
+        // Whoever has a stolen key is shut out everywhere, whatever a daemon takes the time for.
+        if !order.request.is_emergency(&observation) {
+            work.left_alone = disagreeing;
+        }
     }
     let mut rotated = work.pass(Sight::Whole)?;
     // Each stage of a rollover is planned from what the one before has verified.
     for _ in 0..MOST_PASSES {
-        if !rotated.rotation.rolls_over || rotated.outcome() != ExitCode::Done {
+        let has_all = rotated.outcome() == ExitCode::Done;
+        if !rotated.rotation.rolls_over
+            || rotated.failure.is_some()
+            || !has_all && rotated.rotation.is_emergency
+        {
             break;
         }
+        let not_done = rotated.rollouts.iter().filter(|(_, result)| result.exit() != ExitCode::Done);
+        work.tried = not_done.map(|(name, _)| name.clone()).collect();
         // What the last pass has verified is not to lie in the future.
         work.now = invocation.environment.present();
-        let next = work.pass(Sight::Again)?;
-        if next.rotation.is_empty() {
-            rotated.rotation.rolls_over = next.rotation.rolls_over;
-            rotated.rotation.rows.retain(|row| row.action != RotationAction::Reported);
-            rotated.rotation.rows.extend(next.rotation.rows);
-            break;
+        match work.pass(Sight::Again) {
+            Ok(next) => {
+                let is_last = next.rotation.is_empty();
+                rotated.add(next);
+                if is_last {
+                    break;
+                }
+            }
+            Err(failure) => rotated.failure = Some(failure),
         }
-        rotated.add(next);
     }
     Ok(rotated)
 }
@@ -98,6 +115,15 @@ struct Work<'a> {
     now: Timestamp,
     /// The daemons that stay as they are, and why.
     left_alone: BTreeMap<IdentityName, Failure>,
+    /// Those that an earlier pass of this run has tried in vain: the next run tries them again.
+    tried: BTreeSet<IdentityName>,
+}
+
+/// What a plan is made from besides the state itself.
+struct Surroundings {
+    outdated: BTreeSet<(Role, IdentityName)>,
+    away: BTreeSet<IdentityName>,
+    lapsed: BTreeSet<IdentityName>,
 }
 
 /// What one pass has committed, and is to roll out.
@@ -114,6 +140,8 @@ struct Committed {
 struct Clients {
     unplaced: BTreeMap<IdentityName, Failure>,
     absent: BTreeMap<IdentityName, Message>,
+    /// Why it could not be noted, or gone on with.
+    failure: Option<Failure>,
 }
 
 impl Work<'_> {
@@ -123,26 +151,32 @@ impl Work<'_> {
         let Committed { rotation, steps, issued, daemons, listed } = self.commit(sight)?;
         let rollouts = roll_out(invocation, directory, daemons, (&order.restarting, order.jobs));
         // A client that has the new files before its daemon knows their CA is out.
-        let Clients { unplaced, absent } = self.place_clients(&rotation)?;
+        let mut clients = Clients::default();
+        clients.failure = self.place_clients(&rotation, &mut clients).err();
+        let Clients { unplaced, absent, failure } = clients;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
         let has_ended = rotation.plan.state.iter().any(is_end);
         let rollouts = rollouts.into_iter().collect();
-        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, listed, has_ended })
+        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, listed, has_ended, failure })
     }
 
     /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
     /// it is, but for an emergency: that is committed for all, and whoever is at work rolls it out.
     fn commit(&self, sight: Sight) -> Result<Committed, Failure> {
         let Work { invocation, directory, .. } = self;
-        let lock = directory.lock(invocation.command, PATIENCE)?;
+        // Copies may lie on a disk that does not answer: nobody else is kept waiting by it.
+        let surroundings = self.surroundings(&observe(directory, &Interest::Everything)?);
+        let patience = if sight == Sight::Again { PATIENCE_TO_NOTE } else { PATIENCE };
+        let lock = directory.lock(invocation.command, patience)?;
         let observation = observe(directory, &Interest::Everything)?;
         let is_emergency = observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency);
         let left_alone = self.left_alone.iter().filter(|_| !is_emergency);
         let left_alone = left_alone.map(|(name, failure)| (name.clone(), Err(failure.clone())));
         let mut locks: BTreeMap<IdentityName, Result<DaemonLock, Failure>> = left_alone.collect();
         let rotation = loop {
-            let left = locks.iter().filter(|(_, lock)| lock.is_err()).map(|(name, _)| name.clone()).collect();
-            let rotation = self.plan_with(&observation, sight, left)?;
+            let left = locks.iter().filter(|(_, lock)| lock.is_err()).map(|(name, _)| name);
+            let left = left.chain(&self.tried).cloned().collect();
+            let rotation = self.plan_with(&observation, &surroundings, sight, left)?;
             let is_known = |name: &&IdentityName| observation.daemons.contains_key(*name);
             let asked: Vec<&IdentityName> =
                 rotation.daemons.iter().filter(is_known).filter(|name| !locks.contains_key(*name)).collect();
@@ -165,7 +199,9 @@ impl Work<'_> {
         let listed = listed(&observation.inventory);
         let patience = |name: &IdentityName| match rotation.is_emergency {
             true => observation.inventory.daemons.get(name).map_or(Duration::ZERO, |entry| {
-                Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs()) + PATIENCE_IN_EMERGENCY
+                // One restart that fails, and another back.
+                let restart = Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs());
+                restart * 2 + PATIENCE_IN_EMERGENCY
             }),
             false => Duration::ZERO,
         };
@@ -183,10 +219,12 @@ impl Work<'_> {
     }
 
     /// Replaces the installed copies of clients, and notes that they have them.
-    fn place_clients(&self, rotation: &Rotation) -> Result<Clients, Failure> {
-        let mut clients = Clients::default();
+    ///
+    /// # Errors
+    /// A state that is busy, and a disk that takes no note.
+    fn place_clients(&self, rotation: &Rotation, clients: &mut Clients) -> Result<(), Failure> {
         if rotation.clients.is_empty() {
-            return Ok(clients);
+            return Ok(());
         }
         let observation = self.observe_locked()?;
         let mut placed = Vec::new();
@@ -211,7 +249,7 @@ impl Work<'_> {
             }
         }
         if placed.is_empty() {
-            return Ok(clients);
+            return Ok(());
         }
         let lock = self.directory.lock(self.invocation.command, PATIENCE_TO_NOTE)?;
         let observation = observe(self.directory, &Interest::Everything)?;
@@ -226,7 +264,7 @@ impl Work<'_> {
         if !plan.state.is_empty() {
             carry_out(self.invocation, &lock, Some(&observation), &plan)?;
         }
-        Ok(clients)
+        Ok(())
     }
 
     fn observe_locked(&self) -> Result<Observation, Failure> {
@@ -234,19 +272,28 @@ impl Work<'_> {
         observe(self.directory, &Interest::Everything)
     }
 
+    fn surroundings(&self, observation: &Observation) -> Surroundings {
+        Surroundings {
+            outdated: outdated(self.invocation, observation),
+            away: away(observation),
+            lapsed: lapsed(self.directory, observation, self.now),
+        }
+    }
+
     /// Plans; what clients may still use of what they had before is read only if something changes, since
     /// there may be a hundred thousand.
     fn plan_with(
         &self,
         observation: &Observation,
+        surroundings: &Surroundings,
         sight: Sight,
         left_alone: BTreeSet<IdentityName>,
     ) -> Result<Rotation, Failure> {
-        let Work { invocation, directory, order, now, .. } = self;
+        let Work { directory, order, now, .. } = self;
         let facts = RotationFacts {
-            outdated: outdated(invocation, observation),
-            away: away(observation),
-            lapsed: lapsed(directory, observation, *now)?,
+            outdated: surroundings.outdated.clone(),
+            away: surroundings.away.clone(),
+            lapsed: surroundings.lapsed.clone(),
             left_alone,
             has_begun: sight == Sight::Again,
         };

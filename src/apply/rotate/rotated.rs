@@ -27,6 +27,8 @@ pub struct Rotated {
     pub listed: BTreeMap<Role, usize>,
     /// Whether a rollover is over.
     pub has_ended: bool,
+    /// What ended it before its time, after something was done.
+    pub failure: Option<Failure>,
 }
 
 /// What came of a rotation for one identity.
@@ -115,6 +117,7 @@ impl Rotated {
         self.unplaced.extend(later.unplaced);
         self.absent.extend(later.absent);
         self.has_ended |= later.has_ended;
+        self.failure = later.failure;
     }
 
     /// Whether anything is different now.
@@ -135,13 +138,15 @@ impl Rotated {
     }
 
     /// What came of all that was done.
-    pub(super) fn outcome(&self) -> ExitCode {
+    #[must_use]
+    pub(crate) fn outcome(&self) -> ExitCode {
         let of_daemons = self.rollouts.values().map(RolloutResult::exit);
         let of_clients = self.unplaced.values().map(Failure::exit_code);
         let unable = self.rotation.unable.iter().map(|(_, failure)| failure.exit_code());
         let is_refused = self.rotation.rows.iter().any(|row| row.action == RotationAction::Refused);
         let refused = is_refused.then_some(ExitCode::Failed);
-        ExitCode::of_all(of_daemons.chain(of_clients).chain(unable).chain(refused))
+        let failure = self.failure.as_ref().map(Failure::exit_code);
+        ExitCode::of_all(of_daemons.chain(of_clients).chain(unable).chain(refused).chain(failure))
     }
 
     /// What came of it for each identity that there was something to do for, or to say of.

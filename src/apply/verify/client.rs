@@ -166,6 +166,19 @@ pub(in crate::apply) fn fresh_for(
     signer.map(|signer| fresh(invocation, observation, signer)).transpose()
 }
 
+/// Whoever can ask a daemon something: a client of this moment, or one of the state where no CA can sign.
+pub(in crate::apply) fn asking(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Result<Client, Failure> {
+    let served = observation.daemons.get(name).and_then(|identity| identity.served().next());
+    match fresh_for(invocation, observation, name)? {
+        Some(fresh) => Ok(fresh),
+        None => automatic(invocation, observation, served.map(|set| &set.trust)),
+    }
+}
+
 fn all_of(observation: &Observation) -> TrustBundle {
     TrustBundle::new(observation.authorities.iter().map(|found| found.certificate.clone()).collect())
 }

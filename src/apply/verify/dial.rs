@@ -12,7 +12,7 @@ use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
 use crate::pki::Certificate;
-use crate::probe::{self, Activity, Answer, DialResults, Extent};
+use crate::probe::{self, Activity, DialResults, Extent, Unreachable};
 use crate::store::{KeyPresence, Observation};
 
 /// How a daemon is dialled.
@@ -126,7 +126,8 @@ pub(in crate::apply) fn glance(
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
 }
 
-/// Dials once, as the client, to ask what the daemon builds; None where it does not answer.
+/// Dials once, as the client, to ask what the daemon builds; None where nothing listens, so that nothing is
+/// built.
 pub(in crate::apply) fn activity(
     invocation: &Invocation<'_>,
     client: &Client,
@@ -135,7 +136,13 @@ pub(in crate::apply) fn activity(
 ) -> Option<Activity> {
     let request = request(invocation, client, endpoint, options);
     let observed = probe::probe(&probe::Request { extent: Extent::Activity, ..request });
-    observed.answer().map(Answer::activity)
+    let mut dials = observed.dials();
+    let is_down = dials.any(|dialled| dialled.account.unreachable == Some(Unreachable::Refused));
+    match observed.answer() {
+        Some(answer) => Some(answer.activity()),
+        None if is_down => None,
+        None => Some(Activity::NotTold),
+    }
 }
 
 fn request<'a>(

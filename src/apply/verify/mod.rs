@@ -20,7 +20,7 @@ mod verification_record;
 mod verify_one;
 
 pub(crate) use self::client::ClientChoice;
-pub(super) use self::client::{Client, fresh_for};
+pub(super) use self::client::{Client, asking, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::{activity, glance};

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use super::dial::DialOptions;
 use super::verification::{Outcome, Recorded};
-use crate::apply::change::line;
-use crate::apply::change::refuse_misplaced;
+use crate::apply::change::{line, refuse_misplaced};
 use crate::apply::invocation::{Invocation, PATIENCE};
 use crate::layout::DaemonEntry;
 use crate::message;

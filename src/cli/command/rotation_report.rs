@@ -36,13 +36,14 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
     }
     match asked {
-        Asked::Plan => show_steps(report, rotated.steps.clone()),
+        Asked::Plan => show_steps(report.exit(rotated.outcome()), rotated.steps.clone()),
         Asked::Check(at) => {
             let verdict = match at {
                 None => message!("due; next: {kitcert} rotate"),
                 Some(at) => message!("due by {}", at.minute()),
             };
-            report.exit(ExitCode::Due).toned(Tone::Warning, verdict)
+            // What cannot be done is graver than what is to be done.
+            report.exit(ExitCode::of_all([ExitCode::Due, rotated.outcome()])).toned(Tone::Warning, verdict)
         }
         Asked::Action => {
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
@@ -74,8 +75,15 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
                     message!("{}: {}; next: {kitcert} rotate {}   # when it is there again", name, why, name);
                 report.toned(Tone::Warning, text)
             });
-            let unplaced = rotated.unplaced.values();
-            let report = unplaced.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
+            let failures = rotated.unplaced.values().chain(&rotated.failure);
+            let report = failures.fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
+            let report = match (&rotated.failure, rotation.is_emergency && rotation.rolls_over) {
+                (Some(_), true) => report.toned(
+                    Tone::Bad,
+                    "NOT DONE: whoever is to be shut out still gets in; next: {kitcert} rotate",
+                ),
+                _ => report,
+            };
             rollouts(report, rotated)
         }
     }

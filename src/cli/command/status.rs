@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let is_locked_out = rows.iter().any(|row| row.state == IdentityState::KitOverdue);
     let exit = match asked.check {
         true if status.is_old || status.lost_rollover.is_some() || is_locked_out => ExitCode::Verification,
-        true if attention || is_emergency => ExitCode::Due,
+        true if attention || is_emergency || !status.misplaced.is_empty() => ExitCode::Due,
         _ => ExitCode::Done,
     };
     let mut report = Report::new("status")
@@ -58,7 +58,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         let is_told = |row: &&StatusRow| !session.global.quiet || row.needs_attention();
         report = report.table(table(rows.iter().filter(is_told)));
     }
-    if attention || is_emergency || status.is_old || !status.log_faults.is_empty() {
+    let is_faulty = status.is_old || !status.misplaced.is_empty() || !status.log_faults.is_empty();
+    if attention || is_emergency || is_faulty {
         report = report.even_if_quiet();
     }
     report = status.log_faults.iter().fold(report, |report, fault| report.toned(Tone::Warning, fault));

@@ -7,8 +7,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use crate::apply::{
-    self, ClientChoice, ConfigChoice, DialOptions, FleetRequest, Invocation, Member, Progress, Recorded,
-    Scope, Target, Verification,
+    self, ClientChoice, ConfigChoice, DialOptions, FleetRequest, Invocation, Member, Outcome, Progress,
+    Recorded, Scope, Target, Verification,
 };
 use crate::cli::options::{GlobalOptions, ResultOptions, client_name};
 use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
@@ -129,7 +129,12 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
         return members.swap_remove(at).verification.map(|_| Report::new("verify"));
     }
     let exit = |member: &Member| match &member.verification {
-        Ok(verification) => Finding::exit_code(&verification.findings, asked.fail_on_severity()),
+        Ok(verification) => {
+            let found = Finding::exit_code(&verification.findings, asked.fail_on_severity());
+            // Whatever kitcert.yaml accepts, what is not verified is no success.
+            let verified = (verification.outcome != Outcome::Verified).then_some(ExitCode::Verification);
+            ExitCode::of_all(std::iter::once(found).chain(verified))
+        }
         Err(failure) => failure.exit_code(),
     };
     let exit = ExitCode::of_all(members.iter().map(exit));

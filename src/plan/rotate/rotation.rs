@@ -49,6 +49,20 @@ impl RotateRequest {
         matches!(self.authority, AuthorityRotation::Compromised(_))
             || observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
     }
+
+    /// The command that asks for it, as far as it says which way a rollover goes.
+    #[must_use]
+    pub(crate) fn command(&self) -> Message {
+        match &self.authority {
+            AuthorityRotation::IfNeeded => message!("{kitcert} rotate"),
+            AuthorityRotation::Begun => message!("{kitcert} ca rollover start"),
+            AuthorityRotation::Back => message!("{kitcert} ca rollover abort"),
+            AuthorityRotation::Compromised(None) => message!("{kitcert} ca rollover start --compromised"),
+            AuthorityRotation::Compromised(Some(id)) => {
+                message!("{kitcert} ca rollover start --compromised={}", id)
+            }
+        }
+    }
 }
 
 /// Which certificates a rotation renews.

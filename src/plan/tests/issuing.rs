@@ -12,7 +12,7 @@ use crate::model::{ExitCode, Failure, KeyAlgorithm, Lifetime, RenewBefore, Role}
 use crate::plan::{
     InitRequest, InstallDaemonRequest, InstallRequest, InventoryStep, IssueClientsRequest,
     IssueDaemonRequest, KeyChange, KeySource, Placed, PlacedState, Plan, StateStep, init, install_daemon,
-    issue_clients, issue_daemon, refuse_keyless_client, refuse_unfit,
+    installable_generation, issue_clients, issue_daemon, refuse_unfit,
 };
 use crate::store::KeyPresence;
 
@@ -226,7 +226,7 @@ fn where_an_init_again_installs_is_noted() {
 fn only_a_client_whose_key_is_here_is_installed() {
     let mut state = State::new();
     let refused = |state: &State, named: &str| {
-        refuse_keyless_client(&name(named), &state.observation)
+        installable_generation(&name(named), &state.observation)
             .err()
             .map(|one| one.what_was_found().to_owned())
     };

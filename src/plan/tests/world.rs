@@ -469,6 +469,7 @@ impl World {
                 | StateStep::TakeInAuthority(_)
                 | StateStep::TakeInLeaf(..)
                 | StateStep::TakeIn { .. }
+                | StateStep::KnowInstalled { .. }
                 | StateStep::DestroyKey(_) => {}
             }
         }

@@ -24,7 +24,7 @@ pub(crate) use client_record::{ClientRecord, Held, HeldBy, Use};
 pub(crate) use history::DaemonHistory;
 pub(crate) use log::{LogEvent, LogLine};
 pub(crate) use log_end::{LogEnd, log_end, logs_put_aside};
-pub(crate) use observe::{observe, observe_generation, observe_lineage, observe_undescribed};
+pub(crate) use observe::{glance, observe, observe_generation, observe_lineage, observe_undescribed};
 pub use observed::{Interest, Observation};
 pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};

@@ -79,6 +79,27 @@ fn observe_beside(
     Ok(observation)
 }
 
+/// What a rollout that waits looks at again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// The generation that the daemon is to serve.
+    pub generation: Option<Generation>,
+    /// Whether somebody is to be shut out at once.
+    pub is_emergency: bool,
+}
+
+/// Looks at a daemon without a lock: two files, each of which is replaced whole.
+///
+/// # Errors
+/// Files that cannot be read.
+pub(crate) fn glance(directory: &StateDirectory, daemon: &IdentityName) -> Result<Glance, Failure> {
+    let link = identity_folder(Role::Daemon, daemon).join(CURRENT);
+    Ok(Glance {
+        generation: directory.link_target(&link)?.and_then(|target| target.parse().ok()),
+        is_emergency: read_rollover(directory)?.is_some_and(|rollover| rollover.is_emergency()),
+    })
+}
+
 fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role, IdentityName)>, Failure> {
     match interest {
         Interest::Inventory => Ok(Vec::new()),
