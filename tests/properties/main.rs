@@ -63,6 +63,7 @@ mod peers;
 mod planted;
 mod power_cuts;
 mod recovering;
+mod refusals_counted;
 mod relay;
 mod remedies;
 mod restarts;

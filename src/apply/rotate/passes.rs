@@ -114,6 +114,7 @@ struct Committed {
 struct Clients {
     unplaced: BTreeMap<IdentityName, Failure>,
     absent: BTreeMap<IdentityName, Message>,
+    parted: BTreeMap<IdentityName, BTreeSet<IdentityName>>,
 }
 
 impl Work<'_> {
@@ -123,11 +124,11 @@ impl Work<'_> {
         let Committed { rotation, steps, issued, daemons, listed } = self.commit(sight)?;
         let rollouts = roll_out(context, directory, daemons, (&order.restarting, order.jobs));
         // A client that has the new files before its daemon knows their CA is out.
-        let Clients { unplaced, absent } = self.place_clients(&rotation)?;
+        let Clients { unplaced, absent, parted } = self.place_clients(&rotation)?;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
         let has_ended = rotation.plan.state.iter().any(is_end);
         let rollouts = rollouts.into_iter().collect();
-        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, listed, has_ended })
+        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, parted, listed, has_ended })
     }
 
     /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
@@ -192,7 +193,8 @@ impl Work<'_> {
         let mut placed = Vec::new();
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
-            if !plan::reaches_some_daemon(name, current, &observation, self.now) {
+            let reached = plan::reached(name, current, &observation, self.now);
+            if !reached.is_some {
                 clients.unplaced.insert(name.clone(), not_served_yet(name));
                 continue;
             }
@@ -207,7 +209,12 @@ impl Work<'_> {
                         clients.absent.insert(name.clone(), message!("{} is not there", gone));
                     }
                 }
-                Ok(Copying::Done) => placed.push((name, current.number)),
+                Ok(Copying::Done) => {
+                    if rotation.is_emergency && !reached.missed.is_empty() {
+                        clients.parted.insert(name.clone(), reached.missed);
+                    }
+                    placed.push((name, current.number));
+                }
             }
         }
         if placed.is_empty() {

@@ -1,6 +1,7 @@
 //! Planners, asked about states that are made up in memory: every decision, and both sides of every
 //! bound.
 
+mod alike;
 mod emptiness;
 mod installing;
 mod issuing;

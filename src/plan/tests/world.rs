@@ -165,7 +165,11 @@ impl World {
             let served: Vec<bool> = rotation.daemons.iter().map(|name| self.deliver(name, restart)).collect();
             for client in &rotation.clients {
                 let current = self.observation.current(Role::Client, client).unwrap().clone();
-                if plan::reaches_some_daemon(client, &current, &self.observation, self.now) {
+                let reached = plan::reached(client, &current, &self.observation, self.now);
+                if rotation.is_emergency && reached.is_some && !reached.missed.is_empty() {
+                    self.excused.insert(client.clone());
+                }
+                if reached.is_some {
                     self.take((client.clone(), 1));
                     let replaced = plan::replaced_here(client, &current, &self.observation);
                     let step = plan::hold(client, &current, HeldBy::Installed, replaced, self.now);
@@ -194,6 +198,7 @@ impl World {
         if restart == Restart::Fails
             && let Some(back) =
                 plan::fallback(daemon, &self.observation, &self.earlier(Role::Daemon, daemon), self.now)
+            && self.refused(&back.plan()).is_none()
         {
             self.carry_out(&back.plan());
             let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
@@ -224,12 +229,8 @@ impl World {
         let rollback = plan::rollback((role, name), &self.observation, &earlier, self.now)
             .map_err(|failure| failure.to_string())?;
         let plan = rollback.plan();
-        let found = match plan::needs_holders(&plan, &self.observation) {
-            true => plan::judge(&plan, &self.observation, &BTreeSet::new(), self.now).refused,
-            false => Vec::new(),
-        };
-        if let Some(found) = found.first().filter(|_| self.fault != Some(Fault::Unguarded)) {
-            return Err(format!("{found:?}"));
+        if let Some(found) = self.refused(&plan).filter(|_| self.fault != Some(Fault::Unguarded)) {
+            return Err(found);
         }
         self.carry_out(&plan);
         match role {
@@ -237,6 +238,14 @@ impl World {
             Role::Client => self.take((name.clone(), 1)),
         }
         Ok(())
+    }
+
+    /// Why a command other than a rotation is refused a change: whom it would lock out.
+    fn refused(&self, plan: &Plan) -> Option<String> {
+        let is_judged = plan::needs_holders(plan, &self.observation);
+        let judge = || plan::judge(plan, &self.observation, &BTreeSet::new(), self.now);
+        let refused = if is_judged { judge().refused } else { Vec::new() };
+        refused.first().map(|found| format!("{found:?}"))
     }
 
     /// A machine takes what is current for its client into use.
@@ -283,6 +292,28 @@ impl World {
     pub(super) fn lose_key(&mut self, id: &AuthorityId) {
         let lost = self.observation.authorities.iter_mut().find(|one| one.id == *id).unwrap();
         lost.key = KeyPresence::Absent;
+    }
+
+    /// Whoever was named and is in everywhere again is to be named anew, once nothing that was said before
+    /// is still to come.
+    pub(super) fn forgive(&mut self) {
+        let rollover = self.observation.rollover.as_ref();
+        if rollover.is_some_and(RolloverRecord::is_emergency) {
+            return;
+        }
+        let reached = self.reached();
+        let is_in = |machine: &Machine| {
+            self.serves.keys().all(|daemon| reached.contains(&(machine.clone(), daemon.clone())))
+        };
+        let is_still_to_come = |client: &IdentityName| {
+            let is_skipped = rollover.is_some_and(|rollover| rollover.skipped.contains(client));
+            let is_retired = self.observation.clients.get(client).is_some_and(ObservedIdentity::is_retired);
+            let mut machines = self.holds.keys().filter(|machine| machine.0 == *client);
+            is_skipped || is_retired || !machines.all(is_in)
+        };
+        let excused: Vec<IdentityName> = self.excused.iter().cloned().collect();
+        let (kept, _) = excused.into_iter().partition::<Vec<_>, _>(is_still_to_come);
+        self.excused = kept.into_iter().collect();
     }
 
     /// Who reaches which daemon, by a model that knows nothing of certificates but who signed them, for
