@@ -115,6 +115,9 @@ fn happens(world: &mut World, event: Event) -> bool {
         },
         Event::Join(machine, says_so) => {
             let machine = machines()[machine].clone();
+            if !world.observation.waiting_kits.contains(&machine.0) {
+                return false;
+            }
             world.take(machine.clone());
             if says_so {
                 world.confirm(&machine);

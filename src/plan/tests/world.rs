@@ -167,6 +167,13 @@ impl World {
             all.rolls_over = rotation.rolls_over;
             if rotation.is_emergency {
                 self.excused.extend(rotation.locked_out.clone());
+                let is_said = |id: &AuthorityId| {
+                    let of_it = rotation.rows.iter().filter(|row| row.kind == "ca" && row.name == id.short());
+                    of_it.into_iter().any(|row| row.reason.as_str().contains("not known here"))
+                };
+                let said: Vec<AuthorityId> =
+                    self.authorities.keys().filter(|id| is_said(id)).cloned().collect();
+                said.iter().for_each(|id| self.excuse_unknown(id));
             }
             if rotation.is_empty() {
                 break;
