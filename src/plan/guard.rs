@@ -9,64 +9,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::holders::{Holder, holders};
+use super::lock_out::LockOut;
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
-use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
-use crate::model::{AuthorityId, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{Observation, ObservedAuthority, ObservedGeneration, RolloverRecord, Use};
-
-/// A change of one identity that would lock somebody out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LockOut {
-    /// The clients.
-    pub clients: BTreeSet<IdentityName>,
-    /// The CAs of which others may have certificates that nobody here knows of.
-    pub open: BTreeSet<AuthorityId>,
-    /// The hosts by which those clients dial the daemon, and that its certificate would not name.
-    pub hosts: BTreeSet<SubjectAltName>,
-}
-
-impl LockOut {
-    /// Who is locked out, and by the removal of which hosts if it is for that.
-    pub(crate) fn who(&self) -> Message {
-        let open = self.open.iter().map(|id| message!("unknown holders of CA {}", id.short()));
-        let who = Message::few(self.clients.iter().map(Printable::message).chain(open), ", ");
-        match self.hosts.is_empty() {
-            true => who,
-            false => {
-                message!("{}, since the certificate would not name {}", who, Message::few(&self.hosts, ", "))
-            }
-        }
-    }
-
-    /// What another change does, too.
-    pub(crate) fn add(&mut self, other: LockOut) {
-        self.clients.extend(other.clients);
-        self.open.extend(other.open);
-        self.hosts.extend(other.hosts);
-    }
-
-    /// How a person does it in spite of that; None if a CA of unknown holders is not to go by a word.
-    pub(crate) fn way_past(&self, role: Role, name: &IdentityName) -> Option<Message> {
-        match self.clients.len() {
-            0 => None,
-            1..=MOST_TYPED => Some(message!(
-                "{kitcert} rotate {}/{} --allow-lockout {}   # to lock them out",
-                role,
-                name,
-                Message::join(&self.clients, " ")
-            )),
-            many => Some(message!(
-                "{kitcert} rotate {}/{} --dry-run --format json   # locked_out has all {} names",
-                role,
-                name,
-                many
-            )),
-        }
-    }
-}
+use crate::store::{
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord, Use,
+};
 
 /// What a plan does to those who may be using what they have.
 #[derive(Debug, Default)]
@@ -146,13 +97,14 @@ pub(crate) fn judge(
         }
         is_harmless
     });
-    if !guard.is_emergency() {
-        for (name, next) in guard.changed(plan, Role::Client) {
-            if !allowed.contains(name) && guard.locks_itself_out(name, &next, &daemons) {
-                let clients = BTreeSet::from([name.clone()]);
-                let found = LockOut { clients, ..LockOut::default() };
-                judgement.refused.push((Role::Client, name.clone(), found));
-            }
+    for (name, next) in guard.changed(plan, Role::Client) {
+        // What is issued in an emergency waits here until a daemon lets its client in; what is put back
+        // does not.
+        let waits = guard.is_emergency() && matches!(next.leaf, Leaf::Planned { .. });
+        if !waits && !allowed.contains(name) && guard.locks_itself_out(name, &next, &daemons) {
+            let clients = BTreeSet::from([name.clone()]);
+            let found = LockOut { clients, ..LockOut::default() };
+            judgement.refused.push((Role::Client, name.clone(), found));
         }
     }
     judgement
@@ -305,7 +257,7 @@ impl<'a> Guard<'a> {
         fate
     }
 
-    /// Whether a client reaches a daemon with what it has, and would not with what it is to be given.
+    /// Whether a client reaches a daemon with what it may have, and would not with what it is to be given.
     fn locks_itself_out(
         &self,
         name: &IdentityName,
@@ -313,23 +265,39 @@ impl<'a> Guard<'a> {
         changed: &BTreeMap<&IdentityName, Set<'_>>,
     ) -> bool {
         let Some(identity) = self.observation.clients.get(name) else { return false };
-        let Some(current) = &identity.current else { return false };
-        let before = of(current);
         let uses = &identity.record.uses;
         let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
         let daemons = self.observation.daemons.iter();
-        let mut used = daemons.filter(|(daemon, observed)| is_used(daemon) && !observed.is_retired());
-        used.any(|(daemon, observed)| {
-            observed.served().any(|served| {
-                let hosts = hosts(uses, daemon, served);
-                hosts.iter().any(|host| {
-                    let reached = self.reaches(&before, &of(served), host);
-                    let is_reached_later = self.reaches(next, &of(served), host)
-                        && changed.get(daemon).is_none_or(|later| self.reaches(next, later, host));
-                    reached && !is_reached_later
+        let used = daemons.filter(|(daemon, observed)| is_used(daemon) && !observed.is_retired());
+        let used: Vec<_> = used.collect();
+        self.in_the_place_of(identity, next).any(|before| {
+            used.iter().any(|(daemon, observed)| {
+                observed.served().any(|served| {
+                    let hosts = hosts(uses, daemon, served);
+                    hosts.iter().any(|host| {
+                        let reached = self.reaches(&of(before), &of(served), host);
+                        let is_reached_later = self.reaches(next, &of(served), host)
+                            && changed.get(*daemon).is_none_or(|later| self.reaches(next, later, host));
+                        reached && !is_reached_later
+                    })
                 })
             })
         })
+    }
+
+    /// What a client on this machine may be using and is to be replaced: the current set, and where an
+    /// earlier one is put back, which may not wait, what was current before and may still be installed.
+    fn in_the_place_of<'b>(
+        &self,
+        identity: &'b ObservedIdentity,
+        next: &Set<'_>,
+    ) -> impl Iterator<Item = &'b ObservedGeneration> {
+        let is_put_back = matches!(next.leaf, Leaf::Issued(_));
+        let may_be_here = move |one: &&ObservedGeneration| {
+            let key = one.leaf().public_key().fingerprint();
+            is_put_back && one.key == KeyPresence::Present && identity.record.may_use(&key, one.number)
+        };
+        identity.current.iter().chain(identity.earlier.iter().filter(may_be_here))
     }
 
     /// Whether a daemon would go on serving that if nothing were done: its CA can renew it, or it does
@@ -384,27 +352,36 @@ fn hosts(uses: &BTreeSet<Use>, daemon: &IdentityName, served: &ObservedGeneratio
     }
 }
 
-/// Whether a client reaches some daemon that it uses with that set, whatever the daemon may serve; of a state
-/// without daemons nothing speaks against it.
-pub(crate) fn reaches_some_daemon(
+/// Which of the daemons that a client uses let it in with a set.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// Whether one does, whatever it may serve; of a state without daemons nothing speaks against it.
+    pub is_some: bool,
+    /// Those that may serve what does not.
+    pub missed: BTreeSet<IdentityName>,
+}
+
+/// Which of the daemons that a client uses let it in with that set.
+pub(crate) fn reached(
     name: &IdentityName,
     set: &ObservedGeneration,
     observation: &Observation,
     now: Timestamp,
-) -> bool {
-    let Some(identity) = observation.clients.get(name) else { return true };
+) -> Reached {
+    let Some(identity) = observation.clients.get(name) else {
+        return Reached { is_some: true, ..Reached::default() };
+    };
     let guard = Guard { observation, now };
     let uses = &identity.record.uses;
     let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let mut used = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).peekable();
-    used.peek().is_none()
-        || used.any(|(name, daemon)| {
-            daemon.served().next().is_some()
-                && daemon.served().all(|served| {
-                    hosts(uses, name, served).iter().any(|host| guard.reaches(&of(set), &of(served), host))
-                })
-        })
+    let used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    let lets_in = |name: &IdentityName, daemon: &ObservedIdentity| {
+        daemon.served().next().is_some()
+            && daemon.served().all(|served| {
+                hosts(uses, name, served).iter().any(|host| guard.reaches(&of(set), &of(served), host))
+            })
+    };
+    let missed = used.iter().filter(|(name, daemon)| !lets_in(name, daemon));
+    let missed: BTreeSet<IdentityName> = missed.map(|(name, _)| (*name).clone()).collect();
+    Reached { is_some: used.is_empty() || missed.len() < used.len(), missed }
 }
-
-/// More names than that are not pasted into a command.
-const MOST_TYPED: usize = 20;

@@ -65,6 +65,7 @@ mod planted;
 mod power_cuts;
 mod races;
 mod recovering;
+mod refusals_counted;
 mod relay;
 mod remedies;
 mod restarts;

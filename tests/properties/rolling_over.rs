@@ -54,8 +54,8 @@ const INSTALLED: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// How a rollover is begun, and how it is turned round.
-const START: [&str; 3] = ["ca", "rollover", "start"];
-const ABORT: [&str; 3] = ["ca", "rollover", "abort"];
+pub const START: [&str; 3] = ["ca", "rollover", "start"];
+pub const ABORT: [&str; 3] = ["ca", "rollover", "abort"];
 
 /// Every name that a client has here.
 const CLIENTS: [&str; 6] = ["ana", "ben", "cas", "dan", "eva", "fay"];
@@ -157,12 +157,12 @@ impl Fleet {
         self.developer(name).join(&kit, authority)
     }
 
-    fn rotate(&self, more: &[&str]) -> Said {
+    pub fn rotate(&self, more: &[&str]) -> Said {
         self.admin.run(["rotate"].iter().chain(more))
     }
 
     /// A rollover is begun.
-    fn start(&self) -> Said {
+    pub fn start(&self) -> Said {
         self.admin.run(START)
     }
 
@@ -344,9 +344,14 @@ impl Crowd {
         }
     }
 
+    /// How many handshakes ended well.
+    pub fn accepted(&mut self) -> u64 {
+        self.0.iter_mut().map(|clients| clients.settle()["accepted"].as_u64().unwrap()).sum()
+    }
+
     /// None was ever let in, and each was judged once more.
     #[track_caller]
-    fn assert_kept_out(&mut self) {
+    pub fn assert_kept_out(&mut self) {
         for clients in &mut self.0 {
             let counted = clients.settle();
             assert_eq!(counted["accepted"], 0, "{counted:#}");

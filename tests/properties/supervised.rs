@@ -106,6 +106,8 @@ impl WorkingClients {
         let program = peers::program("go-peer", test)?;
         let mut command = Command::new(program);
         command.args(["clients", "--addr", &format!("127.0.0.1:{port}")]);
+        // As many handshakes a second, however many clients there are.
+        command.args(["--pace", &format!("{}ms", 5 * (clients.len() + read.len()))]);
         for folder in clients {
             command.arg("--tlsdir").arg(workspace.path(folder));
         }

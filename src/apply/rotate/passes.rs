@@ -142,6 +142,7 @@ struct Clients {
     absent: BTreeMap<IdentityName, Message>,
     /// Why it could not be noted, or gone on with.
     failure: Option<Failure>,
+    parted: BTreeMap<IdentityName, BTreeSet<IdentityName>>,
 }
 
 impl Work<'_> {
@@ -153,11 +154,22 @@ impl Work<'_> {
         // A client that has the new files before its daemon knows their CA is out.
         let mut clients = Clients::default();
         clients.failure = self.place_clients(&rotation, &mut clients).err();
-        let Clients { unplaced, absent, failure } = clients;
+        let Clients { unplaced, absent, parted, failure } = clients;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
         let has_ended = rotation.plan.state.iter().any(is_end);
         let rollouts = rollouts.into_iter().collect();
-        Ok(Rotated { rotation, steps, issued, rollouts, unplaced, absent, listed, has_ended, failure })
+        Ok(Rotated {
+            rotation,
+            steps,
+            issued,
+            rollouts,
+            unplaced,
+            absent,
+            parted,
+            listed,
+            has_ended,
+            failure,
+        })
     }
 
     /// Plans and commits under the lock of the state. A daemon that another command is at work on is left as
@@ -230,7 +242,8 @@ impl Work<'_> {
         let mut placed = Vec::new();
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
-            if !plan::reaches_some_daemon(name, current, &observation, self.now) {
+            let reached = plan::reached(name, current, &observation, self.now);
+            if !reached.is_some {
                 clients.unplaced.insert(name.clone(), not_served_yet(name));
                 continue;
             }
@@ -245,7 +258,12 @@ impl Work<'_> {
                         clients.absent.insert(name.clone(), message!("{} is not there", gone));
                     }
                 }
-                Ok(Copying::Done) => placed.push((name, current.number)),
+                Ok(Copying::Done) => {
+                    if rotation.is_emergency && !reached.missed.is_empty() {
+                        clients.parted.insert(name.clone(), reached.missed);
+                    }
+                    placed.push((name, current.number));
+                }
             }
         }
         if placed.is_empty() {

@@ -23,6 +23,9 @@ pub struct Rotated {
     pub unplaced: BTreeMap<IdentityName, Failure>,
     /// The clients whose copies on this machine are gone, or not mounted, and where they were.
     pub absent: BTreeMap<IdentityName, Message>,
+    /// In an emergency, the clients that have their new files, and the daemons that do not let them in
+    /// with these yet.
+    pub parted: BTreeMap<IdentityName, BTreeSet<IdentityName>>,
     /// How many identities kitcert.yaml lists.
     pub listed: BTreeMap<Role, usize>,
     /// Whether a rollover is over.
@@ -116,6 +119,7 @@ impl Rotated {
         self.rollouts.extend(later.rollouts);
         self.unplaced.extend(later.unplaced);
         self.absent.extend(later.absent);
+        self.parted = later.parted;
         self.has_ended |= later.has_ended;
         self.failure = later.failure;
     }
@@ -126,6 +130,12 @@ impl Rotated {
         let is_placed = self.rotation.clients.len() > self.unplaced.len();
         let is_left = |result: &RolloutResult| matches!(result, RolloutResult::LeftAlone(_));
         !self.rotation.plan.state.is_empty() || !self.rollouts.values().all(is_left) || is_placed
+    }
+
+    /// The clients for whose sake something was not done, or that are out now, at some daemon at least.
+    #[must_use]
+    pub fn locked_out(&self) -> BTreeSet<&IdentityName> {
+        self.rotation.locked_out.iter().chain(self.parted.keys()).collect()
     }
 
     /// What the command ends with.

@@ -24,7 +24,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
         .detail("results", results(rotated, asked))
         .detail("counts", counts(rotated, asked))
         .detail("untouched", untouched(rotated))
-        .detail("locked_out", rotation.locked_out.iter().map(Printable::message).collect::<Vec<_>>())
+        .detail("locked_out", rotated.locked_out().into_iter().map(Printable::message).collect::<Vec<_>>())
         .table(rows(&rotation.rows));
     let report = rotation
         .unable
@@ -70,6 +70,17 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
                 ),
                 _ => report,
             };
+            let report = rotated.parted.iter().fold(report, |report, (name, daemons)| {
+                let daemons = Message::join(daemons, " and ");
+                report.toned(
+                    Tone::Bad,
+                    message!(
+                        "{} has its new files, and is locked out of {} until that serves its own",
+                        name,
+                        daemons
+                    ),
+                )
+            });
             let report = rotated.absent.iter().fold(report, |report, (name, why)| {
                 let text =
                     message!("{}: {}; next: {kitcert} rotate {}   # when it is there again", name, why, name);

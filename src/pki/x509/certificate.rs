@@ -1,6 +1,6 @@
 //! A certificate, read once.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
@@ -23,9 +23,12 @@ use crate::model::{
 use crate::pki::key::{PublicKey, sha256};
 use crate::pki::pem::PemBlock;
 
-/// An X.509 certificate: its DER, and what verifiers look at, read from it once.
+/// An X.509 certificate: its DER, and what verifiers look at, read from it once. A clone is the same one.
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub struct Certificate(Arc<Contents>);
+
+#[derive(Debug)]
+struct Contents {
     der: Vec<u8>,
     version: u32,
     serial: SerialNumber,
@@ -45,6 +48,35 @@ pub struct Certificate {
     /// The key that is known to have signed it. A run asks the same of many certificates and few
     /// CAs, and a signature costs more than all the rest of a chain.
     signed_by: OnceLock<PublicKey>,
+}
+
+impl Contents {
+    fn take(&mut self, extension: &ParsedExtension<'_>) {
+        match extension {
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.basic_constraints = Some(BasicConstraints {
+                    is_authority: constraints.ca,
+                    path_length: constraints.path_len_constraint,
+                });
+            }
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(KeyUsage::of(usage)),
+            ParsedExtension::ExtendedKeyUsage(usage) => self.extended_key_usages = Some(usages_of(usage)),
+            ParsedExtension::SubjectAlternativeName(names) => {
+                self.names = Some(names.general_names.iter().map(name_of).collect());
+            }
+            ParsedExtension::SubjectKeyIdentifier(identifier) => {
+                self.subject_key_identifier = Some(identifier.0.to_vec());
+            }
+            ParsedExtension::AuthorityKeyIdentifier(identifier) => {
+                self.authority_key_identifier =
+                    identifier.key_identifier.as_ref().map(|octets| octets.0.to_vec());
+            }
+            ParsedExtension::NameConstraints(constraints) => {
+                self.name_constraints = Some(NameConstraints::of(constraints));
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Certificate {
@@ -106,7 +138,7 @@ impl Certificate {
     }
 
     fn of(der: &[u8], parsed: &X509Certificate<'_>) -> Option<Certificate> {
-        let mut certificate = Certificate {
+        let mut contents = Contents {
             der: der.to_vec(),
             version: parsed.version().0 + 1,
             serial: SerialNumber::from_der_octets(parsed.raw_serial()),
@@ -137,127 +169,100 @@ impl Certificate {
             if !is_sound && READ_BY_GO.contains(&identifier.as_str()) {
                 return None;
             }
-            certificate.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
-            certificate.take(parsed);
+            contents.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
+            contents.take(parsed);
         }
-        Some(certificate)
-    }
-
-    fn take(&mut self, extension: &ParsedExtension<'_>) {
-        match extension {
-            ParsedExtension::BasicConstraints(constraints) => {
-                self.basic_constraints = Some(BasicConstraints {
-                    is_authority: constraints.ca,
-                    path_length: constraints.path_len_constraint,
-                });
-            }
-            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(KeyUsage::of(usage)),
-            ParsedExtension::ExtendedKeyUsage(usage) => self.extended_key_usages = Some(usages_of(usage)),
-            ParsedExtension::SubjectAlternativeName(names) => {
-                self.names = Some(names.general_names.iter().map(name_of).collect());
-            }
-            ParsedExtension::SubjectKeyIdentifier(identifier) => {
-                self.subject_key_identifier = Some(identifier.0.to_vec());
-            }
-            ParsedExtension::AuthorityKeyIdentifier(identifier) => {
-                self.authority_key_identifier =
-                    identifier.key_identifier.as_ref().map(|octets| octets.0.to_vec());
-            }
-            ParsedExtension::NameConstraints(constraints) => {
-                self.name_constraints = Some(NameConstraints::of(constraints));
-            }
-            _ => {}
-        }
+        Some(Certificate(Arc::new(contents)))
     }
 
     /// Its DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// It in PEM: one block, LF.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_slice()), crate::pki::pem::LINES)
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.0.der.as_slice()), crate::pki::pem::LINES)
     }
 
     /// SHA-256 of its DER.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new(sha256(&self.der))
+        Fingerprint::new(sha256(&self.0.der))
     }
 
     /// X.509's version, 3 for every certificate with extensions.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.version
+        self.0.version
     }
 
     /// Its serial number.
     #[must_use]
     pub fn serial(&self) -> &SerialNumber {
-        &self.serial
+        &self.0.serial
     }
 
     /// What it is signed with.
     #[must_use]
     pub fn signature_algorithm(&self) -> &SignatureAlgorithm {
-        &self.signature_algorithm
+        &self.0.signature_algorithm
     }
 
     /// Whose it is.
     #[must_use]
     pub fn subject(&self) -> &DistinguishedName {
-        &self.subject
+        &self.0.subject
     }
 
     /// Who issued it.
     #[must_use]
     pub fn issuer(&self) -> &DistinguishedName {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// When it is valid.
     #[must_use]
     pub fn validity(&self) -> Validity {
-        self.validity
+        self.0.validity
     }
 
     /// The key that it speaks for.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+        &self.0.public_key
     }
 
     /// basicConstraints, if it is there.
     #[must_use]
     pub fn basic_constraints(&self) -> Option<BasicConstraints> {
-        self.basic_constraints
+        self.0.basic_constraints
     }
 
     /// Whether basicConstraints says cA.
     #[must_use]
     pub fn is_authority(&self) -> bool {
-        self.basic_constraints.is_some_and(|constraints| constraints.is_authority)
+        self.0.basic_constraints.is_some_and(|constraints| constraints.is_authority)
     }
 
     /// keyUsage, if it is there.
     #[must_use]
     pub fn key_usage(&self) -> Option<KeyUsage> {
-        self.key_usage
+        self.0.key_usage
     }
 
     /// extendedKeyUsage, if it is there.
     #[must_use]
     pub fn extended_key_usages(&self) -> Option<&[ExtendedKeyUsage]> {
-        self.extended_key_usages.as_deref()
+        self.0.extended_key_usages.as_deref()
     }
 
     /// subjectAltName as it stands, if it is there.
     #[must_use]
     pub fn names(&self) -> Option<&[NameKind]> {
-        self.names.as_deref()
+        self.0.names.as_deref()
     }
 
     /// Those of its names that a client can match: well-formed DNS names and addresses.
@@ -268,7 +273,7 @@ impl Certificate {
             NameKind::Ip(address) => Some(SubjectAltName::Ip(address.to_canonical())),
             NameKind::Malformed(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => None,
         };
-        self.names.iter().flatten().filter_map(usable).collect()
+        self.0.names.iter().flatten().filter_map(usable).collect()
     }
 
     /// Whether a client that dials `host` takes this certificate for that host's, as Go's
@@ -285,43 +290,43 @@ impl Certificate {
     /// subjectKeyIdentifier, if it is there.
     #[must_use]
     pub fn subject_key_identifier(&self) -> Option<&[u8]> {
-        self.subject_key_identifier.as_deref()
+        self.0.subject_key_identifier.as_deref()
     }
 
     /// The keyIdentifier of authorityKeyIdentifier, if it is there.
     #[must_use]
     pub fn authority_key_identifier(&self) -> Option<&[u8]> {
-        self.authority_key_identifier.as_deref()
+        self.0.authority_key_identifier.as_deref()
     }
 
     /// nameConstraints, if it is there.
     #[must_use]
     pub fn name_constraints(&self) -> Option<&NameConstraints> {
-        self.name_constraints.as_ref()
+        self.0.name_constraints.as_ref()
     }
 
     /// Every extension, in order.
     #[must_use]
     pub fn extensions(&self) -> &[ExtensionSummary] {
-        &self.extensions
+        &self.0.extensions
     }
 
     /// Whether an extension is there, and if so, critical. `identifier` is dotted.
     #[must_use]
     pub fn criticality(&self, identifier: &str) -> Option<bool> {
         let same = |extension: &&ExtensionSummary| extension.identifier == identifier;
-        self.extensions.iter().find(same).map(|extension| extension.critical)
+        self.0.extensions.iter().find(same).map(|extension| extension.critical)
     }
 
     /// The first extension that is there twice.
     #[must_use]
     pub fn repeated_extension(&self) -> Option<&str> {
         let repeated = |(at, extension): (usize, &ExtensionSummary)| {
-            let before = self.extensions.get(..at).unwrap_or_default();
+            let before = self.0.extensions.get(..at).unwrap_or_default();
             before.iter().any(|other| other.identifier == extension.identifier)
         };
-        let at = self.extensions.iter().enumerate().position(repeated)?;
-        self.extensions.get(at).map(|extension| extension.identifier.as_str())
+        let at = self.0.extensions.iter().enumerate().position(repeated)?;
+        self.0.extensions.get(at).map(|extension| extension.identifier.as_str())
     }
 
     /// Why Go cannot read this certificate at all (`x509.ParseCertificate`), where it cannot: such
@@ -330,18 +335,19 @@ impl Certificate {
     pub fn unreadable_to_go(&self) -> Option<&'static str> {
         let critical = |identifier| self.criticality(identifier) == Some(true);
         match () {
-            () if self.serial.is_negative() => Some("a negative serial number"),
-            () if self.version > 3 => Some("a version that does not exist"),
+            () if self.0.serial.is_negative() => Some("a negative serial number"),
+            () if self.0.version > 3 => Some("a version that does not exist"),
             () if self.repeated_extension().is_some() => Some("an extension that is there twice"),
             () if critical(oid::SUBJECT_KEY_IDENTIFIER) => Some("a critical subject key identifier"),
             () if critical(oid::AUTHORITY_KEY_IDENTIFIER) => Some("a critical authority key identifier"),
             () if critical(oid::AUTHORITY_INFORMATION) => Some("critical authority information"),
-            () if self.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
+            () if self.0.names.iter().flatten().any(NameKind::is_unreadable_to_go) => {
                 Some("a name that is none")
             }
             () => {
-                let constraints = self.name_constraints.as_ref().and_then(NameConstraints::unreadable_to_go);
-                constraints.or_else(|| self.public_key.unreadable_to_go())
+                let constraints =
+                    self.0.name_constraints.as_ref().and_then(NameConstraints::unreadable_to_go);
+                constraints.or_else(|| self.0.public_key.unreadable_to_go())
             }
         }
     }
@@ -349,32 +355,32 @@ impl Certificate {
     /// Whether subject and issuer are the same, to the byte.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
-        self.subject == self.issuer
+        self.0.subject == self.0.issuer
     }
 
     /// Whether both are certificates of one CA: its name, its key and its key identifier. A CA whose
     /// exclusions change has several, and is the same CA.
     #[must_use]
     pub fn is_of_same_authority(&self, other: &Certificate) -> bool {
-        self.subject == other.subject
-            && self.public_key == other.public_key
-            && self.subject_key_identifier == other.subject_key_identifier
+        self.0.subject == other.0.subject
+            && self.0.public_key == other.0.public_key
+            && self.0.subject_key_identifier == other.0.subject_key_identifier
     }
 
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
-        if self.signed_by.get() == Some(issuer) {
+        if self.0.signed_by.get() == Some(issuer) {
             return true;
         }
-        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return false };
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.0.der) else { return false };
         let Ok((_, key)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(issuer.spki_der()) else {
             return false;
         };
         let is_right = parsed.verify_signature(Some(&key)).is_ok();
         if is_right {
             // Of two keys that signed it the first is remembered.
-            let _ = self.signed_by.set(issuer.clone());
+            let _ = self.0.signed_by.set(issuer.clone());
         }
         is_right
     }
@@ -383,7 +389,7 @@ impl Certificate {
 /// Two certificates are the same only if every byte is.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Certificate) -> bool {
-        self.der == other.der
+        self.0.der == other.0.der
     }
 }
 

@@ -177,10 +177,12 @@ impl Planner<'_> {
         let (reason, signing) = match (reason.or(rolls), signing) {
             (Some(reason), Ok(signing)) => (reason, signing),
             (reason, signing) => {
-                match signing {
-                    Err(failure) if reason.is_some() => self.cannot(Role::Client, name, failure),
-                    _ => self.client_as_it_is(name),
+                if let Err(failure) = signing
+                    && reason.is_some()
+                {
+                    self.cannot(Role::Client, name, failure);
                 }
+                self.client_as_it_is(name);
                 return Ok(());
             }
         };

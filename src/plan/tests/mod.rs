@@ -1,12 +1,15 @@
 //! Planners, asked about states that are made up in memory: every decision, and both sides of every
 //! bound.
 
+mod alike;
+mod carried_out;
 mod emptiness;
 mod installing;
 mod issuing;
 mod joining;
 mod kits;
 mod requesting;
+mod restored;
 mod rolling_over;
 mod rotating;
 mod status;

@@ -484,6 +484,60 @@ fn a_failed_restart_on_the_way_leaves_everybody_in() {
 }
 
 #[test]
+fn who_cannot_be_renewed_gets_what_was_issued_before() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&compromised(), Restart::Fails).unwrap();
+    let new = world.active();
+    world.lose_key(&new);
+    world.now = world.now.plus(super::days(62));
+    nobody_is_out(&mut world, "ana's files wait for the daemons", |world| {
+        let rotation = world.rotate(Restart::Works);
+        assert!(told(&rotation).iter().any(|row| row.starts_with("client ana reported: due, and waits")));
+    });
+    let current = world.observation.current(Role::Client, &name("ana")).unwrap();
+    assert_eq!(world.holds[&machine("ana", 1)].leaf, *current.leaf());
+}
+
+#[test]
+fn in_an_emergency_a_client_does_not_go_back_to_what_no_daemon_lets_in() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&start(), Restart::Works).unwrap();
+    let former = world.observation.rollover.as_ref().unwrap().from[0].clone();
+    let back_to_former = |world: &mut World| world.roll_back(Role::Client, &name("ana"), Restart::Works);
+    let distrust = |id| RotateRequest { authority: AuthorityRotation::Compromised(Some(id)), ..asked() };
+    let mut failing = world.clone();
+    back_to_former(&mut failing).unwrap();
+    failing.rotate_as(&distrust(former.clone()), Restart::Fails).unwrap();
+    nobody_is_out(&mut failing, "the daemons serve what they did", |world| {
+        back_to_former(world).unwrap_err();
+    });
+    let to = world.active();
+    world.lose_key(&former);
+    world.rotate_as(&distrust(to), Restart::Works).unwrap();
+    nobody_is_out(&mut world, "the daemons serve a third CA", |world| {
+        back_to_former(world).unwrap_err();
+    });
+}
+
+#[test]
+fn of_a_client_with_new_files_the_daemons_are_named_that_serve_old_ones() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&compromised(), Restart::Fails).unwrap();
+    let reached = |world: &World| {
+        let set = world.observation.current(Role::Client, &name("ana")).unwrap();
+        crate::plan::reached(&name("ana"), set, &world.observation, world.now)
+    };
+    let both = [name("builder"), name("spare")];
+    assert_eq!((reached(&world).is_some, reached(&world).missed), (false, both.into()));
+    // One is restarted by hand, and verified.
+    let now = world.now;
+    let builder = world.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.history.note_worked(builder.current.as_ref().unwrap().number, now);
+    builder.worked_before = None;
+    assert_eq!((reached(&world).is_some, reached(&world).missed), (true, [name("spare")].into()));
+}
+
+#[test]
 fn former_keys_are_removed_when_nothing_needs_them() {
     let mut world = with_bob();
     let steps = |observation: &Observation| -> Vec<AuthorityId> {

@@ -4,15 +4,15 @@
 //!
 //! `KITCERT_WALK_DEPTH` sets how far it goes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
+use super::alike::Alike;
 use super::rotating::asked;
 use super::world::{Fault, Machine, Restart, TWO_DAEMONS, World, with_hosts};
 use super::{days, name};
 use crate::model::{AuthorityId, IdentityName, Role};
-use crate::pki::{Certificate, TrustBundle};
-use crate::plan::{AuthorityRotation, RotateRequest, finish, skip};
-use crate::store::{KeyPresence, ObservedGeneration};
+use crate::pki::Certificate;
+use crate::plan::{AuthorityRotation, RotateRequest, RotationScope, skip};
 
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ enum Event {
     RollBackClient,
     LoseKey(Which),
     DropHost,
+    /// Everything is renewed.
+    Force,
+    /// Nobody unknown is waited for.
+    Finish,
+    Retire(Role, &'static str),
+    /// The state is as it was in the beginning.
+    Restore,
+    Recover,
     /// A month passes.
     Wait,
     /// Half a life of a daemon's certificate passes.
@@ -42,7 +50,7 @@ enum Which {
     To,
 }
 
-const EVENTS: [Event; 23] = [
+const EVENTS: [Event; 29] = [
     Event::Rotate(Restart::Works),
     Event::Rotate(Restart::Fails),
     Event::Rotate(Restart::Never),
@@ -64,9 +72,17 @@ const EVENTS: [Event; 23] = [
     Event::LoseKey(Which::From),
     Event::LoseKey(Which::To),
     Event::DropHost,
+    Event::Force,
+    Event::Finish,
+    Event::Retire(Role::Client, "bob"),
+    Event::Retire(Role::Daemon, "spare"),
+    Event::Restore,
+    Event::Recover,
     Event::Wait,
     Event::WaitLong,
 ];
+
+const CLIENTS: [&str; 3] = ["ana", "bob", "cleo"];
 
 /// The machines, as events number them.
 fn machines() -> [Machine; 4] {
@@ -85,6 +101,10 @@ fn which(world: &World, which: Which) -> Option<AuthorityId> {
 /// What happens; whether it can at all.
 fn happens(world: &mut World, event: Event) -> bool {
     let order = |authority| RotateRequest { authority, ..asked() };
+    let is_time = matches!(event, Event::Recover | Event::Restore | Event::Wait | Event::WaitLong);
+    if world.is_old() && !is_time {
+        return false;
+    }
     match event {
         Event::Rotate(restart) => world.rotate_as(&asked(), restart).is_ok(),
         Event::Start(restart) => world.rotate_as(&order(AuthorityRotation::Begun), restart).is_ok(),
@@ -95,6 +115,9 @@ fn happens(world: &mut World, event: Event) -> bool {
         },
         Event::Join(machine, says_so) => {
             let machine = machines()[machine].clone();
+            if !world.observation.waiting_kits.contains(&machine.0) {
+                return false;
+            }
             world.take(machine.clone());
             if says_so {
                 world.confirm(&machine);
@@ -127,6 +150,14 @@ fn happens(world: &mut World, event: Event) -> bool {
             with_hosts(world, "builder", &["builder.example.com"]);
             true
         }
+        Event::Force => {
+            let request = RotateRequest { scope: RotationScope::Forced, ..asked() };
+            world.rotate_as(&request, Restart::Works).is_ok()
+        }
+        Event::Finish => which(world, Which::From).is_some_and(|id| world.finish(&id)),
+        Event::Retire(role, named) => world.retire(role, named),
+        Event::Restore => world.restore(),
+        Event::Recover => world.recover(),
         Event::Wait => {
             world.now = world.now.plus(days(31));
             true
@@ -138,111 +169,6 @@ fn happens(world: &mut World, event: Event) -> bool {
     }
 }
 
-/// A state in words in which two states that differ in nothing that counts are equal: CAs by the order in
-/// which they are met, certificates by who signed them and how many months they have.
-struct Words<'a> {
-    world: &'a World,
-    known: Vec<AuthorityId>,
-    text: String,
-}
-
-impl Words<'_> {
-    fn of(world: &World) -> String {
-        let mut words = Words { world, known: Vec::new(), text: String::new() };
-        words.write();
-        words.text
-    }
-
-    fn add(&mut self, text: impl AsRef<str>) {
-        self.text.push_str(text.as_ref());
-        self.text.push(' ');
-    }
-
-    fn ca(&mut self, id: &AuthorityId) -> String {
-        let at = self.known.iter().position(|one| one == id).unwrap_or_else(|| {
-            self.known.push(id.clone());
-            self.known.len() - 1
-        });
-        let one = self.world.observation.authority(id).unwrap();
-        let key = if one.key == KeyPresence::Present { "k" } else { "-" };
-        let end = one.record.compromised.map_or("", |_| "x");
-        let retired = one.record.retired.map_or("", |_| "r");
-        format!("{at}{key}{end}{retired}")
-    }
-
-    fn issuer(&mut self, leaf: &Certificate) -> String {
-        let id = self.world.observation.issuer_of(leaf).unwrap().id.clone();
-        let months = leaf.validity().not_after.seconds_since(self.world.now) / (31 * 86_400);
-        format!("{}@{months}", self.ca(&id))
-    }
-
-    fn bundle(&mut self, trust: &TrustBundle) -> String {
-        let ids: Vec<AuthorityId> = trust
-            .certificates()
-            .iter()
-            .map(|anchor| {
-                let all = &self.world.observation.authorities;
-                all.iter().find(|one| one.certificate == *anchor).unwrap().id.clone()
-            })
-            .collect();
-        let mut names: Vec<String> = ids.iter().map(|id| self.ca(id)).collect();
-        names.sort();
-        names.join(",")
-    }
-
-    fn set(&mut self, set: &ObservedGeneration) {
-        let (leaf, trust) = (self.issuer(set.leaf()), self.bundle(&set.trust));
-        let hosts = set.leaf().usable_names().len();
-        self.add(format!("{leaf}/{trust}/{hosts}"));
-    }
-
-    fn write(&mut self) {
-        let world = self.world;
-        let observation = &world.observation;
-        match &observation.rollover {
-            None => self.add("none"),
-            Some(rollover) => {
-                let to = self.ca(&rollover.to);
-                let from: Vec<String> = rollover.from.iter().map(|id| self.ca(id)).collect();
-                self.add(format!("{:?} {from:?} {to} {:?}", rollover.kind, rollover.skipped));
-            }
-        }
-        let active = self.ca(&world.active());
-        self.add(active);
-        for (name, daemon) in &observation.daemons {
-            self.add(format!("\n{name} {}", observation.inventory.daemons[name].hosts.len()));
-            daemon.current.iter().for_each(|set| self.set(set));
-            self.add(if daemon.has_worked() { "worked" } else { "new" });
-            daemon.worked_before.iter().for_each(|set| self.set(set));
-            let served = &world.serves[name];
-            let (leaf, trust) = (self.issuer(&served.leaf), self.bundle(&served.trust));
-            self.add(format!("serves {leaf}/{trust}"));
-        }
-        for (name, client) in &observation.clients {
-            self.add(format!("\n{name}"));
-            for set in client.current.iter().chain(&client.earlier) {
-                let fingerprint = set.leaf().public_key().fingerprint();
-                let key = client.record.keys.get(&fingerprint);
-                let held = key.and_then(|key| key.held.as_ref());
-                let may_be_used = client.record.may_use(&fingerprint, set.number);
-                if may_be_used && set.leaf().validity().contains(world.now) {
-                    self.set(set);
-                    self.add(if held.is_some_and(|held| held.generation == set.number) {
-                        "held"
-                    } else {
-                        ""
-                    });
-                }
-            }
-        }
-        for (machine, held) in &world.holds {
-            let (leaf, trust) = (self.issuer(&held.leaf), self.bundle(&held.trust));
-            self.add(format!("\n{} {} {leaf}/{trust}", machine.0, machine.1));
-        }
-        self.add(format!("\n{:?} {:?}", observation.waiting_kits, world.excused));
-    }
-}
-
 /// Who was in and is out, although nobody said so and no certificate has ended.
 fn out(before: &World, after: &World) -> Vec<(Machine, IdentityName)> {
     let is_over = |leaf: &Certificate| !leaf.validity().contains(after.now);
@@ -251,97 +177,161 @@ fn out(before: &World, after: &World) -> Vec<(Machine, IdentityName)> {
         .filter(|((client, number), daemon)| {
             let machine = (client.clone(), *number);
             let has_ended = is_over(&before.holds[&machine].leaf) || is_over(&before.serves[daemon].leaf);
-            !after.excused.contains(client) && !has_ended
+            let is_retired = after.observation.daemons[daemon].is_retired();
+            !after.excused.contains(client) && !has_ended && !is_retired
         })
         .collect()
 }
 
-/// How many events it takes to the end, where daemons restart, kits are joined and receipts arrive, and at
-/// last whoever holds it up is skipped.
-fn way_to_the_end(world: &World) -> Option<usize> {
+/// What is done to come to the end, one after the other as long as the one before changes nothing.
+#[derive(Clone, Copy, Debug)]
+enum Push {
+    /// Daemons restart, kits are joined and receipts arrive.
+    Round,
+    /// Whoever holds it up is skipped.
+    Skip,
+    /// Nobody unknown is waited for.
+    Finish,
+    /// Whoever would be locked out is.
+    LockOut,
+}
+
+const PUSHES: [Push; 4] = [Push::Round, Push::Skip, Push::Finish, Push::LockOut];
+
+fn pushed(world: &World, push: Push) -> World {
     let mut world = world.clone();
-    for steps in 0..16 {
-        if world.observation.rollover.is_none() {
-            return Some(steps);
+    match push {
+        Push::Round if world.is_old() => {
+            world.recover();
         }
-        if steps > 6 {
-            for client in ["ana", "bob", "cleo"] {
+        Push::Round => {
+            let to = which(&world, Which::To).and_then(|to| world.observation.authority(&to));
+            let is_keyless = to.is_some_and(|to| !to.can_sign(world.now));
+            let begins = if is_keyless { Event::Start } else { Event::Rotate };
+            happens(&mut world, begins(Restart::Works));
+            for machine in 1..4 {
+                happens(&mut world, Event::Join(machine, true));
+            }
+        }
+        Push::Skip => {
+            for client in CLIENTS {
                 happens(&mut world, Event::Skip(client));
             }
         }
-        let former = world.observation.rollover.as_ref().map(|one| one.from.clone()).unwrap_or_default();
-        for id in former.iter().filter(|_| steps > 8) {
-            let plan = finish(id, &world.observation).ok()?;
-            world.carry_out(&plan);
-        }
-        let is_keyless = which(&world, Which::To)
-            .and_then(|to| world.observation.authority(&to))
-            .is_some_and(|to| !to.can_sign(world.now));
-        match (is_keyless, steps > 8) {
-            (true, _) => drop(happens(&mut world, Event::Start(Restart::Works))),
-            (false, false) => drop(happens(&mut world, Event::Rotate(Restart::Works))),
-            (false, true) => {
-                let lock_out = ["ana", "bob", "cleo"].map(name).into();
-                let request = RotateRequest { lock_out, ..asked() };
-                world.rotate_as(&request, Restart::Works).ok()?;
+        Push::Finish => {
+            let former = world.observation.rollover.as_ref().map(|one| one.from.clone());
+            for id in former.unwrap_or_default() {
+                world.finish(&id);
             }
         }
-        for machine in 1..4 {
-            happens(&mut world, Event::Join(machine, true));
+        Push::LockOut => {
+            let request = RotateRequest { lock_out: CLIENTS.map(name).into(), ..asked() };
+            drop(world.rotate_as(&request, Restart::Works));
         }
     }
-    None
+    world
+}
+
+/// What a walk knows of the way from each state to its end: how many steps it has, or that there is none.
+type Ways = BTreeMap<Alike, Option<usize>>;
+
+/// How many steps it takes to the end of a rollover, of a way that is found without a search.
+fn way_to_the_end(world: &World, alike: Alike, ways: &mut Ways) -> Option<usize> {
+    if world.observation.rollover.is_none() && !world.is_old() {
+        return Some(0);
+    }
+    if let Some(known) = ways.get(&alike) {
+        return *known;
+    }
+    // Whoever comes back here has gone in a circle.
+    ways.insert(alike, None);
+    let next = PUSHES.into_iter().map(|push| pushed(world, push));
+    let mut next = next.map(|next| (Alike::of(&next), next)).filter(|(is, _)| *is != alike);
+    let way = next.next().and_then(|(is, next)| way_to_the_end(&next, is, ways)).map(|steps| steps + 1);
+    ways.insert(alike, way);
+    way
 }
 
 /// What a walk has seen.
 #[derive(Default)]
 struct Walked {
-    states: usize,
     transitions: usize,
     violations: Vec<String>,
-    /// How many states have a shortest way of that many events.
-    ways: BTreeMap<usize, usize>,
+    /// Of each state, how many steps it is from its end.
+    ways: Vec<Option<usize>>,
     stuck: Vec<String>,
-    depth: usize,
+    /// Which state leads to which.
+    leads: Vec<(usize, usize)>,
 }
 
+impl Walked {
+    /// The longest of the shortest ways, and how many states have one of each length.
+    fn shortest_ways(&self) -> BTreeMap<usize, usize> {
+        let mut ways = self.ways.clone();
+        let mut is_shorter = true;
+        while std::mem::take(&mut is_shorter) {
+            for (from, to) in &self.leads {
+                let through = ways[*to].map(|steps| steps + 1);
+                if through.is_some_and(|through| ways[*from].is_none_or(|way| through < way)) {
+                    ways[*from] = through;
+                    is_shorter = true;
+                }
+            }
+        }
+        let mut lengths = BTreeMap::new();
+        ways.into_iter().flatten().for_each(|steps| *lengths.entry(steps).or_default() += 1);
+        lengths
+    }
+}
+
+/// Breadth first, layer by layer; with a fault, until somebody is out.
 fn walk(depth: usize, fault: Option<Fault>) -> Walked {
     let mut first = World::new(TWO_DAEMONS);
     first.fault = fault;
-    let mut seen: BTreeSet<String> = [Words::of(&first)].into();
-    let mut left: VecDeque<(World, Vec<Event>)> = [(first, Vec::new())].into();
-    let mut walked = Walked::default();
-    while let Some((world, path)) = left.pop_front() {
-        walked.states += 1;
-        walked.depth = walked.depth.max(path.len());
-        if fault.is_none() {
-            match way_to_the_end(&world) {
-                Some(steps) => *walked.ways.entry(steps).or_default() += 1,
-                None => walked.stuck.push(format!("{path:?}")),
-            }
-        }
-        if path.len() == depth {
-            continue;
-        }
-        for event in EVENTS {
-            let mut next = world.clone();
-            if !happens(&mut next, event) {
-                continue;
-            }
-            walked.transitions += 1;
-            let path: Vec<Event> = path.iter().copied().chain([event]).collect();
-            let out = out(&world, &next);
-            if !out.is_empty() {
-                walked.violations.push(format!("{path:?}: {out:?}"));
-                if fault.is_some() {
-                    return walked;
+    first.back_up();
+    let mut walked = Walked { ways: vec![Some(0)], ..Walked::default() };
+    let mut ways = Ways::new();
+    let mut seen: BTreeMap<Alike, usize> = [(Alike::of(&first), 0)].into();
+    let mut layer: Vec<(usize, World, Vec<Event>)> = vec![(0, first, Vec::new())];
+    for far in 1..=depth {
+        let mut beyond = Vec::new();
+        for (from, world, path) in layer {
+            for event in EVENTS {
+                let mut next = world.clone();
+                if !happens(&mut next, event) {
+                    continue;
                 }
-                continue;
-            }
-            if seen.insert(Words::of(&next)) {
-                left.push_back((next, path));
+                walked.transitions += 1;
+                let path = || path.iter().copied().chain([event]).collect::<Vec<Event>>();
+                let out = out(&world, &next);
+                if !out.is_empty() {
+                    walked.violations.push(format!("{:?}: {out:?}", path()));
+                    if fault.is_some() {
+                        return walked;
+                    }
+                    continue;
+                }
+                next.forgive();
+                let alike = Alike::of(&next);
+                let count = seen.len();
+                let to = *seen.entry(alike).or_insert(count);
+                walked.leads.push((from, to));
+                if to != count || fault.is_some() && far == depth {
+                    continue;
+                }
+                if fault.is_none() {
+                    let way = way_to_the_end(&next, alike, &mut ways);
+                    walked.ways.push(way);
+                    if way.is_none() {
+                        walked.stuck.push(format!("{:?}", path()));
+                    }
+                }
+                if far < depth {
+                    beyond.push((to, next, path()));
+                }
             }
         }
+        layer = beyond;
     }
     walked
 }
@@ -350,16 +340,17 @@ fn walk(depth: usize, fault: Option<Fault>) -> Walked {
 fn nobody_is_out_unsaid_and_every_state_has_a_way_to_the_end() {
     let depth = std::env::var("KITCERT_WALK_DEPTH").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let walked = walk(depth, None);
+    let ways = walked.shortest_ways();
     println!(
-        "{} states, {} transitions to depth {}, {} violations, {} without a way; ways: {:?}",
-        walked.states,
+        "{} states, {} transitions to depth {depth}, {} violations, {} without a way to the end; of {} steps at \
+         most: {ways:?}",
+        walked.ways.len(),
         walked.transitions,
-        walked.depth,
         walked.violations.len(),
         walked.stuck.len(),
-        walked.ways
+        ways.keys().max().unwrap()
     );
-    let shown = |list: &[String]| list.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+    let shown = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(walked.violations.is_empty(), "{}", shown(&walked.violations));
     assert!(walked.stuck.is_empty(), "{}", shown(&walked.stuck));
 }
