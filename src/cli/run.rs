@@ -260,8 +260,10 @@ fn explain(
     }
     let hint = format!("try: {command} --help");
     let text = render(console.terminals().err);
-    let text = text.replace("For more information, try '--help'.", &hint).replace("\n\n", "\n");
-    console.notify(&text);
+    // In colours, too.
+    let lines = text.lines().map(|line| if line.starts_with("For more information") { &hint } else { line });
+    let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    console.notify(&format!("{}\n", text.join("\n")));
     ExitCode::Usage.code()
 }
 

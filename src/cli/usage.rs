@@ -2,6 +2,7 @@
 //! content of a file for its path, in one argument or, without quotes, in one for each word.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Error};
@@ -33,11 +34,31 @@ pub(super) fn refuse_contents(typed: &[OsString], environment: &Environment) -> 
         }
         before = argument.to_str();
     }
-    match environment.variables().find(|(_, value)| is_pem(value)) {
-        Some((name, _)) => Err(content(Word(name).message())),
+    if let Some((name, _)) = environment.variables().find(|(_, value)| is_pem(value)) {
+        return Err(content(Word(name).message()));
+    }
+    // What is made there is called so, and a name on this disk is shown from then on.
+    let is_hidden = |value: &str| Path::new(value).message().hides_a_value();
+    let names = environment.variables().filter(|(name, _)| NAMING.contains(name));
+    match names.into_iter().find(|(_, value)| is_hidden(value)) {
+        Some((name, value)) => Err(Failure::new("reading", Word(name))
+            .expected("the name of a file or a folder")
+            .found(Path::new(value))
+            .exit(ExitCode::Usage)),
         None => Ok(()),
     }
 }
+
+/// The variables that name files and folders.
+const NAMING: [&str; 7] = [
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "EARTHLY_CONFIG",
+    "EARTHLY_INSTALLATION_NAME",
+    "EARTH_CONFIG",
+    "EARTH_INSTALLATION_NAME",
+];
 
 /// A parser's error without what was typed, as far as that may be a key: words that are not known,
 /// and values that do not fit.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::model::{Message, Printable, shell_word};
+use crate::message;
+use crate::model::{Message, Printable, is_cut_key, shell_word};
 
 /// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +11,11 @@ pub(crate) struct CommandLine<'a>(pub &'a [String]);
 
 impl Printable for CommandLine<'_> {
     fn message(&self) -> Message {
-        Message::join(self.0.iter().map(|word| ShellWord(word)), " ")
+        let word = |word: &String| ShellWord(word).message();
+        match is_cut_key(&self.0.join(" ")) {
+            true => message!("{} … (its words are not shown)", Message::join(self.0.first().map(word), "")),
+            false => Message::join(self.0.iter().map(word), " "),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::unparsed::is_unseen;
-use super::{ExitCode, Failure};
+use super::{ExitCode, Failure, Line, Printable as _};
 use crate::message;
 
 /// Whom a developer asks about a daemon, in the admin's own words: `jo@example.com, #builders`.
@@ -33,12 +33,17 @@ impl FromStr for Contact {
 
     fn from_str(text: &str) -> Result<Contact, Failure> {
         let length = text.chars().count();
-        if (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen) {
+        // It is in every kit: what must not be printed must not be there.
+        let is_public = !Line(text).message().hides_a_value();
+        if is_public && (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen)
+        {
             return Ok(Contact(text.to_owned()));
         }
         Err(Failure::new("reading", "the contact")
             .expected("1 to 200 characters in one line, without blanks at the ends")
-            .found(if length == 0 || length > LONGEST {
+            .found(if !is_public {
+                message!("what looks like a part of a key")
+            } else if length == 0 || length > LONGEST {
                 message!("{} characters", length)
             } else {
                 message!("a control character, or a blank at an end")

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::unparsed::is_unseen;
+use super::unparsed::{holds_drawn_hex, is_unseen};
 use super::{DnsName, ExitCode, Failure, Line, Printable, Role, SubjectAltName, Word};
 use crate::message;
 
@@ -76,7 +76,9 @@ impl FromStr for IdentityName {
                 && bytes.last().is_some_and(alphanumeric)
                 && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
         };
-        if text.len() <= LONGEST_IDENTITY_NAME && text.split('.').all(is_label) {
+        // A name is in the log, in certificates and in the names of folders.
+        let is_public = !holds_drawn_hex(text);
+        if is_public && text.len() <= LONGEST_IDENTITY_NAME && text.split('.').all(is_label) {
             return Ok(IdentityName(text.to_owned()));
         }
         Err(Failure::new("reading the name", Word(text))

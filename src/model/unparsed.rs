@@ -76,9 +76,15 @@ pub(super) fn is_unseen(one: char) -> bool {
     one.is_control()
         || matches!(
             one,
-            '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         )
         || matches!(one, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        // Fillers, joiners and selectors, which have no width of their own.
+        || matches!(
+            one,
+            '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
+        )
+        || matches!(one, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 fn described(text: &str, more: &str) -> String {
@@ -117,6 +123,7 @@ fn may_be_a_key(text: &str) -> bool {
         || text.contains(FRAME)
         || is_spaced_key(text)
         || has_colon_hex(text)
+        || is_cut_key(text)
 }
 
 /// The same for a single word, in which no name has as many changes as three.
@@ -177,6 +184,42 @@ fn has_colon_hex(text: &str) -> bool {
     text.split_whitespace().any(is_row)
 }
 
+/// Whether a text is a key that was cut into pieces so short that none of them tells it: what is left without
+/// all that parts the pieces is judged, over more characters than one piece has.
+pub(crate) fn is_cut_key(text: &str) -> bool {
+    let pieces: Vec<&str> = text.split(|one: char| !one.is_ascii_alphanumeric()).collect();
+    let whole: String = pieces.concat();
+    let turns = |window: &[u8]| window.windows(2).filter(|pair| changes(pair[0], pair[1])).count();
+    let has_upper = |window: &[u8]| window.iter().any(u8::is_ascii_uppercase);
+    let is_key = |window: &[u8]| has_upper(window) && turns(window) >= TURNS_IN_PIECES;
+    let is_drawn = whole.as_bytes().windows(2 * WINDOW).any(is_key);
+    is_drawn || is_cut_hex(&pieces)
+}
+
+/// Whether hex digits were cut into pieces: dates and addresses have next to no letters among them, and words
+/// no digits.
+fn is_cut_hex(pieces: &[&str]) -> bool {
+    let is_hex = |piece: &&str| piece.bytes().all(|byte| byte.is_ascii_hexdigit());
+    pieces.split(|piece| !is_hex(piece)).any(|row| {
+        let row: Vec<&str> = row.iter().copied().filter(|piece| !piece.is_empty()).collect();
+        let digits: String = row.concat();
+        let longest = if row.len() > 2 { 2 * WINDOW - 1 } else { LONGEST_IDENTIFIER + 4 };
+        digits.len() > longest && is_mixed(&digits)
+    })
+}
+
+/// Whether hex digits are of both kinds, as those of a number that was drawn by chance are.
+fn is_mixed(digits: &str) -> bool {
+    let letters = digits.bytes().filter(u8::is_ascii_alphabetic).count();
+    letters >= FEWEST_OF_A_KIND && digits.len() - letters >= FEWEST_OF_A_KIND
+}
+
+/// Whether a name holds so much hex as nobody is called by: as many digits as a number of 112 bits has.
+pub(super) fn holds_drawn_hex(name: &str) -> bool {
+    let mut runs = name.split(|one: char| !one.is_ascii_hexdigit());
+    runs.any(|run| run.len() >= 2 * WINDOW && is_mixed(run))
+}
+
 /// What is said of a value that is the content of a file.
 const CONTENT: &str = "a key's content (give its path; GitLab: a variable of type File)";
 const BEGIN: &str = "-----BEGIN";
@@ -194,6 +237,10 @@ const WINDOW: usize = 14;
 const TURNS_IN_A_NAME: usize = 5;
 const TURNS_IN_A_PATH: usize = 8;
 const TURNS_IN_WORDS: usize = 7;
+/// Of 27 places, of a text without what parts its words.
+const TURNS_IN_PIECES: usize = 14;
+/// Of letters and of digits, in 28 hex digits that look drawn by chance.
+const FEWEST_OF_A_KIND: usize = 5;
 /// A run of base64 that is as long and mixes upper case, lower case and digits is no name.
 const LONG_RUN: usize = 24;
 /// In hex digits: of a serial number or a key identifier of 20 bytes.
@@ -266,6 +313,30 @@ mod tests {
         assert!(printed_line("at 20:17:00, ask Jo or Ana").is_ok());
         let folders = format!("/no/such/certificates/{}/production/privatekey", &KEY_LINE[40..54]);
         assert!(printed_path(Path::new(&folders)).is_err());
+    }
+
+    #[test]
+    fn a_key_that_was_cut_into_short_pieces_is_described() {
+        let hex = "708b2a910c55e1fe3d4467a90b8c21ff70e35d6a8812c4b9708b2a910c55e1fe";
+        for (key, sizes) in [(KEY_LINE, 1..14), (hex, 1..14)] {
+            for size in sizes {
+                let bytes: Vec<&str> =
+                    key.as_bytes().chunks(size).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+                for between in [" ", ",", ".", ":", "=", "\u{202e}", "\u{1}", "-"] {
+                    let text = bytes.join(between);
+                    assert!(printed_line(&text).is_err() && printed_remark(&text).is_err(), "{text}");
+                }
+            }
+        }
+        for said in [
+            "2026-11-29 23:46:17.123456 10.0.0.5:8372 [::ffff:192.0.2.7]: connection refused (os error 111)",
+            "TLSv1.2 (OUT), ECDHE-RSA-AES256-GCM-SHA384, x86_64-linux-gnu, JDK17, K8s v1.29.3",
+            "Job for buildkit.service failed: see \"systemctl status buildkit.service\" and \"journalctl -xe\"",
+            "Error response from daemon: No such container: earthly-buildkitd",
+            "ca/708b2a910c55e1fe3d4467a90b8c21ff70e35d6a/key.pem",
+        ] {
+            assert_eq!(printed_line(said), Ok(said.to_owned()));
+        }
     }
 
     #[test]

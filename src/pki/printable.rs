@@ -6,7 +6,7 @@ use super::x509::{Identifier, InCertificate};
 use super::{
     DistinguishedName, LostNewlines, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm,
 };
-use crate::model::parsed;
+use crate::model::{DnsName, Line, Message, Printable, parsed};
 
 parsed!(
     ChainFault,
@@ -15,7 +15,6 @@ parsed!(
     Identifier<'_>,
     InCertificate<'_>,
     LostNewlines,
-    NameKind,
     PemFault,
     PublicKeyKind,
     Receipt,
@@ -25,3 +24,18 @@ parsed!(
 
 // Fixed words, and a place in the bytes.
 parsed!(pkcs8::der::Error, pkcs8::pkcs5::Error);
+
+/// Whoever makes a certificate writes into it what he likes: a name that is no host is text.
+impl Printable for NameKind {
+    fn message(&self) -> Message {
+        match self {
+            NameKind::Dns(name) => match name.parse::<DnsName>() {
+                Ok(name) => name.message(),
+                Err(_) => Line(name).message(),
+            },
+            NameKind::Uri(text) | NameKind::Email(text) | NameKind::Malformed(text) => Line(text).message(),
+            NameKind::Ip(address) => address.message(),
+            NameKind::Other => "a name of another kind".message(),
+        }
+    }
+}

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::figures;
 use crate::key_forms::{Key, WAYS, every_kind};
 use crate::numbers::{Numbers, number};
@@ -229,13 +231,17 @@ fn no_part_of_a_key_is_ever_printed() {
 fn a_key_on_one_line_is_named_as_that_and_the_command_that_is_printed_repairs_it() {
     let workspace = Workspace::with_state();
     let pem = workspace.read("state/clients/ana/current/key.pem");
-    for (between, what) in [
+    let kinds = [
         ("", "were lost"),
         (" ", "became spaces"),
         ("\r", "became carriage returns"),
         ("\\n", "became the characters"),
-    ] {
-        let path = workspace.write_private("one line.pem", pem.trim_end().replace('\n', between));
+    ];
+    let around = [("", ""), ("'", "'"), ("\"", "\""), ("\u{feff}", "")];
+    let cases = kinds.iter().flat_map(|kind| around.map(|around| (*kind, around)));
+    for ((between, what), (before, behind)) in cases {
+        let line = format!("{before}{}{behind}", pem.trim_end().replace('\n', between));
+        let path = workspace.write_private("one line.pem", line);
         let said = workspace.run(["inspect", &path, "--format", "json"]).ended_with(3).json();
         let findings = said["findings"].as_array().unwrap();
         let finding = findings.iter().find(|one| one["rule"] == "key-format").unwrap();
@@ -245,11 +251,77 @@ fn a_key_on_one_line_is_named_as_that_and_the_command_that_is_printed_repairs_it
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", repair]).current_dir(workspace.path(""));
         assert!(shell.status().unwrap().success(), "{repair}");
-        let repaired = workspace.path("repaired.pem");
-        assert_eq!(std::fs::read_to_string(&repaired).unwrap().trim_end(), pem.trim_end(), "{repair}");
-        assert_eq!(mode(&repaired), 0o600);
-        std::fs::remove_file(&repaired).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().trim_end(), pem.trim_end(), "{repair}");
+        assert_eq!(mode(Path::new(&path)), 0o600);
+        assert!(!workspace.path("one line.pem.repaired").exists());
     }
+}
+
+/// A name on this disk is shown, so that nothing of that name may be made; and a key in pieces is a key.
+#[test]
+fn nothing_is_called_by_a_key_and_no_key_in_pieces_is_printed() {
+    let workspace = Workspace::with_state();
+    let pem = workspace.read("state/clients/ana/current/key.pem");
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let one_line = pem.trim_end().replace('\n', " ");
+    let hex: String = body.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let cut = |text: &str, size: usize, between: &str| -> String {
+        let pieces: Vec<&str> =
+            text.as_bytes().chunks(size).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+        pieces.join(between)
+    };
+    let inventory = workspace.read("state/kitcert.yaml");
+    let assert_hidden = |said: &Said, what: &str| {
+        let text = format!("{}{}", said.out, said.err);
+        let bare: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+        for key in [&body, &hex] {
+            let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+            let mut parts = (0..key.len() - 14).map(|from| &key[from..from + 14]);
+            assert!(!parts.any(|part| bare.contains(part)), "{what}: {text}");
+        }
+    };
+    let restart = |words: &str| {
+        let text =
+            inventory.replace("    lifetime: 397d", &format!("    lifetime: 397d\n    restart: {words}"));
+        assert_ne!(text, inventory);
+        workspace.write("state/kitcert.yaml", text);
+    };
+    for size in [2, 4, 8, 12] {
+        for between in [" ", ",", ":"] {
+            for key in [&body, &hex] {
+                let words = json!(["/bin/false", format!("KEY={}", cut(key, size, between))]);
+                restart(&words.to_string());
+                for line in [&["install", "daemon", "--root", "root"][..], &["rotate", "--force", "builder"]]
+                {
+                    assert_hidden(&workspace.run(line), &format!("{line:?}, {words}"));
+                }
+                let script = format!("echo {} >&2; exit 1", cut(key, size, between));
+                workspace.write("said.sh", script);
+                restart(&json!(["/bin/sh", workspace.text("said.sh")]).to_string());
+                assert_hidden(&workspace.run(["rotate", "--force", "builder"]), "what the command says");
+            }
+        }
+    }
+    for name in [one_line.as_str(), &body] {
+        let folder = workspace.text(name);
+        let text = inventory.replace(
+            "    lifetime: 397d",
+            &format!("    lifetime: 397d\n    install: {{layout: earthly, root: {}}}", json!(folder)),
+        );
+        workspace.write("state/kitcert.yaml", text);
+        assert_hidden(&workspace.run(["install", "daemon"]).ended_with(1), "a root");
+        workspace.write("state/kitcert.yaml", &inventory);
+        for variable in ["HOME", "EARTHLY_CONFIG", "XDG_CONFIG_HOME"] {
+            let mut command = workspace.command(["install", "client", "ana"]);
+            command.env(variable, &folder);
+            assert_hidden(&workspace.finish(command, "").ended_with(2), variable);
+        }
+        assert!(!workspace.path(name).exists(), "a folder is called by a key");
+        workspace.run(["init", "--state", "other", "--host", "h", "--contact", &body]).ended_with(2);
+        assert!(!workspace.path("other").exists());
+    }
+    workspace.run(["issue", "client", &hex[..63]]).ended_with(2);
+    assert!(!workspace.read("state/log.jsonl").contains(&hex[..28]));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
     let (tool, container) = (installed.place.tool, config.container());
     report
         .line(message!(
-            "daemon    {}/daemon_{{cert,key}}.pem    {} starts {} with the files of {}",
+            "daemon    {}/daemon_{cert,key}.pem    {} starts {} with the files of {}",
             installed.place.folder.display(),
             tool,
             Word(&container),

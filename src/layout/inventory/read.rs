@@ -264,7 +264,7 @@ impl<'de> Deserialize<'de> for ReadDaemon {
 /// The folders of `installed`.
 fn absolute<E: Error>(folders: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, E> {
     let folders = folders.unwrap_or_default();
-    match folders.iter().find(|folder| !folder.is_absolute()) {
+    match folders.iter().find(|folder| !folder.is_absolute() || folder.message().hides_a_value()) {
         Some(folder) => Err(fault::carried(message!("installed: expected absolute paths, found {}", folder))),
         None => Ok(folders),
     }
@@ -272,7 +272,8 @@ fn absolute<E: Error>(folders: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, E> 
 
 fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
     let root = written.root.unwrap_or_else(|| PathBuf::from("/"));
-    if !root.is_absolute() {
+    // A folder of that name would be made, and would then be one that may be shown.
+    if !root.is_absolute() || root.message().hides_a_value() {
         return Err(fault::carried(message!("install.root: expected an absolute path, found {}", root)));
     }
     Ok(InstallEntry { layout: written.layout.0, root, owner: written.owner.map(|Parsed(owner)| owner) })

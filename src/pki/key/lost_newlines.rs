@@ -79,21 +79,30 @@ impl LostNewlines {
         Some((PemBlock { label: PemLabel::Known(begin), line: 1, contents: Ok(contents) }, kind))
     }
 
-    /// The shell command that writes the key as every consumer reads it to `repaired.pem`, mode 0600.
+    /// The shell command that writes the key as every consumer reads it beside the file, mode 0600: whoever has
+    /// looked at it puts it in the place of the other.
     #[must_use]
     pub fn repair(self, file: impl Printable) -> Message {
-        let file = Quoted(file);
+        let name = file.message();
+        if name == "-" {
+            return message!("save it to a file first; {kitcert} inspect FILE then prints what repairs it");
+        }
+        let file = Quoted(name);
+        // Neither quotes nor a byte order mark is anywhere in PEM.
+        let bare = message!("umask 077; tr -d '\\047\\042\\357\\273\\277' < {}", file);
+        let repaired = message!("> {}.repaired && mv {}.repaired {}", file, file, file);
         match self {
-            LostNewlines::CarriageReturns => {
-                message!("(umask 077; tr '\\r' '\\n' < {} > repaired.pem)", file)
-            }
-            LostNewlines::Escaped => {
-                message!("(umask 077; printf '%b\\n' \"$(tr -d '\\047\\042' < {})\" > repaired.pem)", file)
-            }
+            LostNewlines::CarriageReturns => message!("({} | tr '\\r' '\\n' {})", bare, repaired),
+            LostNewlines::Escaped => message!(
+                "(umask 077; printf '%b\\n' \"$(tr -d '\\047\\042\\357\\273\\277' < {})\" {})",
+                file,
+                repaired
+            ),
             LostNewlines::Deleted | LostNewlines::Spaces => message!(
-                "(umask 077; tr -d '\\047\\042' < {} | awk '{gsub(/-----[BE][EN][GD][A-Z ]*-----/,\"\\n&\\n\")}1' | \
-                 awk '!/-----/{gsub(/ /,\"\")}{gsub(/^ +| +$/,\"\")}length' | fold -w 64 > repaired.pem)",
-                file
+                "({} | tr '\\t' ' ' | awk '{gsub(/-----[BE][EN][GD][A-Z ]*-----/,\"\\n&\\n\")}1' | \
+                 awk '!/-----/{gsub(/ /,\"\")}{gsub(/^ +| +$/,\"\")}length' | fold -w 64 {})",
+                bare,
+                repaired
             ),
         }
     }
