@@ -9,7 +9,7 @@ use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{AuthorityId, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{Observation, ObservedAuthority};
+use crate::store::{Observation, ObservedAuthority, ObservedIdentity};
 
 /// What is installed on this machine for a daemon.
 #[derive(Clone, Debug)]
@@ -111,7 +111,17 @@ pub(crate) fn catch_up(
     }
     for authority in &gone {
         let subject = message!("CA {}", authority.id.short());
-        note(subject, message!("no daemon trusts it any more, so its clients need other certificates"));
+        let is_of_it = |client: &ObservedIdentity| {
+            let current = client.current.as_ref();
+            current.is_some_and(|current| current.leaf().issuer() == authority.certificate.subject())
+        };
+        let clients = observation.clients.iter().filter(|(_, client)| is_of_it(client));
+        let clients = Message::few(clients.map(|(name, _)| name), ", ");
+        let what = "no daemon is to trust it any more, so its clients need other certificates";
+        match clients.is_empty() {
+            true => note(subject, message!("{}", what)),
+            false => note(subject, message!("{}: {}", what, clients)),
+        }
     }
     for name in elsewhere {
         let subject = message!("daemon {}", name);

@@ -72,6 +72,7 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
                 (None, Some(client)) if is_elsewhere && client.renew == Renewal::Manual => Cure::IssueClient,
                 // What is not listed is never renewed.
                 (None, None) => return None,
+                _ if !can_sign(observation) => Cure::RollOver,
                 _ => Cure::Rotate,
             }
         }
@@ -85,4 +86,10 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         IdentityState::Ok | IdentityState::Retired | IdentityState::NotYetValid => return None,
     };
     Some((cure, name.clone()))
+}
+
+/// Whether a rotation has a CA whose key is here; in a rollover it is the rotation that knows.
+fn can_sign(observation: &Observation) -> bool {
+    let mut usable = observation.authorities.iter().filter(|authority| authority.record.is_usable());
+    observation.rollover.is_some() || usable.any(|authority| authority.key == KeyPresence::Present)
 }

@@ -38,7 +38,7 @@ impl Planner<'_> {
     }
 
     /// What follows from a beginning, or a turn: it is planned when that is done, and said before.
-    fn announce(&mut self, kind: RolloverKind) {
+    fn announce(&mut self, kind: RolloverKind, from: &[AuthorityId]) {
         let is_emergency = kind == RolloverKind::Compromised;
         self.rotation.is_emergency = is_emergency;
         let (observation, now) = (self.observation, self.now);
@@ -50,6 +50,15 @@ impl Planner<'_> {
                 false => "to be restarted twice: to trust both CAs, and to trust the new one alone",
             };
             self.say(Role::Daemon, &name, RotationAction::Reported, what);
+        }
+        let from = from.iter().filter_map(|id| observation.authority(id));
+        for open in from.filter(|one| is_emergency && one.record.is_open(now)) {
+            let what = "whoever has a certificate of it that is not known here is to be locked out";
+            self.rotation.rows.push(about_authority(
+                &open.id,
+                RotationAction::Reported,
+                message!("{}", what),
+            ));
         }
         let is_usable =
             |leaf: &Certificate| observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.is_usable());
@@ -163,7 +172,7 @@ impl Planner<'_> {
     }
 
     fn begin_with(&mut self, kind: RolloverKind, from: Vec<AuthorityId>, to: AuthorityChoice) {
-        self.announce(kind);
+        self.announce(kind, &from);
         self.rotation.plan.state.push(StateStep::BeginRollover { kind, from, to });
     }
 
@@ -224,10 +233,10 @@ impl Planner<'_> {
     fn turn_to(&mut self, to: &ObservedAuthority, kind: RolloverKind) {
         let Some(rollover) = &self.rollover else { return };
         let parts = std::iter::once(rollover.to).chain(rollover.from.iter().copied());
-        let from = parts.filter(|one| one.id != to.id).map(|one| one.id.clone()).collect();
-        let record = RolloverRecord::new(kind, from, to.id.clone(), self.now);
+        let from: Vec<AuthorityId> = parts.filter(|one| one.id != to.id).map(|one| one.id.clone()).collect();
+        let record = RolloverRecord::new(kind, from.clone(), to.id.clone(), self.now);
         self.rotation.plan.state.push(StateStep::ChangeRollover(record));
-        self.announce(kind);
+        self.announce(kind, &from);
     }
 
     /// Trusts nothing of a CA any more whose key somebody knows.

@@ -1,8 +1,8 @@
 //! Which states of a world differ in nothing that counts.
 
 use super::world::World;
-use crate::model::AuthorityId;
-use crate::pki::{Certificate, TrustBundle};
+use crate::model::{AuthorityId, Timestamp};
+use crate::pki::{Certificate, DistinguishedName, TrustBundle};
 use crate::store::{KeyPresence, ObservedGeneration};
 
 /// The SHA-256 of a state in words.
@@ -41,28 +41,33 @@ impl Words<'_> {
             self.known.push(id.clone());
             self.known.len() - 1
         });
-        let one = self.world.observation.authority(id).unwrap();
+        let Some(one) = self.world.observation.authority(id) else { return format!("{at}?") };
         let key = if one.key == KeyPresence::Present { "k" } else { "-" };
         let end = one.record.compromised.map_or("", |_| "x");
         let retired = one.record.retired.map_or("", |_| "r");
-        format!("{at}{key}{end}{retired}")
+        let open = one.record.open_until.map_or(0, |until| self.months(until).max(0));
+        format!("{at}{key}{end}{retired}{open}")
+    }
+
+    fn months(&self, until: Timestamp) -> i64 {
+        until.seconds_since(self.world.now) / (31 * 86_400)
+    }
+
+    /// The CA of that name, whether the state knows it or not.
+    fn named(&self, subject: &DistinguishedName) -> AuthorityId {
+        let mut all = self.world.authorities.iter();
+        all.find(|(_, one)| one.certificate().subject() == subject).unwrap().0.clone()
     }
 
     fn issuer(&mut self, leaf: &Certificate) -> String {
-        let id = self.world.observation.issuer_of(leaf).unwrap().id.clone();
-        let months = leaf.validity().not_after.seconds_since(self.world.now) / (31 * 86_400);
+        let id = self.named(leaf.issuer());
+        let months = self.months(leaf.validity().not_after);
         format!("{}@{months}", self.ca(&id))
     }
 
     fn bundle(&mut self, trust: &TrustBundle) -> String {
-        let ids: Vec<AuthorityId> = trust
-            .certificates()
-            .iter()
-            .map(|anchor| {
-                let all = &self.world.observation.authorities;
-                all.iter().find(|one| one.certificate == *anchor).unwrap().id.clone()
-            })
-            .collect();
+        let ids: Vec<AuthorityId> =
+            trust.certificates().iter().map(|anchor| self.named(anchor.subject())).collect();
         let mut names: Vec<String> = ids.iter().map(|id| self.ca(id)).collect();
         names.sort();
         names.join(",")
@@ -88,8 +93,13 @@ impl Words<'_> {
         }
         let active = self.ca(&world.active());
         self.add(active);
+        if world.is_old() {
+            self.add("old");
+            world.installed.values().for_each(|(_, set)| self.set(set));
+        }
         for (name, daemon) in &observation.daemons {
-            self.add(format!("\n{name} {}", observation.inventory.daemons[name].hosts.len()));
+            let retired = if daemon.is_retired() { "retired" } else { "" };
+            self.add(format!("\n{name} {retired} {}", observation.inventory.daemons[name].hosts.len()));
             daemon.current.iter().for_each(|set| self.set(set));
             self.add(if daemon.has_worked() { "worked" } else { "new" });
             daemon.worked_before.iter().for_each(|set| self.set(set));
@@ -98,7 +108,7 @@ impl Words<'_> {
             self.add(format!("serves {leaf}/{trust}"));
         }
         for (name, client) in &observation.clients {
-            self.add(format!("\n{name}"));
+            self.add(format!("\n{name} {}", if client.is_retired() { "retired" } else { "" }));
             for set in client.current.iter().chain(&client.earlier) {
                 let fingerprint = set.leaf().public_key().fingerprint();
                 let key = client.record.keys.get(&fingerprint);

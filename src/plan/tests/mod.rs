@@ -8,6 +8,7 @@ mod issuing;
 mod joining;
 mod kits;
 mod requesting;
+mod restored;
 mod rolling_over;
 mod rotating;
 mod status;

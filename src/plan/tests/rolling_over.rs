@@ -520,6 +520,24 @@ fn in_an_emergency_a_client_does_not_go_back_to_what_no_daemon_lets_in() {
 }
 
 #[test]
+fn of_a_client_with_new_files_the_daemons_are_named_that_serve_old_ones() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.rotate_as(&compromised(), Restart::Fails).unwrap();
+    let reached = |world: &World| {
+        let set = world.observation.current(Role::Client, &name("ana")).unwrap();
+        crate::plan::reached(&name("ana"), set, &world.observation, world.now)
+    };
+    let both = [name("builder"), name("spare")];
+    assert_eq!((reached(&world).is_some, reached(&world).missed), (false, both.into()));
+    // One is restarted by hand, and verified.
+    let now = world.now;
+    let builder = world.observation.daemons.get_mut(&name("builder")).unwrap();
+    builder.history.note_worked(builder.current.as_ref().unwrap().number, now);
+    builder.worked_before = None;
+    assert_eq!((reached(&world).is_some, reached(&world).missed), (true, [name("spare")].into()));
+}
+
+#[test]
 fn former_keys_are_removed_when_nothing_needs_them() {
     let mut world = with_bob();
     let steps = |observation: &Observation| -> Vec<AuthorityId> {

@@ -6,7 +6,7 @@ use crate::model::Message;
 
 use super::{INVENTORY, State, authority_of, days, name, now, observed, seconds};
 use crate::model::{Hex, Role, Timestamp, Validity};
-use crate::plan::{IdentityState, StatusRow, Window, status, timeline};
+use crate::plan::{IdentityState, NextStep, StatusRow, Window, next_step, status, timeline};
 use crate::store::KeyPresence;
 
 fn row(state: &State, kind: &str, at: Timestamp) -> StatusRow {
@@ -56,6 +56,21 @@ fn a_certificate_is_due_from_its_second_on_and_good_until_the_last() {
     assert_eq!(at(validity.not_before.minus(seconds(1))), IdentityState::NotYetValid);
     assert_eq!(found.seconds_left, Some(validity.not_after.seconds_since(now())));
     assert_eq!(found.expires, Some(validity.not_after));
+}
+
+/// A CA that has lost its key is not noticed when it is too late.
+#[test]
+fn what_its_ca_cannot_renew_is_told_a_month_before_its_end() {
+    let mut state = State::new();
+    state.observation.authorities[0].key = KeyPresence::Absent;
+    let current = state.observation.daemons[&name("builder")].current.as_ref().unwrap();
+    let end = current.leaf().validity().not_after;
+    assert_eq!(row(&state, "daemon", end.minus(days(30))).state, IdentityState::Due);
+    let at = end.minus(days(30)).plus(seconds(1));
+    assert_eq!(row(&state, "daemon", at).state, IdentityState::NotRenewable);
+    assert!(IdentityState::NotRenewable.needs_attention());
+    let rows = status(&state.observation, &BTreeMap::new(), at);
+    assert_eq!(next_step(&rows, &state.observation), Some(NextStep::RollOver));
 }
 
 #[test]

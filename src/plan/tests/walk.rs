@@ -12,7 +12,7 @@ use super::world::{Fault, Machine, Restart, TWO_DAEMONS, World, with_hosts};
 use super::{days, name};
 use crate::model::{AuthorityId, IdentityName, Role};
 use crate::pki::Certificate;
-use crate::plan::{AuthorityRotation, RotateRequest, finish, skip};
+use crate::plan::{AuthorityRotation, RotateRequest, RotationScope, skip};
 
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ enum Event {
     RollBackClient,
     LoseKey(Which),
     DropHost,
+    /// Everything is renewed.
+    Force,
+    /// Nobody unknown is waited for.
+    Finish,
+    Retire(Role, &'static str),
+    /// The state is as it was in the beginning.
+    Restore,
+    Recover,
     /// A month passes.
     Wait,
     /// Half a life of a daemon's certificate passes.
@@ -42,7 +50,7 @@ enum Which {
     To,
 }
 
-const EVENTS: [Event; 23] = [
+const EVENTS: [Event; 29] = [
     Event::Rotate(Restart::Works),
     Event::Rotate(Restart::Fails),
     Event::Rotate(Restart::Never),
@@ -64,6 +72,12 @@ const EVENTS: [Event; 23] = [
     Event::LoseKey(Which::From),
     Event::LoseKey(Which::To),
     Event::DropHost,
+    Event::Force,
+    Event::Finish,
+    Event::Retire(Role::Client, "bob"),
+    Event::Retire(Role::Daemon, "spare"),
+    Event::Restore,
+    Event::Recover,
     Event::Wait,
     Event::WaitLong,
 ];
@@ -87,6 +101,10 @@ fn which(world: &World, which: Which) -> Option<AuthorityId> {
 /// What happens; whether it can at all.
 fn happens(world: &mut World, event: Event) -> bool {
     let order = |authority| RotateRequest { authority, ..asked() };
+    let is_time = matches!(event, Event::Recover | Event::Restore | Event::Wait | Event::WaitLong);
+    if world.is_old() && !is_time {
+        return false;
+    }
     match event {
         Event::Rotate(restart) => world.rotate_as(&asked(), restart).is_ok(),
         Event::Start(restart) => world.rotate_as(&order(AuthorityRotation::Begun), restart).is_ok(),
@@ -97,6 +115,9 @@ fn happens(world: &mut World, event: Event) -> bool {
         },
         Event::Join(machine, says_so) => {
             let machine = machines()[machine].clone();
+            if !world.observation.waiting_kits.contains(&machine.0) {
+                return false;
+            }
             world.take(machine.clone());
             if says_so {
                 world.confirm(&machine);
@@ -129,6 +150,14 @@ fn happens(world: &mut World, event: Event) -> bool {
             with_hosts(world, "builder", &["builder.example.com"]);
             true
         }
+        Event::Force => {
+            let request = RotateRequest { scope: RotationScope::Forced, ..asked() };
+            world.rotate_as(&request, Restart::Works).is_ok()
+        }
+        Event::Finish => which(world, Which::From).is_some_and(|id| world.finish(&id)),
+        Event::Retire(role, named) => world.retire(role, named),
+        Event::Restore => world.restore(),
+        Event::Recover => world.recover(),
         Event::Wait => {
             world.now = world.now.plus(days(31));
             true
@@ -148,7 +177,8 @@ fn out(before: &World, after: &World) -> Vec<(Machine, IdentityName)> {
         .filter(|((client, number), daemon)| {
             let machine = (client.clone(), *number);
             let has_ended = is_over(&before.holds[&machine].leaf) || is_over(&before.serves[daemon].leaf);
-            !after.excused.contains(client) && !has_ended
+            let is_retired = after.observation.daemons[daemon].is_retired();
+            !after.excused.contains(client) && !has_ended && !is_retired
         })
         .collect()
 }
@@ -171,6 +201,9 @@ const PUSHES: [Push; 4] = [Push::Round, Push::Skip, Push::Finish, Push::LockOut]
 fn pushed(world: &World, push: Push) -> World {
     let mut world = world.clone();
     match push {
+        Push::Round if world.is_old() => {
+            world.recover();
+        }
         Push::Round => {
             let to = which(&world, Which::To).and_then(|to| world.observation.authority(&to));
             let is_keyless = to.is_some_and(|to| !to.can_sign(world.now));
@@ -188,8 +221,7 @@ fn pushed(world: &World, push: Push) -> World {
         Push::Finish => {
             let former = world.observation.rollover.as_ref().map(|one| one.from.clone());
             for id in former.unwrap_or_default() {
-                let plan = finish(&id, &world.observation).unwrap();
-                world.carry_out(&plan);
+                world.finish(&id);
             }
         }
         Push::LockOut => {
@@ -205,7 +237,7 @@ type Ways = BTreeMap<Alike, Option<usize>>;
 
 /// How many steps it takes to the end of a rollover, of a way that is found without a search.
 fn way_to_the_end(world: &World, alike: Alike, ways: &mut Ways) -> Option<usize> {
-    if world.observation.rollover.is_none() {
+    if world.observation.rollover.is_none() && !world.is_old() {
         return Some(0);
     }
     if let Some(known) = ways.get(&alike) {
@@ -256,6 +288,7 @@ impl Walked {
 fn walk(depth: usize, fault: Option<Fault>) -> Walked {
     let mut first = World::new(TWO_DAEMONS);
     first.fault = fault;
+    first.back_up();
     let mut walked = Walked { ways: vec![Some(0)], ..Walked::default() };
     let mut ways = Ways::new();
     let mut seen: BTreeMap<Alike, usize> = [(Alike::of(&first), 0)].into();

@@ -82,10 +82,16 @@ pub(super) struct World {
     pub(super) observation: Observation,
     pub(super) now: Timestamp,
     /// Every CA that was ever made, with its key.
-    authorities: BTreeMap<AuthorityId, std::rc::Rc<CertificateAuthority>>,
+    pub(super) authorities: BTreeMap<AuthorityId, std::rc::Rc<CertificateAuthority>>,
     /// Another certificate of each CA: the same name and key.
     anchors: BTreeMap<AuthorityId, Certificate>,
-    generations: BTreeMap<(Role, IdentityName), Vec<ObservedGeneration>>,
+    pub(super) generations: BTreeMap<(Role, IdentityName), Vec<ObservedGeneration>>,
+    /// How often the state was changed.
+    pub(super) commit: u64,
+    /// What is installed for each daemon, and by which change.
+    pub(super) installed: BTreeMap<IdentityName, (u64, ObservedGeneration)>,
+    /// The state as it was once, of which there is a backup.
+    pub(super) backup: Option<std::rc::Rc<World>>,
     pub(super) serves: BTreeMap<IdentityName, InUse>,
     pub(super) holds: BTreeMap<Machine, InUse>,
     /// Who is out since somebody said so, or was named when it happened.
@@ -114,6 +120,9 @@ impl World {
             authorities: BTreeMap::new(),
             anchors: BTreeMap::new(),
             generations: BTreeMap::new(),
+            commit: 0,
+            installed: BTreeMap::new(),
+            backup: None,
             serves: BTreeMap::new(),
             holds: BTreeMap::new(),
             excused: BTreeSet::new(),
@@ -150,13 +159,21 @@ impl World {
     ) -> Result<Rotation, Failure> {
         let mut all = Rotation::default();
         for pass in 0..7 {
-            let facts = RotationFacts { has_begun: pass > 0, ..RotationFacts::default() };
+            let facts =
+                RotationFacts { has_begun: pass > 0, outdated: self.outdated(), ..RotationFacts::default() };
             let rotation = plan::rotate(request, &self.observation, &facts, self.now)?;
             all.rows.extend(rotation.rows.clone());
             all.locked_out.extend(rotation.locked_out.clone());
             all.rolls_over = rotation.rolls_over;
             if rotation.is_emergency {
                 self.excused.extend(rotation.locked_out.clone());
+                let is_said = |id: &AuthorityId| {
+                    let of_it = rotation.rows.iter().filter(|row| row.kind == "ca" && row.name == id.short());
+                    of_it.into_iter().any(|row| row.reason.as_str().contains("not known here"))
+                };
+                let said: Vec<AuthorityId> =
+                    self.authorities.keys().filter(|id| is_said(id)).cloned().collect();
+                said.iter().for_each(|id| self.excuse_unknown(id));
             }
             if rotation.is_empty() {
                 break;
@@ -183,9 +200,31 @@ impl World {
         Ok(all)
     }
 
+    /// The identities of which something else than what is current is installed here.
+    fn outdated(&self) -> BTreeSet<(Role, IdentityName)> {
+        let is_current = |role, name: &IdentityName, one: &InUse| {
+            self.observation.current(role, name).is_none_or(|current| one.is(current))
+        };
+        let is_here = |name: &IdentityName| {
+            self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty())
+        };
+        let clients = self.holds.iter().filter(|((name, _), _)| is_here(name));
+        let clients = clients.filter(|((name, _), held)| !is_current(Role::Client, name, held));
+        let daemons =
+            self.installed.iter().filter(|(name, (_, set))| !is_current(Role::Daemon, name, &InUse::of(set)));
+        let daemons = daemons.map(|(name, _)| (Role::Daemon, name.clone()));
+        clients.map(|((name, _), _)| (Role::Client, name.clone())).chain(daemons).collect()
+    }
+
+    fn place(&mut self, daemon: &IdentityName) -> ObservedGeneration {
+        let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
+        self.installed.insert(daemon.clone(), (self.commit, current.clone()));
+        current
+    }
+
     /// A daemon is restarted; whether it serves its current set then.
     fn deliver(&mut self, daemon: &IdentityName, restart: Restart) -> bool {
-        let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
+        let current = self.place(daemon);
         let is_served =
             |world: &World, set: &ObservedGeneration| world.serves.get(daemon).is_some_and(|one| one.is(set));
         if restart == Restart::Works {
@@ -201,7 +240,7 @@ impl World {
             && self.refused(&back.plan()).is_none()
         {
             self.carry_out(&back.plan());
-            let current = self.observation.current(Role::Daemon, daemon).unwrap().clone();
+            let current = self.place(daemon);
             if is_served(self, &current) {
                 self.verify(daemon);
             }
@@ -298,18 +337,25 @@ impl World {
     /// is still to come.
     pub(super) fn forgive(&mut self) {
         let rollover = self.observation.rollover.as_ref();
-        if rollover.is_some_and(RolloverRecord::is_emergency) {
+        let is_served = |(daemon, (_, set)): (&IdentityName, &(u64, ObservedGeneration))| {
+            self.serves.get(daemon).is_some_and(|served| served.is(set))
+        };
+        if rollover.is_some_and(RolloverRecord::is_emergency) || !self.installed.iter().all(is_served) {
             return;
         }
         let reached = self.reached();
+        let is_retired = |daemon: &&IdentityName| self.observation.daemons[*daemon].is_retired();
         let is_in = |machine: &Machine| {
-            self.serves.keys().all(|daemon| reached.contains(&(machine.clone(), daemon.clone())))
+            let mut daemons = self.serves.keys().filter(|daemon| !is_retired(daemon));
+            daemons.all(|daemon| reached.contains(&(machine.clone(), daemon.clone())))
         };
         let is_still_to_come = |client: &IdentityName| {
             let is_skipped = rollover.is_some_and(|rollover| rollover.skipped.contains(client));
             let is_retired = self.observation.clients.get(client).is_some_and(ObservedIdentity::is_retired);
             let mut machines = self.holds.keys().filter(|machine| machine.0 == *client);
-            is_skipped || is_retired || !machines.all(is_in)
+            // A CA that nobody unknown is waited for any more leaves later.
+            let is_finished = rollover.is_some_and(|rollover| !rollover.finished.is_empty());
+            is_skipped || is_finished || is_retired || !machines.all(is_in)
         };
         let excused: Vec<IdentityName> = self.excused.iter().cloned().collect();
         let (kept, _) = excused.into_iter().partition::<Vec<_>, _>(is_still_to_come);
@@ -383,6 +429,7 @@ impl World {
     /// Carries the state steps of a plan out, as `apply` does on a disk.
     pub(super) fn carry_out(&mut self, plan: &Plan) {
         let mut made = None;
+        self.commit += u64::from(!plan.state.is_empty());
         for step in &plan.state {
             match step {
                 StateStep::MakeAuthority { name, algorithm, validity } => {
@@ -493,13 +540,22 @@ impl World {
                     }
                 }
                 StateStep::Open(id, until) => self.record_of(id).open_until = Some(*until),
-                StateStep::ComeAfter(_)
-                | StateStep::Create(_)
+                StateStep::ComeAfter(commit) => self.commit = self.commit.max(*commit),
+                StateStep::TakeInAuthority(certificate) => {
+                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
+                    let (key, record) = (KeyPresence::Absent, AuthorityRecord::default());
+                    let taken = ObservedAuthority { id, certificate: certificate.clone(), key, record };
+                    self.observation.authorities.insert(0, taken);
+                }
+                StateStep::TakeInLeaf(_, leaf) => self.observation.issued.push(leaf.clone()),
+                StateStep::TakeIn { name, chain, trust, generation } => {
+                    let (chain, trust, number) = (chain.clone(), trust.clone(), *generation);
+                    let key = KeyPresence::Present;
+                    self.put(Role::Daemon, name, ObservedGeneration { number, chain, trust, key });
+                }
+                StateStep::Create(_)
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }
-                | StateStep::TakeInAuthority(_)
-                | StateStep::TakeInLeaf(..)
-                | StateStep::TakeIn { .. }
                 | StateStep::DestroyKey(_) => {}
             }
         }

@@ -1,0 +1,131 @@
+//! A state that was restored from a backup, and what a person may decide without knowing everything.
+
+use super::name;
+use super::rotating::{asked, told};
+use super::world::{Restart, TWO_DAEMONS, World};
+use crate::model::{AuthorityId, IdentityName, Role};
+use crate::pki::Certificate;
+use crate::plan::{AuthorityRotation, Installed, Recovery, RotateRequest, Standing, StateStep};
+use crate::plan::{catch_up, finish, retire};
+
+impl World {
+    /// A copy of the state that may be restored later.
+    pub(super) fn back_up(&mut self) {
+        self.backup = Some(std::rc::Rc::new(self.clone()));
+    }
+
+    /// The state is as it was when it was backed up; whether that is another one.
+    pub(super) fn restore(&mut self) -> bool {
+        let Some(backup) = self.backup.clone().filter(|backup| backup.commit != self.commit) else {
+            return false;
+        };
+        self.observation = backup.observation.clone();
+        self.generations = backup.generations.clone();
+        self.commit = backup.commit;
+        true
+    }
+
+    /// Whether what is installed tells that the state is an old copy. Nothing but `recover` goes on then.
+    pub(super) fn is_old(&self) -> bool {
+        self.installed.values().any(|(commit, _)| *commit > self.commit)
+    }
+
+    /// What `recover` would do to an old copy; None where the state is none.
+    fn recovery(&self) -> Option<Recovery> {
+        let installed = self.installed.iter().map(|(daemon, (commit, set))| Installed {
+            daemon: daemon.clone(),
+            standing: if *commit > self.commit { Standing::Later(*commit) } else { Standing::Ours },
+            chain: set.chain.clone(),
+            trust: set.trust.clone(),
+            unfit: None,
+        });
+        let installed: Vec<Installed> = installed.collect();
+        let is_unknown = |leaf: &Certificate| {
+            !self.is_known(leaf) && !installed.iter().any(|one| one.chain.first() == Some(leaf))
+        };
+        let served = self.serves.iter().filter(|(_, served)| is_unknown(&served.leaf));
+        let served: Vec<(IdentityName, Certificate)> =
+            served.map(|(daemon, served)| (daemon.clone(), served.leaf.clone())).collect();
+        self.is_old().then(|| catch_up(&self.observation, &installed, &served, self.now))
+    }
+
+    /// What `recover` does; whether there is something to do.
+    pub(super) fn recover(&mut self) -> bool {
+        let Some(recovery) = self.recovery() else { return false };
+        // The clients of a CA that is gone are named; a daemon that was not restarted may let them in still.
+        for step in &recovery.plan.state {
+            let StateStep::EndRollover(gone) = step else { continue };
+            let clients = self.observation.clients.iter().filter(|(_, client)| {
+                let issuer =
+                    client.current.as_ref().map(|current| self.observation.issuer_of(current.leaf()));
+                issuer.flatten().is_some_and(|issuer| gone.contains(&issuer.id))
+            });
+            self.excused.extend(clients.map(|(name, _)| name.clone()));
+        }
+        self.carry_out(&recovery.plan);
+        true
+    }
+
+    /// Whether the state knows that it has issued that.
+    fn is_known(&self, leaf: &Certificate) -> bool {
+        self.observation.issued.iter().any(|one| one == leaf)
+    }
+
+    /// Nobody unknown is waited for: whoever has what the state does not know is out by a person's word.
+    pub(super) fn finish(&mut self, id: &AuthorityId) -> bool {
+        let Ok(plan) = finish(id, &self.observation) else { return false };
+        self.excuse_unknown(id);
+        self.carry_out(&plan);
+        true
+    }
+
+    /// It was said that whoever has a certificate of that CA that the state does not know is out.
+    pub(super) fn excuse_unknown(&mut self, id: &AuthorityId) {
+        let unknown = self.holds.iter().filter(|(_, held)| {
+            let is_of_it = self.authorities[id].certificate().subject() == held.leaf.issuer();
+            is_of_it && !self.is_known(&held.leaf)
+        });
+        self.excused.extend(unknown.map(|((client, _), _)| client.clone()).collect::<Vec<_>>());
+    }
+
+    /// An identity is not waited for any more; whether it was.
+    pub(super) fn retire(&mut self, role: Role, named: &str) -> bool {
+        let plan = retire(role, &name(named), &self.observation);
+        if role == Role::Client {
+            self.excused.insert(name(named));
+        }
+        self.carry_out(&plan);
+        !plan.state.is_empty()
+    }
+}
+
+#[test]
+fn the_clients_of_a_ca_that_no_daemon_is_to_trust_any_more_are_named() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.back_up();
+    let authority = AuthorityRotation::Compromised(None);
+    world.rotate_as(&RotateRequest { authority, ..asked() }, Restart::Fails).unwrap();
+    assert!(world.restore() && world.is_old());
+    let told = world.recovery().unwrap().unknown;
+    let told: Vec<String> = told.iter().map(|one| one.what.to_string()).collect();
+    let named = "so its clients need other certificates: ana, bob, cleo";
+    assert!(told.iter().any(|one| one.ends_with(named)), "{told:?}");
+    assert!(world.recover() && !world.is_old());
+}
+
+#[test]
+fn in_an_emergency_of_a_ca_with_unknown_holders_that_is_said() {
+    let mut world = World::new(TWO_DAEMONS);
+    let former = world.active();
+    let open_until = world.now.plus(super::days(100));
+    let distrust = |world: &World| {
+        let authority = AuthorityRotation::Compromised(None);
+        let mut world = world.clone();
+        let rotation = world.rotate_as(&RotateRequest { authority, ..asked() }, Restart::Works).unwrap();
+        told(&rotation).iter().any(|row| row.contains("not known here is to be locked out"))
+    };
+    assert!(!distrust(&world));
+    let known = world.observation.authorities.iter_mut().find(|one| one.id == former).unwrap();
+    known.record.open_until = Some(open_until);
+    assert!(distrust(&world));
+}
