@@ -2,6 +2,7 @@
 //! bound.
 
 mod alike;
+mod carried_out;
 mod emptiness;
 mod installing;
 mod issuing;

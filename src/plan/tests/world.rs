@@ -1,27 +1,16 @@
 //! A state in memory together with the truth: what each daemon really serves and what each client really
-//! holds. Plans are carried out here as they are on a disk, and who reaches whom is told by a model of
-//! its own: by which CA somebody is signed, and which CAs somebody trusts.
+//! holds. Who reaches whom is told by a model of its own: by which CA somebody is signed, and which CAs
+//! somebody trusts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{fresh_key, hosts, name, now, user};
 use crate::layout::Inventory;
-use crate::model::{
-    AuthorityId, Failure, Generation, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp,
-};
-use crate::pki::{
-    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle,
-};
-use crate::plan::{
-    self, AuthorityChoice, EarlierGeneration, KeySource, Plan, RotateRequest, Rotation, RotationFacts,
-    Signing, StateStep,
-};
-use crate::probe::DIAL_LIST_VERSION;
-use crate::store::{
-    AuthorityRecord, HeldBy, KeyPresence, Observation, ObservedAuthority, ObservedGeneration,
-    ObservedIdentity, RolloverRecord, Vantage, VerifiedRecord,
-};
+use crate::model::{AuthorityId, Failure, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp};
+use crate::pki::{Certificate, CertificateAuthority, TrustBundle};
+use crate::plan::{self, EarlierGeneration, KeySource, Plan, RotateRequest, Rotation, RotationFacts};
+use crate::store::{HeldBy, KeyPresence, Observation, ObservedGeneration, ObservedIdentity, RolloverRecord};
 
 /// Two daemons. A client of this machine, one elsewhere, and one with a key on each of two machines.
 pub(super) const TWO_DAEMONS: &str = "version: 1
@@ -84,7 +73,7 @@ pub(super) struct World {
     /// Every CA that was ever made, with its key.
     pub(super) authorities: BTreeMap<AuthorityId, std::rc::Rc<CertificateAuthority>>,
     /// Another certificate of each CA: the same name and key.
-    anchors: BTreeMap<AuthorityId, Certificate>,
+    pub(super) anchors: BTreeMap<AuthorityId, Certificate>,
     pub(super) generations: BTreeMap<(Role, IdentityName), Vec<ObservedGeneration>>,
     /// How often the state was changed.
     pub(super) commit: u64,
@@ -389,275 +378,6 @@ impl World {
 
     pub(super) fn active(&self) -> AuthorityId {
         self.observation.active_authority().unwrap().id.clone()
-    }
-
-    fn make_authority(&mut self) {
-        let plan = Plan {
-            state: vec![StateStep::MakeAuthority {
-                name: "Test".parse().unwrap(),
-                algorithm: KeyAlgorithm::EcdsaP256,
-                validity: crate::model::Validity::issued(
-                    self.now,
-                    self.observation.inventory.authority.lifetime,
-                    crate::model::profile::BACKDATING,
-                ),
-            }],
-            ..Plan::default()
-        };
-        self.carry_out(&plan);
-    }
-
-    fn issue(&mut self, role: Role, named: &IdentityName, key: KeySource) {
-        let signing = Signing::alone(AuthorityChoice::Of(self.active()));
-        let generation = Generation::after(
-            self.observation.identities(role).get(named).and_then(|identity| identity.last_generation),
-        );
-        let lifetime = self.observation.inventory.clients[named].lifetime;
-        let issuance = plan::Issuance {
-            role,
-            name: named.clone(),
-            hosts: Vec::new(),
-            validity: crate::model::Validity::issued(self.now, lifetime, crate::model::profile::BACKDATING),
-            generation,
-            key,
-            reason: plan::Reason::Asked,
-            signing,
-        };
-        self.carry_out(&Plan { state: vec![StateStep::Issue(issuance)], ..Plan::default() });
-    }
-
-    /// Carries the state steps of a plan out, as `apply` does on a disk.
-    pub(super) fn carry_out(&mut self, plan: &Plan) {
-        let mut made = None;
-        self.commit += u64::from(!plan.state.is_empty());
-        for step in &plan.state {
-            match step {
-                StateStep::MakeAuthority { name, algorithm, validity } => {
-                    let key = PrivateKey::generate(*algorithm).ok().unwrap();
-                    let request = AuthorityRequest { name: name.clone(), validity: *validity };
-                    let authority = CertificateAuthority::create(&request, &key).ok().unwrap();
-                    let certificate = authority.certificate().clone();
-                    let other = CertificateAuthority::create(&request, &key).ok().unwrap();
-                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
-                    let (key, record) = (KeyPresence::Present, AuthorityRecord::default());
-                    let observed = ObservedAuthority { id: id.clone(), certificate, key, record };
-                    self.observation.authorities.insert(0, observed);
-                    self.authorities.insert(id.clone(), std::rc::Rc::new(authority));
-                    self.anchors.insert(id.clone(), other.certificate().clone());
-                    made = Some(id);
-                }
-                StateStep::BeginRollover { kind, from, to } => {
-                    let to = self.id(to, made.as_ref());
-                    self.set_rollover(RolloverRecord::new(*kind, from.clone(), to, self.now));
-                }
-                StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
-                StateStep::EndRollover(former) => {
-                    self.observation.rollover = None;
-                    for id in former {
-                        self.record_of(id).retired = Some(self.now);
-                    }
-                }
-                StateStep::Issue(issuance) => {
-                    let signer = self.id(&issuance.signing.issuer, made.as_ref());
-                    assert_eq!(self.observation.authority(&signer).unwrap().key, KeyPresence::Present);
-                    let (key, presence) = self.key(issuance);
-                    let request = LeafRequest {
-                        role: issuance.role,
-                        name: issuance.name.clone(),
-                        hosts: issuance.hosts.clone(),
-                        validity: issuance.validity,
-                    };
-                    let leaf = self.authorities[&signer].issue(&request, &key).unwrap();
-                    self.observation.issued.push(leaf.clone());
-                    let trust = self.bundle(&issuance.signing.trust, made.as_ref());
-                    let set = ObservedGeneration {
-                        number: issuance.generation,
-                        chain: vec![leaf],
-                        trust,
-                        key: presence,
-                    };
-                    self.put(issuance.role, &issuance.name, set);
-                }
-                StateStep::Rebundle { role, name, from, chain, generation, trust } => {
-                    let all = &self.generations[&(*role, name.clone())];
-                    let key = all.iter().find(|one| one.number == *from).unwrap().key;
-                    let is_wrong = self.fault == Some(Fault::TooEarly) && *role == Role::Daemon;
-                    let meant = if is_wrong { &trust[..1] } else { trust };
-                    let trust = self.bundle(meant, made.as_ref());
-                    let set = ObservedGeneration { number: *generation, chain: chain.clone(), trust, key };
-                    self.put(*role, name, set);
-                }
-                StateStep::Prune { role, name, generation } => {
-                    let all = self.generations.get_mut(&(*role, name.clone())).unwrap();
-                    all.retain(|one| one.number != *generation);
-                    self.refresh(*role, name);
-                }
-                StateStep::RemoveIssued(serial) => {
-                    self.observation.issued.retain(|one| one.serial() != serial);
-                }
-                StateStep::Kit(terms) => {
-                    self.observation.waiting_kits.insert(terms.name.clone());
-                    if self.fault == Some(Fault::TakenForReceived) {
-                        let client = self.observation.clients.get_mut(&terms.name).unwrap();
-                        let current = client.current.as_ref().unwrap();
-                        let step = plan::hold(&terms.name, current, HeldBy::Confirm, Vec::new(), self.now);
-                        self.carry_out(&Plan { state: vec![step], ..Plan::default() });
-                    }
-                }
-                StateStep::Hold { name, key, held, replaces } => {
-                    let client = self.observation.clients.get_mut(name).unwrap();
-                    client.record.keys.entry(*key).or_default().held = Some(held.clone());
-                    for replaced in replaces {
-                        client.record.keys.entry(*replaced).or_default().replaced = Some(held.generation);
-                    }
-                    if client.current.as_ref().is_some_and(|current| current.number == held.generation) {
-                        self.observation.waiting_kits.remove(name);
-                    }
-                }
-                StateStep::Use(name, used) => {
-                    let client = self.observation.clients.entry(name.clone()).or_default();
-                    client.record.uses.insert(used.clone());
-                }
-                StateStep::WaitAgain(name) => {
-                    self.observation.clients.get_mut(name).unwrap().record.retired = None;
-                }
-                StateStep::UseAny(name) => {
-                    self.observation.clients.get_mut(name).unwrap().record.uses.clear();
-                }
-                StateStep::Distrust(id) => {
-                    let now = self.now;
-                    self.record_of(id).compromised.get_or_insert(now);
-                }
-                StateStep::Retire(role, name) => {
-                    let now = Some(self.now);
-                    match role {
-                        Role::Daemon => {
-                            self.observation.daemons.get_mut(name).unwrap().history.retired = now;
-                        }
-                        Role::Client => {
-                            self.observation.clients.get_mut(name).unwrap().record.retired = now;
-                        }
-                    }
-                }
-                StateStep::Open(id, until) => self.record_of(id).open_until = Some(*until),
-                StateStep::ComeAfter(commit) => self.commit = self.commit.max(*commit),
-                StateStep::TakeInAuthority(certificate) => {
-                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
-                    let (key, record) = (KeyPresence::Absent, AuthorityRecord::default());
-                    let taken = ObservedAuthority { id, certificate: certificate.clone(), key, record };
-                    self.observation.authorities.insert(0, taken);
-                }
-                StateStep::TakeInLeaf(_, leaf) => self.observation.issued.push(leaf.clone()),
-                StateStep::TakeIn { name, chain, trust, generation } => {
-                    let (chain, trust, number) = (chain.clone(), trust.clone(), *generation);
-                    let key = KeyPresence::Present;
-                    self.put(Role::Daemon, name, ObservedGeneration { number, chain, trust, key });
-                }
-                StateStep::Create(_)
-                | StateStep::Inventory(_)
-                | StateStep::Request { .. }
-                | StateStep::DestroyKey(_) => {}
-            }
-        }
-    }
-
-    fn set_rollover(&mut self, record: RolloverRecord) {
-        self.excused.extend(record.skipped.iter().cloned());
-        self.observation.rollover = Some(record);
-    }
-
-    fn record_of(&mut self, id: &AuthorityId) -> &mut AuthorityRecord {
-        &mut self.observation.authorities.iter_mut().find(|one| one.id == *id).unwrap().record
-    }
-
-    fn id(&self, choice: &AuthorityChoice, made: Option<&AuthorityId>) -> AuthorityId {
-        match choice {
-            AuthorityChoice::Made => made.unwrap().clone(),
-            AuthorityChoice::Of(id) => id.clone(),
-        }
-    }
-
-    fn bundle(&self, trust: &[AuthorityChoice], made: Option<&AuthorityId>) -> TrustBundle {
-        let certificate = |choice: &AuthorityChoice| {
-            let id = self.id(choice, made);
-            self.observation.authority(&id).unwrap().certificate.clone()
-        };
-        TrustBundle::new(trust.iter().map(certificate).collect())
-    }
-
-    fn key(&self, issuance: &plan::Issuance) -> (PublicKey, KeyPresence) {
-        match &issuance.key {
-            KeySource::New(_) => (fresh_key(), KeyPresence::Present),
-            KeySource::Requested(key) => (key.clone(), KeyPresence::Absent),
-            KeySource::Kept { generation } => {
-                let all = &self.generations[&(issuance.role, issuance.name.clone())];
-                let kept = all.iter().find(|one| one.number == *generation).unwrap();
-                (kept.leaf().public_key().clone(), KeyPresence::Present)
-            }
-        }
-    }
-
-    fn put(&mut self, role: Role, name: &IdentityName, set: ObservedGeneration) {
-        let identities = match role {
-            Role::Daemon => &mut self.observation.daemons,
-            Role::Client => &mut self.observation.clients,
-        };
-        let identity: &mut ObservedIdentity = identities.entry(name.clone()).or_default();
-        identity.last_generation = Some(set.number);
-        identity.verified = None;
-        identity.current = Some(set.clone());
-        self.generations.entry((role, name.clone())).or_default().push(set);
-        self.refresh(role, name);
-    }
-
-    /// What an observation says of the generations that are there.
-    fn refresh(&mut self, role: Role, name: &IdentityName) {
-        let all = self.generations[&(role, name.clone())].clone();
-        let identities = match role {
-            Role::Daemon => &mut self.observation.daemons,
-            Role::Client => &mut self.observation.clients,
-        };
-        let identity = identities.get_mut(name).unwrap();
-        let current = identity.current.as_ref().map(|one| one.number);
-        identity.generations = all.iter().map(|one| one.number).collect();
-        if role == Role::Client {
-            identity.earlier = all.iter().rev().filter(|one| Some(one.number) != current).cloned().collect();
-            return;
-        }
-        identity.worked_before = match identity.has_worked() {
-            true => None,
-            false => {
-                let newest = identity.history.working().find(|number| identity.generations.contains(number));
-                newest.and_then(|number| all.iter().find(|one| one.number == number)).cloned()
-            }
-        };
-    }
-
-    fn verify(&mut self, daemon: &IdentityName) {
-        let entry = self.observation.inventory.daemons[daemon].clone();
-        let observed = self.observation.daemons.get_mut(daemon).unwrap();
-        let current = observed.current.as_ref().unwrap();
-        observed.history.note_worked(current.number, self.now);
-        observed.verified = Some(VerifiedRecord {
-            dial_list: DIAL_LIST_VERSION,
-            kitcert: "0.0.0".to_owned(),
-            server_name: entry.endpoint.host().clone(),
-            endpoint: entry.endpoint.clone(),
-            hosts: entry.hosts.clone(),
-            addresses: Vec::new(),
-            narrowed_to: Vec::new(),
-            vantage: Vantage { host: "here".to_owned(), uid: 0 },
-            generation: current.number,
-            leaf: current.leaf().fingerprint(),
-            bundle: current.trust.fingerprint(),
-            exclusions: None,
-            dials: 13,
-            not_tried: Vec::new(),
-            started_at: self.now,
-            verified_at: self.now,
-            command: "verify".to_owned(),
-        });
-        self.refresh(Role::Daemon, daemon);
     }
 }
 
