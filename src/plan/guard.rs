@@ -374,7 +374,11 @@ pub(crate) fn reached(
     let guard = Guard { observation, now };
     let uses = &identity.record.uses;
     let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    // One that is retired is no reason to leave the others.
+    if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
+        used.retain(|(_, daemon)| !daemon.is_retired());
+    }
     let lets_in = |name: &IdentityName, daemon: &ObservedIdentity| {
         daemon.served().next().is_some()
             && daemon.served().all(|served| {

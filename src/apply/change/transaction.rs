@@ -208,7 +208,9 @@ pub(in crate::apply) fn carry_out(
             }
             StateStep::TakeIn { name, chain, generation, .. } => {
                 let sha256 = take_in(invocation, &staged, observation, (name, *generation), chain)?;
-                records.daemon(name).note_made(*generation, sha256);
+                let history = records.daemon(name);
+                history.note_made(*generation, sha256);
+                history.forget_worked();
             }
             StateStep::KnowInstalled { name, generation, sha256 } => {
                 records.daemon(name).note_made(*generation, *sha256);

@@ -130,3 +130,19 @@ fn in_an_emergency_of_a_ca_with_unknown_holders_that_is_said() {
     known.record.open_until = Some(open_until);
     assert!(distrust(&world));
 }
+
+#[test]
+fn after_a_recovery_nobody_gets_older_files_for_the_sake_of_a_retired_daemon() {
+    let mut world = World::new(TWO_DAEMONS);
+    world.back_up();
+    let rotate = |world: &mut World, authority, restart| {
+        world.rotate_as(&RotateRequest { authority, ..asked() }, restart).unwrap();
+    };
+    assert!(world.retire(Role::Daemon, "spare"));
+    rotate(&mut world, AuthorityRotation::Compromised(None), Restart::Works);
+    assert!(world.restore() && world.recover() && world.retire(Role::Daemon, "spare"));
+    let before = world.reached();
+    rotate(&mut world, AuthorityRotation::Begun, Restart::Fails);
+    let ana = ((name("ana"), 1), name("builder"));
+    assert!(before.contains(&ana) && world.reached().contains(&ana));
+}

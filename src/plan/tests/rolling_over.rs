@@ -535,6 +535,14 @@ fn of_a_client_with_new_files_the_daemons_are_named_that_serve_old_ones() {
     builder.history.note_worked(builder.current.as_ref().unwrap().number, now);
     builder.worked_before = None;
     assert_eq!((reached(&world).is_some, reached(&world).missed), (true, [name("spare")].into()));
+    // A retired one that would let it in does not count beside one that is not retired.
+    let set = world.earlier(Role::Client, &name("ana")).remove(0).files.unwrap();
+    let former = |world: &World| crate::plan::reached(&name("ana"), &set, &world.observation, world.now);
+    let current = world.observation.daemons[&name("spare")].worked_before.clone();
+    world.observation.daemons.get_mut(&name("spare")).unwrap().current = current;
+    assert!(former(&world).is_some);
+    world.observation.daemons.get_mut(&name("spare")).unwrap().history.retired = Some(now);
+    assert!(!former(&world).is_some);
 }
 
 #[test]

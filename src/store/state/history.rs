@@ -93,6 +93,12 @@ impl DaemonHistory {
         self.worked.drain(..surplus);
     }
 
+    /// Forgets what has worked: the daemon has served others since, which another copy of the state has made,
+    /// and nobody here knows who would be out with those of before.
+    pub fn forget_worked(&mut self) {
+        self.worked.clear();
+    }
+
     /// Notes that this state has made a generation.
     pub fn note_made(&mut self, generation: Generation, sha256: Fingerprint) {
         self.made.push(MadeGeneration { generation, sha256 });
