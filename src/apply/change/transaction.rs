@@ -210,7 +210,7 @@ pub(in crate::apply) fn carry_out(
                 let sha256 = take_in(invocation, &staged, observation, (name, *generation), chain)?;
                 let history = records.daemon(name);
                 history.note_made(*generation, sha256);
-                history.forget_worked();
+                history.take_over(*generation, invocation.environment.now());
             }
             StateStep::KnowInstalled { name, generation, sha256 } => {
                 records.daemon(name).note_made(*generation, *sha256);

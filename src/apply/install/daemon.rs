@@ -78,12 +78,18 @@ fn carry_out(
     let (_, observation) = invocation.observe(&interest)?;
     let hosts = observation.inventory.daemons.get(&request.name).map(|daemon| daemon.endpoint.host().clone());
     check_set(invocation, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
-    // A rotation that is at work on the daemon places its files too.
-    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
-    let is_placed = invocation.mode == Mode::Apply && observation.daemons.contains_key(&request.name);
-    let lock = is_placed.then(|| directory.lock_daemon(&request.name, invocation.command, PATIENCE));
-    let _lock = lock.transpose()?;
     let placed = observe_daemon(invocation, request, Some(&observation))?;
+    let planned = plan::install_daemon(request, &observation, &placed.observed)?;
+    let (placed, _lock) = match invocation.mode == Mode::Apply && !planned.placements.is_empty() {
+        false => (placed, None),
+        true => {
+            // A rotation that is at work on the daemon places its files too.
+            let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
+            let lock = directory.lock_daemon(&request.name, invocation.command, PATIENCE)?;
+            let (_, observation) = invocation.observe(&interest)?;
+            (observe_daemon(invocation, request, Some(&observation))?, Some(lock))
+        }
+    };
     let done = change_state(invocation, &interest, &planner)?;
     if invocation.mode == Mode::Apply && !done.plan.placements.is_empty() {
         placed.install()?;

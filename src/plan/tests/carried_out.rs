@@ -173,7 +173,7 @@ impl World {
                     let (chain, trust, number) = (chain.clone(), trust.clone(), *generation);
                     let key = KeyPresence::Present;
                     self.put(Role::Daemon, name, ObservedGeneration { number, chain, trust, key });
-                    self.observation.daemons.get_mut(name).unwrap().history.forget_worked();
+                    self.observation.daemons.get_mut(name).unwrap().history.take_over(number, self.now);
                     self.refresh(Role::Daemon, name);
                 }
                 StateStep::Create(_)

@@ -93,10 +93,10 @@ impl DaemonHistory {
         self.worked.drain(..surplus);
     }
 
-    /// Forgets what has worked: the daemon has served others since, which another copy of the state has made,
-    /// and nobody here knows who would be out with those of before.
-    pub fn forget_worked(&mut self) {
-        self.worked.clear();
+    /// Notes that another copy of the state has put a generation in place: of all that is known here it alone
+    /// is what the daemon serves and may go back to. What had worked before is of the past.
+    pub fn take_over(&mut self, generation: Generation, at: Timestamp) {
+        self.worked = vec![WorkedGeneration { generation, at }];
     }
 
     /// Notes that this state has made a generation.
