@@ -1,4 +1,4 @@
-//! `rollback`, done: a former set is current, installed and served again.
+//! `rollback`, done: earlier credentials are current, installed and served again.
 
 use super::change::{refuse_lock_out, refuse_old_copy};
 use super::install::replace_copies;

@@ -53,7 +53,7 @@ pub enum Command {
     /// written or restarted. A daemon is restarted by the `restart` of its entry in kitcert.yaml; without
     /// one, the command to run is printed, and the exit code is 6 until the daemon serves its new files.
     Rotate(RotateArguments),
-    /// Put the former set of a daemon or a client back, and verify it
+    /// Put the previous credentials of a daemon or a client back, and verify
     Rollback(RollbackArguments),
     /// Note that a client has its certificate
     Confirm(ConfirmArguments),
@@ -120,13 +120,13 @@ impl Command {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or nothing to do
-  1  failed; nothing changed, or the former set is back and served
+  1  failed; nothing changed, or the previous credentials are back and served
   2  usage
   3  verification found errors, an unreachable daemon included
   4  something is due, or only warnings, where that was asked
   5  busy or changed underneath; safe to retry
   6  files are committed, the daemon does not serve them yet
-  7  changed or down, and the former set could not be brought back";
+  7  changed or down, and the previous credentials could not be brought back";
 
 const STYLES: Styles = Styles::styled()
     .header(Style::new().bold())

@@ -8,7 +8,7 @@
 pub enum ExitCode {
     /// Done, or nothing to do.
     Done = 0,
-    /// Failed: nothing changed, or the former set is back and served.
+    /// Failed: nothing changed, or the previous credentials are back and served.
     Failed = 1,
     /// The command line cannot be carried out as it was typed.
     Usage = 2,
@@ -20,7 +20,7 @@ pub enum ExitCode {
     Busy = 5,
     /// The files are committed; the daemon does not serve them yet.
     NotServed = 6,
-    /// Changed or down, and the former set could not be brought back.
+    /// Changed or down, and the previous credentials could not be brought back.
     Down = 7,
 }
 
