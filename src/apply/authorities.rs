@@ -1,5 +1,6 @@
 //! The CAs of a state, as a change needs them: to sign, and to be trusted.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::invocation::Invocation;
@@ -8,7 +9,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{AuthorityId, Failure};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
-use crate::plan::{AuthorityChoice, Signing};
+use crate::plan::{AuthorityChoice, Plan, Signing};
 use crate::store::{Observation, ObservedAuthority, read};
 
 /// The CAs of a change: those of the state, and the one that it makes.
@@ -92,18 +93,28 @@ pub(super) struct Issuing {
     pub trust_pem: Vec<u8>,
 }
 
-pub(super) fn load_authority(
+/// Whether every CA that is to issue something can be loaded: one that cannot is no reason to touch the lock.
+///
+/// # Errors
+/// One whose key is not there, or cannot be read.
+pub(super) fn try_issuers(
     invocation: &Invocation<'_>,
     observation: Option<&Observation>,
-) -> Result<CertificateAuthority, Failure> {
-    let observed =
-        observation.and_then(|observation| observation.issuing_authority(invocation.environment.now()));
-    let observed = observed.ok_or_else(|| {
-        Failure::new("loading the CA of", invocation.state.display())
-            .expected("a CA that is valid and whose key is at hand")
-            .found("none")
-    })?;
-    authority_of(invocation, observed)
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let authorities = Authorities::new(invocation, observation);
+    let issuers: BTreeSet<&AuthorityId> = plan
+        .issuances()
+        .filter_map(|issuance| match &issuance.signing.issuer {
+            AuthorityChoice::Of(id) => Some(id),
+            AuthorityChoice::Made => None,
+        })
+        .collect();
+    issuers.into_iter().try_for_each(|id| {
+        let choice = AuthorityChoice::Of(id.clone());
+        let observed = authorities.observed(&choice).ok_or_else(|| authorities.missing(&choice))?;
+        authority_of(invocation, observed).map(drop)
+    })
 }
 
 /// A CA of the state whose key lies beside it.

@@ -50,7 +50,11 @@ pub struct InitRequest {
 impl InitRequest {
     /// What holds for identities that say nothing else.
     fn defaults(&self) -> Defaults {
-        Defaults { daemon_lifetime: self.daemon_lifetime, client_lifetime: self.client_lifetime, key: None }
+        Defaults {
+            daemon_lifetime: self.daemon_lifetime,
+            client_lifetime: self.client_lifetime,
+            ..Defaults::default()
+        }
     }
 }
 
@@ -110,7 +114,7 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
     ];
     let lifetime = request.defaults().lifetime(Role::Client);
     state.extend(request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), lifetime)));
-    state.push(StateStep::Inventory(InventoryStep::Write(inventory(request)?)));
+    state.push(StateStep::Inventory(InventoryStep::Write(Box::new(inventory(request)?))));
     Ok(Plan { state, ..Plan::default() })
 }
 

@@ -100,10 +100,21 @@ pub(crate) fn issue_daemon(
         signing,
     })];
     if listed.is_none() {
-        let change = InventoryChange::AddDaemon(request.name.clone(), entry);
-        state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
+        let add = InventoryChange::AddDaemon(request.name.clone(), entry);
+        let changes = first_daemon(observation).into_iter().chain([add]).collect();
+        state.push(StateStep::Inventory(InventoryStep::Edit(changes)));
     }
     Ok(Plan { state, ..Plan::default() })
+}
+
+/// The clients of the only daemon go on with it when there is a second.
+fn first_daemon(observation: &Observation) -> Option<InventoryChange> {
+    let inventory = &observation.inventory;
+    let mut daemons = inventory.daemons.values();
+    match (daemons.next(), daemons.next(), &inventory.defaults.endpoint) {
+        (Some(only), None, None) => Some(InventoryChange::SetDefaultEndpoint(only.endpoint.clone())),
+        _ => None,
+    }
 }
 
 /// Plans `issue client`. Clients that have a certificate already are left as they are, unless less

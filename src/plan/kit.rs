@@ -6,7 +6,8 @@ use super::steps::{InventoryStep, KitTerms, StateStep};
 use crate::layout::{Inventory, InventoryChange};
 use crate::message;
 use crate::model::{
-    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Role, Rule, Severity, Timestamp,
+    Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Quoted, Role, Rule, Severity,
+    Timestamp,
 };
 use crate::store::{Observation, ObservedAuthority, Use};
 
@@ -25,6 +26,7 @@ pub struct KitRequest {
 
 impl KitRequest {
     /// A renewal, which waits in the state for as long as its certificate lives.
+    #[must_use]
     pub(super) fn waiting(lifetime: Lifetime) -> KitRequest {
         KitRequest { path: PathBuf::new(), endpoint: None, contact: None, join_within: lifetime }
     }
@@ -59,10 +61,7 @@ impl KitRequest {
     ) -> Option<Endpoint> {
         let inventory = &observation.inventory;
         let known = inventory.clients.get(name).and_then(|client| client.endpoint.as_ref());
-        let by_default = match inventory.daemons.values().collect::<Vec<_>>().as_slice() {
-            [only] => Some(&only.endpoint),
-            _ => None,
-        };
+        let by_default = by_default(inventory);
         self.endpoint.clone().filter(|endpoint| known.or(by_default) != Some(endpoint))
     }
 
@@ -83,19 +82,35 @@ impl KitRequest {
         if let Some(endpoint) = self.endpoint.as_ref().or(listed) {
             return Ok(endpoint.clone());
         }
-        let endpoints: Vec<_> = inventory.daemons.values().map(|daemon| &daemon.endpoint).collect();
-        match endpoints.as_slice() {
-            [only] => Ok((*only).clone()),
-            several => Err(Failure::new("choosing the daemon of client", name)
-                .expected(message!("--endpoint, or endpoint: in {}/kitcert.yaml", observation.path.display()))
-                .found(message!("neither, and {} daemons", several.len()))
-                .hint(several.first().map_or_else(
-                    || message!("{kitcert} issue daemon builder --host builder.example.com"),
-                    |first| message!("the same command with --endpoint {}", first),
-                ))
-                .exit(ExitCode::Usage)),
-        }
+        // Where there is a choice, a new client is not given a daemon that nobody has named.
+        let is_clear = inventory.daemons.len() == 1 || observation.clients.contains_key(name);
+        by_default(inventory).filter(|_| is_clear).cloned().ok_or_else(|| {
+            let path = observation.path.join("kitcert.yaml");
+            let failure = Failure::new("choosing the daemon of client", name)
+                .expected(message!("--endpoint, or endpoint: in {}", path.display()))
+                .exit(ExitCode::Usage);
+            match inventory.daemons.values().next() {
+                None => failure
+                    .found("neither, and no daemon")
+                    .hint("{kitcert} issue daemon builder --host builder.example.com"),
+                // A rotation has no such option.
+                Some(_) if self.path.as_os_str().is_empty() => failure
+                    .expected(message!("endpoint: of it, or of defaults, in {}", path.display()))
+                    .found(message!("neither, and {} daemons", inventory.daemons.len()))
+                    .hint(message!("edit {}   # clients: {}: endpoint:", Quoted(path.display()), name)),
+                Some(first) => failure
+                    .found(message!("neither, and {} daemons", inventory.daemons.len()))
+                    .hint(message!("the same command with --endpoint {}", first.endpoint)),
+            }
+        })
     }
+}
+
+/// The daemon of clients that say no other.
+fn by_default(inventory: &Inventory) -> Option<&Endpoint> {
+    let mut daemons = inventory.daemons.values();
+    let only = daemons.next().filter(|_| daemons.next().is_none());
+    inventory.defaults.endpoint.as_ref().or(only.map(|only| &only.endpoint))
 }
 
 impl KitTerms {

@@ -34,7 +34,7 @@ pub(crate) fn recover(observation: &Observation, now: Timestamp) -> Result<Recov
     rebuilt.add_unknown_keys();
     let Rebuilt { inventory, unknown, .. } = rebuilt;
     let open_until = now.plus(longest_lifetime(observation, &inventory));
-    let write = StateStep::Inventory(InventoryStep::Write(inventory.clone()));
+    let write = StateStep::Inventory(InventoryStep::Write(Box::new(inventory.clone())));
     let closed = observation.authorities.iter().filter(|one| !one.record.is_open(open_until));
     let open = closed.map(|one| StateStep::Open(one.id.clone(), open_until));
     let plan = Plan { state: std::iter::once(write).chain(open).collect(), ..Plan::default() };

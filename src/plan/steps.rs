@@ -303,7 +303,7 @@ pub enum KeySource {
 #[derive(Clone, Debug)]
 pub enum InventoryStep {
     /// It is written for the first time.
-    Write(Inventory),
+    Write(Box<Inventory>),
     /// It is edited in place; everything else in it stays.
     Edit(Vec<InventoryChange>),
 }

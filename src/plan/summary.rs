@@ -272,6 +272,9 @@ fn describe(change: &InventoryChange) -> Message {
         InventoryChange::AddInstalled(role, name, folder) => {
             message!("say that {} {} is installed in {}", role, name, folder.display())
         }
+        InventoryChange::SetDefaultEndpoint(endpoint) => {
+            message!("say that clients use {} unless they say otherwise", endpoint)
+        }
         InventoryChange::SetEndpoint(name, endpoint) => {
             message!("say that client {} uses {}", name, endpoint)
         }

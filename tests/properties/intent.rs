@@ -58,7 +58,7 @@ fn what_init_is_given_holds_for_later_identities_too() {
     assert!(text.contains("version: 1 # mine") && text.contains("eve: {lifetime: 7d}"), "{text}");
     assert_eq!(text.matches("lifetime: ").count(), 4, "the default is said once: {text}");
     // Another default holds from the next renewal on.
-    edit(&workspace, "client_lifetime: 20d}", "client_lifetime: 30d, key: ed25519}");
+    edit(&workspace, "client_lifetime: 20d,", "client_lifetime: 30d, key: ed25519,");
     run(&workspace, "rotate --force --new-key client/ben client/eve").succeeded();
     assert_eq!((days(&workspace, "clients/ben"), days(&workspace, "clients/eve")), (30, 7));
     let said = run(&workspace, &format!("inspect {}", workspace.text("state/clients/ben/current/cert.pem")));

@@ -162,7 +162,7 @@ fn what_is_wrong_with_some_stops_none_of_the_others() {
         "sound" => ("done", 0),
         "refuses" | "hangs" => ("rolled-back", 1),
         "falls" => ("down", 7),
-        "foreign" => ("not-served", 6),
+        "foreign" => ("failed", 6),
         "busy" => ("busy", 5),
         _ if broken.iter().any(|one| one == name) => ("failed", 1),
         _ if absent.iter().any(|one| one == name) => ("waiting", 0),
@@ -358,4 +358,14 @@ fn a_second_daemon_stops_no_renewal_of_a_client_whose_key_is_elsewhere() {
     // It knows the daemon that it used, and no other.
     let kit = site.workspace.run(["inspect", "state/kits/bob.kit"]).succeeded().out;
     assert!(kit.contains(&format!("tcp://127.0.0.1:{}", site.port)) && !kit.contains("spare"), "{kit}");
+    // Nor does one that somebody has added by hand, for anybody else.
+    let text = site.workspace.read("state/kitcert.yaml");
+    let without: Vec<&str> =
+        text.lines().filter(|line| !line.contains("defaults:") && !line.starts_with("  endpoint:")).collect();
+    site.workspace.write("state/kitcert.yaml", without.join("\n") + "\n");
+    let said = site.rotate(&["--force", "ana", "bob", "--format", "json"]).ended_with(2).json();
+    let results = self::results(&said);
+    assert_eq!((results["ana"].0.as_str(), results["bob"].0.as_str()), ("done", "failed"), "{said:#}");
+    let hint = said["results"].to_string();
+    assert!(hint.contains("endpoint:"), "{hint}");
 }

@@ -12,7 +12,7 @@ use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
 };
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
-use crate::apply::authorities::{Authorities, Issuing, load_authority};
+use crate::apply::authorities::{Authorities, Issuing, try_issuers};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::apply::kit_contents::waiting_kit;
 use crate::layout::edit_inventory;
@@ -61,10 +61,7 @@ pub(in crate::apply) fn change_state(
     if let Some(observation) = &observation {
         refuse_old_copy(invocation, observation)?;
     }
-    if needs_authority(&plan) {
-        // A CA that cannot sign is no reason to touch the lock.
-        load_authority(invocation, observation.as_ref())?;
-    }
+    try_issuers(invocation, observation.as_ref(), &plan)?;
     let directory = match found {
         Some(directory) => directory,
         None => StateDirectory::create(&invocation.state)?,
@@ -119,12 +116,6 @@ pub(in crate::apply) fn refuse_lock_out(
         .expected("credentials with which every client that gets in now gets in afterwards")
         .found(message!("some that lock out {}", found.who()))
         .hint(way_past))
-}
-
-/// Whether certificates are issued by a CA that is there already.
-fn needs_authority(plan: &Plan) -> bool {
-    let makes_one = plan.state.iter().any(|step| matches!(step, StateStep::MakeAuthority { .. }));
-    !makes_one && plan.issuances().next().is_some()
 }
 
 /// Carries the state steps of a plan out as one transaction.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::facts::{away, lapsed, outdated};
 use super::rotated::Rotated;
-use crate::apply::authorities::load_authority;
+use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
 use crate::apply::install::{Copying, replace_copies};
@@ -68,10 +68,7 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
         let listed = listed(&observation.inventory);
         return Ok(Rotated { rotation, steps, listed, ..Rotated::default() });
     }
-    if rotation.plan.issuances().next().is_some() {
-        // A CA that cannot sign is no reason to touch the lock.
-        load_authority(invocation, Some(&observation))?;
-    }
+    try_issuers(invocation, Some(&observation), &rotation.plan)?;
     if order.clock == ClockTrust::Checked {
         let disagreeing = disagreeing_clocks(invocation, &observation, &rotation, &order.request)?;
         // Whoever has a stolen key is shut out everywhere, whatever a daemon takes the time for.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::client_config_check::Configured;
 use super::test_certificates::probe_identity;
-use crate::apply::authorities::{authority_of, load_authority, read_key};
+use crate::apply::authorities::{authority_of, read_key};
 use crate::apply::invocation::Invocation;
 use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
@@ -225,8 +225,6 @@ fn authority(
     invocation: &Invocation<'_>,
     observation: &Observation,
 ) -> Result<Option<CertificateAuthority>, Failure> {
-    match observation.issuing_authority(invocation.environment.now()) {
-        Some(_) => load_authority(invocation, Some(observation)).map(Some),
-        None => Ok(None),
-    }
+    let issuing = observation.issuing_authority(invocation.environment.now());
+    issuing.map(|observed| authority_of(invocation, observed)).transpose()
 }

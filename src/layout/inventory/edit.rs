@@ -21,6 +21,8 @@ pub enum InventoryChange {
     AddClients(Vec<(IdentityName, ClientEntry)>),
     /// Where a daemon that is there is installed.
     SetInstall(IdentityName, InstallEntry),
+    /// Which daemon a client uses that says no other.
+    SetDefaultEndpoint(Endpoint),
     /// Which daemon a client that is there uses.
     SetEndpoint(IdentityName, Endpoint),
     /// One more folder where `install client` has put the files of a daemon or a client that is
@@ -105,6 +107,10 @@ fn step(inventory: &Inventory, change: &InventoryChange, path: &Path) -> Result<
                 (vec!["daemons", name.as_str()], vec![install])
             }
         },
+        InventoryChange::SetDefaultEndpoint(endpoint) => match &inventory.defaults.endpoint {
+            Some(there) if there == endpoint => return Ok(None),
+            _ => (vec!["defaults"], vec![("endpoint".to_owned(), Node::Text(endpoint.to_string()))]),
+        },
         InventoryChange::SetEndpoint(name, endpoint) => match inventory.clients.get(name) {
             None => {
                 return Err(Failure::new("setting the endpoint of", name)
@@ -145,6 +151,9 @@ fn apply(inventory: &mut Inventory, change: &InventoryChange) {
             inventory.daemons.insert(name.clone(), daemon.clone());
         }
         InventoryChange::AddClients(clients) => inventory.clients.extend(clients.iter().cloned()),
+        InventoryChange::SetDefaultEndpoint(endpoint) => {
+            inventory.defaults.endpoint = Some(endpoint.clone());
+        }
         InventoryChange::SetInstall(name, install) => {
             if let Some(daemon) = inventory.daemons.get_mut(name) {
                 daemon.install = Some(install.clone());

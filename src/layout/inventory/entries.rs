@@ -40,7 +40,7 @@ pub struct Inventory {
 }
 
 /// What holds for identities that do not say otherwise; None: what the profile says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
     /// How long a daemon's certificates are valid.
     pub daemon_lifetime: Option<Lifetime>,
@@ -48,6 +48,8 @@ pub struct Defaults {
     pub client_lifetime: Option<Lifetime>,
     /// The type of a new key of theirs; None: the CA's.
     pub key: Option<KeyAlgorithm>,
+    /// The daemon of clients; None: the only one.
+    pub endpoint: Option<Endpoint>,
 }
 
 impl Defaults {

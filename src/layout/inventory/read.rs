@@ -46,6 +46,7 @@ impl Inventory {
             daemon_lifetime: defaults.daemon_lifetime.map(|Parsed(lifetime)| lifetime),
             client_lifetime: defaults.client_lifetime.map(|Parsed(lifetime)| lifetime),
             key: defaults.key.map(|Parsed(key)| key),
+            endpoint: defaults.endpoint.map(|Parsed(endpoint)| endpoint),
         };
         let daemons = written.daemons.unwrap_or_default().0.into_iter();
         let clients = written.clients.unwrap_or_default().0.into_iter();
@@ -123,6 +124,7 @@ struct WrittenDefaults {
     daemon_lifetime: Option<Parsed<Lifetime>>,
     client_lifetime: Option<Parsed<Lifetime>>,
     key: Option<Parsed<KeyAlgorithm>>,
+    endpoint: Option<Parsed<Endpoint>>,
 }
 
 #[derive(Deserialize)]

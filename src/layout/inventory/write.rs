@@ -30,6 +30,7 @@ impl Inventory {
             lifetime("daemon_lifetime", defaults.daemon_lifetime),
             lifetime("client_lifetime", defaults.client_lifetime),
             defaults.key.map(|key| text("key", key)),
+            defaults.endpoint.as_ref().map(|endpoint| text("endpoint", endpoint)),
         ]
         .into_iter()
         .flatten()

@@ -110,7 +110,9 @@ impl Planner<'_> {
         }
         let bundle =
             current.and_then(|current| bundle_of_daemon(self.rollover.as_ref(), self.observation, current));
-        if let Some((current, trust)) = current.zip(bundle)
+        // What has ended is of no use, whomever it trusts.
+        let is_good = |current: &&ObservedGeneration| current.leaf().validity().not_after >= self.now;
+        if let Some((current, trust)) = current.filter(is_good).zip(bundle)
             && !self.trusts(current, &trust)
         {
             let fewer = current.trust.certificates().len() > trust.len();
@@ -196,11 +198,16 @@ impl Planner<'_> {
             self.report((Role::Client, name), (Rule::ExpiresSoon, IdentityState::Due), hint);
             return Ok(());
         }
-        let kit = is_elsewhere
-            .then(|| {
-                KitRequest::waiting(lifetime).terms(name, self.observation, &self.request.user, self.now)
-            })
-            .transpose()?;
+        let terms =
+            || KitRequest::waiting(lifetime).terms(name, self.observation, &self.request.user, self.now);
+        let kit = match is_elsewhere.then(terms).transpose() {
+            Ok(kit) => kit,
+            Err(failure) => {
+                self.say(Role::Client, name, RotationAction::Reported, "due, and its kit names no daemon");
+                self.rotation.unable.push(((Role::Client, name.clone()), failure));
+                return Ok(());
+            }
+        };
         let key = self.key(current, key_of_client(current, self.observation));
         self.issue(Role::Client, name, &[], lifetime, key, reason, signing)?;
         match kit {

@@ -155,6 +155,14 @@ pub(super) const KEYS: &[Key] = &[
         "The type of each new key of a daemon or a client.",
     ),
     key(
+        "defaults.endpoint",
+        "tcp://HOST:PORT",
+        Otherwise::Nothing("the only daemon's endpoint"),
+        "tcp://builder.example.com:8372",
+        "The daemon that renewed kits of clients name that have no endpoint of their own. `issue daemon` writes the first \
+         daemon's here when there is a second.",
+    ),
+    key(
         "daemons.NAME.hosts",
         "list of names and addresses, 1 to 100",
         Otherwise::Required,
