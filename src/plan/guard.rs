@@ -389,3 +389,14 @@ pub(crate) fn reached(
     let missed: BTreeSet<IdentityName> = missed.map(|(name, _)| (*name).clone()).collect();
     Reached { is_some: used.is_empty() || missed.len() < used.len(), missed }
 }
+
+/// The daemons that let a client in with what it has, and not with what it would get.
+pub(crate) fn lost(
+    name: &IdentityName,
+    (has, gets): (&ObservedGeneration, &ObservedGeneration),
+    observation: &Observation,
+    now: Timestamp,
+) -> BTreeSet<IdentityName> {
+    let missed = |set| reached(name, set, observation, now).missed;
+    missed(gets).difference(&missed(has)).cloned().collect()
+}

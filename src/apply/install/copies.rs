@@ -7,8 +7,9 @@ use crate::apply::invocation::Invocation;
 use crate::apply::placed::{observe_placement, read_set};
 use crate::layout::{CredentialFile, client_generations, client_links, daemon_generations, daemon_links};
 use crate::model::{Failure, IdentityName, Role};
+use crate::pki::{Certificate, TrustBundle};
 use crate::plan::PlacedState;
-use crate::store::{InstallPlace, KeyPresence, Observation, Owner, exists};
+use crate::store::{InstallPlace, KeyPresence, Observation, ObservedGeneration, Owner, exists};
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
 pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner>) -> InstallPlace {
@@ -66,6 +67,24 @@ pub(in crate::apply) fn replace_copies(
     }
     let noted = observation.inventory.installed(role, name).unwrap_or_default().len();
     Ok(if copies.len() == noted { Copying::Done } else { Copying::InPart })
+}
+
+/// What the first of a client's copies on this machine is; None where it has none, or none that can be read.
+pub(in crate::apply) fn copy_in_use(
+    observation: &Observation,
+    name: &IdentityName,
+) -> Option<ObservedGeneration> {
+    let current = observation.current(Role::Client, name)?;
+    let copies = standing(observation, Role::Client, name).ok()?;
+    let files = copies.first()?.observe().ok()?.current?.files?;
+    let chain = Certificate::chain_from_pem(&files.certificate, name).ok()?;
+    let trust = TrustBundle::from_pem(&files.authority, name).ok()?;
+    (!chain.is_empty()).then_some(ObservedGeneration {
+        number: current.number,
+        chain,
+        trust,
+        key: current.key,
+    })
 }
 
 /// Whether an identity has copies on this machine.

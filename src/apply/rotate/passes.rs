@@ -8,7 +8,7 @@ use super::rotated::Rotated;
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
-use crate::apply::install::{Copying, replace_copies};
+use crate::apply::install::{Copying, copy_in_use, replace_copies};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::layout::Inventory;
@@ -244,6 +244,16 @@ impl Work<'_> {
                 clients.unplaced.insert(name.clone(), not_served_yet(name));
                 continue;
             }
+            let lost = match copy_in_use(&observation, name) {
+                Some(has) if !rotation.is_emergency && !self.order.request.lock_out.contains(name) => {
+                    plan::lost(name, (&has, current), &observation, self.now)
+                }
+                _ => BTreeSet::new(),
+            };
+            if !lost.is_empty() {
+                clients.unplaced.insert(name.clone(), locks_out(name, &lost));
+                continue;
+            }
             match replace_copies(self.invocation, &observation, Role::Client, name) {
                 Err(failure) => drop(clients.unplaced.insert(name.clone(), failure)),
                 // What is gone may be mounted again, and has the previous files then.
@@ -324,6 +334,17 @@ impl Work<'_> {
 
 fn listed(inventory: &Inventory) -> BTreeMap<Role, usize> {
     BTreeMap::from([(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())])
+}
+
+/// What another copy of the state has given it opens more than what this one has for it.
+fn locks_out(name: &IdentityName, lost: &BTreeSet<IdentityName>) -> Failure {
+    Failure::new("replacing the copies of client", name)
+        .expected("files that open what the installed ones open")
+        .found(message!("some that do not open {}", Message::few(lost, ", ")))
+        .hint(message!(
+            "{kitcert} rotate --force client/{}   # a new certificate, if the CA in use is trusted there",
+            name
+        ))
 }
 
 /// Its new files are in the state, and the copies stay as they are.

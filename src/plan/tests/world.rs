@@ -175,7 +175,16 @@ impl World {
                 if rotation.is_emergency && reached.is_some && !reached.missed.is_empty() {
                     self.excused.insert(client.clone());
                 }
-                if reached.is_some {
+                let has = self.holds.get(&(client.clone(), 1)).map(|held| ObservedGeneration {
+                    chain: vec![held.leaf.clone()],
+                    trust: held.trust.clone(),
+                    ..current.clone()
+                });
+                let is_lost = has.is_some_and(|has| {
+                    !rotation.is_emergency
+                        && !plan::lost(client, (&has, &current), &self.observation, self.now).is_empty()
+                });
+                if reached.is_some && !is_lost {
                     self.take((client.clone(), 1));
                     let replaced = plan::replaced_here(client, &current, &self.observation);
                     let step = plan::hold(client, &current, HeldBy::Installed, replaced, self.now);
