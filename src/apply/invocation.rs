@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::env::Environment;
 use crate::layout::state_paths;
 use crate::message;
-use crate::model::{Contact, ExitCode, Failure, IdentityName, Line, Message, Printable, Quoted, Timestamp};
+use crate::model::{Contact, ExitCode, Failure, IdentityName, Message, Printable, Quoted, Timestamp};
 use crate::store::{Interest, Observation, StateDirectory, observe};
 
 /// The command that a deed is done for.
@@ -62,11 +62,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 impl Invocation<'_> {
     /// Who typed the command; with sudo, the user behind it.
     pub(super) fn user(&self) -> Message {
-        // Whatever is in a variable goes into every line of the log.
-        let cut = |user: &str| user.chars().take(LONGEST_USER).collect::<String>();
-        let variable = |name| self.environment.variable(name).map(|user| Line(&cut(user)).message());
-        let named = variable("SUDO_USER").or_else(|| variable("USER"));
-        named.unwrap_or_else(|| message!("user {}", self.environment.user_id()))
+        self.contact().message()
     }
 
     /// As of when what is seen is judged. What is made, such as a certificate to dial with, is made
@@ -83,8 +79,11 @@ impl Invocation<'_> {
     /// The same, as kits name them.
     #[must_use]
     pub fn contact(&self) -> Contact {
-        let user = self.user();
-        user.parse().unwrap_or_else(|_| Contact::of_user_id(self.environment.user_id()))
+        // Whatever is in a variable goes into every line of the log.
+        let cut = |user: &str| user.chars().take(LONGEST_USER).collect::<String>();
+        let variable = |name| cut(self.environment.variable(name)?).parse::<Contact>().ok();
+        let named = variable("SUDO_USER").or_else(|| variable("USER"));
+        named.unwrap_or_else(|| Contact::of_user_id(self.environment.user_id()))
     }
 
     /// The state, read as far as `interest` goes.

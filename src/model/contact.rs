@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::unparsed::is_unseen;
+use super::unparsed::{holds_drawn_hex, is_unseen};
 use super::{ExitCode, Failure, Line, Printable as _};
 use crate::message;
 
@@ -34,7 +34,7 @@ impl FromStr for Contact {
     fn from_str(text: &str) -> Result<Contact, Failure> {
         let length = text.chars().count();
         // It is in every kit: what must not be printed must not be there.
-        let is_public = !Line(text).message().hides_a_value();
+        let is_public = !Line(text).message().hides_a_value() && !holds_drawn_hex(text);
         if is_public && (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen)
         {
             return Ok(Contact(text.to_owned()));

@@ -126,7 +126,7 @@ impl FromStr for AuthorityName {
         let length = text.chars().count();
         let trimmed = text.trim() == text;
         // It is in every certificate that the CA issues: what must not be printed must not be there.
-        let is_public = !Line(text).message().hides_a_value();
+        let is_public = !Line(text).message().hides_a_value() && !holds_drawn_hex(text);
         let is_shown = trimmed && is_public && !text.chars().any(is_unseen);
         if (1..=LONGEST_AUTHORITY_NAME).contains(&length) && is_shown {
             return Ok(AuthorityName(text.to_owned()));
