@@ -308,6 +308,16 @@ impl<'a> Guard<'a> {
         can_renew || served.leaf().validity().not_after > self.now.plus(SWITCH_BEFORE)
     }
 
+    /// Whether what a daemon serves lets that set of a client in, by a host that it uses.
+    fn lets_in(
+        &self,
+        uses: &BTreeSet<Use>,
+        set: &ObservedGeneration,
+        (daemon, served): (&IdentityName, &ObservedGeneration),
+    ) -> bool {
+        hosts(uses, daemon, served).iter().any(|host| self.reaches(&of(set), &of(served), host))
+    }
+
     fn reaches(&self, client: &Set<'_>, daemon: &Set<'_>, host: &SubjectAltName) -> bool {
         if let (Leaf::Issued(client_chain), Leaf::Issued(daemon_chain)) = (&client.leaf, &daemon.leaf) {
             let [client, daemon] = [
@@ -373,30 +383,45 @@ pub(crate) fn reached(
     };
     let guard = Guard { observation, now };
     let uses = &identity.record.uses;
-    let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
-    // One that is retired is no reason to leave the others.
-    if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
-        used.retain(|(_, daemon)| !daemon.is_retired());
-    }
+    let used = used(identity, observation);
     let lets_in = |name: &IdentityName, daemon: &ObservedIdentity| {
         daemon.served().next().is_some()
-            && daemon.served().all(|served| {
-                hosts(uses, name, served).iter().any(|host| guard.reaches(&of(set), &of(served), host))
-            })
+            && daemon.served().all(|served| guard.lets_in(uses, set, (name, served)))
     };
     let missed = used.iter().filter(|(name, daemon)| !lets_in(name, daemon));
     let missed: BTreeSet<IdentityName> = missed.map(|(name, _)| (*name).clone()).collect();
     Reached { is_some: used.is_empty() || missed.len() < used.len(), missed }
 }
 
-/// The daemons that let a client in with what it has, and not with what it would get.
+/// The daemons that may let a client in with what it has, and may not with what it would get.
 pub(crate) fn lost(
     name: &IdentityName,
     (has, gets): (&ObservedGeneration, &ObservedGeneration),
     observation: &Observation,
     now: Timestamp,
 ) -> BTreeSet<IdentityName> {
-    let missed = |set| reached(name, set, observation, now).missed;
-    missed(gets).difference(&missed(has)).cloned().collect()
+    let Some(identity) = observation.clients.get(name) else { return BTreeSet::new() };
+    let guard = Guard { observation, now };
+    let uses = &identity.record.uses;
+    let is_lost = |name: &IdentityName, daemon: &ObservedIdentity| {
+        daemon.served().any(|served| {
+            guard.lets_in(uses, has, (name, served)) && !guard.lets_in(uses, gets, (name, served))
+        })
+    };
+    let used = used(identity, observation).into_iter();
+    used.filter(|(name, daemon)| is_lost(name, daemon)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The daemons that a client uses. One that is retired is no reason to leave the others.
+fn used<'a>(
+    client: &ObservedIdentity,
+    observation: &'a Observation,
+) -> Vec<(&'a IdentityName, &'a ObservedIdentity)> {
+    let uses = &client.record.uses;
+    let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
+    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
+        used.retain(|(_, daemon)| !daemon.is_retired());
+    }
+    used
 }

@@ -117,7 +117,12 @@ impl Planner<'_> {
         let is_wanted = match (&self.rollover, role) {
             // What is left of a CA that nothing trusts opens nothing.
             (None, _) => issuer.is_none_or(|issuer| !issuer.record.is_usable()),
-            (Some(_), Role::Daemon) => true,
+            // Until every client may trust the new CA too, a daemon keeps its certificate, whichever of the CAs
+            // that it gives way to has issued it.
+            (Some(rollover), Role::Daemon) => {
+                let is_part = |id: &AuthorityId| rollover.to.id == *id || rollover.record.from.contains(id);
+                rollover.stage > RolloverStage::Overlap || !issuer.is_some_and(|issuer| is_part(&issuer.id))
+            }
             // A client that trusts the former CA alone does not know its daemon tomorrow.
             (Some(rollover), Role::Client) => {
                 let knows = current.trust.trusts(&rollover.to.certificate);

@@ -146,3 +146,22 @@ fn after_a_recovery_nobody_gets_older_files_for_the_sake_of_a_retired_daemon() {
     let ana = ((name("ana"), 1), name("builder"));
     assert!(before.contains(&ana) && world.reached().contains(&ana));
 }
+
+#[test]
+fn a_daemon_keeps_its_certificate_while_another_ca_is_only_trusted_too() {
+    for restart in [Restart::Works, Restart::Fails] {
+        let mut world = World::new(TWO_DAEMONS);
+        world.back_up();
+        let rotate = |world: &mut World, authority, restart| {
+            world.rotate_as(&RotateRequest { authority, ..asked() }, restart).unwrap();
+        };
+        assert!(world.retire(Role::Daemon, "spare"));
+        rotate(&mut world, AuthorityRotation::Compromised(None), Restart::Works);
+        assert!(world.restore() && world.recover());
+        // The key of the CA that the daemon's certificate is of is not here; that of the other is.
+        let before = world.reached();
+        rotate(&mut world, AuthorityRotation::Begun, restart);
+        let lost: Vec<_> = before.difference(&world.reached()).cloned().collect();
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+}
