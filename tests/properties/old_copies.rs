@@ -232,3 +232,25 @@ fn a_served_certificate_that_this_state_has_not_issued_is_told_with_all_that_it_
     let status = run(workspace, "other", "status --format json").succeeded();
     assert_eq!(status.json()["state_is_old"], false, "{status:?}");
 }
+
+#[test]
+fn what_cannot_be_taken_in_is_replaced_after_recover_and_told_no_more() {
+    for damage in ["key.pem", "cert.pem"] {
+        let workspace = site();
+        copy(&workspace, "state", "old");
+        place(&workspace, "state");
+        let file = format!("root/etc/kitcert/current/{damage}");
+        std::fs::remove_file(workspace.path(&file)).unwrap();
+        let other = workspace.read("old/clients/ana/current/key.pem");
+        workspace.write_private(&file, if damage == "key.pem" { &other } else { "nothing of use" });
+        run(&workspace, "old", "status --check").ended_with(3);
+        run(&workspace, "old", "rotate").ended_with(1);
+        let said = run(&workspace, "old", "recover").succeeded();
+        assert!(said.out.contains("not taken in"), "{damage}: {said:?}");
+        // Nothing restarts the daemon here.
+        run(&workspace, "old", "rotate --no-restart").ended_with(6);
+        let status = run(&workspace, "old", "status --format json").succeeded();
+        assert_eq!(status.json()["state_is_old"], false, "{damage}: {}", status.out);
+        run(&workspace, "old", "recover").ended_with(1);
+    }
+}

@@ -369,3 +369,26 @@ fn a_second_daemon_stops_no_renewal_of_a_client_whose_key_is_elsewhere() {
     let hint = said["results"].to_string();
     assert!(hint.contains("endpoint:"), "{hint}");
 }
+
+#[test]
+fn in_an_emergency_a_daemon_whose_clock_is_wrong_stops_no_other() {
+    const TEST: &str = "in_an_emergency_a_daemon_whose_clock_is_wrong_stops_no_other";
+    let names = ["one", "two", "three"].map(str::to_owned);
+    let Some(mut park) = Park::new(TEST, &names) else { return };
+    let machine = park.machines.pop().unwrap();
+    let (port, place) = (port_of(&park, &machine.name), machine.place);
+    drop(machine.daemon);
+    // It may have left its socket behind.
+    let _ = std::fs::remove_file(place.path("control"));
+    let options = ["--clock-offset=87600h"];
+    let Some(_wrong) = SupervisedDaemon::start(TEST, &place, "root/etc", port, &options) else { return };
+    let former = park.admin.read("state/daemons/one/current/ca.pem");
+    let said = park.admin.run(["ca", "rollover", "start", "--compromised"]);
+    assert!([6, 7].contains(&said.code), "{said:?}");
+    for machine in &park.machines {
+        let trusted = machine.place.read("root/etc/ca.pem");
+        assert!(!trusted.contains(former.trim()), "{}: {said:?}", machine.name);
+        assert_eq!(machine.daemon.serial(), Some(park.current(&machine.name)), "{said:?}");
+    }
+    assert!(!place.read("root/etc/ca.pem").contains(former.trim()), "its files shut the thief out too");
+}

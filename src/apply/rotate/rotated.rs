@@ -167,15 +167,24 @@ impl Rotated {
         let rows = self.rotation.rows.iter().rev();
         let mut results: Vec<IdentityResult> = rows
             .filter(|row| told.insert((row.kind, row.name.clone())))
-            .map(|row| self.of_row(row))
+            .map(|row| IdentityResult { is_changed: self.is_row_changed(row), ..self.of_row(row) })
             .collect();
         results.reverse();
         let is_told = |name: &IdentityName| {
             told.iter().any(|(kind, one)| *kind == "daemon" && one == &name.to_string())
         };
         let others = self.rollouts.iter().filter(|(name, _)| !is_told(name));
-        results.extend(others.map(|(name, result)| of_rollout(name, result, false)));
+        results.extend(others.map(|(name, result)| of_rollout(name, result)));
         results
+    }
+
+    /// Whether something of an identity is different now, by any of its rows.
+    fn is_row_changed(&self, last: &RotationRow) -> bool {
+        let rows = self.rotation.rows.iter().filter(|row| row.kind == last.kind && row.name == last.name);
+        let is_change = |row: &RotationRow| {
+            matches!(row.action, RotationAction::Issued | RotationAction::Renewed | RotationAction::Placed)
+        };
+        rows.into_iter().any(is_change)
     }
 
     /// How many identities ended how.
@@ -201,13 +210,12 @@ impl Rotated {
     }
 
     fn of_row(&self, row: &RotationRow) -> IdentityResult {
-        let is_new = matches!(row.action, RotationAction::Issued | RotationAction::Renewed);
         let result = |outcome, exit| IdentityResult {
             kind: row.kind,
             name: row.name.clone(),
             outcome,
             exit,
-            is_changed: is_new || row.action == RotationAction::Placed,
+            is_changed: false,
             why: None,
             next: None,
         };
@@ -227,7 +235,7 @@ impl Rotated {
                 left(IdentityOutcome::Waiting, ExitCode::Done)
             }
             (Some((Role::Daemon, name)), _) => match self.rollouts.get(name) {
-                Some(rollout) => of_rollout(name, rollout, is_new),
+                Some(rollout) => of_rollout(name, rollout),
                 None => result(IdentityOutcome::Done, ExitCode::Done),
             },
             (Some((Role::Client, name)), _) => match self.unplaced.get(name) {
@@ -249,7 +257,7 @@ impl Rotated {
     }
 }
 
-fn of_rollout(name: &IdentityName, rollout: &RolloutResult, is_new: bool) -> IdentityResult {
+fn of_rollout(name: &IdentityName, rollout: &RolloutResult) -> IdentityResult {
     let outcome = match rollout {
         RolloutResult::Verified { .. } => IdentityOutcome::Done,
         RolloutResult::NotServed { .. } => IdentityOutcome::NotServed,
@@ -264,7 +272,7 @@ fn of_rollout(name: &IdentityName, rollout: &RolloutResult, is_new: bool) -> Ide
         name: name.message(),
         outcome,
         exit: rollout.exit(),
-        is_changed: is_new,
+        is_changed: false,
         why: rollout.why(),
         next: rollout.next(name),
     }
