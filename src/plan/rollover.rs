@@ -299,8 +299,10 @@ pub(super) fn signing(
             // first, who do not know the new CA's daemon before.
             let is_last_moment =
                 current.is_some_and(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
-            let may_switch =
+            let is_in_time =
                 stage == RolloverStage::Moving && is_last_moment && are_all_handed(rollover, observation);
+            // With what has ended nobody gets in, so that nobody is out for the sake of the new CA.
+            let may_switch = is_in_time || current.is_some_and(|one| one.leaf().validity().not_after < now);
             let issuer = if keeps { target } else { former().or(target.filter(|_| may_switch)) };
             let issuer = issuer.ok_or_else(|| unable(rollover, current))?;
             Ok(Signing { issuer: choice(issuer), trust })
