@@ -111,10 +111,7 @@ pub(in crate::apply) fn refuse_lock_out(
     for (.., other) in refused {
         found.add(other);
     }
-    // Nothing is written, so that kitcert.yaml does not say yet what is to be.
-    let edit = message!("edit {}/kitcert.yaml as it is to be; then: ", directory.path().display());
-    let way_past = found.way_past(role, &name);
-    let way_past = way_past.map_or(message!("{kitcert} status"), |command| message!("{}{}", edit, command));
+    let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
         .expected("credentials with which every client that gets in now gets in afterwards")
         .found(message!("some that lock out {}", found.who()))
