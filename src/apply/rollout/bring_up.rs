@@ -51,16 +51,14 @@ impl Rollout<'_> {
                 Err(failure) => return RolloutResult::Failed(failure),
             };
             let emergency = former_of_emergency(&current);
-            let number = current.number;
-            let (ended, number) = match self.attempt(current, turns) {
+            let ended = match self.attempt(current, turns) {
+                // Whoever gives it other credentials meanwhile leaves them to whoever is at work on it.
                 Ok(Attempt::Superseded) => continue,
-                Ok(Attempt::Ended(result, number)) => (result, number),
-                Err(failure) => (RolloutResult::Failed(failure), number),
+                Ok(Attempt::Ended(_, number)) if self.is_superseded(number, emergency.is_some()) => continue,
+                Ok(Attempt::Ended(result, _)) => result,
+                // What could not be read or noted now is not tried again and again.
+                Err(failure) => RolloutResult::Failed(failure),
             };
-            // Whoever gave it other credentials meanwhile leaves them to whoever is at work on it.
-            if self.is_superseded(number, emergency.is_some()) {
-                continue;
-            }
             return match emergency {
                 Some(former) => of_emergency(ended, &former),
                 None => ended,
