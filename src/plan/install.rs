@@ -25,6 +25,18 @@ pub(crate) struct InstallDaemonRequest {
     pub owner: Option<OwnerName>,
 }
 
+impl InstallDaemonRequest {
+    /// The place where kitcert.yaml says that a daemon is installed on this machine; None where it does not.
+    pub(crate) fn of_entry(name: &IdentityName, entry: &DaemonEntry) -> Option<InstallDaemonRequest> {
+        let install = entry.install.as_ref()?;
+        Some(InstallDaemonRequest {
+            name: name.clone(),
+            install: InstallRequest { root: install.root.clone(), layout: install.layout },
+            owner: install.owner.clone(),
+        })
+    }
+}
+
 /// Where and for which daemon files are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallRequest {

@@ -8,7 +8,7 @@ use crate::message;
 use crate::model::{Failure, IdentityName, Message, Printable as _, Role, Rule};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
-use crate::plan::{InstallDaemonRequest, InstallRequest, Installed};
+use crate::plan::{InstallDaemonRequest, Installed};
 use crate::store::{Observation, StateDirectory, exists, observe_lineage};
 
 /// What stands where a daemon is installed on this machine; None where it is not, or cannot be read: that
@@ -18,12 +18,7 @@ pub(in crate::apply) fn placed(
     observation: &Observation,
     name: &IdentityName,
 ) -> Option<PlacedDaemon> {
-    let install = observation.inventory.daemons.get(name)?.install.as_ref()?;
-    let request = InstallDaemonRequest {
-        name: name.clone(),
-        install: InstallRequest { root: install.root.clone(), layout: install.layout },
-        owner: install.owner.clone(),
-    };
+    let request = InstallDaemonRequest::of_entry(name, observation.inventory.daemons.get(name)?)?;
     observe_daemon(invocation, &request, Some(observation)).ok()
 }
 

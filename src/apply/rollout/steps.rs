@@ -18,7 +18,7 @@ use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Role};
-use crate::plan::{EarlierGeneration, InstallDaemonRequest, InstallRequest, PlacedState, refuse_unfit};
+use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, refuse_unfit};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// The rollout of one daemon, by whoever has its lock.
@@ -197,12 +197,7 @@ pub(in crate::apply) fn placed(
     name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<Option<PlacedDaemon>, Failure> {
-    let Some(install) = &entry.install else { return Ok(None) };
-    let request = InstallDaemonRequest {
-        name: name.clone(),
-        install: InstallRequest { root: install.root.clone(), layout: install.layout },
-        owner: install.owner.clone(),
-    };
+    let Some(request) = InstallDaemonRequest::of_entry(name, entry) else { return Ok(None) };
     let placed = observe_daemon(invocation, &request, Some(observation))?;
     refuse_unfit(name, &placed.observed, Some(observation))?;
     Ok(Some(placed))
