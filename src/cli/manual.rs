@@ -9,7 +9,7 @@ mod inventory;
 mod verdict;
 
 use super::arguments::Arguments;
-use super::output::schema;
+use super::schema;
 use crate::model::{Cause, Rule};
 
 /// Every page, by its file name: `kitcert.1`, `kitcert-init.1`, ….
@@ -89,7 +89,7 @@ fn json() -> String {
     page.text([roman("kitcert-json - the JSON objects that kitcert prints")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
         "With --format json every command prints one object on standard output, also where it fails and where \
-         its command line cannot be parsed. [] stands for each of an array, * for each member of an object. \
+         its command line cannot be parsed. [] stands for each of an array. \
          Members are added without notice; one that changes its meaning or goes away raises schema.",
     )]);
     for group in schema::GROUPS {
@@ -98,7 +98,7 @@ fn json() -> String {
             commands => commands.join(", "),
         };
         page.control("SH", [commands.to_uppercase().as_str()]);
-        for member in group.members {
+        for member in group.members() {
             page.control("TP", []).text([bold(member.path), roman("  "), italic(member.kind)]);
             page.text([roman(member.meaning)]);
         }

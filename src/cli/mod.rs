@@ -11,10 +11,10 @@ pub mod manual;
 mod options;
 mod output;
 mod run;
+pub mod schema;
 mod session;
 mod usage;
 
 pub use arguments::Arguments;
 pub use console::Console;
-pub use output::schema;
 pub use run::{report_panics_plainly, run};

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Cause, ExitCode, Message, Printable, Rule};
 
 /// How grave a finding is. The order is that of gravity: `Pass` is the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it must be.
@@ -44,7 +45,7 @@ impl fmt::Display for Severity {
 
 /// One result of looking at a file or a daemon: a fact with its cause and its cure. Text, JSON
 /// and every other view print the same list of these.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The stable word for what was looked at.
     pub rule: Rule,

@@ -17,6 +17,7 @@ mod fingerprint;
 mod generation;
 mod hex;
 mod in_files;
+mod in_schema;
 mod key_algorithm;
 mod lifetime;
 mod message;

@@ -1,5 +1,8 @@
 //! What `recover` found.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::steps::Plan;
 use crate::layout::Inventory;
 use crate::model::{Message, Timestamp};
@@ -29,7 +32,7 @@ pub(crate) struct Recovery {
 }
 
 /// Something that kitcert.yaml may have said and nothing else remembers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Unknown {
     /// Of what: `every daemon`, `client ana`.
     pub subject: Message,

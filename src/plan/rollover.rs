@@ -25,6 +25,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::holders::{Holder, holders};
@@ -67,7 +68,7 @@ pub(super) struct Rollover<'a> {
 }
 
 /// How far a rollover is, for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct RolloverProgress {
     /// The CA that everything is moved to.
     pub to: AuthorityId,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
@@ -17,7 +18,7 @@ use crate::pki::Certificate;
 use crate::store::Observation;
 
 /// One row of `status`: a CA, a daemon or a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct StatusRow {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
@@ -60,7 +61,7 @@ impl StatusRow {
 }
 
 /// The last verification of a daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct LastVerification {
     /// When, RFC 3339.
     pub verified_at: Timestamp,
@@ -75,7 +76,7 @@ pub(crate) struct LastVerification {
 }
 
 /// From where a daemon was verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct VerificationVantage {
     /// What that machine calls itself.
     pub host: Message,
@@ -84,7 +85,7 @@ pub(crate) struct VerificationVantage {
 }
 
 /// How a CA or an identity stands. The order is that of urgency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum IdentityState {
     /// Nothing to do.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::steps::{
@@ -14,7 +15,7 @@ use crate::model::{AuthorityId, Message, Printable, Role};
 use crate::store::RolloverKind;
 
 /// A step as one row of a printed plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StepSummary {
     /// What is done: `create`, `make`, `issue`, `write`, `edit`, `install`, `remove`.
     pub step: &'static str,

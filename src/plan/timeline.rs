@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::issuance::{authority_due_from, due_from, effective_validity};
@@ -12,7 +13,7 @@ use crate::pki::Certificate;
 use crate::store::Observation;
 
 /// The time in which a certificate is good, of one that is in use or of those that it replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Window {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,

@@ -261,6 +261,28 @@ fn a_message_has_no_door_but_those_that_are_listed() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// What commands print as JSON is put together from messages, which say what may be said of files.
+#[test]
+fn no_object_that_is_printed_has_a_string() {
+    let mut found = Vec::new();
+    for source in sources() {
+        for (start, _) in source.text.match_indices("JsonSchema)]") {
+            let rest = &source.text[start..];
+            let object = &rest[..rest.find("\n}").unwrap_or(rest.len())];
+            let fields = object.lines().filter(|line| line.starts_with("    ") && line.contains(": "));
+            let is_text = |line: &&str| {
+                ["String", "Path", "OsStr", "Cow"].iter().any(|word| line.contains(word))
+                    || line.replace("&'static str", "").contains("str")
+            };
+            found.extend(fields.filter(is_text).map(|line| format!("{}: {}", source.name, line.trim())));
+        }
+    }
+    // Both are words of the command line's own definition.
+    let known = ["cli/command/completions.rs: script: &'a str,", "cli/output/report.rs: command: &'a str,"];
+    found.sort();
+    assert_eq!(found, known);
+}
+
 #[test]
 fn files_are_read_in_one_sitting() {
     let long: Vec<_> = sources().into_iter().filter(|source| source.lines > 450).collect();

@@ -97,10 +97,10 @@ fn a_bundle_of_two_cas_is_verified_and_the_other_is_named() {
 #[test]
 fn an_earthly_daemon_tells_how_long_it_has_been_idle() {
     let Some(verdict) = verdict_of(&Scenario::sound(), &["--idle", "42"]) else { return };
-    assert_eq!(verdict.facts.value()["idle_seconds"], 42);
-    assert_eq!(verdict.facts.value()["sessions"], 0);
+    assert_eq!(verdict.facts.idle_seconds, Some(42));
+    assert_eq!(verdict.facts.sessions, Some(0));
     let Some(verdict) = verdict_of(&Scenario::sound(), &[]) else { return };
-    assert!(verdict.facts.value()["idle_seconds"].is_null());
+    assert_eq!(verdict.facts.idle_seconds, None);
 }
 
 #[test]

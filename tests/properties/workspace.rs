@@ -218,7 +218,7 @@ impl Said {
     pub fn json(&self) -> Value {
         let object = self.foreign_json();
         let command = object["command"].as_str().unwrap_or_else(|| panic!("no command: {object:#}"));
-        assert_documented(command, "", &object);
+        assert_documented(command, "", &object, &schema::members_of(command));
         object
     }
 
@@ -229,33 +229,46 @@ impl Said {
     }
 }
 
-/// Whether the schema has every member, and each is of its type.
+/// Whether kitcert-json(7) has every member of that object, and each is of its type.
 #[track_caller]
-fn assert_documented(command: &str, path: &str, value: &Value) {
-    // What is found of one target has the shape of what is found at all.
-    let known = path.strip_prefix("targets[].").filter(|path| path.starts_with("findings[]")).unwrap_or(path);
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    // Elements that are objects stand there by their members.
-    let is_implied = path.is_empty() || (path.ends_with("[]") && kind == "object");
-    if !is_implied {
-        let member = schema::member_at(command, known);
-        let member = member.unwrap_or_else(|| panic!("{command} has {path}, which no schema has"));
-        assert!(member.kind.split(" or ").any(|one| one == kind), "{command}: {path} is {kind}");
+fn assert_documented(command: &str, path: &str, object: &Value, members: &[schema::Member]) {
+    for (name, value) in object.as_object().unwrap() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let member = members.iter().find(|member| member.path == path);
+        let member = member.unwrap_or_else(|| panic!("{command} has {path}, which no type of ours has"));
+        assert!(!member.meaning.is_empty(), "{command}: nobody says what {path} is");
+        let kinds = member.kind.trim_end_matches(", or not there");
+        assert!(
+            kinds.split(" or ").any(|kind| is_of(kind, value)),
+            "{command}: {path} is no {kinds}: {value}"
+        );
+        match value {
+            Value::Object(_) if kinds.contains("object of") => {}
+            Value::Object(_) => assert_documented(command, &path, value, members),
+            Value::Array(all) => all
+                .iter()
+                .filter(|one| one.is_object())
+                .for_each(|one| assert_documented(command, &format!("{path}[]"), one, members)),
+            _ => {}
+        }
     }
-    match value {
-        Value::Array(all) => all.iter().for_each(|one| assert_documented(command, &format!("{path}[]"), one)),
-        Value::Object(all) => all.iter().for_each(|(name, one)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            assert_documented(command, &path, one);
-        }),
-        _ => {}
+}
+
+/// Whether a value is of a kind: `string`, `array of strings`, `object of numbers`.
+fn is_of(kind: &str, value: &Value) -> bool {
+    match (kind, value) {
+        ("null", Value::Null)
+        | ("boolean", Value::Bool(_))
+        | ("number", Value::Number(_))
+        | ("string", Value::String(_))
+        | ("object", Value::Object(_)) => true,
+        (kind, Value::Array(all)) => kind
+            .strip_prefix("array of ")
+            .is_some_and(|of| all.iter().all(|one| is_of(of.trim_end_matches('s'), one))),
+        (kind, Value::Object(all)) => kind
+            .strip_prefix("object of ")
+            .is_some_and(|of| all.values().all(|one| is_of(of.trim_end_matches('s'), one))),
+        _ => false,
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::apply::change::Issued;
 use crate::apply::rollout::RolloutResult;
 use crate::message;
@@ -54,7 +57,8 @@ pub struct IdentityResult {
 }
 
 /// How a rotation ends for one identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum IdentityOutcome {
     /// Everything is as it should be.
     Done,

@@ -76,8 +76,8 @@ pub(crate) struct Verification {
     pub findings: Vec<Finding>,
     /// The verdict in one line.
     pub verdict: Message,
-    /// What the daemon said of itself.
-    pub daemon_facts: DaemonFacts,
+    /// What the daemon showed of itself; None if nobody was dialled.
+    pub daemon_facts: Option<DaemonFacts>,
     /// The certificates that both sides showed: whose, and which.
     pub certificates: Vec<(Message, Certificate)>,
     /// How long all dials took together; None if nobody was dialled.
@@ -107,7 +107,7 @@ impl Verification {
             identity: message!("nobody"),
             verdict: message!("not dialled{}", why),
             findings,
-            daemon_facts: DaemonFacts::default(),
+            daemon_facts: None,
             certificates: Vec::new(),
             elapsed: None,
             outcome: Outcome::Inconclusive,
@@ -140,7 +140,9 @@ impl Verification {
             (0, count) => message!("{}; {} other ports of the host are open to anyone", self.verdict, count),
             _ => message!("OPEN: another port of the host speaks HTTP/2 without TLS, as a daemon would"),
         };
-        self.daemon_facts.add_ports(ports);
+        if let Some(facts) = &mut self.daemon_facts {
+            facts.add_ports(ports);
+        }
         // Less important than the daemon itself, and so before it.
         self.findings.splice(0..0, findings);
     }

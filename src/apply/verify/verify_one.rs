@@ -314,7 +314,7 @@ fn verification(parts: Parts<'_>, observed: &DialResults) -> Verification {
         identity: client.described,
         findings,
         verdict: line,
-        daemon_facts: verdict.facts,
+        daemon_facts: Some(verdict.facts),
         certificates: served.into_iter().chain(ours).collect(),
         elapsed: Some(elapsed),
         outcome,

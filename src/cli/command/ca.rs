@@ -7,7 +7,7 @@ use super::rotation_report::{Asked, told};
 use super::waiting::Waiting;
 use crate::apply::{self, ClockTrust, Done, Invocation, RotationOrder};
 use crate::cli::options::{ChangeOptions, client_name};
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::Session;
 use crate::message;
 use crate::model::{AuthorityId, Failure, IdentityName, Message};
@@ -179,5 +179,5 @@ pub(super) fn noted(name: &'static str, invocation: &Invocation<'_>, done: &Done
         return show_plan(report, &done.plan);
     }
     let changed = if done.plan.state.is_empty() { Changed::No } else { Changed::Yes };
-    report.changed(changed).detail("plan", done.plan.summary()).toned(Tone::Good, told)
+    with_plan(report, done.plan.summary()).changed(changed).toned(Tone::Good, told)
 }

@@ -1,6 +1,8 @@
 //! `kitcert completions`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::cli::output::Report;
 use crate::model::Failure;
@@ -18,5 +20,14 @@ pub(in crate::cli) fn run(
 ) -> Result<Report, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(asked.shell, command, "kitcert", &mut script);
-    Ok(Report::new("completions").script(&String::from_utf8_lossy(&script)))
+    let script = String::from_utf8_lossy(&script).trim_end().to_owned();
+    let report = Report::new("completions").object(&CompletionsObject { script: &script });
+    Ok(report.script(script))
+}
+
+/// What the shell reads.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct CompletionsObject<'a> {
+    /// The script.
+    script: &'a str,
 }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::install;
 use crate::apply::{self, Present};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::DaemonLayout;
 use crate::message;
@@ -90,7 +92,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
     let report = Report::new("init").target(invocation.state.display());
     let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
-    let mut report = report.changed(changed).detail("plan", done.plan.summary()).table(rows(present));
+    let mut report = with_plan(report, done.plan.summary()).changed(changed).table(rows(present));
     if let Some(install) = request.install.as_ref().filter(|_| changed == Changed::Yes) {
         report = report.line(install::installed_line(install.layout, &install.root));
         let endpoint = &present.endpoint;
@@ -107,7 +109,14 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         }
         (false, Changed::Yes) => not_verified(&request),
     };
-    Ok(report.detail("verified", verified).line(last))
+    Ok(report.object(&InitObject { verified }).line(last))
+}
+
+/// What `kitcert init` prints besides.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct InitObject {
+    /// Whether the daemon is verified already.
+    verified: bool,
 }
 
 fn rows(present: &Present) -> Vec<(Tone, Vec<Message>)> {

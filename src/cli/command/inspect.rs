@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{self, Inspected};
 use crate::cli::options::ResultOptions;
-use crate::cli::output::{Object, Report, Tone, tone_of};
+use crate::cli::output::{Report, Tone, tone_of};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Severity, Timestamp};
 use crate::pki::Receipt;
 
 /// `kitcert inspect`
@@ -38,19 +40,51 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     let mut objects = Vec::new();
     for (subject, one) in inspected {
         exits.push(Finding::exit_code(&one.findings, None));
-        objects.push(
-            Object::default()
-                .with("subject", subject.message())
-                .with("kind", &one.kind)
-                .with("facts", &one.facts),
-        );
+        objects.push(InspectedMember {
+            subject: subject.message(),
+            kind: one.kind.clone(),
+            facts: one.facts.iter().map(fact).collect(),
+        });
         report = show(report, &subject, one);
     }
     if !together.is_empty() {
         report = show_findings(report.line("together"), together);
     }
     let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
-    Ok(report.detail("now", now.message()).detail("inspected", objects).exit(ExitCode::of_all(exits)))
+    Ok(report.object(&InspectObject { now, inspected: objects }).exit(ExitCode::of_all(exits)))
+}
+
+/// What was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct InspectObject {
+    /// As of when, RFC 3339.
+    now: Timestamp,
+    /// Each thing that was looked at.
+    inspected: Vec<InspectedMember>,
+}
+
+/// A thing that was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+struct InspectedMember {
+    /// A path, an endpoint or a receipt.
+    subject: Message,
+    /// What it is.
+    kind: Message,
+    /// What it says.
+    facts: Vec<FactMember>,
+}
+
+/// Something that it says.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FactMember {
+    /// Of what.
+    name: &'static str,
+    /// What.
+    value: Message,
+}
+
+fn fact((name, value): &(&'static str, Message)) -> FactMember {
+    FactMember { name, value: value.clone() }
 }
 
 /// The files that are meant: what is in a folder, or the subject itself.

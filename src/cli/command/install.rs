@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{self, ClientInstallation, DaemonInstallation, InstalledClient, InstalledDaemon, Mode};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{
     ClientTool, CommandLine, DaemonLayout, EnableTls, environment_line, start_command, use_command,
@@ -87,7 +89,7 @@ pub(in crate::cli) fn daemon(
     if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, plan));
     }
-    let mut report = with_plan(report, plan);
+    let mut report = carried_out(report, plan);
     if !plan.is_empty() {
         report = report.line(installed_line(install.layout, &install.root));
     }
@@ -129,7 +131,7 @@ pub(in crate::cli) fn client(
     if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &installed.plan));
     }
-    let report = with_plan(report, &installed.plan);
+    let report = carried_out(report, &installed.plan);
     if installed.plan.is_empty() {
         let endpoint = &installed.endpoint;
         let done =
@@ -196,7 +198,7 @@ pub(super) fn start_lines(
     endpoint: &Endpoint,
 ) -> Result<Report, Failure> {
     let start = start_command(layout, root, name, endpoint.port())?;
-    let report = report.detail("start", start.words());
+    let report = report.object(&StartObject { start: start.words() });
     let lines = start.rendered_lines().into_iter().enumerate();
     Ok(lines.fold(report, |report, (number, line)| match number {
         0 => report.line(message!("start:    {}", line)),
@@ -204,7 +206,14 @@ pub(super) fn start_lines(
     }))
 }
 
-fn with_plan(report: Report, plan: &Plan) -> Report {
+fn carried_out(report: Report, plan: &Plan) -> Report {
     let changed = if plan.is_empty() { Changed::No } else { Changed::Yes };
-    report.changed(changed).detail("plan", plan.summary())
+    with_plan(report, plan.summary()).changed(changed)
+}
+
+/// How a daemon is started.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct StartObject {
+    /// The command that starts the daemon with its files, word by word.
+    start: Vec<Message>,
 }

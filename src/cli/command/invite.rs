@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{self, KeyCopies, Mode};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{
-    Changed, Report, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
+    Changed, Report, issued_object, issued_row, kit_object, kit_row, kit_warnings, show_plan, with_plan,
 };
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Contact, Endpoint, Failure, IdentityName, Lifetime, Quoted};
+use crate::model::{Contact, Endpoint, Failure, IdentityName, Lifetime, Message, Quoted};
 use crate::plan::{InviteRequest, KitRequest};
 
 /// `kitcert invite`
@@ -68,16 +70,16 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
     if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &invitation.done.plan));
     }
-    let issued: Vec<_> = invitation.done.issued.iter().map(issued_json).collect();
-    let report = report.detail("plan", invitation.done.plan.summary()).detail("issued", issued);
+    let report =
+        with_plan(report, invitation.done.plan.summary()).object(&issued_object(&invitation.done.issued));
     let Some(kit) = &invitation.kit else { return Ok(report) };
     let issued = invitation.done.issued.iter().map(issued_row);
     let rows = issued.chain([kit_row(kit, "with the key, encrypted")]);
     let words = invitation.passphrase.expose_message();
     let report = report
         .changed(Changed::Yes)
-        .detail("kit", kit_json(kit))
-        .detail("passphrase", &words)
+        .object(&kit_object(kit))
+        .object(&PassphraseObject { passphrase: &words })
         .even_if_quiet()
         .once_delivered(invitation.copies)
         .table(rows.collect());
@@ -88,4 +90,11 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
         ))
         .line(message!("  {}", words))
         .line(message!("then, on {}'s machine: kitcert join {}", name, Quoted(&kit.path))))
+}
+
+/// What opens the kit.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct PassphraseObject<'a> {
+    /// What opens the kit, shown once.
+    passphrase: &'a Message,
 }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::apply::{self, Done, Invocation, IssuedClients, IssuedDaemon, MadeKit, Mode, Progress};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{
-    Changed, Report, Tone, issued_json, issued_row, kit_json, kit_row, kit_warnings, show_plan,
+    Changed, Report, Tone, issued_object, issued_row, kit_object, kit_row, kit_warnings, show_plan, with_plan,
 };
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
@@ -175,14 +175,12 @@ pub(in crate::cli) fn client(
 fn show_kit(report: Report, invocation: &Invocation<'_>, done: &Done, kit: &MadeKit) -> Report {
     let name = &kit.terms.name;
     let fingerprint = kit.authority.fingerprint();
-    let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
     let rows = done.issued.iter().map(issued_row).chain([kit_row(kit, "no secret in it")]);
-    let report = report
+    let report = with_plan(report, done.plan.summary())
         .target(invocation.state.display())
         .changed(Changed::Yes)
-        .detail("plan", done.plan.summary())
-        .detail("issued", issued)
-        .detail("kit", kit_json(kit))
+        .object(&issued_object(&done.issued))
+        .object(&kit_object(kit))
         .table(rows.collect());
     kit_warnings(report, kit)
         .line(message!(
@@ -216,8 +214,7 @@ fn show(report: Report, invocation: &Invocation<'_>, done: &Done, next: Message)
     if invocation.mode == Mode::DryRun {
         return show_plan(report, &done.plan);
     }
-    let issued: Vec<_> = done.issued.iter().map(issued_json).collect();
-    let report = report.detail("plan", done.plan.summary()).detail("issued", issued);
+    let report = with_plan(report, done.plan.summary()).object(&issued_object(&done.issued));
     let report = match done.issued.as_slice() {
         [] => return report.line("nothing to do: they have their certificates already"),
         few if few.len() <= MOST_SHOWN => report.table(few.iter().map(issued_row).collect()),

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::verify::{self, Detail};
 use crate::apply::{self, DialOptions, Given, JoinRequest, Joined, Mode, Placing, Received, Replacing};
 use crate::cli::options::ChangeOptions;
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
@@ -63,11 +65,12 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Re
     let contents = received.kit().contents().clone();
     let tool = received.tool();
     let joined = received.join(&invocation, &given, &request)?;
-    let report = Report::new("join")
-        .target(&contents.endpoint)
-        .detail("name", contents.name.message())
-        .detail("tool", tool.as_str())
-        .detail("placing", placing_word(joined.placing));
+    let report = Report::new("join").target(&contents.endpoint).object(&JoinObject {
+        name: contents.name.message(),
+        tool: tool.as_str(),
+        placing: placing_word(joined.placing),
+        receipt: joined.receipt.as_ref().map(Printable::message),
+    });
     if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &joined.plan));
     }
@@ -76,7 +79,7 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &JoinArguments) -> Re
 
 fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitContents) -> Report {
     let Joined { plan, place, placing, verification, receipt } = joined;
-    let mut report = report.detail("plan", plan.summary()).changed(match placing {
+    let mut report = with_plan(report, plan.summary()).changed(match placing {
         Placing::Placed => Changed::Yes,
         Placing::Unchanged | Placing::Withheld | Placing::Planned => Changed::No,
     });
@@ -95,7 +98,6 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
     report = report.table(rows);
     if let Some(receipt) = &receipt {
         report = report
-            .detail("receipt", receipt.message())
             .line(message!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
             .line(message!("  {}", receipt));
     }
@@ -121,6 +123,20 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
 
 fn row(what: &'static str, path: Message, note: &'static str) -> (Tone, Vec<Message>) {
     (Tone::Plain, vec![what.message(), path, note.message()])
+}
+
+/// What was joined.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct JoinObject {
+    /// The client.
+    name: Message,
+    /// Whose files and config were written: `earthly`, `earthbuild`, ….
+    tool: &'static str,
+    /// `placed`, `unchanged`, `withheld` or `planned`.
+    placing: &'static str,
+    /// What to send back to the admin; there where the daemon was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Message>,
 }
 
 fn placing_word(placing: Placing) -> &'static str {

@@ -1,10 +1,12 @@
 //! `kitcert recover`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{self, Invocation};
 use crate::cli::options::ChangeOptions;
-use crate::cli::output::{Changed, Object, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{Failure, Message, Printable};
@@ -22,7 +24,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
     let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
     let recovery = apply::recover(&invocation)?;
     let report = Report::new("recover").target(invocation.state.display());
-    let report = report.detail("unknown", recovery.unknown.iter().map(unknown_json).collect::<Vec<_>>());
+    let report = report.object(&RecoverObject { unknown: recovery.unknown.clone() });
     let report = match recovery.what {
         Recovered::Inventory => shown(report, &invocation, &recovery),
         Recovered::Copy => of_copy(report, &recovery),
@@ -37,7 +39,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
              next: {kitcert} rotate --dry-run"
         ),
     };
-    Ok(report.changed(Changed::Yes).detail("plan", recovery.plan.summary()).line(next))
+    Ok(with_plan(report, recovery.plan.summary()).changed(Changed::Yes).line(next))
 }
 
 /// What an old copy, or one of two, now knows, and what it cannot know.
@@ -91,8 +93,11 @@ fn row(kind: &'static str, name: Message, said: Message) -> (Tone, Vec<Message>)
     (Tone::Plain, vec![kind.message(), name, said])
 }
 
-fn unknown_json(unknown: &Unknown) -> Object {
-    Object::default().with("subject", unknown.subject.clone()).with("what", unknown.what.clone())
+/// What nobody knows any more.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct RecoverObject {
+    /// What kitcert.yaml may have said and nothing else remembers; of a copy, what it cannot know.
+    unknown: Vec<Unknown>,
 }
 
 const MOST_SHOWN: usize = 40;

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{self, Mode, RequestedKey};
 use crate::cli::options::{ChangeOptions, client_name};
-use crate::cli::output::{Changed, Report, Tone, show_plan};
+use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, IdentityName, KeyAlgorithm, Printable, Quoted};
+use crate::model::{Failure, IdentityName, KeyAlgorithm, Message, Printable, Quoted};
 use crate::plan::{KeyRenewal, RequestRequest};
 
 /// `kitcert request`
@@ -45,7 +47,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RequestArguments) -> Res
     if invocation.mode == Mode::DryRun {
         return Ok(show_plan(report, &done.plan));
     }
-    let report = report.detail("plan", done.plan.summary());
+    let report = with_plan(report, done.plan.summary());
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
     match done.key {
         Some(key) => Ok(show(report, &asked.name, &request, &key).changed(changed)),
@@ -61,9 +63,11 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
     ];
     let rows = rows.map(|(what, path, note)| (Tone::Plain, vec![what.message(), path, note.message()]));
     report
-        .detail("key", key.path.message())
-        .detail("fingerprint", key.fingerprint.message())
-        .detail("words", key.fingerprint.words())
+        .object(&RequestObject {
+            key: key.path.message(),
+            fingerprint: key.fingerprint.message(),
+            words: key.fingerprint.words(),
+        })
         .table(rows.to_vec())
         .line("and tell them the key's fingerprint by another way (voice, a chat that you trust):")
         .line(message!("  {}", key.fingerprint.words()))
@@ -75,4 +79,15 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
             name
         ))
         .line(message!("next: {kitcert} join {}.kit", name))
+}
+
+/// The key of a request.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct RequestObject {
+    /// Where the key is, which never leaves.
+    key: Message,
+    /// SHA-256 of its public half, in hex.
+    fingerprint: Message,
+    /// The same in words.
+    words: Message,
 }

@@ -1,15 +1,17 @@
 //! `kitcert rollback`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::rotate::restarting;
 use super::rotation_report::line;
 use crate::apply::{self, Mode, RolloutResult};
 use crate::cli::options::ChangeOptions;
-use crate::cli::output::{Changed, Report, Tone, show_steps};
+use crate::cli::output::{Changed, Report, Tone, show_steps, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, Selector};
+use crate::model::{ExitCode, Failure, Generation, Selector};
 use crate::plan::Rollback;
 
 /// `kitcert rollback`
@@ -33,10 +35,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     if invocation.mode == Mode::DryRun {
         return Ok(show_steps(report, done.steps));
     }
-    let report = report
+    let report = with_plan(report, done.steps)
         .changed(Changed::Yes)
-        .detail("generation", done.rollback.generation)
-        .detail("plan", &done.steps);
+        .object(&RollbackObject { generation: done.rollback.generation });
     let Some(result) = done.result else {
         let Rollback { from, generation, .. } = &done.rollback;
         let text = message!("client {} has the certificate of {} again, as {}", name, from, generation);
@@ -54,4 +55,11 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     }
     let (exit, tone, text) = line(name, &result);
     Ok(report.exit(exit).toned(tone, text))
+}
+
+/// What is back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct RollbackObject {
+    /// The generation that is back.
+    generation: Generation,
 }

@@ -1,7 +1,12 @@
 //! What a rotation did or would do, in words and in JSON.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::apply::{IdentityOutcome, IdentityResult, Invocation, RolloutResult, Rotated};
-use crate::cli::output::{Changed, Object, Report, Tone, show_steps};
+use crate::cli::output::{Changed, Report, Tone, show_steps, with_plan};
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
 use crate::plan::{RolloverProgress, Rotation, RotationAction, RotationRow};
@@ -19,13 +24,8 @@ pub(super) enum Asked {
 pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotated, asked: Asked) -> Report {
     let rotation = &rotated.rotation;
     let report = report.target(invocation.state.display());
-    let report = report
-        .detail("plan", &rotated.steps)
-        .detail("results", results(rotated, asked))
-        .detail("counts", counts(rotated, asked))
-        .detail("untouched", untouched(rotated))
-        .detail("locked_out", rotated.locked_out().into_iter().map(Printable::message).collect::<Vec<_>>())
-        .table(rows(&rotation.rows));
+    let report =
+        with_plan(report, rotated.steps.clone()).object(&object(rotated, asked)).table(rows(&rotation.rows));
     let report = rotation
         .unable
         .iter()
@@ -108,12 +108,7 @@ pub(super) fn with_try(failure: &Failure) -> Message {
     }
 }
 
-/// How far a rollover is that is under way, for `status`.
-pub(super) fn progress(report: Report, progress: &RolloverProgress) -> Report {
-    report.detail("rollover", progress).toned(Tone::Warning, progress_line(progress))
-}
-
-/// The same in one line.
+/// How far a rollover is that is under way, in one line.
 pub(super) fn progress_line(progress: &RolloverProgress) -> Message {
     let RolloverProgress { to, stage, doing, waits_for, compromised } = progress;
     let what = if *compromised { "EMERGENCY: rollover" } else { "rollover" };
@@ -122,41 +117,83 @@ pub(super) fn progress_line(progress: &RolloverProgress) -> Message {
     message!("{} to {}, step {} of 3: {}{}", what, to.short(), stage, doing, waits)
 }
 
-/// Each identity with what became of it, for programs.
-fn results(rotated: &Rotated, asked: Asked) -> Vec<Object> {
+/// What became of each identity.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct RotationObject {
+    /// Every identity that there was something to do for, or to say of.
+    results: Vec<ResultMember>,
+    /// How many ended how, by the word that `result` has for it.
+    counts: BTreeMap<&'static str, usize>,
+    /// How many of kitcert.yaml there was nothing to do for, or to say of.
+    untouched: UntouchedMember,
+    /// The clients for whose sake something was not done, or that are out now.
+    locked_out: Vec<Message>,
+}
+
+/// What became of an identity.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ResultMember {
+    /// `ca`, `daemon` or `client`.
+    kind: &'static str,
+    /// A CA's key identifier, shortened; an identity's name.
+    name: Message,
+    /// What was done with it, or would be.
+    action: Option<RotationAction>,
+    /// Why.
+    reason: Option<Message>,
+    /// The end of its new certificate, RFC 3339.
+    expires: Option<Timestamp>,
+    /// How it ended; null where nothing was done.
+    result: Option<IdentityOutcome>,
+    /// What that is worth, as an exit code.
+    exit: Option<u8>,
+    /// Whether something of it is different now.
+    changed: bool,
+    /// What went wrong with it, where something did.
+    why: Option<Message>,
+    /// The command that goes on from there.
+    #[serde(rename = "try")]
+    next: Option<Message>,
+}
+
+/// Those that there was nothing to do for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UntouchedMember {
+    /// Daemons.
+    daemon: usize,
+    /// Clients.
+    client: usize,
+}
+
+/// The same of all, for programs.
+fn object(rotated: &Rotated, asked: Asked) -> RotationObject {
     let rows = &rotated.rotation.rows;
-    let object = |result: IdentityResult| {
+    let is_done = asked == Asked::Action;
+    let member = |result: IdentityResult| {
         let row = rows.iter().rev().find(|row| row.kind == result.kind && row.name == result.name);
-        let object = row.map(Object::of).unwrap_or_else(|| {
-            let nothing = || None::<Message>;
-            Object::default()
-                .with("kind", result.kind)
-                .with("name", result.name.clone())
-                .with("action", nothing())
-                .with("reason", nothing())
-                .with("expires", nothing())
-        });
-        let is_done = asked == Asked::Action;
-        object
-            .with("result", is_done.then(|| result.outcome.as_str()))
-            .with("exit", is_done.then(|| u64::from(result.exit.code())))
-            .with("changed", is_done && result.is_changed)
-            .with("why", result.why.filter(|_| is_done))
-            .with("try", result.next.filter(|_| is_done))
+        ResultMember {
+            kind: result.kind,
+            name: result.name,
+            action: row.map(|row| row.action),
+            reason: row.map(|row| row.reason.clone()),
+            expires: row.and_then(|row| row.expires),
+            result: is_done.then_some(result.outcome),
+            exit: is_done.then(|| result.exit.code()),
+            changed: is_done && result.is_changed,
+            why: result.why.filter(|_| is_done),
+            next: result.next.filter(|_| is_done),
+        }
     };
-    rotated.results().into_iter().map(object).collect()
-}
-
-fn counts(rotated: &Rotated, asked: Asked) -> Object {
-    let counts = if asked == Asked::Action { rotated.counts() } else { Default::default() };
-    counts
-        .into_iter()
-        .fold(Object::default(), |object, (outcome, count)| object.with(outcome.as_str(), count as u64))
-}
-
-fn untouched(rotated: &Rotated) -> Object {
-    let count = |role| rotated.untouched(role) as u64;
-    Object::default().with("daemon", count(Role::Daemon)).with("client", count(Role::Client))
+    let counts = if is_done { rotated.counts() } else { BTreeMap::default() };
+    RotationObject {
+        results: rotated.results().into_iter().map(member).collect(),
+        counts: counts.into_iter().map(|(outcome, count)| (outcome.as_str(), count)).collect(),
+        untouched: UntouchedMember {
+            daemon: rotated.untouched(Role::Daemon),
+            client: rotated.untouched(Role::Client),
+        },
+        locked_out: rotated.locked_out().into_iter().map(Printable::message).collect(),
+    }
 }
 
 /// How many ended how, in a line: what is done, what is not, and what there was nothing to do for.

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::rotation_report;
 use crate::apply::{self, Invocation, Status, Timeline};
@@ -47,10 +49,14 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let mut report = Report::new("status")
         .target(invocation.state.display())
         .exit(exit)
-        .detail("now", now.message())
-        .detail("identities", rows)
-        .detail("state_is_old", status.is_old)
-        .detail("rollover_is_lost", status.lost_rollover.is_some())
+        .object(&StatusObject {
+            now,
+            identities: rows,
+            rollover: status.rollover.as_ref(),
+            state_is_old: status.is_old,
+            rollover_is_lost: status.lost_rollover.is_some(),
+            timeline: asked.timeline.then_some(&status.windows),
+        })
         .about(monitored(&invocation.state, &status))
         .line(message!("{}  {}", invocation.state.display(), now.minute()));
     if !asked.timeline {
@@ -82,10 +88,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let mut last = last_line(&status, &invocation.state);
     if asked.timeline {
         let drawing = drawn(&status.windows, now, session.console.columns(), |one| tone_of(one, rows));
-        report = report.detail("timeline", &status.windows).table(drawing).toned(Tone::Aside, LEGEND);
+        report = report.table(drawing).toned(Tone::Aside, LEGEND);
     }
     if let Some(progress) = &status.rollover {
-        report = rotation_report::progress(report, progress);
+        report = report.toned(Tone::Warning, rotation_report::progress_line(progress));
         if progress.compromised {
             last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
         } else if !attention && !progress.waits_for.is_empty() {
@@ -288,4 +294,23 @@ fn words(next: &NextStep, state: &Path) -> Message {
             name
         ),
     }
+}
+
+/// What exists.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct StatusObject<'a> {
+    /// As of when, RFC 3339.
+    now: Timestamp,
+    /// Every CA, daemon and client.
+    identities: &'a [StatusRow],
+    /// How far a rollover of the CA is; there while one is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollover: Option<&'a RolloverProgress>,
+    /// Whether what is installed came from another copy of this state, or a later one.
+    state_is_old: bool,
+    /// Whether several CAs are in use and rollover.json is gone.
+    rollover_is_lost: bool,
+    /// From when until when each certificate is good; there with `--timeline`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<&'a Vec<Window>>,
 }

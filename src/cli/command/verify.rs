@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::ProgressBar;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::{
     self, ClientChoice, ConfigChoice, DialOptions, FleetRequest, Invocation, Member, Outcome, Progress,
     Recorded, Scope, Target, Verification,
 };
 use crate::cli::options::{GlobalOptions, ResultOptions, client_name};
-use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Object, Report, Tone, tone_of};
+use crate::cli::output::{Changed, Monitored, MonitoredCertificate, Report, Tone, tone_of};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::ClientTool;
 use crate::message;
@@ -20,6 +22,7 @@ use crate::model::{
     SubjectAltName, Timestamp,
 };
 use crate::pki::Certificate;
+use crate::probe::DaemonFacts;
 
 /// `kitcert verify`
 #[derive(Debug, Args)]
@@ -142,7 +145,6 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
     let mut report = Report::new("verify");
     if let Some(at) = asked.at {
         report = report
-            .detail("at", at.message())
             .line(message!("judged as of {}; the dials were made now, and nothing is recorded", at.minute()));
     }
     let report = match is_fleet {
@@ -156,7 +158,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
         ),
     };
     let all: Vec<Monitored> = members.iter().map(|member| monitored(member, now)).collect();
-    let report = report.detail("targets", all.iter().map(target).collect::<Vec<_>>());
+    let report = report.object(&VerifyObject { targets: all.iter().map(target).collect(), at: asked.at });
     let changed = members.iter().any(|member| {
         member.verification.as_ref().is_ok_and(|verification| verification.recorded == Recorded::Changed)
     });
@@ -165,14 +167,51 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
 }
 
 /// One daemon, for programs.
-fn target(one: &Monitored) -> Object {
-    Object::default()
-        .with("target", &one.name)
-        .with("verdict", &one.verdict)
-        .with("verified", one.succeeded_at.is_some())
-        .with("seconds", one.seconds)
-        .with("severity", Finding::gravest(&one.findings).as_str())
-        .with("findings", &one.findings)
+fn target(one: &Monitored) -> TargetMember {
+    TargetMember {
+        target: one.name.clone(),
+        verdict: one.verdict.clone(),
+        verified: one.succeeded_at.is_some(),
+        seconds: one.seconds,
+        severity: Finding::gravest(&one.findings),
+        findings: one.findings.clone(),
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct VerifyObject {
+    /// Each daemon that was asked for, in that order.
+    targets: Vec<TargetMember>,
+    /// The time as of which it was judged, RFC 3339; there where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+}
+
+/// A daemon that was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TargetMember {
+    /// Which, as it was asked for.
+    target: Message,
+    /// Its verdict in one line.
+    verdict: Message,
+    /// Whether everything is as it must be.
+    verified: bool,
+    /// How long its dials took together; null where nobody was dialled.
+    seconds: Option<f64>,
+    /// Of its gravest finding.
+    severity: Severity,
+    /// Those of `findings` that are about it, in the same shape.
+    findings: Vec<Finding>,
+}
+
+/// The daemon that was dialled last, if several were.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct DaemonObject {
+    /// The verdict in one line.
+    verdict: Message,
+    /// What the daemon showed of itself; null where nobody was dialled.
+    daemon: Option<DaemonFacts>,
 }
 
 fn dial_options(asked: &VerifyArguments) -> DialOptions {
@@ -337,7 +376,8 @@ pub(super) fn show(
             report.table(verification.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
     }
     let verdict = verification.verdict.clone();
-    report.detail("verdict", &verification.verdict).detail("daemon", &verification.daemon_facts).toned(
+    let daemon = verification.daemon_facts.clone();
+    report.object(&DaemonObject { verdict: verdict.clone(), daemon }).toned(
         match gravest {
             Severity::Pass | Severity::Info => Tone::Good,
             severity => tone_of(severity),

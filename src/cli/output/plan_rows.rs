@@ -1,12 +1,14 @@
 //! Rows that several commands show: a plan, as `--dry-run` prints it; certificates and a kit, in
 //! text and in JSON.
 
-use super::member::Object;
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::report::Report;
 use super::style::Tone;
 use crate::apply::{Issued, MadeKit};
 use crate::message;
-use crate::model::{Message, Printable};
+use crate::model::{Message, Printable, Timestamp};
 use crate::plan::{Plan, StepSummary};
 
 /// Adds a plan that was not carried out.
@@ -16,7 +18,7 @@ pub(in crate::cli) fn show_plan(report: Report, plan: &Plan) -> Report {
 
 /// Adds the steps of something that was not done.
 pub(in crate::cli) fn show_steps(report: Report, steps: Vec<StepSummary>) -> Report {
-    let report = report.detail("plan", &steps).detail("dry_run", true);
+    let report = report.object(&Planned { plan: steps.clone(), dry_run: Some(true) });
     if steps.is_empty() {
         return report.line("nothing to do");
     }
@@ -29,20 +31,83 @@ pub(in crate::cli) fn show_steps(report: Report, steps: Vec<StepSummary>) -> Rep
     report.line("nothing was changed (--dry-run)")
 }
 
+/// Adds a plan that was carried out, for programs.
+pub(in crate::cli) fn with_plan(report: Report, steps: Vec<StepSummary>) -> Report {
+    report.object(&Planned { plan: steps, dry_run: None })
+}
+
+/// What was done, or would be.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Planned {
+    /// What was done, or would be, in order.
+    plan: Vec<StepSummary>,
+    /// True where nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+}
+
+/// The certificates that were issued.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct IssuedObject {
+    /// The certificates that were issued.
+    issued: Vec<IssuedMember>,
+}
+
+/// A certificate that was issued.
+#[derive(Debug, Serialize, JsonSchema)]
+struct IssuedMember {
+    /// `daemon` or `client`.
+    role: &'static str,
+    /// Whose.
+    name: Message,
+    /// The serial number, in hex.
+    serial: Message,
+    /// When it ends, RFC 3339.
+    not_after: Timestamp,
+    /// SHA-256 of the DER, in hex.
+    fingerprint: Message,
+}
+
+/// The kit that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct KitObject {
+    /// The kit that was made.
+    kit: KitMember,
+}
+
+/// A kit.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KitMember {
+    /// Where it was written.
+    path: Message,
+    /// The daemon that it is for.
+    endpoint: Message,
+    /// Whom to ask.
+    contact: Message,
+    /// Until when it can be joined, RFC 3339.
+    join_before: Timestamp,
+    /// The CA's fingerprint, to be told by another way.
+    authority_fingerprint: Message,
+    /// The same in words.
+    authority_words: Message,
+}
+
 /// A certificate that was issued, as a row.
 pub(in crate::cli) fn issued_row(issued: &Issued) -> (Tone, Vec<Message>) {
     let until = issued.certificate.validity().not_after.date();
     (Tone::Plain, vec![issued.role.message(), issued.name.message(), message!("until {}", until)])
 }
 
-/// The same in JSON.
-pub(in crate::cli) fn issued_json(issued: &Issued) -> Object {
-    Object::default()
-        .with("role", issued.role.as_str())
-        .with("name", issued.name.message())
-        .with("serial", issued.certificate.serial().message())
-        .with("not_after", issued.certificate.validity().not_after.message())
-        .with("fingerprint", issued.certificate.fingerprint().message())
+/// All that were issued, for programs.
+pub(in crate::cli) fn issued_object(issued: &[Issued]) -> IssuedObject {
+    let member = |one: &Issued| IssuedMember {
+        role: one.role.as_str(),
+        name: one.name.message(),
+        serial: one.certificate.serial().message(),
+        not_after: one.certificate.validity().not_after,
+        fingerprint: one.certificate.fingerprint().message(),
+    };
+    IssuedObject { issued: issued.iter().map(member).collect() }
 }
 
 /// What will keep the client from its daemon although the kit is right.
@@ -65,15 +130,19 @@ pub(in crate::cli) fn kit_row(kit: &MadeKit, what: &'static str) -> (Tone, Vec<M
     (Tone::Plain, vec![message!("kit"), kit.path.message(), until])
 }
 
-/// The kit in JSON.
-pub(in crate::cli) fn kit_json(kit: &MadeKit) -> Object {
-    Object::default()
-        .with("path", kit.path.message())
-        .with("endpoint", kit.terms.endpoint.message())
-        .with("contact", kit.terms.contact.message())
-        .with("join_before", kit.terms.join_before.message())
-        .with("authority_fingerprint", kit.authority.fingerprint().message())
-        .with("authority_words", kit.authority.fingerprint().words())
+/// The kit, for programs.
+pub(in crate::cli) fn kit_object(kit: &MadeKit) -> KitObject {
+    let fingerprint = kit.authority.fingerprint();
+    KitObject {
+        kit: KitMember {
+            path: kit.path.message(),
+            endpoint: kit.terms.endpoint.message(),
+            contact: kit.terms.contact.message(),
+            join_before: kit.terms.join_before,
+            authority_fingerprint: fingerprint.message(),
+            authority_words: fingerprint.words(),
+        },
+    }
 }
 
 /// A plan for ten thousand clients is read in JSON.

@@ -1,11 +1,11 @@
 //! What a command has to say, and its two views: text and JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::member::Member;
 use super::monitored::Monitored;
-use super::schema;
 use super::style::{Ink, Tone, paint};
 use crate::apply::KeyCopies;
 use crate::model::{ExitCode, Failure, Finding, Message, Printable};
@@ -107,10 +107,10 @@ impl Report {
         self.quiet_hides_it && self.exit == ExitCode::Done
     }
 
-    /// A member of the JSON object.
+    /// Members of the JSON object; what they say stands in kitcert-json(7).
     #[must_use]
-    pub(crate) fn detail(mut self, name: &str, value: impl Member) -> Report {
-        self.details.insert(name.to_owned(), value.value());
+    pub(crate) fn object(mut self, members: &(impl Serialize + JsonSchema)) -> Report {
+        self.details.extend(members_of(members));
         self
     }
 
@@ -156,9 +156,8 @@ impl Report {
 
     /// A completion script, which is made of the command line's definition alone.
     #[must_use]
-    pub(in crate::cli) fn script(mut self, script: &str) -> Report {
-        self.details.insert("script".to_owned(), script.trim_end().into());
-        self.blocks.push(Block::Script(script.trim_end().to_owned()));
+    pub(in crate::cli) fn script(mut self, script: String) -> Report {
+        self.blocks.push(Block::Script(script));
         self
     }
 
@@ -177,21 +176,20 @@ impl Report {
         self.exit
     }
 
-    /// The JSON view: one object, `"schema": 1`.
+    /// The JSON view: one object.
     #[must_use]
     pub(crate) fn to_json(&self) -> String {
-        let mut object = json!({
-            "schema": schema::VERSION,
-            "command": self.command,
-            "target": self.target,
-            "changed": self.changed == Changed::Yes,
-            "exit": self.exit.code(),
-            "findings": self.findings,
+        let mut members = members_of(&Everywhere {
+            schema: SCHEMA,
+            command: self.command,
+            target: self.target.as_ref(),
+            changed: self.changed == Changed::Yes,
+            exit: self.exit.code(),
+            findings: &self.findings,
+            error: None,
         });
-        if let Value::Object(members) = &mut object {
-            members.extend(self.details.clone());
-        }
-        format!("{object:#}\n")
+        members.extend(self.details.clone());
+        format!("{:#}\n", Value::Object(members))
     }
 
     /// The text view; commands to paste name the state, where one is given.
@@ -243,19 +241,68 @@ fn about(message: &Message, state: Option<&Message>) -> Message {
 /// The JSON object of a command that failed.
 #[must_use]
 pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
-    let object = json!({
-        "schema": schema::VERSION,
-        "command": command,
-        "changed": false,
-        "exit": failure.exit_code().code(),
-        "findings": [],
-        "error": {
-            "doing": failure.doing(),
-            "subject": failure.subject(),
-            "expected": failure.what_was_expected(),
-            "found": failure.what_was_found(),
-            "try": failure.command_to_try(),
-        },
+    let members = members_of(&Everywhere {
+        schema: SCHEMA,
+        command,
+        target: None,
+        changed: false,
+        exit: failure.exit_code().code(),
+        findings: &[],
+        error: Some(ErrorMember {
+            doing: failure.doing(),
+            subject: failure.subject(),
+            expected: failure.what_was_expected(),
+            found: failure.what_was_found(),
+            next: failure.command_to_try(),
+        }),
     });
-    format!("{object:#}\n")
+    format!("{:#}\n", Value::Object(members))
+}
+
+/// The version of the objects' shape. Members are added without another number; one that changes
+/// its meaning or goes away raises it.
+const SCHEMA: u32 = 1;
+
+/// What every command prints.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct Everywhere<'a> {
+    /// The version of this shape: 1.
+    schema: u32,
+    /// The command, such as `verify` or `issue client`.
+    command: &'a str,
+    /// What it was about: a state, an endpoint, a path.
+    target: Option<&'a Message>,
+    /// Whether anything on disk is different now.
+    changed: bool,
+    /// The exit code.
+    exit: u8,
+    /// Everything that was looked at, passes included.
+    findings: &'a [Finding],
+    /// Why the command failed; there where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorMember<'a>>,
+}
+
+/// Why a command failed.
+#[derive(Serialize, JsonSchema)]
+struct ErrorMember<'a> {
+    /// What was being done.
+    doing: &'a Message,
+    /// To what.
+    subject: &'a Message,
+    /// What was expected.
+    expected: &'a Message,
+    /// What was found.
+    found: &'a Message,
+    /// A command to try.
+    #[serde(rename = "try")]
+    next: Option<&'a Message>,
+}
+
+/// None of an object of ours is anything but an object.
+fn members_of(object: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(object) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::layout::{CommandLine, Inventory, RestartWhen};
@@ -134,7 +135,7 @@ pub struct Rotation {
 }
 
 /// What a rotation does about one identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
     /// `daemon`, `client` or `ca`.
     pub kind: &'static str,
@@ -147,15 +148,13 @@ pub struct RotationRow {
     /// The end of its certificate, in RFC 3339, where it gets a new one.
     pub expires: Option<Timestamp>,
     /// Which identity it is; None for a CA.
-    #[serde(skip)]
     pub identity: Option<(Role, IdentityName)>,
     /// Whether a rollover waits for it.
-    #[serde(skip)]
     pub holds_rollover: bool,
 }
 
 /// What becomes of an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RotationAction {
     /// It gets its first certificate.

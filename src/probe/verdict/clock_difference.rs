@@ -1,7 +1,8 @@
 //! How far the daemon's clock is from the one here, as far as that shows: TLS 1.3 carries no time,
 //! but whoever judges a certificate's dates tells on which side of them it stands.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::expected::Expected;
 use crate::message;
@@ -51,19 +52,27 @@ pub(super) fn of_one_not_yet_valid(finding: Finding, observed: &DialResults, exp
     }
 }
 
+/// Between which instants a daemon's clock stands: it accepted the client's certificate, and may
+/// have refused one that had expired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ClockBounds {
+    /// RFC 3339.
+    pub from: Timestamp,
+    /// RFC 3339.
+    pub until: Timestamp,
+}
+
 /// Between which instants the daemon's clock stands, for programs: it accepted the
 /// client's certificate, and refused one that had expired.
-pub(super) fn bounds(observed: &DialResults, expected: &Expected) -> Value {
+pub(super) fn bounds(observed: &DialResults, expected: &Expected) -> Option<ClockBounds> {
     let accepted = observed.answer().is_some();
-    let Some(leaf) = expected.client.as_ref().and_then(|chain| chain.first()).filter(|_| accepted) else {
-        return Value::Null;
-    };
+    let leaf = expected.client.as_ref().and_then(|chain| chain.first()).filter(|_| accepted)?;
     let is_refused = |outcome| matches!(outcome, Outcome::Refused(_));
     let mut dials = observed.dials().filter(|dialled| dialled.dial.caller() == Caller::Expired);
     let refused = dials.any(|dialled| is_refused(dialled.outcome));
     let since = observed.expired_since.filter(|_| refused);
     let from = since.map_or(leaf.validity().not_before, |since| since.max(leaf.validity().not_before));
-    json!({"from": from.message(), "until": leaf.validity().not_after.message()})
+    Some(ClockBounds { from, until: leaf.validity().not_after })
 }
 
 /// In whole units, rounded down: never more than it is.

@@ -338,7 +338,7 @@ fn no_name_that_a_daemon_asks_for_steers_a_terminal() {
         dialled.handshake.asked = Asked::For(vec![name.clone()]);
     }
     let verdict = judge(&seen, &cast.expected(HOST));
-    let asks_for = verdict.facts.value()["asks_for"][0].as_str().unwrap();
+    let asks_for = verdict.facts.asks_for.unwrap()[0].to_string();
     let is_harmful = |letter: char| letter.is_control() || letter == '\u{202e}';
     assert!(!asks_for.is_empty() && !asks_for.contains(is_harmful), "{asks_for:?}");
     assert!(!verdict.summary.as_str().contains(is_harmful), "{:?}", verdict.summary);
