@@ -8,7 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::judge::{new_authority, new_leaf};
 use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
-use super::x509::Certificate;
+use super::x509::{Certificate, NameKind};
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
@@ -82,7 +82,8 @@ impl CertificateAuthority {
         let identifier = original
             .subject_key_identifier()
             .map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
-        let parameters = parameters_like(original, "imitating the CA", original.subject())?;
+        let validity = original.validity();
+        let parameters = parameters_like(original, "imitating the CA", original.subject(), validity)?;
         CertificateAuthority::self_signed(parameters, identifier, key)
     }
 
@@ -131,7 +132,8 @@ impl CertificateAuthority {
         let Some(identifier) = certificate.subject_key_identifier() else {
             return wrong("a CA with a subject key identifier", "one without");
         };
-        let mut parameters = parameters_like(&certificate, "loading the CA", &subject)?;
+        let validity = certificate.validity();
+        let mut parameters = parameters_like(&certificate, "loading the CA", &subject, validity)?;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
         Ok(CertificateAuthority { issuer: Issuer::new(parameters, Signer::new(key)?), certificate })
     }
@@ -157,6 +159,29 @@ impl CertificateAuthority {
         let certificate = Certificate::from_der(made.der())?;
         refuse_faults(&whose, new_leaf(&certificate, request.role, &self.certificate))?;
         Ok(certificate)
+    }
+
+    /// Issues a certificate for `key` that has the name and the names of another client's, for a test: who
+    /// decides by these alone lets its holder in. It is not linted, since what it is like may be
+    /// anybody's.
+    ///
+    /// # Errors
+    /// A name that cannot be written again.
+    pub(crate) fn issue_like(
+        &self,
+        original: &Certificate,
+        validity: Validity,
+        key: &PublicKey,
+    ) -> Result<Certificate, Failure> {
+        let mut parameters = parameters_like(original, "imitating the client", original.subject(), validity)?;
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        parameters.subject_alt_names = original.names().unwrap_or_default().iter().filter_map(like).collect();
+        parameters.use_authority_key_identifier_extension = true;
+        parameters.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
+        let made = parameters.signed_by(key, &self.issuer).map_err(|_| unmade("the client's like"))?;
+        Certificate::from_der(made.der())
     }
 
     /// Signs a text that is no certificate, such as a kit, with the CA's key. What is signed must
@@ -219,15 +244,16 @@ fn parameters(name: Name, validity: Validity) -> Result<CertificateParams, Failu
     Ok(parameters)
 }
 
-/// Parameters with the name and the validity of a CA that exists.
+/// Parameters with the name of a certificate that exists.
 fn parameters_like(
     original: &Certificate,
     doing: &'static str,
     subject: &impl Printable,
+    validity: Validity,
 ) -> Result<CertificateParams, Failure> {
     let other_form =
         || Failure::new(doing, subject).expected("a name of text, each part once").found(original.subject());
-    parameters(original.subject().to_rcgen().ok_or_else(other_form)?, original.validity())
+    parameters(original.subject().to_rcgen().ok_or_else(other_form)?, validity)
 }
 
 fn name_of(common_name: &str) -> Name {
@@ -248,6 +274,17 @@ fn general_name(name: &SubjectAltName) -> Result<SanType, Failure> {
     match name {
         SubjectAltName::Ip(address) => Ok(SanType::IpAddress(*address)),
         SubjectAltName::Dns(name) => name.as_str().try_into().map(SanType::DnsName).map_err(|_| unmade(name)),
+    }
+}
+
+/// The same name again; None for what cannot be written.
+fn like(name: &NameKind) -> Option<SanType> {
+    match name {
+        NameKind::Dns(name) => name.as_str().try_into().ok().map(SanType::DnsName),
+        NameKind::Ip(address) => Some(SanType::IpAddress(*address)),
+        NameKind::Uri(name) => name.as_str().try_into().ok().map(SanType::URI),
+        NameKind::Email(name) => name.as_str().try_into().ok().map(SanType::Rfc822Name),
+        NameKind::Malformed(_) | NameKind::Other => None,
     }
 }
 

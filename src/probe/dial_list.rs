@@ -7,18 +7,20 @@
 use std::fmt;
 
 /// The version of the list. A record of an older list is stale.
-pub const DIAL_LIST_VERSION: u32 = 4;
+pub const DIAL_LIST_VERSION: u32 = 5;
 
 /// One dial of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dial {
     /// `P`: HTTP/2 without TLS.
     Plaintext,
-    /// `N1` to `N13`: no certificate.
+    /// `H`: HTTP/1.1 without TLS.
+    PlaintextHttp1,
+    /// `N1` to `N15`: no certificate.
     NoCertificate(u8),
-    /// `U1` to `U13`: a certificate of an unknown CA that has the name and key id of a known one; `U14`:
-    /// one that is signed by its own key; `U15` and `U16`: one of a CA with another name, alone and with
-    /// that CA.
+    /// `U1` to `U15`: a certificate with the client's name, of an unknown CA that has the name and key id of
+    /// a known one; `U16`: with that CA beside it; `U17`: one that is signed by its own key; `U18` and
+    /// `U19`: one of a CA with another name, alone and with that CA.
     UnknownCa(u8),
     /// `W`: a certificate of the client's CA for a daemon.
     WrongUsage,
@@ -71,15 +73,19 @@ pub enum Versions {
     Both,
     /// 1.2 alone.
     Tls12,
+    /// 1.3 alone.
+    Tls13,
 }
 
 /// Whether a protocol is offered by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Alpn {
+pub enum Alpn {
     /// h2.
     H2,
     /// h2 and http/1.1, as browsers and curl offer.
     Both,
+    /// http/1.1 alone; then HTTP/1.1 is what is spoken.
+    Http1,
     /// The extension is left out.
     None,
 }
@@ -99,7 +105,8 @@ impl Dial {
     pub(crate) fn refusals(has_name: bool) -> impl Iterator<Item = Dial> {
         let no_certificate = (1..=COMBINATIONS).map(Dial::NoCertificate);
         let unknown_ca = (1..=UNRELATED_WITH_CA).map(Dial::UnknownCa);
-        let all = std::iter::once(Dial::Plaintext).chain(no_certificate).chain(unknown_ca);
+        let plaintext = [Dial::Plaintext, Dial::PlaintextHttp1].into_iter();
+        let all = plaintext.chain(no_certificate).chain(unknown_ca);
         all.filter(move |dial| has_name || dial.offers().sni != Sni::None)
     }
 
@@ -110,7 +117,7 @@ impl Dial {
             Dial::Client | Dial::ClientAgain => Caller::Client,
             Dial::NoCertificate(_) | Dial::NoCertificateAgain | Dial::OtherHost(_) => Caller::NoCertificate,
             Dial::UnknownCa(_) => Caller::UnknownCa,
-            Dial::Plaintext => Caller::Plaintext,
+            Dial::Plaintext | Dial::PlaintextHttp1 => Caller::Plaintext,
             Dial::Expired => Caller::Expired,
             Dial::WrongUsage => Caller::WrongUsage,
         }
@@ -133,11 +140,11 @@ impl Dial {
         }
     }
 
-    /// The dial that differs from this one of TLS 1.2 alone in that it offers TLS 1.3 too.
-    pub(super) fn with_tls13(self) -> Option<Dial> {
+    /// The dial that differs from this one of one version of TLS in that it offers both.
+    pub(super) fn with_both_versions(self) -> Option<Dial> {
         let offers = Offers { versions: Versions::Both, ..self.offers() };
         let is_it = |dial: &Dial| dial.caller() == self.caller() && dial.offers() == offers;
-        Dial::refusals(true).skip(1).find(is_it).filter(|dial| *dial != self)
+        Dial::refusals(true).find(is_it).filter(|dial| *dial != self)
     }
 }
 
@@ -156,24 +163,29 @@ fn combination(number: u8) -> Offers {
         11 => (Sni::Foreign, Versions::Both, Alpn::None),
         12 => (Sni::Foreign, Versions::Tls12, Alpn::H2),
         13 => (Sni::Name, Versions::Both, Alpn::Both),
+        14 => (Sni::Name, Versions::Both, Alpn::Http1),
+        15 => (Sni::Name, Versions::Tls13, Alpn::H2),
         _ => (Sni::Name, Versions::Both, Alpn::H2),
     };
     Offers { sni, versions, alpn }
 }
 
 /// How many combinations of SNI, version and ALPN are dialled.
-const COMBINATIONS: u8 = 13;
+const COMBINATIONS: u8 = 15;
+/// The dial with a certificate of a CA that has a known one's name, and that CA beside it.
+pub(super) const NAMESAKE_WITH_CA: u8 = 16;
 /// The dial with a certificate that is signed by its own key.
-pub(super) const SELF_SIGNED: u8 = 14;
+pub(super) const SELF_SIGNED: u8 = 17;
 /// The dial with a certificate of a CA that has another name.
-pub(super) const UNRELATED: u8 = 15;
+pub(super) const UNRELATED: u8 = 18;
 /// The same, with the CA beside it.
-pub(super) const UNRELATED_WITH_CA: u8 = 16;
+pub(super) const UNRELATED_WITH_CA: u8 = 19;
 
 impl fmt::Display for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Dial::Plaintext => f.write_str("P"),
+            Dial::PlaintextHttp1 => f.write_str("H"),
             Dial::NoCertificate(number) => write!(f, "N{number}"),
             Dial::UnknownCa(number) => write!(f, "U{number}"),
             Dial::WrongUsage => f.write_str("W"),
@@ -211,7 +223,10 @@ mod tests {
             for caller in [Caller::NoCertificate, Caller::UnknownCa] {
                 let of_caller = |dial: &Dial| dial.caller() == caller;
                 let offers: Vec<_> = Dial::refusals(has_name).filter(of_caller).map(Dial::offers).collect();
-                assert!(offers.contains(&Offers { alpn: Alpn::Both, ..combination(1) }));
+                for alpn in [Alpn::Both, Alpn::Http1] {
+                    assert!(offers.contains(&Offers { alpn, ..combination(1) }));
+                }
+                assert!(offers.contains(&Offers { versions: Versions::Tls13, ..combination(1) }));
                 for sni in names {
                     for versions in [Versions::Both, Versions::Tls12] {
                         for alpn in [Alpn::H2, Alpn::None] {
@@ -224,13 +239,17 @@ mod tests {
     }
 
     #[test]
-    fn every_dial_of_tls_1_2_alone_has_one_like_it_with_tls_1_3() {
-        for dial in Dial::refusals(true).filter(|dial| dial.offers().versions == Versions::Tls12) {
-            let newer = dial.with_tls13().unwrap();
-            let (one, other) = (dial.offers(), newer.offers());
-            assert_eq!((newer.caller(), other.sni, other.alpn), (dial.caller(), one.sni, one.alpn), "{dial}");
+    fn every_dial_of_one_version_has_one_like_it_of_both() {
+        for dial in Dial::refusals(true).filter(|dial| dial.offers().versions != Versions::Both) {
+            let with_both = dial.with_both_versions().unwrap();
+            let (one, other) = (dial.offers(), with_both.offers());
+            assert_eq!(
+                (with_both.caller(), other.sni, other.alpn),
+                (dial.caller(), one.sni, one.alpn),
+                "{dial}"
+            );
             assert_eq!(other.versions, Versions::Both);
         }
-        assert_eq!(Dial::UnknownCa(1).with_tls13(), None);
+        assert_eq!(Dial::UnknownCa(1).with_both_versions(), None);
     }
 }

@@ -24,9 +24,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dial::algorithm_of;
 pub(crate) use dial::buildkit;
 pub use dial::{CertificateAndKey, Extent, Request, UnknownCa, look_at_ports, probe};
-pub use dial_list::{Caller, DIAL_LIST_VERSION, Dial, Sni, Versions};
+pub use dial_list::{Alpn, Caller, DIAL_LIST_VERSION, Dial, Sni, Versions};
 pub use outcome::{
     Call, Chain, End, Facts, Outcome, PlainFacts, PlainReply, RefusedBy, Shown, TlsFacts, TlsVersion, Why,
     classify,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::dial_list::{Sni, Versions};
+use super::dial_list::{Alpn, Sni, Versions};
 
 /// The facts of one dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct TlsFacts {
     pub sni: Sni,
     /// The versions that it offered.
     pub versions: Versions,
+    /// The protocols that it offered.
+    pub alpn: Alpn,
     /// Whether a whole ServerHello came.
     pub server_hello: bool,
     /// The version that the server chose.
@@ -120,7 +122,8 @@ pub enum Call {
     /// Another gRPC status, an HTTP status, or a stream that the server reset.
     TurnedDown,
     /// An answer that says of itself that it is no verdict, and may be another one the next time: HTTP
-    /// status 429, 502, 503 or 504, gRPC status 8 or 14.
+    /// status 408, 421, 425, 429, 500, 502, 503 or 504, gRPC status 1, 4, 8, 13 or 14, a stream or a
+    /// connection that HTTP/2 gave up without having refused it (RFC 9113 sections 7 and 8.7).
     Unavailable,
 }
 
@@ -158,7 +161,8 @@ pub enum Outcome {
     RefusedByEnd,
     /// TLS let the caller in, whatever followed.
     LetIn,
-    /// The server does not serve that SNI or that version. Counts only beside dials that it serves.
+    /// The server does not serve that SNI, that version or that protocol. Counts only beside dials that it
+    /// serves.
     NotServed,
     /// The server asks nobody for a certificate.
     AsksNobody,
@@ -296,7 +300,8 @@ fn before_the_chain(facts: &TlsFacts) -> Outcome {
         End::Alert(40 | 49) | End::Eof if is_for_others && must_be_refused && !facts.server_hello => {
             Outcome::NotServed
         }
-        End::Alert(70) if facts.versions == Versions::Tls12 && must_be_refused => Outcome::NotServed,
+        End::Alert(70) if facts.versions != Versions::Both && must_be_refused => Outcome::NotServed,
+        End::Alert(120) if facts.alpn == Alpn::Http1 && must_be_refused => Outcome::NotServed,
         End::Eof | End::Reset | End::TimedOut | End::NotListening if !facts.server_hello => Outcome::NotUpYet,
         end => Outcome::Inconclusive(why(end)),
     }

@@ -10,14 +10,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // holes are the ways in which a daemon that is otherwise configured as buildkitd can be open: to
 // the clients that --open-for describes, and over a limit of connections.
 type holes struct {
-	openFor, openAs, alsoTrusts, over string
-	limit                             int
-	plaintextToo                      bool
+	openFor, openAs, alsoTrusts, over, clientName, plaintextToo string
+
+	limit    int
+	patience time.Duration
 }
 
 func (h *holes) options(flags *flag.FlagSet) {
@@ -26,7 +28,9 @@ func (h *holes) options(flags *flag.FlagSet) {
 	flags.StringVar(&h.alsoTrusts, "also-trusts", "", "")
 	flags.IntVar(&h.limit, "limit", 0, "")
 	flags.StringVar(&h.over, "over", "reset", "")
-	flags.BoolVar(&h.plaintextToo, "plaintext-too", false, "")
+	flags.StringVar(&h.plaintextToo, "plaintext-too", "", "")
+	flags.StringVar(&h.clientName, "client-name", "", "")
+	flags.DurationVar(&h.patience, "patience", 0, "")
 }
 
 // openings are the values of --open-as: how the daemon treats a client that it is open for.
@@ -35,6 +39,10 @@ var openings = map[string]tls.ClientAuthType{
 	"optional": tls.VerifyClientCertIfGiven,
 	"any":      tls.RequireAnyClientCert,
 	"whatever": tls.RequestClientCert,
+	// By the name alone, whoever signed it.
+	"named": tls.RequireAnyClientCert,
+	// By a chain of what the client sent, whose end has the name of a known CA.
+	"imitated": tls.RequireAnyClientCert,
 }
 
 // apply makes the holes in a configuration that has none.
@@ -70,6 +78,15 @@ func (h *holes) apply(config *tls.Config) error {
 	}
 	opened := config.Clone()
 	opened.ClientAuth = policy
+	switch h.openAs {
+	case "named":
+		opened.VerifyPeerCertificate = h.knowsTheName
+	case "imitated":
+		opened.VerifyPeerCertificate = knowsTheAuthoritysName(config.ClientCAs)
+	}
+	if slices.Contains(conditions, "alpn=http/1.1") {
+		opened.NextProtos = []string{"http/1.1"}
+	}
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		for _, condition := range conditions {
 			if isMet, _ := holds(condition, hello, leaf); !isMet {
@@ -85,6 +102,7 @@ func (h *holes) apply(config *tls.Config) error {
 func holds(condition string, hello *tls.ClientHelloInfo, leaf *x509.Certificate) (isMet, known bool) {
 	isOurs := leaf.VerifyHostname(hello.ServerName) == nil
 	offers13 := slices.Contains(hello.SupportedVersions, tls.VersionTLS13)
+	offers12 := slices.Contains(hello.SupportedVersions, tls.VersionTLS12)
 	switch kind, value, _ := strings.Cut(condition, "="); condition {
 	case "all":
 		return true, true
@@ -98,6 +116,10 @@ func holds(condition string, hello *tls.ClientHelloInfo, leaf *x509.Certificate)
 		return !offers13, true
 	case "tls=1.3":
 		return offers13, true
+	case "tls=1.3-alone":
+		return offers13 && !offers12, true
+	case "alpn=http/1.1":
+		return slices.Equal(hello.SupportedProtos, []string{"http/1.1"}), true
 	case "alpn=none":
 		return len(hello.SupportedProtos) == 0, true
 	case "alpn=h2":
@@ -107,7 +129,44 @@ func holds(condition string, hello *tls.ClientHelloInfo, leaf *x509.Certificate)
 	}
 }
 
-// sniffed is a connection whose first byte has been looked at.
+func (h *holes) knowsTheName(raw [][]byte, _ [][]*x509.Certificate) error {
+	leaf, err := x509.ParseCertificate(raw[0])
+	if err == nil && leaf.Subject.CommonName != h.clientName {
+		err = fmt.Errorf("unknown client %s", leaf.Subject)
+	}
+	return err
+}
+
+func knowsTheAuthoritysName(known *x509.CertPool) func([][]byte, [][]*x509.Certificate) error {
+	return func(raw [][]byte, _ [][]*x509.Certificate) error {
+		roots := known.Clone()
+		var chain []*x509.Certificate
+		for _, der := range raw {
+			link, err := x509.ParseCertificate(der)
+			if err != nil {
+				return err
+			}
+			isNamed := func(name []byte) bool { return string(name) == string(link.RawSubject) }
+			if slices.ContainsFunc(known.Subjects(), isNamed) {
+				roots.AddCert(link)
+			}
+			chain = append(chain, link)
+		}
+		usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		return verifyChain(chain, x509.VerifyOptions{Roots: roots, KeyUsages: usages})
+	}
+}
+
+// heard waits for the first bytes of a client, and no longer than the daemon has patience.
+func (h *holes) heard(conn net.Conn) (net.Conn, error) {
+	reader := bufio.NewReader(conn)
+	conn.SetReadDeadline(time.Now().Add(h.patience))
+	_, err := reader.Peek(1)
+	conn.SetReadDeadline(time.Time{})
+	return &sniffed{conn, reader}, err
+}
+
+// sniffed is a connection whose first bytes have been looked at.
 type sniffed struct {
 	net.Conn
 	reader *bufio.Reader
@@ -115,11 +174,16 @@ type sniffed struct {
 
 func (s *sniffed) Read(buffer []byte) (int, error) { return s.reader.Read(buffer) }
 
-// speaksTLS tells whether the client begins a handshake (RFC 8446 section 5.1), or else HTTP/2.
-func speaksTLS(conn net.Conn) (net.Conn, bool) {
+// speaksTLS tells whether the client begins a handshake (RFC 8446 section 5.1), or else the protocol that
+// is served without TLS. One that tells HTTP/1.1 by its methods takes all else for TLS.
+func (h *holes) speaksTLS(conn net.Conn) (net.Conn, bool) {
 	reader := bufio.NewReader(conn)
-	first, err := reader.Peek(1)
-	return &sniffed{conn, reader}, err != nil || first[0] == 22
+	first, err := reader.Peek(4)
+	isTLS := first != nil && first[0] == 22
+	if h.plaintextToo == "http1" {
+		isTLS = !slices.Contains([]string{"GET ", "HEAD", "POST", "PUT "}, string(first))
+	}
+	return &sniffed{conn, reader}, err != nil || isTLS
 }
 
 // reset closes a connection without a word: what the client sends meets no socket.

@@ -19,7 +19,7 @@ import (
 
 type daemon struct {
 	cert, key, ca                             string
-	noCA, tls12, tls13, noALPN                bool
+	noCA, tls12, tls13, noALPN, noTickets     bool
 	plaintext, silent, lenient, noInfo        bool
 	anyCertificate, anyUsage                  bool
 	slow, clockOffset                         time.Duration
@@ -58,6 +58,7 @@ func (d *daemon) options(flags *flag.FlagSet) {
 	flags.BoolVar(&d.tls12, "tls12", false, "")
 	flags.BoolVar(&d.tls13, "tls13", false, "")
 	flags.BoolVar(&d.noALPN, "no-alpn", false, "")
+	flags.BoolVar(&d.noTickets, "no-tickets", false, "")
 	flags.BoolVar(&d.plaintext, "plaintext", false, "")
 	flags.BoolVar(&d.silent, "silent", false, "")
 	flags.BoolVar(&d.lenient, "lenient", false, "")
@@ -108,6 +109,7 @@ func (d *daemon) start(address string) (*running, error) {
 	go ready.accept(config, d.slow)
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP1(true)
 	server := http.Server{Handler: d.handler(), Protocols: &protocols, ErrorLog: log.New(io.Discard, "", 0)}
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, peerKey{}, conn.(*prefaced).verified)
@@ -139,6 +141,7 @@ func (d *daemon) tlsConfig() (*tls.Config, error) {
 	if d.noALPN {
 		config.NextProtos = nil
 	}
+	config.SessionTicketsDisabled = d.noTickets
 	if d.tls12 {
 		config.MaxVersion = tls.VersionTLS12
 	}
@@ -233,9 +236,11 @@ func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration
 	held := conn
 	ready.closed = func() { h.release(held) }
 	isTLS := config != nil
-	if isTLS && h.holes.plaintextToo {
-		conn, isTLS = speaksTLS(conn)
+	speaksHTTP1 := false
+	if isTLS && h.holes.plaintextToo != "" {
+		conn, isTLS = h.holes.speaksTLS(conn)
 		ready.Conn = conn
+		speaksHTTP1 = !isTLS && h.holes.plaintextToo == "http1"
 	}
 	if isOver && h.holes.over == "cut" {
 		conn = &cut{Conn: conn}
@@ -251,7 +256,17 @@ func (h *handshaken) shake(conn net.Conn, config *tls.Config, slow time.Duration
 			return
 		}
 		ready.Conn = secure
+		speaksHTTP1 = secure.ConnectionState().NegotiatedProtocol == "http/1.1"
+		if h.holes.patience > 0 {
+			if ready.Conn, err = h.holes.heard(secure); err != nil {
+				ready.Close()
+				return
+			}
+		}
 		ready.verified = trusted(secure.ConnectionState(), config)
+	}
+	if speaksHTTP1 {
+		ready.given, ready.owed = nil, 0
 	}
 	select {
 	case h.conns <- ready:

@@ -91,7 +91,9 @@ impl Scenario {
         let endpoint = Endpoint::new(host.parse().unwrap(), port);
         let trust = bundle(&[&self.authority]);
         let past = self.now.minus(Lifetime::days(3));
-        let unknown_ca = UnknownCa::beside(self.authority.made.certificate(), self.now).unwrap();
+        let unknown_ca =
+            UnknownCa::beside(self.authority.made.certificate(), self.client.chain.first(), self.now)
+                .unwrap();
         let expired = issued(&self.authority, Role::Client, HOST, past);
         let wrong_usage = issued(&self.authority, Role::Daemon, HOST, self.now);
         let started = Instant::now();

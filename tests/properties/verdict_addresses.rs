@@ -38,7 +38,7 @@ fn a_second_address_with_a_hole_is_never_verified() {
     let mut tally = Tally::default();
     let doors = ["sni=none", "sni=foreign", "sni=name", "tls=1.2", "tls=1.3", "alpn=none", "alpn=h2"];
     let doors = doors.map(|door| ["--open-for", door, "--open-as", "optional"]);
-    let holes = [&["--no-ca"][..], &["--plaintext"], &["--plaintext-too"]];
+    let holes = [&["--no-ca"][..], &["--plaintext"], &["--plaintext-too", "http2"]];
     let holes: Vec<_> = holes.into_iter().chain(doors.iter().map(|door| &door[..])).collect();
     for addresses in [["127.0.0.2", "127.0.0.3"], ["127.0.0.3", "127.0.0.2"], ["::1", "127.0.0.1"]] {
         for hole in &holes {

@@ -16,11 +16,13 @@ const UNKNOWN_CA: &[&str] = &["unknown-ca-accepted"];
 /// What a client shows before the daemon decides whether to ask it for a certificate.
 const SNI: [&str; 3] = ["sni=none", "sni=foreign", "sni=name"];
 const VERSION: [&str; 2] = ["tls=1.2", "tls=1.3"];
+/// What only the dials with the daemon's name show.
+const RARE: [&str; 2] = ["tls=1.3-alone", "alpn=http/1.1"];
 const ALPN: [&str; 2] = ["alpn=none", "alpn=h2"];
 
 #[test]
 fn a_daemon_open_for_one_kind_of_client_is_never_verified() {
-    let doors = SNI.iter().chain(&VERSION).chain(&ALPN).map(|one| (*one).to_owned());
+    let doors = SNI.iter().chain(&VERSION).chain(&ALPN).chain(&RARE).map(|one| (*one).to_owned());
     refuted_when_open(doors, "Go, open for one kind of client");
 }
 
@@ -112,6 +114,32 @@ fn a_daemon_that_takes_any_certificate_of_one_kind_of_client_is_never_verified()
     tally.settle("Go, any certificate of one kind of client");
 }
 
+/// Whoever made a certificate with a client's name, or with a CA of the name of the daemon's, gets in.
+#[test]
+fn a_daemon_that_decides_by_names_is_never_verified() {
+    let mut tally = Tally::default();
+    for how in [
+        ["--open-as", "named", "--client-name", "client ana"],
+        ["--open-as", "imitated", "--client-name", ""],
+    ] {
+        for version in ["--tls12", "--tls13"] {
+            let options = [&["--open-for", "all", version][..], &how].concat();
+            refuted(&mut tally, &options, UNKNOWN_CA);
+        }
+    }
+    tally.settle("Go, by the client's name or by the CA's");
+}
+
+/// It waits for the client's first word, and not for long: a silent dial ends as one that was refused.
+#[test]
+fn an_end_of_patience_does_not_pass_for_a_refusal() {
+    let mut tally = Tally::default();
+    let options =
+        ["--open-for", "all", "--open-as", "optional", "--tls13", "--no-tickets", "--patience", "100ms"];
+    refuted(&mut tally, &options, NO_CERTIFICATE);
+    tally.settle("Go, open, that ends silent connections");
+}
+
 #[test]
 fn a_daemon_that_takes_certificates_of_any_usage_is_never_verified() {
     let mut tally = Tally::default();
@@ -137,7 +165,9 @@ fn a_limit_of_connections_does_not_pass_for_a_refusal() {
 #[test]
 fn plaintext_beside_tls_is_never_verified() {
     let mut tally = Tally::default();
-    refuted(&mut tally, &["--plaintext-too"], &["plaintext-accepted"]);
+    for protocol in ["http2", "http1"] {
+        refuted(&mut tally, &["--plaintext-too", protocol], &["plaintext-accepted"]);
+    }
     tally.settle("Go, plaintext beside TLS");
 }
 

@@ -38,6 +38,16 @@ const fn listed(certificates: &'static [&'static str]) -> Configuration {
     Configuration { bind: "crt-list LIST alpn h2", rules: "", certificates }
 }
 
+/// Another name, where everybody is told that status at the moment.
+fn elsewhere(status: &str) -> Configuration {
+    let rules = format!(" http-request return status {status} unless {{ ssl_fc_sni localhost }}");
+    Configuration {
+        bind: "crt-list LIST alpn h2",
+        rules: rules.leak(),
+        certificates: &["OTHER [verify none] website.example", "PAIR [verify required ca-file CA] localhost"],
+    }
+}
+
 impl Front {
     fn start(files: &Files, configuration: &Configuration, test: &str) -> Option<Front> {
         let daemon = Server::go(files, &["--plaintext"], test)?;
@@ -213,17 +223,21 @@ fn a_front_that_lets_others_in_is_never_verified() {
             },
             NO_CERTIFICATE,
         ),
+        ("another name is not available at the moment", elsewhere("503"), &["inconclusive"]),
+        ("another name has no time at the moment", elsewhere("408"), &["inconclusive"]),
+        ("another name comes too early", elsewhere("425"), &["inconclusive"]),
+        ("another name fails at the moment", elsewhere("500"), &["inconclusive"]),
         (
-            "another name is not available at the moment",
+            "the daemon by another of its hosts, under a website's certificate",
             Configuration {
                 bind: "crt-list LIST alpn h2",
-                rules: " http-request return status 503 unless { ssl_fc_sni localhost }",
+                rules: " http-request return status 404 unless { ssl_c_used } or { hdr(host) -m beg second.example }",
                 certificates: &[
-                    "OTHER [verify none] website.example",
+                    "OTHER [verify none] second.example",
                     "PAIR [verify required ca-file CA] localhost",
                 ],
             },
-            &["inconclusive"],
+            NO_CERTIFICATE,
         ),
         (
             "any certificate that is signed by itself",

@@ -144,7 +144,12 @@ pub(super) fn fresh(
     signer: &ObservedAuthority,
 ) -> Result<Client, Failure> {
     let authority = authority_of(invocation, signer)?;
-    let identity = probe_identity(&authority, Role::Client, invocation.environment.now())?;
+    let identity = probe_identity(
+        &authority,
+        Role::Client,
+        observation.inventory.leaf_key(),
+        invocation.environment.now(),
+    )?;
     Ok(Client {
         described: message!("a ten-minute probe certificate that stays in memory"),
         trust: all_of(observation),

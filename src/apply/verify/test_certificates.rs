@@ -4,7 +4,7 @@
 use crate::model::profile::PROBE_LIFETIME;
 use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-use crate::probe::{CertificateAndKey, UnknownCa};
+use crate::probe::{CertificateAndKey, UnknownCa, algorithm_of};
 
 /// Those that a daemon must refuse.
 #[derive(Default)]
@@ -28,14 +28,16 @@ pub(super) fn test_certificates(
         let issuer = chain.last()?.issuer();
         trust.certificates().iter().find(|certificate| certificate.subject() == issuer)
     });
+    let leaf = chain.and_then(<[Certificate]>::first);
+    let algorithm = algorithm_of(leaf);
     let mut made = TestCertificates::default();
     if let Some(original) = original.or_else(|| trust.certificates().first()) {
         // A CA of a shape that cannot be imitated leaves the dials untried, which is told.
-        made.unknown_ca = UnknownCa::beside(original, now).ok();
+        made.unknown_ca = UnknownCa::beside(original, leaf, now).ok();
     }
     if let Some(authority) = authority {
-        made.expired = Some(expired_identity(authority, now)?);
-        made.wrong_usage = Some(probe_identity(authority, Role::Daemon, now)?);
+        made.expired = Some(expired_identity(authority, algorithm, now)?);
+        made.wrong_usage = Some(probe_identity(authority, Role::Daemon, algorithm, now)?);
     }
     Ok(made)
 }
@@ -43,6 +45,7 @@ pub(super) fn test_certificates(
 pub(super) fn probe_identity(
     authority: &CertificateAuthority,
     role: Role,
+    algorithm: KeyAlgorithm,
     now: Timestamp,
 ) -> Result<CertificateAndKey, Failure> {
     let name: IdentityName = "probe".parse()?;
@@ -50,11 +53,15 @@ pub(super) fn probe_identity(
         Role::Client => Vec::new(),
         Role::Daemon => vec!["probe.client.kitcert.internal".parse()?],
     };
-    identity(authority, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
+    identity(authority, algorithm, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
 }
 
 /// A certificate that ended five minutes ago: longer than clocks should differ.
-fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<CertificateAndKey, Failure> {
+fn expired_identity(
+    authority: &CertificateAuthority,
+    algorithm: KeyAlgorithm,
+    now: Timestamp,
+) -> Result<CertificateAndKey, Failure> {
     let ago = |seconds| now.minus(Lifetime::from_seconds(seconds));
     let request = LeafRequest {
         role: Role::Client,
@@ -62,11 +69,15 @@ fn expired_identity(authority: &CertificateAuthority, now: Timestamp) -> Result<
         hosts: Vec::new(),
         validity: Validity { not_before: ago(3_600), not_after: ago(300) },
     };
-    identity(authority, &request)
+    identity(authority, algorithm, &request)
 }
 
-fn identity(authority: &CertificateAuthority, request: &LeafRequest) -> Result<CertificateAndKey, Failure> {
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
+fn identity(
+    authority: &CertificateAuthority,
+    algorithm: KeyAlgorithm,
+    request: &LeafRequest,
+) -> Result<CertificateAndKey, Failure> {
+    let key = PrivateKey::generate(algorithm)?;
     let certificate = authority.issue(request, key.public_key())?;
     Ok(CertificateAndKey { chain: vec![certificate], key })
 }

@@ -52,30 +52,30 @@ const DESCRIPTION: &str = "A daemon is verified if a client is accepted before a
      service's name leads to the daemon.";
 
 const DIALS: &[(&str, &str)] = &[
+    ("P", "HTTP/2 without TLS. It is opened first."),
+    ("H", "HTTP/1.1 without TLS, on a connection of its own."),
     (
-        "P",
-        "HTTP/2 without TLS. It is opened first. If it is answered in HTTP/1, the calls are made over HTTP/1.1 too.",
-    ),
-    (
-        "N1 to N13",
+        "N1 to N15",
         "No certificate, over every combination of SNI (the daemon's name, none, a random name below .invalid), \
-         version (TLS 1.3 and 1.2, TLS 1.2 alone) and ALPN (h2, none), listed below, and once with the ALPN of browsers.",
+         version (TLS 1.3 and 1.2, TLS 1.2 alone) and ALPN (h2, none), listed below; and with the daemon's name once \
+         with the ALPN of browsers, once over HTTP/1.1, and once in TLS 1.3 alone.",
     ),
     (
-        "U1 to U13",
-        "The same with a certificate of an unknown CA that has the name and key id of the daemon's.",
+        "U1 to U15",
+        "The same with a certificate that has the client's own names, of an unknown CA that has the name and key id \
+         of the daemon's.",
     ),
     (
-        "U14 to U16",
-        "As U1, with a certificate that is signed by its own key, with one of a CA of another name, and with that CA \
-         beside it.",
+        "U16 to U19",
+        "As U1, with that CA beside it; with a certificate that is signed by its own key; with one of a CA of another \
+         name; and with that CA beside it.",
     ),
     ("W", "A daemon's certificate as a client's, if its key or the CA's is here."),
     ("E", "A client's certificate that has expired, if the CA's key is here."),
     (
         "S1, S2, ...",
-        "No certificate, to another host of kitcert.yaml or of the served certificate; at most 8. The \
-         last line names the others.",
+        "No certificate, to another host of kitcert.yaml or of the served certificate, which HTTP names too; at \
+         most 8. The last line names the others.",
     ),
     ("O", "The client's own certificate, with the calls. It is opened last."),
     ("N1', O'", "N1 and O once more, after all others."),
@@ -95,13 +95,15 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("N11, U11", "A random name; TLS 1.3 and 1.2; no ALPN."),
     ("N12, U12", "A random name; TLS 1.2 alone; ALPN h2."),
     ("N13, U13", "The daemon's name; TLS 1.3 and 1.2; ALPN h2 and http/1.1."),
+    ("N14, U14", "The daemon's name; TLS 1.3 and 1.2; ALPN http/1.1, and HTTP/1.1 is spoken."),
+    ("N15, U15", "The daemon's name; TLS 1.3 alone; ALPN h2."),
 ];
 
 const ORDER: &str = "A daemon that is dialled by its IP address gets neither N3, N4, N9, N10 nor U2, U5, U9, U10: an \
      address is never sent as SNI, and they would repeat others. All dials to one address are open at the same time, \
      and at most four addresses. A dial that ended without an alert, or before the server had shown its certificate, \
-     is repeated alone, at most twice, in an irregular order with O. A dial for which nothing is at hand is named in \
-     the last line, and prevents \"verified\" if it is P, N, U or O.";
+     is repeated alone, at most twice, in an irregular order with O; the second repeat writes first, as clients do. A dial for which nothing is at hand is named in \
+     the last line, and prevents \"verified\" if it is P, H, N, U or O.";
 
 const OUTCOMES: &[(&str, &str)] = &[
     (
@@ -123,14 +125,16 @@ const OUTCOMES: &[(&str, &str)] = &[
     (
         "not-served",
         "The server does not serve that SNI (alert 112; alert 40 or 49, or an end before ServerHello) or that version \
-         (alert 70). It counts while the daemon's own name is served before and after, and for a version if the same \
-         caller was judged in TLS 1.3.",
+         (alert 70) or HTTP/1.1 (alert 120). It counts while the daemon's own name is served before and after, and for a \
+         version if the same caller was judged in the other.",
     ),
     ("asks-nobody", "The server asks for no certificate."),
     (
         "other-service",
         "Another service answers for another name, under another certificate. It is outside the test, if neither a \
-         call over HTTP/1.1 nor its session, resumed under the daemon's name, leads to the daemon.",
+         call over HTTP/1.1, nor one in the daemon's name, nor its session, resumed under that name, leads to the \
+         daemon, and if what it answered is no answer of the moment (HTTP 408, 421, 425, 429, 500, 502 to 504, gRPC \
+         1, 4, 8, 13, 14).",
     ),
     ("accepted", "The server asked for the client's certificate, sent SETTINGS, and answered a call."),
     ("open", "Somebody who must be refused was answered."),
@@ -180,7 +184,18 @@ const UNSEEN: &[(&str, &str)] = &[
     (
         "another service's sessions",
         "A proxy may resume a session of a name that only it knows under the daemon's name, and ask for no \
-         certificate: haproxy and stunnel do so in TLS 1.3 where names with and without a client CA share a port.",
+         certificate: haproxy and stunnel do so in TLS 1.3 where names with and without a client CA share a port, \
+         and where two names ask for different CAs.",
+    ),
+    (
+        "signatures that nobody checks",
+        "A server that takes a client's certificate without the proof that its key is there lets in whoever has seen \
+         it.",
+    ),
+    (
+        "faults by name",
+        "A server that passes over one fault of a chain (a certificate signed by itself, a CA that it does not know) \
+         under another name than the daemon's: such certificates are shown under the daemon's alone.",
     ),
     ("a PROXY line", "Plaintext that a port takes only after a line of the PROXY protocol."),
     ("one of several", "One open daemon among several that serve the same certificate. --samples helps."),

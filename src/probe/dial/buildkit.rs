@@ -175,10 +175,9 @@ async fn converse(sender: SendRequest<Bytes>, base: &str, asker: Asker) -> Resul
 /// A stream that the server resets is a call that it turns down.
 fn turned(called: Result<Called, h2::Error>) -> Result<Called, h2::Error> {
     match called {
-        Err(error) if error.is_reset() && error.is_remote() => Ok(Called::NotGrpc(message!(
-            "HTTP/2 ended by the daemon: {}",
-            remark(error.to_string().as_bytes())
-        ))),
+        Err(error) if error.is_reset() && error.is_remote() => {
+            Ok(Called::Turned(AboveTls::Http2(error.reason().unwrap_or(h2::Reason::CANCEL))))
+        }
         called => called,
     }
 }

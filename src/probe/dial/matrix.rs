@@ -10,10 +10,12 @@ use rustls::pki_types::ServerName;
 use tokio::time::{Instant, sleep};
 
 use super::notebook::Destination;
-use super::one_dial::{Talk, Terms, plaintext, secure};
+use super::one_dial::{Opening, Talk, Terms, plaintext, plaintext_http1, secure};
 use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
 use crate::model::SubjectAltName;
-use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, Sni, UNRELATED, UNRELATED_WITH_CA};
+use crate::probe::dial_list::{
+    Caller, Dial, NAMESAKE_WITH_CA, SELF_SIGNED, Sni, UNRELATED, UNRELATED_WITH_CA,
+};
 use crate::probe::outcome::{End, Outcome, Shown, classify};
 use crate::probe::results::{Dialled, Pass};
 use crate::probe::verdict::settle::needs_repeat;
@@ -23,6 +25,7 @@ pub(super) struct Means {
     pub(super) name: ServerName<'static>,
     pub(super) client: Option<Prepared>,
     pub(super) namesake: Option<Prepared>,
+    pub(super) namesake_with_ca: Option<Prepared>,
     pub(super) self_signed: Option<Prepared>,
     pub(super) unrelated: Option<Prepared>,
     pub(super) unrelated_with_ca: Option<Prepared>,
@@ -48,7 +51,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     if is_every_one_cut_off(&pass) && has_time_for_another(destination, means) {
         // A limit may let one connection in, and that was the first.
         sleep(pause(destination, means)).await;
-        pass.dials.push(make(destination, means, Dial::Client, true).await);
+        pass.dials.push(alone(destination, means, Dial::Client, Opening::Heard).await);
     }
     if !is_worth_more(&pass) {
         return pass;
@@ -66,7 +69,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
                 break;
             }
             sleep(pause(destination, means)).await;
-            pass.dials.push(make(destination, means, dial, true).await);
+            pass.dials.push(alone(destination, means, dial, Opening::Heard).await);
         }
     } else {
         pass.dials.extend(at_once(destination, means, &second).await);
@@ -78,7 +81,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
 /// The one dial that says whether the daemon is there and lets the client in.
 pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
     let dial = if means.client.is_some() { Dial::Client } else { Dial::NoCertificate(1) };
-    Pass { dials: vec![make(destination, means, dial, true).await] }
+    Pass { dials: vec![alone(destination, means, dial, Opening::Heard).await] }
 }
 
 fn first_phase(means: &Means) -> Vec<Dial> {
@@ -167,7 +170,9 @@ async fn repeat_unsettled(destination: &Destination, means: &Means, pass: &mut P
                 return;
             }
             sleep(pause(destination, means)).await;
-            pass.dials.push(make(destination, means, dial, true).await);
+            // Whoever waits for a word of ours and then ends has refused nobody.
+            let opening = if repeats(pass, dial) == 1 { Opening::Spoken } else { Opening::Heard };
+            pass.dials.push(alone(destination, means, dial, opening).await);
         }
     }
 }
@@ -206,7 +211,9 @@ fn irregular(pending: &[Dial], has_client: bool) -> Vec<Dial> {
 /// Opens them in that order, all at once; with a pace, one after the other.
 async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec<Dialled> {
     if means.pace.is_zero() {
-        let dials = list.iter().map(|dial| boxed(make(destination, means, *dial, list.len() == 1)));
+        let is_alone = list.len() == 1;
+        let dials =
+            list.iter().map(|dial| boxed(make(destination, means, *dial, (is_alone, Opening::Heard))));
         return all(dials.collect()).await;
     }
     let mut dials = Vec::new();
@@ -217,15 +224,25 @@ async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec
             }
             sleep(means.pace).await;
         }
-        dials.push(make(destination, means, *dial, true).await);
+        dials.push(alone(destination, means, *dial, Opening::Heard).await);
     }
     dials
 }
 
-async fn make(destination: &Destination, means: &Means, dial: Dial, is_alone: bool) -> Dialled {
-    let seen = match terms(means, dial) {
-        Some(terms) => secure(destination, terms).await,
-        None => plaintext(destination).await,
+async fn alone(destination: &Destination, means: &Means, dial: Dial, opening: Opening) -> Dialled {
+    make(destination, means, dial, (true, opening)).await
+}
+
+async fn make(
+    destination: &Destination,
+    means: &Means,
+    dial: Dial,
+    (is_alone, opening): (bool, Opening),
+) -> Dialled {
+    let seen = match (terms(destination, means, dial, opening), dial) {
+        (Some(terms), _) => secure(destination, terms).await,
+        (None, Dial::PlaintextHttp1) => plaintext_http1(destination).await,
+        (None, _) => plaintext(destination).await,
     };
     let outcome = classify(&seen.facts);
     Dialled {
@@ -240,7 +257,7 @@ async fn make(destination: &Destination, means: &Means, dial: Dial, is_alone: bo
 }
 
 /// None for plaintext.
-fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
+fn terms<'a>(destination: &Destination, means: &'a Means, dial: Dial, opening: Opening) -> Option<Terms<'a>> {
     let offers = dial.offers();
     fn always(prepared: Option<&Prepared>) -> Offer<'_> {
         prepared.map_or(Offer::Nothing, Offer::Always)
@@ -254,6 +271,7 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
         Caller::NoCertificate => (Shown::Nothing, Offer::Nothing, OnFault::GoOn),
         Caller::UnknownCa => {
             let shown = match dial {
+                Dial::UnknownCa(NAMESAKE_WITH_CA) => &means.namesake_with_ca,
                 Dial::UnknownCa(SELF_SIGNED) => &means.self_signed,
                 Dial::UnknownCa(UNRELATED) => &means.unrelated,
                 Dial::UnknownCa(UNRELATED_WITH_CA) => &means.unrelated_with_ca,
@@ -273,7 +291,12 @@ fn terms(means: &Means, dial: Dial) -> Option<Terms<'_>> {
         _ if offers.sni == Sni::Foreign => means.foreign.clone(),
         _ => means.name.clone(),
     };
-    Some(Terms { shown, offer, on_fault, offers, name, talk: means.talk })
+    // As whoever dials that host would say it.
+    let authority = match dial {
+        Dial::OtherHost(_) => format!("{}:{}", name.to_str(), destination.address.port()),
+        _ => destination.authority.clone(),
+    };
+    Some(Terms { shown, offer, on_fault, offers, name, authority, talk: means.talk, opening })
 }
 
 /// A future that is one of several.

@@ -38,3 +38,4 @@ pub use ports::look_at_ports;
 pub use request::{Extent, Request};
 pub use run::probe;
 pub use unknown_ca::UnknownCa;
+pub(crate) use unknown_ca::algorithm_of;

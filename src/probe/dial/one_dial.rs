@@ -13,16 +13,17 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::buildkit::{Asker, Reply, ask};
+use super::buildkit::{Asker, INFO, LIST_WORKERS, Reply, ask};
+use super::http1::call_over_http1;
 use super::notebook::{Destination, Notebook};
-use super::other_ways::{Tls, call_by_http1, try_other_ways};
+use super::other_ways::{Tls, call_by_http1, note_http1, try_other_ways};
 use super::remark::remark;
 use super::server_certificate::fault_of_key;
 use super::stream::{Ending, Raw, Watched};
 use super::tls::{KeptNotes, Offer, OnFault, configuration, open};
 use crate::message;
 use crate::model::Printable;
-use crate::probe::dial_list::Offers;
+use crate::probe::dial_list::{Alpn, Offers};
 use crate::probe::outcome::{Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion};
 use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, DialStage, Handshake, Unreachable};
 
@@ -34,7 +35,19 @@ pub(super) struct Terms<'a> {
     pub(super) offers: Offers,
     /// The name for SNI; the certificate is judged by the expectation alone.
     pub(super) name: ServerName<'static>,
+    /// `host:port`, for HTTP.
+    pub(super) authority: String,
     pub(super) talk: Talk,
+    pub(super) opening: Opening,
+}
+
+/// Who speaks first after the handshake, where somebody must be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// The server, for a moment: whoever writes at once may lose its alert.
+    Heard,
+    /// This side, as clients do: a server may end a connection only because nothing is said on it.
+    Spoken,
 }
 
 /// What is done after the handshake.
@@ -78,6 +91,7 @@ pub(super) async fn secure(destination: &Destination, terms: Terms<'_>) -> Seen 
         shown,
         sni: offers.sni,
         versions: offers.versions,
+        alpn: offers.alpn,
         server_hello: hello.is_some(),
         version: notebook.version.get().or(hello),
         chain: match &tls.faults {
@@ -101,6 +115,19 @@ pub(super) async fn secure(destination: &Destination, terms: Terms<'_>) -> Seen 
 pub(super) async fn plaintext(destination: &Destination) -> Seen {
     let notebook = Notebook::new();
     let (end, elapsed) = notebook.in_time(destination, over_tcp(destination, &notebook)).await;
+    plainly_seen(&notebook, end, elapsed)
+}
+
+/// The same over HTTP/1.1: a server that tells protocols apart by the first bytes may know the one and
+/// not the other.
+pub(super) async fn plaintext_http1(destination: &Destination) -> Seen {
+    let notebook = Notebook::new();
+    let dial = http1_over_tcp(destination, &notebook);
+    let (end, elapsed) = notebook.in_time(destination, dial).await;
+    plainly_seen(&notebook, end, elapsed)
+}
+
+fn plainly_seen(notebook: &Notebook, end: End, elapsed: Duration) -> Seen {
     let record = notebook.record.borrow();
     let mut account = notebook.account.borrow().clone();
     account.stage = Some(notebook.stage());
@@ -108,7 +135,7 @@ pub(super) async fn plaintext(destination: &Destination) -> Seen {
         [] => PlainReply::Nothing,
         [TLS_ALERT, 3, _, 0, 2, _, alert, ..] => PlainReply::TlsAlert(*alert),
         _ if record.began_with_settings() => PlainReply::Settings,
-        // What has no HTTP/2 may have HTTP/1.1.
+        // Of two answers that which is no refusal.
         _ if notebook.http1.get().is_some_and(|status| status != 400) => PlainReply::Http1,
         _ if record.http1_status() == Some(400) => PlainReply::BadRequest,
         _ if record.http1_status().is_some() => PlainReply::Http1,
@@ -123,7 +150,7 @@ pub(super) async fn plaintext(destination: &Destination) -> Seen {
 
 async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebook) -> Result<End, End> {
     let (shown, talk) = (terms.shown, terms.talk);
-    let (name, offers) = (terms.name.clone(), terms.offers);
+    let (name, offers, authority) = (terms.name.clone(), terms.offers, terms.authority);
     let made = configuration(&destination.expectation, terms.on_fault, terms.offer, offers, &notebook.tls);
     let (configuration, sessions) = made.map_err(|failure| {
         notebook.trouble(failure);
@@ -140,7 +167,8 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
     // been let in already, and the client itself, need not wait for it.
     let is_let_in = notebook.version.get() == Some(TlsVersion::Tls12);
     let is_asked = open(&notebook.tls).handshake.asked != Asked::Nothing;
-    let listens = talk == Talk::Listen || (shown != Shown::Client && is_asked && !is_let_in);
+    let must_be_refused = shown != Shown::Client && is_asked && !is_let_in;
+    let listens = talk == Talk::Listen || (must_be_refused && terms.opening == Opening::Heard);
     let heard = if listens {
         listen(&mut stream, destination.timing.moment()).await.map_err(|ending| notebook.ended(ending))?
     } else {
@@ -156,8 +184,10 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
         (Shown::Client, _) => Asker::Client,
         _ => Asker::Unwanted,
     };
-    let base = format!("https://{}", destination.authority);
-    let end = converse(stream, heard, &base, asker, notebook).await;
+    let end = match offers.alpn {
+        Alpn::Http1 => converse_by_http1(stream, heard, &authority, notebook).await,
+        _ => converse(stream, heard, &format!("https://{authority}"), asker, notebook).await,
+    };
     let is_others = {
         let notes = open(&notebook.tls);
         notes.handshake.asked == Asked::Nothing
@@ -165,7 +195,7 @@ async fn over_tls(destination: &Destination, terms: Terms<'_>, notebook: &Notebo
     };
     if is_others && shown != Shown::Client && notebook.call.get() != Call::BuildKit {
         let _kept = KeptNotes::of(&notebook.tls);
-        try_other_ways(destination, &client, (name, offers.sni), notebook).await;
+        try_other_ways(destination, &client, (name, offers.sni), &authority, notebook).await;
     }
     Ok(end)
 }
@@ -196,10 +226,17 @@ async fn over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End,
     notebook.progress.enter(DialStage::Settings);
     // Nobody waits to send us an alert here, so nothing is gained by listening first.
     let base = format!("http://{}", destination.authority);
-    let end = converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await;
-    if notebook.record.borrow().http1_status().is_some() {
+    Ok(converse(connection, Vec::new(), &base, Asker::Unwanted, notebook).await)
+}
+
+async fn http1_over_tcp(destination: &Destination, notebook: &Notebook) -> Result<End, End> {
+    let connection = connect(destination, notebook).await?;
+    notebook.progress.enter(DialStage::Settings);
+    let end = converse_by_http1(connection, Vec::new(), &destination.authority, notebook).await;
+    // A proxy may pass on the one call and not the other.
+    if notebook.record.borrow().http1_status().is_some() && notebook.call.get() != Call::BuildKit {
         let connect = || async { TcpStream::connect(destination.address).await.ok() };
-        call_by_http1(connect, destination, notebook).await;
+        call_by_http1(connect, &[LIST_WORKERS], &destination.authority, notebook).await;
     }
     Ok(end)
 }
@@ -281,9 +318,7 @@ where
             return record.end.clone().map_or(End::Eof, |ending| notebook.ended(ending));
         }
         Err(error) if error.is_remote() && error.reason().is_some() => {
-            notebook
-                .trouble(message!("HTTP/2 ended by the daemon: {}", remark(error.to_string().as_bytes())));
-            notebook.call.set(Call::TurnedDown);
+            notebook.turned_down(AboveTls::Http2(error.reason().unwrap_or(h2::Reason::CANCEL)));
         }
         Err(error) => {
             notebook.trouble(message!("no HTTP/2: {}", remark(error.to_string().as_bytes())));
@@ -291,6 +326,18 @@ where
         }
     }
     End::ByUs
+}
+
+/// Makes the first call over HTTP/1.1.
+async fn converse_by_http1<S>(stream: S, heard: Vec<u8>, authority: &str, notebook: &Notebook) -> End
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let stream = Watched::new(stream, heard, Rc::clone(&notebook.record));
+    let reply = call_over_http1(stream, authority, INFO).await;
+    note_http1(&reply, notebook);
+    let ending = notebook.record.borrow().end.clone();
+    ending.map_or(End::ByUs, |ending| notebook.ended(ending))
 }
 
 fn note_agreement(stream: &Secure, notebook: &Notebook) {

@@ -21,17 +21,21 @@ use crate::probe::outcome::Call;
 use crate::probe::results::{AboveTls, Answer, DialStage};
 
 /// How a proxy that has another service beside the daemon may lead somebody to the daemon all the same:
-/// by HTTP/1.1, and by a session of the other name under the daemon's (a server resumes it without a
+/// by HTTP/1.1, by the daemon's own name in HTTP, and by a session of the other name under the daemon's (a server resumes it without a
 /// certificate, and some choose by the new name where it leads).
 pub(super) async fn try_other_ways(
     destination: &Destination,
     client: &Tls,
     (name, sni): (ServerName<'static>, Sni),
+    authority: &str,
     notebook: &Notebook,
 ) {
     if notebook.record.borrow().http1_status().is_some() {
         let connect = || client.connect_again(destination, name.clone());
-        call_by_http1(connect, destination, notebook).await;
+        call_by_http1(connect, &[INFO, LIST_WORKERS], authority, notebook).await;
+    }
+    if authority != destination.authority && notebook.call.get() != Call::BuildKit {
+        by_the_daemons_authority(destination, client, name, notebook).await;
     }
     if sni == Sni::Name || notebook.call.get() == Call::BuildKit || !client.sessions.resume() {
         return;
@@ -68,7 +72,7 @@ pub(super) async fn try_other_ways(
             let connect = || async {
                 client.connect_again(destination, destination.name.clone()).await.filter(is_resumed)
             };
-            call_by_http1(connect, destination, notebook).await;
+            call_by_http1(connect, &[INFO, LIST_WORKERS], &destination.authority, notebook).await;
             notebook.account.borrow_mut().is_resumed = notebook.call.get() == Call::BuildKit;
         }
         Err(_) => {}
@@ -79,10 +83,34 @@ pub(super) async fn try_other_ways(
     }
 }
 
-/// Makes the calls over HTTP/1.1, each on a connection of its own, until one is answered by gRPC.
+/// A server may choose by the name that TLS carries, and then by the one that HTTP does.
+async fn by_the_daemons_authority(
+    destination: &Destination,
+    client: &Tls,
+    name: ServerName<'static>,
+    notebook: &Notebook,
+) {
+    let before = notebook.call.get();
+    let Some(stream) = client.connect_again(destination, name).await else { return };
+    notebook.progress.enter(DialStage::Call);
+    notebook.call.set(Call::Unavailable);
+    let record = Rc::new(RefCell::new(Record::default()));
+    let base = format!("https://{}", destination.authority);
+    match ask(Watched::new(stream, Vec::new(), record), &base, Asker::Unwanted).await {
+        Ok(Reply::Answered(answer)) => {
+            notebook.account.borrow_mut().answer = Some(answer);
+            notebook.call.set(Call::BuildKit);
+        }
+        Ok(Reply::Above(above)) if above.call() == Call::Unavailable => {}
+        _ => notebook.call.set(before),
+    }
+}
+
+/// Makes those calls over HTTP/1.1, each on a connection of its own, until one is answered by gRPC.
 pub(super) async fn call_by_http1<S, F>(
     connect: impl Fn() -> F,
-    destination: &Destination,
+    paths: &[&str],
+    authority: &str,
     notebook: &Notebook,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -90,34 +118,45 @@ pub(super) async fn call_by_http1<S, F>(
 {
     let before = notebook.call.get();
     let mut is_unsure = false;
-    for path in [INFO, LIST_WORKERS] {
+    for path in paths {
         notebook.progress.enter(DialStage::Call);
         notebook.call.set(Call::Unavailable);
         let Some(stream) = connect().await else { return };
-        match call_over_http1(stream, &destination.authority, path).await {
-            Http1Reply::Grpc => {
-                notebook.account.borrow_mut().answer = Some(Answer::default());
-                notebook.call.set(Call::BuildKit);
-                return;
-            }
-            Http1Reply::TurnedDown(status) => {
-                notebook.http1.set(Some(200));
-                notebook.turned_down(AboveTls::Grpc { status, message: Message::default() });
-            }
-            Http1Reply::Other(status) => {
-                // The gravest counts: 400 is a refusal.
-                if notebook.http1.get().is_none_or(|before| before == 400) {
-                    notebook.http1.set(Some(status));
-                }
-                notebook.turned_down(AboveTls::Http(status));
-            }
-            // It has answered HTTP/2 in HTTP/1, and says no more.
-            Http1Reply::Nothing => notebook.call.set(before),
+        let reply = call_over_http1(stream, authority, path).await;
+        if reply == Http1Reply::Nothing {
+            // It has answered in HTTP/1 before, and says no more.
+            notebook.call.set(before);
+        }
+        note_http1(&reply, notebook);
+        if reply == Http1Reply::Grpc {
+            return;
         }
         is_unsure |= notebook.call.get() == Call::Unavailable;
     }
     if is_unsure {
         notebook.call.set(Call::Unavailable);
+    }
+}
+
+/// Notes what came of a call over HTTP/1.1.
+pub(super) fn note_http1(reply: &Http1Reply, notebook: &Notebook) {
+    match *reply {
+        Http1Reply::Grpc => {
+            notebook.account.borrow_mut().answer = Some(Answer::default());
+            notebook.call.set(Call::BuildKit);
+        }
+        Http1Reply::TurnedDown(status) => {
+            notebook.http1.set(Some(200));
+            notebook.turned_down(AboveTls::Grpc { status, message: Message::default() });
+        }
+        Http1Reply::Other(status) => {
+            // The gravest counts: 400 is a refusal.
+            if notebook.http1.get().is_none_or(|before| before == 400) {
+                notebook.http1.set(Some(status));
+            }
+            notebook.turned_down(AboveTls::Http(status));
+        }
+        Http1Reply::Nothing => {}
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::matrix::{all, boxed};
 use super::notebook::Destination;
-use super::one_dial::{Talk, Terms, first_line, no_connection, secure};
+use super::one_dial::{Opening, Talk, Terms, first_line, no_connection, secure};
 use super::remark::remark;
 use super::run::resolve;
 use super::server_certificate::ServerExpectation;
@@ -118,7 +118,9 @@ async fn with_tls(destination: &Destination, name: ServerName<'static>) -> Optio
         on_fault: OnFault::GoOn,
         offers: Dial::NoCertificate(1).offers(),
         name,
+        authority: destination.authority.clone(),
         talk: Talk::Listen,
+        opening: Opening::Heard,
     };
     let seen = secure(destination, terms).await;
     let Facts::Tls(facts) = seen.facts else { return None };

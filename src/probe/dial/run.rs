@@ -167,12 +167,14 @@ async fn glance_at_the_first(means: &Means, destinations: &[Destination], observ
 
 fn means(request: &Request<'_>) -> Result<Means, Failure> {
     let prepared = |identity: Option<&_>| identity.map(Prepared::new).transpose();
+    let namesake = prepared(request.unknown_ca.map(|unknown| &unknown.namesake))?;
     let unrelated = prepared(request.unknown_ca.map(|unknown| &unknown.unrelated))?;
     Ok(Means {
         name: server_name(request.host())?,
         foreign: foreign_name()?,
         client: prepared(request.client)?,
-        namesake: prepared(request.unknown_ca.map(|unknown| &unknown.namesake))?,
+        namesake: namesake.as_ref().map(Prepared::alone),
+        namesake_with_ca: namesake,
         self_signed: prepared(request.unknown_ca.map(|unknown| &unknown.self_signed))?,
         unrelated: unrelated.as_ref().map(Prepared::alone),
         unrelated_with_ca: unrelated,

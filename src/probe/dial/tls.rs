@@ -137,6 +137,7 @@ pub(super) fn configuration(
     let versions = match offers.versions {
         Versions::Both => &[&TLS13, &TLS12][..],
         Versions::Tls12 => &[&TLS12],
+        Versions::Tls13 => &[&TLS13],
     };
     let mut configuration = ClientConfig::builder_with_details(provider, Arc::new(Instant(expectation.now)))
         .with_protocol_versions(versions)
@@ -150,6 +151,7 @@ pub(super) fn configuration(
     configuration.alpn_protocols = match offers.alpn {
         Alpn::H2 => vec![b"h2".to_vec()],
         Alpn::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Alpn::Http1 => vec![b"http/1.1".to_vec()],
         Alpn::None => Vec::new(),
     };
     Ok((configuration, sessions))

@@ -3,12 +3,15 @@
 
 use super::certificate_and_key::CertificateAndKey;
 use crate::model::profile::PROBE_LIFETIME;
-use crate::model::{AuthorityName, Failure, IdentityName, KeyAlgorithm, Role, Timestamp, Validity};
-use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey};
+use crate::model::{AuthorityName, Failure, KeyAlgorithm, Role, Timestamp, Validity};
+use crate::pki::{
+    AuthorityRequest, Certificate, CertificateAuthority, LeafRequest, PrivateKey, PublicKeyKind,
+};
 
-/// One certificate of each kind, all for clients and good now.
+/// One certificate of each kind, all for clients and good now, with the names of the client that is
+/// dialled as: whoever decides by these alone lets them in.
 pub struct UnknownCa {
-    /// Of a CA with the name and the key identifier of a known one, and another key.
+    /// Of a CA with the name and the key identifier of a known one, and another key; and that CA.
     pub namesake: CertificateAndKey,
     /// Of no CA: signed by its own key.
     pub self_signed: CertificateAndKey,
@@ -17,48 +20,59 @@ pub struct UnknownCa {
 }
 
 impl UnknownCa {
-    /// Makes them, beside a known CA. None of them ever leaves memory.
+    /// Makes them, beside a known CA and as the client, if there is one. None of them ever leaves memory.
     ///
     /// # Errors
     /// A known CA of a shape that cannot be imitated.
-    pub fn beside(known: &Certificate, now: Timestamp) -> Result<UnknownCa, Failure> {
-        let namesake = CertificateAuthority::impersonate(known, &fresh_key()?)?;
-        let key = fresh_key()?;
+    pub fn beside(
+        known: &Certificate,
+        client: Option<&Certificate>,
+        now: Timestamp,
+    ) -> Result<UnknownCa, Failure> {
+        let algorithm = algorithm_of(client);
+        let fresh_key = || PrivateKey::generate(algorithm);
         let validity = Validity { not_before: now, not_after: now.plus(PROBE_LIFETIME) };
+        let issued = |authority: &CertificateAuthority, key: PrivateKey| {
+            // A client whose names cannot be written again is played under a name of ours.
+            let like = client.and_then(|one| authority.issue_like(one, validity, key.public_key()).ok());
+            let leaf = match like {
+                Some(like) => like,
+                None => authority.issue(&nobody(now)?, key.public_key())?,
+            };
+            Ok::<_, Failure>(CertificateAndKey { chain: vec![leaf], key })
+        };
+        let with_its_ca = |authority: &CertificateAuthority| {
+            let CertificateAndKey { mut chain, key } = issued(authority, fresh_key()?)?;
+            chain.push(authority.certificate().clone());
+            Ok::<_, Failure>(CertificateAndKey { chain, key })
+        };
+        let namesake = CertificateAuthority::impersonate(known, &fresh_key()?)?;
         let request = AuthorityRequest { name: AuthorityName::default(), validity };
-        let unrelated = CertificateAuthority::create(&request, &key)?;
-        let of_unrelated = issued(&unrelated, fresh_key()?, now)?;
+        let unrelated = CertificateAuthority::create(&request, &fresh_key()?)?;
         // A CA with the name and the key of the certificate that it issues.
         let own_key = fresh_key()?;
-        let named = unrelated.issue(&client(now)?, own_key.public_key())?;
+        let CertificateAndKey { chain, key: own_key } = issued(&unrelated, own_key)?;
+        let named = chain.first().map_or_else(|| known.clone(), Clone::clone);
         let itself = CertificateAuthority::impersonate(&named, &own_key)?;
         Ok(UnknownCa {
-            namesake: issued(&namesake, fresh_key()?, now)?,
-            self_signed: issued(&itself, own_key, now)?,
-            unrelated: CertificateAndKey {
-                chain: of_unrelated.chain.into_iter().chain([unrelated.certificate().clone()]).collect(),
-                key: of_unrelated.key,
-            },
+            namesake: with_its_ca(&namesake)?,
+            self_signed: issued(&itself, own_key)?,
+            unrelated: with_its_ca(&unrelated)?,
         })
     }
 }
 
-fn fresh_key() -> Result<PrivateKey, Failure> {
-    PrivateKey::generate(KeyAlgorithm::EcdsaP256)
+/// The kind of key that the client has, which a server that lets it in can judge; for RSA, which is not
+/// made here, and without a client the default.
+pub(crate) fn algorithm_of(client: Option<&Certificate>) -> KeyAlgorithm {
+    match client.map(|client| client.public_key().kind()) {
+        Some(PublicKeyKind::Generated(algorithm)) => *algorithm,
+        _ => KeyAlgorithm::default(),
+    }
 }
 
-fn client(now: Timestamp) -> Result<LeafRequest, Failure> {
-    let name: IdentityName = "probe".parse()?;
-    Ok(LeafRequest::new(Role::Client, name, Vec::new(), now, PROBE_LIFETIME))
-}
-
-fn issued(
-    authority: &CertificateAuthority,
-    key: PrivateKey,
-    now: Timestamp,
-) -> Result<CertificateAndKey, Failure> {
-    let certificate = authority.issue(&client(now)?, key.public_key())?;
-    Ok(CertificateAndKey { chain: vec![certificate], key })
+fn nobody(now: Timestamp) -> Result<LeafRequest, Failure> {
+    Ok(LeafRequest::new(Role::Client, "probe".parse()?, Vec::new(), now, PROBE_LIFETIME))
 }
 
 #[cfg(test)]
@@ -70,10 +84,14 @@ mod tests {
     fn each_kind_is_what_it_is_called() {
         let cast = Cast::new("127.0.0.1");
         let known = &cast.trust.certificates()[0];
-        let made = UnknownCa::beside(known, cast.now).unwrap();
+        let made = UnknownCa::beside(known, Some(&cast.client.chain[0]), cast.now).unwrap();
         let leaf = |one: &CertificateAndKey| one.chain[0].clone();
         assert_eq!(leaf(&made.namesake).issuer(), known.subject());
         assert!(!leaf(&made.namesake).is_signed_by(known.public_key()));
+        for one in [&made.namesake, &made.self_signed, &made.unrelated] {
+            assert_eq!(leaf(one).subject(), cast.client.chain[0].subject());
+            assert_eq!(leaf(one).names(), cast.client.chain[0].names());
+        }
         let own = leaf(&made.self_signed);
         assert!(own.subject() == own.issuer() && own.is_signed_by(own.public_key()));
         let [leaf, authority] = &made.unrelated.chain[..] else { panic!("a leaf and its CA") };

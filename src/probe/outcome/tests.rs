@@ -35,11 +35,18 @@ const ENDS: [End; 27] = [
 const CALLS: [Call; 5] =
     [Call::Unanswered, Call::BuildKit, Call::OtherGrpc, Call::TurnedDown, Call::Unavailable];
 
+const OFFERS: [(Versions, Alpn); 4] = [
+    (Versions::Both, Alpn::H2),
+    (Versions::Tls12, Alpn::H2),
+    (Versions::Tls13, Alpn::H2),
+    (Versions::Both, Alpn::Http1),
+];
+
 /// Every combination, those that no server can bring about too.
 fn every_tls_fact(mut visit: impl FnMut(&TlsFacts)) {
     for shown in [Shown::Nothing, Shown::Client, Shown::Unwanted] {
         for sni in [Sni::Name, Sni::None, Sni::Foreign, Sni::OtherHost] {
-            for versions in [Versions::Both, Versions::Tls12] {
+            for (versions, alpn) in OFFERS {
                 for version in [None, Some(TlsVersion::Tls12), Some(TlsVersion::Tls13)] {
                     for chain in [Chain::Unseen, Chain::Proven, Chain::Another] {
                         for call in CALLS {
@@ -50,6 +57,7 @@ fn every_tls_fact(mut visit: impl FnMut(&TlsFacts)) {
                                         shown,
                                         sni,
                                         versions,
+                                        alpn,
                                         server_hello: bit(0),
                                         version,
                                         chain,
@@ -117,8 +125,9 @@ fn justifies(one: &TlsFacts, outcome: Outcome) -> bool {
             let is_name = other_name
                 && (one.end == End::Alert(112)
                     || (!one.server_hello && [End::Alert(40), End::Alert(49), End::Eof].contains(&one.end)));
-            let is_version = one.versions == Versions::Tls12 && one.end == End::Alert(70);
-            must_be_refused && !saw_chain && !has_been_let_in(one) && (is_name || is_version)
+            let is_version = one.versions != Versions::Both && one.end == End::Alert(70);
+            let is_protocol = one.alpn == Alpn::Http1 && one.end == End::Alert(120);
+            must_be_refused && !saw_chain && !has_been_let_in(one) && (is_name || is_version || is_protocol)
         }
         Outcome::AsksNobody => !one.asked && (saw_chain || is_answered(one)),
         Outcome::OtherService => {
@@ -211,6 +220,7 @@ const ASKED: TlsFacts = TlsFacts {
     shown: Shown::Nothing,
     sni: Sni::Name,
     versions: Versions::Both,
+    alpn: Alpn::H2,
     server_hello: true,
     version: Some(TlsVersion::Tls13),
     chain: Chain::Proven,

@@ -1,7 +1,7 @@
 //! What a daemon shows of itself, as plain values: nothing here judges.
 
 use crate::message;
-use crate::model::{Message, Printable};
+use crate::model::{Message, Printable, Remark};
 use crate::pki::{Certificate, DistinguishedName};
 use crate::probe::outcome::Call;
 
@@ -113,6 +113,8 @@ pub enum AboveTls {
     },
     /// An HTTP status other than 200.
     Http(u16),
+    /// An error of HTTP/2, for the stream or for the connection.
+    Http2(h2::Reason),
 }
 
 /// One clause: `connection refused`.
@@ -131,8 +133,16 @@ impl AboveTls {
     /// What came of the call that was answered so.
     pub(crate) fn call(&self) -> Call {
         let is_unavailable = match self {
-            AboveTls::Http(status) => matches!(status, 429 | 502..=504),
-            AboveTls::Grpc { status, .. } => matches!(status, 8 | 14),
+            AboveTls::Http(status) => matches!(status, 408 | 421 | 425 | 429 | 500 | 502..=504),
+            AboveTls::Grpc { status, .. } => matches!(status, 1 | 4 | 8 | 13 | 14),
+            AboveTls::Http2(reason) => [
+                h2::Reason::INTERNAL_ERROR,
+                h2::Reason::REFUSED_STREAM,
+                h2::Reason::CANCEL,
+                h2::Reason::ENHANCE_YOUR_CALM,
+                h2::Reason::HTTP_1_1_REQUIRED,
+            ]
+            .contains(reason),
         };
         if is_unavailable { Call::Unavailable } else { Call::TurnedDown }
     }
@@ -144,6 +154,7 @@ impl Printable for AboveTls {
             AboveTls::Grpc { status, message } if message.is_empty() => message!("gRPC status {}", status),
             AboveTls::Grpc { status, message } => message!("gRPC status {} ({})", status, message),
             AboveTls::Http(status) => message!("HTTP {}", status),
+            AboveTls::Http2(reason) => message!("HTTP/2 error: {}", Remark(reason.description())),
         }
     }
 }

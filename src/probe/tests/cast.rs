@@ -27,11 +27,12 @@ impl Cast {
         let now = Environment::of_process().now();
         let authority = authority(now);
         let past = now.minus(Lifetime::days(3));
+        let client = issued(&authority, Role::Client, &[], now);
         Cast {
             trust: TrustBundle::new(vec![authority.certificate().clone()]),
             server: issued(&authority, Role::Daemon, &[host], now),
-            client: issued(&authority, Role::Client, &[], now),
-            unknown_ca: UnknownCa::beside(authority.certificate(), now).unwrap(),
+            unknown_ca: UnknownCa::beside(authority.certificate(), client.chain.first(), now).unwrap(),
+            client,
             expired: issued(&authority, Role::Client, &[], past),
             wrong_usage: issued(&authority, Role::Daemon, &[host], now),
             now,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cast::Cast;
 use crate::model::Message;
-use crate::probe::dial_list::{Caller, Dial, Sni, Versions};
+use crate::probe::dial_list::{Alpn, Caller, Dial, Offers, Sni, Versions};
 use crate::probe::outcome::{
     Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion, classify,
 };
@@ -21,6 +21,7 @@ pub(crate) const fn asked() -> TlsFacts {
         shown: Shown::Nothing,
         sni: Sni::Name,
         versions: Versions::Both,
+        alpn: Alpn::H2,
         server_hello: true,
         version: Some(TlsVersion::Tls13),
         chain: Chain::Proven,
@@ -97,7 +98,7 @@ pub(crate) fn handshake(cast: &Cast) -> Handshake {
 
 pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
     let facts = match dial {
-        Dial::Plaintext => {
+        Dial::Plaintext | Dial::PlaintextHttp1 => {
             let reply = if facts.settings { PlainReply::Settings } else { PlainReply::Nothing };
             Facts::Plain(PlainFacts { reply, call: facts.call, end: facts.end })
         }
@@ -107,8 +108,8 @@ pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
                 Caller::NoCertificate => Shown::Nothing,
                 _ => Shown::Unwanted,
             };
-            let (sni, versions) = (dial.offers().sni, dial.offers().versions);
-            Facts::Tls(TlsFacts { shown, sni, versions, ..facts })
+            let Offers { sni, versions, alpn } = dial.offers();
+            Facts::Tls(TlsFacts { shown, sni, versions, alpn, ..facts })
         }
     };
     let has_chain = matches!(facts, Facts::Tls(facts) if facts.chain != Chain::Unseen);
@@ -133,7 +134,7 @@ pub(crate) fn pass(cast: &Cast, but: &[(Dial, Made)]) -> Pass {
     let made_of = |dial: Dial| match but.iter().find(|(other, _)| *other == dial) {
         Some((_, other)) => other.clone(),
         None if dial.caller() == Caller::Client => answered(),
-        None if dial == Dial::Plaintext => ended(End::Eof),
+        None if dial.caller() == Caller::Plaintext => ended(End::Eof),
         None => alert(116),
     };
     Pass { dials: list().map(|dial| made(cast, dial, made_of(dial))).collect() }

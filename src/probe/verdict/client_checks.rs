@@ -183,12 +183,12 @@ fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
     let found = message!("turned down by {}", above);
     match above {
         _ if dialled.is_unavailable() => inconclusive(found).because(&[Cause::ProxyWithoutDaemon]),
-        AboveTls::Http(status) => {
+        AboveTls::Http(_) | AboveTls::Http2(_) => {
             let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
                 .found(found);
-            match status {
-                401 | 403 => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
+            match above {
+                AboveTls::Http(401 | 403) => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
                 _ => finding.because(&[Cause::WebServer]),
             }
         }

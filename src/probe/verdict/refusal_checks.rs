@@ -7,7 +7,7 @@ use super::server_checks;
 use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::{Caller, Dial, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
+use crate::probe::dial_list::{Caller, Dial, NAMESAKE_WITH_CA, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
 use crate::probe::outcome::{Outcome, Why};
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
@@ -90,7 +90,10 @@ fn let_in(
             .fix("give the other service a port of its own, or ask for a certificate under its name too");
     }
     if all(&|exhibit| {
-        matches!(exhibit.dialled().dial, Dial::UnknownCa(SELF_SIGNED | UNRELATED | UNRELATED_WITH_CA))
+        matches!(
+            exhibit.dialled().dial,
+            Dial::UnknownCa(NAMESAKE_WITH_CA | SELF_SIGNED | UNRELATED | UNRELATED_WITH_CA)
+        )
     }) {
         let cause =
             "the server passes over faults of a chain: it lets in certificates of CAs that it does not know";
@@ -270,5 +273,6 @@ fn is_a_refusal(above: &AboveTls) -> bool {
     match above {
         AboveTls::Grpc { status, .. } => matches!(status, 7 | 16),
         AboveTls::Http(status) => (400..500).contains(status),
+        AboveTls::Http2(_) => false,
     }
 }

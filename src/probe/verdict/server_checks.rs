@@ -246,7 +246,7 @@ fn not_tls(observed: &DialResults, expected: &Expected) -> Finding {
     let account = plain.map(|plain| &plain.account);
     if let Some(above) = account.and_then(|account| account.above.as_ref()) {
         let cause = match above {
-            AboveTls::Http(_) => Cause::PlainHttpServer,
+            AboveTls::Http(_) | AboveTls::Http2(_) => Cause::PlainHttpServer,
             AboveTls::Grpc { .. } => Cause::OtherGrpcService,
         };
         let found = message!("a server without TLS that answers {}", above);

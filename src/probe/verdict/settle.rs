@@ -1,6 +1,6 @@
 //! What all attempts at one dial prove together, beside the other dials to that address.
 
-use crate::probe::dial_list::{Caller, Dial};
+use crate::probe::dial_list::{Caller, Dial, Versions};
 use crate::probe::outcome::{End, Facts, Outcome, TlsVersion};
 use crate::probe::results::{Dialled, Pass};
 
@@ -32,7 +32,9 @@ pub(crate) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
         return false;
     }
     match pass.last(dial).map(|last| (last, last.outcome)) {
-        Some((_, Outcome::RefusedByEnd)) if dial == Dial::Plaintext => !all_reached_the_chain(pass),
+        Some((_, Outcome::RefusedByEnd)) if dial.caller() == Caller::Plaintext => {
+            !all_reached_the_chain(pass)
+        }
         Some((_, Outcome::RefusedByEnd)) => true,
         // Only the client's own: a limit on connections may have cut it off, or its daemon is away.
         Some((_, Outcome::LetIn)) => true,
@@ -89,7 +91,7 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
     let last = attempts().last()?;
     let all_end_so = |outcome| attempts().all(|dialled| dialled.outcome == outcome);
     let is_refused = match last.outcome {
-        Outcome::RefusedByEnd if dial == Dial::Plaintext && all_reached_the_chain(pass) => {
+        Outcome::RefusedByEnd if dial.caller() == Caller::Plaintext && all_reached_the_chain(pass) => {
             all_end_so(Outcome::RefusedByEnd)
         }
         Outcome::RefusedByEnd => all_end_so(Outcome::RefusedByEnd) && confirmations(pass, dial) >= 2,
@@ -106,10 +108,10 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
     is_refused.then_some(last)
 }
 
-/// The alerts that say of themselves that a name or a version is not served. Others, and an end,
-/// are also what an overloaded server says.
+/// The alerts that say of themselves that a version, a name or a protocol is not served. Others, and an
+/// end, are also what an overloaded server says.
 fn is_told_by_alert(dialled: &Dialled) -> bool {
-    matches!(dialled.end(), End::Alert(70 | 112))
+    matches!(dialled.end(), End::Alert(70 | 112 | 120))
 }
 
 /// How often the dial ended without a word when it was repeated alone, between two of the client's
@@ -132,7 +134,7 @@ fn confirmations(pass: &Pass, dial: Dial) -> usize {
 fn all_reached_the_chain(pass: &Pass) -> bool {
     let is_of_phase_1 = |dial: &Dial| {
         let is_later = matches!(dial, Dial::NoCertificateAgain | Dial::ClientAgain | Dial::OtherHost(_));
-        *dial != Dial::Plaintext && !is_later
+        dial.caller() != Caller::Plaintext && !is_later
     };
     let reached = |dial: Dial| {
         let first = pass.attempts(dial).next().map(|(_, dialled)| dialled);
@@ -141,21 +143,26 @@ fn all_reached_the_chain(pass: &Pass) -> bool {
     pass.list().into_iter().filter(is_of_phase_1).all(reached)
 }
 
-/// Whether dials with the daemon's name reached its chain before and after. Of TLS 1.2 that is not
-/// served they did so in TLS 1.3, and whoever was turned away by its version was judged by the other:
+/// Whether dials with the daemon's name reached its chain before and after. Of a version of TLS that is
+/// not served they did so in the other, and whoever was turned away by its version was judged by that:
 /// an alert that is about versions says nothing of certificates.
 fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
     let is_about_version = not_served.end() == End::Alert(70);
+    let is_other = |version| match not_served.dial.offers().versions {
+        Versions::Tls12 => version == TlsVersion::Tls13,
+        Versions::Tls13 => version == TlsVersion::Tls12,
+        Versions::Both => false,
+    };
     let reached = |dial: Dial| {
         pass.attempts(dial).any(|(_, dialled)| {
-            let is_tls13 =
-                matches!(dialled.facts, Facts::Tls(facts) if facts.version == Some(TlsVersion::Tls13));
-            dialled.saw_chain() && (is_tls13 || !is_about_version)
+            let is_in_the_other =
+                matches!(dialled.facts, Facts::Tls(facts) if facts.version.is_some_and(is_other));
+            dialled.saw_chain() && (is_in_the_other || !is_about_version)
         })
     };
     let is_judged = || {
-        let newer = not_served.dial.with_tls13().and_then(|dial| settle(pass, dial));
-        newer.is_some_and(|newer| !matches!(newer, Settled::Undecided(_)))
+        let with_both = not_served.dial.with_both_versions().and_then(|dial| settle(pass, dial));
+        with_both.is_some_and(|with_both| !matches!(with_both, Settled::Undecided(_)))
     };
     if is_about_version && !is_judged() {
         return false;

@@ -120,14 +120,29 @@ fn tls_1_2_is_not_served_only_beside_tls_1_3() {
     assert!(!has_passed(&pass, Dial::NoCertificate(2)));
 }
 
-/// On a server of TLS 1.3 alone, an alert about the version of one dial says nothing of whoever comes
-/// with the same in TLS 1.3.
+/// On a server of one version alone, an alert about the version of one dial says nothing of whoever comes
+/// with the same in the other.
 #[test]
-fn tls_1_2_is_not_served_only_if_the_same_caller_is_judged_in_tls_1_3() {
+fn one_version_is_not_served_only_if_the_same_caller_is_judged_in_both() {
     let cast = Cast::new("127.0.0.1");
-    for old in list().filter(|dial| dial.offers().versions == Versions::Tls12) {
-        let newer = old.with_tls13().unwrap();
+    for old in list().filter(|dial| dial.offers().versions != Versions::Both) {
+        let newer = old.with_both_versions().unwrap();
         let not_served = || (old, not_served(End::Alert(70)));
+        let tls12 = || {
+            (
+                TlsFacts { version: Some(TlsVersion::Tls12), finished: false, ..alert(116).0 },
+                Default::default(),
+            )
+        };
+        let others: Vec<_> = match old.offers().versions {
+            Versions::Tls13 => list()
+                .filter(|dial| dial.caller() != Caller::Client && *dial != old)
+                .filter(|dial| dial.offers().versions != Versions::Tls13)
+                .map(|dial| (dial, tls12()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let pass = |cast: &Cast, but: &[(Dial, Made)]| pass(cast, &[but, &others].concat());
         let sound = pass(&cast, &[not_served()]);
         assert!(has_passed(&sound, old), "{old}");
         for how in [early(End::Reset, None), timed_out(), ended(End::Eof)] {
