@@ -59,7 +59,7 @@ pub(super) fn refuse_odd_clock(
 /// are given, with what is to be said of each: where it is the clock of a few, that is no matter of the others.
 ///
 /// # Errors
-/// At least half of the daemons that answer take such a certificate for one that has expired: then the clock
+/// More than half of the daemons that answer take such a certificate for one that has expired: then the clock
 /// here is as likely to be wrong.
 pub(super) fn disagreeing_clocks(
     invocation: &Invocation<'_>,
@@ -93,7 +93,8 @@ pub(super) fn disagreeing_clocks(
         .collect();
     let known = compared.values().filter(|clock| **clock != DaemonClock::Unknown).count();
     match disagreeing.values().next() {
-        Some(first) if disagreeing.len() * 2 >= known => Err(first.clone()),
+        // The one here is a clock, too: of two daemons one may be wrong.
+        Some(first) if disagreeing.len() * 2 > known => Err(first.clone()),
         _ => Ok(disagreeing),
     }
 }

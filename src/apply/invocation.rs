@@ -68,7 +68,7 @@ impl Invocation<'_> {
     /// As of when what is seen is judged. What is made, such as a certificate to dial with, is made
     /// now.
     pub(super) fn judged_at(&self) -> Timestamp {
-        self.at.unwrap_or(self.environment.now())
+        self.at.unwrap_or(self.environment.present())
     }
 
     /// Whether the plan is carried out.

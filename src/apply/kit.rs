@@ -89,7 +89,9 @@ pub(crate) fn invite(invocation: &Invocation<'_>, request: &InviteRequest) -> Re
     };
     let (_, observation) = invocation.observe(&interest)?;
     let folder = state_paths::identity_folder(Role::Client, &terms.name);
-    let key = match observation.current(Role::Client, &terms.name).map(|current| current.key) {
+    let current = observation.current(Role::Client, &terms.name);
+    let sealed = current.map(|current| current.number);
+    let key = match current.map(|current| current.key) {
         Some(KeyPresence::Present) => read_key(&invocation.state, &folder.join("current/key.pem"))?,
         _ => fresh,
     };
@@ -105,7 +107,13 @@ pub(crate) fn invite(invocation: &Invocation<'_>, request: &InviteRequest) -> Re
     )?;
     let findings = terms.findings(&observation.inventory);
     let kit = MadeKit { path: step.path.clone(), terms: terms.clone(), authority, findings };
-    let copies = KeyCopies(done.plan.removals.clone());
+    // Whoever gave the client another key meanwhile has made another generation, which no kit has.
+    let of_kit = |removal: &KeyRemoval| {
+        let last_generation =
+            sealed.map_or(removal.last_generation, |sealed| sealed.min(removal.last_generation));
+        KeyRemoval { last_generation, ..removal.clone() }
+    };
+    let copies = KeyCopies(done.plan.removals.iter().map(of_kit).collect());
     Ok(Invitation { done, kit: Some(kit), passphrase, copies })
 }
 

@@ -8,7 +8,7 @@ use crate::layout::CredentialFile;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Generation, IdentityName, Quoted, Role, SubjectAltName};
+use crate::model::{Failure, Fingerprint, Generation, IdentityName, Quoted, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
@@ -65,9 +65,17 @@ pub(super) fn observe_daemon(
     let (own, history) = lineage.unwrap_or_default();
     if let Some(there) = &placed.current {
         let checksum = there.files.as_ref().map(CredentialBytes::checksum);
-        observed.standing = match checksum {
-            Some(checksum) => standing(&request.name, there.origin.as_ref(), &checksum, (&own, &history)),
-            None => Standing::ByHand,
+        let by = |checksum: &Fingerprint| {
+            standing(&request.name, there.origin.as_ref(), checksum, (&own, &history))
+        };
+        observed.standing = match (checksum, &there.origin) {
+            (Some(checksum), _) => by(&checksum),
+            // Whoever removed one of the files did not place them.
+            (None, Some(origin)) => match by(&origin.sha256) {
+                Standing::Ours => Standing::ByHand,
+                others => others,
+            },
+            (None, None) => Standing::ByHand,
         };
         if observed.standing == Standing::ByHand {
             observed.state = PlacedState::Outdated;

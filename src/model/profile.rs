@@ -14,8 +14,9 @@ pub const CLIENT_LIFETIME: Lifetime = Lifetime::days(90);
 /// A CA's default lifetime.
 pub const AUTHORITY_LIFETIME: Lifetime = Lifetime::days(3_650);
 
-/// How long the probe certificate of `verify` is valid; it never leaves memory.
-pub const PROBE_LIFETIME: Lifetime = Lifetime::from_seconds(600);
+/// How long the probe certificates of `verify` are valid, which never leave memory: longer than a daemon is
+/// waited for that is not up, or builds.
+pub const PROBE_LIFETIME: Lifetime = Lifetime::days(2);
 
 /// No file that we read as PEM, configuration or list of names is larger, in octets. Parsers
 /// elsewhere were quadratic in it (CVE-2024-12401, CVE-2025-61723).

@@ -28,6 +28,8 @@ pub enum Dial {
     Expired,
     /// `S1`, `S2`, …: no certificate, to another host of the daemon.
     OtherHost(u8),
+    /// `C`: a certificate of a CA of which the daemon must let nobody in any more.
+    Distrusted,
     /// `O`: the client's own certificate.
     Client,
     /// `N1'`: `N1` in phase 2.
@@ -51,6 +53,8 @@ pub enum Caller {
     Expired,
     /// Somebody with a daemon's certificate.
     WrongUsage,
+    /// Somebody of a CA that is not trusted any more.
+    Distrusted,
 }
 
 /// Which name the ClientHello carries.
@@ -120,6 +124,7 @@ impl Dial {
             Dial::Plaintext | Dial::PlaintextHttp1 => Caller::Plaintext,
             Dial::Expired => Caller::Expired,
             Dial::WrongUsage => Caller::WrongUsage,
+            Dial::Distrusted => Caller::Distrusted,
         }
     }
 
@@ -190,6 +195,7 @@ impl fmt::Display for Dial {
             Dial::UnknownCa(number) => write!(f, "U{number}"),
             Dial::WrongUsage => f.write_str("W"),
             Dial::Expired => f.write_str("E"),
+            Dial::Distrusted => f.write_str("C"),
             Dial::OtherHost(number) => write!(f, "S{number}"),
             Dial::Client => f.write_str("O"),
             Dial::NoCertificateAgain => f.write_str("N1'"),
@@ -207,6 +213,7 @@ impl fmt::Display for Caller {
             Caller::Plaintext => "plaintext",
             Caller::Expired => "expired certificate",
             Caller::WrongUsage => "wrong usage",
+            Caller::Distrusted => "distrusted CA",
         })
     }
 }

@@ -16,7 +16,7 @@ import (
 // holes are the ways in which a daemon that is otherwise configured as buildkitd can be open: to
 // the clients that --open-for describes, and over a limit of connections.
 type holes struct {
-	openFor, openAs, alsoTrusts, over, clientName, plaintextToo string
+	openFor, openAs, alsoTrusts, trustsUnnamed, over, clientName, plaintextToo string
 
 	limit    int
 	patience time.Duration
@@ -26,6 +26,7 @@ func (h *holes) options(flags *flag.FlagSet) {
 	flags.StringVar(&h.openFor, "open-for", "", "")
 	flags.StringVar(&h.openAs, "open-as", "unasked", "")
 	flags.StringVar(&h.alsoTrusts, "also-trusts", "", "")
+	flags.StringVar(&h.trustsUnnamed, "trusts-unnamed", "", "")
 	flags.IntVar(&h.limit, "limit", 0, "")
 	flags.StringVar(&h.over, "over", "reset", "")
 	flags.StringVar(&h.plaintextToo, "plaintext-too", "", "")
@@ -54,6 +55,21 @@ func (h *holes) apply(config *tls.Config) error {
 		}
 		if !config.ClientCAs.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("no certificate in %s", h.alsoTrusts)
+		}
+	}
+	if h.trustsUnnamed != "" {
+		pem, err := os.ReadFile(h.trustsUnnamed)
+		if err != nil {
+			return err
+		}
+		roots := config.ClientCAs.Clone()
+		if !roots.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("no certificate in %s", h.trustsUnnamed)
+		}
+		config.ClientAuth = tls.RequireAnyClientCert
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+			return verifyChain(state.PeerCertificates, x509.VerifyOptions{Roots: roots, KeyUsages: usages})
 		}
 	}
 	if h.limit > 0 && !slices.Contains([]string{"reset", "cut", "end"}, h.over) {

@@ -161,6 +161,18 @@ fn files_that_were_changed_by_hand_are_told() {
     }
 }
 
+/// One of the files is gone, and what is noted beside them says who placed them.
+#[test]
+fn an_old_copy_is_told_though_an_installed_file_is_gone() {
+    let workspace = site();
+    copy(&workspace, "state", "old");
+    place(&workspace, "state");
+    place(&workspace, "state");
+    std::fs::remove_file(workspace.path("root/etc/kitcert/current/key.pem")).unwrap();
+    assert_told(&workspace, "old", "an old copy of it");
+    run(&workspace, "state", "rotate --force builder --no-restart").ended_with(6);
+}
+
 /// Two states see an empty folder at the same moment, and both want it.
 #[test]
 fn of_two_that_place_at_the_same_moment_one_does_and_the_other_is_told() {

@@ -217,6 +217,18 @@ fn restart_after(site: &Site, line: &str) -> Value {
     json!(words.into_iter().chain(site.daemon.restart()).collect::<Vec<_>>())
 }
 
+/// The old files are still served then, and are no news of the new ones.
+#[test]
+fn a_restart_command_may_verify_before_it_restarts() {
+    const TEST: &str = "a_restart_command_may_verify_before_it_restarts";
+    let Some(site) = Site::aged(TEST, 300) else { return };
+    site.rotate(&["--force", "builder"]).succeeded();
+    let line = format!("{} verify builder", env!("CARGO_BIN_EXE_kitcert"));
+    site.describe("restart", &restart_after(&site, &line));
+    site.rotate(&["--force", "builder"]).succeeded();
+    site.assert_served();
+}
+
 #[test]
 fn a_restart_command_that_says_much_holds_nothing_up() {
     let Some(site) = Site::new("a_restart_command_that_says_much_holds_nothing_up") else { return };

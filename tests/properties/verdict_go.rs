@@ -130,6 +130,24 @@ fn a_daemon_that_decides_by_names_is_never_verified() {
     tally.settle("Go, by the client's name or by the CA's");
 }
 
+/// Whoever has a stolen key of that CA does not hold back because the daemon does not name it.
+#[test]
+fn a_compromised_ca_that_is_trusted_and_not_named_is_never_verified() {
+    const TEST: &str = "a_compromised_ca_that_is_trusted_and_not_named_is_never_verified";
+    let mut tally = Tally::default();
+    let subject = Subject::of(&["localhost", OTHER_NAME]);
+    let former = subject.workspace.read("state/daemons/builder/current/ca.pem");
+    let former = subject.workspace.write("former.pem", former);
+    subject.workspace.run(["ca", "rollover", "start", "--compromised", "--no-restart"]);
+    let options = ["--trusts-unnamed", &former];
+    let Some(server) = Server::go(&subject.files(), &options, TEST) else { return };
+    tally.expect_refuted("a former CA", subject.at(server.port), &["trust-is-stale"]);
+    let Some(server) = Server::go(&subject.files(), &[], TEST) else { return };
+    let sound = subject.at(server.port).verdict();
+    assert_eq!(sound.said.code, 0, "{}", sound.evidence());
+    tally.settle("Go, a compromised CA trusted and not named");
+}
+
 /// It waits for the client's first word, and not for long: a silent dial ends as one that was refused.
 #[test]
 fn an_end_of_patience_does_not_pass_for_a_refusal() {

@@ -103,6 +103,24 @@ fn a_client_of_another_ca_says_nothing_of_the_daemon() {
     assert_eq!(verdict.said.code, 0, "{}", verdict.evidence());
 }
 
+/// A person's config may name the daemon and the files of another CA.
+#[test]
+fn a_stale_config_says_nothing_of_the_daemon() {
+    const TEST: &str = "a_stale_config_says_nothing_of_the_daemon";
+    let Some((subject, _server, daemon)) = verified(TEST) else { return };
+    let other_state = Workspace::with_state();
+    let files = other_state.text("state/clients/ana/current");
+    let port = daemon.relay.port;
+    let config = format!(
+        "global:\n  buildkit_host: tcp://localhost:{port}\n  tls_enabled: true\n  tlsca: {files}/ca.pem\n  \
+         tlscert: {files}/cert.pem\n  tlskey: {files}/key.pem\n"
+    );
+    subject.workspace.write("home/.earthly/config.yml", config);
+    let verdict = subject.verdict_of(&[]);
+    assert_eq!(verdict.said.code, 3, "{}", verdict.evidence());
+    assert!(subject.is_recorded(), "{}", verdict.evidence());
+}
+
 #[test]
 fn a_refutation_counts_however_the_daemon_was_dialled() {
     const TEST: &str = "a_refutation_counts_however_the_daemon_was_dialled";

@@ -59,11 +59,22 @@ impl Rollout<'_> {
 
     /// The same, under a lock that is held.
     pub(super) fn current_under(&self, lock: &StateLock<'_>) -> Result<Option<Current>, Failure> {
-        let inventory = observe(lock.state(), &Interest::Inventory)?.inventory;
+        self.current_in(lock.state())
+    }
+
+    /// The same, by what the state says now, or what is known where it cannot be read: whoever refutes the
+    /// daemon meanwhile, such as its own restart command, is not contradicted by what was seen later.
+    fn refreshed(&self, known: &Current) -> Option<Current> {
+        let directory = StateDirectory::find(&self.invocation.state).ok().flatten()?;
+        self.current_in(&directory).ok().flatten().filter(|now| now.number == known.number)
+    }
+
+    fn current_in(&self, state: &StateDirectory) -> Result<Option<Current>, Failure> {
+        let inventory = observe(state, &Interest::Inventory)?.inventory;
         let clients = inventory.clients.keys().take(CLIENTS_TRIED);
         let clients = clients.map(|name| (Role::Client, name.clone()));
         let daemon = std::iter::once((Role::Daemon, self.name.clone()));
-        let observation = observe(lock.state(), &Interest::Identities(daemon.chain(clients).collect()))?;
+        let observation = observe(state, &Interest::Identities(daemon.chain(clients).collect()))?;
         let entry = observation.inventory.daemons.get(self.name).cloned();
         let number = observation.current(Role::Daemon, self.name).map(|current| current.number);
         Ok(entry.zip(number).map(|(entry, number)| Current { observation, entry, number }))
@@ -131,7 +142,8 @@ impl Rollout<'_> {
         let began = Instant::now();
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let look = self.look(&current.observation)?;
+            let now = self.refreshed(current);
+            let look = self.look(&now.as_ref().unwrap_or(current).observation)?;
             let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open);
             if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
                 return Ok(look);

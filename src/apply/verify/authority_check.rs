@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, fresh};
-use super::dial::{DialOptions, glance};
+use super::dial::{DialOptions, glance, glance_as_distrusted};
 use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
@@ -60,17 +60,21 @@ fn decided(
 ) -> (DialResults, bool) {
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
-        glance(invocation, client, endpoint, &options.within(left))
+        let options = options.within(left);
+        match meant {
+            Meant::LetIn => glance(invocation, client, endpoint, &options),
+            Meant::Refused => glance_as_distrusted(invocation, client, endpoint, &options),
+        }
     };
     let mut observed = look();
     let mut is_refused = true;
     for _ in 0..REPEATS {
-        let dialled = observed.client();
+        let dialled = observed.dials().last();
         // A client that belongs there and was cut off may get through the next time; of another, once
         // let in is in.
         let is_cut_off = meant == Meant::LetIn && dialled.is_some_and(Dialled::is_cut_off);
         let outcome = dialled.map(|dialled| dialled.outcome);
-        if !is_cut_off && matches!(outcome, Some(Outcome::Accepted | Outcome::Refused(_) | Outcome::LetIn)) {
+        if !is_cut_off && is_decisive(outcome) {
             break;
         }
         is_refused &= outcome == Some(Outcome::RefusedByEnd);
@@ -86,13 +90,17 @@ fn decided(
     (observed, is_refused)
 }
 
+fn is_decisive(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Accepted | Outcome::Open | Outcome::Refused(_) | Outcome::LetIn))
+}
+
 fn judged(
     (observed, is_refused): (&DialResults, bool),
     meant: Meant,
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
-    let dialled = observed.client();
+    let dialled = observed.dials().last();
     let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));
@@ -110,7 +118,7 @@ fn judged(
         (Some(Outcome::RefusedByEnd), Some(dialled)) if meant == Meant::Refused => {
             finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
         }
-        (Some(Outcome::Accepted | Outcome::LetIn), _) if meant == Meant::Refused => {
+        (Some(Outcome::Open | Outcome::LetIn), _) if meant == Meant::Refused => {
             stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
         }
         (Some(Outcome::LetIn), Some(dialled)) if dialled.is_cut_off() => {

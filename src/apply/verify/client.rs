@@ -38,7 +38,7 @@ pub(crate) enum ClientChoice {
 
 /// Whom we dial as.
 pub(in crate::apply) struct Client {
-    /// In words: `client ana`, `a ten-minute probe certificate`.
+    /// In words: `client ana`, `a probe certificate`.
     pub described: Message,
     /// What it trusts.
     pub trust: TrustBundle,
@@ -148,10 +148,10 @@ pub(super) fn fresh(
         &authority,
         Role::Client,
         observation.inventory.leaf_key(),
-        invocation.environment.now(),
+        invocation.environment.present(),
     )?;
     Ok(Client {
-        described: message!("a ten-minute probe certificate that stays in memory"),
+        described: message!("a probe certificate that stays in memory"),
         trust: all_of(observation),
         identity: Some(identity),
         authority: Some(authority),

@@ -100,7 +100,7 @@ pub(super) fn dial(
         client.identity.as_ref().map(|identity| identity.chain.as_slice()),
         &client.trust,
         client.authority.as_ref(),
-        invocation.environment.now(),
+        invocation.environment.present(),
     )?;
     if let (None, Some((chain, key))) = (&made.wrong_usage, &options.leaf) {
         let key = read_key(Path::new(""), key)?;
@@ -124,6 +124,17 @@ pub(in crate::apply) fn glance(
 ) -> DialResults {
     let request = request(invocation, client, endpoint, options);
     probe::probe(&probe::Request { extent: Extent::Glance, ..request })
+}
+
+/// Dials once, as somebody of the client's CA who is to be let in no more.
+pub(super) fn glance_as_distrusted(
+    invocation: &Invocation<'_>,
+    client: &Client,
+    endpoint: &Endpoint,
+    options: &DialOptions,
+) -> DialResults {
+    let request = request(invocation, client, endpoint, options);
+    probe::probe(&probe::Request { extent: Extent::Distrusted, ..request })
 }
 
 /// Dials once, as the client, to ask what the daemon builds; None where nothing listens, so that nothing is

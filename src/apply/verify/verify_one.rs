@@ -83,7 +83,10 @@ pub(in crate::apply) fn examine(
         // What the tool makes of the host is told already, and of which tool it is so.
         verdict.findings.retain(|finding| finding.rule != Rule::LoopbackHost);
     }
-    let is_automatic = request.client == ClientChoice::Automatic && !request.config.is_made();
+    // Whom a person's config names may be anybody's client.
+    let is_of_state =
+        client.files.as_ref().is_none_or(|files| files.certificate.starts_with(&invocation.state));
+    let is_automatic = request.client == ClientChoice::Automatic && is_of_state;
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let unknown = match (observation, &served, &daemon) {
         (Some(observation), Some(served), Some(_)) => unknown_leaf::finding(invocation, observation, served),

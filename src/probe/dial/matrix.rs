@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::notebook::Destination;
 use super::one_dial::{Opening, Talk, Terms, plaintext, plaintext_http1, secure};
+use super::request::Extent;
 use super::tls::{Offer, OnFault, Prepared, random_bytes, server_name};
 use crate::model::SubjectAltName;
 use crate::probe::dial_list::{
@@ -32,8 +33,8 @@ pub(super) struct Means {
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
     pub(super) pace: Duration,
-    /// What is asked after a handshake.
-    pub(super) talk: Talk,
+    /// How much of the list is dialled.
+    pub(super) extent: Extent,
     /// A name that no server can know.
     pub(super) foreign: ServerName<'static>,
     /// The hosts of `S1`, `S2`, …, in that order; filled from the served leaf.
@@ -78,10 +79,15 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     pass
 }
 
-/// The one dial that says whether the daemon is there and lets the client in.
+/// The one dial that says whether the daemon is there and lets the client in, or lets it in no more.
 pub(super) async fn glance(destination: &Destination, means: &Means) -> Pass {
-    let dial = if means.client.is_some() { Dial::Client } else { Dial::NoCertificate(1) };
-    Pass { dials: vec![alone(destination, means, dial, Opening::Heard).await] }
+    let (dial, opening) = match &means.client {
+        // It speaks first, as clients do: an end of patience is no refusal.
+        Some(_) if means.extent == Extent::Distrusted => (Dial::Distrusted, Opening::Spoken),
+        Some(_) => (Dial::Client, Opening::Heard),
+        None => (Dial::NoCertificate(1), Opening::Heard),
+    };
+    Pass { dials: vec![alone(destination, means, dial, opening).await] }
 }
 
 fn first_phase(means: &Means) -> Vec<Dial> {
@@ -282,6 +288,7 @@ fn terms<'a>(destination: &Destination, means: &'a Means, dial: Dial, opening: O
         // These are of the client's CA, and go only to a server that has proved itself.
         Caller::Expired => (Shown::Unwanted, always(means.expired.as_ref()), OnFault::BreakOff),
         Caller::WrongUsage => (Shown::Unwanted, always(means.wrong_usage.as_ref()), OnFault::BreakOff),
+        Caller::Distrusted => (Shown::Unwanted, always(means.client.as_ref()), OnFault::BreakOff),
     };
     let name = match dial {
         Dial::OtherHost(number) => {
@@ -296,7 +303,8 @@ fn terms<'a>(destination: &Destination, means: &'a Means, dial: Dial, opening: O
         Dial::OtherHost(_) => format!("{}:{}", name.to_str(), destination.address.port()),
         _ => destination.authority.clone(),
     };
-    Some(Terms { shown, offer, on_fault, offers, name, authority, talk: means.talk, opening })
+    let talk = if means.extent == Extent::Activity { Talk::AskForBuilds } else { Talk::Call };
+    Some(Terms { shown, offer, on_fault, offers, name, authority, talk, opening })
 }
 
 /// A future that is one of several.

@@ -53,6 +53,9 @@ pub enum Extent {
     Glance,
     /// The same dial, which also asks what the daemon builds.
     Activity,
+    /// The same dial, by a client of a CA that must not be trusted any more: its certificate is shown
+    /// whatever CAs the daemon names, since whoever has a stolen key does not hold back.
+    Distrusted,
 }
 
 impl<'a> Request<'a> {

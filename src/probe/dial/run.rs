@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::matrix::{Boxed, Means, all, boxed, glance, pass, sni};
 use super::notebook::Destination;
-use super::one_dial::Talk;
 use super::request::{Extent, Request};
 use super::server_certificate::ServerExpectation;
 use super::timing::Timing;
@@ -181,7 +180,7 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
         expired: prepared(request.expired)?,
         wrong_usage: prepared(request.wrong_usage)?,
         pace: request.pace,
-        talk: if request.extent == Extent::Activity { Talk::AskForBuilds } else { Talk::Call },
+        extent: request.extent,
         other_hosts: RefCell::new(request.other_hosts.iter().filter_map(sni).collect()),
         hosts_beyond: RefCell::default(),
     })

@@ -9,7 +9,7 @@ use super::expected::Expected;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable as _, Rule, Severity};
 use crate::pki::DistinguishedName;
-use crate::probe::dial_list::Dial;
+use crate::probe::dial_list::{Dial, Sni};
 use crate::probe::outcome::{Chain, Facts, TlsVersion};
 use crate::probe::results::{Asked, DialResults, Dialled, Pass};
 
@@ -75,11 +75,10 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
 
 /// Those CAs, each once. A daemon that names none says nothing about whom it trusts.
 pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTreeSet<DistinguishedName> {
-    let proven = evidence
+    evidence
         .observed
         .dials()
-        .filter(|dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven));
-    proven
+        .filter(|dialled| is_compared(dialled))
         .filter_map(|dialled| match &dialled.handshake.asked {
             Asked::For(names) => Some(names),
             Asked::Nothing => None,
@@ -116,15 +115,15 @@ pub(crate) struct Difference {
     pub(crate) seen: Vec<(Message, BTreeSet<SocketAddr>)>,
 }
 
-/// In what the dials differ. Only servers that proved to be the host are compared: what answers for
-/// another name may be another service.
+/// In what the dials differ. Only what answers under the daemon's name is compared, and what proved to be
+/// the host under another: that may be another service.
 pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Difference> {
     let mut leaf = Values::new("the served certificate");
     let mut authorities = Values::new("the CAs that are asked for");
     let mut newer = Values::new("the signatures that are accepted in TLS 1.3");
     let mut older = Values::new("the signatures that are accepted in TLS 1.2");
     let mut asking = Values::new("whether a certificate is asked for");
-    for (address, dialled) in proven(observed, passes) {
+    for (address, dialled) in compared(observed, passes) {
         let handshake = &dialled.handshake;
         // A proxy may have another rule for another name, version or protocol.
         if dialled.dial.offers() == Dial::Client.offers() {
@@ -155,16 +154,23 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
     [leaf, asking, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
 }
 
-fn proven(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
+fn compared(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
     observed.addresses.iter().flat_map(move |seen| {
         let first = match passes {
             Passes::All => 0,
             Passes::Last => seen.passes.len().saturating_sub(1),
         };
         let dials = seen.passes.iter().skip(first).flat_map(|pass: &Pass| &pass.dials);
-        let is_proven =
-            |dialled: &&Dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven);
-        dials.filter(is_proven).map(|dialled| (seen.address, dialled))
+        dials.filter(|dialled| is_compared(dialled)).map(|dialled| (seen.address, dialled))
+    })
+}
+
+/// One that shows another certificate under the daemon's own name is another server, whomever it lets in.
+fn is_compared(dialled: &Dialled) -> bool {
+    matches!(dialled.facts, Facts::Tls(facts) if match facts.chain {
+        Chain::Proven => true,
+        Chain::Another => facts.sni == Sni::Name,
+        Chain::Unseen => false,
     })
 }
 

@@ -139,6 +139,11 @@ fn turned_down(dialled: &Dialled, expected: &Expected) -> Finding {
         None if dialled.is_timed_out() => {
             inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(expected.again.longer())
         }
+        // A limit on connections ends one so, too.
+        None if dialled.is_cut_off() => inconclusive(dialled.message())
+            .because(&[Cause::NoHttp2])
+            .cause(message!("a proxy that does not pass HTTP/2 on; or {}", CUT_BY))
+            .fix(expected.again.paced()),
         None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
             .expected("BuildKit's gRPC")
             .found(dialled)
@@ -212,3 +217,4 @@ fn when(dialled: &Dialled) -> &'static str {
 const ASKS_NO_MORE: &str = "it asked for a certificate at first, and then it did not: another daemon answered, or it opens after a while";
 const CUT: &str =
     "the connection was cut before the daemon could judge: a limit on connections, or a restart";
+const CUT_BY: &str = "a limit on connections, or a restart";

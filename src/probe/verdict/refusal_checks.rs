@@ -250,6 +250,7 @@ fn gravity(caller: Caller) -> (Rule, Severity) {
         Caller::Plaintext => (Rule::PlaintextAccepted, Severity::Critical),
         Caller::Expired => (Rule::ExpiredAccepted, Severity::Error),
         Caller::WrongUsage => (Rule::WrongUsageAccepted, Severity::Error),
+        Caller::Distrusted => (Rule::TrustIsStale, Severity::Error),
         Caller::NoCertificate | Caller::Client => (Rule::NoCertificateAccepted, Severity::Critical),
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
     };
     Some(match has_passed {
         Some(passed) => Settled::Passed(passed),
-        None if last.outcome == Outcome::LetIn && !last.is_unavailable() => Settled::Failed(last),
+        None if last.outcome == Outcome::LetIn && !last.is_cut_off() => Settled::Failed(last),
         None => Settled::Undecided(last),
     })
 }

@@ -2,8 +2,8 @@ use super::*;
 use crate::model::Cause;
 use crate::pki::DistinguishedName;
 use crate::probe::dial::no_connection;
-use crate::probe::dial_list::Dial;
-use crate::probe::outcome::{End, TlsFacts};
+use crate::probe::dial_list::{Dial, Sni, Versions};
+use crate::probe::outcome::{Chain, End, Facts, TlsFacts};
 use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialled, Unreachable, Withheld};
 use crate::probe::tests::cast::Cast;
 use crate::probe::tests::made::*;
@@ -152,6 +152,33 @@ fn an_address_that_is_open_or_not_judged_spoils_the_verdict_and_one_that_is_not_
         assert_eq!(verdict.verified, is_fine, "{result:?}");
         let results: Vec<_> = verdict.addresses.iter().map(|one| one.result).collect();
         assert_eq!(results, [AddressResult::Passed, result]);
+    }
+}
+
+/// A front may lead the clients of one version to another server, which refuses strangers, too, and lets in
+/// its own clients.
+#[test]
+fn another_server_under_the_daemons_own_name_is_another_daemon_whoever_vouches_for_it() {
+    let cast = Cast::new(HOST);
+    let of_others = Cast::new(HOST);
+    for (sni, is_verified) in [(Sni::Name, false), (Sni::Foreign, true)] {
+        let mut differs = pass(&cast, &[]);
+        for dialled in &mut differs.dials {
+            if let Facts::Tls(facts) = &mut dialled.facts
+                && (facts.sni, facts.versions) == (sni, Versions::Tls12)
+            {
+                facts.chain = Chain::Another;
+                dialled.handshake.chain = handshake(&of_others).chain;
+            }
+        }
+        let mut seen = seen_at(&[("192.0.2.1:8372", differs.clone())]);
+        seen.addresses[0].passes.push(differs);
+        seen.is_second_look = true;
+        let verdict = judge(&seen, &cast.expected(HOST));
+        assert_eq!(verdict.verified, is_verified, "{sni:?}: {}", verdict.summary);
+        if !is_verified {
+            assert_eq!(worst(&verdict), [(Rule::SeveralDaemons, Severity::Error)]);
+        }
     }
 }
 
