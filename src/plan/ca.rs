@@ -80,7 +80,7 @@ fn under_way(observation: &Observation) -> Result<&RolloverRecord, Failure> {
         Failure::new("deciding about the rollover of", observation.path.display())
             .expected("one that is under way")
             .found("none")
-            .hint("{kitcert} ca rollover start")
+            .hint("{kitcert} status")
     })
 }
 

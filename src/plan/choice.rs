@@ -1,7 +1,7 @@
 //! Which daemon or client is meant where none is named.
 
 use crate::message;
-use crate::model::{ExitCode, Failure, IdentityName, Role};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Role};
 
 /// The name that was given, or the only one that is listed.
 ///
@@ -11,6 +11,7 @@ pub(crate) fn chosen<'a>(
     given: Option<&IdentityName>,
     listed: impl Iterator<Item = &'a IdentityName>,
     role: Role,
+    more: &Message,
 ) -> Result<IdentityName, Failure> {
     if let Some(name) = given {
         return Ok(name.clone());
@@ -26,7 +27,7 @@ pub(crate) fn chosen<'a>(
         [first, ..] => Err(failure()
             .expected(message!("the name of one of {}", listed.len()))
             .found("none")
-            .hint(message!("{kitcert} install {} {}", role, first))
+            .hint(message!("{kitcert} install {} {}{}", role, first, more))
             .exit(ExitCode::Usage)),
     }
 }

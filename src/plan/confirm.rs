@@ -104,11 +104,22 @@ pub(crate) fn confirm(
     })
 }
 
-/// The first key of which it is not known what is held.
+/// The key of which it is not known that its newest certificate is held: that of the current generation
+/// before others.
 fn unconfirmed(identity: &ObservedIdentity, keys: &[&Holder<'_>]) -> Option<Fingerprint> {
-    let is_known = |key: &Fingerprint| identity.record.keys.get(key).is_some_and(|key| key.held.is_some());
+    let of = |set: &ObservedGeneration| set.leaf().public_key().fingerprint();
+    let newest = |key: &Fingerprint| {
+        let generations = identity.current.iter().chain(&identity.earlier);
+        generations.filter(|set| of(set) == *key).map(|set| set.number).max()
+    };
+    let is_known = |key: &Fingerprint| {
+        let held = identity.record.keys.get(key).and_then(|key| key.held.as_ref());
+        held.is_some_and(|held| Some(held.generation) >= newest(key))
+    };
+    let current = identity.current.as_ref().map(of);
     let all = || keys.iter().map(|holder| holder.key);
-    all().find(|key| !is_known(key)).or(all().next())
+    let open = || all().filter(|key| !is_known(key));
+    open().find(|key| Some(*key) == current).or(open().next()).or(all().next())
 }
 
 /// The step by which a client is known to have a set.

@@ -279,7 +279,8 @@ pub(crate) fn installable_generation(
             .hint(message!("{kitcert} issue client {}", name))),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
-            .found("a certificate alone; the key stayed where its request was made")),
+            .found("a certificate alone: its key is where its request was made, or in its kit")
+            .hint(message!("{kitcert} invite {}", name))),
         Some(current) => Ok(current.number),
     }
 }

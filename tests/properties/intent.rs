@@ -134,7 +134,36 @@ fn what_is_due_is_accepted_in_status_and_in_rotate() {
     // The other way out, which is what the nag says.
     workspace.write("state/kitcert.yaml", &text);
     run(&workspace, "retire client/gone").succeeded();
-    assert_eq!(run(&workspace, "rotate -q --no-restart client/gone").out, "");
+    assert_eq!(run(&workspace, "rotate -q --no-restart client/ana").out, "");
+    // Whoever asks for it by name is told that it is not renewed any more.
+    for line in ["rotate client/gone", "rotate --force client/gone client/ana"] {
+        let said = run(&workspace, line).ended_with(2);
+        assert!(said.err.contains("retired"), "{line}: {said:?}");
+    }
+}
+
+/// Each command that is printed goes on from there, with what was given already.
+#[test]
+fn a_client_of_two_daemons_is_installed_by_the_commands_that_are_printed() {
+    let workspace = Workspace::with_state();
+    run(&workspace, "issue client bob").succeeded();
+    run(&workspace, "issue daemon second --host second.example").succeeded();
+    // As it was written before there was a default.
+    let text = workspace.read("state/kitcert.yaml");
+    let lines =
+        text.lines().filter(|line| !line.trim_start().starts_with("endpoint:") || line.contains("localhost"));
+    workspace.write("state/kitcert.yaml", lines.map(|line| format!("{line}\n")).collect::<String>());
+    let tried = |said: &Said| {
+        said.err.lines().find_map(|line| line.strip_prefix("try: kitcert ")).unwrap().to_owned()
+    };
+    let mut said = run(&workspace, "install client --for buildctl");
+    for _ in 0..3 {
+        if said.code == 0 {
+            return;
+        }
+        said = run(&workspace, &format!("{} --for buildctl", tried(&said)));
+    }
+    panic!("{said:?}");
 }
 
 #[test]

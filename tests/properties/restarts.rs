@@ -119,6 +119,24 @@ fn a_daemon_that_was_open_for_a_while_still_has_something_to_go_back_to() {
     ends_with_the_former_set(&site, "next refuse");
 }
 
+/// Nobody reads of a container's name that the door stands open.
+#[test]
+fn an_open_daemon_whose_restart_fails_is_called_open() {
+    const TEST: &str = "an_open_daemon_whose_restart_fails_is_called_open";
+    for (how, force) in [("--no-ca", false), ("--no-ca", true), ("--plaintext", false)] {
+        let Some(site) = site_in_a_hurry(TEST) else { return };
+        site.rotate(&["builder"]).succeeded();
+        site.daemon.ask("stop");
+        site.describe("restart", &json!(["false"]));
+        let _open = Daemon::on_files(&site.workspace, "root/etc", site.port, &[how]);
+        let more: &[&str] = if force { &["--force", "builder"] } else { &["builder"] };
+        site.workspace.run(["verify", "builder"]).ended_with(3);
+        let said = site.rotate(more);
+        assert!([3, 6].contains(&said.code), "{how}: {said:?}");
+        assert!(said.out.contains("OPEN"), "{how}: {said:?}");
+    }
+}
+
 #[test]
 fn a_restart_command_that_is_not_there_leaves_the_former_set_served() {
     const TEST: &str = "a_restart_command_that_is_not_there_leaves_the_former_set_served";

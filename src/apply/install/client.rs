@@ -13,8 +13,9 @@ use crate::layout::{
     ClientConfig, ClientPlace, ClientSettings, ClientTool, ConfigPlace, CredentialFile, DaemonSet, EnableTls,
     Inventory, by_hand, client_place,
 };
+use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, Failure, IdentityName, Role};
+use crate::model::{Endpoint, ExitCode, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
     CredentialBytes, Home, InstallPlace, Interest, KeyPresence, Observation, Owner, Parents, Privacy,
@@ -107,10 +108,16 @@ pub(crate) fn install_client(
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
     refuse_old_copy(invocation, &observation)?;
     let inventory = &observation.inventory;
-    let name = plan::chosen(request.name.as_ref(), inventory.clients.keys(), Role::Client)?;
+    let named = request.endpoint.as_ref().map(|endpoint| message!(" --endpoint {}", endpoint));
+    let name = plan::chosen(
+        request.name.as_ref(),
+        inventory.clients.keys(),
+        Role::Client,
+        &named.unwrap_or_default(),
+    )?;
     let endpoint = match &request.endpoint {
         Some(endpoint) => endpoint.clone(),
-        None => the_only_endpoint(inventory)?,
+        None => endpoint_of(inventory, &name)?,
     };
     let daemon = managed_daemon(request.tool, &endpoint, inventory);
     let mut identities = vec![(Role::Client, name.clone())];
@@ -149,12 +156,25 @@ pub(crate) fn install_client(
     Ok(installed)
 }
 
-fn the_only_endpoint(inventory: &Inventory) -> Result<Endpoint, Failure> {
-    let only = plan::chosen(None, inventory.daemons.keys(), Role::Daemon);
-    let name = only.map_err(|failure| {
-        failure.hint("{kitcert} install client --endpoint tcp://builder.example.com:8372")
-    })?;
-    Ok(inventory.daemons[&name].endpoint.clone())
+/// Where the client dials, by kitcert.yaml: its own endpoint, that of the defaults, or the only one.
+fn endpoint_of(inventory: &Inventory, name: &IdentityName) -> Result<Endpoint, Failure> {
+    let own = inventory.clients.get(name).and_then(|client| client.endpoint.as_ref());
+    if let Some(endpoint) = own.or(inventory.defaults.endpoint.as_ref()) {
+        return Ok(endpoint.clone());
+    }
+    let mut daemons = inventory.daemons.values();
+    match (daemons.next(), daemons.next()) {
+        (Some(only), None) => Ok(only.endpoint.clone()),
+        (Some(first), Some(_)) => Err(Failure::new("choosing the daemon of client", name)
+            .expected("--endpoint, or endpoint: of it in kitcert.yaml")
+            .found(message!("neither, and {} daemons", inventory.daemons.len()))
+            .hint(message!("{kitcert} install client {} --endpoint {}", name, first.endpoint))
+            .exit(ExitCode::Usage)),
+        (None, _) => Err(Failure::new("choosing the daemon of client", name)
+            .expected("one in kitcert.yaml")
+            .found("none")
+            .hint("{kitcert} issue daemon builder --host builder.example.com")),
+    }
 }
 
 /// The daemon of the state that the client's tool would start itself, since the endpoint is one

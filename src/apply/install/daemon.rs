@@ -48,7 +48,12 @@ pub(crate) fn install_daemon(
     asked: &DaemonInstallation,
 ) -> Result<InstalledDaemon, Failure> {
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
-    let name = plan::chosen(asked.name.as_ref(), observation.inventory.daemons.keys(), Role::Daemon)?;
+    let name = plan::chosen(
+        asked.name.as_ref(),
+        observation.inventory.daemons.keys(),
+        Role::Daemon,
+        &Message::default(),
+    )?;
     let entry = observation.inventory.daemons.get(&name);
     let there = entry.and_then(|entry| entry.install.as_ref());
     let root = asked.root.clone().or_else(|| there.map(|there| there.root.clone()));

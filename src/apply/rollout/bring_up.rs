@@ -151,7 +151,11 @@ impl Rollout<'_> {
                 let why = look.why.clone();
                 (look, why)
             }
-            Err(failure) => (self.look(&current.observation)?, failure.message()),
+            Err(failure) => {
+                let look = self.look(&current.observation)?;
+                let why = look.beside(failure);
+                (look, why)
+            }
         };
         if look.outcome == Outcome::Verified {
             return ended(self.verified(&look, &current.entry, None)?);
@@ -170,7 +174,7 @@ impl Rollout<'_> {
         let described = describe(&why, &look, leaf);
         let otherwise = if serves {
             RolloutResult::Faulty { why }
-        } else if look.evidence.is_up() {
+        } else if look.evidence.is_up() || look.outcome == Outcome::Open {
             RolloutResult::NotServed { why, command: restart_line(self.name, &current.entry) }
         } else {
             RolloutResult::Down { why }

@@ -5,7 +5,7 @@ use super::steps::{Look, Rollout};
 use crate::apply::change::{carry_out, refuse_lock_out};
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
-use crate::model::{Failure, Generation, Message, Printable, Role};
+use crate::model::{Failure, Generation, Message, Role};
 use crate::plan::Rollback;
 use crate::store::{Observation, StateLock, observe_generation};
 
@@ -81,8 +81,8 @@ impl Rollout<'_> {
             return back(&look);
         }
         self.refute(&look)?;
-        if self.serves_what_worked(before, rollback.generation, &look)? {
-            let why = restarted.err().map_or(look.why, |failure| failure.message());
+        if look.outcome == Outcome::Open || self.serves_what_worked(before, rollback.generation, &look)? {
+            let why = restarted.err().map_or_else(|| look.why.clone(), |failure| look.beside(&failure));
             return Ok(RolloutResult::NotServed { why, command: command() });
         }
         Ok(match restarted {

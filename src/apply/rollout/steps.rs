@@ -17,7 +17,7 @@ use crate::apply::verify::{
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, refuse_unfit};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
@@ -35,6 +35,16 @@ pub(super) struct Look {
     /// The verdict.
     pub why: Message,
     pub evidence: Evidence,
+}
+
+impl Look {
+    /// What is told where the daemon could not be restarted: that it is open is graver than that.
+    pub(super) fn beside(&self, failure: &Failure) -> Message {
+        match self.outcome {
+            Outcome::Open => message!("{}; {}", self.why, failure),
+            _ => failure.message(),
+        }
+    }
 }
 
 /// What the state says of a daemon at one moment.

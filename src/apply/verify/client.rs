@@ -198,7 +198,10 @@ fn of_state(
     };
     let current = observation.current(Role::Client, name).ok_or_else(|| failure("a certificate", "none"))?;
     if current.key == KeyPresence::Absent {
-        return Err(failure("its key", "a certificate alone; the key stayed where its request was made"));
+        return Err(failure(
+            "its key",
+            "a certificate alone: its key is where its request was made, or in its kit",
+        ));
     }
     let folder = identity_folder(Role::Client, name).join("current");
     let key = read_key(&invocation.state, &folder.join("key.pem"))?;

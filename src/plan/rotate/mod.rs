@@ -396,12 +396,21 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
     let is_known = |selector: &Selector| {
         all.iter().any(|(role, names)| names.iter().any(|name| selector.means(*role, name)))
     };
-    match request.names.iter().find(|selector| !is_known(selector)) {
+    let is_retired = |selector: &Selector| {
+        let mut meant = all.iter().flat_map(|(role, names)| {
+            let meant = names.iter().filter(|name| selector.means(*role, name));
+            meant.map(|name| observation.identities(*role).get(*name))
+        });
+        meant.all(|one| one.is_some_and(ObservedIdentity::is_retired))
+    };
+    let refused =
+        |name: &Selector| Failure::new("rotating", name).hint("{kitcert} status").exit(ExitCode::Usage);
+    if let Some(name) = request.names.iter().find(|selector| !is_known(selector)) {
+        let expected = message!("a daemon or a client of {}/kitcert.yaml", observation.path.display());
+        return Err(refused(name).expected(expected).found("another name"));
+    }
+    match request.names.iter().find(|selector| is_retired(selector)) {
+        Some(name) => Err(refused(name).expected("one that is renewed").found("one that is retired")),
         None => Ok(()),
-        Some(name) => Err(Failure::new("rotating", name)
-            .expected(message!("a daemon or a client of {}/kitcert.yaml", observation.path.display()))
-            .found("another name")
-            .hint("{kitcert} status")
-            .exit(ExitCode::Usage)),
     }
 }

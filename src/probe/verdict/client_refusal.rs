@@ -49,7 +49,11 @@ pub(super) fn refusal(
     if let Some((cause, said)) = fault_of_client(leaf, expected) {
         let name =
             IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
-        let fix = message!("{kitcert} issue client {} && {kitcert} install client {}", name, name);
+        // Where the state is, or where it is not.
+        let fix = match &expected.daemon {
+            Some(_) => message!("{kitcert} issue client {} && {kitcert} install client {}", name, name),
+            None => expected.reunite(),
+        };
         return finding.because(&[cause]).cause(said).fix(fix);
     }
     if let Some(renew) = &expected.renew {
