@@ -1,7 +1,7 @@
 //! What a command knows of its surroundings, read once when it starts.
 //!
-//! Nothing else in the crate reads the clock or an environment variable, so that a command has
-//! one instant and a test can have any.
+//! Nothing else in the crate reads the wall clock or an environment variable, so that a command has
+//! one instant, and what has passed since, and a test can have any.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,13 +8,13 @@
 //! layout    places: where a daemon and each client read their files; the configs' editors
 //! store     files: the state directory, the one transaction, installed copies
 //! probe     the wire: the dials, BuildKit's gRPC, the verdict
-//! plan      decisions: one pure planner a command
+//! plan      decisions: a pure planner for each command that changes something
 //! apply     deeds: stage, check, commit, restart, verify, roll back
 //! cli       words on a screen
 //! ```
 //!
-//! Arrows run one way, `model <- pki <- layout <- store <- probe <- plan <- apply <- cli`, and a
-//! test holds that. [`mod@env`] stands beside `model`; [`practice`], the daemon of `kitcert demo`,
+//! Each uses only those before it, `model <- pki <- layout <- store <- probe <- plan <- apply <- cli`,
+//! and a test holds that. [`mod@env`] stands beside `model`; [`practice`], the daemon of `kitcert demo`,
 //! beside `probe`.
 //!
 //! # How a change flows
@@ -26,6 +26,8 @@
 //! A command observes what is there, a planner decides without touching anything, the new files
 //! are written beside the live ones, read back and judged as both peers would, and published by
 //! one rename. The daemon is believed only when it was dialled.
+//!
+//! The first lines of each folder say what is in its files, and where something new goes.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

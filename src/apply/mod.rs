@@ -1,6 +1,6 @@
 //! Deeds: observe, plan, stage, check, commit, restart, verify, roll back.
 //!
-//! Every command that changes something goes the same way: what is there is observed, a planner
+//! Every command that issues or installs something goes the same way: what is there is observed, a planner
 //! decides, the new files are written beside the live ones, read back and checked as both peers
 //! would, and only then moved into place. Nothing here decides what should be; nothing here
 //! writes a file by another way than `store`'s.

@@ -1,8 +1,8 @@
 //! Words on a screen: arguments, one file a command, output, and failures with hints.
 //!
 //! A command here turns what was typed into a request, has `apply` do it, and turns what came of
-//! it into a report. It decides nothing and touches no file, `demo` excepted, which has a
-//! throw-away directory of its own.
+//! it into a report: which line is a warning, and with which code it ends. It changes nothing and touches
+//! no file, `demo` excepted, which has a throw-away directory of its own.
 
 mod arguments;
 mod command;

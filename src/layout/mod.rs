@@ -1,7 +1,8 @@
 //! Places: where a daemon and each client read their files, and the schemas of the configs we edit.
 //!
 //! It owns the paths, the words of `kitcert.yaml` and of Earthly's `config.yml`, and the editing of
-//! both in place: bytes go in and bytes come out, and what is not ours stays as it is. It is told
+//! both in place: bytes go in and bytes come out, and what is not ours stays as it is. A daemon's
+//! `buildkitd.toml` is read and never edited. It is told
 //! what exists: it opens no file, and reads no clock and no variable but through
 //! [`Environment`](crate::env::Environment).
 

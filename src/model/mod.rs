@@ -3,7 +3,13 @@
 //! Text from outside becomes one of these types once, at the edge, and is right from then on:
 //! an [`IdentityName`] is safe as a folder name, a [`SubjectAltName`] holds an address or a DNS
 //! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
-//! clock or a random number, and nothing here does cryptography.
+//! clock or a random number, and nothing here does cryptography; one look whether a path exists keeps a
+//! key that was given as a path from being printed.
+//!
+//! Every closed set of words is here: [`Rule`] (what a finding can be about), [`Cause`], [`KeyAlgorithm`],
+//! [`Role`], [`ExitCode`]; and [`profile`], the numbers of what we issue. What is done with a word is
+//! elsewhere: `pki/key` for an algorithm, `pki/judge/profile` for a rule about certificates. Tools and
+//! layouts, whose words are paths, are in `layout`.
 
 mod authority_id;
 mod cause;

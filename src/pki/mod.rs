@@ -9,8 +9,8 @@
 //!
 //! Everything here turns bytes and values into bytes and values; the only thing it asks of the
 //! machine is random numbers. It knows no path, no clock and no network. Private keys live in
-//! [`PrivateKey`] alone, whose bytes leave by two doors that a test counts the users of; a
-//! [`Passphrase`] has one of its own.
+//! [`PrivateKey`] alone, whose bytes leave by doors that a test counts the users of; a [`Passphrase`] has
+//! doors of its own.
 
 mod authority;
 pub mod judge;

@@ -12,7 +12,13 @@
 //! dial        the dials themselves; only here are sockets and TLS
 //! ```
 //!
-//! Each uses only those above it: `dial` asks `verdict` whether a dial is settled or must be repeated.
+//! Each uses only those above it: `dial` asks `verdict` whether a dial is settled, or must be repeated, and
+//! whether daemons differ.
+//!
+//! A new dial has its name, its caller and what it offers in `dial_list` (whose version is then another), its
+//! turn and what it shows in `dial/matrix`, what it is given in `dial/request`, what it proves in
+//! `verdict/refusal_checks`, and whether it is required in `verdict/evidence`. Certificates of the client's own
+//! CA are made in `apply/verify/test_certificates`.
 
 mod dial;
 mod dial_list;

@@ -1,5 +1,5 @@
 //! Everything that touches a disk: bytes in `files`, the state directory with its one transaction in
-//! `state`, and what is installed for a daemon or a client in `installed_credentials`.
+//! `state`, and what is installed for a daemon or a client in `installed_credentials`, with its `origin`.
 //!
 //! Nothing else in the crate reads or writes a file. `files` moves bytes, and keeps them whole, private
 //! and durable; it does not know what they are for. Folders are held by handle, links are not followed

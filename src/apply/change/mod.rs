@@ -1,5 +1,6 @@
-//! The one transaction in which the state changes: planned under its lock, judged by the guard, staged, read
-//! back, committed.
+//! The transaction in which credentials change: planned under the state's lock, judged by the guard, staged, read
+//! back, committed. What a verification has seen, and a key that was handed over, are noted in transactions of
+//! their own, which change nobody's credentials.
 
 mod log_lines;
 mod old_copy;

@@ -1,5 +1,5 @@
-//! Rollouts: daemons are brought to serve their current credentials, each for itself and all at the same
-//! time.
+//! Rollouts: daemons are brought to serve their current credentials, independently and in
+//! parallel.
 //!
 //! Whoever rolls out has the lock of that daemon from before its credentials are committed until it is
 //! verified. The state is locked for moments only, so that a restart that takes long, or waits for a build,

@@ -1,8 +1,9 @@
 //! `verify`: whether a daemon lets the right people in and nobody else, tried and recorded.
 //!
-//! One verification, whoever asks: `verify`, `rotate`, `rollback` and `join` prepare, dial, judge and
-//! record by [`verify_one`]. Many daemons are verified at once here. Nothing in this folder restarts
-//! a daemon or places a file.
+//! One verification, whoever asks: `verify`, `rotate` and `rollback` prepare, dial and judge by `verify_one`, and
+//! record by `verification_record`; `join` dials and judges in the same way as a client whose files are nowhere
+//! yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts a daemon or
+//! places a file.
 
 mod authority_check;
 mod client;

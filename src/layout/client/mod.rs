@@ -1,4 +1,15 @@
-//! The programs that talk to a daemon: where each reads its files, its config, and what it makes of it.
+//! The programs that talk to a daemon: one file for each question, not for each program.
+//!
+//! ```text
+//! tool                   which programs there are; a new one is a variant of ClientTool
+//! find_tool, place       which of them is here, and where it reads its files
+//! config, config_edit    the config of Earthly and EarthBuild, the only one that is edited
+//! numbers, tls_path      how they read a number and a path in it
+//! config_findings        what follows from the config's text alone, which inspect shows too
+//! diagnosis              what follows from variables, and from which paths exist
+//! ```
+//!
+//! What needs a file's content is found in `apply/verify/client_config_check`.
 
 mod config;
 mod config_edit;

@@ -6,7 +6,7 @@
 //! belong together. Certificates without a peer have [`certificate_file`], [`kit_certificates`] and
 //! [`served_certificates`].
 //!
-//! Three narrow doors are for one purpose each: [`would_send`] for the TLS client of a dial,
+//! Others have one purpose each: [`would_send`] for the TLS client of a dial,
 //! [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`],
 //! [`key_owner`] and [`lost_newlines`] for whoever has looked at a key file.
 

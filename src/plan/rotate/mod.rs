@@ -1,5 +1,5 @@
-//! `rotate`: what is due is renewed, what is listed and missing is issued, and what is not verified
-//! goes on at restart and verify.
+//! `rotate`: what is due is renewed, what is listed and missing is issued, and a daemon that is
+//! not verified is restarted and verified again.
 
 mod direction;
 mod planner;

@@ -5,10 +5,11 @@
 //! matrix               the list at one address: all at once, and again what is not settled
 //! ports                what else the host offers
 //! one_dial             one dial, and every fact that was seen on the way
-//! other_ways           beside another service, by HTTP/1.1 and by its sessions
-//! notebook             where a dial goes, and what is noted on the way
+//! request              what a probe is asked to do, and with what
+//! other_ways           whether another service behind the same port leads to the daemon
+//! notebook             where a dial goes, and what it has seen so far
 //! buildkit, http1      the calls
-//! tls                  what is offered, to whom, and what is noted
+//! tls                  what is offered, to whom, and what the handshake showed
 //! unknown_ca           certificates that must be refused, whoever is at hand
 //! server_certificate   whether a client accepts the daemon's
 //! stream, timing       below TLS and above it; how long each stage may take

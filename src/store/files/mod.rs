@@ -1,5 +1,5 @@
 //! Bytes on a disk, kept whole, private and durable: folders by their handle, reading, replacing,
-//! whose a path is, and what the system's errors mean. Nothing here knows what a file is for.
+//! whose a path is, and what the system's errors mean. Nothing here knows what is in a file.
 
 pub(super) mod crash_point;
 pub(super) mod directory;

@@ -1,8 +1,8 @@
-//! The lint: what some peer of a BuildKit daemon would refuse, or what would surprise somebody.
+//! The lint of our profile: what some peer of a BuildKit daemon would refuse, or what would surprise somebody.
 //!
-//! Only deviations are returned. [`leaf`] and [`authority`] look at no clock, so that a verdict
-//! on a certificate never changes; they run on every certificate before it leaves the CA. Every
-//! finding's subject is the certificate's; who knows a path puts that in its place.
+//! Only deviations are returned. [`leaf`] and [`authority`] look at no clock and run on every certificate
+//! before it leaves the CA; dates are judged apart. Every finding's subject is the certificate's, and callers
+//! that know a path replace it by that. The words of the rules, with cause and fix, are in `model/rule`.
 
 mod bundle;
 mod every_certificate;
