@@ -385,7 +385,9 @@ pub(crate) fn reached(
     let uses = &identity.record.uses;
     let used = used(identity, observation);
     let lets_in = |name: &IdentityName, daemon: &ObservedIdentity| {
-        daemon.served().next().is_some()
+        // Nothing that came before an emergency lets its new clients in.
+        (daemon.is_served_known() || !guard.is_emergency())
+            && daemon.served().next().is_some()
             && daemon.served().all(|served| guard.lets_in(uses, set, (name, served)))
     };
     let missed = used.iter().filter(|(name, daemon)| !lets_in(name, daemon));

@@ -190,6 +190,15 @@ impl ObservedIdentity {
         self.worked_before.iter().chain(&self.current)
     }
 
+    /// Whether [`ObservedIdentity::served`] is all that a daemon may serve: one that was never verified may
+    /// serve any generation that it had.
+    #[must_use]
+    pub fn is_served_known(&self) -> bool {
+        let first = Generation::after(None);
+        let is_first = self.current.as_ref().is_some_and(|current| current.number == first);
+        is_first || self.worked_before.is_some() || self.has_worked()
+    }
+
     /// Whether it is neither renewed nor waited for any more.
     #[must_use]
     pub fn is_retired(&self) -> bool {
