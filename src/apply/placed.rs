@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::authorities::read_key;
 use super::invocation::Invocation;
 use crate::layout::CredentialFile;
@@ -144,13 +146,24 @@ pub(super) fn read_set(
     generation: Generation,
 ) -> Result<CredentialBytes, Failure> {
     let folder = state.join(identity_folder(role, name)).join(generation.to_string());
-    let file =
-        |file: CredentialFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
-    Ok(CredentialBytes {
-        authority: file(CredentialFile::Authority)?.to_vec(),
-        certificate: file(CredentialFile::Certificate)?.to_vec(),
-        key: file(CredentialFile::Key)?,
-    })
+    let key = read(&folder.join(CredentialFile::Key.file_name()), LARGEST_PEM)?.bytes;
+    read_set_with_key(state, role, name, generation, key)
+}
+
+/// The same of a generation whose key is not in the state, but at hand.
+pub(super) fn read_set_with_key(
+    state: &Path,
+    role: Role,
+    name: &IdentityName,
+    generation: Generation,
+    key: Zeroizing<Vec<u8>>,
+) -> Result<CredentialBytes, Failure> {
+    let folder = state.join(identity_folder(role, name)).join(generation.to_string());
+    let file = |file: CredentialFile| {
+        Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes.to_vec())
+    };
+    let authority = file(CredentialFile::Authority)?;
+    Ok(CredentialBytes { authority, certificate: file(CredentialFile::Certificate)?, key })
 }
 
 /// Checks the set that is about to be installed as its peers would.

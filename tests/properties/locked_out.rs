@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 const COPIES: &str = "home/.earthly/certs";
 
 /// A site with the client installed on this machine.
-fn site(test: &str) -> Option<Site> {
+pub fn site(test: &str) -> Option<Site> {
     let site = Site::new(test)?;
     site.describe("restart_timeout", &json!("2s"));
     site.workspace.run(["install", "client", "ana"]).succeeded();
@@ -40,7 +40,7 @@ fn gets_in(site: &Site) -> bool {
 }
 
 /// Whether a client with the pair of that folder gets in, who trusts those CAs, by Go's word.
-fn is_let_in(site: &Site, folder: &str, trust: &str) -> bool {
+pub fn is_let_in(site: &Site, folder: &str, trust: &str) -> bool {
     let mut command = Command::new(peers::program("go-peer", "locked_out").unwrap());
     command.args(["client", "--addr", &format!("127.0.0.1:{}", site.port)]);
     command.arg("--ca").arg(site.workspace.path(trust));
@@ -197,7 +197,7 @@ fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
             assert!(gets_in(&site), "it had its new files before");
             let thief = format!("{backup}/clients/ana/current");
             assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "a client of the CA that is compromised");
-            site.workspace.run(["ca", "rollover", "start"]).ended_with(6);
+            site.workspace.run(["ca", "rollover", "start"]).succeeded();
             // Whoever has a certificate of that CA is unknown here.
             site.workspace.run(["ca", "rollover", "finish", &second]).succeeded();
             site.rotate(&[]).succeeded();
