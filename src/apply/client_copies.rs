@@ -37,7 +37,7 @@ pub(super) fn sets_in_use(observation: &Observation, name: &IdentityName) -> Vec
 }
 
 /// What a client's tool reads in a folder, whoever has put it there. It has no number of its own.
-fn read_copy(folder: &Path, current: &ObservedGeneration) -> Option<ObservedGeneration> {
+pub(super) fn read_copy(folder: &Path, current: &ObservedGeneration) -> Option<ObservedGeneration> {
     let links = client_links(folder);
     let file = |wanted: CredentialFile| {
         let (path, _) = links.iter().find(|(_, file)| *file == wanted)?;

@@ -35,7 +35,7 @@ fn never_verified(test: &str) -> Option<Site> {
 }
 
 /// Whether the client gets in with its own copies.
-fn gets_in(site: &Site) -> bool {
+pub fn gets_in(site: &Site) -> bool {
     is_let_in(site, &site.workspace.text(COPIES), &format!("{COPIES}/ca.pem"))
 }
 

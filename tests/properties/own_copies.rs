@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::locked_out::{is_let_in, site};
+use crate::locked_out::{gets_in, is_let_in, site};
 use crate::rotating::Site;
 
 const HOME: &str = "other-home";
@@ -147,6 +147,21 @@ fn copies_that_cannot_be_replaced_are_not_called_done() {
             assert_eq!(report["locked_out"], json!(["ben"]), "{what}: {report:#}");
         }
     }
+}
+
+#[test]
+fn working_files_are_not_replaced_by_some_that_no_daemon_accepts_yet() {
+    const TEST: &str = "working_files_are_not_replaced_by_some_that_no_daemon_accepts_yet";
+    let Some(site) = site(TEST) else { return };
+    site.workspace.run(EMERGENCY.iter().chain(&["--no-restart"])).ended_with(6);
+    let before = site.workspace.snapshot();
+    let said = site.workspace.run(["install", "client", "ana"]).ended_with(1);
+    assert!(said.err.contains("a daemon that lets it in"), "{said:?}");
+    before.assert_is(&site.workspace.snapshot(), "refused");
+    assert!(gets_in(&site));
+    site.rotate(&[]).succeeded();
+    site.workspace.run(["install", "client", "ana"]).succeeded();
+    assert!(gets_in(&site));
 }
 
 #[test]

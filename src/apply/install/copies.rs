@@ -1,6 +1,7 @@
 //! The copies that `install client` has made on this machine, as kitcert.yaml notes them: a
 //! client's own, and those of a daemon that the client's tool starts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -9,11 +10,12 @@ use crate::apply::invocation::Invocation;
 use crate::apply::placed::{observe_placement, read_set, read_set_with_key};
 use crate::layout::{CredentialFile, client_generations, client_links, daemon_generations, daemon_links};
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Role};
+use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
 use crate::pki::PrivateKey;
-use crate::plan::PlacedState;
+use crate::plan::{self, PlacedState, Reached};
 use crate::store::{
-    CredentialBytes, InstallPlace, KeyPresence, Observation, ObservedGeneration, Owner, exists,
+    CredentialBytes, InstallPlace, KeyPresence, Observation, ObservedGeneration, Owner, RolloverRecord,
+    exists,
 };
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
@@ -26,6 +28,45 @@ pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner
     InstallPlace { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
 }
 
+/// Whether the copies of a client may be replaced by its current set: which daemons let it in with that. `in_use`
+/// is what they hold.
+///
+/// # Errors
+/// A set that no daemon lets in yet. But in an emergency, one that some daemon does not let in which lets the
+/// copies in.
+pub(in crate::apply) fn refuse_useless(
+    observation: &Observation,
+    (name, current): (&IdentityName, &ObservedGeneration),
+    in_use: &[ObservedGeneration],
+    now: Timestamp,
+) -> Result<Reached, Failure> {
+    let failure = || Failure::new("replacing the copies of client", name);
+    let reached = plan::reached(name, current, observation, now);
+    if !reached.is_some {
+        return Err(failure()
+            .expected("a daemon that lets it in with its new certificate")
+            .found("none yet")
+            .hint("{kitcert} rotate   # when the daemons serve the new CA")
+            .exit(ExitCode::NotServed));
+    }
+    if observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency) {
+        return Ok(reached);
+    }
+    let lost = in_use.iter().flat_map(|has| plan::lost(name, (has, current), observation, now));
+    let lost: BTreeSet<IdentityName> = lost.collect();
+    if lost.is_empty() {
+        return Ok(reached);
+    }
+    // What another copy of the state has given it opens more than what this one has for it.
+    Err(failure()
+        .expected("files that open what the installed ones open")
+        .found(message!("some that do not open {}", Message::few(&lost, ", ")))
+        .hint(message!(
+            "{kitcert} rotate --force client/{}   # a new certificate, if the CA in use is trusted there",
+            name
+        )))
+}
+
 /// The copies of an identity on this machine, beside its current set.
 pub(in crate::apply) struct Copies(Vec<CopyState>);
 
@@ -34,7 +75,7 @@ enum CopyState {
     /// It is the current set.
     Current,
     /// It is another, and this set belongs there.
-    Outdated { placement: InstallPlace, set: CredentialBytes, next: Generation },
+    Outdated { placement: Box<InstallPlace>, set: CredentialBytes, next: Generation },
     /// A folder that somebody has removed since is not made again: it may be mounted again.
     Gone(PathBuf),
     /// The current certificate is for a key that is neither in the state nor there.
@@ -160,7 +201,9 @@ fn look(
     let observed = observe_placement(&placement, Some(&set))?;
     Ok(match observed.state {
         PlacedState::UpToDate => CopyState::Current,
-        PlacedState::Outdated => CopyState::Outdated { placement, set, next: observed.next_generation },
+        PlacedState::Outdated => {
+            CopyState::Outdated { placement: Box::new(placement), set, next: observed.next_generation }
+        }
     })
 }
 

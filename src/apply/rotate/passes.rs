@@ -9,11 +9,10 @@ use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::client_copies::{read_client_copies, sets_in_use};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
-use crate::apply::install::{Copies, Copying};
+use crate::apply::install::{Copies, Copying, refuse_useless};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::layout::Inventory;
-use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::plan::{self, Plan, Reached, RotateRequest, Rotation, RotationFacts, StateStep, StepSummary};
 use crate::store::{
@@ -247,7 +246,7 @@ impl Work<'_> {
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
             let in_use = sets_in_use(&observation, name);
-            match self.replace_copies(rotation, &observation, (name, current), &in_use) {
+            match self.replace_copies(&observation, (name, current), &in_use) {
                 Err(failure) => drop(clients.unplaced.insert(name.clone(), failure)),
                 // What is gone may be mounted again, and has the previous files then.
                 Ok((_, Copying::InPart(why))) => drop(clients.absent.insert(name.clone(), why)),
@@ -289,22 +288,12 @@ impl Work<'_> {
     /// Replaces the installed copies of a client, if that leaves it every daemon that lets it in.
     fn replace_copies(
         &self,
-        rotation: &Rotation,
         observation: &Observation,
         (name, current): (&IdentityName, &ObservedGeneration),
         in_use: &[ObservedGeneration],
     ) -> Result<(Reached, Copying), Failure> {
-        let reached = plan::reached(name, current, observation, self.now);
-        if !reached.is_some {
-            return Err(not_served_yet(name));
-        }
-        if !rotation.is_emergency && !self.order.request.lock_out.contains(name) {
-            let lost = in_use.iter().flat_map(|has| plan::lost(name, (has, current), observation, self.now));
-            let lost: BTreeSet<IdentityName> = lost.collect();
-            if !lost.is_empty() {
-                return Err(locks_out(name, &lost));
-            }
-        }
+        let in_use = if self.order.request.lock_out.contains(name) { &[] } else { in_use };
+        let reached = refuse_useless(observation, (name, current), in_use, self.now)?;
         let copies = Copies::of(self.invocation, observation, Role::Client, name);
         Ok((reached, copies.replace()?))
     }
@@ -353,26 +342,6 @@ impl Work<'_> {
 
 fn listed(inventory: &Inventory) -> BTreeMap<Role, usize> {
     BTreeMap::from([(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())])
-}
-
-/// What another copy of the state has given it opens more than what this one has for it.
-fn locks_out(name: &IdentityName, lost: &BTreeSet<IdentityName>) -> Failure {
-    Failure::new("replacing the copies of client", name)
-        .expected("files that open what the installed ones open")
-        .found(message!("some that do not open {}", Message::few(lost, ", ")))
-        .hint(message!(
-            "{kitcert} rotate --force client/{}   # a new certificate, if the CA in use is trusted there",
-            name
-        ))
-}
-
-/// Its new files are in the state, and the copies stay as they are.
-fn not_served_yet(name: &IdentityName) -> Failure {
-    Failure::new("replacing the copies of client", name)
-        .expected("a daemon that lets it in with its new certificate")
-        .found("none yet")
-        .hint("{kitcert} rotate   # when the daemons serve the new CA")
-        .exit(ExitCode::NotServed)
 }
 
 /// How much a plan is made from.

@@ -218,23 +218,20 @@ impl Planner<'_> {
         if kit.is_none() || has_copies {
             self.rotation.clients.push(name.clone());
         }
-        match kit {
-            Some(terms) => {
-                self.rotation.plan.state.extend(terms.use_step(self.observation));
-                self.rotation.plan.state.push(StateStep::Kit(terms));
-                let is_old = current.is_some_and(|current| self.is_old(current));
-                let rekey = if is_old { "; its key is older than a year" } else { "" };
-                let issuer = self.rotation.plan.issuances().last().map(|issuance| &issuance.signing.issuer);
-                let issuer = match issuer {
-                    Some(AuthorityChoice::Of(id)) => self.observation.authority(id),
-                    Some(AuthorityChoice::Made) | None => None,
-                };
-                let kit = waiting(self.observation, name, issuer);
-                if let Some(row) = self.rotation.rows.last_mut() {
-                    row.reason = message!("{}; {}{}", row.reason, kit, rekey);
-                }
+        if let Some(terms) = kit {
+            self.rotation.plan.state.extend(terms.use_step(self.observation));
+            self.rotation.plan.state.push(StateStep::Kit(terms));
+            let is_old = current.is_some_and(|current| self.is_old(current));
+            let rekey = if is_old { "; its key is older than a year" } else { "" };
+            let issuer = self.rotation.plan.issuances().last().map(|issuance| &issuance.signing.issuer);
+            let issuer = match issuer {
+                Some(AuthorityChoice::Of(id)) => self.observation.authority(id),
+                Some(AuthorityChoice::Made) | None => None,
+            };
+            let kit = waiting(self.observation, name, issuer);
+            if let Some(row) = self.rotation.rows.last_mut() {
+                row.reason = message!("{}; {}{}", row.reason, kit, rekey);
             }
-            None => {}
         }
         Ok(())
     }
