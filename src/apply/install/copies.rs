@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::apply::invocation::Invocation;
-use crate::apply::placed::{observe_placement, read_set, read_set_with_key};
+use crate::apply::placed::{observe_placement, put_aside, read_set, read_set_with_key};
 use crate::layout::{CredentialFile, client_generations, client_links, daemon_generations, daemon_links};
 use crate::message;
 use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
@@ -181,8 +181,9 @@ fn look(
     folder: &Path,
 ) -> Result<CopyState, Failure> {
     let placement = copies_in(folder, role, None);
-    // Whoever copies a home may leave files where the links were, and nothing of what they led to.
-    let has_files = || placement.links.iter().any(|(path, _)| exists(path));
+    // Whoever copies a home may leave files where the links were, and nothing of what they led to. They
+    // are asked to put those aside, to make room.
+    let has_files = || placement.links.iter().any(|(path, _)| exists(path) || exists(&put_aside(path)));
     if !exists(&placement.folder) && !has_files() {
         let gone = if exists(folder) { &placement.folder } else { folder };
         return Ok(CopyState::Gone(gone.to_path_buf()));
