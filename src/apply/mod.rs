@@ -8,6 +8,7 @@
 mod authorities;
 mod ca;
 mod change;
+mod client_copies;
 mod clock;
 mod hand_over;
 mod init;

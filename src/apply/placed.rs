@@ -1,6 +1,8 @@
 //! What stands where files are installed, compared with what should.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::authorities::read_key;
 use super::invocation::Invocation;
@@ -8,7 +10,7 @@ use crate::layout::CredentialFile;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Fingerprint, Generation, IdentityName, Quoted, Role, SubjectAltName};
+use crate::model::{Failure, Fingerprint, Generation, IdentityName, Message, Quoted, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
@@ -113,17 +115,27 @@ pub(super) fn observe_placement(
     look(placement, files).map(|(observed, _)| observed)
 }
 
+/// Where a person puts what stands in the way of a link.
+pub(super) fn put_aside(path: &Path) -> PathBuf {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".before-kitcert");
+    aside.into()
+}
+
 fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Placed, PlacedFiles), Failure> {
     let placed = placement.observe()?;
-    let foreign = placement.links.iter().zip(&placed.links).find_map(|((path, _), state)| match state {
+    let foreign = placement.links.iter().zip(&placed.links).filter_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
         LinkState::Absent | LinkState::Ours => None,
     });
-    if let Some((path, what)) = foreign {
+    let foreign: Vec<_> = foreign.collect();
+    if let Some((path, what)) = foreign.first() {
+        let moves =
+            foreign.iter().map(|(path, _)| message!("mv {} {}", Quoted(path), Quoted(&put_aside(path))));
         return Err(Failure::new("installing", path.display())
             .expected("nothing, or a link that kitcert made")
             .found(what)
-            .hint(message!("mv {} {}.before-kitcert", Quoted(path), Quoted(path))));
+            .hint(Message::join(moves, " && ")));
     }
     let is_current =
         |files: &CredentialBytes| placed.current.as_ref().is_some_and(|current| current.holds(files));
@@ -152,13 +164,24 @@ pub(super) fn read_set(
     generation: Generation,
 ) -> Result<CredentialBytes, Failure> {
     let folder = state.join(identity_folder(role, name)).join(generation.to_string());
-    let file =
-        |file: CredentialFile| Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes);
-    Ok(CredentialBytes {
-        authority: file(CredentialFile::Authority)?.to_vec(),
-        certificate: file(CredentialFile::Certificate)?.to_vec(),
-        key: file(CredentialFile::Key)?,
-    })
+    let key = read(&folder.join(CredentialFile::Key.file_name()), LARGEST_PEM)?.bytes;
+    read_set_with_key(state, role, name, generation, key)
+}
+
+/// The same of a generation whose key is not in the state, but at hand.
+pub(super) fn read_set_with_key(
+    state: &Path,
+    role: Role,
+    name: &IdentityName,
+    generation: Generation,
+    key: Zeroizing<Vec<u8>>,
+) -> Result<CredentialBytes, Failure> {
+    let folder = state.join(identity_folder(role, name)).join(generation.to_string());
+    let file = |file: CredentialFile| {
+        Ok::<_, Failure>(read(&folder.join(file.file_name()), LARGEST_PEM)?.bytes.to_vec())
+    };
+    let authority = file(CredentialFile::Authority)?;
+    Ok(CredentialBytes { authority, certificate: file(CredentialFile::Certificate)?, key })
 }
 
 /// Checks the set that is about to be installed as its peers would.

@@ -1,7 +1,8 @@
 //! `rollback`, done: earlier credentials are current, installed and served again.
 
 use super::change::{refuse_lock_out, refuse_old_copy};
-use super::install::replace_copies;
+use super::client_copies::read_client_copies;
+use super::install::Copies;
 use super::invocation::{Invocation, Mode, PATIENCE};
 use super::rollout::{Restarting, Rollout, RolloutResult, earlier_generations};
 use crate::message;
@@ -37,8 +38,10 @@ pub(crate) fn rollback(
     let role = plan::whose(name, role, &observation)?;
     let planned = planned(invocation, &directory, &observation, (role, name))?;
     let to_look_at = |failure: Failure| failure.hint("{kitcert} status   # who has which certificate");
+    let copies = read_client_copies(&observation);
     if invocation.mode != Mode::Apply {
-        refuse_lock_out(&directory, Some(&observation), &planned.plan(), invocation.environment.now())
+        let now = invocation.environment.now();
+        refuse_lock_out(&directory, (Some(&observation), &copies), &planned.plan(), now)
             .map_err(to_look_at)?;
         let steps = planned.summary(&observation.inventory);
         return Ok(RolledBack { rollback: planned, steps, result: None });
@@ -52,12 +55,12 @@ pub(crate) fn rollback(
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(invocation, &directory, &observation, (role, name))?;
     let rollout = Rollout { invocation, directory: &directory, name, restarting };
-    rollout.make_current(&lock, &observation, &rollback).map_err(to_look_at)?;
+    rollout.make_current(&lock, (&observation, &copies), &rollback).map_err(to_look_at)?;
     let steps = rollback.summary(&observation.inventory);
     if of_daemon.is_none() {
         let observation = observe(&directory, &interest)?;
         drop(lock);
-        replace_copies(invocation, &observation, Role::Client, name)?;
+        Copies::of(invocation, &observation, Role::Client, name).replace()?;
         return Ok(RolledBack { rollback, steps, result: None });
     }
     drop(lock);

@@ -1,6 +1,7 @@
 //! `status`: the state, read and judged. Nothing is changed.
 
 use super::change::faults;
+use super::client_copies::read_client_copies;
 use super::invocation::Invocation;
 use super::waiting_kits::used_meanwhile;
 use crate::message;
@@ -52,7 +53,10 @@ pub(crate) struct Status {
 pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<Status, Failure> {
     let is_wanted = timeline == Timeline::Wanted;
     let interest = if is_wanted { Interest::InUse } else { Interest::Everything };
-    let (directory, observation) = invocation.observe(&interest)?;
+    let (directory, mut observation) = invocation.observe(&interest)?;
+    if observation.rollover.is_some() {
+        observation.note_copies(&read_client_copies(&observation));
+    }
     let now = invocation.judged_at();
     let rows = plan::status(&observation, &used_meanwhile(&directory, &observation), now);
     let (is_old, misplaced) = faults(invocation, &observation);

@@ -12,7 +12,7 @@ use super::holders::{Holder, holders};
 use super::lock_out::LockOut;
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
 use crate::model::profile::SWITCH_BEFORE;
-use crate::model::{AuthorityId, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{AuthorityId, Fingerprint, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{
@@ -25,7 +25,18 @@ pub(crate) struct Judgement {
     /// The changes that are not to be made: whose, and whom they would lock out.
     pub refused: Vec<(Role, IdentityName, LockOut)>,
     /// Whom the plan locks out all the same: an emergency, or what would lock out more if nothing were done.
-    pub locked_out: BTreeSet<IdentityName>,
+    pub locked_out: Vec<LockedOut>,
+}
+
+/// A key that a plan locks out.
+#[derive(Debug)]
+pub(crate) struct LockedOut {
+    /// Whose.
+    pub client: IdentityName,
+    /// Which.
+    pub key: Fingerprint,
+    /// The hosts by which it dials and that no certificate would name: a new one does not help.
+    pub hosts: BTreeSet<SubjectAltName>,
 }
 
 /// What an identity has or is about to have.
@@ -53,9 +64,9 @@ impl Leaf<'_> {
 }
 
 /// What a guard looks at.
-struct Guard<'a> {
-    observation: &'a Observation,
-    now: Timestamp,
+pub(super) struct Guard<'a> {
+    pub(super) observation: &'a Observation,
+    pub(super) now: Timestamp,
 }
 
 /// Whether a plan can lock anybody out: then what clients may still hold has to be observed, too.
@@ -88,7 +99,10 @@ pub(crate) fn judge(
             match guard.fate(holder, name, next, &mut found.hosts) {
                 Fate::In => {}
                 Fate::Out => drop(found.clients.insert(holder.client.clone())),
-                Fate::OutAnyway => drop(judgement.locked_out.insert(holder.client.clone())),
+                Fate::OutAnyway(hosts) => {
+                    let (client, key) = (holder.client.clone(), holder.key);
+                    judgement.locked_out.push(LockedOut { client, key, hosts });
+                }
             }
         }
         let is_harmless = found == LockOut::default();
@@ -111,14 +125,13 @@ pub(crate) fn judge(
 }
 
 /// What becomes of a client.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It gets in as before, or got in nowhere.
     In,
     /// It is locked out by this.
     Out,
-    /// It is locked out, and has to be.
-    OutAnyway,
+    /// It is locked out, and has to be; by which hosts even with a new certificate.
+    OutAnyway(BTreeSet<SubjectAltName>),
 }
 
 impl<'a> Guard<'a> {
@@ -172,7 +185,7 @@ impl<'a> Guard<'a> {
         })
     }
 
-    fn is_emergency(&self) -> bool {
+    pub(super) fn is_emergency(&self) -> bool {
         self.observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
     }
 
@@ -243,15 +256,20 @@ impl<'a> Guard<'a> {
                 lost.retain(|host| {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
                 });
-                match lost.is_empty() {
-                    false if !is_skipped && self.goes_on(served) && !self.has_to_change(served) => {
-                        lost.retain(|host| !next.leaf.names(host));
-                        missing.extend(lost);
-                        return Fate::Out;
-                    }
-                    false => fate = Fate::OutAnyway,
-                    true => {}
+                if lost.is_empty() {
+                    continue;
                 }
+                lost.retain(|host| !next.leaf.names(host));
+                if !is_skipped && self.goes_on(served) && !self.has_to_change(served) {
+                    missing.extend(lost);
+                    return Fate::Out;
+                }
+                let mut hosts = match fate {
+                    Fate::OutAnyway(hosts) => hosts,
+                    _ => BTreeSet::new(),
+                };
+                hosts.extend(lost);
+                fate = Fate::OutAnyway(hosts);
             }
         }
         fate
@@ -309,7 +327,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Whether what a daemon serves lets that set of a client in, by a host that it uses.
-    fn lets_in(
+    pub(super) fn lets_in(
         &self,
         uses: &BTreeSet<Use>,
         set: &ObservedGeneration,
@@ -360,68 +378,4 @@ fn hosts(uses: &BTreeSet<Use>, daemon: &IdentityName, served: &ObservedGeneratio
         true => served.leaf().usable_names(),
         false => uses.iter().filter(|one| one.daemon == *daemon).map(|one| one.host.clone()).collect(),
     }
-}
-
-/// Which of the daemons that a client uses let it in with a set.
-#[derive(Debug, Default)]
-pub(crate) struct Reached {
-    /// Whether one does, whatever it may serve; of a state without daemons nothing speaks against it.
-    pub is_some: bool,
-    /// Those that may serve what does not.
-    pub missed: BTreeSet<IdentityName>,
-}
-
-/// Which of the daemons that a client uses let it in with that set.
-pub(crate) fn reached(
-    name: &IdentityName,
-    set: &ObservedGeneration,
-    observation: &Observation,
-    now: Timestamp,
-) -> Reached {
-    let Some(identity) = observation.clients.get(name) else {
-        return Reached { is_some: true, ..Reached::default() };
-    };
-    let guard = Guard { observation, now };
-    let uses = &identity.record.uses;
-    let used = used(identity, observation);
-    let lets_in = |name: &IdentityName, daemon: &ObservedIdentity| {
-        daemon.served().next().is_some()
-            && daemon.served().all(|served| guard.lets_in(uses, set, (name, served)))
-    };
-    let missed = used.iter().filter(|(name, daemon)| !lets_in(name, daemon));
-    let missed: BTreeSet<IdentityName> = missed.map(|(name, _)| (*name).clone()).collect();
-    Reached { is_some: used.is_empty() || missed.len() < used.len(), missed }
-}
-
-/// The daemons that may let a client in with what it has, and may not with what it would get.
-pub(crate) fn lost(
-    name: &IdentityName,
-    (has, gets): (&ObservedGeneration, &ObservedGeneration),
-    observation: &Observation,
-    now: Timestamp,
-) -> BTreeSet<IdentityName> {
-    let Some(identity) = observation.clients.get(name) else { return BTreeSet::new() };
-    let guard = Guard { observation, now };
-    let uses = &identity.record.uses;
-    let is_lost = |name: &IdentityName, daemon: &ObservedIdentity| {
-        daemon.served().any(|served| {
-            guard.lets_in(uses, has, (name, served)) && !guard.lets_in(uses, gets, (name, served))
-        })
-    };
-    let used = used(identity, observation).into_iter();
-    used.filter(|(name, daemon)| is_lost(name, daemon)).map(|(name, _)| name.clone()).collect()
-}
-
-/// The daemons that a client uses. One that is retired is no reason to leave the others.
-fn used<'a>(
-    client: &ObservedIdentity,
-    observation: &'a Observation,
-) -> Vec<(&'a IdentityName, &'a ObservedIdentity)> {
-    let uses = &client.record.uses;
-    let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
-    if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
-        used.retain(|(_, daemon)| !daemon.is_retired());
-    }
-    used
 }

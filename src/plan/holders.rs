@@ -59,23 +59,31 @@ pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<H
         for generation in identity.current.iter().chain(&identity.earlier) {
             let leaf = generation.leaf();
             known.insert(leaf.serial());
-            let may_be_used = record.may_use(&leaf.public_key().fingerprint(), generation.number);
+            let may_be_used = identity.copies.is_unread
+                || record.may_use(&leaf.public_key().fingerprint(), generation.number);
             if record.retired.is_none() && !is_over(leaf) && may_be_used {
                 let trust = Cow::Borrowed(&generation.trust);
                 add(client, record, MaybeInUse { chain: &generation.chain, trust });
             }
+        }
+        // Whoever has said that it has something newer may be on another machine.
+        for set in identity.copies.sets.iter().filter(|set| record.retired.is_none() && !is_over(set.leaf()))
+        {
+            add(client, record, MaybeInUse { chain: &set.chain, trust: Cow::Borrowed(&set.trust) });
         }
     }
     let begun: BTreeMap<&SerialNumber, Timestamp> =
         observation.issued.iter().map(|leaf| (leaf.serial(), leaf.validity().not_before)).collect();
     for leaf in observation.issued.iter().filter(|leaf| !is_over(leaf) && !known.contains(leaf.serial())) {
         let Some(client) = client_of(leaf) else { continue };
-        let record = observation.clients.get(&client).map_or(&nothing, |identity| &identity.record);
+        let identity = observation.clients.get(&client);
+        let record = identity.map_or(&nothing, |identity| &identity.record);
         let key = record.keys.get(&leaf.public_key().fingerprint());
         // Its generation is gone or damaged: by its time it came before what is held, or it did not.
         let held = key.and_then(|key| key.held.as_ref()).and_then(|held| begun.get(&held.serial));
-        let is_replaced = key.is_some_and(|key| key.replaced.is_some())
-            || held.is_some_and(|held| leaf.validity().not_before < *held);
+        let is_replaced = identity.is_none_or(|identity| !identity.copies.is_unread)
+            && (key.is_some_and(|key| key.replaced.is_some())
+                || held.is_some_and(|held| leaf.validity().not_before < *held));
         if record.retired.is_none() && !is_replaced {
             // Which CAs came with it nobody knows: whoever may be let in by it is not to be locked out.
             let anchors = observation.authorities.iter().map(|authority| authority.certificate.clone());

@@ -6,27 +6,41 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::daemon::Daemon;
 use crate::peers;
-use crate::rotating::{Site, last_line, leaf};
+use crate::rotating::{Site, last_line, leaf, workspace_aged};
+use crate::supervised::SupervisedDaemon;
 use crate::workspace::Workspace;
 
 const COPIES: &str = "home/.earthly/certs";
 
 /// A site with the client installed on this machine.
-fn site(test: &str) -> Option<Site> {
+pub fn site(test: &str) -> Option<Site> {
     let site = Site::new(test)?;
     site.describe("restart_timeout", &json!("2s"));
     site.workspace.run(["install", "client", "ana"]).succeeded();
     Some(site)
 }
 
+/// The same, with a daemon that was never verified.
+fn never_verified(test: &str) -> Option<Site> {
+    let port = Daemon::free_port();
+    let workspace = workspace_aged(0, port);
+    workspace.run(["install", "daemon", "--root", &workspace.text("root")]).succeeded();
+    let daemon = SupervisedDaemon::start(test, &workspace, "root/etc", port, &[])?;
+    let site = Site { workspace, daemon, port };
+    site.describe("restart_timeout", &json!("2s"));
+    site.workspace.run(["install", "client", "ana"]).succeeded();
+    Some(site)
+}
+
 /// Whether the client gets in with its own copies.
-fn gets_in(site: &Site) -> bool {
+pub fn gets_in(site: &Site) -> bool {
     is_let_in(site, &site.workspace.text(COPIES), &format!("{COPIES}/ca.pem"))
 }
 
 /// Whether a client with the pair of that folder gets in, who trusts those CAs, by Go's word.
-fn is_let_in(site: &Site, folder: &str, trust: &str) -> bool {
+pub fn is_let_in(site: &Site, folder: &str, trust: &str) -> bool {
     let mut command = Command::new(peers::program("go-peer", "locked_out").unwrap());
     command.args(["client", "--addr", &format!("127.0.0.1:{}", site.port)]);
     command.arg("--ca").arg(site.workspace.path(trust));
@@ -121,6 +135,29 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
 }
 
 #[test]
+fn copies_change_in_a_compromise_only_when_a_daemon_was_seen_to_serve_its_new_files() {
+    const TEST: &str = "copies_change_in_a_compromise_only_when_a_daemon_was_seen_to_serve_its_new_files";
+    for how in ["refuses to restart", "no restart command"] {
+        let Some(site) = never_verified(TEST) else { return };
+        if how == "refuses to restart" {
+            site.describe("restart", &json!(site.daemon.restart()));
+            site.daemon.ask("always refuse");
+        }
+        for run in [&["ca", "rollover", "start", "--compromised"][..], &["rotate"], &["rotate", "--force"]] {
+            let said = site.workspace.run(run).ended_with(6);
+            assert!(said.out.contains("STILL LETS IN"), "{how}, {run:?}: {said:?}");
+            assert!(gets_in(&site), "{how}, {run:?}: {said:?}");
+        }
+        site.describe("restart", &json!(site.daemon.restart()));
+        site.daemon.ask("forget");
+        site.rotate(&[]).succeeded();
+        assert!(gets_in(&site), "{how}");
+        site.assert_served();
+        assert!(!site.workspace.path("state/rollover.json").exists(), "{how}: it is over");
+    }
+}
+
+#[test]
 fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
     const TEST: &str = "a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again";
     for when in ["before", "in an ordinary rollover"] {
@@ -160,7 +197,7 @@ fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
             assert!(gets_in(&site), "it had its new files before");
             let thief = format!("{backup}/clients/ana/current");
             assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "a client of the CA that is compromised");
-            site.workspace.run(["ca", "rollover", "start"]).ended_with(6);
+            site.workspace.run(["ca", "rollover", "start"]).succeeded();
             // Whoever has a certificate of that CA is unknown here.
             site.workspace.run(["ca", "rollover", "finish", &second]).succeeded();
             site.rotate(&[]).succeeded();

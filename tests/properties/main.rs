@@ -60,6 +60,7 @@ mod one_fault;
 mod oracle;
 mod other_stacks;
 mod overdue;
+mod own_copies;
 mod peers;
 mod planted;
 mod power_cuts;

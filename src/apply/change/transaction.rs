@@ -13,17 +13,18 @@ use super::staging::{
 };
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::apply::authorities::{Authorities, Issuing, try_issuers};
+use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::apply::kit_contents::waiting_kit;
 use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::message;
-use crate::model::{Failure, Printable, Role, Timestamp};
+use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, Privacy, RolloverRecord, StagedChange, StateDirectory,
-    StateLock, observe,
+    Interest, LogEvent, LogLine, Observation, ObservedCopies, Privacy, RolloverRecord, StagedChange,
+    StateDirectory, StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -52,8 +53,11 @@ pub(in crate::apply) fn change_state(
         found.as_ref().map(|directory| invocation.observe_in(directory, interest)).transpose()?;
     let plan = planner(observation.as_ref())?;
     let now = invocation.environment.now();
+    // Before the state is locked: they may lie on a disk that does not answer.
+    let copies = observation.as_ref().filter(|one| plan::needs_holders(&plan, one)).map(read_client_copies);
+    let copies = copies.unwrap_or_default();
     if let (Mode::DryRun, Some(directory)) = (invocation.mode, &found) {
-        refuse_lock_out(directory, observation.as_ref(), &plan, now)?;
+        refuse_lock_out(directory, (observation.as_ref(), &copies), &plan, now)?;
     }
     if plan.state.is_empty() || invocation.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
@@ -74,7 +78,7 @@ pub(in crate::apply) fn change_state(
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
     }
-    refuse_lock_out(lock.state(), observation.as_ref(), &plan, now)?;
+    refuse_lock_out(lock.state(), (observation.as_ref(), &copies), &plan, now)?;
     let issued = carry_out(invocation, &lock, observation.as_ref(), &plan)?;
     Ok(Done { plan, issued })
 }
@@ -91,20 +95,21 @@ pub(in crate::apply) fn change_existing(
     })
 }
 
-/// Refuses a change that would lock a client out. Only a rotation makes one, if it is told to.
+/// Refuses a change that would lock a client out, whose copies on this machine were read before. Only a rotation makes one, if it is told to.
 ///
 /// # Errors
 /// Such a change: whom it locks out, and what would be changed.
 pub(in crate::apply) fn refuse_lock_out(
     directory: &StateDirectory,
-    observation: Option<&Observation>,
+    (observation, copies): (Option<&Observation>, &BTreeMap<IdentityName, ObservedCopies>),
     plan: &Plan,
     now: Timestamp,
 ) -> Result<(), Failure> {
     if !observation.is_some_and(|observation| plan::needs_holders(plan, observation)) {
         return Ok(());
     }
-    let in_use = observe(directory, &Interest::InUse)?;
+    let mut in_use = observe(directory, &Interest::InUse)?;
+    in_use.note_copies(copies);
     let plan::Judgement { refused, .. } = plan::judge(plan, &in_use, &BTreeSet::new(), now);
     let mut refused = refused.into_iter();
     let Some((role, name, mut found)) = refused.next() else { return Ok(()) };

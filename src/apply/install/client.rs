@@ -3,10 +3,11 @@
 //! What is installed is a value, wherever it came from: `install client` reads it from the state,
 //! and a machine that has no state can bring it too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::copies::copies_in;
+use super::copies::{copies_in, refuse_useless};
 use crate::apply::change::{change_existing, refuse_old_copy};
+use crate::apply::client_copies::read_copy;
 use crate::apply::invocation::{Invocation, Mode};
 use crate::apply::placed::{check_set, observe_placement, read_set};
 use crate::layout::{
@@ -18,8 +19,8 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
-    CredentialBytes, Home, InstallPlace, Interest, KeyPresence, Observation, Owner, Parents, Privacy,
-    Replacement, earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
+    CredentialBytes, Home, InstallPlace, Interest, KeyPresence, Observation, ObservedGeneration, Owner,
+    Parents, Privacy, Replacement, earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
 };
 
 /// What the installation of a client did, or would do.
@@ -121,7 +122,8 @@ pub(crate) fn install_client(
     };
     let daemon = managed_daemon(request.tool, &endpoint, inventory);
     let mut identities = vec![(Role::Client, name.clone())];
-    identities.extend(daemon.iter().map(|name| (Role::Daemon, name.clone())));
+    // Which of them let the client in is to be known before files that work are replaced.
+    identities.extend(inventory.daemons.keys().map(|name| (Role::Daemon, name.clone())));
     let (_, observation) = invocation.observe(&Interest::Identities(identities))?;
     let generation = plan::installable_generation(&name, &observation)?;
     check_set(invocation, Role::Client, &name, &observation, &[])?;
@@ -143,6 +145,7 @@ pub(crate) fn install_client(
         },
     )?;
     let folder = planned.place.folder.clone();
+    refuse_to_lock_out(invocation, &observation, &name, &folder)?;
     let note = |observation: &Observation| {
         let noted = plan::note_installed(&name, managed.as_ref(), &folder, observation);
         Ok(Plan { state: noted.into_iter().collect(), ..Plan::default() })
@@ -175,6 +178,22 @@ fn endpoint_of(inventory: &Inventory, name: &IdentityName) -> Result<Endpoint, F
             .found("none")
             .hint("{kitcert} issue daemon builder --host builder.example.com")),
     }
+}
+
+/// Refuses to replace files with which a daemon lets the client in by some that none does, or not that one.
+fn refuse_to_lock_out(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let Some(current) = observation.current(Role::Client, name) else { return Ok(()) };
+    let now = invocation.environment.now();
+    let works = |set: &ObservedGeneration| !plan::is_out(name, set, observation, now);
+    let Some(there) = read_copy(folder, current).filter(works) else { return Ok(()) };
+    let judged = refuse_useless(observation, (name, current), &[there], now);
+    // Nothing has changed.
+    judged.map(|_| ()).map_err(|failure| failure.exit(ExitCode::Failed))
 }
 
 /// The daemon of the state that the client's tool would start itself, since the endpoint is one

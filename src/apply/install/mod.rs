@@ -6,5 +6,5 @@ mod daemon;
 
 pub(crate) use client::{ClientInstallation, InstalledClient, install_client};
 pub(super) use client::{ClientToInstall, PlannedClient, plan_client};
-pub(super) use copies::{Copying, are_outdated, copies_in, copy_in_use, replace_copies};
+pub(super) use copies::{Copies, Copying, copies_in, refuse_useless};
 pub(crate) use daemon::{DaemonInstallation, InstalledDaemon, install_daemon};

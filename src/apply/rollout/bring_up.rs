@@ -7,6 +7,7 @@ use super::idleness::activity;
 use super::result::RolloutResult;
 use super::steps::{Current, Look, Rollout, earlier_generations};
 use super::turns::{Turn, Turns};
+use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::Progress;
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
@@ -269,13 +270,14 @@ impl Rollout<'_> {
         why: Message,
         otherwise: Result<RolloutResult, Failure>,
     ) -> Result<Attempt, Failure> {
+        let copies = read_client_copies(&current.observation);
         let lock = self.lock_state()?;
         let Some(now) = self.current_under(&lock)?.filter(|now| now.number == current.number) else {
             return Ok(Attempt::Superseded);
         };
         let ended = |result| Attempt::Ended(result, now.number);
         let Some(rollback) = self.fallback(&now) else { return otherwise.map(ended) };
-        if let Err(failure) = self.make_current(&lock, &now.observation, &rollback) {
+        if let Err(failure) = self.make_current(&lock, (&now.observation, &copies), &rollback) {
             let why = message!("{}; {} was not put back: {}", why, rollback.from, failure);
             return Ok(ended(match otherwise? {
                 RolloutResult::NotServed { command, .. } => RolloutResult::NotServed { why, command },

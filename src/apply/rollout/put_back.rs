@@ -1,27 +1,31 @@
 //! A daemon goes back to credentials that have worked.
 
+use std::collections::BTreeMap;
+
 use super::result::RolloutResult;
 use super::steps::{Look, Rollout};
 use crate::apply::change::{carry_out, refuse_lock_out};
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
-use crate::model::{Failure, Generation, Message, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
 use crate::plan::Rollback;
-use crate::store::{Observation, StateLock, observe_generation};
+use crate::store::{Observation, ObservedCopies, StateLock, observe_generation};
 
 impl Rollout<'_> {
-    /// Makes an earlier certificate and key current again, under the lock of the state that is held.
+    /// Makes an earlier certificate and key current again, under the lock of the state that is held. The
+    /// copies of clients were read before.
     ///
     /// # Errors
     /// One that would lock a client out, and a state that cannot be written. Nothing has changed then.
     pub(in crate::apply) fn make_current(
         &self,
         lock: &StateLock<'_>,
-        observation: &Observation,
+        (observation, copies): (&Observation, &BTreeMap<IdentityName, ObservedCopies>),
         rollback: &Rollback,
     ) -> Result<(), Failure> {
         let plan = rollback.plan();
-        refuse_lock_out(lock.state(), Some(observation), &plan, self.invocation.environment.now())?;
+        let now = self.invocation.environment.now();
+        refuse_lock_out(lock.state(), (Some(observation), copies), &plan, now)?;
         carry_out(self.invocation, lock, Some(observation), &plan)?;
         Ok(())
     }

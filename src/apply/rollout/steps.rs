@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::restart::RestartCommand;
 use super::result::{Restarting, RolloutResult};
-use crate::apply::install::{are_outdated, replace_copies};
+use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
 use crate::apply::verify::{
@@ -97,8 +97,7 @@ impl Rollout<'_> {
             Ok(placed) => placed.is_none_or(|placed| placed.observed.state == PlacedState::UpToDate),
             Err(_) => false,
         };
-        is_installed
-            && are_outdated(self.invocation, observation, Role::Daemon, self.name).is_ok_and(|is| !is)
+        is_installed && self.copies(observation).are_outdated().is_ok_and(|is| !is)
     }
 
     /// Puts its files where it reads them.
@@ -107,8 +106,13 @@ impl Rollout<'_> {
         if let Some(placed) = placed(self.invocation, observation, self.name, entry)? {
             placed.install()?;
         }
-        replace_copies(self.invocation, observation, Role::Daemon, self.name)?;
+        self.copies(observation).replace()?;
         Ok(())
+    }
+
+    /// The copies of its files that clients' tools start it with.
+    fn copies(&self, observation: &Observation) -> Copies {
+        Copies::of(self.invocation, observation, Role::Daemon, self.name)
     }
 
     /// Why it is not restarted here.

@@ -1,14 +1,14 @@
 //! What a rotation looks at besides the state itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::install::are_outdated;
+use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::rollout::placed;
 use crate::apply::waiting_kits::used_meanwhile;
-use crate::model::{IdentityName, Role, Timestamp};
+use crate::model::{IdentityName, Message, Role, Timestamp};
 use crate::plan::PlacedState;
-use crate::store::{Observation, StateDirectory, exists};
+use crate::store::{Observation, StateDirectory};
 
 /// The clients whose kits wait, and whom no former certificate lets in any more.
 pub(super) fn lapsed(
@@ -20,19 +20,18 @@ pub(super) fn lapsed(
     over.filter(|(_, leaf)| leaf.validity().not_after < now).map(|(name, _)| name).collect()
 }
 
-/// The clients of which a folder with copies is gone, that kitcert.yaml notes.
-pub(super) fn away(observation: &Observation) -> BTreeSet<IdentityName> {
-    let clients = observation.inventory.clients.iter();
-    let is_away = |folder: &std::path::PathBuf| !exists(folder);
-    clients.filter(|(_, entry)| entry.installed.iter().any(is_away)).map(|(name, _)| name.clone()).collect()
+/// How what is installed compares with what should be.
+#[derive(Default)]
+pub(super) struct Installed {
+    /// The identities whose installed copies are not their current set.
+    pub outdated: BTreeSet<(Role, IdentityName)>,
+    /// The clients of which some copies cannot be replaced, and why.
+    pub stuck: BTreeMap<IdentityName, Message>,
 }
 
-/// The identities whose installed copies are not their current set.
-pub(super) fn outdated(
-    invocation: &Invocation<'_>,
-    observation: &Observation,
-) -> BTreeSet<(Role, IdentityName)> {
-    let mut outdated = BTreeSet::new();
+/// Looks at everything that is installed.
+pub(super) fn installed(invocation: &Invocation<'_>, observation: &Observation) -> Installed {
+    let mut installed = Installed::default();
     for (name, entry) in &observation.inventory.daemons {
         // What stands in the way there is told when it is put in place.
         let is_outdated = match placed(invocation, observation, name, entry) {
@@ -41,7 +40,7 @@ pub(super) fn outdated(
             Err(_) => true,
         };
         if is_outdated && observation.current(Role::Daemon, name).is_some() {
-            outdated.insert((Role::Daemon, name.clone()));
+            installed.outdated.insert((Role::Daemon, name.clone()));
         }
     }
     for (role, names) in [
@@ -49,10 +48,14 @@ pub(super) fn outdated(
         (Role::Client, observation.inventory.clients.keys().collect()),
     ] {
         for name in names {
-            if are_outdated(invocation, observation, role, name).unwrap_or(true) {
-                outdated.insert((role, name.clone()));
+            let copies = Copies::of(invocation, observation, role, name);
+            if copies.are_outdated().unwrap_or(true) {
+                installed.outdated.insert((role, name.clone()));
+            }
+            if let Some(why) = copies.obstacle().filter(|_| role == Role::Client) {
+                installed.stuck.insert(name.clone(), why);
             }
         }
     }
-    outdated
+    installed
 }

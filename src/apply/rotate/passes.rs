@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::facts::{away, lapsed, outdated};
+use super::facts::{Installed, installed, lapsed};
 use super::rotated::Rotated;
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
+use crate::apply::client_copies::{read_client_copies, sets_in_use};
 use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
-use crate::apply::install::{Copying, copy_in_use, replace_copies};
+use crate::apply::install::{Copies, Copying, refuse_useless};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
 use crate::layout::Inventory;
-use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
-use crate::plan::{self, Plan, RotateRequest, Rotation, RotationFacts, StateStep, StepSummary};
+use crate::plan::{self, Plan, Reached, RotateRequest, Rotation, RotationFacts, StateStep, StepSummary};
 use crate::store::{
-    DaemonLock, HeldBy, Interest, Observation, RolloverRecord, StateDirectory, exists, observe,
+    DaemonLock, HeldBy, Interest, KeyPresence, Observation, ObservedCopies, ObservedGeneration,
+    RolloverRecord, StateDirectory, observe,
 };
 
 /// How a rotation is to be done.
@@ -43,7 +44,7 @@ pub struct RotationOrder {
 pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rotated, Failure> {
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let now = order.at.unwrap_or(invocation.environment.now());
-    let observation = invocation.observe_in(&directory, &Interest::Everything)?;
+    let mut observation = invocation.observe_in(&directory, &Interest::Everything)?;
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, &order.request, now)?;
     }
@@ -62,6 +63,7 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
         tried: BTreeSet::new(),
     };
     let surroundings = work.surroundings(&observation);
+    observation.note_copies(&surroundings.copies);
     let rotation = work.plan_with(&observation, &surroundings, sight, BTreeSet::new())?;
     if rotation.is_empty() || is_only_looked_at {
         let steps = rotation.summary(&observation.inventory);
@@ -118,8 +120,8 @@ struct Work<'a> {
 
 /// What a plan is made from besides the state itself.
 struct Surroundings {
-    outdated: BTreeSet<(Role, IdentityName)>,
-    away: BTreeSet<IdentityName>,
+    installed: Installed,
+    copies: BTreeMap<IdentityName, ObservedCopies>,
     lapsed: BTreeSet<IdentityName>,
 }
 
@@ -140,6 +142,8 @@ struct Clients {
     /// Why it could not be noted, or gone on with.
     failure: Option<Failure>,
     parted: BTreeMap<IdentityName, BTreeSet<IdentityName>>,
+    /// Those that no daemon lets in with what they have.
+    out: BTreeSet<IdentityName>,
 }
 
 impl Work<'_> {
@@ -151,7 +155,7 @@ impl Work<'_> {
         // A client that has the new files before its daemon knows their CA is out.
         let mut clients = Clients::default();
         clients.failure = self.place_clients(&rotation, &mut clients).err();
-        let Clients { unplaced, absent, parted, failure } = clients;
+        let Clients { unplaced, absent, parted, out, failure } = clients;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
         let has_ended = rotation.plan.state.iter().any(is_end);
         let rollouts = rollouts.into_iter().collect();
@@ -163,6 +167,7 @@ impl Work<'_> {
             unplaced,
             absent,
             parted,
+            out,
             listed,
             has_ended,
             failure,
@@ -177,7 +182,8 @@ impl Work<'_> {
         let surroundings = self.surroundings(&observe(directory, &Interest::Everything)?);
         let patience = if sight == Sight::Again { PATIENCE_TO_NOTE } else { PATIENCE };
         let lock = directory.lock(invocation.command, patience)?;
-        let observation = observe(directory, &Interest::Everything)?;
+        let mut observation = observe(directory, &Interest::Everything)?;
+        observation.note_copies(&surroundings.copies);
         let is_emergency = observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency);
         let left_alone = self.left_alone.iter().filter(|_| !is_emergency);
         let left_alone = left_alone.map(|(name, failure)| (name.clone(), Err(failure.clone())));
@@ -239,38 +245,25 @@ impl Work<'_> {
         let mut placed = Vec::new();
         for name in &rotation.clients {
             let Some(current) = observation.current(Role::Client, name) else { continue };
-            let reached = plan::reached(name, current, &observation, self.now);
-            if !reached.is_some {
-                clients.unplaced.insert(name.clone(), not_served_yet(name));
-                continue;
-            }
-            let lost = match copy_in_use(&observation, name) {
-                Some(has) if !rotation.is_emergency && !self.order.request.lock_out.contains(name) => {
-                    plan::lost(name, (&has, current), &observation, self.now)
-                }
-                _ => BTreeSet::new(),
-            };
-            if !lost.is_empty() {
-                clients.unplaced.insert(name.clone(), locks_out(name, &lost));
-                continue;
-            }
-            match replace_copies(self.invocation, &observation, Role::Client, name) {
+            let in_use = sets_in_use(&observation, name);
+            match self.replace_copies(&observation, (name, current), &in_use) {
                 Err(failure) => drop(clients.unplaced.insert(name.clone(), failure)),
                 // What is gone may be mounted again, and has the previous files then.
-                Ok(Copying::Nowhere | Copying::InPart) => {
-                    let noted = observation.inventory.installed(Role::Client, name).unwrap_or_default();
-                    let gone: Vec<_> = noted.iter().filter(|folder| !exists(folder)).collect();
-                    if !gone.is_empty() {
-                        let gone = Message::join(gone.iter().map(|folder| folder.display()), " and ");
-                        clients.absent.insert(name.clone(), message!("{} is not there", gone));
-                    }
-                }
-                Ok(Copying::Done) => {
+                Ok((_, Copying::InPart(why))) => drop(clients.absent.insert(name.clone(), why)),
+                Ok((_, Copying::Nowhere)) => {}
+                Ok((reached, Copying::Done)) => {
                     if rotation.is_emergency && !reached.missed.is_empty() {
                         clients.parted.insert(name.clone(), reached.missed);
                     }
-                    placed.push((name, current.number));
+                    // Whoever else has the key may not have its new certificate yet.
+                    if current.key == KeyPresence::Present {
+                        placed.push((name, current.number));
+                    }
+                    continue;
                 }
+            }
+            if in_use.iter().any(|set| plan::is_out(name, set, &observation, self.now)) {
+                clients.out.insert(name.clone());
             }
         }
         if placed.is_empty() {
@@ -292,6 +285,19 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Replaces the installed copies of a client, if that leaves it every daemon that lets it in.
+    fn replace_copies(
+        &self,
+        observation: &Observation,
+        (name, current): (&IdentityName, &ObservedGeneration),
+        in_use: &[ObservedGeneration],
+    ) -> Result<(Reached, Copying), Failure> {
+        let in_use = if self.order.request.lock_out.contains(name) { &[] } else { in_use };
+        let reached = refuse_useless(observation, (name, current), in_use, self.now)?;
+        let copies = Copies::of(self.invocation, observation, Role::Client, name);
+        Ok((reached, copies.replace()?))
+    }
+
     fn observe_locked(&self) -> Result<Observation, Failure> {
         let _lock = self.directory.lock(self.invocation.command, PATIENCE_TO_NOTE)?;
         observe(self.directory, &Interest::Everything)
@@ -299,8 +305,8 @@ impl Work<'_> {
 
     fn surroundings(&self, observation: &Observation) -> Surroundings {
         Surroundings {
-            outdated: outdated(self.invocation, observation),
-            away: away(observation),
+            installed: installed(self.invocation, observation),
+            copies: read_client_copies(observation),
             lapsed: lapsed(self.directory, observation, self.now),
         }
     }
@@ -316,8 +322,8 @@ impl Work<'_> {
     ) -> Result<Rotation, Failure> {
         let Work { directory, order, now, .. } = self;
         let facts = RotationFacts {
-            outdated: surroundings.outdated.clone(),
-            away: surroundings.away.clone(),
+            outdated: surroundings.installed.outdated.clone(),
+            stuck: surroundings.installed.stuck.clone(),
             lapsed: surroundings.lapsed.clone(),
             left_alone,
             has_begun: sight == Sight::Again,
@@ -328,32 +334,14 @@ impl Work<'_> {
         if !changes || observation.rollover.is_some() || sight == Sight::First {
             return Ok(rotation);
         }
-        plan::rotate(&order.request, &observe(directory, &Interest::InUse)?, &facts, *now)
+        let mut observation = observe(directory, &Interest::InUse)?;
+        observation.note_copies(&surroundings.copies);
+        plan::rotate(&order.request, &observation, &facts, *now)
     }
 }
 
 fn listed(inventory: &Inventory) -> BTreeMap<Role, usize> {
     BTreeMap::from([(Role::Daemon, inventory.daemons.len()), (Role::Client, inventory.clients.len())])
-}
-
-/// What another copy of the state has given it opens more than what this one has for it.
-fn locks_out(name: &IdentityName, lost: &BTreeSet<IdentityName>) -> Failure {
-    Failure::new("replacing the copies of client", name)
-        .expected("files that open what the installed ones open")
-        .found(message!("some that do not open {}", Message::few(lost, ", ")))
-        .hint(message!(
-            "{kitcert} rotate --force client/{}   # a new certificate, if the CA in use is trusted there",
-            name
-        ))
-}
-
-/// Its new files are in the state, and the copies stay as they are.
-fn not_served_yet(name: &IdentityName) -> Failure {
-    Failure::new("replacing the copies of client", name)
-        .expected("a daemon that lets it in with its new certificate")
-        .found("none yet")
-        .hint("{kitcert} rotate   # when the daemons serve the new CA")
-        .exit(ExitCode::NotServed)
 }
 
 /// How much a plan is made from.

@@ -29,6 +29,8 @@ pub struct Rotated {
     /// In an emergency, the clients that have their new files, and the daemons that do not let them in
     /// with these yet.
     pub parted: BTreeMap<IdentityName, BTreeSet<IdentityName>>,
+    /// The clients whose copies could not be replaced and that no daemon lets in with what they have.
+    pub out: BTreeSet<IdentityName>,
     /// How many identities kitcert.yaml lists.
     pub listed: BTreeMap<Role, usize>,
     /// Whether a rollover is over.
@@ -121,8 +123,13 @@ impl Rotated {
         self.steps.extend(later.steps);
         self.issued.extend(later.issued);
         self.rollouts.extend(later.rollouts);
+        let is_settled = |name: &IdentityName| !later.rotation.clients.contains(name);
+        self.unplaced.retain(|name, _| is_settled(name));
+        self.absent.retain(|name, _| is_settled(name));
+        self.out.retain(is_settled);
         self.unplaced.extend(later.unplaced);
         self.absent.extend(later.absent);
+        self.out.extend(later.out);
         self.parted = later.parted;
         self.has_ended |= later.has_ended;
         self.failure = later.failure;
@@ -139,7 +146,7 @@ impl Rotated {
     /// The clients for whose sake something was not done, or that are out now, at some daemon at least.
     #[must_use]
     pub fn locked_out(&self) -> BTreeSet<&IdentityName> {
-        self.rotation.locked_out.iter().chain(self.parted.keys()).collect()
+        self.rotation.locked_out.iter().chain(self.parted.keys()).chain(&self.out).collect()
     }
 
     /// What the command ends with.

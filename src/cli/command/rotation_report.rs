@@ -61,14 +61,16 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
             let is_told = rotation.rows.iter().any(|row| row.action == RotationAction::Reported);
             let report = if is_told { report.even_if_quiet() } else { report };
             let report = match (rotation.is_emergency, rotation.locked_out.is_empty()) {
-                (true, false) => report.toned(
-                    Tone::Bad,
-                    message!(
-                        "locked out until they have their new certificates: {}",
-                        Message::few(&rotation.locked_out, ", ")
-                    ),
-                ),
+                (true, false) => report
+                    .toned(Tone::Bad, message!("locked out: {}", Message::few(&rotation.locked_out, ", "))),
                 _ => report,
+            };
+            let report = match rotated.out.is_empty() {
+                true => report,
+                false => report.toned(
+                    Tone::Bad,
+                    message!("no daemon lets in the installed files of {}", Message::few(&rotated.out, ", ")),
+                ),
             };
             let report = rotated.parted.iter().fold(report, |report, (name, daemons)| {
                 let daemons = Message::join(daemons, " and ");

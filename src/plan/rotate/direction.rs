@@ -1,6 +1,6 @@
 //! Whether a rollover begins, turns round or ends.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::planner::Planner;
 use super::rollover_steps::about_authority;
@@ -65,9 +65,13 @@ impl Planner<'_> {
         let get_in = holders(observation, now)
             .into_iter()
             .filter(|holder| holder.credentials.iter().any(|one| is_usable(one.leaf())));
-        let clients: BTreeSet<IdentityName> = get_in.map(|holder| holder.client).collect();
-        for name in clients {
-            match (is_emergency, self.is_here(&name)) {
+        let mut clients: BTreeMap<IdentityName, bool> = BTreeMap::new();
+        for holder in get_in {
+            let is_here = self.is_here(&holder.client, &holder.key);
+            clients.entry(holder.client).and_modify(|all| *all &= is_here).or_insert(is_here);
+        }
+        for (name, is_here) in clients {
+            match (is_emergency, is_here) {
                 (_, true) => {
                     self.say(
                         Role::Client,

@@ -47,12 +47,14 @@ pub fn rotate(
     if planner.changes_direction()? {
         return Ok(planner.rotation);
     }
+    let is_emergency = planner.rotation.is_emergency;
+    // Who is shut out with the thief gets its new files with whichever daemon is brought to serve them.
     let is_meant = |role: Role, name: &IdentityName| {
-        request.names.is_empty() || request.names.iter().any(|one| one.means(role, name))
+        request.names_it(role, name) || (is_emergency && role == Role::Client)
     };
     let daemons = observation.inventory.daemons.iter();
     // What shuts somebody out is committed for every daemon: whoever is at work on one rolls it out.
-    let is_free = |name: &IdentityName| planner.rotation.is_emergency || !facts.left_alone.contains(name);
+    let is_free = |name: &IdentityName| is_emergency || !facts.left_alone.contains(name);
     let daemons: Vec<_> = daemons.filter(|(name, _)| is_meant(Role::Daemon, name) && is_free(name)).collect();
     for (name, entry) in daemons {
         planner.daemon(name, &entry.hosts, entry.lifetime)?;
@@ -210,23 +212,26 @@ impl Planner<'_> {
         };
         let key = self.key(current, key_of_client(current, self.observation));
         self.issue(Role::Client, name, &[], lifetime, key, reason, signing)?;
-        match kit {
-            Some(terms) => {
-                self.rotation.plan.state.extend(terms.use_step(self.observation));
-                self.rotation.plan.state.push(StateStep::Kit(terms));
-                let is_old = current.is_some_and(|current| self.is_old(current));
-                let rekey = if is_old { "; its key is older than a year" } else { "" };
-                let issuer = self.rotation.plan.issuances().last().map(|issuance| &issuance.signing.issuer);
-                let issuer = match issuer {
-                    Some(AuthorityChoice::Of(id)) => self.observation.authority(id),
-                    Some(AuthorityChoice::Made) | None => None,
-                };
-                let kit = waiting(self.observation, name, issuer);
-                if let Some(row) = self.rotation.rows.last_mut() {
-                    row.reason = message!("{}; {}{}", row.reason, kit, rekey);
-                }
+        // Copies here keep their own key where it is not in the state any more.
+        let has_copies =
+            self.observation.inventory.installed(Role::Client, name).is_some_and(|all| !all.is_empty());
+        if kit.is_none() || has_copies {
+            self.rotation.clients.push(name.clone());
+        }
+        if let Some(terms) = kit {
+            self.rotation.plan.state.extend(terms.use_step(self.observation));
+            self.rotation.plan.state.push(StateStep::Kit(terms));
+            let is_old = current.is_some_and(|current| self.is_old(current));
+            let rekey = if is_old { "; its key is older than a year" } else { "" };
+            let issuer = self.rotation.plan.issuances().last().map(|issuance| &issuance.signing.issuer);
+            let issuer = match issuer {
+                Some(AuthorityChoice::Of(id)) => self.observation.authority(id),
+                Some(AuthorityChoice::Made) | None => None,
+            };
+            let kit = waiting(self.observation, name, issuer);
+            if let Some(row) = self.rotation.rows.last_mut() {
+                row.reason = message!("{}; {}{}", row.reason, kit, rekey);
             }
-            None => self.rotation.clients.push(name.clone()),
         }
         Ok(())
     }
@@ -236,23 +241,21 @@ impl Planner<'_> {
         let holds = self.rollover.as_ref().is_some_and(|rollover| {
             rollover.stage == RolloverStage::Moving && rollover.clients_left.contains(name)
         });
-        if holds && self.facts.away.contains(name) {
-            let folders = self.observation.inventory.installed(Role::Client, name).unwrap_or_default();
-            let folders = Message::join(folders.iter().map(|folder| folder.display()), " or ");
+        if let Some(why) = self.facts.stuck.get(name).filter(|_| holds) {
             let hint = message!(
-                "{} is gone; {kitcert} rotate   # when it is there again, or {kitcert} ca rollover skip {}",
-                folders,
+                "{}; {kitcert} rotate   # when that is mended, or {kitcert} ca rollover skip {}",
+                why,
                 name
             );
             self.say_it_waits(Role::Client, name, hint);
         } else if self.is_to_be_confirmed(name) {
             self.rotation.clients.push(name.clone());
-        } else if holds {
-            let hint = self.what_is_left(name);
-            self.say_it_waits(Role::Client, name, hint);
         } else if self.facts.outdated.contains(&(Role::Client, name.clone())) {
             self.say(Role::Client, name, RotationAction::Placed, "other files are installed");
             self.rotation.clients.push(name.clone());
+        } else if holds {
+            let hint = self.what_is_left(name);
+            self.say_it_waits(Role::Client, name, hint);
         } else if self.waits_for(name) {
             let kit = waiting(self.observation, name, issuer_of_kit(name, self.observation));
             let reason = message!("{}; if nobody needs it: {kitcert} retire client/{}", kit, name);
@@ -304,7 +307,8 @@ impl Planner<'_> {
             return Some(Reason::Due);
         }
         // Once, in however many passes it is done.
-        (self.request.scope == RotationScope::Forced && !self.facts.has_begun).then_some(Reason::Asked)
+        let is_asked = self.request.scope == RotationScope::Forced && self.request.names_it(role, name);
+        (is_asked && !self.facts.has_begun).then_some(Reason::Asked)
     }
 
     /// The key as it would be renewed; a new one where that was asked for or it is old, and where

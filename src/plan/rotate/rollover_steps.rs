@@ -1,9 +1,11 @@
 //! What a rollover means for each identity: who signs for it, what it waits for, and who is in its way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::planner::{Planner, waiting};
 use super::rotation::{RotationAction, RotationRow};
 use crate::message;
-use crate::model::{AuthorityId, Failure, IdentityName, Message, Role};
+use crate::model::{AuthorityId, Failure, Fingerprint, IdentityName, Message, Role, SubjectAltName};
 use crate::plan::guard::{Judgement, judge};
 use crate::plan::holders::{Holder, holders};
 use crate::plan::kit::issuer_of_kit;
@@ -85,19 +87,34 @@ impl Planner<'_> {
             };
             self.say(role, &name, RotationAction::Refused, reason);
         }
-        let locked_out: Vec<IdentityName> =
-            locked_out.into_iter().filter(|name| !self.is_here(name)).collect();
-        for name in locked_out {
-            let reason = "locked out until it has its new certificate";
+        let mut hosts: BTreeMap<IdentityName, BTreeSet<SubjectAltName>> = BTreeMap::new();
+        for out in
+            locked_out.into_iter().filter(|out| !out.hosts.is_empty() || !self.is_here(&out.client, &out.key))
+        {
+            hosts.entry(out.client).or_default().extend(out.hosts);
+        }
+        for (name, hosts) in hosts {
+            let reason = match (hosts.is_empty(), self.facts.stuck.get(&name)) {
+                (false, _) => {
+                    message!("locked out: no certificate names {} any more", Message::few(&hosts, ", "))
+                }
+                (true, Some(why)) => message!("locked out: {}", why),
+                (true, None) => message!("locked out until it has its new certificate"),
+            };
             self.say(Role::Client, &name, RotationAction::LockedOut, reason);
             self.rotation.locked_out.insert(name);
         }
     }
 
-    /// Whether a client's copies are all on this machine, so that it gets its new ones with the daemon.
-    pub(super) fn is_here(&self, name: &IdentityName) -> bool {
+    /// Whether a client uses a key on this machine alone, in copies that are replaced with the daemon's files.
+    pub(super) fn is_here(&self, name: &IdentityName, key: &Fingerprint) -> bool {
         let entry = self.observation.inventory.clients.get(name);
-        entry.is_some_and(|entry| !entry.installed.is_empty()) && !self.facts.away.contains(name)
+        let client = self.observation.clients.get(name);
+        let mut sets = client.into_iter().flat_map(|client| client.current.iter().chain(&client.earlier));
+        entry.is_some_and(|entry| !entry.installed.is_empty())
+            && !self.facts.stuck.contains_key(name)
+            && sets
+                .any(|set| set.key == KeyPresence::Present && set.leaf().public_key().fingerprint() == *key)
     }
 
     /// Who signs for an identity, and whom its set trusts.

@@ -1,6 +1,6 @@
 //! What a rotation is asked for, what it looks at, and what it does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -42,6 +42,11 @@ impl RotateRequest {
             lock_out: BTreeSet::new(),
             user,
         }
+    }
+
+    /// Whether it is about that identity.
+    pub(super) fn names_it(&self, role: Role, name: &IdentityName) -> bool {
+        self.names.is_empty() || self.names.iter().any(|one| one.means(role, name))
     }
 
     /// Whether it is about shutting out whoever has the key of a CA.
@@ -102,8 +107,8 @@ pub struct RotationFacts {
     /// The daemons that stay as they are: another command is at work on them, or their clocks and the one
     /// here disagree.
     pub left_alone: BTreeSet<IdentityName>,
-    /// The clients of which a folder with copies is gone, that kitcert.yaml notes.
-    pub away: BTreeSet<IdentityName>,
+    /// The clients of which some copies that kitcert.yaml notes cannot be replaced, and why.
+    pub stuck: BTreeMap<IdentityName, Message>,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }

@@ -30,7 +30,9 @@ pub(crate) use log::{LogEvent, LogLine};
 pub(crate) use log_end::{LogEnd, log_end, logs_put_aside};
 pub(crate) use observe::{glance, observe, observe_generation, observe_lineage, observe_undescribed};
 pub use observed::{Interest, Observation};
-pub(crate) use observed::{KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity};
+pub(crate) use observed::{
+    KeyPresence, ObservedAuthority, ObservedCopies, ObservedGeneration, ObservedIdentity,
+};
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
 pub(crate) use rollover_record::{RolloverKind, RolloverRecord};
 pub(crate) use state_directory::{DaemonLock, StateDirectory, StateLock};

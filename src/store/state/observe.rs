@@ -9,7 +9,8 @@ use super::client_record::{ClientRecord, read_client_record};
 use super::history::{DaemonHistory, read_history};
 use super::issued::observe_issued;
 use super::observed::{
-    Interest, KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity,
+    Interest, KeyPresence, Observation, ObservedAuthority, ObservedCopies, ObservedGeneration,
+    ObservedIdentity,
 };
 use super::required::{chain, required};
 use super::rollover_record::read_rollover;
@@ -195,6 +196,7 @@ fn identity(
         worked_before,
         record,
         earlier,
+        copies: ObservedCopies::default(),
         last_generation: known.max(),
         history,
         generations,

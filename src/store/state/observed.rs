@@ -91,10 +91,22 @@ pub struct ObservedIdentity {
     pub record: ClientRecord,
     /// Of a client, its earlier generations, the newest first. Read only by [`Interest::InUse`].
     pub earlier: Vec<ObservedGeneration>,
+    /// Of a client, what its copies on this machine hold. They lie outside of the state, so that whoever
+    /// decides what it may be using reads them.
+    pub copies: ObservedCopies,
     /// The highest number that a generation has or had, as far as is known; 0 for none.
     pub last_generation: Option<Generation>,
     /// The numbers of the generations that are there, rising.
     pub generations: Vec<Generation>,
+}
+
+/// What the copies of a client on this machine hold.
+#[derive(Clone, Debug, Default)]
+pub struct ObservedCopies {
+    /// Their sets, but for the current one.
+    pub sets: Vec<ObservedGeneration>,
+    /// Whether some could not be read: those may hold any set that the client ever had.
+    pub is_unread: bool,
 }
 
 /// One generation of an identity: a whole set of files.
@@ -134,6 +146,15 @@ impl Observation {
             None => {
                 let usable = self.authorities.iter().find(|authority| authority.record.is_usable());
                 usable.or_else(|| self.authorities.first())
+            }
+        }
+    }
+
+    /// Notes what the copies of clients on this machine hold.
+    pub fn note_copies(&mut self, copies: &BTreeMap<IdentityName, ObservedCopies>) {
+        for (name, copies) in copies {
+            if let Some(client) = self.clients.get_mut(name) {
+                client.copies = copies.clone();
             }
         }
     }
@@ -188,6 +209,15 @@ impl ObservedIdentity {
     /// worked last.
     pub fn served(&self) -> impl Iterator<Item = &ObservedGeneration> {
         self.worked_before.iter().chain(&self.current)
+    }
+
+    /// Whether [`ObservedIdentity::served`] is all that a daemon may serve: one that was never verified may
+    /// serve any generation that it had.
+    #[must_use]
+    pub fn is_served_known(&self) -> bool {
+        let first = Generation::after(None);
+        let is_first = self.current.as_ref().is_some_and(|current| current.number == first);
+        is_first || self.worked_before.is_some() || self.has_worked()
     }
 
     /// Whether it is neither renewed nor waited for any more.
