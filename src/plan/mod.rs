@@ -8,6 +8,7 @@ mod ca;
 mod catch_up;
 mod choice;
 mod confirm;
+mod fault;
 mod guard;
 mod holders;
 mod init;

@@ -22,6 +22,7 @@ mod config_editor;
 mod constraints;
 mod corpus;
 mod daemon;
+mod damaged;
 mod damaged_log;
 mod deciding;
 mod entities;

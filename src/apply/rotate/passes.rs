@@ -1,9 +1,10 @@
 //! A rotation, pass by pass: planned and committed under the lock of the state, rolled out without it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::facts::{away, lapsed, outdated};
+use super::facts::{away, lapsed, outdated, unreadable_keys};
 use super::rotated::Rotated;
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
@@ -315,7 +316,8 @@ impl Work<'_> {
         left_alone: BTreeSet<IdentityName>,
     ) -> Result<Rotation, Failure> {
         let Work { directory, order, now, .. } = self;
-        let facts = RotationFacts {
+        let mut facts = RotationFacts {
+            unreadable: BTreeMap::new(),
             outdated: surroundings.outdated.clone(),
             away: surroundings.away.clone(),
             lapsed: surroundings.lapsed.clone(),
@@ -324,11 +326,21 @@ impl Work<'_> {
         };
         let rotation = plan::rotate(&order.request, observation, &facts, *now)?;
         let changes = !rotation.plan.state.is_empty() || !rotation.locked_out.is_empty();
-        // During a rollover it is read already.
-        if !changes || observation.rollover.is_some() || sight == Sight::First {
+        if !changes || sight == Sight::First {
             return Ok(rotation);
         }
-        plan::rotate(&order.request, &observe(directory, &Interest::InUse)?, &facts, *now)
+        let mut seen = Cow::Borrowed(observation);
+        let mut rotation = rotation;
+        // During a rollover it is read already.
+        if observation.rollover.is_none() {
+            seen = Cow::Owned(observe(directory, &Interest::InUse)?);
+            rotation = plan::rotate(&order.request, &seen, &facts, *now)?;
+        }
+        facts.unreadable = unreadable_keys(self.invocation, &rotation.plan);
+        match facts.unreadable.is_empty() {
+            true => Ok(rotation),
+            false => plan::rotate(&order.request, &seen, &facts, *now),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Validity};
 use crate::pki::Certificate;
+use crate::plan::fault::is_faulty;
 use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, Rollover, RolloverStage};
@@ -65,7 +66,10 @@ impl Planner<'_> {
         let get_in = holders(observation, now)
             .into_iter()
             .filter(|holder| holder.credentials.iter().any(|one| is_usable(one.leaf())));
-        let clients: BTreeSet<IdentityName> = get_in.map(|holder| holder.client).collect();
+        let mut clients: BTreeSet<IdentityName> = get_in.map(|holder| holder.client).collect();
+        // Nobody knows what they have.
+        let faulty = observation.clients.iter().filter(|(_, client)| is_faulty(client));
+        clients.extend(faulty.map(|(name, _)| name.clone()));
         for name in clients {
             match (is_emergency, self.is_here(&name)) {
                 (_, true) => {

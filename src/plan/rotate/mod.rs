@@ -2,6 +2,7 @@
 //! goes on at restart and verify.
 
 mod direction;
+mod faults;
 mod planner;
 mod prune;
 mod rollover_steps;
@@ -52,6 +53,7 @@ pub fn rotate(
     };
     let daemons = observation.inventory.daemons.iter();
     // What shuts somebody out is committed for every daemon: whoever is at work on one rolls it out.
+    planner.report_faults(&is_meant);
     let is_free = |name: &IdentityName| planner.rotation.is_emergency || !facts.left_alone.contains(name);
     let daemons: Vec<_> = daemons.filter(|(name, _)| is_meant(Role::Daemon, name) && is_free(name)).collect();
     for (name, entry) in daemons {
@@ -84,7 +86,9 @@ impl Planner<'_> {
         lifetime: Lifetime,
     ) -> Result<(), Failure> {
         let identity = self.observation.daemons.get(name);
-        if identity.is_some_and(|daemon| daemon.history.retired.is_some()) {
+        if identity.is_some_and(|daemon| daemon.history.retired.is_some())
+            || self.is_faulty(Role::Daemon, name)
+        {
             return Ok(());
         }
         let current = identity.and_then(|identity| identity.current.as_ref());
@@ -154,6 +158,7 @@ impl Planner<'_> {
             let daemon = self.observation.daemons.get(*name);
             !self.rotation.daemons.contains(name)
                 && daemon.is_none_or(|daemon| daemon.history.retired.is_none())
+                && !self.is_faulty(Role::Daemon, name)
                 && !verification(self.observation, name, self.now).is_verified()
         };
         let listed = self.observation.inventory.daemons.keys();
@@ -162,7 +167,9 @@ impl Planner<'_> {
 
     fn client(&mut self, name: &IdentityName, renew: Renewal, lifetime: Lifetime) -> Result<(), Failure> {
         let identity = self.observation.clients.get(name);
-        if identity.is_some_and(|client| client.record.retired.is_some()) {
+        if identity.is_some_and(|client| client.record.retired.is_some())
+            || self.is_faulty(Role::Client, name)
+        {
             return Ok(());
         }
         let current = self.observation.current(Role::Client, name);
@@ -371,7 +378,8 @@ impl Planner<'_> {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
             let is_told = self.rollover.as_ref().is_some_and(|rollover| rollover.clients_left.contains(name))
-                || identity.is_retired();
+                || identity.is_retired()
+                || self.is_faulty(role, name);
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {

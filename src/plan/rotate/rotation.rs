@@ -1,6 +1,6 @@
 //! What a rotation is asked for, what it looks at, and what it does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -104,6 +104,8 @@ pub struct RotationFacts {
     pub left_alone: BTreeSet<IdentityName>,
     /// The clients of which a folder with copies is gone, that kitcert.yaml notes.
     pub away: BTreeSet<IdentityName>,
+    /// The identities whose keys were to be kept and cannot be read, and why.
+    pub unreadable: BTreeMap<(Role, IdentityName), Failure>,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }
