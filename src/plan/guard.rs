@@ -185,9 +185,11 @@ impl<'a> Guard<'a> {
             .any(|authority| served.trust.trusts(&authority.certificate))
     }
 
-    /// Whether nothing lets anybody in with that certificate any more.
-    fn is_of_retired(&self, leaf: &Certificate) -> bool {
-        self.observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.retired.is_some())
+    /// Whether nothing is to let anybody in with that certificate any more. A CA that is only retired may be
+    /// served still, by a daemon that was left alone and comes back.
+    fn is_of_compromised(&self, leaf: &Certificate) -> bool {
+        let record = self.observation.issuer_of(leaf).map(|issuer| &issuer.record);
+        record.is_some_and(|record| record.retired.is_some() && record.compromised.is_some())
     }
 
     /// Whether the rollover does not wait for a client with that certificate.
@@ -231,7 +233,7 @@ impl<'a> Guard<'a> {
         let Some(daemon) = self.observation.daemons.get(name) else { return Fate::In };
         let mut fate = Fate::In;
         let credentials = holder.credentials.iter();
-        for one in credentials.filter(|one| !self.is_of_retired(one.leaf())) {
+        for one in credentials.filter(|one| !self.is_of_compromised(one.leaf())) {
             let is_skipped = self.is_skipped(&holder.client, one.leaf());
             let client = Set {
                 leaf: Leaf::Issued(one.chain),

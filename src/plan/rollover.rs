@@ -20,6 +20,9 @@
 //! Done       every daemon is C              the record goes            drop the former CA when renewed
 //! ```
 //!
+//! Where no daemon counts, since all are retired or not in kitcert.yaml, it is done when every key is k2 or
+//! excused: one that comes back serves what it served.
+//!
 //! An emergency knows no stage: every daemon goes to C at once, and the record goes when a client of the
 //! former CA is refused everywhere.
 
@@ -138,13 +141,18 @@ impl<'a> Rollover<'a> {
         let faulty = observation.clients.iter().filter(|(_, client)| is_faulty(client));
         let waited_for = faulty.map(|(name, _)| name).filter(|name| !record.skipped.contains(*name));
         rollover.clients_left.extend(waited_for.cloned());
-        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty() && rollover.untried.is_empty() {
+        let have_all_moved =
+            rollover.clients_left.is_empty() && rollover.open.is_empty() && rollover.unread.is_empty();
+        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty()
+            && rollover.untried.is_empty()
+            && (record.is_emergency() || !daemons.is_empty() || have_all_moved)
+        {
             (RolloverStage::Done, BTreeSet::new())
         } else if record.is_emergency() {
             (RolloverStage::Switching, unswitched)
         } else if !unspread.is_empty() {
             (RolloverStage::Overlap, unspread)
-        } else if rollover.clients_left.is_empty() && rollover.open.is_empty() && rollover.unread.is_empty() {
+        } else if have_all_moved {
             (RolloverStage::Switching, unswitched)
         } else {
             (RolloverStage::Moving, BTreeSet::new())

@@ -49,6 +49,7 @@ mod joining_stopped;
 mod key_forms;
 mod keys_unprinted;
 mod knots;
+mod left_alone;
 mod limbo;
 mod lock_race;
 mod locked_out;
