@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::holders::{Holder, holders};
 use super::lock_out::LockOut;
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
+use super::uses::{dials, hosts};
 use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
@@ -241,7 +242,7 @@ impl<'a> Guard<'a> {
                 trusts_made: false,
             };
             for served in daemon.served() {
-                let mut lost = hosts(&holder.uses, name, served);
+                let mut lost = hosts(&holder.uses, name, served, self.observation);
                 lost.retain(|host| {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
                 });
@@ -268,14 +269,13 @@ impl<'a> Guard<'a> {
     ) -> bool {
         let Some(identity) = self.observation.clients.get(name) else { return false };
         let uses = &identity.record.uses;
-        let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
         let daemons = self.observation.daemons.iter();
-        let used = daemons.filter(|(daemon, observed)| is_used(daemon) && !observed.is_retired());
+        let used = daemons.filter(|one| dials(uses, *one, self.observation) && !one.1.is_retired());
         let used: Vec<_> = used.collect();
         self.in_the_place_of(identity, next).any(|before| {
             used.iter().any(|(daemon, observed)| {
                 observed.served().any(|served| {
-                    let hosts = hosts(uses, daemon, served);
+                    let hosts = hosts(uses, daemon, served, self.observation);
                     hosts.iter().any(|host| {
                         let reached = self.reaches(&of(before), &of(served), host);
                         let is_reached_later = self.reaches(next, &of(served), host)
@@ -317,7 +317,9 @@ impl<'a> Guard<'a> {
         set: &ObservedGeneration,
         (daemon, served): (&IdentityName, &ObservedGeneration),
     ) -> bool {
-        hosts(uses, daemon, served).iter().any(|host| self.reaches(&of(set), &of(served), host))
+        hosts(uses, daemon, served, self.observation)
+            .iter()
+            .any(|host| self.reaches(&of(set), &of(served), host))
     }
 
     fn reaches(&self, client: &Set<'_>, daemon: &Set<'_>, host: &SubjectAltName) -> bool {
@@ -353,15 +355,6 @@ impl<'a> Guard<'a> {
 
 fn of(generation: &ObservedGeneration) -> Set<'_> {
     Set { leaf: Leaf::Issued(&generation.chain), trust: Cow::Borrowed(&generation.trust), trusts_made: false }
-}
-
-/// The hosts by which a client with those uses dials a daemon; where none are known, all of its
-/// certificate.
-fn hosts(uses: &BTreeSet<Use>, daemon: &IdentityName, served: &ObservedGeneration) -> Vec<SubjectAltName> {
-    match uses.is_empty() {
-        true => served.leaf().usable_names(),
-        false => uses.iter().filter(|one| one.daemon == *daemon).map(|one| one.host.clone()).collect(),
-    }
 }
 
 /// Which of the daemons that a client uses let it in with a set.
@@ -420,8 +413,7 @@ fn used<'a>(
     observation: &'a Observation,
 ) -> Vec<(&'a IdentityName, &'a ObservedIdentity)> {
     let uses = &client.record.uses;
-    let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    let mut used: Vec<_> = observation.daemons.iter().filter(|one| dials(uses, *one, observation)).collect();
     if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
         used.retain(|(_, daemon)| !daemon.is_retired());
     }

@@ -182,7 +182,7 @@ pub fn issue_clients(
             if current.key == KeyPresence::Absent && request.kit.is_none() {
                 let waits = KitRequest::waiting(entry.lifetime);
                 let terms = waits.terms(&name, observation, &request.user, now)?;
-                waiting.extend(terms.use_step(observation));
+                waiting.extend(terms.use_steps(observation));
                 waiting.push(StateStep::Kit(terms));
             }
         }
@@ -212,7 +212,7 @@ pub fn issue_clients(
             }
             state.extend(kit.endpoint_step(name, observation));
             let terms = kit.terms(name, observation, &request.user, now)?;
-            state.extend(terms.use_step(observation));
+            state.extend(terms.use_steps(observation));
             Some(HandoverStep { path: kit.path.clone(), content: Handover::Kit(terms) })
         }
         _ => None,

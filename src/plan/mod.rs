@@ -33,6 +33,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod uses;
 mod verification;
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ mod rotations_survive;
 mod scenario;
 mod secrets;
 mod servers;
+mod several_daemons;
 mod shown;
 mod supervised;
 mod survival;

@@ -219,7 +219,7 @@ impl Planner<'_> {
         self.issue(Role::Client, name, &[], lifetime, key, reason, signing)?;
         match kit {
             Some(terms) => {
-                self.rotation.plan.state.extend(terms.use_step(self.observation));
+                self.rotation.plan.state.extend(terms.use_steps(self.observation));
                 self.rotation.plan.state.push(StateStep::Kit(terms));
                 let is_old = current.is_some_and(|current| self.is_old(current));
                 let rekey = if is_old { "; its key is older than a year" } else { "" };
