@@ -8,7 +8,7 @@ use super::facts::{away, lapsed, outdated, unreadable_keys};
 use super::rotated::Rotated;
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
-use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
+use crate::apply::clock::{ClockTrust, disagreeing_clocks, note_trusted_clock, refuse_odd_clock};
 use crate::apply::install::{Copying, copy_in_use, replace_copies};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
@@ -45,14 +45,19 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let now = order.at.unwrap_or(invocation.environment.now());
     let observation = invocation.observe_in(&directory, &Interest::Everything)?;
+    let is_emergency = order.request.is_emergency(&observation);
+    let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, &order.request, now)?;
     }
-    match order.request.is_emergency(&observation) {
+    match is_emergency {
         true => refuse_misplaced(invocation, &observation)?,
         false => refuse_old_copy(invocation, &observation)?,
     }
-    let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
+    // What shuts somebody out waits for no note, and is one itself.
+    if order.clock == ClockTrust::Believed && !is_only_looked_at && !is_emergency {
+        note_trusted_clock(invocation, &directory, &observation, &order.request, now)?;
+    }
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
     let mut work = Work {
         invocation,
