@@ -139,7 +139,7 @@ pub struct Rotation {
 /// What a rotation does about one identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
-    /// `daemon`, `client` or `ca`.
+    /// `daemon`, `client` or `ca`; `certificate` of one of `issued/` that cannot be read.
     pub kind: &'static str,
     /// Its name.
     pub name: Message,
