@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::invocation::Invocation;
+use super::change::line;
+use super::invocation::{Invocation, PATIENCE};
 use super::verify::{DialOptions, fresh_for, glance};
 use crate::layout::DaemonEntry;
 use crate::message;
@@ -12,7 +13,7 @@ use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::{RotateRequest, Rotation, longest_leaf};
 use crate::probe::{Outcome, RefusedBy};
-use crate::store::{LogEnd, Observation, StateDirectory, log_end};
+use crate::store::{LogEnd, LogEvent, Observation, StateDirectory, log_end};
 
 /// Whether the clock is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,23 +36,54 @@ pub(super) fn refuse_odd_clock(
     request: &RotateRequest,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    match odd_clock(directory, observation, request, now) {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
+}
+
+/// Notes that a person believes the clock against the log: its newest entry is of that clock then, and the
+/// next command believes it by itself.
+///
+/// # Errors
+/// A state that is busy, and a disk that takes no note.
+pub(super) fn note_trusted_clock(
+    invocation: &Invocation<'_>,
+    directory: &StateDirectory,
+    observation: &Observation,
+    request: &RotateRequest,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let Some(odd) = odd_clock(directory, observation, request, now) else { return Ok(()) };
+    let lock = directory.lock(invocation.command, PATIENCE)?;
+    let staged = lock.stage()?;
+    let reason = message!("--trust-clock, against {}", odd.what_was_expected());
+    staged.record(&line(invocation, LogEvent::ClockTrusted, message!("the clock"), reason))?;
+    staged.commit()
+}
+
+/// Why a clock does not fit the log, if it does not.
+fn odd_clock(
+    directory: &StateDirectory,
+    observation: &Observation,
+    request: &RotateRequest,
+    now: Timestamp,
+) -> Option<Failure> {
     // A log that nobody can read says nothing about the clock; `status` tells of it.
-    let LogEnd::Entry { at: newest, .. } = log_end(directory) else { return Ok(()) };
+    let LogEnd::Entry { at: newest, .. } = log_end(directory) else { return None };
     let longest = longest_leaf(observation).max(BACKDATING);
     let is_behind = newest.seconds_since(now) > BACKDATING.seconds();
     let is_ahead = now.seconds_since(newest) > longest.seconds();
     if !is_behind && !is_ahead {
-        return Ok(());
+        return None;
     }
     let expected = if is_behind {
         message!("a time after the newest entry of log.jsonl ({})", newest.minute())
     } else {
         message!("a time at most {} after the newest entry of log.jsonl ({})", longest, newest.minute())
     };
-    Err(Failure::new("reading", "the clock")
-        .expected(expected)
-        .found(now.minute())
-        .hint(message!("date   # if it is right: {} --trust-clock", request.command())))
+    let failure = Failure::new("reading", "the clock").expected(expected).found(now.minute());
+    Some(failure.hint(message!("date   # if it is right: {} --trust-clock", request.command())))
 }
 
 /// Dials each daemon with a certificate of this moment, before any is issued: a clock that is wrong

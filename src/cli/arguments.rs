@@ -64,6 +64,10 @@ pub enum Command {
     /// Nothing else is changed or removed. What only kitcert.yaml knew, such as a daemon's restart command,
     /// is named, to be added by hand. Certificates that a restored state lacks may be in use: until the
     /// longest lifetime has passed, a CA rollover waits for their holders.
+    ///
+    /// A state that is an old copy goes on with what its daemons have installed. By that alone an old copy is
+    /// told: of a backup since which only clients were issued certificates, nothing tells that it is old, and
+    /// a CA rollover does not wait for these clients. Make backups after issuing, too.
     Recover(RecoverArguments),
     /// Decide about the CA: a rollover to another, the keys of former ones
     #[command(subcommand)]

@@ -50,6 +50,8 @@ pub(crate) const CURRENT: &str = "current";
 pub(crate) const AUTHORITIES: &str = "ca";
 /// The folder of the kits that wait to be handed over.
 pub(crate) const KITS: &str = "kits";
+/// The folder of every leaf, until it has expired.
+pub(crate) const ISSUED: &str = "issued";
 
 /// The folder of a CA.
 pub(crate) fn authority_folder(id: &AuthorityId) -> PathBuf {

@@ -373,6 +373,10 @@ rules! {
     Emergency = "emergency",
         cause "a CA is compromised, and some daemon may still let its clients in",
         fix "{kitcert} rotate, until it ends with 0",
+    /// What the state has of each identity can be read.
+    Unreadable = "unreadable",
+        cause "a file of it was damaged, removed, or replaced by something else",
+        fix "{kitcert} issue client NAME or {kitcert} issue daemon NAME, or {kitcert} retire it",
     /// The log can be read and appended to.
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
@@ -399,7 +403,7 @@ impl Serialize for Rule {
     }
 }
 
-const UNACCEPTABLE: [Rule; 26] = [
+const UNACCEPTABLE: [Rule; 27] = [
     Rule::NoCertificateAccepted,
     Rule::ClientRefused,
     Rule::UnknownCaAccepted,
@@ -424,6 +428,7 @@ const UNACCEPTABLE: [Rule; 26] = [
     Rule::NotVerified,
     Rule::Expired,
     Rule::NotYetValid,
+    Rule::Unreadable,
     // Every client of that CA, or with that key, runs code there.
     Rule::OtherCaTrusted,
     Rule::BundleHoldsLeaf,

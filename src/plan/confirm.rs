@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::fault::fault_of;
 use super::holders::{Holder, holders};
 use super::steps::{Plan, StateStep};
 use crate::message;
@@ -34,7 +35,7 @@ impl Confirmation {
 /// Plans `confirm`. What is known already is not noted again.
 ///
 /// # Errors
-/// A name that no client has, a receipt that is for no certificate of the client, and one of several keys
+/// A client of which something cannot be read, a name that no client has, a receipt that is for no certificate of the client, and one of several keys
 /// that is not named.
 pub(crate) fn confirm(
     confirmation: &Confirmation,
@@ -43,6 +44,9 @@ pub(crate) fn confirm(
 ) -> Result<Plan, Failure> {
     let name = confirmation.name();
     let failure = || Failure::new("confirming client", name).hint("{kitcert} status");
+    if let Some(fault) = fault_of(Role::Client, name, observation) {
+        return Err(fault);
+    }
     let Some(identity) = observation.clients.get(name).filter(|client| client.current.is_some()) else {
         return Err(failure().expected("a client of this state").found("another name").exit(ExitCode::Usage));
     };

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::holders::{Holder, holders};
 use super::lock_out::LockOut;
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
+use super::uses::{dials, hosts};
 use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, Fingerprint, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
@@ -198,9 +199,11 @@ impl<'a> Guard<'a> {
             .any(|authority| served.trust.trusts(&authority.certificate))
     }
 
-    /// Whether nothing lets anybody in with that certificate any more.
-    fn is_of_retired(&self, leaf: &Certificate) -> bool {
-        self.observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.retired.is_some())
+    /// Whether nothing is to let anybody in with that certificate any more. A CA that is only retired may be
+    /// served still, by a daemon that was left alone and comes back.
+    fn is_of_compromised(&self, leaf: &Certificate) -> bool {
+        let record = self.observation.issuer_of(leaf).map(|issuer| &issuer.record);
+        record.is_some_and(|record| record.retired.is_some() && record.compromised.is_some())
     }
 
     /// Whether the rollover does not wait for a client with that certificate.
@@ -244,7 +247,7 @@ impl<'a> Guard<'a> {
         let Some(daemon) = self.observation.daemons.get(name) else { return Fate::In };
         let mut fate = Fate::In;
         let credentials = holder.credentials.iter();
-        for one in credentials.filter(|one| !self.is_of_retired(one.leaf())) {
+        for one in credentials.filter(|one| !self.is_of_compromised(one.leaf())) {
             let is_skipped = self.is_skipped(&holder.client, one.leaf());
             let client = Set {
                 leaf: Leaf::Issued(one.chain),
@@ -252,7 +255,7 @@ impl<'a> Guard<'a> {
                 trusts_made: false,
             };
             for served in daemon.served() {
-                let mut lost = hosts(&holder.uses, name, served);
+                let mut lost = hosts(&holder.uses, name, served, self.observation);
                 lost.retain(|host| {
                     self.reaches(&client, &of(served), host) && !self.reaches(&client, next, host)
                 });
@@ -284,14 +287,13 @@ impl<'a> Guard<'a> {
     ) -> bool {
         let Some(identity) = self.observation.clients.get(name) else { return false };
         let uses = &identity.record.uses;
-        let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
         let daemons = self.observation.daemons.iter();
-        let used = daemons.filter(|(daemon, observed)| is_used(daemon) && !observed.is_retired());
+        let used = daemons.filter(|one| dials(uses, *one, self.observation) && !one.1.is_retired());
         let used: Vec<_> = used.collect();
         self.in_the_place_of(identity, next).any(|before| {
             used.iter().any(|(daemon, observed)| {
                 observed.served().any(|served| {
-                    let hosts = hosts(uses, daemon, served);
+                    let hosts = hosts(uses, daemon, served, self.observation);
                     hosts.iter().any(|host| {
                         let reached = self.reaches(&of(before), &of(served), host);
                         let is_reached_later = self.reaches(next, &of(served), host)
@@ -333,7 +335,9 @@ impl<'a> Guard<'a> {
         set: &ObservedGeneration,
         (daemon, served): (&IdentityName, &ObservedGeneration),
     ) -> bool {
-        hosts(uses, daemon, served).iter().any(|host| self.reaches(&of(set), &of(served), host))
+        hosts(uses, daemon, served, self.observation)
+            .iter()
+            .any(|host| self.reaches(&of(set), &of(served), host))
     }
 
     fn reaches(&self, client: &Set<'_>, daemon: &Set<'_>, host: &SubjectAltName) -> bool {
@@ -369,13 +373,4 @@ impl<'a> Guard<'a> {
 
 fn of(generation: &ObservedGeneration) -> Set<'_> {
     Set { leaf: Leaf::Issued(&generation.chain), trust: Cow::Borrowed(&generation.trust), trusts_made: false }
-}
-
-/// The hosts by which a client with those uses dials a daemon; where none are known, all of its
-/// certificate.
-fn hosts(uses: &BTreeSet<Use>, daemon: &IdentityName, served: &ObservedGeneration) -> Vec<SubjectAltName> {
-    match uses.is_empty() {
-        true => served.leaf().usable_names(),
-        false => uses.iter().filter(|one| one.daemon == *daemon).map(|one| one.host.clone()).collect(),
-    }
 }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::issuance::effective_validity;
-use crate::model::{Fingerprint, IdentityName, SerialNumber, Timestamp};
+use crate::model::{Failure, Fingerprint, IdentityName, SerialNumber, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{ClientRecord, KeyPresence, Observation, ObservedGeneration, Use};
+use crate::store::{ClientRecord, KeyPresence, Observation, ObservedGeneration, ObservedIdentity, Use};
 
 /// A key that a client may be using, and with which credentials.
 #[derive(Debug)]
@@ -92,6 +92,22 @@ pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<H
         }
     }
     of_keys.into_values().collect()
+}
+
+/// The files of `issued/` that cannot be read, by name, and why: but for those of certificates that an
+/// identity has still.
+pub(super) fn unread(observation: &Observation) -> impl Iterator<Item = (&String, &Failure)> {
+    let of_identity = |identity: &ObservedIdentity, name: &str| {
+        let mut all = identity.current.iter().chain(&identity.worked_before).chain(&identity.earlier);
+        all.any(|one| one.leaf().serial().to_string() == name)
+    };
+    let is_known = move |file: &str| {
+        let name = file.strip_suffix(".pem").unwrap_or(file);
+        let mut all = observation.daemons.values().chain(observation.clients.values());
+        all.any(|identity| of_identity(identity, name))
+            || observation.authorities.iter().any(|one| one.certificate.serial().to_string() == name)
+    };
+    observation.unread.iter().filter(move |(file, _)| !is_known(file))
 }
 
 /// The client whose certificate it is.

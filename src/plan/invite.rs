@@ -81,7 +81,7 @@ pub(crate) fn invite(
         state.push(StateStep::WaitAgain(name.clone()));
     }
     let terms = kit.terms(name, observation, user, now)?;
-    state.extend(terms.use_step(observation));
+    state.extend(terms.use_steps(observation));
     let last_generation = next_generation(observation, Role::Client, name);
     let removals = own_key.map(|_| KeyRemoval { name: name.clone(), last_generation });
     Ok(Plan {

@@ -1,5 +1,6 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
+use super::fault::is_faulty;
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
@@ -81,9 +82,9 @@ pub(crate) fn issue_daemon(
         names_are(current.leaf(), &entry.hosts)
             && !is_due(observation, Role::Daemon, &request.name, current, now)
     };
-    // Whoever is issued to again is retired no more.
-    let is_retired = identity.is_some_and(ObservedIdentity::is_retired);
-    if listed.is_some() && current.is_some_and(serves) && !is_retired {
+    // Whoever is issued to again is retired no more, and its files can be read.
+    let is_wanted = identity.is_some_and(|one| one.is_retired() || is_faulty(one));
+    if listed.is_some() && current.is_some_and(serves) && !is_wanted {
         return Ok(Plan::default());
     }
     let key = kept_or_new(current, observation);
@@ -151,6 +152,12 @@ pub fn issue_clients(
     let mut added = Vec::new();
     let mut waiting = Vec::new();
     for name in names {
+        let identity = observation.clients.get(&name);
+        let is_damaged = identity.is_some_and(is_faulty);
+        if is_damaged && request.names.is_empty() {
+            // That something of it cannot be read does not say that it has no certificate.
+            continue;
+        }
         let entry = match listed.get(&name) {
             Some(entry) => {
                 refuse_other_lifetime(&name, request.lifetime, entry, observation)?;
@@ -168,14 +175,14 @@ pub fn issue_clients(
             if !is_same && request.key_change == KeyChange::Refused {
                 return Err(other_key(&name, request.requested_key.as_ref(), current));
             }
-            let is_retired = observation.clients.get(&name).is_some_and(ObservedIdentity::is_retired);
-            if is_same && !is_retired && !is_due(observation, Role::Client, &name, current, now) {
+            let is_wanted = is_damaged || identity.is_some_and(ObservedIdentity::is_retired);
+            if is_same && !is_wanted && !is_due(observation, Role::Client, &name, current, now) {
                 continue;
             }
             if current.key == KeyPresence::Absent && request.kit.is_none() {
                 let waits = KitRequest::waiting(entry.lifetime);
                 let terms = waits.terms(&name, observation, &request.user, now)?;
-                waiting.extend(terms.use_step(observation));
+                waiting.extend(terms.use_steps(observation));
                 waiting.push(StateStep::Kit(terms));
             }
         }
@@ -205,7 +212,7 @@ pub fn issue_clients(
             }
             state.extend(kit.endpoint_step(name, observation));
             let terms = kit.terms(name, observation, &request.user, now)?;
-            state.extend(terms.use_step(observation));
+            state.extend(terms.use_steps(observation));
             Some(HandoverStep { path: kit.path.clone(), content: Handover::Kit(terms) })
         }
         _ => None,

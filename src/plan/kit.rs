@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::steps::{InventoryStep, KitTerms, StateStep};
-use crate::layout::{Inventory, InventoryChange};
+use crate::layout::{DaemonEntry, Inventory, InventoryChange};
 use crate::message;
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, Lifetime, Quoted, Role, Rule, Severity,
@@ -114,25 +114,34 @@ fn by_default(inventory: &Inventory) -> Option<&Endpoint> {
 }
 
 impl KitTerms {
-    /// The step that notes which daemon its client uses, where that is one of the state and not noted yet.
-    pub(super) fn use_step(&self, observation: &Observation) -> Option<StateStep> {
+    /// The steps that note which daemons its client uses, where they are of the state and not noted yet. Several
+    /// may stand behind one name.
+    pub(super) fn use_steps(&self, observation: &Observation) -> Vec<StateStep> {
         let host = self.endpoint.host();
         let daemons = &observation.inventory.daemons;
-        let by_endpoint = daemons.iter().find(|(_, entry)| entry.endpoint == self.endpoint);
-        let by_host = || daemons.iter().find(|(_, entry)| entry.hosts.iter().any(|one| one.covers(host)));
-        let Some((daemon, _)) = by_endpoint.or_else(by_host) else {
+        let is_told = daemons.values().any(|entry| entry.endpoint == self.endpoint);
+        // Where the endpoint is a daemon's own, another port of the host is another daemon.
+        let may_answer = |entry: &DaemonEntry| {
+            entry.endpoint == self.endpoint
+                || entry.hosts.iter().any(|one| one.covers(host))
+                    && (!is_told || entry.endpoint.port() == self.endpoint.port())
+        };
+        let client = observation.clients.get(&self.name);
+        let uses = client.map(|client| &client.record.uses);
+        let used: Vec<Use> = daemons
+            .iter()
+            .filter(|(_, entry)| may_answer(entry))
+            .map(|(daemon, _)| Use { daemon: daemon.clone(), host: host.clone() })
+            .collect();
+        if used.is_empty() {
             // Something before a daemon: nobody knows which.
-            let client = observation.clients.get(&self.name)?;
-            return (!client.record.uses.is_empty()).then(|| StateStep::UseAny(self.name.clone()));
-        };
-        let used = Use { daemon: daemon.clone(), host: host.clone() };
+            let is_known = uses.is_some_and(|uses| !uses.is_empty());
+            return if is_known { vec![StateStep::UseAny(self.name.clone())] } else { Vec::new() };
+        }
         // What a client was given before it may use with any daemon.
-        let is_new = match observation.clients.get(&self.name) {
-            Some(client) if client.record.uses.is_empty() => client.current.is_none(),
-            Some(client) => !client.record.uses.contains(&used),
-            None => true,
-        };
-        is_new.then(|| StateStep::Use(self.name.clone(), used))
+        let uses_any = client.is_some_and(|client| client.record.uses.is_empty() && client.current.is_some());
+        let is_new = |used: &Use| !uses_any && uses.is_none_or(|uses| !uses.contains(used));
+        used.into_iter().filter(is_new).map(|used| StateStep::Use(self.name.clone(), used)).collect()
     }
 
     /// What will keep the client from its daemon, although the kit is right.

@@ -8,6 +8,7 @@ mod ca;
 mod catch_up;
 mod choice;
 mod confirm;
+mod fault;
 mod guard;
 mod holders;
 mod init;
@@ -33,6 +34,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod uses;
 mod verification;
 
 #[cfg(test)]

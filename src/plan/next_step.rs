@@ -83,7 +83,10 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,
         IdentityState::NotRenewable => Cure::Rotate,
         IdentityState::NotListed => Cure::Retire,
-        IdentityState::Ok | IdentityState::Retired | IdentityState::NotYetValid => return None,
+        IdentityState::Ok
+        | IdentityState::Retired
+        | IdentityState::NotYetValid
+        | IdentityState::Unreadable => return None,
     };
     Some((cure, name.clone()))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::guard::Guard;
+use super::uses::dials;
 use crate::model::{IdentityName, Timestamp};
 use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
 
@@ -82,8 +83,7 @@ fn used<'a>(
     observation: &'a Observation,
 ) -> Vec<(&'a IdentityName, &'a ObservedIdentity)> {
     let uses = &client.record.uses;
-    let is_used = |daemon: &IdentityName| uses.is_empty() || uses.iter().any(|one| one.daemon == *daemon);
-    let mut used: Vec<_> = observation.daemons.iter().filter(|(daemon, _)| is_used(daemon)).collect();
+    let mut used: Vec<_> = observation.daemons.iter().filter(|one| dials(uses, *one, observation)).collect();
     if used.iter().any(|(_, daemon)| !daemon.is_retired()) {
         used.retain(|(_, daemon)| !daemon.is_retired());
     }

@@ -247,6 +247,7 @@ mod tests {
                 path: PathBuf::from("/state"),
                 inventory: Inventory::default(),
                 inventory_text: Vec::new(),
+                unread: BTreeMap::new(),
                 authorities: vec![observed],
                 rollover: None,
                 issued: Vec::new(),

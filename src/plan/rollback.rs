@@ -4,6 +4,7 @@
 //! something has shut out since. Only where every CA of the earlier bundle is still meant to be trusted
 //! does that bundle come back too.
 
+use super::fault::fault_of;
 use super::issuance::next_generation;
 use super::rollover::choice;
 use super::rotate::follow_up;
@@ -83,6 +84,9 @@ pub(crate) fn rollback(
     now: Timestamp,
 ) -> Result<Rollback, Failure> {
     let failure = || Failure::new("going back to an earlier generation of", message!("{} {}", role, name));
+    if let Some(fault) = fault_of(role, name, observation) {
+        return Err(fault);
+    }
     if observation.current(role, name).is_none() {
         return Err(failure().expected("a certificate").found("none").hint("{kitcert} status"));
     }
@@ -115,8 +119,11 @@ pub(crate) fn whose(
     observation: &Observation,
 ) -> Result<Role, Failure> {
     let failure = || Failure::new("finding", name);
-    let has_it =
-        |one: &Role| observation.current(*one, name).is_some() && role.is_none_or(|role| role == *one);
+    let is_there = |one: Role| {
+        let identity = observation.identities(one).get(name);
+        identity.is_some_and(|identity| identity.current.is_some() || identity.fault.is_some())
+    };
+    let has_it = |one: &Role| is_there(*one) && role.is_none_or(|role| role == *one);
     let roles: Vec<Role> = [Role::Daemon, Role::Client].into_iter().filter(has_it).collect();
     match roles.as_slice() {
         [role] => Ok(*role),

@@ -20,6 +20,9 @@
 //! Done       every daemon is C              the record goes            drop the former CA when renewed
 //! ```
 //!
+//! Where no daemon counts, since all are retired or not in kitcert.yaml, it is done when every key is k2 or
+//! excused: one that comes back serves what it served.
+//!
 //! An emergency knows no stage: every daemon goes to C at once, and the record goes when a client of the
 //! former CA is refused everywhere.
 
@@ -28,7 +31,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::holders::{Holder, holders};
+use super::fault::is_faulty;
+use super::holders::{Holder, holders, unread};
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
@@ -63,6 +67,8 @@ pub(super) struct Rollover<'a> {
     pub(super) clients_left: BTreeSet<IdentityName>,
     /// The former CAs of which there may be certificates that nobody here knows of.
     pub(super) open: BTreeSet<AuthorityId>,
+    /// The certificates that cannot be read and that nobody here is known to have: any client's.
+    pub(super) unread: Vec<&'a Failure>,
     /// In an emergency, the former CAs of which nobody can try whether their clients are refused.
     pub(super) untried: BTreeSet<AuthorityId>,
 }
@@ -106,6 +112,7 @@ impl<'a> Rollover<'a> {
                 .map(|one| one.id.clone())
                 .collect(),
             from,
+            unread: unread(observation).map(|(_, failure)| failure).collect(),
             stage: RolloverStage::Overlap,
             daemons_left: BTreeSet::new(),
             clients_left: BTreeSet::new(),
@@ -130,13 +137,22 @@ impl<'a> Rollover<'a> {
                 rollover.clients_left.insert(holder.client.clone());
             }
         }
-        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty() && rollover.untried.is_empty() {
+        // Nor does anybody know that they have moved whose files cannot be read.
+        let faulty = observation.clients.iter().filter(|(_, client)| is_faulty(client));
+        let waited_for = faulty.map(|(name, _)| name).filter(|name| !record.skipped.contains(*name));
+        rollover.clients_left.extend(waited_for.cloned());
+        let have_all_moved =
+            rollover.clients_left.is_empty() && rollover.open.is_empty() && rollover.unread.is_empty();
+        (rollover.stage, rollover.daemons_left) = if unswitched.is_empty()
+            && rollover.untried.is_empty()
+            && (record.is_emergency() || !daemons.is_empty() || have_all_moved)
+        {
             (RolloverStage::Done, BTreeSet::new())
         } else if record.is_emergency() {
             (RolloverStage::Switching, unswitched)
         } else if !unspread.is_empty() {
             (RolloverStage::Overlap, unspread)
-        } else if rollover.clients_left.is_empty() && rollover.open.is_empty() {
+        } else if have_all_moved {
             (RolloverStage::Switching, unswitched)
         } else {
             (RolloverStage::Moving, BTreeSet::new())
@@ -146,7 +162,8 @@ impl<'a> Rollover<'a> {
 
     /// Whether everything that a daemon may serve is so, and that is known from the wire.
     fn serves(&self, daemon: &ObservedIdentity, is_so: &dyn Fn(&ObservedGeneration) -> bool) -> bool {
-        let is_seen = daemon.has_worked() || daemon.worked_before.is_some();
+        // Of what cannot be read nobody knows whether it serves that.
+        let is_seen = daemon.fault.is_none() && (daemon.has_worked() || daemon.worked_before.is_some());
         is_seen && daemon.served().all(is_so)
     }
 
@@ -209,6 +226,7 @@ impl<'a> Rollover<'a> {
             self.daemons_left.iter().map(|name| message!("daemon {}", name)).collect();
         if self.stage == RolloverStage::Moving {
             waits_for.extend(self.clients_left.iter().map(|name| message!("client {}", name)));
+            waits_for.extend(self.unread.iter().map(|failure| message!("whoever has {}", failure.subject())));
             waits_for.extend(self.open.iter().map(|id| message!("unknown holders of CA {}", id)));
         }
         waits_for.extend(self.untried.iter().map(|id| message!("{kitcert} ca rollover finish {}", id)));
@@ -355,12 +373,12 @@ pub(super) fn bundle_of_daemon(
     }
 }
 
-/// The daemons of kitcert.yaml that have a certificate and are not retired.
+/// The daemons of kitcert.yaml that have a certificate, or may have one, and are not retired.
 pub(super) fn daemons(observation: &Observation) -> impl Iterator<Item = (&IdentityName, &ObservedIdentity)> {
     let listed = observation.inventory.daemons.keys();
     listed
         .filter_map(|name| observation.daemons.get_key_value(name))
-        .filter(|(_, daemon)| daemon.current.is_some() && !daemon.is_retired())
+        .filter(|(_, daemon)| (daemon.current.is_some() || daemon.fault.is_some()) && !daemon.is_retired())
 }
 
 fn known<'a>(observation: &'a Observation, id: &AuthorityId) -> Result<&'a ObservedAuthority, Failure> {

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::fault::{fault_of, is_faulty};
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
 use super::verification::{VerificationState, verification};
@@ -15,7 +16,7 @@ use crate::model::{
     DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Rule, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
-use crate::store::Observation;
+use crate::store::{Observation, ObservedIdentity};
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,6 +35,11 @@ pub(crate) struct StatusRow {
     pub issuer: Message,
     /// How it stands.
     pub state: IdentityState,
+    /// Why something of it cannot be read; null where all of it can.
+    pub fault: Option<Message>,
+    /// The command that mends that.
+    #[serde(rename = "try")]
+    pub remedy: Option<Message>,
     /// That kitcert.yaml accepts this, if it does.
     pub accepted: Option<Message>,
     /// Of a client whose kit waits, the fingerprint of the kit's CA in words: `join` may ask for it.
@@ -116,6 +122,8 @@ pub(crate) enum IdentityState {
     KitOverdue,
     /// It is over.
     Expired,
+    /// Something of it cannot be read.
+    Unreadable,
 }
 
 impl IdentityState {
@@ -139,6 +147,7 @@ impl IdentityState {
             IdentityState::HostsChanged | IdentityState::NotIssued => Rule::NotIssued,
             IdentityState::NotYetValid => Rule::NotYetValid,
             IdentityState::Expired => Rule::Expired,
+            IdentityState::Unreadable => Rule::Unreadable,
         })
     }
 }
@@ -159,6 +168,7 @@ impl fmt::Display for IdentityState {
             IdentityState::NotIssued => "not issued",
             IdentityState::NotYetValid => "not yet valid",
             IdentityState::Expired => "expired",
+            IdentityState::Unreadable => "unreadable",
         })
     }
 }
@@ -202,13 +212,23 @@ fn rows_of(
         Role::Client => observation.inventory.clients.keys().collect(),
     };
     let on_disk = observation.identities(role);
-    let missing =
-        listed.iter().filter(|name| on_disk.get(**name).is_none_or(|identity| identity.current.is_none()));
+    let faulty = on_disk.keys().filter_map(|name| {
+        let fault = fault_of(role, name, observation)?;
+        Some(StatusRow {
+            identity: Some((role, name.clone())),
+            fault: Some(fault.message()),
+            remedy: fault.command_to_try().cloned(),
+            ..row(kind, name.message(), None, message!("-"), IdentityState::Unreadable, now)
+        })
+    });
+    let is_missing = |identity: &ObservedIdentity| identity.current.is_none() && !is_faulty(identity);
+    let missing = listed.iter().filter(|name| on_disk.get(**name).is_none_or(is_missing));
     let missing = missing.map(|name| StatusRow {
         identity: Some((role, (*name).clone())),
         ..row(kind, name.message(), None, message!("-"), IdentityState::NotIssued, now)
     });
-    let issued = on_disk.iter().filter_map(|(name, identity)| {
+    let sound = on_disk.iter().filter(|(_, identity)| !is_faulty(identity));
+    let issued = sound.filter_map(|(name, identity)| {
         let current = identity.current.as_ref()?;
         let leaf = current.leaf();
         let validity = effective_validity(observation, leaf);
@@ -251,7 +271,7 @@ fn rows_of(
         });
         StatusRow { accepted: acceptance.map(Acceptance::message), ..row }
     };
-    let mut rows: Vec<StatusRow> = missing.chain(issued).map(accepted).collect();
+    let mut rows: Vec<StatusRow> = missing.chain(issued).chain(faulty).map(accepted).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     rows
 }
@@ -368,6 +388,8 @@ fn row(
         seconds_left: validity.map(|validity| validity.not_after.seconds_since(now)),
         issuer,
         state,
+        fault: None,
+        remedy: None,
         accepted: None,
         authority_words: None,
         verified: None,

@@ -439,6 +439,28 @@ fn a_clock_behind_the_log_stops_the_rotation() {
     assert_eq!(generations(&site.workspace, "clients/ana"), ["gen-0001", "gen-0002"]);
 }
 
+#[test]
+fn a_clock_that_a_person_believes_once_is_believed_from_then_on() {
+    let Some(site) = Site::new("a_clock_that_a_person_believes_once_is_believed_from_then_on") else {
+        return;
+    };
+    // A command ran while the clock was fast.
+    let ahead = Environment::of_process().now().plus(Lifetime::days(100));
+    let log = site.workspace.read("state/log.jsonl");
+    let line = json!({
+        "time": ahead.to_string(), "by": "tester", "command": "issue client", "event": "issued",
+        "subject": "client zed", "reason": "asked",
+    });
+    site.workspace.write("state/log.jsonl", format!("{log}{line}\n"));
+    site.rotate(&[]).ended_with(1);
+    let before = site.workspace.snapshot();
+    site.rotate(&["--trust-clock", "--dry-run"]).succeeded();
+    before.assert_is(&site.workspace.snapshot(), "a dry run");
+    site.rotate(&["--trust-clock"]).succeeded();
+    site.rotate(&[]).succeeded();
+    assert!(site.workspace.read("state/log.jsonl").contains("clock-trusted"));
+}
+
 /// In whichever of its two forms.
 fn names_time(text: &str, time: Timestamp) -> bool {
     text.contains(&time.to_string()) || text.contains(time.minute().as_str())

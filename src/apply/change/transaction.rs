@@ -23,8 +23,8 @@ use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, ObservedCopies, Privacy, RolloverRecord, StagedChange,
-    StateDirectory, StateLock, observe,
+    Interest, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange, StateDirectory,
+    StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -243,13 +243,13 @@ pub(in crate::apply) fn carry_out(
                 authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
-                staged.file(Path::new(INVENTORY), inventory.render().as_bytes(), Privacy::Private)?;
+                staged.edit(Path::new(INVENTORY), None, inventory.render().as_bytes())?;
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
-                let text =
-                    observation.map(|observation| observation.inventory_text.as_slice()).unwrap_or_default();
-                let edited = edit_inventory(text, &invocation.state.join(INVENTORY), changes)?;
-                staged.file(Path::new(INVENTORY), &edited, Privacy::Private)?;
+                let text = observation.map(|observation| observation.inventory_text.as_slice());
+                let path = invocation.state.join(INVENTORY);
+                let edited = edit_inventory(text.unwrap_or_default(), &path, changes)?;
+                staged.edit(Path::new(INVENTORY), text, &edited)?;
             }
         }
     }

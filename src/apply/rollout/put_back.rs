@@ -7,7 +7,7 @@ use super::steps::{Look, Rollout};
 use crate::apply::change::{carry_out, refuse_lock_out};
 use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Role};
 use crate::plan::Rollback;
 use crate::store::{Observation, ObservedCopies, StateLock, observe_generation};
 

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::authorities::read_key;
 use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::rollout::placed;
 use crate::apply::waiting_kits::used_meanwhile;
-use crate::model::{IdentityName, Message, Role, Timestamp};
-use crate::plan::PlacedState;
-use crate::store::{Observation, StateDirectory};
+use crate::layout::state_paths::identity_folder;
+use crate::message;
+use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
+use crate::plan::{Issuance, KeySource, PlacedState, Plan, StateStep};
+use crate::store::{Observation, StateDirectory, exists};
 
 /// The clients whose kits wait, and whom no former certificate lets in any more.
 pub(super) fn lapsed(
@@ -58,4 +61,29 @@ pub(super) fn installed(invocation: &Invocation<'_>, observation: &Observation) 
         }
     }
     installed
+}
+
+/// The identities whose keys a plan would keep and that cannot be read: each gets a new key, or none of this.
+pub(super) fn unreadable_keys(
+    invocation: &Invocation<'_>,
+    plan: &Plan,
+) -> BTreeMap<(Role, IdentityName), Failure> {
+    let kept = plan.state.iter().filter_map(|step| match step {
+        StateStep::Issue(Issuance { role, name, key: KeySource::Kept { generation }, .. }) => {
+            Some((*role, name, *generation))
+        }
+        StateStep::Rebundle { role, name, from, .. } => Some((*role, name, *from)),
+        _ => None,
+    });
+    let unreadable = kept.filter_map(|(role, name, generation)| {
+        let key = identity_folder(role, name).join(generation.to_string()).join("key.pem");
+        // That of a client may be elsewhere.
+        if role == Role::Client && !exists(&invocation.state.join(&key)) {
+            return None;
+        }
+        let failure = read_key(&invocation.state, &key).err()?;
+        let hint = message!("{kitcert} rotate --force --new-key {}/{}", role, name);
+        Some(((role, name.clone()), failure.hint(hint)))
+    });
+    unreadable.collect()
 }

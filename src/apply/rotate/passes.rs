@@ -1,14 +1,15 @@
 //! A rotation, pass by pass: planned and committed under the lock of the state, rolled out without it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::facts::{Installed, installed, lapsed};
+use super::facts::{Installed, installed, lapsed, unreadable_keys};
 use super::rotated::Rotated;
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::client_copies::{read_client_copies, sets_in_use};
-use crate::apply::clock::{ClockTrust, disagreeing_clocks, refuse_odd_clock};
+use crate::apply::clock::{ClockTrust, disagreeing_clocks, note_trusted_clock, refuse_odd_clock};
 use crate::apply::install::{Copies, Copying, refuse_useless};
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::rollout::{Locked, Restarting, roll_out};
@@ -45,14 +46,19 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let now = order.at.unwrap_or(invocation.environment.now());
     let mut observation = invocation.observe_in(&directory, &Interest::Everything)?;
+    let is_emergency = order.request.is_emergency(&observation);
+    let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
     if order.clock == ClockTrust::Checked && order.at.is_none() {
         refuse_odd_clock(&directory, &observation, &order.request, now)?;
     }
-    match order.request.is_emergency(&observation) {
+    match is_emergency {
         true => refuse_misplaced(invocation, &observation)?,
         false => refuse_old_copy(invocation, &observation)?,
     }
-    let is_only_looked_at = invocation.mode != Mode::Apply || order.at.is_some();
+    // What shuts somebody out waits for no note, and is one itself.
+    if order.clock == ClockTrust::Believed && !is_only_looked_at && !is_emergency {
+        note_trusted_clock(invocation, &directory, &observation, &order.request, now)?;
+    }
     let sight = if is_only_looked_at { Sight::Whole } else { Sight::First };
     let mut work = Work {
         invocation,
@@ -321,7 +327,8 @@ impl Work<'_> {
         left_alone: BTreeSet<IdentityName>,
     ) -> Result<Rotation, Failure> {
         let Work { directory, order, now, .. } = self;
-        let facts = RotationFacts {
+        let mut facts = RotationFacts {
+            unreadable: BTreeMap::new(),
             outdated: surroundings.installed.outdated.clone(),
             stuck: surroundings.installed.stuck.clone(),
             lapsed: surroundings.lapsed.clone(),
@@ -330,13 +337,23 @@ impl Work<'_> {
         };
         let rotation = plan::rotate(&order.request, observation, &facts, *now)?;
         let changes = !rotation.plan.state.is_empty() || !rotation.locked_out.is_empty();
-        // During a rollover it is read already.
-        if !changes || observation.rollover.is_some() || sight == Sight::First {
+        if !changes || sight == Sight::First {
             return Ok(rotation);
         }
-        let mut observation = observe(directory, &Interest::InUse)?;
-        observation.note_copies(&surroundings.copies);
-        plan::rotate(&order.request, &observation, &facts, *now)
+        let mut seen = Cow::Borrowed(observation);
+        let mut rotation = rotation;
+        // During a rollover it is read already.
+        if observation.rollover.is_none() {
+            let mut whole = observe(directory, &Interest::InUse)?;
+            whole.note_copies(&surroundings.copies);
+            rotation = plan::rotate(&order.request, &whole, &facts, *now)?;
+            seen = Cow::Owned(whole);
+        }
+        facts.unreadable = unreadable_keys(self.invocation, &rotation.plan);
+        match facts.unreadable.is_empty() {
+            true => Ok(rotation),
+            false => plan::rotate(&order.request, &seen, &facts, *now),
+        }
     }
 }
 

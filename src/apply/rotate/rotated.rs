@@ -42,7 +42,7 @@ pub struct Rotated {
 /// What came of a rotation for one identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityResult {
-    /// `daemon`, `client` or `ca`.
+    /// `daemon`, `client` or `ca`; `certificate` of one of `issued/` that cannot be read.
     pub kind: &'static str,
     /// Its name.
     pub name: Message,

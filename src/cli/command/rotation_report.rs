@@ -135,9 +135,9 @@ pub(in crate::cli) struct RotationObject {
 /// What became of an identity.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ResultMember {
-    /// `ca`, `daemon` or `client`.
+    /// `ca`, `daemon` or `client`; `certificate` of a file that cannot be read.
     kind: &'static str,
-    /// A CA's key identifier, shortened; an identity's name.
+    /// A CA's key identifier, shortened; an identity's name; that file.
     name: Message,
     /// What was done with it, or would be.
     action: Option<RotationAction>,

@@ -68,6 +68,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if attention || is_emergency || is_faulty {
         report = report.even_if_quiet();
     }
+    for (row, fault) in rows.iter().filter_map(|row| Some((row, row.fault.as_ref()?))) {
+        let remedy = row.remedy.as_ref().map(|remedy| message!("; try: {}", remedy)).unwrap_or_default();
+        report = report.toned(Tone::Bad, message!("{} {}: {}{}", row.kind, row.name, fault, remedy));
+    }
     report = status.log_faults.iter().fold(report, |report, fault| report.toned(Tone::Warning, fault));
     if session.global.verbose {
         for row in rows {
@@ -166,14 +170,20 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         IdentityState::Ok | IdentityState::Retired => return None,
         _ if row.accepted.is_some() => Severity::Info,
         IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
-        IdentityState::KitOverdue | IdentityState::NotYetValid | IdentityState::Expired => Severity::Error,
+        IdentityState::KitOverdue
+        | IdentityState::NotYetValid
+        | IdentityState::Expired
+        | IdentityState::Unreadable => Severity::Error,
         _ => Severity::Warning,
     };
     let found = match &row.accepted {
         Some(accepted) => message!("{} ({})", row.state, accepted),
-        None => row.state.message(),
+        None => row.fault.clone().unwrap_or_else(|| row.state.message()),
     };
     let finding = Finding::new(rule, severity, whose).expected("ok").found(found);
+    if let Some(remedy) = &row.remedy {
+        return Some(finding.fix(remedy.clone()));
+    }
     Some(match (row.state, &row.identity) {
         (IdentityState::NotListed, Some((role, name))) => {
             finding.fix(message!("list it in kitcert.yaml again, or: {kitcert} retire {}/{}", role, name))
@@ -233,7 +243,10 @@ fn left(seconds: i64) -> Message {
 fn tone(state: IdentityState) -> Tone {
     match state {
         IdentityState::Ok | IdentityState::Retired => Tone::Plain,
-        IdentityState::Expired | IdentityState::KitOverdue | IdentityState::NotYetValid => Tone::Bad,
+        IdentityState::Expired
+        | IdentityState::KitOverdue
+        | IdentityState::NotYetValid
+        | IdentityState::Unreadable => Tone::Bad,
         _ => Tone::Warning,
     }
 }
@@ -248,6 +261,7 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
 
 fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
+        IdentityState::Unreadable,
         IdentityState::Expired,
         IdentityState::KitOverdue,
         IdentityState::NotYetValid,

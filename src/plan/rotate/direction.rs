@@ -9,6 +9,7 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Validity};
 use crate::pki::Certificate;
+use crate::plan::fault::is_faulty;
 use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, Rollover, RolloverStage};
@@ -70,6 +71,9 @@ impl Planner<'_> {
             let is_here = self.is_here(&holder.client, &holder.key);
             clients.entry(holder.client).and_modify(|all| *all &= is_here).or_insert(is_here);
         }
+        // Nobody knows what they have.
+        let faulty = observation.clients.iter().filter(|(_, client)| is_faulty(client));
+        clients.extend(faulty.map(|(name, _)| (name.clone(), false)));
         for (name, is_here) in clients {
             match (is_emergency, is_here) {
                 (_, true) => {

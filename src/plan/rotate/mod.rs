@@ -2,6 +2,7 @@
 //! not verified is restarted and verified again.
 
 mod direction;
+mod faults;
 mod planner;
 mod prune;
 mod rollover_steps;
@@ -54,6 +55,7 @@ pub fn rotate(
     };
     let daemons = observation.inventory.daemons.iter();
     // What shuts somebody out is committed for every daemon: whoever is at work on one rolls it out.
+    planner.report_faults(&is_meant);
     let is_free = |name: &IdentityName| is_emergency || !facts.left_alone.contains(name);
     let daemons: Vec<_> = daemons.filter(|(name, _)| is_meant(Role::Daemon, name) && is_free(name)).collect();
     for (name, entry) in daemons {
@@ -86,7 +88,9 @@ impl Planner<'_> {
         lifetime: Lifetime,
     ) -> Result<(), Failure> {
         let identity = self.observation.daemons.get(name);
-        if identity.is_some_and(|daemon| daemon.history.retired.is_some()) {
+        if identity.is_some_and(|daemon| daemon.history.retired.is_some())
+            || self.is_faulty(Role::Daemon, name)
+        {
             return Ok(());
         }
         let current = identity.and_then(|identity| identity.current.as_ref());
@@ -156,6 +160,7 @@ impl Planner<'_> {
             let daemon = self.observation.daemons.get(*name);
             !self.rotation.daemons.contains(name)
                 && daemon.is_none_or(|daemon| daemon.history.retired.is_none())
+                && !self.is_faulty(Role::Daemon, name)
                 && !verification(self.observation, name, self.now).is_verified()
         };
         let listed = self.observation.inventory.daemons.keys();
@@ -164,7 +169,9 @@ impl Planner<'_> {
 
     fn client(&mut self, name: &IdentityName, renew: Renewal, lifetime: Lifetime) -> Result<(), Failure> {
         let identity = self.observation.clients.get(name);
-        if identity.is_some_and(|client| client.record.retired.is_some()) {
+        if identity.is_some_and(|client| client.record.retired.is_some())
+            || self.is_faulty(Role::Client, name)
+        {
             return Ok(());
         }
         let current = self.observation.current(Role::Client, name);
@@ -219,7 +226,7 @@ impl Planner<'_> {
             self.rotation.clients.push(name.clone());
         }
         if let Some(terms) = kit {
-            self.rotation.plan.state.extend(terms.use_step(self.observation));
+            self.rotation.plan.state.extend(terms.use_steps(self.observation));
             self.rotation.plan.state.push(StateStep::Kit(terms));
             let is_old = current.is_some_and(|current| self.is_old(current));
             let rekey = if is_old { "; its key is older than a year" } else { "" };
@@ -375,7 +382,8 @@ impl Planner<'_> {
         let observation = self.observation;
         for (name, identity) in observation.identities(role).iter().filter(|(name, _)| !is_listed(name)) {
             let is_told = self.rollover.as_ref().is_some_and(|rollover| rollover.clients_left.contains(name))
-                || identity.is_retired();
+                || identity.is_retired()
+                || self.is_faulty(role, name);
             let Some(current) = identity.current.as_ref().filter(|_| !is_told) else { continue };
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {

@@ -109,6 +109,8 @@ pub struct RotationFacts {
     pub left_alone: BTreeSet<IdentityName>,
     /// The clients of which some copies that kitcert.yaml notes cannot be replaced, and why.
     pub stuck: BTreeMap<IdentityName, Message>,
+    /// The identities whose keys were to be kept and cannot be read, and why.
+    pub unreadable: BTreeMap<(Role, IdentityName), Failure>,
     /// The identities whose installed copies are not their current set.
     pub outdated: BTreeSet<(Role, IdentityName)>,
 }
@@ -142,7 +144,7 @@ pub struct Rotation {
 /// What a rotation does about one identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationRow {
-    /// `daemon`, `client` or `ca`.
+    /// `daemon`, `client` or `ca`; `certificate` of one of `issued/` that cannot be read.
     pub kind: &'static str,
     /// Its name.
     pub name: Message,

@@ -140,6 +140,7 @@ impl State {
             state: StateRecord::default(),
             inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
             inventory_text: inventory.as_bytes().to_vec(),
+            unread: std::collections::BTreeMap::new(),
             authorities: vec![observed(&authority)],
             rollover: None,
             issued: Vec::new(),

@@ -96,6 +96,7 @@ impl World {
             state: crate::store::StateRecord::default(),
             inventory: Inventory::parse(inventory.as_bytes(), Path::new("kitcert.yaml")).unwrap(),
             inventory_text: inventory.as_bytes().to_vec(),
+            unread: std::collections::BTreeMap::new(),
             authorities: Vec::new(),
             rollover: None,
             issued: Vec::new(),

@@ -24,6 +24,8 @@ pub struct StagedChange<'lock> {
     folders: Mutex<HashMap<PathBuf, Arc<Directory>>>,
     log: Mutex<Vec<u8>>,
     removals: Mutex<Vec<String>>,
+    /// What files are taken to be that are replaced; None: not there.
+    replaced: Mutex<Vec<(PathBuf, Option<Vec<u8>>)>>,
     entries: AtomicUsize,
     /// The number that the change has at least, among all of this state.
     least_commit: AtomicU64,
@@ -40,6 +42,7 @@ impl<'lock> StagedChange<'lock> {
             folders: Mutex::new(HashMap::new()),
             log: Mutex::new(Vec::new()),
             removals: Mutex::new(Vec::new()),
+            replaced: Mutex::new(Vec::new()),
             entries: AtomicUsize::new(0),
             least_commit: AtomicU64::new(0),
         })
@@ -54,6 +57,16 @@ impl<'lock> StagedChange<'lock> {
         folder.create_file(name, bytes, Access { mode: mode.bits(), owner: None })?;
         self.entries.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not there.
+    /// What somebody has written since is never replaced.
+    ///
+    /// # Errors
+    /// Those of [`StagedChange::file`].
+    pub fn edit(&self, relative: &Path, before: Option<&[u8]>, bytes: &[u8]) -> Result<(), Failure> {
+        unpoisoned(&self.replaced).push((relative.to_owned(), before.map(<[u8]>::to_vec)));
+        self.file(relative, bytes, Privacy::Private)
     }
 
     /// Adds a private key: like [`StagedChange::file`], and always 0600.
@@ -142,12 +155,35 @@ impl<'lock> StagedChange<'lock> {
         journal::refuse_overwriting(&self.stage, self.state)?;
         journal::write_notes(&self.stage, self.state, &log, &removals)?;
         journal::make_durable(&self.stage, entries)?;
+        self.refuse_edited()?;
         journal::publish(self.state, &self.identifier)?;
         journal::finish(self.state, &self.identifier).map_err(|failure| {
             failure
                 .hint("run the same command again: it finishes this change first")
                 .exit(ExitCode::NotServed)
         })
+    }
+
+    /// Last of all, since the rest may have taken minutes.
+    fn refuse_edited(&self) -> Result<(), Failure> {
+        for (path, before) in &*unpoisoned(&self.replaced) {
+            let largest = before.as_ref().map_or(0, Vec::len);
+            // More than it was is an edit too.
+            let is_same = match self.state.look(path)? {
+                None => before.is_none(),
+                Some(stat) => {
+                    usize::try_from(stat.st_size).is_ok_and(|length| length == largest)
+                        && self.state.read(path, largest)?.map(|file| file.bytes.to_vec()) == *before
+                }
+            };
+            if !is_same {
+                return Err(Failure::new("changing", self.state.path().join(path).display())
+                    .expected("what was there when this command began")
+                    .found("an edit of somebody else since then; the same command again goes on from it")
+                    .exit(ExitCode::Busy));
+            }
+        }
+        Ok(())
     }
 
     /// The folder that a path lies in, made where it is missing, and the last name.

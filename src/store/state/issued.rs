@@ -1,31 +1,43 @@
 //! Every certificate that was ever issued, until it is pruned: a replaced one still opens the door
 //! until it expires.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::journal::ISSUED;
 use super::required::chain;
 use super::state_directory::StateDirectory;
+use crate::layout::state_paths::ISSUED;
 use crate::model::Failure;
 use crate::pki::Certificate;
 
 /// Reads every certificate of `issued/`, in the order of the files' names; none where the folder
-/// is not there.
+/// is not there. A file that cannot be read or that holds anything but one certificate is told beside
+/// them. None is skipped: whoever counts who can still get in would count one too few.
 ///
 /// # Errors
-/// A file that cannot be read or that holds anything but one certificate. None is skipped: whoever
-/// counts who can still get in would count one too few.
-pub(crate) fn observe_issued(directory: &StateDirectory) -> Result<Vec<Certificate>, Failure> {
+/// A folder that cannot be read.
+pub(crate) fn observe_issued(
+    directory: &StateDirectory,
+) -> Result<(Vec<Certificate>, BTreeMap<String, Failure>), Failure> {
     let names = directory.list(Path::new(ISSUED))?;
     let read_one = |name: &String| read_one(directory, &Path::new(ISSUED).join(name));
     // Starting threads costs more than reading a few.
-    if names.len() < WORTH_THREADS {
+    let read: Vec<Result<Certificate, Failure>> = if names.len() < WORTH_THREADS {
         names.iter().map(read_one).collect()
     } else {
         names.par_iter().map(read_one).collect()
+    };
+    let mut certificates = Vec::with_capacity(read.len());
+    let mut unread = BTreeMap::new();
+    for (name, read) in names.into_iter().zip(read) {
+        match read {
+            Ok(certificate) => certificates.push(certificate),
+            Err(failure) => drop(unread.insert(name, failure)),
+        }
     }
+    Ok((certificates, unread))
 }
 
 fn read_one(directory: &StateDirectory, path: &Path) -> Result<Certificate, Failure> {
@@ -71,7 +83,7 @@ mod tests {
     fn all_are_read_in_the_order_of_their_names_few_or_many() {
         for count in [0, 1, 3, WORTH_THREADS + 50] {
             let (_folder, state, issued) = a_state();
-            assert_eq!(observe_issued(&state).unwrap(), []);
+            assert_eq!(observe_issued(&state).unwrap(), (Vec::new(), BTreeMap::new()));
             std::fs::create_dir(&issued).unwrap();
             let mut expected = certificates(count);
             for certificate in &expected {
@@ -79,7 +91,7 @@ mod tests {
                 std::fs::write(file, certificate.to_pem()).unwrap();
             }
             expected.sort_by_key(|certificate| certificate.serial().to_string());
-            assert_eq!(observe_issued(&state).unwrap(), expected, "{count}");
+            assert_eq!(observe_issued(&state).unwrap(), (expected, BTreeMap::new()), "{count}");
         }
     }
 
@@ -100,11 +112,13 @@ mod tests {
                     std::fs::write(file, certificate.to_pem()).unwrap();
                 }
                 std::fs::write(issued.join("40ff.pem"), text).unwrap();
-                let failure = observe_issued(&state).unwrap_err().to_string();
+                let (read, unread) = observe_issued(&state).unwrap();
+                assert_eq!(read.len(), count, "the others are read");
+                let failure = unread["40ff.pem"].to_string();
                 assert!(failure.contains("issued/40ff.pem") && failure.contains(words), "{failure}");
                 std::fs::remove_file(issued.join("40ff.pem")).unwrap();
                 std::os::unix::fs::symlink("gone", issued.join("40ff.pem")).unwrap();
-                assert!(observe_issued(&state).is_err());
+                assert!(observe_issued(&state).unwrap().1.contains_key("40ff.pem"));
             }
         }
     }
@@ -119,7 +133,7 @@ mod tests {
             std::fs::write(issued.join(format!("{number:032x}.pem")), &pem).unwrap();
         }
         let began = std::time::Instant::now();
-        assert_eq!(observe_issued(&state).unwrap().len(), 100_000);
+        assert_eq!(observe_issued(&state).unwrap().0.len(), 100_000);
         println!("100000 issued certificates read: {:?}", began.elapsed());
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 
+use crate::layout::state_paths::{CURRENT, ISSUED, KITS};
 use crate::model::Failure;
 use crate::store::files::crash_point;
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable as make_file_durable};
@@ -36,7 +37,8 @@ pub(in crate::store) fn recover(state: &Directory) -> Result<(), Failure> {
 }
 
 /// Refuses a change that would replace what is never replaced: a generation, a certificate or key
-/// of a CA, an issued certificate; or that would put one kind of thing in another's place.
+/// of a CA, an issued certificate; or that would put one kind of thing in another's place, but for what
+/// [`gives_way`].
 pub(in crate::store) fn refuse_overwriting(stage: &Directory, state: &Directory) -> Result<(), Failure> {
     for planned in moves(stage, state)? {
         let path = planned.folder.join(&planned.name);
@@ -49,7 +51,7 @@ pub(in crate::store) fn refuse_overwriting(stage: &Directory, state: &Directory)
         let there = io_failure::file_type(&there);
         let is_of_authority = path.starts_with(AUTHORITIES) && path.file_name() != Some("ca.json".as_ref());
         let is_kept = is_generation(&path) || is_of_authority || path.starts_with(ISSUED);
-        if is_kept || there != planned.kind {
+        if is_kept || there != planned.kind && !gives_way(&path, planned.kind) {
             return Err(Failure::new("changing", state.path().join(&path).display())
                 .expected(if is_kept { "nothing there yet" } else { io_failure::kind(planned.kind) })
                 .found(io_failure::kind(there)));
@@ -186,12 +188,32 @@ fn move_all(commit: &Directory, state: &Directory) -> Result<Vec<PathBuf>, Failu
             touched.push(planned.folder);
         }
         if let Some((from, into)) = &open {
+            let path = touched.last().map(|folder| folder.join(&planned.name)).unwrap_or_default();
+            if gives_way(&path, planned.kind)
+                && let Some(there) = into.look(&planned.name)?
+                && io_failure::file_type(&there) != planned.kind
+            {
+                into.rename(&planned.name, state, fresh_name(ASIDE)?)?;
+            }
             from.rename(&planned.name, into, &planned.name)?;
         }
     }
     touched.sort();
     touched.dedup();
     Ok(touched)
+}
+
+/// Whether that kind of thing, at that place, has only to have somebody's stray file, link or folder put
+/// aside: whoever is damaged so could not be issued anything else.
+fn gives_way(path: &Path, kind: FileType) -> bool {
+    let names: Vec<_> = path.components().map(|component| component.as_os_str().to_string_lossy()).collect();
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    match names.as_slice() {
+        [IN_DAEMONS | IN_CLIENTS, _] => kind == FileType::Directory,
+        [IN_DAEMONS | IN_CLIENTS, _, CURRENT] => kind == FileType::Symlink,
+        [IN_DAEMONS | IN_CLIENTS, _, IDENTITY] | [KITS, _] => kind == FileType::RegularFile,
+        _ => false,
+    }
 }
 
 /// Appends the log's new lines once: where they already stand behind what the log was, wholly or
@@ -306,9 +328,13 @@ fn is_generation(path: &Path) -> bool {
 pub(in crate::store) const LOG: &str = "log.jsonl";
 /// How the name of a log begins that could not be appended to.
 pub(in crate::store) const LOG_ASIDE: &str = "log.jsonl.aside-";
-pub(in crate::store) const ISSUED: &str = "issued";
 const AUTHORITIES: &str = "ca";
 pub(in crate::store) const DESCRIPTION: &str = "kitcert.yaml";
+const IN_DAEMONS: &str = "daemons";
+const IN_CLIENTS: &str = "clients";
+const IDENTITY: &str = "identity.json";
+/// How the name begins of what stood in the place of something else.
+const ASIDE: &str = "aside-";
 const LOG_NOTE: &str = ".log";
 const REMOVAL_NOTE: &str = ".remove";
 const REMOVED: &str = ".removed-";

@@ -59,6 +59,8 @@ pub enum LogEvent {
     KeyRemoved,
     /// The key of a former CA was removed.
     KeyDestroyed,
+    /// A person believes the clock, although it does not fit the entry before.
+    ClockTrusted,
 }
 
 impl LogLine {

@@ -27,8 +27,8 @@ use crate::pki::TrustBundle;
 /// Reads a state, as far as `interest` goes.
 ///
 /// # Errors
-/// A file that is there and cannot be read, or is not what it should be. What cannot be read is
-/// never taken for absent.
+/// A file of the whole state that is there and cannot be read, or is not what it should be. What cannot be
+/// read is never taken for absent: of an identity, its fault is observed in its place.
 pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result<Observation, Failure> {
     let path = directory.path().join(INVENTORY);
     let text = required(directory, Path::new(INVENTORY), LARGEST_INVENTORY)?;
@@ -62,16 +62,17 @@ fn observe_beside(
         inventory_text,
         authorities: authorities(directory)?,
         rollover,
-        issued: match interest {
-            Interest::InUse => observe_issued(directory)?,
-            _ => Vec::new(),
-        },
+        issued: Vec::new(),
+        unread: BTreeMap::new(),
         waiting_kits: waiting_kits(directory)?,
         daemons: BTreeMap::new(),
         clients: BTreeMap::new(),
     };
+    if let Interest::InUse = interest {
+        (observation.issued, observation.unread) = observe_issued(directory)?;
+    }
     for (role, name) in names_of(directory, interest)? {
-        let Some(identity) = identity(directory, role, &name, interest)? else { continue };
+        let Some(identity) = identity(directory, role, &name, interest) else { continue };
         match role {
             Role::Daemon => observation.daemons.insert(name, identity),
             Role::Client => observation.clients.insert(name, identity),
@@ -143,41 +144,60 @@ fn waiting_kits(directory: &StateDirectory) -> Result<BTreeSet<IdentityName>, Fa
     Ok(entries.iter().filter_map(|entry| entry.strip_suffix(".kit")?.parse().ok()).collect())
 }
 
+/// What is read of one identity. What cannot be read is its own fault, and nobody else's.
+#[derive(Default)]
+struct Reading {
+    fault: Option<Failure>,
+}
+
+impl Reading {
+    /// What was read, or nothing and the reason; the first one counts.
+    fn of<T: Default>(&mut self, read: Result<T, Failure>) -> T {
+        read.unwrap_or_else(|failure| {
+            self.fault.get_or_insert(failure);
+            T::default()
+        })
+    }
+}
+
 /// An identity of the state; None where it has no folder.
 fn identity(
     directory: &StateDirectory,
     role: Role,
     name: &IdentityName,
     interest: &Interest,
-) -> Result<Option<ObservedIdentity>, Failure> {
+) -> Option<ObservedIdentity> {
+    let mut reading = Reading::default();
     let folder = identity_folder(role, name);
-    let entries = directory.list(&folder)?;
-    if entries.is_empty() {
-        return Ok(None);
+    let entries = reading.of(directory.list(&folder));
+    if entries.is_empty() && reading.fault.is_none() {
+        return None;
     }
-    let linked = |link: &str| -> Result<Option<Generation>, Failure> {
-        Ok(directory.link_target(&folder.join(link))?.and_then(|target| target.parse().ok()))
-    };
-    let current = match linked(CURRENT)? {
-        None => None,
-        Some(number) => Some(observe_generation(directory, role, name, number)?),
-    };
     let mut generations: Vec<Generation> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
     generations.sort_unstable();
+    let link = folder.join(CURRENT);
+    let number = reading.of(directory.link_target(&link)).and_then(|target| target.parse().ok());
+    if number.is_none() && !generations.is_empty() {
+        // Nobody knows which of them it is.
+        let fault = Failure::new("reading", directory.path().join(&link).display());
+        reading.fault.get_or_insert(fault.expected("a link to a generation").found("none"));
+    }
+    let current = number.and_then(|one| reading.of(observe_generation(directory, role, name, one).map(Some)));
     let (verified, history) = match role {
-        Role::Daemon => (read_verified(directory, name), read_history(directory, name)?),
+        Role::Daemon => (read_verified(directory, name), reading.of(read_history(directory, name))),
         Role::Client => (None, DaemonHistory::default()),
     };
-    let number = current.as_ref().map(|current| current.number);
     let is_there = |one: &Generation| generations.binary_search(one).is_ok();
-    let worked_before = match number {
+    let worked_before = match current.as_ref().map(|current| current.number) {
         Some(number) if history.has_worked(number) => None,
-        _ => history.working().find(is_there),
+        // One that is damaged was replaced already: what stands in its place goes on.
+        _ => history
+            .working()
+            .filter(is_there)
+            .find_map(|one| observe_generation(directory, role, name, one).ok()),
     };
-    let worked_before =
-        worked_before.map(|one| observe_generation(directory, role, name, one)).transpose()?;
     let record = match role {
-        Role::Client => read_client_record(directory, name)?,
+        Role::Client => reading.of(read_client_record(directory, name)),
         Role::Daemon => ClientRecord::default(),
     };
     let mut earlier = Vec::new();
@@ -190,7 +210,8 @@ fn identity(
     // What is remembered of a number is about one generation, though its folder may be gone.
     let known = generations.last().into_iter().chain(&history.refuted);
     let known = known.copied().chain(history.worked.iter().map(|one| one.generation));
-    Ok(Some(ObservedIdentity {
+    Some(ObservedIdentity {
+        fault: reading.fault,
         current,
         verified,
         worked_before,
@@ -200,7 +221,7 @@ fn identity(
         last_generation: known.max(),
         history,
         generations,
-    }))
+    })
 }
 
 /// How often the state was changed, and what it has made for a daemon, as of this moment. Whatever was put

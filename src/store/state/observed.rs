@@ -10,7 +10,7 @@ use super::rollover_record::RolloverRecord;
 use super::state_record::StateRecord;
 use super::verified::VerifiedRecord;
 use crate::layout::Inventory;
-use crate::model::{AuthorityId, Generation, IdentityName, Role, Timestamp};
+use crate::model::{AuthorityId, Failure, Generation, IdentityName, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 
 /// How much of a state a command needs to see: reading ten thousand certificates to issue one
@@ -45,6 +45,9 @@ pub struct Observation {
     pub rollover: Option<RolloverRecord>,
     /// Every certificate that ever left and is kept still. Read only by [`Interest::InUse`].
     pub issued: Vec<Certificate>,
+    /// The files beside them that cannot be read, by name, and why: whose certificates they are nobody
+    /// knows. Read only by [`Interest::InUse`].
+    pub unread: BTreeMap<String, Failure>,
     /// The clients for whom a kit waits to be handed over.
     pub waiting_kits: BTreeSet<IdentityName>,
     /// The daemons that have a folder.
@@ -78,6 +81,8 @@ pub enum KeyPresence {
 /// A daemon or a client of the state.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedIdentity {
+    /// Why something of it cannot be read. What is missing below for that reason is not known to be absent.
+    pub fault: Option<Failure>,
     /// What `current` leads to.
     pub current: Option<ObservedGeneration>,
     /// Of a daemon, its last verification. Whether that is one of the current generation, and still

@@ -366,3 +366,41 @@ fn files_are_private_before_they_are_anything_else_whatever_the_umask() {
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
 }
+
+#[test]
+fn what_somebody_writes_into_an_edited_file_meanwhile_is_kept_and_the_change_is_none() {
+    let base = folder();
+    let state = state(base.path());
+    apply(&state, first).unwrap();
+    let place = Path::new("kitcert.yaml");
+    let before = std::fs::read(state.path().join(place)).unwrap();
+    let edited = [before.as_slice(), b"# by a person\n"].concat();
+    let shorter = &before[..before.len() - 1];
+    for meanwhile in [Some(edited.as_slice()), Some(shorter), None] {
+        let lock = state.lock("test", PATIENCE).unwrap();
+        let change = lock.stage().unwrap();
+        change.edit(place, Some(&before), b"by a command\n").unwrap();
+        change.file(Path::new("clients/new/cert.pem"), b"x", Privacy::Public).unwrap();
+        match meanwhile {
+            Some(text) => std::fs::write(state.path().join(place), text).unwrap(),
+            None => std::fs::remove_file(state.path().join(place)).unwrap(),
+        }
+        let pictured = picture(state.path());
+        let failure = change.commit().unwrap_err();
+        assert_eq!(failure.exit_code(), crate::model::ExitCode::Busy, "{failure}");
+        let after = picture(state.path());
+        let is_of_state = |path: &&String| !path.starts_with(".stage-");
+        for path in after.keys().chain(pictured.keys()).filter(is_of_state) {
+            assert_eq!(after.get(path), pictured.get(path), "{path}");
+        }
+        std::fs::write(state.path().join(place), &before).unwrap();
+    }
+    let lock = state.lock("test", PATIENCE).unwrap();
+    let change = lock.stage().unwrap();
+    change.edit(place, Some(&before), b"by a command\n").unwrap();
+    change.commit().unwrap();
+    assert_eq!(std::fs::read(state.path().join(place)).unwrap(), b"by a command\n");
+    let change = lock.stage().unwrap();
+    change.edit(place, None, b"made anew\n").unwrap();
+    change.commit().unwrap_err();
+}
