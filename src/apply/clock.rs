@@ -91,8 +91,8 @@ fn odd_clock(
 /// are given, with what is to be said of each: where it is the clock of a few, that is no matter of the others.
 ///
 /// # Errors
-/// More than half of the daemons that answer take such a certificate for one that has expired: then the clock
-/// here is as likely to be wrong.
+/// More than half of the daemons that answer take such a certificate for one that has expired, or half and no
+/// daemon elsewhere agrees: then the clock here is as likely to be wrong.
 pub(super) fn disagreeing_clocks(
     invocation: &Invocation<'_>,
     observation: &Observation,
@@ -124,9 +124,13 @@ pub(super) fn disagreeing_clocks(
         .map(|(name, _)| ((*name).clone(), failure(name)))
         .collect();
     let known = compared.values().filter(|clock| **clock != DaemonClock::Unknown).count();
+    let agrees_elsewhere = there.iter().any(|(name, entry)| {
+        !entry.endpoint.is_loopback() && compared.get(name) == Some(&DaemonClock::Agrees)
+    });
     match disagreeing.values().next() {
-        // The one here is a clock, too: of two daemons one may be wrong.
         Some(first) if disagreeing.len() * 2 > known => Err(first.clone()),
+        // The one here is a clock, too, and that of a daemon on this machine is no other.
+        Some(first) if disagreeing.len() * 2 == known && !agrees_elsewhere => Err(first.clone()),
         _ => Ok(disagreeing),
     }
 }

@@ -6,7 +6,7 @@ use crate::store::{Observation, ObservedIdentity};
 
 /// Why something of an identity cannot be read, with a command that mends it; None where all of it can,
 /// and of one that is retired: nothing of that is needed any more.
-pub(super) fn fault_of(role: Role, name: &IdentityName, observation: &Observation) -> Option<Failure> {
+pub(crate) fn fault_of(role: Role, name: &IdentityName, observation: &Observation) -> Option<Failure> {
     let identity = observation.identities(role).get(name).filter(|identity| !identity.is_retired())?;
     let is_listed = match role {
         Role::Daemon => observation.inventory.daemons.contains_key(name),

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fault::fault_of;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
@@ -273,10 +274,10 @@ pub(crate) fn installable_generation(
 ) -> Result<Generation, Failure> {
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
-        None => Err(failure
-            .expected("a certificate")
-            .found("none")
-            .hint(message!("{kitcert} issue client {}", name))),
+        None => Err(fault_of(Role::Client, name, observation).unwrap_or_else(|| {
+            let none = failure.expected("a certificate").found("none");
+            none.hint(message!("{kitcert} issue client {}", name))
+        })),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
             .found("a certificate alone: its key is where its request was made, or in its kit")

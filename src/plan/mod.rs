@@ -45,6 +45,7 @@ pub(crate) use catch_up::{Installed, catch_up};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
+pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;
 pub use init::{InitRequest, init};

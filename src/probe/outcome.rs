@@ -79,6 +79,14 @@ pub struct TlsFacts {
     pub end: End,
 }
 
+impl TlsFacts {
+    /// Whether TLS 1.3 alone was offered and TLS 1.2 chosen, as servers do that do not know the newer.
+    #[must_use]
+    pub fn answers_in_tls12_alone(&self) -> bool {
+        self.versions == Versions::Tls13 && self.version == Some(TlsVersion::Tls12)
+    }
+}
+
 /// The certificate of a dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -122,7 +130,7 @@ pub enum Call {
     /// Another gRPC status, an HTTP status, or a stream that the server reset.
     TurnedDown,
     /// An answer that says of itself that it is no verdict, and may be another one the next time: HTTP
-    /// status 408, 421, 425, 429, 500, 502, 503 or 504, gRPC status 1, 4, 8, 13 or 14, a stream or a
+    /// status 408, 425, 429, 500, 502, 503 or 504, gRPC status 1, 4, 8, 13 or 14, a stream or a
     /// connection that HTTP/2 gave up without having refused it (RFC 9113 sections 7 and 8.7).
     Unavailable,
 }
@@ -301,6 +309,12 @@ fn before_the_chain(facts: &TlsFacts) -> Outcome {
             Outcome::NotServed
         }
         End::Alert(70) if facts.versions != Versions::Both && must_be_refused => Outcome::NotServed,
+        // A server that does not know TLS 1.3 answers in TLS 1.2 whatever is offered, and our side breaks off;
+        // or it has no cipher in common.
+        End::Broken if facts.answers_in_tls12_alone() && must_be_refused => Outcome::NotServed,
+        End::Alert(40) if facts.versions == Versions::Tls13 && !facts.server_hello && must_be_refused => {
+            Outcome::NotServed
+        }
         End::Alert(120) if facts.alpn == Alpn::Http1 && must_be_refused => Outcome::NotServed,
         End::Eof | End::Reset | End::TimedOut | End::NotListening if !facts.server_hello => Outcome::NotUpYet,
         end => Outcome::Inconclusive(why(end)),

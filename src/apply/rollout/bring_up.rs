@@ -153,7 +153,7 @@ impl Rollout<'_> {
                 (look, why)
             }
             Err(failure) => {
-                let look = self.look(&current.observation)?;
+                let look = self.look_now(current)?;
                 let why = look.beside(failure);
                 (look, why)
             }

@@ -79,7 +79,7 @@ impl Rollout<'_> {
         let restarted = self.restart(&current);
         let look = match &restarted {
             Ok(()) => self.look_until_decided(&current)?,
-            Err(_) => self.look(&current.observation)?,
+            Err(_) => self.look_now(&current)?,
         };
         if look.outcome == Outcome::Verified {
             return back(&look);

@@ -72,8 +72,13 @@ impl Rollout<'_> {
         self.current_in(lock.state())
     }
 
-    /// The same, by what the state says now, or what is known where it cannot be read: whoever refutes the
-    /// daemon meanwhile, such as its own restart command, is not contradicted by what was seen later.
+    /// Verifies it by what the state says now, or by what is known where that cannot be read: what somebody noted
+    /// before this look, such as the daemon's own restart command, does not void it.
+    pub(super) fn look_now(&self, current: &Current) -> Result<Look, Failure> {
+        let now = self.refreshed(current);
+        self.look(&now.as_ref().unwrap_or(current).observation)
+    }
+
     fn refreshed(&self, known: &Current) -> Option<Current> {
         let directory = StateDirectory::find(&self.invocation.state).ok().flatten()?;
         self.current_in(&directory).ok().flatten().filter(|now| now.number == known.number)
@@ -156,8 +161,7 @@ impl Rollout<'_> {
         let began = Instant::now();
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let now = self.refreshed(current);
-            let look = self.look(&now.as_ref().unwrap_or(current).observation)?;
+            let look = self.look_now(current)?;
             let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open);
             if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
                 return Ok(look);

@@ -12,6 +12,7 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
+use crate::plan;
 use crate::probe::CertificateAndKey;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
@@ -196,7 +197,9 @@ fn of_state(
     let failure = |expected: &'static str, found: &'static str| {
         Failure::new("dialling as client", name).expected(expected).found(found).hint("{kitcert} status")
     };
-    let current = observation.current(Role::Client, name).ok_or_else(|| failure("a certificate", "none"))?;
+    let current = observation.current(Role::Client, name).ok_or_else(|| {
+        plan::fault_of(Role::Client, name, observation).unwrap_or_else(|| failure("a certificate", "none"))
+    })?;
     if current.key == KeyPresence::Absent {
         return Err(failure(
             "its key",

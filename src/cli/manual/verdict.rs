@@ -78,6 +78,12 @@ const DIALS: &[(&str, &str)] = &[
          most 8. The last line names the others.",
     ),
     ("O", "The client's own certificate, with the calls. It is opened last."),
+    (
+        "C",
+        "With several CAs, a client of each: of one that ca.pem names it must be accepted, of another refused. The \
+         latter is shown whatever CAs the daemon names, and speaks first; its end without an alert counts if three \
+         dials end so.",
+    ),
     ("N1', O'", "N1 and O once more, after all others."),
 ];
 
@@ -124,8 +130,8 @@ const OUTCOMES: &[(&str, &str)] = &[
     ),
     (
         "not-served",
-        "The server does not serve that SNI (alert 112; alert 40 or 49, or an end before ServerHello) or that version \
-         (alert 70) or HTTP/1.1 (alert 120). It counts while the daemon's own name is served before and after, and for a \
+        "The server does not serve that SNI (alert 112; alert 40 or 49, or an end before ServerHello) that version \
+         (alert 70, or an answer in the other) or HTTP/1.1 (alert 120). It counts while the daemon's own name is served before and after, and for a \
          version if the same caller was judged in the other.",
     ),
     ("asks-nobody", "The server asks for no certificate."),
@@ -133,7 +139,7 @@ const OUTCOMES: &[(&str, &str)] = &[
         "other-service",
         "Another service answers for another name, under another certificate. It is outside the test, if neither a \
          call over HTTP/1.1, nor one in the daemon's name, nor its session, resumed under that name, leads to the \
-         daemon, and if what it answered is no answer of the moment (HTTP 408, 421, 425, 429, 500, 502 to 504, gRPC \
+         daemon, and if what it answered is no answer of the moment (HTTP 408, 425, 429, 500, 502 to 504, gRPC \
          1, 4, 8, 13, 14).",
     ),
     ("accepted", "The server asked for the client's certificate, sent SETTINGS, and answered a call."),
@@ -160,7 +166,8 @@ const ADDRESSES: &[(&str, &str)] = &[
     ),
     (
         "several daemons",
-        "All dials must see the same certificate, the same CAs, and the same signatures within one version of TLS. If \
+        "All dials in the daemon's name, and those in others that see its certificate, must see the same certificate, \
+         the same CAs, and the same signatures within one version of TLS. If \
          they do not, the whole list is dialled once more; if it differs again, several daemons answer.",
     ),
     (

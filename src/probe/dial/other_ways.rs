@@ -33,8 +33,16 @@ pub(super) async fn try_other_ways(
     if notebook.record.borrow().http1_status().is_some() {
         let connect = || client.connect_again(destination, name.clone());
         call_by_http1(connect, &[INFO, LIST_WORKERS], authority, notebook).await;
-    }
-    if authority != destination.authority && notebook.call.get() != Call::BuildKit {
+        if authority != destination.authority && notebook.call.get() != Call::BuildKit {
+            let before = notebook.call.get();
+            let connect = || client.connect_again(destination, name.clone());
+            call_by_http1(connect, &[INFO, LIST_WORKERS], &destination.authority, notebook).await;
+            // What was unsure before is not made sure by this.
+            if before == Call::Unavailable && notebook.call.get() != Call::BuildKit {
+                notebook.call.set(before);
+            }
+        }
+    } else if authority != destination.authority && notebook.call.get() != Call::BuildKit {
         by_the_daemons_authority(destination, client, name, notebook).await;
     }
     if sni == Sni::Name || notebook.call.get() == Call::BuildKit || !client.sessions.resume() {
@@ -90,10 +98,10 @@ async fn by_the_daemons_authority(
     name: ServerName<'static>,
     notebook: &Notebook,
 ) {
-    let before = notebook.call.get();
-    let Some(stream) = client.connect_again(destination, name).await else { return };
     notebook.progress.enter(DialStage::Call);
-    notebook.call.set(Call::Unavailable);
+    // Until there is an answer, neither silence nor an end says where it led.
+    let before = notebook.call.replace(Call::Unavailable);
+    let Some(stream) = client.connect_again(destination, name).await else { return };
     let record = Rc::new(RefCell::new(Record::default()));
     let base = format!("https://{}", destination.authority);
     match ask(Watched::new(stream, Vec::new(), record), &base, Asker::Unwanted).await {
@@ -102,7 +110,15 @@ async fn by_the_daemons_authority(
             notebook.call.set(Call::BuildKit);
         }
         Ok(Reply::Above(above)) if above.call() == Call::Unavailable => {}
-        _ => notebook.call.set(before),
+        Ok(Reply::Above(_) | Reply::Unknown | Reply::NotGrpc(_)) => notebook.call.set(before),
+        Err(error)
+            if error.is_remote() && error.reason().is_some_and(|reason| reason != h2::Reason::NO_ERROR) =>
+        {
+            if AboveTls::Http2(error.reason().unwrap_or(h2::Reason::CANCEL)).call() == Call::TurnedDown {
+                notebook.call.set(before);
+            }
+        }
+        Err(_) => {}
     }
 }
 

@@ -359,7 +359,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// A command has one instant, for rustls too.
+/// A look has one instant, for rustls too.
 #[derive(Debug)]
 struct Instant(Timestamp);
 

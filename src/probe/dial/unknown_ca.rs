@@ -53,7 +53,14 @@ impl UnknownCa {
         let own_key = fresh_key()?;
         let CertificateAndKey { chain, key: own_key } = issued(&unrelated, own_key)?;
         let named = chain.first().map_or_else(|| known.clone(), Clone::clone);
-        let itself = CertificateAuthority::impersonate(&named, &own_key)?;
+        // A client without a name in its subject has none that a CA could have.
+        let itself = match CertificateAuthority::impersonate(&named, &own_key) {
+            Ok(itself) => itself,
+            Err(_) => {
+                let named = unrelated.issue(&nobody(now)?, own_key.public_key())?;
+                CertificateAuthority::impersonate(&named, &own_key)?
+            }
+        };
         Ok(UnknownCa {
             namesake: with_its_ca(&namesake)?,
             self_signed: issued(&itself, own_key)?,
@@ -96,5 +103,20 @@ mod tests {
         assert!(own.subject() == own.issuer() && own.is_signed_by(own.public_key()));
         let [leaf, authority] = &made.unrelated.chain[..] else { panic!("a leaf and its CA") };
         assert!(leaf.is_signed_by(authority.public_key()) && leaf.issuer() != known.subject());
+    }
+
+    /// As of a cert-manager without a common name.
+    #[test]
+    fn a_client_without_a_subject_costs_no_kind() {
+        let cast = Cast::new("127.0.0.1");
+        let mut parameters = rcgen::CertificateParams::new(vec!["ana.example".to_owned()]).unwrap();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+        let client = Certificate::from_der(parameters.self_signed(&key).unwrap().der()).unwrap();
+        let made = UnknownCa::beside(&cast.trust.certificates()[0], Some(&client), cast.now).unwrap();
+        for one in [&made.namesake, &made.self_signed, &made.unrelated] {
+            assert_eq!(one.chain[0].names(), client.names());
+            assert_eq!(one.chain[0].public_key().kind(), client.public_key().kind());
+        }
     }
 }

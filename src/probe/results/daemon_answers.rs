@@ -133,7 +133,7 @@ impl AboveTls {
     /// What came of the call that was answered so.
     pub(crate) fn call(&self) -> Call {
         let is_unavailable = match self {
-            AboveTls::Http(status) => matches!(status, 408 | 421 | 425 | 429 | 500 | 502..=504),
+            AboveTls::Http(status) => matches!(status, 408 | 425 | 429 | 500 | 502..=504),
             AboveTls::Grpc { status, .. } => matches!(status, 1 | 4 | 8 | 13 | 14),
             AboveTls::Http2(reason) => [
                 h2::Reason::INTERNAL_ERROR,

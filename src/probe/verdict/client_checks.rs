@@ -193,6 +193,7 @@ fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
                 .expected("BuildKit's gRPC")
                 .found(found);
             match above {
+                AboveTls::Http2(_) => finding.because(&[Cause::NoHttp2]),
                 AboveTls::Http(401 | 403) => finding.because(&[Cause::TurnedDownAboveTls, Cause::WebServer]),
                 _ => finding.because(&[Cause::WebServer]),
             }

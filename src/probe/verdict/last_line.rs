@@ -91,9 +91,7 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
         return message!("there was no client certificate to try");
     }
     let client = observed.client();
-    if client
-        .is_some_and(|client| matches!(client.account.above, Some(AboveTls::Http(_) | AboveTls::Http2(_))))
-    {
+    if client.is_some_and(|client| matches!(client.account.above, Some(AboveTls::Http(_)))) {
         return message!("what answers is a web server or a proxy, not BuildKit");
     }
     if let Some(client) = client.filter(|client| client.outcome != Outcome::Accepted && client.is_timed_out())

@@ -8,7 +8,7 @@ use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::probe::dial_list::{Caller, Dial, NAMESAKE_WITH_CA, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
-use crate::probe::outcome::{Outcome, Why};
+use crate::probe::outcome::{Call, Outcome, Why};
 use crate::probe::results::{AboveTls, Asked, Dialled};
 
 /// Those who must not get in, in the order of the findings.
@@ -127,10 +127,10 @@ fn let_in_by_tls(caller: Caller, let_in: &[&Exhibit<'_>], evidence: &Evidence<'_
         Some(above) if is_a_refusal(above) => finding
             .because(&[Cause::TurnedDownAboveTls])
             .cause("TLS let it in; something above TLS, or a proxy, turned it away"),
-        Some(_) => finding
+        Some(above) if !matches!(above, AboveTls::Http2(_)) || above.call() == Call::Unavailable => finding
             .because(&[Cause::ProxyWithoutDaemon])
             .cause("TLS let it in; a proxy turned it away, and may answer otherwise the next time"),
-        None => finding.because(&[Cause::CertificateOptional]).cause(
+        _ => finding.because(&[Cause::CertificateOptional]).cause(
             "TLS let it in, whatever came then: the server asks for a certificate and does not insist",
         ),
     }

@@ -108,10 +108,15 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
     is_refused.then_some(last)
 }
 
-/// The alerts that say of themselves that a version, a name or a protocol is not served. Others, and an
+/// The alerts that say of themselves that a version, a name or a protocol is not served, or an answer in
+/// another version. Other alerts, and an
 /// end, are also what an overloaded server says.
 fn is_told_by_alert(dialled: &Dialled) -> bool {
-    matches!(dialled.end(), End::Alert(70 | 112 | 120))
+    matches!(dialled.end(), End::Alert(70 | 112 | 120)) || is_answered_in_tls12_alone(dialled)
+}
+
+fn is_answered_in_tls12_alone(dialled: &Dialled) -> bool {
+    matches!(dialled.facts, Facts::Tls(facts) if facts.answers_in_tls12_alone())
 }
 
 /// How often the dial ended without a word when it was repeated alone, between two of the client's
@@ -147,8 +152,11 @@ fn all_reached_the_chain(pass: &Pass) -> bool {
 /// not served they did so in the other, and whoever was turned away by its version was judged by that:
 /// an alert that is about versions says nothing of certificates.
 fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
-    let is_about_version = not_served.end() == End::Alert(70);
-    let is_other = |version| match not_served.dial.offers().versions {
+    let versions = not_served.dial.offers().versions;
+    let is_of_tls13_alone =
+        versions == Versions::Tls13 && matches!(not_served.end(), End::Alert(40) | End::Broken);
+    let is_about_version = not_served.end() == End::Alert(70) || is_of_tls13_alone;
+    let is_other = |version| match versions {
         Versions::Tls12 => version == TlsVersion::Tls13,
         Versions::Tls13 => version == TlsVersion::Tls12,
         Versions::Both => false,

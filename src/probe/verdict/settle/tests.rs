@@ -154,6 +154,35 @@ fn one_version_is_not_served_only_if_the_same_caller_is_judged_in_both() {
     }
 }
 
+/// OpenSSL before 1.1.1 and Go before 1.12 answer a hello of TLS 1.3 alone in TLS 1.2.
+#[test]
+fn an_answer_in_tls_1_2_to_tls_1_3_alone_is_a_version_that_is_not_served() {
+    let cast = Cast::new("127.0.0.1");
+    let older = || {
+        let facts = TlsFacts {
+            version: Some(TlsVersion::Tls12),
+            chain: Chain::Unseen,
+            asked: false,
+            finished: false,
+            ..ended(End::Broken).0
+        };
+        (facts, Default::default())
+    };
+    let alone = Dial::NoCertificate(15);
+    let tls12 = || {
+        (TlsFacts { version: Some(TlsVersion::Tls12), finished: false, ..alert(116).0 }, Default::default())
+    };
+    let all: Vec<_> = list()
+        .filter(|dial| dial.caller() == Caller::NoCertificate && *dial != alone)
+        .map(|dial| (dial, tls12()))
+        .chain([(alone, older())])
+        .collect();
+    let sound = pass(&cast, &all);
+    assert!(has_passed(&sound, alone) && !needs_repeat(&sound, alone));
+    assert!(has_passed(&sound, Dial::Plaintext));
+    assert!(!has_passed(&pass(&cast, &[(alone, older())]), alone), "the other version is not TLS 1.2");
+}
+
 #[test]
 fn the_end_of_plaintext_counts_if_no_other_dial_was_cut_off() {
     let cast = Cast::new("127.0.0.1");
