@@ -1,7 +1,10 @@
 //! `recover` of a state that is not the only one, or not the latest: an old copy, as of a backup, or one of two
 //! copies that are both in use. Only additions: nothing is placed, restarted or put back.
 
+use std::collections::BTreeSet;
+
 use super::issuance::next_generation;
+use super::reach::not_let_in;
 use super::recover::longest_lifetime;
 use super::recovery::{Recovered, Recovery, Unknown};
 use super::standing::Standing;
@@ -54,6 +57,7 @@ pub(crate) fn catch_up(
     let open_until = now.plus(longest_lifetime(observation, &observation.inventory));
     let mut plan = Plan::default();
     let mut unknown = Vec::new();
+    let mut locked_out = BTreeSet::new();
     let mut note = |subject: Message, what: Message| unknown.push(Unknown { subject, what });
     let old = || installed.iter().filter(|one| one.standing.is_old());
     let commits = old().filter_map(|one| match one.standing {
@@ -96,7 +100,20 @@ pub(crate) fn catch_up(
             }
             None => {
                 let generation = next_generation(observation, Role::Daemon, name);
-                note(subject, message!("its installed certificate is current here too, as {}", generation));
+                let out = not_let_in((name, &one.chain, &one.trust), observation, now);
+                let taken_in = message!("its installed certificate is current here too, as {}", generation);
+                note(
+                    subject,
+                    match out.is_empty() {
+                        true => taken_in,
+                        false => message!(
+                            "{}; once it serves that, it lets in no more, with what they have here: {}",
+                            taken_in,
+                            Message::few(&out, ", ")
+                        ),
+                    },
+                );
+                locked_out.extend(out);
                 plan.state.push(StateStep::TakeIn {
                     name: name.clone(),
                     chain: one.chain.clone(),
@@ -127,12 +144,13 @@ pub(crate) fn catch_up(
             current.is_some_and(|current| current.leaf().issuer() == authority.certificate.subject())
         };
         let clients = observation.clients.iter().filter(|(_, client)| is_of_it(client));
-        let clients = Message::few(clients.map(|(name, _)| name), ", ");
+        let clients: BTreeSet<IdentityName> = clients.map(|(name, _)| name.clone()).collect();
         let what = "no daemon is to trust it any more, so its clients need other certificates";
         match clients.is_empty() {
             true => note(subject, message!("{}", what)),
-            false => note(subject, message!("{}: {}", what, clients)),
+            false => note(subject, message!("{}: {}", what, Message::few(&clients, ", "))),
         }
+        locked_out.extend(clients);
     }
     for name in elsewhere {
         let subject = message!("daemon {}", name);
@@ -142,7 +160,7 @@ pub(crate) fn catch_up(
     plan.state.extend(closed.map(|one| StateStep::Open(one.id.clone(), open_until)));
     note(message!("clients"), message!("whoever got a certificate from another copy is not known here"));
     let inventory = observation.inventory.clone();
-    Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown }
+    Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown, locked_out }
 }
 
 /// The CAs that some daemon trusts and that are not known here, each once.

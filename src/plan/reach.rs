@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::guard::Guard;
 use super::uses::dials;
-use crate::model::{IdentityName, Timestamp};
-use crate::store::{Observation, ObservedGeneration, ObservedIdentity};
+use crate::model::{Generation, IdentityName, Timestamp};
+use crate::pki::{Certificate, TrustBundle};
+use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
 /// Which of the daemons that a client uses let it in with a set.
 #[derive(Debug, Default)]
@@ -75,6 +76,31 @@ pub(crate) fn lost(
     };
     let used = used(identity, observation).into_iter();
     used.filter(|(name, daemon)| is_lost(name, daemon)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The clients that use a daemon and that those files of it do not let in with what is current for them.
+pub(crate) fn not_let_in(
+    (name, chain, trust): (&IdentityName, &[Certificate], &TrustBundle),
+    observation: &Observation,
+    now: Timestamp,
+) -> BTreeSet<IdentityName> {
+    let Some(daemon) = observation.daemons.get_key_value(name) else { return BTreeSet::new() };
+    let guard = Guard { observation, now };
+    let served = ObservedGeneration {
+        number: Generation::after(daemon.1.last_generation),
+        chain: chain.to_vec(),
+        trust: trust.clone(),
+        key: KeyPresence::Absent,
+    };
+    let is_out = |client: &ObservedIdentity| {
+        let uses = &client.record.uses;
+        let current = client.current.as_ref().filter(|_| !client.is_retired());
+        current.is_some_and(|current| {
+            dials(uses, daemon, observation) && !guard.lets_in(uses, current, (name, &served))
+        })
+    };
+    let out = observation.clients.iter().filter(|(_, client)| is_out(client));
+    out.map(|(name, _)| name.clone()).collect()
 }
 
 /// The daemons that a client uses. One that is retired is no reason to leave the others.

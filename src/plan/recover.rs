@@ -1,5 +1,7 @@
 //! `recover`: a lost kitcert.yaml, from the certificates and from what is remembered beside them.
 
+use std::collections::BTreeSet;
+
 use super::issue::endpoint_of;
 use super::recovery::{Recovered, Recovery, Unknown};
 use super::steps::{InventoryStep, Plan, StateStep};
@@ -38,7 +40,14 @@ pub(crate) fn recover(observation: &Observation, now: Timestamp) -> Result<Recov
     let closed = observation.authorities.iter().filter(|one| !one.record.is_open(open_until));
     let open = closed.map(|one| StateStep::Open(one.id.clone(), open_until));
     let plan = Plan { state: std::iter::once(write).chain(open).collect(), ..Plan::default() };
-    Ok(Recovery { what: Recovered::Inventory, plan, inventory, open_until, unknown })
+    Ok(Recovery {
+        what: Recovered::Inventory,
+        plan,
+        inventory,
+        open_until,
+        unknown,
+        locked_out: BTreeSet::new(),
+    })
 }
 
 /// The identities of a role that are not retired.

@@ -1,11 +1,13 @@
 //! What `recover` found.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::steps::Plan;
 use crate::layout::Inventory;
-use crate::model::{Message, Timestamp};
+use crate::model::{IdentityName, Message, Timestamp};
 
 /// What was recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) struct Recovery {
     pub open_until: Timestamp,
     /// What a person must look at.
     pub unknown: Vec<Unknown>,
+    /// The clients that do not get in any more with what they have, once a daemon serves what is installed for it.
+    pub locked_out: BTreeSet<IdentityName>,
 }
 
 /// Something that kitcert.yaml may have said and nothing else remembers.

@@ -24,7 +24,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
     let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
     let recovery = apply::recover(&invocation)?;
     let report = Report::new("recover").target(invocation.state.display());
-    let report = report.object(&RecoverObject { unknown: recovery.unknown.clone() });
+    let locked_out = recovery.locked_out.iter().map(Printable::message).collect();
+    let report = report.object(&RecoverObject { unknown: recovery.unknown.clone(), locked_out });
     let report = match recovery.what {
         Recovered::Inventory => shown(report, &invocation, &recovery),
         Recovered::Copy => of_copy(report, &recovery),
@@ -98,6 +99,9 @@ fn row(kind: &'static str, name: Message, said: Message) -> (Tone, Vec<Message>)
 pub(in crate::cli) struct RecoverObject {
     /// What kitcert.yaml may have said and nothing else remembers; of a copy, what it cannot know.
     unknown: Vec<Unknown>,
+    /// Of a copy, the clients that do not get in any more with what they have, once a daemon serves what is
+    /// installed for it.
+    locked_out: Vec<Message>,
 }
 
 const MOST_SHOWN: usize = 40;

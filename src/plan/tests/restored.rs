@@ -5,7 +5,7 @@ use super::rotating::{asked, told};
 use super::world::{Restart, TWO_DAEMONS, World};
 use crate::model::{AuthorityId, IdentityName, Role};
 use crate::pki::Certificate;
-use crate::plan::{AuthorityRotation, Installed, Recovery, RotateRequest, Standing, StateStep};
+use crate::plan::{AuthorityRotation, Installed, Recovery, RotateRequest, Standing};
 use crate::plan::{catch_up, finish, retire};
 
 impl World {
@@ -53,16 +53,8 @@ impl World {
     /// What `recover` does; whether there is something to do.
     pub(super) fn recover(&mut self) -> bool {
         let Some(recovery) = self.recovery() else { return false };
-        // The clients of a CA that is gone are named; a daemon that was not restarted may let them in still.
-        for step in &recovery.plan.state {
-            let StateStep::EndRollover(gone) = step else { continue };
-            let clients = self.observation.clients.iter().filter(|(_, client)| {
-                let issuer =
-                    client.current.as_ref().map(|current| self.observation.issuer_of(current.leaf()));
-                issuer.flatten().is_some_and(|issuer| gone.contains(&issuer.id))
-            });
-            self.excused.extend(clients.map(|(name, _)| name.clone()));
-        }
+        // Until they are restarted the daemons may let them in still.
+        self.excused.extend(recovery.locked_out.iter().cloned());
         self.carry_out(&recovery.plan);
         true
     }
@@ -107,10 +99,13 @@ fn the_clients_of_a_ca_that_no_daemon_is_to_trust_any_more_are_named() {
     let authority = AuthorityRotation::Compromised(None);
     world.rotate_as(&RotateRequest { authority, ..asked() }, Restart::Fails).unwrap();
     assert!(world.restore() && world.is_old());
-    let told = world.recovery().unwrap().unknown;
-    let told: Vec<String> = told.iter().map(|one| one.what.to_string()).collect();
-    let named = "so its clients need other certificates: ana, bob, cleo";
-    assert!(told.iter().any(|one| one.ends_with(named)), "{told:?}");
+    let recovery = world.recovery().unwrap();
+    assert_eq!(recovery.locked_out, ["ana", "bob", "cleo"].map(name).into());
+    let told: Vec<String> = recovery.unknown.iter().map(|one| one.what.to_string()).collect();
+    for named in ["so its clients need other certificates", "once it serves that, it lets in no more"] {
+        let is_named = |one: &&String| one.contains(named) && one.ends_with(": ana, bob, cleo");
+        assert!(told.iter().any(|one| is_named(&one)), "{named}: {told:?}");
+    }
     assert!(world.recover() && !world.is_old());
 }
 
@@ -145,6 +140,30 @@ fn after_a_recovery_nobody_gets_older_files_for_the_sake_of_a_retired_daemon() {
     rotate(&mut world, AuthorityRotation::Begun, Restart::Fails);
     let ana = ((name("ana"), 1), name("builder"));
     assert!(before.contains(&ana) && world.reached().contains(&ana));
+}
+
+#[test]
+fn what_is_taken_back_after_a_recovery_leaves_whoever_is_in() {
+    for first in [Restart::Works, Restart::Fails] {
+        let mut world = World::new(TWO_DAEMONS);
+        world.back_up();
+        let rotate = |world: &mut World, authority, restart| {
+            world.rotate_as(&RotateRequest { authority, ..asked() }, restart).unwrap();
+            world.forgive();
+        };
+        assert!(world.retire(Role::Daemon, "spare"));
+        rotate(&mut world, AuthorityRotation::Compromised(None), first);
+        assert!(world.restore() && world.recover());
+        world.forgive();
+        rotate(&mut world, AuthorityRotation::Begun, Restart::Fails);
+        let before = world.reached();
+        world
+            .rotate_as(&RotateRequest { authority: AuthorityRotation::Back, ..asked() }, Restart::Works)
+            .unwrap();
+        let lost: Vec<_> = before.difference(&world.reached()).cloned().collect();
+        let unsaid: Vec<_> = lost.iter().filter(|((client, _), _)| !world.excused.contains(client)).collect();
+        assert!(unsaid.is_empty(), "{first:?}: {unsaid:?}");
+    }
 }
 
 #[test]

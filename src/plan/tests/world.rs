@@ -10,7 +10,9 @@ use crate::layout::Inventory;
 use crate::model::{AuthorityId, Failure, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp};
 use crate::pki::{Certificate, CertificateAuthority, TrustBundle};
 use crate::plan::{self, EarlierGeneration, KeySource, Plan, RotateRequest, Rotation, RotationFacts};
-use crate::store::{HeldBy, KeyPresence, Observation, ObservedGeneration, ObservedIdentity, RolloverRecord};
+use crate::store::{
+    HeldBy, KeyPresence, Observation, ObservedCopies, ObservedGeneration, ObservedIdentity, RolloverRecord,
+};
 
 /// Two daemons. A client of this machine, one elsewhere, and one with a key on each of two machines.
 pub(super) const TWO_DAEMONS: &str = "version: 1
@@ -151,6 +153,7 @@ impl World {
         for pass in 0..7 {
             let facts =
                 RotationFacts { has_begun: pass > 0, outdated: self.outdated(), ..RotationFacts::default() };
+            self.read_copies();
             let rotation = plan::rotate(request, &self.observation, &facts, self.now)?;
             all.rows.extend(rotation.rows.clone());
             all.locked_out.extend(rotation.locked_out.clone());
@@ -199,14 +202,36 @@ impl World {
         Ok(all)
     }
 
+    /// Notes which other set than the current one each client of this machine has installed.
+    fn read_copies(&mut self) {
+        let installed: Vec<IdentityName> = self.installed_clients().cloned().collect();
+        let copies = installed.into_iter().filter_map(|client| {
+            let held = self.holds.get(&(client.clone(), 1))?;
+            let current = self.observation.current(Role::Client, &client)?;
+            let other = ObservedGeneration {
+                chain: vec![held.leaf.clone()],
+                trust: held.trust.clone(),
+                ..current.clone()
+            };
+            let sets = if held.is(current) { Vec::new() } else { vec![other] };
+            Some((client, ObservedCopies { sets, is_unread: false }))
+        });
+        let copies = copies.collect();
+        self.observation.note_copies(&copies);
+    }
+
+    /// The clients whose folders are on this machine.
+    fn installed_clients(&self) -> impl Iterator<Item = &IdentityName> {
+        let clients = self.observation.inventory.clients.iter();
+        clients.filter(|(_, entry)| !entry.installed.is_empty()).map(|(name, _)| name)
+    }
+
     /// The identities of which something else than what is current is installed here.
     fn outdated(&self) -> BTreeSet<(Role, IdentityName)> {
         let is_current = |role, name: &IdentityName, one: &InUse| {
             self.observation.current(role, name).is_none_or(|current| one.is(current))
         };
-        let is_here = |name: &IdentityName| {
-            self.observation.inventory.clients.get(name).is_some_and(|entry| !entry.installed.is_empty())
-        };
+        let is_here = |name: &IdentityName| self.installed_clients().any(|one| one == name);
         let clients = self.holds.iter().filter(|((name, _), _)| is_here(name));
         let clients = clients.filter(|((name, _), held)| !is_current(Role::Client, name, held));
         let daemons =
@@ -263,6 +288,7 @@ impl World {
         name: &IdentityName,
         restart: Restart,
     ) -> Result<(), String> {
+        self.read_copies();
         let earlier = self.earlier(role, name);
         let rollback = plan::rollback((role, name), &self.observation, &earlier, self.now)
             .map_err(|failure| failure.to_string())?;
