@@ -114,8 +114,8 @@ fn by_default(inventory: &Inventory) -> Option<&Endpoint> {
 }
 
 impl KitTerms {
-    /// The steps that note which daemons its client uses, where they are of the state and not noted yet. Several
-    /// may stand behind one name.
+    /// The steps that note which daemons its client uses, where they are of the state and not noted yet.
+    /// Several may stand behind one name.
     pub(super) fn use_steps(&self, observation: &Observation) -> Vec<StateStep> {
         let host = self.endpoint.host();
         let daemons = &observation.inventory.daemons;

@@ -1,8 +1,9 @@
 //! Decisions: what is to be done, as values.
 //!
 //! A pure planner for each command that changes something: from what was observed, what was asked and the
-//! instant, to a [`Plan`]. Commands that only look have none, but `status`, which has rows. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
-//! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
+//! instant, to a [`Plan`]. Commands that only look have none, but `status`, which has rows. It makes no key,
+//! touches no file and dials nobody, so that `--dry-run` costs nothing and prints exactly what `apply` would
+//! do. An empty plan is the usual answer: nothing to do.
 
 mod ca;
 mod catch_up;

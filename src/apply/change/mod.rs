@@ -1,6 +1,6 @@
-//! The transaction in which credentials change: planned under the state's lock, judged by the guard, staged, read
-//! back, committed. What a verification has seen, and a key that was handed over, are noted in transactions of
-//! their own, which change nobody's credentials.
+//! The transaction in which credentials change: planned under the state's lock, judged by the guard, staged,
+//! read back, committed. What a verification has seen, and a key that was handed over, are noted in
+//! transactions of their own, which change nobody's credentials.
 
 mod log_lines;
 mod old_copy;

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, fresh};
-use super::dial::{DialOptions, glance, glance_as_distrusted};
+use super::dial::{DialOptions, dial_once};
 use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::DistinguishedName;
-use crate::probe::{DialResults, Dialled, Outcome};
+use crate::probe::{DialResults, Dialled, Extent, Outcome};
 use crate::store::Observation;
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
@@ -58,13 +58,14 @@ fn decided(
     (options, until): (&DialOptions, Instant),
     meant: Meant,
 ) -> (DialResults, bool) {
+    let extent = match meant {
+        Meant::LetIn => Extent::Glance,
+        Meant::Refused => Extent::Distrusted,
+    };
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
         let options = options.within(left);
-        match meant {
-            Meant::LetIn => glance(invocation, client, endpoint, &options),
-            Meant::Refused => glance_as_distrusted(invocation, client, endpoint, &options),
-        }
+        dial_once(invocation, client, endpoint, (&options, extent))
     };
     let mut observed = look();
     let mut is_refused = true;

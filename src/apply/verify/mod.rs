@@ -1,9 +1,9 @@
 //! `verify`: whether a daemon lets the right people in and nobody else, tried and recorded.
 //!
-//! One verification, whoever asks: `verify`, `rotate` and `rollback` prepare, dial and judge by `verify_one`, and
-//! record by `verification_record`; `join` dials and judges in the same way as a client whose files are nowhere
-//! yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts a daemon or
-//! places a file.
+//! One verification, whoever asks: `verify`, `rotate` and `rollback` prepare, dial and judge by `verify_one`,
+//! and record by `verification_record`; `join` dials and judges in the same way as a client whose files are
+//! nowhere yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts
+//! a daemon or places a file.
 
 mod authority_check;
 mod client;
@@ -24,7 +24,7 @@ pub(crate) use self::client::ClientChoice;
 pub(super) use self::client::{Client, asking, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
-pub(super) use self::dial::{activity, glance};
+pub(super) use self::dial::{activity, dial_once};
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};
 pub(crate) use self::target::Target;

@@ -1,8 +1,8 @@
 //! One file for each command: what can be typed, and what comes of it.
 //!
-//! A new one is also named in `cli/arguments`, `cli/run` and `cli/schema`. The members of its JSON object are its
-//! type called `…Object`; what stands below them is serialized where it is defined, such as a row of `status` in
-//! `plan/status`.
+//! A new one is also named in `cli/arguments`, `cli/run` and `cli/schema`. The members of its JSON object are
+//! its type called `…Object`; what stands below them is serialized where it is defined, such as a row of
+//! `status` in `plan/status`.
 
 pub(super) mod ca;
 pub(super) mod completions;

@@ -1,7 +1,7 @@
 //! The forms of a result: the report with its text and its JSON, and nagios, prometheus and SARIF.
 //!
-//! Which forms there are is `Format` in `cli/options`; which command has which is in `cli/run`. What the text and
-//! the JSON of one command contain is in that command's file.
+//! Which forms there are is `Format` in `cli/options`; which command has which is in `cli/run`. What the text
+//! and the JSON of one command contain is in that command's file.
 
 mod monitored;
 mod nagios;

@@ -118,8 +118,9 @@ pub(crate) fn client_place(
     })
 }
 
-/// What a person types next to use the files: for `earthly` and `earth` any target, since the
-/// config says the rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names the files, by absolute paths.
+/// What a person types next to use the files: for `earthly` and `earth` any target, since the config says the
+/// rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names
+/// the files, by absolute paths.
 #[must_use]
 pub(crate) fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let endpoint_text = endpoint.to_string();

@@ -59,8 +59,8 @@ impl<'lock> StagedChange<'lock> {
         Ok(())
     }
 
-    /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not there.
-    /// What somebody has written since is never replaced.
+    /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not
+    /// there. What somebody has written since is never replaced.
     ///
     /// # Errors
     /// Those of [`StagedChange::file`].

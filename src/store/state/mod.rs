@@ -1,8 +1,8 @@
 //! The state directory: what it holds, as values, and the one transaction by which it changes.
 //!
-//! Each record (`….json`) has a file with its path, its form and its reader. A new one is read in `observe`, held
-//! in `observed`, written by `apply/change`, described in `cli/manual/inventory`, and appears in the order of
-//! `Rank` in `journal`. Names that other layers need are in `layout/state_paths`.
+//! Each record (`….json`) has a file with its path, its form and its reader. A new one is read in `observe`,
+//! held in `observed`, written by `apply/change`, described in `cli/manual/inventory`, and appears in the
+//! order of `Rank` in `journal`. Names that other layers need are in `layout/state_paths`.
 
 mod authority_record;
 mod change;
