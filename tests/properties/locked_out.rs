@@ -132,6 +132,12 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
     let thief = format!("{stolen}/clients/ana/current");
     assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "the thief gets in");
     site.workspace.run(["ca", "rollover", "abort"]).ended_with(1);
+    let verify = || site.workspace.run(["verify", "builder"]).succeeded().out;
+    assert!(!verify().contains("not tried"), "{}", verify());
+    let compromised = named.trim_start_matches("--compromised=");
+    std::fs::remove_file(site.workspace.path(&format!("state/ca/{compromised}/key.pem"))).unwrap();
+    let untried = format!("not tried: distrusted CA (the key of CA {} is not here)", &compromised[..8]);
+    assert!(verify().contains(&untried), "{}", verify());
 }
 
 #[test]

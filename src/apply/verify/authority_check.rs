@@ -6,10 +6,10 @@ use super::client::{Client, fresh};
 use super::dial::{DialOptions, dial_once};
 use crate::apply::invocation::Invocation;
 use crate::message;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
 use crate::pki::DistinguishedName;
-use crate::probe::{DialResults, Dialled, Extent, Outcome};
-use crate::store::Observation;
+use crate::probe::{Dial, DialResults, Dialled, Extent, NotTried, Outcome};
+use crate::store::{Observation, ObservedAuthority};
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
 /// no verdict was come to. A daemon that was not restarted since its bundle changed may serve the right
@@ -40,6 +40,15 @@ pub(super) fn finding(
         }
     }
     Ok(None)
+}
+
+/// The compromised CAs of which nobody can make a certificate here, to see whether it is refused.
+pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTried> {
+    let compromised = observation.authorities.iter().filter(|one| one.record.compromised.is_some());
+    let without_key =
+        compromised.filter(|one| !one.can_sign(now) && one.certificate.validity().contains(now));
+    let why = |one: &ObservedAuthority| message!("the key of CA {} is not here", one.id.short());
+    without_key.map(|one| NotTried { dial: Dial::Distrusted, why: why(one) }).collect()
 }
 
 /// What ca.pem says of the clients of a CA.

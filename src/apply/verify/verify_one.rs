@@ -73,7 +73,10 @@ pub(in crate::apply) fn examine(
         let observed = dial(invocation, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
-    let observed = observed?;
+    let mut observed = observed?;
+    if let (Some(observation), Some(_)) = (observation, &daemon) {
+        observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
+    }
     let elapsed = began.elapsed();
     let again = request.again(&options);
     let local = local_facts(invocation, observation, daemon.as_ref(), &client, (&endpoint, again))?;
