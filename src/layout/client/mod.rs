@@ -19,7 +19,6 @@ mod config_tests;
 mod diagnosis;
 mod find_tool;
 mod misplaced;
-mod numbers;
 mod place;
 mod tls_path;
 mod tool;
