@@ -21,7 +21,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 pub(crate) struct Rollback {
     /// Daemon or client.
     pub role: Role,
-    /// Whose.
+    /// The name of the daemon or client that goes back.
     pub name: IdentityName,
     /// The generation whose certificate and key come back.
     pub from: Generation,

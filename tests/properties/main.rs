@@ -54,6 +54,7 @@ mod limbo;
 mod lock_race;
 mod locked_out;
 mod manual;
+mod maps;
 mod modes;
 mod mutated_chains;
 mod numbers;

@@ -1,4 +1,12 @@
 //! `inspect`: one file or endpoint, read and judged.
+//!
+//! ```text
+//! pem_files   certificates, a key, a request
+//! kit         a kit, before somebody joins it
+//! configs     configs, and kitcert.yaml
+//! together    several files: which key is whose, and who has what others have too
+//! document    what was seen
+//! ```
 
 mod configs;
 mod document;

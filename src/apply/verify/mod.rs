@@ -4,6 +4,22 @@
 //! and record by `verification_record`; `join` dials and judges in the same way as a client whose files are
 //! nowhere yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts
 //! a daemon or places a file.
+//!
+//! ```text
+//! request               what is asked, and the command that asks for it
+//! target, client        whom to dial, and as whom
+//! file_checks           the files at hand, before anybody is dialled
+//! client_config_check   the client's own config, as its tool reads it
+//! test_certificates     certificates that are made for one verification
+//! dial                  all dials as one client
+//! verify_one            one verification: prepare, dial, judge
+//! authority_check       with several CAs: whom of each it lets in
+//! shown                 what both sides showed each other
+//! unknown_leaf          a certificate of ours that this state has not issued
+//! remedies              the commands that help
+//! verification          what came of it; its exit code is made of that in cli/command/verify
+//! verification_record   what the state remembers of it
+//! ```
 
 mod authority_check;
 mod client;
@@ -46,7 +62,7 @@ use crate::store::{Interest, read, read_standard_input};
 /// Whom to dial, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetRequest {
-    /// Whom.
+    /// Each daemon or endpoint to verify.
     pub targets: Vec<Target>,
     /// As whom.
     pub client: ClientChoice,
@@ -63,7 +79,7 @@ pub(crate) struct FleetRequest {
 /// What came of one of them.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Whom.
+    /// The daemon or endpoint to verify.
     pub target: Target,
     /// What came of it; a failure if it could not even be dialled.
     pub verification: Result<Verification, Failure>,

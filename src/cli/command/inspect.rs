@@ -79,7 +79,7 @@ struct InspectedMember {
 struct FactMember {
     /// Of what.
     name: &'static str,
-    /// What.
+    /// Its value, in words.
     value: Message,
 }
 

@@ -58,7 +58,7 @@ pub(in crate::cli) struct IssuedObject {
 struct IssuedMember {
     /// `daemon` or `client`.
     role: &'static str,
-    /// Whose.
+    /// The name of the identity.
     name: Message,
     /// The serial number, in hex.
     serial: Message,

@@ -17,21 +17,21 @@ pub enum ChainFault {
     },
     /// Go cannot read one of them.
     Unreadable {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// What is wrong with it.
         why: &'static str,
     },
     /// A certificate of the path is no longer valid; the anchor counts too.
     Expired {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Its last second.
         not_after: Timestamp,
     },
     /// A certificate of the path is not valid yet.
     NotYetValid {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Its first second.
         not_before: Timestamp,
@@ -54,7 +54,7 @@ pub enum ChainFault {
     },
     /// A certificate of the path lists usages, and not the one that is wanted.
     WrongUsage {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Whose it should be.
         role: Role,
@@ -63,7 +63,7 @@ pub enum ChainFault {
     },
     /// The issuer may not issue: no CA, or without keyCertSign.
     NotAnAuthority {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
     },
     /// More CAs follow a CA than its path length allows.
@@ -82,28 +82,28 @@ pub enum ChainFault {
     },
     /// The signature is of an algorithm that Go takes for insecure.
     WeakSignature {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The algorithm.
         algorithm: String,
     },
     /// The signature is of a kind that this program cannot check.
     UnverifiableSignature {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The algorithm and the key.
         algorithm: String,
     },
     /// A critical extension that Go does not handle.
     CriticalExtension {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The extension, dotted.
         identifier: String,
     },
     /// A certificate of the path constrains policies, which are not followed here.
     PoliciesRequired {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
     },
     /// Go gives up after a hundred signature checks.

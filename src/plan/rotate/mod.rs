@@ -1,5 +1,14 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and a daemon that is
-//! not verified is restarted and verified again.
+//! not verified is restarted and verified again. `ca rollover start` and `abort` are rotations too.
+//!
+//! ```text
+//! rotation         what is asked, what is looked at, and what is to be done
+//! planner          a rotation on its way, which the others add their steps to
+//! direction        whether a rollover begins, turns round or ends
+//! rollover_steps   what it means for each identity, and the guard's word
+//! prune            what is cleared away
+//! faults           what is said of those of whom something cannot be read
+//! ```
 
 mod direction;
 mod faults;

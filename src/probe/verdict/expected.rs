@@ -109,7 +109,7 @@ impl Expected {
 }
 
 impl Again {
-    /// The same.
+    /// The command that asked for this verification, to be run again.
     pub(super) fn same(&self) -> Message {
         match self.pace.as_secs_f64().ceil() {
             0.0 => self.command.clone(),

@@ -7,11 +7,15 @@
 //! agreement           whether one daemon answered, and whom else it trusts
 //! clock_difference    how far its clock is from the one here
 //! server_checks       whether it is there, and its certificate and its files are right
-//! client_checks       whether the client gets in; client_refusal: why it is refused
+//! client_checks       whether the client gets in
+//! client_refusal      why it is refused
 //! refusal_checks      whether those who must not get in are refused
 //! port_checks         what its other ports are worth
-//! last_line           the verdict for a person; daemon_facts: for programs
+//! last_line           the verdict for a person
+//! daemon_facts        the verdict for programs
 //! ```
+//!
+//! A new cause has its words in `model/cause`, and tests/properties/causes brings it about.
 
 pub(super) mod agreement;
 mod client_checks;
