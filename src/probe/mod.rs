@@ -22,7 +22,7 @@
 //! dial/matrix, dial/run          when it is dialled, with which certificate, or why it is not
 //! dial/request                   what it is given, by apply/verify/dial and test_certificates
 //! verdict/refusal_checks         what it proves; verdict/evidence: whether it is required
-//! verdict                        whether the daemon is open if it is let in
+//! dial_list::MUST_BE_REFUSED     whether the daemon is open if it is let in
 //! cli/manual/verdict             its words
 //! ```
 

@@ -37,7 +37,7 @@ pub use port_checks::{judge_ports, ports_around};
 use std::net::SocketAddr;
 
 use crate::model::{Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::Caller;
+use crate::probe::dial_list::{Caller, MUST_BE_REFUSED};
 use crate::probe::outcome::Outcome;
 use crate::probe::results::{AddressSeen, DialResults, NotTried};
 use daemon_facts::facts;
@@ -156,10 +156,7 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     }
     let verified = is_complete && Finding::gravest(&findings) < Severity::Error;
     let is_open = |caller| evidence.lets_in(caller);
-    let open =
-        [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage]
-            .into_iter()
-            .any(is_open);
+    let open = MUST_BE_REFUSED.into_iter().any(is_open);
     let is_of_another = |exhibit: &&Exhibit<'_>| exhibit.caller() != Caller::Client;
     let lets_in = evidence
         .exhibits
