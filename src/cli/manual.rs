@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 mod inventory;
+mod page;
 mod verdict;
 
-use super::arguments::Arguments;
+use super::arguments::command_line;
 use super::schema;
 use crate::model::{Cause, Rule};
 
@@ -17,8 +17,7 @@ use crate::model::{Cause, Rule};
 /// # Errors
 /// None that a page could have; the type is that of writing to memory.
 pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
-    let mut command = Arguments::command().disable_help_subcommand(true);
-    command.build();
+    let command = command_line().mut_subcommand("help", |help| help.hide(true));
     let mut pages = BTreeMap::new();
     add(&command, "kitcert", &mut pages)?;
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
@@ -26,6 +25,9 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
     pages.insert("kitcert-verify.7".to_owned(), verdict::page().into_bytes());
     pages.insert("kitcert.yaml.5".to_owned(), inventory::page().into_bytes());
+    for (name, text) in page::WRITTEN {
+        pages.insert(name.to_owned(), page::rendered(name, text).into_bytes());
+    }
     Ok(pages)
 }
 
@@ -118,7 +120,6 @@ fn add(command: &clap::Command, name: &str, pages: &mut BTreeMap<String, Vec<u8>
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone().display_name(name.to_owned())).title(name).render(&mut page)?;
     pages.insert(format!("{name}.1"), page);
-    command
-        .get_subcommands()
-        .try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
+    let mut commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    commands.try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
 }

@@ -117,7 +117,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
         case(
             "a key type",
             nothing,
-            "init --host a --key rsa",
+            "init --host a --key-type rsa",
             2,
             &["rsa", "possible values: ecdsa-p256, ecdsa-p384, ed25519"],
         ),
@@ -140,7 +140,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
         case(
             "a tool",
             nothing,
-            "install client --for make",
+            "install client --tool make",
             2,
             &["make", "possible values: earthly, earthbuild, buildctl, buildx"],
         ),
@@ -430,7 +430,7 @@ fn a_config_that_cannot_be_edited_is_left_alone() {
         case(
             "a config for a tool without one",
             nothing,
-            "install client --for buildctl --config {}/c.yml",
+            "install client --tool buildctl --config {}/c.yml",
             2,
             &["--config", "expected a tool that has a config"],
         ),
