@@ -125,7 +125,7 @@ fn compare(page: &Path) {
             let expected = shown.code.unwrap_or(ended.code);
             let redactions = redactions();
             let pattern = pattern(&redactions.redact(&shown.text));
-            let assert = Assert::new().redact_with(redactions);
+            let assert = Assert::new().redact_with(redactions).normalize_paths(false);
             let place = format!("{name}: {}", step.command);
             let actual = snapbox::Data::text(&ended.text);
             if let Err(error) = assert.try_eq(Some(&place), actual, snapbox::Data::text(pattern)) {
@@ -157,7 +157,7 @@ fn compare(page: &Path) {
 /// In the words of snapbox: `...` for lines, `[..]` within one.
 fn pattern(text: &str) -> String {
     let line =
-        |line: &str| if line == "…" { "...\n".to_owned() } else { line.replace('…', "[..]") + "\n" };
+        |line: &str| if line.trim() == "…" { "...\n".to_owned() } else { line.replace('…', "[..]") + "\n" };
     text.lines().map(line).collect()
 }
 
@@ -169,16 +169,17 @@ fn merged(shown: &Shown, actual: &str) -> Vec<String> {
         Regex::new(&format!("^{}$", parts.join(".*"))).unwrap().is_match(&redactions.redact(line))
     };
     let shown: Vec<&str> = shown.text.lines().collect();
+    let is_gap = |at: usize| shown.get(at).is_some_and(|line| line.trim() == "…");
     let (mut at, mut merged) = (0, Vec::new());
     for line in actual.lines() {
-        if shown.get(at) == Some(&"…") {
+        if is_gap(at) {
             match shown.get(at + 1) {
-                Some(next) if is_like(next, line) => merged.push("…".to_owned()),
+                Some(next) if is_like(next, line) => merged.push(shown[at].to_owned()),
                 _ => continue,
             }
             at += 1;
         }
-        match shown[at..].iter().position(|pattern| *pattern != "…" && is_like(pattern, line)) {
+        match shown[at..].iter().position(|pattern| pattern.trim() != "…" && is_like(pattern, line)) {
             Some(further) => {
                 at += further + 1;
                 merged.push(shown[at - 1].to_owned());
@@ -186,7 +187,7 @@ fn merged(shown: &Shown, actual: &str) -> Vec<String> {
             None => merged.push(line.to_owned()),
         }
     }
-    merged.extend((shown.get(at) == Some(&"…")).then(|| "…".to_owned()));
+    merged.extend(is_gap(at).then(|| shown[at].to_owned()));
     merged
 }
 
@@ -272,6 +273,7 @@ fn on_a_machine_of_its_own(story: &[Step], name: &str) -> Option<Vec<Ended>> {
         (tools.join("docker"), bin.join("docker")),
         (tools.join("docker"), bin.join("podman")),
         (tools.join("docker"), bin.join("earthly")),
+        (tools.join("ssh"), bin.join("ssh")),
         (tools.join("as"), transcript.join("as")),
         (root("tests/peers/terminal.py"), transcript.join("terminal.py")),
     ];
@@ -316,7 +318,7 @@ fn redactions() -> Redactions {
         ("[HASH]", r"\b[0-9a-f]{64}\b"),
         ("[SERIAL]", r"\b[0-9a-f]{31,40}\b"),
         ("[KEYID]", r"\b[0-9a-f]{8}\b"),
-        ("[WORDS]", r"\b([a-z]{3,8} ){6,11}[a-z]{3,8}(\n|$)"),
+        ("[WORDS]", r"(?m)\b([a-z]{3,8} ){6,11}[a-z]{3,8}$"),
         ("[AGO]", r"(just now|\d+ (second|minute|hour)s? ago)"),
         ("[LEFT]", r"\b\d+d\b"),
         ("[VERSION]", r"v0\.0\.0-peer"),
