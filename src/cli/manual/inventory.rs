@@ -1,4 +1,4 @@
-//! `kitcert.yaml(5)`: what a person writes, and what kitcert writes for itself beside it.
+//! `kitcert.yaml(5)`: what a person writes. What kitcert writes beside it is in kitcert-files(5).
 
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
@@ -27,10 +27,6 @@ pub(super) fn page() -> String {
         page.text([roman(line)]);
     }
     page.control("fi", []);
-    page.control("SH", ["FILES"]).text([roman(FILES_INTRODUCTION)]);
-    for (path, text) in FILES {
-        page.control("TP", []).text([bold(*path)]).text([roman(*text)]);
-    }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert"),
         roman("(1), "),
@@ -38,6 +34,8 @@ pub(super) fn page() -> String {
         roman("(1), "),
         bold("kitcert-recover"),
         roman("(1), "),
+        bold("kitcert-files"),
+        roman("(5), "),
         bold("kitcert-json"),
         roman("(7)"),
     ]);
@@ -82,41 +80,6 @@ clients:
   ana: {lifetime: 90d}
   ci: {lifetime: 7d, renew: auto}
 ";
-
-const FILES_INTRODUCTION: &str = "Only kitcert.yaml is a person's. kitcert writes the other files of the state directory for itself; nobody edits \
-     them.";
-
-const FILES: &[(&str, &str)] = &[
-    ("ca/KEYID/ca.pem, ca/KEYID/key.pem", "A CA and its key."),
-    (
-        "ca/KEYID/ca.json",
-        "Until when there may be certificates that this state does not know, and since when the CA is compromised or \
-         retired.",
-    ),
-    (
-        "rollover.json",
-        "The CA rollover in progress: from which CAs, to which, and for whom it does not wait.",
-    ),
-    (
-        "daemons/NAME/current, clients/NAME/current",
-        "A link to the generation that counts: gen-0007 with ca.pem, cert.pem and key.pem.",
-    ),
-    (
-        "daemons/NAME/identity.json",
-        "Which generations this state has made, which have worked, and which were the cause of a failure.",
-    ),
-    (
-        "daemons/NAME/verified.json",
-        "The last verification: what was dialled, from where and when. Without it the daemon is not verified.",
-    ),
-    (
-        "clients/NAME/identity.json",
-        "Which daemons the client uses, and which certificates it is known to have.",
-    ),
-    ("issued/SERIAL.pem", "Every certificate until it has expired, without keys."),
-    ("kits/NAME.kit", "Renewals that wait to be handed over, without keys."),
-    ("log.jsonl", "What happened, when and by whom: one JSON object a line."),
-];
 
 mod keys;
 #[cfg(test)]
