@@ -129,7 +129,10 @@ pub(crate) fn whose(
         [role] => Ok(*role),
         [] => Err(failure()
             .expected(message!("a daemon or a client of {}", observation.path.display()))
-            .found("another name")
+            .found(message!(
+                "another name{}",
+                name.did_you_mean(observation.daemons.keys().chain(observation.clients.keys()))
+            ))
             .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
         _ => Err(failure()
