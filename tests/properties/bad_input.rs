@@ -111,8 +111,6 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             2,
             &["the name Ana", "expected up to 63 of a-z", "try: "],
         ),
-        // A passphrase that is shown once is a person's to see.
-        case("a file for what is shown once", nothing, "invite ana --output ana.kit", 2, &["--output"]),
         case("a path as name", nothing, "issue client ../../x", 2, &["a value of 7 characters", "expected"]),
         case(
             "a key type",
@@ -191,7 +189,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             "an unknown daemon",
             nothing,
             "verify nobody",
-            1,
+            2,
             &["nobody", "kitcert.yaml (builder)", "try: "],
         ),
         case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "try: "]),

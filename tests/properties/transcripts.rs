@@ -10,8 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::CommandFactory as _;
-use kitcert::cli::Arguments;
+use kitcert::cli::command_line;
 use regex::Regex;
 use snapbox::{Assert, Redactions};
 
@@ -73,7 +72,7 @@ fn help_is_what_is_written_down() {
         }
     }
     let mut commands = Vec::new();
-    visit(&Arguments::command(), &mut Vec::new(), &mut commands);
+    visit(&command_line(), &mut Vec::new(), &mut commands);
     let workspace = Workspace::new();
     let mut names = Vec::new();
     for words in commands {
