@@ -37,8 +37,8 @@ fn rules() -> String {
     page.control("TH", ["kitcert-rules", "7"]).control("SH", ["NAME"]);
     page.text([roman("kitcert-rules - what kitcert verify, inspect and status look at")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "Each finding names its rule by one of these words, which are stable: monitoring may match on them. \
-         A finding knows its own cause and cure; what stands here is what holds in general.",
+        "Each finding names its rule by one of these words. They are stable, so monitoring may match on them. A \
+         finding also names its own cause and fix; this page has the usual ones.",
     )]);
     page.control("SH", ["RULES"]);
     for rule in Rule::ALL {
@@ -59,20 +59,20 @@ fn rules() -> String {
     page.render()
 }
 
-/// `kitcert-causes(7)`: why a daemon and a client do not come together.
+/// `kitcert-causes(7)`: why a client cannot connect to a daemon, or why others can.
 fn causes() -> String {
     let mut page = Roff::new();
     page.control("TH", ["kitcert-causes", "7"]).control("SH", ["NAME"]);
-    page.text([roman("kitcert-causes - why a daemon and a client do not come together")]);
+    page.text([roman("kitcert-causes - why a client cannot connect to a daemon, or why others can")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "kitcert verify names the cause of what it finds by one of these words, which are stable, in the order \
-         of a connection: the network, what listens, its certificate, the client's, what answers, and whom else it \
-         lets in. Two or more stand together where what was seen does not tell which of them it is.",
+        "kitcert verify names the cause of what it finds by one of these words. They are stable, and listed in the \
+         order of a connection: the network, what listens, its certificate, the client's, what answers, and whom else \
+         it lets in. If what was seen fits several causes, all of them are named.",
     )]);
     page.control("SH", ["CAUSES"]);
     for cause in Cause::ALL {
         page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
-        page.control("br", []).text([italic("told by: "), roman(cause.told_by())]);
+        page.control("br", []).text([italic("seen as: "), roman(cause.told_by())]);
         page.control("br", []).text([italic("fix: "), roman(cause.fix().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
@@ -90,9 +90,9 @@ fn json() -> String {
     page.control("TH", ["kitcert-json", "7"]).control("SH", ["NAME"]);
     page.text([roman("kitcert-json - the JSON objects that kitcert prints")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "With --format json every command prints one object on standard output, also where it fails and where \
-         its command line cannot be parsed. [] stands for each of an array. \
-         Members are added without notice; one that changes its meaning or goes away raises schema.",
+        "With --format json every command prints one object on standard output, also if it fails, and also if its \
+         command line is wrong. [] stands for each element of an array. Members are added without notice. If one \
+         changes its meaning or is removed, schema is raised.",
     )]);
     for group in schema::GROUPS {
         let commands = match group.commands {

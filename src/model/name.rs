@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_is_told_from_another_name() {
-        let known: Vec<IdentityName> = ["builder", "ana", "ci.linux"].map(|name| name.parse().unwrap()).into();
+        let known: Vec<IdentityName> =
+            ["builder", "ana", "ci.linux"].map(|name| name.parse().unwrap()).into();
         let asked = |typed: &str| typed.parse::<IdentityName>().unwrap().did_you_mean(&known).to_string();
         for (typed, meant) in [("bulder", "builder"), ("anna", "ana"), ("ci-linux", "ci.linux")] {
             assert_eq!(asked(typed), format!("; did you mean {meant}?"));

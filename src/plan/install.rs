@@ -90,7 +90,9 @@ pub(crate) fn install_daemon(
             .expected("a certificate")
             .found(message!(
                 "none{}",
-                request.name.did_you_mean(observation.daemons.keys().filter(|known| **known != request.name))
+                request.name.did_you_mean(
+                    observation.inventory.daemons.keys().filter(|known| **known != request.name)
+                )
             ))
             .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
@@ -278,9 +280,8 @@ pub(crate) fn installable_generation(
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
         None => Err(fault_of(Role::Client, name, observation).unwrap_or_else(|| {
-            let known = observation.clients.keys().filter(|known| *known != name);
-            let none =
-                failure.expected("a certificate").found(message!("none{}", name.did_you_mean(known)));
+            let known = observation.inventory.clients.keys().filter(|known| *known != name);
+            let none = failure.expected("a certificate").found(message!("none{}", name.did_you_mean(known)));
             none.hint(message!("{kitcert} issue client {}", name))
         })),
         Some(current) if current.key == KeyPresence::Absent => Err(failure

@@ -87,9 +87,12 @@ fn an_option_means_the_same_in_every_command() {
     let several: Vec<_> = forms.iter().filter(|(_, forms)| forms.len() > 1).collect();
     assert!(several.is_empty(), "{several:?}");
     let form = |short, word: &str| BTreeSet::from([(short, Some(vec![word.to_owned()]))]);
-    for (long, short, word) in
-        [("key", None, "FILE"), ("key-type", None, "TYPE"), ("tool", None, "TOOL"), ("output", Some('o'), "FILE")]
-    {
+    for (long, short, word) in [
+        ("key", None, "FILE"),
+        ("key-type", None, "TYPE"),
+        ("tool", None, "TOOL"),
+        ("output", Some('o'), "FILE"),
+    ] {
         assert_eq!(forms[long], form(short, word), "{long}");
     }
 }
@@ -108,7 +111,10 @@ fn closed_sets_of_words_are_completed() {
         "warning",
         "bash elvish fish powershell zsh",
     ] {
-        assert!(script.contains(&format!("compgen -W \"{words}\"")) || script.contains(&format!(" {words}\"")), "{words}");
+        assert!(
+            script.contains(&format!("compgen -W \"{words}\"")) || script.contains(&format!(" {words}\"")),
+            "{words}"
+        );
     }
 }
 

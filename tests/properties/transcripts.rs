@@ -155,8 +155,9 @@ fn compare(page: &Path) {
 
 /// In the words of snapbox: `...` for lines, `[..]` within one.
 fn pattern(text: &str) -> String {
-    let line =
-        |line: &str| if line.trim() == "…" { "...\n".to_owned() } else { line.replace('…', "[..]") + "\n" };
+    let line = |line: &str| {
+        if line.trim() == "…" { "...\n".to_owned() } else { line.replace('…', "[..]") + "\n" }
+    };
     text.lines().map(line).collect()
 }
 
@@ -281,6 +282,7 @@ fn on_a_machine_of_its_own(story: &[Step], name: &str) -> Option<Vec<Ended>> {
     }
     std::fs::write(transcript.join("all"), "").unwrap();
     for (number, step) in (1..).zip(story) {
+        std::fs::create_dir_all(folder.path().join("home").join(&step.user)).unwrap();
         let (question, answer) = step.ask.clone().unwrap_or_default();
         let command = format!("{}\n", step.command);
         std::fs::write(transcript.join(format!("{number}")), command).unwrap();

@@ -56,12 +56,11 @@ fn add(page: &mut Roff, key: &Key) {
 
 const DESCRIPTION: &[&str] = &[
     "kitcert.yaml is in the state directory (see --state in kitcert(1)). It says what should exist. init writes it, \
-     issue and install add to it, and a person edits it; comments stay. rotate brings the certificates to what it \
-     says.",
-    "A duration is a number with a unit, or several: 10y, 397d, 1h30m. Units are y (365 days), w, d, h, m and s. A \
-     name or text that YAML takes for something else stands in quotes.",
-    "A key that is not known, a key that stands twice, and a value that does not fit are refused, with the line. If \
-     the file is lost, kitcert recover writes it again.",
+     issue and install add to it, and you edit it. Comments survive. rotate changes the certificates to match.",
+    "A duration is a number with a unit, or several: 10y, 397d, 1h30m. Units are y (365 days), w, d, h, m and s. Put \
+     a name or text that YAML takes for something else into quotes.",
+    "An unknown key, a duplicate key and a wrong value are refused, with the line number. If the file is lost, \
+     kitcert recover writes it again.",
 ];
 
 const EXAMPLE: &str = "\
