@@ -26,6 +26,6 @@ pub mod schema;
 mod session;
 mod usage;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, command_line};
 pub use console::Console;
 pub use run::{report_panics_plainly, run};

@@ -328,7 +328,7 @@ rules! {
     /// A configuration is where its tool reads it.
     ConfigElsewhere = "config-elsewhere",
         cause "EarthBuild reads ~/.earth since v0.8.19, Earthly ~/.earthly",
-        fix "{kitcert} install client --for the tool that is used",
+        fix "{kitcert} install client --tool the tool that is used",
     /// A daemon's configuration names the CA whose clients it lets in.
     NoClientAuthority = "no-client-ca",
         cause "`ca` is missing from `[grpc.tls]`: anyone is accepted, and nothing warns",

@@ -48,7 +48,8 @@ pub(crate) fn confirm(
         return Err(fault);
     }
     let Some(identity) = observation.clients.get(name).filter(|client| client.current.is_some()) else {
-        return Err(failure().expected("a client of this state").found("another name").exit(ExitCode::Usage));
+        let found = message!("another name{}", name.did_you_mean(observation.inventory.clients.keys()));
+        return Err(failure().expected("a client of this state").found(found).exit(ExitCode::Usage));
     };
     let generations = || identity.current.iter().chain(&identity.earlier);
     let (set, by) = match confirmation {

@@ -88,7 +88,12 @@ pub(crate) fn install_daemon(
     if observation.current(Role::Daemon, &request.name).is_none() {
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
-            .found("none")
+            .found(message!(
+                "none{}",
+                request.name.did_you_mean(
+                    observation.inventory.daemons.keys().filter(|known| **known != request.name)
+                )
+            ))
             .hint(message!("{kitcert} issue daemon {}", request.name)));
     }
     refuse_unfit(&request.name, placed, Some(observation))?;
@@ -275,7 +280,8 @@ pub(crate) fn installable_generation(
     let failure = Failure::new("installing client", name);
     match observation.current(Role::Client, name) {
         None => Err(fault_of(Role::Client, name, observation).unwrap_or_else(|| {
-            let none = failure.expected("a certificate").found("none");
+            let known = observation.inventory.clients.keys().filter(|known| *known != name);
+            let none = failure.expected("a certificate").found(message!("none{}", name.did_you_mean(known)));
             none.hint(message!("{kitcert} issue client {}", name))
         })),
         Some(current) if current.key == KeyPresence::Absent => Err(failure

@@ -119,6 +119,7 @@ pub(crate) fn whose(
     observation: &Observation,
 ) -> Result<Role, Failure> {
     let failure = || Failure::new("finding", name);
+    let listed = &observation.inventory;
     let is_there = |one: Role| {
         let identity = observation.identities(one).get(name);
         identity.is_some_and(|identity| identity.current.is_some() || identity.fault.is_some())
@@ -129,7 +130,10 @@ pub(crate) fn whose(
         [role] => Ok(*role),
         [] => Err(failure()
             .expected(message!("a daemon or a client of {}", observation.path.display()))
-            .found("another name")
+            .found(message!(
+                "another name{}",
+                name.did_you_mean(listed.daemons.keys().chain(listed.clients.keys()))
+            ))
             .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
         _ => Err(failure()

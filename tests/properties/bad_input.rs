@@ -111,13 +111,11 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             2,
             &["the name Ana", "expected up to 63 of a-z", "try: "],
         ),
-        // A passphrase that is shown once is a person's to see.
-        case("a file for what is shown once", nothing, "invite ana --output ana.kit", 2, &["--output"]),
         case("a path as name", nothing, "issue client ../../x", 2, &["a value of 7 characters", "expected"]),
         case(
             "a key type",
             nothing,
-            "init --host a --key rsa",
+            "init --host a --key-type rsa",
             2,
             &["rsa", "possible values: ecdsa-p256, ecdsa-p384, ed25519"],
         ),
@@ -140,7 +138,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
         case(
             "a tool",
             nothing,
-            "install client --for make",
+            "install client --tool make",
             2,
             &["make", "possible values: earthly, earthbuild, buildctl, buildx"],
         ),
@@ -191,7 +189,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             "an unknown daemon",
             nothing,
             "verify nobody",
-            1,
+            2,
             &["nobody", "kitcert.yaml (builder)", "try: "],
         ),
         case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "try: "]),
@@ -430,7 +428,7 @@ fn a_config_that_cannot_be_edited_is_left_alone() {
         case(
             "a config for a tool without one",
             nothing,
-            "install client --for buildctl --config {}/c.yml",
+            "install client --tool buildctl --config {}/c.yml",
             2,
             &["--config", "expected a tool that has a config"],
         ),

@@ -53,7 +53,7 @@ fn a_different_init_names_the_difference_and_changes_nothing() {
         (&["--host", "10.0.0.5"][..], "hosts"),
         (&["--ca-name", "Other"], "CA name"),
         (&["--ca-lifetime", "5y"], "CA lifetime"),
-        (&["--key", "ed25519"], "key type"),
+        (&["--key-type", "ed25519"], "key type"),
         (&["--lifetime", "30d"], "daemon lifetime"),
         (&["--client-lifetime", "7d"], "client lifetime"),
         (&["--client", "bob"], "clients"),
@@ -83,7 +83,7 @@ fn a_dry_run_writes_nothing_and_its_plan_is_what_is_then_done() {
         vec!["issue", "client", "--from", &list],
         vec!["install", "daemon", "second", "--root", &root, "--layout", "earthbuild"],
         vec!["install", "client", "ana", "--endpoint", "tcp://builder.example.com:8372"],
-        vec!["install", "client", "ci", "--for", "buildctl", "--endpoint", "tcp://builder.example.com:1"],
+        vec!["install", "client", "ci", "--tool", "buildctl", "--endpoint", "tcp://builder.example.com:1"],
     ] {
         let before = workspace.snapshot();
         let dry = workspace.run(with(&command, &["--dry-run", "--format", "json"])).succeeded().json();

@@ -223,7 +223,7 @@ fn each_tool_joins_where_it_reads_its_files() {
         ),
         ("buildx", ".config/kitcert/buildx/127.0.0.1", "next: docker buildx create".to_owned()),
     ] {
-        let said = machines.join(&["--for", tool, "--fingerprint", told]).succeeded();
+        let said = machines.join(&["--tool", tool, "--fingerprint", told]).succeeded();
         assert!(said.out.contains(&next), "{tool}: {}", said.out);
         let folder = machines.developer.path("home").join(folder);
         assert!(folder.join("key.pem").exists(), "{tool}");
@@ -413,8 +413,8 @@ fn a_request_is_the_same_until_a_new_key_is_asked_for_and_the_old_key_can_still_
     let before = developer.snapshot();
     developer.run(["request", "ana"]).succeeded();
     before.assert_is(&developer.snapshot(), "the same request");
-    developer.run(["request", "ana", "--key", "ed25519"]).ended_with(1);
-    developer.run(["request", "ana", "--key", "ed25519", "--new-key"]).succeeded();
+    developer.run(["request", "ana", "--key-type", "ed25519"]).ended_with(1);
+    developer.run(["request", "ana", "--key-type", "ed25519", "--new-key"]).succeeded();
     let second = developer.read("ana.csr");
     let key = |text: &str| CertificateRequest::from_pem(text.as_bytes(), "csr").unwrap().fingerprint();
     assert_ne!(key(&first), key(&second));
@@ -489,7 +489,7 @@ fn on_a_terminal(workspace: &Workspace, arguments: &[&str], question: &str, answ
 }
 
 fn join_on_a_terminal(machines: &Machines, question: &str, answer: &str) -> Option<Said> {
-    let arguments = ["join", "ana.kit", "--for", "earthly", "--timeout", "2s"];
+    let arguments = ["join", "ana.kit", "--tool", "earthly", "--timeout", "2s"];
     on_a_terminal(&machines.developer, &arguments, question, answer)
 }
 
@@ -580,7 +580,7 @@ fn a_kit_is_never_written_over_something_else() {
     admin.run(["invite", "ana"]).succeeded();
     let before = admin.snapshot();
     for command in
-        [&["issue", "client", "ana", "--kit", "ana.kit"][..], &["invite", "bob", "--kit", "ana.kit"]]
+        [&["issue", "client", "ana", "--kit", "ana.kit"][..], &["invite", "bob", "--output", "ana.kit"]]
     {
         let said = admin.run(command).ended_with(1);
         assert!(said.err.contains("expected nothing there, or an older one"), "{}", said.err);

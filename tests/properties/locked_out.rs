@@ -330,7 +330,7 @@ fn a_home_that_is_gone_is_waited_for() {
     let other = site.workspace.text("other-home");
     std::fs::create_dir_all(&other).unwrap();
     let endpoint = format!("tcp://localhost:{}", site.port);
-    let install = ["install", "client", "ana", "--for", "buildctl", "--endpoint", &endpoint];
+    let install = ["install", "client", "ana", "--tool", "buildctl", "--endpoint", &endpoint];
     let mut command = site.workspace.command(install);
     command.env("HOME", &other);
     site.workspace.finish(command, "").succeeded();

@@ -85,6 +85,7 @@ mod shown;
 mod supervised;
 mod survival;
 mod taken_in;
+mod transcripts;
 mod twenty_years;
 mod undelivered;
 mod upkeep;

@@ -60,7 +60,7 @@ fn a_key_is_removed_only_once_the_passphrase_of_its_kit_was_printed() {
         let friend = Workspace::new();
         let kit = friend.write_private("ana.kit", workspace.read("ana.kit"));
         let passphrase = friend.write_private("passphrase", said["passphrase"].as_str().unwrap());
-        let join = ["join", &kit, "--for", "earthly", "--timeout", "2s", "--passphrase-file", &passphrase];
+        let join = ["join", &kit, "--tool", "earthly", "--timeout", "2s", "--passphrase-file", &passphrase];
         // No daemon is there to be verified.
         friend.run(join).ended_with(3);
         assert_eq!(friend.files_named("key.pem").len(), 1, "{format}: the kit does not open");

@@ -58,7 +58,7 @@ fn printed_commands_name_the_state_that_was_named() {
     let issued = named(&["issue", "client", "ben"]).succeeded().out;
     assert_eq!(issued.matches(&format!("kitcert --state {quoted} ")).count(), 2, "{issued}");
     // Another machine's state is elsewhere.
-    let asked = named(&["request", "cleo", "--csr", &workspace.text("cleo.csr")]).succeeded().out;
+    let asked = named(&["request", "cleo", "--output", &workspace.text("cleo.csr")]).succeeded().out;
     assert!(asked.contains("a kit: kitcert issue client cleo"), "{asked}");
     assert!(asked.contains(&format!("next: kitcert --state {quoted} join cleo.kit")), "{asked}");
     // JSON is for programs, which know what they asked.

@@ -173,7 +173,7 @@ impl Tools<'_> {
                 findings.push(
                     Finding::new(Rule::ConfigElsewhere, Severity::Info, other.display())
                         .found(message!("{} has a config too; this is {}'s", second, first))
-                        .fix(message!("{kitcert} verify --for {}", second)),
+                        .fix(message!("{kitcert} verify --tool {}", second)),
                 );
                 first
             }),
@@ -211,7 +211,7 @@ impl Tools<'_> {
                         .expected(message!("{}, which `{}` reads", own.display(), tool.program()))
                         .found(message!("none there, and this one, which only {} reads", other))
                         .cause("earth reads ~/.earth since 0.8.19, earthly reads ~/.earthly, and neither looks further (EarthBuild#960)")
-                        .fix(message!("{kitcert} install client --for {}", tool)),
+                        .fix(message!("{kitcert} install client --tool {}", tool)),
                 ));
             }
         }

@@ -133,8 +133,9 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
     let known = Message::join(observation.inventory.daemons.keys(), ", ");
     Failure::new("verifying daemon", name)
         .expected(message!("one of {}/kitcert.yaml ({})", observation.path.display(), known))
-        .found("another name")
+        .found(message!("another name{}", name.did_you_mean(observation.inventory.daemons.keys())))
         .hint("{kitcert} status")
+        .exit(ExitCode::Usage)
 }
 
 /// The daemon of the state that is dialled: the one that was named, else the one with exactly that

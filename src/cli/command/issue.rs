@@ -31,10 +31,10 @@ pub enum IssueCommand {
 /// `kitcert issue daemon`
 #[derive(Debug, Args)]
 pub struct IssueDaemonArguments {
-    /// What the daemon is called here
+    /// The daemon's name in this state
     #[arg(value_parser = daemon_name)]
     pub name: IdentityName,
-    /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
+    /// A DNS name or IP address that clients use; give it once for each [default: as in kitcert.yaml]
     #[arg(long = "host", value_name = "HOST")]
     pub hosts: Vec<SubjectAltName>,
     /// Where clients reach the daemon [default: the first host, port 8372]
@@ -54,36 +54,35 @@ pub struct IssueDaemonArguments {
 /// `kitcert issue client`
 #[derive(Debug, Args)]
 pub struct IssueClientArguments {
-    /// The clients [default: those of kitcert.yaml that have no certificate]
+    /// The clients [default: those in kitcert.yaml that have no certificate]
     #[arg(value_name = "NAME", value_parser = client_name)]
     pub names: Vec<IdentityName>,
-    /// Read more names from a file, one a line; - is standard input
+    /// Read more names from a file, one per line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// How long the certificates are valid [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub lifetime: Option<Lifetime>,
-    /// Sign a PKCS#10 request, taking its key and nothing else from it
+    /// Sign a PKCS#10 request; only its key is used
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub csr: Option<PathBuf>,
-    /// The SHA-256 of the request's public key, as its owner told you: the words, or at least 32 hex
-    /// digits
+    /// The fingerprint of the request's key, as its owner told you: the words, or at least 32 hex digits of
+    /// the SHA-256
     #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
     pub fingerprint: Option<FingerprintPrefix>,
-    /// Take a request with another key than the client had; its old certificate stays good until
-    /// it ends
+    /// Accept another key than the client had; the old certificate works until it expires
     #[arg(long, requires = "csr")]
     pub new_key: bool,
-    /// Answer with a kit, for kitcert join on the client's machine
+    /// Write a kit to this file, for `kitcert join` on the client's machine
     #[arg(long, value_name = "FILE")]
     pub kit: Option<PathBuf>,
-    /// The daemon that the kit names [default: as in kitcert.yaml, else the only one]
+    /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
     #[arg(long, value_name = "URL", requires = "kit")]
     pub endpoint: Option<Endpoint>,
-    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    /// Whom the developer asks; the kit says so [default: as in kitcert.yaml, else your user name]
     #[arg(long, value_name = "TEXT", requires = "kit")]
     pub contact: Option<Contact>,
-    /// For how long the kit may be joined [default: 14d]
+    /// How long the kit can be joined [default: 14d]
     #[arg(long, value_name = "DURATION", requires = "kit")]
     pub join_within: Option<Lifetime>,
     /// Whether to only print the plan.

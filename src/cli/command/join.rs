@@ -20,29 +20,29 @@ use crate::plan::Evidence;
 /// `kitcert join`
 #[derive(Debug, Args)]
 pub struct JoinArguments {
-    /// The kit that your admin sent you; - is standard input
+    /// The kit from your admin; - is standard input
     #[arg(value_name = "FILE")]
     pub kit: PathBuf,
-    /// The SHA-256 of the CA, as your admin told you by another way than the kit: the words, or at
-    /// least 32 hex digits
+    /// The CA's fingerprint, as your admin told you: the words, or at least 32 hex digits of the SHA-256
+    /// [default: ask]
     #[arg(long, value_name = "WORDS|HEX")]
     pub fingerprint: Option<FingerprintPrefix>,
-    /// Read the passphrase of a kit with a key from a file; - is standard input [default: ask]
+    /// Read the kit's passphrase from a file; - is standard input [default: ask]
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// The tool [default: the one that is found here]
-    #[arg(long = "for", value_name = "TOOL")]
+    /// The client tool [default: the one that is found here]
+    #[arg(long, value_name = "TOOL")]
     pub tool: Option<ClientTool>,
     /// The config file to edit [default: the tool's own]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Turn TLS on where the config says tls_enabled: false
+    /// Turn TLS on, even if the config says tls_enabled: false
     #[arg(long)]
     pub enable_tls: bool,
-    /// Replace files that are in place even if the daemon cannot be verified with the new ones
+    /// Replace installed files even if the daemon cannot be verified with the new ones
     #[arg(long)]
     pub unverified: bool,
-    /// How long a daemon has for all that it is asked
+    /// How long the verification may take
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,
     /// Whether to only print the plan.

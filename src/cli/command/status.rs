@@ -18,13 +18,13 @@ use crate::plan::{IdentityState, LastVerification, NextStep, RolloverProgress, S
 /// `kitcert status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Show what will be so at that time
+    /// Show the state as of that time, such as 2027-02-01
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
     /// Exit 4 if something is due or not verified, 3 if a client's certificate expired while its kit waits
     #[arg(long)]
     pub check: bool,
-    /// Draw from when until when every certificate is good, those that were replaced included
+    /// Draw when each certificate is valid, replaced ones included
     #[arg(long)]
     pub timeline: bool,
     /// Where the result goes.

@@ -158,7 +158,7 @@ pub(crate) fn verify_command(place: &ClientPlace, endpoint: &Endpoint) -> Messag
     let mut words = Vec::new();
     match &place.config {
         Some(config) => {
-            words.extend(["--for".to_owned(), place.tool.to_string()]);
+            words.extend(["--tool".to_owned(), place.tool.to_string()]);
             words.extend(config.option().into_iter().flatten());
         }
         None => {
@@ -324,7 +324,7 @@ fn unconfigured(
             .expected("the endpoint of its daemon")
             .found("none")
             .hint(message!(
-                "{kitcert} install client --for {} --endpoint tcp://builder.example.com:8372",
+                "{kitcert} install client --tool {} --endpoint tcp://builder.example.com:8372",
                 tool
             ))
             .exit(ExitCode::Usage)

@@ -428,7 +428,9 @@ fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<
         |name: &Selector| Failure::new("rotating", name).hint("{kitcert} status").exit(ExitCode::Usage);
     if let Some(name) = request.names.iter().find(|selector| !is_known(selector)) {
         let expected = message!("a daemon or a client of {}/kitcert.yaml", observation.path.display());
-        return Err(refused(name).expected(expected).found("another name"));
+        let known = all.iter().flat_map(|(_, names)| names.iter().copied());
+        let found = message!("another name{}", name.name.did_you_mean(known));
+        return Err(refused(name).expected(expected).found(found));
     }
     match request.names.iter().find(|selector| is_retired(selector)) {
         Some(name) => Err(refused(name).expected("one that is renewed").found("one that is retired")),

@@ -136,11 +136,11 @@ fn a_config_that_only_an_option_names_is_named_in_every_next_command() {
     let asked = |config, variables| place(&Asked { tool, variables, config, there: &[] }).unwrap();
     let by_option = asked(Some("/x y/config.yml"), &[]);
     assert_eq!(use_command(&by_option, &endpoint()), "earthly --config '/x y/config.yml' +build");
-    let verify = "kitcert verify --for earthly --config '/x y/config.yml'";
+    let verify = "kitcert verify --tool earthly --config '/x y/config.yml'";
     assert_eq!(verify_command(&by_option, &endpoint()), verify);
     let by_variable = asked(None, &[("EARTHLY_CONFIG", "/x.yml")]);
     assert_eq!(use_command(&by_variable, &endpoint()), "earthly +build");
-    assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --for earthly");
+    assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --tool earthly");
     let buildctl = "/home/ana/.config/kitcert/buildctl/builder.example.com";
     assert_eq!(
         verify_command(&plain(ClientTool::Buildctl), &endpoint()),
