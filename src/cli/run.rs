@@ -148,7 +148,7 @@ fn view(
         }
         (Ok(report), Format::Json) => Said::Result(report.to_json()),
         (Ok(report), Format::Prometheus) => Said::Result(output::prometheus(report.monitored(), now)),
-        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found())),
+        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found(), environment)),
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());

@@ -76,6 +76,7 @@ mod rolling_back;
 mod rolling_over;
 mod rotating;
 mod rotations_survive;
+mod sarif;
 mod scenario;
 mod secrets;
 mod servers;

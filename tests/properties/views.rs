@@ -177,29 +177,6 @@ fn an_open_daemon_enforces_nothing_in_every_view() {
 }
 
 #[test]
-fn every_result_in_sarif_is_of_a_rule_and_says_where() {
-    let workspace = Workspace::with_state();
-    let key = workspace.text("state/daemons/builder/current/key.pem");
-    let open = workspace.write("open.pem", std::fs::read_to_string(key).unwrap());
-    let said = workspace.run(["inspect", &open, "--format", "sarif"]);
-    let sarif = said.foreign_json();
-    assert_eq!(sarif["version"], "2.1.0");
-    let run = &sarif["runs"][0];
-    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
-    let results = run["results"].as_array().unwrap();
-    assert!(!results.is_empty());
-    for result in results {
-        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
-        assert_eq!(rules[index]["id"], result["ruleId"]);
-        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
-        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
-        let place = &result["locations"][0];
-        let uri = place["physicalLocation"]["artifactLocation"]["uri"].as_str();
-        assert!(uri.is_some_and(|uri| uri.starts_with("file:///")), "{place:#}");
-    }
-}
-
-#[test]
 fn every_daemon_is_verified_at_once_and_each_proof_is_kept() {
     let (workspace, _daemon) = fleet();
     let said = workspace.run(["verify", "--all", "--timeout", "2s"]).ended_with(3);

@@ -17,7 +17,7 @@ pub(crate) struct Report {
     target: Option<Message>,
     changed: Changed,
     exit: ExitCode,
-    findings: Vec<Finding>,
+    findings: Vec<Found>,
     monitored: Vec<Monitored>,
     details: Map<String, Value>,
     blocks: Vec<Block>,
@@ -32,6 +32,14 @@ pub(crate) enum Changed {
     Yes,
     /// Nothing is.
     No,
+}
+
+/// A finding, and what was looked at when it was made.
+#[derive(Debug)]
+pub(in crate::cli) struct Found {
+    /// The daemon, the endpoint or the file; None where the finding's own subject is one.
+    pub at: Option<Message>,
+    pub finding: Finding,
 }
 
 #[derive(Debug)]
@@ -117,21 +125,29 @@ impl Report {
     /// Findings for JSON; the text of them is added by whoever decides its shape.
     #[must_use]
     pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Report {
-        self.findings.extend(findings);
+        self.findings.extend(findings.into_iter().map(|finding| Found { at: None, finding }));
+        self
+    }
+
+    /// The same for what was found when one thing was looked at.
+    #[must_use]
+    pub(in crate::cli) fn findings_at(mut self, at: &Message, findings: Vec<Finding>) -> Report {
+        let found = findings.into_iter().map(|finding| Found { at: Some(at.clone()), finding });
+        self.findings.extend(found);
         self
     }
 
     /// One thing that was looked at, for monitoring; its findings are JSON's too.
     #[must_use]
-    pub(in crate::cli) fn about(mut self, monitored: Monitored) -> Report {
-        self.findings.extend(monitored.findings.iter().cloned());
-        self.monitored.push(monitored);
-        self
+    pub(in crate::cli) fn about(self, monitored: Monitored) -> Report {
+        let mut report = self.findings_at(&monitored.name, monitored.findings.clone());
+        report.monitored.push(monitored);
+        report
     }
 
     /// Everything that was found.
     #[must_use]
-    pub(in crate::cli) fn found(&self) -> &[Finding] {
+    pub(in crate::cli) fn found(&self) -> &[Found] {
         &self.findings
     }
 
@@ -185,7 +201,7 @@ impl Report {
             target: self.target.as_ref(),
             changed: self.changed == Changed::Yes,
             exit: self.exit.code(),
-            findings: &self.findings,
+            findings: &self.findings.iter().map(|found| &found.finding).collect::<Vec<_>>(),
             error: None,
         });
         members.extend(self.details.clone());
@@ -277,7 +293,7 @@ pub(in crate::cli) struct Everywhere<'a> {
     /// The exit code.
     exit: u8,
     /// Everything that was looked at, passes included.
-    findings: &'a [Finding],
+    findings: &'a [&'a Finding],
     /// Why the command failed; there where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorMember<'a>>,
