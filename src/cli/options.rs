@@ -68,7 +68,7 @@ pub struct ChangeOptions {
 #[derive(Debug, Args)]
 pub struct ResultOptions {
     /// Write the result to this file, by a rename, instead of printing it; - is standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 

@@ -48,10 +48,7 @@ pub fn run(
         }
         Said::Result(text) => match arguments.command.output() {
             None => console.print(&text).map_err(Unwritten::Printed),
-            Some(path) => environment
-                .absolute(path)
-                .and_then(|path| apply::write_result(&path, text.as_bytes()))
-                .map_err(Unwritten::Filed),
+            Some(path) => apply::write_result(environment, path, text.as_bytes()).map_err(Unwritten::Filed),
         },
     };
     let undelivered = result.as_ref().ok().and_then(Report::to_remove);

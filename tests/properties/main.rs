@@ -32,6 +32,7 @@ mod figures;
 mod forgotten;
 mod fuzzed;
 mod generated_configs;
+mod handed_over;
 mod held;
 mod hostile;
 mod hosts;

@@ -4,6 +4,7 @@ mod configs;
 mod document;
 mod kit;
 mod pem_files;
+mod records;
 mod together;
 
 pub(crate) use document::Inspected;
@@ -101,6 +102,9 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     }
     if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
         return judge_toml(bytes, file);
+    }
+    if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
+        return record;
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),
