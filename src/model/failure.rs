@@ -52,7 +52,8 @@ impl Failure {
         self
     }
 
-    /// A command that can be pasted, printed after `try:`; none if a value in it cannot be printed.
+    /// What to do: a command that can be pasted, printed after `try:`, or a sentence, printed after `fix:`; none
+    /// if a value in it cannot be printed.
     #[must_use]
     pub fn hint(mut self, command: impl Printable) -> Failure {
         self.0.hint = Some(command.message()).filter(|command| !command.hides_a_value());
@@ -96,14 +97,14 @@ impl Failure {
         &self.0.found
     }
 
-    /// A command to try.
+    /// What to do.
     #[must_use]
-    pub fn command_to_try(&self) -> Option<&Message> {
+    pub fn remedy(&self) -> Option<&Message> {
         self.0.hint.as_ref()
     }
 }
 
-/// One line: `doing subject: expected …, found …`. The command to try is shown apart, by `cli`.
+/// One line: `doing subject: expected …, found …`. What to do is shown apart, by `cli`.
 impl Printable for Failure {
     fn message(&self) -> Message {
         let Facts { doing, subject, expected, found, .. } = &*self.0;
@@ -143,7 +144,7 @@ mod tests {
             (whole.what_was_expected().as_str(), whole.what_was_found().as_str()),
             ("a key", "nothing")
         );
-        assert_eq!(whole.command_to_try(), Some(&Message::from("kitcert status")));
+        assert_eq!(whole.remedy(), Some(&Message::from("kitcert status")));
         assert_eq!(whole.exit_code(), ExitCode::Failed);
     }
 }

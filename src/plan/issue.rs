@@ -315,7 +315,7 @@ pub(super) fn refuse_other_lifetime(
             Err(Failure::new("issuing a certificate for client", name)
                 .expected(message!("the lifetime of {} ({})", path.display(), entry.lifetime))
                 .found(lifetime)
-                .hint(message!("edit {}", Quoted(path))))
+                .hint(message!("${EDITOR:-vi} {}", Quoted(path))))
         }
         _ => Ok(()),
     }

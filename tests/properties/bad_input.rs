@@ -222,7 +222,12 @@ fn identities_and_states_that_are_not_there_are_named() {
             |it| std::fs::rename(it.path("state"), it.path("moved")).unwrap(),
             "status",
             1,
-            &["{}/state", "expected a directory with a kitcert.yaml", "found none", "try: kitcert init"],
+            &[
+                "{}/state",
+                "expected a directory with a kitcert.yaml",
+                "found none",
+                "fix: if the CA is to be on this machine",
+            ],
         ),
         case(
             "no state",
@@ -239,7 +244,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             },
             "status",
             1,
-            &["{}/state", "try: kitcert --state {}/home/.local/share/kitcert"],
+            &["{}/state", "try: kitcert --state {}/home/.local/share/kitcert status\n"],
         ),
         case(
             "a state that is a file",
@@ -514,7 +519,7 @@ fn files_of_the_state_that_are_not_what_they_should_be_are_named() {
             |it| put(it, "state/kitcert.yaml", "version: 1\nca: {"),
             "status",
             1,
-            &["{}/state/kitcert.yaml", "expected", "try: edit {}/state/kitcert.yaml"],
+            &["{}/state/kitcert.yaml", "expected", "try: ${EDITOR:-vi} {}/state/kitcert.yaml"],
         ),
         case(
             "an inventory of the future",

@@ -168,6 +168,6 @@ mod tests {
         let failure = "client/ana".parse::<Target>().unwrap_err();
         assert_eq!(failure.exit_code(), ExitCode::Usage);
         assert_eq!(failure.what_was_found().as_str(), "a client");
-        assert_eq!(failure.command_to_try().unwrap().as_str(), "kitcert verify --client ana");
+        assert_eq!(failure.remedy().unwrap().as_str(), "kitcert verify --client ana");
     }
 }

@@ -358,7 +358,7 @@ fn unusable(failure: &Failure) -> Finding {
         .expected(failure.what_was_expected())
         .found(failure.what_was_found())
         .cause("the tool cannot use it either, tries for a minute and reports a time-out");
-    match failure.command_to_try() {
+    match failure.remedy() {
         Some(hint) => finding.fix(hint),
         None => finding,
     }

@@ -130,12 +130,11 @@ fn show_findings(report: Report, findings: &mut [Finding]) -> Report {
     let report = report.table(rows.collect());
     // Each fault has to be fixed; of what is less, the gravest is enough.
     let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error);
-    let mut fixes: Vec<&Message> = faults.filter_map(|finding| finding.fix.as_ref()).collect();
-    fixes.dedup();
-    if fixes.is_empty() {
-        fixes.extend(findings.last().and_then(|finding| finding.fix.as_ref()));
+    let mut explained: Vec<&Finding> = faults.collect();
+    if explained.is_empty() {
+        explained.extend(findings.last());
     }
-    let report = fixes.into_iter().fold(report, |report, fix| report.line(message!("try: {}", fix)));
+    let report = report.explained(&explained, |finding| finding.rule.message());
     let gravest = Finding::gravest(findings);
     let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
     match count {

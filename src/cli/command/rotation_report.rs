@@ -104,7 +104,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
 
 /// A failure of one identity, with what to try.
 pub(super) fn with_try(failure: &Failure) -> Message {
-    match failure.command_to_try() {
+    match failure.remedy() {
         Some(command) => message!("{}; try: {}", failure, command),
         None => failure.message(),
     }

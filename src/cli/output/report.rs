@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::monitored::Monitored;
 use super::style::{Ink, Tone, paint};
 use crate::apply::KeyCopies;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable};
+use crate::message;
+use crate::model::{Cause, ExitCode, Failure, Finding, Message, Printable};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]
@@ -170,6 +171,36 @@ impl Report {
         self
     }
 
+    /// Why each of these is so and what to do about it, once where several have the same cause; each with its
+    /// `name`, where there are several.
+    #[must_use]
+    pub(in crate::cli) fn explained(
+        self,
+        findings: &[&Finding],
+        name: impl Fn(&Finding) -> Message,
+    ) -> Report {
+        let mut distinct: Vec<&Finding> = Vec::new();
+        for finding in findings {
+            let is_new = distinct.iter().all(|one| (&one.cause, &one.fix) != (&finding.cause, &finding.fix));
+            if is_new && (finding.cause.is_some() || finding.fix.is_some()) {
+                distinct.push(finding);
+            }
+        }
+        let is_alone = distinct.len() == 1;
+        distinct.into_iter().fold(self, |report, finding| {
+            let report = match &finding.cause {
+                Some(cause) if is_alone => {
+                    report.line(message!("cause: {}{}", cause, words(&finding.causes)))
+                }
+                Some(cause) => {
+                    report.line(message!("cause: {}: {}{}", name(finding), cause, words(&finding.causes)))
+                }
+                None => report,
+            };
+            finding.fix.iter().fold(report, |report, fix| report.line(labelled(fix)))
+        })
+    }
+
     /// A completion script, which is made of the command line's definition alone.
     #[must_use]
     pub(in crate::cli) fn script(mut self, script: String) -> Report {
@@ -245,9 +276,23 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>
 /// is given.
 #[must_use]
 pub(crate) fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
-    let hint = failure.command_to_try().map(|command| format!("try: {}\n", about(command, state)));
+    let hint = failure.remedy().map(|remedy| format!("{}\n", about(&labelled(remedy), state)));
     let said = about(&failure.message(), state);
     format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
+}
+
+/// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
+fn words(causes: &[Cause]) -> Message {
+    match causes {
+        [] => Message::default(),
+        causes => message!(" [{}]", Message::join(causes, ", ")),
+    }
+}
+
+/// A command after `try:`, and what no command does after `fix:`.
+#[must_use]
+pub(in crate::cli) fn labelled(remedy: &Message) -> Message {
+    if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) }
 }
 
 fn about(message: &Message, state: Option<&Message>) -> Message {
@@ -269,7 +314,8 @@ pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
             subject: failure.subject(),
             expected: failure.what_was_expected(),
             found: failure.what_was_found(),
-            next: failure.command_to_try(),
+            next: failure.remedy().filter(|remedy| remedy.is_command()),
+            fix: failure.remedy().filter(|remedy| !remedy.is_command()),
         }),
     });
     format!("{:#}\n", Value::Object(members))
@@ -310,9 +356,11 @@ struct ErrorMember<'a> {
     expected: &'a Message,
     /// What was found.
     found: &'a Message,
-    /// A command to try.
+    /// A command to paste.
     #[serde(rename = "try")]
     next: Option<&'a Message>,
+    /// What to do, where no command does it.
+    fix: Option<&'a Message>,
 }
 
 /// None of an object of ours is anything but an object.

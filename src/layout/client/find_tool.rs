@@ -77,7 +77,7 @@ mod tests {
         for there in [&[][..], &["/usr/bin/earth", "/usr/bin/earthly"], &[own, earth]] {
             let failure = found(there).unwrap_err();
             assert_eq!(failure.exit_code(), ExitCode::Usage, "{there:?}");
-            assert!(failure.command_to_try().unwrap().contains("--for"), "{failure}");
+            assert!(failure.remedy().unwrap().contains("--for"), "{failure}");
         }
     }
 }

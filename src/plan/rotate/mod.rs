@@ -287,7 +287,7 @@ impl Planner<'_> {
     fn cannot(&mut self, role: Role, name: &IdentityName, failure: Failure) {
         match self.rollover.is_some() {
             true => {
-                let hint = failure.command_to_try().map(|hint| message!("; {}", hint)).unwrap_or_default();
+                let hint = failure.remedy().map(|hint| message!("; {}", hint)).unwrap_or_default();
                 let reason = message!("due, and waits: {}{}", failure.what_was_found(), hint);
                 self.say(role, name, RotationAction::Reported, reason);
             }
