@@ -63,7 +63,7 @@ pub(super) fn refuse_unwritable_place(invocation: &Invocation<'_>, path: &Path) 
         return Err(Failure::new("writing", "-")
             .expected("the name of a file")
             .found("standard output, which has the report")
-            .hint("the same command with ./-, if a file of that name is meant")
+            .hint("name a file; one that is called - is ./-")
             .exit(ExitCode::Usage));
     }
     let owner = sudo_caller(invocation.environment)?;

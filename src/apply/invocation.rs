@@ -131,7 +131,7 @@ impl Invocation<'_> {
         Failure::new("reading the state", self.state.display())
             .expected("a change that is finished")
             .found("one that is under way, or was interrupted")
-            .hint("the command that was interrupted, again: it goes on where that stopped")
+            .hint("wait for the other command; if none runs, the next that changes something finishes the change")
             .exit(ExitCode::Busy)
     }
 

@@ -38,7 +38,9 @@ pub fn run(
         Ok(arguments) => arguments,
         Err(error) => return explain(&usage::without_values(error), &typed, environment, console),
     };
-    let result = refuse_format(&arguments).and_then(|()| carry_out(&arguments, environment, console));
+    let result = refuse_format(&arguments)
+        .and_then(|()| carry_out(&arguments, environment, console))
+        .map_err(|failure| failure.typed(|again| usage::again(&typed, again)));
     let (said, code) = view(&result, &arguments, environment, console.terminals());
     let written = match said {
         Said::Nothing => Ok(()),
@@ -59,7 +61,8 @@ pub fn run(
             removed.map_or_else(|failure| also(code, &failure, &arguments, console), |()| code)
         }
         (Err(why), Some(_), _) => {
-            let failure = why.failure().hint("the same command again: it makes another kit with that key");
+            let again = why.failure().again("   # makes another kit with that key");
+            let failure = again.typed(|again| usage::again(&typed, again));
             also(code, &failure, &arguments, console)
         }
         (Err(Unwritten::Printed(error)), None, _) if error.kind() == io::ErrorKind::BrokenPipe => code,

@@ -365,7 +365,7 @@ impl Printable for Remark<'_> {
 }
 
 /// With these words a command begins that can be pasted; with any other, a sentence.
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 16] = [
     "{kitcert}",
     "${EDITOR:-vi}",
     "chmod",
@@ -374,6 +374,7 @@ const PROGRAMS: [&str; 15] = [
     "docker",
     "export",
     "getent",
+    "ip",
     "ls",
     "mv",
     "openssl",

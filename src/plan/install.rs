@@ -148,13 +148,13 @@ pub(crate) fn refuse_unfit(
 fn elsewhere(name: &IdentityName, placed: &Placed, is_of_this_state: bool) -> Message {
     let other = root_of(name);
     let is_there = placed.folder.starts_with(&other);
-    let root = if is_there { message!("DIR") } else { Quoted(&other).message() };
-    let install = message!("{kitcert} install daemon {} --root {}", name, root);
+    let other = if is_there { Path::new("/srv").join(format!("{name}-2")) } else { other };
+    let install = message!("{kitcert} install daemon {} --root {}", name, Quoted(&other));
     if is_of_this_state {
         return install;
     }
     let folder = Quoted(&placed.folder);
-    message!("{}, or, if no daemon reads what is there: mv {} {}.former", install, folder, folder)
+    message!("{}   # or, if no daemon reads what is there: mv {} {}.before", install, folder, folder)
 }
 
 /// The root for a daemon that cannot have `/`.

@@ -135,7 +135,7 @@ pub(crate) fn whose(
         _ => Err(failure()
             .expected("one identity of that name")
             .found("a daemon and a client")
-            .hint(message!("the same command with daemon/{} or client/{}", name, name))
+            .hint(message!("{kitcert} rollback daemon/{}   # or client/{}", name, name))
             .exit(ExitCode::Usage)),
     }
 }

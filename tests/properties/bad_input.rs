@@ -608,7 +608,7 @@ fn daemons_that_cannot_be_reached_are_findings() {
                 "tcp://127.0.0.1:1",
                 "expected a daemon that answers, found connection refused",
                 "cause: nothing listens",
-                "try: ",
+                "fix: start the daemon, or name the port",
             ],
         ),
         case(

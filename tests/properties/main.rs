@@ -83,6 +83,7 @@ mod secrets;
 mod servers;
 mod several_daemons;
 mod shown;
+mod suggested;
 mod supervised;
 mod survival;
 mod taken_in;

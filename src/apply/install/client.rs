@@ -179,7 +179,7 @@ fn endpoint_of(inventory: &Inventory, name: &IdentityName) -> Result<Endpoint, F
         (None, _) => Err(Failure::new("choosing the daemon of client", name)
             .expected("one in kitcert.yaml")
             .found("none")
-            .hint("{kitcert} issue daemon builder --host builder.example.com")),
+            .hint("issue a daemon its certificate first, with each host that clients dial")),
     }
 }
 

@@ -94,7 +94,7 @@ pub fn edit_client_config(
         return Err(Failure::new("editing", path.display())
             .expected("tls_enabled: true")
             .found("tls_enabled: false, with which the certificates would be ignored")
-            .hint("the same command with --enable-tls"));
+            .again("--enable-tls"));
     }
     let keys = changes(&config, settings);
     if keys.is_empty() {

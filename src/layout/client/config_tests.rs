@@ -258,7 +258,8 @@ fn tls_that_was_turned_off_is_turned_on_only_on_request() {
     for name in DISABLED {
         let bytes = fixture(name);
         let failure = edit(&bytes).expect_err(name);
-        assert!(failure.remedy().unwrap().contains("--enable-tls"), "{name}");
+        let failure = failure.typed(|again| again.with.clone());
+        assert_eq!(failure.remedy().unwrap(), "--enable-tls", "{name}");
         let path = Path::new("config.yml");
         let edit = edit_client_config(Some(&bytes), path, &settings(EnableTls::EvenIfDisabled)).unwrap();
         let ConfigEdit::Changed { bytes, keys } = edit else { panic!("{name}") };

@@ -35,7 +35,7 @@ pub(crate) fn find_tool(
             return Err(Failure::new("choosing", "the tool that joins")
                 .expected("one of earthly and earth, or --for")
                 .found("both, and neither option")
-                .hint("the same command with --for earthly or --for earthbuild")
+                .again("--for earthly   # or earthbuild")
                 .exit(ExitCode::Usage));
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn find_tool(
         Failure::new("choosing", "the tool that joins")
             .expected("earthly, earth, buildctl or docker in PATH, or --for")
             .found("none")
-            .hint("the same command with --for earthly, earthbuild, buildctl or buildx")
+            .again("--for earthly   # or earthbuild, buildctl or buildx")
             .exit(ExitCode::Usage)
     })
 }
@@ -77,7 +77,8 @@ mod tests {
         for there in [&[][..], &["/usr/bin/earth", "/usr/bin/earthly"], &[own, earth]] {
             let failure = found(there).unwrap_err();
             assert_eq!(failure.exit_code(), ExitCode::Usage, "{there:?}");
-            assert!(failure.remedy().unwrap().contains("--for"), "{failure}");
+            let failure = failure.typed(|again| again.with.clone());
+            assert!(failure.remedy().unwrap().starts_with("--for earthly "), "{failure}");
         }
     }
 }
