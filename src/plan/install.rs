@@ -11,7 +11,7 @@ use crate::layout::{
     OwnerName, edit_client_config,
 };
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable as _, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation};
 

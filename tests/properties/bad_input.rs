@@ -194,7 +194,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             1,
             &["nobody", "kitcert.yaml (builder)", "try: "],
         ),
-        case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "try: "]),
+        case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "fix: "]),
         case(
             "an unknown client",
             nothing,
