@@ -89,7 +89,10 @@ pub(crate) fn install_daemon(
         return Err(Failure::new("installing daemon", &request.name)
             .expected("a certificate")
             .found("none")
-            .hint(message!("{kitcert} issue daemon {}", request.name)));
+            .hint(match observation.inventory.daemons.contains_key(&request.name) {
+                true => message!("{kitcert} issue daemon {}", request.name),
+                false => message!("issue it a certificate first, with each host that clients dial"),
+            }));
     }
     refuse_unfit(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {

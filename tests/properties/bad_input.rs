@@ -185,7 +185,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             nothing,
             "install daemon nobody",
             1,
-            &["daemon nobody", "found none", "try: kitcert issue daemon nobody"],
+            &["daemon nobody", "found none", "fix: issue it a certificate first"],
         ),
         case(
             "an unknown daemon",

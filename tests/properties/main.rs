@@ -29,6 +29,7 @@ mod entities;
 mod exposed;
 #[path = "../figures.rs"]
 mod figures;
+mod followed;
 mod forgotten;
 mod fuzzed;
 mod generated_configs;

@@ -85,7 +85,7 @@ pub fn commands<'a>(text: &'a str, program: &str) -> Vec<&'a str> {
 }
 
 /// A text up to where prose goes on.
-fn command_at_start(text: &str) -> &str {
+pub fn command_at_start(text: &str) -> &str {
     let end = ENDS.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
     &text[..end]
 }
@@ -142,7 +142,7 @@ pub fn shell_words(command: &str) -> Vec<String> {
 #[track_caller]
 pub fn assert_can_be_pasted(said: &str) {
     for line in said.lines() {
-        let line: String = strip_colors(line);
+        let line = plain(line);
         for word in ["try: ", "next: ", "then: ", "or: "] {
             let after = line.split(word).skip(1).filter(|after| after.starts_with("kitcert "));
             after.for_each(|after| assert_is_known(command_at_start(after), &line));
@@ -165,7 +165,7 @@ fn assert_is_known(command: &str, line: &str) {
 }
 
 /// A line without what a terminal takes for colors.
-fn strip_colors(line: &str) -> String {
+pub fn plain(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))

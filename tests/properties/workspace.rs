@@ -11,9 +11,9 @@ use std::sync::Mutex;
 use kitcert::cli::schema;
 use serde_json::Value;
 
-use crate::peers;
 use crate::secrets;
 use crate::suggested;
+use crate::{followed, peers};
 
 /// The program as it was built for these tests.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kitcert");
@@ -133,6 +133,7 @@ impl Workspace {
             suggested::assert_can_be_pasted(&said.out);
         }
         suggested::assert_can_be_pasted(&said.err);
+        followed::follow(&command, &said);
         said
     }
 
