@@ -62,7 +62,7 @@ pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
 pub use exit::ExitCode;
-pub use failure::Failure;
+pub use failure::{Again, Failure};
 pub(crate) use file_mode::FileMode;
 pub use finding::{Finding, Severity};
 pub(crate) use fingerprint::Fingerprint;

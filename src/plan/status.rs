@@ -218,7 +218,7 @@ fn rows_of(
         Some(StatusRow {
             identity: Some((role, name.clone())),
             fault: Some(fault.message()),
-            remedy: fault.command_to_try().cloned(),
+            remedy: fault.remedy().cloned(),
             ..row(kind, name.message(), None, message!("-"), IdentityState::Unreadable, now)
         })
     });

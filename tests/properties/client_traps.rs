@@ -360,5 +360,5 @@ fn a_file_that_the_tool_cannot_read_either_is_an_error() {
 fn where_nothing_names_a_daemon_it_is_said_what_was_looked_for() {
     let said = Workspace::new().run(["verify"]).ended_with(2);
     assert!(said.err.contains("or a client's config that names a host, found none, and no state in /"));
-    assert!(said.err.contains("\ntry: kitcert verify tcp://"), "{}", said.err);
+    assert!(said.err.contains("\nfix: name the daemon's endpoint"), "{}", said.err);
 }

@@ -86,7 +86,7 @@ impl Case {
     }
 
     fn refused(&self, failure: &Failure, judgement: &Judgement) -> Result<Outcome, String> {
-        let hint = failure.command_to_try().cloned().unwrap_or_default();
+        let hint = failure.clone().typed(|again| again.with.clone()).remedy().cloned().unwrap_or_default();
         if failure.what_was_found().starts_with("tls_enabled: false") {
             let is_right = hint.contains("--enable-tls");
             return if is_right { Ok(Outcome::Disabled) } else { Err("disabled?".to_owned()) };

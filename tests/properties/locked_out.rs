@@ -252,7 +252,7 @@ fn a_daemon_and_a_client_of_one_name_are_told_apart() {
     let clients = || site.workspace.read("state/clients/builder/current/cert.pem");
     let client = clients();
     let said = site.workspace.run(["rollback", "builder"]).ended_with(2);
-    assert!(said.err.contains("daemon/builder or client/builder"), "{said:?}");
+    assert!(said.err.contains("try: kitcert rollback daemon/builder   # or client/builder\n"), "{said:?}");
     site.workspace.run(["rollback", "daemon/builder"]).succeeded();
     site.assert_served();
     assert_eq!(clients(), client);

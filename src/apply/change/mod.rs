@@ -19,7 +19,9 @@ mod take_in;
 mod transaction;
 
 pub(super) use log_lines::line;
-pub(super) use old_copy::{faults, installed, is_issued, refuse_misplaced, refuse_old_copy, unknown_leaves};
+pub(super) use old_copy::{
+    faults, installed, is_issued, refuse_misplaced, refuse_old_copy, unknown_leaves, way_out,
+};
 pub(crate) use staging::Issued;
 pub(crate) use transaction::Done;
 pub(super) use transaction::{carry_out, change_existing, change_state, refuse_lock_out};

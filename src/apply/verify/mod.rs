@@ -162,7 +162,7 @@ pub(crate) fn every_daemon(invocation: &Invocation<'_>) -> Result<Vec<Target>, F
         return Err(Failure::new("verifying", "every daemon")
             .expected(message!("daemons in {}/kitcert.yaml", invocation.state.display()))
             .found("none")
-            .hint("{kitcert} issue daemon NAME --host HOST"));
+            .hint("issue a daemon its certificate first, with each host that clients dial"));
     }
     Ok(targets)
 }

@@ -70,7 +70,7 @@ pub(crate) fn client_place(
             return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
-                .hint("the same command without --config")
+                .again_without("--config")
                 .exit(ExitCode::Usage));
         }
         return unconfigured(tool, environment, home, endpoint);
@@ -323,10 +323,7 @@ fn unconfigured(
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
-            .hint(message!(
-                "{kitcert} install client --tool {} --endpoint tcp://builder.example.com:8372",
-                tool
-            ))
+            .hint("name the daemon's endpoint: tcp://, its host, a colon and its port")
             .exit(ExitCode::Usage)
     })?;
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).

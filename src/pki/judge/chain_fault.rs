@@ -196,7 +196,9 @@ impl ChainFault {
             ChainFault::Unreadable { .. } => {
                 ("Go ends the handshake where it cannot read a certificate", RENEW)
             }
-            ChainFault::Expired { .. } => ("it was not renewed in time", "{kitcert} rotate NAME"),
+            ChainFault::Expired { .. } => {
+                ("it was not renewed in time", "{kitcert} rotate   # renews what is due")
+            }
             ChainFault::NotYetValid { .. } => {
                 ("the clock of this machine, or of the one that issued it, is wrong", "timedatectl status")
             }
@@ -236,8 +238,8 @@ impl ChainFault {
 }
 
 const INSPECT: &str = "{kitcert} inspect cert.pem";
-const RENEW: &str = "{kitcert} rotate --force NAME";
-const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";
+const RENEW: &str = "issue another certificate in its place";
+const NEW_AUTHORITY: &str = "move to another CA: {kitcert} ca rollover start";
 
 #[cfg(test)]
 mod tests {
@@ -285,7 +287,10 @@ mod tests {
             assert!(finding.cause.is_some_and(|cause| cause.split(' ').count() > 3), "{fault}");
             let fix = finding.fix.unwrap_or_default();
             assert!(
-                ["kitcert ", "timedatectl "].iter().any(|command| fix.starts_with(command)),
+                fix.is_command()
+                    || ["issue another certificate", "move to another CA"]
+                        .iter()
+                        .any(|words| fix.starts_with(words)),
                 "{fault}: {fix}"
             );
         }

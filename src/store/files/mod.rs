@@ -34,5 +34,5 @@ pub(crate) use processes::ProcessMark;
 pub(crate) use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
 pub(crate) use scratch::ScratchDirectory;
 pub(crate) use unnamed_file::UnnamedFile;
-pub(crate) use user_file::{Parents, Replacement, refuse_irreplaceable, replace_file};
-pub(crate) use users::{Home, Owner, earthly_home};
+pub(crate) use user_file::{Existing, Parents, Replacement, refuse_irreplaceable, replace_file};
+pub(crate) use users::{Home, Owner, earthly_home, sudo_caller};

@@ -157,11 +157,8 @@ impl<'lock> StagedChange<'lock> {
         journal::make_durable(&self.stage, entries)?;
         self.refuse_edited()?;
         journal::publish(self.state, &self.identifier)?;
-        journal::finish(self.state, &self.identifier).map_err(|failure| {
-            failure
-                .hint("run the same command again: it finishes this change first")
-                .exit(ExitCode::NotServed)
-        })
+        journal::finish(self.state, &self.identifier)
+            .map_err(|failure| failure.again("   # finishes this change first").exit(ExitCode::NotServed))
     }
 
     /// Last of all, since the rest may have taken minutes.
