@@ -55,16 +55,16 @@ fn under_sudo_a_kit_is_the_callers_who_is_to_send_it_and_his_folder_is_trusted()
         command.envs(caller.map(|name| ("SUDO_USER", name)));
         workspace.finish(command, "")
     };
-    let refused = run(None, &["invite", "ana", "--kit", &kit]).ended_with(1);
+    let refused = run(None, &["invite", "ana", "--output", &kit]).ended_with(1);
     assert!(refused.err.contains("a folder of root or of this user"), "{refused:?}");
-    run(Some("root"), &["invite", "ana", "--kit", &kit]).ended_with(1);
-    run(Some("nobody"), &["invite", "ana", "--kit", &kit]).succeeded();
+    run(Some("root"), &["invite", "ana", "--output", &kit]).ended_with(1);
+    run(Some("nobody"), &["invite", "ana", "--output", &kit]).succeeded();
     let seen = workspace.path("his/ana.kit").metadata().unwrap();
     assert_eq!((seen.mode() & 0o7777, seen.uid(), seen.gid()), (0o600, user, group));
     let report = workspace.text("his/report");
     run(Some("nobody"), &["inspect", &kit, "-o", &report]);
     assert_eq!(workspace.path("his/report").metadata().unwrap().uid(), user);
-    run(Some("nobody"), &["request", "ben", "--csr", &workspace.text("his/ben.csr")]).succeeded();
+    run(Some("nobody"), &["request", "ben", "--output", &workspace.text("his/ben.csr")]).succeeded();
     assert_eq!(workspace.path("his/ben.csr").metadata().unwrap().uid(), user);
 }
 
