@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, ClientChoice, choose};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
-use super::remedies::{give_line, renew_line, restart_line, start_line};
+use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
@@ -58,6 +58,18 @@ pub(in crate::apply) fn examine(
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Examined, Failure> {
+    let mut examined = look(invocation, observation, request)?;
+    if observation.is_none() {
+        examined.verification.findings.iter_mut().for_each(without_state);
+    }
+    Ok(examined)
+}
+
+fn look(
+    invocation: &Invocation<'_>,
+    observation: Option<&Observation>,
+    request: &VerifyRequest,
+) -> Result<Examined, Failure> {
     let started_at = invocation.environment.present();
     let prepared = match prepare(invocation, observation, request)? {
         Prepared::Dialable(prepared) => *prepared,
@@ -68,9 +80,10 @@ pub(in crate::apply) fn examine(
     let Dialable { endpoint, daemon, client, options, mut findings, client_is_at_fault, has_host } = prepared;
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
-    let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
+    let ports_seen =
+        || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
     let (observed, ports) = std::thread::scope(|threads| {
-        let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
+        let ports = (request.scope == Scope::Ports).then(|| threads.spawn(ports_seen));
         let observed = dial(invocation, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
@@ -178,8 +191,9 @@ pub(in crate::apply) fn verify_as(
     let command = message!("{kitcert} verify {}", endpoint);
     let again = probe::Again { command, deadline: options.deadline, pace: options.pace };
     let local = local_facts(invocation, None, None, &client, (endpoint, again))?;
-    let findings = shown::findings(&observed, &client, &local, &[]);
-    let verdict = judge(&observed, &local);
+    let mut findings = shown::findings(&observed, &client, &local, &[]);
+    let mut verdict = judge(&observed, &local);
+    findings.iter_mut().chain(&mut verdict.findings).for_each(without_state);
     let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
     let beside = Beside { daemon_is_at_fault, client_is_at_fault: false, serves_current: true };
     let outcome = Outcome::of(&verdict, beside);
