@@ -190,7 +190,7 @@ fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
             Message::join(commands.iter().copied(), " and ")
         ))
         .found(format)
-        .hint(message!("{kitcert} {} --format json", command))
+        .again("--format json")
         .exit(ExitCode::Usage))
 }
 

@@ -80,27 +80,14 @@ fn lines(said: &Said) -> Vec<String> {
         Err(_) => found.extend(said.out.lines().map(plain)),
     }
     found.extend(said.err.lines().map(plain));
-    found.retain(|line| line.contains("kitcert "));
+    found.retain(|line| line.contains("kitcert ") && !line.starts_with("Usage: "));
     found
 }
 
 /// Our own commands that a line suggests.
 fn commands_in(line: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let starts = [
-        "try: ",
-        "next: ",
-        "then: ",
-        "or: ",
-        "here: ",
-        "it: ",
-        "another: ",
-        "copy: ",
-        "; ",
-        ", or ",
-        " && ",
-        "   # ",
-    ];
+    let starts = [": ", "; ", "(", ", or ", " && ", "   # "];
     let at_start = line.starts_with("kitcert ").then_some(line);
     let behind = starts.iter().flat_map(|word| line.split(word).skip(1));
     for rest in at_start.into_iter().chain(behind).filter(|rest| rest.starts_with("kitcert ")) {

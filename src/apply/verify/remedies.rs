@@ -77,7 +77,8 @@ pub(super) fn without_state(finding: &mut Finding) {
     let Some(fix) = finding.fix.take() else { return };
     let is_for_anybody = |word: &&str| fix.starts_with(&format!("kitcert {word}"));
     finding.fix = Some(if fix.starts_with("kitcert install client") {
-        let tool = ClientTool::ALL.into_iter().find(|tool| fix.contains(&format!(" --for {}", tool.as_str())));
+        let tool =
+            ClientTool::ALL.into_iter().find(|tool| fix.contains(&format!(" --for {}", tool.as_str())));
         let with = tool.map(|tool| message!(" with --for {}", tool)).unwrap_or_default();
         message!("join the kit that you were sent{}, or ask the admin of the daemon for a new one", with)
     } else if fix.starts_with("kitcert ") && !["verify", "inspect"].iter().any(is_for_anybody) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, ClientChoice, choose};
+use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
@@ -19,7 +19,6 @@ use crate::message;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
 };
-use crate::pki::judge;
 use crate::probe::{self, DialResults, Expected, Verdict, judge};
 use crate::store::Observation;
 
@@ -162,20 +161,6 @@ fn accept(observation: &Observation, name: &IdentityName, finding: &mut Finding,
     if let Some(acceptance) = acceptance.filter(|_| finding.severity > Severity::Info) {
         *finding = acceptance.accept(finding);
     }
-}
-
-/// Whether that client gets through to the daemon as its files say. If it does not, what becomes of it
-/// on the wire says nothing of the daemon.
-fn is_client_of(observation: &Observation, name: &IdentityName, client: &Client, now: Timestamp) -> bool {
-    let current = observation.current(Role::Daemon, name);
-    let host = observation.inventory.daemons.get(name).map(|entry| entry.endpoint.host());
-    let chain = client.identity.as_ref().map(|identity| identity.chain.as_slice()).unwrap_or_default();
-    current.zip(host).is_some_and(|(current, host)| {
-        let (role, key) = (Role::Daemon, None);
-        let daemon = judge::Credentials { role, chain: &current.chain, key, trust: &current.trust };
-        let client = judge::Credentials { role: Role::Client, chain, key, trust: &client.trust };
-        judge::connect(&client, &daemon, host, now).is_ok()
-    })
 }
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
