@@ -184,7 +184,7 @@ fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
             command
         ))
         .found(format.word())
-        .hint(message!("{kitcert} {} --format json", command))
+        .again("--format json")
         .exit(ExitCode::Usage))
 }
 

@@ -81,12 +81,13 @@ pub(super) fn again(typed: &[OsString], again: &Again) -> Message {
         }
     }
     let command = CommandLine(&words).message();
-    match (command.hides_a_value(), again.without) {
-        (false, _) if option.is_empty() => command.and(&again.with),
-        (false, _) => message!("{} {}", command, again.with),
-        (true, Some(without)) => message!("the same command without {}", without),
-        (true, None) if option.is_empty() => message!("the same command again"),
-        (true, None) => message!("the same command with {}", again.with),
+    let is_shown = command.is_command() && !command.hides_a_value();
+    match again.without {
+        _ if is_shown && option.is_empty() => command.and(&again.with),
+        _ if is_shown => message!("{} {}", command, again.with),
+        Some(without) => message!("the same command without {}", without),
+        None if option.is_empty() => message!("the same command again"),
+        None => message!("the same command with {}", again.with),
     }
 }
 
@@ -157,3 +158,28 @@ fn content(place: Message) -> Failure {
 }
 
 const BEGIN: &str = "-----BEGIN";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_was_typed_is_suggested_again_unless_it_may_have_a_key_in_it() {
+        let again = |typed: &[&str], with: &'static str, without| {
+            let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
+            super::again(&typed, &Again { with: with.into(), without })
+        };
+        let typed = ["/usr/bin/kitcert", "join", "my kit", "--for=buildx", "--config", "c.yml"];
+        assert_eq!(
+            again(&typed, "--tool earthly   # or earthbuild", None),
+            "kitcert join 'my kit' --config c.yml --tool earthly   # or earthbuild"
+        );
+        assert_eq!(again(&typed, "", Some("--config")), "kitcert join 'my kit' --for=buildx");
+        assert!(again(&typed, "--enable-tls", None).is_command());
+        let secret = ["kitcert", "join", "MC4CAQAwBQYDK2VwBCIEIPpsZbXq0v8mJ4kL1nT3yR7wQeUiOaSdFgHj"];
+        assert_eq!(again(&secret, "--enable-tls", None), "the same command with --enable-tls");
+        assert_eq!(again(&secret, "", Some("--config")), "the same command without --config");
+        assert_eq!(again(&secret, "   # finishes it", None), "the same command again");
+        assert!(!again(&secret, "--enable-tls", None).is_command());
+    }
+}

@@ -245,14 +245,20 @@ fn a_config_of_the_other_tool_is_a_warning() {
     std::fs::rename(client.workspace.path("bin/earthly"), client.workspace.path("bin/earth")).unwrap();
     let found = trap(&client.verify(&[]).succeeded(), "config-elsewhere", "warning");
     assert!(found["expected"].as_str().unwrap().contains("/home/.earth/config.yml"), "{found:#}");
-    assert_eq!(found["fix"], "kitcert install client --tool earthbuild");
+    assert_eq!(
+        found["fix"],
+        "join the kit that you were sent with --tool earthbuild, or ask the admin of the daemon for a new one"
+    );
 
     let client = Client::of("earthbuild", &["127.0.0.1"], "127.0.0.1");
     client.verify(&["--tool", "earthbuild"]).succeeded();
     let mut command = client.command(&["--tool", "earthly"]);
     command.env("EARTHLY_BUILDKIT_HOST", client.endpoint());
     let found = trap(&client.finish(command).ended_with(3), "config-elsewhere", "warning");
-    assert_eq!(found["fix"], "kitcert install client --tool earthly");
+    assert_eq!(
+        found["fix"],
+        "join the kit that you were sent with --tool earthly, or ask the admin of the daemon for a new one"
+    );
 }
 
 #[test]

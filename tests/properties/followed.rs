@@ -50,7 +50,8 @@ fn carry_out(command: &Command, suggested: &str, line: &str, record: &Path) {
         let second = next.starts_with("kitcert ").then(|| self::harmless(command_at_start(&next))).flatten();
         let second = second.unwrap_or_else(|| panic!("{suggested} leads to {next}\nafter: {line}"));
         let second = Said::of(&peers::run(&mut pasted(command, &second), ""));
-        assert!(second.code != 2, "{suggested} leads to {next}, and that is refused: {second:?}");
+        let asks = ASKS_A_PERSON.iter().any(|words| second.err.contains(words));
+        assert!(second.code != 2 || asks, "{suggested} leads to {next}, and that is refused: {second:?}");
     }
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(record).unwrap();
     file.write_all(format!("{}\t{suggested}\t{line}\t{why}\n", done.code).as_bytes()).unwrap();
@@ -79,27 +80,14 @@ fn lines(said: &Said) -> Vec<String> {
         Err(_) => found.extend(said.out.lines().map(plain)),
     }
     found.extend(said.err.lines().map(plain));
-    found.retain(|line| line.contains("kitcert "));
+    found.retain(|line| line.contains("kitcert ") && !line.starts_with("Usage: "));
     found
 }
 
 /// Our own commands that a line suggests.
 fn commands_in(line: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let starts = [
-        "try: ",
-        "next: ",
-        "then: ",
-        "or: ",
-        "here: ",
-        "it: ",
-        "another: ",
-        "copy: ",
-        "; ",
-        ", or ",
-        " && ",
-        "   # ",
-    ];
+    let starts = [": ", "; ", "(", ", or ", " && ", "   # "];
     let at_start = line.starts_with("kitcert ").then_some(line);
     let behind = starts.iter().flat_map(|word| line.split(word).skip(1));
     for rest in at_start.into_iter().chain(behind).filter(|rest| rest.starts_with("kitcert ")) {

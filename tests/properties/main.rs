@@ -86,6 +86,7 @@ mod servers;
 mod several_daemons;
 mod shown;
 mod suggested;
+mod suggestions;
 mod supervised;
 mod survival;
 mod taken_in;

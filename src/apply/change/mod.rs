@@ -20,7 +20,7 @@ mod transaction;
 
 pub(super) use log_lines::line;
 pub(super) use old_copy::{
-    faults, installed, is_issued, refuse_misplaced, refuse_old_copy, unknown_leaves, way_out,
+    faults, installed, is_issued, placed, refuse_misplaced, refuse_old_copy, unknown_leaves, way_out,
 };
 pub(crate) use staging::Issued;
 pub(crate) use transaction::Done;

@@ -14,7 +14,7 @@
 //!
 //! A new tool is a variant of `ClientTool` in `tool`, with the command that uses it in `place`. The compiler
 //! does not ask for its turn in `find_tool`, in `apply/verify/client_config_check`, where findings that need a
-//! file's content are made, and in the help of `--for`.
+//! file's content are made, and in the help of `--tool`.
 
 mod config;
 mod config_edit;

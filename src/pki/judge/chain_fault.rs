@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::model::{Finding, Printable, Role, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{Finding, Printable, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::x509::DistinguishedName;
 
 /// Why a Go peer refuses a chain.
@@ -163,11 +164,15 @@ impl ChainFault {
     /// The fault as a finding about `subject`: a path or an endpoint.
     #[must_use]
     pub fn finding(&self, subject: impl Printable) -> Finding {
-        let finding = Finding::new(self.rule(), Severity::Error, subject)
+        let subject = subject.message();
+        let finding = Finding::new(self.rule(), Severity::Error, &subject)
             .expected("a chain that a Go peer accepts")
             .found(self);
         let (cause, fix) = self.cause_and_fix();
-        finding.cause(cause).fix(fix)
+        match fix == INSPECT && subject.starts_with('/') {
+            true => finding.cause(cause).fix(message!("{kitcert} inspect {}", Quoted(&subject))),
+            false => finding.cause(cause).fix(fix),
+        }
     }
 
     fn rule(&self) -> Rule {
@@ -237,7 +242,7 @@ impl ChainFault {
     }
 }
 
-const INSPECT: &str = "{kitcert} inspect cert.pem";
+const INSPECT: &str = "look into the file with the certificate and its intermediates";
 const RENEW: &str = "issue another certificate in its place";
 const NEW_AUTHORITY: &str = "move to another CA: {kitcert} ca rollover start";
 
@@ -288,7 +293,7 @@ mod tests {
             let fix = finding.fix.unwrap_or_default();
             assert!(
                 fix.is_command()
-                    || ["issue another certificate", "move to another CA"]
+                    || ["issue another certificate", "move to another CA", INSPECT]
                         .iter()
                         .any(|words| fix.starts_with(words)),
                 "{fault}: {fix}"
