@@ -178,12 +178,12 @@ const READERS: [(&str, &[&str]); 4] = [
     ),
     ("For a developer", &["request", "join"]),
     ("For operations", &["verify", "rotate", "rollback", "status", "inspect"]),
-    ("To begin with", &["demo", "completions", "help"]),
+    ("Other commands", &["demo", "completions", "help"]),
 ];
 
 /// The commands, grouped by reader.
 fn commands_by_reader() -> String {
-    let known = Command::augment_subcommands(clap::Command::new("kitcert"));
+    let known = Command::augment_subcommands(clap::Command::default());
     let about = |name: &str| match known.find_subcommand(name).and_then(clap::Command::get_about) {
         Some(about) => about.to_string(),
         None => "Print this, or the help of a command".to_owned(),
