@@ -178,7 +178,7 @@ const READERS: [(&str, &[&str]); 4] = [
     ),
     ("For a developer", &["request", "join"]),
     ("For operations", &["verify", "rotate", "rollback", "status", "inspect"]),
-    ("To begin with", &["demo", "completions", "help"]),
+    ("Other commands", &["demo", "completions", "help"]),
 ];
 
 /// The commands, grouped by reader.

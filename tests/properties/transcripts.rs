@@ -4,7 +4,8 @@
 //! root's prompt, `$` that of ana, who can be somebody else. `…` stands for what is left out. In a comment,
 //! `<!-- run: COMMAND -->` runs what the reader does meanwhile, `<!-- as: NAME -->` says whose prompt `$` is,
 //! `<!-- ask: QUESTION = ANSWER -->` answers what the next command asks on its terminal, `words` being the words
-//! that were shown last, and `<!-- new machine -->` begins another story. A last line `? 3` is the exit code.
+//! that were shown last, and `<!-- new machine -->` begins another story. A last line `? 3` is the exit code; in
+//! `tests/transcripts`, it is 0 without one.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,8 @@ fn compare(page: &Path) {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut faults = String::new();
     let mut edits = Vec::new();
-    for story in stories(&text, page.extension().is_none()) {
+    let is_transcript = page.extension().is_none();
+    for story in stories(&text, is_transcript) {
         let Some(ended) = on_a_machine_of_its_own(&story, &name) else { return };
         for (step, ended) in story.iter().zip(ended) {
             let Some(shown) = &step.shown else {
@@ -121,31 +123,28 @@ fn compare(page: &Path) {
                 }
                 continue;
             };
-            let expected = shown.code.unwrap_or(ended.code);
+            let code = shown.code.unwrap_or(if is_transcript { 0 } else { ended.code });
             let redactions = redactions();
             let pattern = pattern(&redactions.redact(&shown.text));
             let assert = Assert::new().redact_with(redactions).normalize_paths(false);
             let place = format!("{name}: {}", step.command);
             let actual = snapbox::Data::text(&ended.text);
-            if let Err(error) = assert.try_eq(Some(&place), actual, snapbox::Data::text(pattern)) {
-                writeln!(faults, "{error}").unwrap();
-                edits.push((
-                    shown.from,
-                    shown.to,
-                    merged(shown, &ended.text),
-                    shown.code.map(|_| ended.code),
-                ));
-            } else if expected != ended.code {
-                writeln!(faults, "{place}: exit code {}", ended.code).unwrap();
-                edits.push((shown.from, shown.to, merged(shown, &ended.text), Some(ended.code)));
-            }
+            let fault = match assert.try_eq(Some(&place), actual, snapbox::Data::text(pattern)) {
+                Err(error) => error.to_string(),
+                Ok(()) if code != ended.code => format!("{place}: exit code {}", ended.code),
+                Ok(()) => continue,
+            };
+            writeln!(faults, "{fault}").unwrap();
+            let is_coded = shown.code.is_some() || code != ended.code;
+            let code = is_coded.then(|| format!("? {}", ended.code));
+            let text: Vec<String> = merged(shown, &ended.text).into_iter().chain(code).collect();
+            edits.push((shown.from..shown.to, text));
         }
     }
     if is_update() {
         println!("{faults}");
-        for (from, to, text, code) in edits.into_iter().rev() {
-            let code = code.map(|code| format!("? {code}"));
-            lines.splice(from..to, text.into_iter().chain(code));
+        for (place, text) in edits.into_iter().rev() {
+            lines.splice(place, text);
         }
         std::fs::write(page, lines.join("\n") + "\n").unwrap();
         return;

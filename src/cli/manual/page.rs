@@ -21,14 +21,17 @@ pub(super) fn rendered(file: &str, text: &str) -> String {
     let (mut is_literal, mut is_gap, mut has_text) = (false, false, false);
     for line in text.lines() {
         if line.starts_with("```") {
-            let (begin, end) = (["RS", "nf"], ["fi", "RE"]);
+            let (begin, end) = (&["PP", "RS", "nf"][..], &["fi", "RE"][..]);
             for control in if is_literal { end } else { begin } {
                 page.control(control, []);
             }
             is_literal = !is_literal;
             has_text = true;
         } else if is_literal {
-            page.text([roman(line)]);
+            // An exit code is the tests' alone.
+            if !line.starts_with("? ") {
+                page.text([roman(line)]);
+            }
         } else if let Some(title) = line.strip_prefix("# ") {
             page.text([roman(title)]);
         } else if let Some(title) = line.strip_prefix("## ") {
