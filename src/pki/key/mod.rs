@@ -20,4 +20,4 @@ pub use public_key::PublicKey;
 pub(crate) use public_key::PublicKeyKind;
 pub(crate) use public_key::checksum;
 pub(super) use public_key::sha256;
-pub(super) use signer::Signer;
+pub(super) use signer::{Signer, Unsigned};

@@ -44,6 +44,20 @@ pub(super) fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
     is_shortest.then_some((length, rest))
 }
 
+/// An element of that tag, of whatever length.
+pub(in crate::pki) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len().to_be_bytes();
+    let significant = length.iter().position(|octet| *octet != 0).unwrap_or(length.len() - 1);
+    let octets = length.get(significant..).unwrap_or_default();
+    let mut der = vec![tag];
+    if contents.len() >= 0x80 {
+        der.push(0x80 | octets.len().to_le_bytes()[0]);
+    }
+    der.extend_from_slice(octets);
+    der.extend_from_slice(contents);
+    der
+}
+
 fn is_element(tag: u8, contents: &[u8], place: Place, depth: usize) -> Option<()> {
     match (tag, place) {
         (0xa0..=0xa3, _) | (0xa4..=0xa8, Place::Extension) | (0x30 | 0x31, _) => {

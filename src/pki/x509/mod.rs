@@ -6,6 +6,7 @@
 mod certificate;
 pub(super) mod der;
 mod distinguished_name;
+mod draft;
 mod extension;
 mod name_constraints;
 mod quoted;
@@ -15,6 +16,7 @@ mod trust_bundle;
 
 pub use certificate::Certificate;
 pub(crate) use distinguished_name::DistinguishedName;
+pub(super) use draft::finish;
 pub(crate) use extension::NameKind;
 pub(super) use extension::{READ_BY_GO, name_of, oid, usages_of};
 pub(crate) use name_constraints::NameConstraints;

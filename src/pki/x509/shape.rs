@@ -94,13 +94,8 @@ fn extensions(contents: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// How many sets of attributes there are in a name, empty ones too.
-pub(super) fn sets_in(name: &[u8]) -> Option<usize> {
-    only(name, SEQUENCE).and_then(parts).map(|sets| sets.len())
-}
-
 /// A tag, and what the element holds.
-type Element<'a> = (u8, &'a [u8]);
+pub(super) type Element<'a> = (u8, &'a [u8]);
 
 fn contents_of(element: Element<'_>, tag: u8) -> Option<&[u8]> {
     (element.0 == tag).then_some(element.1)
@@ -112,7 +107,7 @@ fn whole_octets(element: Element<'_>) -> Option<()> {
 }
 
 /// The contents of the one element of that tag.
-fn only(der: &[u8], tag: u8) -> Option<&[u8]> {
+pub(super) fn only(der: &[u8], tag: u8) -> Option<&[u8]> {
     let [element] = parts(der)?.try_into().ok()?;
     contents_of(element, tag)
 }
@@ -124,7 +119,7 @@ fn all_are(der: &[u8], is_sound: impl Fn(u8) -> bool) -> bool {
 }
 
 /// The elements that stand one after the other.
-fn parts(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
+pub(super) fn parts(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut found = Vec::new();
     while let [tag, rest @ ..] = der {
         let (length, rest) = length_of(rest)?;
@@ -141,9 +136,9 @@ const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-const VERSION: u8 = 0xa0;
+pub(super) const VERSION: u8 = 0xa0;
 const ISSUER_ID: u8 = 0x81;
 const SUBJECT_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;

@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer;
 use super::*;
 use crate::model::{IdentityName, KeyAlgorithm, Lifetime, SubjectAltName, Validity};
 use crate::pki::specimens::{a_leaf, an_authority, dns, now, patched};
-use crate::pki::x509::der::tests::element;
+use crate::pki::x509::der::element;
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 
 fn told(findings: &[Finding]) -> Vec<(Rule, Severity)> {
