@@ -277,11 +277,15 @@ rules! {
     BundleDuplicate = "bundle-duplicate",
         cause "the file was appended to twice",
         fix "take the second away",
+    /// The leaf is the first certificate of its file, its intermediates come behind it.
+    ChainOrder = "chain-order",
+        cause "the CA's certificate was put before the leaf: daemons and clients take the first for the leaf",
+        fix "move the leaf's block to the top of the file",
     /// A bundle holds CA certificates only.
     BundleHoldsLeaf = "bundle-holds-leaf",
         cause "a certificate was pasted among the CAs: whoever has its key is trusted, or nobody",
         fix "take it out",
-    /// A bundle has at least one certificate and no more than 16.
+    /// A bundle has at least one certificate, no more CAs than are meant, and names that fit into a handshake.
     BundleSize = "bundle-size",
         cause "an empty file, or a whole system's bundle",
         fix "keep the CAs that are meant",
@@ -293,6 +297,10 @@ rules! {
     KeyFormat = "key-format",
         cause "PKCS#1, SEC1 or an encrypted key: some reader does not take it",
         fix "openssl pkcs8 -topk8 -nocrypt",
+    /// A file is PEM as daemons and clients read it: no DER, no UTF-16, BEGIN and END at the edges of a line.
+    WrongForm = "wrong-form",
+        cause "an export, a Windows shell, a YAML file or a CI variable changed its form",
+        fix "{kitcert} inspect FILE   # prints the command that converts it",
     /// A request's own signature is right.
     RequestSignature = "request-signature",
         cause "the request was damaged or put together by hand",

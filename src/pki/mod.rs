@@ -13,6 +13,8 @@
 //! doors of its own.
 
 mod authority;
+mod element;
+mod form;
 pub mod judge;
 mod key;
 pub mod kit;
@@ -25,7 +27,9 @@ mod x509;
 
 pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub(crate) use key::{KeyEncoding, LostNewlines, PublicKeyKind, checksum};
+pub use form::WrongForm;
+pub use key::{FoundKey, KeyFile};
+pub(crate) use key::{KeyEncoding, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;

@@ -18,11 +18,11 @@ use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
-use crate::pki::{Certificate, LostNewlines, PemBlock, PemLabel, Receipt, TrustBundle, judge};
+use crate::pki::{Certificate, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
 
@@ -51,7 +51,7 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
 /// # Errors
 /// It cannot be read.
 pub(crate) fn inspect_standard_input(invocation: &Invocation<'_>) -> Result<Inspected, Failure> {
-    let bytes = read_standard_input(LARGEST_PEM)?;
+    let bytes = read_standard_input(LARGEST_INSPECTED)?;
     if let Some(receipt) = receipt_in(&bytes) {
         return inspect_receipt(invocation, &receipt);
     }
@@ -62,7 +62,7 @@ pub(crate) fn inspect_standard_input(invocation: &Invocation<'_>) -> Result<Insp
 /// Why a file that a config names cannot be read there. A container mounts a folder for a file that
 /// is not there, so that this is said too.
 fn unusable(config: &Path, named: &Path) -> Option<Finding> {
-    let (severity, failure) = match read_if_present(named, LARGEST_PEM) {
+    let (severity, failure) = match read_if_present(named, LARGEST_BUNDLE_FILE) {
         Ok(Some(_)) => return None,
         // The config may be that of another machine.
         Ok(None) => (Severity::Warning, Failure::new("reading", named.display()).found("nothing")),
@@ -83,15 +83,20 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if kit::is_kit(bytes) {
         return kit::judge_kit(bytes, file, now);
     }
+    if let Some((pem, form)) = WrongForm::mend(bytes) {
+        let mut inspected = inspect_bytes(&pem, file, now);
+        inspected.findings.push(judge::wrong_form(form, file.path));
+        return inspected;
+    }
     let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
     let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
     if has("CERTIFICATE REQUEST") {
         return judge_request(bytes, file);
     }
-    if has("CERTIFICATE") {
+    if has("CERTIFICATE") && labels.iter().any(|label| *label != "TRUSTED CERTIFICATE") {
         return judge_certificates(bytes, file, now);
     }
-    if has("PRIVATE KEY") || LostNewlines::read(bytes).is_some() {
+    if has("PRIVATE KEY") {
         return judge_key(bytes, file);
     }
     if labels.is_empty()
@@ -101,6 +106,9 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     }
     if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
         return judge_toml(bytes, file);
+    }
+    if let Some(form) = WrongForm::of(bytes) {
+        return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),

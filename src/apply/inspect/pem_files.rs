@@ -3,9 +3,7 @@
 use super::document::{Contents, Facts, FileFacts, Inspected};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Rule, Severity, Timestamp};
-use crate::pki::{
-    Certificate, CertificateRequest, DroppedBlock, KeyEncoding, PrivateKey, TrustBundle, judge,
-};
+use crate::pki::{Certificate, CertificateRequest, DroppedBlock, KeyFile, TrustBundle, WrongForm, judge};
 
 /// What a certificate says, line by line.
 pub(super) fn facts_of(certificate: &Certificate) -> Facts {
@@ -75,29 +73,24 @@ pub(super) fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Inspected {
     let mut findings: Vec<Finding> =
         file.mode.and_then(|mode| judge::key_mode(subject, mode)).into_iter().collect();
     let mut contents = Contents::default();
-    let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
-        Ok((key, lost)) => {
-            findings.extend(lost.map(|lost| judge::lost_newlines(lost, subject)));
-            contents.key = Some(key.public_key().clone());
-            if key.encoding() != KeyEncoding::Pkcs8 {
-                findings.push(
-                    Finding::new(Rule::KeyFormat, Severity::Info, subject)
-                        .expected("PKCS#8, which every tool reads")
-                        .found("an older form, which daemons and clients read too"),
-                );
-            }
-            let public = key.public_key();
-            vec![
-                ("key", public.kind().message()),
-                ("SHA-256 of the public key", public.fingerprint().message()),
-            ]
+    let facts = match KeyFile::read(bytes, subject) {
+        Ok(key) => {
+            findings.extend(judge::key_file(&key, subject));
+            contents.key = key.public_key().cloned();
+            let mut facts = vec![("key", key.kind().message())];
+            facts.extend(
+                key.public_key().map(|key| ("SHA-256 of the public key", key.fingerprint().message())),
+            );
+            facts
         }
         Err(failure) => {
-            findings.push(
-                Finding::new(Rule::KeyFormat, Severity::Error, subject)
-                    .expected(failure.what_was_expected())
-                    .found(failure.what_was_found()),
-            );
+            let finding = Finding::new(Rule::KeyFormat, Severity::Error, subject)
+                .expected(failure.what_was_expected())
+                .found(failure.what_was_found());
+            findings.push(match WrongForm::of(bytes) {
+                Some(form) => finding.fix(form.repair(subject)),
+                None => finding,
+            });
             Vec::new()
         }
     };

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::model::{KeyAlgorithm, Rule};
-use crate::pki::x509::der::element;
+use crate::pki::element::element;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()

@@ -58,6 +58,9 @@ pub fn require(
     Err(match refusal {
         Refusal::Chain(fault) => failure.expected("a certificate that its peer accepts").found(fault),
         Refusal::OtherKey => failure.expected("the key of the certificate").found("another key"),
+        Refusal::LeafNotFirst { position } => {
+            failure.expected("the leaf first").found(message!("it as certificate {} of the file", position))
+        }
         Refusal::Host { host, .. } => {
             failure.expected("a certificate for each host").found(message!("none for {}", host))
         }
@@ -74,6 +77,12 @@ pub fn credentials(
 ) -> Vec<Finding> {
     let Credentials { role, chain, trust, .. } = *credentials;
     let mut findings = Vec::new();
+    // What the others are worth as a leaf is of no interest.
+    if let Some(refusal) = leaf_not_first(chain, credentials.key) {
+        findings.push(refusal.finding(names.certificate, names.key));
+        findings.extend(profile::bundle(trust));
+        return findings;
+    }
     if let Some(leaf) = chain.first() {
         let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
         findings.extend(profile::leaf(leaf, role, issuer, standard));
@@ -91,8 +100,24 @@ pub fn credentials(
     findings
 }
 
+/// Where the leaf of a file is, if it does not come first: the certificate of the key, or without a key
+/// the first that is no CA's. A CA's key beside a leaf is another key.
+#[must_use]
+pub fn leaf_not_first(chain: &[Certificate], key: Option<&PublicKey>) -> Option<Refusal> {
+    let is_leaf = |certificate: &Certificate| match key {
+        Some(key) => certificate.public_key() == key,
+        None => !certificate.is_authority(),
+    };
+    let at = chain.iter().position(is_leaf).filter(|at| *at > 0)?;
+    let [first, leaf] = [chain.first()?, chain.get(at)?].map(Certificate::is_authority);
+    (first || !leaf).then_some(Refusal::LeafNotFirst { position: at + 1 })
+}
+
 fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timestamp) -> Vec<Refusal> {
     let Credentials { role, chain, key, trust } = *credentials;
+    if let Some(refusal) = leaf_not_first(chain, key) {
+        return vec![refusal];
+    }
     let peer = Peer { trust, accepts: role, host: None, now };
     let mut refusals: Vec<Refusal> = peer.first_refusal(chain).into_iter().collect();
     if let Some(leaf) = chain.first() {
@@ -158,6 +183,32 @@ mod tests {
         assert_eq!(found(&without_key, &hosts(&["one.example"])), "none for one.example");
         let nothing = Credentials { chain: &[], ..ours };
         assert_eq!(found(&nothing, &hosts(&["one.example"])), "no certificate");
+    }
+
+    #[test]
+    fn a_leaf_behind_its_ca_is_told_as_that_and_nothing_else() {
+        let authority = root(|_| ());
+        let (leaf, other) = (authority.leaf(Role::Daemon, |_| ()), root(|_| ()).certificate);
+        let ca = &authority.certificate;
+        let trust = TrustBundle::new(vec![ca.clone()]);
+        let place = |chain: &[&Certificate], key: Option<&Certificate>| {
+            let chain: Vec<_> = chain.iter().map(|one| (*one).clone()).collect();
+            let key = key.map(Certificate::public_key);
+            let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+            let findings = super::credentials(&ours, &[], (Standard::Profile, now()), NAMES);
+            let is_told = findings.iter().map(|one| one.rule).collect::<Vec<_>>() == [Rule::ChainOrder];
+            let refusals = check(&ours, &[], now()).err().unwrap_or_default();
+            assert_eq!(
+                is_told,
+                matches!(refusals.as_slice(), [Refusal::LeafNotFirst { .. }]),
+                "{findings:?}"
+            );
+            is_told
+        };
+        assert!(place(&[ca, &leaf], Some(&leaf)) && place(&[ca, &other, &leaf], None));
+        for (chain, key) in [(vec![&leaf, ca], Some(&leaf)), (vec![&leaf, ca], Some(ca)), (vec![ca], None)] {
+            assert!(!place(&chain, key));
+        }
     }
 
     #[test]

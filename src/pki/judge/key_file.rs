@@ -2,7 +2,8 @@
 
 use crate::message;
 use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
-use crate::pki::key::LostNewlines;
+use crate::pki::form::WrongForm;
+use crate::pki::key::{FoundKey, KeyEncoding, KeyFile};
 
 /// Judges the permission bits of a key file; None for a key that only its owner can read.
 ///
@@ -40,14 +41,53 @@ pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding>
     })
 }
 
-/// What happened to a key that is read although no daemon and no client can read it.
+/// In which form a file is that was read although no consumer reads it.
 #[must_use]
-pub fn lost_newlines(lost: LostNewlines, path: impl Printable) -> Finding {
-    Finding::new(Rule::KeyFormat, Severity::Error, &path)
-        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
-        .found(lost)
-        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
-        .fix(lost.repair(path))
+pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
+    Finding::new(Rule::WrongForm, Severity::Error, &path)
+        .expected("PEM, each BEGIN and END a line of its own")
+        .found(form)
+        .cause("no daemon and no client reads such a file")
+        .fix(form.repair(path))
+}
+
+/// What is to be said of a key that daemons and clients read.
+#[must_use]
+pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
+    let mut findings: Vec<_> = file.form.map(|form| wrong_form(form, &path)).into_iter().collect();
+    let about = |severity| Finding::new(Rule::KeyFormat, severity, &path);
+    if let FoundKey::Other(_) = &file.key {
+        findings.push(
+            about(Severity::Warning)
+                .expected("a key that kitcert can sign with: ECDSA on P-256 or P-384, Ed25519, usual RSA")
+                .found(message!("{}: kitcert cannot sign with it; daemons and clients can", file.kind()))
+                .cause("nobody can be dialled with it here, so that it stays not verified"),
+        );
+    }
+    let own = match file.encoding {
+        KeyEncoding::Pkcs8 => "PRIVATE KEY",
+        KeyEncoding::Sec1 => "EC PRIVATE KEY",
+        KeyEncoding::Pkcs1 => "RSA PRIVATE KEY",
+    };
+    if file.label != own {
+        // openssl looks at the label where it is not of the same family.
+        let is_read_by_all = matches!(file.label.as_str(), "PRIVATE KEY" | "EC PRIVATE KEY");
+        let severity = if is_read_by_all { Severity::Info } else { Severity::Warning };
+        findings.push(
+            about(severity)
+                .expected(message!("{} as its label", own))
+                .found(file.label)
+                .cause("Go reads the key whatever its label says; other programs may not")
+                .fix(message!("openssl pkey -in {} -out {}.repaired", Quoted(&path), Quoted(&path))),
+        );
+    } else if file.encoding != KeyEncoding::Pkcs8 {
+        findings.push(
+            about(Severity::Info)
+                .expected("PKCS#8, which every tool reads")
+                .found("an older form, which daemons and clients read too"),
+        );
+    }
+    findings
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //! [`served_certificates`].
 //!
 //! Others have one purpose each: [`would_send`] for the TLS client of a dial,
-//! [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`],
-//! [`key_owner`] and [`lost_newlines`] for whoever has looked at a key file.
+//! [`leaf_not_first`] for whoever dials with a file, [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`],
+//! [`key_owner`], [`key_file`] and [`wrong_form`] for whoever has looked at a key file.
 
 mod certificates;
 mod chain;
@@ -25,7 +25,7 @@ pub use certificates::{
 pub use chain::would_send;
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
-pub use credentials::{Credentials, FileNames, check, credentials, require};
-pub use key_file::{key_mode, key_owner, lost_newlines};
+pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};
+pub use key_file::{key_file, key_mode, key_owner, wrong_form};
 pub use peer::{Peer, Refusal};
 pub use profile::Standard;

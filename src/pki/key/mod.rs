@@ -4,17 +4,19 @@
 //! It knows no certificate.
 
 mod encrypted_key;
-mod lost_newlines;
+mod key_file;
+mod key_structure;
 mod passphrase;
 mod private_key;
+mod public_half;
 mod public_key;
 mod signer;
 
 pub(crate) use encrypted_key::EncryptedKey;
-pub(crate) use lost_newlines::LostNewlines;
+pub use key_file::{FoundKey, KeyFile};
+pub(crate) use key_structure::KeyEncoding;
 pub use passphrase::Passphrase;
 pub(super) use passphrase::{Cost, random};
-pub(crate) use private_key::KeyEncoding;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub(crate) use public_key::PublicKeyKind;

@@ -246,7 +246,7 @@ mod tests {
     use x509_parser::certificate::X509Certificate;
 
     use super::*;
-    use crate::pki::x509::der::element;
+    use crate::pki::element::element;
     use crate::pki::{Certificate, PrivateKey};
 
     const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];

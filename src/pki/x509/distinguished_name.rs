@@ -5,7 +5,7 @@ use std::fmt;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use super::der::element;
+use crate::pki::element::{OBJECT_IDENTIFIER, SEQUENCE, SET, UTF8_STRING, element};
 
 /// An X.501 name as the bytes of its DER, which is how every verifier compares them
 /// (Go: `RawSubject`; RFC 5280 section 7.1 allows more, and nobody does it).
@@ -66,10 +66,6 @@ impl fmt::Display for DistinguishedName {
     }
 }
 
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const UTF8_STRING: u8 = 0x0c;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
 /// 2.5.4.3
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 

@@ -4,10 +4,10 @@
 //! name has to stand in every certificate that it issues as the CA itself has it, whatever that is
 //! (`DC=local, DC=corp`, two organizational units): peers compare the bytes.
 
-use super::der::element;
 use super::distinguished_name::DistinguishedName;
-use super::shape::{Element, SEQUENCE, VERSION, only, parts};
+use super::shape::VERSION;
 use crate::model::Failure;
+use crate::pki::element::{BIT_STRING, Element, SEQUENCE, element, only, parts};
 
 /// The certificate of a draft, with those names, signed. The draft's own names and its signature do not
 /// matter. None for bytes that are no draft of a certificate.
@@ -43,7 +43,6 @@ fn named(
 /// Behind the version: serialNumber, signature, issuer, validity, subject (RFC 5280 section 4.1).
 const ISSUER: usize = 2;
 const SUBJECT: usize = 4;
-const BIT_STRING: u8 = 0x03;
 
 #[cfg(test)]
 mod tests {

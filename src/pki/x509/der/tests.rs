@@ -1,5 +1,6 @@
 use super::Place::{Certificate, Extension};
 use super::*;
+use crate::pki::element::element;
 
 /// An OCTET STRING of so many zeros whose length is written so.
 fn with_length(length: &[u8], count: usize) -> Vec<u8> {
