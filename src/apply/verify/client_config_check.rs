@@ -236,7 +236,10 @@ impl Tools<'_> {
         };
         Ok(Configured {
             host: Some(ClientHost { text: text.to_owned(), variable: Some(variable) }),
-            findings: about_host(Some(text), variable, variable).into_iter().collect(),
+            findings: about_host(Some(text), variable, variable)
+                .into_iter()
+                .chain(tool.variable_finding(self.invocation.environment))
+                .collect(),
             ..Configured::default()
         })
     }

@@ -3,7 +3,9 @@
 use super::peer::{Peer, Refusal};
 use super::profile::{self, Standard};
 use crate::message;
-use crate::model::{Failure, Finding, IdentityName, Printable, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    Failure, Finding, IdentityName, Printable, Role, Rule, Severity, SubjectAltName, Timestamp,
+};
 use crate::pki::key::PublicKey;
 use crate::pki::x509::{Certificate, TrustBundle};
 
@@ -89,6 +91,8 @@ pub fn credentials(
         findings.extend(profile::dates(leaf, now));
     }
     findings.extend(profile::bundle(trust));
+    findings.extend(shared_issuer(role, chain, trust));
+    findings.extend(no_root(&Peer { trust, accepts: role, host: None, now }, chain));
     for refusal in refusals(credentials, hosts, now) {
         let refused = refusal.finding(names.certificate, names.key);
         // What the profile says of the leaf is why a peer refuses the chain.
@@ -98,6 +102,39 @@ pub fn credentials(
         }
     }
     findings
+}
+
+/// An anchor of a daemon with CAs below it: the clients of each of them get in. With a company's root
+/// there, whoever has a certificate of that company can run code on the daemon's machine.
+fn shared_issuer(role: Role, chain: &[Certificate], trust: &TrustBundle) -> Option<Finding> {
+    let is_below = |link: &&Certificate| {
+        let is_anchor = |anchor: &Certificate| anchor.subject() == link.issuer() && !link.is_self_issued();
+        link.is_authority() && trust.certificates().iter().any(is_anchor)
+    };
+    let link = chain.iter().skip(1).find(is_below).filter(|_| role == Role::Daemon)?;
+    Some(
+        Finding::new(Rule::SharedIssuer, Severity::Warning, link.issuer())
+            .expected("a CA for this daemon's clients alone in its ca.pem")
+            .found(message!("a root with CAs below it, such as {}", link.subject()))
+            .cause("whoever has any client certificate below that root can run code there")
+            .fix("{kitcert} init   # a CA of its own; or put the one CA that issues the clients into ca.pem"),
+    )
+}
+
+/// An anchor that has an issuer, or seems to: Go is content with it, openssl looks for the root.
+fn no_root(peer: &Peer<'_>, chain: &[Certificate]) -> Option<Finding> {
+    let path = peer.accept(chain).ok()?;
+    let anchor = path.last().filter(|_| path.len() > 1)?;
+    let own = anchor.subject_key_identifier();
+    let is_of_another =
+        anchor.authority_key_identifier().is_some_and(|issuer| own.is_some_and(|own| own != issuer));
+    (!anchor.is_self_issued() || is_of_another).then(|| {
+        Finding::new(Rule::ChainUntrusted, Severity::Warning, anchor.subject())
+            .expected("a self-signed certificate of the CA in ca.pem")
+            .found(message!("one that {} issued", anchor.issuer()))
+            .cause("Go and gRPC's C core take an intermediate for an anchor; openssl, Python, nginx and haproxy do not")
+            .fix("put the root into ca.pem too, or a self-signed certificate of the same CA in its place")
+    })
 }
 
 /// Where the leaf of a file is, if it does not come first: the certificate of the key, or without a key
@@ -134,7 +171,7 @@ fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timest
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Lifetime, Rule, Severity};
+    use crate::model::Lifetime;
     use crate::pki::specimens::{dns, now, root};
 
     const NAMES: FileNames<'static> = FileNames { certificate: &"cert.pem", key: &"key.pem" };
