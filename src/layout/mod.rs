@@ -11,6 +11,7 @@ mod command_line;
 mod credential_paths;
 mod daemon;
 mod inventory;
+mod manifest;
 mod printable;
 pub mod state_paths;
 mod yaml;
@@ -32,3 +33,4 @@ pub use inventory::{
     Acceptance, AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory,
 };
 pub(crate) use inventory::{DaemonEntry, InstallEntry, OwnerName, Renewal, RestartWhen};
+pub(crate) use manifest::{ManifestKind, ManifestText, is_client_config, is_inventory, manifest_texts};

@@ -2,6 +2,7 @@
 
 mod configs;
 mod document;
+mod embedded;
 mod kit;
 mod pem_files;
 mod together;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use self::configs::{judge_toml, judge_yaml};
 use self::document::FileFacts;
+use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
@@ -83,6 +85,11 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if kit::is_kit(bytes) {
         return kit::judge_kit(bytes, file, now);
     }
+    let is_known = |block: &PemBlock| !matches!(block.label, PemLabel::Unknown(_));
+    let has_blocks = PemBlock::all_of(bytes).iter().any(is_known);
+    if !has_blocks && let Some(inspected) = judge_embedded(bytes, file, now, inspect_bytes) {
+        return inspected;
+    }
     if let Some((pem, form)) = WrongForm::mend(bytes) {
         let mut inspected = inspect_bytes(&pem, file, now);
         inspected.findings.push(judge::wrong_form(form, file.path));
@@ -93,22 +100,42 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if has("CERTIFICATE REQUEST") {
         return judge_request(bytes, file);
     }
+    let spaced = judge::spaced_blocks(bytes, file.path);
+    let with_spaces = |mut inspected: Inspected| {
+        inspected.findings.extend(spaced.clone());
+        inspected
+    };
     if has("CERTIFICATE") && labels.iter().any(|label| *label != "TRUSTED CERTIFICATE") {
-        return judge_certificates(bytes, file, now);
+        return with_spaces(judge_certificates(bytes, file, now));
     }
-    if has("PRIVATE KEY") {
-        return judge_key(bytes, file);
+    if labels.iter().any(|label| label.is_private_key()) {
+        return with_spaces(judge_key(bytes, file));
     }
-    if labels.is_empty()
-        && file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
-    {
+    let ends = |words: &[&str]| {
+        let extension = file.path.extension().and_then(|extension| extension.to_str());
+        labels.is_empty() && extension.is_some_and(|extension| words.contains(&extension))
+    };
+    if ends(&["yml", "yaml"]) {
         return judge_yaml(bytes, file);
     }
-    if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
+    if ends(&["toml"]) {
         return judge_toml(bytes, file);
     }
     if let Some(form) = WrongForm::of(bytes) {
         return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);
+    }
+    // Whatever surrounds it, whoever reads the file has the key.
+    let has_key = bytes.windows(KEY_WORDS.len()).any(|part| part == KEY_WORDS);
+    if has_key {
+        let mut inspected = Inspected::of("unknown", Vec::new(), Vec::new());
+        inspected.findings.extend(file.mode.and_then(|mode| judge::key_mode(file.path.display(), mode)));
+        inspected.findings.push(
+            Finding::new(Rule::KeyInConfig, Severity::Error, file.path.display())
+                .expected("a private key in a file of its own")
+                .found("one in something else")
+                .cause("no daemon and no client reads a key from it, and whoever reads the file has it"),
+        );
+        return inspected;
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),
@@ -201,6 +228,7 @@ pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -
     Ok(Inspected::of("endpoint", facts, findings))
 }
 
+const KEY_WORDS: &[u8] = b" PRIVATE KEY-----";
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Configs and kitcert.yaml are inspected too.

@@ -35,7 +35,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
             inspected.push((file, one));
         }
     }
-    let together = apply::compare(&inspected);
+    let together = apply::compare(&inspected, now);
+    let all: Vec<Finding> =
+        inspected.iter().flat_map(|(_, one)| &one.findings).chain(&together).cloned().collect();
+    let count = inspected.len();
     let mut exits = vec![Finding::exit_code(&together, None)];
     let mut objects = Vec::new();
     for (subject, one) in inspected {
@@ -50,6 +53,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     if !together.is_empty() {
         report = show_findings(report.line("together"), together);
     }
+    let report = last_line(report, count, &all);
     let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
     Ok(report.object(&InspectObject { now, inspected: objects }).exit(ExitCode::of_all(exits)))
 }
@@ -135,14 +139,23 @@ fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
         fixes.extend(findings.last().and_then(|finding| finding.fix.as_ref()));
     }
     let report = fixes.into_iter().fold(report, |report, fix| report.line(message!("try: {}", fix)));
-    let gravest = Finding::gravest(&findings);
-    let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
-    let report = match count {
-        0 => report.toned(Tone::Good, "nothing wrong with it"),
-        1 => report.toned(tone_of(gravest), "1 finding"),
-        count => report.toned(tone_of(gravest), message!("{} findings", count)),
-    };
     report.findings(findings)
+}
+
+/// What is said of everything that was looked at: files of one folder are one thing.
+fn last_line(report: Report, files: usize, findings: &[Finding]) -> Report {
+    let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
+    let found = match count {
+        0 if files > 1 => message!("nothing wrong with them"),
+        0 => message!("nothing wrong with it"),
+        1 => message!("1 finding"),
+        count => message!("{} findings", count),
+    };
+    let tone = if count == 0 { Tone::Good } else { tone_of(Finding::gravest(findings)) };
+    match files {
+        1 => report.toned(tone, found),
+        files => report.toned(tone, message!("{} files together: {}", files, found)),
+    }
 }
 
 /// `ERROR  key-mode  expected mode 0600, found mode 0444`

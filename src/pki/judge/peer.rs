@@ -137,7 +137,8 @@ impl Refusal {
     }
 
     /// The refusal as a finding about the file, or the subject, of the certificate or of the key.
-    pub(super) fn finding(&self, certificate: impl Printable, key: impl Printable) -> Finding {
+    #[must_use]
+    pub fn finding(&self, certificate: impl Printable, key: impl Printable) -> Finding {
         match self {
             Refusal::Chain(fault) => fault.finding(certificate),
             Refusal::Host { host, names } => {
