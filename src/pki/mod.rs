@@ -1,7 +1,7 @@
 //! Certificates: keys, what is written in certificates, what they are worth, and issuing them.
 //!
 //! ```text
-//! pem <- key <- x509 <- judge <- authority <- kit
+//! pem <- form <- key <- x509 <- judge <- authority <- kit
 //! ```
 //!
 //! [`judge`] alone says what a chain, the files of an identity or a bundle are worth; a request has

@@ -14,6 +14,8 @@ pub(crate) struct PemBlock {
     pub label: PemLabel,
     /// The line of the BEGIN, counted from 1.
     pub line: usize,
+    /// Whether a line between BEGIN and END is blank: Go passes over it, and openssl reads no block.
+    pub is_spaced: bool,
     /// The decoded contents, or why there are none.
     pub contents: Result<Zeroizing<Vec<u8>>, PemFault>,
 }
@@ -44,7 +46,7 @@ impl PemBlock {
     /// a BEGIN or END that is indented is text to Go, and so it is here.
     #[must_use]
     pub(crate) fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
-        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(without_end).collect();
         let mut blocks = Vec::new();
         let mut at = 0;
         while at < lines.len() {
@@ -56,11 +58,20 @@ impl PemBlock {
             let end = end.map_or(lines.len(), |offset| at + 1 + offset);
             let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label);
             let contents = if closed { decode(&lines[at..=end]) } else { Err(PemFault::NoEnd) };
-            blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, contents });
+            let is_spaced =
+                lines.get(at + 1..end).is_some_and(|within| within.iter().any(|line| line.is_empty()));
+            blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, is_spaced, contents });
             at = end;
         }
         blocks
     }
+}
+
+/// A line as Go's `getLine` has it: one carriage return belongs to its end, then blanks are cut off.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    line.get(..line.len() - blanks).unwrap_or_default()
 }
 
 fn label_of<'a>(line: &'a [u8], opening: &[u8]) -> Option<&'a [u8]> {

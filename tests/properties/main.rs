@@ -27,6 +27,7 @@ mod damaged_log;
 mod deciding;
 mod entities;
 mod exposed;
+mod fed;
 #[path = "../figures.rs"]
 mod figures;
 mod forgotten;
@@ -54,6 +55,7 @@ mod limbo;
 mod lock_race;
 mod locked_out;
 mod manual;
+mod mixed;
 mod modes;
 mod mutated_chains;
 mod numbers;

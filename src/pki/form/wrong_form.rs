@@ -178,16 +178,17 @@ fn of_der(kind: DerKind) -> &'static str {
 
 /// A text of UTF-16, with a byte order mark or by its first character.
 fn utf16(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (bytes, read): (&[u8], fn([u8; 2]) -> u16) = match file {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
-        [b'-', 0, ..] => (file, u16::from_le_bytes),
-        [0, b'-', ..] => (file, u16::from_be_bytes),
+    // Where the octet is that every character of PEM has, of the two.
+    let (bytes, at) = match file {
+        [0xff, 0xfe, rest @ ..] => (rest, 0),
+        [0xfe, 0xff, rest @ ..] => (rest, 1),
+        [b'-', 0, ..] => (file, 0),
+        [0, b'-', ..] => (file, 1),
         _ => return None,
     };
     let mut text = Zeroizing::new(Vec::with_capacity(2 * file.len()));
     for unit in bytes.chunks_exact(2) {
-        text.push(u8::try_from(read([unit[0], unit[1]])).unwrap_or(b'?'));
+        text.push(if unit[1 - at] == 0 { unit[at] } else { b'?' });
     }
     Some(text)
 }
@@ -242,7 +243,7 @@ mod tests {
             assert_eq!(WrongForm::of(&file), Some(form));
             let (pem, mended) = WrongForm::mend(&file).unwrap();
             assert_eq!(mended, form);
-            assert_eq!(Certificate::chain_from_pem(&pem, "cert.pem").unwrap(), [leaf.clone()], "{form}");
+            assert_eq!(Certificate::chain_from_pem(&pem, "cert.pem").unwrap(), std::slice::from_ref(&leaf), "{form}");
             let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
             assert_eq!(failure.what_was_found(), form.to_string().as_str());
         }

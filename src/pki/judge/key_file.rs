@@ -4,6 +4,7 @@ use crate::message;
 use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
 use crate::pki::form::WrongForm;
 use crate::pki::key::{FoundKey, KeyEncoding, KeyFile};
+use crate::pki::pem::PemBlock;
 
 /// Judges the permission bits of a key file; None for a key that only its owner can read.
 ///
@@ -51,6 +52,31 @@ pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
         .fix(form.repair(path))
 }
 
+/// Blocks that Go reads and openssl does not: with blank lines within, or behind lines that it cannot pass
+/// over.
+#[must_use]
+pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
+    let blocks = PemBlock::all_of(bytes);
+    let is_endless = |line: &[u8]| line.len() > LONGEST_LINE || line.contains(&0);
+    if !blocks.is_empty() && bytes.split(|byte| *byte == b'\n').any(is_endless) {
+        return Some(
+            Finding::new(Rule::WrongForm, Severity::Warning, &path)
+                .expected(message!("lines of text, of {} bytes at the most", LONGEST_LINE))
+                .found("a longer line, or one that is no text, beside the blocks")
+                .cause("Go passes over it; openssl and what is built on it may find no block behind it")
+                .fix(message!("delete whatever is before the first BEGIN in {}", Quoted(path))),
+        );
+    }
+    let spaced = blocks.into_iter().find(|block| block.is_spaced && block.contents.is_ok())?;
+    Some(
+        Finding::new(Rule::WrongForm, Severity::Warning, &path)
+            .expected("no blank line between BEGIN and END")
+            .found(message!("{} in line {} with one", spaced.label, spaced.line))
+            .cause("Go passes over blank lines; openssl and what is built on it find no block there")
+            .fix(message!("sed -i '/^[[:space:]]*$/d' {}", Quoted(path))),
+    )
+}
+
 /// What is to be said of a key that daemons and clients read.
 #[must_use]
 pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
@@ -62,6 +88,15 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
                 .expected("a key that kitcert can sign with: ECDSA on P-256 or P-384, Ed25519, usual RSA")
                 .found(message!("{}: kitcert cannot sign with it; daemons and clients can", file.kind()))
                 .cause("nobody can be dialled with it here, so that it stays not verified"),
+        );
+    }
+    if file.has_other_half {
+        findings.push(
+            about(Severity::Warning)
+                .expected("the public half of this key behind it")
+                .found("another's")
+                .cause("Go makes the public half itself; openssl and what is built on it refuse the key")
+                .fix("issue another: {kitcert} issue client NAME"),
         );
     }
     let own = match file.encoding {
@@ -89,6 +124,9 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
     }
     findings
 }
+
+/// What openssl reads at once (`PEM_read_bio`).
+const LONGEST_LINE: usize = 254;
 
 #[cfg(test)]
 mod tests {

@@ -36,6 +36,8 @@ pub struct KeyFile {
     pub encoding: KeyEncoding,
     /// What stands behind BEGIN.
     pub label: PemLabel,
+    /// Whether the public half in the file is another's: Go makes its own, others refuse the key.
+    pub has_other_half: bool,
     /// The form in which no consumer reads the file, where it stands in one.
     pub form: Option<WrongForm>,
 }
@@ -90,9 +92,9 @@ impl KeyFile {
             return Err(message!("an encrypted key (daemons have no passphrase option)"));
         }
         let der = block.contents.map_err(|fault| message!("a block that {}", fault))?;
-        let (key, encoding) =
+        let (key, encoding, has_other_half) =
             FoundKey::of(der).ok_or_else(|| message!("a key that is damaged or of an unknown kind"))?;
-        Ok(KeyFile { key, encoding, label, form: None })
+        Ok(KeyFile { key, encoding, label, has_other_half, form: None })
     }
 
     /// Its public half; None where it is not known.
@@ -134,7 +136,7 @@ impl PrivateKey {
 }
 
 impl FoundKey {
-    fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding)> {
+    fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding, bool)> {
         let (structure, encoding) = KeyStructure::of(&der)?;
         let ours = PrivateKey::from_der(der.clone(), encoding).or_else(|| in_our_words(&structure));
         let key = match ours {
@@ -146,7 +148,11 @@ impl FoundKey {
                 FoundKey::Other(OtherKey { kind, public_key })
             }
         };
-        Some((key, encoding))
+        let has_other_half = match (&key, structure.public_key()) {
+            (FoundKey::Ours(key), Some(half)) => *key.public_key() != half,
+            _ => false,
+        };
+        Some((key, encoding, has_other_half))
     }
 }
 

@@ -103,6 +103,10 @@ fn judge_key(report: &mut Report<'_>) {
             let cause = "Go takes it, but rustls does not, so that kitcert cannot verify it";
             report.add(WeakKey, Warning, expected, kind, cause);
         }
+        PublicKeyKind::MlDsa(_) => {
+            let cause = "Go has taken it since 1.27; older peers, openssl 3.0 and kitcert do not";
+            report.add(WeakKey, Warning, expected, kind, cause);
+        }
         PublicKeyKind::OtherCurve(_) | PublicKeyKind::Other(_) => {
             report.add(WeakKey, Error, expected, kind, "Go does not know such keys")
         }

@@ -7,6 +7,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::*;
+use crate::model::profile::LARGEST_NAMES;
 use crate::model::{IdentityName, KeyAlgorithm, Lifetime, SubjectAltName, Validity};
 use crate::pki::element::element;
 use crate::pki::specimens::{a_leaf, an_authority, dns, now, patched};
