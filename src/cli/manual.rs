@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use clap::CommandFactory;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
 mod inventory;
+mod page;
 mod verdict;
 
-use super::arguments::Arguments;
+use super::arguments::command_line;
 use super::schema;
 use crate::model::{Cause, Rule};
 
@@ -17,8 +17,7 @@ use crate::model::{Cause, Rule};
 /// # Errors
 /// None that a page could have; the type is that of writing to memory.
 pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
-    let mut command = Arguments::command().disable_help_subcommand(true);
-    command.build();
+    let command = command_line().mut_subcommand("help", |help| help.hide(true));
     let mut pages = BTreeMap::new();
     add(&command, "kitcert", &mut pages)?;
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
@@ -26,6 +25,9 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
     pages.insert("kitcert-verify.7".to_owned(), verdict::page().into_bytes());
     pages.insert("kitcert.yaml.5".to_owned(), inventory::page().into_bytes());
+    for (name, text) in page::WRITTEN {
+        pages.insert(name.to_owned(), page::rendered(name, text).into_bytes());
+    }
     Ok(pages)
 }
 
@@ -35,8 +37,8 @@ fn rules() -> String {
     page.control("TH", ["kitcert-rules", "7"]).control("SH", ["NAME"]);
     page.text([roman("kitcert-rules - what kitcert verify, inspect and status look at")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "Each finding names its rule by one of these words, which are stable: monitoring may match on them. \
-         A finding knows its own cause and cure; what stands here is what holds in general.",
+        "Each finding names its rule by one of these words. They are stable, so monitoring may match on them. A \
+         finding also names its own cause and fix; this page has the usual ones.",
     )]);
     page.control("SH", ["RULES"]);
     for rule in Rule::ALL {
@@ -57,20 +59,20 @@ fn rules() -> String {
     page.render()
 }
 
-/// `kitcert-causes(7)`: why a daemon and a client do not come together.
+/// `kitcert-causes(7)`: why a client cannot connect to a daemon, or why others can.
 fn causes() -> String {
     let mut page = Roff::new();
     page.control("TH", ["kitcert-causes", "7"]).control("SH", ["NAME"]);
-    page.text([roman("kitcert-causes - why a daemon and a client do not come together")]);
+    page.text([roman("kitcert-causes - why a client cannot connect to a daemon, or why others can")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "kitcert verify names the cause of what it finds by one of these words, which are stable, in the order \
-         of a connection: the network, what listens, its certificate, the client's, what answers, and whom else it \
-         lets in. Two or more stand together where what was seen does not tell which of them it is.",
+        "kitcert verify names the cause of what it finds by one of these words. They are stable, and listed in the \
+         order of a connection: the network, what listens, its certificate, the client's, what answers, and whom else \
+         it lets in. If what was seen fits several causes, all of them are named.",
     )]);
     page.control("SH", ["CAUSES"]);
     for cause in Cause::ALL {
         page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
-        page.control("br", []).text([italic("told by: "), roman(cause.told_by())]);
+        page.control("br", []).text([italic("seen as: "), roman(cause.told_by())]);
         page.control("br", []).text([italic("fix: "), roman(cause.fix().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
@@ -88,9 +90,9 @@ fn json() -> String {
     page.control("TH", ["kitcert-json", "7"]).control("SH", ["NAME"]);
     page.text([roman("kitcert-json - the JSON objects that kitcert prints")]);
     page.control("SH", ["DESCRIPTION"]).text([roman(
-        "With --format json every command prints one object on standard output, also where it fails and where \
-         its command line cannot be parsed. [] stands for each of an array. \
-         Members are added without notice; one that changes its meaning or goes away raises schema.",
+        "With --format json every command prints one object on standard output, also if it fails, and also if its \
+         command line is wrong. [] stands for each element of an array. Members are added without notice. If one \
+         changes its meaning or is removed, schema is raised.",
     )]);
     for group in schema::GROUPS {
         let commands = match group.commands {
@@ -118,7 +120,6 @@ fn add(command: &clap::Command, name: &str, pages: &mut BTreeMap<String, Vec<u8>
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone().display_name(name.to_owned())).title(name).render(&mut page)?;
     pages.insert(format!("{name}.1"), page);
-    command
-        .get_subcommands()
-        .try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
+    let mut commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    commands.try_for_each(|subcommand| add(subcommand, &format!("{name}-{}", subcommand.get_name()), pages))
 }

@@ -8,23 +8,23 @@ use clap::{Args, ValueEnum};
 use crate::layout::{ClientTool, DaemonLayout};
 use crate::model::{Failure, IdentityName, KeyAlgorithm, Role, Selector};
 
-/// Options that may stand before or behind the command.
+/// Options that may stand before or after the command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
-    /// The state directory [default: /var/lib/kitcert for root, else $XDG_DATA_HOME/kitcert]
+    /// The state directory [default: /var/lib/kitcert for root, else $XDG_DATA_HOME/kitcert, which is
+    /// ~/.local/share/kitcert unless you set it]
     #[arg(long, global = true, value_name = "DIR", env = "KITCERT_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
     /// How to print the result
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// Print nothing that does not need attention
+    /// Print only problems
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more: every check, and how long each took
+    /// Print more: every check, and how long it took
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// When to use colour; NO_COLOR turns it off too
+    /// When to use color; NO_COLOR turns it off too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }
@@ -36,7 +36,7 @@ pub enum Format {
     Text,
     /// One JSON object, `"schema": 1`.
     Json,
-    /// A plugin's line for Nagios or Icinga, with exit codes of its own (verify, status).
+    /// One line for Nagios or Icinga, with a plugin's exit codes (verify, status).
     Nagios,
     /// Metrics for the textfile collector (verify, status).
     Prometheus,
@@ -44,7 +44,30 @@ pub enum Format {
     Sarif,
 }
 
-/// When colour is used.
+impl Format {
+    /// Those that a command has.
+    pub(super) fn of(command: &str) -> &'static [Format] {
+        match command {
+            "verify" => &[Format::Text, Format::Json, Format::Nagios, Format::Prometheus, Format::Sarif],
+            "status" => &[Format::Text, Format::Json, Format::Nagios, Format::Prometheus],
+            "inspect" => &[Format::Text, Format::Json, Format::Sarif],
+            _ => &[Format::Text, Format::Json],
+        }
+    }
+
+    /// As it is typed.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Nagios => "nagios",
+            Format::Prometheus => "prometheus",
+            Format::Sarif => "sarif",
+        }
+    }
+}
+
+/// When color is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
     /// On a terminal.
@@ -58,7 +81,7 @@ pub enum ColorChoice {
 /// What every command that changes something understands.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ChangeOptions {
-    /// Print what would be done, and do nothing
+    /// Print the plan, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -68,7 +91,7 @@ pub struct ChangeOptions {
 #[derive(Debug, Args)]
 pub struct ResultOptions {
     /// Write the result to this file, by a rename, instead of printing it; - is standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 

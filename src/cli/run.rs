@@ -5,10 +5,10 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
-use super::arguments::{Arguments, Command};
+use super::arguments::{Arguments, Command, command_line, parse};
 use super::command::{
     InstallCommand, IssueCommand, ca, completions, confirm, demo, init, inspect, install, invite, issue,
     join, recover, request, rollback, rotate, status, verify,
@@ -34,11 +34,13 @@ pub fn run(
     if let Err(failure) = usage::refuse_contents(&typed, environment) {
         return refuse(&failure, &typed, environment, console);
     }
-    let arguments = match Arguments::try_parse_from(&typed) {
+    let arguments = match parse(&typed) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&usage::without_values(error), &typed, environment, console),
     };
-    let result = refuse_format(&arguments).and_then(|()| carry_out(&arguments, environment, console));
+    let result = refuse_format(&arguments)
+        .and_then(|()| carry_out(&arguments, environment, console))
+        .map_err(|failure| failure.typed(|again| usage::again(&typed, again)));
     let (said, code) = view(&result, &arguments, environment, console.terminals());
     let written = match said {
         Said::Nothing => Ok(()),
@@ -48,10 +50,7 @@ pub fn run(
         }
         Said::Result(text) => match arguments.command.output() {
             None => console.print(&text).map_err(Unwritten::Printed),
-            Some(path) => environment
-                .absolute(path)
-                .and_then(|path| apply::write_result(&path, text.as_bytes()))
-                .map_err(Unwritten::Filed),
+            Some(path) => apply::write_result(environment, path, text.as_bytes()).map_err(Unwritten::Filed),
         },
     };
     let undelivered = result.as_ref().ok().and_then(Report::to_remove);
@@ -62,7 +61,8 @@ pub fn run(
             removed.map_or_else(|failure| also(code, &failure, &arguments, console), |()| code)
         }
         (Err(why), Some(_), _) => {
-            let failure = why.failure().hint("the same command again: it makes another kit with that key");
+            let again = why.failure().again("   # makes another kit with that key");
+            let failure = again.typed(|again| usage::again(&typed, again));
             also(code, &failure, &arguments, console)
         }
         (Err(Unwritten::Printed(error)), None, _) if error.kind() == io::ErrorKind::BrokenPipe => code,
@@ -111,7 +111,7 @@ fn carry_out(
         Command::Status(asked) => status::run(session, asked),
         Command::Inspect(asked) => inspect::run(session, asked),
         Command::Demo(_) => demo::run(session, run),
-        Command::Completions(asked) => completions::run(asked, &mut Arguments::command()),
+        Command::Completions(asked) => completions::run(asked, &mut command_line()),
     }
 }
 
@@ -148,7 +148,7 @@ fn view(
         }
         (Ok(report), Format::Json) => Said::Result(report.to_json()),
         (Ok(report), Format::Prometheus) => Said::Result(output::prometheus(report.monitored(), now)),
-        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found())),
+        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found(), environment)),
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
@@ -170,26 +170,20 @@ fn named_state(global: &GlobalOptions, environment: &Environment) -> Option<Mess
     Some(Quoted(named).message()).filter(|state| !state.hides_a_value())
 }
 
-/// Refuses a form that the command has none of.
+/// Refuses a format that the command does not have.
 fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
-    let (format, commands) = match arguments.global.format {
-        Format::Text | Format::Json => return Ok(()),
-        Format::Nagios => ("nagios", &["verify", "status"][..]),
-        Format::Prometheus => ("prometheus", &["verify", "status"][..]),
-        Format::Sarif => ("sarif", &["verify", "inspect"][..]),
-    };
-    let command = arguments.command.name();
-    if commands.contains(&command) {
+    let (format, command) = (arguments.global.format, arguments.command.name());
+    let all = Format::of(command);
+    if all.contains(&format) {
         return Ok(());
     }
     Err(Failure::new("reading", "--format")
         .expected(message!(
-            "text or json for {}; {} is for {}",
-            command,
-            format,
-            Message::join(commands.iter().copied(), " and ")
+            "one of {} for {}",
+            Message::join(all.iter().map(|one| one.word()), ", "),
+            command
         ))
-        .found(format)
+        .found(format.word())
         .hint(message!("{kitcert} {} --format json", command))
         .exit(ExitCode::Usage))
 }
@@ -251,6 +245,13 @@ fn explain(
         return printed(&text, ExitCode::Done.code(), false, console);
     }
     let command = command_of(arguments);
+    let is_incomplete = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    );
+    if is_incomplete && !is_for_programs(arguments) {
+        return offer_help(&command, environment, console);
+    }
     if is_for_programs(arguments) {
         let failure = Failure::new("reading", "the command line")
             .found(error.kind())
@@ -264,6 +265,25 @@ fn explain(
     let lines = text.lines().map(|line| if line.starts_with("For more information") { &hint } else { line });
     let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     console.notify(&format!("{}\n", text.join("\n")));
+    ExitCode::Usage.code()
+}
+
+/// Answers a command line that ends too early: `kitcert` alone asks for help, `kitcert issue` lacks a word.
+fn offer_help(command: &str, environment: &Environment, console: &mut Console) -> u8 {
+    let words = command.split(' ').skip(1);
+    let mut found = words.fold(command_line(), |command, word| match command.find_subcommand(word) {
+        Some(found) => found.clone(),
+        None => command,
+    });
+    let help = found.render_help();
+    let render = |is_terminal: bool| match is_terminal && environment.variable("NO_COLOR").is_none() {
+        true => help.ansi().to_string(),
+        false => help.to_string(),
+    };
+    if command == "kitcert" {
+        return printed(&render(console.terminals().out), ExitCode::Done.code(), false, console);
+    }
+    console.notify(&render(console.terminals().err));
     ExitCode::Usage.code()
 }
 

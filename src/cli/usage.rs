@@ -9,8 +9,9 @@ use clap::{CommandFactory, Error};
 
 use super::arguments::Arguments;
 use crate::env::Environment;
+use crate::layout::CommandLine;
 use crate::message;
-use crate::model::{ExitCode, Failure, Message, Printable, Word};
+use crate::model::{Again, ExitCode, Failure, Message, Printable, Word};
 
 /// Refuses a key's content where its path, or anything else, belongs: in an argument, or in a
 /// variable that is read.
@@ -59,6 +60,38 @@ const NAMING: [&str; 7] = [
     "EARTH_CONFIG",
     "EARTH_INSTALLATION_NAME",
 ];
+
+/// The command that was typed, as [`Again`] wants it; in words, where what was typed is not to be shown.
+pub(super) fn again(typed: &[OsString], again: &Again) -> Message {
+    let option = again.with.split(COMMENT).next().unwrap_or_default();
+    let mut added = option.split(' ').filter(|word| !word.is_empty());
+    let replaced = again.without.or(added.next());
+    let takes_value = again.without.is_some() || added.next().is_some();
+    let mut words = vec!["kitcert".to_owned()];
+    let mut typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = typed.next() {
+        match replaced {
+            Some(replaced) if word == replaced => {
+                if takes_value {
+                    typed.next();
+                }
+            }
+            Some(replaced) if word.strip_prefix(replaced).is_some_and(|rest| rest.starts_with('=')) => {}
+            _ => words.push(word),
+        }
+    }
+    let command = CommandLine(&words).message();
+    match (command.hides_a_value(), again.without) {
+        (false, _) if option.is_empty() => command.and(&again.with),
+        (false, _) => message!("{} {}", command, again.with),
+        (true, Some(without)) => message!("the same command without {}", without),
+        (true, None) if option.is_empty() => message!("the same command again"),
+        (true, None) => message!("the same command with {}", again.with),
+    }
+}
+
+/// What begins a comment in a command to paste.
+const COMMENT: &str = "   #";
 
 /// A parser's error without what was typed, as far as that may be a key: words that are not known,
 /// and values that do not fit.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::unparsed::{holds_drawn_hex, is_unseen};
-use super::{DnsName, ExitCode, Failure, Line, Printable, Role, SubjectAltName, Word};
+use super::{DnsName, ExitCode, Failure, Line, Message, Printable, Role, SubjectAltName, Word};
 use crate::message;
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
@@ -26,6 +26,9 @@ const LONGEST_COMMON_NAME: usize = 64;
 /// The domain of every client's dNSName. `.internal` is reserved for private use, so that no
 /// public name can ever collide with it.
 const CLIENT_DOMAIN: &str = "client.kitcert.internal";
+
+/// How like names are, from 0 to 1, if one of them was typed for the other.
+const ALIKE: f64 = 0.8;
 
 impl IdentityName {
     /// The name as text.
@@ -47,6 +50,15 @@ impl IdentityName {
     #[must_use]
     pub fn client_dns_name(&self) -> DnsName {
         DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", self.0))
+    }
+
+    /// `; did you mean builder?` if one of the known names is this one but for a slip of the finger; else nothing.
+    #[must_use]
+    pub(crate) fn did_you_mean<'a>(&self, known: impl IntoIterator<Item = &'a IdentityName>) -> Message {
+        let likeness = |name: &IdentityName| strsim::jaro_winkler(&self.0, &name.0);
+        let like = known.into_iter().map(|name| (likeness(name), name)).filter(|(like, _)| *like >= ALIKE);
+        let most = like.max_by(|one, other| one.0.total_cmp(&other.0));
+        most.map_or_else(Message::default, |(_, name)| message!("; did you mean {}?", name))
     }
 
     /// The client whose dNSName that is; None where it is no client's.
@@ -151,6 +163,17 @@ impl fmt::Display for AuthorityName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_told_from_another_name() {
+        let known: Vec<IdentityName> =
+            ["builder", "ana", "ci.linux"].map(|name| name.parse().unwrap()).into();
+        let asked = |typed: &str| typed.parse::<IdentityName>().unwrap().did_you_mean(&known).to_string();
+        for (typed, meant) in [("bulder", "builder"), ("anna", "ana"), ("ci-linux", "ci.linux")] {
+            assert_eq!(asked(typed), format!("; did you mean {meant}?"));
+        }
+        assert_eq!((asked("zoe").as_str(), asked("spare").as_str()), ("", ""));
+    }
 
     #[test]
     fn a_name_is_a_safe_folder_and_dns_label() {

@@ -27,7 +27,7 @@ pub(crate) fn skip(
     if let Some(name) = names.iter().find(|name| !is_client(name)) {
         return Err(Failure::new("skipping client", name)
             .expected("a client of this state")
-            .found("another name")
+            .found(message!("another name{}", name.did_you_mean(observation.inventory.clients.keys())))
             .hint("{kitcert} status")
             .exit(ExitCode::Usage));
     }

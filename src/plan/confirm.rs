@@ -35,8 +35,8 @@ impl Confirmation {
 /// Plans `confirm`. What is known already is not noted again.
 ///
 /// # Errors
-/// A client of which something cannot be read, a name that no client has, a receipt that is for no certificate of the client, and one of several keys
-/// that is not named.
+/// A client of which something cannot be read, a name that no client has, a receipt that is for no
+/// certificate of the client, and one of several keys that is not named.
 pub(crate) fn confirm(
     confirmation: &Confirmation,
     observation: &Observation,
@@ -48,7 +48,8 @@ pub(crate) fn confirm(
         return Err(fault);
     }
     let Some(identity) = observation.clients.get(name).filter(|client| client.current.is_some()) else {
-        return Err(failure().expected("a client of this state").found("another name").exit(ExitCode::Usage));
+        let found = message!("another name{}", name.did_you_mean(observation.inventory.clients.keys()));
+        return Err(failure().expected("a client of this state").found(found).exit(ExitCode::Usage));
     };
     let generations = || identity.current.iter().chain(&identity.earlier);
     let (set, by) = match confirmation {

@@ -67,7 +67,7 @@ pub(crate) fn request(
                 return Err(Failure::new("requesting a certificate for", &request.name)
                     .expected(message!("the type of the key that is here ({}), or --new-key", kind))
                     .found(asked)
-                    .hint(message!("{kitcert} request {} --key {} --new-key", request.name, asked)));
+                    .hint(message!("{kitcert} request {} --key-type {} --new-key", request.name, asked)));
             }
             Vec::new()
         }

@@ -21,7 +21,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 pub(crate) struct Rollback {
     /// Daemon or client.
     pub role: Role,
-    /// Whose.
+    /// The name of the daemon or client that goes back.
     pub name: IdentityName,
     /// The generation whose certificate and key come back.
     pub from: Generation,
@@ -109,16 +109,18 @@ pub(crate) fn rollback(
     })
 }
 
-/// Who has that name: a daemon or a client.
+/// Who has that name: a daemon or a client. `command` is what is to be done with it.
 ///
 /// # Errors
 /// Nobody, and both where it is not said which.
 pub(crate) fn whose(
+    command: &'static str,
     name: &IdentityName,
     role: Option<Role>,
     observation: &Observation,
 ) -> Result<Role, Failure> {
     let failure = || Failure::new("finding", name);
+    let listed = &observation.inventory;
     let is_there = |one: Role| {
         let identity = observation.identities(one).get(name);
         identity.is_some_and(|identity| identity.current.is_some() || identity.fault.is_some())
@@ -129,13 +131,16 @@ pub(crate) fn whose(
         [role] => Ok(*role),
         [] => Err(failure()
             .expected(message!("a daemon or a client of {}", observation.path.display()))
-            .found("another name")
+            .found(message!(
+                "another name{}",
+                name.did_you_mean(listed.daemons.keys().chain(listed.clients.keys()))
+            ))
             .hint("{kitcert} status")
             .exit(ExitCode::Usage)),
         _ => Err(failure()
             .expected("one identity of that name")
             .found("a daemon and a client")
-            .hint(message!("the same command with daemon/{} or client/{}", name, name))
+            .hint(message!("{kitcert} {} daemon/{}   # or client/{}", command, name, name))
             .exit(ExitCode::Usage)),
     }
 }

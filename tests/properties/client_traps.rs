@@ -35,7 +35,7 @@ impl Client {
         }
         arguments.extend(["--endpoint".to_owned(), format!("tcp://{host}:{port}")]);
         workspace.run(&arguments).succeeded();
-        workspace.run(["install", "client", "--for", tool]).succeeded();
+        workspace.run(["install", "client", "--tool", tool]).succeeded();
         let daemon = Daemon::start(&workspace, port, &[]);
         std::fs::rename(workspace.path("state"), workspace.path("moved")).unwrap();
         for program in [if tool == "earthly" { "earthly" } else { "earth" }, "docker"] {
@@ -245,14 +245,14 @@ fn a_config_of_the_other_tool_is_a_warning() {
     std::fs::rename(client.workspace.path("bin/earthly"), client.workspace.path("bin/earth")).unwrap();
     let found = trap(&client.verify(&[]).succeeded(), "config-elsewhere", "warning");
     assert!(found["expected"].as_str().unwrap().contains("/home/.earth/config.yml"), "{found:#}");
-    assert_eq!(found["fix"], "kitcert install client --for earthbuild");
+    assert_eq!(found["fix"], "kitcert install client --tool earthbuild");
 
     let client = Client::of("earthbuild", &["127.0.0.1"], "127.0.0.1");
-    client.verify(&["--for", "earthbuild"]).succeeded();
-    let mut command = client.command(&["--for", "earthly"]);
+    client.verify(&["--tool", "earthbuild"]).succeeded();
+    let mut command = client.command(&["--tool", "earthly"]);
     command.env("EARTHLY_BUILDKIT_HOST", client.endpoint());
     let found = trap(&client.finish(command).ended_with(3), "config-elsewhere", "warning");
-    assert_eq!(found["fix"], "kitcert install client --for earthly");
+    assert_eq!(found["fix"], "kitcert install client --tool earthly");
 }
 
 #[test]
@@ -337,9 +337,9 @@ fn buildctls_variable_counts_where_no_config_names_a_host() {
     assert!(with_host(&[]).ended_with(2).out.contains("--tlsdir"));
     let said = with_host(&["--tlsdir", &files]).succeeded();
     assert_eq!(said.json()["target"], client.endpoint());
-    with_host(&["--for", "buildctl", "--tlsdir", &files]).succeeded();
-    client.verify(&["--for", "buildctl", "--tlsdir", &files]).ended_with(2);
-    with_host(&["--for", "buildctl", "--config", "x"]).ended_with(2);
+    with_host(&["--tool", "buildctl", "--tlsdir", &files]).succeeded();
+    client.verify(&["--tool", "buildctl", "--tlsdir", &files]).ended_with(2);
+    with_host(&["--tool", "buildctl", "--config", "x"]).ended_with(2);
 
     let mut command = client.command(&["--tlsdir", &files]);
     command.env("BUILDKIT_HOST", "unix:///run/buildkit/buildkitd.sock");
@@ -360,5 +360,5 @@ fn a_file_that_the_tool_cannot_read_either_is_an_error() {
 fn where_nothing_names_a_daemon_it_is_said_what_was_looked_for() {
     let said = Workspace::new().run(["verify"]).ended_with(2);
     assert!(said.err.contains("or a client's config that names a host, found none, and no state in /"));
-    assert!(said.err.contains("\ntry: kitcert verify tcp://"), "{}", said.err);
+    assert!(said.err.contains("\nfix: name the daemon's endpoint"), "{}", said.err);
 }

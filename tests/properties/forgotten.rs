@@ -105,7 +105,7 @@ fn a_command_that_ends_has_no_key_in_its_memory() {
     let commands: [(&Workspace, &[&str], &str); 9] = [
         (&fresh, &["init", "--host", "127.0.0.1", "--client", "ana"], "0x0"),
         (&fresh, &["issue", "client", "--from", "names"], "0x0"),
-        (&other, &["init", "--host", "127.0.0.1", "--client", "ana", "--key", "ed25519"], "0x0"),
+        (&other, &["init", "--host", "127.0.0.1", "--client", "ana", "--key-type", "ed25519"], "0x0"),
         (&other, &["rotate", "--force", "--no-restart"], "0x6"),
         (admin, &["issue", "client", "ana"], "0x0"),
         (admin, &["verify"], "0x0"),

@@ -167,7 +167,7 @@ fn the_tools_own_daemon_gets_the_files_of_the_daemon_at_hand() {
     assert_eq!(again.json()["changed"], false);
     before.assert_is(&workspace.snapshot(), "the second installation");
 
-    let earth = workspace.run(["install", "client", "--for", "earthbuild"]).succeeded();
+    let earth = workspace.run(["install", "client", "--tool", "earthbuild"]).succeeded();
     assert!(earth.out.contains("docker rm -f earth-buildkitd"), "{}", earth.out);
 }
 
@@ -194,7 +194,7 @@ fn each_tool_gets_its_files_and_the_command_that_uses_them() {
         ("buildx", "home/.config/kitcert/buildx/builder.example.com", "docker buildx create"),
     ] {
         let workspace = Workspace::with_state();
-        let said = install(&workspace, &["--for", tool]).succeeded();
+        let said = install(&workspace, &["--tool", tool]).succeeded();
         assert!(said.out.contains(says), "{tool}: {}", said.out);
         assert!(workspace.path(folder).join("key.pem").exists(), "{tool}");
         assert!(!workspace.path("home/.earthly").exists(), "{tool}");

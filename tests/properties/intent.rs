@@ -156,12 +156,12 @@ fn a_client_of_two_daemons_is_installed_by_the_commands_that_are_printed() {
     let tried = |said: &Said| {
         said.err.lines().find_map(|line| line.strip_prefix("try: kitcert ")).unwrap().to_owned()
     };
-    let mut said = run(&workspace, "install client --for buildctl");
+    let mut said = run(&workspace, "install client --tool buildctl");
     for _ in 0..3 {
         if said.code == 0 {
             return;
         }
-        said = run(&workspace, &format!("{} --for buildctl", tried(&said)));
+        said = run(&workspace, &format!("{} --tool buildctl", tried(&said)));
     }
     panic!("{said:?}");
 }

@@ -54,21 +54,21 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
     let machines = Machines::new();
     let (admin, developer) = (&machines.admin, &machines.developer);
     let before = developer.snapshot();
-    developer.run(["request", "ana", "--csr", "nowhere/ana.csr"]).ended_with(1);
-    developer.run(["request", "ana", "--csr", "-"]).ended_with(2);
+    developer.run(["request", "ana", "--output", "nowhere/ana.csr"]).ended_with(1);
+    developer.run(["request", "ana", "--output", "-"]).ended_with(2);
     before.assert_is(&developer.snapshot(), "a request that cannot be written");
     let asked = developer.run(["request", "ana", "--format", "json"]).succeeded().json();
     let told = asked["fingerprint"].as_str().unwrap();
     let csr = admin.write("ana.csr", developer.read("ana.csr"));
     let before = admin.snapshot();
     for command in [
-        &["invite", "bob", "--kit", "nowhere/bob.kit"][..],
+        &["invite", "bob", "--output", "nowhere/bob.kit"][..],
         &["issue", "client", "ana", "--csr", &csr, "--fingerprint", told, "--kit", "nowhere/ana.kit"],
     ] {
         admin.run(command).ended_with(1);
         admin.run(command.iter().chain(&["--dry-run"])).ended_with(1);
     }
-    admin.run(["invite", "bob", "--kit", "-"]).ended_with(2);
+    admin.run(["invite", "bob", "--output", "-"]).ended_with(2);
     before.assert_is(&admin.snapshot(), "a kit that cannot be written");
 }
 
@@ -100,7 +100,7 @@ fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: 
         assert!(again.out.ends_with("next: earthly +build\n"), "after {moment}: {}", again.out);
         let kit = developer.read("ana.kit");
         assert!(kit.contains(&developer.read("home/.earthly/certs/cert.pem")), "after {moment}");
-        let verified = developer.run(["verify", "--for", "earthly"]);
+        let verified = developer.run(["verify", "--tool", "earthly"]);
         assert_eq!(verified.code, 0, "verify after {moment}: {}{}", verified.out, verified.err);
         let second = developer.snapshot();
         developer.run(&arguments).succeeded();
@@ -116,7 +116,7 @@ fn a_killed_join_is_finished_by_the_next() {
     let _daemon = machines.start_daemon();
     let answer = machines.kit(&[]);
     let told = fingerprint(&answer);
-    let arguments = ["join", "ana.kit", "--for", "earthly", "--fingerprint", told];
+    let arguments = ["join", "ana.kit", "--tool", "earthly", "--fingerprint", told];
     survives(&machines, &strace, &arguments, &|moment| {
         let config = machines.developer.path(CONFIG);
         let names_files = config.exists();
@@ -133,12 +133,12 @@ fn a_killed_renewal_leaves_what_worked_or_what_works() {
     let machines = Machines::new();
     let _daemon = machines.start_daemon();
     let answer = machines.kit(&[]);
-    machines.join(&["--for", "earthly", "--fingerprint", fingerprint(&answer)]).succeeded();
+    machines.join(&["--tool", "earthly", "--fingerprint", fingerprint(&answer)]).succeeded();
     let asked =
         machines.developer.run(["request", "ana", "--new-key", "--format", "json"]).succeeded().json();
     machines.answer(asked["words"].as_str().unwrap(), &["--new-key"]);
-    survives(&machines, &strace, &["join", "ana.kit", "--for", "earthly"], &|moment| {
-        let verified = machines.developer.run(["verify", "--for", "earthly"]);
+    survives(&machines, &strace, &["join", "ana.kit", "--tool", "earthly"], &|moment| {
+        let verified = machines.developer.run(["verify", "--tool", "earthly"]);
         assert_eq!(verified.code, 0, "{moment}: {}{}", verified.out, verified.err);
     });
 }

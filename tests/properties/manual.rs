@@ -1,11 +1,10 @@
 //! Man pages, help and completions come from one definition, and what is in the repository is
 //! what that definition makes today.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use clap::CommandFactory as _;
-use kitcert::cli::{Arguments, manual};
+use kitcert::cli::{command_line, manual};
 
 use crate::workspace::Workspace;
 
@@ -42,9 +41,7 @@ fn every_command_and_every_option_says_what_it_does() {
             visit(subcommand, &format!("{path} {}", subcommand.get_name()));
         }
     }
-    let mut command = Arguments::command();
-    command.build();
-    visit(&command, "kitcert");
+    visit(&command_line(), "kitcert");
 }
 
 #[test]
@@ -61,6 +58,64 @@ fn every_command_explains_itself_without_a_state() {
     let version = workspace.run(["--version"]).succeeded();
     assert_eq!(version.out, format!("kitcert {}\n", env!("CARGO_PKG_VERSION")));
     before.assert_is(&workspace.snapshot(), "help");
+}
+
+/// A person who knows nothing yet is told what there is; a command that lacks a word is a usage error.
+#[test]
+fn kitcert_alone_prints_help() {
+    let workspace = Workspace::new();
+    let said = workspace.run::<&str>([]).succeeded();
+    assert_eq!((said.out, said.err.as_str()), (workspace.run(["-h"]).succeeded().out, ""));
+    let said = workspace.run(["issue"]).ended_with(2);
+    assert!(said.out.is_empty() && said.err.contains("issue <COMMAND>"), "{said:?}");
+}
+
+#[test]
+fn an_option_means_the_same_in_every_command() {
+    type Form = (Option<char>, Option<Vec<String>>);
+    fn visit(command: &clap::Command, forms: &mut BTreeMap<String, BTreeSet<Form>>) {
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            let words = argument.get_value_names();
+            let words = words.map(|words| words.iter().map(ToString::to_string).collect());
+            forms.entry(long.to_owned()).or_default().insert((argument.get_short(), words));
+        }
+        command.get_subcommands().for_each(|command| visit(command, forms));
+    }
+    let mut forms = BTreeMap::new();
+    visit(&command_line(), &mut forms);
+    let several: Vec<_> = forms.iter().filter(|(_, forms)| forms.len() > 1).collect();
+    assert!(several.is_empty(), "{several:?}");
+    let form = |short, word: &str| BTreeSet::from([(short, Some(vec![word.to_owned()]))]);
+    for (long, short, word) in [
+        ("key", None, "FILE"),
+        ("key-type", None, "TYPE"),
+        ("tool", None, "TOOL"),
+        ("output", Some('o'), "FILE"),
+    ] {
+        assert_eq!(forms[long], form(short, word), "{long}");
+    }
+}
+
+#[test]
+fn closed_sets_of_words_are_completed() {
+    let script = Workspace::new().run(["completions", "bash"]).succeeded().out;
+    for words in [
+        "text json",
+        "text json nagios prometheus",
+        "text json sarif",
+        "auto always never",
+        "ecdsa-p256 ecdsa-p384 ed25519",
+        "earthly earthbuild buildkit",
+        "earthly earthbuild buildctl buildx",
+        "warning",
+        "bash elvish fish powershell zsh",
+    ] {
+        assert!(
+            script.contains(&format!("compgen -W \"{words}\"")) || script.contains(&format!(" {words}\"")),
+            "{words}"
+        );
+    }
 }
 
 #[test]

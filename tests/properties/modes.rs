@@ -59,7 +59,7 @@ fn no_key_is_ever_open_to_others_and_no_key_byte_is_seen() {
         &["issue", "client", "--from", &list],
         &["issue", "daemon", "second", "--host", "10.0.0.7"],
         &["install", "client", "ana", "--endpoint", endpoint, "-v"],
-        &["install", "client", "ci", "--for", "buildctl", "--endpoint", endpoint, "--format", "json"],
+        &["install", "client", "ci", "--tool", "buildctl", "--endpoint", endpoint, "--format", "json"],
         &["status", "--format", "json", "-v"],
     ] {
         let said = traced(&workspace, &strace, arguments, &mut trace);

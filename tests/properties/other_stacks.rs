@@ -25,7 +25,7 @@ impl State {
         let state = State { folder: tempfile::tempdir().unwrap() };
         let hosts = hosts.iter().flat_map(|host| ["--host", host]);
         let mut init = state.kitcert();
-        init.args(["init", "--client", "ana", "--allow-wildcard", "--key", key]).args(hosts);
+        init.args(["init", "--client", "ana", "--allow-wildcard", "--key-type", key]).args(hosts);
         let done = init.output().unwrap();
         assert!(done.status.success(), "{}", told(&done));
         state

@@ -20,7 +20,7 @@ fn with_ben(test: &str) -> Option<Site> {
     site.workspace.run(["issue", "client", "ben"]).succeeded();
     std::fs::create_dir_all(site.workspace.path(HOME)).unwrap();
     let endpoint = format!("tcp://localhost:{}", site.port);
-    let install = ["install", "client", "ben", "--for", "buildctl", "--endpoint", &endpoint];
+    let install = ["install", "client", "ben", "--tool", "buildctl", "--endpoint", &endpoint];
     let mut command = site.workspace.command(install);
     command.env("HOME", site.workspace.path(HOME));
     site.workspace.finish(command, "").succeeded();

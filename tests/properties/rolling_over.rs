@@ -102,7 +102,7 @@ impl Fleet {
         let endpoint = format!("tcp://localhost:{}", self.daemons[0].port);
         self.admin.run(["issue", "client", name]).succeeded();
         std::fs::create_dir_all(self.admin.path(home)).unwrap();
-        let arguments = ["install", "client", name, "--for", tool, "--endpoint", &endpoint];
+        let arguments = ["install", "client", name, "--tool", tool, "--endpoint", &endpoint];
         let mut command = self.admin.command(arguments);
         command.env("HOME", self.admin.path(home));
         self.admin.finish(command, "").succeeded();
@@ -325,7 +325,7 @@ impl Developer {
     fn join(&self, kit: &str, authority: &Certificate) -> String {
         let kit = self.machine.write("waiting.kit", kit);
         let words = authority.fingerprint().words();
-        let arguments = ["join", &kit, "--for", "buildctl", "--fingerprint", &words, "--format", "json"];
+        let arguments = ["join", &kit, "--tool", "buildctl", "--fingerprint", &words, "--format", "json"];
         let joined = self.machine.run(arguments).succeeded().json();
         joined["receipt"].as_str().unwrap().to_owned()
     }

@@ -318,8 +318,8 @@ fn join_survives() {
     let machines = Machines::new();
     let _daemon = machines.start_daemon();
     let answer = machines.kit(&[]);
-    let arguments = ["join", "ana.kit", "--for", "earthly", "--fingerprint", fingerprint(&answer)];
-    let finished = |it: &Workspace| it.run(["verify", "--for", "earthly"]).ended_with(0).err.clear();
+    let arguments = ["join", "ana.kit", "--tool", "earthly", "--fingerprint", fingerprint(&answer)];
+    let finished = |it: &Workspace| it.run(["verify", "--tool", "earthly"]).ended_with(0).err.clear();
     survives("join_survives", &Scenario::new(&machines.developer, &arguments, &finished));
 }
 

@@ -105,7 +105,7 @@ fn act(fleet: &Fleet, deed: &str) -> String {
             let words = kit.contents().trust[0].fingerprint().words();
             let machine = &fleet.developer("dan").machine;
             let file = machine.write("waiting.kit", &text);
-            let join = ["join", &file, "--for", "buildctl", "--fingerprint", &words, "--format", "json"];
+            let join = ["join", &file, "--tool", "buildctl", "--fingerprint", &words, "--format", "json"];
             let said = machine.run(join);
             if said.code == 0 && deed == "join and confirm" {
                 let receipt = said.json()["receipt"].as_str().unwrap().to_owned();

@@ -1,10 +1,21 @@
 //! `inspect`: one file or endpoint, read and judged.
+//!
+//! ```text
+//! pem_files   certificates, a key, a request
+//! kit         a kit, before somebody joins it
+//! configs     configs, and kitcert.yaml
+//! embedded    credentials within YAML or JSON: a Kubernetes Secret, a compose file
+//! records     what kitcert itself remembers: the log and its records
+//! together    several files: which key is whose, and who has what others have too
+//! document    what was seen
+//! ```
 
 mod configs;
 mod document;
 mod embedded;
 mod kit;
 mod pem_files;
+mod records;
 mod together;
 
 pub(crate) use document::Inspected;
@@ -120,6 +131,9 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     }
     if ends(&["toml"]) {
         return judge_toml(bytes, file);
+    }
+    if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
+        return record;
     }
     if let Some(form) = WrongForm::of(bytes) {
         return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);

@@ -88,7 +88,7 @@ fn no_files() -> Failure {
     Failure::new("dialling", "what BUILDKIT_HOST says")
         .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
         .found("neither")
-        .hint("{kitcert} verify --tlsdir DIR")
+        .hint("name the folder with its files with --tlsdir, or each file with --ca, --cert and --key")
         .exit(ExitCode::Usage)
 }
 

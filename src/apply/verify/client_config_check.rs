@@ -10,7 +10,7 @@ use crate::layout::{
 };
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Role, Rule, Severity, Timestamp};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::judge::{Credentials, check};
 use crate::pki::{Certificate, KeyEncoding, PrivateKey, PublicKeyKind, TrustBundle};
 use crate::store::{earthly_home, exists, read_if_present};
@@ -115,7 +115,7 @@ fn read_config(place: &ConfigPlace) -> Result<Option<ClientConfig>, Failure> {
             .expected(message!("the file that {} names, without which the tool stops", name))
             .found("none")
             .hint(match name.strip_prefix("--") {
-                Some(_) => message!("{kitcert} verify --config FILE"),
+                Some(_) => message!("ls -l {}", Quoted(path.parent().unwrap_or(path))),
                 None => message!("unset {}", name),
             })
             .exit(ExitCode::Verification)),
@@ -173,7 +173,7 @@ impl Tools<'_> {
                 findings.push(
                     Finding::new(Rule::ConfigElsewhere, Severity::Info, other.display())
                         .found(message!("{} has a config too; this is {}'s", second, first))
-                        .fix(message!("{kitcert} verify --for {}", second)),
+                        .fix(message!("{kitcert} verify --tool {}", second)),
                 );
                 first
             }),
@@ -211,7 +211,7 @@ impl Tools<'_> {
                         .expected(message!("{}, which `{}` reads", own.display(), tool.program()))
                         .found(message!("none there, and this one, which only {} reads", other))
                         .cause("earth reads ~/.earth since 0.8.19, earthly reads ~/.earthly, and neither looks further (EarthBuild#960)")
-                        .fix(message!("{kitcert} install client --for {}", tool)),
+                        .fix(message!("{kitcert} install client --tool {}", tool)),
                 ));
             }
         }
@@ -224,14 +224,14 @@ impl Tools<'_> {
             return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
-                .hint("the same command without --config")
+                .again_without("--config")
                 .exit(ExitCode::Usage));
         }
         let Some((variable, text)) = tool.host_variable(self.invocation.environment) else {
             return Err(Failure::new("reading the host of", tool)
                 .expected(message!("{}, since it has no config", BUILDKIT_HOST))
                 .found("none")
-                .hint("{kitcert} verify tcp://builder.example.com:8372 --tlsdir DIR")
+                .hint("name the daemon's endpoint, and the folder with the client's files with --tlsdir")
                 .exit(ExitCode::Usage));
         };
         Ok(Configured {

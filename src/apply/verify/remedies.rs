@@ -66,7 +66,7 @@ pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<M
         Some(current) if current.key == KeyPresence::Present => {
             message!("{kitcert} install client {}   # on this machine; on another: {}", name, invite)
         }
-        Some(_) => message!("{kitcert} issue client {} --csr FILE   # its key is elsewhere", name),
+        Some(_) => message!("sign another request of {}: its key is elsewhere", name),
         None => invite,
     })
 }

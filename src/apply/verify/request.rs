@@ -64,7 +64,7 @@ impl VerifyRequest {
             }
         }
         if let Some(tool) = self.config.tool {
-            option("--for", tool.message());
+            option("--tool", tool.message());
         }
         if let Some(path) = &self.config.path {
             option("--config", Quoted(path.display()).message());

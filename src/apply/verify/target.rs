@@ -124,8 +124,17 @@ fn the_only_endpoint(
     let daemons = observation.map(|observation| observation.inventory.daemons.values().collect::<Vec<_>>());
     match daemons.as_deref() {
         Some([only]) => Ok(only.endpoint.clone()),
-        Some(several) => Err(undecided(message!("{} daemons", several.len()), message!(EXAMPLE))),
-        None => Err(undecided(message!("no state"), message!("{} --tlsdir DIR", EXAMPLE))),
+        Some([]) => Err(undecided(
+            message!("no daemon"),
+            message!("issue a daemon its certificate first, with each host that clients dial"),
+        )),
+        Some(several) => {
+            Err(undecided(message!("{} daemons", several.len()), message!("{kitcert} verify --all")))
+        }
+        None => Err(undecided(
+            message!("no state"),
+            message!("name the daemon's endpoint, and the folder with the client's files with --tlsdir"),
+        )),
     }
 }
 
@@ -133,8 +142,9 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
     let known = Message::join(observation.inventory.daemons.keys(), ", ");
     Failure::new("verifying daemon", name)
         .expected(message!("one of {}/kitcert.yaml ({})", observation.path.display(), known))
-        .found("another name")
+        .found(message!("another name{}", name.did_you_mean(observation.inventory.daemons.keys())))
         .hint("{kitcert} status")
+        .exit(ExitCode::Usage)
 }
 
 /// The daemon of the state that is dialled: the one that was named, else the one with exactly that
@@ -152,7 +162,6 @@ pub(super) fn daemon_of(
     found.map(|(name, daemon)| (name.clone(), daemon.clone()))
 }
 
-const EXAMPLE: &str = "{kitcert} verify tcp://builder.example.com:8372";
 /// Among how many clients of the state one is looked for that can be dialled as.
 const CLIENTS_TRIED: usize = 16;
 
@@ -168,6 +177,6 @@ mod tests {
         let failure = "client/ana".parse::<Target>().unwrap_err();
         assert_eq!(failure.exit_code(), ExitCode::Usage);
         assert_eq!(failure.what_was_found().as_str(), "a client");
-        assert_eq!(failure.command_to_try().unwrap().as_str(), "kitcert verify --client ana");
+        assert_eq!(failure.remedy().unwrap().as_str(), "kitcert verify --client ana");
     }
 }

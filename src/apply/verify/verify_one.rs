@@ -11,6 +11,7 @@ use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
 use super::{authority_check, file_checks, shown, unknown_leaf};
+use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
@@ -73,7 +74,10 @@ pub(in crate::apply) fn examine(
         let observed = dial(invocation, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
-    let observed = observed?;
+    let mut observed = observed?;
+    if let (Some(observation), Some(_)) = (observation, &daemon) {
+        observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
+    }
     let elapsed = began.elapsed();
     let again = request.again(&options);
     let local = local_facts(invocation, observation, daemon.as_ref(), &client, (&endpoint, again))?;
@@ -358,7 +362,7 @@ fn unusable(failure: &Failure) -> Finding {
         .expected(failure.what_was_expected())
         .found(failure.what_was_found())
         .cause("the tool cannot use it either, tries for a minute and reports a time-out");
-    match failure.command_to_try() {
+    match failure.remedy() {
         Some(hint) => finding.fix(hint),
         None => finding,
     }
@@ -396,6 +400,10 @@ fn local_facts(
                 let is_installed = file_checks::is_installed(observation, name, entry)?;
                 give_line(name, entry, is_installed)
             }
+            _ => None,
+        },
+        way_out: match (observation, daemon) {
+            (Some(observation), Some((name, _))) => way_out(invocation, observation, name),
             _ => None,
         },
         renew: observation.and_then(|observation| renew_line(observation, client)),

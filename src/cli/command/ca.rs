@@ -16,31 +16,31 @@ use crate::plan::{AuthorityRotation, RotateRequest};
 /// `kitcert ca`
 #[derive(Debug, Subcommand)]
 pub enum CaCommand {
-    /// Move everything to another CA, without locking anybody out
-    #[command(subcommand)]
+    /// Move everyone to another CA, without locking anybody out
+    #[command(subcommand, disable_help_subcommand = true)]
     Rollover(RolloverCommand),
-    /// Remove the keys of CAs that nothing trusts any more: nobody goes back to them then
+    /// Delete the keys of CAs that nothing trusts any more; there is no way back to them
     DeleteFormerKeys(DecideArguments),
 }
 
 /// `kitcert ca rollover`
 #[derive(Debug, Subcommand)]
 pub enum RolloverCommand {
-    /// Begin one; `rotate` goes on with it
+    /// Start a rollover; `rotate` continues it
     Start(StartArguments),
-    /// Do not wait for clients: they are locked out until they have their new certificates
+    /// Do not wait for these clients; they are locked out until they have new certificates
     Skip(SkipArguments),
     /// Go back to the former CA, without locking anybody out
     Abort(AbortArguments),
-    /// Do not wait for those who may have certificates of a CA that nobody here knows of
+    /// Do not wait for holders of certificates that this state does not know
     Finish(FinishArguments),
 }
 
 /// `kitcert ca rollover start`
 #[derive(Debug, Args)]
 pub struct StartArguments {
-    /// Trust nothing of a CA any more, at once: its key is known to somebody. Which one [default: the one
-    /// that is in use, or was before the rollover]
+    /// Stop trusting a CA at once, because somebody else has its key [default: the CA in use, or the one
+    /// before the rollover]
     #[arg(long, value_name = "KEYID", num_args = 0..=1, require_equals = true)]
     pub compromised: Option<Option<AuthorityId>>,
     /// How it is done.
@@ -51,13 +51,13 @@ pub struct StartArguments {
 /// `kitcert ca rollover abort`
 #[derive(Debug, Args)]
 pub struct AbortArguments {
-    /// Renew and put in place, but run no restart command
+    /// Renew and install, but do not restart any daemon
     #[arg(long)]
     pub no_restart: bool,
     /// How many daemons are restarted at the same time
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Believe the clock of this machine, though the log or a daemon contradicts it
+    /// Trust this machine's clock, even if the log or a daemon contradicts it
     #[arg(long)]
     pub trust_clock: bool,
     /// Whether to only print the plan.

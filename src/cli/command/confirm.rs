@@ -15,10 +15,10 @@ use crate::model::{Failure, FingerprintPrefix, Selector};
 /// `kitcert confirm`
 #[derive(Debug, Args)]
 pub struct ConfirmArguments {
-    /// The client, the receipt that join printed, or a file with that
+    /// The client's name, the receipt that `join` printed, or a file with the receipt
     #[arg(value_name = "NAME|RECEIPT")]
     pub what: PathBuf,
-    /// Which of its keys, by the SHA-256 of its SubjectPublicKeyInfo: where it has several
+    /// Which of its keys, if it has several: the SHA-256 of the SubjectPublicKeyInfo
     #[arg(long, value_name = "SHA256")]
     pub key_id: Option<FingerprintPrefix>,
     /// Whether to only print the plan.
@@ -29,7 +29,7 @@ pub struct ConfirmArguments {
 /// `kitcert retire`
 #[derive(Debug, Args)]
 pub struct RetireArguments {
-    /// The daemon or the client: daemon/NAME or client/NAME where both have that name
+    /// The daemon or client; daemon/NAME or client/NAME if both have that name
     #[arg(value_name = "NAME")]
     pub name: Selector,
     /// Whether to only print the plan.

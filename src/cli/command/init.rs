@@ -23,13 +23,13 @@ use crate::plan::{InitRequest, InstallRequest};
 /// `kitcert init`
 #[derive(Debug, Args)]
 pub struct InitArguments {
-    /// A name or an address that clients dial; give it again for each
+    /// A DNS name or IP address that clients use; give it once for each
     #[arg(long = "host", value_name = "HOST", required = true)]
     pub hosts: Vec<SubjectAltName>,
-    /// What the daemon is called here
+    /// The daemon's name in this state
     #[arg(long, value_name = "NAME", default_value = "builder", value_parser = daemon_name)]
     pub name: IdentityName,
-    /// A client to issue a certificate for; give it again for each
+    /// A client to issue a certificate for; give it once for each
     #[arg(long = "client", value_name = "NAME", value_parser = client_name)]
     pub clients: Vec<IdentityName>,
     /// Where clients reach the daemon [default: the first host, port 8372]
@@ -41,22 +41,22 @@ pub struct InitArguments {
     /// How long the CA is valid
     #[arg(long, value_name = "DURATION", default_value = "10y")]
     pub ca_lifetime: Lifetime,
-    /// How long the certificates of daemons are valid, of this one and of later ones [default: 397d]
+    /// How long daemons' certificates are valid, now and later [default: 397d]
     #[arg(long, value_name = "DURATION")]
     pub lifetime: Option<Lifetime>,
-    /// How long the certificates of clients are valid, of these and of later ones [default: 90d]
+    /// How long clients' certificates are valid, now and later [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub client_lifetime: Option<Lifetime>,
-    /// Whom kits name for questions [default: the user who makes the kit]
+    /// Whom developers ask; kits say so [default: the user who makes the kit]
     #[arg(long, value_name = "TEXT")]
     pub contact: Option<Contact>,
-    /// The type of every key
-    #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
+    /// The algorithm of every key
+    #[arg(long = "key-type", value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key: KeyAlgorithm,
-    /// Install the daemon's files too, under / or another root
+    /// Install the daemon's files too, below / or another folder
     #[arg(long, value_name = "ROOT", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
     pub install: Option<PathBuf>,
-    /// Which daemon the files are installed for
+    /// Which daemon program the files are for
     #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
     pub layout: DaemonLayout,
     /// Allow a host such as *.example.com

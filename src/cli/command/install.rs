@@ -32,13 +32,13 @@ pub struct InstallDaemonArguments {
     /// The daemon [default: the only one]
     #[arg(value_parser = daemon_name)]
     pub name: Option<IdentityName>,
-    /// Install under this directory instead of / [default: as in kitcert.yaml, else /]
+    /// Install below this folder instead of / [default: as in kitcert.yaml, else /]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Which daemon it is [default: as in kitcert.yaml, else earthly]
+    /// Which daemon program the files are for [default: as in kitcert.yaml, else earthly]
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<DaemonLayout>,
-    /// Give the files to this user and group, names or numbers
+    /// Who owns the files, by name or number
     #[arg(long, value_name = "USER:GROUP")]
     pub owner: Option<String>,
     /// Whether to only print the plan.
@@ -52,16 +52,16 @@ pub struct InstallClientArguments {
     /// The client [default: the only one]
     #[arg(value_parser = client_name)]
     pub name: Option<IdentityName>,
-    /// The daemon that it will use [default: the only one's]
+    /// The daemon that the client will use [default: the only one]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<Endpoint>,
     /// The config file to edit [default: the tool's own]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The tool
-    #[arg(long = "for", value_name = "TOOL", default_value = "earthly")]
+    /// The client tool
+    #[arg(long, value_name = "TOOL", default_value = "earthly")]
     pub tool: ClientTool,
-    /// Turn TLS on where the config says tls_enabled: false
+    /// Turn TLS on, even if the config says tls_enabled: false
     #[arg(long)]
     pub enable_tls: bool,
     /// Whether to only print the plan.

@@ -22,19 +22,19 @@ pub struct InviteArguments {
     /// The client
     #[arg(value_parser = client_name)]
     pub name: IdentityName,
-    /// Where the kit is written [default: ./NAME.kit]
-    #[arg(long, value_name = "FILE")]
-    pub kit: Option<PathBuf>,
-    /// How long the certificate is valid, where it is issued now [default: 90d]
+    /// Write the kit to this file [default: ./NAME.kit]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How long a new certificate is valid [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub lifetime: Option<Lifetime>,
     /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<Endpoint>,
-    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    /// Whom the developer asks; the kit says so [default: as in kitcert.yaml, else your user name]
     #[arg(long, value_name = "TEXT")]
     pub contact: Option<Contact>,
-    /// For how long the kit may be joined
+    /// How long the kit can be joined
     #[arg(long, value_name = "DURATION", default_value = "14d")]
     pub join_within: Lifetime,
     /// Whether to only print the plan.
@@ -58,7 +58,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
         name: name.clone(),
         lifetime: asked.lifetime,
         kit: KitRequest {
-            path: asked.kit.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.kit"))),
+            path: asked.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.kit"))),
             endpoint: asked.endpoint.clone(),
             contact: asked.contact.clone(),
             join_within: asked.join_within,

@@ -31,10 +31,10 @@ pub enum IssueCommand {
 /// `kitcert issue daemon`
 #[derive(Debug, Args)]
 pub struct IssueDaemonArguments {
-    /// What the daemon is called here
+    /// The daemon's name in this state
     #[arg(value_parser = daemon_name)]
     pub name: IdentityName,
-    /// A name or an address that clients dial; give it again for each [default: as in kitcert.yaml]
+    /// A DNS name or IP address that clients use; give it once for each [default: as in kitcert.yaml]
     #[arg(long = "host", value_name = "HOST")]
     pub hosts: Vec<SubjectAltName>,
     /// Where clients reach the daemon [default: the first host, port 8372]
@@ -54,36 +54,35 @@ pub struct IssueDaemonArguments {
 /// `kitcert issue client`
 #[derive(Debug, Args)]
 pub struct IssueClientArguments {
-    /// The clients [default: those of kitcert.yaml that have no certificate]
+    /// The clients [default: those in kitcert.yaml that have no certificate]
     #[arg(value_name = "NAME", value_parser = client_name)]
     pub names: Vec<IdentityName>,
-    /// Read more names from a file, one a line; - is standard input
+    /// Read more names from a file, one per line; - is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// How long the certificates are valid [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub lifetime: Option<Lifetime>,
-    /// Sign a PKCS#10 request, taking its key and nothing else from it
+    /// Sign a PKCS#10 request; only its key is used
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub csr: Option<PathBuf>,
-    /// The SHA-256 of the request's public key, as its owner told you: the words, or at least 32 hex
-    /// digits
+    /// The fingerprint of the request's key, as its owner told you: the words, or at least 32 hex digits of
+    /// the SHA-256
     #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
     pub fingerprint: Option<FingerprintPrefix>,
-    /// Take a request with another key than the client had; its old certificate stays good until
-    /// it ends
+    /// Accept another key than the client had; the old certificate works until it expires
     #[arg(long, requires = "csr")]
     pub new_key: bool,
-    /// Answer with a kit, for kitcert join on the client's machine
+    /// Write a kit to this file, for `kitcert join` on the client's machine
     #[arg(long, value_name = "FILE")]
     pub kit: Option<PathBuf>,
-    /// The daemon that the kit names [default: as in kitcert.yaml, else the only one]
+    /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
     #[arg(long, value_name = "URL", requires = "kit")]
     pub endpoint: Option<Endpoint>,
-    /// Whom to ask, as the kit says it [default: as in kitcert.yaml, else your user name]
+    /// Whom the developer asks; the kit says so [default: as in kitcert.yaml, else your user name]
     #[arg(long, value_name = "TEXT", requires = "kit")]
     pub contact: Option<Contact>,
-    /// For how long the kit may be joined [default: 14d]
+    /// How long the kit can be joined [default: 14d]
     #[arg(long, value_name = "DURATION", requires = "kit")]
     pub join_within: Option<Lifetime>,
     /// Whether to only print the plan.
@@ -229,39 +228,35 @@ fn summary(issued: &[apply::Issued]) -> Message {
     message!("{} {}s  until {}", issued.len(), issued[0].role, until)
 }
 
-/// The key of a request, after somebody has said that it is the right one.
+/// The key of a request, after somebody has given its fingerprint. It is not shown here: who only had to agree
+/// would.
 fn confirmed_key(
     session: &mut Session<'_>,
     asked: &IssueClientArguments,
     path: &Path,
 ) -> Result<PublicKey, Failure> {
     let request = apply::request_in(path)?;
-    let fingerprint = request.fingerprint();
-    let refused = |found: Message| {
-        Failure::new("signing the request", path.display())
-            .expected("the fingerprint of its key, as its owner told you")
-            .found(found)
-            .hint("the same command with --fingerprint \"WORDS\", as its owner tells you, not as we do")
-            .exit(ExitCode::Usage)
-    };
-    if let Some(told) = &asked.fingerprint {
-        if told.matches(&fingerprint) {
-            return Ok(request.public_key().clone());
+    let failure = || Failure::new("signing the request", path.display());
+    let told = match &asked.fingerprint {
+        Some(told) => told.clone(),
+        None => {
+            let question = message!(
+                "the fingerprint of the key of {}, as its owner told you (twelve words, or at least 32 hex digits): ",
+                path
+            );
+            let answer = session.console.ask(&question).ok_or_else(|| {
+                failure()
+                    .expected("the fingerprint of its key")
+                    .found("nobody to ask")
+                    .hint(ASK_ITS_OWNER)
+                    .exit(ExitCode::Usage)
+            })?;
+            answer.parse()?
         }
-        return Err(Failure::new("signing the request", path.display())
-            .expected("a key with the fingerprint that was given")
-            .found(fingerprint));
-    }
-    let question = message!(
-        "key of {}:\n  {}\n  or SHA-256 {}\nis this what its owner told you? [yes/no] ",
-        path,
-        fingerprint.words(),
-        fingerprint
-    );
-    match session.console.ask(&question).as_deref() {
-        Some("yes" | "y") => Ok(request.public_key().clone()),
-        Some(_) => Err(refused(message!("another answer than yes"))),
-        None => Err(refused(message!("nobody to ask whether it is {}", fingerprint))),
+    };
+    match told.matches(&request.fingerprint()) {
+        true => Ok(request.public_key().clone()),
+        false => Err(failure().expected("a key with the fingerprint that was given").found("another key")),
     }
 }
 
@@ -273,5 +268,8 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
+/// What nobody can paste: the words are with somebody else.
+const ASK_ITS_OWNER: &str =
+    "ask the owner of the request for the words that kitcert request printed; give them with --fingerprint";
 const MOST_SHOWN: usize = 20;
 const JOIN_WITHIN: Lifetime = Lifetime::days(14);

@@ -13,36 +13,36 @@ use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable, Quoted};
+use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable};
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
 
 /// `kitcert join`
 #[derive(Debug, Args)]
 pub struct JoinArguments {
-    /// The kit that your admin sent you; - is standard input
+    /// The kit from your admin; - is standard input
     #[arg(value_name = "FILE")]
     pub kit: PathBuf,
-    /// The SHA-256 of the CA, as your admin told you by another way than the kit: the words, or at
-    /// least 32 hex digits
+    /// The CA's fingerprint, as your admin told you: the words, or at least 32 hex digits of the SHA-256
+    /// [default: ask]
     #[arg(long, value_name = "WORDS|HEX")]
     pub fingerprint: Option<FingerprintPrefix>,
-    /// Read the passphrase of a kit with a key from a file; - is standard input [default: ask]
+    /// Read the kit's passphrase from a file; - is standard input [default: ask]
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// The tool [default: the one that is found here]
-    #[arg(long = "for", value_name = "TOOL")]
+    /// The client tool [default: the one that is found here]
+    #[arg(long, value_name = "TOOL")]
     pub tool: Option<ClientTool>,
     /// The config file to edit [default: the tool's own]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Turn TLS on where the config says tls_enabled: false
+    /// Turn TLS on, even if the config says tls_enabled: false
     #[arg(long)]
     pub enable_tls: bool,
-    /// Replace files that are in place even if the daemon cannot be verified with the new ones
+    /// Replace installed files even if the daemon cannot be verified with the new ones
     #[arg(long)]
     pub unverified: bool,
-    /// How long a daemon has for all that it is asked
+    /// How long the verification may take
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub timeout: Lifetime,
     /// Whether to only print the plan.
@@ -152,7 +152,6 @@ fn placing_word(placing: Placing) -> &'static str {
 fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Received) -> Result<Given, Failure> {
     let contents = received.kit().contents();
     let mut given = Given { fingerprint: asked.fingerprint.clone(), passphrase: None };
-    let file = asked.kit.display();
     match received.evidence() {
         Evidence::Fingerprint if given.fingerprint.is_none() => {
             let question = message!(
@@ -162,8 +161,9 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 contents.contact
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
-                missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(message!("{kitcert} join {} --fingerprint \"WORDS\"", Quoted(file)))
+                missing("the fingerprint of its CA, as its sender told you by another way", received).hint(
+                    message!("ask {} for the words, and give them with --fingerprint", contents.contact),
+                )
             })?;
             given.fingerprint = Some(answer.parse()?);
         }
@@ -178,8 +178,11 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 )),
             };
             let words = words.ok_or_else(|| {
-                missing("its passphrase", received)
-                    .hint(message!("{kitcert} join {} --passphrase-file FILE", Quoted(file)))
+                missing("its passphrase", received).hint(message!(
+                    "write the passphrase, as {} told you, into a file of your own, and name that with \
+                         --passphrase-file",
+                    contents.contact
+                ))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }

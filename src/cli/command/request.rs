@@ -17,16 +17,16 @@ use crate::plan::{KeyRenewal, RequestRequest};
 /// `kitcert request`
 #[derive(Debug, Args)]
 pub struct RequestArguments {
-    /// The client that you want to be
+    /// The client's name
     #[arg(value_parser = client_name)]
     pub name: IdentityName,
-    /// Where the request is written [default: ./NAME.csr]
-    #[arg(long, value_name = "FILE")]
-    pub csr: Option<PathBuf>,
-    /// The type of the key [default: ecdsa-p256]
-    #[arg(long, value_name = "TYPE")]
+    /// Write the request to this file [default: ./NAME.csr]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The algorithm of the key [default: ecdsa-p256]
+    #[arg(long = "key-type", value_name = "TYPE")]
     pub key: Option<KeyAlgorithm>,
-    /// Make a new key even if there is one; a kit for the old one can still be joined
+    /// Create a new key even if there is one; a kit for the old key can still be joined
     #[arg(long)]
     pub new_key: bool,
     /// Whether to only print the plan.
@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RequestArguments) -> Res
         name: asked.name.clone(),
         key: asked.key,
         renewal: if asked.new_key { KeyRenewal::Fresh } else { KeyRenewal::Keep },
-        path: asked.csr.clone().unwrap_or_else(|| PathBuf::from(format!("{}.csr", asked.name))),
+        path: asked.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.csr", asked.name))),
     };
     let done = apply::request(&invocation, &request)?;
     let report = Report::new("request").target(request.path.display());

@@ -17,9 +17,9 @@ use crate::plan::Rollback;
 /// `kitcert rollback`
 #[derive(Debug, Args)]
 pub struct RollbackArguments {
-    /// The daemon or the client
+    /// The daemon or client; daemon/NAME or client/NAME if both have that name
     pub name: Selector,
-    /// Put the files in place, but run no restart command
+    /// Install the files, but do not restart the daemon
     #[arg(long)]
     pub no_restart: bool,
     /// Whether to only print the plan.

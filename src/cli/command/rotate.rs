@@ -15,19 +15,19 @@ use crate::plan::{AuthorityRotation, KeyRenewal, RotateRequest, RotationScope};
 /// `kitcert rotate`
 #[derive(Debug, Args)]
 pub struct RotateArguments {
-    /// Only these daemons and clients [default: all of kitcert.yaml]
+    /// Only these daemons and clients [default: all in kitcert.yaml]
     #[arg(value_name = "NAME")]
     pub names: Vec<Selector>,
-    /// Renew each NAME (all, without one) though it is not due
+    /// Renew even what is not due
     #[arg(long)]
     pub force: bool,
-    /// Do it though it locks that client out; give it again for each. Nobody else is locked out
+    /// Go on even if this locks out that client; nobody else may be locked out
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub allow_lockout: Vec<Selector>,
-    /// Make a new key for each certificate that is renewed, where the key is kept here
+    /// Create a new key for each renewed certificate whose key is in this state
     #[arg(long)]
     pub new_key: bool,
-    /// Renew and put in place, but run no restart command
+    /// Renew and install, but do not restart any daemon
     #[arg(long)]
     pub no_restart: bool,
     /// How many daemons are restarted at the same time
@@ -36,10 +36,10 @@ pub struct RotateArguments {
     /// Change nothing, and exit 4 if something is due or not verified
     #[arg(long)]
     pub check: bool,
-    /// With --dry-run or --check: what there will be to do at that time, such as 2027-02-01
+    /// With --dry-run or --check: what will be due at that time, such as 2027-02-01
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
-    /// Believe the clock of this machine, though the log or a daemon contradicts it
+    /// Trust this machine's clock, even if the log or a daemon contradicts it
     #[arg(long)]
     pub trust_clock: bool,
     /// Whether to only print the plan.
@@ -50,7 +50,7 @@ pub struct RotateArguments {
 /// How many daemons are restarted at the same time.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Jobs {
-    /// How many daemons are restarted at the same time; an emergency restarts all at once
+    /// How many daemons to restart at the same time; an emergency restarts all at once
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
 }

@@ -18,13 +18,13 @@ use crate::plan::{IdentityState, LastVerification, NextStep, RolloverProgress, S
 /// `kitcert status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Show what will be so at that time
+    /// Show the state as of that time, such as 2027-02-01
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
     /// Exit 4 if something is due or not verified, 3 if a client's certificate expired while its kit waits
     #[arg(long)]
     pub check: bool,
-    /// Draw from when until when every certificate is good, those that were replaced included
+    /// Draw when each certificate is valid, replaced ones included
     #[arg(long)]
     pub timeline: bool,
     /// Where the result goes.
@@ -99,9 +99,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         if progress.compromised {
             last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
         } else if !attention && !progress.waits_for.is_empty() {
-            last = message!(
-                "the rollover waits; next: {kitcert} confirm NAME, or {kitcert} ca rollover skip NAME"
-            );
+            let next = progress.next.clone().unwrap_or(message!("{kitcert} rotate"));
+            last = message!("the rollover waits; next: {}", next);
         }
     }
     if status.is_old {
@@ -293,7 +292,7 @@ fn words(next: &NextStep, state: &Path) -> Message {
     match next {
         NextStep::Rotate => message!("{kitcert} rotate"),
         NextStep::IssueClient(name) => message!(
-            "{kitcert} issue client {}, or, if nobody needs it: {kitcert} retire client/{}",
+            "{kitcert} issue client {}   # or, if nobody needs it: {kitcert} retire client/{}",
             name,
             name
         ),

@@ -18,8 +18,8 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::ClientTool;
 use crate::message;
 use crate::model::{
-    Cause, ExitCode, Failure, Finding, IdentityName, Lifetime, Message, Printable, Rule, Severity,
-    SubjectAltName, Timestamp,
+    ExitCode, Failure, Finding, IdentityName, Lifetime, Message, Printable, Rule, Severity, SubjectAltName,
+    Timestamp,
 };
 use crate::pki::Certificate;
 use crate::probe::DaemonFacts;
@@ -27,31 +27,31 @@ use crate::probe::DaemonFacts;
 /// `kitcert verify`
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
-    /// tcp://host:port or a daemon's name [default: what the client's own config says]
+    /// tcp://HOST:PORT or a daemon's name [default: what your tool's config names]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
-    /// Every daemon of kitcert.yaml
+    /// Verify every daemon in kitcert.yaml
     #[arg(long, conflicts_with_all = ["targets", "list"])]
     pub all: bool,
-    /// The targets that a file lists, one a line, # begins a comment; - for standard input
+    /// Read targets from a file, one per line, # for comments; - is standard input
     #[arg(long = "targets", id = "list", value_name = "FILE", conflicts_with = "targets")]
     pub list: Option<PathBuf>,
-    /// How many are dialled at the same time
+    /// How many daemons to dial at the same time
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
-    /// Judge as of that time, such as 2027-02-01: would it pass then? The dials are made now
+    /// Judge as of that time, such as 2027-02-01; the dials are made now
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub at: Option<Timestamp>,
-    /// Whose config is read: earthly or earthbuild; buildctl has BUILDKIT_HOST [default: whose config is there]
-    #[arg(long = "for", value_name = "TOOL")]
+    /// The client tool whose config is read [default: the one that has a config]
+    #[arg(long, value_name = "TOOL")]
     pub tool: Option<ClientTool>,
-    /// Read this config [default: the tool's own]
+    /// Read this config file [default: the tool's own]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Dial as this client of the state
     #[arg(long, value_name = "NAME", value_parser = client_name, conflicts_with_all = ["tlsdir", "ca"])]
     pub client: Option<IdentityName>,
-    /// Dial with the ca.pem, cert.pem and key.pem of a directory
+    /// Dial with the ca.pem, cert.pem and key.pem in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "ca")]
     pub tlsdir: Option<PathBuf>,
     /// Dial with this CA bundle
@@ -66,7 +66,7 @@ pub struct VerifyArguments {
     /// How long all dials to a daemon may take together
     #[arg(long, value_name = "DURATION", default_value = "20s")]
     pub timeout: Lifetime,
-    /// Wait for a daemon that is not up yet [default: 60s]
+    /// Wait for a daemon that is starting [60s if no duration is given]
     #[arg(
         long,
         value_name = "DURATION",
@@ -75,22 +75,22 @@ pub struct VerifyArguments {
         default_missing_value = "60s"
     )]
     pub wait: Option<Lifetime>,
-    /// The name that the daemon's certificate must have, if it is not the host that is dialled
+    /// The name that the daemon's certificate must have [default: the host]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "list"])]
     pub servername: Option<SubjectAltName>,
-    /// Dial this address only, instead of every address of the host; may be given several times
+    /// Dial only this address of the host; give it once for each
     #[arg(long = "address", value_name = "IP", conflicts_with_all = ["all", "list"])]
     pub addresses: Vec<IpAddr>,
-    /// Repeat the whole test, for balancers
+    /// Repeat the whole test, to reach several daemons through a load balancer
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub samples: u16,
-    /// Dial one after the other, with this pause, for daemons behind a limit on connections
+    /// Dial one at a time, with this pause, for a daemon behind a connection limit
     #[arg(long, value_name = "DURATION")]
     pub pace: Option<Lifetime>,
-    /// Look at the ports around the daemon's too: what answers there without credentials
+    /// Also test neighboring ports: what answers there without a certificate?
     #[arg(long)]
     pub ports: bool,
-    /// Exit 4 where the gravest finding is a warning
+    /// Exit 4 if the gravest finding is a warning
     #[arg(long, value_name = "SEVERITY", value_parser = ["warning"])]
     pub fail_on: Option<String>,
     /// Where the result goes.
@@ -361,16 +361,7 @@ pub(super) fn show(
         })
         .line(message!("{}  as {}", verification.target, verification.identity))
         .table(rows);
-    if let Some(worst) = explanation(&shown) {
-        report = match &worst.cause {
-            Some(cause) => report.line(message!("cause: {}{}", cause, words(&worst.causes))),
-            None => report,
-        };
-        report = match &worst.fix {
-            Some(fix) => report.line(message!("try: {}", fix)),
-            None => report,
-        };
-    }
+    report = report.explained(&explanations(&shown), |finding| finding.subject.clone());
     if global.verbose {
         report =
             report.table(verification.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
@@ -386,25 +377,14 @@ pub(super) fn show(
     )
 }
 
-/// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
-fn words(causes: &[Cause]) -> Message {
-    match causes {
-        [] => Message::default(),
-        causes => {
-            message!(" [{}]", Message::join(causes, ", "))
-        }
-    }
-}
-
-/// The finding that explains the others: a key that is not its certificate's is why everybody
-/// refuses it; else the gravest that has a cause, and of these the last.
-fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
-    let mut errors = shown.iter().copied().filter(|finding| finding.severity >= Severity::Error);
-    let mismatch = errors.clone().find(|finding| finding.rule == Rule::KeyMismatch);
-    let mut warnings = shown.iter().copied().filter(|finding| finding.severity == Severity::Warning);
-    mismatch
-        .or_else(|| errors.rfind(|finding| finding.cause.is_some()))
-        .or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
+/// The findings that explain the others, the gravest last: a key that is not its certificate's is why everybody
+/// refuses it; else each error that has a cause; without one, the warnings.
+fn explanations<'a>(shown: &[&'a Finding]) -> Vec<&'a Finding> {
+    let of = |severity: Severity| shown.iter().copied().filter(move |one| one.severity >= severity);
+    let mismatch: Vec<_> = of(Severity::Error).filter(|one| one.rule == Rule::KeyMismatch).collect();
+    let errors: Vec<_> = of(Severity::Error).filter(|one| one.cause.is_some()).collect();
+    let warnings = of(Severity::Warning).filter(|one| one.fix.is_some()).collect();
+    [mismatch, errors].into_iter().find(|some| !some.is_empty()).unwrap_or(warnings)
 }
 
 fn is_shown(finding: &Finding, detail: Detail) -> bool {

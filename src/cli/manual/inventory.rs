@@ -1,4 +1,4 @@
-//! `kitcert.yaml(5)`: what a person writes, and what kitcert writes for itself beside it.
+//! `kitcert.yaml(5)`: what a person writes. What kitcert writes beside it is in kitcert-files(5).
 
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
@@ -27,10 +27,6 @@ pub(super) fn page() -> String {
         page.text([roman(line)]);
     }
     page.control("fi", []);
-    page.control("SH", ["FILES"]).text([roman(FILES_INTRODUCTION)]);
-    for (path, text) in FILES {
-        page.control("TP", []).text([bold(*path)]).text([roman(*text)]);
-    }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert"),
         roman("(1), "),
@@ -38,6 +34,8 @@ pub(super) fn page() -> String {
         roman("(1), "),
         bold("kitcert-recover"),
         roman("(1), "),
+        bold("kitcert-files"),
+        roman("(5), "),
         bold("kitcert-json"),
         roman("(7)"),
     ]);
@@ -58,12 +56,11 @@ fn add(page: &mut Roff, key: &Key) {
 
 const DESCRIPTION: &[&str] = &[
     "kitcert.yaml is in the state directory (see --state in kitcert(1)). It says what should exist. init writes it, \
-     issue and install add to it, and a person edits it; comments stay. rotate brings the certificates to what it \
-     says.",
-    "A duration is a number with a unit, or several: 10y, 397d, 1h30m. Units are y (365 days), w, d, h, m and s. A \
-     name or text that YAML takes for something else stands in quotes.",
-    "A key that is not known, a key that stands twice, and a value that does not fit are refused, with the line. If \
-     the file is lost, kitcert recover writes it again.",
+     issue and install add to it, and you edit it. Comments survive. rotate changes the certificates to match.",
+    "A duration is a number with a unit, or several: 10y, 397d, 1h30m. Units are y (365 days), w, d, h, m and s. Put \
+     a name or text that YAML takes for something else into quotes.",
+    "An unknown key, a duplicate key and a wrong value are refused, with the line number. If the file is lost, \
+     kitcert recover writes it again.",
 ];
 
 const EXAMPLE: &str = "\
@@ -82,41 +79,6 @@ clients:
   ana: {lifetime: 90d}
   ci: {lifetime: 7d, renew: auto}
 ";
-
-const FILES_INTRODUCTION: &str = "Only kitcert.yaml is a person's. kitcert writes the other files of the state directory for itself; nobody edits \
-     them.";
-
-const FILES: &[(&str, &str)] = &[
-    ("ca/KEYID/ca.pem, ca/KEYID/key.pem", "A CA and its key."),
-    (
-        "ca/KEYID/ca.json",
-        "Until when there may be certificates that this state does not know, and since when the CA is compromised or \
-         retired.",
-    ),
-    (
-        "rollover.json",
-        "The CA rollover in progress: from which CAs, to which, and for whom it does not wait.",
-    ),
-    (
-        "daemons/NAME/current, clients/NAME/current",
-        "A link to the generation that counts: gen-0007 with ca.pem, cert.pem and key.pem.",
-    ),
-    (
-        "daemons/NAME/identity.json",
-        "Which generations this state has made, which have worked, and which were the cause of a failure.",
-    ),
-    (
-        "daemons/NAME/verified.json",
-        "The last verification: what was dialled, from where and when. Without it the daemon is not verified.",
-    ),
-    (
-        "clients/NAME/identity.json",
-        "Which daemons the client uses, and which certificates it is known to have.",
-    ),
-    ("issued/SERIAL.pem", "Every certificate until it has expired, without keys."),
-    ("kits/NAME.kit", "Renewals that wait to be handed over, without keys."),
-    ("log.jsonl", "What happened, when and by whom: one JSON object a line."),
-];
 
 mod keys;
 #[cfg(test)]

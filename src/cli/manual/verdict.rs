@@ -12,6 +12,7 @@ pub(super) fn page() -> String {
         "kitcert-verify - what kitcert verify dials, what that proves, and what it cannot see",
     )]);
     page.control("SH", ["DESCRIPTION"]).text([roman(DESCRIPTION)]);
+    section(&mut page, "AS WHOM, AND WITH WHICH FILES", CLIENT);
     section(&mut page, "DIALS", DIALS);
     page.control("PP", []).text([roman("No certificate and an unknown CA offer:")]);
     entries(&mut page, COMBINATIONS);
@@ -45,11 +46,39 @@ fn entries(page: &mut Roff, all: &[(&str, &str)]) {
     }
 }
 
-const DESCRIPTION: &str = "A daemon is verified if a client is accepted before and after, and everybody else is \
+const DESCRIPTION: &str = "A TLS 1.3 handshake succeeds before the server has judged the client's certificate, so a \
+     finished handshake proves nothing. A daemon is verified if a client is accepted before and after, and everybody else is \
      refused, at every address of its name. Whatever was not judged is never verified. Only handshakes and \
      BuildKit's read-only calls are sent, and a certificate of the daemon's CA goes only to a server that has \
      proved to be the daemon. No session is resumed, but for the one question whether a session of another \
      service's name leads to the daemon.";
+
+const CLIENT: &[(&str, &str)] = &[
+    (
+        "--client NAME, --tlsdir DIR, or --ca, --cert and --key",
+        "Dial as that client of the state, or with those files.",
+    ),
+    (
+        "none of them",
+        "The files that your client tool's config names; without such a config, a client of the state whose key is \
+         there; without one, a certificate that is valid for ten minutes and never leaves memory.",
+    ),
+    (
+        "before the dials",
+        "The files are checked: whether key and certificate match, whether a Go peer and a webpki peer accept the \
+         chain, names, purposes, dates and modes.",
+    ),
+    (
+        "during the dials",
+        "The served certificate and the CAs that the daemon asks for are compared with the installed files. A \
+         difference means that the daemon was not restarted.",
+    ),
+    (
+        "--ports",
+        "Ports beside the daemon's are tested too, as somebody without a certificate: connections and their first \
+         bytes, nothing more.",
+    ),
+];
 
 const DIALS: &[(&str, &str)] = &[
     ("P", "HTTP/2 without TLS. It is opened first."),
@@ -177,7 +206,7 @@ const ADDRESSES: &[(&str, &str)] = &[
     ),
 ];
 
-const TIME: &str = "The round trip is the shortest TCP connect. Each stage of a dial may take 4 round trips and 3 \
+const TIME: &str = "All dials to a daemon together take 20 s (--timeout) at most. The round trip is the shortest TCP connect. Each stage of a dial may take 4 round trips and 3 \
      times the longest handshake with that address, at least 2 s. --timeout bounds everything, and resolving the \
      name has a quarter of it.";
 

@@ -200,9 +200,9 @@ impl ClientSituation<'_> {
         let fix = match (meant, endpoint) {
             (Some(meant), _) => message!("{}: {}", key, meant),
             (None, Some(endpoint)) => {
-                message!("{kitcert} install client --for {} --endpoint {}", self.tool, endpoint)
+                message!("{kitcert} install client --tool {} --endpoint {}", self.tool, endpoint)
             }
-            (None, None) => message!("{kitcert} install client --for {}", self.tool),
+            (None, None) => message!("{kitcert} install client --tool {}", self.tool),
         };
         Finding::new(Rule::ConfigPath, severity, self.place.path.display())
             .expected(message!("{}: a file", key))
@@ -232,7 +232,7 @@ impl ClientSituation<'_> {
                     tool,
                     endpoint.host()
                 ))
-                .fix(message!("{kitcert} install client --for {} --endpoint {}", tool, endpoint))
+                .fix(message!("{kitcert} install client --tool {} --endpoint {}", tool, endpoint))
         } else {
             let value = |path: TlsPath| Path::new(self.config.file_of(path));
             finding

@@ -62,7 +62,7 @@ impl WrongForm {
     pub fn repair(self, file: impl Printable) -> Message {
         let name = file.message();
         if name == "-" {
-            return message!("save it to a file first; {kitcert} inspect FILE then prints what repairs it");
+            return message!("save it to a file, and inspect that: it is told then what repairs it");
         }
         let file = Quoted(name);
         let openssl = |arguments: &'static str| message!("openssl {} -in {}", arguments, file);
@@ -243,7 +243,11 @@ mod tests {
             assert_eq!(WrongForm::of(&file), Some(form));
             let (pem, mended) = WrongForm::mend(&file).unwrap();
             assert_eq!(mended, form);
-            assert_eq!(Certificate::chain_from_pem(&pem, "cert.pem").unwrap(), std::slice::from_ref(&leaf), "{form}");
+            assert_eq!(
+                Certificate::chain_from_pem(&pem, "cert.pem").unwrap(),
+                std::slice::from_ref(&leaf),
+                "{form}"
+            );
             let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
             assert_eq!(failure.what_was_found(), form.to_string().as_str());
         }

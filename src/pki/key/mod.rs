@@ -1,7 +1,22 @@
 //! Keys: their public and their secret half, a secret half that a passphrase protects, and what
 //! signs with one.
 //!
-//! It knows no certificate.
+//! ```text
+//! private_key     the secret half: made, read, and kept from being printed
+//! public_key      the public half, as certificates have it
+//! encrypted_key   a private key under a passphrase
+//! passphrase      what opens it
+//! key_file        the key of a PEM file, whether or not we can sign with it
+//! key_structure   what stands in its DER, whatever its label says
+//! public_half     the public half of a number that stands alone in its file
+//! signer          what signs, for rcgen
+//! ```
+//!
+//! It knows no certificate. A new algorithm is a variant of `KeyAlgorithm` in `model`: made in `private_key`,
+//! read and checked in `public_key`, it signs in `signer`, and its identifiers are in `x509/signature_algorithm`
+//! and `x509/shape`. The compiler asks for the rest, but not for the lists in words: `authority`, `request`,
+//! `judge/profile/every_certificate` and `cli/manual/inventory/keys`. A key that does not leave a device would
+//! be another kind of `signer`, opened in `apply/authorities`.
 
 mod encrypted_key;
 mod key_file;

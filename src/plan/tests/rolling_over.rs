@@ -245,7 +245,7 @@ fn another_rollover_is_not_begun_while_one_waits() {
         let before = (world.active(), world.observation.authorities.len());
         let failure = world.rotate_as(&start(), Restart::Works).unwrap_err();
         assert_eq!((world.active(), world.observation.authorities.len()), before);
-        (failure.what_was_found().to_string(), failure.command_to_try().unwrap().to_string())
+        (failure.what_was_found().to_string(), failure.remedy().unwrap().to_string())
     };
     let mut world = with_bob();
     world.rotate_as(&start(), Restart::Never).unwrap();
@@ -288,7 +288,7 @@ fn a_rollover_whose_record_is_lost_is_neither_guessed_nor_overlooked() {
         for request in [asked(), back()] {
             let failure = world.rotate_as(&request, Restart::Works).unwrap_err();
             assert_eq!(failure.what_was_found(), "no such file", "{steps}");
-            assert!(failure.command_to_try().unwrap().as_str().starts_with("kitcert ca rollover start"));
+            assert!(failure.remedy().unwrap().as_str().starts_with("kitcert ca rollover start"));
         }
         crate::plan::issue_clients(&issue, &world.observation, world.now).unwrap_err();
         nobody_is_out(&mut world, "begun again", |world| {
@@ -311,7 +311,7 @@ fn a_rollover_whose_record_is_lost_is_neither_guessed_nor_overlooked() {
     world.observation.rollover = None;
     for request in [asked(), start()] {
         let failure = world.rotate_as(&request, Restart::Works).unwrap_err();
-        let next = failure.command_to_try().unwrap().to_string();
+        let next = failure.remedy().unwrap().to_string();
         assert!(next.starts_with(&format!("kitcert ca rollover start --compromised={former}")), "{next}");
     }
     let again = RotateRequest { authority: AuthorityRotation::Compromised(Some(former)), ..asked() };

@@ -86,14 +86,14 @@ pub(super) const KEYS: &[Key] = &[
         "mapping",
         Otherwise::Value("{}"),
         "{name: Acme builders, lifetime: 10y}",
-        "What the next CA is like. The present CA stays as it was made.",
+        "What the next CA is like. The current CA stays as it is.",
     ),
     key(
         "defaults",
         "mapping",
         Otherwise::Value("{}"),
         "{client_lifetime: 30d}",
-        "What holds for each daemon and client that does not say otherwise, later ones included. init writes what it \
+        "What applies to each daemon and client that does not say otherwise, also to later ones. init writes what it \
          was given. contact, renew_before and verify_every of the whole file are defaults too.",
     ),
     key(
@@ -101,8 +101,8 @@ pub(super) const KEYS: &[Key] = &[
         "list of mappings",
         Otherwise::Value("[]"),
         "[{rule: loopback-host, subject: daemon/builder, found: localhost}]",
-        "Findings that you have looked at and live with. They are still shown, as information, and no longer decide an \
-         exit code. As soon as something else is found, it is reported again.",
+        "Findings that you have looked at and can live with. They are still shown, as information, and no longer decide \
+         an exit code. If something else is found, it is reported again.",
     ),
     key(
         "daemons",
@@ -116,7 +116,7 @@ pub(super) const KEYS: &[Key] = &[
         "mapping by name",
         Otherwise::Value("{}"),
         "{ana: {}, ci: {lifetime: 7d}}",
-        "The clients. A client whose entry is removed is reported until its certificate ends, and never deleted.",
+        "The clients. A client whose entry is removed is reported until its certificate expires. Nothing is deleted.",
     ),
     key(
         "ca.name",
@@ -131,7 +131,7 @@ pub(super) const KEYS: &[Key] = &[
         "ecdsa-p256, ecdsa-p384 or ed25519",
         Otherwise::Value("ecdsa-p256"),
         "ecdsa-p384",
-        "The type of the CA's key, and of each new key where defaults.key says no other.",
+        "The type of the CA's key, and of each new key, unless defaults.key names another.",
     ),
     key(
         "defaults.daemon_lifetime",
@@ -167,15 +167,15 @@ pub(super) const KEYS: &[Key] = &[
         "list of names and addresses, 1 to 100",
         Otherwise::Required,
         "[builder.example.com, 10.0.0.5]",
-        "The names and addresses in the certificate. A client refuses a daemon that it dials by another. If the list \
-         changes, the next rotate issues a new certificate.",
+        "The names and addresses in the certificate. A client refuses a daemon that it dials by another name. If the \
+         list changes, the next rotate issues a new certificate.",
     ),
     key(
         "daemons.NAME.endpoint",
         "tcp://HOST:PORT",
         Otherwise::Nothing("the first host that is no wildcard, on port 8372"),
         "tcp://builder.example.com:8372",
-        "Where the daemon is dialled.",
+        "Where clients reach the daemon.",
     ),
     key(
         "daemons.NAME.addresses",
@@ -203,7 +203,8 @@ pub(super) const KEYS: &[Key] = &[
         "list: a program and its arguments",
         Otherwise::Nothing("rotate prints what to do and ends with exit code 6"),
         "[docker, restart, earthly-buildkitd]",
-        "The command that restarts the daemon. It is run without a shell.",
+        "The command that restarts the daemon. It is run without a shell, in the state directory; the program is one of \
+         PATH, or a path from / on.",
     ),
     key(
         "daemons.NAME.restart_when",

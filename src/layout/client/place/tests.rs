@@ -136,11 +136,11 @@ fn a_config_that_only_an_option_names_is_named_in_every_next_command() {
     let asked = |config, variables| place(&Asked { tool, variables, config, there: &[] }).unwrap();
     let by_option = asked(Some("/x y/config.yml"), &[]);
     assert_eq!(use_command(&by_option, &endpoint()), "earthly --config '/x y/config.yml' +build");
-    let verify = "kitcert verify --for earthly --config '/x y/config.yml'";
+    let verify = "kitcert verify --tool earthly --config '/x y/config.yml'";
     assert_eq!(verify_command(&by_option, &endpoint()), verify);
     let by_variable = asked(None, &[("EARTHLY_CONFIG", "/x.yml")]);
     assert_eq!(use_command(&by_variable, &endpoint()), "earthly +build");
-    assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --for earthly");
+    assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --tool earthly");
     let buildctl = "/home/ana/.config/kitcert/buildctl/builder.example.com";
     assert_eq!(
         verify_command(&plain(ClientTool::Buildctl), &endpoint()),
@@ -161,7 +161,8 @@ fn a_comma_or_a_blank_in_a_folder_survives_buildx() {
 #[test]
 fn the_host_variable_is_printed_for_the_tools_that_may_ignore_their_config() {
     let line = |tool| environment_line(tool, &endpoint());
-    let export = |name| Some(Message::parsed(&format!("export {name}=tcp://builder.example.com:8372")));
+    let export =
+        |name| Some(Message::parsed(&format!("export {name}=tcp://builder.example.com:8372")).into_command());
     assert_eq!(line(ClientTool::Earthly), export("EARTHLY_BUILDKIT_HOST"));
     assert_eq!(line(ClientTool::Earthbuild), export("EARTH_BUILDKIT_HOST"));
     assert_eq!((line(ClientTool::Buildctl), line(ClientTool::Buildx)), (None, None));
