@@ -49,7 +49,7 @@ fn refuse_tilde(path: &Path, what: &'static str) -> Result<(), Failure> {
         Some(b'~') => Err(Failure::new("reading", what)
             .expected("a path that the shell has completed")
             .found("one that begins with ~, which the shell left as it was")
-            .hint("\"$HOME\"/… in place of ~/…")
+            .hint("write the path out, from / on")
             .exit(ExitCode::Usage)),
         _ => Ok(()),
     }

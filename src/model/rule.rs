@@ -314,7 +314,7 @@ rules! {
     /// A daemon trusts a CA of its own, and none that a whole company shares.
     SharedIssuer = "shared-issuer",
         cause "a company's root was put into ca.pem: whoever has any certificate below it can run code there",
-        fix "a CA for this daemon's clients alone: {kitcert} init",
+        fix "put a CA for this daemon's clients alone into ca.pem",
     /// A daemon's configuration has TLS for every TCP address.
     DaemonWithoutTls = "daemon-without-tls",
         cause "`[grpc]` has a tcp address and no `tls`",

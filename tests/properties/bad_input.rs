@@ -93,7 +93,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             nothing,
             "init --host a.example --endpoint tcp://b.example:8372",
             2,
-            &["--endpoint", "one of the daemon's hosts in it: a.example, found b.example", "try: "],
+            &["--endpoint", "one of the daemon's hosts in it: a.example, found b.example", "fix: "],
         ),
         case(
             "a daemon's endpoint of another host",
@@ -107,7 +107,7 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
             nothing,
             "--state ~/s status",
             2,
-            &["begins with ~", "try: "],
+            &["begins with ~", "fix: "],
         ),
         case(
             "a zone",

@@ -80,7 +80,7 @@ fn out_of_place(text: &ManifestText, file: &FileFacts<'_>) -> Option<Finding> {
             .expected("a private key in a file of its own, or in a Secret")
             .found(message!("one in {}, a {}", Word(&text.name), text.kind.as_str()))
             .cause("such files are shared, logged and committed, and whoever reads one has the key")
-            .fix("{kitcert} issue client NAME   # a new key, since others may have this one")
+            .fix("issue the client another key, since others may have this one")
     })
 }
 

@@ -89,7 +89,7 @@ pub enum ChainFault {
     },
     /// The signature is of an algorithm that Go does not support.
     UnsupportedSignature {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The algorithm.
         algorithm: String,

@@ -117,7 +117,7 @@ fn shared_issuer(role: Role, chain: &[Certificate], trust: &TrustBundle) -> Opti
             .expected("a CA for this daemon's clients alone in its ca.pem")
             .found(message!("a root with CAs below it, such as {}", link.subject()))
             .cause("whoever has any client certificate below that root can run code there")
-            .fix("{kitcert} init   # a CA of its own; or put the one CA that issues the clients into ca.pem"),
+            .fix("put the one CA that issues the clients into ca.pem, or a CA of its own"),
     )
 }
 

@@ -64,7 +64,7 @@ pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
                 .expected(message!("lines of text, of {} bytes at the most", LONGEST_LINE))
                 .found("a longer line, or one that is no text, beside the blocks")
                 .cause("Go passes over it; openssl and what is built on it may find no block behind it")
-                .fix(message!("delete whatever is before the first BEGIN in {}", Quoted(path))),
+                .fix(message!("delete the lines before the first block of {}", Quoted(path))),
         );
     }
     let spaced = blocks.into_iter().find(|block| block.is_spaced && block.contents.is_ok())?;
@@ -96,7 +96,7 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
                 .expected("the public half of this key behind it")
                 .found("another's")
                 .cause("Go makes the public half itself; openssl and what is built on it refuse the key")
-                .fix("issue another: {kitcert} issue client NAME"),
+                .fix("issue another key and certificate"),
         );
     }
     let own = match file.encoding {
