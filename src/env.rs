@@ -22,7 +22,7 @@ pub struct Environment {
 }
 
 /// The variables that are read; all others do not concern us.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 18] = [
     "HOME",
     "PATH",
     "USER",
@@ -38,6 +38,8 @@ const VARIABLES: [&str; 16] = [
     "EARTH_INSTALLATION_NAME",
     "EARTH_BUILDKIT_HOST",
     "BUILDKIT_HOST",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
     "TERM",
 ];
 

@@ -10,7 +10,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{AuthorityId, Failure};
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
 use crate::plan::{AuthorityChoice, Plan, Signing};
-use crate::store::{Observation, ObservedAuthority, read};
+use crate::store::{Observation, ObservedAuthority, StateDirectory};
 
 /// The CAs of a change: those of the state, and the one that it makes.
 pub(super) struct Authorities<'a> {
@@ -129,7 +129,6 @@ pub(super) fn authority_of(
 }
 
 pub(super) fn read_key(state: &Path, relative: &Path) -> Result<PrivateKey, Failure> {
-    let path = state.join(relative);
-    let bytes = read(&path, LARGEST_PEM)?.bytes;
-    PrivateKey::from_pem(&bytes, &path)
+    let bytes = StateDirectory::read_in(state, relative, LARGEST_PEM)?.bytes;
+    PrivateKey::from_pem(&bytes, state.join(relative))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::layout::{CredentialFile, client_links};
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::LARGEST_BUNDLE_FILE;
 use crate::model::{IdentityName, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedCopies, ObservedGeneration, read};
@@ -41,7 +41,7 @@ pub(super) fn read_copy(folder: &Path, current: &ObservedGeneration) -> Option<O
     let links = client_links(folder);
     let file = |wanted: CredentialFile| {
         let (path, _) = links.iter().find(|(_, file)| *file == wanted)?;
-        Some((read(path, LARGEST_PEM).ok()?.bytes, path.display()))
+        Some((read(path, LARGEST_BUNDLE_FILE).ok()?.bytes, path.display()))
     };
     let (certificate, path) = file(CredentialFile::Certificate)?;
     let chain = Certificate::chain_from_pem(&certificate, path).ok()?;

@@ -6,6 +6,7 @@
 //! daemon             each daemon: its files, its own config, how it is started
 //! client             the programs that talk to a daemon, and Earthly's config
 //! inventory          kitcert.yaml
+//! manifest           YAML and JSON of others that may carry credentials
 //! yaml               the editing of both in place
 //! command_line       quoting, so that a printed command can be pasted
 //! ```
@@ -20,6 +21,7 @@ mod command_line;
 mod credential_paths;
 mod daemon;
 mod inventory;
+mod manifest;
 mod printable;
 pub mod state_paths;
 mod yaml;
@@ -41,3 +43,4 @@ pub use inventory::{
     Acceptance, AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory,
 };
 pub(crate) use inventory::{DaemonEntry, InstallEntry, OwnerName, Renewal, RestartWhen};
+pub(crate) use manifest::{ManifestKind, ManifestText, is_client_config, is_inventory, manifest_texts};

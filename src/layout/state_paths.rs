@@ -8,11 +8,18 @@ use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Role, SerialNum
 /// The state directory of a command: what was given, else `/var/lib/kitcert` for root, else
 /// `$XDG_DATA_HOME/kitcert`, which without that variable is `~/.local/share/kitcert`.
 ///
+/// A relative `XDG_DATA_HOME` is ignored, as its specification says.
+///
 /// # Errors
-/// A user without HOME who names no directory.
+/// A user without HOME who names no directory; a directory that begins with a `~` which no shell has
+/// replaced: a CA's key would go into the working directory.
 pub fn of(environment: &Environment, given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
+        refuse_tilde(path, "the state directory")?;
         return environment.absolute(path);
+    }
+    if let Some(data) = environment.variable("XDG_DATA_HOME").filter(|_| !environment.is_root()) {
+        refuse_tilde(Path::new(data), "XDG_DATA_HOME")?;
     }
     if environment.is_root() {
         return Ok(PathBuf::from(OF_ROOT));
@@ -37,8 +44,20 @@ pub fn elsewhere(environment: &Environment, looked_for: &Path) -> Vec<PathBuf> {
     places.into_iter().flatten().filter(|place| place != looked_for).collect()
 }
 
+fn refuse_tilde(path: &Path, what: &'static str) -> Result<(), Failure> {
+    match path.as_os_str().as_encoded_bytes().first() {
+        Some(b'~') => Err(Failure::new("reading", what)
+            .expected("a path that the shell has completed")
+            .found("one that begins with ~, which the shell left as it was")
+            .hint("write the path out, from / on")
+            .exit(ExitCode::Usage)),
+        _ => Ok(()),
+    }
+}
+
 fn of_user(environment: &Environment) -> Option<PathBuf> {
-    let data = environment.variable("XDG_DATA_HOME").map(|data| Path::new(data).join("kitcert"));
+    let data = environment.variable("XDG_DATA_HOME").map(Path::new).filter(|data| data.is_absolute());
+    let data = data.map(|data| data.join("kitcert"));
     data.or_else(|| environment.variable("HOME").map(|home| Path::new(home).join(BELOW_HOME)))
 }
 
@@ -80,3 +99,36 @@ pub(crate) fn issued(serial: &SerialNumber) -> PathBuf {
 
 const OF_ROOT: &str = "/var/lib/kitcert";
 const BELOW_HOME: &str = ".local/share/kitcert";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn found(variables: &[(&str, &str)], given: Option<&str>) -> Result<PathBuf, Failure> {
+        of(&Environment::made_up(Timestamp::from_unix(0), variables), given.map(Path::new))
+    }
+
+    #[test]
+    fn a_tilde_that_no_shell_has_replaced_is_refused() {
+        for path in ["~/state", "~", "~ana/state"] {
+            assert!(found(&[], Some(path)).is_err(), "{path}");
+        }
+        assert_eq!(found(&[], Some("/a/~/b")).ok(), Some(PathBuf::from("/a/~/b")));
+    }
+
+    #[test]
+    fn a_relative_data_home_counts_for_nothing() {
+        let of = |data: &str| {
+            let environment = Environment::made_up(
+                Timestamp::from_unix(0),
+                &[("HOME", "/home/ana"), ("XDG_DATA_HOME", data)],
+            );
+            of_user(&environment)
+        };
+        assert_eq!(of("/data"), Some(PathBuf::from("/data/kitcert")));
+        for relative in ["data", "./data", "", "../data"] {
+            assert_eq!(of(relative), Some(PathBuf::from("/home/ana/.local/share/kitcert")), "{relative}");
+        }
+    }
+}

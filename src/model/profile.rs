@@ -22,8 +22,16 @@ pub const PROBE_LIFETIME: Lifetime = Lifetime::days(2);
 /// elsewhere were quadratic in it (CVE-2024-12401, CVE-2025-61723).
 pub const LARGEST_PEM: usize = 64 * 1024;
 
-/// No bundle holds more certificates: verifiers give up after 100 signature checks.
+/// No chain and no bundle of ours holds more certificates: verifiers give up after 100 signature checks.
+/// Another's bundle may: a whole system's is read, and its breadth is warned of.
 pub const LARGEST_BUNDLE: usize = 16;
+
+/// No bundle that we read is larger, in octets: ten times a system's.
+pub const LARGEST_BUNDLE_FILE: usize = 2 * 1024 * 1024;
+
+/// So many octets of names fit into the CertificateRequest of a daemon, with two for the length of each
+/// (RFC 8446 section 4.2.4); of more Go makes no handshake.
+pub const LARGEST_NAMES: usize = 65_535;
 
 /// No certificate carries more names (CVE-2026-27145).
 pub const MOST_NAMES: usize = 100;

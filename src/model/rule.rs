@@ -6,51 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Message, Printable};
 
-macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, cause $cause:literal, fix $fix:literal,)+) => {
-        /// What a [`Finding`](super::Finding) is about. The words are stable: monitoring and
-        /// scripts may match on them, and one is never given a second meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Rule { $($(#[doc = $doc])+ $variant,)+ }
+mod define;
 
-        impl Rule {
-            /// Every rule, in the order of the documentation.
-            pub const ALL: &'static [Rule] = &[$(Rule::$variant,)+];
-
-            /// The stable word.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Rule::$variant => $word,)+ }
-            }
-
-            /// One sentence on what must be so.
-            #[must_use]
-            pub fn meaning(self) -> &'static str {
-                match self { $(Rule::$variant => concat!($($doc,)+).trim_ascii(),)+ }
-            }
-
-            /// What brings it about that it is not so, in general; a finding knows better.
-            #[must_use]
-            pub fn cause(self) -> &'static str {
-                match self { $(Rule::$variant => $cause,)+ }
-            }
-
-            /// What mends it, in general; a finding knows better.
-            #[must_use]
-            pub fn fix(self) -> Message {
-                let words = match self { $(Rule::$variant => $fix,)+ };
-                words.message()
-            }
-
-            /// Whether a person may accept its findings: not those of somebody who gets in or is locked out, of
-            /// a daemon that is down or not verified, of files that it does not serve, and of an old state.
-            #[must_use]
-            pub fn is_acceptable(self) -> bool {
-                !UNACCEPTABLE.contains(&self)
-            }
-        }
-    };
-}
+use define::rules;
 
 rules! {
     /// A client without a certificate is refused.
@@ -277,11 +235,15 @@ rules! {
     BundleDuplicate = "bundle-duplicate",
         cause "the file was appended to twice",
         fix "take the second away",
+    /// The leaf is the first certificate of its file, its intermediates come behind it.
+    ChainOrder = "chain-order",
+        cause "the CA's certificate was put before the leaf: daemons and clients take the first for the leaf",
+        fix "move the leaf's block to the top of the file",
     /// A bundle holds CA certificates only.
     BundleHoldsLeaf = "bundle-holds-leaf",
         cause "a certificate was pasted among the CAs: whoever has its key is trusted, or nobody",
         fix "take it out",
-    /// A bundle has at least one certificate and no more than 16.
+    /// A bundle has at least one certificate, no more CAs than are meant, and names that fit into a handshake.
     BundleSize = "bundle-size",
         cause "an empty file, or a whole system's bundle",
         fix "keep the CAs that are meant",
@@ -289,10 +251,18 @@ rules! {
     KeyInBundle = "key-in-bundle",
         cause "a .pem with everything in it was copied",
         fix "take the key out; who could read the file has it, so issue another",
+    /// No private key stands in a config, a compose file or a manifest that is no Secret.
+    KeyInConfig = "key-in-config",
+        cause "it was pasted there: such files are shared, logged and committed",
+        fix "put the key into a file of its own; who could read the other has it, so issue another",
     /// A key is unencrypted PKCS#8 in one block.
     KeyFormat = "key-format",
         cause "PKCS#1, SEC1 or an encrypted key: some reader does not take it",
         fix "convert it with openssl pkcs8 -topk8 -nocrypt",
+    /// A file is PEM as daemons and clients read it: no DER, no UTF-16, BEGIN and END at the edges of a line.
+    WrongForm = "wrong-form",
+        cause "an export, a Windows shell, a YAML file or a CI variable changed its form",
+        fix "{kitcert} inspect of the file names the command that converts it",
     /// A request's own signature is right.
     RequestSignature = "request-signature",
         cause "the request was damaged or put together by hand",
@@ -333,6 +303,18 @@ rules! {
     NoClientAuthority = "no-client-ca",
         cause "`ca` is missing from `[grpc.tls]`: anyone is accepted, and nothing warns",
         fix "name the CA there, and restart the daemon",
+    /// The CAs of registries are not taken for that of the daemon's clients.
+    RegistryAuthority = "registry-ca",
+        cause "`[registry.*] ca` is for what the daemon pulls and pushes; its clients are judged by `[grpc.tls] ca`",
+        fix "name the clients' CA in `[grpc.tls] ca`",
+    /// No variable of docker's breaks buildx.
+    DockerVariables = "docker-tls-variables",
+        cause "`docker buildx create --driver remote` takes DOCKER_TLS_VERIFY and DOCKER_CERT_PATH for its own",
+        fix "unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH",
+    /// A daemon trusts a CA of its own, and none that a whole company shares.
+    SharedIssuer = "shared-issuer",
+        cause "a company's root was put into ca.pem: whoever has any certificate below it can run code there",
+        fix "put a CA for this daemon's clients alone into ca.pem",
     /// A daemon's configuration has TLS for every TCP address.
     DaemonWithoutTls = "daemon-without-tls",
         cause "`[grpc]` has a tcp address and no `tls`",
@@ -435,15 +417,4 @@ const UNACCEPTABLE: [Rule; 27] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rule_has_a_word_of_its_own() {
-        let mut words: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), Rule::ALL.len());
-        assert!(Rule::ALL.iter().all(|rule| rule.to_string() == rule.as_str()));
-    }
-}
+mod tests;

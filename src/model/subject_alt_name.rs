@@ -36,9 +36,26 @@ impl FromStr for SubjectAltName {
     fn from_str(text: &str) -> Result<SubjectAltName, Failure> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
-            return Ok(SubjectAltName::Ip(address.to_canonical()));
+            let address = address.to_canonical();
+            return match undialled(address) {
+                None => Ok(SubjectAltName::Ip(address)),
+                Some(found) => Err(Failure::new("reading the host", Word(text))
+                    .expected("an address that a client dials, such as 10.0.0.5")
+                    .found(found)
+                    .exit(ExitCode::Usage)),
+            };
         }
         text.parse().map(SubjectAltName::Dns)
+    }
+}
+
+/// Why nobody dials an address: it stands for no machine, or for many. A daemon may listen at the first.
+fn undialled(address: IpAddr) -> Option<&'static str> {
+    match address {
+        _ if address.is_unspecified() => Some("the address that stands for every address of a machine"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        IpAddr::V4(address) if address.is_broadcast() => Some("the broadcast address"),
+        _ => None,
     }
 }
 
@@ -172,6 +189,17 @@ mod tests {
 
     fn read(text: &str) -> Result<SubjectAltName, Failure> {
         text.parse()
+    }
+
+    #[test]
+    fn an_address_that_nobody_dials_is_no_host() {
+        for address in ["0.0.0.0", "::", "[::]", "::ffff:0.0.0.0", "224.0.0.1", "ff02::1", "255.255.255.255"]
+        {
+            assert!(read(address).is_err(), "{address}");
+        }
+        for address in ["127.0.0.1", "::1", "0.0.0.1", "169.254.1.1", "fe80::1", "255.255.255.254"] {
+            assert!(read(address).is_ok(), "{address}");
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! A certificate authority, and what it issues.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName as NameOfDraft, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, SanType,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::judge::{new_authority, new_leaf};
-use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
-use super::x509::{Certificate, NameKind};
+use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer, Unsigned};
+use super::x509::{Certificate, DistinguishedName, NameKind, finish};
 use crate::message;
 use crate::model::profile::{BACKDATING, MOST_NAMES};
 use crate::model::{
@@ -21,7 +21,8 @@ use crate::model::{
 /// Signing takes `&self`, so that many threads may issue at once.
 pub struct CertificateAuthority {
     certificate: Certificate,
-    issuer: Issuer<'static, Signer>,
+    issuer: Issuer<'static, Unsigned>,
+    signer: Signer,
 }
 
 /// What a new CA is to be.
@@ -69,26 +70,32 @@ impl CertificateAuthority {
     pub fn create(request: &AuthorityRequest, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
         let identifier = key.public_key().key_identifier();
         let common_name = format!("{} {}", request.name, Hex(&identifier[..4]));
-        let parameters = parameters(name_of(&common_name), request.validity)?;
-        CertificateAuthority::self_signed(parameters, identifier, key)
+        let name = DistinguishedName::of_common_name(&common_name);
+        let parameters = parameters(&name, request.validity)?;
+        CertificateAuthority::self_signed(parameters, &name, identifier, key)
     }
 
     /// Makes an unknown CA: one of `key` with this CA's name and key identifier to the byte, and
-    /// nothing else of it. A daemon that lets its clients in does not check signatures.
+    /// nothing else of it. A daemon that lets its clients in does not check signatures. It is valid
+    /// when `validity` says: that a CA has expired is no reason why its namesake is refused.
     ///
     /// # Errors
-    /// As [`CertificateAuthority::create`], and a name that cannot be written again.
-    pub fn impersonate(original: &Certificate, key: &PrivateKey) -> Result<CertificateAuthority, Failure> {
+    /// As [`CertificateAuthority::create`].
+    pub fn impersonate(
+        original: &Certificate,
+        key: &PrivateKey,
+        validity: Validity,
+    ) -> Result<CertificateAuthority, Failure> {
         let identifier = original
             .subject_key_identifier()
             .map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
-        let validity = original.validity();
-        let parameters = parameters_like(original, "imitating the CA", original.subject(), validity)?;
-        CertificateAuthority::self_signed(parameters, identifier, key)
+        let parameters = parameters(original.subject(), validity)?;
+        CertificateAuthority::self_signed(parameters, original.subject(), identifier, key)
     }
 
     fn self_signed(
         mut parameters: CertificateParams,
+        name: &DistinguishedName,
         identifier: Vec<u8>,
         key: &PrivateKey,
     ) -> Result<CertificateAuthority, Failure> {
@@ -96,18 +103,17 @@ impl CertificateAuthority {
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier);
         let signer = Signer::new(key)?;
-        let made = parameters.self_signed(&signer).map_err(|_| unmade("the CA"))?;
-        let certificate = Certificate::from_der(made.der())?;
+        let draft = parameters.self_signed(&signer.unsigned()).map_err(|_| unmade("the CA"))?;
+        let certificate = finished(draft.der(), (name, name), &signer)?;
         refuse_faults(certificate.subject(), new_authority(&certificate))?;
-        Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer) })
+        Ok(CertificateAuthority { certificate, issuer: Issuer::new(parameters, signer.unsigned()), signer })
     }
 
     /// A CA that was made before: its certificate and its key. `subject` is the path for
     /// messages.
     ///
     /// # Errors
-    /// A certificate that is no CA's, that may not sign, whose key is another, or whose name
-    /// cannot be written again to the byte, as every certificate that it issues must have it.
+    /// A certificate that is no CA's, that may not sign, or whose key is another.
     pub fn load(
         certificate: Certificate,
         key: &PrivateKey,
@@ -132,10 +138,10 @@ impl CertificateAuthority {
         let Some(identifier) = certificate.subject_key_identifier() else {
             return wrong("a CA with a subject key identifier", "one without");
         };
-        let validity = certificate.validity();
-        let mut parameters = parameters_like(&certificate, "loading the CA", &subject, validity)?;
+        let mut parameters = parameters(certificate.subject(), certificate.validity())?;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
-        Ok(CertificateAuthority { issuer: Issuer::new(parameters, Signer::new(key)?), certificate })
+        let signer = Signer::new(key)?;
+        Ok(CertificateAuthority { issuer: Issuer::new(parameters, signer.unsigned()), signer, certificate })
     }
 
     /// The CA's own certificate.
@@ -153,10 +159,11 @@ impl CertificateAuthority {
     /// A daemon without a name or with more than a hundred, a CA that is not valid then, a key
     /// that peers refuse, or a fault that the lint finds.
     pub fn issue(&self, request: &LeafRequest, key: &PublicKey) -> Result<Certificate, Failure> {
-        let parameters = self.leaf_parameters(request, key)?;
+        let name = DistinguishedName::of_common_name(&request.name.common_name(request.role));
+        let parameters = self.leaf_parameters(request, &name, key)?;
         let whose = message!("{} {}", request.role, request.name);
-        let made = parameters.signed_by(key, &self.issuer).map_err(|_| unmade(&whose))?;
-        let certificate = Certificate::from_der(made.der())?;
+        let draft = parameters.signed_by(key, &self.issuer).map_err(|_| unmade(&whose))?;
+        let certificate = self.finished(draft.der(), &name)?;
         refuse_faults(&whose, new_leaf(&certificate, request.role, &self.certificate))?;
         Ok(certificate)
     }
@@ -166,31 +173,40 @@ impl CertificateAuthority {
     /// anybody's.
     ///
     /// # Errors
-    /// A name that cannot be written again.
+    /// A date that does not fit.
     pub(crate) fn issue_like(
         &self,
         original: &Certificate,
         validity: Validity,
         key: &PublicKey,
     ) -> Result<Certificate, Failure> {
-        let mut parameters = parameters_like(original, "imitating the client", original.subject(), validity)?;
+        let mut parameters = parameters(original.subject(), validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         parameters.subject_alt_names = original.names().unwrap_or_default().iter().filter_map(like).collect();
         parameters.use_authority_key_identifier_extension = true;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
-        let made = parameters.signed_by(key, &self.issuer).map_err(|_| unmade("the client's like"))?;
-        Certificate::from_der(made.der())
+        let draft = parameters.signed_by(key, &self.issuer).map_err(|_| unmade("the client's like"))?;
+        self.finished(draft.der(), original.subject())
+    }
+
+    fn finished(&self, draft: &[u8], subject: &DistinguishedName) -> Result<Certificate, Failure> {
+        finished(draft, (self.certificate.subject(), subject), &self.signer)
     }
 
     /// Signs a text that is no certificate, such as a kit, with the CA's key. What is signed must
     /// begin with words that say what it is: a certificate begins with the octet 0x30.
     pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Failure> {
-        self.issuer.key().sign(text)
+        self.signer.sign(text)
     }
 
-    fn leaf_parameters(&self, request: &LeafRequest, key: &PublicKey) -> Result<CertificateParams, Failure> {
+    fn leaf_parameters(
+        &self,
+        request: &LeafRequest,
+        name: &DistinguishedName,
+        key: &PublicKey,
+    ) -> Result<CertificateParams, Failure> {
         let whose = message!("{} {}", request.role, request.name);
         let refused = |expected: Message, found: Message| {
             Err(Failure::new("issuing a certificate for", &whose).expected(expected).found(found))
@@ -219,7 +235,7 @@ impl CertificateAuthority {
                 message!("one that is valid from {} until {}", own.not_before, own.not_after),
             );
         }
-        let mut parameters = parameters(name_of(&request.name.common_name(request.role)), validity)?;
+        let mut parameters = parameters(name, validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![match request.role {
@@ -234,32 +250,28 @@ impl CertificateAuthority {
 }
 
 /// Parameters with every default of rcgen that is a trap set anew: its validity is 1975 to 4096,
-/// and its serial number a hash of the key, which a renewal would repeat.
-fn parameters(name: Name, validity: Validity) -> Result<CertificateParams, Failure> {
+/// and its serial number a hash of the key, which a renewal would repeat. The name comes when the draft is
+/// finished; whether there is one decides whether rcgen makes the alternative names critical.
+fn parameters(subject: &DistinguishedName, validity: Validity) -> Result<CertificateParams, Failure> {
     let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = name;
+    parameters.distinguished_name = NameOfDraft::new();
+    if !subject.is_empty() {
+        parameters.distinguished_name.push(DnType::CommonName, "draft");
+    }
     parameters.serial_number = Some(rcgen::SerialNumber::from_slice(random_serial()?.octets()));
     parameters.not_before = validity.not_before.calendar();
     parameters.not_after = validity.not_after.calendar();
     Ok(parameters)
 }
 
-/// Parameters with the name of a certificate that exists.
-fn parameters_like(
-    original: &Certificate,
-    doing: &'static str,
-    subject: &impl Printable,
-    validity: Validity,
-) -> Result<CertificateParams, Failure> {
-    let other_form =
-        || Failure::new(doing, subject).expected("a name of text, each part once").found(original.subject());
-    parameters(original.subject().to_rcgen().ok_or_else(other_form)?, validity)
-}
-
-fn name_of(common_name: &str) -> Name {
-    let mut name = Name::new();
-    name.push(DnType::CommonName, common_name);
-    name
+/// The certificate of a draft: the issuer's name and its own, and the signature.
+fn finished(
+    draft: &[u8],
+    names: (&DistinguishedName, &DistinguishedName),
+    signer: &Signer,
+) -> Result<Certificate, Failure> {
+    let der = finish(draft, names, |body| signer.sign(body))?;
+    Certificate::from_der(&der.ok_or_else(|| unmade("a draft"))?)
 }
 
 fn random_serial() -> Result<SerialNumber, Failure> {

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! pem         PEM, block by block, as Go reads it
+//! element     elements of DER, taken apart and put together
+//! form        forms in which files arrive that no consumer reads
 //! key         private and public keys
 //! x509        what is written in a certificate
 //! judge       what a chain, the files of an identity or a bundle are worth: it alone says so
@@ -17,6 +19,8 @@
 //! doors of its own.
 
 mod authority;
+mod element;
+mod form;
 pub mod judge;
 mod key;
 pub mod kit;
@@ -29,7 +33,9 @@ mod x509;
 
 pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub(crate) use key::{KeyEncoding, LostNewlines, PublicKeyKind, checksum};
+pub use form::WrongForm;
+pub use key::{FoundKey, KeyFile};
+pub(crate) use key::{KeyEncoding, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;

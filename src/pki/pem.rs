@@ -9,18 +9,20 @@ use crate::message;
 use crate::model::{Message, Printable};
 
 /// One `-----BEGIN …-----` of a file.
-pub struct PemBlock {
+pub(crate) struct PemBlock {
     /// What stands behind BEGIN: `CERTIFICATE`, `PRIVATE KEY`.
     pub label: PemLabel,
     /// The line of the BEGIN, counted from 1.
     pub line: usize,
+    /// Whether a line between BEGIN and END is blank: Go passes over it, and openssl reads no block.
+    pub is_spaced: bool,
     /// The decoded contents, or why there are none.
     pub contents: Result<Zeroizing<Vec<u8>>, PemFault>,
 }
 
 /// Why a block is passed over without a word by Go's `pem.Decode` and `AppendCertsFromPEM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PemFault {
+pub(crate) enum PemFault {
     /// The block has no END line of its own.
     NoEnd,
     /// What is between the lines is no base64.
@@ -43,8 +45,8 @@ impl PemBlock {
     /// Every block of a file, in order. Text between blocks is passed over, as every reader does;
     /// a BEGIN or END that is indented is text to Go, and so it is here.
     #[must_use]
-    pub fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
-        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+    pub(crate) fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(without_end).collect();
         let mut blocks = Vec::new();
         let mut at = 0;
         while at < lines.len() {
@@ -56,11 +58,20 @@ impl PemBlock {
             let end = end.map_or(lines.len(), |offset| at + 1 + offset);
             let closed = lines.get(end).and_then(|line| label_of(line, b"-----END ")) == Some(label);
             let contents = if closed { decode(&lines[at..=end]) } else { Err(PemFault::NoEnd) };
-            blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, contents });
+            let is_spaced =
+                lines.get(at + 1..end).is_some_and(|within| within.iter().any(|line| line.is_empty()));
+            blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, is_spaced, contents });
             at = end;
         }
         blocks
     }
+}
+
+/// A line as Go's `getLine` has it: one carriage return belongs to its end, then blanks are cut off.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    line.get(..line.len() - blanks).unwrap_or_default()
 }
 
 fn label_of<'a>(line: &'a [u8], opening: &[u8]) -> Option<&'a [u8]> {
@@ -115,6 +126,8 @@ pub(super) fn encode_secret(label: &str, der: &[u8]) -> Zeroizing<String> {
 pub enum PemLabel {
     /// One of the list.
     Known(&'static str),
+    /// Another that ends with `PRIVATE KEY`: to Go it is one, whatever stands before.
+    SomePrivateKey,
     /// Another, of that many characters.
     Unknown(usize),
 }
@@ -123,6 +136,9 @@ impl PemLabel {
     pub(super) fn of(label: &[u8]) -> PemLabel {
         match KNOWN.iter().find(|known| known.as_bytes() == label) {
             Some(known) => PemLabel::Known(known),
+            None if label.ends_with(b" PRIVATE KEY") && !label.windows(2).any(|two| two == b"--") => {
+                PemLabel::SomePrivateKey
+            }
             None => PemLabel::Unknown(String::from_utf8_lossy(label).chars().count()),
         }
     }
@@ -132,14 +148,14 @@ impl PemLabel {
     pub fn as_str(self) -> &'static str {
         match self {
             PemLabel::Known(label) => label,
-            PemLabel::Unknown(_) => "",
+            PemLabel::SomePrivateKey | PemLabel::Unknown(_) => "",
         }
     }
 
     /// Whether a private key is in the block, in the clear or not.
     #[must_use]
     pub fn is_private_key(self) -> bool {
-        self.as_str().ends_with("PRIVATE KEY")
+        self.as_str().ends_with("PRIVATE KEY") || self == PemLabel::SomePrivateKey
     }
 }
 
@@ -148,6 +164,7 @@ impl Printable for PemLabel {
     fn message(&self) -> Message {
         match self {
             PemLabel::Known(label) => message!("a block of {}", label),
+            PemLabel::SomePrivateKey => message!("a block of a PRIVATE KEY with words before"),
             PemLabel::Unknown(length) => message!("a block with an unknown label of {} characters", length),
         }
     }
@@ -155,7 +172,7 @@ impl Printable for PemLabel {
 
 impl PartialEq<str> for PemLabel {
     fn eq(&self, other: &str) -> bool {
-        *self == PemLabel::of(other.as_bytes()) && !matches!(self, PemLabel::Unknown(_))
+        matches!(self, PemLabel::Known(label) if *label == other)
     }
 }
 

@@ -3,9 +3,7 @@
 use super::judge::ChainFault;
 use super::key::Cost;
 use super::x509::{Identifier, InCertificate};
-use super::{
-    DistinguishedName, LostNewlines, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm,
-};
+use super::{DistinguishedName, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm, WrongForm};
 use crate::model::{DnsName, Line, Message, Printable, parsed};
 
 parsed!(
@@ -14,11 +12,11 @@ parsed!(
     DistinguishedName,
     Identifier<'_>,
     InCertificate<'_>,
-    LostNewlines,
     PemFault,
     PublicKeyKind,
     Receipt,
     SignatureAlgorithm,
+    WrongForm,
     x509_parser::der_parser::oid::Oid<'_>,
 );
 

@@ -5,6 +5,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
+use super::form::WrongForm;
 use super::key::{PrivateKey, PublicKey, PublicKeyKind, Signer};
 use super::pem::{LINES, PemBlock};
 use super::x509::{DistinguishedName, SignatureAlgorithm, name_of, usages_of};
@@ -55,6 +56,9 @@ impl CertificateRequest {
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("{} bytes", bytes.len())));
         }
+        // Nobody else has to read it: whatever became of it on its way does no harm.
+        let mended = WrongForm::mend(bytes);
+        let bytes = mended.as_ref().map_or(bytes, |(pem, _)| pem.as_slice());
         let mut blocks = PemBlock::all_of(bytes).into_iter();
         let Some(block) = blocks.next() else {
             return Err(wrong(if bytes.is_empty() { "an empty file" } else { "no PEM block" }.message()));
@@ -89,7 +93,7 @@ impl CertificateRequest {
             kind => return refused(USABLE_KEYS, kind.message()),
         }
         if parsed.verify_signature().is_err() {
-            let algorithm = SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm);
+            let algorithm = SignatureAlgorithm::of(&parsed.signature_algorithm);
             // openssl's own salt length for RSA-PSS is one that neither Go nor ring verifies.
             let found = message!("one of {} that is another's, or that cannot be verified", algorithm);
             return refused("a signature by the request's own key", found);

@@ -260,6 +260,15 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
 /// Wildcards alone, which nobody can dial.
 pub(super) fn endpoint_of(given: Option<&Endpoint>, hosts: &[SubjectAltName]) -> Result<Endpoint, Failure> {
     if let Some(endpoint) = given {
+        // No client would take the daemon's certificate for that of the host that it dials.
+        if !hosts.is_empty() && !hosts.iter().any(|host| host.covers(endpoint.host())) {
+            let listed = Message::join(hosts, " --host ");
+            return Err(Failure::new("reading", "--endpoint")
+                .expected(message!("one of the daemon's hosts in it: {}", Message::join(hosts, ", ")))
+                .found(endpoint.host())
+                .hint(message!("--host {} --host {}   # if clients use both", listed, endpoint.host()))
+                .exit(ExitCode::Usage));
+        }
         return Ok(endpoint.clone());
     }
     let dialled = hosts.iter().find(|host| !matches!(host, SubjectAltName::Dns(name) if name.is_wildcard()));

@@ -90,7 +90,9 @@ fn request(input: &[u8]) -> bool {
 
 fn kit(input: &[u8]) -> bool {
     Kit::from_text(input, "input").is_ok_and(|read| {
-        assert!(read.to_text().as_bytes() == input, "a kit has one form");
+        let text = read.to_text();
+        let again = Kit::from_text(text.as_bytes(), "again").unwrap();
+        assert!(again.to_text() == text, "a kit has one form");
         true
     })
 }

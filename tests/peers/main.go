@@ -45,6 +45,10 @@
 //	peers verify --ca FILE --role server|client [--name HOST] [--at RFC3339] [FILE...]
 //	    one line a certificate file (the leaf, then intermediates): "ok FILE" or
 //	    "refused FILE: ERROR"; without FILEs, their names are read from standard input, one a line
+//	peers load
+//	    one folder a line of standard input, "FOLDER server|client RFC3339": whether LoadX509KeyPair
+//	    and AppendCertsFromPEM take its cert.pem, key.pem and ca.pem, and whether a peer with the same
+//	    ca.pem accepts the chain at that time: "ok", or "refused ERROR"
 //	peers corpus
 //	    the corpus of fixtures/corpus, always the same octets: chains of which one thing is wrong, in
 //	    the schema of C2SP's x509-limbo
@@ -109,6 +113,7 @@ func main() {
 		"fleet":        fleet,
 		"check-bundle": checkBundle,
 		"verify":       verify,
+		"load":         load,
 		"client":       client,
 		"handshakes":   handshakes,
 		"hostile":      hostile,

@@ -74,6 +74,42 @@ fn words_that_make_no_sense_are_refused_by_what_was_expected_of_them() {
         case("short", nothing, "init --host 127.1", 2, &["127.1", "notation"]),
         case("a number", nothing, "init --host 2130706433", 2, &["2130706433", "expected"]),
         case(
+            "every address",
+            nothing,
+            "init --host 0.0.0.0",
+            2,
+            &["0.0.0.0", "expected an address that a client dials"],
+        ),
+        case(
+            "every address of IPv6",
+            nothing,
+            "init --host ::",
+            2,
+            &["expected an address that a client dials"],
+        ),
+        case("many machines", nothing, "init --host 224.0.0.1", 2, &["found a multicast address"]),
+        case(
+            "an endpoint of another host",
+            nothing,
+            "init --host a.example --endpoint tcp://b.example:8372",
+            2,
+            &["--endpoint", "one of the daemon's hosts in it: a.example, found b.example", "fix: "],
+        ),
+        case(
+            "a daemon's endpoint of another host",
+            nothing,
+            "issue daemon second --host a.example --endpoint tcp://b.example:8372",
+            2,
+            &["--endpoint", "found b.example"],
+        ),
+        case(
+            "a home that no shell has put there",
+            nothing,
+            "--state ~/s status",
+            2,
+            &["begins with ~", "fix: "],
+        ),
+        case(
             "a zone",
             nothing,
             "init --host fe80::1%eth0",
@@ -267,6 +303,12 @@ fn identities_and_states_that_are_not_there_are_named() {
     ]);
 }
 
+/// A file of the one CA.
+fn the_ca(workspace: &Workspace, file: &str) -> String {
+    let folder = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap().unwrap().file_name();
+    format!("state/ca/{}/{file}", folder.to_str().unwrap())
+}
+
 fn mode(workspace: &Workspace, relative: &str, mode: u32) {
     std::fs::set_permissions(workspace.path(relative), Permissions::from_mode(mode)).unwrap();
 }
@@ -315,15 +357,70 @@ fn what_others_can_write_is_not_trusted() {
             3,
             &["{}/state/clients/ana", "key.pem", "0644"],
         ),
-    ]);
-    if rustix::process::geteuid().is_root() {
-        each(vec![case(
-            "another user's state",
-            |it| chown(it.path("state"), Some(65534), Some(65534)).unwrap(),
+        case(
+            "everybody's kitcert.yaml",
+            |it| mode(it, "state/kitcert.yaml", 0o666),
+            "rotate",
+            1,
+            &["{}/state/kitcert.yaml", "mode 0666", "try: chmod go-w {}/state/kitcert.yaml"],
+        ),
+        case(
+            "a folder of CAs that a group can write in",
+            |it| mode(it, "state/ca", 0o770),
             "status",
             1,
-            &["{}/state", "expected a folder of root or of this user", "user 65534"],
-        )]);
+            &["{}/state/ca", "mode 0770", "try: chmod go-w {}/state/ca"],
+        ),
+        case(
+            "a client's folder that everybody can write in",
+            |it| mode(it, "state/clients/ana", 0o777),
+            "verify tcp://127.0.0.1:1 --client ana --timeout 1s",
+            1,
+            &["{}/state/clients/ana", "mode 0777"],
+        ),
+        case(
+            "a certificate that everybody can write",
+            |it| mode(it, "state/clients/ana/gen-0001/cert.pem", 0o666),
+            "verify tcp://127.0.0.1:1 --client ana --timeout 1s",
+            1,
+            &["cert.pem", "mode 0666"],
+        ),
+        case(
+            "a CA's key that everybody can read",
+            |it| mode(it, &the_ca(it, "key.pem"), 0o644),
+            "status",
+            1,
+            &["{}/state/ca/", "key.pem", "mode 0644", "try: chmod 0600 "],
+        ),
+    ]);
+    if rustix::process::geteuid().is_root() {
+        each(vec![
+            case(
+                "another user's state",
+                |it| chown(it.path("state"), Some(65534), Some(65534)).unwrap(),
+                "status",
+                1,
+                &["{}/state", "expected a folder of root or of this user", "user 65534"],
+            ),
+            case(
+                "another user's kitcert.yaml, whose restart root would run",
+                |it| {
+                    let path = it.path("state/kitcert.yaml");
+                    mode(it, "state", 0o755);
+                    chown(path, Some(65534), Some(65534)).unwrap();
+                },
+                "rotate",
+                1,
+                &["{}/state/kitcert.yaml", "expected a file of root or of this user", "user 65534"],
+            ),
+            case(
+                "another user's CA key",
+                |it| chown(it.path(&the_ca(it, "key.pem")), Some(65534), Some(65534)).unwrap(),
+                "issue client bob",
+                1,
+                &["key.pem", "expected a file of root or of this user", "user 65534"],
+            ),
+        ]);
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::process::Command;
 
-use kitcert::model::Role;
-use kitcert::pki::judge::{certificate_file, kit_certificates, new_authority, new_leaf, served_certificates};
+use kitcert::model::{Role, Rule};
+use kitcert::pki::judge::{
+    self, Credentials, FileNames, Standard, certificate_file, kit_certificates, new_authority, new_leaf,
+    served_certificates,
+};
 use kitcert::pki::{Certificate, TrustBundle};
 
+use crate::entities::{authority, client, now, root, signed};
 use crate::figures::publish;
 use crate::peers;
 
@@ -146,4 +150,24 @@ fn certificates_are_found_in_a_file_where_go_finds_them() {
             TrustBundle::from_pem(text.as_bytes(), "ca.pem").map_or(0, |bundle| bundle.certificates().len());
         assert_eq!(ours, theirs, "{name}");
     }
+}
+
+/// A daemon below an intermediate whose root is in its ca.pem lets in whoever has any certificate of that root.
+#[test]
+fn a_root_with_cas_below_it_is_no_bundle_for_a_daemon() {
+    let team = root(authority("team"));
+    let middle = signed(authority("middle"), &team);
+    let mut daemon = client("builder");
+    daemon.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let chain = [signed(daemon, &middle).certificate, middle.certificate.clone()];
+    let says = |anchor: &Certificate, role| {
+        let trust = TrustBundle::new(vec![anchor.clone()]);
+        let credentials = Credentials { role, chain: &chain, key: None, trust: &trust };
+        let names = FileNames { certificate: &"cert.pem", key: &"key.pem" };
+        let findings = judge::credentials(&credentials, &[], (Standard::InUse, now()), names);
+        findings.iter().any(|finding| finding.rule == Rule::SharedIssuer)
+    };
+    assert!(says(&team.certificate, Role::Daemon));
+    assert!(!says(&team.certificate, Role::Client), "a client may well trust a company's root");
+    assert!(!says(&middle.certificate, Role::Daemon));
 }

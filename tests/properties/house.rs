@@ -167,11 +167,12 @@ fn nobody_judges_beside_the_judge() {
             "a host is compared with names",
             &[".covers("][..],
             // What comparing is; and the hosts of kitcert.yaml, for which no certificate is there.
-            // Of names alone: of a host that a kit names, and of a certificate that is not issued yet.
+            // Of names alone: of an endpoint that is asked for, of a host that a kit names, and of a certificate that is not issued yet.
             &[
                 "model/subject_alt_name.rs",
                 "pki/x509/certificate.rs",
                 "plan/guard.rs",
+                "plan/issue.rs",
                 "plan/kit.rs",
                 "plan/uses.rs",
             ][..],
@@ -194,8 +195,13 @@ fn nobody_judges_beside_the_judge() {
         ("the profile alone is asked", &["new_leaf(", "new_authority("], &["pki/authority.rs"]),
         (
             "a key file is judged",
-            &["key_mode(", "key_owner(", "::lost_newlines("],
-            &["apply/inspect/mod.rs", "apply/inspect/pem_files.rs", "apply/verify/file_checks.rs"],
+            &["key_mode(", "key_owner(", "::key_file(", "::wrong_form(", "::spaced_blocks("],
+            &[
+                "apply/inspect/embedded.rs",
+                "apply/inspect/mod.rs",
+                "apply/inspect/pem_files.rs",
+                "apply/verify/file_checks.rs",
+            ],
         ),
     ] {
         assert_eq!(users(words), allowed, "{what}");

@@ -256,7 +256,7 @@ fn faulty(state: &State, key: &str, role: Role, fault: &str) -> Pair {
     let authority = match fault {
         "another CA of the same name" => {
             let key = PrivateKey::generate(algorithm).ok().unwrap();
-            CertificateAuthority::impersonate(&ca, &key).ok().unwrap()
+            CertificateAuthority::impersonate(&ca, &key, ca.validity()).ok().unwrap()
         }
         _ => CertificateAuthority::load(ca, &own_key, "ca.pem").ok().unwrap(),
     };

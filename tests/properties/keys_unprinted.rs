@@ -244,7 +244,7 @@ fn a_key_on_one_line_is_named_as_that_and_the_command_that_is_printed_repairs_it
         let path = workspace.write_private("one line.pem", line);
         let said = workspace.run(["inspect", &path, "--format", "json"]).ended_with(3).json();
         let findings = said["findings"].as_array().unwrap();
-        let finding = findings.iter().find(|one| one["rule"] == "key-format").unwrap();
+        let finding = findings.iter().find(|one| one["rule"] == "wrong-form").unwrap();
         assert!(finding["found"].as_str().unwrap().contains(what), "{finding:#}");
         assert!(said["inspected"][0]["facts"].to_string().contains("ecdsa-p256"), "{said:#}");
         let repair = finding["fix"].as_str().unwrap();

@@ -27,6 +27,7 @@ mod damaged_log;
 mod deciding;
 mod entities;
 mod exposed;
+mod fed;
 #[path = "../figures.rs"]
 mod figures;
 mod followed;
@@ -57,6 +58,7 @@ mod lock_race;
 mod locked_out;
 mod manual;
 mod maps;
+mod mixed;
 mod modes;
 mod mutated_chains;
 mod numbers;

@@ -53,7 +53,10 @@ impl World {
     fn new() -> World {
         let (old, new) = (an_authority(KeyAlgorithm::EcdsaP256), an_authority(KeyAlgorithm::EcdsaP384));
         let key = a_key(KeyAlgorithm::Ed25519);
-        let namesake = CertificateAuthority::impersonate(old.certificate(), &key).ok().unwrap();
+        let namesake =
+            CertificateAuthority::impersonate(old.certificate(), &key, old.certificate().validity())
+                .ok()
+                .unwrap();
         let team = root(authority("team"));
         let middle = signed(authority("middle"), &team);
         let below = signed(of_no_usage("below"), &middle);

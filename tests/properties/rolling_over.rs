@@ -256,7 +256,7 @@ impl Fleet {
 
     /// A client of another CA with the name and the key identifier of that one.
     fn unknown_ca(&self, authority: &Certificate) -> String {
-        let namesake = CertificateAuthority::impersonate(authority, &a_key()).unwrap();
+        let namesake = CertificateAuthority::impersonate(authority, &a_key(), authority.validity()).unwrap();
         self.client_of(&namesake, "unknown")
     }
 

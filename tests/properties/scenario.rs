@@ -149,7 +149,15 @@ pub fn authority(now: Timestamp) -> Authority {
 /// Another CA of that one's name.
 pub fn impostor(original: &Authority) -> Authority {
     let key = key();
-    Authority { made: CertificateAuthority::impersonate(original.made.certificate(), &key).unwrap(), key }
+    Authority {
+        made: CertificateAuthority::impersonate(
+            original.made.certificate(),
+            &key,
+            original.made.certificate().validity(),
+        )
+        .unwrap(),
+        key,
+    }
 }
 
 /// Those CAs.

@@ -64,7 +64,7 @@ fn a_second_ca_of_the_same_name_is_never_verified() {
     let known = std::fs::read_to_string(&files.ca).unwrap();
     let chain = Certificate::chain_from_pem(known.as_bytes(), "ca.pem").unwrap();
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-    let namesake = CertificateAuthority::impersonate(&chain[0], &key).unwrap();
+    let namesake = CertificateAuthority::impersonate(&chain[0], &key, chain[0].validity()).unwrap();
     let both = subject.workspace.write("both.pem", known + &namesake.certificate().to_pem());
     let Some(server) = Server::go(&Files { ca: both.into(), ..files }, &[], TEST) else { return };
     tally.expect_refuted("a namesake", subject.at(server.port), &["other-ca-trusted", "trust-is-stale"]);

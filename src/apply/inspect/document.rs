@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Failure, Finding, Message, Printable, Rule, Severity};
-use crate::pki::{Certificate, PublicKey};
+use crate::model::{Endpoint, Failure, Finding, Message, Printable, Rule, Severity};
+use crate::pki::{Certificate, PublicKey, TrustBundle};
 
 /// What is known of a file besides its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,12 @@ pub(crate) struct Contents {
     pub certificates: Vec<Certificate>,
     /// The public half of its private key.
     pub key: Option<PublicKey>,
+    /// The same as a bundle, where it is one.
+    pub trust: Option<TrustBundle>,
     /// The files that it names, where it is a config.
     pub names: Vec<PathBuf>,
+    /// The daemon that it names, where it is a client's config.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// What a file or an endpoint says, line by line.

@@ -4,6 +4,7 @@
 //! pem_files   certificates, a key, a request
 //! kit         a kit, before somebody joins it
 //! configs     configs, and kitcert.yaml
+//! embedded    credentials within YAML or JSON: a Kubernetes Secret, a compose file
 //! records     what kitcert itself remembers: the log and its records
 //! together    several files: which key is whose, and who has what others have too
 //! document    what was seen
@@ -11,6 +12,7 @@
 
 mod configs;
 mod document;
+mod embedded;
 mod kit;
 mod pem_files;
 mod records;
@@ -24,15 +26,16 @@ use std::time::Duration;
 
 use self::configs::{judge_toml, judge_yaml};
 use self::document::FileFacts;
+use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
-use crate::pki::{Certificate, LostNewlines, PemBlock, PemLabel, Receipt, TrustBundle, judge};
+use crate::pki::{Certificate, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{read, read_if_present, read_standard_input, this_user};
 
@@ -61,7 +64,7 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
 /// # Errors
 /// It cannot be read.
 pub(crate) fn inspect_standard_input(invocation: &Invocation<'_>) -> Result<Inspected, Failure> {
-    let bytes = read_standard_input(LARGEST_PEM)?;
+    let bytes = read_standard_input(LARGEST_INSPECTED)?;
     if let Some(receipt) = receipt_in(&bytes) {
         return inspect_receipt(invocation, &receipt);
     }
@@ -72,7 +75,7 @@ pub(crate) fn inspect_standard_input(invocation: &Invocation<'_>) -> Result<Insp
 /// Why a file that a config names cannot be read there. A container mounts a folder for a file that
 /// is not there, so that this is said too.
 fn unusable(config: &Path, named: &Path) -> Option<Finding> {
-    let (severity, failure) = match read_if_present(named, LARGEST_PEM) {
+    let (severity, failure) = match read_if_present(named, LARGEST_BUNDLE_FILE) {
         Ok(Some(_)) => return None,
         // The config may be that of another machine.
         Ok(None) => (Severity::Warning, Failure::new("reading", named.display()).found("nothing")),
@@ -93,27 +96,60 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if kit::is_kit(bytes) {
         return kit::judge_kit(bytes, file, now);
     }
+    let is_known = |block: &PemBlock| !matches!(block.label, PemLabel::Unknown(_));
+    let has_blocks = PemBlock::all_of(bytes).iter().any(is_known);
+    if !has_blocks && let Some(inspected) = judge_embedded(bytes, file, now, inspect_bytes) {
+        return inspected;
+    }
+    if let Some((pem, form)) = WrongForm::mend(bytes) {
+        let mut inspected = inspect_bytes(&pem, file, now);
+        inspected.findings.push(judge::wrong_form(form, file.path));
+        return inspected;
+    }
     let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
     let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
     if has("CERTIFICATE REQUEST") {
         return judge_request(bytes, file);
     }
-    if has("CERTIFICATE") {
-        return judge_certificates(bytes, file, now);
+    let spaced = judge::spaced_blocks(bytes, file.path);
+    let with_spaces = |mut inspected: Inspected| {
+        inspected.findings.extend(spaced.clone());
+        inspected
+    };
+    if has("CERTIFICATE") && labels.iter().any(|label| *label != "TRUSTED CERTIFICATE") {
+        return with_spaces(judge_certificates(bytes, file, now));
     }
-    if has("PRIVATE KEY") || LostNewlines::read(bytes).is_some() {
-        return judge_key(bytes, file);
+    if labels.iter().any(|label| label.is_private_key()) {
+        return with_spaces(judge_key(bytes, file));
     }
-    if labels.is_empty()
-        && file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
-    {
+    let ends = |words: &[&str]| {
+        let extension = file.path.extension().and_then(|extension| extension.to_str());
+        labels.is_empty() && extension.is_some_and(|extension| words.contains(&extension))
+    };
+    if ends(&["yml", "yaml"]) {
         return judge_yaml(bytes, file);
     }
-    if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
+    if ends(&["toml"]) {
         return judge_toml(bytes, file);
     }
     if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
         return record;
+    }
+    if let Some(form) = WrongForm::of(bytes) {
+        return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);
+    }
+    // Whatever surrounds it, whoever reads the file has the key.
+    let has_key = bytes.windows(KEY_WORDS.len()).any(|part| part == KEY_WORDS);
+    if has_key {
+        let mut inspected = Inspected::of("unknown", Vec::new(), Vec::new());
+        inspected.findings.extend(file.mode.and_then(|mode| judge::key_mode(file.path.display(), mode)));
+        inspected.findings.push(
+            Finding::new(Rule::KeyInConfig, Severity::Error, file.path.display())
+                .expected("a private key in a file of its own")
+                .found("one in something else")
+                .cause("no daemon and no client reads a key from it, and whoever reads the file has it"),
+        );
+        return inspected;
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),
@@ -206,6 +242,7 @@ pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -
     Ok(Inspected::of("endpoint", facts, findings))
 }
 
+const KEY_WORDS: &[u8] = b" PRIVATE KEY-----";
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Configs and kitcert.yaml are inspected too.

@@ -3,9 +3,7 @@
 use super::document::{Contents, Facts, FileFacts, Inspected};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Rule, Severity, Timestamp};
-use crate::pki::{
-    Certificate, CertificateRequest, DroppedBlock, KeyEncoding, PrivateKey, TrustBundle, judge,
-};
+use crate::pki::{Certificate, CertificateRequest, DroppedBlock, KeyFile, TrustBundle, WrongForm, judge};
 
 /// What a certificate says, line by line.
 pub(super) fn facts_of(certificate: &Certificate) -> Facts {
@@ -42,12 +40,40 @@ pub(super) fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timest
     let certificates = bundle.certificates();
     let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
     let mut findings = judge::certificate_file(&bundle, now);
-    if !is_bundle {
-        findings.extend(dropped(&bundle, file));
+    // A key beside its own certificate, as haproxy and nginx have it, is a key file too.
+    let own_key = KeyFile::read(bytes, file.path).ok().filter(|key| {
+        key.public_key().is_some_and(|key| certificates.iter().any(|one| one.public_key() == key))
+    });
+    let misplaced = judge::leaf_not_first(certificates, own_key.as_ref().and_then(KeyFile::public_key));
+    if own_key.is_some() {
+        findings.retain(|finding| finding.rule != Rule::KeyInBundle);
     }
-    let kind = if is_bundle { BUNDLE } else { "certificate" };
-    let facts = certificates.iter().flat_map(facts_of).collect();
-    let contents = Contents { certificates: certificates.to_vec(), ..Contents::default() };
+    if let (Some(refusal), Some(_)) = (misplaced, &own_key) {
+        findings.push(refusal.finding(file.path, file.path));
+    } else if !is_bundle {
+        findings.extend(
+            dropped(&bundle, file)
+                .into_iter()
+                .filter(|one| own_key.is_none() || one.rule != Rule::KeyInBundle),
+        );
+    }
+    let mut facts: Facts = certificates.iter().flat_map(facts_of).collect();
+    let kind = match (&own_key, is_bundle) {
+        (Some(_), _) => "certificate and key",
+        (None, true) => BUNDLE,
+        (None, false) => "certificate",
+    };
+    let mut contents = Contents { certificates: certificates.to_vec(), ..Contents::default() };
+    match own_key {
+        Some(key) => {
+            facts.push(("private key", key.kind().message()));
+            findings.extend(file.mode.and_then(|mode| judge::key_mode(file.path, mode)));
+            findings.extend(judge::key_file(&key, file.path));
+            contents.key = key.public_key().cloned();
+        }
+        None if is_bundle => contents.trust = Some(bundle.clone()),
+        None => {}
+    }
     Inspected::of(kind, facts, findings).holding(contents)
 }
 
@@ -75,29 +101,24 @@ pub(super) fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Inspected {
     let mut findings: Vec<Finding> =
         file.mode.and_then(|mode| judge::key_mode(subject, mode)).into_iter().collect();
     let mut contents = Contents::default();
-    let facts = match PrivateKey::from_damaged_pem(bytes, subject) {
-        Ok((key, lost)) => {
-            findings.extend(lost.map(|lost| judge::lost_newlines(lost, subject)));
-            contents.key = Some(key.public_key().clone());
-            if key.encoding() != KeyEncoding::Pkcs8 {
-                findings.push(
-                    Finding::new(Rule::KeyFormat, Severity::Info, subject)
-                        .expected("PKCS#8, which every tool reads")
-                        .found("an older form, which daemons and clients read too"),
-                );
-            }
-            let public = key.public_key();
-            vec![
-                ("key", public.kind().message()),
-                ("SHA-256 of the public key", public.fingerprint().message()),
-            ]
+    let facts = match KeyFile::read(bytes, subject) {
+        Ok(key) => {
+            findings.extend(judge::key_file(&key, subject));
+            contents.key = key.public_key().cloned();
+            let mut facts = vec![("key", key.kind().message())];
+            facts.extend(
+                key.public_key().map(|key| ("SHA-256 of the public key", key.fingerprint().message())),
+            );
+            facts
         }
         Err(failure) => {
-            findings.push(
-                Finding::new(Rule::KeyFormat, Severity::Error, subject)
-                    .expected(failure.what_was_expected())
-                    .found(failure.what_was_found()),
-            );
+            let finding = Finding::new(Rule::KeyFormat, Severity::Error, subject)
+                .expected(failure.what_was_expected())
+                .found(failure.what_was_found());
+            findings.push(match WrongForm::of(bytes) {
+                Some(form) => finding.fix(form.repair(subject)),
+                None => finding,
+            });
             Vec::new()
         }
     };

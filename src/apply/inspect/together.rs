@@ -4,27 +4,36 @@ use std::path::{Path, PathBuf};
 
 use super::document::Inspected;
 use crate::message;
-use crate::model::{Failure, Finding, Rule, Severity};
+use crate::model::{Failure, Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
 use crate::pki::Certificate;
+use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::store;
 
-/// The files that are meant by a path: itself, or the files in it where it is a folder.
+/// The files that are meant by a path: itself, or the files in it where it is a folder; of a folder of
+/// folders alone, such as moby's `.certs`, the files in these.
 ///
 /// # Errors
 /// A folder that cannot be read, without a file, or with more than [`MOST_FILES`].
 pub(crate) fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    match store::files_in(path, MOST_FILES)? {
-        None => Ok(vec![path.to_owned()]),
-        Some(files) if files.is_empty() => {
-            Err(Failure::new("reading", path.display()).expected("files in that folder").found("none"))
-        }
-        Some(files) => Ok(files),
+    let none = || Failure::new("reading", path.display()).expected("files in that folder").found("none");
+    let Some(files) = store::files_in(path, MOST_FILES)? else { return Ok(vec![path.to_owned()]) };
+    if !files.is_empty() {
+        return Ok(files);
+    }
+    let mut below = Vec::new();
+    for folder in store::folders_in(path, MOST_FILES)? {
+        below.extend(store::files_in(&folder, MOST_FILES)?.unwrap_or_default());
+    }
+    match below.len() {
+        0 => Err(none()),
+        1..=MOST_FILES => Ok(below),
+        _ => Err(none().expected(message!("at most {} files below that folder", MOST_FILES)).found("more")),
     }
 }
 
 /// What only shows when those files lie side by side, each finding about one of them.
 #[must_use]
-pub(crate) fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
+pub(crate) fn compare(files: &[(PathBuf, Inspected)], now: Timestamp) -> Vec<Finding> {
     let certificates: Vec<(&Path, &Inspected, &Certificate)> = files
         .iter()
         .flat_map(|(path, file)| {
@@ -68,7 +77,47 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
             );
         }
     }
+    findings.extend(files.iter().flat_map(|chain| judge_chain(chain, files, now)));
     findings
+}
+
+/// What a peer with the CAs that lie beside a chain makes of it; of the hosts, too, that a config names. A
+/// fault that its own file shows is told there.
+fn judge_chain(
+    (path, file): &(PathBuf, Inspected),
+    files: &[(PathBuf, Inspected)],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let chain = &file.contents.certificates;
+    let beside = |other: &&(PathBuf, Inspected)| other.0.parent() == path.parent();
+    let keys = || files.iter().filter_map(|(path, file)| Some((path, file.contents.key.as_ref()?)));
+    let own = keys().find(|(_, key)| chain.iter().any(|one| one.public_key() == *key));
+    let key = own.map(|(_, key)| key);
+    if let Some(refusal) = judge::leaf_not_first(chain, key).filter(|_| key.is_some()) {
+        let is_told = file.findings.iter().any(|told| told.rule == Rule::ChainOrder);
+        return if is_told { Vec::new() } else { vec![refusal.finding(path, path)] };
+    }
+    let Some(leaf) = chain.first().filter(|leaf| !leaf.is_authority()) else { return Vec::new() };
+    let all = || files.iter().filter(|(_, file)| file.contents.trust.is_some());
+    let near: Vec<_> = all().filter(beside).collect();
+    let bundles = if near.is_empty() { all().collect() } else { near };
+    let role = judge::role_of(leaf);
+    let endpoints = files.iter().filter_map(|(_, file)| file.contents.endpoint.as_ref());
+    let hosts: Vec<SubjectAltName> = match role {
+        Role::Daemon => endpoints.map(|endpoint| endpoint.host().clone()).collect(),
+        Role::Client => Vec::new(),
+    };
+    let names = FileNames { certificate: path, key: own.map_or(path, |(path, _)| path) };
+    let judged = bundles.iter().filter_map(|(_, bundle)| {
+        let trust = bundle.contents.trust.as_ref()?;
+        let credentials = Credentials { role, chain, key, trust };
+        let findings = judge::credentials(&credentials, &hosts, (Standard::InUse, now), names);
+        let told = file.findings.iter().chain(&bundle.findings);
+        let told: Vec<Rule> = told.map(|told| told.rule).collect();
+        Some(findings.into_iter().filter(|one| !told.contains(&one.rule)).collect::<Vec<_>>())
+    });
+    // One that accepts it is enough: which of them is meant is not known.
+    judged.min_by_key(|findings| Finding::gravest(findings)).unwrap_or_default()
 }
 
 /// So many files of a folder are read.

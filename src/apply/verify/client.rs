@@ -1,6 +1,6 @@
 //! As whom a daemon is dialled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::client_config_check::Configured;
 use super::test_certificates::probe_identity;
@@ -9,10 +9,9 @@ use crate::apply::invocation::Invocation;
 use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
-use crate::pki::judge;
-use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
+use crate::pki::{Certificate, CertificateAuthority, FoundKey, KeyFile, TrustBundle, WrongForm, judge};
 use crate::plan;
 use crate::probe::CertificateAndKey;
 use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
@@ -219,15 +218,24 @@ fn of_state(
 }
 
 fn of_files(files: &CredentialPaths) -> Result<Client, Failure> {
-    let trust = TrustBundle::from_pem(&read(&files.authority, LARGEST_PEM)?.bytes, &files.authority)?;
-    let chain =
-        Certificate::chain_from_pem(&read(&files.certificate, LARGEST_PEM)?.bytes, &files.certificate)?;
-    // A key whose newlines were lost has a finding of its own.
-    let (key, _) = PrivateKey::from_damaged_pem(&read(&files.key, LARGEST_PEM)?.bytes, &files.key)?;
+    // A form that no consumer reads has a finding of its own.
+    let mended = |path: &Path| {
+        let bytes = read(path, LARGEST_BUNDLE_FILE)?.bytes;
+        Ok::<_, Failure>(WrongForm::mend(&bytes).map_or(bytes, |(pem, _)| pem))
+    };
+    let trust = TrustBundle::from_pem(&mended(&files.authority)?, &files.authority)?;
+    let chain = Certificate::chain_from_pem(&mended(&files.certificate)?, &files.certificate)?;
+    // So has a key that cannot sign, and a leaf behind its CA.
+    let key = KeyFile::read(&read(&files.key, LARGEST_PEM)?.bytes, &files.key)?;
+    let is_misplaced = judge::leaf_not_first(&chain, key.public_key()).is_some();
+    let identity = match key.key {
+        FoundKey::Ours(key) if !is_misplaced => Some(CertificateAndKey { chain, key }),
+        FoundKey::Ours(_) | FoundKey::Other(_) => None,
+    };
     Ok(Client {
         described: files.certificate.message(),
         trust,
-        identity: Some(CertificateAndKey { chain, key }),
+        identity,
         authority: None,
         files: Some(files.clone()),
     })

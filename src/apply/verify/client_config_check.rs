@@ -9,7 +9,7 @@ use crate::layout::{
     TlsPath, about_host, client_place, is_on_path,
 };
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{Endpoint, ExitCode, Failure, Finding, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::judge::{Credentials, check};
 use crate::pki::{Certificate, KeyEncoding, PrivateKey, PublicKeyKind, TrustBundle};
@@ -236,7 +236,10 @@ impl Tools<'_> {
         };
         Ok(Configured {
             host: Some(ClientHost { text: text.to_owned(), variable: Some(variable) }),
-            findings: about_host(Some(text), variable, variable).into_iter().collect(),
+            findings: about_host(Some(text), variable, variable)
+                .into_iter()
+                .chain(tool.variable_finding(self.invocation.environment))
+                .collect(),
             ..Configured::default()
         })
     }
@@ -328,7 +331,7 @@ impl OnDisk<'_> {
     }
 
     fn bytes_of(&self, path: TlsPath) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        Some(read_if_present(&self.0.resolved(path), LARGEST_PEM).ok()??.bytes)
+        Some(read_if_present(&self.0.resolved(path), LARGEST_BUNDLE_FILE).ok()??.bytes)
     }
 }
 

@@ -1,19 +1,19 @@
 //! How a daemon is dialled, and all dials of one verification as one client.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::client::Client;
 use super::test_certificates::test_certificates;
-use crate::apply::authorities::read_key;
 use crate::apply::invocation::Invocation;
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
+use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
-use crate::pki::Certificate;
+use crate::pki::{Certificate, PrivateKey};
 use crate::probe::{self, Activity, DialResults, Extent, Unreachable};
-use crate::store::{KeyPresence, Observation};
+use crate::store::{KeyPresence, Observation, read};
 
 /// How a daemon is dialled.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ pub(super) fn dial(
         invocation.environment.present(),
     )?;
     if let (None, Some((chain, key))) = (&made.wrong_usage, &options.leaf) {
-        let key = read_key(Path::new(""), key)?;
+        let key = PrivateKey::from_pem(&read(key, LARGEST_PEM)?.bytes, key)?;
         made.wrong_usage = Some(probe::CertificateAndKey { chain: chain.clone(), key });
     }
     let request = probe::Request {

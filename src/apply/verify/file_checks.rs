@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::client::Client;
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
 use crate::layout::{CredentialFile, DaemonEntry};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
+use crate::model::profile::LARGEST_BUNDLE_FILE;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
     Timestamp,
 };
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
-use crate::pki::{Certificate, PrivateKey, TrustBundle};
+use crate::pki::{Certificate, KeyFile, TrustBundle, WrongForm};
 use crate::store::{Observation, read_if_present};
 
 /// What the daemon would read at its next start.
@@ -40,7 +42,7 @@ pub(super) fn installed(
             trust: current.map(|current| current.trust.clone()),
         });
     };
-    let read = |path: &Path| Ok(read_if_present(path, LARGEST_PEM)?.map(|file| file.bytes));
+    let read = |path: &Path| Ok(read_if_present(path, LARGEST_BUNDLE_FILE)?.map(|file| file.bytes));
     let leaf = read(&paths.certificate)?
         .and_then(|bytes| Certificate::chain_from_pem(&bytes, &paths.certificate).ok());
     let trust =
@@ -137,8 +139,10 @@ impl SetPaths {
             return Ok(vec![missing(&self.certificate)]);
         };
         let Some(authority) = self.read(&self.authority)? else { return Ok(vec![missing(&self.authority)]) };
-        let chain = Certificate::chain_from_pem(&certificate.bytes, &self.certificate)?;
-        let trust = TrustBundle::from_pem(&authority.bytes, &self.authority)?;
+        let (certificate, of_certificate) = mended(certificate.bytes);
+        let (authority, of_authority) = mended(authority.bytes);
+        let chain = Certificate::chain_from_pem(&certificate, &self.certificate)?;
+        let trust = TrustBundle::from_pem(&authority, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
         let standard = match role {
             Role::Daemon => Standard::Profile,
@@ -146,10 +150,14 @@ impl SetPaths {
             Role::Client => Standard::InUse,
         };
         let (key, of_key) = self.key()?;
-        let key = key.as_ref().map(PrivateKey::public_key);
+        let key = key.as_ref().and_then(KeyFile::public_key);
         let credentials = Credentials { role, chain: &chain, key, trust: &trust };
         let names = FileNames { certificate: &self.certificate, key: &self.key };
         let mut findings = judge::credentials(&credentials, hosts, (standard, now), names);
+        findings.extend(judge::spaced_blocks(&certificate, &self.certificate));
+        findings.extend(judge::spaced_blocks(&authority, &self.authority));
+        findings.extend(of_certificate.map(|form| judge::wrong_form(form, &self.certificate)));
+        findings.extend(of_authority.map(|form| judge::wrong_form(form, &self.authority)));
         findings.extend(of_key);
         if Finding::gravest(&findings) < Severity::Warning {
             let found = message!("match each other, and are good until {}", leaf.validity().not_after.date());
@@ -160,11 +168,13 @@ impl SetPaths {
 
     /// The key, and what is to be said of its file. A key of a client elsewhere is not here, and
     /// is no fault.
-    fn key(&self) -> Result<(Option<PrivateKey>, Vec<Finding>), Failure> {
+    fn key(&self) -> Result<(Option<KeyFile>, Vec<Finding>), Failure> {
         let Some(file) = self.read(&self.key)? else { return Ok((None, Vec::new())) };
         let mut findings: Vec<Finding> = judge::key_mode(self.key.display(), file.mode).into_iter().collect();
-        let (key, lost) = PrivateKey::from_damaged_pem(&file.bytes, &self.key)?;
-        findings.extend(lost.map(|lost| judge::lost_newlines(lost, &self.key)));
+        let key = KeyFile::read(&file.bytes, &self.key)?;
+        findings.extend(judge::spaced_blocks(&file.bytes, &self.key));
+        let told = judge::key_file(&key, &self.key).into_iter();
+        findings.extend(told.filter(|finding| finding.severity >= Severity::Warning));
         Ok((Some(key), findings))
     }
 
@@ -198,7 +208,15 @@ impl SetPaths {
     }
 
     fn read(&self, path: &Path) -> Result<Option<crate::store::ReadFile>, Failure> {
-        read_if_present(path, LARGEST_PEM)
+        read_if_present(path, LARGEST_BUNDLE_FILE)
+    }
+}
+
+/// A file as consumers would read it, and the form in which they do not.
+fn mended(bytes: Zeroizing<Vec<u8>>) -> (Zeroizing<Vec<u8>>, Option<WrongForm>) {
+    match WrongForm::mend(&bytes) {
+        Some((pem, form)) => (pem, Some(form)),
+        None => (bytes, None),
     }
 }
 

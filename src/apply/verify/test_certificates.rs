@@ -33,12 +33,12 @@ pub(super) fn test_certificates(
     let algorithm = algorithm_of(leaf);
     let mut made = TestCertificates::default();
     if let Some(original) = original.or_else(|| trust.certificates().first()) {
-        // A CA of a shape that cannot be imitated leaves the dials untried, which is told.
-        made.unknown_ca = UnknownCa::beside(original, leaf, now).ok();
+        made.unknown_ca = Some(UnknownCa::beside(original, leaf, now)?);
     }
     if let Some(authority) = authority {
-        made.expired = Some(expired_identity(authority, algorithm, now)?);
-        made.wrong_usage = Some(probe_identity(authority, Role::Daemon, algorithm, now)?);
+        // A CA that is not valid then issues nothing; that the dial was not tried is told.
+        made.expired = expired_identity(authority, algorithm, now).ok();
+        made.wrong_usage = probe_identity(authority, Role::Daemon, algorithm, now).ok();
     }
     Ok(made)
 }

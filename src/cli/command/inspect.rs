@@ -35,7 +35,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
             inspected.push((file, one));
         }
     }
-    let mut together = apply::compare(&inspected);
+    let mut together = apply::compare(&inspected, now);
+    let all: Vec<Finding> =
+        inspected.iter().flat_map(|(_, one)| &one.findings).chain(&together).cloned().collect();
+    let count = inspected.len();
     let mut exits = vec![Finding::exit_code(&together, None)];
     let mut objects = Vec::new();
     for (subject, one) in inspected {
@@ -50,6 +53,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     if !together.is_empty() {
         report = show_findings(report.line("together"), &mut together).findings(together);
     }
+    let report = last_line(report, count, &all);
     let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
     Ok(report.object(&InspectObject { now, inspected: objects }).exit(ExitCode::of_all(exits)))
 }
@@ -134,13 +138,22 @@ fn show_findings(report: Report, findings: &mut [Finding]) -> Report {
     if explained.is_empty() {
         explained.extend(findings.last());
     }
-    let report = report.explained(&explained, |finding| finding.rule.message());
-    let gravest = Finding::gravest(findings);
+    report.explained(&explained, |finding| finding.rule.message())
+}
+
+/// What is said of everything that was looked at: files of one folder are one thing.
+fn last_line(report: Report, files: usize, findings: &[Finding]) -> Report {
     let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
-    match count {
-        0 => report.toned(Tone::Good, "nothing wrong with it"),
-        1 => report.toned(tone_of(gravest), "1 finding"),
-        count => report.toned(tone_of(gravest), message!("{} findings", count)),
+    let found = match count {
+        0 if files > 1 => message!("nothing wrong with them"),
+        0 => message!("nothing wrong with it"),
+        1 => message!("1 finding"),
+        count => message!("{} findings", count),
+    };
+    let tone = if count == 0 { Tone::Good } else { tone_of(Finding::gravest(findings)) };
+    match files {
+        1 => report.toned(tone, found),
+        files => report.toned(tone, message!("{} files together: {}", files, found)),
     }
 }
 

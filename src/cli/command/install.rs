@@ -145,7 +145,7 @@ pub(in crate::cli) fn client(
         report = report.line(message!("config    {} {}", config.path.display(), edited));
     }
     report = managed_daemon_lines(report, &installed);
-    let findings = place.findings(&installed.endpoint);
+    let findings = place.findings(&installed.endpoint, invocation.environment);
     for finding in findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         report = report.toned(Tone::Warning, message!("warning   {}: {}", finding.subject, finding.found));
     }

@@ -180,8 +180,9 @@ pub(crate) fn environment_line(tool: ClientTool, endpoint: &Endpoint) -> Option<
 impl ClientPlace {
     /// What will surprise somebody who uses this tool with that endpoint.
     #[must_use]
-    pub(crate) fn findings(&self, endpoint: &Endpoint) -> Vec<Finding> {
-        self.tool.loopback_finding(endpoint).into_iter().collect()
+    pub(crate) fn findings(&self, endpoint: &Endpoint, environment: &Environment) -> Vec<Finding> {
+        let loopback = self.tool.loopback_finding(endpoint).into_iter();
+        loopback.chain(self.tool.variable_finding(environment)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::env::Environment;
 use crate::message;
-use crate::model::{Endpoint, Finding, Rule, Severity};
+use crate::model::{Endpoint, Finding, Message, Rule, Severity};
 
 /// A program that talks to a daemon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +82,20 @@ impl ClientTool {
         })
     }
 
+    /// The variables that break the tool, where they are set.
+    #[must_use]
+    pub fn variable_finding(self, environment: &Environment) -> Option<Finding> {
+        let of_docker = ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].into_iter();
+        let set: Vec<&str> = of_docker.filter(|name| environment.variable(name).is_some()).collect();
+        (self == ClientTool::Buildx && !set.is_empty()).then(|| {
+            Finding::new(Rule::DockerVariables, Severity::Warning, message!("the environment"))
+                .expected("neither DOCKER_TLS_VERIFY nor DOCKER_CERT_PATH")
+                .found(Message::join(&set, " and "))
+                .cause("docker buildx takes them for a docker daemon, and then \"could not create a builder instance with TLS data\"")
+                .fix(message!("unset {}", Message::join(&set, " ")))
+        })
+    }
+
     /// The names of Earthly's kind; None for a tool that has no config.
     pub(super) fn earthly_names(self) -> Option<EarthlyNames> {
         match self {
@@ -111,4 +125,26 @@ pub(super) struct EarthlyNames {
     pub(super) installation: &'static str,
     pub(super) installation_variables: &'static [&'static str],
     pub(super) config_variables: &'static [&'static str],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn dockers_variables_break_buildx_alone() {
+        let found = |tool: ClientTool, variables: &[(&str, &str)]| {
+            let environment = Environment::made_up(Timestamp::from_unix(0), variables);
+            tool.variable_finding(&environment).map(|finding| finding.fix.unwrap_or_default().to_string())
+        };
+        let both = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/c")];
+        assert_eq!(
+            found(ClientTool::Buildx, &both).as_deref(),
+            Some("unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH")
+        );
+        assert_eq!(found(ClientTool::Buildx, &both[1..]).as_deref(), Some("unset DOCKER_CERT_PATH"));
+        assert_eq!(found(ClientTool::Buildx, &[("DOCKER_TLS_VERIFY", "")]), None);
+        assert_eq!(found(ClientTool::Earthly, &both), None);
+    }
 }

@@ -22,6 +22,8 @@ pub struct DaemonConfig {
     pub debug_address: Option<String>,
     /// `insecure-entitlements`.
     pub entitlements: Vec<String>,
+    /// The registries for which `[registry.*] ca` or a key pair is given.
+    pub registries: Vec<String>,
 }
 
 impl DaemonConfig {
@@ -59,6 +61,7 @@ impl DaemonConfig {
             files: CredentialFile::ALL.into_iter().filter_map(file).collect(),
             debug_address: debug.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned),
             entitlements: root.get("insecure-entitlements").map(texts).unwrap_or_default(),
+            registries: registries_with_files(&root),
         })
     }
 
@@ -129,6 +132,16 @@ impl DaemonConfig {
                     .fix("debugAddress = \"127.0.0.1:6060\""),
             );
         }
+        if !self.registries.is_empty() && self.file(CredentialFile::Authority).is_none() {
+            let names = Message::join(self.registries.iter().map(|name| Line(name)), ", ");
+            findings.push(
+                finding(Rule::RegistryAuthority, Severity::Info)
+                    .expected("the CA of the daemon's clients in [grpc.tls] ca")
+                    .found(message!("a CA or a key pair for {} in [registry]", names))
+                    .cause("it is not your link: it is for what the daemon pulls and pushes, not for who comes in")
+                    .fix(WHOLE_TLS),
+            );
+        }
         if !self.entitlements.is_empty() {
             findings.push(
                 finding(Rule::InsecureEntitlements, Severity::Warning)
@@ -140,6 +153,16 @@ impl DaemonConfig {
         }
         findings
     }
+}
+
+fn registries_with_files(root: &Table) -> Vec<String> {
+    let registries = root.get("registry").and_then(Value::as_table).into_iter().flatten();
+    let has_files = |registry: &Value| {
+        ["ca", "keypair"]
+            .iter()
+            .any(|key| registry.get(key).and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
+    };
+    registries.filter(|(_, registry)| has_files(registry)).map(|(name, _)| name.clone()).collect()
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::model::{KeyAlgorithm, Rule};
+use crate::pki::element::element;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()
@@ -83,7 +84,10 @@ fn a_loaded_ca_issues_what_the_first_would() {
 #[test]
 fn an_unknown_ca_has_the_name_and_the_key_identifier_but_not_the_key() {
     let ca = an_authority(3650, &a_key());
-    let unknown_ca = CertificateAuthority::impersonate(ca.certificate(), &a_key()).ok().unwrap();
+    let unknown_ca =
+        CertificateAuthority::impersonate(ca.certificate(), &a_key(), ca.certificate().validity())
+            .ok()
+            .unwrap();
     let (own, other) = (ca.certificate(), unknown_ca.certificate());
     assert_eq!(own.subject(), other.subject());
     assert_eq!(own.subject_key_identifier(), other.subject_key_identifier());
@@ -92,35 +96,43 @@ fn an_unknown_ca_has_the_name_and_the_key_identifier_but_not_the_key() {
     assert!(!leaf.is_signed_by(own.public_key()));
 }
 
-/// A CA of another program, with the name in its own encoding.
-fn of_another_program(fill: impl FnOnce(&mut Name)) -> (Certificate, PrivateKey) {
-    let key = a_key();
-    let mut foreign = CertificateParams::default();
-    let mut name = Name::new();
-    fill(&mut name);
-    foreign.distinguished_name = name;
-    foreign.not_before = now().calendar();
-    foreign.not_after = now().plus(Lifetime::days(3650)).calendar();
-    foreign.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    foreign.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let made = foreign.self_signed(&Signer::new(&key).ok().unwrap()).unwrap();
-    (Certificate::from_der(made.der()).unwrap(), key)
-}
-
+/// Names that rcgen cannot write again: a part twice, two parts in one set, texts of other kinds.
 #[test]
 fn a_ca_of_another_program_keeps_its_name_to_the_byte() {
-    let (certificate, key) = of_another_program(|name| {
-        name.push(DnType::OrganizationName, rcgen::DnValue::PrintableString("Acme".try_into().unwrap()));
-        name.push(DnType::OrganizationalUnitName, "ana@machine");
-        name.push(DnType::CommonName, rcgen::DnValue::PrintableString("builders".try_into().unwrap()));
-    });
-    let ca = CertificateAuthority::load(certificate.clone(), &key, "ca.pem").ok().unwrap();
-    let leaf = ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
-    assert_eq!(leaf.issuer(), certificate.subject());
-    let unknown_ca = CertificateAuthority::impersonate(&certificate, &a_key()).ok().unwrap();
-    assert_eq!(unknown_ca.certificate().subject(), certificate.subject());
-    let leaf = unknown_ca.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
-    assert_eq!(leaf.issuer(), certificate.subject());
+    let oid = |last: u8| element(6, &[0x55, 4, last]);
+    let component = element(6, &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25]);
+    let part = |kind: &[u8], tag: u8, text: &[u8]| element(0x30, &[kind, &element(tag, text)].concat());
+    let set = |parts: &[Vec<u8>]| element(0x31, &parts.concat());
+    let (dc, ou, o, cn) = (component.as_slice(), &oid(11), &oid(10), &oid(3));
+    for sets in [
+        vec![set(&[part(o, 0x13, b"Acme")]), set(&[part(cn, 0x0c, b"builders")])],
+        vec![
+            set(&[part(dc, 0x16, b"local")]),
+            set(&[part(dc, 0x16, b"corp")]),
+            set(&[part(cn, 0x13, b"CA")]),
+        ],
+        vec![set(&[part(ou, 0x0c, b"A")]), set(&[part(ou, 0x0c, b"B")])],
+        vec![set(&[part(o, 0x0c, b"A"), part(cn, 0x0c, b"B")])],
+        vec![set(&[part(cn, 0x1e, &[0, b'C', 0, b'A'])])],
+        vec![set(&[part(cn, 0x14, b"CA")])],
+        vec![set(&[part(cn, 0x0c, &[b'x'; 300])])],
+    ] {
+        let name = DistinguishedName::from_der(&element(0x30, &sets.concat()));
+        let key = a_key();
+        let own = an_authority(3650, &key);
+        let validity = own.certificate().validity();
+        let original = finished(own.certificate().der(), (&name, &name), &Signer::new(&key).ok().unwrap());
+        let original = original.unwrap();
+        let loaded = CertificateAuthority::load(original.clone(), &key, "ca.pem").ok().unwrap();
+        let namesake = CertificateAuthority::impersonate(&original, &a_key(), validity).ok().unwrap();
+        for authority in [loaded, namesake] {
+            let leaf = authority.issue(&ana(Lifetime::days(90)), a_key().public_key()).unwrap();
+            assert_eq!((authority.certificate().subject(), leaf.issuer()), (&name, &name));
+            assert!(leaf.is_signed_by(authority.certificate().public_key()));
+            let like = authority.issue_like(&original, validity, a_key().public_key()).unwrap();
+            assert_eq!(like.subject(), &name);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Certificates without a peer: those of a file, of a kit, or of a daemon whose CA is not known.
 
 use super::profile::{self, Standard};
-use crate::model::{ExtendedKeyUsage, Finding, Role, Timestamp};
+use crate::model::profile::LARGEST_BUNDLE;
+use crate::model::{ExtendedKeyUsage, Finding, Role, Rule, Severity, Timestamp};
 use crate::pki::x509::{Certificate, TrustBundle};
 
 /// A bundle if its first certificate is a CA's, else a leaf and its chain, by the profile.
@@ -10,13 +11,33 @@ pub fn certificate_file(file: &TrustBundle, now: Timestamp) -> Vec<Finding> {
     let certificates = file.certificates();
     let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
     let mut findings = if is_bundle { profile::bundle(file) } else { Vec::new() };
+    // Of a whole system's bundle its breadth is what there is to say.
+    if is_bundle && certificates.len() > LARGEST_BUNDLE {
+        return findings;
+    }
     for certificate in certificates {
         let is_issuer =
             |other: &&Certificate| other.is_authority() && other.subject() == certificate.issuer();
         let issuer = certificates.iter().find(is_issuer);
-        findings.extend(one(certificate, role_of(certificate), issuer, now));
+        let told = one(certificate, role_of(certificate), issuer, now);
+        let has_current = is_bundle && has_current_copy(certificate, certificates, now);
+        findings.extend(told.into_iter().map(|finding| match finding.rule {
+            Rule::Expired | Rule::NotYetValid if has_current => {
+                Finding { severity: Severity::Warning, ..finding }
+            }
+            _ => finding,
+        }));
     }
     findings
+}
+
+/// Whether another certificate of the same CA is valid: then it is that one that counts.
+fn has_current_copy(certificate: &Certificate, among: &[Certificate], now: Timestamp) -> bool {
+    among.iter().any(|other| {
+        other.subject() == certificate.subject()
+            && other.public_key() == certificate.public_key()
+            && other.validity().contains(now)
+    })
 }
 
 /// The client's chain and the CAs of a kit, by the profile. `signer` is the CA that signed the kit.
@@ -73,7 +94,8 @@ fn one(certificate: &Certificate, role: Role, issuer: Option<&Certificate>, now:
 /// The role that a certificate's usages speak of. Earthly's own generator gives both usages to
 /// both sides and names the side in the organization (its certificates.go); of others with both,
 /// the daemon is the more exposed.
-fn role_of(certificate: &Certificate) -> Role {
+#[must_use]
+pub fn role_of(certificate: &Certificate) -> Role {
     let usages = certificate.extended_key_usages().unwrap_or_default();
     let client = usages.contains(&ExtendedKeyUsage::ClientAuth);
     let server = usages.contains(&ExtendedKeyUsage::ServerAuth);

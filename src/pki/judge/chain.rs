@@ -8,7 +8,8 @@ use super::chain_fault::ChainFault;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{ExtendedKeyUsage, Role, Timestamp};
 use crate::pki::x509::{
-    Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, TrustBundle, oid,
+    Certificate, DistinguishedName, NameConstraints, NameKind, READ_BY_GO, SignatureAlgorithm, TrustBundle,
+    oid,
 };
 
 /// Whether a Go peer that trusts `trust` accepts `chain` (the leaf first, as it is sent) as that of
@@ -235,6 +236,11 @@ fn judge_signature(child: &Certificate, issuer: &Certificate) -> Result<(), (Nea
     let algorithm = child.signature_algorithm();
     if algorithm.is_obsolete() {
         let fault = ChainFault::WeakSignature { certificate: subject, algorithm: algorithm.to_string() };
+        return Err((Nearness::RightKey, fault));
+    }
+    if *algorithm == SignatureAlgorithm::OtherPss {
+        let fault =
+            ChainFault::UnsupportedSignature { certificate: subject, algorithm: algorithm.to_string() };
         return Err((Nearness::RightKey, fault));
     }
     if child.is_signed_by(issuer.public_key()) {

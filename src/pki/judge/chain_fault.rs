@@ -88,6 +88,13 @@ pub enum ChainFault {
         /// The algorithm.
         algorithm: String,
     },
+    /// The signature is of an algorithm that Go does not support.
+    UnsupportedSignature {
+        /// The subject of the certificate at fault.
+        certificate: DistinguishedName,
+        /// The algorithm.
+        algorithm: String,
+    },
     /// The signature is of a kind that this program cannot check.
     UnverifiableSignature {
         /// The subject of the certificate at fault.
@@ -146,6 +153,12 @@ impl fmt::Display for ChainFault {
             ChainFault::WeakSignature { certificate, algorithm } => {
                 write!(f, "{certificate} is signed with {algorithm}")
             }
+            ChainFault::UnsupportedSignature { certificate, algorithm } => {
+                write!(
+                    f,
+                    "{certificate} is signed with {algorithm}: a signature algorithm that Go does not support"
+                )
+            }
             ChainFault::UnverifiableSignature { certificate, algorithm } => {
                 write!(f, "{certificate} is signed with {algorithm}, which cannot be checked here")
             }
@@ -182,9 +195,9 @@ impl ChainFault {
             ChainFault::WrongUsage { .. } => Rule::ExtendedKeyUsage,
             ChainFault::NotAnAuthority { .. } => Rule::BasicConstraints,
             ChainFault::PathTooLong { .. } => Rule::PathLength,
-            ChainFault::WeakSignature { .. } | ChainFault::UnverifiableSignature { .. } => {
-                Rule::SignatureAlgorithm
-            }
+            ChainFault::WeakSignature { .. }
+            | ChainFault::UnsupportedSignature { .. }
+            | ChainFault::UnverifiableSignature { .. } => Rule::SignatureAlgorithm,
             ChainFault::CriticalExtension { .. }
             | ChainFault::Unreadable { .. }
             | ChainFault::PoliciesRequired { .. } => Rule::UnexpectedExtension,
@@ -229,6 +242,9 @@ impl ChainFault {
                 ("the CA was made for less than it is used for", NEW_AUTHORITY)
             }
             ChainFault::WeakSignature { .. } => ("Go has refused SHA-1 and MD5 since 1.18", RENEW),
+            ChainFault::UnsupportedSignature { .. } => {
+                ("Go takes RSA-PSS with one hash for all and a salt of its length alone", RENEW)
+            }
             ChainFault::UnverifiableSignature { .. } => {
                 ("Go may accept it; no other key type is worth that doubt", RENEW)
             }
@@ -273,6 +289,10 @@ mod tests {
             (
                 Rule::SignatureAlgorithm,
                 ChainFault::WeakSignature { certificate: certificate(), algorithm: text() },
+            ),
+            (
+                Rule::SignatureAlgorithm,
+                ChainFault::UnsupportedSignature { certificate: certificate(), algorithm: text() },
             ),
             (
                 Rule::SignatureAlgorithm,

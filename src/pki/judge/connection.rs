@@ -181,8 +181,11 @@ mod tests {
     #[test]
     fn a_namesake_is_sent_the_certificate_and_refuses_it() {
         let old = House::new();
-        let namesake =
-            House::of(CertificateAuthority::impersonate(&old.certificate(), &a_key()).ok().unwrap());
+        let namesake = House::of(
+            CertificateAuthority::impersonate(&old.certificate(), &a_key(), old.certificate().validity())
+                .ok()
+                .unwrap(),
+        );
         let fault = dial((&old.daemon, &bundle(&[&namesake])), (&old.client, &bundle(&[&old])));
         let issuer = old.authority.certificate().subject().clone();
         let expected = NoConnection::DaemonRefuses(Refusal::Chain(ChainFault::SameNameOtherKey { issuer }));

@@ -3,7 +3,9 @@
 use super::peer::{Peer, Refusal};
 use super::profile::{self, Standard};
 use crate::message;
-use crate::model::{Failure, Finding, IdentityName, Printable, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    Failure, Finding, IdentityName, Printable, Role, Rule, Severity, SubjectAltName, Timestamp,
+};
 use crate::pki::key::PublicKey;
 use crate::pki::x509::{Certificate, TrustBundle};
 
@@ -58,6 +60,9 @@ pub fn require(
     Err(match refusal {
         Refusal::Chain(fault) => failure.expected("a certificate that its peer accepts").found(fault),
         Refusal::OtherKey => failure.expected("the key of the certificate").found("another key"),
+        Refusal::LeafNotFirst { position } => {
+            failure.expected("the leaf first").found(message!("it as certificate {} of the file", position))
+        }
         Refusal::Host { host, .. } => {
             failure.expected("a certificate for each host").found(message!("none for {}", host))
         }
@@ -74,12 +79,20 @@ pub fn credentials(
 ) -> Vec<Finding> {
     let Credentials { role, chain, trust, .. } = *credentials;
     let mut findings = Vec::new();
+    // What the others are worth as a leaf is of no interest.
+    if let Some(refusal) = leaf_not_first(chain, credentials.key) {
+        findings.push(refusal.finding(names.certificate, names.key));
+        findings.extend(profile::bundle(trust));
+        return findings;
+    }
     if let Some(leaf) = chain.first() {
         let issuer = trust.certificates().iter().find(|anchor| anchor.subject() == leaf.issuer());
         findings.extend(profile::leaf(leaf, role, issuer, standard));
         findings.extend(profile::dates(leaf, now));
     }
     findings.extend(profile::bundle(trust));
+    findings.extend(shared_issuer(role, chain, trust));
+    findings.extend(no_root(&Peer { trust, accepts: role, host: None, now }, chain));
     for refusal in refusals(credentials, hosts, now) {
         let refused = refusal.finding(names.certificate, names.key);
         // What the profile says of the leaf is why a peer refuses the chain.
@@ -91,8 +104,57 @@ pub fn credentials(
     findings
 }
 
+/// An anchor of a daemon with CAs below it: the clients of each of them get in. With a company's root
+/// there, whoever has a certificate of that company can run code on the daemon's machine.
+fn shared_issuer(role: Role, chain: &[Certificate], trust: &TrustBundle) -> Option<Finding> {
+    let is_below = |link: &&Certificate| {
+        let is_anchor = |anchor: &Certificate| anchor.subject() == link.issuer() && !link.is_self_issued();
+        link.is_authority() && trust.certificates().iter().any(is_anchor)
+    };
+    let link = chain.iter().skip(1).find(is_below).filter(|_| role == Role::Daemon)?;
+    Some(
+        Finding::new(Rule::SharedIssuer, Severity::Warning, link.issuer())
+            .expected("a CA for this daemon's clients alone in its ca.pem")
+            .found(message!("a root with CAs below it, such as {}", link.subject()))
+            .cause("whoever has any client certificate below that root can run code there")
+            .fix("put the one CA that issues the clients into ca.pem, or a CA of its own"),
+    )
+}
+
+/// An anchor that has an issuer, or seems to: Go is content with it, openssl looks for the root.
+fn no_root(peer: &Peer<'_>, chain: &[Certificate]) -> Option<Finding> {
+    let path = peer.accept(chain).ok()?;
+    let anchor = path.last().filter(|_| path.len() > 1)?;
+    let own = anchor.subject_key_identifier();
+    let is_of_another =
+        anchor.authority_key_identifier().is_some_and(|issuer| own.is_some_and(|own| own != issuer));
+    (!anchor.is_self_issued() || is_of_another).then(|| {
+        Finding::new(Rule::ChainUntrusted, Severity::Warning, anchor.subject())
+            .expected("a self-signed certificate of the CA in ca.pem")
+            .found(message!("one that {} issued", anchor.issuer()))
+            .cause("Go and gRPC's C core take an intermediate for an anchor; openssl, Python, nginx and haproxy do not")
+            .fix("put the root into ca.pem too, or a self-signed certificate of the same CA in its place")
+    })
+}
+
+/// Where the leaf of a file is, if it does not come first: the certificate of the key, or without a key
+/// the first that is no CA's. A CA's key beside a leaf is another key.
+#[must_use]
+pub fn leaf_not_first(chain: &[Certificate], key: Option<&PublicKey>) -> Option<Refusal> {
+    let is_leaf = |certificate: &Certificate| match key {
+        Some(key) => certificate.public_key() == key,
+        None => !certificate.is_authority(),
+    };
+    let at = chain.iter().position(is_leaf).filter(|at| *at > 0)?;
+    let [first, leaf] = [chain.first()?, chain.get(at)?].map(Certificate::is_authority);
+    (first || !leaf).then_some(Refusal::LeafNotFirst { position: at + 1 })
+}
+
 fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timestamp) -> Vec<Refusal> {
     let Credentials { role, chain, key, trust } = *credentials;
+    if let Some(refusal) = leaf_not_first(chain, key) {
+        return vec![refusal];
+    }
     let peer = Peer { trust, accepts: role, host: None, now };
     let mut refusals: Vec<Refusal> = peer.first_refusal(chain).into_iter().collect();
     if let Some(leaf) = chain.first() {
@@ -109,7 +171,7 @@ fn refusals(credentials: &Credentials<'_>, hosts: &[SubjectAltName], now: Timest
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Lifetime, Rule, Severity};
+    use crate::model::Lifetime;
     use crate::pki::specimens::{dns, now, root};
 
     const NAMES: FileNames<'static> = FileNames { certificate: &"cert.pem", key: &"key.pem" };
@@ -158,6 +220,32 @@ mod tests {
         assert_eq!(found(&without_key, &hosts(&["one.example"])), "none for one.example");
         let nothing = Credentials { chain: &[], ..ours };
         assert_eq!(found(&nothing, &hosts(&["one.example"])), "no certificate");
+    }
+
+    #[test]
+    fn a_leaf_behind_its_ca_is_told_as_that_and_nothing_else() {
+        let authority = root(|_| ());
+        let (leaf, other) = (authority.leaf(Role::Daemon, |_| ()), root(|_| ()).certificate);
+        let ca = &authority.certificate;
+        let trust = TrustBundle::new(vec![ca.clone()]);
+        let place = |chain: &[&Certificate], key: Option<&Certificate>| {
+            let chain: Vec<_> = chain.iter().map(|one| (*one).clone()).collect();
+            let key = key.map(Certificate::public_key);
+            let ours = Credentials { role: Role::Daemon, chain: &chain, key, trust: &trust };
+            let findings = super::credentials(&ours, &[], (Standard::Profile, now()), NAMES);
+            let is_told = findings.iter().map(|one| one.rule).collect::<Vec<_>>() == [Rule::ChainOrder];
+            let refusals = check(&ours, &[], now()).err().unwrap_or_default();
+            assert_eq!(
+                is_told,
+                matches!(refusals.as_slice(), [Refusal::LeafNotFirst { .. }]),
+                "{findings:?}"
+            );
+            is_told
+        };
+        assert!(place(&[ca, &leaf], Some(&leaf)) && place(&[ca, &other, &leaf], None));
+        for (chain, key) in [(vec![&leaf, ca], Some(&leaf)), (vec![&leaf, ca], Some(ca)), (vec![ca], None)] {
+            assert!(!place(&chain, key));
+        }
     }
 
     #[test]

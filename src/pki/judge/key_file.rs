@@ -2,7 +2,9 @@
 
 use crate::message;
 use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
-use crate::pki::key::LostNewlines;
+use crate::pki::form::WrongForm;
+use crate::pki::key::{FoundKey, KeyEncoding, KeyFile};
+use crate::pki::pem::PemBlock;
 
 /// Judges the permission bits of a key file; None for a key that only its owner can read.
 ///
@@ -40,15 +42,91 @@ pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding>
     })
 }
 
-/// What happened to a key that is read although no daemon and no client can read it.
+/// In which form a file is that was read although no consumer reads it.
 #[must_use]
-pub fn lost_newlines(lost: LostNewlines, path: impl Printable) -> Finding {
-    Finding::new(Rule::KeyFormat, Severity::Error, &path)
-        .expected("one unencrypted PRIVATE KEY in PEM, its BEGIN and END on lines of their own")
-        .found(lost)
-        .cause("a variable or a form took it for one line; no daemon and no client reads such a file")
-        .fix(lost.repair(path))
+pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
+    Finding::new(Rule::WrongForm, Severity::Error, &path)
+        .expected("PEM, each BEGIN and END a line of its own")
+        .found(form)
+        .cause("no daemon and no client reads such a file")
+        .fix(form.repair(path))
 }
+
+/// Blocks that Go reads and openssl does not: with blank lines within, or behind lines that it cannot pass
+/// over.
+#[must_use]
+pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
+    let blocks = PemBlock::all_of(bytes);
+    let is_endless = |line: &[u8]| line.len() > LONGEST_LINE || line.contains(&0);
+    if !blocks.is_empty() && bytes.split(|byte| *byte == b'\n').any(is_endless) {
+        return Some(
+            Finding::new(Rule::WrongForm, Severity::Warning, &path)
+                .expected(message!("lines of text, of {} bytes at the most", LONGEST_LINE))
+                .found("a longer line, or one that is no text, beside the blocks")
+                .cause("Go passes over it; openssl and what is built on it may find no block behind it")
+                .fix(message!("delete the lines before the first block of {}", Quoted(path))),
+        );
+    }
+    let spaced = blocks.into_iter().find(|block| block.is_spaced && block.contents.is_ok())?;
+    Some(
+        Finding::new(Rule::WrongForm, Severity::Warning, &path)
+            .expected("no blank line between BEGIN and END")
+            .found(message!("{} in line {} with one", spaced.label, spaced.line))
+            .cause("Go passes over blank lines; openssl and what is built on it find no block there")
+            .fix(message!("sed -i '/^[[:space:]]*$/d' {}", Quoted(path))),
+    )
+}
+
+/// What is to be said of a key that daemons and clients read.
+#[must_use]
+pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
+    let mut findings: Vec<_> = file.form.map(|form| wrong_form(form, &path)).into_iter().collect();
+    let about = |severity| Finding::new(Rule::KeyFormat, severity, &path);
+    if let FoundKey::Other(_) = &file.key {
+        findings.push(
+            about(Severity::Warning)
+                .expected("a key that kitcert can sign with: ECDSA on P-256 or P-384, Ed25519, usual RSA")
+                .found(message!("{}: kitcert cannot sign with it; daemons and clients can", file.kind()))
+                .cause("nobody can be dialled with it here, so that it stays not verified"),
+        );
+    }
+    if file.has_other_half {
+        findings.push(
+            about(Severity::Warning)
+                .expected("the public half of this key behind it")
+                .found("another's")
+                .cause("Go makes the public half itself; openssl and what is built on it refuse the key")
+                .fix("issue another key and certificate"),
+        );
+    }
+    let own = match file.encoding {
+        KeyEncoding::Pkcs8 => "PRIVATE KEY",
+        KeyEncoding::Sec1 => "EC PRIVATE KEY",
+        KeyEncoding::Pkcs1 => "RSA PRIVATE KEY",
+    };
+    if file.label != own {
+        // openssl looks at the label where it is not of the same family.
+        let is_read_by_all = matches!(file.label.as_str(), "PRIVATE KEY" | "EC PRIVATE KEY");
+        let severity = if is_read_by_all { Severity::Info } else { Severity::Warning };
+        findings.push(
+            about(severity)
+                .expected(message!("{} as its label", own))
+                .found(file.label)
+                .cause("Go reads the key whatever its label says; other programs may not")
+                .fix(message!("openssl pkey -in {} -out {}.repaired", Quoted(&path), Quoted(&path))),
+        );
+    } else if file.encoding != KeyEncoding::Pkcs8 {
+        findings.push(
+            about(Severity::Info)
+                .expected("PKCS#8, which every tool reads")
+                .found("an older form, which daemons and clients read too"),
+        );
+    }
+    findings
+}
+
+/// What openssl reads at once (`PEM_read_bio`).
+const LONGEST_LINE: usize = 254;
 
 #[cfg(test)]
 mod tests {

@@ -16,9 +16,10 @@
 //! belong together. Certificates without a peer have [`certificate_file`], [`kit_certificates`] and
 //! [`served_certificates`].
 //!
-//! Four doors are for one caller each: [`would_send`] for the TLS client of a dial, [`new_leaf`] and
-//! [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`], [`key_owner`] and
-//! [`lost_newlines`] for whoever has looked at a key file.
+//! Other doors are for one caller each: [`would_send`] for the TLS client of a dial, [`leaf_not_first`] for
+//! whoever dials with a file, [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it,
+//! and [`key_mode`], [`key_owner`], [`key_file`], [`wrong_form`] and [`spaced_blocks`] for whoever has looked
+//! at a file of PEM.
 
 mod certificates;
 mod chain;
@@ -30,12 +31,12 @@ mod peer;
 mod profile;
 
 pub use certificates::{
-    bundle, certificate_file, kit_certificates, new_authority, new_leaf, served_certificates,
+    bundle, certificate_file, kit_certificates, new_authority, new_leaf, role_of, served_certificates,
 };
 pub use chain::would_send;
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
-pub use credentials::{Credentials, FileNames, check, credentials, require};
-pub use key_file::{key_mode, key_owner, lost_newlines};
+pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};
+pub use key_file::{key_file, key_mode, key_owner, spaced_blocks, wrong_form};
 pub use peer::{Peer, Refusal};
 pub use profile::Standard;

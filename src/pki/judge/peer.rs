@@ -38,6 +38,11 @@ pub enum Refusal {
     },
     /// The key is not that of the certificate.
     OtherKey,
+    /// The leaf stands behind another certificate of its file.
+    LeafNotFirst {
+        /// Which of the file it is, counted from 1.
+        position: usize,
+    },
 }
 
 impl Peer<'_> {
@@ -132,7 +137,8 @@ impl Refusal {
     }
 
     /// The refusal as a finding about the file, or the subject, of the certificate or of the key.
-    pub(super) fn finding(&self, certificate: impl Printable, key: impl Printable) -> Finding {
+    #[must_use]
+    pub fn finding(&self, certificate: impl Printable, key: impl Printable) -> Finding {
         match self {
             Refusal::Chain(fault) => fault.finding(certificate),
             Refusal::Host { host, names } => {
@@ -145,6 +151,13 @@ impl Refusal {
                     })
                     .cause("clients compare the host that they dial with the names in the certificate")
                     .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
+            }
+            Refusal::LeafNotFirst { position } => {
+                Finding::new(Rule::ChainOrder, Severity::Error, &certificate)
+                    .expected("the leaf first, then its intermediates: the leaf must come first")
+                    .found(message!("it as certificate {} of the file", position))
+                    .cause("Go takes the first certificate of the file for the leaf, and refuses the key")
+                    .fix(message!("move that block to the top of {}", Quoted(certificate)))
             }
             Refusal::OtherKey => Finding::new(Rule::KeyMismatch, Severity::Error, &key)
                 .expected("the key of the certificate beside it")
@@ -166,6 +179,9 @@ impl fmt::Display for Refusal {
             Refusal::Host { host, names } => {
                 let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 write!(f, "its certificate is for {names}, not for {host}")
+            }
+            Refusal::LeafNotFirst { position } => {
+                write!(f, "its leaf is certificate {position} of the file, and must come first")
             }
             Refusal::OtherKey => f.write_str("its key is not that of its certificate"),
         }

@@ -6,7 +6,9 @@
 //! public_key      the public half, as certificates have it
 //! encrypted_key   a private key under a passphrase
 //! passphrase      what opens it
-//! lost_newlines   a key whose newlines were lost, as CI systems hand it over
+//! key_file        the key of a PEM file, whether or not we can sign with it
+//! key_structure   what stands in its DER, whatever its label says
+//! public_half     the public half of a number that stands alone in its file
 //! signer          what signs, for rcgen
 //! ```
 //!
@@ -17,20 +19,22 @@
 //! be another kind of `signer`, opened in `apply/authorities`.
 
 mod encrypted_key;
-mod lost_newlines;
+mod key_file;
+mod key_structure;
 mod passphrase;
 mod private_key;
+mod public_half;
 mod public_key;
 mod signer;
 
 pub(crate) use encrypted_key::EncryptedKey;
-pub(crate) use lost_newlines::LostNewlines;
+pub use key_file::{FoundKey, KeyFile};
+pub(crate) use key_structure::KeyEncoding;
 pub use passphrase::Passphrase;
 pub(super) use passphrase::{Cost, random};
-pub(crate) use private_key::KeyEncoding;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub(crate) use public_key::PublicKeyKind;
 pub(crate) use public_key::checksum;
 pub(super) use public_key::sha256;
-pub(super) use signer::Signer;
+pub(super) use signer::{Signer, Unsigned};

@@ -10,12 +10,11 @@ use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use zeroize::Zeroizing;
 
-use super::lost_newlines::LostNewlines;
+use super::key_structure::KeyEncoding;
 use super::public_key::PublicKey;
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, KeyAlgorithm, Message, Printable, Quoted};
-use crate::pki::pem::{PemBlock, encode_secret};
+use crate::model::{Failure, KeyAlgorithm};
+use crate::pki::pem::encode_secret;
 
 /// A private key. Its bytes are overwritten when it is dropped; it has no Debug, Display or
 /// Clone, and what it holds is seen only through [`PrivateKey::expose_pem`] and
@@ -26,17 +25,6 @@ pub struct PrivateKey {
     der: Zeroizing<Vec<u8>>,
     encoding: KeyEncoding,
     public_key: PublicKey,
-}
-
-/// How a key's bytes are wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyEncoding {
-    /// `PRIVATE KEY` (RFC 5958), what we write.
-    Pkcs8,
-    /// `EC PRIVATE KEY` (RFC 5915).
-    Sec1,
-    /// `RSA PRIVATE KEY` (RFC 8017), what Earthly's own generator writes.
-    Pkcs1,
 }
 
 impl PrivateKey {
@@ -65,80 +53,7 @@ impl PrivateKey {
         Ok(PrivateKey { der, encoding: KeyEncoding::Pkcs8, public_key })
     }
 
-    /// Reads the one unencrypted key of a PEM file: PKCS#8, SEC 1 or PKCS#1, as Go's
-    /// `LoadX509KeyPair` does. An `EC PARAMETERS` block before it is passed over.
-    ///
-    /// `subject` is the path or name for messages.
-    ///
-    /// # Errors
-    /// No key, more than one, an encrypted one, something else in its place, or a key that does
-    /// not hold together.
-    pub fn from_pem(bytes: &[u8], subject: impl Printable) -> Result<PrivateKey, Failure> {
-        let wrong = |found: Message| {
-            Failure::new("reading the private key", &subject)
-                .expected("one unencrypted PRIVATE KEY in PEM")
-                .found(found)
-                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
-        };
-        if let Some((_, lost)) = LostNewlines::read(bytes) {
-            return Err(wrong(lost.message()).hint(lost.repair(&subject)));
-        }
-        if bytes.len() > LARGEST_PEM {
-            return Err(wrong(message!("{} bytes", bytes.len())));
-        }
-        let mut blocks = PemBlock::all_of(bytes).into_iter().filter(|block| block.label != "EC PARAMETERS");
-        let Some(block) = blocks.next() else {
-            return Err(wrong(if bytes.is_empty() {
-                message!("an empty file")
-            } else {
-                message!("no PEM block")
-            }));
-        };
-        let is_alone = blocks.next().is_none();
-        PrivateKey::from_block(block, is_alone).map_err(wrong)
-    }
-
-    /// Reads a key as [`PrivateKey::from_pem`] does, and also one whose newlines were lost, which
-    /// no other program reads; then it comes with what happened to it.
-    ///
-    /// # Errors
-    /// As [`PrivateKey::from_pem`].
-    pub fn from_damaged_pem(
-        bytes: &[u8],
-        subject: impl Printable,
-    ) -> Result<(PrivateKey, Option<LostNewlines>), Failure> {
-        let Some((block, lost)) = LostNewlines::read(bytes) else {
-            return Ok((PrivateKey::from_pem(bytes, subject)?, None));
-        };
-        match PrivateKey::from_block(block, true) {
-            Ok(key) => Ok((key, Some(lost))),
-            Err(found) => Err(Failure::new("reading the private key", subject)
-                .expected("one unencrypted PRIVATE KEY in PEM")
-                .found(message!("{}; in it {}", lost, found))),
-        }
-    }
-
-    /// The key of a block, or what stands there instead.
-    fn from_block(block: PemBlock, is_alone: bool) -> Result<PrivateKey, Message> {
-        let encoding = match block.label.as_str() {
-            "PRIVATE KEY" => KeyEncoding::Pkcs8,
-            "EC PRIVATE KEY" => KeyEncoding::Sec1,
-            "RSA PRIVATE KEY" => KeyEncoding::Pkcs1,
-            "ENCRYPTED PRIVATE KEY" => {
-                return Err(message!("an encrypted key (daemons have no passphrase option)"));
-            }
-            "CERTIFICATE" => return Err(message!("a certificate")),
-            _ => return Err(block.label.message()),
-        };
-        let der = block.contents.map_err(|fault| message!("a block that {}", fault))?;
-        if !is_alone {
-            return Err(message!("more than one block"));
-        }
-        PrivateKey::from_der(der, encoding)
-            .ok_or_else(|| message!("a key that is damaged or of an unknown kind"))
-    }
-
-    fn from_der(der: Zeroizing<Vec<u8>>, encoding: KeyEncoding) -> Option<PrivateKey> {
+    pub(super) fn from_der(der: Zeroizing<Vec<u8>>, encoding: KeyEncoding) -> Option<PrivateKey> {
         let signing_key = any_supported_type(&wrap(&der, encoding)).ok()?;
         let public_key = PublicKey::from_spki_der(signing_key.public_key()?.as_ref()).ok()?;
         Some(PrivateKey { der, encoding, public_key })
@@ -227,6 +142,7 @@ fn public_length(algorithm: KeyAlgorithm) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::profile::LARGEST_PEM;
 
     #[test]
     fn a_generated_key_is_read_again_with_the_same_public_half() {

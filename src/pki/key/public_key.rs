@@ -38,6 +38,8 @@ pub enum PublicKeyKind {
     /// ECDSA on another curve, by its object identifier; empty where it has none. Go cannot read
     /// a certificate with such a key.
     OtherCurve(String),
+    /// ML-DSA (FIPS 204), by its parameters: Go has taken it since 1.27, ring and openssl 3.0 do not.
+    MlDsa(&'static str),
     /// Anything else, by the object identifier of its algorithm.
     Other(String),
 }
@@ -176,6 +178,7 @@ impl fmt::Display for PublicKeyKind {
             PublicKeyKind::Rsa(bits) => f.pad(&format!("rsa-{bits}")),
             PublicKeyKind::EcdsaP521 => f.pad("ecdsa-p521"),
             PublicKeyKind::OtherCurve(curve) => f.pad(&format!("ecdsa on {curve}")),
+            PublicKeyKind::MlDsa(name) => f.pad(name),
             PublicKeyKind::Other(identifier) => f.pad(identifier),
         }
     }
@@ -218,7 +221,12 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
             let spare = significant.first().map_or(0, |octet| octet.leading_zeros() as usize);
             PublicKeyKind::Rsa(significant.len() * 8 - spare)
         }
-        _ => PublicKeyKind::Other(identifier.to_id_string()),
+        _ => match identifier.to_id_string().as_str() {
+            "2.16.840.1.101.3.4.3.17" => PublicKeyKind::MlDsa("ml-dsa-44"),
+            "2.16.840.1.101.3.4.3.18" => PublicKeyKind::MlDsa("ml-dsa-65"),
+            "2.16.840.1.101.3.4.3.19" => PublicKeyKind::MlDsa("ml-dsa-87"),
+            other => PublicKeyKind::Other(other.to_owned()),
+        },
     }
 }
 
@@ -246,7 +254,7 @@ mod tests {
     use x509_parser::certificate::X509Certificate;
 
     use super::*;
-    use crate::pki::x509::der::tests::element;
+    use crate::pki::element::element;
     use crate::pki::{Certificate, PrivateKey};
 
     const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];

@@ -49,6 +49,36 @@ impl Signer {
     }
 }
 
+/// A key that rcgen takes for one that signs. What it encodes with it is a draft: its signature is
+/// empty.
+pub(in crate::pki) struct Unsigned {
+    public_key: PublicKey,
+    algorithm: &'static rcgen::SignatureAlgorithm,
+}
+
+impl Signer {
+    /// For a draft of what this key is to sign.
+    pub(in crate::pki) fn unsigned(&self) -> Unsigned {
+        Unsigned { public_key: self.public_key.clone(), algorithm: self.algorithm }
+    }
+}
+
+impl rcgen::PublicKeyData for Unsigned {
+    fn der_bytes(&self) -> &[u8] {
+        self.public_key.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+impl rcgen::SigningKey for Unsigned {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(Vec::new())
+    }
+}
+
 impl rcgen::PublicKeyData for Signer {
     fn der_bytes(&self) -> &[u8] {
         self.public_key.der_bytes()

@@ -29,8 +29,13 @@ impl Kit {
     /// that this program would print; one that is not signed, or whose signature does not hold.
     pub fn from_text(bytes: &[u8], subject: impl Printable) -> Result<Kit, Failure> {
         let subject = subject.message();
-        let kit = read(bytes, &subject)?;
-        let text = String::from_utf8_lossy(bytes);
+        if bytes.len() > LARGEST_KIT {
+            let found = message!("more than {} bytes", LARGEST_KIT);
+            return Err(Failure::new("reading the kit", subject).found(found).hint(ASK_AGAIN));
+        }
+        let written = Kit::as_written(bytes);
+        let kit = read(&written, bytes, &subject)?;
+        let text = String::from_utf8_lossy(&written);
         let changed = |found: &'static str| {
             Failure::new("reading the kit", &subject)
                 .expected("a kit in the one form that kitcert writes, signed by a CA that it names")
@@ -55,6 +60,19 @@ impl Kit {
             }
         }
         Ok(kit)
+    }
+
+    /// The file with its lines as they were written. Mail ends them in another way, adds an empty line,
+    /// leaves out the last newline: no line of a kit is empty, or ends with a blank.
+    pub(crate) fn as_written(bytes: &[u8]) -> Vec<u8> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let lines = bytes.split(|byte| *byte == b'\n' || *byte == b'\r').map(<[u8]>::trim_ascii_end);
+        let mut written = Vec::with_capacity(bytes.len() + 1);
+        for line in lines.filter(|line| !line.is_empty()) {
+            written.extend_from_slice(line);
+            written.push(b'\n');
+        }
+        written
     }
 
     /// The lines that the CAs sign.
@@ -94,16 +112,14 @@ fn put(text: &mut String, key: &str, value: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{key}: {value}");
 }
 
-fn read(bytes: &[u8], subject: &Message) -> Result<Kit, Failure> {
+/// Reads a kit as it was written; `received` is the file as it came.
+fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure> {
     let wrong = |found: Message, hint: Message| {
         Failure::new("reading the kit", subject)
             .expected("a kit, as kitcert issue client --kit and kitcert invite write it")
             .found(found)
             .hint(hint)
     };
-    if bytes.len() > LARGEST_KIT {
-        return Err(wrong(message!("more than {} bytes", LARGEST_KIT), message!(ASK_AGAIN)));
-    }
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
@@ -113,7 +129,7 @@ fn read(bytes: &[u8], subject: &Message) -> Result<Kit, Failure> {
     let whole = text.strip_prefix(b"\n");
     let is_right = |text: &&[u8]| Fingerprint::new(sha256(text)).to_string().as_bytes() == checksum;
     let Some(text) = whole.filter(is_right) else {
-        let found = if is_cut_off(text) {
+        let found = if !received.ends_with(b"\n") || is_cut_off(text) {
             "one that was cut off on its way: its last line is missing"
         } else {
             "one that was damaged on its way: its checksum is another's"

@@ -20,6 +20,7 @@ use crate::model::{
     ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, SerialNumber, SubjectAltName,
     Timestamp, Validity,
 };
+use crate::pki::form::WrongForm;
 use crate::pki::key::{PublicKey, sha256};
 use crate::pki::pem::PemBlock;
 
@@ -104,36 +105,43 @@ impl Certificate {
         Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
     }
 
-    /// Reads the certificates of a PEM file, leaf first. `subject` is the path or name for
-    /// messages.
+    /// Reads the certificates of a PEM file, leaf first, as Go's `LoadX509KeyPair` does: other blocks are
+    /// passed over, such as a key. `subject` is the path or name for messages.
     ///
     /// # Errors
-    /// No certificate, a damaged block, anything but certificates, or more than 64 KiB.
+    /// No certificate, a damaged block, which Go passes over so that another certificate is the leaf, a
+    /// form that no consumer reads, or more than 64 KiB.
     pub fn chain_from_pem(bytes: &[u8], subject: impl Printable) -> Result<Vec<Certificate>, Failure> {
         let wrong = |found: Message| {
-            Failure::new("reading the certificate", &subject)
+            let failure = Failure::new("reading the certificate", &subject)
                 .expected("CERTIFICATE blocks in PEM")
-                .found(found)
-                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
-        };
-        let read = |block: PemBlock| {
-            if block.label != "CERTIFICATE" {
-                return Err(wrong(message!("{} in line {}", block.label, block.line)));
+                .found(found);
+            match WrongForm::of(bytes) {
+                Some(form) => failure.hint(form.repair(&subject)),
+                None => failure.hint(message!("{kitcert} inspect {}", Quoted(&subject))),
             }
-            let contents = block
-                .contents
-                .map_err(|fault| wrong(message!("a block that {} in line {}", fault, block.line)))?;
-            Certificate::from_der(&contents)
-                .map_err(|failure| wrong(message!("{} in line {}", failure.what_was_found(), block.line)))
+        };
+        let read = |block: &PemBlock| {
+            let damaged = |why: Message| wrong(message!("{} in line {}", why, block.line));
+            let contents = block.contents.as_ref();
+            let contents = contents.map_err(|fault| damaged(message!("a block that {}", fault)))?;
+            Certificate::from_der(contents).map_err(|failure| damaged(failure.what_was_found().message()))
         };
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("{} bytes", bytes.len())));
         }
-        let chain = PemBlock::all_of(bytes).into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        match (chain.is_empty(), bytes.is_empty()) {
-            (true, true) => Err(wrong("an empty file".into())),
-            (true, false) => Err(wrong("no PEM block".into())),
-            (false, _) => Ok(chain),
+        if let Some((_, form)) = WrongForm::mend(bytes) {
+            return Err(wrong(form.message()));
+        }
+        let blocks = PemBlock::all_of(bytes);
+        let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
+        let chain = certificates.map(read).collect::<Result<Vec<_>, _>>()?;
+        match (chain.is_empty(), blocks.first(), WrongForm::of(bytes)) {
+            (false, ..) => Ok(chain),
+            _ if bytes.is_empty() => Err(wrong("an empty file".into())),
+            (true, _, Some(form)) => Err(wrong(form.message())),
+            (true, Some(block), None) => Err(wrong(message!("{} in line {}", block.label, block.line))),
+            (true, None, None) => Err(wrong("no PEM block".into())),
         }
     }
 
@@ -142,7 +150,7 @@ impl Certificate {
             der: der.to_vec(),
             version: parsed.version().0 + 1,
             serial: SerialNumber::from_der_octets(parsed.raw_serial()),
-            signature_algorithm: SignatureAlgorithm::of(&parsed.signature_algorithm.algorithm),
+            signature_algorithm: SignatureAlgorithm::of(&parsed.signature_algorithm),
             subject: DistinguishedName::from_der(parsed.subject().as_raw()),
             issuer: DistinguishedName::from_der(parsed.issuer().as_raw()),
             validity: Validity {
@@ -372,6 +380,10 @@ impl Certificate {
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
         if self.0.signed_by.get() == Some(issuer) {
             return true;
+        }
+        // The parser goes by the signature's algorithm, whatever the key says that it is.
+        if !issuer.kind().is_verifiable() {
+            return false;
         }
         let Ok((_, parsed)) = X509Certificate::from_der(&self.0.der) else { return false };
         let Ok((_, key)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(issuer.spki_der()) else {

@@ -3,6 +3,8 @@
 //! The parser that we read certificates with takes BER's liberties; Go's `cryptobyte` does not,
 //! and drops what breaks them. So everything is looked through once before it is read.
 
+use crate::pki::element::length_of;
+
 /// Where the bytes stand, which says what tags of their own they may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -27,21 +29,6 @@ fn are_elements(mut bytes: &[u8], place: Place, depth: usize) -> Option<()> {
         bytes = rest;
     }
     Some(())
-}
-
-/// The length of an element, and what follows it. No certificate that we read is longer than
-/// three octets of length can say.
-pub(super) fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (first, rest) = bytes.split_first()?;
-    let count = match first {
-        0..=0x7f => return Some((usize::from(*first), rest)),
-        0x81..=0x83 => usize::from(first & 0x7f),
-        _ => return None,
-    };
-    let (octets, rest) = rest.split_at_checked(count)?;
-    let length = octets.iter().fold(0, |length, octet| length * 256 + usize::from(*octet));
-    let is_shortest = length >= 0x80 && octets.first() != Some(&0);
-    is_shortest.then_some((length, rest))
 }
 
 fn is_element(tag: u8, contents: &[u8], place: Place, depth: usize) -> Option<()> {

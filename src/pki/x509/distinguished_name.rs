@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use super::shape::sets_in;
+use crate::pki::element::{OBJECT_IDENTIFIER, SEQUENCE, SET, UTF8_STRING, element};
 
 /// An X.501 name as the bytes of its DER, which is how every verifier compares them
 /// (Go: `RawSubject`; RFC 5280 section 7.1 allows more, and nobody does it).
@@ -18,6 +17,14 @@ impl DistinguishedName {
     #[must_use]
     pub fn from_der(der: &[u8]) -> DistinguishedName {
         DistinguishedName(der.to_vec())
+    }
+
+    /// The name that is that common name and nothing else.
+    #[must_use]
+    pub(in crate::pki) fn of_common_name(text: &str) -> DistinguishedName {
+        let attribute = [element(OBJECT_IDENTIFIER, COMMON_NAME), element(UTF8_STRING, text.as_bytes())];
+        let set = element(SET, &element(SEQUENCE, &attribute.concat()));
+        DistinguishedName(element(SEQUENCE, &set))
     }
 
     /// Its DER encoding.
@@ -47,32 +54,6 @@ impl DistinguishedName {
         let organization = name.iter_organization().next()?.as_str().ok()?;
         Some(organization.to_owned())
     }
-
-    /// The name as rcgen takes it; nothing where rcgen would not write the same bytes again.
-    pub(in crate::pki) fn to_rcgen(&self) -> Option<rcgen::DistinguishedName> {
-        let (_, name) = X509Name::from_der(&self.0).ok()?;
-        let mut copy = rcgen::DistinguishedName::new();
-        let mut seen = Vec::new();
-        for part in name.iter_rdn() {
-            let mut attributes = part.iter();
-            let (Some(attribute), None) = (attributes.next(), attributes.next()) else { return None };
-            let identifier: Vec<u64> = attribute.attr_type().iter()?.collect();
-            if seen.contains(&identifier) {
-                return None;
-            }
-            let text = attribute.as_str().ok()?;
-            let value = match attribute.attr_value().tag() {
-                Tag::Utf8String => rcgen::DnValue::Utf8String(text.to_owned()),
-                Tag::PrintableString => rcgen::DnValue::PrintableString(text.try_into().ok()?),
-                Tag::Ia5String => rcgen::DnValue::Ia5String(text.try_into().ok()?),
-                _ => return None,
-            };
-            copy.push(rcgen::DnType::from_oid(&identifier), value);
-            seen.push(identifier);
-        }
-        // The parser stops at a set that is empty.
-        (sets_in(&self.0) == Some(seen.len())).then_some(copy)
-    }
 }
 
 /// As `CN=ana, O=Acme`; the hex of the DER where it cannot be read.
@@ -85,13 +66,14 @@ impl fmt::Display for DistinguishedName {
     }
 }
 
+/// 2.5.4.3
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Printable;
-    use crate::pki::x509::der::tests::element;
 
-    const COMMON_NAME: &[u8] = &[0x55, 4, 3];
     const ORGANIZATION: &[u8] = &[0x55, 4, 10];
 
     fn attribute(kind: &[u8], tag: u8, text: &[u8]) -> Vec<u8> {
@@ -129,21 +111,5 @@ mod tests {
     fn a_name_from_elsewhere_cannot_steer_a_terminal() {
         let hostile = name(&[&[attribute(COMMON_NAME, 0x0c, b"ana\x1b[2J")]]);
         assert_eq!(hostile.message(), "CN=ana\\u{1b}[2J");
-    }
-
-    #[test]
-    fn a_name_that_can_be_written_again_to_the_byte_is_and_no_other() {
-        let ana = || attribute(COMMON_NAME, 0x0c, b"ana");
-        let acme = |tag| attribute(ORGANIZATION, tag, b"Acme");
-        for tag in [0x0c, 0x13, 0x16] {
-            let copied = name(&[&[acme(tag)], &[ana()]]).to_rcgen().unwrap();
-            let parts: Vec<_> = copied.iter().map(|(kind, _)| kind.clone()).collect();
-            assert_eq!(parts, [rcgen::DnType::OrganizationName, rcgen::DnType::CommonName], "{tag:02x}");
-        }
-        assert!(name(&[&[acme(0x14)]]).to_rcgen().is_none(), "T61String");
-        assert!(name(&[&[ana()], &[ana()]]).to_rcgen().is_none(), "a part twice");
-        assert!(name(&[&[ana(), acme(0x0c)]]).to_rcgen().is_none(), "two in one set");
-        assert!(name(&[&[ana()], &[], &[acme(0x0c)]]).to_rcgen().is_none(), "an empty set");
-        assert!(DistinguishedName::from_der(b"no name").to_rcgen().is_none());
     }
 }

@@ -7,6 +7,7 @@
 //! name_constraints      which names a CA's certificates may have
 //! shape, der            which element stands where, and DER to the letter
 //! signature_algorithm   what it is signed with
+//! draft                 a certificate that rcgen has encoded, finished: its names and its signature
 //! trust_bundle          the CAs that a peer trusts: a ca.pem
 //! quoted                texts of a certificate, as a message shows them
 //! ```
@@ -17,6 +18,7 @@
 mod certificate;
 pub(super) mod der;
 mod distinguished_name;
+mod draft;
 mod extension;
 mod name_constraints;
 mod quoted;
@@ -26,6 +28,7 @@ mod trust_bundle;
 
 pub use certificate::Certificate;
 pub(crate) use distinguished_name::DistinguishedName;
+pub(super) use draft::finish;
 pub(crate) use extension::NameKind;
 pub(super) use extension::{READ_BY_GO, name_of, oid, usages_of};
 pub(crate) use name_constraints::NameConstraints;

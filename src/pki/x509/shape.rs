@@ -4,8 +4,11 @@
 //! an OBJECT IDENTIFIER belongs); Go's does not, and drops what is not to the letter. What an
 //! element holds is for [`der`](super::der) and the parser.
 
-use super::der::length_of;
 use super::extension::oid;
+use crate::pki::element::{
+    BIT_STRING, Element, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, contents_of, only,
+    parts,
+};
 
 /// Whether the octets have the shape of a certificate (RFC 5280 section 4.1), as strictly as Go's
 /// `x509.ParseCertificate` looks at it, to the two names of the signature's algorithm.
@@ -94,27 +97,9 @@ fn extensions(contents: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// How many sets of attributes there are in a name, empty ones too.
-pub(super) fn sets_in(name: &[u8]) -> Option<usize> {
-    only(name, SEQUENCE).and_then(parts).map(|sets| sets.len())
-}
-
-/// A tag, and what the element holds.
-type Element<'a> = (u8, &'a [u8]);
-
-fn contents_of(element: Element<'_>, tag: u8) -> Option<&[u8]> {
-    (element.0 == tag).then_some(element.1)
-}
-
 /// A BIT STRING without spare bits, which Go would shift out.
 fn whole_octets(element: Element<'_>) -> Option<()> {
     (contents_of(element, BIT_STRING)?.first() == Some(&0)).then_some(())
-}
-
-/// The contents of the one element of that tag.
-fn only(der: &[u8], tag: u8) -> Option<&[u8]> {
-    let [element] = parts(der)?.try_into().ok()?;
-    contents_of(element, tag)
 }
 
 /// Whether the one SEQUENCE holds elements of such tags alone.
@@ -123,27 +108,8 @@ fn all_are(der: &[u8], is_sound: impl Fn(u8) -> bool) -> bool {
     inner.is_some_and(|parts| parts.iter().all(|part| is_sound(part.0)))
 }
 
-/// The elements that stand one after the other.
-fn parts(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
-    let mut found = Vec::new();
-    while let [tag, rest @ ..] = der {
-        let (length, rest) = length_of(rest)?;
-        let (contents, rest) = rest.split_at_checked(length)?;
-        found.push((*tag, contents));
-        der = rest;
-    }
-    Some(found)
-}
-
 const BOOLEAN: u8 = 0x01;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const NULL: u8 = 0x05;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const VERSION: u8 = 0xa0;
+pub(super) const VERSION: u8 = 0xa0;
 const ISSUER_ID: u8 = 0x81;
 const SUBJECT_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;

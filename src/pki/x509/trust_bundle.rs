@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::certificate::Certificate;
 use super::distinguished_name::DistinguishedName;
 use crate::message;
-use crate::model::profile::{LARGEST_BUNDLE, LARGEST_PEM};
+use crate::model::profile::LARGEST_BUNDLE_FILE;
 use crate::model::{Failure, Fingerprint, Message, Printable, Quoted};
+use crate::pki::form::WrongForm;
 use crate::pki::key::sha256;
 use crate::pki::pem::{PemBlock, PemLabel};
 
@@ -40,17 +41,19 @@ impl TrustBundle {
     /// Reads a PEM file. `subject` is the path or name for messages.
     ///
     /// # Errors
-    /// No certificate at all ("failed to append ca cert" is all that buildkitd would say), more
-    /// than 16, or more than 64 KiB.
+    /// No certificate at all ("failed to append ca cert" is all that buildkitd would say), or more than
+    /// 2 MiB.
     pub fn from_pem(bytes: &[u8], subject: impl Printable) -> Result<TrustBundle, Failure> {
         let wrong = |expected: Message, found: Message| {
-            Failure::new("reading the CA bundle", &subject)
-                .expected(expected)
-                .found(found)
-                .hint(message!("{kitcert} inspect {}", Quoted(&subject)))
+            let failure = Failure::new("reading the CA bundle", &subject).expected(expected).found(found);
+            match WrongForm::of(bytes) {
+                Some(form) => failure.hint(form.repair(&subject)),
+                None => failure.hint(message!("{kitcert} inspect {}", Quoted(&subject))),
+            }
         };
-        if bytes.len() > LARGEST_PEM {
-            return Err(wrong(message!("at most {} bytes", LARGEST_PEM), message!("{} bytes", bytes.len())));
+        if bytes.len() > LARGEST_BUNDLE_FILE {
+            let found = message!("{} bytes", bytes.len());
+            return Err(wrong(message!("at most {} bytes", LARGEST_BUNDLE_FILE), found));
         }
         let mut bundle = TrustBundle::default();
         for block in PemBlock::all_of(bytes) {
@@ -58,12 +61,10 @@ impl TrustBundle {
         }
         let a_certificate = message!("at least one CERTIFICATE in PEM");
         match (bundle.certificates.len(), bundle.dropped.first()) {
+            (0, _) if let Some(form) = WrongForm::of(bytes) => Err(wrong(a_certificate, form.message())),
             (0, Some(block)) => Err(wrong(a_certificate, message!("{} that {}", block.label, block.why))),
             (0, None) if bytes.is_empty() => Err(wrong(a_certificate, message!("an empty file"))),
             (0, None) => Err(wrong(a_certificate, message!("no PEM block"))),
-            (count, _) if count > LARGEST_BUNDLE => {
-                Err(wrong(message!("at most {} certificates", LARGEST_BUNDLE), count.message()))
-            }
             _ => Ok(bundle),
         }
     }
@@ -111,6 +112,13 @@ impl TrustBundle {
         subjects
     }
 
+    /// How many octets they take in a CertificateRequest, with the two of each length.
+    #[must_use]
+    pub fn length_of_subjects(&self) -> usize {
+        // Go names the subject of each certificate, as often as it is there.
+        self.certificates.iter().map(|certificate| 2 + certificate.subject().der().len()).sum()
+    }
+
     /// How many different certificates have that subject: so often a server names it at the most.
     #[must_use]
     pub fn named(&self, subject: &DistinguishedName) -> usize {
@@ -155,16 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn as_many_certificates_and_octets_as_are_allowed_are_read_and_not_one_more() {
-        let many = authorities(LARGEST_BUNDLE + 1);
-        let most = TrustBundle::new(many[..LARGEST_BUNDLE].to_vec()).to_pem();
-        assert_eq!(TrustBundle::from_pem(most.as_bytes(), "ca.pem").unwrap().certificates(), &many[..16]);
-        assert_eq!(found(TrustBundle::new(many).to_pem().as_bytes()), "17");
-        let mut padded = most.into_bytes();
-        padded.resize(LARGEST_PEM, b'\n');
+    fn as_many_octets_as_are_allowed_are_read_and_not_one_more() {
+        let many = authorities(17);
+        let mut padded = TrustBundle::new(many.clone()).to_pem().into_bytes();
+        assert_eq!(TrustBundle::from_pem(&padded, "ca.pem").unwrap().certificates(), &many[..]);
+        padded.resize(LARGEST_BUNDLE_FILE, b'\n');
         assert!(TrustBundle::from_pem(&padded, "ca.pem").is_ok());
         padded.push(b'\n');
-        assert_eq!(found(&padded), "65537 bytes");
+        assert_eq!(found(&padded), "2097153 bytes");
     }
 
     #[test]

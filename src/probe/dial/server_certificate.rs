@@ -61,6 +61,9 @@ fn fault_of_refusal(refusal: &Refusal, leaf: Option<&Certificate>) -> Finding {
             let cause = leaf.map_or(Cause::ServedOtherName, |leaf| cause_of_mismatch(leaf, host));
             fault(Rule::ServerNameMismatch, host, found).because(&[cause])
         }
+        Refusal::LeafNotFirst { .. } => {
+            fault(Rule::ServerUntrusted, "the leaf first in what is served", "another certificate first")
+        }
         Refusal::OtherKey => fault(Rule::ServerUntrusted, "the key of the served certificate", "another key")
             .because(&[Cause::ServedUnacceptable]),
     }

@@ -23,7 +23,7 @@ impl UnknownCa {
     /// Makes them, beside a known CA and as the client, if there is one. None of them ever leaves memory.
     ///
     /// # Errors
-    /// A known CA of a shape that cannot be imitated.
+    /// The machine gives no random numbers.
     pub fn beside(
         known: &Certificate,
         client: Option<&Certificate>,
@@ -33,10 +33,8 @@ impl UnknownCa {
         let fresh_key = || PrivateKey::generate(algorithm);
         let validity = Validity { not_before: now, not_after: now.plus(PROBE_LIFETIME) };
         let issued = |authority: &CertificateAuthority, key: PrivateKey| {
-            // A client whose names cannot be written again is played under a name of ours.
-            let like = client.and_then(|one| authority.issue_like(one, validity, key.public_key()).ok());
-            let leaf = match like {
-                Some(like) => like,
+            let leaf = match client {
+                Some(client) => authority.issue_like(client, validity, key.public_key())?,
                 None => authority.issue(&nobody(now)?, key.public_key())?,
             };
             Ok::<_, Failure>(CertificateAndKey { chain: vec![leaf], key })
@@ -46,7 +44,7 @@ impl UnknownCa {
             chain.push(authority.certificate().clone());
             Ok::<_, Failure>(CertificateAndKey { chain, key })
         };
-        let namesake = CertificateAuthority::impersonate(known, &fresh_key()?)?;
+        let namesake = CertificateAuthority::impersonate(known, &fresh_key()?, validity)?;
         let request = AuthorityRequest { name: AuthorityName::default(), validity };
         let unrelated = CertificateAuthority::create(&request, &fresh_key()?)?;
         // A CA with the name and the key of the certificate that it issues.
@@ -54,11 +52,11 @@ impl UnknownCa {
         let CertificateAndKey { chain, key: own_key } = issued(&unrelated, own_key)?;
         let named = chain.first().map_or_else(|| known.clone(), Clone::clone);
         // A client without a name in its subject has none that a CA could have.
-        let itself = match CertificateAuthority::impersonate(&named, &own_key) {
+        let itself = match CertificateAuthority::impersonate(&named, &own_key, validity) {
             Ok(itself) => itself,
             Err(_) => {
                 let named = unrelated.issue(&nobody(now)?, own_key.public_key())?;
-                CertificateAuthority::impersonate(&named, &own_key)?
+                CertificateAuthority::impersonate(&named, &own_key, validity)?
             }
         };
         Ok(UnknownCa {

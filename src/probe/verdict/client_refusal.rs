@@ -184,13 +184,22 @@ fn unknown_authority(
 ) -> Finding {
     let client = expected.client.as_deref().unwrap_or_default();
     let own_daemon = Peer { trust: &expected.trust, accepts: Role::Client, host: None, now: expected.now };
-    let is_namesake =
-        |refusal: &Refusal| matches!(refusal, Refusal::Chain(ChainFault::SameNameOtherKey { .. }));
-    if own_daemon.accept(client).is_err_and(|refusals| refusals.iter().any(is_namesake)) {
-        return finding
-            .because(&[Cause::ClientOfOtherCa])
-            .cause("the client's certificate is by another key than its own ca.pem has, under the same name")
-            .fix(Cause::ClientOfOtherCa.fix());
+    match own_daemon.accept(client).err().and_then(|refusals| refusals.into_iter().next()) {
+        Some(Refusal::Chain(ChainFault::SameNameOtherKey { .. })) => {
+            return finding
+                .because(&[Cause::ClientOfOtherCa])
+                .cause(
+                    "the client's certificate is by another key than its own ca.pem has, under the same name",
+                )
+                .fix(Cause::ClientOfOtherCa.fix());
+        }
+        Some(Refusal::Chain(fault @ ChainFault::UnsupportedSignature { .. })) => {
+            return finding
+                .because(&[Cause::ClientSignatureUnsupported])
+                .cause(fault)
+                .fix(Cause::ClientSignatureUnsupported.fix());
+        }
+        _ => {}
     }
     let is_named = matches!(&handshake.asked, Asked::For(names) if !names.is_empty());
     if is_named {

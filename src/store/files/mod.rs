@@ -31,7 +31,9 @@ pub(super) mod users;
 
 pub(crate) use privacy::Privacy;
 pub(crate) use processes::ProcessMark;
-pub(crate) use read::{ReadFile, exists, files_in, read, read_if_present, read_standard_input, this_user};
+pub(crate) use read::{
+    ReadFile, exists, files_in, folders_in, read, read_if_present, read_standard_input, this_user,
+};
 pub(crate) use scratch::ScratchDirectory;
 pub(crate) use unnamed_file::UnnamedFile;
 pub(crate) use user_file::{Existing, Parents, Replacement, refuse_irreplaceable, replace_file};

@@ -65,6 +65,23 @@ pub(in crate::store) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> O
     None
 }
 
+/// Why a file of that owner and mode must not be believed; `None` where it may.
+pub(in crate::store) fn distrust_file(path: &Path, owner: u32, mode: u32) -> Option<Failure> {
+    let refused = |expected: &'static str, found: Message| {
+        Failure::new("trusting", path.display()).expected(expected).found(found)
+    };
+    if !is_root_or_us(owner) {
+        return Some(
+            refused("a file of root or of this user", message!("user {} as its owner", owner))
+                .hint(message!("ls -l {}   # and look at what that user has written in it", Quoted(path))),
+        );
+    }
+    (mode & WRITABLE_BY_OTHERS != 0).then(|| {
+        refused("a file that only its owner can write", message!("mode {}, owner {}", FileMode(mode), owner))
+            .hint(message!("chmod go-w {}   # and look at what was written in it", Quoted(path)))
+    })
+}
+
 /// Refuses a folder in which this user cannot write; where it is not there, the one above it that
 /// is.
 pub(in crate::store) fn refuse_unwritable(folder: &Path) -> Result<(), Failure> {

@@ -87,6 +87,33 @@ pub(crate) fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>,
     Ok(Some(files))
 }
 
+/// The folders in a folder, by name, those that a link leads to left out, hidden ones too.
+///
+/// # Errors
+/// More than `most` of them, or a folder that cannot be read.
+pub(crate) fn folders_in(path: &Path, most: usize) -> Result<Vec<PathBuf>, Failure> {
+    let failure = |errno| io_failure::failure("reading", path, errno);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let handle = openat(CWD, path, flags, Mode::empty()).map_err(failure)?;
+    let mut folders = Vec::new();
+    for entry in Dir::read_from(&handle).map_err(failure)? {
+        let name = entry.map_err(failure)?.file_name().to_bytes().to_vec();
+        let folder = path.join(OsString::from_vec(name.clone()));
+        let is_folder =
+            rustix::fs::lstat(&folder).is_ok_and(|stat| io_failure::file_type(&stat) == FileType::Directory);
+        if is_folder && !name.starts_with(b".") {
+            folders.push(folder);
+        }
+        if folders.len() > most {
+            return Err(Failure::new("reading", path.display())
+                .expected(message!("a folder with at most {} folders", most))
+                .found("more"));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
 /// The user that this process runs as.
 #[must_use]
 pub(crate) fn this_user() -> u32 {

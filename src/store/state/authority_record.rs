@@ -57,7 +57,8 @@ pub(super) fn read_authority_record(
     directory: &StateDirectory,
     id: &AuthorityId,
 ) -> Result<AuthorityRecord, Failure> {
-    let record =
-        record_file::read(directory.folder(), &AuthorityRecord::path(id), "what is remembered of a CA")?;
+    let path = AuthorityRecord::path(id);
+    let file = directory.read(&path, record_file::LARGEST)?;
+    let record = record_file::parse(file, &directory.path().join(&path), "what is remembered of a CA")?;
     Ok(record.unwrap_or_default())
 }

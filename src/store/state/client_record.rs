@@ -108,7 +108,8 @@ pub(super) fn read_client_record(
     directory: &StateDirectory,
     client: &IdentityName,
 ) -> Result<ClientRecord, Failure> {
-    let record =
-        record_file::read(directory.folder(), &ClientRecord::path(client), "what is known of a client")?;
+    let path = ClientRecord::path(client);
+    let file = directory.read(&path, record_file::LARGEST)?;
+    let record = record_file::parse(file, &directory.path().join(&path), "what is known of a client")?;
     Ok(record.unwrap_or_default())
 }

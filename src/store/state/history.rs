@@ -154,11 +154,10 @@ pub(in crate::store) fn read_history(
     directory: &StateDirectory,
     daemon: &IdentityName,
 ) -> Result<DaemonHistory, Failure> {
-    let record = record_file::read(
-        directory.folder(),
-        &DaemonHistory::path(daemon),
-        "the history of a daemon's generations",
-    )?;
+    let path = DaemonHistory::path(daemon);
+    let file = directory.read(&path, record_file::LARGEST)?;
+    let what = "the history of a daemon's generations";
+    let record = record_file::parse(file, &directory.path().join(&path), what)?;
     Ok(record.unwrap_or_default())
 }
 

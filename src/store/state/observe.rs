@@ -12,16 +12,17 @@ use super::observed::{
     Interest, KeyPresence, Observation, ObservedAuthority, ObservedCopies, ObservedGeneration,
     ObservedIdentity,
 };
+use super::record_file;
 use super::required::{chain, required};
 use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
-use super::state_record::{StateRecord, read_state_record};
+use super::state_record::{StateRecord, parse_state_record};
 use super::verified::read_verified;
 use crate::layout::Inventory;
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{AuthorityId, Failure, Generation, IdentityName, Role, Word};
+use crate::model::{AuthorityId, Failure, FileMode, Generation, IdentityName, Quoted, Role, Word};
 use crate::pki::TrustBundle;
 
 /// Reads a state, as far as `interest` goes.
@@ -57,7 +58,7 @@ fn observe_beside(
     };
     let mut observation = Observation {
         path: directory.path().to_owned(),
-        state: read_state_record(directory.folder())?,
+        state: read_state_record(directory)?,
         inventory,
         inventory_text,
         authorities: authorities(directory)?,
@@ -102,6 +103,11 @@ pub(crate) fn glance(directory: &StateDirectory, daemon: &IdentityName) -> Resul
     })
 }
 
+fn read_state_record(directory: &StateDirectory) -> Result<StateRecord, Failure> {
+    let path = StateRecord::path();
+    parse_state_record(directory.read(&path, record_file::LARGEST)?, &directory.path().join(&path))
+}
+
 fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role, IdentityName)>, Failure> {
     match interest {
         Interest::Inventory => Ok(Vec::new()),
@@ -128,9 +134,11 @@ fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Fai
         let folder = authority_folder(&id);
         let path = folder.join("ca.pem");
         let mut chain = chain(directory, &path)?;
+        let key = folder.join("key.pem");
+        refuse_known_key(directory, &key)?;
         authorities.push(ObservedAuthority {
             certificate: chain.swap_remove(0),
-            key: key_presence(directory, &folder.join("key.pem"))?,
+            key: key_presence(directory, &key)?,
             record: read_authority_record(directory, &id)?,
             id,
         });
@@ -233,7 +241,7 @@ pub(crate) fn observe_lineage(
     directory: &StateDirectory,
     daemon: &IdentityName,
 ) -> Result<(StateRecord, DaemonHistory), Failure> {
-    Ok((read_state_record(directory.folder())?, read_history(directory, daemon)?))
+    Ok((read_state_record(directory)?, read_history(directory, daemon)?))
 }
 
 /// One generation of an identity, current or not.
@@ -257,9 +265,23 @@ pub(crate) fn observe_generation(
     })
 }
 
-fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, Failure> {
-    Ok(if directory.mode(path)?.is_some() { KeyPresence::Present } else { KeyPresence::Absent })
+/// Refuses a CA whose key others can read: each of them can issue what every daemon lets in.
+fn refuse_known_key(directory: &StateDirectory, path: &Path) -> Result<(), Failure> {
+    let Some(mode) = directory.mode(path)?.filter(|mode| mode & OTHERS_ANYTHING != 0) else { return Ok(()) };
+    let path = directory.path().join(path);
+    Err(Failure::new("trusting", path.display())
+        .expected("a CA's key that its owner alone can read (0600)")
+        .found(message!("mode {}", FileMode(mode)))
+        .hint(message!(
+            "chmod 0600 {}   # and if others were on this machine: {kitcert} ca rollover start --compromised",
+            Quoted(path.display())
+        )))
 }
 
+fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, Failure> {
+    Ok(if directory.has_key(path)? { KeyPresence::Present } else { KeyPresence::Absent })
+}
+
+const OTHERS_ANYTHING: u32 = 0o077;
 /// A hundred thousand clients, each with a line of its own.
 const LARGEST_INVENTORY: usize = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{Failure, Printable};
-use crate::store::files::directory::Directory;
+use crate::store::files::read::ReadFile;
 
 /// The member `schema` of such a file, and its only value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,18 +41,18 @@ pub(super) fn to_bytes(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The record in that file; None if there is none.
+/// The record in a file that was read; None if there is none. `path` is what messages call it.
 ///
 /// # Errors
-/// A file that cannot be read, or is not what we write.
-pub(super) fn read<T: DeserializeOwned>(
-    directory: &Directory,
+/// A file that is not what we write.
+pub(super) fn parse<T: DeserializeOwned>(
+    file: Option<ReadFile>,
     path: &Path,
     what: &'static str,
 ) -> Result<Option<T>, Failure> {
-    let Some(file) = directory.read(path, LARGEST)? else { return Ok(None) };
+    let Some(file) = file else { return Ok(None) };
     serde_json::from_slice(&file.bytes).map(Some).map_err(|_| {
-        Failure::new("reading", directory.path().join(path).display())
+        Failure::new("reading", path.display())
             .expected(crate::message!("{}, as kitcert writes it", what.message()))
             .found("something else")
             .hint("restore that file from a backup of the state")
@@ -61,4 +61,4 @@ pub(super) fn read<T: DeserializeOwned>(
 
 const VERSION: u32 = 1;
 /// A hundred thousand clients that a rollover does not wait for.
-const LARGEST: usize = 16 * 1024 * 1024;
+pub(super) const LARGEST: usize = 16 * 1024 * 1024;

@@ -84,5 +84,7 @@ impl RolloverRecord {
 }
 
 pub(super) fn read_rollover(directory: &StateDirectory) -> Result<Option<RolloverRecord>, Failure> {
-    record_file::read(directory.folder(), Path::new("rollover.json"), "the CA rollover that is under way")
+    let path = Path::new("rollover.json");
+    let file = directory.read(path, record_file::LARGEST)?;
+    record_file::parse(file, &directory.path().join(path), "the CA rollover that is under way")
 }

@@ -1,9 +1,12 @@
 //! The state directory and its lock.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::fstat;
+use rustix::fs::{AtFlags, fstat, statat};
+use rustix::io::Errno;
 
 use super::change::StagedChange;
 use super::journal;
@@ -14,12 +17,14 @@ use crate::model::{Failure, FileMode, IdentityName, Message, Quoted, Role};
 use crate::store::files::directory::Directory;
 use crate::store::files::io_failure;
 use crate::store::files::lock::FileLock;
-use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted};
+use crate::store::files::path_trust::{NewFolders, create_trusted, distrust, distrust_file, open_trusted};
 use crate::store::files::read::ReadFile;
 
-/// A state directory, held open. It is this user's, and nobody else can write in it.
+/// A state directory, held open. It is this user's, and nobody else can write in it, nor in what is read of it.
 pub struct StateDirectory {
     folder: Directory,
+    /// The folders below it that nobody else can write in, as far as they were looked at.
+    trusted: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl StateDirectory {
@@ -68,7 +73,11 @@ impl StateDirectory {
     }
 
     fn open(path: &Path) -> Result<Option<StateDirectory>, Failure> {
-        Ok(open_trusted(path, &[])?.map(|folder| StateDirectory { folder }))
+        Ok(open_trusted(path, &[])?.map(StateDirectory::of))
+    }
+
+    fn of(folder: Directory) -> StateDirectory {
+        StateDirectory { folder, trusted: Mutex::default() }
     }
 
     /// Makes the folder for a state, mode 0700, with the folders above it (0755), or takes one
@@ -78,7 +87,7 @@ impl StateDirectory {
     /// A folder, or one above it, that others own or can write in; one that others can look into.
     pub fn create(path: &Path) -> Result<StateDirectory, Failure> {
         let folder = create_trusted(path, &[], NewFolders { last: OURS_ALONE, owner: None })?;
-        let state = StateDirectory { folder };
+        let state = StateDirectory::of(folder);
         state.refuse_others(OTHERS_ANYTHING)?;
         Ok(state)
     }
@@ -93,9 +102,57 @@ impl StateDirectory {
     /// `None` where it is not there.
     ///
     /// # Errors
-    /// Anything but absence: no permission, no file, more than `largest` octets.
+    /// Anything but absence: no permission, no file, more than `largest` octets; a file that others own or
+    /// can write, and one in a folder that they can.
     pub fn read(&self, relative: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
-        self.folder.read(relative, largest)
+        self.trust_folders(relative.parent())?;
+        let Some(file) = self.folder.read(relative, largest)? else { return Ok(None) };
+        match distrust_file(&self.path().join(relative), file.owner, file.mode) {
+            None => Ok(Some(file)),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// Reads a file of the state at that path that must be there.
+    ///
+    /// # Errors
+    /// Those of [`StateDirectory::read`], and absence.
+    pub(crate) fn read_in(state: &Path, relative: &Path, largest: usize) -> Result<ReadFile, Failure> {
+        let absent = || io_failure::failure("reading", &state.join(relative), Errno::NOENT);
+        let directory = StateDirectory::open(state)?.ok_or_else(absent)?;
+        directory.read(relative, largest)?.ok_or_else(absent)
+    }
+
+    /// Refuses a folder of the state in which others can write, and one below such a folder.
+    fn trust_folders(&self, folder: Option<&Path>) -> Result<(), Failure> {
+        let above: Vec<&Path> = folder.into_iter().flat_map(Path::ancestors).collect();
+        let mut trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in above.into_iter().rev().filter(|one| !one.as_os_str().is_empty()) {
+            if trusted.contains(one) {
+                continue;
+            }
+            // What is not there is for whoever reads it.
+            let Ok(stat) = statat(self.folder.handle(), one, AtFlags::empty()) else { continue };
+            if let Some(failure) = distrust(&self.path().join(one), &stat, &[]) {
+                return Err(failure);
+            }
+            trusted.insert(one.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a private key is there.
+    ///
+    /// # Errors
+    /// One that others own or can write.
+    pub(super) fn has_key(&self, relative: &Path) -> Result<bool, Failure> {
+        self.trust_folders(relative.parent())?;
+        let Some(stat) = self.folder.look(relative)? else { return Ok(false) };
+        let path = self.path().join(relative);
+        match distrust_file(&path, stat.st_uid, io_failure::permissions(&stat)) {
+            None => Ok(true),
+            Some(failure) => Err(failure),
+        }
     }
 
     /// The names in a folder of the state, sorted, without those that begin with a dot; none where
@@ -104,6 +161,7 @@ impl StateDirectory {
     /// # Errors
     /// Something else than a folder, or one that cannot be read.
     pub fn list(&self, relative: &Path) -> Result<Vec<String>, Failure> {
+        self.trust_folders(Some(relative))?;
         let here = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         let entries = match self.folder.folder(here)? {
             Some(folder) => folder.entries()?,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::record_file::{self, Schema};
 use crate::model::Failure;
 use crate::store::files::directory::{Directory, fresh_name};
+use crate::store::files::read::ReadFile;
 
 /// Which state this is, and how often it was changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,8 @@ impl StateRecord {
     /// # Errors
     /// A record that is there and cannot be read.
     pub(super) fn after(state: &Directory) -> Result<StateRecord, Failure> {
-        let before: Option<StateRecord> = record_file::read(state, Path::new(NAME), WHAT)?;
+        let file = state.read(NAME, record_file::LARGEST)?;
+        let before: Option<StateRecord> = record_file::parse(file, &state.path().join(NAME), WHAT)?;
         Ok(match before {
             Some(before) => StateRecord { commit: before.commit.saturating_add(1), ..before },
             None => StateRecord { schema: Schema, id: fresh_name("")?, commit: 1 },
@@ -48,8 +50,9 @@ impl StateRecord {
     }
 }
 
-pub(super) fn read_state_record(state: &Directory) -> Result<StateRecord, Failure> {
-    Ok(record_file::read(state, Path::new(NAME), WHAT)?.unwrap_or_default())
+/// The record in a file that was read at that path.
+pub(super) fn parse_state_record(file: Option<ReadFile>, path: &Path) -> Result<StateRecord, Failure> {
+    Ok(record_file::parse(file, path, WHAT)?.unwrap_or_default())
 }
 
 const NAME: &str = "state.json";

@@ -172,8 +172,11 @@ fn the_host_variable_is_printed_for_the_tools_that_may_ignore_their_config() {
 fn a_loopback_host_is_a_warning_for_tools_that_would_start_their_own() {
     let local = "tcp://localhost:8372".parse().unwrap();
     let remote = endpoint();
-    let rules =
-        |tool, endpoint| plain(tool).findings(endpoint).iter().map(|found| found.rule).collect::<Vec<_>>();
+    let environment = Environment::made_up(Timestamp::from_unix(0), &[]);
+    let rules = |tool, endpoint| {
+        let findings = plain(tool).findings(endpoint, &environment);
+        findings.iter().map(|found| found.rule).collect::<Vec<_>>()
+    };
     assert_eq!(rules(ClientTool::Earthly, &local), [Rule::LoopbackHost]);
     assert_eq!(rules(ClientTool::Earthly, &remote), []);
     assert_eq!(rules(ClientTool::Buildctl, &local), []);

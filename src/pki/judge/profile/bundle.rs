@@ -1,7 +1,7 @@
 //! A bundle as a whole.
 
 use crate::message;
-use crate::model::profile::LARGEST_BUNDLE;
+use crate::model::profile::{LARGEST_BUNDLE, LARGEST_NAMES};
 use crate::model::{Finding, Rule, Severity};
 use crate::pki::x509::{Certificate, DroppedBlock, TrustBundle};
 
@@ -26,13 +26,27 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
             findings.push(leaf_in_bundle(certificate));
         }
     }
-    if certificates.is_empty() || certificates.len() > LARGEST_BUNDLE {
+    let size = |severity| Finding::new(Rule::BundleSize, severity, "the bundle");
+    if certificates.is_empty() {
+        findings.push(size(Severity::Error).expected("at least one certificate").found("none"));
+    }
+    if certificates.len() > LARGEST_BUNDLE {
         findings.push(
-            Finding::new(Rule::BundleSize, Severity::Error, "the bundle")
-                .expected(message!("1 to {} certificates", LARGEST_BUNDLE))
+            size(Severity::Warning)
+                .expected(message!("the CAs that are meant, {} at the most", LARGEST_BUNDLE))
                 .found(certificates.len())
-                .cause("verifiers give up after a hundred signature checks")
-                .fix("delete the blocks of CAs that nobody uses any more"),
+                .cause("whoever has a certificate of any of them is trusted: a whole system's bundle is too broad")
+                .fix("delete the blocks of CAs that are not meant"),
+        );
+    }
+    let names = bundle.length_of_subjects();
+    if names > LARGEST_NAMES {
+        findings.push(
+            size(Severity::Error)
+                .expected(message!("names of {} bytes at the most", LARGEST_NAMES))
+                .found(message!("names of {} bytes", names))
+                .cause("TLS has no room for more in a request for a certificate: every handshake of such a daemon fails")
+                .fix("delete the blocks of CAs that are not meant"),
         );
     }
     findings

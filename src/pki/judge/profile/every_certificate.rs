@@ -60,6 +60,10 @@ fn judge_signature_algorithm(report: &mut Report<'_>) {
             let cause = "Go verifies it, but rustls does not, so that kitcert cannot verify it";
             report.add(SignatureAlgorithm, Warning, expected, algorithm, cause);
         }
+        Algorithm::OtherPss => {
+            let cause = "a signature algorithm that Go does not support";
+            report.add(SignatureAlgorithm, Error, expected, algorithm, cause);
+        }
         // Nobody checks the signature of an anchor, and yet openssl's default level refuses it.
         Algorithm::Obsolete(_) if report.certificate.is_self_issued() => {
             let cause = "anchors of old; openssl refuses them at its default security level";
@@ -97,6 +101,10 @@ fn judge_key(report: &mut Report<'_>) {
         }
         PublicKeyKind::EcdsaP521 => {
             let cause = "Go takes it, but rustls does not, so that kitcert cannot verify it";
+            report.add(WeakKey, Warning, expected, kind, cause);
+        }
+        PublicKeyKind::MlDsa(_) => {
+            let cause = "Go has taken it since 1.27; older peers, openssl 3.0 and kitcert do not";
             report.add(WeakKey, Warning, expected, kind, cause);
         }
         PublicKeyKind::OtherCurve(_) | PublicKeyKind::Other(_) => {

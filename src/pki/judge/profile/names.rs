@@ -7,7 +7,7 @@ use crate::message;
 use crate::model::Rule::{IpAsDnsName, SubjectAltName, UnderscoreInName, WildcardName};
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::profile::MOST_NAMES;
-use crate::model::{DnsName, Printable, Role};
+use crate::model::{DnsName, Message, Printable, Role};
 use crate::pki::x509::{InCertificate, NameKind, oid};
 
 pub(super) fn judge(report: &mut Report<'_>, role: Role) {
@@ -50,8 +50,13 @@ fn judge_nameless(report: &mut Report<'_>, role: Role) {
             report.add(SubjectAltName, Error, expected, "none", cause);
         }
         Role::Client => {
-            let cause = "BuildKit does not ask for it, but some verifiers refuse a client without";
-            report.add(SubjectAltName, Warning, expected, "none", cause);
+            let others = report.certificate.names().unwrap_or_default();
+            if others.is_empty() {
+                let cause = "BuildKit does not ask for it, but some verifiers refuse a client without";
+                return report.add(SubjectAltName, Warning, expected, "none", cause);
+            }
+            let cause = "a daemon asks for no name of its clients; such a name does no harm";
+            report.add(SubjectAltName, Info, expected, Message::join(others, ", "), cause);
         }
     }
 }

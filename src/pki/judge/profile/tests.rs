@@ -7,9 +7,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::*;
+use crate::model::profile::LARGEST_NAMES;
 use crate::model::{IdentityName, KeyAlgorithm, Lifetime, SubjectAltName, Validity};
+use crate::pki::element::element;
 use crate::pki::specimens::{a_leaf, an_authority, dns, now, patched};
-use crate::pki::x509::der::tests::element;
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 
 fn told(findings: &[Finding]) -> Vec<(Rule, Severity)> {
@@ -330,15 +331,30 @@ fn a_bundle_is_judged_as_go_loads_it() {
 }
 
 #[test]
-fn a_bundle_has_one_to_sixteen_certificates() {
+fn a_bundle_has_a_certificate_and_more_than_sixteen_are_warned_of() {
     let many: Vec<_> = (0..17).map(|_| an_authority(|_| ())).collect();
     let says = |count| super::bundle(&TrustBundle::new(many[..count].to_vec()));
-    for count in [0, 17] {
+    for (count, severity, found) in [(0, Severity::Error, "none"), (17, Severity::Warning, "17")] {
         let findings = says(count);
         assert_eq!(findings.len(), 1, "{count}");
-        assert_eq!((findings[0].rule, findings[0].found.as_str()), (Rule::BundleSize, &*count.to_string()));
+        let [finding] = findings.as_slice() else { panic!("{count}") };
+        assert_eq!((finding.rule, finding.severity), (Rule::BundleSize, severity));
+        assert_eq!(finding.found, found);
     }
     assert!(says(1).is_empty() && says(16).is_empty());
+}
+
+#[test]
+fn names_that_do_not_fit_into_a_handshake_are_an_error() {
+    let long = an_authority(|ca| {
+        ca.distinguished_name = rcgen::DistinguishedName::new();
+        ca.distinguished_name.push(rcgen::DnType::CommonName, "x".repeat(LARGEST_NAMES / 2));
+    });
+    let length = TrustBundle::new(vec![long.clone()]).length_of_subjects();
+    assert!(length > LARGEST_NAMES / 2 && length < LARGEST_NAMES / 2 + 100);
+    let findings = super::bundle(&TrustBundle::new(vec![long.clone(), long]));
+    let too_long = |one: &&Finding| one.rule == Rule::BundleSize && one.severity == Severity::Error;
+    assert_eq!(findings.iter().filter(too_long).count(), 1, "{findings:?}");
 }
 
 #[test]

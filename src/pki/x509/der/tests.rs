@@ -1,18 +1,6 @@
 use super::Place::{Certificate, Extension};
 use super::*;
-
-/// An element of DER, its length the shortest.
-pub(in crate::pki) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let length = contents.len();
-    let mut bytes = match length {
-        0..=0x7f => vec![tag, length as u8],
-        0x80..=0xff => vec![tag, 0x81, length as u8],
-        0x100..=0xffff => vec![tag, 0x82, (length >> 8) as u8, length as u8],
-        _ => vec![tag, 0x83, (length >> 16) as u8, (length >> 8) as u8, length as u8],
-    };
-    bytes.extend_from_slice(contents);
-    bytes
-}
+use crate::pki::element::element;
 
 /// An OCTET STRING of so many zeros whose length is written so.
 fn with_length(length: &[u8], count: usize) -> Vec<u8> {

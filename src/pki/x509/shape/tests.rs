@@ -1,5 +1,5 @@
 use super::*;
-use crate::pki::x509::der::tests::element;
+use crate::pki::element::element;
 
 /// The elements of a certificate, each to be changed by itself.
 struct Elements {

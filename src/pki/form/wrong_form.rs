@@ -1,0 +1,295 @@
+//! A file that is right, in a form that no consumer reads.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::der_kind::DerKind;
+use super::lost_newlines::LostNewlines;
+use crate::message;
+use crate::model::{Message, Printable, Quoted};
+use crate::pki::pem::{PemBlock, PemFault, PemLabel, decode_text, encode_secret};
+
+/// In which form a key or a certificate stands that Go, openssl and what is built on them do not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongForm {
+    /// A byte order mark before the first BEGIN.
+    ByteOrderMark,
+    /// UTF-16, the way of a Windows shell's redirection.
+    Utf16,
+    /// BEGIN and END are indented, the way of YAML.
+    Indented,
+    /// The newlines are gone, or something else.
+    LostNewlines(LostNewlines),
+    /// A PEM file in base64, the way of a Kubernetes Secret.
+    Base64,
+    /// DER, without PEM around it.
+    Der(DerKind),
+    /// The base64 of DER, without BEGIN and END.
+    Bare(DerKind),
+    /// PKCS#7 in PEM.
+    Pkcs7,
+    /// Certificates with openssl's trust settings.
+    Trusted,
+    /// A key under a passphrase.
+    Encrypted,
+    /// A key as OpenSSH has it.
+    OpenSsh,
+}
+
+impl WrongForm {
+    /// The form of a file in which no consumer finds what it holds; None for one that they read, and
+    /// for one of no form that is known.
+    #[must_use]
+    pub fn of(file: &[u8]) -> Option<WrongForm> {
+        match read(file) {
+            Some((form, _)) => Some(form),
+            None => of_block(PemBlock::all_of(file).first()?),
+        }
+    }
+
+    /// The file as it would be once [`WrongForm::repair`] was run; None where it need not be, or
+    /// cannot be done here.
+    #[must_use]
+    pub fn mend(file: &[u8]) -> Option<(Zeroizing<Vec<u8>>, WrongForm)> {
+        let (form, pem) = read(file)?;
+        Some((pem?, form))
+    }
+
+    /// The shell command that puts the file as every consumer reads it in the place of the other, mode
+    /// 0600.
+    #[must_use]
+    pub fn repair(self, file: impl Printable) -> Message {
+        let name = file.message();
+        if name == "-" {
+            return message!("save it to a file, and inspect that: it is told then what repairs it");
+        }
+        let file = Quoted(name);
+        let openssl = |arguments: &'static str| message!("openssl {} -in {}", arguments, file);
+        let filter = match self {
+            WrongForm::ByteOrderMark => message!("tail -c +4 {}", file),
+            WrongForm::Utf16 => message!("iconv -f UTF-16 -t UTF-8 {} | tr -d '\\r\\357\\273\\277'", file),
+            WrongForm::Indented => message!("sed 's/^[[:blank:]]*//' {}", file),
+            WrongForm::LostNewlines(lost) => lost.filter(&file),
+            WrongForm::Base64 => message!("base64 -d {}", file),
+            WrongForm::Der(kind) => openssl(of_der(kind)),
+            WrongForm::Bare(kind) => message!("base64 -d {} | openssl {}", file, of_der(kind)),
+            WrongForm::Pkcs7 => openssl("pkcs7 -print_certs"),
+            WrongForm::Trusted => openssl("x509"),
+            WrongForm::Encrypted => openssl("pkey"),
+            WrongForm::OpenSsh => {
+                return message!("ssh-keygen -p -N '' -m PKCS8 -f {}   # it changes the file itself", file);
+            }
+        };
+        message!("(umask 077; {} > {}.repaired && mv {}.repaired {})", filter, file, file, file)
+    }
+}
+
+impl fmt::Display for WrongForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WrongForm::ByteOrderMark => "PEM with a byte order mark before its BEGIN",
+            WrongForm::Utf16 => "PEM in UTF-16",
+            WrongForm::Indented => "PEM that is indented",
+            WrongForm::LostNewlines(lost) => return lost.fmt(f),
+            WrongForm::Base64 => "the base64 of a PEM file",
+            WrongForm::Der(DerKind::Certificate) => "a certificate in DER, not in PEM",
+            WrongForm::Der(DerKind::Request) => "a request in DER, not in PEM",
+            WrongForm::Der(DerKind::PrivateKey) => "a private key in DER, not in PEM",
+            WrongForm::Der(DerKind::EncryptedKey) | WrongForm::Bare(DerKind::EncryptedKey) => {
+                "an encrypted key in DER, not in PEM"
+            }
+            WrongForm::Der(DerKind::Pkcs7) | WrongForm::Bare(DerKind::Pkcs7) => "PKCS#7 in DER, not PEM",
+            WrongForm::Der(DerKind::Pkcs12) | WrongForm::Bare(DerKind::Pkcs12) => {
+                "PKCS#12 (.pfx, .p12), not PEM"
+            }
+            WrongForm::Bare(_) => "base64 without the lines BEGIN and END",
+            WrongForm::Pkcs7 => "PKCS#7, not certificates one by one",
+            WrongForm::Trusted => "a certificate with openssl's trust settings",
+            WrongForm::Encrypted => "an encrypted key",
+            WrongForm::OpenSsh => "a key in OpenSSH's own form",
+        })
+    }
+}
+
+/// The form, and the file as PEM where it can be read.
+fn read(file: &[u8]) -> Option<(WrongForm, Option<Zeroizing<Vec<u8>>>)> {
+    if let Some(rest) = file.strip_prefix(BYTE_ORDER_MARK)
+        && rest.starts_with(b"-----BEGIN ")
+        && has_blocks(rest)
+    {
+        return Some((WrongForm::ByteOrderMark, Some(Zeroizing::new(rest.to_vec()))));
+    }
+    if let Some(text) = utf16(file).filter(|text| has_blocks(text)) {
+        return Some((WrongForm::Utf16, Some(text)));
+    }
+    if has_blocks(file) {
+        return None;
+    }
+    if let Some((pem, lost)) = LostNewlines::read(file) {
+        return Some((WrongForm::LostNewlines(lost), Some(pem)));
+    }
+    let text = without_indentation(file);
+    if has_blocks(&text) {
+        return Some((WrongForm::Indented, Some(text)));
+    }
+    if let Some(kind) = DerKind::of(file) {
+        return Some((WrongForm::Der(kind), pem_of(kind, file)));
+    }
+    let bare =
+        Zeroizing::new(file.iter().copied().filter(|one| !one.is_ascii_whitespace()).collect::<Vec<_>>());
+    let decoded = decode_text(&bare).ok()?;
+    if has_blocks(&decoded) {
+        return Some((WrongForm::Base64, Some(decoded)));
+    }
+    let kind = DerKind::of(&decoded)?;
+    Some((WrongForm::Bare(kind), pem_of(kind, &decoded)))
+}
+
+fn of_block(block: &PemBlock) -> Option<WrongForm> {
+    match (block.label.as_str(), &block.contents) {
+        ("PKCS7" | "CMS", _) => Some(WrongForm::Pkcs7),
+        ("TRUSTED CERTIFICATE", _) => Some(WrongForm::Trusted),
+        ("OPENSSH PRIVATE KEY", _) => Some(WrongForm::OpenSsh),
+        ("ENCRYPTED PRIVATE KEY", _) => Some(WrongForm::Encrypted),
+        (_, Err(PemFault::Headers)) if block.label.is_private_key() => Some(WrongForm::Encrypted),
+        _ => None,
+    }
+}
+
+fn has_blocks(text: &[u8]) -> bool {
+    PemBlock::all_of(text).iter().any(|block| !matches!(block.label, PemLabel::Unknown(_)))
+}
+
+fn pem_of(kind: DerKind, der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let pem = encode_secret(kind.label()?, der);
+    Some(Zeroizing::new(pem.as_bytes().to_vec()))
+}
+
+fn of_der(kind: DerKind) -> &'static str {
+    match kind {
+        DerKind::Certificate => "x509 -inform DER",
+        DerKind::Request => "req -inform DER",
+        DerKind::PrivateKey | DerKind::EncryptedKey => "pkey -inform DER",
+        DerKind::Pkcs7 => "pkcs7 -inform DER -print_certs",
+        DerKind::Pkcs12 => "pkcs12 -nodes",
+    }
+}
+
+/// A text of UTF-16, with a byte order mark or by its first character.
+fn utf16(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    // Where the octet is that every character of PEM has, of the two.
+    let (bytes, at) = match file {
+        [0xff, 0xfe, rest @ ..] => (rest, 0),
+        [0xfe, 0xff, rest @ ..] => (rest, 1),
+        [b'-', 0, ..] => (file, 0),
+        [0, b'-', ..] => (file, 1),
+        _ => return None,
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * file.len()));
+    for unit in bytes.chunks_exact(2) {
+        text.push(if unit[1 - at] == 0 { unit[at] } else { b'?' });
+    }
+    Some(text)
+}
+
+fn without_indentation(file: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(file.len() + 1));
+    for line in file.split(|byte| *byte == b'\n') {
+        text.extend_from_slice(line.trim_ascii_start());
+        text.push(b'\n');
+    }
+    text
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KeyAlgorithm, Role};
+    use crate::pki::specimens::a_leaf;
+    use crate::pki::{Certificate, PrivateKey};
+
+    fn utf16_of(text: &str, write: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(write).collect()
+    }
+
+    /// The ways of a PEM file to become what nobody reads.
+    fn mangled(pem: &str) -> Vec<(WrongForm, Vec<u8>)> {
+        let marked = format!("\u{feff}{pem}");
+        let der = PemBlock::all_of(pem.as_bytes()).remove(0).contents.unwrap();
+        let kind = DerKind::of(&der).unwrap();
+        let base64 = |bytes: &[u8]| pem::encode(&pem::Pem::new("X", bytes.to_vec()));
+        let body =
+            |pem: String| pem.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n");
+        vec![
+            (WrongForm::ByteOrderMark, marked.clone().into_bytes()),
+            (WrongForm::Utf16, utf16_of(&marked, u16::to_le_bytes)),
+            (WrongForm::Utf16, utf16_of(&marked, u16::to_be_bytes)),
+            (WrongForm::Utf16, utf16_of(pem, u16::to_le_bytes)),
+            (WrongForm::Indented, format!("key: |\n  {}", pem.replace('\n', "\n  ")).into_bytes()),
+            (WrongForm::LostNewlines(LostNewlines::Escaped), pem.replace('\n', "\\n").into_bytes()),
+            (WrongForm::Base64, body(base64(pem.as_bytes())).into_bytes()),
+            (WrongForm::Der(kind), der.to_vec()),
+            (WrongForm::Bare(kind), body(base64(&der)).into_bytes()),
+        ]
+    }
+
+    #[test]
+    fn a_certificate_and_a_key_in_any_form_are_named_and_read() {
+        let leaf = a_leaf(Role::Client, |_| ());
+        for (form, file) in mangled(&leaf.to_pem()) {
+            assert_eq!(WrongForm::of(&file), Some(form));
+            let (pem, mended) = WrongForm::mend(&file).unwrap();
+            assert_eq!(mended, form);
+            assert_eq!(
+                Certificate::chain_from_pem(&pem, "cert.pem").unwrap(),
+                std::slice::from_ref(&leaf),
+                "{form}"
+            );
+            let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
+            assert_eq!(failure.what_was_found(), form.to_string().as_str());
+        }
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).ok().unwrap();
+        for (form, file) in mangled(&key.expose_pem()) {
+            let (pem, mended) = WrongForm::mend(&file).unwrap();
+            assert_eq!(mended, form);
+            let read = PrivateKey::from_pem(&pem, "key.pem").ok().unwrap();
+            assert!(read.public_key() == key.public_key(), "{form}");
+            let failure = PrivateKey::from_pem(&file, "key.pem").err().unwrap();
+            assert_eq!(failure.what_was_found(), form.to_string().as_str());
+        }
+    }
+
+    #[test]
+    fn what_every_consumer_reads_has_no_wrong_form() {
+        let pem = a_leaf(Role::Client, |_| ()).to_pem();
+        for file in
+            [pem.clone(), format!("\u{feff}# ours\n{pem}"), pem.replace('\n', "\r\n"), format!("x\n{pem}")]
+        {
+            assert_eq!(WrongForm::of(file.as_bytes()), None, "{file}");
+            assert!(WrongForm::mend(file.as_bytes()).is_none());
+        }
+        for file in [&b""[..], b"words", b"AAAA", b"\x30\x00", b"\xff\xfe", b"{}", b"global:\n"] {
+            assert_eq!(WrongForm::of(file), None, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_here_is_named_all_the_more() {
+        let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+        let headers =
+            block("RSA PRIVATE KEY").replace("MAA=", "Proc-Type: 4,ENCRYPTED\nDEK-Info: A,0\n\nMAA=");
+        for (form, file) in [
+            (WrongForm::Pkcs7, block("PKCS7")),
+            (WrongForm::Trusted, block("TRUSTED CERTIFICATE")),
+            (WrongForm::Encrypted, block("ENCRYPTED PRIVATE KEY")),
+            (WrongForm::Encrypted, headers),
+            (WrongForm::OpenSsh, block("OPENSSH PRIVATE KEY")),
+        ] {
+            assert_eq!(WrongForm::of(file.as_bytes()), Some(form));
+            assert!(WrongForm::mend(file.as_bytes()).is_none());
+        }
+    }
+}

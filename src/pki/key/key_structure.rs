@@ -1,0 +1,162 @@
+//! What stands in the DER of a private key, as Go looks at it: by its structure, not by its label.
+
+use zeroize::Zeroizing;
+
+use super::public_key::PublicKey;
+use crate::model::KeyAlgorithm;
+use crate::pki::element::{
+    BIT_STRING, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, element, only, parts,
+};
+
+/// A private key's parts, borrowed from its DER.
+pub(super) enum KeyStructure<'a> {
+    /// PKCS#1, alone or in PKCS#8.
+    Rsa {
+        /// The whole of the PKCS#1.
+        pkcs1: &'a [u8],
+        /// The modulus, as an INTEGER's contents.
+        modulus: &'a [u8],
+        /// The public exponent, in the same way.
+        exponent: &'a [u8],
+        /// Whether it has more than two primes.
+        has_more_primes: bool,
+    },
+    /// SEC 1, alone or in PKCS#8.
+    Elliptic {
+        /// The object identifier's contents.
+        curve: &'a [u8],
+        /// The secret number.
+        scalar: &'a [u8],
+        /// The public half, where it is there.
+        point: Option<&'a [u8]>,
+    },
+    /// PKCS#8 of another algorithm.
+    Other {
+        /// The AlgorithmIdentifier's contents.
+        algorithm: &'a [u8],
+    },
+}
+
+/// How the bytes of a key are wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEncoding {
+    /// `PRIVATE KEY` (RFC 5958), what we write.
+    Pkcs8,
+    /// `EC PRIVATE KEY` (RFC 5915).
+    Sec1,
+    /// `RSA PRIVATE KEY` (RFC 8017), what Earthly's own generator writes.
+    Pkcs1,
+}
+
+impl<'a> KeyStructure<'a> {
+    /// Takes a key apart; None for what is none.
+    pub(super) fn of(der: &'a [u8]) -> Option<(KeyStructure<'a>, KeyEncoding)> {
+        if let Some(rsa) = rsa(der) {
+            return Some((rsa, KeyEncoding::Pkcs1));
+        }
+        let fields = parts(only(der, SEQUENCE)?)?;
+        match fields.as_slice() {
+            [(INTEGER, [0 | 1]), (SEQUENCE, algorithm), (OCTET_STRING, key), ..] => {
+                Some((in_pkcs8(algorithm, key)?, KeyEncoding::Pkcs8))
+            }
+            _ => Some((elliptic(der, None)?, KeyEncoding::Sec1)),
+        }
+    }
+
+    /// The public half, as far as it stands in the file.
+    pub(super) fn public_key(&self) -> Option<PublicKey> {
+        let spki = match self {
+            KeyStructure::Rsa { modulus, exponent, .. } => {
+                let numbers = [element(INTEGER, modulus), element(INTEGER, exponent)].concat();
+                spki(
+                    &[element(OBJECT_IDENTIFIER, RSA_ENCRYPTION), element(NULL, &[])],
+                    &element(SEQUENCE, &numbers),
+                )
+            }
+            KeyStructure::Elliptic { curve, point, .. } => spki(
+                &[element(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), element(OBJECT_IDENTIFIER, curve)],
+                (*point)?,
+            ),
+            KeyStructure::Other { .. } => return None,
+        };
+        PublicKey::from_spki_der(&spki).ok()
+    }
+
+    /// What kind of key it is, where no public half says so: its algorithm with no bits.
+    pub(super) fn without_bits(&self) -> Option<PublicKey> {
+        let spki = match self {
+            KeyStructure::Rsa { .. } => return None,
+            KeyStructure::Elliptic { curve, .. } => {
+                spki(&[element(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), element(OBJECT_IDENTIFIER, curve)], &[])
+            }
+            KeyStructure::Other { algorithm, .. } => spki(&[algorithm.to_vec()], &[]),
+        };
+        PublicKey::from_spki_der(&spki).ok()
+    }
+
+    /// The curve of ours that the key is on.
+    pub(super) fn curve(&self) -> Option<KeyAlgorithm> {
+        match self {
+            KeyStructure::Elliptic { curve: P256, .. } => Some(KeyAlgorithm::EcdsaP256),
+            KeyStructure::Elliptic { curve: P384, .. } => Some(KeyAlgorithm::EcdsaP384),
+            _ => None,
+        }
+    }
+}
+
+/// The PKCS#8 of an elliptic key with its public half, as ring reads it.
+pub(super) fn whole_pkcs8(curve: &[u8], scalar: &[u8], point: &[u8]) -> Zeroizing<Vec<u8>> {
+    let secret = |tag: u8, parts: &[&[u8]]| Zeroizing::new(element(tag, &Zeroizing::new(parts.concat())));
+    let public = element(PUBLIC, &element(BIT_STRING, &[&[0], point].concat()));
+    let sec1 = secret(SEQUENCE, &[&element(INTEGER, &[1]), &secret(OCTET_STRING, &[scalar]), &public]);
+    let algorithm = [element(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), element(OBJECT_IDENTIFIER, curve)].concat();
+    let algorithm = element(SEQUENCE, &algorithm);
+    secret(SEQUENCE, &[&element(INTEGER, &[0]), &algorithm, &secret(OCTET_STRING, &[&sec1])])
+}
+
+fn spki(algorithm: &[Vec<u8>], bits: &[u8]) -> Vec<u8> {
+    let bits = element(BIT_STRING, &[&[0], bits].concat());
+    element(SEQUENCE, &[element(SEQUENCE, &algorithm.concat()), bits].concat())
+}
+
+fn rsa(der: &[u8]) -> Option<KeyStructure<'_>> {
+    let numbers = parts(only(der, SEQUENCE)?)?;
+    match numbers.as_slice() {
+        [(INTEGER, [version @ (0 | 1)]), (INTEGER, modulus), (INTEGER, exponent), rest @ ..]
+            if rest.len() >= 6 && rest.iter().take(6).all(|number| number.0 == INTEGER) =>
+        {
+            Some(KeyStructure::Rsa { pkcs1: der, modulus, exponent, has_more_primes: *version == 1 })
+        }
+        _ => None,
+    }
+}
+
+fn in_pkcs8<'a>(algorithm: &'a [u8], key: &'a [u8]) -> Option<KeyStructure<'a>> {
+    let fields = parts(algorithm)?;
+    match fields.as_slice() {
+        [(OBJECT_IDENTIFIER, RSA_ENCRYPTION), ..] => rsa(key),
+        [(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), (OBJECT_IDENTIFIER, curve)] => elliptic(key, Some(curve)),
+        [(OBJECT_IDENTIFIER, _), ..] => Some(KeyStructure::Other { algorithm }),
+        _ => None,
+    }
+}
+
+fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<KeyStructure<'a>> {
+    let fields = parts(only(der, SEQUENCE)?)?;
+    let [(INTEGER, [1]), (OCTET_STRING, scalar), rest @ ..] = fields.as_slice() else { return None };
+    let inner = |tag: u8, kind: u8| {
+        let (_, contents) = rest.iter().find(|field| field.0 == tag)?;
+        only(contents, kind)
+    };
+    let curve = known.or_else(|| inner(CURVE, OBJECT_IDENTIFIER))?;
+    let point = inner(PUBLIC, BIT_STRING).and_then(|bits| bits.strip_prefix(&[0]));
+    Some(KeyStructure::Elliptic { curve, scalar, point })
+}
+
+/// The tags `[0]` and `[1]` of RFC 5915.
+const CURVE: u8 = 0xa0;
+const PUBLIC: u8 = 0xa1;
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
