@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::invocation::Invocation;
+use crate::layout::move_aside;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Quoted};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable};
 use crate::pki::{CertificateRequest, Kit};
 use crate::store::{
-    Existing, Parents, Privacy, Replacement, read_if_present, refuse_irreplaceable, replace_file, sudo_caller,
+    Existing, Parents, Privacy, Replacement, exists, read_if_present, refuse_irreplaceable, replace_file,
+    sudo_caller,
 };
 
 /// What a file is that is handed over.
@@ -42,7 +44,7 @@ impl HandedOver<'_> {
         Err(Failure::new("writing", path)
             .expected(message!("nothing there, or an older one: {}", self))
             .found("another file")
-            .hint(message!("mv {} {}.before-kitcert", Quoted(path), Quoted(path))))
+            .hint(move_aside(path, exists)))
     }
 }
 

@@ -1,22 +1,21 @@
 //! What stands where files are installed, compared with what should.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::authorities::read_key;
 use super::invocation::Invocation;
-use crate::layout::CredentialFile;
 use crate::layout::state_paths::identity_folder;
-use crate::message;
+use crate::layout::{CredentialFile, move_aside};
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Failure, Fingerprint, Generation, IdentityName, Message, Quoted, Role, SubjectAltName};
+use crate::model::{Failure, Fingerprint, Generation, IdentityName, Message, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
     CredentialBytes, InstallPlace, LinkState, Observation, ObservedGeneration, Origin, Owner, PlacedFiles,
-    StateDirectory, observe_lineage, read,
+    StateDirectory, exists, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
@@ -115,13 +114,6 @@ pub(super) fn observe_placement(
     look(placement, files).map(|(observed, _)| observed)
 }
 
-/// Where a person puts what stands in the way of a link.
-pub(super) fn put_aside(path: &Path) -> PathBuf {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".before-kitcert");
-    aside.into()
-}
-
 fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Placed, PlacedFiles), Failure> {
     let placed = placement.observe()?;
     let foreign = placement.links.iter().zip(&placed.links).filter_map(|((path, _), state)| match state {
@@ -130,8 +122,7 @@ fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Pl
     });
     let foreign: Vec<_> = foreign.collect();
     if let Some((path, what)) = foreign.first() {
-        let moves =
-            foreign.iter().map(|(path, _)| message!("mv {} {}", Quoted(path), Quoted(&put_aside(path))));
+        let moves = foreign.iter().map(|(path, _)| move_aside(path, exists));
         return Err(Failure::new("installing", path.display())
             .expected("nothing, or a link that kitcert made")
             .found(what)

@@ -3,11 +3,12 @@
 
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
+use crate::layout::move_aside;
 use crate::layout::state_paths::INVENTORY;
 use crate::message;
 use crate::model::{Failure, Quoted};
 use crate::plan::{self, Recovery};
-use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
+use crate::store::{Interest, Observation, StateDirectory, exists, observe_undescribed};
 
 /// Writes kitcert.yaml again, from what is beside it; or lets a copy go on.
 ///
@@ -67,7 +68,10 @@ fn halves(invocation: &Invocation<'_>, observation: &Observation) -> Option<Fail
         Failure::new("recovering daemon", name)
             .expected(message!("all files that another copy of this state has installed, in {}", folder))
             .found("only some of them")
-            .hint(message!("mv {} {}.before   # if that copy cannot install them again", folder, folder)),
+            .hint(message!(
+                "let that copy install them again; if it cannot: {}",
+                move_aside(&there.folder, exists)
+            )),
     )
 }
 

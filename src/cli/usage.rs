@@ -169,12 +169,12 @@ mod tests {
             let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
             super::again(&typed, &Again { with: with.into(), without })
         };
-        let typed = ["/usr/bin/kitcert", "join", "my kit", "--for=buildx", "--config", "c.yml"];
+        let typed = ["/usr/bin/kitcert", "join", "my kit", "--tool=buildx", "--config", "c.yml"];
         assert_eq!(
             again(&typed, "--tool earthly   # or earthbuild", None),
             "kitcert join 'my kit' --config c.yml --tool earthly   # or earthbuild"
         );
-        assert_eq!(again(&typed, "", Some("--config")), "kitcert join 'my kit' --for=buildx");
+        assert_eq!(again(&typed, "", Some("--config")), "kitcert join 'my kit' --tool=buildx");
         assert!(again(&typed, "--enable-tls", None).is_command());
         let secret = ["kitcert", "join", "MC4CAQAwBQYDK2VwBCIEIPpsZbXq0v8mJ4kL1nT3yR7wQeUiOaSdFgHj"];
         assert_eq!(again(&secret, "--enable-tls", None), "the same command with --enable-tls");

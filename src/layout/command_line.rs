@@ -1,9 +1,9 @@
 //! Quoting, so that a printed command can be pasted as it is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::message;
-use crate::model::{Message, Printable, is_cut_key, shell_word};
+use crate::model::{Message, Printable, Quoted, is_cut_key, shell_word};
 
 /// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,28 @@ impl Printable for ShellWord<'_> {
             None => Message::parsed(&shell_word(self.0)),
         }
     }
+}
+
+/// Where a person puts what is in the way.
+pub(crate) fn put_aside(path: &Path) -> PathBuf {
+    numbered(path, 1)
+}
+
+/// The command that puts it there, under a name that is free: what is there already may be the only copy of a
+/// key.
+pub(crate) fn move_aside(path: &Path, exists: impl Fn(&Path) -> bool) -> Message {
+    let names = (1..u32::MAX).map(|number| numbered(path, number));
+    let free = names.into_iter().find(|name| !exists(name)).unwrap_or_else(|| put_aside(path));
+    message!("mv -n {} {}", Quoted(path), Quoted(&free))
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".before-kitcert");
+    if number > 1 {
+        name.push(format!("-{number}"));
+    }
+    name.into()
 }
 
 /// One field of a value that Go reads as CSV: `docker run --mount` and `buildx --driver-opt`. A

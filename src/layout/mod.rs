@@ -35,7 +35,7 @@ pub(crate) use client::{
     by_hand, client_generations, client_links, client_place, daemon_generations, daemon_links,
     environment_line, find_tool, is_on_path, managed_container, use_command, verify_command,
 };
-pub(crate) use command_line::CommandLine;
+pub(crate) use command_line::{CommandLine, move_aside, put_aside};
 pub(crate) use credential_paths::CredentialPaths;
 pub use daemon::DaemonConfig;
 pub(crate) use daemon::{CredentialFile, DaemonLayout, restart_command, start_command};

@@ -63,16 +63,16 @@ impl Failure {
         self
     }
 
-    /// What to do: a command that can be pasted, printed after `try:`, or a sentence, printed after `fix:`; none
-    /// if a value in it cannot be printed.
+    /// What to do: a command that can be pasted, printed after `try:`, or a sentence, printed after `fix:`;
+    /// none if a value in it cannot be printed.
     #[must_use]
     pub fn hint(mut self, command: impl Printable) -> Failure {
         self.0.hint = Some(command.message()).filter(|command| !command.hides_a_value());
         self
     }
 
-    /// What to do is the command that was typed, with these words behind it: an option and its value, which take
-    /// the place of that option, and a comment after three blanks.
+    /// What to do is the command that was typed, with these words behind it: an option and its value, which
+    /// take the place of that option, and a comment after three blanks.
     #[must_use]
     pub fn again(mut self, with: impl Printable) -> Failure {
         self.0.again = Some(Again { with: with.message(), without: None });

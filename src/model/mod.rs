@@ -22,10 +22,11 @@
 //! contact, file_mode           whom to ask, and the permission bits of a file
 //! ```
 //!
-//! Words that several layers speak in are here; what is done with one is elsewhere. A rule has its word, cause
-//! and fix in `rule`, and stands in `UNACCEPTABLE` if a person must not accept it. Certificates are looked at in
-//! `pki/judge/profile`, configs in `layout/client` and `layout/daemon`, dials in `probe/verdict`, the files at
-//! hand in `apply/verify`. Tools and daemon layouts, whose words are paths, are in `layout`.
+//! Words that several layers speak in are here; what is done with one is elsewhere. A rule has its word,
+//! cause and fix in `rule`, and stands in `UNACCEPTABLE` if a person must not accept it. Certificates are
+//! looked at in `pki/judge/profile`, configs in `layout/client` and `layout/daemon`, dials in
+//! `probe/verdict`, the files at hand in `apply/verify`. Tools and daemon layouts, whose words are paths, are
+//! in `layout`.
 
 mod authority_id;
 mod cause;

@@ -52,7 +52,8 @@ impl IdentityName {
         DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", self.0))
     }
 
-    /// `; did you mean builder?` if one of the known names is this one but for a slip of the finger; else nothing.
+    /// `; did you mean builder?` if one of the known names is this one but for a slip of the finger; else
+    /// nothing.
     #[must_use]
     pub(crate) fn did_you_mean<'a>(&self, known: impl IntoIterator<Item = &'a IdentityName>) -> Message {
         let likeness = |name: &IdentityName| strsim::jaro_winkler(&self.0, &name.0);

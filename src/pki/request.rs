@@ -81,7 +81,7 @@ impl CertificateRequest {
             Err(Failure::new("checking the request", subject)
                 .expected(expected)
                 .found(found)
-                .hint("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out new.csr -subj /CN=me"))
+                .hint("its owner makes another, with kitcert request and the name of the client"))
         };
         let info = &parsed.certification_request_info;
         let public_key = PublicKey::of(&info.subject_pki);

@@ -8,7 +8,7 @@ use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
     ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange,
-    OwnerName, edit_client_config,
+    OwnerName, edit_client_config, move_aside,
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
@@ -161,8 +161,8 @@ fn elsewhere(name: &IdentityName, placed: &Placed, is_of_this_state: bool) -> Me
     if is_of_this_state {
         return install;
     }
-    let folder = Quoted(&placed.folder);
-    message!("{}   # or, if no daemon reads what is there: mv {} {}.before", install, folder, folder)
+    let aside = move_aside(&placed.folder, |_| false);
+    message!("{}   # or, if no daemon reads what is there: {}", install, aside)
 }
 
 /// The root for a daemon that cannot have `/`.

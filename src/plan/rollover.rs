@@ -212,19 +212,19 @@ impl<'a> Rollover<'a> {
         std::iter::once(self.to).chain(self.from.iter().copied()).map(choice).collect()
     }
 
-    /// What a person does next about it: the first of those that it waits for.
+    /// What a person does next about it.
     fn next(&self) -> Option<Message> {
         let rotate = || message!("{kitcert} rotate");
         if self.record.is_emergency() || !self.daemons_left.is_empty() {
             return Some(rotate());
         }
-        if let Some(name) = self.clients_left.iter().next().filter(|_| self.stage == RolloverStage::Moving) {
-            return Some(message!("{kitcert} confirm {}   # or: {kitcert} ca rollover skip {}", name, name));
+        let waits =
+            self.stage == RolloverStage::Moving && !(self.clients_left.is_empty() && self.open.is_empty());
+        // What ends the waiting locks out whoever has not moved: no command to paste without a look.
+        if waits || !self.untried.is_empty() {
+            return Some(message!("{kitcert} rotate --dry-run   # what each of them still needs"));
         }
-        let untried =
-            self.untried.iter().chain(self.open.iter().filter(|_| self.stage == RolloverStage::Moving));
-        let finish = untried.map(|id| message!("{kitcert} ca rollover finish {}", id)).next();
-        finish.or_else(|| self.unread.is_empty().then(rotate))
+        self.unread.is_empty().then(rotate)
     }
 
     /// For a person.

@@ -57,7 +57,8 @@ pub enum Caller {
     Distrusted,
 }
 
-/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialled beside the list.
+/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialled beside the
+/// list.
 pub(super) const MUST_BE_REFUSED: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 

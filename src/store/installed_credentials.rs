@@ -7,8 +7,10 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use crate::layout::move_aside;
 use crate::message;
 use crate::model::{ExitCode, Failure, Fingerprint, Generation, Message, Printable, Quoted};
+use crate::store::exists;
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
 use crate::store::files::io_failure;
 use crate::store::files::lock::FileLock;
@@ -180,7 +182,7 @@ impl InstallPlace {
                 Err(Failure::new("opening", self.folder.display())
                     .expected("a folder")
                     .found("a symbolic link")
-                    .hint(message!("rm {}   # the folder is made anew", Quoted(&self.folder))))
+                    .hint(message!("rm {}", Quoted(&self.folder))))
             }
             _ => Ok(()),
         }
@@ -263,7 +265,7 @@ impl InstallPlace {
             })
             .collect();
         let Some((path, what)) = foreign.first() else { return Ok(()) };
-        let moves = foreign.iter().map(|(path, _)| message!("mv {} {}.before-kitcert", path, path));
+        let moves = foreign.iter().map(|(path, _)| move_aside(path, exists));
         Err(Failure::new("installing", path.display())
             .expected("nothing, or the link that an earlier install made")
             .found(what)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A folder of so many files has a map.
+/// A folder with more files than this has a map.
 const FILES_WITHOUT_A_MAP: usize = 3;
 
 /// Each has one file for each command, or for each kind of page, and is no riddle.
@@ -61,9 +61,9 @@ fn the_map_of_a_folder_names_each_of_its_files_and_no_other() {
     assert!(maps > 10, "{maps} maps");
 }
 
-/// A doc comment of one word says nothing that the name does not say.
+/// Such a doc comment says nothing that the name does not say.
 #[test]
-fn no_doc_comment_is_one_word() {
+fn no_doc_comment_is_a_bare_pronoun() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut all = vec![root.clone()];
     folders(&root, &mut all);

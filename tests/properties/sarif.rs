@@ -105,7 +105,7 @@ fn taken_by_github(log: &Value) -> Vec<Value> {
         assert!(uri.bytes().all(is_of_uris), "{uri}");
         assert!(only(&place["region"], &["startLine"])["startLine"].as_u64().unwrap() >= 1);
         let identity = only(&result["partialFingerprints"], &["primaryLocationLineHash"]);
-        identities.insert(identity["primaryLocationLineHash"].to_string() + &result["message"].to_string());
+        identities.insert(identity["primaryLocationLineHash"].to_string());
     }
     assert_eq!(identities.len(), results.len(), "two alerts are one to GitHub: {log:#?}");
     results.clone()

@@ -21,8 +21,8 @@ fn tried(workspace: &Workspace, said: &Said, expected: &str) -> Said {
 fn a_format_that_a_command_has_none_of_is_replaced_by_one_that_it_has() {
     let workspace = Workspace::with_state();
     for (line, expected) in [
-        ("status --format sarif", "kitcert status --format json"),
-        ("invite ana --format=prometheus --dry-run", "kitcert invite ana --dry-run --format json"),
+        ("--format sarif status", "kitcert status --format json"),
+        ("--format=prometheus invite ana --dry-run", "kitcert invite ana --dry-run --format json"),
     ] {
         let said = workspace.run(line.split(' ')).ended_with(2);
         tried(&workspace, &said, expected).succeeded();
@@ -33,8 +33,8 @@ fn a_format_that_a_command_has_none_of_is_replaced_by_one_that_it_has() {
 fn the_same_command_with_what_was_missing_is_made_of_what_was_typed() {
     let workspace = Workspace::with_state();
     workspace.run(["issue", "daemon", "spare", "--host", "spare.example"]).succeeded();
-    let said = workspace.run(["invite", "ben", "--kit", "my kit", "--join-within=2d"]).ended_with(2);
-    let expected = "kitcert invite ben --kit 'my kit' --join-within=2d --endpoint tcp://127.0.0.1:8372   # or that \
+    let said = workspace.run(["invite", "ben", "--output", "my kit", "--join-within=2d"]).ended_with(2);
+    let expected = "kitcert invite ben --output 'my kit' --join-within=2d --endpoint tcp://127.0.0.1:8372   # or that \
                     of another daemon of kitcert.yaml";
     tried(&workspace, &said, expected).succeeded();
     // One option takes the place of the same, and another is left out.

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::apply::invocation::Invocation;
-use crate::apply::placed::{observe_placement, put_aside, read_set, read_set_with_key};
-use crate::layout::{CredentialFile, client_generations, client_links, daemon_generations, daemon_links};
+use crate::apply::placed::{observe_placement, read_set, read_set_with_key};
+use crate::layout::{
+    CredentialFile, client_generations, client_links, daemon_generations, daemon_links, put_aside,
+};
 use crate::message;
 use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
 use crate::pki::PrivateKey;

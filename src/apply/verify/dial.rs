@@ -115,8 +115,8 @@ pub(super) fn dial(
     Ok(probe::probe(&request))
 }
 
-/// Dials once, for what that tells: whether a client, or somebody of a CA that is to be trusted no more, is
-/// let in, or what is built. It verifies nothing.
+/// Dials once. The extent says what to learn: whether this client is accepted, whether one of a distrusted CA
+/// is refused, or which builds run. It verifies nothing.
 pub(in crate::apply) fn dial_once(
     invocation: &Invocation<'_>,
     client: &Client,

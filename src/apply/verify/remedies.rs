@@ -48,6 +48,13 @@ pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: 
             name
         ));
     };
+    if !entry.restart.is_empty() {
+        return Some(message!(
+            "make the container {} anew with its files mounted, as `kitcert install daemon {}` prints",
+            Word(&container),
+            name
+        ));
+    }
     let start = start_command(install.layout, &install.root, name, entry.endpoint.port()).ok()?;
     let first = match is_installed {
         true => Message::default(),
@@ -71,8 +78,8 @@ pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<M
     })
 }
 
-/// What fixes a finding where there is no state: a client has its files from a kit, and all else is done where the
-/// state is.
+/// What fixes a finding where there is no state: a client has its files from a kit, and all else is done
+/// where the state is.
 pub(super) fn without_state(finding: &mut Finding) {
     let Some(fix) = finding.fix.take() else { return };
     let is_for_anybody = |word: &&str| fix.starts_with(&format!("kitcert {word}"));

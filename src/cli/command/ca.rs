@@ -39,8 +39,8 @@ pub enum RolloverCommand {
 /// `kitcert ca rollover start`
 #[derive(Debug, Args)]
 pub struct StartArguments {
-    /// Stop trusting a CA at once, because somebody else has its key [default: the CA in use, or the one
-    /// before the rollover]
+    /// Stop trusting a CA at once, because somebody else has its key [default: the CA in use, if it is the
+    /// only one]
     #[arg(long, value_name = "KEYID", num_args = 0..=1, require_equals = true)]
     pub compromised: Option<Option<AuthorityId>>,
     /// How it is done.

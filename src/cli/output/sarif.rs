@@ -41,7 +41,7 @@ fn descriptor(rule: Rule) -> Value {
     json!({
         "id": rule.as_str(),
         "shortDescription": {"text": rule.meaning()},
-        "fullDescription": {"text": format!("{}: {}", rule.meaning(), rule.cause())},
+        "fullDescription": {"text": format!("{} Cause: {}.", rule.meaning(), rule.cause())},
         "help": {"text": format!("Cause: {}.\nFix: {}.", rule.cause(), rule.fix())},
     })
 }
@@ -107,7 +107,7 @@ fn escaped(path: &str) -> String {
     escaped.collect()
 }
 
-/// By what a code host knows a finding again that it has seen before: no line of a source tells.
+/// Lets a code host recognize a finding that it has seen before: there is no line of a source to go by.
 fn identity(finding: &Finding, at: &str) -> String {
     let text = format!("{}\n{}\n{at}", finding.rule.as_str(), finding.subject);
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -103,7 +103,8 @@ impl ClientConfig {
     }
 }
 
-/// The types that yaml.v3 insists on, of the keys that matter here: a tool says by itself what it makes of others.
+/// The types that yaml.v3 insists on, of the keys that matter here: a tool says by itself what it makes of
+/// others.
 struct Reading<'a> {
     path: &'a Path,
 }

@@ -11,8 +11,9 @@ use super::place::ConfigPlace;
 use super::tls_path::TlsPath;
 use super::tool::ClientTool;
 use crate::env::Environment;
+use crate::layout::move_aside;
 use crate::message;
-use crate::model::{Endpoint, Finding, Message, Printable, Quoted, Rule, Severity};
+use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
 
 /// A config and all that its tool looks at besides.
 pub(crate) struct ClientSituation<'a> {
@@ -125,7 +126,7 @@ impl ClientSituation<'_> {
                 .expected("either config.yml or config.yaml")
                 .found("both")
                 .cause(message!("{} reads config.yml and passes over this one", self.tool))
-                .fix(message!("mv {} {}.former", Quoted(&hidden), Quoted(&hidden))),
+                .fix(move_aside(&hidden, self.exists)),
         )
     }
 

@@ -6,9 +6,9 @@
 //! start    how it is started with the files that are installed for it
 //! ```
 //!
-//! A new kind of daemon is a variant of `DaemonLayout` in `files`, with its word and its paths, and an image in
-//! `start`. `probe/verdict/server_checks` and `apply/verify/remedies` ask whether it is moby's: a new one counts
-//! as Earthly's there until you say otherwise. Its word is explained in `cli/manual/inventory/keys`.
+//! A new kind of daemon is a variant of `DaemonLayout` in `files`, with its word and its paths, and an image
+//! in `start`. `probe/verdict/server_checks` and `apply/verify/remedies` ask whether it is moby's: a new one
+//! counts as Earthly's there until you say otherwise. Its word is explained in `cli/manual/inventory/keys`.
 
 mod config;
 mod files;

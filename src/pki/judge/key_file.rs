@@ -38,7 +38,7 @@ pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding>
             .expected(message!("a file of root or of user {}", user))
             .found(message!("one of user {}", owner))
             .cause("its owner can read and replace it, whatever its mode")
-            .fix(message!("chown {} {}   # unless that user is who reads it", user, path))
+            .fix(message!("chown {} {}   # unless that user is who reads it", user, Quoted(path)))
     })
 }
 

@@ -13,10 +13,10 @@
 //! ```
 //!
 //! It knows no certificate. A new algorithm is a variant of `KeyAlgorithm` in `model`: made in `private_key`,
-//! read and checked in `public_key`, it signs in `signer`, and its identifiers are in `x509/signature_algorithm`
-//! and `x509/shape`. The compiler asks for the rest, but not for the lists in words: `authority`, `request`,
-//! `judge/profile/every_certificate` and `cli/manual/inventory/keys`. A key that does not leave a device would
-//! be another kind of `signer`, opened in `apply/authorities`.
+//! read and checked in `public_key`, it signs in `signer`, and its identifiers are in
+//! `x509/signature_algorithm` and `x509/shape`. The compiler asks for the rest, but not for the lists in
+//! words: `authority`, `request`, `judge/profile/every_certificate` and `cli/manual/inventory/keys`. A key
+//! that does not leave a device would be another kind of `signer`, opened in `apply/authorities`.
 
 mod encrypted_key;
 mod key_file;

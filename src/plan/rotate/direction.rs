@@ -199,9 +199,9 @@ impl Planner<'_> {
         let failure = || Failure::new("going back to the former CA of", self.observation.path.display());
         let Some(rollover) = &self.rollover else {
             return Err(failure()
-                .expected("a rollover that is under way")
-                .found("none, or one that is over")
-                .hint("{kitcert} ca rollover start   # to begin another"));
+                .expected("a CA rollover in progress")
+                .found("none")
+                .hint("{kitcert} status"));
         };
         match rollover.record.kind {
             RolloverKind::Back => return Ok(()),
@@ -293,6 +293,13 @@ impl Planner<'_> {
             return match usable.as_slice() {
                 [only] if !was_one && self.rollover.is_none() => Ok(Some(only.id.clone())),
                 [] => Err(rollover::no_authority(self.observation, self.now)),
+                [only] if self.rollover.is_none() => Err(failure()
+                    .expected("which: --compromised=KEYID")
+                    .found("none named, and a CA that is distrusted already")
+                    .hint(message!(
+                        "{kitcert} ca rollover start --compromised={}   # the CA in use",
+                        only.id
+                    ))),
                 several => Err(failure()
                     .expected("which: --compromised=KEYID")
                     .found(message!(

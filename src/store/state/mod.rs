@@ -17,10 +17,10 @@
 //! required           files that must be there
 //! ```
 //!
-//! A new record is read in `observe` and held in `observed`. It is written as a step of `plan/steps`, with a row
-//! in `plan/summary`, by `apply/change/records`; what a verification saw, by `apply/verify/verification_record`.
-//! A file that must appear before or after others has a `Rank` in `journal`. Names that other layers need are
-//! in `layout/state_paths`.
+//! A new record is read in `observe` and held in `observed`. It is written as a step of `plan/steps`, with a
+//! row in `plan/summary`, by `apply/change/records`; what a verification saw, by
+//! `apply/verify/verification_record`. A file that must appear before or after others has a `Rank` in
+//! `journal`. Names that other layers need are in `layout/state_paths`.
 
 mod authority_record;
 mod change;
