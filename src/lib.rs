@@ -27,7 +27,7 @@
 //! are written beside the live ones, read back and judged as both peers would, and published by
 //! one rename. The daemon is believed only when it was dialled.
 //!
-//! The first lines of each folder say what is in its files, and where something new goes.
+//! The first lines of each folder's `mod.rs` say what is in its files, and where something new goes.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

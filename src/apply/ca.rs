@@ -53,7 +53,7 @@ pub(crate) fn retire(
 ) -> Result<Done, Failure> {
     let identities = [Role::Daemon, Role::Client].map(|role| (role, name.clone())).to_vec();
     change_existing(invocation, &Interest::Identities(identities), &|observation| {
-        let role = plan::whose(name, role, observation)?;
+        let role = plan::whose("retire", name, role, observation)?;
         Ok(plan::retire(role, name, observation))
     })
 }

@@ -10,8 +10,8 @@ use crate::model::{IdentityName, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedCopies, ObservedGeneration, read};
 
-/// What the copies of every client hold that kitcert.yaml notes. A disk that does not answer may hold this up, so
-/// that the state is not locked meanwhile.
+/// What the copies of every client hold that kitcert.yaml notes. A disk that does not answer may hold this
+/// up, so that the state is not locked meanwhile.
 pub(super) fn read_client_copies(observation: &Observation) -> BTreeMap<IdentityName, ObservedCopies> {
     let installed = observation.inventory.clients.iter().filter(|(_, entry)| !entry.installed.is_empty());
     let copies = installed.filter_map(|(name, entry)| {

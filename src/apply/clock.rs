@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::change::line;
 use super::invocation::{Invocation, PATIENCE};
-use super::verify::{DialOptions, fresh_for, glance};
+use super::verify::{DialOptions, dial_once, fresh_for};
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{Failure, IdentityName, Role, Timestamp};
 use crate::plan::{RotateRequest, Rotation, longest_leaf};
-use crate::probe::{Outcome, RefusedBy};
+use crate::probe::{Extent, Outcome, RefusedBy};
 use crate::store::{LogEnd, LogEvent, Observation, StateDirectory, log_end};
 
 /// Whether the clock is believed.
@@ -182,7 +182,8 @@ fn compare(
     entry: &DaemonEntry,
 ) -> Result<DaemonClock, Failure> {
     let Some(fresh) = fresh_for(invocation, observation, name)? else { return Ok(DaemonClock::Unknown) };
-    let observed = glance(invocation, &fresh, &entry.endpoint, &DialOptions::of_daemon(entry));
+    let observed =
+        dial_once(invocation, &fresh, &entry.endpoint, (&DialOptions::of_daemon(entry), Extent::Glance));
     Ok(match observed.client().map(|client| client.outcome) {
         Some(Outcome::Refused(RefusedBy::Alert(EXPIRED_CERTIFICATE))) => DaemonClock::Disagrees,
         Some(Outcome::Accepted) => DaemonClock::Agrees,

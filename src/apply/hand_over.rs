@@ -7,7 +7,9 @@ use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Quoted};
 use crate::pki::{CertificateRequest, Kit};
-use crate::store::{Parents, Privacy, Replacement, read_if_present, refuse_irreplaceable, replace_file};
+use crate::store::{
+    Existing, Parents, Privacy, Replacement, read_if_present, refuse_irreplaceable, replace_file, sudo_caller,
+};
 
 /// What a file is that is handed over.
 #[derive(Clone, Copy)]
@@ -61,13 +63,14 @@ pub(super) fn refuse_unwritable_place(invocation: &Invocation<'_>, path: &Path) 
         return Err(Failure::new("writing", "-")
             .expected("the name of a file")
             .found("standard output, which has the report")
-            .hint("the same command with ./-, if a file of that name is meant")
+            .hint("name a file; one that is called - is ./-")
             .exit(ExitCode::Usage));
     }
-    refuse_irreplaceable(&invocation.environment.absolute(path)?, None, Parents::MustExist)
+    let owner = sudo_caller(invocation.environment)?;
+    refuse_irreplaceable(&invocation.environment.absolute(path)?, owner, Parents::MustExist)
 }
 
-/// Writes a file for somebody else, durably.
+/// Writes a file for somebody else, durably. Under `sudo` it is the caller's, so that he can send it.
 pub(super) fn hand_over(
     invocation: &Invocation<'_>,
     path: &Path,
@@ -80,8 +83,12 @@ pub(super) fn hand_over(
         path: &invocation.environment.absolute(path)?,
         expected: before.as_deref(),
         bytes,
-        mode_if_absent: mode,
-        owner_if_absent: None,
+        mode,
+        owner: sudo_caller(invocation.environment)?,
+        existing: match mode {
+            Privacy::Public => Existing::LeavesAccess,
+            Privacy::Private => Existing::LeavesNothing,
+        },
         parents: Parents::MustExist,
     })
 }

@@ -131,19 +131,23 @@ impl Invocation<'_> {
         Failure::new("reading the state", self.state.display())
             .expected("a change that is finished")
             .found("one that is under way, or was interrupted")
-            .hint("the command that was interrupted, again: it goes on where that stopped")
+            .hint("wait for the other command; if none runs, the next that changes something finishes the change")
             .exit(ExitCode::Busy)
     }
 
     /// Why there is nothing to work on.
     pub(super) fn no_state(&self) -> Failure {
         let failure = Failure::new("opening the state", self.state.display())
-            .expected("a directory with a kitcert.yaml (kitcert init makes one)")
+            .expected("a directory with a kitcert.yaml")
             .found("none");
         let elsewhere = state_paths::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
-            Some(place) => failure.hint(message!("kitcert --state {} …   # there is a state", Quoted(place))),
-            None => failure.hint("{kitcert} init --host builder.example.com --client ana"),
+            // Another state than the one that every other command to paste names.
+            Some(place) => failure.hint(message!("kitcert --state {} status", Quoted(place)).into_command()),
+            None => failure.hint(
+                "if the CA is to be on this machine, kitcert init makes a state; if somebody sent you a kit, \
+                 kitcert join takes it",
+            ),
         }
     }
 }

@@ -97,7 +97,8 @@ pub(crate) enum Placing {
     Planned,
 }
 
-/// Reads a kit, from standard input where it is `-`, and finds out for which tool it is and how it stands to what is installed.
+/// Reads a kit, from standard input where it is `-`, and finds out for which tool it is and how it stands to
+/// what is installed.
 ///
 /// # Errors
 /// No kit, one that must not be joined, no tool or several, files that cannot be read.

@@ -4,6 +4,20 @@
 //! decides, the new files are written beside the live ones, read back and checked as both peers
 //! would, and only then moved into place. Nothing here decides what should be; nothing here
 //! writes a file by another way than `store`'s.
+//!
+//! ```text
+//! invocation                           what every deed needs to know of its command
+//! init, issue, request, join           these commands, done
+//! rotate, rollback, recover, ca        these too, and `confirm` and `retire` in `ca`
+//! status, inspect, verify, install     these too
+//! change                               the one transaction in which credentials change
+//! rollout                              daemons are brought to serve their credentials
+//! authorities                          the CAs of a state, to sign and to be trusted
+//! kit, kit_contents, waiting_kits      kits: made, what they say, and those that wait
+//! client_copies, placed                what stands where files are installed
+//! clock                                whether the clock can be believed
+//! input_file, hand_over, output        files that a person names: read, handed over, results
+//! ```
 
 mod authorities;
 mod ca;

@@ -1,10 +1,11 @@
 //! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
-use super::change::{carry_out, installed, unknown_leaves};
+use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
 use crate::layout::state_paths::INVENTORY;
-use crate::model::Failure;
+use crate::message;
+use crate::model::{Failure, Quoted};
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, observe_undescribed};
 
@@ -50,8 +51,24 @@ fn planned(
     let unknown_leaves = unknown_leaves(invocation, &observation);
     match installed.iter().any(|one| one.standing.is_old()) || !unknown_leaves.is_empty() {
         true => Ok((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation)),
-        false => Err(nothing_to_recover(invocation)),
+        false => Err(halves(invocation, &observation).unwrap_or_else(|| nothing_to_recover(invocation))),
     }
+}
+
+/// Why what a later copy of the state has installed cannot be taken in: not all of it is there.
+fn halves(invocation: &Invocation<'_>, observation: &Observation) -> Option<Failure> {
+    let mut daemons = observation.inventory.daemons.keys();
+    let (name, there) = daemons.find_map(|name| {
+        let there = placed(invocation, observation, name)?.observed;
+        there.standing.is_old().then_some((name, there))
+    })?;
+    let folder = Quoted(&there.folder);
+    Some(
+        Failure::new("recovering daemon", name)
+            .expected(message!("all files that another copy of this state has installed, in {}", folder))
+            .found("only some of them")
+            .hint(message!("mv {} {}.before   # if that copy cannot install them again", folder, folder)),
+    )
 }
 
 fn nothing_to_recover(invocation: &Invocation<'_>) -> Failure {

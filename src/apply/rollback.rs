@@ -35,7 +35,7 @@ pub(crate) fn rollback(
     let interest = Interest::Identities(vec![(Role::Daemon, name.clone()), (Role::Client, name.clone())]);
     let observation = invocation.observe_in(&directory, &interest)?;
     refuse_old_copy(invocation, &observation)?;
-    let role = plan::whose(name, role, &observation)?;
+    let role = plan::whose("rollback", name, role, &observation)?;
     let planned = planned(invocation, &directory, &observation, (role, name))?;
     let to_look_at = |failure: Failure| failure.hint("{kitcert} status   # who has which certificate");
     let copies = read_client_copies(&observation);

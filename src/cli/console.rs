@@ -3,8 +3,11 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::io::Errno;
+use rustix::process::{Signal, getpid, kill_process};
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use zeroize::Zeroizing;
 
 use crate::model::Message;
@@ -88,9 +91,14 @@ impl Console {
         // Before the question: whoever pastes at once is not shown either.
         let unseen = Unseen::begin()?;
         self.notify(question.as_str());
-        let answer = unseen.read_line();
+        let (answer, signal) = unseen.read_line();
         drop(unseen);
         self.notify("\n");
+        if let Some(signal) = signal {
+            // What a terminal does otherwise. Where the signal is ignored, nobody has answered.
+            let _ = kill_process(getpid(), signal);
+            return None;
+        }
         answer.filter(|answer| !answer.trim().is_empty())
     }
 
@@ -106,7 +114,8 @@ impl Console {
     }
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// A terminal that does not show what is typed, until this is dropped. The keys that end a process end the line
+/// instead, so that the terminal is as it was before the process ends.
 struct Unseen {
     before: Termios,
 }
@@ -115,24 +124,50 @@ impl Unseen {
     fn begin() -> Option<Unseen> {
         let before = tcgetattr(stdin()).ok()?;
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        hidden.special_codes[SpecialCodeIndex::VEOL] = before.special_codes[SpecialCodeIndex::VINTR];
+        hidden.special_codes[SpecialCodeIndex::VEOL2] = before.special_codes[SpecialCodeIndex::VQUIT];
         tcsetattr(stdin(), OptionalActions::Flush, &hidden).ok()?;
         Some(Unseen { before })
     }
 
-    /// Reads a line by octets, so that no buffer keeps a copy of it.
-    fn read_line(&self) -> Option<Zeroizing<String>> {
+    /// Reads a line by bytes, so that no buffer keeps a copy of it; and the signal of the key that ended it.
+    fn read_line(&self) -> (Option<Zeroizing<String>>, Option<Signal>) {
         let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_SECRET));
-        let mut octet = Zeroizing::new([0; 1]);
+        let mut byte = Zeroizing::new([0; 1]);
         while line.len() < LONGEST_SECRET {
-            match rustix::io::read(stdin(), octet.as_mut_slice()) {
-                Ok(1) if octet[0] != b'\n' => line.push(octet[0]),
+            match rustix::io::read(stdin(), byte.as_mut_slice()) {
+                Ok(1) if byte[0] == b'\n' => break,
+                Ok(1) => match self.key(byte[0]) {
+                    Key::Signal(signal) => return (None, Some(signal)),
+                    Key::Suspend => {}
+                    Key::Text => line.push(byte[0]),
+                },
                 Err(Errno::INTR) => {}
                 _ => break,
             }
         }
-        std::str::from_utf8(&line).ok().map(|text| Zeroizing::new(text.to_owned()))
+        (std::str::from_utf8(&line).ok().map(|text| Zeroizing::new(text.to_owned())), None)
     }
+
+    fn key(&self, byte: u8) -> Key {
+        let is = |index| byte != 0 && self.before.special_codes[index] == byte;
+        match byte {
+            _ if is(SpecialCodeIndex::VINTR) => Key::Signal(Signal::INT),
+            _ if is(SpecialCodeIndex::VQUIT) => Key::Signal(Signal::QUIT),
+            _ if is(SpecialCodeIndex::VSUSP) => Key::Suspend,
+            _ => Key::Text,
+        }
+    }
+}
+
+/// What a key means while nothing is shown.
+enum Key {
+    Signal(Signal),
+    /// Not taken for a letter of a passphrase, which nobody would see; a process cannot be sent to the
+    /// background from here.
+    Suspend,
+    Text,
 }
 
 impl Drop for Unseen {
@@ -142,7 +177,7 @@ impl Drop for Unseen {
     }
 }
 
-/// In octets: twenty times our own.
+/// In bytes: twenty times our own.
 const LONGEST_SECRET: usize = 1024;
 /// Of a terminal that does not say, and of a file.
 const USUAL_WIDTH: usize = 80;

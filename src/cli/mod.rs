@@ -3,6 +3,17 @@
 //! A command here turns what was typed into a request, has `apply` do it, and turns what came of
 //! it into a report: which line is a warning, and with which code it ends. It changes nothing and touches
 //! no file, `demo` excepted, which has a throw-away directory of its own.
+//!
+//! ```text
+//! arguments, options   what can be typed
+//! usage                command lines that make no sense
+//! command              one file for each command
+//! run, session         one command line, carried out, and what it has at hand
+//! output               the forms of a result
+//! schema               the members of the JSON objects, told from their types
+//! console              the terminal
+//! manual               the manual pages
+//! ```
 
 mod arguments;
 mod command;

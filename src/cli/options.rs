@@ -90,8 +90,7 @@ pub struct ChangeOptions {
 /// and to a person.
 #[derive(Debug, Args)]
 pub struct ResultOptions {
-    /// Write the result to this file instead of printing it; - is standard output. The file is replaced
-    /// by one rename
+    /// Write the result to this file, by a rename, instead of printing it; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

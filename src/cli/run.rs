@@ -38,7 +38,9 @@ pub fn run(
         Ok(arguments) => arguments,
         Err(error) => return explain(&usage::without_values(error), &typed, environment, console),
     };
-    let result = refuse_format(&arguments).and_then(|()| carry_out(&arguments, environment, console));
+    let result = refuse_format(&arguments)
+        .and_then(|()| carry_out(&arguments, environment, console))
+        .map_err(|failure| failure.typed(|again| usage::again(&typed, again)));
     let (said, code) = view(&result, &arguments, environment, console.terminals());
     let written = match said {
         Said::Nothing => Ok(()),
@@ -48,10 +50,7 @@ pub fn run(
         }
         Said::Result(text) => match arguments.command.output() {
             None => console.print(&text).map_err(Unwritten::Printed),
-            Some(path) => environment
-                .absolute(path)
-                .and_then(|path| apply::write_result(&path, text.as_bytes()))
-                .map_err(Unwritten::Filed),
+            Some(path) => apply::write_result(environment, path, text.as_bytes()).map_err(Unwritten::Filed),
         },
     };
     let undelivered = result.as_ref().ok().and_then(Report::to_remove);
@@ -62,7 +61,8 @@ pub fn run(
             removed.map_or_else(|failure| also(code, &failure, &arguments, console), |()| code)
         }
         (Err(why), Some(_), _) => {
-            let failure = why.failure().hint("the same command again: it makes another kit with that key");
+            let again = why.failure().again("   # makes another kit with that key");
+            let failure = again.typed(|again| usage::again(&typed, again));
             also(code, &failure, &arguments, console)
         }
         (Err(Unwritten::Printed(error)), None, _) if error.kind() == io::ErrorKind::BrokenPipe => code,
@@ -148,7 +148,7 @@ fn view(
         }
         (Ok(report), Format::Json) => Said::Result(report.to_json()),
         (Ok(report), Format::Prometheus) => Said::Result(output::prometheus(report.monitored(), now)),
-        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found())),
+        (Ok(report), Format::Sarif) => Said::Result(output::sarif(report.found(), environment)),
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
@@ -184,7 +184,7 @@ fn refuse_format(arguments: &Arguments) -> Result<(), Failure> {
             command
         ))
         .found(format.word())
-        .hint(message!("{kitcert} {} --format json", command))
+        .again("--format json")
         .exit(ExitCode::Usage))
 }
 

@@ -9,8 +9,9 @@ use clap::{CommandFactory, Error};
 
 use super::arguments::Arguments;
 use crate::env::Environment;
+use crate::layout::CommandLine;
 use crate::message;
-use crate::model::{ExitCode, Failure, Message, Printable, Word};
+use crate::model::{Again, ExitCode, Failure, Message, Printable, Word};
 
 /// Refuses a key's content where its path, or anything else, belongs: in an argument, or in a
 /// variable that is read.
@@ -59,6 +60,39 @@ const NAMING: [&str; 7] = [
     "EARTH_CONFIG",
     "EARTH_INSTALLATION_NAME",
 ];
+
+/// The command that was typed, as [`Again`] wants it; in words, where what was typed is not to be shown.
+pub(super) fn again(typed: &[OsString], again: &Again) -> Message {
+    let option = again.with.split(COMMENT).next().unwrap_or_default();
+    let mut added = option.split(' ').filter(|word| !word.is_empty());
+    let replaced = again.without.or(added.next());
+    let takes_value = again.without.is_some() || added.next().is_some();
+    let mut words = vec!["kitcert".to_owned()];
+    let mut typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = typed.next() {
+        match replaced {
+            Some(replaced) if word == replaced => {
+                if takes_value {
+                    typed.next();
+                }
+            }
+            Some(replaced) if word.strip_prefix(replaced).is_some_and(|rest| rest.starts_with('=')) => {}
+            _ => words.push(word),
+        }
+    }
+    let command = CommandLine(&words).message();
+    let is_shown = command.is_command() && !command.hides_a_value();
+    match again.without {
+        _ if is_shown && option.is_empty() => command.and(&again.with),
+        _ if is_shown => message!("{} {}", command, again.with),
+        Some(without) => message!("the same command without {}", without),
+        None if option.is_empty() => message!("the same command again"),
+        None => message!("the same command with {}", again.with),
+    }
+}
+
+/// What begins a comment in a command to paste.
+const COMMENT: &str = "   #";
 
 /// A parser's error without what was typed, as far as that may be a key: words that are not known,
 /// and values that do not fit.
@@ -124,3 +158,28 @@ fn content(place: Message) -> Failure {
 }
 
 const BEGIN: &str = "-----BEGIN";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_was_typed_is_suggested_again_unless_it_may_have_a_key_in_it() {
+        let again = |typed: &[&str], with: &'static str, without| {
+            let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
+            super::again(&typed, &Again { with: with.into(), without })
+        };
+        let typed = ["/usr/bin/kitcert", "join", "my kit", "--for=buildx", "--config", "c.yml"];
+        assert_eq!(
+            again(&typed, "--tool earthly   # or earthbuild", None),
+            "kitcert join 'my kit' --config c.yml --tool earthly   # or earthbuild"
+        );
+        assert_eq!(again(&typed, "", Some("--config")), "kitcert join 'my kit' --for=buildx");
+        assert!(again(&typed, "--enable-tls", None).is_command());
+        let secret = ["kitcert", "join", "MC4CAQAwBQYDK2VwBCIEIPpsZbXq0v8mJ4kL1nT3yR7wQeUiOaSdFgHj"];
+        assert_eq!(again(&secret, "--enable-tls", None), "the same command with --enable-tls");
+        assert_eq!(again(&secret, "", Some("--config")), "the same command without --config");
+        assert_eq!(again(&secret, "   # finishes it", None), "the same command again");
+        assert!(!again(&secret, "--enable-tls", None).is_command());
+    }
+}

@@ -1,10 +1,19 @@
 //! Places: where a daemon and each client read their files, and the schemas of the configs we edit.
 //!
+//! ```text
+//! credential_paths   where the three files of one identity are
+//! state_paths        where the state is, and what it calls its files
+//! daemon             each daemon: its files, its own config, how it is started
+//! client             the programs that talk to a daemon, and Earthly's config
+//! inventory          kitcert.yaml
+//! yaml               the editing of both in place
+//! command_line       quoting, so that a printed command can be pasted
+//! ```
+//!
 //! It owns the paths, the words of `kitcert.yaml` and of Earthly's `config.yml`, and the editing of
-//! both in place: bytes go in and bytes come out, and what is not ours stays as it is. A daemon's
-//! `buildkitd.toml` is read and never edited. It is told
-//! what exists: it opens no file, and reads no clock and no variable but through
-//! [`Environment`](crate::env::Environment).
+//! both: bytes go in and bytes come out, and what is not ours stays as it is. A daemon's
+//! `buildkitd.toml` is read and never edited. It is told what exists: it opens no file, and reads no clock and
+//! no variable but through [`Environment`](crate::env::Environment).
 
 mod client;
 mod command_line;

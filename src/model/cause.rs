@@ -65,7 +65,7 @@ causes! {
     /// The name does not resolve here.
     NameUnresolved = "name-unresolved",
         told "the resolver's answer",
-        fix "getent hosts HOST; name the host as the resolver of this machine knows it",
+        fix "name the host as the resolver of this machine knows it",
     /// Nothing listens on that port.
     NothingListens = "nothing-listens",
         told "the connection is refused at once",
@@ -77,7 +77,7 @@ causes! {
     /// The network has no way there.
     NoRoute = "no-route",
         told "the system's own word",
-        fix "ip route get HOST",
+        fix "look for a route to it, and for a firewall on the way",
     /// Something accepts connections and says nothing: a process that hangs, or a proxy without a daemon.
     Silent = "silent",
         told "TCP connects, and no byte comes before the deadline",
@@ -109,11 +109,11 @@ causes! {
     /// The certificate that is served has expired, or its CA has.
     ServedExpired = "served-expired",
         told "its dates, by the clock here",
-        fix "{kitcert} rotate; restart the daemon where the file is newer than what it serves",
+        fix "{kitcert} rotate   # then restart the daemon, if its file is newer than what it serves",
     /// The certificate that is served is not valid yet: it was made ahead, or a clock is wrong.
     ServedNotYetValid = "served-not-yet-valid",
         told "its dates, by the clock here",
-        fix "date -u, here and where it was made",
+        fix "date -u   # here, and on the machine that issued it",
     /// The certificate that is served is for other hosts.
     ServedOtherName = "served-other-name",
         told "its subjectAltName against the host that is dialled",
@@ -121,27 +121,27 @@ causes! {
     /// The certificate that is served has the IP address as a DNS name, which matches nothing.
     ServedIpAsDnsName = "served-ip-as-dns-name",
         told "the address stands there as dNSName",
-        fix "issue it anew: earthly bootstrap makes such, kitcert does not",
+        fix "issue another: earthly bootstrap makes such, kitcert does not",
     /// The certificate that is served names the host in its common name alone, which Go ignores.
     ServedCommonNameOnly = "served-common-name-only",
         told "the host is in the subject, and no subjectAltName is there",
-        fix "issue it anew",
+        fix "issue another",
     /// The certificate that is served is not for servers.
     ServedWrongUsage = "served-wrong-usage",
         told "serverAuth is not among its extended key usages",
-        fix "{kitcert} install daemon, and restart it",
+        fix "{kitcert} install daemon   # then restart it",
     /// The certificate that is served is weak: its key is too small, or a signature is SHA-1's or MD5's.
     ServedWeak = "served-weak",
         told "the signatures of its chain, and the kind of its key",
-        fix "issue it anew",
+        fix "issue another",
     /// The certificate that is served has something that makes Go refuse it, whoever issued it.
     ServedUnacceptable = "served-unacceptable",
         told "its extensions, or those of its chain, read as Go reads them",
-        fix "issue it anew; kitcert inspect on the daemon's machine says why",
+        fix "issue another; kitcert inspect on the daemon's machine says why",
     /// The certificate that is served is of another CA: another daemon, or the wrong ca.pem here.
     ServedOtherCa = "served-other-ca",
         told "nobody of its issuer's name is trusted here",
-        fix "take the ca.pem that belongs to the daemon: {kitcert} join, or {kitcert} install client",
+        fix "take the ca.pem that belongs to the daemon, from a new kit; where its CA is: {kitcert} install client",
     /// Something between here and the daemon ends TLS and shows a certificate of its own.
     TlsProxy = "tls-proxy",
         told "another CA's certificate, and nobody is asked for theirs",
@@ -157,11 +157,11 @@ causes! {
     /// The daemon trusts another CA for its clients.
     DaemonTrustsOtherCa = "daemon-trusts-other-ca",
         told "the CAs that it asks for are not the client's",
-        fix "{kitcert} install daemon, and restart it",
+        fix "{kitcert} install daemon   # then restart it",
     /// The daemon trusts a CA with the name of the client's and another key.
     DaemonTrustsNamesakeCa = "daemon-trusts-namesake-ca",
         told "it asks for the client's CA by name, and alert 48 or 51 follows",
-        fix "{kitcert} install daemon, and restart it",
+        fix "{kitcert} install daemon   # then restart it",
     /// The daemon has not been restarted since its files were replaced, or its container sees other files.
     NotRestarted = "not-restarted",
         told "it serves another certificate, or asks for other CAs, than its files say",
@@ -169,11 +169,11 @@ causes! {
     /// A block of the daemon's ca.pem is one that Go drops without a word.
     BundleBlockDropped = "bundle-block-dropped",
         told "the file, where it is on this machine",
-        fix "{kitcert} inspect on the daemon's ca.pem; {kitcert} install daemon writes it anew",
+        fix "{kitcert} install daemon   # writes its ca.pem again; then restart it",
     /// The client's certificate is of another CA than the one that its ca.pem names.
     ClientOfOtherCa = "client-of-other-ca",
         told "the daemon asks for a CA of the client's ca.pem, which did not issue its certificate",
-        fix "{kitcert} install client: all three files at once",
+        fix "{kitcert} install client   # all three files at once",
     /// The client's cert.pem lacks the intermediate behind its leaf.
     ClientIntermediateMissing = "client-intermediate-missing",
         told "the daemon serves the certificate of its issuer as an intermediate, and the client has none",
@@ -185,27 +185,27 @@ causes! {
     /// The client's certificate has expired.
     ClientExpired = "client-expired",
         told "its dates, by the clock here",
-        fix "{kitcert} rotate, then {kitcert} install client; {kitcert} request where the CA is elsewhere",
+        fix "{kitcert} rotate && {kitcert} install client   # if the CA is elsewhere, ask for a new kit",
     /// The client's certificate is not valid yet.
     ClientNotYetValid = "client-not-yet-valid",
         told "its dates, by the clock here",
-        fix "date -u, here and where it was made",
+        fix "date -u   # here, and on the machine that issued it",
     /// The client's certificate is not for clients.
     ClientWrongUsage = "client-wrong-usage",
         told "clientAuth is not among its extended key usages",
-        fix "{kitcert} install client: a daemon's certificate lies where the client's should",
+        fix "{kitcert} install client   # a daemon's certificate lies where the client's should",
     /// The daemon's clock and the one here differ.
     ClocksDiffer = "clocks-differ",
         told "alert 45, or one dated to be over that is let in: the finding says how far they are apart",
-        fix "date -u, here and on the daemon's machine",
+        fix "date -u   # here, and on the daemon's machine",
     /// It ends the connection and does not say why.
     RefusedUnsaid = "refused-unsaid",
         told "a close or a reset, without an alert",
-        fix "the daemon's log; {kitcert} install daemon, and restart it",
+        fix "look into the daemon's log; then: {kitcert} install daemon, and restart it",
     /// It refuses with an alert that several faults share.
     RefusedUnclear = "refused-unclear",
         told "the alert's number",
-        fix "the daemon's log; {kitcert} install daemon, and restart it",
+        fix "look into the daemon's log; then: {kitcert} install daemon, and restart it",
     /// It has no cipher suite, or no group of a key exchange, that clients have.
     NoCommonCipher = "no-common-cipher",
         told "alert 40 or 71 before a ServerHello",
@@ -253,7 +253,7 @@ causes! {
     /// The daemon restarted meanwhile, or several answer at this name.
     SeveralDaemons = "several-daemons",
         told "dials see different certificates, CAs or signatures, or the client is accepted at first and refused at the end",
-        fix "{kitcert} verify again; give each daemon behind a balancer the same files",
+        fix "give each daemon behind a balancer the same files",
     /// The daemon trusts a CA that is not in the client's trust bundle, beside the client's.
     OtherCaTrusted = "other-ca-trusted",
         told "the CAs that it asks for",

@@ -22,6 +22,16 @@ struct Facts {
     expected: Message,
     found: Message,
     hint: Option<Message>,
+    again: Option<Again>,
+}
+
+/// The command that was typed, with another option, or without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// The option and its value; a comment may follow, after three blanks.
+    pub with: Message,
+    /// The option that is left out, with its value.
+    pub without: Option<&'static str>,
 }
 
 impl Failure {
@@ -35,6 +45,7 @@ impl Failure {
             expected: Message::default(),
             found: Message::default(),
             hint: None,
+            again: None,
         }))
     }
 
@@ -52,11 +63,36 @@ impl Failure {
         self
     }
 
-    /// A command that can be pasted, printed after `try:`; none if a value in it cannot be printed.
+    /// What to do: a command that can be pasted, printed after `try:`, or a sentence, printed after `fix:`; none
+    /// if a value in it cannot be printed.
     #[must_use]
     pub fn hint(mut self, command: impl Printable) -> Failure {
         self.0.hint = Some(command.message()).filter(|command| !command.hides_a_value());
         self
+    }
+
+    /// What to do is the command that was typed, with these words behind it: an option and its value, which take
+    /// the place of that option, and a comment after three blanks.
+    #[must_use]
+    pub fn again(mut self, with: impl Printable) -> Failure {
+        self.0.again = Some(Again { with: with.message(), without: None });
+        self
+    }
+
+    /// The same without an option and its value.
+    #[must_use]
+    pub fn again_without(mut self, option: &'static str) -> Failure {
+        self.0.again = Some(Again { with: Message::default(), without: Some(option) });
+        self
+    }
+
+    /// The same failure, where it is known what was typed: `command` makes what to do of it.
+    #[must_use]
+    pub fn typed(self, command: impl FnOnce(&Again) -> Message) -> Failure {
+        match self.0.again.clone() {
+            Some(again) => self.hint(command(&again)),
+            None => self,
+        }
     }
 
     /// The code that the command ends with.
@@ -96,14 +132,14 @@ impl Failure {
         &self.0.found
     }
 
-    /// A command to try.
+    /// What to do.
     #[must_use]
-    pub fn command_to_try(&self) -> Option<&Message> {
+    pub fn remedy(&self) -> Option<&Message> {
         self.0.hint.as_ref()
     }
 }
 
-/// One line: `doing subject: expected …, found …`. The command to try is shown apart, by `cli`.
+/// One line: `doing subject: expected …, found …`. What to do is shown apart, by `cli`.
 impl Printable for Failure {
     fn message(&self) -> Message {
         let Facts { doing, subject, expected, found, .. } = &*self.0;
@@ -143,7 +179,7 @@ mod tests {
             (whole.what_was_expected().as_str(), whole.what_was_found().as_str()),
             ("a key", "nothing")
         );
-        assert_eq!(whole.command_to_try(), Some(&Message::from("kitcert status")));
+        assert_eq!(whole.remedy(), Some(&Message::from("kitcert status")));
         assert_eq!(whole.exit_code(), ExitCode::Failed);
     }
 }

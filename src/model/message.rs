@@ -30,6 +30,8 @@ pub struct Message {
     hides: bool,
     /// Where in `text` the program's name ends, of each command to paste.
     commands: Vec<usize>,
+    /// Whether it is a command from its first word on.
+    is_command: bool,
 }
 
 /// A value that a message may contain.
@@ -55,12 +57,15 @@ impl Message {
 
     fn push(&mut self, more: &Message) {
         let before = self.text.len();
+        self.is_command |= before == 0 && more.is_command;
         self.text.push_str(&more.text);
         self.commands.extend(more.commands.iter().map(|end| before + end));
         self.hides |= more.hides;
     }
 
     fn push_words(&mut self, words: &'static str) {
+        let first = words.split(' ').next().unwrap_or_default();
+        self.is_command |= self.text.is_empty() && PROGRAMS.contains(&first);
         for (number, part) in words.split("{kitcert}").enumerate() {
             if number > 0 {
                 self.text.push_str("kitcert");
@@ -74,7 +79,7 @@ impl Message {
     #[must_use]
     pub fn about(&self, state: &Message) -> Message {
         let option = Message::compose(" --state {}", std::slice::from_ref(state));
-        let mut about = Message { hides: self.hides, ..Message::default() };
+        let mut about = Message { hides: self.hides, is_command: self.is_command, ..Message::default() };
         let mut begin = 0;
         for end in &self.commands {
             about.text.push_str(&self.text[begin..*end]);
@@ -152,6 +157,18 @@ impl Message {
     #[must_use]
     pub fn hides_a_value(&self) -> bool {
         self.hides
+    }
+
+    /// Whether it can be pasted into a shell: a command of ours, or of a program that every admin has.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        self.is_command
+    }
+
+    /// The same words, which are a command that somebody wrote into kitcert.yaml.
+    #[must_use]
+    pub(crate) fn into_command(self) -> Message {
+        Message { is_command: true, ..self }
     }
 
     fn shown_or_described(shown: Result<String, String>) -> Message {
@@ -347,6 +364,26 @@ impl Printable for Remark<'_> {
     }
 }
 
+/// With these words a command begins that can be pasted; with any other, a sentence.
+const PROGRAMS: [&str; 16] = [
+    "{kitcert}",
+    "${EDITOR:-vi}",
+    "chmod",
+    "chown",
+    "date",
+    "docker",
+    "export",
+    "getent",
+    "ip",
+    "ls",
+    "mv",
+    "openssl",
+    "rm",
+    "ss",
+    "timedatectl",
+    "unset",
+];
+
 /// A line of a terminal holds about so many names beside what is said of them.
 const MOST_NAMED: usize = 10;
 
@@ -375,6 +412,17 @@ mod tests {
         let about = "kitcert waits; next: kitcert --state /s status; then: kitcert --state /s rotate kitcert";
         assert_eq!(both.about(&Path::new("/s").message()), about);
         assert_eq!(Message::join([&both, &rotate], " && ").about(&message!("/s")).matches("/s").count(), 3);
+    }
+
+    #[test]
+    fn a_message_knows_whether_it_is_a_command_from_its_first_word_on() {
+        let command = message!("{kitcert} rotate {}", Word("builder"));
+        assert!(command.is_command() && command.about(&message!("/s")).is_command());
+        assert!(message!("{} && chmod 600 x", command).is_command());
+        assert!(message!("chmod 600 {}", Path::new("/x")).is_command());
+        assert!(!message!("then: {}", command).is_command());
+        assert!(!message!("give it --force").is_command());
+        assert!(message!("{}", message!("x").into_command()).is_command());
     }
 
     #[test]

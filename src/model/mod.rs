@@ -2,14 +2,30 @@
 //!
 //! Text from outside becomes one of these types once, at the edge, and is right from then on:
 //! an [`IdentityName`] is safe as a folder name, a [`SubjectAltName`] holds an address or a DNS
-//! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a file, a
-//! clock or a random number, and nothing here does cryptography; one look whether a path exists keeps a
-//! key that was given as a path from being printed.
+//! name and never confuses the two, a [`Lifetime`] is positive. Nothing here reads a clock, a random number or
+//! what is in a file, and nothing here does cryptography.
 //!
-//! Every closed set of words is here: [`Rule`] (what a finding can be about), [`Cause`], [`KeyAlgorithm`],
-//! [`Role`], [`ExitCode`]; and [`profile`], the numbers of what we issue. What is done with a word is
-//! elsewhere: `pki/key` for an algorithm, `pki/judge/profile` for a rule about certificates. Tools and
-//! layouts, whose words are paths, are in `layout`.
+//! ```text
+//! name, role, selector         who: a daemon or a client, and what a person types for one
+//! endpoint, subject_alt_name   where a daemon listens, and the names of a certificate
+//! authority_id, fingerprint    which CA, and the SHA-256 of something public
+//! generation, serial           which version of an identity's credentials, which certificate
+//! timestamp, lifetime          an instant and a span of time
+//! validity, renew_before       from when until when, and when it is renewed
+//! key_algorithm                the kinds of keys that are made
+//! profile                      the numbers of what is issued, each with its reason
+//! rule, cause, finding         what is looked at, why two do not come together, and what was seen
+//! failure, exit                the one form of an error, and what a command tells the shell
+//! message                      what a message may contain: never a key by accident
+//! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
+//! in_files, in_schema          the same values in our files, and in the schema of the JSON
+//! contact, file_mode           whom to ask, and the permission bits of a file
+//! ```
+//!
+//! Words that several layers speak in are here; what is done with one is elsewhere. A rule has its word, cause
+//! and fix in `rule`, and stands in `UNACCEPTABLE` if a person must not accept it. Certificates are looked at in
+//! `pki/judge/profile`, configs in `layout/client` and `layout/daemon`, dials in `probe/verdict`, the files at
+//! hand in `apply/verify`. Tools and daemon layouts, whose words are paths, are in `layout`.
 
 mod authority_id;
 mod cause;
@@ -46,7 +62,7 @@ pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
 pub use exit::ExitCode;
-pub use failure::Failure;
+pub use failure::{Again, Failure};
 pub(crate) use file_mode::FileMode;
 pub use finding::{Finding, Severity};
 pub(crate) use fingerprint::Fingerprint;

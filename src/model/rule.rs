@@ -116,11 +116,11 @@ rules! {
     /// The daemon's certificate chain ends in a trusted CA.
     ServerUntrusted = "server-untrusted",
         cause "another CA issued it, be it of the same name; or something in between ends TLS",
-        fix "take the ca.pem that belongs to the daemon ({kitcert} join, or {kitcert} install client)",
+        fix "take the ca.pem that belongs to the daemon, from a new kit; where its CA is: {kitcert} install client",
     /// The daemon's certificate names the host that is dialled.
     ServerNameMismatch = "server-name-mismatch",
         cause "the certificate was issued for other names, has the IP address as a DNS name, or none at all",
-        fix "add the host to kitcert.yaml, {kitcert} rotate, or dial a name that it has",
+        fix "add the host to kitcert.yaml, then: {kitcert} rotate; or dial a name that it has",
     /// The daemon's certificate is valid now.
     ServerExpired = "server-expired",
         cause "it was not renewed, or renewed and the daemon not restarted; or clocks differ",
@@ -128,7 +128,7 @@ rules! {
     /// The daemon's certificate may be used by a server.
     ServerUsage = "server-usage",
         cause "a client's certificate, or one without serverAuth, is installed as the daemon's",
-        fix "{kitcert} install daemon, and restart it",
+        fix "{kitcert} install daemon   # then restart it",
     /// The daemon selects h2 by ALPN, which newer clients insist on.
     NoAlpn = "no-alpn",
         cause "the daemon is older than BuildKit v0.17, or Earthly's",
@@ -148,11 +148,11 @@ rules! {
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",
-        fix "restart the daemon, and {kitcert} inspect its ca.pem",
+        fix "restart the daemon; if that changes nothing, look into its ca.pem",
     /// Every check comes to a verdict.
     Inconclusive = "inconclusive",
         cause "a time-out, a limit on connections, or an end without a word that is not confirmed",
-        fix "{kitcert} verify again, with a longer --timeout, or with --pace if connections are limited",
+        fix "verify again, with a longer --timeout, or with --pace if connections are limited",
     /// No other port of the daemon's host has anything for whoever comes without credentials.
     ExposedPort = "exposed-port",
         cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, and TLS covers none of them",
@@ -176,11 +176,11 @@ rules! {
     /// A key file is open to its owner alone.
     KeyMode = "key-mode",
         cause "it was copied, or made by a tool that leaves keys open: earthly bootstrap gives 0444",
-        fix "chmod 600 FILE; who could read it may have, so issue another",
+        fix "take the permissions of others away; they may have read it, so issue another",
     /// A key belongs to its certificate.
     KeyMismatch = "key-mismatch",
         cause "the files of two identities, or of two generations, were mixed",
-        fix "{kitcert} install daemon or client: all three files at once",
+        fix "install all three files at once: {kitcert} install daemon, or {kitcert} install client",
     /// A chain ends in one of the trusted CAs.
     ChainUntrusted = "chain-untrusted",
         cause "the certificate is of another CA, or the intermediate is missing from its file",
@@ -192,7 +192,7 @@ rules! {
     /// A certificate is already valid.
     NotYetValid = "not-yet-valid",
         cause "it was made on a machine whose clock is ahead, or this one's is behind",
-        fix "date, on both machines",
+        fix "date -u   # on both machines",
     /// A certificate ends within a third of its lifetime.
     ExpiresSoon = "expires-soon",
         cause "a third of its lifetime is left: it is due",
@@ -200,19 +200,19 @@ rules! {
     /// A certificate is not valid for longer than its issuer.
     OutlivesIssuer = "outlives-issuer",
         cause "the issuing tool does not clamp: the chain ends with its issuer all the same",
-        fix "issue it anew, or roll the CA over: {kitcert} ca rollover start",
+        fix "issue another, or roll the CA over: {kitcert} ca rollover start",
     /// A certificate is of version 3.
     CertificateVersion = "certificate-version",
         cause "a tool made it without extensions",
-        fix "issue it anew",
+        fix "issue another",
     /// A serial number is positive and has at most 20 octets and at least 64 random bits.
     SerialNumber = "serial-number",
         cause "a constant or a counter (earthly's CA has 2021), zero, negative, or longer than RFC 5280 allows",
-        fix "issue it anew",
+        fix "issue another",
     /// A signature algorithm that every peer accepts.
     SignatureAlgorithm = "signature-algorithm",
         cause "SHA-1 or MD5, which Go refuses, or one that some peer does not know",
-        fix "issue it anew with ECDSA or Ed25519",
+        fix "issue another, with ECDSA P-256 or Ed25519",
     /// A key that is strong enough for every peer.
     WeakKey = "weak-key",
         cause "RSA below 2048 bits, or a curve or a point that peers refuse",
@@ -220,11 +220,11 @@ rules! {
     /// Subject and issuer are named.
     EmptySubject = "empty-subject",
         cause "a tool left the name out",
-        fix "issue it anew",
+        fix "issue another",
     /// basicConstraints is critical in a CA and says cA=TRUE, and not so in a leaf.
     BasicConstraints = "basic-constraints",
         cause "the extension is missing, not critical, or says the opposite of the role",
-        fix "issue it anew",
+        fix "issue another",
     /// A CA's path length is 0.
     PathLength = "path-length",
         cause "the CA could issue other CAs",
@@ -232,27 +232,27 @@ rules! {
     /// keyUsage is critical and says what the role needs and no more.
     KeyUsage = "key-usage",
         cause "the extension is missing, not critical, or allows too little or too much",
-        fix "issue it anew",
+        fix "issue another",
     /// extendedKeyUsage has exactly the role's one purpose, and none in a CA.
     ExtendedKeyUsage = "extended-key-usage",
         cause "both usages in one certificate (earthly's do: a stolen client key can play the daemon), none, or anyExtendedKeyUsage",
-        fix "issue it anew: serverAuth for the daemon, clientAuth for clients",
+        fix "issue another: serverAuth for the daemon, clientAuth for clients",
     /// The subject key identifier is there and well made.
     SubjectKeyIdentifier = "subject-key-identifier",
         cause "a tool left it out or filled in a word",
-        fix "issue it anew",
+        fix "issue another",
     /// The authority key identifier is there and is the issuer's.
     AuthorityKeyIdentifier = "authority-key-identifier",
         cause "it is missing (Python 3.13 and openssl -x509_strict refuse that), or another key's",
-        fix "issue it anew",
+        fix "issue another",
     /// There is a subjectAltName of usable names.
     SubjectAltName = "subject-alt-name",
         cause "only a common name, which Go ignores, or names that no verifier takes",
-        fix "issue it anew for the host that is dialled",
+        fix "issue another, for the host that is dialled",
     /// An IP address stands as iPAddress, not as DNS name.
     IpAsDnsName = "ip-as-dns-name",
         cause "a tool took the address for a name (earthly bootstrap does): it matches nothing",
-        fix "issue it anew; kitcert tells them apart",
+        fix "issue another; kitcert tells them apart",
     /// A DNS name has no underscore.
     UnderscoreInName = "underscore-in-name",
         cause "Go and webpki take it, RFC 5280 and linters do not",
@@ -264,15 +264,15 @@ rules! {
     /// No extension that makes a peer refuse.
     UnexpectedExtension = "unexpected-extension",
         cause "name constraints, a critical extension that peers do not know, or one twice",
-        fix "issue it anew without",
+        fix "issue another without it",
     /// Lifetime, names or constants that give away a generator's flaw.
     LegacyGenerator = "legacy-generator",
         cause "earthly bootstrap, or a library's default (1975 to 4096)",
-        fix "issue it anew",
+        fix "issue another",
     /// Every block of a bundle is one that Go would load.
     BundleBlockDropped = "bundle-block-dropped",
         cause "a damaged block, PEM headers, or something that is no certificate: Go drops it without a word and starts",
-        fix "write the bundle anew: {kitcert} install",
+        fix "write the bundle again: {kitcert} install daemon, or {kitcert} install client",
     /// A bundle holds each certificate once.
     BundleDuplicate = "bundle-duplicate",
         cause "the file was appended to twice",
@@ -292,11 +292,11 @@ rules! {
     /// A key is unencrypted PKCS#8 in one block.
     KeyFormat = "key-format",
         cause "PKCS#1, SEC1 or an encrypted key: some reader does not take it",
-        fix "openssl pkcs8 -topk8 -nocrypt",
+        fix "convert it with openssl pkcs8 -topk8 -nocrypt",
     /// A request's own signature is right.
     RequestSignature = "request-signature",
         cause "the request was damaged or put together by hand",
-        fix "{kitcert} request again",
+        fix "make another request",
     /// A kit is whole, and signed by a CA that it names.
     KitRefused = "kit-refused",
         cause "damaged on its way, or not by the CA that was told",
@@ -320,7 +320,7 @@ rules! {
     /// A file that the configuration names is there.
     ConfigPath = "config-path",
         cause "a typing error, or a path that the tool resolves elsewhere (~ and $HOME mean nothing to it)",
-        fix "{kitcert} install client writes paths that are found",
+        fix "{kitcert} install client   # writes paths that are found",
     /// The configuration names an endpoint that its tool can dial.
     ConfigEndpoint = "config-endpoint",
         cause "no port, or a scheme that is none of tcp, docker-container and podman-container",
@@ -328,7 +328,7 @@ rules! {
     /// A configuration is where its tool reads it.
     ConfigElsewhere = "config-elsewhere",
         cause "EarthBuild reads ~/.earth since v0.8.19, Earthly ~/.earthly",
-        fix "{kitcert} install client --tool the tool that is used",
+        fix "{kitcert} install client   # with --tool, if it is another tool that is used",
     /// A daemon's configuration names the CA whose clients it lets in.
     NoClientAuthority = "no-client-ca",
         cause "`ca` is missing from `[grpc.tls]`: anyone is accepted, and nothing warns",
@@ -356,7 +356,7 @@ rules! {
     /// A daemon was verified with its current credentials, and not too long ago.
     NotVerified = "not-verified",
         cause "it has new credentials and was not restarted, or nobody has verified it since",
-        fix "{kitcert} verify NAME, or {kitcert} rotate where kitcert.yaml says how it is restarted",
+        fix "{kitcert} verify --all",
     /// Whoever kitcert.yaml lists has a certificate, for the hosts that it lists.
     NotIssued = "not-issued",
         cause "kitcert.yaml was edited since",
@@ -364,19 +364,19 @@ rules! {
     /// No kit waits to be handed over.
     KitWaiting = "kit-waiting",
         cause "a client was renewed whose key is on its own machine",
-        fix "hand it over; then {kitcert} confirm NAME",
+        fix "hand it over, and confirm the client when it has joined",
     /// No CA rollover is under way.
     RolloverUnderWay = "rollover-under-way",
         cause "clients have to move to another CA, or daemons have to be restarted",
-        fix "{kitcert} rotate; who waits for a kit or its receipt is named",
+        fix "{kitcert} rotate   # names who waits for a kit or its receipt",
     /// No CA is compromised.
     Emergency = "emergency",
         cause "a CA is compromised, and some daemon may still let its clients in",
-        fix "{kitcert} rotate, until it ends with 0",
+        fix "{kitcert} rotate   # until it ends with 0",
     /// What the state has of each identity can be read.
     Unreadable = "unreadable",
         cause "a file of it was damaged, removed, or replaced by something else",
-        fix "{kitcert} issue client NAME or {kitcert} issue daemon NAME, or {kitcert} retire it",
+        fix "issue it a certificate, or retire it",
     /// The log can be read and appended to.
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
@@ -384,7 +384,7 @@ rules! {
     /// kitcert.yaml lists every identity that has a certificate.
     NotListed = "not-listed",
         cause "its entry was removed, or it came from another copy of the state",
-        fix "list it again, or {kitcert} retire it",
+        fix "list it again, or retire it",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",
         cause "earthly bootstrap leaves it beside the client's files",

@@ -1,14 +1,18 @@
 //! Certificates: keys, what is written in certificates, what they are worth, and issuing them.
 //!
 //! ```text
-//! pem <- key <- x509 <- judge <- authority <- kit
+//! pem         PEM, block by block, as Go reads it
+//! key         private and public keys
+//! x509        what is written in a certificate
+//! judge       what a chain, the files of an identity or a bundle are worth: it alone says so
+//! authority   a CA, and what it issues
+//! kit         all that a client needs, in one text file
+//! request     a request for a certificate; it is read here and judged by nobody
+//! specimens   certificates of any shape, for tests
 //! ```
 //!
-//! [`judge`] alone says what a chain, the files of an identity or a bundle are worth; a request has
-//! no part in that.
-//!
-//! Everything here turns bytes and values into bytes and values; the only thing it asks of the
-//! machine is random numbers. It knows no path, no clock and no network. Private keys live in
+//! Each uses those above it. Everything here turns bytes and values into bytes and values; the only thing it
+//! asks of the machine is random numbers. It knows no path, no clock and no network. Private keys live in
 //! [`PrivateKey`] alone, whose bytes leave by doors that a test counts the users of; a [`Passphrase`] has
 //! doors of its own.
 

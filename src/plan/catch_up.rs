@@ -17,7 +17,7 @@ use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Origin};
 /// What is installed on this machine for a daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct Installed {
-    /// Which.
+    /// The daemon that it is installed for.
     pub daemon: IdentityName,
     /// Whose it is.
     pub standing: Standing,

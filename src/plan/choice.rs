@@ -23,7 +23,7 @@ pub(crate) fn chosen<'a>(
         [] => Err(failure()
             .expected("one in kitcert.yaml")
             .found("none")
-            .hint(message!("{kitcert} issue {} NAME", role))),
+            .hint(message!("issue a certificate for a {} first", role))),
         [first, ..] => Err(failure()
             .expected(message!("the name of one of {}", listed.len()))
             .found("none")

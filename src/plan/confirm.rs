@@ -35,8 +35,8 @@ impl Confirmation {
 /// Plans `confirm`. What is known already is not noted again.
 ///
 /// # Errors
-/// A client of which something cannot be read, a name that no client has, a receipt that is for no certificate of the client, and one of several keys
-/// that is not named.
+/// A client of which something cannot be read, a name that no client has, a receipt that is for no
+/// certificate of the client, and one of several keys that is not named.
 pub(crate) fn confirm(
     confirmation: &Confirmation,
     observation: &Observation,

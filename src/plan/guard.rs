@@ -32,9 +32,9 @@ pub(crate) struct Judgement {
 /// A key that a plan locks out.
 #[derive(Debug)]
 pub(crate) struct LockedOut {
-    /// Whose.
+    /// The client that is locked out.
     pub client: IdentityName,
-    /// Which.
+    /// The SHA-256 of its public key.
     pub key: Fingerprint,
     /// The hosts by which it dials and that no certificate would name: a new one does not help.
     pub hosts: BTreeSet<SubjectAltName>,

@@ -12,7 +12,7 @@ use crate::store::{ClientRecord, KeyPresence, Observation, ObservedGeneration, O
 /// A key that a client may be using, and with which credentials.
 #[derive(Debug)]
 pub(super) struct Holder<'a> {
-    /// Whose.
+    /// The client that holds it.
     pub client: IdentityName,
     /// The SHA-256 of its SubjectPublicKeyInfo.
     pub key: Fingerprint,

@@ -186,7 +186,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
             .found(asked)
             .hint(hint))
     };
-    let another = message!("kitcert --state DIR init …   # a state of its own");
+    let another = message!("name another folder with --state, if this is to be another state");
     let inventory = &observation.inventory;
     let policy = &inventory.authority;
     if policy.name != request.authority_name {
@@ -209,7 +209,8 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
         );
         return differs("daemon", &there, &request.name, hint);
     };
-    let edit = message!("edit {}/kitcert.yaml, then: {kitcert} rotate {}", Quoted(path), request.name);
+    let edit =
+        message!("${EDITOR:-vi} {} && {kitcert} rotate {}", Quoted(path.join("kitcert.yaml")), request.name);
     if daemon.hosts != asked.hosts {
         return differs("hosts", &join(&daemon.hosts), &join(&asked.hosts), edit);
     }
@@ -234,7 +235,12 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     }
     if let Some(asked) = request.contact.as_ref().filter(|asked| inventory.contact.as_ref() != Some(*asked)) {
         let there = inventory.contact.as_ref().map_or(message!("none"), |contact| contact.message());
-        return differs("contact", &there, asked, message!("edit {}/kitcert.yaml", Quoted(path)));
+        return differs(
+            "contact",
+            &there,
+            asked,
+            message!("${EDITOR:-vi} {}", Quoted(path.join("kitcert.yaml"))),
+        );
     }
     let client_lifetime =
         request.client_lifetime.unwrap_or_else(|| inventory.defaults.lifetime(Role::Client));
@@ -244,7 +250,7 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
             return differs("clients", &join(observation.inventory.clients.keys()), name, hint);
         };
         if client.lifetime != client_lifetime {
-            let edit = message!("edit {}/kitcert.yaml", Quoted(path));
+            let edit = message!("${EDITOR:-vi} {}", Quoted(path.join("kitcert.yaml")));
             return differs("client lifetime", &client.lifetime, &client_lifetime, edit);
         }
     }

@@ -11,7 +11,7 @@ use crate::layout::{
     OwnerName, edit_client_config,
 };
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable as _, Quoted, Role};
+use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation};
 
@@ -94,7 +94,10 @@ pub(crate) fn install_daemon(
                     observation.inventory.daemons.keys().filter(|known| **known != request.name)
                 )
             ))
-            .hint(message!("{kitcert} issue daemon {}", request.name)));
+            .hint(match observation.inventory.daemons.contains_key(&request.name) {
+                true => message!("{kitcert} issue daemon {}", request.name),
+                false => message!("issue it a certificate first, with each host that clients dial"),
+            }));
     }
     refuse_unfit(&request.name, placed, Some(observation))?;
     let entry = InstallEntry {
@@ -153,13 +156,13 @@ pub(crate) fn refuse_unfit(
 fn elsewhere(name: &IdentityName, placed: &Placed, is_of_this_state: bool) -> Message {
     let other = root_of(name);
     let is_there = placed.folder.starts_with(&other);
-    let root = if is_there { message!("DIR") } else { Quoted(&other).message() };
-    let install = message!("{kitcert} install daemon {} --root {}", name, root);
+    let other = if is_there { Path::new("/srv").join(format!("{name}-2")) } else { other };
+    let install = message!("{kitcert} install daemon {} --root {}", name, Quoted(&other));
     if is_of_this_state {
         return install;
     }
     let folder = Quoted(&placed.folder);
-    message!("{}, or, if no daemon reads what is there: mv {} {}.former", install, folder, folder)
+    message!("{}   # or, if no daemon reads what is there: mv {} {}.before", install, folder, folder)
 }
 
 /// The root for a daemon that cannot have `/`.

@@ -134,14 +134,14 @@ pub fn issue_clients(
         return Err(Failure::new("reading", "--csr")
             .expected("the name of one client")
             .found(message!("{} names", request.names.len()))
-            .hint("{kitcert} issue client ana --csr ana.csr")
+            .hint("name the one client whose request it is")
             .exit(ExitCode::Usage));
     }
     if let (Some(kit), true) = (&request.kit, request.names.len() != 1) {
         return Err(Failure::new("reading", message!("--kit {}", kit.path.display()))
             .expected("the name of one client")
             .found(message!("{} names", request.names.len()))
-            .hint("{kitcert} issue client ana --csr ana.csr --kit ana.kit")
+            .hint("name the one client whose kit it is")
             .exit(ExitCode::Usage));
     }
     let rollover = Rollover::of(observation, now)?;
@@ -245,7 +245,7 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
         return Err(Failure::new("issuing a certificate for daemon", &request.name)
             .expected(message!("--host, or the daemon in {}/kitcert.yaml", observation.path.display()))
             .found("neither")
-            .hint(message!("{kitcert} issue daemon {} --host builder.example.com", request.name))
+            .hint("give each name and address that clients dial with --host")
             .exit(ExitCode::Usage));
     }
     let endpoint = endpoint_of(request.endpoint.as_ref(), &request.hosts)?;
@@ -281,8 +281,8 @@ fn refuse_other_daemon(
             .expected(message!("the {} of {}/kitcert.yaml ({})", what, observation.path.display(), there))
             .found(asked)
             .hint(message!(
-                "edit {}/kitcert.yaml, then: {kitcert} rotate {}",
-                Quoted(&observation.path),
+                "${EDITOR:-vi} {} && {kitcert} rotate {}",
+                Quoted(observation.path.join("kitcert.yaml")),
                 request.name
             )))
     };
@@ -315,7 +315,7 @@ pub(super) fn refuse_other_lifetime(
             Err(Failure::new("issuing a certificate for client", name)
                 .expected(message!("the lifetime of {} ({})", path.display(), entry.lifetime))
                 .found(lifetime)
-                .hint(message!("edit {}", Quoted(path))))
+                .hint(message!("${EDITOR:-vi} {}", Quoted(path))))
         }
         _ => Ok(()),
     }
@@ -330,11 +330,7 @@ fn other_key(name: &IdentityName, requested: Option<&PublicKey>, current: &Obser
             current.leaf().public_key().fingerprint()
         ))
         .found(message!("another{}", found))
-        .hint(message!(
-            "{kitcert} issue client {} --csr FILE --new-key   # if {} says that it is theirs",
-            name,
-            name
-        ))
+        .again(message!("--new-key   # if {} says that it is theirs", name))
 }
 
 /// A kit without a key is of use only to whoever has the key.

@@ -92,15 +92,22 @@ impl KitRequest {
             match inventory.daemons.values().next() {
                 None => failure
                     .found("neither, and no daemon")
-                    .hint("{kitcert} issue daemon builder --host builder.example.com"),
+                    .hint("issue a daemon its certificate first, with each host that clients dial"),
                 // A rotation has no such option.
                 Some(_) if self.path.as_os_str().is_empty() => failure
                     .expected(message!("endpoint: of it, or of defaults, in {}", path.display()))
                     .found(message!("neither, and {} daemons", inventory.daemons.len()))
-                    .hint(message!("edit {}   # clients: {}: endpoint:", Quoted(path.display()), name)),
+                    .hint(message!(
+                        "${EDITOR:-vi} {}   # clients: {}: endpoint:",
+                        Quoted(path.display()),
+                        name
+                    )),
                 Some(first) => failure
                     .found(message!("neither, and {} daemons", inventory.daemons.len()))
-                    .hint(message!("the same command with --endpoint {}", first.endpoint)),
+                    .again(message!(
+                        "--endpoint {}   # or that of another daemon of kitcert.yaml",
+                        first.endpoint
+                    )),
             }
         })
     }
@@ -114,8 +121,8 @@ fn by_default(inventory: &Inventory) -> Option<&Endpoint> {
 }
 
 impl KitTerms {
-    /// The steps that note which daemons its client uses, where they are of the state and not noted yet. Several
-    /// may stand behind one name.
+    /// The steps that note which daemons its client uses, where they are of the state and not noted yet.
+    /// Several may stand behind one name.
     pub(super) fn use_steps(&self, observation: &Observation) -> Vec<StateStep> {
         let host = self.endpoint.host();
         let daemons = &observation.inventory.daemons;
@@ -154,10 +161,9 @@ impl KitTerms {
                 finding(Rule::LoopbackHost)
                     .expected("a host that the client reaches")
                     .found(message!("one that is {}'s own machine", self.name))
-                    .fix(message!(
-                        "the same command with --endpoint tcp://builder.example.com:{}",
-                        self.endpoint.port()
-                    )),
+                    .fix(
+                        "make it again, with --endpoint and a name of this machine that the client can dial",
+                    ),
             ];
         }
         let is_named =

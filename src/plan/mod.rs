@@ -1,8 +1,31 @@
 //! Decisions: what is to be done, as values.
 //!
 //! A pure planner for each command that changes something: from what was observed, what was asked and the
-//! instant, to a [`Plan`]. Commands that only look have none, but `status`, which has rows. It makes no key, touches no file and dials nobody, so that `--dry-run` costs nothing
-//! and prints exactly what `apply` would do. An empty plan is the usual answer: nothing to do.
+//! instant, to a [`Plan`]. Of those that only look, `status` has one. A planner makes no key, touches no file
+//! and dials nobody, so that `--dry-run` costs nothing and prints exactly what `apply` would do. An empty plan
+//! is the usual answer: nothing to do.
+//!
+//! ```text
+//! steps, summary                   what a plan is made of, and in words
+//! init, issue, install, request    the planners of these commands
+//! invite, join, kit, confirm       kits: made, joined, and their clients' word
+//! rotate, rollback                 renewals, rollovers and former generations
+//! ca                               what a person decides about a rollover, and of CAs' keys
+//! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
+//! status, next_step, timeline      what exists, what a person does next, and when what ends
+//! issuance                         when a certificate is due, with which key, for how long
+//! rollover                         how far a CA rollover is, and who signs in it
+//! guard, lock_out                  whom a plan would lock out, and in words
+//! holders, uses, reach             what each client may hold, dials, and is let in with
+//! verification                     whether a daemon may be called verified now
+//! standing, fault                  whose installed files are; what cannot be read
+//! choice, repetition               which one is meant where none is named; lists without doubles
+//! ```
+//!
+//! A new kind of change is a variant of `StateStep` in `steps`, a row in `summary`, and a deed in
+//! `apply/change/transaction`; whatever takes something from somebody must come before `guard`. A step of the
+//! CA rollover: its stage in `rollover`, when it begins, turns or ends in `rotate/direction`, what it means for
+//! each identity in `rotate/rollover_steps`, what a person decides in `ca`; and `tests/walk` must hold.
 
 mod ca;
 mod catch_up;

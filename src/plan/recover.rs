@@ -196,7 +196,7 @@ impl Rebuilt<'_> {
         if !self.inventory.daemons.is_empty() || !self.inventory.clients.is_empty() {
             keys.push((
                 message!("removed entries"),
-                message!("are listed again: remove them, or retire them with {kitcert} retire"),
+                message!("are listed again: remove them, or retire them"),
             ));
         }
         let keys = keys.into_iter().map(|(subject, what)| Unknown { subject, what });

@@ -31,7 +31,8 @@ pub(crate) struct Recovery {
     pub open_until: Timestamp,
     /// What a person must look at.
     pub unknown: Vec<Unknown>,
-    /// The clients that do not get in any more with what they have, once a daemon serves what is installed for it.
+    /// The clients that do not get in any more with what they have, once a daemon serves what is installed
+    /// for it.
     pub locked_out: BTreeSet<IdentityName>,
 }
 

@@ -21,7 +21,7 @@ use crate::store::{KeyPresence, Observation, ObservedGeneration};
 pub(crate) struct Rollback {
     /// Daemon or client.
     pub role: Role,
-    /// Whose.
+    /// The name of the daemon or client that goes back.
     pub name: IdentityName,
     /// The generation whose certificate and key come back.
     pub from: Generation,
@@ -109,11 +109,12 @@ pub(crate) fn rollback(
     })
 }
 
-/// Who has that name: a daemon or a client.
+/// Who has that name: a daemon or a client. `command` is what is to be done with it.
 ///
 /// # Errors
 /// Nobody, and both where it is not said which.
 pub(crate) fn whose(
+    command: &'static str,
     name: &IdentityName,
     role: Option<Role>,
     observation: &Observation,
@@ -139,7 +140,7 @@ pub(crate) fn whose(
         _ => Err(failure()
             .expected("one identity of that name")
             .found("a daemon and a client")
-            .hint(message!("the same command with daemon/{} or client/{}", name, name))
+            .hint(message!("{kitcert} {} daemon/{}   # or client/{}", command, name, name))
             .exit(ExitCode::Usage)),
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct RolloverProgress {
     pub doing: &'static str,
     /// Whom it waits for.
     pub waits_for: BTreeSet<Message>,
+    /// What a person does next about it; null where that is not a matter of commands.
+    pub next: Option<Message>,
 }
 
 impl<'a> Rollover<'a> {
@@ -210,6 +212,21 @@ impl<'a> Rollover<'a> {
         std::iter::once(self.to).chain(self.from.iter().copied()).map(choice).collect()
     }
 
+    /// What a person does next about it: the first of those that it waits for.
+    fn next(&self) -> Option<Message> {
+        let rotate = || message!("{kitcert} rotate");
+        if self.record.is_emergency() || !self.daemons_left.is_empty() {
+            return Some(rotate());
+        }
+        if let Some(name) = self.clients_left.iter().next().filter(|_| self.stage == RolloverStage::Moving) {
+            return Some(message!("{kitcert} confirm {}   # or: {kitcert} ca rollover skip {}", name, name));
+        }
+        let untried =
+            self.untried.iter().chain(self.open.iter().filter(|_| self.stage == RolloverStage::Moving));
+        let finish = untried.map(|id| message!("{kitcert} ca rollover finish {}", id)).next();
+        finish.or_else(|| self.unread.is_empty().then(rotate))
+    }
+
     /// For a person.
     pub(super) fn progress(&self) -> RolloverProgress {
         let (stage, doing) = match self.stage {
@@ -231,7 +248,8 @@ impl<'a> Rollover<'a> {
         }
         waits_for.extend(self.untried.iter().map(|id| message!("{kitcert} ca rollover finish {}", id)));
         let compromised = self.record.is_emergency();
-        RolloverProgress { to: self.to.id.clone(), compromised, stage, doing, waits_for }
+        let next = self.next();
+        RolloverProgress { to: self.to.id.clone(), compromised, stage, doing, waits_for, next }
     }
 }
 

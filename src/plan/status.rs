@@ -105,7 +105,8 @@ pub(crate) enum IdentityState {
     KitWaiting,
     /// No verification of it counts: there was none, or it is stale.
     NotVerified,
-    /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf would need.
+    /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf
+    /// would need.
     Due,
     /// It ends within a month, and its CA cannot renew it: the key is not here.
     NotRenewable,
@@ -217,7 +218,7 @@ fn rows_of(
         Some(StatusRow {
             identity: Some((role, name.clone())),
             fault: Some(fault.message()),
-            remedy: fault.command_to_try().cloned(),
+            remedy: fault.remedy().cloned(),
             ..row(kind, name.message(), None, message!("-"), IdentityState::Unreadable, now)
         })
     });

@@ -94,7 +94,7 @@ pub enum StateStep {
     Rebundle {
         /// Daemon or client.
         role: Role,
-        /// Whose.
+        /// The identity, by its name.
         name: IdentityName,
         /// The generation that has the certificate and the key.
         from: Generation,
@@ -120,7 +120,7 @@ pub enum StateStep {
     Prune {
         /// Daemon or client.
         role: Role,
-        /// Whose.
+        /// The identity, by its name.
         name: IdentityName,
         /// The number of the generation.
         generation: Generation,
@@ -204,7 +204,7 @@ pub struct KeyRemoval {
 pub struct Issuance {
     /// Daemon or client.
     pub role: Role,
-    /// Whose.
+    /// The identity, by its name.
     pub name: IdentityName,
     /// A daemon's names.
     pub hosts: Vec<SubjectAltName>,

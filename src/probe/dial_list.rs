@@ -1,8 +1,8 @@
 //! The list of dials: who calls, with what, and what each one offers.
 //!
 //! Every combination of SNI, version (both, or 1.2 alone) and ALPN (h2, or none) is offered once without a
-//! certificate and once with one of an unknown CA, and rarer ones under the daemon's name: a proxy may choose its rules by any of them, and all dials are open at once,
-//! so that none costs a round trip.
+//! certificate and once with one of an unknown CA, and rarer ones under the daemon's name: a proxy may choose
+//! its rules by any of them, and all dials are open at once, so that none costs a round trip.
 
 use std::fmt;
 
@@ -56,6 +56,10 @@ pub enum Caller {
     /// Somebody of a CA that is not trusted any more.
     Distrusted,
 }
+
+/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialled beside the list.
+pub(super) const MUST_BE_REFUSED: [Caller; 5] =
+    [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
 /// Which name the ClientHello carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -15,10 +15,16 @@
 //! Each uses only those above it: `dial` asks `verdict` whether a dial is settled, or must be repeated, and
 //! whether daemons differ.
 //!
-//! A new dial has its name, its caller and what it offers in `dial_list` (whose version is then another), its
-//! turn and what it shows in `dial/matrix`, what it is given in `dial/request`, what it proves in
-//! `verdict/refusal_checks`, and whether it is required in `verdict/evidence`. Certificates of the client's own
-//! CA are made in `apply/verify/test_certificates`.
+//! Another dial of somebody who calls already has its number and what it offers in `dial_list`, where the
+//! version of the list rises. A new caller has besides:
+//!
+//! ```text
+//! dial/matrix, dial/run          when it is dialled, with which certificate, or why it is not
+//! dial/request                   what it is given, by apply/verify/dial and test_certificates
+//! verdict/refusal_checks         what it proves; verdict/evidence: whether it is required
+//! dial_list::MUST_BE_REFUSED     whether the daemon is open if it is let in
+//! cli/manual/verdict             its words
+//! ```
 
 mod dial;
 mod dial_list;

@@ -1,8 +1,13 @@
-//! Everything that touches a disk: bytes in `files`, the state directory with its one transaction in
-//! `state`, and what is installed for a daemon or a client in `installed_credentials`, with its `origin`.
+//! Everything that touches a disk. Nothing else in the crate reads or writes a file.
 //!
-//! Nothing else in the crate reads or writes a file. `files` moves bytes, and keeps them whole, private
-//! and durable; it does not know what they are for. Folders are held by handle, links are not followed
+//! ```text
+//! files                   bytes, kept whole, private and durable
+//! state                   the state directory with its one transaction
+//! installed_credentials   what is installed for a daemon or a client
+//! origin                  origin.json: from which state that comes
+//! ```
+//!
+//! `files` does not know what its bytes are for. Folders are held by handle, links are not followed
 //! where somebody else could have planted them, and what cannot be read is a failure, never an absence.
 //! What is due, or what a command wants, is decided elsewhere.
 
@@ -12,9 +17,9 @@ mod origin;
 mod state;
 
 pub(crate) use files::{
-    Home, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement, ScratchDirectory, UnnamedFile,
-    earthly_home, exists, files_in, read, read_if_present, read_standard_input, refuse_irreplaceable,
-    replace_file, this_user,
+    Existing, Home, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement, ScratchDirectory,
+    UnnamedFile, earthly_home, exists, files_in, read, read_if_present, read_standard_input,
+    refuse_irreplaceable, replace_file, sudo_caller, this_user,
 };
 pub(crate) use installed_credentials::{CredentialBytes, InstallPlace, LinkState, PlacedFiles};
 pub(crate) use origin::{Origin, set_checksum};

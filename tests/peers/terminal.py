@@ -3,12 +3,16 @@
     terminal.py QUESTION ANSWER PROGRAM [ARGUMENT...]
 
 Everything that the terminal showed goes to standard output; the exit code is the program's. The
-answer is typed when the last words of the question have been shown.
+answer is typed when the last words of the question have been shown; who asks something else is ended after two
+minutes. Whether the terminal shows what is
+typed when the program has ended goes to standard error.
 """
 
 import os
 import pty
+import signal
 import sys
+import termios
 
 
 def main():
@@ -16,6 +20,8 @@ def main():
     child, terminal = pty.fork()
     if child == 0:
         os.execv(program[0], program)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.alarm(120)
     shown, answered = b"", False
     while True:
         try:
@@ -30,6 +36,8 @@ def main():
             answered = True
     _, status = os.waitpid(child, 0)
     sys.stdout.buffer.write(shown)
+    echo = termios.tcgetattr(terminal)[3] & termios.ECHO
+    print("echo is on" if echo else "echo is off", file=sys.stderr)
     sys.exit(os.waitstatus_to_exitcode(status) if answered else 99)
 
 

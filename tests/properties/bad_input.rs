@@ -183,7 +183,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             nothing,
             "install daemon nobody",
             1,
-            &["daemon nobody", "found none", "try: kitcert issue daemon nobody"],
+            &["daemon nobody", "found none", "fix: issue it a certificate first"],
         ),
         case(
             "an unknown daemon",
@@ -192,7 +192,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             2,
             &["nobody", "kitcert.yaml (builder)", "try: "],
         ),
-        case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "try: "]),
+        case("an unknown daemon", nothing, "issue daemon nobody", 2, &["nobody", "--host", "fix: "]),
         case(
             "an unknown client",
             nothing,
@@ -220,7 +220,12 @@ fn identities_and_states_that_are_not_there_are_named() {
             |it| std::fs::rename(it.path("state"), it.path("moved")).unwrap(),
             "status",
             1,
-            &["{}/state", "expected a directory with a kitcert.yaml", "found none", "try: kitcert init"],
+            &[
+                "{}/state",
+                "expected a directory with a kitcert.yaml",
+                "found none",
+                "fix: if the CA is to be on this machine",
+            ],
         ),
         case(
             "no state",
@@ -237,7 +242,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             },
             "status",
             1,
-            &["{}/state", "try: kitcert --state {}/home/.local/share/kitcert"],
+            &["{}/state", "try: kitcert --state {}/home/.local/share/kitcert status\n"],
         ),
         case(
             "a state that is a file",
@@ -512,7 +517,7 @@ fn files_of_the_state_that_are_not_what_they_should_be_are_named() {
             |it| put(it, "state/kitcert.yaml", "version: 1\nca: {"),
             "status",
             1,
-            &["{}/state/kitcert.yaml", "expected", "try: edit {}/state/kitcert.yaml"],
+            &["{}/state/kitcert.yaml", "expected", "try: ${EDITOR:-vi} {}/state/kitcert.yaml"],
         ),
         case(
             "an inventory of the future",
@@ -601,7 +606,7 @@ fn daemons_that_cannot_be_reached_are_findings() {
                 "tcp://127.0.0.1:1",
                 "expected a daemon that answers, found connection refused",
                 "cause: nothing listens",
-                "try: ",
+                "fix: start the daemon, or name the port",
             ],
         ),
         case(

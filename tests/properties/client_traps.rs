@@ -245,14 +245,20 @@ fn a_config_of_the_other_tool_is_a_warning() {
     std::fs::rename(client.workspace.path("bin/earthly"), client.workspace.path("bin/earth")).unwrap();
     let found = trap(&client.verify(&[]).succeeded(), "config-elsewhere", "warning");
     assert!(found["expected"].as_str().unwrap().contains("/home/.earth/config.yml"), "{found:#}");
-    assert_eq!(found["fix"], "kitcert install client --tool earthbuild");
+    assert_eq!(
+        found["fix"],
+        "join the kit that you were sent with --tool earthbuild, or ask the admin of the daemon for a new one"
+    );
 
     let client = Client::of("earthbuild", &["127.0.0.1"], "127.0.0.1");
     client.verify(&["--tool", "earthbuild"]).succeeded();
     let mut command = client.command(&["--tool", "earthly"]);
     command.env("EARTHLY_BUILDKIT_HOST", client.endpoint());
     let found = trap(&client.finish(command).ended_with(3), "config-elsewhere", "warning");
-    assert_eq!(found["fix"], "kitcert install client --tool earthly");
+    assert_eq!(
+        found["fix"],
+        "join the kit that you were sent with --tool earthly, or ask the admin of the daemon for a new one"
+    );
 }
 
 #[test]
@@ -360,5 +366,5 @@ fn a_file_that_the_tool_cannot_read_either_is_an_error() {
 fn where_nothing_names_a_daemon_it_is_said_what_was_looked_for() {
     let said = Workspace::new().run(["verify"]).ended_with(2);
     assert!(said.err.contains("or a client's config that names a host, found none, and no state in /"));
-    assert!(said.err.contains("\ntry: kitcert verify tcp://"), "{}", said.err);
+    assert!(said.err.contains("\nfix: name the daemon's endpoint"), "{}", said.err);
 }

@@ -71,9 +71,11 @@ impl Case {
     fn judged(&self, judgement: &Judgement) -> Result<Outcome, String> {
         match &self.outcome {
             Err(failure) => self.refused(failure, judgement),
-            Ok(_) if !judgement.before.is_empty() => {
-                Err(format!("edited, but yaml.v3 refuses the file: {}", judgement.before))
+            // What Earthly does not take is no better and no worse: its other octets are as they were.
+            Ok(ConfigEdit::Changed { bytes, .. }) if !judgement.before.is_empty() => {
+                self.edited(bytes).map(|_| Outcome::Broken)
             }
+            Ok(ConfigEdit::Unchanged) if !judgement.before.is_empty() => Ok(Outcome::Broken),
             Ok(_) if !judgement.after.is_empty() => {
                 Err(format!("yaml.v3 refuses the edited file: {}", judgement.after))
             }
@@ -84,9 +86,9 @@ impl Case {
     }
 
     fn refused(&self, failure: &Failure, judgement: &Judgement) -> Result<Outcome, String> {
-        let hint = failure.command_to_try().cloned().unwrap_or_default();
+        let hint = failure.clone().typed(|again| again.with.clone()).remedy().cloned().unwrap_or_default();
         if failure.what_was_found().starts_with("tls_enabled: false") {
-            let is_right = hint.contains("--enable-tls") && judgement.before.is_empty();
+            let is_right = hint.contains("--enable-tls");
             return if is_right { Ok(Outcome::Disabled) } else { Err("disabled?".to_owned()) };
         }
         if !hint.contains(Message::join(lines_to_add(&self.settings), "\n").as_str()) {

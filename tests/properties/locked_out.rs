@@ -132,6 +132,12 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
     let thief = format!("{stolen}/clients/ana/current");
     assert!(!is_let_in(&site, &thief, "root/etc/ca.pem"), "the thief gets in");
     site.workspace.run(["ca", "rollover", "abort"]).ended_with(1);
+    let verify = || site.workspace.run(["verify", "builder"]).succeeded().out;
+    assert!(!verify().contains("not tried"), "{}", verify());
+    let compromised = named.trim_start_matches("--compromised=");
+    std::fs::remove_file(site.workspace.path(&format!("state/ca/{compromised}/key.pem"))).unwrap();
+    let untried = format!("not tried: distrusted CA (the key of CA {} is not here)", &compromised[..8]);
+    assert!(verify().contains(&untried), "{}", verify());
 }
 
 #[test]
@@ -246,7 +252,7 @@ fn a_daemon_and_a_client_of_one_name_are_told_apart() {
     let clients = || site.workspace.read("state/clients/builder/current/cert.pem");
     let client = clients();
     let said = site.workspace.run(["rollback", "builder"]).ended_with(2);
-    assert!(said.err.contains("daemon/builder or client/builder"), "{said:?}");
+    assert!(said.err.contains("try: kitcert rollback daemon/builder   # or client/builder\n"), "{said:?}");
     site.workspace.run(["rollback", "daemon/builder"]).succeeded();
     site.assert_served();
     assert_eq!(clients(), client);

@@ -137,7 +137,7 @@ fn a_daemon_that_was_verified_still_is_where_it_was_dialled() {
 fn recover_is_for_a_state_that_has_lost_something() {
     let workspace = Workspace::new();
     let said = run(&workspace, "recover").ended_with(1);
-    assert!(said.err.contains("try: kitcert init"), "{said:?}");
+    assert!(said.err.contains("kitcert init makes a state"), "{said:?}");
     run(&workspace, "request zoe").succeeded();
     run(&workspace, "recover").ended_with(1);
     run(&workspace, "init --host b.example.com").succeeded();

@@ -121,6 +121,7 @@ impl Scenario {
                 start: None,
                 give: None,
                 renew: None,
+                way_out: None,
                 layout: None,
                 again: Again {
                     command: "kitcert verify".into(),

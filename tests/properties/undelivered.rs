@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::held::Held;
+use crate::peers;
 use crate::rotating::Site;
 use crate::workspace::Workspace;
 
@@ -71,4 +73,39 @@ fn a_dash_is_standard_output_and_no_file() {
     let said = workspace.run(["status", "--output", "-"]).succeeded();
     assert!(said.out.contains("builder"), "{said:?}");
     assert!(!workspace.path("-").exists());
+}
+
+#[test]
+fn a_key_that_another_command_has_made_meanwhile_is_in_the_kit_or_stays() {
+    const TEST: &str = "a_key_that_another_command_has_made_meanwhile_is_in_the_kit_or_stays";
+    let Some(openssl) = peers::program("openssl", TEST) else { return };
+    for (nth, is_renewed_by) in (1..).zip([["rotate", "--force", "--new-key", "client/ana"]; 9]) {
+        let workspace = Workspace::with_state();
+        let Some(held) = Held::at(&workspace, &["invite", "ana", "--format", "json"], nth, TEST) else {
+            assert!(nth > 2, "it was held nowhere");
+            return;
+        };
+        let renewed = workspace.run(is_renewed_by);
+        let invited = held.finish();
+        let current = "state/clients/ana/current";
+        let public = |arguments: &[&str]| {
+            let mut command = Command::new(&openssl);
+            command.args(arguments);
+            workspace.finish(command, "").succeeded().out
+        };
+        let certificate = workspace.path(&format!("{current}/cert.pem"));
+        let wanted = public(&["x509", "-noout", "-pubkey", "-in", certificate.to_str().unwrap()]);
+        let key = workspace.path(&format!("{current}/key.pem"));
+        let has = match key.exists() {
+            true => public(&["pkey", "-pubout", "-in", key.to_str().unwrap()]),
+            false => {
+                let passphrase = format!("pass:{}", invited.json()["passphrase"].as_str().unwrap());
+                let kit = workspace.read("ana.kit");
+                let from = kit.find("-----BEGIN ENCRYPTED").unwrap();
+                let sealed = workspace.write("key.enc", &kit[from..kit.find("signature:").unwrap()]);
+                public(&["pkey", "-pubout", "-in", &sealed, "-passin", &passphrase])
+            }
+        };
+        assert_eq!(has, wanted, "at lock {nth}: {invited:?}, {renewed:?}");
+    }
 }

@@ -11,8 +11,9 @@ use std::sync::Mutex;
 use kitcert::cli::schema;
 use serde_json::Value;
 
-use crate::peers;
 use crate::secrets;
+use crate::suggested;
+use crate::{followed, peers};
 
 /// The program as it was built for these tests.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kitcert");
@@ -128,6 +129,11 @@ impl Workspace {
         let said = Said::of(&peers::run(&mut command, input));
         self.files_named("key.pem").iter().for_each(|key| secrets::learn(key));
         assert!(!secrets::is_in(&said.out) && !secrets::is_in(&said.err), "a key is said by {command:?}");
+        if !said.out.starts_with('{') {
+            suggested::assert_can_be_pasted(&said.out);
+        }
+        suggested::assert_can_be_pasted(&said.err);
+        followed::follow(&command, &said);
         said
     }
 

@@ -1,6 +1,15 @@
-//! The transaction in which credentials change: planned under the state's lock, judged by the guard, staged, read
-//! back, committed. What a verification has seen, and a key that was handed over, are noted in transactions of
-//! their own, which change nobody's credentials.
+//! The transaction in which credentials change: planned under the state's lock, judged by `plan/guard`, staged,
+//! read back, committed. What a verification has seen, and a key that was handed over, are noted in
+//! transactions of their own, which change nobody's credentials.
+//!
+//! ```text
+//! transaction   the one way in which a state changes; each step of a plan, done
+//! staging       what it writes for one identity or one CA
+//! records       what is remembered beside the certificates
+//! old_copy      whether the state is the only one and the latest
+//! take_in       what another copy of the state has made, made known here
+//! log_lines     what commands write into the log
+//! ```
 
 mod log_lines;
 mod old_copy;
@@ -10,7 +19,9 @@ mod take_in;
 mod transaction;
 
 pub(super) use log_lines::line;
-pub(super) use old_copy::{faults, installed, is_issued, refuse_misplaced, refuse_old_copy, unknown_leaves};
+pub(super) use old_copy::{
+    faults, installed, is_issued, placed, refuse_misplaced, refuse_old_copy, unknown_leaves, way_out,
+};
 pub(crate) use staging::Issued;
 pub(crate) use transaction::Done;
 pub(super) use transaction::{carry_out, change_existing, change_state, refuse_lock_out};

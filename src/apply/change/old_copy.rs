@@ -22,6 +22,17 @@ pub(in crate::apply) fn placed(
     observe_daemon(invocation, &request, Some(observation)).ok()
 }
 
+/// What to do instead of installing a daemon's files, where what is installed came from a later copy of the
+/// state, or another one.
+pub(in crate::apply) fn way_out(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Option<Message> {
+    let standing = placed(invocation, observation, name)?.observed.standing;
+    standing.is_old().then(|| WAY_OUT.message())
+}
+
 /// What is installed on this machine for each daemon, as far as it can be read.
 pub(in crate::apply) fn installed(invocation: &Invocation<'_>, observation: &Observation) -> Vec<Installed> {
     let of_daemon = |daemon: &IdentityName| {

@@ -24,9 +24,9 @@ use crate::store::{
 pub struct Issued {
     /// Daemon or client.
     pub role: Role,
-    /// Whose.
+    /// The identity, by its name.
     pub name: IdentityName,
-    /// It.
+    /// The certificate that was issued.
     pub certificate: Certificate,
     /// Why.
     pub reason: Reason,

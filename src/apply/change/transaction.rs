@@ -95,7 +95,8 @@ pub(in crate::apply) fn change_existing(
     })
 }
 
-/// Refuses a change that would lock a client out, whose copies on this machine were read before. Only a rotation makes one, if it is told to.
+/// Refuses a change that would lock a client out, whose copies on this machine were read before. Only a
+/// rotation makes one, if it is told to.
 ///
 /// # Errors
 /// Such a change: whom it locks out, and what would be changed.

@@ -23,7 +23,7 @@ pub(super) fn judge_kit(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> I
             let finding = Finding::new(Rule::KitRefused, Severity::Error, subject)
                 .expected(failure.what_was_expected())
                 .found(failure.what_was_found());
-            let finding = match failure.command_to_try() {
+            let finding = match failure.remedy() {
                 Some(hint) => finding.fix(hint),
                 None => finding,
             };

@@ -1,9 +1,19 @@
 //! `inspect`: one file or endpoint, read and judged.
+//!
+//! ```text
+//! pem_files   certificates, a key, a request
+//! kit         a kit, before somebody joins it
+//! configs     configs, and kitcert.yaml
+//! records     what kitcert itself remembers: the log and its records
+//! together    several files: which key is whose, and who has what others have too
+//! document    what was seen
+//! ```
 
 mod configs;
 mod document;
 mod kit;
 mod pem_files;
+mod records;
 mod together;
 
 pub(crate) use document::Inspected;
@@ -101,6 +111,9 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     }
     if labels.is_empty() && file.path.extension().is_some_and(|extension| extension == "toml") {
         return judge_toml(bytes, file);
+    }
+    if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
+        return record;
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),

@@ -64,7 +64,7 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
                     .expected("a certificate of its own")
                     .found(message!("that of {}", other.display()))
                     .cause("access cannot be taken from one without taking it from the other")
-                    .fix("{kitcert} issue client NAME"),
+                    .fix("issue each client a certificate of its own"),
             );
         }
     }

@@ -19,8 +19,9 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, ExitCode, Failure, IdentityName, Role};
 use crate::plan::{self, ConfigFile, InstallClientRequest, ManagedDaemonRequest, Placed, Plan};
 use crate::store::{
-    CredentialBytes, Home, InstallPlace, Interest, KeyPresence, Observation, ObservedGeneration, Owner,
-    Parents, Privacy, Replacement, earthly_home, exists, read_if_present, refuse_irreplaceable, replace_file,
+    CredentialBytes, Existing, Home, InstallPlace, Interest, KeyPresence, Observation, ObservedGeneration,
+    Owner, Parents, Privacy, Replacement, earthly_home, exists, read_if_present, refuse_irreplaceable,
+    replace_file,
 };
 
 /// What the installation of a client did, or would do.
@@ -87,6 +88,8 @@ pub(crate) struct PlannedClient {
     name: IdentityName,
     endpoint: Endpoint,
     sets: Vec<SetInPlace>,
+    /// What the config is to say, if there is one.
+    settings: Option<ClientSettings>,
     owner: Option<Owner>,
 }
 
@@ -176,7 +179,7 @@ fn endpoint_of(inventory: &Inventory, name: &IdentityName) -> Result<Endpoint, F
         (None, _) => Err(Failure::new("choosing the daemon of client", name)
             .expected("one in kitcert.yaml")
             .found("none")
-            .hint("{kitcert} issue daemon builder --host builder.example.com")),
+            .hint("issue a daemon its certificate first, with each host that clients dial")),
     }
 }
 
@@ -249,7 +252,8 @@ pub(crate) fn plan_client(
             .map_err(|failure| by_hand(failure, &step.path, &file.settings))?;
     }
     let sets = std::iter::once(of_client).chain(of_daemon).collect();
-    Ok(PlannedClient { plan, place, name: request.name, endpoint: client.endpoint, sets, owner })
+    let settings = request.config.map(|file| file.settings);
+    Ok(PlannedClient { plan, place, name: request.name, endpoint: client.endpoint, sets, settings, owner })
 }
 
 impl PlannedClient {
@@ -268,9 +272,14 @@ impl PlannedClient {
                 path: &config.path,
                 expected: config.before.as_deref(),
                 bytes: &config.after,
-                mode_if_absent: Privacy::Private,
-                owner_if_absent: self.owner,
+                mode: Privacy::Private,
+                owner: self.owner,
+                existing: Existing::LeavesAccess,
                 parents: Parents::Create,
+            })
+            .map_err(|failure| match &self.settings {
+                Some(settings) => by_hand(failure, &config.path, settings),
+                None => failure,
             })?;
         }
         Ok(self.installed())

@@ -28,8 +28,8 @@ pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner
     InstallPlace { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
 }
 
-/// Whether the copies of a client may be replaced by its current set: which daemons let it in with that. `in_use`
-/// is what they hold.
+/// Whether the copies of a client may be replaced by its current set: which daemons let it in with that.
+/// `in_use` is what they hold.
 ///
 /// # Errors
 /// A set that no daemon lets in yet. But in an emergency, one that some daemon does not let in which lets the

@@ -41,8 +41,8 @@ pub(crate) struct InstalledDaemon {
 /// Installs a daemon's files under a root.
 ///
 /// # Errors
-/// No daemon, or several and none named; no certificate, a set that its peers would refuse, foreign files in the way, parents that
-/// others can write, a disk that does not take the files. Nothing live is changed then.
+/// No daemon, or several and none named; no certificate, a set that its peers would refuse, foreign files in
+/// the way, parents that others can write, a disk that does not take the files. Nothing live is changed then.
 pub(crate) fn install_daemon(
     invocation: &Invocation<'_>,
     asked: &DaemonInstallation,

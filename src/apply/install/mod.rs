@@ -1,4 +1,10 @@
 //! Files are put where a daemon or a client's tool reads them.
+//!
+//! ```text
+//! daemon   `install daemon`
+//! client   `install client`: the files, and the config that names them
+//! copies   the copies of clients' files that kitcert.yaml notes
+//! ```
 
 mod client;
 mod copies;

@@ -58,6 +58,8 @@ impl RestartCommand<'_> {
         let (mark, words) = (ProcessMark::create()?, UnnamedFile::make()?);
         let mut child = Command::new(program)
             .args(arguments)
+            // Not where somebody typed the command: cron would run another one.
+            .current_dir(self.state)
             .envs(self.variables())
             .envs([mark.variable()])
             .stdin(Stdio::null())

@@ -101,9 +101,7 @@ impl RolloutResult {
             RolloutResult::LeftAlone(failure) if failure.exit_code() == ExitCode::Busy => {
                 Some(message!("{kitcert} rotate {}   # when that has ended", name))
             }
-            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => {
-                failure.command_to_try().cloned()
-            }
+            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => failure.remedy().cloned(),
         }
     }
 }

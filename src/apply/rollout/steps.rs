@@ -72,8 +72,8 @@ impl Rollout<'_> {
         self.current_in(lock.state())
     }
 
-    /// Verifies it by what the state says now, or by what is known where that cannot be read: what somebody noted
-    /// before this look, such as the daemon's own restart command, does not void it.
+    /// Verifies it by what the state says now, or by what is known where that cannot be read: what somebody
+    /// noted before this look, such as the daemon's own restart command, does not void it.
     pub(super) fn look_now(&self, current: &Current) -> Result<Look, Failure> {
         let now = self.refreshed(current);
         self.look(&now.as_ref().unwrap_or(current).observation)

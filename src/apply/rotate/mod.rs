@@ -1,4 +1,10 @@
 //! `rotate`: renewed, placed, restarted, verified; and put back if that fails.
+//!
+//! ```text
+//! passes    planned and committed under the lock of the state, rolled out without it
+//! facts     what it looks at besides the state
+//! rotated   what came of it, identity by identity
+//! ```
 
 mod facts;
 mod passes;

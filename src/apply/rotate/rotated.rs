@@ -232,7 +232,7 @@ impl Rotated {
         };
         let failed = |outcome, failure: &Failure| IdentityResult {
             why: Some(failure.message()),
-            next: failure.command_to_try().cloned(),
+            next: failure.remedy().cloned(),
             ..result(outcome, failure.exit_code())
         };
         let left = |outcome, exit| IdentityResult { why: Some(row.reason.clone()), ..result(outcome, exit) };

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::client::{Client, fresh};
-use super::dial::{DialOptions, glance, glance_as_distrusted};
+use super::dial::{DialOptions, dial_once};
 use crate::apply::invocation::Invocation;
 use crate::message;
-use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
 use crate::pki::DistinguishedName;
-use crate::probe::{DialResults, Dialled, Outcome};
-use crate::store::Observation;
+use crate::probe::{Dial, DialResults, Dialled, Extent, NotTried, Outcome};
+use crate::store::{Observation, ObservedAuthority};
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
 /// no verdict was come to. A daemon that was not restarted since its bundle changed may serve the right
@@ -42,6 +42,15 @@ pub(super) fn finding(
     Ok(None)
 }
 
+/// The compromised CAs of which nobody can make a certificate here, to see whether it is refused.
+pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTried> {
+    let compromised = observation.authorities.iter().filter(|one| one.record.compromised.is_some());
+    let without_key =
+        compromised.filter(|one| !one.can_sign(now) && one.certificate.validity().contains(now));
+    let why = |one: &ObservedAuthority| message!("the key of CA {} is not here", one.id.short());
+    without_key.map(|one| NotTried { dial: Dial::Distrusted, why: why(one) }).collect()
+}
+
 /// What ca.pem says of the clients of a CA.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meant {
@@ -58,13 +67,14 @@ fn decided(
     (options, until): (&DialOptions, Instant),
     meant: Meant,
 ) -> (DialResults, bool) {
+    let extent = match meant {
+        Meant::LetIn => Extent::Glance,
+        Meant::Refused => Extent::Distrusted,
+    };
     let look = || {
         let left = until.saturating_duration_since(Instant::now());
         let options = options.within(left);
-        match meant {
-            Meant::LetIn => glance(invocation, client, endpoint, &options),
-            Meant::Refused => glance_as_distrusted(invocation, client, endpoint, &options),
-        }
+        dial_once(invocation, client, endpoint, (&options, extent))
     };
     let mut observed = look();
     let mut is_refused = true;

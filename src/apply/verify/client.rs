@@ -11,6 +11,7 @@ use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::pki::judge;
 use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
 use crate::plan;
 use crate::probe::CertificateAndKey;
@@ -88,7 +89,7 @@ fn no_files() -> Failure {
     Failure::new("dialling", "what BUILDKIT_HOST says")
         .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
         .found("neither")
-        .hint("{kitcert} verify --tlsdir DIR")
+        .hint("name the folder with its files with --tlsdir, or each file with --ca, --cert and --key")
         .exit(ExitCode::Usage)
 }
 
@@ -238,4 +239,23 @@ fn authority(
 ) -> Result<Option<CertificateAuthority>, Failure> {
     let issuing = observation.issuing_authority(invocation.environment.now());
     issuing.map(|observed| authority_of(invocation, observed)).transpose()
+}
+
+/// Whether that client gets through to the daemon as its files say. If it does not, what becomes of it
+/// on the wire says nothing of the daemon.
+pub(super) fn is_client_of(
+    observation: &Observation,
+    name: &IdentityName,
+    client: &Client,
+    now: Timestamp,
+) -> bool {
+    let current = observation.current(Role::Daemon, name);
+    let host = observation.inventory.daemons.get(name).map(|entry| entry.endpoint.host());
+    let chain = client.identity.as_ref().map(|identity| identity.chain.as_slice()).unwrap_or_default();
+    current.zip(host).is_some_and(|(current, host)| {
+        let (role, key) = (Role::Daemon, None);
+        let daemon = judge::Credentials { role, chain: &current.chain, key, trust: &current.trust };
+        let client = judge::Credentials { role: Role::Client, chain, key, trust: &client.trust };
+        judge::connect(&client, &daemon, host, now).is_ok()
+    })
 }

@@ -10,7 +10,7 @@ use crate::layout::{
 };
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Role, Rule, Severity, Timestamp};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::judge::{Credentials, check};
 use crate::pki::{Certificate, KeyEncoding, PrivateKey, PublicKeyKind, TrustBundle};
 use crate::store::{earthly_home, exists, read_if_present};
@@ -115,7 +115,7 @@ fn read_config(place: &ConfigPlace) -> Result<Option<ClientConfig>, Failure> {
             .expected(message!("the file that {} names, without which the tool stops", name))
             .found("none")
             .hint(match name.strip_prefix("--") {
-                Some(_) => message!("{kitcert} verify --config FILE"),
+                Some(_) => message!("ls -l {}", Quoted(path.parent().unwrap_or(path))),
                 None => message!("unset {}", name),
             })
             .exit(ExitCode::Verification)),
@@ -224,14 +224,14 @@ impl Tools<'_> {
             return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
-                .hint("the same command without --config")
+                .again_without("--config")
                 .exit(ExitCode::Usage));
         }
         let Some((variable, text)) = tool.host_variable(self.invocation.environment) else {
             return Err(Failure::new("reading the host of", tool)
                 .expected(message!("{}, since it has no config", BUILDKIT_HOST))
                 .found("none")
-                .hint("{kitcert} verify tcp://builder.example.com:8372 --tlsdir DIR")
+                .hint("name the daemon's endpoint, and the folder with the client's files with --tlsdir")
                 .exit(ExitCode::Usage));
         };
         Ok(Configured {

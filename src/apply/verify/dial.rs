@@ -115,26 +115,16 @@ pub(super) fn dial(
     Ok(probe::probe(&request))
 }
 
-/// Dials once, as the client, for what only the daemon can say. It verifies nothing.
-pub(in crate::apply) fn glance(
+/// Dials once, for what that tells: whether a client, or somebody of a CA that is to be trusted no more, is
+/// let in, or what is built. It verifies nothing.
+pub(in crate::apply) fn dial_once(
     invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,
-    options: &DialOptions,
+    (options, extent): (&DialOptions, Extent),
 ) -> DialResults {
     let request = request(invocation, client, endpoint, options);
-    probe::probe(&probe::Request { extent: Extent::Glance, ..request })
-}
-
-/// Dials once, as somebody of the client's CA who is to be let in no more.
-pub(super) fn glance_as_distrusted(
-    invocation: &Invocation<'_>,
-    client: &Client,
-    endpoint: &Endpoint,
-    options: &DialOptions,
-) -> DialResults {
-    let request = request(invocation, client, endpoint, options);
-    probe::probe(&probe::Request { extent: Extent::Distrusted, ..request })
+    probe::probe(&probe::Request { extent, ..request })
 }
 
 /// Dials once, as the client, to ask what the daemon builds; None where nothing listens, so that nothing is
@@ -145,8 +135,7 @@ pub(in crate::apply) fn activity(
     endpoint: &Endpoint,
     options: &DialOptions,
 ) -> Option<Activity> {
-    let request = request(invocation, client, endpoint, options);
-    let observed = probe::probe(&probe::Request { extent: Extent::Activity, ..request });
+    let observed = dial_once(invocation, client, endpoint, (options, Extent::Activity));
     let mut dials = observed.dials();
     let is_down = dials.any(|dialled| dialled.account.unreachable == Some(Unreachable::Refused));
     match observed.answer() {

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
+use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
 use crate::layout::{CredentialFile, DaemonEntry};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Printable, Role, Rule, Severity, SubjectAltName, Timestamp,
+    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, SubjectAltName,
+    Timestamp,
 };
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::pki::{Certificate, PrivateKey, TrustBundle};
@@ -54,7 +56,8 @@ pub(super) fn is_installed(
 ) -> Result<bool, Failure> {
     let current = observation.current(Role::Daemon, name);
     let Some((installed, current)) = installed_paths(entry).zip(current) else { return Ok(false) };
-    let findings = installed.compare(name, current.leaf(), &current.trust)?;
+    let findings =
+        installed.compare(&message!("{kitcert} install daemon {}", name), current.leaf(), &current.trust)?;
     Ok(Finding::gravest(&findings) < Severity::Error)
 }
 
@@ -73,7 +76,9 @@ pub(super) fn daemon_findings(
     if let (Some(installed), Some(current)) =
         (installed_paths(entry), observation.current(Role::Daemon, name))
     {
-        findings.extend(installed.compare(name, current.leaf(), &current.trust)?);
+        let fix = way_out(invocation, observation, name)
+            .unwrap_or_else(|| message!("{kitcert} install daemon {}", name));
+        findings.extend(installed.compare(&fix, current.leaf(), &current.trust)?);
     }
     Ok(findings)
 }
@@ -166,28 +171,27 @@ impl SetPaths {
     /// Compares what is installed with what was issued last.
     fn compare(
         &self,
-        name: &IdentityName,
+        fix: &Message,
         leaf: &Certificate,
         trust: &TrustBundle,
     ) -> Result<Vec<Finding>, Failure> {
-        let fix = message!("{kitcert} install daemon {}", name);
         let mut findings = Vec::new();
         for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
             let finding = match self.read(path)? {
-                None => missing(path).fix(&fix),
+                None => missing(path).fix(fix),
                 Some(file) if *file.bytes != *expected.as_bytes() => {
                     Finding::new(Rule::ServedIsStale, Severity::Error, path.display())
                         .expected("what was issued last")
                         .found("another file")
                         .cause("it was issued anew and not installed since, or changed by hand")
-                        .fix(&fix)
+                        .fix(fix)
                 }
                 Some(_) => continue,
             };
             findings.push(finding);
         }
         match self.read(&self.key)? {
-            None => findings.push(missing(&self.key).fix(&fix)),
+            None => findings.push(missing(&self.key).fix(fix)),
             Some(file) => findings.extend(judge::key_mode(self.key.display(), file.mode)),
         }
         Ok(findings)

@@ -1,9 +1,25 @@
 //! `verify`: whether a daemon lets the right people in and nobody else, tried and recorded.
 //!
-//! One verification, whoever asks: `verify`, `rotate` and `rollback` prepare, dial and judge by `verify_one`, and
-//! record by `verification_record`; `join` dials and judges in the same way as a client whose files are nowhere
-//! yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts a daemon or
-//! places a file.
+//! One verification, whoever asks: `verify`, `rotate` and `rollback` prepare, dial and judge by `verify_one`,
+//! and record by `verification_record`; `join` dials and judges in the same way as a client whose files are
+//! nowhere yet, and records nothing. Many daemons are verified at once here. Nothing in this folder restarts
+//! a daemon or places a file.
+//!
+//! ```text
+//! request               what is asked, and the command that asks for it
+//! target, client        whom to dial, and as whom
+//! file_checks           the files at hand, before anybody is dialled
+//! client_config_check   the client's own config, as its tool reads it
+//! test_certificates     certificates that are made for one verification
+//! dial                  all dials as one client
+//! verify_one            one verification: prepare, dial, judge
+//! authority_check       with several CAs: whom of each it lets in
+//! shown                 what both sides showed each other
+//! unknown_leaf          a certificate of ours that this state has not issued
+//! remedies              the commands that help
+//! verification          what came of it; its exit code is made of that in cli/command/verify
+//! verification_record   what the state remembers of it
+//! ```
 
 mod authority_check;
 mod client;
@@ -24,7 +40,7 @@ pub(crate) use self::client::ClientChoice;
 pub(super) use self::client::{Client, asking, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
-pub(super) use self::dial::{activity, glance};
+pub(super) use self::dial::{activity, dial_once};
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};
 pub(crate) use self::target::Target;
@@ -46,7 +62,7 @@ use crate::store::{Interest, read, read_standard_input};
 /// Whom to dial, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetRequest {
-    /// Whom.
+    /// Each daemon or endpoint to verify.
     pub targets: Vec<Target>,
     /// As whom.
     pub client: ClientChoice,
@@ -63,7 +79,7 @@ pub(crate) struct FleetRequest {
 /// What came of one of them.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Whom.
+    /// The daemon or endpoint to verify.
     pub target: Target,
     /// What came of it; a failure if it could not even be dialled.
     pub verification: Result<Verification, Failure>,
@@ -146,7 +162,7 @@ pub(crate) fn every_daemon(invocation: &Invocation<'_>) -> Result<Vec<Target>, F
         return Err(Failure::new("verifying", "every daemon")
             .expected(message!("daemons in {}/kitcert.yaml", invocation.state.display()))
             .found("none")
-            .hint("{kitcert} issue daemon NAME --host HOST"));
+            .hint("issue a daemon its certificate first, with each host that clients dial"));
     }
     Ok(targets)
 }

@@ -2,10 +2,10 @@
 
 use super::client::Client;
 use crate::layout::{
-    CommandLine, DaemonEntry, DaemonLayout, managed_container, restart_command, start_command,
+    ClientTool, CommandLine, DaemonEntry, DaemonLayout, managed_container, restart_command, start_command,
 };
 use crate::message;
-use crate::model::{IdentityName, Message, Printable, Role, Word};
+use crate::model::{Finding, IdentityName, Message, Printable, Role, Word};
 use crate::store::{KeyPresence, Observation};
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
@@ -66,9 +66,26 @@ pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<M
         Some(current) if current.key == KeyPresence::Present => {
             message!("{kitcert} install client {}   # on this machine; on another: {}", name, invite)
         }
-        Some(_) => message!("{kitcert} issue client {} --csr FILE   # its key is elsewhere", name),
+        Some(_) => message!("sign another request of {}: its key is elsewhere", name),
         None => invite,
     })
+}
+
+/// What fixes a finding where there is no state: a client has its files from a kit, and all else is done where the
+/// state is.
+pub(super) fn without_state(finding: &mut Finding) {
+    let Some(fix) = finding.fix.take() else { return };
+    let is_for_anybody = |word: &&str| fix.starts_with(&format!("kitcert {word}"));
+    finding.fix = Some(if fix.starts_with("kitcert install client") {
+        let tool =
+            ClientTool::ALL.into_iter().find(|tool| fix.contains(&format!(" --tool {}", tool.as_str())));
+        let with = tool.map(|tool| message!(" with --tool {}", tool)).unwrap_or_default();
+        message!("join the kit that you were sent{}, or ask the admin of the daemon for a new one", with)
+    } else if fix.starts_with("kitcert ") && !["verify", "inspect"].iter().any(is_for_anybody) {
+        message!("where the state is: {}", fix)
+    } else {
+        fix
+    });
 }
 
 /// The container of a daemon that is installed on this machine, as far as kitcert.yaml knows none other: the

@@ -124,8 +124,17 @@ fn the_only_endpoint(
     let daemons = observation.map(|observation| observation.inventory.daemons.values().collect::<Vec<_>>());
     match daemons.as_deref() {
         Some([only]) => Ok(only.endpoint.clone()),
-        Some(several) => Err(undecided(message!("{} daemons", several.len()), message!(EXAMPLE))),
-        None => Err(undecided(message!("no state"), message!("{} --tlsdir DIR", EXAMPLE))),
+        Some([]) => Err(undecided(
+            message!("no daemon"),
+            message!("issue a daemon its certificate first, with each host that clients dial"),
+        )),
+        Some(several) => {
+            Err(undecided(message!("{} daemons", several.len()), message!("{kitcert} verify --all")))
+        }
+        None => Err(undecided(
+            message!("no state"),
+            message!("name the daemon's endpoint, and the folder with the client's files with --tlsdir"),
+        )),
     }
 }
 
@@ -153,7 +162,6 @@ pub(super) fn daemon_of(
     found.map(|(name, daemon)| (name.clone(), daemon.clone()))
 }
 
-const EXAMPLE: &str = "{kitcert} verify tcp://builder.example.com:8372";
 /// Among how many clients of the state one is looked for that can be dialled as.
 const CLIENTS_TRIED: usize = 16;
 
@@ -169,6 +177,6 @@ mod tests {
         let failure = "client/ana".parse::<Target>().unwrap_err();
         assert_eq!(failure.exit_code(), ExitCode::Usage);
         assert_eq!(failure.what_was_found().as_str(), "a client");
-        assert_eq!(failure.command_to_try().unwrap().as_str(), "kitcert verify --client ana");
+        assert_eq!(failure.remedy().unwrap().as_str(), "kitcert verify --client ana");
     }
 }

@@ -17,7 +17,8 @@ pub(super) struct TestCertificates {
     pub wrong_usage: Option<CertificateAndKey>,
 }
 
-/// Makes them, as far as what is at hand allows: the client's chain, the CAs that it trusts, its CA with the key.
+/// Makes them, as far as what is at hand allows: the client's chain, the CAs that it trusts, its CA with the
+/// key.
 pub(super) fn test_certificates(
     chain: Option<&[Certificate]>,
     trust: &TrustBundle,

@@ -118,16 +118,16 @@ impl Verification {
 
     /// The state changed while the daemon was dialled: what was verified is not what is current.
     pub(super) fn supersede(&mut self) {
+        let again = message!("{kitcert} verify {}", self.target);
         self.outcome = Outcome::Inconclusive;
         self.findings.push(
             Finding::new(Rule::Inconclusive, Severity::Error, "state")
                 .expected("the credentials, the endpoint and the hosts to stay as they were dialled")
                 .found("a change of them, or a newer verification that found something wrong")
-                .fix("the same command again"),
+                .fix(&again),
         );
-        self.verdict = message!(
-            "not verified: the state changed while the daemon was dialled; next: the same command again"
-        );
+        self.verdict =
+            message!("not verified: the state changed while the daemon was dialled; next: {}", again);
     }
 
     /// What else is open on the daemon's host. It makes no verification of the daemon less true.

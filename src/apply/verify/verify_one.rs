@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, ClientChoice, choose};
+use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
-use super::remedies::{give_line, renew_line, restart_line, start_line};
+use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
 use super::{authority_check, file_checks, shown, unknown_leaf};
+use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
@@ -18,7 +19,6 @@ use crate::message;
 use crate::model::{
     Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
 };
-use crate::pki::judge;
 use crate::probe::{self, DialResults, Expected, Verdict, judge};
 use crate::store::Observation;
 
@@ -57,6 +57,18 @@ pub(in crate::apply) fn examine(
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Examined, Failure> {
+    let mut examined = look(invocation, observation, request)?;
+    if observation.is_none() {
+        examined.verification.findings.iter_mut().for_each(without_state);
+    }
+    Ok(examined)
+}
+
+fn look(
+    invocation: &Invocation<'_>,
+    observation: Option<&Observation>,
+    request: &VerifyRequest,
+) -> Result<Examined, Failure> {
     let started_at = invocation.environment.present();
     let prepared = match prepare(invocation, observation, request)? {
         Prepared::Dialable(prepared) => *prepared,
@@ -67,13 +79,17 @@ pub(in crate::apply) fn examine(
     let Dialable { endpoint, daemon, client, options, mut findings, client_is_at_fault, has_host } = prepared;
     let began = Instant::now();
     let numbers = probe::ports_around(&endpoint);
-    let look = || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
+    let ports_seen =
+        || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
     let (observed, ports) = std::thread::scope(|threads| {
-        let ports = (request.scope == Scope::Ports).then(|| threads.spawn(look));
+        let ports = (request.scope == Scope::Ports).then(|| threads.spawn(ports_seen));
         let observed = dial(invocation, &client, &endpoint, &options);
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
-    let observed = observed?;
+    let mut observed = observed?;
+    if let (Some(observation), Some(_)) = (observation, &daemon) {
+        observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
+    }
     let elapsed = began.elapsed();
     let again = request.again(&options);
     let local = local_facts(invocation, observation, daemon.as_ref(), &client, (&endpoint, again))?;
@@ -150,20 +166,6 @@ fn accept(observation: &Observation, name: &IdentityName, finding: &mut Finding,
     }
 }
 
-/// Whether that client gets through to the daemon as its files say. If it does not, what becomes of it
-/// on the wire says nothing of the daemon.
-fn is_client_of(observation: &Observation, name: &IdentityName, client: &Client, now: Timestamp) -> bool {
-    let current = observation.current(Role::Daemon, name);
-    let host = observation.inventory.daemons.get(name).map(|entry| entry.endpoint.host());
-    let chain = client.identity.as_ref().map(|identity| identity.chain.as_slice()).unwrap_or_default();
-    current.zip(host).is_some_and(|(current, host)| {
-        let (role, key) = (Role::Daemon, None);
-        let daemon = judge::Credentials { role, chain: &current.chain, key, trust: &current.trust };
-        let client = judge::Credentials { role: Role::Client, chain, key, trust: &client.trust };
-        judge::connect(&client, &daemon, host, now).is_ok()
-    })
-}
-
 /// Dials as a client whose files are nowhere yet; no state has a part in it.
 pub(in crate::apply) fn verify_as(
     invocation: &Invocation<'_>,
@@ -177,8 +179,9 @@ pub(in crate::apply) fn verify_as(
     let command = message!("{kitcert} verify {}", endpoint);
     let again = probe::Again { command, deadline: options.deadline, pace: options.pace };
     let local = local_facts(invocation, None, None, &client, (endpoint, again))?;
-    let findings = shown::findings(&observed, &client, &local, &[]);
-    let verdict = judge(&observed, &local);
+    let mut findings = shown::findings(&observed, &client, &local, &[]);
+    let mut verdict = judge(&observed, &local);
+    findings.iter_mut().chain(&mut verdict.findings).for_each(without_state);
     let daemon_is_at_fault = Finding::gravest(&findings) >= Severity::Error;
     let beside = Beside { daemon_is_at_fault, client_is_at_fault: false, serves_current: true };
     let outcome = Outcome::of(&verdict, beside);
@@ -358,7 +361,7 @@ fn unusable(failure: &Failure) -> Finding {
         .expected(failure.what_was_expected())
         .found(failure.what_was_found())
         .cause("the tool cannot use it either, tries for a minute and reports a time-out");
-    match failure.command_to_try() {
+    match failure.remedy() {
         Some(hint) => finding.fix(hint),
         None => finding,
     }
@@ -396,6 +399,10 @@ fn local_facts(
                 let is_installed = file_checks::is_installed(observation, name, entry)?;
                 give_line(name, entry, is_installed)
             }
+            _ => None,
+        },
+        way_out: match (observation, daemon) {
+            (Some(observation), Some((name, _))) => way_out(invocation, observation, name),
             _ => None,
         },
         renew: observation.and_then(|observation| renew_line(observation, client)),

@@ -35,7 +35,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
             inspected.push((file, one));
         }
     }
-    let together = apply::compare(&inspected);
+    let mut together = apply::compare(&inspected);
     let mut exits = vec![Finding::exit_code(&together, None)];
     let mut objects = Vec::new();
     for (subject, one) in inspected {
@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
         report = show(report, &subject, one);
     }
     if !together.is_empty() {
-        report = show_findings(report.line("together"), together);
+        report = show_findings(report.line("together"), &mut together).findings(together);
     }
     let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
     Ok(report.object(&InspectObject { now, inspected: objects }).exit(ExitCode::of_all(exits)))
@@ -79,7 +79,7 @@ struct InspectedMember {
 struct FactMember {
     /// Of what.
     name: &'static str,
-    /// What.
+    /// Its value, in words.
     value: Message,
 }
 
@@ -114,35 +114,34 @@ fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> 
     }
 }
 
-fn show(report: Report, subject: &Path, inspected: Inspected) -> Report {
+fn show(report: Report, subject: &Path, mut inspected: Inspected) -> Report {
     let rows = inspected
         .facts
         .iter()
         .map(|(name, value)| (Tone::Plain, vec![message!("  {}", name), value.clone()]));
     let report = report.line(message!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
-    show_findings(report, inspected.findings)
+    show_findings(report, &mut inspected.findings).findings_at(&subject.message(), inspected.findings)
 }
 
-fn show_findings(report: Report, mut findings: Vec<Finding>) -> Report {
+/// The findings, worst last, and how many there are.
+fn show_findings(report: Report, findings: &mut [Finding]) -> Report {
     findings.sort_by_key(|finding| finding.severity);
     let rows = findings.iter().map(|finding| (tone_of(finding.severity), row(finding)));
     let report = report.table(rows.collect());
     // Each fault has to be fixed; of what is less, the gravest is enough.
     let faults = findings.iter().filter(|finding| finding.severity >= Severity::Error);
-    let mut fixes: Vec<&Message> = faults.filter_map(|finding| finding.fix.as_ref()).collect();
-    fixes.dedup();
-    if fixes.is_empty() {
-        fixes.extend(findings.last().and_then(|finding| finding.fix.as_ref()));
+    let mut explained: Vec<&Finding> = faults.collect();
+    if explained.is_empty() {
+        explained.extend(findings.last());
     }
-    let report = fixes.into_iter().fold(report, |report, fix| report.line(message!("try: {}", fix)));
-    let gravest = Finding::gravest(&findings);
+    let report = report.explained(&explained, |finding| finding.rule.message());
+    let gravest = Finding::gravest(findings);
     let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
-    let report = match count {
+    match count {
         0 => report.toned(Tone::Good, "nothing wrong with it"),
         1 => report.toned(tone_of(gravest), "1 finding"),
         count => report.toned(tone_of(gravest), message!("{} findings", count)),
-    };
-    report.findings(findings)
+    }
 }
 
 /// `ERROR  key-mode  expected mode 0600, found mode 0444`

@@ -228,39 +228,35 @@ fn summary(issued: &[apply::Issued]) -> Message {
     message!("{} {}s  until {}", issued.len(), issued[0].role, until)
 }
 
-/// The key of a request, after somebody has said that it is the right one.
+/// The key of a request, after somebody has given its fingerprint. It is not shown here: who only had to agree
+/// would.
 fn confirmed_key(
     session: &mut Session<'_>,
     asked: &IssueClientArguments,
     path: &Path,
 ) -> Result<PublicKey, Failure> {
     let request = apply::request_in(path)?;
-    let fingerprint = request.fingerprint();
-    let refused = |found: Message| {
-        Failure::new("signing the request", path.display())
-            .expected("the fingerprint of its key, as its owner told you")
-            .found(found)
-            .hint("the same command with --fingerprint \"WORDS\", as its owner tells you, not as we do")
-            .exit(ExitCode::Usage)
-    };
-    if let Some(told) = &asked.fingerprint {
-        if told.matches(&fingerprint) {
-            return Ok(request.public_key().clone());
+    let failure = || Failure::new("signing the request", path.display());
+    let told = match &asked.fingerprint {
+        Some(told) => told.clone(),
+        None => {
+            let question = message!(
+                "the fingerprint of the key of {}, as its owner told you (twelve words, or at least 32 hex digits): ",
+                path
+            );
+            let answer = session.console.ask(&question).ok_or_else(|| {
+                failure()
+                    .expected("the fingerprint of its key")
+                    .found("nobody to ask")
+                    .hint(ASK_ITS_OWNER)
+                    .exit(ExitCode::Usage)
+            })?;
+            answer.parse()?
         }
-        return Err(Failure::new("signing the request", path.display())
-            .expected("a key with the fingerprint that was given")
-            .found(fingerprint));
-    }
-    let question = message!(
-        "key of {}:\n  {}\n  or SHA-256 {}\nis this what its owner told you? [yes/no] ",
-        path,
-        fingerprint.words(),
-        fingerprint
-    );
-    match session.console.ask(&question).as_deref() {
-        Some("yes" | "y") => Ok(request.public_key().clone()),
-        Some(_) => Err(refused(message!("another answer than yes"))),
-        None => Err(refused(message!("nobody to ask whether it is {}", fingerprint))),
+    };
+    match told.matches(&request.fingerprint()) {
+        true => Ok(request.public_key().clone()),
+        false => Err(failure().expected("a key with the fingerprint that was given").found("another key")),
     }
 }
 
@@ -272,5 +268,8 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
+/// What nobody can paste: the words are with somebody else.
+const ASK_ITS_OWNER: &str =
+    "ask the owner of the request for the words that kitcert request printed; give them with --fingerprint";
 const MOST_SHOWN: usize = 20;
 const JOIN_WITHIN: Lifetime = Lifetime::days(14);

@@ -13,7 +13,7 @@ use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::{ClientTool, EnableTls, use_command, verify_command};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable, Quoted};
+use crate::model::{ExitCode, Failure, Finding, FingerprintPrefix, Lifetime, Message, Printable};
 use crate::pki::{KitContents, Passphrase};
 use crate::plan::Evidence;
 
@@ -152,7 +152,6 @@ fn placing_word(placing: Placing) -> &'static str {
 fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Received) -> Result<Given, Failure> {
     let contents = received.kit().contents();
     let mut given = Given { fingerprint: asked.fingerprint.clone(), passphrase: None };
-    let file = asked.kit.display();
     match received.evidence() {
         Evidence::Fingerprint if given.fingerprint.is_none() => {
             let question = message!(
@@ -162,8 +161,9 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 contents.contact
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
-                missing("the fingerprint of its CA, as its sender told you by another way", received)
-                    .hint(message!("{kitcert} join {} --fingerprint \"WORDS\"", Quoted(file)))
+                missing("the fingerprint of its CA, as its sender told you by another way", received).hint(
+                    message!("ask {} for the words, and give them with --fingerprint", contents.contact),
+                )
             })?;
             given.fingerprint = Some(answer.parse()?);
         }
@@ -178,8 +178,11 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 )),
             };
             let words = words.ok_or_else(|| {
-                missing("its passphrase", received)
-                    .hint(message!("{kitcert} join {} --passphrase-file FILE", Quoted(file)))
+                missing("its passphrase", received).hint(message!(
+                    "write the passphrase, as {} told you, into a file of your own, and name that with \
+                         --passphrase-file",
+                    contents.contact
+                ))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);
         }

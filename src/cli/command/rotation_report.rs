@@ -104,7 +104,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
 
 /// A failure of one identity, with what to try.
 pub(super) fn with_try(failure: &Failure) -> Message {
-    match failure.command_to_try() {
+    match failure.remedy() {
         Some(command) => message!("{}; try: {}", failure, command),
         None => failure.message(),
     }
@@ -112,7 +112,7 @@ pub(super) fn with_try(failure: &Failure) -> Message {
 
 /// How far a rollover is that is under way, in one line.
 pub(super) fn progress_line(progress: &RolloverProgress) -> Message {
-    let RolloverProgress { to, stage, doing, waits_for, compromised } = progress;
+    let RolloverProgress { to, stage, doing, waits_for, compromised, .. } = progress;
     let what = if *compromised { "EMERGENCY: rollover" } else { "rollover" };
     let names = Message::few(waits_for, ", ");
     let waits = if names.is_empty() { names } else { message!("; waits for {}", names) };

@@ -99,9 +99,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         if progress.compromised {
             last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
         } else if !attention && !progress.waits_for.is_empty() {
-            last = message!(
-                "the rollover waits; next: {kitcert} confirm NAME, or {kitcert} ca rollover skip NAME"
-            );
+            let next = progress.next.clone().unwrap_or(message!("{kitcert} rotate"));
+            last = message!("the rollover waits; next: {}", next);
         }
     }
     if status.is_old {
@@ -293,7 +292,7 @@ fn words(next: &NextStep, state: &Path) -> Message {
     match next {
         NextStep::Rotate => message!("{kitcert} rotate"),
         NextStep::IssueClient(name) => message!(
-            "{kitcert} issue client {}, or, if nobody needs it: {kitcert} retire client/{}",
+            "{kitcert} issue client {}   # or, if nobody needs it: {kitcert} retire client/{}",
             name,
             name
         ),

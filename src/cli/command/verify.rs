@@ -18,8 +18,8 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::ClientTool;
 use crate::message;
 use crate::model::{
-    Cause, ExitCode, Failure, Finding, IdentityName, Lifetime, Message, Printable, Rule, Severity,
-    SubjectAltName, Timestamp,
+    ExitCode, Failure, Finding, IdentityName, Lifetime, Message, Printable, Rule, Severity, SubjectAltName,
+    Timestamp,
 };
 use crate::pki::Certificate;
 use crate::probe::DaemonFacts;
@@ -361,16 +361,7 @@ pub(super) fn show(
         })
         .line(message!("{}  as {}", verification.target, verification.identity))
         .table(rows);
-    if let Some(worst) = explanation(&shown) {
-        report = match &worst.cause {
-            Some(cause) => report.line(message!("cause: {}{}", cause, words(&worst.causes))),
-            None => report,
-        };
-        report = match &worst.fix {
-            Some(fix) => report.line(message!("try: {}", fix)),
-            None => report,
-        };
-    }
+    report = report.explained(&explanations(&shown), |finding| finding.subject.clone());
     if global.verbose {
         report =
             report.table(verification.timings.iter().map(|timing| (Tone::Aside, timing.clone())).collect());
@@ -386,25 +377,14 @@ pub(super) fn show(
     )
 }
 
-/// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
-fn words(causes: &[Cause]) -> Message {
-    match causes {
-        [] => Message::default(),
-        causes => {
-            message!(" [{}]", Message::join(causes, ", "))
-        }
-    }
-}
-
-/// The finding that explains the others: a key that is not its certificate's is why everybody
-/// refuses it; else the gravest that has a cause, and of these the last.
-fn explanation<'a>(shown: &[&'a Finding]) -> Option<&'a Finding> {
-    let mut errors = shown.iter().copied().filter(|finding| finding.severity >= Severity::Error);
-    let mismatch = errors.clone().find(|finding| finding.rule == Rule::KeyMismatch);
-    let mut warnings = shown.iter().copied().filter(|finding| finding.severity == Severity::Warning);
-    mismatch
-        .or_else(|| errors.rfind(|finding| finding.cause.is_some()))
-        .or_else(|| warnings.rfind(|finding| finding.fix.is_some()))
+/// The findings that explain the others, the gravest last: a key that is not its certificate's is why everybody
+/// refuses it; else each error that has a cause; without one, the warnings.
+fn explanations<'a>(shown: &[&'a Finding]) -> Vec<&'a Finding> {
+    let of = |severity: Severity| shown.iter().copied().filter(move |one| one.severity >= severity);
+    let mismatch: Vec<_> = of(Severity::Error).filter(|one| one.rule == Rule::KeyMismatch).collect();
+    let errors: Vec<_> = of(Severity::Error).filter(|one| one.cause.is_some()).collect();
+    let warnings = of(Severity::Warning).filter(|one| one.fix.is_some()).collect();
+    [mismatch, errors].into_iter().find(|some| !some.is_empty()).unwrap_or(warnings)
 }
 
 fn is_shown(finding: &Finding, detail: Detail) -> bool {

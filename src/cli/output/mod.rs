@@ -1,7 +1,18 @@
-//! The forms of a result: the report with its text and its JSON, and nagios, prometheus and SARIF.
+//! The forms of a result: the report with its text and its JSON, and what other programs read.
 //!
-//! Which forms there are is `Format` in `cli/options`; which command has which is in `cli/run`. What the text and
-//! the JSON of one command contain is in that command's file.
+//! ```text
+//! report       what a command has to say, and its two views: text and JSON
+//! plan_rows    rows that several commands show
+//! style        how lines look on a terminal
+//! timeline     validity windows, drawn
+//! monitored    what monitoring reads
+//! nagios       as the output of a plugin
+//! prometheus   as metrics
+//! sarif        what code hosts show beside a change
+//! ```
+//!
+//! A new form is a variant of `Format` in `cli/options`, a file here, and an arm in `view` and `refuse_format`
+//! of `cli/run`. What the text and the JSON of one command contain is in that command's file.
 
 mod monitored;
 mod nagios;

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::report::Report;
+use super::report::{Report, labelled};
 use super::style::Tone;
 use crate::apply::{Issued, MadeKit};
 use crate::message;
@@ -58,7 +58,7 @@ pub(in crate::cli) struct IssuedObject {
 struct IssuedMember {
     /// `daemon` or `client`.
     role: &'static str,
-    /// Whose.
+    /// The name of the identity.
     name: Message,
     /// The serial number, in hex.
     serial: Message,
@@ -117,7 +117,7 @@ pub(in crate::cli) fn kit_warnings(report: Report, kit: &MadeKit) -> Report {
             message!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
         let report = report.toned(Tone::Warning, text);
         match &finding.fix {
-            Some(fix) => report.line(message!("try: {}", fix)),
+            Some(fix) => report.line(labelled(fix)),
             None => report,
         }
     });

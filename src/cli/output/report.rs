@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::monitored::Monitored;
 use super::style::{Ink, Tone, paint};
 use crate::apply::KeyCopies;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable};
+use crate::message;
+use crate::model::{Cause, ExitCode, Failure, Finding, Message, Printable};
 
 /// The result of a command. Text and JSON are made of the same values.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct Report {
     target: Option<Message>,
     changed: Changed,
     exit: ExitCode,
-    findings: Vec<Finding>,
+    findings: Vec<Found>,
     monitored: Vec<Monitored>,
     details: Map<String, Value>,
     blocks: Vec<Block>,
@@ -32,6 +33,14 @@ pub(crate) enum Changed {
     Yes,
     /// Nothing is.
     No,
+}
+
+/// A finding, and what was looked at when it was made.
+#[derive(Debug)]
+pub(in crate::cli) struct Found {
+    /// The daemon, the endpoint or the file; None where the finding's own subject is one.
+    pub at: Option<Message>,
+    pub finding: Finding,
 }
 
 #[derive(Debug)]
@@ -117,21 +126,29 @@ impl Report {
     /// Findings for JSON; the text of them is added by whoever decides its shape.
     #[must_use]
     pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Report {
-        self.findings.extend(findings);
+        self.findings.extend(findings.into_iter().map(|finding| Found { at: None, finding }));
+        self
+    }
+
+    /// The same for what was found when one thing was looked at.
+    #[must_use]
+    pub(in crate::cli) fn findings_at(mut self, at: &Message, findings: Vec<Finding>) -> Report {
+        let found = findings.into_iter().map(|finding| Found { at: Some(at.clone()), finding });
+        self.findings.extend(found);
         self
     }
 
     /// One thing that was looked at, for monitoring; its findings are JSON's too.
     #[must_use]
-    pub(in crate::cli) fn about(mut self, monitored: Monitored) -> Report {
-        self.findings.extend(monitored.findings.iter().cloned());
-        self.monitored.push(monitored);
-        self
+    pub(in crate::cli) fn about(self, monitored: Monitored) -> Report {
+        let mut report = self.findings_at(&monitored.name, monitored.findings.clone());
+        report.monitored.push(monitored);
+        report
     }
 
     /// Everything that was found.
     #[must_use]
-    pub(in crate::cli) fn found(&self) -> &[Finding] {
+    pub(in crate::cli) fn found(&self) -> &[Found] {
         &self.findings
     }
 
@@ -152,6 +169,36 @@ impl Report {
     pub(crate) fn toned(mut self, tone: Tone, text: impl Printable) -> Report {
         self.blocks.push(Block::Line(tone, text.message()));
         self
+    }
+
+    /// Why each of these is so and what to do about it, once where several have the same cause; each with its
+    /// `name`, where there are several.
+    #[must_use]
+    pub(in crate::cli) fn explained(
+        self,
+        findings: &[&Finding],
+        name: impl Fn(&Finding) -> Message,
+    ) -> Report {
+        let mut distinct: Vec<&Finding> = Vec::new();
+        for finding in findings {
+            let is_new = distinct.iter().all(|one| (&one.cause, &one.fix) != (&finding.cause, &finding.fix));
+            if is_new && (finding.cause.is_some() || finding.fix.is_some()) {
+                distinct.push(finding);
+            }
+        }
+        let is_alone = distinct.len() == 1;
+        distinct.into_iter().fold(self, |report, finding| {
+            let report = match &finding.cause {
+                Some(cause) if is_alone => {
+                    report.line(message!("cause: {}{}", cause, words(&finding.causes)))
+                }
+                Some(cause) => {
+                    report.line(message!("cause: {}: {}{}", name(finding), cause, words(&finding.causes)))
+                }
+                None => report,
+            };
+            finding.fix.iter().fold(report, |report, fix| report.line(labelled(fix)))
+        })
     }
 
     /// A completion script, which is made of the command line's definition alone.
@@ -185,7 +232,7 @@ impl Report {
             target: self.target.as_ref(),
             changed: self.changed == Changed::Yes,
             exit: self.exit.code(),
-            findings: &self.findings,
+            findings: &self.findings.iter().map(|found| &found.finding).collect::<Vec<_>>(),
             error: None,
         });
         members.extend(self.details.clone());
@@ -229,9 +276,23 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>
 /// is given.
 #[must_use]
 pub(crate) fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
-    let hint = failure.command_to_try().map(|command| format!("try: {}\n", about(command, state)));
+    let hint = failure.remedy().map(|remedy| format!("{}\n", about(&labelled(remedy), state)));
     let said = about(&failure.message(), state);
     format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
+}
+
+/// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
+fn words(causes: &[Cause]) -> Message {
+    match causes {
+        [] => Message::default(),
+        causes => message!(" [{}]", Message::join(causes, ", ")),
+    }
+}
+
+/// A command after `try:`, and what no command does after `fix:`.
+#[must_use]
+pub(in crate::cli) fn labelled(remedy: &Message) -> Message {
+    if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) }
 }
 
 fn about(message: &Message, state: Option<&Message>) -> Message {
@@ -253,7 +314,8 @@ pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
             subject: failure.subject(),
             expected: failure.what_was_expected(),
             found: failure.what_was_found(),
-            next: failure.command_to_try(),
+            next: failure.remedy().filter(|remedy| remedy.is_command()),
+            fix: failure.remedy().filter(|remedy| !remedy.is_command()),
         }),
     });
     format!("{:#}\n", Value::Object(members))
@@ -277,7 +339,7 @@ pub(in crate::cli) struct Everywhere<'a> {
     /// The exit code.
     exit: u8,
     /// Everything that was looked at, passes included.
-    findings: &'a [Finding],
+    findings: &'a [&'a Finding],
     /// Why the command failed; there where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorMember<'a>>,
@@ -294,9 +356,11 @@ struct ErrorMember<'a> {
     expected: &'a Message,
     /// What was found.
     found: &'a Message,
-    /// A command to try.
+    /// A command to paste.
     #[serde(rename = "try")]
     next: Option<&'a Message>,
+    /// What to do, where no command does it.
+    fix: Option<&'a Message>,
 }
 
 /// None of an object of ours is anything but an object.

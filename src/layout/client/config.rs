@@ -1,12 +1,10 @@
 //! Earthly's and EarthBuild's `config.yml`, read as they read it.
 
-use std::ops::Range;
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
 use super::misplaced::{Misplaced, misplaced};
-use super::numbers;
 use super::tls_path::TlsPath;
 use crate::layout::yaml::document::Document;
 use crate::message;
@@ -81,27 +79,15 @@ impl ClientConfig {
         path: &Path,
     ) -> Result<ClientConfig, Failure> {
         let mut root = document.value.clone();
-        let reading = Reading { path, document };
+        let reading = Reading { path };
         root.apply_merge().map_err(|_| reading.failure("mappings behind '<<'"))?;
         let Some(root) = reading.mapping(&root, "the whole file")? else {
             return Ok(ClientConfig::default());
         };
-        if let Some(git) = root.get("git") {
-            reading.check_git(git)?;
-        }
         let empty = Mapping::new();
         let global =
             root.get("global").map(|global| reading.mapping(global, "global")).transpose()?.flatten();
         let global = global.unwrap_or(&empty);
-        for key in NUMBERS {
-            reading.check_number(global, &["global", key], key, numbers::INTEGER)?;
-        }
-        reading.check_number(global, &["global", "cni_mtu"], "cni_mtu", numbers::SIXTEEN_BITS)?;
-        reading.check_duration(global, "darwin_proxy_wait")?;
-        for key in TEXTS {
-            reading.text(global, key)?;
-        }
-        reading.check_list(global, "buildkit_additional_args")?;
         Ok(ClientConfig {
             buildkit_host: reading.text(global, "buildkit_host")?,
             tls_enabled: reading.switch(global, "tls_enabled")?,
@@ -117,10 +103,9 @@ impl ClientConfig {
     }
 }
 
-/// The types that yaml.v3 insists on.
+/// The types that yaml.v3 insists on, of the keys that matter here: a tool says by itself what it makes of others.
 struct Reading<'a> {
     path: &'a Path,
-    document: &'a Document<'a>,
 }
 
 impl Reading<'_> {
@@ -162,61 +147,6 @@ impl Reading<'_> {
             Some(_) => Err(self.failure(message!("true or false, without quotes, as {}", key))),
         }
     }
-
-    /// A number within that range under `key` of a mapping; `path` leads to it from the root.
-    fn check_number(
-        &self,
-        mapping: &Mapping,
-        path: &[&str],
-        key: &'static str,
-        range: Range<i128>,
-    ) -> Result<(), Failure> {
-        let is_right = match mapping.get(key) {
-            None | Some(Value::Null) => true,
-            Some(Value::Number(number)) => numbers::is_within(number, &range),
-            Some(Value::String(text)) => {
-                numbers::reads_as_number(text, &range) && !self.document.is_quoted(path)
-            }
-            Some(_) => false,
-        };
-        if is_right { Ok(()) } else { Err(self.failure(message!("a whole number as {}", key))) }
-    }
-
-    fn check_duration(&self, mapping: &Mapping, key: &'static str) -> Result<(), Failure> {
-        let is_right = match mapping.get(key) {
-            None | Some(Value::Null) => true,
-            Some(value) if is_tagged(value) => {
-                matches!(untagged(value), Value::String(text) if numbers::is_duration(text))
-            }
-            Some(Value::String(text)) => numbers::is_duration(text),
-            Some(_) => false,
-        };
-        if is_right { Ok(()) } else { Err(self.failure(message!("a duration such as 10s as {}", key))) }
-    }
-
-    fn check_list(&self, mapping: &Mapping, key: &'static str) -> Result<(), Failure> {
-        let is_list = match mapping.get(key).map(untagged) {
-            None => true,
-            Some(Value::Null) => !mapping.get(key).is_some_and(is_tagged),
-            Some(Value::Sequence(items)) => items.iter().all(is_scalar),
-            Some(_) => false,
-        };
-        if is_list { Ok(()) } else { Err(self.failure(message!("a list as {}", key))) }
-    }
-
-    fn check_git(&self, git: &Value) -> Result<(), Failure> {
-        let Some(hosts) = self.mapping(git, "git")? else { return Ok(()) };
-        for (name, host) in hosts {
-            let Some(settings) = self.mapping(host, "each host of git")? else { continue };
-            let name = name.as_str().unwrap_or_default();
-            self.check_number(settings, &["git", name, "port"], "port", numbers::INTEGER)?;
-            self.switch(settings, "strict_host_key_checking")?;
-            for key in GIT_TEXTS {
-                self.text(settings, key)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn unquoted(global: &Mapping) -> Vec<&'static str> {
@@ -243,30 +173,3 @@ fn is_scalar(value: &Value) -> bool {
 
 const YES: [&str; 8] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"];
 const NO: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
-
-/// The keys of `global` that are numbers of 64 bits, and those besides ours that are strings
-/// (earthly's config.go, v0.8.16).
-const NUMBERS: [&str; 6] = [
-    "cache_size_mb",
-    "cache_size_pct",
-    "buildkit_cache_keep_duration_s",
-    "buildkit_restart_timeout_s",
-    "buildkit_max_parallelism",
-    "conversion_parallelism",
-];
-const TEXTS: [&str; 10] = [
-    "buildkit_image",
-    "buildkit_additional_config",
-    "local_registry_host",
-    "darwin_proxy_image",
-    "container_frontend",
-    "ip_tables",
-    "secret_provider",
-    "git_image",
-    "cache_path",
-    "buildkit_transport",
-];
-
-/// The keys of a host of `git` that are strings.
-const GIT_TEXTS: [&str; 9] =
-    ["pattern", "substitute", "suffix", "auth", "user", "prefix", "password", "serverkey", "ssh_command"];

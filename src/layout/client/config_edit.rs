@@ -10,7 +10,7 @@ use crate::layout::yaml::edit::{Position, set_at};
 use crate::layout::yaml::line::YamlLine;
 use crate::layout::yaml::text::{Fields, Node, lines};
 use crate::message;
-use crate::model::{Endpoint, Failure, Message, Printable};
+use crate::model::{Endpoint, Failure, Message, Printable, Quoted};
 
 /// What the config should say. The three files are values as they are to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn edit_client_config(
         return Err(Failure::new("editing", path.display())
             .expected("tls_enabled: true")
             .found("tls_enabled: false, with which the certificates would be ignored")
-            .hint("the same command with --enable-tls"));
+            .again("--enable-tls"));
     }
     let keys = changes(&config, settings);
     if keys.is_empty() {
@@ -116,9 +116,9 @@ pub fn edit_client_config(
 /// or the editor; and the lines.
 #[must_use]
 pub(crate) fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
-    let instead = match failure.command_to_try() {
+    let instead = match failure.remedy() {
         Some(command) => message!("{}   # and this again; or let it say:", command),
-        None => message!("${EDITOR:-vi} {}   # so that it says:", path),
+        None => message!("${EDITOR:-vi} {}   # so that it says this; then this command again:", Quoted(path)),
     };
     failure.hint(message!("{}\n{}", instead, Message::join(lines_to_add(settings), "\n")))
 }

@@ -6,7 +6,7 @@ use super::config::ClientConfig;
 use super::misplaced::Misplaced;
 use super::tls_path::TlsPath;
 use crate::message;
-use crate::model::{Endpoint, Finding, Printable, Rule, Severity, Word};
+use crate::model::{Endpoint, Finding, Printable, Quoted, Rule, Severity, Word};
 
 impl ClientConfig {
     /// What is wrong or surprising, of the file at `path`.
@@ -51,7 +51,7 @@ fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<F
                 .expected("tls_enabled: true")
                 .found("tls_enabled: false")
                 .cause("the certificates are not used, and the daemon refuses the client")
-                .fix("{kitcert} install client --enable-tls, or {kitcert} join KIT --enable-tls"),
+                .fix(message!("${EDITOR:-vi} {}   # tls_enabled: true", Quoted(path))),
         );
     }
     findings.extend(about_shared_files(config, path));

@@ -35,7 +35,7 @@ pub(crate) fn find_tool(
             return Err(Failure::new("choosing", "the tool that joins")
                 .expected("one of earthly and earth, or --tool")
                 .found("both, and neither option")
-                .hint("the same command with --tool earthly or --tool earthbuild")
+                .again("--tool earthly   # or earthbuild")
                 .exit(ExitCode::Usage));
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn find_tool(
         Failure::new("choosing", "the tool that joins")
             .expected("earthly, earth, buildctl or docker in PATH, or --tool")
             .found("none")
-            .hint("the same command with --tool earthly, earthbuild, buildctl or buildx")
+            .again("--tool earthly   # or earthbuild, buildctl or buildx")
             .exit(ExitCode::Usage)
     })
 }
@@ -77,7 +77,8 @@ mod tests {
         for there in [&[][..], &["/usr/bin/earth", "/usr/bin/earthly"], &[own, earth]] {
             let failure = found(there).unwrap_err();
             assert_eq!(failure.exit_code(), ExitCode::Usage, "{there:?}");
-            assert!(failure.command_to_try().unwrap().contains("--tool"), "{failure}");
+            let failure = failure.typed(|again| again.with.clone());
+            assert!(failure.remedy().unwrap().starts_with("--tool earthly "), "{failure}");
         }
     }
 }

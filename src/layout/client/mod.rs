@@ -1,15 +1,20 @@
 //! The programs that talk to a daemon: one file for each question, not for each program.
 //!
 //! ```text
-//! tool                   which programs there are; a new one is a variant of ClientTool
-//! find_tool, place       which of them is here, and where it reads its files
-//! config, config_edit    the config of Earthly and EarthBuild, the only one that is edited
-//! numbers, tls_path      how they read a number and a path in it
-//! config_findings        what follows from the config's text alone, which inspect shows too
-//! diagnosis              what follows from variables, and from which paths exist
+//! tool             which programs there are
+//! find_tool        which of them is here
+//! place            where it reads its files, and how it is told to use them
+//! config           the config of Earthly and EarthBuild, the only one that is edited
+//! config_edit      the edit, beside the old text
+//! tls_path         the keys of that config that name files
+//! misplaced        keys that were meant to count and do not
+//! config_findings  what follows from the config's text alone, which inspect shows too
+//! diagnosis        what follows from variables, and from which paths exist
 //! ```
 //!
-//! What needs a file's content is found in `apply/verify/client_config_check`.
+//! A new tool is a variant of `ClientTool` in `tool`, with the command that uses it in `place`. The compiler
+//! does not ask for its turn in `find_tool`, in `apply/verify/client_config_check`, where findings that need a
+//! file's content are made, and in the help of `--tool`.
 
 mod config;
 mod config_edit;
@@ -19,7 +24,6 @@ mod config_tests;
 mod diagnosis;
 mod find_tool;
 mod misplaced;
-mod numbers;
 mod place;
 mod tls_path;
 mod tool;

@@ -70,7 +70,7 @@ pub(crate) fn client_place(
             return Err(Failure::new("reading", message!("--config {}", config.display()))
                 .expected("a tool that has a config (earthly, earthbuild)")
                 .found(tool)
-                .hint("the same command without --config")
+                .again_without("--config")
                 .exit(ExitCode::Usage));
         }
         return unconfigured(tool, environment, home, endpoint);
@@ -118,8 +118,9 @@ pub(crate) fn client_place(
     })
 }
 
-/// What a person types next to use the files: for `earthly` and `earth` any target, since the
-/// config says the rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names the files, by absolute paths.
+/// What a person types next to use the files: for `earthly` and `earth` any target, since the config says the
+/// rest, which has to be named where the tool does not look for it; for `buildctl` and `buildx` what names
+/// the files, by absolute paths.
 #[must_use]
 pub(crate) fn use_command(place: &ClientPlace, endpoint: &Endpoint) -> Message {
     let endpoint_text = endpoint.to_string();
@@ -322,10 +323,7 @@ fn unconfigured(
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
-            .hint(message!(
-                "{kitcert} install client --tool {} --endpoint tcp://builder.example.com:8372",
-                tool
-            ))
+            .hint("name the daemon's endpoint: tcp://, its host, a colon and its port")
             .exit(ExitCode::Usage)
     })?;
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).

@@ -1,8 +1,14 @@
 //! Each daemon: where it reads its files, its own config, and how it is started.
 //!
+//! ```text
+//! files    where it reads its certificates, and which kinds of daemons there are
+//! config   buildkitd.toml: which doors it opens, and to whom
+//! start    how it is started with the files that are installed for it
+//! ```
+//!
 //! A new kind of daemon is a variant of `DaemonLayout` in `files`, with its word and its paths, and an image in
-//! `start`. What is special to one of them outside of here is in `probe/verdict/server_checks` and in
-//! `apply/verify/remedies`.
+//! `start`. `probe/verdict/server_checks` and `apply/verify/remedies` ask whether it is moby's: a new one counts
+//! as Earthly's there until you say otherwise. Its word is explained in `cli/manual/inventory/keys`.
 
 mod config;
 mod files;

@@ -242,7 +242,7 @@ mod tests {
             assert_eq!(edited.as_deref(), Ok(format!("version: 1\nclients:\n  ana: {noted}\n").as_str()));
         }
         let lines = edit("version: 1\nclients:\n  ana:\n    installed:\n    - /a\n", &[change]);
-        assert!(lines.unwrap_err().command_to_try().unwrap().contains("installed: [/a, /b]"));
+        assert!(lines.unwrap_err().remedy().unwrap().contains("installed: [/a, /b]"));
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         let names: Vec<_> = (0..7).map(|number| client(&format!("c{number}"), 7)).collect();
         let text = "version: 1\nclients: &all\n  ? bob\n  : {}\n";
         let failure = edit(text, &[InventoryChange::AddClients(names)]).unwrap_err();
-        let hint = failure.command_to_try().unwrap();
+        let hint = failure.remedy().unwrap();
         assert!(hint.contains("clients:\n  c0: {lifetime: 7d}\n"), "{hint}");
         assert!(hint.ends_with("… and 2 more like these"), "{hint}");
     }

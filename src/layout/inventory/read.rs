@@ -38,7 +38,7 @@ impl Inventory {
             };
             Failure::new("reading", subject)
                 .found(fault::fault(&error))
-                .hint(message!("edit {}", Quoted(path)))
+                .hint(message!("${EDITOR:-vi} {}", Quoted(path)))
         })?;
         let authority = written.ca.unwrap_or_default();
         let defaults = written.defaults.unwrap_or_default();
@@ -226,6 +226,17 @@ impl ReadClient {
     }
 }
 
+/// A program below the working directory would be another one for each cron job and each admin.
+fn restart_command<E: serde::de::Error>(words: Vec<String>) -> Result<Vec<String>, E> {
+    let is_relative = words.first().is_some_and(|program| program.contains('/') && !program.starts_with('/'));
+    if is_relative {
+        return Err(fault::carried(
+            "restart: expected a program of PATH, or one by its path from / on, found another path",
+        ));
+    }
+    Ok(words)
+}
+
 impl<'de> Deserialize<'de> for ReadDaemon {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReadDaemon, D::Error> {
         let written = WrittenDaemon::deserialize(deserializer)?;
@@ -251,7 +262,7 @@ impl<'de> Deserialize<'de> for ReadDaemon {
             addresses: written.addresses.unwrap_or_default(),
             lifetime: Defaults::default().lifetime(Role::Daemon),
             install: written.install.map(install_entry).transpose()?,
-            restart: written.restart.unwrap_or_default(),
+            restart: written.restart.map(restart_command).transpose()?.unwrap_or_default(),
             restart_when: written.restart_when.map(|Parsed(when)| when).unwrap_or_default(),
             restart_timeout: written.restart_timeout.map_or(RESTART_TIMEOUT, |Parsed(timeout)| timeout),
             idle_limit: written.idle_limit.map_or(IDLE_LIMIT, |Parsed(limit)| limit),

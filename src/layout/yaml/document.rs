@@ -4,12 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_yaml::{Deserializer, Value};
 
 use super::fault;
-use super::flow::has_question_in_braces;
-use super::mapping::{self, Shape};
+use super::mapping;
 use super::scan::BLANKS;
 use crate::message;
 use crate::model::{Failure, Message};
@@ -30,24 +28,13 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// Bytes that are not UTF-8, and what is no YAML: tabs as indentation, and a key that stands
-    /// twice in one mapping; a version of YAML that yaml.v3 does not know, and a second document
-    /// that is broken, which it stumbles over. No value of the file is quoted: it may hold
-    /// passwords.
+    /// twice in one mapping. No value of the file is quoted: it may hold passwords.
     pub(in crate::layout) fn parse(bytes: &'a [u8], path: &Path) -> Result<Document<'a>, Failure> {
         let failure = || Failure::new("reading", path.display());
         let text = std::str::from_utf8(bytes)
             .map_err(|_| failure().expected("YAML in UTF-8").found("bytes that are not UTF-8"))?;
         let range = first_document(text)
             .ok_or_else(|| failure().expected("a document").found("'...' before there is one"))?;
-        if text[..range.start].lines().any(is_foreign_version) {
-            return Err(failure().expected("%YAML 1.1, or none").found("another version"));
-        }
-        if text.trim_start_matches(BYTE_ORDER_MARK).contains(BYTE_ORDER_MARK) {
-            return Err(failure().expected("YAML").found("a byte order mark within"));
-        }
-        if has_question_in_braces(&text[range.clone()]) {
-            return Err(failure().expected("YAML").found("a word with '?' in braces"));
-        }
         let unmarked = text.strip_prefix(BYTE_ORDER_MARK).map_or(0, |_| BYTE_ORDER_MARK.len());
         let mut documents = Deserializer::from_str(&text[unmarked..range.end]);
         let value = match documents.next() {
@@ -60,15 +47,7 @@ impl<'a> Document<'a> {
                 .expected("YAML whose first document ends where it seems to")
                 .found("another"));
         }
-        readable(&text[range.end..])
-            .map_err(|error| failure().expected("YAML behind '---' too").found(described(&error)))?;
         Ok(Document { text, range, value })
-    }
-
-    /// Whether the value at a path of keys is a string in quotes.
-    pub(in crate::layout) fn is_quoted(&self, path: &[&str]) -> bool {
-        mapping::entry_at(self.text, self.range.clone(), path)
-            .is_some_and(|entry| matches!(entry.shape, Shape::Single | Shape::Double))
     }
 
     /// The line of the value at a path of keys, counted from 1; None if it cannot be told.
@@ -81,43 +60,6 @@ impl<'a> Document<'a> {
     pub(in crate::layout) fn rest(&self) -> &'a str {
         &self.text[self.range.end..]
     }
-}
-
-/// Whether what follows the first document can be read. yaml.v3 looks a little way into it, so that
-/// it refuses the file for some faults there.
-fn readable(rest: &str) -> Result<(), serde_yaml::Error> {
-    let mut rest = rest;
-    loop {
-        let is_end = is_marker(rest, "...");
-        // A tab before a comment is refused too.
-        let content = match rest.strip_prefix("...").filter(|_| is_end) {
-            Some(behind) => behind.trim_start_matches([' ', '\t', '\r']),
-            None => rest.trim_start_matches([' ', '\r']),
-        };
-        if !content.starts_with(['#', '\n']) {
-            rest = if is_end { content } else { rest };
-            break;
-        }
-        rest = content.split_once('\n').map_or("", |(_, behind)| behind);
-    }
-    for document in Deserializer::from_str(rest) {
-        match IgnoredAny::deserialize(document) {
-            Ok(_) => {}
-            // To yaml.v3 the anchors of one document are known in the next. The parser cannot go on.
-            Err(error) if error.to_string().contains("unknown anchor") => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn is_foreign_version(line: &str) -> bool {
-    let version = line.trim_start_matches(BYTE_ORDER_MARK).strip_prefix("%YAML");
-    let is_first = |version: &str| {
-        let rest = version.trim_start_matches(BLANKS).strip_prefix("1.1");
-        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-    };
-    version.is_some_and(|version| !is_first(version))
 }
 
 /// The fault and its line.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::model::{Finding, Printable, Role, Rule, Severity, Timestamp};
+use crate::message;
+use crate::model::{Finding, Printable, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::x509::DistinguishedName;
 
 /// Why a Go peer refuses a chain.
@@ -17,21 +18,21 @@ pub enum ChainFault {
     },
     /// Go cannot read one of them.
     Unreadable {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// What is wrong with it.
         why: &'static str,
     },
     /// A certificate of the path is no longer valid; the anchor counts too.
     Expired {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Its last second.
         not_after: Timestamp,
     },
     /// A certificate of the path is not valid yet.
     NotYetValid {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Its first second.
         not_before: Timestamp,
@@ -54,7 +55,7 @@ pub enum ChainFault {
     },
     /// A certificate of the path lists usages, and not the one that is wanted.
     WrongUsage {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// Whose it should be.
         role: Role,
@@ -63,7 +64,7 @@ pub enum ChainFault {
     },
     /// The issuer may not issue: no CA, or without keyCertSign.
     NotAnAuthority {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
     },
     /// More CAs follow a CA than its path length allows.
@@ -82,28 +83,28 @@ pub enum ChainFault {
     },
     /// The signature is of an algorithm that Go takes for insecure.
     WeakSignature {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The algorithm.
         algorithm: String,
     },
     /// The signature is of a kind that this program cannot check.
     UnverifiableSignature {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The algorithm and the key.
         algorithm: String,
     },
     /// A critical extension that Go does not handle.
     CriticalExtension {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
         /// The extension, dotted.
         identifier: String,
     },
     /// A certificate of the path constrains policies, which are not followed here.
     PoliciesRequired {
-        /// Which.
+        /// The subject of the certificate at fault.
         certificate: DistinguishedName,
     },
     /// Go gives up after a hundred signature checks.
@@ -163,11 +164,15 @@ impl ChainFault {
     /// The fault as a finding about `subject`: a path or an endpoint.
     #[must_use]
     pub fn finding(&self, subject: impl Printable) -> Finding {
-        let finding = Finding::new(self.rule(), Severity::Error, subject)
+        let subject = subject.message();
+        let finding = Finding::new(self.rule(), Severity::Error, &subject)
             .expected("a chain that a Go peer accepts")
             .found(self);
         let (cause, fix) = self.cause_and_fix();
-        finding.cause(cause).fix(fix)
+        match fix == INSPECT && subject.starts_with('/') {
+            true => finding.cause(cause).fix(message!("{kitcert} inspect {}", Quoted(&subject))),
+            false => finding.cause(cause).fix(fix),
+        }
     }
 
     fn rule(&self) -> Rule {
@@ -196,7 +201,9 @@ impl ChainFault {
             ChainFault::Unreadable { .. } => {
                 ("Go ends the handshake where it cannot read a certificate", RENEW)
             }
-            ChainFault::Expired { .. } => ("it was not renewed in time", "{kitcert} rotate NAME"),
+            ChainFault::Expired { .. } => {
+                ("it was not renewed in time", "{kitcert} rotate   # renews what is due")
+            }
             ChainFault::NotYetValid { .. } => {
                 ("the clock of this machine, or of the one that issued it, is wrong", "timedatectl status")
             }
@@ -235,9 +242,9 @@ impl ChainFault {
     }
 }
 
-const INSPECT: &str = "{kitcert} inspect cert.pem";
-const RENEW: &str = "{kitcert} rotate --force NAME";
-const NEW_AUTHORITY: &str = "kitcert --state DIR init …   # a new CA";
+const INSPECT: &str = "look into the file with the certificate and its intermediates";
+const RENEW: &str = "issue another certificate in its place";
+const NEW_AUTHORITY: &str = "move to another CA: {kitcert} ca rollover start";
 
 #[cfg(test)]
 mod tests {
@@ -285,7 +292,10 @@ mod tests {
             assert!(finding.cause.is_some_and(|cause| cause.split(' ').count() > 3), "{fault}");
             let fix = finding.fix.unwrap_or_default();
             assert!(
-                ["kitcert ", "timedatectl "].iter().any(|command| fix.starts_with(command)),
+                fix.is_command()
+                    || ["issue another certificate", "move to another CA", INSPECT]
+                        .iter()
+                        .any(|words| fix.starts_with(words)),
                 "{fault}: {fix}"
             );
         }

@@ -1,14 +1,24 @@
 //! The judge: what a chain, the files of an identity, or a bundle are worth.
 //!
+//! ```text
+//! chain, chain_fault   a chain as Go's crypto/x509 sees it, and why it is refused
+//! peer                 a peer that looks at a chain: Go's word, and that of stricter ones
+//! connection           whether a client reaches a daemon: mutual TLS without a wire
+//! credentials          the files of one identity, together
+//! certificates         certificates without a peer: of a file, of a kit, of an unknown daemon
+//! key_file             who can read a key's file
+//! profile              the lint of what is issued
+//! ```
+//!
 //! The wire, the files, the guard, `inspect`, `join` and the test corpora all call it, and nobody
 //! composes its rules elsewhere. A [`Peer`] accepts a chain or refuses it, [`connect`] says whether
 //! a client reaches a daemon, [`check`] and [`credentials()`] whether the files of an identity
 //! belong together. Certificates without a peer have [`certificate_file`], [`kit_certificates`] and
 //! [`served_certificates`].
 //!
-//! Others have one purpose each: [`would_send`] for the TLS client of a dial,
-//! [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`],
-//! [`key_owner`] and [`lost_newlines`] for whoever has looked at a key file.
+//! Four doors are for one caller each: [`would_send`] for the TLS client of a dial, [`new_leaf`] and
+//! [`new_authority`] for the CA, before a certificate leaves it, and [`key_mode`], [`key_owner`] and
+//! [`lost_newlines`] for whoever has looked at a key file.
 
 mod certificates;
 mod chain;

@@ -85,7 +85,7 @@ impl LostNewlines {
     pub fn repair(self, file: impl Printable) -> Message {
         let name = file.message();
         if name == "-" {
-            return message!("save it to a file first; {kitcert} inspect FILE then prints what repairs it");
+            return message!("save it to a file, and inspect that: it is told then what repairs it");
         }
         let file = Quoted(name);
         // Neither quotes nor a byte order mark is anywhere in PEM.

@@ -1,7 +1,20 @@
 //! Keys: their public and their secret half, a secret half that a passphrase protects, and what
 //! signs with one.
 //!
-//! It knows no certificate.
+//! ```text
+//! private_key     the secret half: made, read, and kept from being printed
+//! public_key      the public half, as certificates have it
+//! encrypted_key   a private key under a passphrase
+//! passphrase      what opens it
+//! lost_newlines   a key whose newlines were lost, as CI systems hand it over
+//! signer          what signs, for rcgen
+//! ```
+//!
+//! It knows no certificate. A new algorithm is a variant of `KeyAlgorithm` in `model`: made in `private_key`,
+//! read and checked in `public_key`, it signs in `signer`, and its identifiers are in `x509/signature_algorithm`
+//! and `x509/shape`. The compiler asks for the rest, but not for the lists in words: `authority`, `request`,
+//! `judge/profile/every_certificate` and `cli/manual/inventory/keys`. A key that does not leave a device would
+//! be another kind of `signer`, opened in `apply/authorities`.
 
 mod encrypted_key;
 mod lost_newlines;

@@ -1,6 +1,13 @@
 //! A kit: everything that a client needs to use a daemon, in one text file.
 //!
 //! ```text
+//! contents   what a kit says, and whose it is
+//! text       its one form, printed and read
+//! sign       made, and opened with a passphrase
+//! receipt    the word of a client that it has its certificate
+//! ```
+//!
+//! ```text
 //! sha256: 0b6e…                                    of every octet behind this line: against accidents
 //! kitcert-kit: 1                                   the version of the form
 //! name: ana

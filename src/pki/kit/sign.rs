@@ -69,7 +69,7 @@ impl Kit {
                 .expected("the passphrase that was shown when it was made")
                 .found("another")
                 .hint(message!(
-                    "the same command, with the words as {} told them; or ask {} for a new kit",
+                    "type the words as {} told them, or ask {} for a new kit",
                     self.contents.contact,
                     self.contents.contact
                 ))

@@ -1,5 +1,16 @@
 //! Certificates: what is written in them, and what Go reads of it.
 //!
+//! ```text
+//! certificate           a certificate, read once
+//! distinguished_name    who it is of, and by
+//! extension             what stands in its extensions
+//! name_constraints      which names a CA's certificates may have
+//! shape, der            which element stands where, and DER to the letter
+//! signature_algorithm   what it is signed with
+//! trust_bundle          the CAs that a peer trusts: a ca.pem
+//! quoted                texts of a certificate, as a message shows them
+//! ```
+//!
 //! It signs nothing and judges nothing: whether a peer accepts what is read here is for
 //! [`judge`](super::judge).
 

@@ -170,7 +170,7 @@ impl Planner<'_> {
         let waits = if waits_for.is_empty() { waits_for } else { message!("; it waits for {}", waits_for) };
         let back = rollover.record.kind == RolloverKind::Ordinary;
         let hint = match back {
-            true => message!("{kitcert} rotate   # goes on with it; {kitcert} ca rollover abort goes back"),
+            true => message!("{kitcert} rotate   # goes on with it; to go back: {kitcert} ca rollover abort"),
             false => message!("{kitcert} rotate   # goes on with it"),
         };
         Failure::new("beginning a CA rollover of", self.observation.path.display())

@@ -1,5 +1,14 @@
 //! `rotate`: what is due is renewed, what is listed and missing is issued, and a daemon that is
-//! not verified is restarted and verified again.
+//! not verified is restarted and verified again. `ca rollover start` and `abort` are rotations too.
+//!
+//! ```text
+//! rotation         what is asked, what is looked at, and what is to be done
+//! planner          a rotation on its way, which the others add their steps to
+//! direction        whether a rollover begins, turns round or ends
+//! rollover_steps   what it means for each identity, and the guard's word
+//! prune            what is cleared away
+//! faults           what is said of those of whom something cannot be read
+//! ```
 
 mod direction;
 mod faults;
@@ -199,9 +208,8 @@ impl Planner<'_> {
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, and its key is elsewhere: {kitcert} issue client {} --csr FILE --kit FILE, or renew: auto, \
-                 or: {kitcert} retire client/{}",
-                name,
+                "due, and its key is elsewhere: sign another request of it, or let kitcert.yaml say renew: auto; if \
+                 nobody needs it: {kitcert} retire client/{}",
                 name
             );
             self.report((Role::Client, name), (Rule::ExpiresSoon, IdentityState::Due), hint);
@@ -250,7 +258,7 @@ impl Planner<'_> {
         });
         if let Some(why) = self.facts.stuck.get(name).filter(|_| holds) {
             let hint = message!(
-                "{}; {kitcert} rotate   # when that is mended, or {kitcert} ca rollover skip {}",
+                "{}; when that is fixed: {kitcert} rotate; or: {kitcert} ca rollover skip {}",
                 why,
                 name
             );
@@ -287,7 +295,7 @@ impl Planner<'_> {
     fn cannot(&mut self, role: Role, name: &IdentityName, failure: Failure) {
         match self.rollover.is_some() {
             true => {
-                let hint = failure.command_to_try().map(|hint| message!("; {}", hint)).unwrap_or_default();
+                let hint = failure.remedy().map(|hint| message!("; {}", hint)).unwrap_or_default();
                 let reason = message!("due, and waits: {}{}", failure.what_was_found(), hint);
                 self.say(role, name, RotationAction::Reported, reason);
             }
@@ -388,7 +396,7 @@ impl Planner<'_> {
             let end = current.leaf().validity().not_after;
             if end >= self.now && self.opens_something(current) {
                 let reason = message!(
-                    "not in kitcert.yaml; its certificate is good until {}; {kitcert} retire {}/{} ends this",
+                    "not in kitcert.yaml; its certificate is valid until {}; if nobody needs it: {kitcert} retire {}/{}",
                     end.date(),
                     role,
                     name

@@ -193,10 +193,8 @@ impl Planner<'_> {
         let is_own = all.iter().filter(is_left).any(|holder| Some(holder.key) == own);
         if let Some(other) = all.iter().find(is_left).filter(|_| !is_own) {
             return message!(
-                "its other key {} has a certificate of a CA that goes: {kitcert} issue client {} --csr FILE \
-                 --new-key, or {}",
+                "its other key {} has a certificate of a CA that goes: sign another request of it with --new-key, or: {}",
                 other.key,
-                name,
                 skip
             );
         }
@@ -205,9 +203,9 @@ impl Planner<'_> {
         } else {
             match current.map(|current| current.key) {
                 Some(KeyPresence::Present) => message!(
-                    "{kitcert} invite {}, or hand over {}/clients/{}/current",
-                    name,
+                    "hand over {}/clients/{}/current, or: {kitcert} invite {}",
                     self.observation.path.display(),
+                    name,
                     name
                 ),
                 _ => message!("it has its kit"),

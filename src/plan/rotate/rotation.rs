@@ -148,7 +148,7 @@ pub struct RotationRow {
     pub kind: &'static str,
     /// Its name.
     pub name: Message,
-    /// What.
+    /// What is done, or was.
     pub action: RotationAction,
     /// Why, or what is left for a person to do.
     pub reason: Message,

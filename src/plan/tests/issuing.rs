@@ -190,7 +190,7 @@ fn the_same_init_again_plans_nothing_and_another_names_its_difference() {
         ("other", "the daemon that it was made with (builder)")
     );
     let hint = "kitcert issue daemon other --host builder.example.com --host 10.0.0.5";
-    assert_eq!(daemon.command_to_try().map(Message::as_str), Some(hint));
+    assert_eq!(daemon.remedy().map(Message::as_str), Some(hint));
     let install =
         |root: &str| Some(InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) });
     let mut installed = State::new();

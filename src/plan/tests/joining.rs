@@ -28,7 +28,7 @@ fn installed(leaf: &Certificate, authority: &Certificate) -> Membership {
 }
 
 fn hint(result: Result<KitStanding, Failure>) -> String {
-    result.unwrap_err().command_to_try().unwrap().to_string()
+    result.unwrap_err().remedy().unwrap().to_string()
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod restored;
 mod rolling_over;
 mod rotating;
 mod status;
+mod turning_round;
 mod verification;
 mod walk;
 mod words;

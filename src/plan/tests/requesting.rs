@@ -79,7 +79,7 @@ fn another_type_of_key_is_refused_unless_a_new_one_is_wanted() {
     let failure = refused.unwrap_err();
     assert_eq!(failure.what_was_found(), "ed25519");
     assert_eq!(
-        failure.command_to_try().map(Message::as_str),
+        failure.remedy().map(Message::as_str),
         Some("kitcert request zoe --key-type ed25519 --new-key")
     );
 }

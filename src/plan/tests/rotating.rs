@@ -197,7 +197,8 @@ fn what_is_listed_no_more_is_told_of_for_as_long_as_it_opens_a_door() {
         told(&rotation).into_iter().filter(is_zoe).collect::<Vec<_>>()
     };
     let words = format!(
-        "client zoe reported: not in kitcert.yaml; its certificate is good until {}; kitcert retire client/zoe ends this",
+        "client zoe reported: not in kitcert.yaml; its certificate is valid until {}; if nobody needs it: kitcert \
+         retire client/zoe",
         end.date()
     );
     assert_eq!(told_at(&state, end, &[]), [words.as_str()]);

@@ -191,7 +191,7 @@ fn a_rollback_of_whom_nobody_or_two_have_the_name_is_refused() {
     let mut state = State::new();
     let back = |state: &State, named: &str| {
         let name = name(named);
-        let role = whose(&name, None, &state.observation);
+        let role = whose("rollback", &name, None, &state.observation);
         role.and_then(|role| rollback((role, &name), &state.observation, &[], now())).unwrap_err()
     };
     assert_eq!(back(&state, "builder").what_was_found(), "none");

@@ -20,9 +20,9 @@ use crate::probe::dial_list::Sni;
 use crate::probe::outcome::Call;
 use crate::probe::results::{AboveTls, Answer, DialStage};
 
-/// How a proxy that has another service beside the daemon may lead somebody to the daemon all the same:
-/// by HTTP/1.1, by the daemon's own name in HTTP, and by a session of the other name under the daemon's (a server resumes it without a
-/// certificate, and some choose by the new name where it leads).
+/// How a proxy that has another service beside the daemon may lead somebody to the daemon all the same: by
+/// HTTP/1.1, by the daemon's own name in HTTP, and by a session of the other name under the daemon's (a
+/// server resumes it without a certificate, and some choose by the new name where it leads).
 pub(super) async fn try_other_ways(
     destination: &Destination,
     client: &Tls,

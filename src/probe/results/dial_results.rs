@@ -70,7 +70,7 @@ pub struct AddressSeen {
 /// A dial that was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotTried {
-    /// Which.
+    /// The dial of the list.
     pub dial: Dial,
     /// Why, in words.
     pub why: Message,

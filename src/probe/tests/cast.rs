@@ -81,6 +81,7 @@ impl Cast {
             start: None,
             give: None,
             renew: None,
+            way_out: None,
         }
     }
 }

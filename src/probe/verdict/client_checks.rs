@@ -23,7 +23,7 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
                 .expected("accepted")
                 .found("not tried")
                 .cause("there was no client certificate to show, and nothing is verified without one")
-                .fix("{kitcert} verify --client NAME"),
+                .fix("name a client of the state with --client, or a folder with its files with --tlsdir"),
         ];
     }
     let mut findings: Vec<Finding> = Vec::new();

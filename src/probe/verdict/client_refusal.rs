@@ -4,7 +4,7 @@
 use super::clock_difference;
 use super::expected::Expected;
 use crate::message;
-use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Printable, Role};
+use crate::model::{Cause, ExtendedKeyUsage, Finding, IdentityName, Message, Role};
 use crate::pki::judge::{ChainFault, Peer, Refusal};
 use crate::pki::{Certificate, DistinguishedName};
 use crate::probe::results::{Asked, Handshake, Withheld};
@@ -42,17 +42,18 @@ pub(super) fn refusal(
                     WITHHELD,
                     kind
                 ))
-                .fix("sign a request for an ecdsa-p256 key: {kitcert} issue client NAME --csr FILE");
+                .fix("take a key of the type ecdsa-p256, and ask for another certificate with it");
         }
         Some(Withheld::Issuer) | None => {}
     }
     if let Some((cause, said)) = fault_of_client(leaf, expected) {
-        let name =
-            IdentityName::of_client(&leaf.usable_names()).map_or(message!("NAME"), |name| name.message());
         // Where the state is, or where it is not.
-        let fix = match &expected.daemon {
-            Some(_) => message!("{kitcert} issue client {} && {kitcert} install client {}", name, name),
-            None => expected.reunite(),
+        let fix = match (&expected.daemon, IdentityName::of_client(&leaf.usable_names())) {
+            (Some(_), Some(name)) => {
+                message!("{kitcert} issue client {} && {kitcert} install client {}", name, name)
+            }
+            (Some(_), None) => message!("issue the client another certificate, and install it"),
+            (None, _) => expected.reunite(),
         };
         return finding.because(&[cause]).cause(said).fix(fix);
     }

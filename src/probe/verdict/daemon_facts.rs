@@ -83,7 +83,7 @@ pub struct DialFacts {
 /// A dial that was not made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NotTriedFacts {
-    /// Which.
+    /// The dial, as the list calls it: `U1`.
     pub dial: Message,
     /// What was not at hand, or which host.
     pub why: Message,

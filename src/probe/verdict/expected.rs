@@ -35,6 +35,8 @@ pub struct Expected {
     /// The command that gives a daemon the files that are installed for it, if it runs without: a restart
     /// does not. None if it is not installed from here.
     pub give: Option<Message>,
+    /// The command for a state that is an old copy, or one of two: its files for the daemon are of the past.
+    pub way_out: Option<Message>,
     /// The command that gives the client its new files, if its own are of a CA that this state has replaced.
     pub renew: Option<Message>,
     /// Which daemon it is, if it is installed from here.
@@ -57,6 +59,9 @@ pub struct Again {
 impl Expected {
     /// The command that puts the right files in place and makes the daemon read them.
     pub(super) fn reinstall(&self) -> Message {
+        if let Some(way_out) = &self.way_out {
+            return way_out.clone();
+        }
         match (&self.daemon, &self.restart) {
             (Some(daemon), Some(restart)) => message!("{kitcert} install daemon {} && {}", daemon, restart),
             (Some(daemon), None) => {
@@ -75,12 +80,8 @@ impl Expected {
             (None, None) => {
                 let leaf = self.client.as_ref().and_then(|chain| chain.first());
                 let name = leaf.and_then(|leaf| IdentityName::of_client(&leaf.usable_names()));
-                let name = name.map_or(message!("NAME"), |name| name.message());
-                message!(
-                    "ask for a new kit, where the state is: kitcert invite {}; then here: {kitcert} join {}.kit",
-                    name,
-                    name
-                )
+                let whose = name.map(|name| message!(" of {}", name)).unwrap_or_default();
+                message!("ask the admin of the daemon for a new kit{}, and join it", whose)
             }
         }
     }
@@ -88,6 +89,7 @@ impl Expected {
     /// The command that gives files to a daemon that runs without them.
     pub(super) fn give(&self) -> Message {
         match (&self.give, &self.daemon) {
+            _ if self.way_out.is_some() => self.reinstall(),
             (Some(give), _) => give.clone(),
             (None, Some(daemon)) => {
                 message!("{kitcert} install daemon {}   # prints how it is started with its files", daemon)
@@ -109,7 +111,7 @@ impl Expected {
 }
 
 impl Again {
-    /// The same.
+    /// The command that asked for this verification, to be run again.
     pub(super) fn same(&self) -> Message {
         match self.pace.as_secs_f64().ceil() {
             0.0 => self.command.clone(),

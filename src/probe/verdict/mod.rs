@@ -7,11 +7,15 @@
 //! agreement           whether one daemon answered, and whom else it trusts
 //! clock_difference    how far its clock is from the one here
 //! server_checks       whether it is there, and its certificate and its files are right
-//! client_checks       whether the client gets in; client_refusal: why it is refused
+//! client_checks       whether the client gets in
+//! client_refusal      why it is refused
 //! refusal_checks      whether those who must not get in are refused
 //! port_checks         what its other ports are worth
-//! last_line           the verdict for a person; daemon_facts: for programs
+//! last_line           the verdict for a person
+//! daemon_facts        the verdict for programs
 //! ```
+//!
+//! A new cause has its words in `model/cause`, and tests/properties/causes brings it about.
 
 pub(super) mod agreement;
 mod client_checks;
@@ -33,7 +37,7 @@ pub use port_checks::{judge_ports, ports_around};
 use std::net::SocketAddr;
 
 use crate::model::{Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::Caller;
+use crate::probe::dial_list::{Caller, MUST_BE_REFUSED};
 use crate::probe::outcome::Outcome;
 use crate::probe::results::{AddressSeen, DialResults, NotTried};
 use daemon_facts::facts;
@@ -152,10 +156,7 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     }
     let verified = is_complete && Finding::gravest(&findings) < Severity::Error;
     let is_open = |caller| evidence.lets_in(caller);
-    let open =
-        [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage]
-            .into_iter()
-            .any(is_open);
+    let open = MUST_BE_REFUSED.into_iter().any(is_open);
     let is_of_another = |exhibit: &&Exhibit<'_>| exhibit.caller() != Caller::Client;
     let lets_in = evidence
         .exhibits

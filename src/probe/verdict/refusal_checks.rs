@@ -7,13 +7,11 @@ use super::server_checks;
 use super::settle::Settled;
 use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
-use crate::probe::dial_list::{Caller, Dial, NAMESAKE_WITH_CA, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA};
+use crate::probe::dial_list::{
+    Caller, Dial, MUST_BE_REFUSED, NAMESAKE_WITH_CA, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA,
+};
 use crate::probe::outcome::{Call, Outcome, Why};
 use crate::probe::results::{AboveTls, Asked, Dialled};
-
-/// Those who must not get in, in the order of the findings.
-const MUST_BE_REFUSED: [Caller; 5] =
-    [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
 /// The findings of each of them that was tried, and of an unknown CA that was not. Whoever was refused
 /// is left out if the client's own findings say already that it was not accepted.

@@ -64,9 +64,9 @@ pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
     })
 }
 
-/// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not
-/// get in and was let in is in; a client that was let in and cut off may get through the next time, and one that
-/// a proxy answers while its daemon is away was not judged.
+/// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not get in
+/// and was let in is in; a client that was let in and cut off may get through the next time, and one that a
+/// proxy answers while its daemon is away was not judged.
 fn is_failure(dialled: &Dialled) -> bool {
     let is_clients = dialled.dial.caller() == Caller::Client;
     match dialled.outcome {

@@ -28,6 +28,7 @@ pub(in crate::store) fn failure(doing: &'static str, path: &Path, error: Errno) 
         Errno::IO => ("a disk that answers", "an input/output error of the device"),
         Errno::FBIG => ("a smaller file", "one beyond what this user or file system may write"),
         Errno::INVAL => ("a path and a mode that the file system knows", "others"),
+        Errno::BUSY => ("a file that can be replaced", "one that is mounted here, or in use by the system"),
         Errno::NXIO => ("a file", "a socket or a pipe that nobody reads"),
         _ => return Failure::new(doing, path.display()).found(error),
     };

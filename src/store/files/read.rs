@@ -80,7 +80,7 @@ pub(crate) fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>,
             return Err(Failure::new("reading", path.display())
                 .expected(message!("a folder with at most {} files", most))
                 .found("more")
-                .hint(message!("{kitcert} inspect {}/FILE…", Quoted(path))));
+                .hint(message!("{kitcert} inspect {}/*", Quoted(path))));
         }
     }
     files.sort();

@@ -23,12 +23,24 @@ pub(crate) struct Replacement<'a> {
     pub expected: Option<&'a [u8]>,
     /// What it is to hold.
     pub bytes: &'a [u8],
-    /// The mode of a file that was not there; otherwise its mode and owner are kept.
-    pub mode_if_absent: Privacy,
-    /// The owner of a file and folders that were not there; otherwise this process's user.
-    pub owner_if_absent: Option<Owner>,
+    /// The mode of a new file.
+    pub mode: Privacy,
+    /// The owner of a new file and of new folders; None for this process's user. Folders of this owner are
+    /// trusted.
+    pub owner: Option<Owner>,
+    /// What a file that is there leaves to the one in its place.
+    pub existing: Existing,
     /// What is done where the folder is not there.
     pub parents: Parents,
+}
+
+/// What a file that is there leaves to the one in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Its mode and its owner.
+    LeavesAccess,
+    /// Nothing: who could read it may have no business with what is written now.
+    LeavesNothing,
 }
 
 /// What is done about folders that are not there.
@@ -48,7 +60,7 @@ pub(crate) enum Parents {
 /// a link to nothing, a file that is marked read-only; folders that others can write in; what
 /// fails on a disk. Nothing has changed then.
 pub(crate) fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure> {
-    let Replacement { path, owner_if_absent: owner, parents, .. } = *replacement;
+    let Replacement { path, owner, existing, parents, .. } = *replacement;
     let (folder, name) = locate(path, owner, &|parent, allowed| match parents {
         Parents::MustExist => open_trusted(parent, allowed),
         Parents::Create => create_trusted(parent, allowed, NewFolders { last: NEW_FOLDER, owner }).map(Some),
@@ -63,15 +75,17 @@ pub(crate) fn replace_file(replacement: &Replacement<'_>) -> Result<(), Failure>
     }
     let found = folder.read(&name, LARGEST)?.map(|file| file.bytes);
     let found = found.as_ref().map(|bytes| bytes.as_slice());
-    if found == Some(replacement.bytes) {
+    if found == Some(replacement.bytes) && existing == Existing::LeavesAccess {
         return Ok(());
     }
     if found != replacement.expected {
         return Err(changed(&path));
     }
-    let access = match &stat {
-        Some(stat) => Access { mode: io_failure::permissions(stat), owner: owner_to_keep(stat) },
-        None => Access { mode: replacement.mode_if_absent.bits(), owner: replacement.owner_if_absent },
+    let access = match (&stat, existing) {
+        (Some(stat), Existing::LeavesAccess) => {
+            Access { mode: io_failure::permissions(stat), owner: owner_to_keep(stat) }
+        }
+        _ => Access { mode: replacement.mode.bits(), owner },
     };
     let staged = fresh_name(STAGED)?;
     let file = folder.create_file(&staged, replacement.bytes, access)?;
@@ -174,11 +188,37 @@ fn refuse_what_cannot_be_replaced(path: &Path, stat: &Stat, ours: usize) -> Resu
             "one with a second name, which would keep the old content",
         ));
     }
+    if is_mounted(path) {
+        return Err(refused(
+            "a file that can be replaced",
+            "one that is mounted here by itself, as containers do",
+        ));
+    }
     if io_failure::permissions(stat) & OWNER_WRITES == 0 {
         return Err(refused("a file that may be written", "one that is marked read-only")
             .hint(message!("chmod u+w {}", Quoted(path))));
     }
     Ok(())
+}
+
+/// Whether something is mounted at that place: no rename replaces it.
+#[cfg(target_os = "linux")]
+fn is_mounted(path: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
+    let seen = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
+    // A kernel before 5.8 does not tell: there the rename fails.
+    seen.is_ok_and(|seen| {
+        let told =
+            StatxAttributes::from_bits_retain(seen.stx_attributes.bits() & seen.stx_attributes_mask.bits());
+        told.contains(StatxAttributes::MOUNT_ROOT)
+    })
+}
+
+/// Only Linux mounts single files.
+#[cfg(not(target_os = "linux"))]
+fn is_mounted(_: &Path) -> bool {
+    false
 }
 
 fn put_in_place(folder: &Directory, staged: &str, name: &OsString, before: Before) -> Result<(), Failure> {

@@ -101,6 +101,24 @@ pub(crate) fn earthly_home(environment: &Environment) -> Result<Home, Failure> {
     home(environment, &database("/etc/passwd")?)
 }
 
+/// The user who has typed `sudo`: what is made for him is his.
+///
+/// # Errors
+/// `/etc/passwd` is there and cannot be read.
+pub(crate) fn sudo_caller(environment: &Environment) -> Result<Option<Owner>, Failure> {
+    let Some(name) = environment.variable("SUDO_USER").filter(|_| environment.is_root()) else {
+        return Ok(None);
+    };
+    Ok(caller(name, &database("/etc/passwd")?))
+}
+
+fn caller(name: &str, users: &str) -> Option<Owner> {
+    accounts(users)
+        .find(|account| account.name == name)
+        .map(|account| account.owner)
+        .filter(|one| one.user != 0)
+}
+
 fn home(environment: &Environment, users: &str) -> Result<Home, Failure> {
     let invoker = environment.variable("SUDO_USER");
     if let Some(account) = invoker.and_then(|name| accounts(users).find(|account| account.name == name))
@@ -200,5 +218,12 @@ mod tests {
         assert_eq!(of(&[("SUDO_USER", "bob"), ("HOME", "/root")]).path, Path::new("/root"));
         assert_eq!(of(&[("SUDO_USER", "eve"), ("HOME", "/root")]).owner, None);
         assert_eq!(of(&[]).path, Path::new("/etc"));
+    }
+
+    #[test]
+    fn the_caller_of_sudo_is_a_user_of_this_machine_who_is_not_root() {
+        assert_eq!(caller("ana", USERS), Some(Owner { user: 1000, group: 1001 }));
+        assert_eq!(caller("root", USERS), None);
+        assert_eq!(caller("eve", USERS), None);
     }
 }

@@ -59,8 +59,8 @@ impl<'lock> StagedChange<'lock> {
         Ok(())
     }
 
-    /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not there.
-    /// What somebody has written since is never replaced.
+    /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not
+    /// there. What somebody has written since is never replaced.
     ///
     /// # Errors
     /// Those of [`StagedChange::file`].
@@ -157,11 +157,8 @@ impl<'lock> StagedChange<'lock> {
         journal::make_durable(&self.stage, entries)?;
         self.refuse_edited()?;
         journal::publish(self.state, &self.identifier)?;
-        journal::finish(self.state, &self.identifier).map_err(|failure| {
-            failure
-                .hint("run the same command again: it finishes this change first")
-                .exit(ExitCode::NotServed)
-        })
+        journal::finish(self.state, &self.identifier)
+            .map_err(|failure| failure.again("   # finishes this change first").exit(ExitCode::NotServed))
     }
 
     /// Last of all, since the rest may have taken minutes.

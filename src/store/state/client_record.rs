@@ -33,7 +33,7 @@ pub struct ClientRecord {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Use {
-    /// Which.
+    /// The daemon that is dialled.
     pub daemon: IdentityName,
     /// The name or address by which the client dials it.
     pub host: SubjectAltName,

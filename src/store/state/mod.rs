@@ -1,8 +1,26 @@
 //! The state directory: what it holds, as values, and the one transaction by which it changes.
 //!
-//! Each record (`….json`) has a file with its path, its form and its reader. A new one is read in `observe`, held
-//! in `observed`, written by `apply/change`, described in `cli/manual/inventory`, and appears in the order of
-//! `Rank` in `journal`. Names that other layers need are in `layout/state_paths`.
+//! ```text
+//! state_directory    the directory and its lock
+//! observe, observed  it is read into values
+//! change, journal    a change: staged beside the live files, then all of it or none
+//! record_file        the form of every file below: JSON of one exact form
+//! state_record       state.json: which state this is, and how often it was changed
+//! authority_record   ca/<key id>/ca.json
+//! client_record      clients/<name>/identity.json
+//! history            daemons/<name>/identity.json
+//! verified           daemons/<name>/verified.json
+//! rollover_record    rollover.json
+//! issued             issued/: every certificate until it is pruned
+//! requests           requests/: the developer's side of a state
+//! log, log_end       log.jsonl
+//! required           files that must be there
+//! ```
+//!
+//! A new record is read in `observe` and held in `observed`. It is written as a step of `plan/steps`, with a row
+//! in `plan/summary`, by `apply/change/records`; what a verification saw, by `apply/verify/verification_record`.
+//! A file that must appear before or after others has a `Rank` in `journal`. Names that other layers need are
+//! in `layout/state_paths`.
 
 mod authority_record;
 mod change;

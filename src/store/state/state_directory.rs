@@ -179,8 +179,8 @@ impl StateDirectory {
     /// before the lock of the state: nobody waits for it while the state is locked.
     ///
     /// # Errors
-    /// [`crate::model::ExitCode::Busy`] with the process and the command that hold it; a daemon that has no folder yet,
-    /// and a lock file that cannot be written.
+    /// [`crate::model::ExitCode::Busy`] with the process and the command that hold it; a daemon that has no
+    /// folder yet, and a lock file that cannot be written.
     pub fn lock_daemon(
         &self,
         name: &IdentityName,

@@ -134,7 +134,7 @@ fn nothing_foreign_at_the_place_of_a_link_is_ever_overwritten() {
         let failure = placement.install(&files("one"), numbered(1)).unwrap_err();
         assert_eq!(failure.what_was_found(), *what);
         let hint = format!("mv {0} {0}.before-kitcert", link.display());
-        assert_eq!(failure.command_to_try().map(Message::as_str), Some(hint.as_str()));
+        assert_eq!(failure.remedy().map(Message::as_str), Some(hint.as_str()));
         assert_eq!(imprint(base.path()), before, "{what}");
     }
 }

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use super::{imprint, mode};
 use crate::model::{ExitCode, Failure};
 use crate::store::files::crash_point;
-use crate::store::{Parents, Privacy, Replacement, refuse_irreplaceable, replace_file};
+use crate::store::{Existing, Parents, Privacy, Replacement, refuse_irreplaceable, replace_file};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -18,8 +18,9 @@ fn replace(path: &Path, expected: Option<&str>, bytes: &str, parents: Parents) -
         path,
         expected: expected.map(str::as_bytes),
         bytes: bytes.as_bytes(),
-        mode_if_absent: Privacy::Private,
-        owner_if_absent: None,
+        mode: Privacy::Private,
+        owner: None,
+        existing: Existing::LeavesAccess,
         parents,
     })
 }

@@ -312,10 +312,7 @@ fn a_folder_that_others_can_write_or_own_is_no_state() {
     }
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let failure = StateDirectory::create(&path).err().unwrap();
-    assert_eq!(
-        failure.command_to_try().map(Message::as_str),
-        Some(format!("chmod 700 {}", path.display()).as_str())
-    );
+    assert_eq!(failure.remedy().map(Message::as_str), Some(format!("chmod 700 {}", path.display()).as_str()));
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&path, Some(4321), None).unwrap();

@@ -5,60 +5,25 @@ import (
 	"reflect"
 	"sort"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
 
-// global has the keys and types of earthly's config.go, v0.8.16.
+// global has the keys of earthly's config.go, v0.8.16, that an edit sets or is refused for, with their types. What
+// else a config says is kept octet by octet, whatever Earthly thinks of it.
 type global struct {
-	CacheSizeMb        int           `yaml:"cache_size_mb"`
-	CacheSizePct       int           `yaml:"cache_size_pct"`
-	CacheKeepDurationS int           `yaml:"buildkit_cache_keep_duration_s"`
-	BuildkitImage      string        `yaml:"buildkit_image"`
-	RestartTimeoutS    int           `yaml:"buildkit_restart_timeout_s"`
-	AdditionalArgs     []string      `yaml:"buildkit_additional_args"`
-	AdditionalConfig   string        `yaml:"buildkit_additional_config"`
-	MaxParallelism     int           `yaml:"buildkit_max_parallelism"`
-	ConversionParallel int           `yaml:"conversion_parallelism"`
-	CniMtu             uint16        `yaml:"cni_mtu"`
-	BuildkitHost       string        `yaml:"buildkit_host"`
-	LocalRegistryHost  string        `yaml:"local_registry_host"`
-	DarwinProxyImage   string        `yaml:"darwin_proxy_image"`
-	DarwinProxyWait    time.Duration `yaml:"darwin_proxy_wait"`
-	TLSCA              string        `yaml:"tlsca"`
-	TLSCAKey           string        `yaml:"tlsca_key"`
-	TLSCert            string        `yaml:"tlscert"`
-	TLSKey             string        `yaml:"tlskey"`
-	BuildkitdTLSCert   string        `yaml:"buildkitd_tlscert"`
-	BuildkitdTLSKey    string        `yaml:"buildkitd_tlskey"`
-	TLSEnabled         bool          `yaml:"tls_enabled"`
-	ContainerFrontend  string        `yaml:"container_frontend"`
-	IPTables           string        `yaml:"ip_tables"`
-	SecretProvider     string        `yaml:"secret_provider"`
-	GitImage           string        `yaml:"git_image"`
-	CachePath          string        `yaml:"cache_path"`
-	BuildkitTransport  string        `yaml:"buildkit_transport"`
-}
-
-// git has the keys and types of a host of earthly's config.go, v0.8.16.
-type git struct {
-	Pattern               string `yaml:"pattern"`
-	Substitute            string `yaml:"substitute"`
-	Suffix                string `yaml:"suffix"`
-	Auth                  string `yaml:"auth"`
-	User                  string `yaml:"user"`
-	Port                  int    `yaml:"port"`
-	Prefix                string `yaml:"prefix"`
-	Password              string `yaml:"password"`
-	ServerKey             string `yaml:"serverkey"`
-	StrictHostKeyChecking *bool  `yaml:"strict_host_key_checking"`
-	SSHCommand            string `yaml:"ssh_command"`
+	BuildkitHost     string `yaml:"buildkit_host"`
+	TLSCA            string `yaml:"tlsca"`
+	TLSCAKey         string `yaml:"tlsca_key"`
+	TLSCert          string `yaml:"tlscert"`
+	TLSKey           string `yaml:"tlskey"`
+	BuildkitdTLSCert string `yaml:"buildkitd_tlscert"`
+	BuildkitdTLSKey  string `yaml:"buildkitd_tlskey"`
+	TLSEnabled       bool   `yaml:"tls_enabled"`
 }
 
 type config struct {
-	Global global         `yaml:"global"`
-	Git    map[string]git `yaml:"git"`
+	Global global `yaml:"global"`
 }
 
 // file is what a file says: the values that Earthly takes, and every node of its first document.
@@ -78,7 +43,6 @@ func read(bytes []byte) (result file, err error) {
 	result.values.Global = global{
 		TLSEnabled: true, TLSCA: "default", TLSCAKey: "default", TLSCert: "default",
 		TLSKey: "default", BuildkitdTLSCert: "default", BuildkitdTLSKey: "default",
-		CacheSizeMb: 7777, DarwinProxyWait: time.Hour, BuildkitImage: "default",
 	}
 	if err := yaml.Unmarshal(bytes, &result.values); err != nil {
 		return result, err

@@ -203,7 +203,8 @@ pub(super) const KEYS: &[Key] = &[
         "list: a program and its arguments",
         Otherwise::Nothing("rotate prints what to do and ends with exit code 6"),
         "[docker, restart, earthly-buildkitd]",
-        "The command that restarts the daemon. It is run without a shell.",
+        "The command that restarts the daemon. It is run without a shell, in the state directory; the program is one of \
+         PATH, or a path from / on.",
     ),
     key(
         "daemons.NAME.restart_when",

@@ -56,7 +56,9 @@ fn dropped(block: &DroppedBlock) -> Finding {
             .expected("certificates only")
             .found("a private key")
             .cause("bundles are handed to everybody; whoever has read this one may have the key")
-            .fix("delete the block, and replace what the key belongs to: {kitcert} issue, under a new name");
+            .fix(
+                "delete the block, and issue another certificate, under a new name, to whom the key belongs",
+            );
     }
     Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
         .expected("a certificate that Go loads")

@@ -1,5 +1,14 @@
 //! The lint of our profile: what some peer of a BuildKit daemon would refuse, or what would surprise somebody.
 //!
+//! ```text
+//! every_certificate   what a CA's certificate and a leaf have in common
+//! names               what a certificate is called
+//! purposes            what it may be used for
+//! bundle              a bundle as a whole
+//! legacy              the marks of generators that are known for their flaws
+//! report              what is found of one certificate, and what mends it
+//! ```
+//!
 //! Only deviations are returned. [`leaf`] and [`authority`] look at no clock and run on every certificate
 //! before it leaves the CA; dates are judged apart. Every finding's subject is the certificate's, and callers
 //! that know a path replace it by that. The words of the rules, with cause and fix, are in `model/rule`.

@@ -42,10 +42,10 @@ impl Fix {
 
     fn as_str(self) -> &'static str {
         match self {
-            Fix::NewDaemon => "{kitcert} issue daemon NAME --host HOST",
-            Fix::NewClient => "{kitcert} issue client NAME",
-            Fix::NewAuthority => "kitcert --state DIR init …   # a new CA",
-            Fix::Renew => "{kitcert} rotate NAME",
+            Fix::NewDaemon => "issue the daemon another certificate, for each host that clients dial",
+            Fix::NewClient => "issue the client another certificate",
+            Fix::NewAuthority => "move to another CA: {kitcert} ca rollover start",
+            Fix::Renew => "{kitcert} rotate   # renews what is due",
         }
     }
 }

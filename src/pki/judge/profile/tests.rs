@@ -190,17 +190,21 @@ fn what_is_just_enough_is_no_surprise() {
 }
 
 #[test]
-fn what_mends_a_fault_is_a_command_for_whose_it_is() {
+fn what_fixes_a_fault_is_told_for_whose_it_is() {
     let forever = |leaf: &mut CertificateParams| leaf.not_after = now().plus(Lifetime::days(4000)).calendar();
-    for (role, command) in
-        [(Role::Daemon, "kitcert issue daemon NAME --host HOST"), (Role::Client, "kitcert issue client NAME")]
-    {
+    for (role, command) in [
+        (Role::Daemon, "issue the daemon another certificate, for each host that clients dial"),
+        (Role::Client, "issue the client another certificate"),
+    ] {
         assert_eq!(leaf(&a_leaf(role, forever), role, None)[0].fix.as_deref(), Some(command));
     }
     let unsigning = an_authority(|ca| ca.key_usages = vec![]);
-    assert_eq!(authority(&unsigning)[0].fix.as_deref(), Some("kitcert --state DIR init …   # a new CA"));
+    assert_eq!(
+        authority(&unsigning)[0].fix.as_deref(),
+        Some("move to another CA: kitcert ca rollover start")
+    );
     let ended = dates(&a_leaf(Role::Client, |_| ()), now().plus(Lifetime::days(91)));
-    assert_eq!(ended[0].fix.as_deref(), Some("kitcert rotate NAME"));
+    assert_eq!(ended[0].fix.as_deref(), Some("kitcert rotate   # renews what is due"));
 }
 
 #[test]
