@@ -23,7 +23,7 @@ pub(super) fn rendered(file: &str, text: &str) -> String {
         if line.starts_with("```") {
             let (begin, end) = (&["PP", "RS", "nf"][..], &["fi", "RE"][..]);
             for control in if is_literal { end } else { begin } {
-                page.control(control, []);
+                page.control(*control, []);
             }
             is_literal = !is_literal;
             has_text = true;
