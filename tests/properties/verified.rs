@@ -350,8 +350,8 @@ fn the_json_has_every_member_of_its_schema() {
         let members: Vec<_> = finding.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(members, ["cause", "causes", "expected", "fix", "found", "rule", "severity", "subject"]);
     }
-    let failed = workspace.run(["verify", "nobody", "--format", "json"]).ended_with(1).json();
-    assert_eq!((&failed["schema"], &failed["exit"]), (&Value::from(1), &Value::from(1)));
+    let failed = workspace.run(["verify", "nobody", "--format", "json"]).ended_with(2).json();
+    assert_eq!((&failed["schema"], &failed["exit"]), (&Value::from(1), &Value::from(2)));
     for member in ["doing", "subject", "expected", "found", "try"] {
         assert!(failed["error"][member].is_string(), "{member}: {failed:#}");
     }
