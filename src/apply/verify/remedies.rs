@@ -50,7 +50,7 @@ pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: 
     };
     if !entry.restart.is_empty() {
         return Some(message!(
-            "make the container {} anew with its files mounted, as `kitcert install daemon {}` prints",
+            "make the container {} anew with its files mounted, as this prints: {kitcert} install daemon {}",
             Word(&container),
             name
         ));
