@@ -143,7 +143,7 @@ impl Invocation<'_> {
         let elsewhere = state_paths::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
             // Another state than the one that every other command to paste names.
-            Some(place) => failure.hint(message!("kitcert --state {} status", Quoted(place)).as_command()),
+            Some(place) => failure.hint(message!("kitcert --state {} status", Quoted(place)).into_command()),
             None => failure.hint(
                 "if the CA is to be on this machine, kitcert init makes a state; if somebody sent you a kit, \
                  kitcert join takes it",

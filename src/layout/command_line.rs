@@ -14,7 +14,7 @@ impl Printable for CommandLine<'_> {
         let word = |word: &String| ShellWord(word).message();
         match is_cut_key(&self.0.join(" ")) {
             true => message!("{} … (its words are not shown)", Message::join(self.0.first().map(word), "")),
-            false => Message::join(self.0.iter().map(word), " ").as_command(),
+            false => Message::join(self.0.iter().map(word), " ").into_command(),
         }
     }
 }

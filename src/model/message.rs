@@ -167,7 +167,7 @@ impl Message {
 
     /// The same words, which are a command that somebody wrote into kitcert.yaml.
     #[must_use]
-    pub(crate) fn as_command(self) -> Message {
+    pub(crate) fn into_command(self) -> Message {
         Message { is_command: true, ..self }
     }
 
@@ -422,7 +422,7 @@ mod tests {
         assert!(message!("chmod 600 {}", Path::new("/x")).is_command());
         assert!(!message!("then: {}", command).is_command());
         assert!(!message!("give it --force").is_command());
-        assert!(message!("{}", message!("x").as_command()).is_command());
+        assert!(message!("{}", message!("x").into_command()).is_command());
     }
 
     #[test]

@@ -37,8 +37,8 @@ fn literals(source: &str) -> Vec<(usize, String)> {
         let rest = &source[at..];
         if rest.starts_with("//") {
             at += rest.find('\n').unwrap_or(rest.len());
-        } else if rest.starts_with('"') {
-            let (text, length) = literal(&rest[1..]);
+        } else if let Some(inner) = rest.strip_prefix('"') {
+            let (text, length) = literal(inner);
             found.push((at, text));
             at += 1 + length;
         } else {

@@ -162,7 +162,7 @@ fn a_comma_or_a_blank_in_a_folder_survives_buildx() {
 fn the_host_variable_is_printed_for_the_tools_that_may_ignore_their_config() {
     let line = |tool| environment_line(tool, &endpoint());
     let export =
-        |name| Some(Message::parsed(&format!("export {name}=tcp://builder.example.com:8372")).as_command());
+        |name| Some(Message::parsed(&format!("export {name}=tcp://builder.example.com:8372")).into_command());
     assert_eq!(line(ClientTool::Earthly), export("EARTHLY_BUILDKIT_HOST"));
     assert_eq!(line(ClientTool::Earthbuild), export("EARTH_BUILDKIT_HOST"));
     assert_eq!((line(ClientTool::Buildctl), line(ClientTool::Buildx)), (None, None));
