@@ -380,3 +380,25 @@ fn members_of(object: &impl Serialize) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rule, Severity};
+
+    #[test]
+    fn every_cause_is_told_once_with_what_it_is_of_and_what_fixes_it() {
+        let finding = |subject: &'static str, cause: &'static str, fix: &'static str| {
+            Finding::new(Rule::KeyMode, Severity::Error, subject).cause(cause).fix(fix)
+        };
+        let (first, same) = (finding("a", "one", "chmod 600 a"), finding("b", "one", "chmod 600 a"));
+        let other = finding("c", "two", "ask its owner");
+        let told = |findings: &[&Finding]| {
+            let report = Report::new("verify").explained(findings, |finding| finding.subject.clone());
+            report.to_text(Ink::Plain, &CommandForm::default())
+        };
+        assert_eq!(told(&[&first, &same]), "cause: one\ntry: chmod 600 a\n");
+        let both = "cause: a: one\ntry: chmod 600 a\ncause: c: two\nfix: ask its owner\n";
+        assert_eq!(told(&[&first, &same, &other]), both);
+    }
+}
