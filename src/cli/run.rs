@@ -15,7 +15,7 @@ use super::command::{
 };
 use super::console::{Console, Terminals};
 use super::options::{ColorChoice, Format, GlobalOptions};
-use super::output::{self, Ink, Report, failure_json, failure_text};
+use super::output::{self, CommandForm, Ink, Report, failure_json, failure_text};
 use super::session::Session;
 use super::usage;
 use crate::apply;
@@ -74,7 +74,7 @@ pub fn run(
 /// Says what else failed, and gives the exit code: the graver of the two. A plugin's "critical" is
 /// graver than that nothing could be said, which is its "unknown".
 fn also(code: u8, failure: &Failure, arguments: &Arguments, console: &mut Console) -> u8 {
-    console.notify(&failure_text(failure, Ink::Plain, None));
+    console.notify(&failure_text(failure, Ink::Plain, &CommandForm::default()));
     match arguments.global.format {
         Format::Nagios => output::graver_than_unsaid(code),
         _ => graver(code, failure.exit_code()),
@@ -133,8 +133,7 @@ fn view(
     terminals: Terminals,
 ) -> (Said, u8) {
     let global = &arguments.global;
-    let named = named_state(global, environment);
-    let named = named.as_ref();
+    let form = &command_form(global, environment);
     let code = result.as_ref().map_or_else(Failure::exit_code, Report::exit_code).code();
     let now = environment.now();
     let said = match (result, global.format) {
@@ -152,22 +151,24 @@ fn view(
         (Ok(report), Format::Text) if global.quiet && report.is_hidden_by_quiet() => Said::Nothing,
         (Ok(report), Format::Text) => {
             let ink = ink(global, environment, terminals.out && arguments.command.output().is_none());
-            Said::Result(report.to_text(ink, named))
+            Said::Result(report.to_text(ink, form))
         }
         (Err(failure), Format::Json) => Said::Result(failure_json(arguments.command.name(), failure)),
         (Err(failure), Format::Text | Format::Prometheus | Format::Sarif) => {
-            Said::Aside(failure_text(failure, ink(global, environment, terminals.err), named))
+            Said::Aside(failure_text(failure, ink(global, environment, terminals.err), form))
         }
     };
     (said, code)
 }
 
-/// The state that was named on the command line, as commands to paste name it. Whoever has set the
-/// variable need not name it there.
-fn named_state(global: &GlobalOptions, environment: &Environment) -> Option<Message> {
+/// How commands to paste are printed. Whoever has set the variable need not name the state; `sudo` forgets the
+/// variable, and without it the user cannot read what root's program can.
+fn command_form(global: &GlobalOptions, environment: &Environment) -> CommandForm {
+    let is_sudo = environment.is_root() && environment.variable("SUDO_USER").is_some();
     let from_variable = environment.variable("KITCERT_STATE").map(Path::new);
-    let named = global.state.as_deref().filter(|state| from_variable != Some(*state))?;
-    Some(Quoted(named).message()).filter(|state| !state.hides_a_value())
+    let named = global.state.as_deref().filter(|state| is_sudo || from_variable != Some(*state));
+    let state = named.map(|state| Quoted(state).message()).filter(|state| !state.hides_a_value());
+    CommandForm { before: if is_sudo { "sudo " } else { "" }, state }
 }
 
 /// Refuses a format that the command does not have.
@@ -211,7 +212,7 @@ fn printed(text: &str, code: u8, is_plugin: bool, console: &mut Console) -> u8 {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Err(error) => {
             let failure = Unwritten::Printed(error).failure();
-            console.notify(&failure_text(&failure, Ink::Plain, None));
+            console.notify(&failure_text(&failure, Ink::Plain, &CommandForm::default()));
             if is_plugin { output::graver_than_unsaid(code) } else { graver(code, failure.exit_code()) }
         }
     }
@@ -297,7 +298,11 @@ fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, 
         (failure_json(name, failure), failure.exit_code().code())
     } else {
         let is_plain = environment.variable("NO_COLOR").is_some() || !console.terminals().err;
-        console.notify(&failure_text(failure, if is_plain { Ink::Plain } else { Ink::Coloured }, None));
+        console.notify(&failure_text(
+            failure,
+            if is_plain { Ink::Plain } else { Ink::Coloured },
+            &CommandForm::default(),
+        ));
         return failure.exit_code().code();
     };
     printed(&text, code, wants(arguments, "nagios"), console)

@@ -67,7 +67,7 @@ pub(super) fn again(typed: &[OsString], again: &Again) -> Message {
     let mut added = option.split(' ').filter(|word| !word.is_empty());
     let replaced = again.without.or(added.next());
     let takes_value = again.without.is_some() || added.next().is_some();
-    let mut words = vec!["kitcert".to_owned()];
+    let mut words = Vec::new();
     let mut typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = typed.next() {
         match replaced {
@@ -76,12 +76,16 @@ pub(super) fn again(typed: &[OsString], again: &Again) -> Message {
                     typed.next();
                 }
             }
+            // The state is named as in every other command to paste.
+            _ if word == "--state" => drop(typed.next()),
+            _ if word.starts_with("--state=") => {}
             Some(replaced) if word.strip_prefix(replaced).is_some_and(|rest| rest.starts_with('=')) => {}
             _ => words.push(word),
         }
     }
-    let command = CommandLine(&words).message();
-    let is_shown = command.is_command() && !command.hides_a_value();
+    let words = CommandLine(&words).message();
+    let is_shown = words.is_command() && !words.hides_a_value();
+    let command = message!("{kitcert} {}", words);
     match again.without {
         _ if is_shown && option.is_empty() => command.and(&again.with),
         _ if is_shown => message!("{} {}", command, again.with),

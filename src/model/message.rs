@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use super::programs::PROGRAMS;
 use super::unparsed::{printed_line, printed_path, printed_remark, printed_word, visible};
 
 /// The text of an error, a finding or a report.
 ///
 /// Words of the source may contain `{kitcert}`: a command to paste begins there. It is printed as
-/// `kitcert`, and [`Message::about`] can have it name the state that it is about.
+/// `kitcert`, and [`Message::pasted`] can have it name the state that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Message {
     text: String,
@@ -68,26 +69,29 @@ impl Message {
         self.is_command |= self.text.is_empty() && PROGRAMS.contains(&first);
         for (number, part) in words.split("{kitcert}").enumerate() {
             if number > 0 {
-                self.text.push_str("kitcert");
+                self.text.push_str(PROGRAM);
                 self.commands.push(self.text.len());
             }
             self.text.push_str(part);
         }
     }
 
-    /// The text, with `--state` in each command to paste.
+    /// The text, with `before` in front of each command to paste, such as `sudo `, and `--state` in it.
     #[must_use]
-    pub fn about(&self, state: &Message) -> Message {
-        let option = Message::compose(" --state {}", std::slice::from_ref(state));
-        let mut about = Message { hides: self.hides, is_command: self.is_command, ..Message::default() };
+    pub fn pasted(&self, before: &'static str, state: Option<&Message>) -> Message {
+        let option = state.map(|state| Message::compose(" --state {}", std::slice::from_ref(state)));
+        let mut pasted = Message { hides: self.hides, is_command: self.is_command, ..Message::default() };
         let mut begin = 0;
         for end in &self.commands {
-            about.text.push_str(&self.text[begin..*end]);
-            about.push(&option);
+            let name = end - PROGRAM.len();
+            pasted.text.push_str(&self.text[begin..name]);
+            pasted.text.push_str(before);
+            pasted.text.push_str(PROGRAM);
+            option.iter().for_each(|option| pasted.push(option));
             begin = *end;
         }
-        about.text.push_str(&self.text[begin..]);
-        about
+        pasted.text.push_str(&self.text[begin..]);
+        pasted
     }
 
     /// How many values a text has places for.
@@ -364,26 +368,8 @@ impl Printable for Remark<'_> {
     }
 }
 
-/// With these words a command begins that can be pasted; with any other, a sentence.
-const PROGRAMS: [&str; 16] = [
-    "{kitcert}",
-    "${EDITOR:-vi}",
-    "chmod",
-    "chown",
-    "date",
-    "docker",
-    "export",
-    "getent",
-    "ip",
-    "ls",
-    "mv",
-    "openssl",
-    "rm",
-    "ss",
-    "timedatectl",
-    "unset",
-];
-
+/// What a shell calls this program.
+const PROGRAM: &str = "kitcert";
 /// A line of a terminal holds about so many names beside what is said of them.
 const MOST_NAMED: usize = 10;
 
@@ -410,14 +396,20 @@ mod tests {
         let both = message!("{}; next: {kitcert} status; then: {}", "kitcert waits", rotate);
         assert_eq!(both, "kitcert waits; next: kitcert status; then: kitcert rotate kitcert");
         let about = "kitcert waits; next: kitcert --state /s status; then: kitcert --state /s rotate kitcert";
-        assert_eq!(both.about(&Path::new("/s").message()), about);
-        assert_eq!(Message::join([&both, &rotate], " && ").about(&message!("/s")).matches("/s").count(), 3);
+        assert_eq!(both.pasted("", Some(&Path::new("/s").message())), about);
+        assert_eq!(
+            Message::join([&both, &rotate], " && ").pasted("", Some(&message!("/s"))).matches("/s").count(),
+            3
+        );
+        let under_sudo = "kitcert waits; next: sudo kitcert status; then: sudo kitcert rotate kitcert";
+        assert_eq!(both.pasted("sudo ", None), under_sudo);
+        assert_eq!(both.pasted("", None), both.as_str());
     }
 
     #[test]
     fn a_message_knows_whether_it_is_a_command_from_its_first_word_on() {
         let command = message!("{kitcert} rotate {}", Word("builder"));
-        assert!(command.is_command() && command.about(&message!("/s")).is_command());
+        assert!(command.is_command() && command.pasted("sudo ", Some(&message!("/s"))).is_command());
         assert!(message!("{} && chmod 600 x", command).is_command());
         assert!(message!("chmod 600 {}", Path::new("/x")).is_command());
         assert!(!message!("then: {}", command).is_command());

@@ -47,6 +47,7 @@ mod message;
 mod name;
 mod printable;
 pub mod profile;
+mod programs;
 mod renew_before;
 mod role;
 mod rule;

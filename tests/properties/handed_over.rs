@@ -61,6 +61,12 @@ fn under_sudo_a_kit_is_the_callers_who_is_to_send_it_and_his_folder_is_trusted()
     run(Some("nobody"), &["invite", "ana", "--output", &kit]).succeeded();
     let seen = workspace.path("his/ana.kit").metadata().unwrap();
     assert_eq!((seen.mode() & 0o7777, seen.uid(), seen.gid()), (0o600, user, group));
+    // What he is told to paste works for him: with sudo, which forgets the variable that names the state.
+    let named = format!("sudo kitcert --state {}", workspace.text("state"));
+    let said = run(Some("nobody"), &["status"]).succeeded();
+    assert!(said.out.ends_with(&format!("next: {named} verify builder\n")), "{said:?}");
+    let said = run(Some("nobody"), &["rotate", "nobody"]).ended_with(2);
+    assert!(said.err.ends_with(&format!("try: {named} status\n")), "{said:?}");
     let report = workspace.text("his/report");
     run(Some("nobody"), &["inspect", &kit, "-o", &report]);
     assert_eq!(workspace.path("his/report").metadata().unwrap().uid(), user);

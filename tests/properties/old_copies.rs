@@ -173,6 +173,21 @@ fn an_old_copy_is_told_though_an_installed_file_is_gone() {
     run(&workspace, "state", "rotate --force builder --no-restart").ended_with(6);
 }
 
+/// To install what this copy has would be refused.
+#[test]
+fn of_an_old_copy_verify_does_not_suggest_to_install_its_files() {
+    let workspace = site();
+    copy(&workspace, "state", "old");
+    place(&workspace, "state");
+    place(&workspace, "state");
+    let report = run(&workspace, "old", "verify builder --timeout 1s --format json").ended_with(3).json();
+    let findings = report["findings"].as_array().unwrap();
+    let stale = findings.iter().find(|one| one["rule"] == "served-is-stale").unwrap();
+    assert!(stale["fix"].as_str().unwrap().starts_with("kitcert recover"), "{stale:#}");
+    let report = run(&workspace, "state", "verify builder --timeout 1s --format json").ended_with(3).json();
+    assert!(!report.to_string().contains("kitcert recover"), "{report:#}");
+}
+
 /// Two states see an empty folder at the same moment, and both want it.
 #[test]
 fn of_two_that_place_at_the_same_moment_one_does_and_the_other_is_told() {

@@ -31,7 +31,7 @@ pub(super) use plan_rows::{
 };
 pub(super) use prometheus::prometheus;
 pub(crate) use report::{Changed, Report};
-pub(super) use report::{Everywhere, failure_json, failure_text};
+pub(super) use report::{CommandForm, Everywhere, failure_json, failure_text};
 pub(super) use sarif::sarif;
 pub(super) use style::tone_of;
 pub(crate) use style::{Ink, Tone};

@@ -239,29 +239,29 @@ impl Report {
         format!("{:#}\n", Value::Object(members))
     }
 
-    /// The text view; commands to paste name the state, where one is given.
+    /// The text view; commands to paste have that form.
     #[must_use]
-    pub(crate) fn to_text(&self, ink: Ink, state: Option<&Message>) -> String {
-        self.blocks.iter().map(|block| block.render(ink, state)).collect()
+    pub(crate) fn to_text(&self, ink: Ink, form: &CommandForm) -> String {
+        self.blocks.iter().map(|block| block.render(ink, form)).collect()
     }
 }
 
 impl Block {
-    fn render(&self, ink: Ink, state: Option<&Message>) -> String {
+    fn render(&self, ink: Ink, form: &CommandForm) -> String {
         match self {
-            Block::Line(tone, text) => paint(ink, *tone, about(text, state).as_str()) + "\n",
-            Block::Table(rows) => render_table(rows, ink, state),
+            Block::Line(tone, text) => paint(ink, *tone, form.of(text).as_str()) + "\n",
+            Block::Table(rows) => render_table(rows, ink, form),
             Block::Script(script) => format!("{script}\n"),
         }
     }
 }
 
 /// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
-fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>) -> String {
+fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, form: &CommandForm) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (_, cells) in rows {
-        table.add_row(cells.iter().map(|cell| about(cell, state).to_string()));
+        table.add_row(cells.iter().map(|cell| form.of(cell).to_string()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -272,12 +272,11 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, state: Option<&Message>
     painted.collect()
 }
 
-/// The text of a failure, as it goes to standard error; commands to paste name the state, where one
-/// is given.
+/// The text of a failure, as it goes to standard error; commands to paste have that form.
 #[must_use]
-pub(crate) fn failure_text(failure: &Failure, ink: Ink, state: Option<&Message>) -> String {
-    let hint = failure.remedy().map(|remedy| format!("{}\n", about(&labelled(remedy), state)));
-    let said = about(&failure.message(), state);
+pub(crate) fn failure_text(failure: &Failure, ink: Ink, form: &CommandForm) -> String {
+    let hint = failure.remedy().map(|remedy| format!("{}\n", form.of(&labelled(remedy))));
+    let said = form.of(&failure.message());
     format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
 }
 
@@ -295,8 +294,19 @@ pub(in crate::cli) fn labelled(remedy: &Message) -> Message {
     if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) }
 }
 
-fn about(message: &Message, state: Option<&Message>) -> Message {
-    state.map_or_else(|| message.clone(), |state| message.about(state))
+/// How commands to paste are printed.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct CommandForm {
+    /// What stands in front of each: nothing, or `sudo `.
+    pub before: &'static str,
+    /// The state, where it was named.
+    pub state: Option<Message>,
+}
+
+impl CommandForm {
+    fn of(&self, message: &Message) -> Message {
+        message.pasted(self.before, self.state.as_ref())
+    }
 }
 
 /// The JSON object of a command that failed.
@@ -368,5 +378,27 @@ fn members_of(object: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(object) {
         Ok(Value::Object(members)) => members,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rule, Severity};
+
+    #[test]
+    fn every_cause_is_told_once_with_what_it_is_of_and_what_fixes_it() {
+        let finding = |subject: &'static str, cause: &'static str, fix: &'static str| {
+            Finding::new(Rule::KeyMode, Severity::Error, subject).cause(cause).fix(fix)
+        };
+        let (first, same) = (finding("a", "one", "chmod 600 a"), finding("b", "one", "chmod 600 a"));
+        let other = finding("c", "two", "ask its owner");
+        let told = |findings: &[&Finding]| {
+            let report = Report::new("verify").explained(findings, |finding| finding.subject.clone());
+            report.to_text(Ink::Plain, &CommandForm::default())
+        };
+        assert_eq!(told(&[&first, &same]), "cause: one\ntry: chmod 600 a\n");
+        let both = "cause: a: one\ntry: chmod 600 a\ncause: c: two\nfix: ask its owner\n";
+        assert_eq!(told(&[&first, &same, &other]), both);
     }
 }
