@@ -46,7 +46,13 @@ impl PemBlock {
     /// a BEGIN or END that is indented is text to Go, and so it is here.
     #[must_use]
     pub(crate) fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
-        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').map(without_end).collect();
+        let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        let ended = lines.len() - 1;
+        for (at, line) in lines.iter_mut().enumerate() {
+            // A carriage return belongs to the end of a line only before a newline.
+            let bare = line.strip_suffix(b"\r").filter(|_| at < ended);
+            *line = without_blanks(bare.unwrap_or(*line));
+        }
         let mut blocks = Vec::new();
         let mut at = 0;
         while at < lines.len() {
@@ -67,9 +73,8 @@ impl PemBlock {
     }
 }
 
-/// A line as Go's `getLine` has it: one carriage return belongs to its end, then blanks are cut off.
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+/// A line as Go's `getLine` has it, without blanks at its end.
+fn without_blanks(line: &[u8]) -> &[u8] {
     let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     line.get(..line.len() - blanks).unwrap_or_default()
 }
@@ -218,6 +223,22 @@ pub(super) const KNOWN: [&str; 23] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As Go's `getLine`, which is stricter than it looks.
+    #[test]
+    fn one_carriage_return_belongs_to_a_newline_and_no_more() {
+        let block = |between: &str, last: &str| {
+            let file = format!("-----BEGIN X509 CRL-----{between}AAAA{between}-----END X509 CRL-----{last}");
+            PemBlock::all_of(file.as_bytes()).first().is_some_and(|block| block.contents.is_ok())
+        };
+        for (between, last) in [("\n", ""), ("\r\n", ""), ("\r\n", "\r\n"), (" \t\n", "\t"), (" \r\n", "\n")]
+        {
+            assert!(block(between, last), "{between:?} {last:?}");
+        }
+        for (between, last) in [("\r\r\n", "\n"), ("\r\n", "\r"), ("\r \n", "\n"), ("\r", "\r")] {
+            assert!(!block(between, last), "{between:?} {last:?}");
+        }
+    }
 
     #[test]
     fn a_damaged_block_does_not_hide_the_next() {

@@ -29,6 +29,8 @@ const REASONS: &[(&str, &str)] = &[
     ("subject-alt-name", "openssl, GnuTLS or Python refuse the name, or nobody can match it"),
     ("signature-algorithm", "a signature that cannot be checked here is not called good"),
     ("wrong-form", "a byte order mark hides the first block from Go, which takes the next for it"),
+    ("key-mismatch", "of a P-521 key the public half in the file is compared, and Go makes its own"),
+    ("reading the CA bundle", "the one certificate of the bundle has an extension that is damaged"),
     ("weak-key", "openssl's default level, or ring, refuses so short a key, or does not know its kind"),
     ("authority-key-identifier", "openssl finds no issuer; Go takes the identifier for a hint"),
 ];

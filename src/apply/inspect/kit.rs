@@ -8,9 +8,10 @@ use crate::pki::{Certificate, Kit, judge};
 
 /// Whether a file claims to be a kit, by its first two lines.
 pub(super) fn is_kit(bytes: &[u8]) -> bool {
-    // As it was written: mail changes how lines end, and adds empty ones.
-    let beginning = Kit::as_written(bytes.get(..BEGINNING).unwrap_or(bytes));
-    let mut lines = beginning.split(|octet| *octet == b'\n');
+    // Mail changes how lines end, and adds empty ones. Nothing is copied: it may be a key.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let lines = bytes.split(|octet| *octet == b'\n' || *octet == b'\r').map(<[u8]>::trim_ascii_end);
+    let mut lines = lines.filter(|line| !line.is_empty());
     let (first, second) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     first.starts_with(b"sha256: ") && second.starts_with(b"kitcert-kit: ")
 }
@@ -65,6 +66,3 @@ fn name_of(certificate: &Certificate) -> Message {
     let identifier = certificate.subject_key_identifier().unwrap_or_default();
     message!("{} ({})", certificate.subject(), Hex(identifier))
 }
-
-/// The first two lines of a kit, in octets, with room for what mail may add.
-const BEGINNING: usize = 256;

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::str::Lines;
 
+use zeroize::Zeroizing;
+
 use super::contents::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
@@ -64,10 +66,11 @@ impl Kit {
 
     /// The file with its lines as they were written. Mail ends them in another way, adds an empty line,
     /// leaves out the last newline: no line of a kit is empty, or ends with a blank.
-    pub(crate) fn as_written(bytes: &[u8]) -> Vec<u8> {
+    fn as_written(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let lines = bytes.split(|byte| *byte == b'\n' || *byte == b'\r').map(<[u8]>::trim_ascii_end);
-        let mut written = Vec::with_capacity(bytes.len() + 1);
+        // It may be a key, by mistake.
+        let mut written = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
         for line in lines.filter(|line| !line.is_empty()) {
             written.extend_from_slice(line);
             written.push(b'\n');
