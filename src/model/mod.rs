@@ -16,6 +16,7 @@
 //! profile                      the numbers of what is issued, each with its reason
 //! rule, cause, finding         what is looked at, why two do not come together, and what was seen
 //! failure, exit                the one form of an error, and what a command tells the shell
+//! programs                     the programs that a command to paste may begin with
 //! message                      what a message may contain: never a key by accident
 //! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
 //! in_files, in_schema          the same values in our files, and in the schema of the JSON
