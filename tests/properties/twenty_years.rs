@@ -156,7 +156,7 @@ impl World {
         let environment = environment(begin);
         let request = InitRequest {
             state: workspace.path("state"),
-            hosts: vec![host()],
+            hosts: vec![host(), "127.0.0.1".parse().unwrap()],
             name: "builder".parse().unwrap(),
             clients: vec!["ana".parse().unwrap()],
             endpoint: Some(Endpoint::new("127.0.0.1".parse().unwrap(), PORT)),
