@@ -23,7 +23,7 @@ pub fn learn(path: &Path) {
     let mut secrets = SECRETS.lock().unwrap();
     for key in text.split(BEGIN).skip(1) {
         let body: String = key.lines().take_while(|line| !line.starts_with('-')).collect();
-        let Some(secret) = body.get(SECRET) else { continue };
+        let Some(secret) = body.get(SECRET).filter(|_| !is_mislabelled(&body)) else { continue };
         let hex: String = decoded(secret).iter().map(|byte| format!("{byte:02x}")).collect();
         // The line that ends within it is one more character of the file.
         let file = encoded(format!("{BEGIN}{key}").as_bytes());
@@ -33,6 +33,19 @@ pub fn learn(path: &Path) {
             secrets.extend(form.as_bytes().windows(WINDOW).filter_map(|part| Part::try_from(part).ok()));
         }
     }
+}
+
+/// Whether a key is SEC1 or PKCS#1 (RFC 5915 section 3, RFC 8017 appendix A.1.2) under the label of PKCS#8: there the
+/// name of the curve, which every such key has, is where the secret would be.
+fn is_mislabelled(body: &str) -> bool {
+    let bytes = decoded(body.get(..16).unwrap_or_default());
+    let header = match bytes.get(1) {
+        Some(0x81) => 3,
+        Some(0x82) => 4,
+        _ => 2,
+    };
+    bytes.first() == Some(&0x30)
+        && matches!(bytes.get(header..header + 4), Some([0x02, 0x01, 0 | 1, 0x02 | 0x04]))
 }
 
 /// Whether a text has a part of a key in it, of whichever test.
