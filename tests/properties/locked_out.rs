@@ -318,6 +318,8 @@ fn which_ca_is_compromised_has_to_be_said_where_several_come_into_question() {
     assert!(said.out.contains("distrusted"), "{said:?}");
     let said = site.workspace.run(start).ended_with(2);
     assert!(said.err.contains("--compromised=KEYID"), "{said:?}");
+    let again = format!("kitcert ca rollover start --compromised={}   # the CA in use", serving_ca(&site));
+    assert!(said.err.contains(&again), "{said:?}");
     site.workspace.run(["ca", "rollover", "start", &format!("--compromised={id}")]).succeeded();
     assert!(!site.workspace.path("state/rollover.json").exists(), "that one is distrusted already");
     assert!(gets_in(&site));

@@ -42,19 +42,13 @@ pub(super) fn start_line(name: &IdentityName, entry: &DaemonEntry) -> Option<Mes
 /// and its environment when it is made, and no restart adds any.
 pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: bool) -> Option<Message> {
     let install = entry.install.as_ref()?;
-    let Some(container) = container(name, entry) else {
+    // A container that a person restarts by a command of his own may be another than ours.
+    let Some(container) = container(name, entry).filter(|_| entry.restart.is_empty()) else {
         return Some(message!(
             "{kitcert} install daemon {}   # prints how it is given its files; a restart alone does not",
             name
         ));
     };
-    if !entry.restart.is_empty() {
-        return Some(message!(
-            "make the container {} anew with its files mounted, as this prints: {kitcert} install daemon {}",
-            Word(&container),
-            name
-        ));
-    }
     let start = start_command(install.layout, &install.root, name, entry.endpoint.port()).ok()?;
     let first = match is_installed {
         true => Message::default(),
