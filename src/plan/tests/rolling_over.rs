@@ -61,6 +61,9 @@ fn daemons_trust_both_then_clients_move_then_daemons_switch() {
     });
     let waits = ["client bob", "client cleo"];
     assert_eq!(stage(&world), Some((2, waits.map(str::to_owned).to_vec())), "ana is on this machine");
+    // Whoever pastes it without a look has said nothing of clients that nobody knows to have moved.
+    let next = rollover_progress(&world.observation, world.now).unwrap().unwrap().next.unwrap();
+    assert!(next.starts_with("kitcert rotate --dry-run"), "{next}");
     assert_ne!(world.active(), former);
     for (who, left) in [(machine("bob", 1), vec!["client cleo"]), (machine("cleo", 2), vec!["client cleo"])] {
         nobody_is_out(&mut world, "a kit", |world| {
