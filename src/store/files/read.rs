@@ -60,31 +60,12 @@ pub(crate) fn exists(path: &Path) -> bool {
 /// # Errors
 /// More than `most` of them, or a folder that cannot be read.
 pub(crate) fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, Failure> {
-    let failure = |errno| io_failure::failure("reading", path, errno);
-    match rustix::fs::stat(path) {
-        Ok(stat) if io_failure::file_type(&stat) == FileType::Directory => {}
-        _ => return Ok(None),
+    let has_type =
+        |path: &Path, wanted| rustix::fs::stat(path).is_ok_and(|stat| io_failure::file_type(&stat) == wanted);
+    if !has_type(path, FileType::Directory) {
+        return Ok(None);
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let handle = openat(CWD, path, flags, Mode::empty()).map_err(failure)?;
-    let mut files = Vec::new();
-    for entry in Dir::read_from(&handle).map_err(failure)? {
-        let name = entry.map_err(failure)?.file_name().to_bytes().to_vec();
-        let file = path.join(OsString::from_vec(name.clone()));
-        let is_file =
-            rustix::fs::stat(&file).is_ok_and(|stat| io_failure::file_type(&stat) == FileType::RegularFile);
-        if is_file && !name.starts_with(b".") {
-            files.push(file);
-        }
-        if files.len() > most {
-            return Err(Failure::new("reading", path.display())
-                .expected(message!("a folder with at most {} files", most))
-                .found("more")
-                .hint(message!("{kitcert} inspect {}/*", Quoted(path))));
-        }
-    }
-    files.sort();
-    Ok(Some(files))
+    visible(path, (most, "files"), |file| has_type(file, FileType::RegularFile)).map(Some)
 }
 
 /// The folders in a folder, by name, those that a link leads to left out, hidden ones too.
@@ -92,26 +73,36 @@ pub(crate) fn files_in(path: &Path, most: usize) -> Result<Option<Vec<PathBuf>>,
 /// # Errors
 /// More than `most` of them, or a folder that cannot be read.
 pub(crate) fn folders_in(path: &Path, most: usize) -> Result<Vec<PathBuf>, Failure> {
+    visible(path, (most, "folders"), |folder| {
+        rustix::fs::lstat(folder).is_ok_and(|stat| io_failure::file_type(&stat) == FileType::Directory)
+    })
+}
+
+/// What is in a folder and wanted, by name, but for what is hidden; a failure where there is more than `most`.
+fn visible(
+    path: &Path,
+    (most, what): (usize, &'static str),
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<Vec<PathBuf>, Failure> {
     let failure = |errno| io_failure::failure("reading", path, errno);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let handle = openat(CWD, path, flags, Mode::empty()).map_err(failure)?;
-    let mut folders = Vec::new();
+    let mut found = Vec::new();
     for entry in Dir::read_from(&handle).map_err(failure)? {
         let name = entry.map_err(failure)?.file_name().to_bytes().to_vec();
-        let folder = path.join(OsString::from_vec(name.clone()));
-        let is_folder =
-            rustix::fs::lstat(&folder).is_ok_and(|stat| io_failure::file_type(&stat) == FileType::Directory);
-        if is_folder && !name.starts_with(b".") {
-            folders.push(folder);
+        let one = path.join(OsString::from_vec(name.clone()));
+        if !name.starts_with(b".") && is_wanted(&one) {
+            found.push(one);
         }
-        if folders.len() > most {
+        if found.len() > most {
             return Err(Failure::new("reading", path.display())
-                .expected(message!("a folder with at most {} folders", most))
-                .found("more"));
+                .expected(message!("a folder with at most {} {}", most, what))
+                .found("more")
+                .hint(message!("{kitcert} inspect {}/*", Quoted(path))));
         }
     }
-    folders.sort();
-    Ok(folders)
+    found.sort();
+    Ok(found)
 }
 
 /// The user that this process runs as.
