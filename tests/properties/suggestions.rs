@@ -116,20 +116,18 @@ fn every_text_that_suggests_something_is_carried_out_or_listed() {
     let lines: Vec<&str> = record.lines().filter_map(|line| line.split('\t').nth(2)).collect();
     assert!(lines.len() > 500, "only {} were carried out", lines.len());
     let listed: BTreeSet<&str> = NOT_CARRIED_OUT.iter().map(|(text, _)| *text).collect();
-    let (mut never, mut both) = (Vec::new(), Vec::new());
+    let mut never = Vec::new();
     for Suggested { file, text } in suggested::all() {
         // Those of `verify` are carried out above.
         let is_of_verify =
             suggested::commands(&text, "{kitcert}").iter().all(|one| one.starts_with("verify"));
         let is_reached = is_of_verify || lines.iter().any(|line| is_of(line, &text));
-        match (is_reached, listed.contains(text.as_str())) {
-            (false, false) => never.push(format!("{file}: {text:?}")),
-            (true, true) => both.push(text),
-            _ => {}
+        // Some of those that are listed are printed all the same, as the inputs are drawn.
+        if !is_reached && !listed.contains(text.as_str()) {
+            never.push(format!("{file}: {text:?}"));
         }
     }
     assert!(never.is_empty(), "{} were never carried out:\n{}", never.len(), never.join("\n"));
-    assert!(both.is_empty(), "these are carried out, and need no exception:\n{}", both.join("\n"));
 }
 
 /// Whether a line was printed of that text: its words stand there in order.
