@@ -42,8 +42,8 @@ impl ClientConfig {
     ///
     /// # Errors
     /// What the tool refuses too: no YAML, tabs as indentation, a key that stands twice, a root or a
-    /// `global` that is no mapping, and a value of another type than its key has (a quoted
-    /// "false"). No value is quoted in the failure.
+    /// `global` that is no mapping, and a value of another type than one of our keys has (a quoted
+    /// "false"). What the tool makes of its other keys is not looked at. No value is quoted in the failure.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<ClientConfig, Failure> {
         ClientConfig::of_document(&Document::parse(bytes, path)?, path)
     }

@@ -79,7 +79,7 @@ pub struct ConfigChange {
 /// ends, further documents.
 ///
 /// # Errors
-/// A config that its tool refuses; one that says `tls_enabled: false`, unless that may be changed;
+/// A config that its tool refuses, as far as [`ClientConfig::parse`] knows; one that says `tls_enabled: false`, unless that may be changed;
 /// and one that cannot be edited so that nothing else changes. The hint then has the lines to add
 /// by hand. No value of the file is quoted.
 pub fn edit_client_config(

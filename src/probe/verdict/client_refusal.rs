@@ -184,7 +184,13 @@ fn unknown_authority(
 ) -> Finding {
     let client = expected.client.as_deref().unwrap_or_default();
     let own_daemon = Peer { trust: &expected.trust, accepts: Role::Client, host: None, now: expected.now };
-    match own_daemon.accept(client).err().and_then(|refusals| refusals.into_iter().next()) {
+    let is_telling = |refusal: &Refusal| {
+        matches!(
+            refusal,
+            Refusal::Chain(ChainFault::SameNameOtherKey { .. } | ChainFault::UnsupportedSignature { .. })
+        )
+    };
+    match own_daemon.accept(client).err().and_then(|refusals| refusals.into_iter().find(is_telling)) {
         Some(Refusal::Chain(ChainFault::SameNameOtherKey { .. })) => {
             return finding
                 .because(&[Cause::ClientOfOtherCa])
