@@ -4,7 +4,7 @@
 //! A new one is also named in `cli/arguments`, `cli/run` and `cli/schema`, there in `CHANGING` too if it
 //! changes something. Its planner is `plan/NAME`, its deed `apply/NAME`. The members of its JSON object are
 //! its type called `…Object`; what stands below them is serialized where it is defined, such as a row of
-//! `status` in `plan/status`. `KITCERT_UPDATE=1` with the tests of tests/properties/manual writes its page.
+//! `status` in `plan/status`. `KITCERT_UPDATE=1` with the tests of tests/properties/words/manual writes its page.
 
 pub(super) mod ca;
 pub(super) mod completions;
