@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Fingerprint, IdentityName, SerialNumber, SubjectAltName, Timestamp};
+use super::{Exclusion, Fingerprint, IdentityName, SerialNumber, SubjectAltName, Timestamp};
 
 /// Reads a value from the text that its own `Display` writes.
 fn read_text<'de, D: Deserializer<'de>, T>(
@@ -25,11 +25,18 @@ macro_rules! as_text {
 }
 
 as_text! {
+    Exclusion: |text| text.parse().ok();
     Fingerprint: |text| text.parse().ok();
     IdentityName: |text| text.parse().ok();
     SerialNumber: |text| super::Hex::parse(text).map(|octets| SerialNumber::from_der_octets(&octets));
     SubjectAltName: |text| text.parse().ok();
     Timestamp: |text| Timestamp::parse(text).ok();
+}
+
+impl Serialize for Exclusion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Serialize for Fingerprint {

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! name, role, selector         who: a daemon or a client, and what a person types for one
+//! exclusion                    a name that a trust anchor excludes
 //! endpoint, subject_alt_name   where a daemon listens, and the names of a certificate
 //! authority_id, fingerprint    which CA, and the SHA-256 of something public
 //! generation, serial           which version of an identity's credentials, which certificate
@@ -33,6 +34,7 @@ mod authority_id;
 mod cause;
 mod contact;
 mod endpoint;
+mod exclusion;
 mod exit;
 mod failure;
 mod file_mode;
@@ -64,6 +66,7 @@ pub(crate) use authority_id::AuthorityId;
 pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
+pub use exclusion::Exclusion;
 pub use exit::ExitCode;
 pub use failure::{Again, Failure};
 pub(crate) use file_mode::FileMode;

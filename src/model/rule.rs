@@ -223,6 +223,14 @@ rules! {
     UnexpectedExtension = "unexpected-extension",
         cause "name constraints, a critical extension that peers do not know, or one twice",
         fix "issue another without it",
+    /// No client of the CA is stopped by name.
+    NamesExcluded = "names-excluded",
+        cause "clients or keys were revoked",
+        fix "nothing, if they are meant to be kept out",
+    /// Each CA of a bundle excludes what the CA that signed it excludes.
+    ExclusionsDiffer = "exclusions-differ",
+        cause "a CA of the bundle was signed by another one of it, and they exclude different names: whoever only one of them excludes is let in by way of the other",
+        fix "write the bundle again: {kitcert} install daemon",
     /// Lifetime, names or constants that give away a generator's flaw.
     LegacyGenerator = "legacy-generator",
         cause "earthly bootstrap, or a library's default (1975 to 4096)",
