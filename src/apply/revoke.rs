@@ -7,7 +7,7 @@ use super::change::{Done, change_existing};
 use super::clock::ClockTrust;
 use super::install::remove_copies;
 use super::invocation::{Invocation, Mode};
-use super::rollout::Restarting;
+use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
 use crate::model::{ExitCode, Failure, IdentityName, Message, Timestamp};
 use crate::plan::{
@@ -40,6 +40,8 @@ pub(crate) struct Revoked {
     pub steps: Vec<StepSummary>,
     /// The daemons that still let somebody in who is revoked, and whom.
     pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
+    /// Whether nothing here can try whether some daemon refuses them.
+    pub is_untried: bool,
     /// The folders on this machine from which the files of the client were removed.
     pub removed: Vec<Message>,
     /// Why some were not.
@@ -87,6 +89,7 @@ pub(crate) fn revoke(
             rotated,
             steps,
             still_let_in: BTreeMap::new(),
+            is_untried: false,
             removed: Vec::new(),
             unremoved: Vec::new(),
         });
@@ -112,7 +115,8 @@ pub(crate) fn revoke(
         }
     }
     let still_let_in = plan::pending(&after, invocation.environment.present());
-    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, removed, unremoved })
+    let is_untried = rotated.rollouts.values().any(|one| matches!(one, RolloutResult::Untried { .. }));
+    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, is_untried, removed, unremoved })
 }
 
 /// Only what shuts somebody out, or lets somebody in again.

@@ -35,6 +35,10 @@ rules! {
     NotRevokedYet = "not-revoked-yet",
         cause "the daemon was not restarted since somebody was revoked, or has another ca.pem",
         fix "{kitcert} rotate",
+    /// Whether whoever is revoked is refused can be tried.
+    RevokedNotTried = "revoked-not-tried",
+        cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
+        fix "try it with the client's files, or with a copy of them; then say so: {kitcert} revoke --help",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not look at dates, or its clock is far behind",
@@ -401,13 +405,14 @@ impl Serialize for Rule {
     }
 }
 
-const UNACCEPTABLE: [Rule; 29] = [
+const UNACCEPTABLE: [Rule; 30] = [
     Rule::NoCertificateAccepted,
     Rule::ClientRefused,
     Rule::UnknownCaAccepted,
     Rule::PlaintextAccepted,
     Rule::RevokedAccepted,
     Rule::NotRevokedYet,
+    Rule::RevokedNotTried,
     Rule::ExpiredAccepted,
     Rule::WrongUsageAccepted,
     Rule::AsksNobody,

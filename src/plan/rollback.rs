@@ -188,7 +188,9 @@ fn choose(
         let mut against = objections_to(role, name, observation, candidate, now);
         let is_current = |files: &ObservedGeneration, current: &ObservedGeneration| {
             let trust = bundle(observation, &files.trust, &current.trust);
-            files.leaf() == current.leaf() && trust == same_authorities(observation, &current.trust)
+            files.leaf() == current.leaf()
+                && files.trust.certificates() != current.trust.certificates()
+                && trust == same_authorities(observation, &current.trust)
         };
         if candidate.files.as_ref().zip(current).is_some_and(|(files, current)| is_current(files, current)) {
             against.push(message!("is what is current, with today's bundle"));

@@ -81,6 +81,8 @@ pub enum StateStep {
         /// What it is.
         sha256: Fingerprint,
     },
+    /// A daemon was restarted with that generation, and nothing here can try all that it is to refuse.
+    NoteRestarted(IdentityName, Generation),
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
     /// Note whose access is taken away, or given back.

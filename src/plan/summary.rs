@@ -174,6 +174,11 @@ impl StateStep {
                     who => message!("revoked: {}", who),
                 },
             },
+            StateStep::NoteRestarted(name, generation) => StepSummary {
+                step: "note",
+                subject: message!("daemon {}", name),
+                detail: message!("it was restarted with {}", generation),
+            },
             StateStep::WithdrawKit(name) => StepSummary {
                 step: "remove",
                 subject: message!("kits/{}.kit", name),

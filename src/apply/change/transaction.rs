@@ -193,6 +193,9 @@ pub(in crate::apply) fn carry_out(
             StateStep::ChangeRevocations(record) => {
                 stage_revocations(invocation, &staged, observation, record)?;
             }
+            StateStep::NoteRestarted(name, generation) => {
+                records.daemon(name).restarted = Some(*generation);
+            }
             StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
             StateStep::EndRollover(former) => {
                 staged.remove(&RolloverRecord::path())?;

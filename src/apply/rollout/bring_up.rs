@@ -180,7 +180,13 @@ impl Rollout<'_> {
         }
         let serves = look.evidence.serves_current();
         if serves && look.outcome == Outcome::Inconclusive {
-            return ended(RolloutResult::NotServed { why, command: None });
+            return ended(match look.word {
+                Some(word) if restarted.is_ok() => {
+                    self.note_restarted(current.number)?;
+                    RolloutResult::Untried { why, word }
+                }
+                _ => RolloutResult::NotServed { why, command: None },
+            });
         }
         if look.outcome == Outcome::Open {
             self.refute(&look)?;
@@ -218,6 +224,10 @@ impl Rollout<'_> {
             return self.verified(&look, &current.entry, None).map(Some);
         }
         let daemon = current.observation.daemons.get(self.name);
+        let is_restarted = daemon.is_some_and(|daemon| daemon.history.restarted == Some(current.number));
+        if let Some(word) = look.word.clone().filter(|_| is_restarted) {
+            return Ok(Some(RolloutResult::Untried { why: look.why, word }));
+        }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {
             Some(why) => why,
@@ -325,6 +335,8 @@ fn of_emergency(result: RolloutResult, who: &Message) -> RolloutResult {
         RolloutResult::Down { why } => RolloutResult::Down {
             why: message!("{}; its new files, which shut out {}, stay in place", why, who),
         },
+        // It goes on as it was, so that whoever is to be shut out gets in.
+        RolloutResult::Faulty { why } => RolloutResult::NotServed { why: still(&why), command: None },
         other => other,
     }
 }

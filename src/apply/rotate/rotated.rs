@@ -271,7 +271,7 @@ impl Rotated {
 fn of_rollout(name: &IdentityName, rollout: &RolloutResult) -> IdentityResult {
     let outcome = match rollout {
         RolloutResult::Verified { .. } => IdentityOutcome::Done,
-        RolloutResult::NotServed { .. } => IdentityOutcome::NotServed,
+        RolloutResult::NotServed { .. } | RolloutResult::Untried { .. } => IdentityOutcome::NotServed,
         RolloutResult::Faulty { .. } => IdentityOutcome::Faulty,
         RolloutResult::RolledBack { .. } => IdentityOutcome::RolledBack,
         RolloutResult::Down { .. } => IdentityOutcome::Down,

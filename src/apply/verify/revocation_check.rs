@@ -67,9 +67,12 @@ pub(super) fn finding(
         None if newest.seen.is_some() => Ok(None),
         None => {
             let who = whom(newest);
-            let finding = Finding::new(Rule::Inconclusive, Severity::Error, &who)
+            let finding = Finding::new(Rule::RevokedNotTried, Severity::Error, &who)
                 .expected("refused")
-                .found(message!("nothing here can try whether {} is refused: no key of the CA", who));
+                .found(message!(
+                    "nothing here can try whether {} is refused: the key of the CA is not here",
+                    who
+                ));
             Ok(Some(match &newest.client {
                 Some(client) => finding
                     .fix(message!("{kitcert} revoke --seen {}   # when you have seen that it is", client)),

@@ -125,8 +125,8 @@ fn look(
         }
         _ => None,
     };
-    let seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
-    let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
+    let mut seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
+    let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
@@ -134,9 +134,13 @@ fn look(
             refused_ones(invocation, observation, (name, &endpoint), &options.within(observed.time_left))?
     {
         verdict.verified = false;
-        verdict.inconclusive_only =
-            finding.rule == Rule::Inconclusive && Finding::gravest(&findings) < Severity::Error;
+        let is_open_question = matches!(finding.rule, Rule::Inconclusive | Rule::RevokedNotTried);
+        verdict.inconclusive_only = is_open_question && Finding::gravest(&findings) < Severity::Error;
         line = message!("not verified: {}", finding.found);
+        if matches!(finding.rule, Rule::TrustIsStale | Rule::NotRevokedYet) {
+            seen = seen.map(Seen::with_stale_bundle);
+            serves_current = false;
+        }
         findings.push(finding);
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, told, with_try};
 use super::waiting::Waiting;
-use crate::apply::{self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RotationOrder};
+use crate::apply::{
+    self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RolloutResult, RotationOrder,
+};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
@@ -141,7 +143,13 @@ fn said(
     let report =
         revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
     let report = revoked.still_let_in.iter().fold(report, |report, (daemon, who)| {
-        report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", Message::few(who, ", "), daemon))
+        let who = Message::few(who, ", ");
+        match revoked.rotated.rollouts.get(daemon) {
+            Some(RolloutResult::Untried { .. }) => {
+                report.toned(Tone::Warning, message!("not tried: whether {} refuses {}", daemon, who))
+            }
+            _ => report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", who, daemon)),
+        }
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
@@ -163,6 +171,13 @@ fn said(
                 ),
             ),
         },
+        _ if revoked.is_untried => report.toned(
+            Tone::Warning,
+            message!(
+                "not verified: try it with the client's files, or a copy of them; next: {kitcert} revoke --seen {}",
+                name
+            ),
+        ),
         _ => report.toned(Tone::Bad, "not done; next: {kitcert} rotate"),
     }
 }

@@ -328,6 +328,9 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
             };
             (Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
+        RolloutResult::Untried { why, word } => {
+            (Tone::Warning, message!("{} was restarted with its new files; {}; next: {}", name, why, word))
+        }
         RolloutResult::Faulty { why } => {
             let text =
                 message!("{} serves its current credentials: {}; next: {kitcert} verify {}", name, why, name);

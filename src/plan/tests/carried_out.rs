@@ -74,6 +74,9 @@ impl World {
                 }
                 StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
                 StateStep::ChangeRevocations(record) => self.observation.revocations = Some(record.clone()),
+                StateStep::NoteRestarted(name, generation) => {
+                    self.observation.daemons.get_mut(name).unwrap().history.restarted = Some(*generation);
+                }
                 StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
                 StateStep::EndRollover(former) => {
                     self.observation.rollover = None;
@@ -278,7 +281,6 @@ impl World {
             generation: current.number,
             leaf: current.leaf().fingerprint(),
             bundle: current.trust.fingerprint(),
-            exclusions: None,
             dials: 13,
             not_tried: Vec::new(),
             started_at: self.now,

@@ -198,7 +198,6 @@ impl State {
             generation: current.number,
             leaf: current.leaf().fingerprint(),
             bundle: current.trust.fingerprint(),
-            exclusions: None,
             dials: 13,
             not_tried: Vec::new(),
             started_at: now(),

@@ -59,3 +59,93 @@ fn a_revoked_key_is_refused_and_its_owner_gets_in_with_another() {
     fleet.assert_dials(&stolen, "refused");
     crowd.assert_works();
 }
+
+#[test]
+fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
+    const TEST: &str = "a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let mut crowd = fleet.crowd(&["ana", "ben", "eva"]);
+    fleet.daemons[1].daemon.ask("always refuse");
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    assert!(said.out.contains("STILL LETS IN dan on spare"), "{}", said.out);
+    assert!(!said.out.contains("on builder"), "{}", said.out);
+    crowd.assert_works();
+    fleet.admin.run(["status", "--check"]).ended_with(4);
+    fleet.admin.run(["verify", "spare"]).ended_with(3);
+    fleet.rotate(&[]).ended_with(6);
+    // The earlier generation does not come back with what let him in.
+    fleet.admin.run(["rollback", "builder"]).ended_with(1);
+    fleet.daemons[1].daemon.ask("forget");
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+#[test]
+fn a_second_revocation_and_one_taken_back_are_seen_on_the_wire() {
+    const TEST: &str = "a_second_revocation_and_one_taken_back_are_seen_on_the_wire";
+    let Some(fleet) = fleet(TEST) else { return };
+    let (of_dan, of_eva) = (fleet.copy("dan"), fleet.copy("eva"));
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    let restarts = fleet.restarts();
+    fleet.admin.run(["revoke", "eva"]).succeeded();
+    fleet.assert_dials(&of_eva, "refused");
+    assert!(fleet.restarts().iter().zip(&restarts).all(|(now, before)| *now == before + 1));
+    for machine in &fleet.daemons {
+        machine.daemon.ask("always vanish");
+    }
+    let inventory = fleet.admin.read("state/kitcert.yaml");
+    let hurried = inventory.replace("    restart: ", "    restart_timeout: 2s\n    restart: ");
+    fleet.admin.write("state/kitcert.yaml", hurried);
+    // A restart that is none changes nothing, and is not taken for one.
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    for machine in &fleet.daemons {
+        machine.daemon.ask("forget");
+    }
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&of_dan, "accepted");
+    fleet.assert_dials(&of_eva, "refused");
+}
+
+#[test]
+fn a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it() {
+    const TEST: &str = "a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let mut crowd = fleet.crowd(&["ana", "ben", "eva"]);
+    for entry in std::fs::read_dir(fleet.admin.path("state/ca")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path().join("key.pem")).unwrap();
+    }
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    assert!(said.out.contains("revoke --seen dan"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    // Of a client whose key is here the daemon is asked itself.
+    let of_ben = fleet.copy("ben");
+    drop(crowd);
+    fleet.admin.run(["revoke", "ben"]).succeeded();
+    fleet.assert_dials(&of_ben, "refused");
+    assert!(!std::path::Path::new(&fleet.folder("ben")).join("key.pem").exists());
+}
+
+#[test]
+fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
+    const TEST: &str = "a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    std::fs::remove_file(fleet.admin.path("state/revocations.json")).unwrap();
+    let said = fleet.rotate(&["--force"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("recover"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["recover"]).succeeded();
+    fleet.rotate(&["--force"]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["invite", "dan"]).ended_with(1);
+}
