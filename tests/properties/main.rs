@@ -26,6 +26,8 @@ mod damaged;
 mod damaged_log;
 mod deciding;
 mod entities;
+mod excluded_clients;
+mod exclusions_cost;
 mod exposed;
 mod fed;
 #[path = "../figures.rs"]
@@ -77,6 +79,7 @@ mod refusals_counted;
 mod relay;
 mod remedies;
 mod restarts;
+mod revoked_by_name;
 mod rolling_back;
 mod rolling_over;
 mod rotating;
