@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{DnsName, ExitCode, Failure, Hex, Message};
+use super::{DnsName, ExitCode, Failure, Hex, Message, Printable as _};
 use crate::message;
 
 /// A SHA-256: of a certificate's DER, or of a request's SubjectPublicKeyInfo.
@@ -15,6 +15,13 @@ impl Fingerprint {
     #[must_use]
     pub fn new(octets: [u8; 32]) -> Fingerprint {
         Fingerprint(octets)
+    }
+
+    /// The first sixteen hex digits, for a table.
+    #[must_use]
+    pub fn short(&self) -> Message {
+        let (head, _) = self.0.split_at(8);
+        Hex(head).message()
     }
 
     /// Its octets.

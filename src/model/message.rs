@@ -8,7 +8,7 @@
 //! | kind | printed as | where it is implemented |
 //! |---|---|---|
 //! | words in the source, numbers | as they are | here |
-//! | parsed values: host, port, date, duration, name, serial, fingerprint, DN and SANs of a certificate, a word of a closed set | their own form, printed again | [`Message::parsed`]; `tests/properties/house.rs` lists the callers |
+//! | parsed values: host, port, date, duration, name, serial, fingerprint, DN and SANs of a certificate, a word of a closed set | their own form, printed again | [`Message::parsed`]; `tests/properties/source/house.rs` lists the callers |
 //! | a path | as it is, if [`printed_path`] allows it | here |
 //! | a word that is not known, a name that is not one | [`Word`] | here |
 //! | a person's own line, another program's text | [`Line`], [`Remark`] | here |
@@ -110,7 +110,7 @@ impl Message {
 
     /// The door for a value that was parsed as what it is, and whose `Display` prints it again:
     /// nothing but what its grammar allows can be in it. Every caller is an `impl Printable` that
-    /// stands in the list of `tests/properties/house.rs`.
+    /// stands in the list of `tests/properties/source/house.rs`.
     #[must_use]
     pub fn parsed(value: &dyn fmt::Display) -> Message {
         Message::shown(visible(&value.to_string()))

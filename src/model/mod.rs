@@ -21,7 +21,8 @@
 //! message                      what a message may contain: never a key by accident
 //! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
 //! in_files, in_schema          the same values in our files, and in the schema of the JSON
-//! contact, file_mode           whom to ask, and the permission bits of a file
+//! contact, revocation_reason   whom to ask, and why access was taken away
+//! file_mode                    the permission bits of a file
 //! ```
 //!
 //! Words that several layers speak in are here; what is done with one is elsewhere. A rule has its word,
@@ -52,6 +53,7 @@ mod printable;
 pub mod profile;
 mod programs;
 mod renew_before;
+mod revocation_reason;
 mod role;
 mod rule;
 mod selector;
@@ -84,6 +86,7 @@ pub(crate) use message::{HexDigits, Line, Remark, Word};
 pub use message::{Message, Printable};
 pub use name::{AuthorityName, IdentityName};
 pub use renew_before::RenewBefore;
+pub use revocation_reason::RevocationReason;
 pub(crate) use role::ExtendedKeyUsage;
 pub use role::Role;
 pub use rule::Rule;

@@ -5,7 +5,7 @@ use super::message::parsed;
 use super::{
     AuthorityId, AuthorityName, Cause, Contact, DnsName, Endpoint, Exclusion, ExtendedKeyUsage, FileMode,
     Fingerprint, FingerprintPrefix, Generation, Hex, IdentityName, KeyAlgorithm, Lifetime, Line, Message,
-    Printable, RenewBefore, Role, Rule, SerialNumber, Severity, SubjectAltName, Timestamp,
+    Printable, RenewBefore, RevocationReason, Role, Rule, SerialNumber, Severity, SubjectAltName, Timestamp,
 };
 
 parsed!(
@@ -33,6 +33,12 @@ parsed!(
 );
 
 impl Printable for AuthorityName {
+    fn message(&self) -> Message {
+        Line(self.as_str()).message()
+    }
+}
+
+impl Printable for RevocationReason {
     fn message(&self) -> Message {
         Line(self.as_str()).message()
     }

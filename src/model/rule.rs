@@ -27,6 +27,14 @@ rules! {
     PlaintextAccepted = "plaintext-accepted",
         cause "TLS is off, or another listener answers on this port",
         fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon",
+    /// Whoever is revoked is refused.
+    RevokedAccepted = "revoked-accepted",
+        cause "what ends TLS there does not enforce the name constraints of the CA's certificate",
+        fix "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
+    /// The daemon uses the ca.pem that refuses whoever is revoked.
+    NotRevokedYet = "not-revoked-yet",
+        cause "the daemon was not restarted since somebody was revoked, or has another ca.pem",
+        fix "{kitcert} rotate",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not look at dates, or its clock is far behind",
@@ -393,11 +401,13 @@ impl Serialize for Rule {
     }
 }
 
-const UNACCEPTABLE: [Rule; 27] = [
+const UNACCEPTABLE: [Rule; 29] = [
     Rule::NoCertificateAccepted,
     Rule::ClientRefused,
     Rule::UnknownCaAccepted,
     Rule::PlaintextAccepted,
+    Rule::RevokedAccepted,
+    Rule::NotRevokedYet,
     Rule::ExpiredAccepted,
     Rule::WrongUsageAccepted,
     Rule::AsksNobody,

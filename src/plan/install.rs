@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::exclusions::unrecorded;
 use super::fault::fault_of;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
@@ -181,8 +182,8 @@ pub(crate) fn other_root(name: &IdentityName, inventory: &Inventory) -> Option<P
     (own.is_none() && others.any(|(_, entry)| is_at_top(entry))).then(|| root_of(name))
 }
 
-/// Refuses to trust a CA again that a daemon trusts no more, unless that is meant: a bundle never trusts
-/// more than what is noted.
+/// Refuses to trust a CA again that a daemon trusts no more, or to let in again whom it refuses, unless that is
+/// meant: a bundle never trusts more than what is noted.
 fn refuse_more_trust(
     name: &IdentityName,
     placed: &Placed,
@@ -191,6 +192,13 @@ fn refuse_more_trust(
     let Some(observation) = observation else { return Ok(()) };
     let current = observation.current(Role::Daemon, name);
     let Some((there, current)) = placed.trust.as_ref().zip(current) else { return Ok(()) };
+    let forgotten = unrecorded(observation, there);
+    if !forgotten.is_empty() && current.trust.certificates().iter().any(|anchor| there.trusts(anchor)) {
+        return Err(Failure::new("installing daemon", name)
+            .expected(message!("a state that knows whom {} refuses", Quoted(&placed.folder)))
+            .found(message!("none of {} in revocations.json", Message::few(&forgotten, ", ")))
+            .hint("{kitcert} recover   # takes in whom the daemons refuse"));
+    }
     let rollover = observation.rollover.as_ref().filter(|rollover| !rollover.is_emergency());
     let meant = observation.authorities.iter().filter(|one| {
         observation.active_authority().is_some_and(|active| active.id == one.id)

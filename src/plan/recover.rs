@@ -259,6 +259,7 @@ mod tests {
                 unread: BTreeMap::new(),
                 authorities: vec![observed],
                 rollover: None,
+                revocations: None,
                 issued: Vec::new(),
                 waiting_kits: BTreeSet::new(),
                 daemons: BTreeMap::new(),

@@ -155,6 +155,35 @@ impl InstallPlace {
         remove_former(&folder, number)
     }
 
+    /// Removes everything that was installed there, and the links to it; whether something was there. What is
+    /// not ours stays.
+    ///
+    /// # Errors
+    /// Folders on the way that others can write in, and what fails on a disk.
+    pub(crate) fn remove(&self) -> Result<bool, Failure> {
+        self.refuse_link()?;
+        let mut was_there = false;
+        for (path, file) in &self.links {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            if self.look_at_link(path, file)? != LinkState::Ours {
+                continue;
+            }
+            if let Some(parent) = open_trusted(parent, &self.trusted())? {
+                parent.remove(name)?;
+                parent.sync()?;
+                was_there = true;
+            }
+        }
+        let (Some(parent), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return Ok(was_there);
+        };
+        let Some(parent) = open_trusted(parent, &self.trusted())? else { return Ok(was_there) };
+        was_there |= parent.look(name)?.is_some();
+        parent.remove_whole(name)?;
+        parent.sync()?;
+        Ok(was_there)
+    }
+
     /// Finds out whether the folders could be written, without writing anything: a command that
     /// changes other things first should not learn it too late.
     ///

@@ -26,9 +26,9 @@ pub(crate) use origin::{Origin, set_checksum};
 pub(crate) use state::{
     AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent,
     LogLine, ObservedAuthority, ObservedCopies, ObservedGeneration, ObservedIdentity, ObservedRequest,
-    RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress,
-    glance, log_end, logs_put_aside, observe, observe_generation, observe_lineage, observe_request,
-    observe_undescribed, request_generations,
+    Revocation, RevocationRecord, RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock,
+    StateRecord, Use, VerifiedAddress, glance, log_end, logs_put_aside, observe, observe_generation,
+    observe_lineage, observe_request, observe_undescribed, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

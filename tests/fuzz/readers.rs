@@ -1,5 +1,5 @@
 //! Everything that reads what others have written, and what it is tried with first: for the bounded
-//! run of `tests/properties/fuzzed.rs`, and for `cargo fuzz`.
+//! run of `tests/properties/input/fuzzed.rs`, and for `cargo fuzz`.
 
 use std::path::{Path, PathBuf};
 

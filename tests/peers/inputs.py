@@ -3,7 +3,7 @@
     inputs.py FOLDER
 
 Beside each, in FOLDER/daemons, are the files of a daemon of the same CA, with a ca.pem that Go reads. The names
-of the folders are those of the table in tests/properties/fed.rs. It needs cryptography, which pkilint brings, and
+of the folders are those of the table in tests/properties/input/fed.rs. It needs cryptography, which pkilint brings, and
 openssl.
 """
 

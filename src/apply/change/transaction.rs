@@ -9,7 +9,8 @@ use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
-    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
+    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request,
+    stage_revocations, stage_rollover,
 };
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::apply::authorities::{Authorities, Issuing, try_issuers};
@@ -119,8 +120,8 @@ pub(in crate::apply) fn refuse_lock_out(
     }
     let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
-        .expected("credentials with which every client that gets in now gets in afterwards")
-        .found(message!("some that lock out {}", found.who()))
+        .expected("credentials with which whoever gets in now gets in afterwards, and nobody else")
+        .found(message!("some that would {}", found.effect()))
         .hint(way_past))
 }
 
@@ -189,6 +190,10 @@ pub(in crate::apply) fn carry_out(
                 let to = message!("CA {}", record.to.short());
                 stage_rollover(invocation, &staged, record, to)?;
             }
+            StateStep::ChangeRevocations(record) => {
+                stage_revocations(invocation, &staged, observation, record)?;
+            }
+            StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
             StateStep::EndRollover(former) => {
                 staged.remove(&RolloverRecord::path())?;
                 for id in former {
@@ -282,14 +287,15 @@ fn issue_all(
     issuances: &[&Issuance],
 ) -> Result<Vec<Issued>, Failure> {
     (invocation.progress)(Progress::Issuing(issuances.len() as u64));
-    let mut issuing: BTreeMap<&Signing, Issuing> = BTreeMap::new();
+    let mut issuing: BTreeMap<(Role, &Signing), Issuing> = BTreeMap::new();
     for issuance in issuances {
-        if !issuing.contains_key(&issuance.signing) {
-            issuing.insert(&issuance.signing, authorities.issuing(&issuance.signing)?);
+        let key = (issuance.role, &issuance.signing);
+        if !issuing.contains_key(&key) {
+            issuing.insert(key, authorities.issuing(issuance.role, &issuance.signing)?);
         }
     }
     let issue_one = |issuance: &&Issuance| {
-        let Some(issuing) = issuing.get(&issuance.signing) else {
+        let Some(issuing) = issuing.get(&(issuance.role, &issuance.signing)) else {
             return Err(authorities.missing(&issuance.signing.issuer));
         };
         let made = authorities.made.as_ref();
@@ -317,7 +323,7 @@ fn stage_kits(
         let issuance = plan.issuances().find(is_theirs);
         let client = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name);
         let (Some(client), Some(issuance)) = (client, issuance) else { continue };
-        let trust = authorities.bundle(&issuance.signing.trust)?;
+        let trust = authorities.bundle(Role::Client, &issuance.signing.trust)?;
         let signers = authorities.signers(&issuance.signing)?;
         let kit = waiting_kit(terms, &client.certificate, &trust, &signers)?;
         stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;

@@ -111,6 +111,8 @@ impl RolloutResult {
 pub enum Restarting {
     /// It may.
     Allowed,
+    /// It may, while the daemon builds nothing, even if somebody is to be shut out at once.
+    WhenIdle,
     /// It may not; why.
     Refused(Message),
 }

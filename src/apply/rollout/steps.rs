@@ -124,10 +124,10 @@ impl Rollout<'_> {
     pub(super) fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<Message> {
         match self.restarting {
             Restarting::Refused(why) => Some(why.clone()),
-            Restarting::Allowed if entry.restart.is_empty() => {
+            Restarting::Allowed | Restarting::WhenIdle if entry.restart.is_empty() => {
                 Some(message!("kitcert.yaml names no restart command"))
             }
-            Restarting::Allowed => None,
+            Restarting::Allowed | Restarting::WhenIdle => None,
         }
     }
 

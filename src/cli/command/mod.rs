@@ -4,7 +4,7 @@
 //! A new one is also named in `cli/arguments`, `cli/run` and `cli/schema`, there in `CHANGING` too if it
 //! changes something. Its planner is `plan/NAME`, its deed `apply/NAME`. The members of its JSON object are
 //! its type called `…Object`; what stands below them is serialized where it is defined, such as a row of
-//! `status` in `plan/status`. `KITCERT_UPDATE=1` with the tests of tests/properties/manual writes its page.
+//! `status` in `plan/status`. `KITCERT_UPDATE=1` with the tests of tests/properties/words/manual writes its page.
 
 pub(super) mod ca;
 pub(super) mod completions;
@@ -18,6 +18,7 @@ pub(super) mod issue;
 pub(super) mod join;
 pub(super) mod recover;
 pub(super) mod request;
+pub(super) mod revoke;
 pub(super) mod rollback;
 pub(super) mod rotate;
 mod rotation_report;
@@ -37,6 +38,7 @@ pub(super) use issue::IssueCommand;
 pub(super) use join::{JoinArguments, JoinObject};
 pub(super) use recover::{RecoverArguments, RecoverObject};
 pub(super) use request::{RequestArguments, RequestObject};
+pub(super) use revoke::{RevokeArguments, RevokeObject};
 pub(super) use rollback::{RollbackArguments, RollbackObject};
 pub(super) use rotate::RotateArguments;
 pub(super) use rotation_report::RotationObject;

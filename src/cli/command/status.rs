@@ -166,7 +166,7 @@ fn of_rollover(progress: &RolloverProgress) -> Finding {
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let rule = row.state.rule()?;
     let severity = match row.state {
-        IdentityState::Ok | IdentityState::Retired => return None,
+        IdentityState::Ok | IdentityState::Retired | IdentityState::Revoked => return None,
         _ if row.accepted.is_some() => Severity::Info,
         IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
         IdentityState::KitOverdue

@@ -1,5 +1,5 @@
 //! Pages that are written as text: `pages/*.md`, in the little of Markdown that a manual page can show.
-//! Their transcripts are tests (`tests/properties/transcripts.rs`).
+//! Their transcripts are tests (`tests/properties/words/transcripts.rs`).
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 

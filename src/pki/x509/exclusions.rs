@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::certificate::Certificate;
+use super::extension::NameKind;
 use super::name_constraints::NameConstraints;
 use crate::model::{DnsName, Exclusion, Hex};
 use crate::pki::element::{SEQUENCE, element, only, parts};
@@ -22,6 +23,22 @@ impl Exclusions {
         let canary = Exclusion::Dns(canary_of(&names));
         let constraints = NameConstraints::excluding(names.iter().chain([&canary]));
         Exclusions { names, constraints }
+    }
+
+    /// The names by which an anchor could stop a certificate, each alone, in its order.
+    #[must_use]
+    pub fn candidates(leaf: &Certificate) -> Vec<Exclusion> {
+        let candidate = |name: &NameKind| match name {
+            NameKind::Dns(name) => name.parse().ok().map(Exclusion::Dns),
+            NameKind::Ip(address) => Some(Exclusion::Ip(*address)),
+            NameKind::Email(mailbox) => Exclusion::email(mailbox),
+            NameKind::Uri(uri) => {
+                let rest = uri.split_once("://").map(|(_, rest)| rest)?;
+                Exclusion::uri(rest.split(['/', '?', '#', ':']).next()?)
+            }
+            NameKind::Malformed(_) | NameKind::Other => None,
+        };
+        leaf.names().unwrap_or_default().iter().filter_map(candidate).collect()
     }
 
     /// The single names that an anchor excludes, without the canary; None for one without name constraints.

@@ -144,6 +144,7 @@ impl State {
             unread: std::collections::BTreeMap::new(),
             authorities: vec![observed(&authority)],
             rollover: None,
+            revocations: None,
             issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),

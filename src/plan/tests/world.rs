@@ -101,6 +101,7 @@ impl World {
             unread: std::collections::BTreeMap::new(),
             authorities: Vec::new(),
             rollover: None,
+            revocations: None,
             issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),

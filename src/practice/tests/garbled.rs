@@ -19,7 +19,7 @@ use numbers::{Numbers, number};
 #[path = "../../../tests/figures.rs"]
 mod figures;
 #[allow(unreachable_pub, reason = "it is shared with tests outside")]
-#[path = "../../../tests/properties/numbers.rs"]
+#[path = "../../../tests/properties/support/numbers.rs"]
 mod numbers;
 
 /// A frame of HTTP/2 (RFC 9113 section 4.1).

@@ -15,7 +15,7 @@
 //! daemon_facts        the verdict for programs
 //! ```
 //!
-//! A new cause has its words in `model/cause`, and tests/properties/causes brings it about.
+//! A new cause has its words in `model/cause`, and tests/properties/verify/causes brings it about.
 
 pub(super) mod agreement;
 mod client_checks;

@@ -14,6 +14,7 @@ use super::observed::{
 };
 use super::record_file;
 use super::required::{chain, required};
+use super::revocation_record::read_revocations;
 use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
 use super::state_record::{StateRecord, parse_state_record};
@@ -63,6 +64,7 @@ fn observe_beside(
         inventory_text,
         authorities: authorities(directory)?,
         rollover,
+        revocations: read_revocations(directory)?,
         issued: Vec::new(),
         unread: BTreeMap::new(),
         waiting_kits: waiting_kits(directory)?,

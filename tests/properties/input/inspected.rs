@@ -1,0 +1,273 @@
+//! `inspect` reads what a machine has, one by one and together, and calls what is wrong by its name.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+
+use serde_json::Value;
+
+use crate::support::workspace::{Said, Workspace};
+
+/// The rules that are told with that severity, each once.
+fn rules(said: &Said, severity: &str) -> Vec<String> {
+    let json: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+    let findings = json["findings"].as_array().unwrap().iter();
+    let mut rules: Vec<_> = findings
+        .filter(|finding| finding["severity"] == severity)
+        .map(|finding| finding["rule"].as_str().unwrap().to_owned())
+        .collect();
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
+fn inspect<'a>(workspace: &Workspace, paths: impl IntoIterator<Item = &'a str>) -> Said {
+    let paths = paths.into_iter().map(|path| workspace.text(path));
+    workspace.run(["--format".to_owned(), "json".to_owned(), "inspect".to_owned()].into_iter().chain(paths))
+}
+
+#[test]
+fn a_folder_is_read_file_by_file_and_a_sound_set_has_no_fault() {
+    let workspace = Workspace::with_state();
+    let said = inspect(&workspace, ["state/clients/ana/gen-0001"]).succeeded();
+    assert_eq!((rules(&said, "error"), rules(&said, "warning")), (vec![], vec![]), "{}", said.out);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["inspected"].as_array().unwrap().len(), 3);
+    std::fs::create_dir(workspace.path("empty")).unwrap();
+    workspace.run(["inspect".to_owned(), workspace.text("empty")]).ended_with(1);
+    for number in 0..65 {
+        workspace.write(&format!("many/{number}"), "x");
+    }
+    let said = workspace.run(["inspect".to_owned(), workspace.text("many")]).ended_with(1);
+    assert!(said.err.contains("at most 64 files"), "{}", said.err);
+}
+
+/// The files of one client with one of another state's among them.
+fn with_another_ca() -> Workspace {
+    let workspace = Workspace::with_state();
+    let other = workspace.text("other");
+    workspace.run(["--state", &other, "init", "--host", "localhost", "--client", "ana"]).succeeded();
+    let own = "state/clients/ana/gen-0001";
+    for (file, from) in [("ca.pem", "other/clients/ana/gen-0001"), ("cert.pem", own), ("key.pem", own)] {
+        let text = workspace.read(&format!("{from}/{file}"));
+        workspace.write_private(&format!("mixed/{file}"), text);
+    }
+    workspace
+}
+
+#[test]
+fn files_given_together_are_judged_together_and_have_one_last_line() {
+    let workspace = with_another_ca();
+    let said = inspect(&workspace, ["mixed"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["chain-untrusted"], "{}", said.out);
+    let said = workspace.run(["inspect", &workspace.text("mixed")]).ended_with(3);
+    assert!(said.out.ends_with("3 files together: 1 finding\n"), "{}", said.out);
+    assert!(!said.out.contains("nothing wrong"), "{}", said.out);
+    // So they are where a command line names each.
+    let files = ["mixed/ca.pem", "state/clients/ana/gen-0001/cert.pem"];
+    workspace.write("alone/cert.pem", workspace.read(files[1]));
+    let said = inspect(&workspace, [files[0], "alone/cert.pem"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["chain-untrusted"], "{}", said.out);
+    let said = workspace.run(["inspect", &workspace.text("state/clients/ana/gen-0001")]).succeeded();
+    assert!(said.out.ends_with("3 files together: nothing wrong with them\n"), "{}", said.out);
+}
+
+#[test]
+fn the_host_of_a_config_is_looked_for_among_the_names_of_the_daemon() {
+    let workspace = Workspace::with_state();
+    let daemon = "state/daemons/builder/gen-0001/cert.pem";
+    for (host, found) in [("localhost", None), ("builder.example.com", Some("server-name-mismatch"))] {
+        workspace.write("config.yml", format!("global:\n  buildkit_host: tcp://{host}:8372\n"));
+        let said = inspect(&workspace, ["config.yml", daemon, "state/daemons/builder/gen-0001/ca.pem"]);
+        assert_eq!(rules(&said, "error"), found.into_iter().collect::<Vec<_>>(), "{}", said.out);
+    }
+}
+
+#[test]
+fn mobys_folder_of_folders_is_opened() {
+    let workspace = Workspace::with_state();
+    for (role, from) in [("client", "state/clients/ana"), ("daemon", "state/daemons/builder")] {
+        for file in ["ca.pem", "cert.pem", "key.pem"] {
+            let text = workspace.read(&format!("{from}/gen-0001/{file}"));
+            workspace.write_private(&format!(".certs/{role}/{file}"), text);
+        }
+    }
+    let said = inspect(&workspace, [".certs"]).succeeded();
+    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap()["inspected"].as_array().unwrap().len(), 6);
+    assert_eq!((rules(&said, "error"), rules(&said, "warning")), (vec![], vec![]), "{}", said.out);
+}
+
+/// A Kubernetes Secret of those files.
+fn secret(ca: &str, cert: &str, key: &str) -> String {
+    let base64 = |text: &str| {
+        let pem = pem::encode(&pem::Pem::new("X", text.as_bytes()));
+        pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()
+    };
+    let block = key.replace('\n', "\n    ");
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: buildkit-daemon-certs}}\ndata:\n  ca.crt: {}\n  tls.crt: {}\n\
+         stringData:\n  tls.key: |\n    {}\n",
+        base64(ca),
+        base64(cert),
+        block.trim_end()
+    )
+}
+
+#[test]
+fn a_secret_of_kubernetes_is_opened_and_judged() {
+    let workspace = with_another_ca();
+    let read = |folder: &str, file: &str| workspace.read(&format!("{folder}/{file}"));
+    let own = "state/clients/ana/gen-0001";
+    let sound = secret(&read(own, "ca.pem"), &read(own, "cert.pem"), &read(own, "key.pem"));
+    workspace.write_private("secret.yaml", &sound);
+    let said = inspect(&workspace, ["secret.yaml"]).succeeded();
+    assert_eq!((rules(&said, "error"), rules(&said, "warning")), (vec![], vec![]), "{}", said.out);
+    assert!(said.out.contains("Kubernetes Secret") && said.out.contains("ecdsa-p256"), "{}", said.out);
+    let torn = secret(&read("mixed", "ca.pem"), &read(own, "cert.pem"), &read(own, "key.pem"));
+    workspace.write_private("secret.yaml", torn);
+    let said = inspect(&workspace, ["secret.yaml"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["chain-untrusted"], "{}", said.out);
+    workspace.write("readable.yaml", sound);
+    std::fs::set_permissions(workspace.path("readable.yaml"), Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(rules(&inspect(&workspace, ["readable.yaml"]).ended_with(3), "critical"), ["key-mode"]);
+}
+
+#[test]
+fn a_key_in_a_compose_file_or_in_anything_else_is_seen() {
+    let workspace = Workspace::with_state();
+    let key = workspace.read("state/clients/ana/gen-0001/key.pem");
+    let block = key.trim_end().replace('\n', "\n      ");
+    let line = key.trim_end().replace('\n', "\\n");
+    for (name, text) in [
+        (
+            "compose.yml",
+            format!("services:\n  builder: {{}}\nconfigs:\n  key:\n    content: |\n      {block}\n"),
+        ),
+        ("variables.yml", format!("services:\n  b:\n    environment:\n      - \"KEY={line}\"\n")),
+        ("config.yml", format!("global:\n  tlskey: |\n      {block}\n")),
+        ("secrets.json", format!("{{\"tls\": {{\"key\": \"{line}\"}}}}\n")),
+    ] {
+        workspace.write_private(name, &text);
+        let said = inspect(&workspace, [name]);
+        assert_eq!(rules(&said, "warning"), ["key-in-config"], "{name}: {}", said.out);
+        std::fs::set_permissions(workspace.path(name), Permissions::from_mode(0o644)).unwrap();
+        let said = inspect(&workspace, [name]).ended_with(3);
+        assert_eq!(rules(&said, "critical"), ["key-mode"], "{name}: {}", said.out);
+    }
+    workspace.write_private("notes.txt", format!("the key is KEY={line} and no more\n"));
+    let said = inspect(&workspace, ["notes.txt"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["key-in-config"], "{}", said.out);
+    workspace.write("compose.yml", "services:\n  builder: {image: moby/buildkit}\n");
+    assert_eq!(rules(&inspect(&workspace, ["compose.yml"]).ended_with(3), "error"), ["unreadable-file"]);
+}
+
+#[test]
+fn a_registrys_ca_is_not_the_cas_of_the_clients() {
+    let workspace = Workspace::new();
+    workspace.write("buildkitd.toml", "[registry.\"r.example\"]\nca = [\"/etc/r.pem\"]\n");
+    let said = inspect(&workspace, ["buildkitd.toml"]).succeeded();
+    assert_eq!(rules(&said, "info"), ["registry-ca"], "{}", said.out);
+}
+
+#[test]
+fn a_key_that_is_nobodys_is_an_error() {
+    let workspace = Workspace::with_state();
+    workspace.run(["issue", "client", "bob"]).succeeded();
+    let (ana, bob) = ("state/clients/ana/gen-0001", "state/clients/bob/gen-0001");
+    let files = [format!("{ana}/cert.pem"), format!("{bob}/key.pem")];
+    let said = inspect(&workspace, files.iter().map(String::as_str)).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["key-mismatch"]);
+    // A key by itself says nothing of whose it is.
+    inspect(&workspace, [files[1].as_str()]).succeeded();
+}
+
+#[test]
+fn an_identity_that_two_users_have_is_a_warning() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let workspace = Workspace::with_state();
+    let own = "state/clients/ana/gen-0001/cert.pem";
+    workspace.write("copy/cert.pem", workspace.read(own));
+    let said = inspect(&workspace, [own, "copy"]).succeeded();
+    assert_eq!(
+        (rules(&said, "info"), rules(&said, "warning")),
+        (vec!["certificate-shared".to_owned()], vec![])
+    );
+    chown(workspace.path("copy/cert.pem"), Some(65534), None).unwrap();
+    let said = inspect(&workspace, [own, "copy"]).succeeded();
+    assert_eq!(rules(&said, "warning"), ["certificate-shared"]);
+}
+
+#[test]
+fn a_ca_key_beside_its_certificate_and_a_key_of_another_user_are_named() {
+    let workspace = Workspace::with_state();
+    let folder = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap().unwrap().file_name();
+    let folder = format!("state/ca/{}", folder.to_str().unwrap());
+    let said = inspect(&workspace, [folder.as_str()]).succeeded();
+    assert_eq!(rules(&said, "info"), ["authority-key-at-client"]);
+    if rustix::process::geteuid().is_root() {
+        let key = "state/clients/ana/gen-0001/key.pem";
+        chown(workspace.path(key), Some(65534), None).unwrap();
+        assert_eq!(rules(&inspect(&workspace, [key]).succeeded(), "warning"), ["key-owner"]);
+        std::fs::set_permissions(workspace.path(key), Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(rules(&inspect(&workspace, [key]).ended_with(3), "critical"), ["key-mode"]);
+    }
+}
+
+#[test]
+fn a_buildkitd_toml_that_lets_anyone_in_is_critical() {
+    let workspace = Workspace::with_state();
+    let folder = workspace.text("state/daemons/builder/gen-0001");
+    let tls = |more: &str| {
+        format!(
+            "[grpc]\naddress = [\"tcp://0.0.0.0:8372\"]\n[grpc.tls]\ncert = \"{folder}/cert.pem\"\n\
+             key = \"{folder}/key.pem\"\n{more}\n"
+        )
+    };
+    workspace.write("sound/buildkitd.toml", tls(&format!("ca = \"{folder}/ca.pem\"")));
+    let said = inspect(&workspace, ["sound/buildkitd.toml"]).succeeded();
+    assert_eq!(rules(&said, "warning"), [""; 0]);
+    workspace.write("open/buildkitd.toml", tls(""));
+    let said = inspect(&workspace, ["open/buildkitd.toml"]).ended_with(3);
+    assert_eq!(rules(&said, "critical"), ["no-client-ca"]);
+    workspace.write("plain.toml", "[grpc]\naddress = \"tcp://0.0.0.0:8372\"\n");
+    assert_eq!(rules(&inspect(&workspace, ["plain.toml"]).ended_with(3), "critical"), ["daemon-without-tls"]);
+    // Docker makes a folder of a file that is not there when it mounts it.
+    std::fs::create_dir(workspace.path("ca.pem")).unwrap();
+    workspace.write("folder.toml", tls(&format!("ca = \"{}\"", workspace.text("ca.pem"))));
+    assert_eq!(rules(&inspect(&workspace, ["folder.toml"]).ended_with(3), "error"), ["config-path"]);
+    workspace.write("missing.toml", tls("ca = \"/nowhere/ca.pem\""));
+    assert_eq!(rules(&inspect(&workspace, ["missing.toml"]).succeeded(), "warning"), ["config-path"]);
+    workspace.write("broken.toml", "[grpc\npassword = \"secret\"\n");
+    let said = inspect(&workspace, ["broken.toml"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["config-broken"]);
+    assert!(!said.out.contains("secret"));
+}
+
+#[test]
+fn what_earthly_generates_is_called_what_it_is() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pki/legacy/earthly");
+    let workspace = Workspace::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("certs/{}", entry.file_name().to_str().unwrap());
+        workspace.write(&name, std::fs::read(entry.path()).unwrap());
+        std::fs::set_permissions(workspace.path(&name), Permissions::from_mode(0o444)).unwrap();
+    }
+    let said = inspect(&workspace, ["certs"]).ended_with(3);
+    for (severity, rule) in [
+        ("critical", "key-mode"),
+        ("error", "authority-key-identifier"),
+        ("error", "extended-key-usage"),
+        ("error", "ip-as-dns-name"),
+        ("warning", "serial-number"),
+        ("warning", "path-length"),
+        ("warning", "legacy-generator"),
+        ("warning", "subject-key-identifier"),
+        ("info", "legacy-generator"),
+        ("info", "key-usage"),
+        ("info", "authority-key-at-client"),
+    ] {
+        assert!(rules(&said, severity).iter().any(|told| told == rule), "{severity} {rule}: {}", said.out);
+    }
+}

@@ -1,0 +1,7 @@
+//! Whatever is read: wrong, damaged, mixed up, of somebody else.
+
+mod bad_input;
+mod fed;
+mod fuzzed;
+mod inspected;
+mod mixed;

@@ -1,0 +1,5 @@
+//! What `status` and monitoring say.
+
+mod overdue;
+mod sarif;
+mod views;
