@@ -40,7 +40,9 @@ fn assert_same_authority(made: &Certificate, original: &Certificate) {
 
 fn accepts(anchor: &Certificate, leaf: &Certificate) -> bool {
     let trust = TrustBundle::new(vec![anchor.clone()]);
-    Peer { trust: &trust, accepts: Role::Client, host: None, now: now() }.accept(&[leaf.clone()]).is_ok()
+    Peer { trust: &trust, accepts: Role::Client, host: None, now: now() }
+        .accept(std::slice::from_ref(leaf))
+        .is_ok()
 }
 
 #[test]
