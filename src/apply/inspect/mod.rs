@@ -30,6 +30,7 @@ use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
+use crate::layout::state_paths::AUTHORITIES;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
@@ -37,7 +38,9 @@ use crate::model::{
 };
 use crate::pki::{Certificate, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
-use crate::store::{read, read_if_present, read_standard_input, this_user};
+use crate::store::{
+    Interest, KeyReaders, Observation, read, read_if_present, read_standard_input, this_user,
+};
 
 /// Reads and judges a file.
 ///
@@ -48,7 +51,8 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
     if let Some(receipt) = receipt_in(&file.bytes) {
         return inspect_receipt(invocation, &receipt);
     }
-    let facts = FileFacts { path, mode: Some(file.mode) };
+    let is_shared = file.mode & GROUP != 0 && readers_of(invocation, path).are_all_of(file.mode, file.group);
+    let facts = FileFacts { path, mode: Some(if is_shared { file.mode & !GROUP } else { file.mode }) };
     let mut inspected = inspect_bytes(&file.bytes, &facts, invocation.environment.now());
     inspected.owner = Some(file.owner);
     if inspected.contents.key.is_some() {
@@ -57,6 +61,25 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
     let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
     inspected.findings.extend(named.collect::<Vec<_>>());
     Ok(inspected)
+}
+
+/// The group that kitcert.yaml lets read a key at that path; nobody where it names none, or cannot be read.
+fn readers_of(invocation: &Invocation<'_>, path: &Path) -> KeyReaders {
+    let named = || {
+        let directory = invocation.open().ok()??;
+        let (_, Observation { inventory, .. }) = invocation.observe(&Interest::Inventory).ok()?;
+        let real = std::fs::canonicalize(path).ok()?;
+        let is_in = |folder: &Path| std::fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
+        if is_in(&directory.path().join(AUTHORITIES)) {
+            return inventory.authority.key_group;
+        }
+        let installs = inventory.daemons.into_values().filter_map(|daemon| daemon.install);
+        installs
+            .into_iter()
+            .find(|install| is_in(&install.root.join(install.layout.folder())))
+            .and_then(|install| install.key_group)
+    };
+    KeyReaders::named(named().as_ref()).unwrap_or_default()
 }
 
 /// Reads and judges standard input.
@@ -242,6 +265,7 @@ pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -
     Ok(Inspected::of("endpoint", facts, findings))
 }
 
+const GROUP: u32 = 0o070;
 const KEY_WORDS: &[u8] = b" PRIVATE KEY-----";
 const DEADLINE: Duration = Duration::from_secs(5);
 
