@@ -14,8 +14,8 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    CredentialBytes, InstallPlace, KeyReaders, LinkState, Observation, ObservedGeneration, Origin, Owner, PlacedFiles,
-    StateDirectory, exists, observe_lineage, read,
+    CredentialBytes, InstallPlace, KeyReaders, LinkState, Observation, ObservedGeneration, Origin, Owner,
+    PlacedFiles, StateDirectory, exists, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.

@@ -125,7 +125,8 @@ fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
     if let Some(install) =
         request.install.as_ref().filter(|_| listed.is_some_and(|daemon| daemon.install.is_none()))
     {
-        let entry = InstallEntry { layout: install.layout, root: install.root.clone(), owner: None, key_group: None };
+        let entry =
+            InstallEntry { layout: install.layout, root: install.root.clone(), owner: None, key_group: None };
         let change = InventoryChange::SetInstall(request.name.clone(), entry);
         plan.state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
     }

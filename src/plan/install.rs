@@ -7,8 +7,8 @@ use super::fault::fault_of;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, GroupName, InstallEntry, Inventory, InventoryChange,
-    OwnerName, edit_client_config, move_aside,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, GroupName, InstallEntry, Inventory,
+    InventoryChange, OwnerName, edit_client_config, move_aside,
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};

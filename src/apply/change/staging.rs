@@ -16,7 +16,8 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason};
 use crate::store::{
-    KeyReaders, LogEvent, Privacy, RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read, set_checksum,
+    KeyReaders, LogEvent, Privacy, RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read,
+    set_checksum,
 };
 
 /// A certificate that was issued.

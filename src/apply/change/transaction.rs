@@ -23,8 +23,8 @@ use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange, StateDirectory,
-    StateLock, observe,
+    Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange,
+    StateDirectory, StateLock, observe,
 };
 
 /// What a command did, or would do.

@@ -36,7 +36,7 @@ use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
-use crate::pki::{Certificate, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
+use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialled, Extent};
 use crate::store::{
     Interest, KeyReaders, Observation, read, read_if_present, read_standard_input, this_user,
@@ -69,7 +69,8 @@ fn readers_of(invocation: &Invocation<'_>, path: &Path) -> KeyReaders {
         let directory = invocation.open().ok()??;
         let (_, Observation { inventory, .. }) = invocation.observe(&Interest::Inventory).ok()?;
         let real = std::fs::canonicalize(path).ok()?;
-        let is_in = |folder: &Path| std::fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
+        let is_in =
+            |folder: &Path| std::fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
         if is_in(&directory.path().join(AUTHORITIES)) {
             return inventory.authority.key_group;
         }
@@ -116,7 +117,7 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
 /// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
 /// it: only its kind and its public half are told.
 fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
-    if kit::is_kit(bytes) {
+    if Kit::is_claimed_by(bytes) {
         return kit::judge_kit(bytes, file, now);
     }
     let is_known = |block: &PemBlock| !matches!(block.label, PemLabel::Unknown(_));

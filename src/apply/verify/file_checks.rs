@@ -58,8 +58,7 @@ pub(super) fn is_installed(
 ) -> Result<bool, Failure> {
     let current = observation.current(Role::Daemon, name);
     let Some((installed, current)) = installed_paths(entry).zip(current) else { return Ok(false) };
-    let findings =
-        installed.compare(entry, &message!("{kitcert} install daemon {}", name), current)?;
+    let findings = installed.compare(entry, &message!("{kitcert} install daemon {}", name), current)?;
     Ok(Finding::gravest(&findings) < Severity::Error)
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::accept::{AcceptableRule, Acceptance, FoundText, Until};
 use super::entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, GroupName, InstallEntry, Inventory, OwnerName, Renewal,
-    RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, GroupName, InstallEntry, Inventory, OwnerName,
+    Renewal, RestartWhen,
 };
 use super::parsed::{Named, Parsed};
 use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};

@@ -78,7 +78,12 @@ impl<'lock> StagedChange<'lock> {
     ///
     /// # Errors
     /// Those of [`StagedChange::file`]; a group that this user cannot give a file to.
-    pub fn private_key(&self, relative: &Path, pem: &[u8], readers: KeyReaders) -> Result<(), Failure> {
+    pub(crate) fn private_key(
+        &self,
+        relative: &Path,
+        pem: &[u8],
+        readers: KeyReaders,
+    ) -> Result<(), Failure> {
         let folder = self.create(relative, pem, readers.access(None))?;
         readers.folder().map_or(Ok(()), |access| folder.give(access))
     }

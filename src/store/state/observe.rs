@@ -18,8 +18,8 @@ use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
 use super::state_record::{StateRecord, parse_state_record};
 use super::verified::read_verified;
-use crate::layout::{GroupName, Inventory};
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
+use crate::layout::{GroupName, Inventory};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{AuthorityId, Failure, FileMode, Generation, IdentityName, Quoted, Role, Word};
@@ -279,8 +279,7 @@ fn refuse_known_key(
 ) -> Result<(), Failure> {
     let Some((mode, group)) = directory.mode_and_group(path)? else { return Ok(()) };
     // A group that this machine does not know matters only if a key is some group's.
-    if KeyReaders::default().are_all_of(mode, group)
-        || KeyReaders::named(key_group)?.are_all_of(mode, group)
+    if KeyReaders::default().are_all_of(mode, group) || KeyReaders::named(key_group)?.are_all_of(mode, group)
     {
         return Ok(());
     }
