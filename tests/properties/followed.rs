@@ -6,7 +6,8 @@
 //! of the source.
 //!
 //! What is suggested of other programs (`chmod`, `mv -n`, `openssl`) is pasted in a copy of the folder, and must end
-//! with 0. Of a program that this machine lacks it is noted that it was not.
+//! with 0. Of a program that this machine lacks it is noted that it was not. How all of them ended is held when all
+//! tests have run, since one test alone does not have what another has printed.
 //!
 //! `verify` is left to `suggested_verifications`, which carries out each of its forms: a dial that the test does not
 //! expect is not as if nothing had been.
@@ -40,8 +41,7 @@ pub fn follow(command: &Command, said: &Said) {
             carry_out(command, &suggested, &line, &record);
         }
         if let Some(foreign) = foreign_in(&line).filter(|one| is_new(one)) {
-            let code = paste_in_a_copy(command, &foreign, &line);
-            note(&record, &code.map_or("absent".to_owned(), |code| code.to_string()), &foreign, &line, "");
+            note(&record, &paste_in_a_copy(command, &foreign), &foreign, &line, "");
         }
     }
 }
@@ -59,16 +59,18 @@ fn foreign_in(line: &str) -> Option<String> {
     pasted.split(" && ").all(is_foreign).then(|| pasted.to_owned())
 }
 
-/// Pastes it where nothing is lost, and makes sure that it ends with 0; None where its program is absent.
-fn paste_in_a_copy(command: &Command, suggested: &str, line: &str) -> Option<i32> {
+/// Pastes it where nothing is lost, and says how it ended: by its exit code, or why it was not pasted.
+fn paste_in_a_copy(command: &Command, suggested: &str) -> String {
     let program = suggested.split(' ').next().unwrap();
     let is_there = |program: &str| {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
     };
     if program != EDITOR && !is_there(program) {
-        assert!(ABSENT_SOMEWHERE.contains(&program), "{program} is nowhere, and not listed: {line}");
-        return None;
+        return "absent".to_owned();
+    }
+    if NOT_PASTED.iter().any(|(not, _)| *not == program) {
+        return "not pasted".to_owned();
     }
     let folder = command.get_current_dir().unwrap();
     let parent = tempfile::tempdir().unwrap();
@@ -78,22 +80,60 @@ fn paste_in_a_copy(command: &Command, suggested: &str, line: &str) -> Option<i32
     let there = folder.display().to_string();
     let (there, here) = (there.trim_end_matches('/'), copy.display().to_string());
     let text = suggested.replace(there, &here);
-    let names_another_place = text
-        .split(' ')
-        .map(|word| word.trim_matches('\''))
-        .any(|word| word.starts_with('/') && !word.starts_with(&here));
-    if names_another_place {
-        return None;
+    let is_elsewhere = |word: &str| word.starts_with('/') && !word.starts_with(&here);
+    if text.split(' ').map(|word| word.trim_matches('\'')).any(is_elsewhere) {
+        return "elsewhere".to_owned();
     }
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &text]).current_dir(&copy).env("EDITOR", "true").env("HOME", copy.join("home"));
-    let done = Said::of(&peers::run(&mut shell, ""));
-    assert_eq!(done.code, 0, "{text} ends with {}: {}\nafter: {line}", done.code, done.err);
-    Some(done.code)
+    Said::of(&peers::run(&mut shell, "")).code.to_string()
 }
 
+/// Programs that act on more than a folder, or need what a machine of tests may lack, and why.
+const NOT_PASTED: &[(&str, &str)] = &[
+    ("docker", "it would stop or make containers of this machine"),
+    ("timedatectl", "a container has no systemd to ask"),
+];
 /// What a machine of tests may lack.
 const ABSENT_SOMEWHERE: [&str; 4] = ["docker", "ip", "ss", "timedatectl"];
+/// How suggestions may end in 1, since what they lack a test does not have: words of the reason, and why.
+const FAILED: &[(&str, &str)] = &[
+    ("found nothing", "a kit, a request or a receipt goes to another machine, where the command is pasted"),
+    ("expected something there", "a kit, a request or a receipt goes to another machine"),
+    ("expected a directory with a kitcert.yaml", "it is pasted where the state is, on another machine"),
+    ("nothing to recover", "the words name recover for a copy of the state that is elsewhere"),
+];
+
+/// After a run of all tests with `KITCERT_FOLLOWED`, as `tests/run` makes one.
+#[test]
+#[ignore = "reads what a run of all tests has carried out"]
+fn all_that_was_carried_out_ended_as_the_manual_says() {
+    let record =
+        std::fs::read_to_string(record().expect("KITCERT_FOLLOWED names the record of a run")).unwrap();
+    let (mut wrong, mut pasted) = (BTreeSet::new(), 0);
+    for line in record.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [code, suggested, from, why] = fields[..] else { panic!("no record: {line}") };
+        let program = suggested.split(' ').next().unwrap();
+        let is_right = match code {
+            _ if program != "kitcert" => {
+                pasted += usize::from(code == "0");
+                let may_be_absent = ABSENT_SOMEWHERE.contains(&program);
+                matches!(code, "0" | "elsewhere" | "not pasted") || code == "absent" && may_be_absent
+            }
+            "0" | "2" | "3" | "4" | "6" => true,
+            "1" => FAILED.iter().any(|(words, _)| why.contains(words)),
+            _ => false,
+        };
+        if !is_right {
+            wrong.insert(format!("{suggested} ends with {code}: {why}\n    after: {from}"));
+        }
+    }
+    assert!(pasted > 20, "only {pasted} commands of other programs were pasted");
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 const EDITOR: &str = "${EDITOR:-vi}";
 /// Between a command and what is to be said of it, as the source has it.
 const REMARK: &str = "   # ";

@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod bundles;
+mod carried;
 mod causes;
 mod chains;
 mod chains_by_hand;

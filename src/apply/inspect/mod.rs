@@ -114,6 +114,12 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
     )
 }
 
+/// What is wrong with the bytes of a file of whatever kind, as `inspect` says it of one without a mode.
+#[must_use]
+pub fn judged_bytes(bytes: &[u8], path: &Path, now: Timestamp) -> Vec<Finding> {
+    inspect_bytes(bytes, &FileFacts { path, mode: None }, now).findings
+}
+
 /// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
 /// it: only its kind and its public half are told.
 fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
