@@ -55,6 +55,7 @@ pub use clock::ClockTrust;
 pub(crate) use init::Present;
 pub use init::init;
 pub(crate) use input_file::{certificates_in, confirmation_of, names_in, passphrase_in, request_in};
+pub use inspect::judged_bytes;
 pub(crate) use inspect::{
     Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };

@@ -262,7 +262,7 @@ fn explain(
         return refuse(&failure, arguments, environment, console);
     }
     let hint = format!("try: {command} --help");
-    let text = render(console.terminals().err);
+    let text = usage::told_once(error, render(console.terminals().err));
     // In colours, too.
     let lines = text.lines().map(|line| if line.starts_with("For more information") { &hint } else { line });
     let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();

@@ -8,8 +8,8 @@ use super::fault::fault_of;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange,
-    OwnerName, edit_client_config, move_aside,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, GroupName, InstallEntry, Inventory,
+    InventoryChange, OwnerName, edit_client_config, move_aside,
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
@@ -25,6 +25,8 @@ pub(crate) struct InstallDaemonRequest {
     pub install: InstallRequest,
     /// Whose the files are to be; root's or ours where it is not said.
     pub owner: Option<OwnerName>,
+    /// The group that may read the key; nobody but its owner where it is not said.
+    pub key_group: Option<GroupName>,
 }
 
 impl InstallDaemonRequest {
@@ -35,6 +37,7 @@ impl InstallDaemonRequest {
             name: name.clone(),
             install: InstallRequest { root: install.root.clone(), layout: install.layout },
             owner: install.owner.clone(),
+            key_group: install.key_group.clone(),
         })
     }
 }
@@ -105,6 +108,7 @@ pub(crate) fn install_daemon(
         layout: request.install.layout,
         root: request.install.root.clone(),
         owner: request.owner.clone(),
+        key_group: request.key_group.clone(),
     };
     let listed = observation.inventory.daemons.get(&request.name);
     let mut plan = Plan::default();

@@ -95,6 +95,7 @@ impl Rebuilt<'_> {
             name: name.unwrap_or(policy.name),
             lifetime: certificate.validity().lifetime(),
             key: key.unwrap_or(policy.key),
+            key_group: None,
         };
     }
 

@@ -222,7 +222,7 @@ impl<'a> Rollover<'a> {
             self.stage == RolloverStage::Moving && !(self.clients_left.is_empty() && self.open.is_empty());
         // What ends the waiting locks out whoever has not moved: no command to paste without a look.
         if waits || !self.untried.is_empty() {
-            return Some(message!("{kitcert} rotate --dry-run   # what each of them still needs"));
+            return Some(message!("{kitcert} rotate --dry-run"));
         }
         self.unread.is_empty().then(rotate)
     }

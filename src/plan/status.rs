@@ -227,7 +227,7 @@ fn rows_of(
         Some(StatusRow {
             identity: Some((role, name.clone())),
             fault: Some(fault.message()),
-            remedy: fault.remedy().cloned(),
+            remedy: fault.remedy().map(|remedy| remedy.parted().0),
             ..row(kind, name.message(), None, message!("-"), IdentityState::Unreadable, now)
         })
     });

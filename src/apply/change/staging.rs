@@ -16,8 +16,8 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason, whom};
 use crate::store::{
-    LogEvent, Observation, Privacy, Revocation, RevocationRecord, RolloverKind, RolloverRecord, StagedChange,
-    VerifiedRecord, exists, read, set_checksum,
+    KeyReaders, LogEvent, Observation, Privacy, Revocation, RevocationRecord, RolloverKind, RolloverRecord,
+    StagedChange, VerifiedRecord, exists, read, set_checksum,
 };
 
 /// A certificate that was issued.
@@ -229,7 +229,7 @@ fn kept_key(
 pub(in crate::apply) fn stage_authority(
     staged: &StagedChange<'_>,
     authority: &CertificateAuthority,
-    key: &PrivateKey,
+    (key, readers): (&PrivateKey, KeyReaders),
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
     let folder = authority_folder(&AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()));
@@ -241,17 +241,26 @@ pub(in crate::apply) fn stage_authority(
     let pem = certificate.to_pem();
     stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
-    stage_key(staged, &folder, key)
+    stage_key_for(staged, &folder, (key, readers))
 }
 
-/// The only way by which a key reaches a disk.
+/// A key that its owner alone may read.
 pub(in crate::apply) fn stage_key(
     staged: &StagedChange<'_>,
     folder: &Path,
     key: &PrivateKey,
 ) -> Result<(), Failure> {
+    stage_key_for(staged, folder, (key, KeyReaders::default()))
+}
+
+/// The only way by which a key reaches a disk.
+fn stage_key_for(
+    staged: &StagedChange<'_>,
+    folder: &Path,
+    (key, readers): (&PrivateKey, KeyReaders),
+) -> Result<(), Failure> {
     let path = folder.join("key.pem");
     let pem = key.expose_pem();
-    staged.private_key(&path, pem.as_bytes())?;
+    staged.private_key(&path, pem.as_bytes(), readers)?;
     staged.is_as_written(&path, pem.as_bytes())
 }

@@ -24,8 +24,8 @@ use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange, StateDirectory,
-    StateLock, observe,
+    Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange,
+    StateDirectory, StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -247,7 +247,9 @@ pub(in crate::apply) fn carry_out(
                 let key = PrivateKey::generate(*algorithm)?;
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
                 let authority = CertificateAuthority::create(&request, &key)?;
-                stage_authority(&staged, &authority, &key)?;
+                let policy = observation.map(|observation| &observation.inventory.authority);
+                let readers = KeyReaders::named(policy.and_then(|policy| policy.key_group.as_ref()))?;
+                stage_authority(&staged, &authority, (&key, readers))?;
                 staged.record(&authority_line(invocation, authority.certificate()))?;
                 authorities.made = Some(authority);
             }

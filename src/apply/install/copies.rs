@@ -16,8 +16,8 @@ use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Printab
 use crate::pki::{Certificate, PrivateKey};
 use crate::plan::{self, PlacedState, Reached};
 use crate::store::{
-    CredentialBytes, InstallPlace, KeyPresence, Observation, ObservedGeneration, Owner, RolloverRecord,
-    exists,
+    CredentialBytes, InstallPlace, KeyPresence, KeyReaders, Observation, ObservedGeneration, Owner,
+    RolloverRecord, exists,
 };
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
@@ -27,7 +27,13 @@ pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner
         Role::Client => (client_generations(folder), client_links(folder)),
     };
     let link = |(path, file): (_, CredentialFile)| (path, file.file_name());
-    InstallPlace { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
+    InstallPlace {
+        folder,
+        links: links.into_iter().map(link).collect(),
+        owner,
+        key_readers: KeyReaders::default(),
+        origin: None,
+    }
 }
 
 /// Whether the copies of a client may be replaced by its current set: which daemons let it in with that.

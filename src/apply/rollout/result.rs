@@ -108,9 +108,11 @@ impl RolloutResult {
                 Some(message!("{kitcert} verify {}", name))
             }
             RolloutResult::LeftAlone(failure) if failure.exit_code() == ExitCode::Busy => {
-                Some(message!("{kitcert} rotate {}   # when that has ended", name))
+                Some(message!("{kitcert} rotate {}", name))
             }
-            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => failure.remedy().cloned(),
+            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => {
+                failure.remedy().map(|remedy| remedy.parted().0)
+            }
         }
     }
 }

@@ -232,7 +232,7 @@ impl Rotated {
         };
         let failed = |outcome, failure: &Failure| IdentityResult {
             why: Some(failure.message()),
-            next: failure.remedy().cloned(),
+            next: failure.remedy().map(|remedy| remedy.parted().0),
             ..result(outcome, failure.exit_code())
         };
         let left = |outcome, exit| IdentityResult { why: Some(row.reason.clone()), ..result(outcome, exit) };
@@ -257,7 +257,7 @@ impl Rotated {
                 None => match self.absent.get(name) {
                     Some(why) => IdentityResult {
                         why: Some(why.clone()),
-                        next: Some(message!("{kitcert} rotate {}   # when it is there again", name)),
+                        next: Some(message!("{kitcert} rotate {}", name)),
                         ..result(IdentityOutcome::Waiting, ExitCode::Done)
                     },
                     None => result(IdentityOutcome::Done, ExitCode::Done),

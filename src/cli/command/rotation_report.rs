@@ -85,7 +85,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
             });
             let report = rotated.absent.iter().fold(report, |report, (name, why)| {
                 let text =
-                    message!("{}: {}; next: {kitcert} rotate {}   # when it is there again", name, why, name);
+                    message!("{}: {}; next: {kitcert} rotate {} (when it is there again)", name, why, name);
                 report.toned(Tone::Warning, text)
             });
             let failures = rotated.unplaced.values().chain(&rotated.failure);
@@ -105,7 +105,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
 /// A failure of one identity, with what to try.
 pub(super) fn with_try(failure: &Failure) -> Message {
     match failure.remedy() {
-        Some(command) => message!("{}; try: {}", failure, command),
+        Some(command) => message!("{}; try: {}", failure, command.in_one_line()),
         None => failure.message(),
     }
 }

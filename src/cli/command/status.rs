@@ -283,7 +283,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
     }
     let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
     match &status.next {
-        Some(next) => message!("{}; next: {}", text, words(next, state)),
+        Some(next) => message!("{}; next: {}", text, words(next, state).in_one_line()),
         None => text,
     }
 }

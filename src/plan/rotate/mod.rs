@@ -328,7 +328,8 @@ impl Planner<'_> {
     fn cannot(&mut self, role: Role, name: &IdentityName, failure: Failure) {
         match self.rollover.is_some() {
             true => {
-                let hint = failure.remedy().map(|hint| message!("; {}", hint)).unwrap_or_default();
+                let hint =
+                    failure.remedy().map(|hint| message!("; {}", hint.in_one_line())).unwrap_or_default();
                 let reason = message!("due, and waits: {}{}", failure.what_was_found(), hint);
                 self.say(role, name, RotationAction::Reported, reason);
             }
