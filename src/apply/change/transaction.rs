@@ -1,6 +1,7 @@
 //! The one way in which a state directory changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -295,8 +296,8 @@ fn issue_all(
     let mut issuing: BTreeMap<(Role, &Signing), Issuing> = BTreeMap::new();
     for issuance in issuances {
         let key = (issuance.role, &issuance.signing);
-        if !issuing.contains_key(&key) {
-            issuing.insert(key, authorities.issuing(issuance.role, &issuance.signing)?);
+        if let Entry::Vacant(none) = issuing.entry(key) {
+            none.insert(authorities.issuing(issuance.role, &issuance.signing)?);
         }
     }
     let issue_one = |issuance: &&Issuance| {
