@@ -59,6 +59,16 @@ pub(crate) fn let_in<'a>(
     active.filter(|one| !one.excluded.iter().all(is_excluded)).collect()
 }
 
+/// Those who are to get in again and whom a bundle excludes still.
+pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Message> {
+    let excluded: Vec<Exclusions> = anchors(observation, trust).filter_map(Exclusions::of).collect();
+    let is_kept_out = |one: &&Revocation| {
+        one.undone.is_some() && one.excluded.iter().any(|name| excluded.iter().any(|has| has.contains(name)))
+    };
+    let all = observation.revocations.iter().flat_map(|record| &record.revocations);
+    all.filter(is_kept_out).map(whom).collect()
+}
+
 /// The daemons that may let somebody in whose access was taken away, and whom. They count for as long as what
 /// they may serve is valid, whether or not anybody renews them.
 pub(crate) fn pending(

@@ -28,7 +28,7 @@ use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
     Timestamp,
 };
-use crate::plan::exclusions::is_as_meant;
+use crate::plan::exclusions::{is_as_meant, kept_out};
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
@@ -166,9 +166,11 @@ impl Planner<'_> {
             None if is_as_meant(self.observation, &current.trust, self.now) => return false,
             None => {
                 let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
-                who.map_or(message!("nobody is refused any more who is not revoked"), |who| {
-                    message!("{} is to be refused", Message::few(who, ", "))
-                })
+                let again = || Message::few(kept_out(self.observation, &current.trust), ", ");
+                who.map_or_else(
+                    || message!("to let {} in again", again()),
+                    |who| message!("to refuse {}", Message::few(who, ", ")),
+                )
             }
         };
         let trust = bundle.unwrap_or_else(|| same_authorities(self.observation, &current.trust));
@@ -189,7 +191,9 @@ impl Planner<'_> {
     fn access(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) {
         let is_changed = self.rebundle(name, current);
         if !is_changed && self.rotation.lets_in.contains_key(name) {
-            let reason = message!("not verified since somebody is to be refused");
+            let who = self.rotation.lets_in.get(name);
+            let who = who.map(|who| Message::few(who, ", ")).unwrap_or_default();
+            let reason = message!("not seen yet to refuse {}", who);
             self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
             self.rotation.daemons.push(name.clone());
         }
