@@ -57,7 +57,7 @@ pub enum Caller {
     Distrusted,
 }
 
-/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialled beside the
+/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialed beside the
 /// list.
 pub(super) const MUST_BE_REFUSED: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
@@ -180,7 +180,7 @@ fn combination(number: u8) -> Offers {
     Offers { sni, versions, alpn }
 }
 
-/// How many combinations of SNI, version and ALPN are dialled.
+/// How many combinations of SNI, version and ALPN are dialed.
 const COMBINATIONS: u8 = 15;
 /// The dial with a certificate of a CA that has a known one's name, and that CA beside it.
 pub(super) const NAMESAKE_WITH_CA: u8 = 16;

@@ -119,8 +119,7 @@ pub(in crate::apply) fn refuse_lock_out(
     }
     let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
-        .expected("credentials with which every client that gets in now gets in afterwards")
-        .found(message!("some that lock out {}", found.who()))
+        .found(message!("this would lock out: {}", found.who()))
         .hint(way_past))
 }
 

@@ -46,7 +46,7 @@ impl Rollout<'_> {
             let current = match self.current() {
                 Ok(Some(current)) => current,
                 Ok(None) => {
-                    let why = message!("kitcert.yaml does not list it any more, or it has no certificate");
+                    let why = message!("it is no longer in kitcert.yaml, or has no certificate");
                     return RolloutResult::NotServed { why, command: None };
                 }
                 Err(failure) => return RolloutResult::Failed(failure),
@@ -305,7 +305,7 @@ fn former_of_emergency(current: &Current) -> Option<Message> {
 /// The same ending, where somebody is to be shut out: whatever stands in the way, the daemon goes on as it
 /// was.
 fn of_emergency(result: RolloutResult, former: &Message) -> RolloutResult {
-    let still = |why: &Message| message!("STILL LETS IN whoever has a certificate of CA {}: {}", former, why);
+    let still = |why: &Message| message!("STILL LETS IN clients of CA {}: {}", former, why);
     match result {
         RolloutResult::NotServed { why, command } => RolloutResult::NotServed { why: still(&why), command },
         RolloutResult::Failed(failure) => {

@@ -178,7 +178,7 @@ fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
             daemon
         ))
         .line(message!(
-            "first:    docker rm -f {}   # if it runs already, it keeps its former files",
+            "first:    docker rm -f {}   # if it is running: it keeps its previous files",
             Word(&container)
         ))
 }

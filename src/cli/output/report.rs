@@ -197,7 +197,7 @@ impl Report {
                 }
                 None => report,
             };
-            finding.fix.iter().fold(report, |report, fix| report.line(labelled(fix)))
+            finding.fix.iter().fold(report, |report, fix| report.line(labeled(fix)))
         })
     }
 
@@ -256,7 +256,7 @@ impl Block {
     }
 }
 
-/// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
+/// Columns two blanks apart, aligned before they are colored, without blanks at the ends.
 fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, form: &CommandForm) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -275,7 +275,7 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, form: &CommandForm) -> 
 /// The text of a failure, as it goes to standard error; commands to paste have that form.
 #[must_use]
 pub(crate) fn failure_text(failure: &Failure, ink: Ink, form: &CommandForm) -> String {
-    let hint = failure.remedy().map(|remedy| format!("{}\n", form.of(&labelled(remedy))));
+    let hint = failure.remedy().map(|remedy| format!("{}\n", form.of(&labeled(remedy))));
     let said = form.of(&failure.message());
     format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
 }
@@ -290,7 +290,7 @@ fn words(causes: &[Cause]) -> Message {
 
 /// A command after `try:`, and what no command does after `fix:`.
 #[must_use]
-pub(in crate::cli) fn labelled(remedy: &Message) -> Message {
+pub(in crate::cli) fn labeled(remedy: &Message) -> Message {
     if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) }
 }
 

@@ -21,7 +21,7 @@ enum Subtree {
         network: Vec<u8>,
         mask: Vec<u8>,
     },
-    /// E-mail addresses and URIs: Go honours these, and no BuildKit certificate has any.
+    /// E-mail addresses and URIs: Go honors these, and no BuildKit certificate has any.
     OfOtherNames,
     /// Go refuses these where the extension is critical.
     Unknown,
