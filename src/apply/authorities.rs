@@ -1,16 +1,17 @@
 //! The CAs of a state, as a change needs them: to sign, and to be trusted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::invocation::Invocation;
 use crate::layout::state_paths::authority_folder;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
-use crate::model::{AuthorityId, Failure};
-use crate::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
-use crate::plan::{AuthorityChoice, Plan, Signing};
-use crate::store::{Observation, ObservedAuthority, StateDirectory};
+use crate::model::{AuthorityId, Failure, Role};
+use crate::pki::{Certificate, CertificateAuthority, Exclusions, PrivateKey, TrustBundle};
+use crate::plan::{self, AuthorityChoice, Plan, Signing};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, StateDirectory};
 
 /// The CAs of a change: those of the state, and the one that it makes.
 pub(super) struct Authorities<'a> {
@@ -18,6 +19,8 @@ pub(super) struct Authorities<'a> {
     observation: Option<&'a Observation>,
     /// The one that it makes, once it is made.
     pub made: Option<CertificateAuthority>,
+    /// What daemons are given of each, so that all of a change are given the same.
+    excluding: Mutex<BTreeMap<AuthorityChoice, Certificate>>,
 }
 
 impl<'a> Authorities<'a> {
@@ -25,7 +28,7 @@ impl<'a> Authorities<'a> {
         invocation: &'a Invocation<'a>,
         observation: Option<&'a Observation>,
     ) -> Authorities<'a> {
-        Authorities { invocation, observation, made: None }
+        Authorities { invocation, observation, made: None, excluding: Mutex::default() }
     }
 
     fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
@@ -42,9 +45,37 @@ impl<'a> Authorities<'a> {
         Ok(AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()))
     }
 
-    pub(super) fn bundle(&self, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
-        let certificates = trust.iter().map(|choice| self.certificate(choice).cloned());
-        Ok(TrustBundle::new(certificates.collect::<Result<_, _>>()?))
+    /// The bundle of a set. Here alone is decided what a daemon's says: each CA's certificate excludes whose
+    /// access was taken away.
+    pub(super) fn bundle(&self, role: Role, trust: &[AuthorityChoice]) -> Result<TrustBundle, Failure> {
+        let excluded = match role {
+            Role::Daemon => {
+                self.observation.and_then(|one| plan::meant(one, self.invocation.environment.now()))
+            }
+            Role::Client => None,
+        };
+        let certificate = |choice: &AuthorityChoice| match &excluded {
+            None => self.certificate(choice).cloned(),
+            Some(excluded) => self.excluding(choice, excluded),
+        };
+        Ok(TrustBundle::new(trust.iter().map(certificate).collect::<Result<_, _>>()?))
+    }
+
+    /// The certificate of a CA that excludes those names, signed by its own key where that is at hand: nobody
+    /// checks the signature of what he trusts, so that no emergency waits for a key.
+    fn excluding(&self, choice: &AuthorityChoice, excluded: &Exclusions) -> Result<Certificate, Failure> {
+        let mut made = self.excluding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certificate) = made.get(choice) {
+            return Ok(certificate.clone());
+        }
+        let key = self.observed(choice).filter(|one| one.key == KeyPresence::Present).and_then(|one| {
+            read_key(&self.invocation.state, &authority_folder(&one.id).join("key.pem")).ok()
+        });
+        let original = self.certificate(choice)?;
+        let key = key.filter(|key| key.public_key() == original.public_key());
+        let certificate = original.excluding(excluded, key.as_ref())?;
+        made.insert(choice.clone(), certificate.clone());
+        Ok(certificate)
     }
 
     /// Those of a set's CAs that can sign a kit: its client may trust any of them.
@@ -56,7 +87,7 @@ impl<'a> Authorities<'a> {
     }
 
     /// Who issues what is signed so.
-    pub(super) fn issuing(&self, signing: &Signing) -> Result<Issuing, Failure> {
+    pub(super) fn issuing(&self, role: Role, signing: &Signing) -> Result<Issuing, Failure> {
         let authority = match &signing.issuer {
             // Its key is at hand only while it is made, and it makes its own state's first leaves.
             AuthorityChoice::Made => None,
@@ -65,7 +96,7 @@ impl<'a> Authorities<'a> {
                 Some(authority_of(self.invocation, observed)?)
             }
         };
-        let trust = self.bundle(&signing.trust)?;
+        let trust = self.bundle(role, &signing.trust)?;
         Ok(Issuing { authority, trust_pem: trust.to_pem().into_bytes(), trust })
     }
 

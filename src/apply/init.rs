@@ -42,8 +42,12 @@ pub fn init(invocation: &Invocation<'_>, request: &InitRequest) -> Result<Initia
     let interest = Interest::Identities(identities.clone());
     let placement = |observation: Option<&Observation>| -> Result<Option<PlacedDaemon>, Failure> {
         let Some(install) = &request.install else { return Ok(None) };
-        let request =
-            InstallDaemonRequest { name: request.name.clone(), install: install.clone(), owner: None };
+        let request = InstallDaemonRequest {
+            name: request.name.clone(),
+            install: install.clone(),
+            owner: None,
+            key_group: None,
+        };
         observe_daemon(invocation, &request, observation).map(Some)
     };
     let planner = |observation: Option<&Observation>| {

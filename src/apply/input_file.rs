@@ -1,7 +1,7 @@
 //! Files that a command line names, and standard input, which is named by `-`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::model::profile::LARGEST_PEM;
 use crate::model::{
     ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable, Role, Selector, Word,
 };
-use crate::pki::CertificateRequest;
+use crate::pki::{Certificate, CertificateRequest};
 use crate::plan::Confirmation;
 use crate::store::{exists, read, read_standard_input};
 
@@ -62,6 +62,18 @@ pub(crate) fn names_in(list: &Path) -> Result<Vec<IdentityName>, Failure> {
 /// A file that cannot be read, or that holds no request.
 pub(crate) fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
     CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)
+}
+
+/// The certificates that some files begin with.
+///
+/// # Errors
+/// A file that cannot be read, or that holds no certificate.
+pub(crate) fn certificates_in(paths: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
+    let first = |path: &PathBuf| {
+        let mut chain = Certificate::chain_from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
+        Ok(chain.swap_remove(0))
+    };
+    paths.iter().map(first).collect()
 }
 
 /// The passphrase that a file holds; None where it holds no text.

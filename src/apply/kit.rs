@@ -181,7 +181,7 @@ fn remove_key(invocation: &Invocation<'_>, removal: &KeyRemoval) -> Result<(), F
     let folder = state_paths::identity_folder(Role::Client, &removal.name);
     for generation in removal.last_generation.and_before() {
         let key = folder.join(generation.to_string()).join("key.pem");
-        if directory.mode(&key)?.is_some() {
+        if directory.mode_and_group(&key)?.is_some() {
             staged.remove(&key)?;
         }
     }

@@ -9,6 +9,7 @@
 //! invocation                           what every deed needs to know of its command
 //! init, issue, request, join           these commands, done
 //! rotate, rollback, recover, ca        these too, and `confirm` and `retire` in `ca`
+//! revoke                               whose access is taken away
 //! status, inspect, verify, install     these too
 //! change                               the one transaction in which credentials change
 //! rollout                              daemons are brought to serve their credentials
@@ -39,6 +40,7 @@ mod placed;
 mod printable;
 mod recover;
 mod request;
+mod revoke;
 mod rollback;
 mod rollout;
 mod rotate;
@@ -52,7 +54,8 @@ pub(crate) use change::{Done, Issued};
 pub use clock::ClockTrust;
 pub(crate) use init::Present;
 pub use init::init;
-pub(crate) use input_file::{confirmation_of, names_in, passphrase_in, request_in};
+pub(crate) use input_file::{certificates_in, confirmation_of, names_in, passphrase_in, request_in};
+pub use inspect::judged_bytes;
 pub(crate) use inspect::{
     Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
 };
@@ -68,6 +71,7 @@ pub(crate) use kit::{KeyCopies, MadeKit, invite};
 pub(crate) use output::write_result;
 pub(crate) use recover::recover;
 pub(crate) use request::{RequestedKey, request};
+pub(crate) use revoke::{AccessChange, Revoked, revoke};
 pub(crate) use rollback::rollback;
 pub use rollout::{Restarting, RolloutResult};
 pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};

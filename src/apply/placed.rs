@@ -14,8 +14,8 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    CredentialBytes, InstallPlace, LinkState, Observation, ObservedGeneration, Origin, Owner, PlacedFiles,
-    StateDirectory, exists, observe_lineage, read,
+    CredentialBytes, InstallPlace, KeyReaders, LinkState, Observation, ObservedGeneration, Origin, Owner,
+    PlacedFiles, StateDirectory, exists, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
@@ -53,6 +53,7 @@ pub(super) fn observe_daemon(
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
         owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
+        key_readers: KeyReaders::named(request.key_group.as_ref())?,
         origin: None,
     };
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));

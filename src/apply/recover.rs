@@ -51,7 +51,8 @@ fn planned(
     let observation = invocation.observe_in(directory, &Interest::InUse)?;
     let installed = installed(invocation, &observation);
     let unknown_leaves = unknown_leaves(invocation, &observation);
-    match installed.iter().any(|one| one.standing.is_old()) || !unknown_leaves.is_empty() {
+    let is_old = installed.iter().any(|one| one.standing.is_old());
+    match is_old || !unknown_leaves.is_empty() || plan::has_forgotten(&observation, &installed) {
         true => Ok(Some((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation))),
         false => halves(invocation, &observation).map_or(Ok(None), Err),
     }

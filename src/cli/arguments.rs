@@ -10,7 +10,7 @@ use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, Va
 use super::command::{
     CaCommand, CompletionsArguments, ConfirmArguments, DemoArguments, InitArguments, InspectArguments,
     InstallCommand, InviteArguments, IssueCommand, JoinArguments, RecoverArguments, RequestArguments,
-    RetireArguments, RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
+    RetireArguments, RevokeArguments, RollbackArguments, RotateArguments, StatusArguments, VerifyArguments,
 };
 use super::options::{Format, GlobalOptions};
 
@@ -57,6 +57,11 @@ pub enum Command {
     ///
     /// Its certificate works until it expires. Nothing waits for it any more. `issue` and `invite` undo this.
     Retire(RetireArguments),
+    /// Take a client's access away at once, and verify that every daemon refuses it
+    ///
+    /// Nobody else needs a new certificate. Every daemon gets a ca.pem that excludes the client, and is
+    /// restarted at once. --undo gives the access back.
+    Revoke(RevokeArguments),
     /// Repair a state: a lost kitcert.yaml, a backup, a second copy
     ///
     /// kitcert.yaml is written again from the certificates. What only kitcert.yaml knew, such as a restart
@@ -112,6 +117,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Confirm(_) => "confirm",
             Command::Retire(_) => "retire",
+            Command::Revoke(_) => "revoke",
             Command::Recover(_) => "recover",
             Command::Ca(asked) => asked.name(),
             Command::Status(_) => "status",
@@ -174,7 +180,7 @@ fn brief(command: clap::Command, above: &str) -> clap::Command {
 const READERS: [(&str, &[&str]); 4] = [
     (
         "For the admin of a daemon",
-        &["init", "issue", "install", "invite", "confirm", "retire", "ca", "recover"],
+        &["init", "issue", "install", "invite", "confirm", "retire", "revoke", "ca", "recover"],
     ),
     ("For a developer", &["request", "join"]),
     ("For operations", &["verify", "rotate", "rollback", "status", "inspect"]),

@@ -45,7 +45,7 @@ fn rules() -> String {
     for rule in Rule::ALL {
         page.control("TP", []).text([bold(rule.as_str())]).text([roman(rule.meaning())]);
         page.control("br", []).text([italic("cause: "), roman(rule.cause())]);
-        page.control("br", []).text([italic("fix: "), roman(rule.fix().as_str())]);
+        page.control("br", []).text([italic("fix: "), roman(rule.fix().in_one_line().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert-verify"),
@@ -75,7 +75,7 @@ fn causes() -> String {
     for cause in Cause::ALL {
         page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
         page.control("br", []).text([italic("seen as: "), roman(cause.told_by())]);
-        page.control("br", []).text([italic("fix: "), roman(cause.fix().as_str())]);
+        page.control("br", []).text([italic("fix: "), roman(cause.fix().in_one_line().as_str())]);
     }
     page.control("SH", ["SEE ALSO"]).text([
         bold("kitcert-verify"),

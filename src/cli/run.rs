@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use super::arguments::{Arguments, Command, command_line, parse};
 use super::command::{
     InstallCommand, IssueCommand, ca, completions, confirm, demo, init, inspect, install, invite, issue,
-    join, recover, request, rollback, rotate, status, verify,
+    join, recover, request, revoke, rollback, rotate, status, verify,
 };
 use super::console::{Console, Terminals};
 use super::options::{ColorChoice, Format, GlobalOptions};
@@ -106,6 +106,7 @@ fn carry_out(
         Command::Rollback(asked) => rollback::run(session, asked),
         Command::Confirm(asked) => confirm::run(session, asked),
         Command::Retire(asked) => confirm::retire(session, asked),
+        Command::Revoke(asked) => revoke::run(session, asked),
         Command::Recover(asked) => recover::run(session, asked),
         Command::Ca(asked) => ca::run(session, asked),
         Command::Status(asked) => status::run(session, asked),
@@ -261,7 +262,7 @@ fn explain(
         return refuse(&failure, arguments, environment, console);
     }
     let hint = format!("try: {command} --help");
-    let text = render(console.terminals().err);
+    let text = usage::told_once(error, render(console.terminals().err));
     // In colors, too.
     let lines = text.lines().map(|line| if line.starts_with("For more information") { &hint } else { line });
     let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error};
 
 use super::arguments::Arguments;
@@ -125,6 +125,24 @@ pub(super) fn without_values(mut error: Error) -> Error {
     error
 }
 
+/// A parser's text without the value, where that is told again behind it or cannot be shown.
+pub(super) fn told_once(error: &Error, text: String) -> String {
+    const BEGIN: &str = "invalid value '";
+    const END: &str = "' for '";
+    let value = text.find(BEGIN).and_then(|begin| {
+        let length = text.get(begin + BEGIN.len()..)?.find(END)?;
+        Some(begin + BEGIN.len()..begin + BEGIN.len() + length)
+    });
+    let Some(value) = value else { return text };
+    let is_told_again = error.kind() == ErrorKind::ValueValidation;
+    if !is_told_again && !text.get(value.clone()).unwrap_or_default().contains("a value of ") {
+        return text;
+    }
+    let (before, behind) = (text.get(..value.start), text.get(value.end + END.len()..));
+    let before = before.unwrap_or_default().trim_end_matches(" '");
+    format!("{before} for '{}", behind.unwrap_or_default())
+}
+
 fn shown(text: &str) -> String {
     match text.strip_prefix("--") {
         Some(option) => {
@@ -166,6 +184,33 @@ const BEGIN: &str = "-----BEGIN";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
+
+    #[test]
+    fn a_value_that_does_not_fit_is_told_once() {
+        let told = |words: &[&str]| {
+            let typed = ["kitcert"].iter().chain(words);
+            let error = without_values(Arguments::try_parse_from(typed).unwrap_err());
+            let text = told_once(&error, error.render().to_string());
+            text.lines().next().unwrap_or_default().to_owned()
+        };
+        let duration =
+            "expected a number with a unit of y, w, d, h, m or s, such as 397d or 10y, found something else";
+        assert_eq!(
+            told(&["verify", "--timeout", "q q"]),
+            format!(
+                "error: invalid value for '--timeout <DURATION>': reading the duration a value of 3 characters: {duration}"
+            )
+        );
+        assert_eq!(
+            told(&["init", "--host", "a", "--key-type", "a b"]),
+            "error: invalid value for '--key-type <TYPE>'"
+        );
+        assert_eq!(
+            told(&["--format", "xyz", "status"]),
+            "error: invalid value 'xyz' for '--format <FORMAT>'"
+        );
+    }
 
     #[test]
     fn the_command_that_was_typed_is_suggested_again_unless_it_may_have_a_key_in_it() {

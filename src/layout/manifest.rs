@@ -5,7 +5,7 @@
 
 use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What kind of file carries the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,10 @@ pub(crate) fn manifest_texts(bytes: &[u8]) -> Option<Vec<ManifestText>> {
     let mut found = Vec::new();
     let mut objects = 0;
     for document in Deserializer::from_str(text) {
-        match Value::deserialize(document).ok()? {
+        let root = Wiped(Value::deserialize(document).ok()?);
+        match &root.0 {
             Value::Null => {}
-            root @ Value::Mapping(_) => take_object(&root, &mut objects, &mut found),
+            Value::Mapping(_) => take_object(&root.0, &mut objects, &mut found),
             _ => return None,
         }
     }
@@ -62,22 +63,45 @@ pub(crate) fn manifest_texts(bytes: &[u8]) -> Option<Vec<ManifestText>> {
 
 /// Whether a file is one that Earthly would read, by its sections; an empty one is.
 pub(crate) fn is_client_config(bytes: &[u8]) -> bool {
-    let Some(root) = first_mapping(bytes) else { return true };
+    let Some(root) = first_document(bytes) else { return true };
+    let Value::Mapping(root) = &root.0 else { return true };
     root.is_empty() || SECTIONS.iter().any(|section| root.contains_key(*section))
 }
 
 /// Whether a file is a `kitcert.yaml`, by its sections.
 pub(crate) fn is_inventory(bytes: &[u8]) -> bool {
-    first_mapping(bytes).is_some_and(|root| {
-        root.contains_key("version") && (root.contains_key("daemons") || root.contains_key("clients"))
+    first_document(bytes).is_some_and(|root| {
+        let has = |key: &str| root.0.get(key).is_some();
+        has("version") && (has("daemons") || has("clients"))
     })
 }
 
-fn first_mapping(bytes: &[u8]) -> Option<serde_yaml::Mapping> {
+fn first_document(bytes: &[u8]) -> Option<Wiped> {
     let text = std::str::from_utf8(bytes).ok()?;
-    match Value::deserialize(Deserializer::from_str(text).next()?).ok()? {
-        Value::Mapping(root) => Some(root),
-        _ => None,
+    Value::deserialize(Deserializer::from_str(text).next()?).ok().map(Wiped)
+}
+
+/// What the parser has made, of which a text may be a key: wiped when it is dropped. The parser itself wipes
+/// nothing: its buffers, the events of the document that it keeps, and what it had read of one that is no
+/// YAML, are given back to the allocator as they are.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(std::mem::take(&mut self.0));
+    }
+}
+
+fn wipe(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Sequence(items) => items.into_iter().for_each(wipe),
+        Value::Mapping(entries) => entries.into_iter().for_each(|(key, value)| {
+            wipe(key);
+            wipe(value);
+        }),
+        Value::Tagged(tagged) => wipe(tagged.value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::client::ClientTool;
 use super::daemon::DaemonLayout;
-use super::inventory::OwnerName;
+use super::inventory::{GroupName, OwnerName};
 use crate::model::parsed;
 
-parsed!(ClientTool, DaemonLayout, OwnerName);
+parsed!(ClientTool, DaemonLayout, GroupName, OwnerName);

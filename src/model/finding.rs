@@ -64,6 +64,8 @@ pub struct Finding {
     pub causes: Vec<Cause>,
     /// A command, or a line to change, that mends it.
     pub fix: Option<Message>,
+    /// What is to be known of that command.
+    pub note: Option<Message>,
 }
 
 impl Finding {
@@ -78,6 +80,7 @@ impl Finding {
             cause: None,
             causes: Vec::new(),
             fix: None,
+            note: None,
         }
     }
 
@@ -111,11 +114,22 @@ impl Finding {
         self
     }
 
-    /// What mends it; nothing if a value in it cannot be printed.
+    /// What mends it, a command perhaps with a remark; nothing if a value in it cannot be printed.
     #[must_use]
     pub fn fix(mut self, fix: impl Printable) -> Finding {
-        self.fix = Some(fix.message()).filter(|fix| !fix.hides_a_value());
+        self.set_fix(fix);
         self
+    }
+
+    /// The same of one that is there.
+    pub fn set_fix(&mut self, fix: impl Printable) {
+        (self.fix, self.note) = match fix.message() {
+            fix if fix.hides_a_value() => (None, None),
+            fix => {
+                let (fix, note) = fix.parted();
+                (Some(fix), note)
+            }
+        };
     }
 
     /// The gravest severity of a list; `Pass` for none.

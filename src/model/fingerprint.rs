@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ExitCode, Failure, Hex, Message};
+use super::{DnsName, ExitCode, Failure, Hex, Message, Printable as _};
 use crate::message;
 
 /// A SHA-256: of a certificate's DER, or of a request's SubjectPublicKeyInfo.
@@ -15,6 +15,13 @@ impl Fingerprint {
     #[must_use]
     pub fn new(octets: [u8; 32]) -> Fingerprint {
         Fingerprint(octets)
+    }
+
+    /// The first sixteen hex digits, for a table.
+    #[must_use]
+    pub fn short(&self) -> Message {
+        let (head, _) = self.0.split_at(8);
+        Hex(head).message()
     }
 
     /// Its octets.
@@ -31,6 +38,22 @@ impl Fingerprint {
     pub fn words(&self) -> Message {
         let (head, _) = self.0.split_at(SHORTEST / 2);
         bip39::Mnemonic::from_entropy(head).map(|words| Message::parsed(&words)).unwrap_or_default()
+    }
+}
+
+impl Fingerprint {
+    /// The dNSName by which a daemon can be made to refuse the key that this is the fingerprint of:
+    /// `<32 hex>.key.kitcert.internal`.
+    #[must_use]
+    pub fn key_dns_name(&self) -> DnsName {
+        self.label_in(KEY_DOMAIN)
+    }
+
+    /// Its first 128 bits as the one label of a name in `domain`: all 64 digits do not fit into a label.
+    #[must_use]
+    pub(crate) fn label_in(&self, domain: &str) -> DnsName {
+        let (head, _) = self.0.split_at(SHORTEST / 2);
+        DnsName::from_checked(format!("{}.{domain}", Hex(head)))
     }
 }
 
@@ -106,6 +129,9 @@ impl FromStr for FingerprintPrefix {
     }
 }
 
+/// The domain of the names of keys.
+const KEY_DOMAIN: &str = "key.kitcert.internal";
+
 /// 128 bits in hex.
 const SHORTEST: usize = 32;
 const LONGEST: usize = 64;
@@ -122,6 +148,13 @@ mod tests {
         for other in [String::new(), "AB".repeat(32), "ab".repeat(31), "ab".repeat(33), "zz".repeat(32)] {
             assert!(other.parse::<Fingerprint>().is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_key_is_a_dns_name() {
+        let name = Fingerprint::new([0xab; 32]).key_dns_name();
+        assert_eq!(name.as_str(), format!("{}.key.kitcert.internal", "ab".repeat(16)));
+        assert_eq!(name.as_str().parse::<DnsName>().unwrap(), name);
     }
 
     #[test]

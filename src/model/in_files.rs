@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Fingerprint, IdentityName, SerialNumber, SubjectAltName, Timestamp};
+use super::{
+    Contact, Exclusion, Fingerprint, IdentityName, RevocationReason, SerialNumber, SubjectAltName, Timestamp,
+};
 
 /// Reads a value from the text that its own `Display` writes.
 fn read_text<'de, D: Deserializer<'de>, T>(
@@ -25,11 +27,26 @@ macro_rules! as_text {
 }
 
 as_text! {
+    Contact: |text| text.parse().ok();
+    Exclusion: |text| text.parse().ok();
     Fingerprint: |text| text.parse().ok();
     IdentityName: |text| text.parse().ok();
+    RevocationReason: |text| text.parse().ok();
     SerialNumber: |text| super::Hex::parse(text).map(|octets| SerialNumber::from_der_octets(&octets));
     SubjectAltName: |text| text.parse().ok();
     Timestamp: |text| Timestamp::parse(text).ok();
+}
+
+impl Serialize for Exclusion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Contact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Serialize for Fingerprint {

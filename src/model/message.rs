@@ -33,6 +33,8 @@ pub struct Message {
     commands: Vec<usize>,
     /// Whether it is a command from its first word on.
     is_command: bool,
+    /// Where in `text` a command ends that a remark follows; only words of the source begin one.
+    remark: Option<usize>,
 }
 
 /// A value that a message may contain.
@@ -58,6 +60,7 @@ impl Message {
 
     fn push(&mut self, more: &Message) {
         let before = self.text.len();
+        self.remark = self.remark.or(more.remark.map(|at| before + at));
         self.is_command |= before == 0 && more.is_command;
         self.text.push_str(&more.text);
         self.commands.extend(more.commands.iter().map(|end| before + end));
@@ -72,6 +75,7 @@ impl Message {
                 self.text.push_str(PROGRAM);
                 self.commands.push(self.text.len());
             }
+            self.remark = self.remark.or(part.find(REMARK).map(|at| self.text.len() + at));
             self.text.push_str(part);
         }
     }
@@ -91,6 +95,9 @@ impl Message {
             begin = *end;
         }
         pasted.text.push_str(&self.text[begin..]);
+        let added = before.len() + option.as_ref().map_or(0, |option| option.text.len());
+        let commands_before = |at: usize| self.commands.iter().filter(|end| **end <= at).count();
+        pasted.remark = self.remark.map(|at| at + added * commands_before(at));
         pasted
     }
 
@@ -169,6 +176,30 @@ impl Message {
         self.is_command
     }
 
+    /// A command without its remark, and the remark. It is written behind three blanks and a `#`, and printed
+    /// on a line of its own: an interactive zsh takes no comments.
+    #[must_use]
+    pub fn parted(&self) -> (Message, Option<Message>) {
+        let Some(at) = self.remark else { return (self.clone(), None) };
+        let begin = at + REMARK.len();
+        let (command, remark) = (self.text[..at].to_owned(), self.text[begin..].to_owned());
+        let (of_command, of_remark): (Vec<usize>, Vec<usize>) =
+            self.commands.iter().partition(|end| **end <= at);
+        let commands = of_remark.into_iter().map(|end| end - begin).collect();
+        let remark = Message { text: remark, commands, hides: self.hides, ..Message::default() };
+        (Message { text: command, commands: of_command, remark: None, ..*self }, Some(remark))
+    }
+
+    /// A command with its remark in brackets, for where there is one line: so it is printed and serialized
+    /// wherever nobody has parted the two.
+    #[must_use]
+    pub fn in_one_line(&self) -> Message {
+        match self.parted() {
+            (command, Some(remark)) => Message::compose("{} ({})", &[command, remark]),
+            (command, None) => command,
+        }
+    }
+
     /// The same words, which are a command that somebody wrote into kitcert.yaml.
     #[must_use]
     pub(crate) fn into_command(self) -> Message {
@@ -219,7 +250,7 @@ impl fmt::Display for Message {
 
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(&self.in_one_line().text)
     }
 }
 
@@ -370,12 +401,30 @@ impl Printable for Remark<'_> {
 
 /// What a shell calls this program.
 const PROGRAM: &str = "kitcert";
+/// What is between a command and what is to be said of it.
+const REMARK: &str = "   # ";
 /// A line of a terminal holds about so many names beside what is said of them.
 const MOST_NAMED: usize = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_remark_is_parted_from_its_command_and_no_value_begins_one() {
+        let path = Path::new("a   # b");
+        let told = message!("chmod 0600 {}   # and {kitcert} status", path);
+        let (command, remark) = told.parted();
+        assert_eq!((command.as_str(), remark.as_deref()), ("chmod 0600 a   # b", Some("and kitcert status")));
+        assert!(command.is_command() && command.parted().1.is_none());
+        assert_eq!(remark.unwrap().pasted("sudo ", None), "and sudo kitcert status");
+        let said = message!("try: {}", message!("{kitcert} rotate {}   # then {kitcert} verify", path));
+        let (command, remark) = said.pasted("sudo ", Some(&message!("/s"))).parted();
+        assert_eq!(command, "try: sudo kitcert --state /s rotate a   # b");
+        assert_eq!(remark.unwrap(), "then sudo kitcert --state /s verify");
+        assert_eq!(told.in_one_line(), "chmod 0600 a   # b (and kitcert status)");
+        assert_eq!(serde_json::to_value(&told).unwrap(), "chmod 0600 a   # b (and kitcert status)");
+    }
 
     #[test]
     fn a_message_is_its_words_with_the_values_in_their_places() {

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! name, role, selector         who: a daemon or a client, and what a person types for one
+//! exclusion                    a name that a trust anchor excludes
 //! endpoint, subject_alt_name   where a daemon listens, and the names of a certificate
 //! authority_id, fingerprint    which CA, and the SHA-256 of something public
 //! generation, serial           which version of an identity's credentials, which certificate
@@ -20,7 +21,8 @@
 //! message                      what a message may contain: never a key by accident
 //! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
 //! in_files, in_schema          the same values in our files, and in the schema of the JSON
-//! contact, file_mode           whom to ask, and the permission bits of a file
+//! contact, revocation_reason   whom to ask, and why access was taken away
+//! file_mode                    the permission bits of a file
 //! ```
 //!
 //! Words that several layers speak in are here; what is done with one is elsewhere. A rule has its word,
@@ -33,6 +35,7 @@ mod authority_id;
 mod cause;
 mod contact;
 mod endpoint;
+mod exclusion;
 mod exit;
 mod failure;
 mod file_mode;
@@ -50,6 +53,7 @@ mod printable;
 pub mod profile;
 mod programs;
 mod renew_before;
+mod revocation_reason;
 mod role;
 mod rule;
 mod selector;
@@ -64,6 +68,7 @@ pub(crate) use authority_id::AuthorityId;
 pub use cause::Cause;
 pub use contact::Contact;
 pub use endpoint::Endpoint;
+pub use exclusion::Exclusion;
 pub use exit::ExitCode;
 pub use failure::{Again, Failure};
 pub(crate) use file_mode::FileMode;
@@ -81,6 +86,7 @@ pub(crate) use message::{HexDigits, Line, Remark, Word};
 pub use message::{Message, Printable};
 pub use name::{AuthorityName, IdentityName};
 pub use renew_before::RenewBefore;
+pub use revocation_reason::RevocationReason;
 pub(crate) use role::ExtendedKeyUsage;
 pub use role::Role;
 pub use rule::Rule;

@@ -6,19 +6,26 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::unparsed::{holds_drawn_hex, is_unseen};
-use super::{DnsName, ExitCode, Failure, Line, Message, Printable, Role, SubjectAltName, Word};
+use super::{DnsName, ExitCode, Failure, Fingerprint, Line, Message, Printable, Role, SubjectAltName, Word};
 use crate::message;
 
 /// The name of a daemon or a client within one state: `builder`, `ana`, `ci.linux`.
 ///
-/// One to 63 characters of `a-z`, `0-9`, `.` and `-`; every label between dots begins and ends
-/// with a letter or a digit. So a name is safe as a folder and as part of a DNS name
-/// (RFC 1034 section 3.5), and no two names differ by case alone.
+/// One to 63 characters of `a-z`, `0-9`, `.` and `-`, a dot counted twice; every label between dots begins
+/// and ends with a letter or a digit. So a name is safe as a folder and as one label of a DNS name (RFC 1034
+/// section 3.5), and no two names differ by case alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct IdentityName(String);
 
+/// As one label of a DNS name (RFC 1034 section 3.1).
 const LONGEST_IDENTITY_NAME: usize = 63;
+
+/// What stands for a dot in the label of a client.
+const DOT: &str = "--";
+
+/// A label that begins so is read as an encoded one (RFC 5890 section 2.3.2.1).
+const ENCODED: &str = "xn--";
 
 /// In characters.
 const LONGEST_COMMON_NAME: usize = 64;
@@ -44,12 +51,21 @@ impl IdentityName {
         format!("{role} {self}").chars().take(LONGEST_COMMON_NAME).collect()
     }
 
-    /// The dNSName in this client's certificate: `<name>.client.kitcert.internal`.
+    /// The dNSName in this client's certificate: `ana.client.kitcert.internal`,
+    /// `ci--linux.client.kitcert.internal`. The name is one label, because an excluded name takes all names
+    /// below it along: nobody who excludes `linux` may stop `ci.linux`.
     ///
     /// Some verifiers refuse a certificate without any SAN, and linters refuse single labels.
     #[must_use]
     pub fn client_dns_name(&self) -> DnsName {
-        DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", self.0))
+        DnsName::from_checked(format!("{}.{CLIENT_DOMAIN}", label_of(&self.0)))
+    }
+
+    /// Every name in this client's certificate for the key with that fingerprint: the client's, and the
+    /// key's. A daemon can be made to refuse either.
+    #[must_use]
+    pub fn client_names(&self, key: &Fingerprint) -> Vec<SubjectAltName> {
+        [self.client_dns_name(), key.key_dns_name()].map(SubjectAltName::Dns).into()
     }
 
     /// `; did you mean builder?` if one of the known names is this one but for a slip of the finger; else
@@ -65,7 +81,9 @@ impl IdentityName {
     /// The client whose dNSName that is; None where it is no client's.
     #[must_use]
     pub fn of_client_dns_name(name: &DnsName) -> Option<IdentityName> {
-        name.as_str().strip_suffix(CLIENT_DOMAIN)?.strip_suffix('.')?.parse().ok()
+        let label = name.as_str().strip_suffix(CLIENT_DOMAIN)?.strip_suffix('.')?;
+        let is_one = !label.contains('.');
+        is_one.then(|| label.replace(DOT, ".").parse().ok()).flatten()
     }
 
     /// The client that a certificate with these names is for; None where it is no client's.
@@ -91,16 +109,34 @@ impl FromStr for IdentityName {
         };
         // A name is in the log, in certificates and in the names of folders.
         let is_public = !holds_drawn_hex(text);
-        if is_public && text.len() <= LONGEST_IDENTITY_NAME && text.split('.').all(is_label) {
-            return Ok(IdentityName(text.to_owned()));
-        }
-        Err(Failure::new("reading the name", Word(text))
-            .expected(
+        let is_well_formed = is_public && text.split('.').all(is_label);
+        let (expected, found) = match label_of(text) {
+            label if is_well_formed && label.len() > LONGEST_IDENTITY_NAME => {
+                ("up to 63 characters, a dot counted twice", message!("{}", label.len()))
+            }
+            _ if is_well_formed && text.contains(DOT) => {
+                ("a name without '--', which stands for a dot in certificates", message!("'--'"))
+            }
+            label if is_well_formed && label.starts_with(ENCODED) => (
+                "a name that does not begin with 'xn.', which certificates keep for encoded names",
+                message!("'xn.'"),
+            ),
+            _ if is_well_formed => return Ok(IdentityName(text.to_owned())),
+            _ => (
                 "up to 63 of a-z, 0-9, '.' and '-', each label beginning and ending with a letter or digit",
-            )
-            .found(if text.is_empty() { "nothing" } else { "something else" })
+                message!("{}", if text.is_empty() { "nothing" } else { "something else" }),
+            ),
+        };
+        Err(Failure::new("reading the name", Word(text))
+            .expected(expected)
+            .found(found)
             .exit(ExitCode::Usage))
     }
+}
+
+/// A name as one label of a DNS name.
+fn label_of(name: &str) -> String {
+    name.replace('.', DOT)
 }
 
 impl fmt::Display for IdentityName {
@@ -178,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_name_is_a_safe_folder_and_dns_label() {
-        for good in ["a", "ana", "ci-7", "ci.linux", "0", &"a".repeat(63)] {
+        let widest = format!("{}.{}", "a".repeat(30), "b".repeat(31));
+        for good in ["a", "ana", "ci-7", "ci.linux", "0", "xn", "axn.a", &"a".repeat(63), &widest] {
             assert_eq!(good.parse::<IdentityName>().unwrap().as_str(), good);
         }
         for bad in [
@@ -196,7 +233,10 @@ mod tests {
             "a b",
             "ä",
             "a_b",
+            "a--b",
+            "xn.b",
             &"a".repeat(64),
+            &format!("{widest}b"),
         ] {
             assert!(bad.parse::<IdentityName>().is_err(), "{bad}");
         }
@@ -215,6 +255,48 @@ mod tests {
         assert_eq!(name.client_dns_name().as_str(), "ana.client.kitcert.internal");
         assert_eq!(IdentityName::of_client_dns_name(&name.client_dns_name()), Some(name));
         assert_eq!(IdentityName::of_client_dns_name(&"builder.example.com".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn no_clients_dns_name_is_below_anothers_and_each_is_read_back() {
+        for (name, dns_name) in [
+            ("linux", "linux.client.kitcert.internal"),
+            ("ci.linux", "ci--linux.client.kitcert.internal"),
+            ("ci-linux", "ci-linux.client.kitcert.internal"),
+            ("a.b-c.d", "a--b-c--d.client.kitcert.internal"),
+        ] {
+            let name: IdentityName = name.parse().unwrap();
+            let made = name.client_dns_name();
+            assert_eq!(
+                (made.as_str(), made.as_str().parse::<DnsName>().ok()),
+                (dns_name, Some(made.clone()))
+            );
+            assert_eq!(IdentityName::of_client_dns_name(&made), Some(name));
+        }
+        for nobodys in ["ci.linux", "a---b", "--a", "a--", "xn--b"] {
+            let name = DnsName::from_checked(format!("{nobodys}.client.kitcert.internal"));
+            assert_eq!(IdentityName::of_client_dns_name(&name), None, "{nobodys}");
+        }
+    }
+
+    #[test]
+    fn a_client_has_its_own_name_and_that_of_its_key() {
+        let name: IdentityName = "ana".parse().unwrap();
+        let names = name.client_names(&Fingerprint::new([0xab; 32]));
+        let text: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let of_key = format!("{}.key.kitcert.internal", "ab".repeat(16));
+        assert_eq!(text, ["ana.client.kitcert.internal", &of_key]);
+        assert_eq!(IdentityName::of_client(&names), Some(name));
+        assert_eq!(IdentityName::of_client(&names[1..]), None);
+    }
+
+    #[test]
+    fn a_name_that_fits_into_no_label_says_why() {
+        let found = |name: &str| name.parse::<IdentityName>().unwrap_err().what_was_found().to_string();
+        assert_eq!(found("a--b"), "'--'");
+        assert_eq!(found("xn.b"), "'xn.'");
+        assert_eq!(found(&format!("{}.b", "a".repeat(61))), "64");
+        assert_eq!(found("A"), "something else");
     }
 
     #[test]

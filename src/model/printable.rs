@@ -3,9 +3,9 @@
 
 use super::message::parsed;
 use super::{
-    AuthorityId, AuthorityName, Cause, Contact, DnsName, Endpoint, ExtendedKeyUsage, FileMode, Fingerprint,
-    FingerprintPrefix, Generation, Hex, IdentityName, KeyAlgorithm, Lifetime, Line, Message, Printable,
-    RenewBefore, Role, Rule, SerialNumber, Severity, SubjectAltName, Timestamp,
+    AuthorityId, AuthorityName, Cause, Contact, DnsName, Endpoint, Exclusion, ExtendedKeyUsage, FileMode,
+    Fingerprint, FingerprintPrefix, Generation, Hex, IdentityName, KeyAlgorithm, Lifetime, Line, Message,
+    Printable, RenewBefore, RevocationReason, Role, Rule, SerialNumber, Severity, SubjectAltName, Timestamp,
 };
 
 parsed!(
@@ -13,6 +13,7 @@ parsed!(
     Cause,
     DnsName,
     Endpoint,
+    Exclusion,
     ExtendedKeyUsage,
     FileMode,
     Fingerprint,
@@ -32,6 +33,12 @@ parsed!(
 );
 
 impl Printable for AuthorityName {
+    fn message(&self) -> Message {
+        Line(self.as_str()).message()
+    }
+}
+
+impl Printable for RevocationReason {
     fn message(&self) -> Message {
         Line(self.as_str()).message()
     }

@@ -36,6 +36,14 @@ pub const LARGEST_NAMES: usize = 65_535;
 /// No certificate carries more names (CVE-2026-27145).
 pub const MOST_NAMES: usize = 100;
 
+/// No anchor excludes more names, the canary not counted: a Go daemon puts its anchor into every session ticket,
+/// and at 300 a handshake has 18 KB of it.
+pub const MOST_EXCLUSIONS: usize = 300;
+
+/// No anchor's name constraints are longer, in octets: session tickets of more than 64 KiB cut off every client
+/// that offers one.
+pub const LARGEST_EXCLUSIONS: usize = 32 * 1024;
+
 /// How long a daemon's restart command may run, and how long the daemon may take afterwards until it
 /// serves.
 pub const RESTART_TIMEOUT: Lifetime = Lifetime::from_seconds(60);

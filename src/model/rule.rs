@@ -27,6 +27,18 @@ rules! {
     PlaintextAccepted = "plaintext-accepted",
         cause "TLS is off, or another listener answers on this port",
         fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon",
+    /// Whoever is revoked is refused.
+    RevokedAccepted = "revoked-accepted",
+        cause "what ends TLS there does not enforce the name constraints of the CA's certificate",
+        fix "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
+    /// The daemon uses the ca.pem that refuses whoever is revoked.
+    NotRevokedYet = "not-revoked-yet",
+        cause "the daemon was not restarted since somebody was revoked, or has another ca.pem",
+        fix "{kitcert} rotate",
+    /// Whether whoever is revoked is refused can be tried.
+    RevokedNotTried = "revoked-not-tried",
+        cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
+        fix "try it with the client's files, or with a copy of them; then say so: {kitcert} revoke --help",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not check dates, or its clock is far behind",
@@ -223,6 +235,14 @@ rules! {
     UnexpectedExtension = "unexpected-extension",
         cause "name constraints, a critical extension that peers do not know, or one twice",
         fix "issue another without it",
+    /// No client of the CA is stopped by name.
+    NamesExcluded = "names-excluded",
+        cause "clients or keys were revoked",
+        fix "nothing, if they are meant to be kept out",
+    /// Each CA of a bundle excludes what the CA that signed it excludes.
+    ExclusionsDiffer = "exclusions-differ",
+        cause "a CA of the bundle was signed by another one of it, and they exclude different names: whoever only one of them excludes is let in by way of the other",
+        fix "write the bundle again: {kitcert} install daemon",
     /// Lifetime, names or constants that give away a generator's flaw.
     LegacyGenerator = "legacy-generator",
         cause "earthly bootstrap, or a library's default (1975 to 4096)",
@@ -385,11 +405,14 @@ impl Serialize for Rule {
     }
 }
 
-const UNACCEPTABLE: [Rule; 27] = [
+const UNACCEPTABLE: [Rule; 30] = [
     Rule::NoCertificateAccepted,
     Rule::ClientRefused,
     Rule::UnknownCaAccepted,
     Rule::PlaintextAccepted,
+    Rule::RevokedAccepted,
+    Rule::NotRevokedYet,
+    Rule::RevokedNotTried,
     Rule::ExpiredAccepted,
     Rule::WrongUsageAccepted,
     Rule::AsksNobody,

@@ -41,7 +41,7 @@ pub struct LeafRequest {
     pub role: Role,
     /// Its name in this state; part of the common name, which nobody decides by.
     pub name: IdentityName,
-    /// The names of a daemon; a client has its one name by its identity.
+    /// The names of a daemon; a client has its names by its identity and its key.
     pub hosts: Vec<SubjectAltName>,
     /// From when until when; cut to the CA's own validity.
     pub validity: Validity,
@@ -180,15 +180,41 @@ impl CertificateAuthority {
         validity: Validity,
         key: &PublicKey,
     ) -> Result<Certificate, Failure> {
-        let mut parameters = parameters(original.subject(), validity)?;
+        let names = original.names().unwrap_or_default().iter().filter_map(like).collect();
+        self.issue_unjudged(original.subject(), names, validity, key)
+    }
+
+    /// Issues a client's certificate with just those names, for a test of what a daemon's anchors exclude: the
+    /// canary, a name or the name of a key. It is not linted, and speaks for nobody of this state.
+    ///
+    /// # Errors
+    /// A name or a date that does not fit.
+    pub fn issue_named(
+        &self,
+        names: &[SubjectAltName],
+        validity: Validity,
+        key: &PublicKey,
+    ) -> Result<Certificate, Failure> {
+        let names = names.iter().map(general_name).collect::<Result<_, _>>()?;
+        self.issue_unjudged(&DistinguishedName::of_common_name("client probe"), names, validity, key)
+    }
+
+    fn issue_unjudged(
+        &self,
+        subject: &DistinguishedName,
+        names: Vec<SanType>,
+        validity: Validity,
+        key: &PublicKey,
+    ) -> Result<Certificate, Failure> {
+        let mut parameters = parameters(subject, validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        parameters.subject_alt_names = original.names().unwrap_or_default().iter().filter_map(like).collect();
+        parameters.subject_alt_names = names;
         parameters.use_authority_key_identifier_extension = true;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
-        let draft = parameters.signed_by(key, &self.issuer).map_err(|_| unmade("the client's like"))?;
-        self.finished(draft.der(), original.subject())
+        let draft = parameters.signed_by(key, &self.issuer).map_err(|_| unmade("a test's client"))?;
+        self.finished(draft.der(), subject)
     }
 
     fn finished(&self, draft: &[u8], subject: &DistinguishedName) -> Result<Certificate, Failure> {
@@ -213,7 +239,7 @@ impl CertificateAuthority {
         };
         let names = match request.role {
             Role::Daemon => request.hosts.clone(),
-            Role::Client => vec![SubjectAltName::Dns(request.name.client_dns_name())],
+            Role::Client => request.name.client_names(&key.fingerprint()),
         };
         if names.is_empty() || names.len() > MOST_NAMES {
             return refused(message!("1 to {} names", MOST_NAMES), names.len().message());

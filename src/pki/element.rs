@@ -55,6 +55,7 @@ pub(in crate::pki) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
     der
 }
 
+pub(in crate::pki) const BOOLEAN: u8 = 0x01;
 pub(in crate::pki) const INTEGER: u8 = 0x02;
 pub(in crate::pki) const BIT_STRING: u8 = 0x03;
 pub(in crate::pki) const OCTET_STRING: u8 = 0x04;

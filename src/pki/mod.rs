@@ -7,6 +7,7 @@
 //! key         private and public keys
 //! x509        what is written in a certificate
 //! judge       what a chain, the files of an identity or a bundle are worth: it alone says so
+//! anchor      a CA's certificate again, with names that it excludes
 //! authority   a CA, and what it issues
 //! kit         all that a client needs, in one text file
 //! request     a request for a certificate; it is read here and judged by nobody
@@ -18,6 +19,7 @@
 //! [`PrivateKey`] alone, whose bytes leave by doors that a test counts the users of; a [`Passphrase`] has
 //! doors of its own.
 
+mod anchor;
 mod authority;
 mod element;
 mod form;
@@ -39,5 +41,5 @@ pub(crate) use key::{KeyEncoding, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;
-pub use x509::{Certificate, TrustBundle};
+pub use x509::{Certificate, Exclusions, TrustBundle};
 pub(crate) use x509::{DistinguishedName, DroppedBlock, NameKind, SignatureAlgorithm};

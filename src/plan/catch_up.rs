@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::exclusions::{unrecorded, whom};
+use super::holders::client_of;
 use super::issuance::next_generation;
 use super::reach::not_let_in;
 use super::recover::longest_lifetime;
@@ -10,9 +12,9 @@ use super::recovery::{Recovered, Recovery, Unknown};
 use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;
-use crate::model::{AuthorityId, IdentityName, Message, Role, Timestamp};
+use crate::model::{AuthorityId, Contact, DnsName, Exclusion, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Origin};
+use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Origin, Revocation};
 
 /// What is installed on this machine for a daemon.
 #[derive(Clone, Debug)]
@@ -29,6 +31,11 @@ pub(crate) struct Installed {
     pub trust: TrustBundle,
     /// Why it cannot be taken in; None if it can: the files belong together.
     pub unfit: Option<Message>,
+}
+
+/// Whether what is installed refuses somebody of whom this state does not know.
+pub(crate) fn has_forgotten(observation: &Observation, installed: &[Installed]) -> bool {
+    installed.iter().any(|one| !unrecorded(observation, &one.trust).is_empty())
 }
 
 /// Plans `recover` of such a state. What is installed becomes current here; a CA that it trusts is known
@@ -134,6 +141,14 @@ pub(crate) fn catch_up(
             ),
         );
     }
+    for step in forgotten_revocations(observation, installed, open_until, now) {
+        if let StateStep::ChangeRevocations(record) = &step {
+            let before = observation.revocations.as_ref().map_or(0, |before| before.revocations.len());
+            let who = Message::few(record.revocations.iter().skip(before).map(whom), ", ");
+            note(message!("revocations.json"), message!("the daemons refuse {}: revoked here too", who));
+        }
+        plan.state.push(step);
+    }
     if !gone.is_empty() {
         plan.state.push(StateStep::EndRollover(gone.iter().map(|one| one.id.clone()).collect()));
     }
@@ -161,6 +176,56 @@ pub(crate) fn catch_up(
     note(message!("clients"), message!("clients that got a certificate from another copy are unknown here"));
     let inventory = observation.inventory.clone();
     Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown, locked_out }
+}
+
+/// Whom the installed bundles refuse and this state has forgotten: revoked here, too.
+fn forgotten_revocations(
+    observation: &Observation,
+    installed: &[Installed],
+    until: Timestamp,
+    now: Timestamp,
+) -> Vec<StateStep> {
+    let forgotten = installed.iter().flat_map(|one| unrecorded(observation, &one.trust));
+    let forgotten: BTreeSet<Exclusion> = forgotten.collect();
+    let Ok(by) = "kitcert recover".parse::<Contact>() else { return Vec::new() };
+    if forgotten.is_empty() {
+        return Vec::new();
+    }
+    let mut record = observation.revocations.clone().unwrap_or_default();
+    let mut state = Vec::new();
+    let mut add = |client, key, excluded| {
+        record.revocations.push(Revocation {
+            client,
+            key,
+            excluded: BTreeSet::from_iter([excluded]),
+            reason: None,
+            by: by.clone(),
+            at: now,
+            needed_until: until,
+            seen: None,
+            undone: None,
+        });
+    };
+    let key_named = |name: &DnsName| {
+        let of_key = |leaf: &&Certificate| leaf.public_key().fingerprint().key_dns_name() == *name;
+        let leaf = observation.issued.iter().find(of_key)?;
+        Some((client_of(leaf), leaf.public_key().fingerprint()))
+    };
+    for excluded in forgotten {
+        let client = excluded.client();
+        let key = match &excluded {
+            Exclusion::Dns(name) if client.is_none() => key_named(name),
+            _ => None,
+        };
+        if let Some(name) = client.clone().filter(|name| observation.clients.contains_key(name)) {
+            state.push(StateStep::Retire(Role::Client, name));
+        }
+        match key {
+            Some((client, key)) => add(client, Some(key), excluded),
+            None => add(client, None, excluded),
+        }
+    }
+    std::iter::once(StateStep::ChangeRevocations(record)).chain(state).collect()
 }
 
 /// The CAs that some daemon trusts and that are not known here, each once.

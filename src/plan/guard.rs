@@ -8,14 +8,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::exclusions::{anchor, meant, unrecorded};
 use super::holders::{Holder, holders};
 use super::lock_out::LockOut;
 use super::steps::{AuthorityChoice, Plan, Signing, StateStep};
 use super::uses::{dials, hosts};
 use crate::model::profile::SWITCH_BEFORE;
-use crate::model::{AuthorityId, Fingerprint, IdentityName, Role, SubjectAltName, Timestamp};
+use crate::model::{AuthorityId, Exclusion, Fingerprint, IdentityName, Role, SubjectAltName, Timestamp};
 use crate::pki::judge::{Credentials, Peer, admit, connect};
-use crate::pki::{Certificate, TrustBundle};
+use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{
     KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord, Use,
 };
@@ -95,7 +96,9 @@ pub(crate) fn judge(
         if guard.only_adds(Role::Daemon, name, next) {
             return true;
         }
-        let mut found = LockOut { open: guard.open_ones_dropped(name, next), ..LockOut::default() };
+        let open = guard.open_ones_dropped(name, next);
+        let let_in = guard.let_in_again(name, next);
+        let mut found = LockOut { open, let_in, ..LockOut::default() };
         for holder in holders.iter().filter(|holder| !allowed.contains(&holder.client)) {
             match guard.fate(holder, name, next, &mut found.hosts) {
                 Fate::In => {}
@@ -142,18 +145,20 @@ impl<'a> Guard<'a> {
             StateStep::Issue(issuance) if issuance.role == role => {
                 let Signing { issuer, trust } = &issuance.signing;
                 let leaf = Leaf::Planned { issuer, hosts: &issuance.hosts };
-                Some((&issuance.name, self.set(leaf, trust)))
+                Some((&issuance.name, self.set(role, leaf, trust)))
             }
             StateStep::Rebundle { role: of, name, chain, trust, .. } if *of == role => {
-                Some((name, self.set(Leaf::Issued(chain), trust)))
+                Some((name, self.set(role, Leaf::Issued(chain), trust)))
             }
             _ => None,
         });
         sets.collect()
     }
 
-    fn set(&self, leaf: Leaf<'a>, trust: &[AuthorityChoice]) -> Set<'a> {
-        let certificate = |choice: &AuthorityChoice| self.certificate(choice).cloned();
+    fn set(&self, role: Role, leaf: Leaf<'a>, trust: &[AuthorityChoice]) -> Set<'a> {
+        let excluded = meant(self.observation, self.now).filter(|_| role == Role::Daemon);
+        let certificate =
+            |choice: &AuthorityChoice| Some(anchor(self.certificate(choice)?, excluded.as_ref()));
         Set {
             leaf,
             trust: Cow::Owned(TrustBundle::new(trust.iter().filter_map(certificate).collect())),
@@ -169,8 +174,12 @@ impl<'a> Guard<'a> {
     }
 
     /// Whether a change takes nothing away from anybody: the certificate is of the same CA and for as many
-    /// hosts, and as many CAs are trusted.
+    /// hosts, as many CAs are trusted, and no more names are excluded. Nor does it let in again whom the state
+    /// has forgotten.
     fn only_adds(&self, role: Role, name: &IdentityName, next: &Set<'_>) -> bool {
+        if role == Role::Daemon && !self.let_in_again(name, next).is_empty() {
+            return false;
+        }
         let Some(identity) = self.observation.identities(role).get(name) else { return true };
         identity.served().all(|served| {
             let names = served.leaf().usable_names();
@@ -182,8 +191,21 @@ impl<'a> Guard<'a> {
                     issuer == Some(served.leaf().issuer()) && is_named
                 }
             };
-            is_of_same && served.trust.certificates().iter().all(|anchor| next.trust.trusts(anchor))
+            is_of_same
+                && served.trust.certificates().iter().all(|anchor| next.trust.trusts(anchor))
+                && excludes_no_more(&next.trust, &served.trust)
         })
+    }
+
+    /// What a daemon refuses, would not refuse any more, and nobody is noted to have taken back.
+    fn let_in_again(&self, name: &IdentityName, next: &Set<'_>) -> BTreeSet<Exclusion> {
+        let Some(daemon) = self.observation.daemons.get(name) else { return BTreeSet::new() };
+        let goes_on = |anchor: &&Certificate| next.trust.trusts(anchor);
+        let kept = |served: &ObservedGeneration| {
+            let anchors = served.trust.certificates().iter().filter(goes_on).cloned();
+            unrecorded(self.observation, &TrustBundle::new(anchors.collect()))
+        };
+        daemon.served().flat_map(kept).collect()
     }
 
     pub(super) fn is_emergency(&self) -> bool {
@@ -369,6 +391,16 @@ impl<'a> Guard<'a> {
             Some(issuer) => set.trust.trusts(issuer),
         }
     }
+}
+
+/// Whether every name that a bundle excludes is excluded by another one already.
+fn excludes_no_more(next: &TrustBundle, served: &TrustBundle) -> bool {
+    next.certificates().iter().all(|anchor| {
+        let Some(names) = Exclusions::of(anchor) else { return true };
+        let before = served.certificates().iter().find(|one| one.is_of_same_authority(anchor));
+        let before = before.and_then(Exclusions::of).unwrap_or_default();
+        names.iter().all(|name| before.contains(name))
+    })
 }
 
 fn of(generation: &ObservedGeneration) -> Set<'_> {

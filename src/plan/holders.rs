@@ -41,9 +41,17 @@ impl MaybeInUse<'_> {
 /// Every key of every client that is not retired, as of `now`, of an observation of what is in use.
 pub(super) fn holders<'a>(observation: &'a Observation, now: Timestamp) -> Vec<Holder<'a>> {
     let nothing = ClientRecord::default();
+    let is_revoked = |client: &IdentityName, key: &Fingerprint| {
+        let mut active = observation.revocations.iter().flat_map(|record| record.active(now));
+        active.any(|one| one.client.as_ref() == Some(client) && one.key.as_ref().is_none_or(|one| one == key))
+    };
     let mut of_keys: BTreeMap<(IdentityName, Fingerprint), Holder<'_>> = BTreeMap::new();
     let mut add = |client: &IdentityName, record: &ClientRecord, credentials: MaybeInUse<'a>| {
         let key = credentials.leaf().public_key().fingerprint();
+        // Whoever is not to get in is locked out by nothing.
+        if is_revoked(client, &key) {
+            return;
+        }
         let holder = of_keys.entry((client.clone(), key)).or_insert_with(|| Holder {
             client: client.clone(),
             key,

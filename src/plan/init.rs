@@ -125,7 +125,8 @@ fn newly_installed(request: &InitRequest, observation: &Observation) -> Plan {
     if let Some(install) =
         request.install.as_ref().filter(|_| listed.is_some_and(|daemon| daemon.install.is_none()))
     {
-        let entry = InstallEntry { layout: install.layout, root: install.root.clone(), owner: None };
+        let entry =
+            InstallEntry { layout: install.layout, root: install.root.clone(), owner: None, key_group: None };
         let change = InventoryChange::SetInstall(request.name.clone(), entry);
         plan.state.push(StateStep::Inventory(InventoryStep::Edit(vec![change])));
     }
@@ -144,6 +145,7 @@ fn inventory(request: &InitRequest) -> Result<Inventory, Failure> {
             name: request.authority_name.clone(),
             lifetime: request.authority_lifetime,
             key: request.key,
+            key_group: None,
         },
         daemons: BTreeMap::from([(request.name.clone(), daemon_entry(request)?)]),
         clients: request.clients.iter().map(|name| (name.clone(), client.clone())).collect(),
@@ -157,6 +159,7 @@ fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
             layout: install.layout,
             root: install.root.clone(),
             owner: None,
+            key_group: None,
         }),
         ..DaemonEntry::new(request.hosts.clone(), endpoint, request.defaults().lifetime(Role::Daemon))
     })

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::exclusions::unrecorded;
 use super::fault::fault_of;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
-    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, InstallEntry, Inventory, InventoryChange,
-    OwnerName, edit_client_config, move_aside,
+    ClientSettings, ConfigEdit, DaemonEntry, DaemonLayout, GroupName, InstallEntry, Inventory,
+    InventoryChange, OwnerName, edit_client_config, move_aside,
 };
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Quoted, Role};
@@ -24,6 +25,8 @@ pub(crate) struct InstallDaemonRequest {
     pub install: InstallRequest,
     /// Whose the files are to be; root's or ours where it is not said.
     pub owner: Option<OwnerName>,
+    /// The group that may read the key; nobody but its owner where it is not said.
+    pub key_group: Option<GroupName>,
 }
 
 impl InstallDaemonRequest {
@@ -34,6 +37,7 @@ impl InstallDaemonRequest {
             name: name.clone(),
             install: InstallRequest { root: install.root.clone(), layout: install.layout },
             owner: install.owner.clone(),
+            key_group: install.key_group.clone(),
         })
     }
 }
@@ -104,6 +108,7 @@ pub(crate) fn install_daemon(
         layout: request.install.layout,
         root: request.install.root.clone(),
         owner: request.owner.clone(),
+        key_group: request.key_group.clone(),
     };
     let listed = observation.inventory.daemons.get(&request.name);
     let mut plan = Plan::default();
@@ -181,8 +186,8 @@ pub(crate) fn other_root(name: &IdentityName, inventory: &Inventory) -> Option<P
     (own.is_none() && others.any(|(_, entry)| is_at_top(entry))).then(|| root_of(name))
 }
 
-/// Refuses to trust a CA again that a daemon trusts no more, unless that is meant: a bundle never trusts
-/// more than what is noted.
+/// Refuses to trust a CA again that a daemon trusts no more, or to let in again whom it refuses, unless that is
+/// meant: a bundle never trusts more than what is noted.
 fn refuse_more_trust(
     name: &IdentityName,
     placed: &Placed,
@@ -191,6 +196,13 @@ fn refuse_more_trust(
     let Some(observation) = observation else { return Ok(()) };
     let current = observation.current(Role::Daemon, name);
     let Some((there, current)) = placed.trust.as_ref().zip(current) else { return Ok(()) };
+    let forgotten = unrecorded(observation, there);
+    if !forgotten.is_empty() && current.trust.certificates().iter().any(|anchor| there.trusts(anchor)) {
+        return Err(Failure::new("installing daemon", name)
+            .expected(message!("a state that knows whom {} refuses", Quoted(&placed.folder)))
+            .found(message!("none of {} in revocations.json", Message::few(&forgotten, ", ")))
+            .hint("{kitcert} recover   # takes in whom the daemons refuse"));
+    }
     let rollover = observation.rollover.as_ref().filter(|rollover| !rollover.is_emergency());
     let meant = observation.authorities.iter().filter(|one| {
         observation.active_authority().is_some_and(|active| active.id == one.id)

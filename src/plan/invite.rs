@@ -3,6 +3,7 @@
 use super::issuance::{is_due, next_generation, validity};
 use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
+use super::revoke::{is_key_revoked, refuse_revoked};
 use super::rollover::{Rollover, signing};
 use super::steps::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
@@ -10,7 +11,7 @@ use super::steps::{
 use crate::layout::{ClientEntry, InventoryChange};
 use crate::model::{Contact, Failure, IdentityName, Lifetime, Role, Timestamp};
 use crate::pki::PublicKey;
-use crate::store::{KeyPresence, Observation, ObservedIdentity};
+use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
 /// What `invite` was asked for.
 #[derive(Clone, Debug)]
@@ -47,8 +48,13 @@ pub(crate) fn invite(
         }
         None => new_client(*lifetime, observation)?,
     };
+    refuse_revoked(name, None, observation, now)?;
     let current = observation.current(Role::Client, name);
-    let own_key = current.filter(|current| current.key == KeyPresence::Present);
+    let is_good = |current: &&ObservedGeneration| {
+        let key = current.leaf().public_key().fingerprint();
+        current.key == KeyPresence::Present && !is_key_revoked(name, &key, observation, now)
+    };
+    let own_key = current.filter(is_good);
     let issue = |key: KeySource| {
         let rollover = Rollover::of(observation, now)?;
         let signing = signing(rollover.as_ref(), observation, Role::Client, name, now)?;

@@ -1,9 +1,11 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
+use super::exclusions::is_revoked;
 use super::fault::is_faulty;
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
+use super::revoke::refuse_revoked;
 use super::rollover::{Rollover, signing};
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
@@ -28,13 +30,14 @@ pub(crate) struct IssueDaemonRequest {
     pub lifetime: Option<Lifetime>,
 }
 
-/// Whether a client's request may bring another key than it had.
+/// Whether a client may have another key than it had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyChange {
     /// It may not: whoever sent it may be somebody else.
     #[default]
     Refused,
-    /// It may: the old one is lost, or old. Its certificate stays good until it ends.
+    /// It may: the old one is lost, old, or revoked. Its certificate stays good until it ends. Without a
+    /// request, the new one is made here.
     Accepted,
 }
 
@@ -144,6 +147,12 @@ pub fn issue_clients(
             .hint("name the one client whose kit it is")
             .exit(ExitCode::Usage));
     }
+    if request.key_change == KeyChange::Accepted && request.names.is_empty() {
+        return Err(Failure::new("reading", "--new-key")
+            .expected("the names of the clients that get one")
+            .found("none")
+            .exit(ExitCode::Usage));
+    }
     let rollover = Rollover::of(observation, now)?;
     let listed = &observation.inventory.clients;
     let names =
@@ -169,6 +178,13 @@ pub fn issue_clients(
             let endpoint = request.kit.as_ref().and_then(|kit| kit.endpoint_to_remember(&name, observation));
             added.push((name.clone(), ClientEntry { endpoint, ..entry.clone() }));
         }
+        if request.names.is_empty() && is_revoked(observation, &name, now) {
+            continue;
+        }
+        let has_fresh_key = request.requested_key.is_none() && request.key_change == KeyChange::Accepted;
+        let kept = observation.current(Role::Client, &name).filter(|_| !has_fresh_key);
+        let key = request.requested_key.as_ref().or(kept.map(|current| current.leaf().public_key()));
+        refuse_revoked(&name, key.map(PublicKey::fingerprint).as_ref(), observation, now)?;
         if let Some(current) = observation.current(Role::Client, &name) {
             let has_key = |key: &PublicKey| key == current.leaf().public_key();
             let is_same = request.requested_key.as_ref().is_none_or(has_key);
@@ -176,10 +192,14 @@ pub fn issue_clients(
                 return Err(other_key(&name, request.requested_key.as_ref(), current));
             }
             let is_wanted = is_damaged || identity.is_some_and(ObservedIdentity::is_retired);
-            if is_same && !is_wanted && !is_due(observation, Role::Client, &name, current, now) {
+            if is_same
+                && !has_fresh_key
+                && !is_wanted
+                && !is_due(observation, Role::Client, &name, current, now)
+            {
                 continue;
             }
-            if current.key == KeyPresence::Absent && request.kit.is_none() {
+            if current.key == KeyPresence::Absent && request.kit.is_none() && !has_fresh_key {
                 let waits = KitRequest::waiting(entry.lifetime);
                 let terms = waits.terms(&name, observation, &request.user, now)?;
                 waiting.extend(terms.use_steps(observation));
@@ -194,6 +214,7 @@ pub fn issue_clients(
             generation: next_generation(observation, Role::Client, &name),
             key: match &request.requested_key {
                 Some(key) => KeySource::Requested(key.clone()),
+                None if has_fresh_key => KeySource::New(observation.inventory.leaf_key()),
                 None => key_of_client(observation.current(Role::Client, &name), observation),
             },
             reason: Reason::Asked,

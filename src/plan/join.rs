@@ -1,7 +1,7 @@
 //! `join`: whether a kit may be joined here, and what has to be shown for it.
 
 use crate::message;
-use crate::model::{Failure, IdentityName, Message, SubjectAltName, Timestamp};
+use crate::model::{Failure, IdentityName, Message, Timestamp};
 use crate::pki::{Certificate, Kit, KitContents, TrustBundle};
 
 /// What a client's tool uses already.
@@ -61,15 +61,14 @@ pub(crate) fn kit_standing(
 ) -> Result<KitStanding, Failure> {
     let contents = kit.contents();
     let leaf = contents.leaf();
-    let name = SubjectAltName::Dns(contents.name.client_dns_name());
-    if leaf.usable_names() != [name.clone()] {
+    if !has_names_of(leaf, &contents.name) {
         return Err(failure(&contents.name)
-            .expected(message!("a certificate for {}", name))
+            .expected(message!("a certificate for {}", contents.name.client_dns_name()))
             .found(message!("one of {}", leaf.subject()))
             .hint(ask_for_another(contents)));
     }
-    let own = installed
-        .filter(|own| own.leaf.usable_names() == leaf.usable_names() && kit.is_of_trusted(&own.trust));
+    let own =
+        installed.filter(|own| has_names_of(&own.leaf, &contents.name) && kit.is_of_trusted(&own.trust));
     if own.is_some_and(|own| own.leaf == *leaf) {
         return Ok(KitStanding::Installed);
     }
@@ -99,6 +98,11 @@ pub(crate) fn kit_standing(
             .hint("{kitcert} verify   # what is installed is the newer")),
         Some(_) => Ok(KitStanding::Renewal),
     }
+}
+
+/// Whether a certificate is that client's and nobody else's: it has the client's name and its key's.
+fn has_names_of(leaf: &Certificate, name: &IdentityName) -> bool {
+    leaf.usable_names() == name.client_names(&leaf.public_key().fingerprint())
 }
 
 /// A certificate that was issued within an hour of its CA begins with the CA, so that the end

@@ -1,11 +1,11 @@
-//! Who would be locked out, in words.
+//! Who would be locked out, or let in again, in words.
 
 use std::collections::BTreeSet;
 
 use crate::message;
-use crate::model::{AuthorityId, IdentityName, Message, Printable, Role, SubjectAltName};
+use crate::model::{AuthorityId, Exclusion, IdentityName, Message, Printable, Role, SubjectAltName};
 
-/// A change of one identity that would lock somebody out.
+/// A change of one identity that would lock somebody out, or let in again whom the daemon refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LockOut {
     /// The clients.
@@ -14,11 +14,24 @@ pub(crate) struct LockOut {
     pub open: BTreeSet<AuthorityId>,
     /// The hosts by which those clients dial the daemon, and that its certificate would not name.
     pub hosts: BTreeSet<SubjectAltName>,
+    /// What the daemon excludes, and would not any more, though nobody is noted to have taken it back.
+    pub let_in: BTreeSet<Exclusion>,
 }
 
 impl LockOut {
+    /// What the change would do.
+    pub(crate) fn effect(&self) -> Message {
+        let is_lock_out = !self.clients.is_empty() || !self.open.is_empty();
+        let out = is_lock_out.then(|| message!("lock out {}", self.who()));
+        let names = || Message::few(&self.let_in, ", ");
+        let again = (!self.let_in.is_empty()).then(|| {
+            message!("let in again {}, whom the daemon refuses and revocations.json lacks", names())
+        });
+        Message::join(out.into_iter().chain(again), " and ")
+    }
+
     /// Who is locked out, and by the removal of which hosts if it is for that.
-    pub(crate) fn who(&self) -> Message {
+    fn who(&self) -> Message {
         let open = self.open.iter().map(|id| message!("unknown holders of CA {}", id.short()));
         let who = Message::few(self.clients.iter().map(Printable::message).chain(open), ", ");
         match self.hosts.is_empty() {
@@ -34,10 +47,15 @@ impl LockOut {
         self.clients.extend(other.clients);
         self.open.extend(other.open);
         self.hosts.extend(other.hosts);
+        self.let_in.extend(other.let_in);
     }
 
-    /// How a person does it in spite of that; None if a CA of unknown holders is not to go by a word.
+    /// How a person does it in spite of that, or mends what is in the way; None if a CA of unknown holders is
+    /// not to go by a word.
     pub(crate) fn way_past(&self, role: Role, name: &IdentityName) -> Option<Message> {
+        if !self.let_in.is_empty() {
+            return Some(message!("{kitcert} recover   # takes in whom the daemons refuse"));
+        }
         match self.clients.len() {
             0 => None,
             1..=MOST_TYPED => Some(message!(

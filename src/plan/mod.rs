@@ -10,6 +10,7 @@
 //! init, issue, install, request    the planners of these commands
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and former generations
+//! revoke, exclusions               whose access is taken away, and what daemons exclude for it
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
@@ -31,6 +32,7 @@ mod ca;
 mod catch_up;
 mod choice;
 mod confirm;
+mod exclusions;
 mod fault;
 mod guard;
 mod holders;
@@ -49,6 +51,7 @@ mod recover;
 mod recovery;
 mod repetition;
 mod request;
+mod revoke;
 mod rollback;
 mod rollover;
 mod rotate;
@@ -64,10 +67,11 @@ mod verification;
 mod tests;
 
 pub(crate) use ca::{delete_former_keys, finish, skip};
-pub(crate) use catch_up::{Installed, catch_up};
+pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
+pub(crate) use exclusions::{meant, pending, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;
@@ -88,6 +92,7 @@ pub(crate) use reach::{Reached, is_out, lost, reached};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
+pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke, see, undo};
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
 pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};

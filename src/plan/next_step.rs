@@ -78,13 +78,14 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         }
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
-        IdentityState::NotVerified => Cure::Rotate,
+        IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
         IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => Cure::HandOver,
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,
         IdentityState::NotRenewable => Cure::Rotate,
         IdentityState::NotListed => Cure::Retire,
         IdentityState::Ok
         | IdentityState::Retired
+        | IdentityState::Revoked
         | IdentityState::NotYetValid
         | IdentityState::Unreadable => return None,
     };

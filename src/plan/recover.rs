@@ -95,6 +95,7 @@ impl Rebuilt<'_> {
             name: name.unwrap_or(policy.name),
             lifetime: certificate.validity().lifetime(),
             key: key.unwrap_or(policy.key),
+            key_group: None,
         };
     }
 
@@ -259,6 +260,7 @@ mod tests {
                 unread: BTreeMap::new(),
                 authorities: vec![observed],
                 rollover: None,
+                revocations: None,
                 issued: Vec::new(),
                 waiting_kits: BTreeSet::new(),
                 daemons: BTreeMap::new(),

@@ -6,7 +6,7 @@
 
 use super::fault::fault_of;
 use super::issuance::next_generation;
-use super::rollover::choice;
+use super::rollover::same_authorities;
 use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use super::summary::StepSummary;
@@ -185,7 +185,16 @@ fn choose(
     }
     let mut objections = Vec::new();
     for candidate in candidates {
-        let against = objections_to(role, name, observation, candidate, now);
+        let mut against = objections_to(role, name, observation, candidate, now);
+        let is_current = |files: &ObservedGeneration, current: &ObservedGeneration| {
+            let trust = bundle(observation, &files.trust, &current.trust);
+            files.leaf() == current.leaf()
+                && files.trust.certificates() != current.trust.certificates()
+                && trust == same_authorities(observation, &current.trust)
+        };
+        if candidate.files.as_ref().zip(current).is_some_and(|(files, current)| is_current(files, current)) {
+            against.push(message!("is what is current, with today's bundle"));
+        }
         match (&candidate.files, current) {
             (Some(files), Some(current)) if against.is_empty() => {
                 return Ok(Rollback {
@@ -218,18 +227,7 @@ fn bundle(observation: &Observation, earlier: &TrustBundle, today: &TrustBundle)
             })
     };
     let is_safe = !earlier.certificates().is_empty() && earlier.certificates().iter().all(is_meant);
-    let chosen = if is_safe { earlier } else { today };
-    let known = |anchor: &Certificate| {
-        observation.authorities.iter().find(|one| one.certificate.is_of_same_authority(anchor)).map(choice)
-    };
-    // One anchor a CA: a second one of the same key voids the exclusions of the first.
-    let mut trust: Vec<AuthorityChoice> = Vec::new();
-    for one in chosen.certificates().iter().filter_map(known) {
-        if !trust.contains(&one) {
-            trust.push(one);
-        }
-    }
-    trust
+    same_authorities(observation, if is_safe { earlier } else { today })
 }
 
 fn objections_to(

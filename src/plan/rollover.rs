@@ -37,7 +37,7 @@ use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::Certificate;
+use crate::pki::{Certificate, TrustBundle};
 use crate::store::{
     KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord,
 };
@@ -222,7 +222,7 @@ impl<'a> Rollover<'a> {
             self.stage == RolloverStage::Moving && !(self.clients_left.is_empty() && self.open.is_empty());
         // What ends the waiting locks out whoever has not moved: no command to paste without a look.
         if waits || !self.untried.is_empty() {
-            return Some(message!("{kitcert} rotate --dry-run   # what each of them still needs"));
+            return Some(message!("{kitcert} rotate --dry-run"));
         }
         self.unread.is_empty().then(rotate)
     }
@@ -389,6 +389,21 @@ pub(super) fn bundle_of_daemon(
         true => rollover.is_of_target(current.leaf()).then(|| vec![choice(rollover.to)]),
         false => Some(rollover.both()),
     }
+}
+
+/// The CAs of the state in a bundle, in their order.
+pub(super) fn same_authorities(observation: &Observation, trust: &TrustBundle) -> Vec<AuthorityChoice> {
+    let known = |anchor: &Certificate| {
+        observation.authorities.iter().find(|one| one.certificate.is_of_same_authority(anchor)).map(choice)
+    };
+    // One certificate a CA: a second one of the same key voids what the first excludes.
+    let mut trusted: Vec<AuthorityChoice> = Vec::new();
+    for one in trust.certificates().iter().filter_map(known) {
+        if !trusted.contains(&one) {
+            trusted.push(one);
+        }
+    }
+    trusted
 }
 
 /// The daemons of kitcert.yaml that have a certificate, or may have one, and are not retired.

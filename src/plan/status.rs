@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::exclusions::{is_revoked, pending};
 use super::fault::{fault_of, is_faulty};
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
@@ -99,6 +100,8 @@ pub(crate) enum IdentityState {
     /// An identity is neither renewed nor waited for any more; a CA is trusted by nobody any more, or is
     /// not to be.
     Retired,
+    /// The access of a client was taken away.
+    Revoked,
     /// It is on disk, and kitcert.yaml does not list it.
     NotListed,
     /// It was renewed, and its kit waits in `kits/` to be handed over.
@@ -119,6 +122,8 @@ pub(crate) enum IdentityState {
     NotIssued,
     /// It is not valid yet.
     NotYetValid,
+    /// A daemon may let somebody in whose access was taken away.
+    LetsInRevoked,
     /// Its kit waits, and the certificate that it has until then is over.
     KitOverdue,
     /// It is over.
@@ -138,7 +143,8 @@ impl IdentityState {
     #[must_use]
     pub(crate) fn rule(self) -> Option<Rule> {
         Some(match self {
-            IdentityState::Ok | IdentityState::Retired => return None,
+            IdentityState::Ok | IdentityState::Retired | IdentityState::Revoked => return None,
+            IdentityState::LetsInRevoked => Rule::NotRevokedYet,
             IdentityState::NotListed => Rule::NotListed,
             IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => {
                 Rule::KitWaiting
@@ -158,6 +164,7 @@ impl fmt::Display for IdentityState {
         f.pad(match self {
             IdentityState::Ok => "ok",
             IdentityState::Retired => "retired",
+            IdentityState::Revoked => "revoked",
             IdentityState::NotListed => "not listed",
             IdentityState::KitWaiting => "kit waiting",
             IdentityState::NotVerified => "not verified",
@@ -168,6 +175,7 @@ impl fmt::Display for IdentityState {
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
             IdentityState::NotYetValid => "not yet valid",
+            IdentityState::LetsInRevoked => "LETS IN a revoked client",
             IdentityState::Expired => "expired",
             IdentityState::Unreadable => "unreadable",
         })
@@ -213,12 +221,13 @@ fn rows_of(
         Role::Client => observation.inventory.clients.keys().collect(),
     };
     let on_disk = observation.identities(role);
+    let lets_in = pending(observation, now);
     let faulty = on_disk.keys().filter_map(|name| {
         let fault = fault_of(role, name, observation)?;
         Some(StatusRow {
             identity: Some((role, name.clone())),
             fault: Some(fault.message()),
-            remedy: fault.remedy().cloned(),
+            remedy: fault.remedy().map(|remedy| remedy.parted().0),
             ..row(kind, name.message(), None, message!("-"), IdentityState::Unreadable, now)
         })
     });
@@ -243,6 +252,8 @@ fn rows_of(
         let state = if waits { state.max(kit_state(observation, name, in_use, now)) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = match (identity.is_retired(), is_listed) {
+            _ if role == Role::Daemon && lets_in.contains_key(name) => IdentityState::LetsInRevoked,
+            _ if role == Role::Client && is_revoked(observation, name, now) => IdentityState::Revoked,
             (true, _) => IdentityState::Retired,
             // Nobody renews it, and whoever has removed it knows that it ends.
             (false, false) if waits => IdentityState::KitWaiting,

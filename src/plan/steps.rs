@@ -11,7 +11,7 @@ use crate::model::{
     Message, Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{Certificate, PublicKey, TrustBundle};
-use crate::store::{Held, RolloverKind, RolloverRecord, Use};
+use crate::store::{Held, RevocationRecord, RolloverKind, RolloverRecord, Use};
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
 /// is one; the config is edited last, when the files that it names are there. What is handed over
@@ -81,8 +81,14 @@ pub enum StateStep {
         /// What it is.
         sha256: Fingerprint,
     },
+    /// A daemon was restarted with that generation, and nothing here can try all that it is to refuse.
+    NoteRestarted(IdentityName, Generation),
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
+    /// Note whose access is taken away, or given back.
+    ChangeRevocations(RevocationRecord),
+    /// Remove the kit that waits for a client.
+    WithdrawKit(IdentityName),
     /// Note that the rollover is over: nothing trusts these CAs any more.
     EndRollover(Vec<AuthorityId>),
     /// Note that there may be certificates of a CA, until then, that nobody here knows of.

@@ -5,6 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::exclusions::whom;
 use super::steps::{
     AuthorityChoice, ConfigStep, Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource,
     KitTerms, PlacementStep, Plan, StateStep,
@@ -164,6 +165,24 @@ impl StateStep {
                         )
                     ),
                 },
+            },
+            StateStep::ChangeRevocations(record) => StepSummary {
+                step: "note",
+                subject: message!("revocations.json"),
+                detail: match Message::few(record.standing().map(whom), ", ") {
+                    none if none.is_empty() => message!("nobody is revoked"),
+                    who => message!("revoked: {}", who),
+                },
+            },
+            StateStep::NoteRestarted(name, generation) => StepSummary {
+                step: "note",
+                subject: message!("daemon {}", name),
+                detail: message!("it was restarted with {}", generation),
+            },
+            StateStep::WithdrawKit(name) => StepSummary {
+                step: "remove",
+                subject: message!("kits/{}.kit", name),
+                detail: message!("it is not handed over any more"),
             },
             StateStep::EndRollover(former) => StepSummary {
                 step: "end",

@@ -26,8 +26,6 @@ pub(crate) enum Staleness {
     Leaf,
     /// ca.pem is another.
     Bundle,
-    /// ca.pem excludes others.
-    Exclusions,
     /// kitcert.yaml names another endpoint.
     Endpoint,
     /// kitcert.yaml lists other hosts.
@@ -83,7 +81,6 @@ fn staleness(
         (record.generation != current.number, Staleness::Generation(record.generation)),
         (record.leaf != current.leaf().fingerprint(), Staleness::Leaf),
         (record.bundle != current.trust.fingerprint(), Staleness::Bundle),
-        (record.exclusions.is_some(), Staleness::Exclusions),
         (record.dial_list != DIAL_LIST_VERSION, Staleness::DialList),
         (record.verified_at > now, Staleness::Future),
     ];
@@ -111,7 +108,6 @@ impl fmt::Display for Staleness {
             Staleness::Generation(generation) => write!(f, "only {generation} was verified"),
             Staleness::Leaf => f.write_str("another certificate was verified"),
             Staleness::Bundle => f.write_str("it was verified with another ca.pem"),
-            Staleness::Exclusions => f.write_str("it was verified with a ca.pem that excludes others"),
             Staleness::Endpoint => f.write_str("it was verified at another endpoint"),
             Staleness::Hosts => f.write_str("it was verified with other hosts"),
             Staleness::Addresses => f.write_str("it was verified at other addresses"),

@@ -30,6 +30,9 @@ pub enum Dial {
     OtherHost(u8),
     /// `C`: a certificate of a CA of which the daemon must let nobody in any more.
     Distrusted,
+    /// `R`: a certificate with a name that the daemon's ca.pem excludes: that of a revoked client, or that by
+    /// which it is seen which ca.pem the daemon uses. Dialed beside the list.
+    Revoked,
     /// `O`: the client's own certificate.
     Client,
     /// `N1'`: `N1` in phase 2.
@@ -55,10 +58,12 @@ pub enum Caller {
     WrongUsage,
     /// Somebody of a CA that is not trusted any more.
     Distrusted,
+    /// Somebody whose access was taken away.
+    Revoked,
 }
 
-/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted is dialed beside the
-/// list.
+/// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted, and one who is revoked,
+/// are dialed beside the list.
 pub(super) const MUST_BE_REFUSED: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
@@ -130,6 +135,7 @@ impl Dial {
             Dial::Expired => Caller::Expired,
             Dial::WrongUsage => Caller::WrongUsage,
             Dial::Distrusted => Caller::Distrusted,
+            Dial::Revoked => Caller::Revoked,
         }
     }
 
@@ -201,6 +207,7 @@ impl fmt::Display for Dial {
             Dial::WrongUsage => f.write_str("W"),
             Dial::Expired => f.write_str("E"),
             Dial::Distrusted => f.write_str("C"),
+            Dial::Revoked => f.write_str("R"),
             Dial::OtherHost(number) => write!(f, "S{number}"),
             Dial::Client => f.write_str("O"),
             Dial::NoCertificateAgain => f.write_str("N1'"),
@@ -219,6 +226,7 @@ impl fmt::Display for Caller {
             Caller::Expired => "expired certificate",
             Caller::WrongUsage => "wrong usage",
             Caller::Distrusted => "distrusted CA",
+            Caller::Revoked => "revoked client",
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::store::files::directory::{Access, Directory, fresh_name, make_durable
 use crate::store::files::io_failure;
 use crate::store::files::lock::FileLock;
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
+use crate::store::files::privacy::{KeyReaders, Privacy};
 use crate::store::files::users::Owner;
 use crate::store::origin::{Origin, set_checksum};
 
@@ -28,6 +29,8 @@ pub(crate) struct InstallPlace {
     pub links: Vec<(PathBuf, &'static str)>,
     /// Whose the files become; otherwise this process's user.
     pub owner: Option<Owner>,
+    /// Who may read the key beside its owner.
+    pub key_readers: KeyReaders,
     /// From which state they come, where that is noted. Of two processes that put such files there at the
     /// same time, one does and the other is told.
     pub origin: Option<Origin>,
@@ -102,7 +105,7 @@ impl InstallPlace {
     /// Installs a set as generation `number`, all of it or nothing: the files are written and made
     /// durable beside the present ones, one rename makes them current, and links that are missing
     /// are made. Where all of it is so already, nothing is written. Certificates get 0644, the key
-    /// 0600 and the folders 0755.
+    /// 0600, or 0640 for the group that may read it, and the folders 0755.
     ///
     /// # Errors
     /// Something foreign at the place of a link (nothing is written then); a generation of that
@@ -155,6 +158,35 @@ impl InstallPlace {
         remove_former(&folder, number)
     }
 
+    /// Removes everything that was installed there, and the links to it; whether something was there. What is
+    /// not ours stays.
+    ///
+    /// # Errors
+    /// Folders on the way that others can write in, and what fails on a disk.
+    pub(crate) fn remove(&self) -> Result<bool, Failure> {
+        self.refuse_link()?;
+        let mut was_there = false;
+        for (path, file) in &self.links {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            if self.look_at_link(path, file)? != LinkState::Ours {
+                continue;
+            }
+            if let Some(parent) = open_trusted(parent, &self.trusted())? {
+                parent.remove(name)?;
+                parent.sync()?;
+                was_there = true;
+            }
+        }
+        let (Some(parent), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return Ok(was_there);
+        };
+        let Some(parent) = open_trusted(parent, &self.trusted())? else { return Ok(was_there) };
+        was_there |= parent.look(name)?.is_some();
+        parent.remove_whole(name)?;
+        parent.sync()?;
+        Ok(was_there)
+    }
+
     /// Finds out whether the folders could be written, without writing anything: a command that
     /// changes other things first should not learn it too late.
     ///
@@ -188,6 +220,10 @@ impl InstallPlace {
         }
     }
 
+    fn public(&self) -> Access {
+        Access { mode: Privacy::Public.bits(), owner: self.owner }
+    }
+
     fn trusted(&self) -> Vec<u32> {
         self.owner.iter().map(|owner| owner.user).collect()
     }
@@ -206,13 +242,14 @@ impl InstallPlace {
         if let (Some(authority), Some(certificate), Some(key)) =
             (read(AUTHORITY)?, read(CERTIFICATE)?, read(KEY)?)
         {
-            let ours = |file: &super::ReadFile, mode| {
+            let ours = |file: &super::ReadFile, Access { mode, owner }| {
                 let is_owned =
-                    self.owner.is_none_or(|owner| (owner.user, owner.group) == (file.owner, file.group));
+                    owner.is_none_or(|owner| (owner.user, owner.group) == (file.owner, file.group));
                 is_owned && file.mode == mode
             };
-            generation.access_is_right =
-                ours(&authority, PUBLIC) && ours(&certificate, PUBLIC) && ours(&key, PRIVATE);
+            generation.access_is_right = ours(&authority, self.public())
+                && ours(&certificate, self.public())
+                && ours(&key, self.key_readers.access(self.owner));
             generation.files = Some(CredentialBytes {
                 authority: authority.bytes.to_vec(),
                 certificate: certificate.bytes.to_vec(),
@@ -307,20 +344,19 @@ impl InstallPlace {
         files: &CredentialBytes,
         name: &str,
     ) -> Result<(), Failure> {
-        let access = |mode| Access { mode, owner: self.owner };
-        let staged = folder.make_folder(name, access(FOLDER_MODE))?;
-        for (name, bytes, mode) in [
-            (AUTHORITY, files.authority.as_slice(), PUBLIC),
-            (CERTIFICATE, files.certificate.as_slice(), PUBLIC),
-            (KEY, files.key.as_slice(), PRIVATE),
+        let staged = folder.make_folder(name, Access { mode: FOLDER_MODE, owner: self.owner })?;
+        for (name, bytes, access) in [
+            (AUTHORITY, files.authority.as_slice(), self.public()),
+            (CERTIFICATE, files.certificate.as_slice(), self.public()),
+            (KEY, files.key.as_slice(), self.key_readers.access(self.owner)),
         ] {
-            let file = staged.create_file(name, bytes, access(mode))?;
+            let file = staged.create_file(name, bytes, access)?;
             make_durable(&file, &staged.path().join(name))?;
         }
         if let Some(origin) = &self.origin {
             // It has nothing that has no form in JSON.
             let bytes = serde_json::to_vec_pretty(origin).unwrap_or_default();
-            let file = staged.create_file(ORIGIN, &bytes, access(PUBLIC))?;
+            let file = staged.create_file(ORIGIN, &bytes, self.public())?;
             make_durable(&file, &staged.path().join(ORIGIN))?;
         }
         staged.sync()
@@ -407,8 +443,6 @@ const KEY: &str = "key.pem";
 const ORIGIN: &str = "origin.json";
 /// Putting files in place takes far less.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PUBLIC: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
 /// A container's user must get through; the key is closed by its own mode.
 const FOLDER_MODE: u32 = 0o755;
 /// A bundle of sixteen certificates stays far below it.

@@ -17,18 +17,18 @@ mod origin;
 mod state;
 
 pub(crate) use files::{
-    Existing, Home, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement, ScratchDirectory,
-    UnnamedFile, earthly_home, exists, files_in, folders_in, read, read_if_present, read_standard_input,
-    refuse_irreplaceable, replace_file, sudo_caller, this_user,
+    Existing, Home, KeyReaders, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement,
+    ScratchDirectory, UnnamedFile, earthly_home, exists, files_in, folders_in, read, read_if_present,
+    read_standard_input, refuse_irreplaceable, replace_file, sudo_caller, this_user,
 };
 pub(crate) use installed_credentials::{CredentialBytes, InstallPlace, LinkState, PlacedFiles};
 pub(crate) use origin::{Origin, set_checksum};
 pub(crate) use state::{
     AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent,
     LogLine, ObservedAuthority, ObservedCopies, ObservedGeneration, ObservedIdentity, ObservedRequest,
-    RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress,
-    glance, log_end, logs_put_aside, observe, observe_generation, observe_lineage, observe_request,
-    observe_undescribed, request_generations,
+    Revocation, RevocationRecord, RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock,
+    StateRecord, Use, VerifiedAddress, glance, log_end, logs_put_aside, observe, observe_generation,
+    observe_lineage, observe_request, observe_undescribed, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -155,12 +155,27 @@ def authorities_and_dates(plain):
     plain.put("ca-of-the-system", ca=system + own)
 
 
+def of_known_primes():
+    """An RSA key of 8192 bits, of two primes that everybody knows: to find others takes a minute."""
+    p, q = (prime_of(group) for group in ["ffdhe4096", "modp_4096"])
+    d = rsa.rsa_recover_private_exponent(65537, p, q)
+    crt = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    return rsa.RSAPrivateNumbers(p, q, d, *crt, rsa.RSAPublicNumbers(65537, p * q)).private_key()
+
+
+def prime_of(group):
+    given = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{group}")
+    shown = openssl("asn1parse", given=given.decode()).decode()
+    return int(next(line for line in shown.splitlines() if "INTEGER" in line).rsplit(":", 1)[1], 16)
+
+
 def keys(plain):
     for kind, key in [
         ("key-p521", ec.generate_private_key(ec.SECP521R1())),
         ("key-rsa-2080", rsa.generate_private_key(65537, 2080)),
         ("key-rsa-3000", rsa.generate_private_key(65537, 3000)),
         ("key-rsa-5120", rsa.generate_private_key(65537, 5120)),
+        ("key-rsa-8192", of_known_primes()),
         ("key-rsa-e3", rsa.generate_private_key(3, 2048)),
     ]:
         cert = leaf(plain.ca, plain.ca_key, key.public_key(), OWN, Usage.CLIENT_AUTH)
@@ -175,12 +190,17 @@ def keys(plain):
     try:
         from cryptography.hazmat.primitives.asymmetric import mldsa
 
-        key = mldsa.MLDSA65PrivateKey.generate()
-        cert = leaf(plain.ca, plain.ca_key, key.public_key(), OWN, Usage.CLIENT_AUTH)
+        made = {
+            "key-ml-dsa-44": mldsa.MLDSA44PrivateKey.generate(),
+            "key-ml-dsa-65": mldsa.MLDSA65PrivateKey.generate(),
+            "key-ml-dsa-87": mldsa.MLDSA87PrivateKey.generate(),
+        }
     except Exception:
         # Older ones know no such key.
         return
-    plain.put("key-ml-dsa", cert=pem(cert), key=private(key))
+    for kind, key in made.items():
+        cert = leaf(plain.ca, plain.ca_key, key.public_key(), OWN, Usage.CLIENT_AUTH)
+        plain.put(kind, cert=pem(cert), key=private(key))
 
 
 def forms_of_a_key(plain):

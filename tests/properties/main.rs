@@ -21,6 +21,7 @@ mod install;
 mod join;
 mod keys;
 mod pki;
+mod revoke;
 mod rollover;
 mod rotate;
 mod source;

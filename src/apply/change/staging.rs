@@ -10,13 +10,14 @@ use crate::layout::state_paths::{self, authority_folder, identity_folder, reques
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Role,
+    AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role,
 };
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
-use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason};
+use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason, whom};
 use crate::store::{
-    LogEvent, Privacy, RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read, set_checksum,
+    KeyReaders, LogEvent, Observation, Privacy, Revocation, RevocationRecord, RolloverKind, RolloverRecord,
+    StagedChange, VerifiedRecord, exists, read, set_checksum,
 };
 
 /// A certificate that was issued.
@@ -52,6 +53,33 @@ pub(in crate::apply) fn stage_rollover(
     staged.record(&line(invocation, LogEvent::RolledOver, to, reason))
 }
 
+/// Whose access is taken away from now on, and whose is given back.
+pub(in crate::apply) fn stage_revocations(
+    invocation: &Invocation<'_>,
+    staged: &StagedChange<'_>,
+    observation: Option<&Observation>,
+    record: &RevocationRecord,
+) -> Result<(), Failure> {
+    staged.file(&RevocationRecord::path(), &record.to_bytes()?, Privacy::Private)?;
+    let before = observation.and_then(|observation| observation.revocations.as_ref());
+    let stood = |one: &Revocation| before.is_some_and(|before| before.standing().any(|former| former == one));
+    for one in record.standing().filter(|one| !stood(one) && one.seen.is_none()) {
+        let reason = one.reason.as_ref().map_or(message!("asked"), Printable::message);
+        staged.record(&line(invocation, LogEvent::Revoked, message!("client {}", whom(one)), reason))?;
+    }
+    let stands =
+        |one: &Revocation| record.standing().any(|now| (&now.client, now.at) == (&one.client, one.at));
+    for one in before.iter().flat_map(|before| before.standing()).filter(|one| !stands(one)) {
+        let reason = if record.revocations.len() < before.map_or(0, |one| one.revocations.len()) {
+            message!("it stops nobody any more")
+        } else {
+            message!("asked")
+        };
+        staged.record(&line(invocation, LogEvent::Unrevoked, message!("client {}", whom(one)), reason))?;
+    }
+    Ok(())
+}
+
 /// An identity's certificate and key again, with other CAs to trust.
 pub(in crate::apply) fn stage_other_trust(
     invocation: &Invocation<'_>,
@@ -72,7 +100,7 @@ pub(in crate::apply) fn stage_other_trust(
         true => Some(read_key(&invocation.state, &place)?),
         false => None,
     };
-    let trust = authorities.bundle(trust)?;
+    let trust = authorities.bundle(role, trust)?;
     let public_key = key.as_ref().map(PrivateKey::public_key);
     let credentials = Credentials { role, chain: &chain, key: public_key, trust: &trust };
     require(&credentials, name, &[], invocation.environment.now())?;
@@ -201,7 +229,7 @@ fn kept_key(
 pub(in crate::apply) fn stage_authority(
     staged: &StagedChange<'_>,
     authority: &CertificateAuthority,
-    key: &PrivateKey,
+    (key, readers): (&PrivateKey, KeyReaders),
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
     let folder = authority_folder(&AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()));
@@ -213,17 +241,26 @@ pub(in crate::apply) fn stage_authority(
     let pem = certificate.to_pem();
     stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
-    stage_key(staged, &folder, key)
+    stage_key_for(staged, &folder, (key, readers))
 }
 
-/// The only way by which a key reaches a disk.
+/// A key that its owner alone may read.
 pub(in crate::apply) fn stage_key(
     staged: &StagedChange<'_>,
     folder: &Path,
     key: &PrivateKey,
 ) -> Result<(), Failure> {
+    stage_key_for(staged, folder, (key, KeyReaders::default()))
+}
+
+/// The only way by which a key reaches a disk.
+fn stage_key_for(
+    staged: &StagedChange<'_>,
+    folder: &Path,
+    (key, readers): (&PrivateKey, KeyReaders),
+) -> Result<(), Failure> {
     let path = folder.join("key.pem");
     let pem = key.expose_pem();
-    staged.private_key(&path, pem.as_bytes())?;
+    staged.private_key(&path, pem.as_bytes(), readers)?;
     staged.is_as_written(&path, pem.as_bytes())
 }

@@ -1,6 +1,7 @@
 //! The one way in which a state directory changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,7 +10,8 @@ use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
-    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request, stage_rollover,
+    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request,
+    stage_revocations, stage_rollover,
 };
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::apply::authorities::{Authorities, Issuing, try_issuers};
@@ -23,8 +25,8 @@ use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange, StateDirectory,
-    StateLock, observe,
+    Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange,
+    StateDirectory, StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -119,7 +121,7 @@ pub(in crate::apply) fn refuse_lock_out(
     }
     let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
-        .found(message!("this would lock out: {}", found.who()))
+        .found(message!("this would {}", found.effect()))
         .hint(way_past))
 }
 
@@ -188,6 +190,13 @@ pub(in crate::apply) fn carry_out(
                 let to = message!("CA {}", record.to.short());
                 stage_rollover(invocation, &staged, record, to)?;
             }
+            StateStep::ChangeRevocations(record) => {
+                stage_revocations(invocation, &staged, observation, record)?;
+            }
+            StateStep::NoteRestarted(name, generation) => {
+                records.daemon(name).restarted = Some(*generation);
+            }
+            StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
             StateStep::EndRollover(former) => {
                 staged.remove(&RolloverRecord::path())?;
                 for id in former {
@@ -238,7 +247,9 @@ pub(in crate::apply) fn carry_out(
                 let key = PrivateKey::generate(*algorithm)?;
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
                 let authority = CertificateAuthority::create(&request, &key)?;
-                stage_authority(&staged, &authority, &key)?;
+                let policy = observation.map(|observation| &observation.inventory.authority);
+                let readers = KeyReaders::named(policy.and_then(|policy| policy.key_group.as_ref()))?;
+                stage_authority(&staged, &authority, (&key, readers))?;
                 staged.record(&authority_line(invocation, authority.certificate()))?;
                 authorities.made = Some(authority);
             }
@@ -281,14 +292,15 @@ fn issue_all(
     issuances: &[&Issuance],
 ) -> Result<Vec<Issued>, Failure> {
     (invocation.progress)(Progress::Issuing(issuances.len() as u64));
-    let mut issuing: BTreeMap<&Signing, Issuing> = BTreeMap::new();
+    let mut issuing: BTreeMap<(Role, &Signing), Issuing> = BTreeMap::new();
     for issuance in issuances {
-        if !issuing.contains_key(&issuance.signing) {
-            issuing.insert(&issuance.signing, authorities.issuing(&issuance.signing)?);
+        let key = (issuance.role, &issuance.signing);
+        if let Entry::Vacant(none) = issuing.entry(key) {
+            none.insert(authorities.issuing(issuance.role, &issuance.signing)?);
         }
     }
     let issue_one = |issuance: &&Issuance| {
-        let Some(issuing) = issuing.get(&issuance.signing) else {
+        let Some(issuing) = issuing.get(&(issuance.role, &issuance.signing)) else {
             return Err(authorities.missing(&issuance.signing.issuer));
         };
         let made = authorities.made.as_ref();
@@ -316,7 +328,7 @@ fn stage_kits(
         let issuance = plan.issuances().find(is_theirs);
         let client = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name);
         let (Some(client), Some(issuance)) = (client, issuance) else { continue };
-        let trust = authorities.bundle(&issuance.signing.trust)?;
+        let trust = authorities.bundle(Role::Client, &issuance.signing.trust)?;
         let signers = authorities.signers(&issuance.signing)?;
         let kit = waiting_kit(terms, &client.certificate, &trust, &signers)?;
         stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;

@@ -10,7 +10,7 @@ use crate::pki::{Certificate, PublicKey, TrustBundle};
 pub(super) struct FileFacts<'a> {
     /// Its path.
     pub path: &'a Path,
-    /// Its permission bits, where it is a file.
+    /// Its permission bits, where it is a file; without those of a group that kitcert.yaml lets read its key.
     pub mode: Option<u32>,
 }
 

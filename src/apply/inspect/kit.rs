@@ -6,16 +6,6 @@ use crate::message;
 use crate::model::{Finding, Hex, Message, Printable, Rule, Severity, Timestamp};
 use crate::pki::{Certificate, Kit, judge};
 
-/// Whether a file claims to be a kit, by its first two lines.
-pub(super) fn is_kit(bytes: &[u8]) -> bool {
-    // Mail changes how lines end, and adds empty ones. Nothing is copied: it may be a key.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let lines = bytes.split(|octet| *octet == b'\n' || *octet == b'\r').map(<[u8]>::trim_ascii_end);
-    let mut lines = lines.filter(|line| !line.is_empty());
-    let (first, second) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    first.starts_with(b"sha256: ") && second.starts_with(b"kitcert-kit: ")
-}
-
 /// What a kit says, and what is wrong with it. Whose it is only a fingerprint tells.
 pub(super) fn judge_kit(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
     const KIND: &str = "kit";

@@ -30,14 +30,17 @@ use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
+use crate::layout::state_paths::AUTHORITIES;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
-use crate::pki::{Certificate, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
+use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialed, Extent};
-use crate::store::{read, read_if_present, read_standard_input, this_user};
+use crate::store::{
+    Interest, KeyReaders, Observation, read, read_if_present, read_standard_input, this_user,
+};
 
 /// Reads and judges a file.
 ///
@@ -48,7 +51,8 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
     if let Some(receipt) = receipt_in(&file.bytes) {
         return inspect_receipt(invocation, &receipt);
     }
-    let facts = FileFacts { path, mode: Some(file.mode) };
+    let is_shared = file.mode & GROUP != 0 && readers_of(invocation, path).are_all_of(file.mode, file.group);
+    let facts = FileFacts { path, mode: Some(if is_shared { file.mode & !GROUP } else { file.mode }) };
     let mut inspected = inspect_bytes(&file.bytes, &facts, invocation.environment.now());
     inspected.owner = Some(file.owner);
     if inspected.contents.key.is_some() {
@@ -57,6 +61,26 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
     let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
     inspected.findings.extend(named.collect::<Vec<_>>());
     Ok(inspected)
+}
+
+/// The group that kitcert.yaml lets read a key at that path; nobody where it names none, or cannot be read.
+fn readers_of(invocation: &Invocation<'_>, path: &Path) -> KeyReaders {
+    let named = || {
+        let directory = invocation.open().ok()??;
+        let (_, Observation { inventory, .. }) = invocation.observe(&Interest::Inventory).ok()?;
+        let real = std::fs::canonicalize(path).ok()?;
+        let is_in =
+            |folder: &Path| std::fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
+        if is_in(&directory.path().join(AUTHORITIES)) {
+            return inventory.authority.key_group;
+        }
+        let installs = inventory.daemons.into_values().filter_map(|daemon| daemon.install);
+        installs
+            .into_iter()
+            .find(|install| is_in(&install.root.join(install.layout.folder())))
+            .and_then(|install| install.key_group)
+    };
+    KeyReaders::named(named().as_ref()).unwrap_or_default()
 }
 
 /// Reads and judges standard input.
@@ -90,10 +114,16 @@ fn unusable(config: &Path, named: &Path) -> Option<Finding> {
     )
 }
 
+/// What is wrong with the bytes of a file of whatever kind, as `inspect` says it of one without a mode.
+#[must_use]
+pub fn judged_bytes(bytes: &[u8], path: &Path, now: Timestamp) -> Vec<Finding> {
+    inspect_bytes(bytes, &FileFacts { path, mode: None }, now).findings
+}
+
 /// Reads a file of whatever kind, and says what is wrong with it. A private key's bytes stay in
 /// it: only its kind and its public half are told.
 fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspected {
-    if kit::is_kit(bytes) {
+    if Kit::is_claimed_by(bytes) {
         return kit::judge_kit(bytes, file, now);
     }
     let is_known = |block: &PemBlock| !matches!(block.label, PemLabel::Unknown(_));
@@ -242,6 +272,7 @@ pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -
     Ok(Inspected::of("endpoint", facts, findings))
 }
 
+const GROUP: u32 = 0o070;
 const KEY_WORDS: &[u8] = b" PRIVATE KEY-----";
 const DEADLINE: Duration = Duration::from_secs(5);
 

@@ -12,12 +12,12 @@ use crate::layout::{
     CredentialFile, client_generations, client_links, daemon_generations, daemon_links, put_aside,
 };
 use crate::message;
-use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
-use crate::pki::PrivateKey;
+use crate::model::{ExitCode, Failure, Generation, IdentityName, Message, Printable, Role, Timestamp};
+use crate::pki::{Certificate, PrivateKey};
 use crate::plan::{self, PlacedState, Reached};
 use crate::store::{
-    CredentialBytes, InstallPlace, KeyPresence, Observation, ObservedGeneration, Owner, RolloverRecord,
-    exists,
+    CredentialBytes, InstallPlace, KeyPresence, KeyReaders, Observation, ObservedGeneration, Owner,
+    RolloverRecord, exists,
 };
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
@@ -27,7 +27,13 @@ pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner
         Role::Client => (client_generations(folder), client_links(folder)),
     };
     let link = |(path, file): (_, CredentialFile)| (path, file.file_name());
-    InstallPlace { folder, links: links.into_iter().map(link).collect(), owner, origin: None }
+    InstallPlace {
+        folder,
+        links: links.into_iter().map(link).collect(),
+        owner,
+        key_readers: KeyReaders::default(),
+        origin: None,
+    }
 }
 
 /// Whether the copies of a client may be replaced by its current set: which daemons let it in with that.
@@ -156,6 +162,30 @@ impl Copies {
         failed?;
         Ok(if left.is_empty() { Copying::Done } else { Copying::InPart(Message::join(&left, " and ")) })
     }
+}
+
+/// Removes the files of a client from every folder on this machine where kitcert.yaml says that they are, and
+/// the links to them: whether some were there, folder by folder.
+pub(in crate::apply) fn remove_copies(
+    observation: &Observation,
+    name: &IdentityName,
+) -> Vec<(Message, Result<bool, Failure>)> {
+    let folders = observation.inventory.installed(Role::Client, name).unwrap_or_default();
+    let remove = |folder: &PathBuf| {
+        let place = copies_in(folder, Role::Client, None);
+        if !exists(&place.folder) {
+            return Ok(false);
+        }
+        let place = InstallPlace { owner: Owner::of(&place.folder)?, ..place };
+        let there = place.observe()?.current.and_then(|current| current.files);
+        // Another client's files may be in that folder by now.
+        let is_its = there.is_some_and(|files| {
+            let leaf = Certificate::chain_from_pem(&files.certificate, folder.display());
+            leaf.is_ok_and(|chain| IdentityName::of_client(&chain[0].usable_names()).as_ref() == Some(name))
+        });
+        if is_its { place.remove() } else { Ok(false) }
+    };
+    folders.iter().map(|folder| (folder.message(), remove(folder))).collect()
 }
 
 impl CopyState {

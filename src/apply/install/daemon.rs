@@ -64,6 +64,7 @@ pub(crate) fn install_daemon(
             root: root.unwrap_or_else(|| PathBuf::from("/")),
         },
         owner: asked.owner.clone().or_else(|| there.and_then(|there| there.owner.clone())),
+        key_group: there.and_then(|there| there.key_group.clone()),
     };
     let (plan, standing) = carry_out(invocation, &request)?;
     let by_hand = standing.fault(&name);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::idleness::activity;
-use super::result::RolloutResult;
+use super::result::{Restarting, RolloutResult};
 use super::steps::{Current, Look, Rollout, earlier_generations};
 use super::turns::{Turn, Turns};
 use crate::apply::client_copies::read_client_copies;
@@ -13,7 +13,7 @@ use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
 use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
 use crate::pki::Certificate;
-use crate::plan::{Rollback, fallback};
+use crate::plan::{Rollback, fallback, pending};
 use crate::probe::Activity;
 use crate::store::glance;
 
@@ -51,17 +51,17 @@ impl Rollout<'_> {
                 }
                 Err(failure) => return RolloutResult::Failed(failure),
             };
-            let emergency = former_of_emergency(&current);
+            let shut_out = self.shut_out(&current);
             let ended = match self.attempt(current, turns) {
                 // Whoever gives it other credentials meanwhile leaves them to whoever is at work on it.
                 Ok(Attempt::Superseded) => continue,
-                Ok(Attempt::Ended(_, number)) if self.is_superseded(number, emergency.is_some()) => continue,
+                Ok(Attempt::Ended(_, number)) if self.is_superseded(number, shut_out.is_some()) => continue,
                 Ok(Attempt::Ended(result, _)) => result,
                 // What could not be read or noted now is not tried again and again.
                 Err(failure) => RolloutResult::Failed(failure),
             };
-            return match emergency {
-                Some(former) => of_emergency(ended, &former),
+            return match shut_out {
+                Some(who) => of_emergency(ended, &who),
                 None => ended,
             };
         }
@@ -77,7 +77,7 @@ impl Rollout<'_> {
 
     /// A turn to restart it; None where it is superseded meanwhile.
     fn turn<'t>(&self, turns: &'t Turns, current: &Current) -> Option<Turn<'t>> {
-        match former_of_emergency(current) {
+        match self.shut_out(current) {
             Some(_) => Some(Turns::at_once()),
             None => turns.take(&|| self.is_superseded(current.number, false)),
         }
@@ -85,10 +85,27 @@ impl Rollout<'_> {
 
     /// How it ends where somebody else is at work on the daemon.
     pub(super) fn held_by_another(&self, failure: Failure) -> RolloutResult {
-        match self.current().ok().flatten().as_ref().and_then(former_of_emergency) {
-            Some(former) => of_emergency(RolloutResult::Failed(failure), &former),
+        match self.current().ok().flatten().as_ref().and_then(|current| self.shut_out(current)) {
+            Some(who) => of_emergency(RolloutResult::Failed(failure), &who),
             None => RolloutResult::LeftAlone(failure),
         }
+    }
+
+    /// Whether it is restarted only while it builds nothing: in an emergency only where that was asked for.
+    fn waits_for_builds(&self, current: &Current) -> bool {
+        self.shut_out(current).is_none() || *self.restarting == Restarting::WhenIdle
+    }
+
+    /// Who is to be shut out of the daemon at once and may get in still.
+    fn shut_out(&self, Current { observation, .. }: &Current) -> Option<Message> {
+        let rollover = observation.rollover.as_ref().filter(|rollover| rollover.is_emergency());
+        let of_rollover = rollover.map(|rollover| {
+            let former = Message::join(rollover.from.iter().map(AuthorityId::short), " and ");
+            message!("whoever has a certificate of CA {}", former)
+        });
+        let revoked = pending(observation, self.invocation.environment.now()).remove(self.name);
+        let all: Vec<Message> = of_rollover.into_iter().chain(revoked.into_iter().flatten()).collect();
+        (!all.is_empty()).then(|| Message::few(&all, ", "))
     }
 
     fn attempt(&self, current: Current, turns: &Turns) -> Result<Attempt, Failure> {
@@ -102,7 +119,7 @@ impl Rollout<'_> {
             }
         }
         let waited = match self.why_not_restarted(&current.entry) {
-            None if former_of_emergency(&current).is_none() => self.wait_for_idleness(&current)?,
+            None if self.waits_for_builds(&current) => self.wait_for_idleness(&current)?,
             _ => Wait::Unneeded,
         };
         if waited == Wait::Superseded {
@@ -163,7 +180,13 @@ impl Rollout<'_> {
         }
         let serves = look.evidence.serves_current();
         if serves && look.outcome == Outcome::Inconclusive {
-            return ended(RolloutResult::NotServed { why, command: None });
+            return ended(match look.word {
+                Some(word) if restarted.is_ok() => {
+                    self.note_restarted(current.number)?;
+                    RolloutResult::Untried { why, word }
+                }
+                _ => RolloutResult::NotServed { why, command: None },
+            });
         }
         if look.outcome == Outcome::Open {
             self.refute(&look)?;
@@ -201,11 +224,15 @@ impl Rollout<'_> {
             return self.verified(&look, &current.entry, None).map(Some);
         }
         let daemon = current.observation.daemons.get(self.name);
+        let is_restarted = daemon.is_some_and(|daemon| daemon.history.restarted == Some(current.number));
+        if let Some(word) = look.word.clone().filter(|_| is_restarted) {
+            return Ok(Some(RolloutResult::Untried { why: look.why, word }));
+        }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {
             Some(why) => why,
             // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
-            None if former_of_emergency(current).is_none()
+            None if self.shut_out(current).is_none()
                 && has_worked
                 && look.outcome == Outcome::Inconclusive
                 && look.evidence.is_up() =>
@@ -296,24 +323,20 @@ impl Rollout<'_> {
     }
 }
 
-/// In an emergency, the CAs that nothing may trust any more.
-fn former_of_emergency(current: &Current) -> Option<Message> {
-    let rollover = current.observation.rollover.as_ref().filter(|rollover| rollover.is_emergency())?;
-    Some(Message::join(rollover.from.iter().map(AuthorityId::short), " and "))
-}
-
 /// The same ending, where somebody is to be shut out: whatever stands in the way, the daemon goes on as it
 /// was.
-fn of_emergency(result: RolloutResult, former: &Message) -> RolloutResult {
-    let still = |why: &Message| message!("STILL LETS IN clients of CA {}: {}", former, why);
+fn of_emergency(result: RolloutResult, who: &Message) -> RolloutResult {
+    let still = |why: &Message| message!("STILL LETS IN {}: {}", who, why);
     match result {
         RolloutResult::NotServed { why, command } => RolloutResult::NotServed { why: still(&why), command },
         RolloutResult::Failed(failure) => {
             RolloutResult::NotServed { why: still(&failure.message()), command: None }
         }
         RolloutResult::Down { why } => RolloutResult::Down {
-            why: message!("{}; its new files, which shut out CA {}, stay in place", why, former),
+            why: message!("{}; its new files, which shut out {}, stay in place", why, who),
         },
+        // It goes on as it was, so that whoever is to be shut out gets in.
+        RolloutResult::Faulty { why } => RolloutResult::NotServed { why: still(&why), command: None },
         other => other,
     }
 }

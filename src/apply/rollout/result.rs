@@ -18,6 +18,13 @@ pub enum RolloutResult {
         /// The command.
         command: Option<Message>,
     },
+    /// It was restarted, and nothing here can try whether it refuses whoever is revoked.
+    Untried {
+        /// The verdict.
+        why: Message,
+        /// The command by which a person says that he has seen it.
+        word: Message,
+    },
     /// It serves its current credentials, and verification found errors that no others would mend.
     Faulty {
         /// The verdict.
@@ -49,7 +56,7 @@ impl RolloutResult {
     pub fn exit(&self) -> ExitCode {
         match self {
             RolloutResult::Verified { .. } => ExitCode::Done,
-            RolloutResult::NotServed { .. } => ExitCode::NotServed,
+            RolloutResult::NotServed { .. } | RolloutResult::Untried { .. } => ExitCode::NotServed,
             RolloutResult::Faulty { .. } => ExitCode::Verification,
             RolloutResult::RolledBack { .. } => ExitCode::Failed,
             RolloutResult::Down { .. } => ExitCode::Down,
@@ -70,6 +77,7 @@ impl RolloutResult {
         match self {
             RolloutResult::Verified { remark } => remark.clone(),
             RolloutResult::NotServed { why, .. }
+            | RolloutResult::Untried { why, .. }
             | RolloutResult::Faulty { why }
             | RolloutResult::RolledBack { why, .. }
             | RolloutResult::Down { why } => Some(why.clone()),
@@ -94,14 +102,17 @@ impl RolloutResult {
         match self {
             RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. } => None,
             RolloutResult::NotServed { command: Some(command), .. } => Some(command.clone()),
+            RolloutResult::Untried { word, .. } => Some(word.clone()),
             RolloutResult::NotServed { command: None, .. } => Some(message!("{kitcert} rotate {}", name)),
             RolloutResult::Faulty { .. } | RolloutResult::Down { .. } => {
                 Some(message!("{kitcert} verify {}", name))
             }
             RolloutResult::LeftAlone(failure) if failure.exit_code() == ExitCode::Busy => {
-                Some(message!("{kitcert} rotate {}   # when that has ended", name))
+                Some(message!("{kitcert} rotate {}", name))
             }
-            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => failure.remedy().cloned(),
+            RolloutResult::Failed(failure) | RolloutResult::LeftAlone(failure) => {
+                failure.remedy().map(|remedy| remedy.parted().0)
+            }
         }
     }
 }
@@ -111,6 +122,8 @@ impl RolloutResult {
 pub enum Restarting {
     /// It may.
     Allowed,
+    /// It may, while the daemon builds nothing, even if somebody is to be shut out at once.
+    WhenIdle,
     /// It may not; why.
     Refused(Message),
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::restart::RestartCommand;
 use super::result::{Restarting, RolloutResult};
+use crate::apply::change::carry_out;
 use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
@@ -17,8 +18,8 @@ use crate::apply::verify::{
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role};
-use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, refuse_unfit};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role, Rule};
+use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, Plan, StateStep, refuse_unfit};
 use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
 
 /// The rollout of one daemon, by whoever has its lock.
@@ -34,6 +35,8 @@ pub(super) struct Look {
     pub outcome: Outcome,
     /// The verdict.
     pub why: Message,
+    /// What a person says in place of a dial that nothing here can make; None where all could be made.
+    pub word: Option<Message>,
     pub evidence: Evidence,
 }
 
@@ -124,10 +127,10 @@ impl Rollout<'_> {
     pub(super) fn why_not_restarted(&self, entry: &DaemonEntry) -> Option<Message> {
         match self.restarting {
             Restarting::Refused(why) => Some(why.clone()),
-            Restarting::Allowed if entry.restart.is_empty() => {
+            Restarting::Allowed | Restarting::WhenIdle if entry.restart.is_empty() => {
                 Some(message!("kitcert.yaml names no restart command"))
             }
-            Restarting::Allowed => None,
+            Restarting::Allowed | Restarting::WhenIdle => None,
         }
     }
 
@@ -151,7 +154,9 @@ impl Rollout<'_> {
         let request = VerifyRequest::of_daemon(self.name);
         let Examined { verification, evidence } = examine(self.invocation, Some(observation), &request)?;
         let evidence = evidence.ok_or_else(|| self.invocation.no_state())?;
-        Ok(Look { outcome: verification.outcome, why: verification.verdict, evidence })
+        let word = verification.findings.iter().find(|finding| finding.rule == Rule::RevokedNotTried);
+        let word = word.and_then(|finding| finding.fix.clone());
+        Ok(Look { outcome: verification.outcome, why: verification.verdict, word, evidence })
     }
 
     /// Looks again and again, until the daemon serves its current credentials and there is a verdict, or it
@@ -162,7 +167,7 @@ impl Rollout<'_> {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let look = self.look_now(current)?;
-            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open);
+            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open) || look.word.is_some();
             if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
                 return Ok(look);
             }
@@ -196,6 +201,17 @@ impl Rollout<'_> {
             self.record(look, None)?;
         }
         Ok(())
+    }
+
+    /// Notes that it was restarted with a generation of which nothing here can try everything.
+    pub(super) fn note_restarted(&self, number: Generation) -> Result<(), Failure> {
+        let lock = self.lock_state()?;
+        let Some(current) = self.current_under(&lock)?.filter(|current| current.number == number) else {
+            return Ok(());
+        };
+        let step = StateStep::NoteRestarted(self.name.clone(), number);
+        let plan = Plan { state: vec![step], ..Plan::default() };
+        carry_out(self.invocation, &lock, Some(&current.observation), &plan).map(drop)
     }
 
     fn record(&self, look: &Look, cause: Option<Generation>) -> Result<Recorded, Failure> {

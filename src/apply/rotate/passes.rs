@@ -18,7 +18,7 @@ use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::plan::{self, Plan, Reached, RotateRequest, Rotation, RotationFacts, StateStep, StepSummary};
 use crate::store::{
     DaemonLock, HeldBy, Interest, KeyPresence, Observation, ObservedCopies, ObservedGeneration,
-    RolloverRecord, StateDirectory, observe,
+    StateDirectory, observe,
 };
 
 /// How a rotation is to be done.
@@ -80,7 +80,7 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
     if order.clock == ClockTrust::Checked {
         let disagreeing = disagreeing_clocks(invocation, &observation, &rotation, &order.request)?;
         // Whoever has a stolen key is shut out everywhere, whatever a daemon takes the time for.
-        if !order.request.is_emergency(&observation) {
+        if !order.request.is_urgent(&observation, now) {
             work.left_alone = disagreeing;
         }
     }
@@ -90,7 +90,7 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
         let has_all = rotated.outcome() == ExitCode::Done;
         if !rotated.rotation.rolls_over
             || rotated.failure.is_some()
-            || !has_all && rotated.rotation.is_emergency
+            || !has_all && rotated.rotation.is_urgent()
         {
             break;
         }
@@ -190,8 +190,8 @@ impl Work<'_> {
         let lock = directory.lock(invocation.command, patience)?;
         let mut observation = observe(directory, &Interest::Everything)?;
         observation.note_copies(&surroundings.copies);
-        let is_emergency = observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency);
-        let left_alone = self.left_alone.iter().filter(|_| !is_emergency);
+        let is_urgent = self.order.request.is_urgent(&observation, self.now);
+        let left_alone = self.left_alone.iter().filter(|_| !is_urgent);
         let left_alone = left_alone.map(|(name, failure)| (name.clone(), Err(failure.clone())));
         let mut locks: BTreeMap<IdentityName, Result<DaemonLock, Failure>> = left_alone.collect();
         let rotation = loop {
@@ -204,7 +204,7 @@ impl Work<'_> {
             let asked: Vec<_> = asked.into_iter().map(|name| (name.clone(), self.ask_for(name))).collect();
             let is_free = asked.iter().all(|(_, lock)| lock.is_ok());
             locks.extend(asked);
-            if is_free || rotation.is_emergency {
+            if is_free || rotation.is_urgent() {
                 break rotation;
             }
         };
@@ -218,7 +218,7 @@ impl Work<'_> {
         }
         let steps = rotation.summary(&observation.inventory);
         let listed = listed(&observation.inventory);
-        let patience = |name: &IdentityName| match rotation.is_emergency {
+        let patience = |name: &IdentityName| match rotation.is_urgent() {
             true => observation.inventory.daemons.get(name).map_or(Duration::ZERO, |entry| {
                 // One restart that fails, and another back.
                 let restart = Duration::from_secs(entry.restart_timeout.seconds().unsigned_abs());

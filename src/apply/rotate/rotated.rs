@@ -239,7 +239,7 @@ impl Rotated {
         };
         let failed = |outcome, failure: &Failure| IdentityResult {
             why: Some(failure.message()),
-            next: failure.remedy().cloned(),
+            next: failure.remedy().map(|remedy| remedy.parted().0),
             ..result(outcome, failure.exit_code())
         };
         let left = |outcome, exit| IdentityResult { why: Some(row.why()), ..result(outcome, exit) };
@@ -264,7 +264,7 @@ impl Rotated {
                 None => match self.absent.get(name) {
                     Some(why) => IdentityResult {
                         why: Some(why.clone()),
-                        next: Some(message!("{kitcert} rotate {}   # when it is there again", name)),
+                        next: Some(message!("{kitcert} rotate {}", name)),
                         ..result(IdentityOutcome::Waiting, ExitCode::Done)
                     },
                     None => result(IdentityOutcome::Done, ExitCode::Done),
@@ -278,7 +278,7 @@ impl Rotated {
 fn of_rollout(name: &IdentityName, rollout: &RolloutResult) -> IdentityResult {
     let outcome = match rollout {
         RolloutResult::Verified { .. } => IdentityOutcome::Done,
-        RolloutResult::NotServed { .. } => IdentityOutcome::NotServed,
+        RolloutResult::NotServed { .. } | RolloutResult::Untried { .. } => IdentityOutcome::NotServed,
         RolloutResult::Faulty { .. } => IdentityOutcome::Faulty,
         RolloutResult::RolledBack { .. } => IdentityOutcome::RolledBack,
         RolloutResult::Down { .. } => IdentityOutcome::Down,

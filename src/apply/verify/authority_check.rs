@@ -53,14 +53,14 @@ pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTri
 
 /// What ca.pem says of the clients of a CA.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meant {
+pub(super) enum Meant {
     LetIn,
     Refused,
 }
 
 /// What decides nothing is tried again. An end without an alert counts if every dial ended so, which is
 /// told beside.
-fn decided(
+pub(super) fn decided(
     invocation: &Invocation<'_>,
     client: &Client,
     endpoint: &Endpoint,

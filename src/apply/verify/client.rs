@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::client_config_check::Configured;
-use super::test_certificates::probe_identity;
+use super::test_certificates::{named_identity, probe_identity};
 use crate::apply::authorities::{authority_of, read_key};
 use crate::apply::invocation::Invocation;
 use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
 use crate::pki::{Certificate, CertificateAuthority, FoundKey, KeyFile, TrustBundle, WrongForm, judge};
 use crate::plan;
 use crate::probe::CertificateAndKey;
@@ -101,9 +101,11 @@ fn automatic(
     let now = invocation.environment.now();
     let is_accepted =
         |leaf: &Certificate| accepted.is_none_or(|accepted| accepted.subjects().contains(&leaf.issuer()));
+    let revoked = plan::meant(observation, now);
     let usable = observation.clients.iter().find(|(_, client)| {
         client.current.as_ref().is_some_and(|current| {
             current.key == KeyPresence::Present
+                && !revoked.as_ref().is_some_and(|revoked| revoked.stop(current.leaf()))
                 && current.leaf().validity().contains(now)
                 && is_accepted(current.leaf())
         })
@@ -158,6 +160,35 @@ pub(super) fn fresh(
         authority: Some(authority),
         files: None,
     })
+}
+
+/// Whoever shows a certificate of that CA with these names, made for this moment.
+pub(super) fn named(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    signer: &ObservedAuthority,
+    name: SubjectAltName,
+) -> Result<Client, Failure> {
+    let authority = authority_of(invocation, signer)?;
+    let algorithm = observation.inventory.leaf_key();
+    let identity = named_identity(&authority, name, algorithm, invocation.environment.present())?;
+    Ok(Client {
+        described: message!("a revoked client"),
+        trust: all_of(observation),
+        identity: Some(identity),
+        authority: None,
+        files: None,
+    })
+}
+
+/// A client of the state with what is current for it, whatever became of it.
+pub(super) fn as_it_is(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Result<Client, Failure> {
+    let client = of_state(invocation, observation, name)?;
+    Ok(Client { trust: all_of(observation), authority: None, files: None, ..client })
 }
 
 /// A client of this moment that a daemon lets in that serves what worked last.

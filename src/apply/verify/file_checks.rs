@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::pki::{Certificate, KeyFile, TrustBundle, WrongForm};
-use crate::store::{Observation, read_if_present};
+use crate::store::{KeyReaders, Observation, ObservedGeneration, read_if_present};
 
 /// What the daemon would read at its next start.
 #[derive(Default)]
@@ -58,8 +58,7 @@ pub(super) fn is_installed(
 ) -> Result<bool, Failure> {
     let current = observation.current(Role::Daemon, name);
     let Some((installed, current)) = installed_paths(entry).zip(current) else { return Ok(false) };
-    let findings =
-        installed.compare(&message!("{kitcert} install daemon {}", name), current.leaf(), &current.trust)?;
+    let findings = installed.compare(entry, &message!("{kitcert} install daemon {}", name), current)?;
     Ok(Finding::gravest(&findings) < Severity::Error)
 }
 
@@ -80,7 +79,7 @@ pub(super) fn daemon_findings(
     {
         let fix = way_out(invocation, observation, name)
             .unwrap_or_else(|| message!("{kitcert} install daemon {}", name));
-        findings.extend(installed.compare(&fix, current.leaf(), &current.trust)?);
+        findings.extend(installed.compare(entry, &fix, current)?);
     }
     Ok(findings)
 }
@@ -181,12 +180,14 @@ impl SetPaths {
     /// Compares what is installed with what was issued last.
     fn compare(
         &self,
+        entry: &DaemonEntry,
         fix: &Message,
-        leaf: &Certificate,
-        trust: &TrustBundle,
+        current: &ObservedGeneration,
     ) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
-        for (path, expected) in [(&self.certificate, leaf.to_pem()), (&self.authority, trust.to_pem())] {
+        let issued =
+            [(&self.certificate, current.leaf().to_pem()), (&self.authority, current.trust.to_pem())];
+        for (path, expected) in issued {
             let finding = match self.read(path)? {
                 None => missing(path).fix(fix),
                 Some(file) if *file.bytes != *expected.as_bytes() => {
@@ -202,7 +203,12 @@ impl SetPaths {
         }
         match self.read(&self.key)? {
             None => findings.push(missing(&self.key).fix(fix)),
-            Some(file) => findings.extend(judge::key_mode(self.key.display(), file.mode)),
+            Some(file) => {
+                let group = entry.install.as_ref().and_then(|install| install.key_group.as_ref());
+                if !KeyReaders::named(group)?.are_all_of(file.mode, file.group) {
+                    findings.extend(judge::key_mode(self.key.display(), file.mode));
+                }
+            }
         }
         Ok(findings)
     }

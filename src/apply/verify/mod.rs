@@ -14,6 +14,7 @@
 //! dial                  all dials as one client
 //! verify_one            one verification: prepare, dial, judge
 //! authority_check       with several CAs: whom of each it lets in
+//! revocation_check      whether it refuses whom its bundle excludes
 //! shown                 what both sides showed each other
 //! unknown_leaf          a certificate of ours that this state has not issued
 //! remedies              the commands that help
@@ -28,6 +29,7 @@ mod dial;
 mod file_checks;
 mod remedies;
 mod request;
+mod revocation_check;
 mod shown;
 mod target;
 mod test_certificates;

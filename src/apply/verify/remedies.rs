@@ -75,18 +75,19 @@ pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<M
 /// What fixes a finding where there is no state: a client has its files from a kit, and all else is done
 /// where the state is.
 pub(super) fn without_state(finding: &mut Finding) {
-    let Some(fix) = finding.fix.take() else { return };
+    let Some(fix) = &finding.fix else { return };
     let is_for_anybody = |word: &&str| fix.starts_with(&format!("kitcert {word}"));
-    finding.fix = Some(if fix.starts_with("kitcert install client") {
+    if fix.starts_with("kitcert install client") {
         let tool =
             ClientTool::ALL.into_iter().find(|tool| fix.contains(&format!(" --tool {}", tool.as_str())));
         let with = tool.map(|tool| message!(" with --tool {}", tool)).unwrap_or_default();
-        message!("join the kit that you were sent{}, or ask the admin of the daemon for a new one", with)
+        finding.set_fix(message!(
+            "join the kit that you were sent{}, or ask the admin of the daemon for a new one",
+            with
+        ));
     } else if fix.starts_with("kitcert ") && !["verify", "inspect"].iter().any(is_for_anybody) {
-        message!("where the state is: {}", fix)
-    } else {
-        fix
-    });
+        finding.fix = Some(message!("where the state is: {}", fix));
+    }
 }
 
 /// The container of a daemon that is installed on this machine, as far as kitcert.yaml knows none other: the

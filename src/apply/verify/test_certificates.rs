@@ -1,8 +1,10 @@
 //! Certificates that are made for one verification: those that a daemon must refuse, and one
 //! of a client of this moment. None of them ever leaves memory.
 
-use crate::model::profile::PROBE_LIFETIME;
-use crate::model::{Failure, IdentityName, KeyAlgorithm, Lifetime, Role, Timestamp, Validity};
+use crate::model::profile::{BACKDATING, PROBE_LIFETIME};
+use crate::model::{
+    Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
+};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::{CertificateAndKey, UnknownCa, algorithm_of};
 
@@ -55,6 +57,19 @@ pub(super) fn probe_identity(
         Role::Daemon => vec!["probe.client.kitcert.internal".parse()?],
     };
     identity(authority, algorithm, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
+}
+
+/// A client's certificate that has one name, which a daemon is to exclude.
+pub(super) fn named_identity(
+    authority: &CertificateAuthority,
+    name: SubjectAltName,
+    algorithm: KeyAlgorithm,
+    now: Timestamp,
+) -> Result<CertificateAndKey, Failure> {
+    let key = PrivateKey::generate(algorithm)?;
+    let validity = Validity::issued(now, PROBE_LIFETIME, BACKDATING);
+    let certificate = authority.issue_named(&[name], validity, key.public_key())?;
+    Ok(CertificateAndKey { chain: vec![certificate], key })
 }
 
 /// A certificate that ended five minutes ago: longer than clocks should differ.

@@ -72,6 +72,8 @@ pub(super) struct Seen {
     is_itself: bool,
     /// Whether somebody was let in by TLS who must not be, answered or not.
     lets_in: bool,
+    /// Whether it was seen to use another ca.pem than its current one.
+    has_stale_bundle: bool,
     record: Option<VerifiedRecord>,
 }
 
@@ -100,7 +102,6 @@ impl Seen {
             generation: basis.generation,
             leaf: basis.leaf,
             bundle: basis.bundle,
-            exclusions: None,
             dials: u32::try_from(verdict.dials.len()).unwrap_or(u32::MAX),
             not_tried: verdict.not_tried.iter().map(|one| one.dial.to_string()).collect(),
             started_at,
@@ -118,6 +119,7 @@ impl Seen {
                 && options.addresses == entry.addresses
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
             lets_in: verdict.lets_in,
+            has_stale_bundle: false,
             is_itself: options.addresses == entry.addresses || observed.is_proven(),
             record,
         }
@@ -128,10 +130,15 @@ impl Seen {
         Seen { unknown_leaf, ..self }
     }
 
+    /// The same, with another ca.pem than its current one.
+    pub(super) fn with_stale_bundle(self) -> Seen {
+        Seen { has_stale_bundle: true, ..self }
+    }
+
     /// Whether the current generation is what it serves.
     pub(super) fn serves_current(&self) -> bool {
         let served = self.served.as_ref().map(Certificate::fingerprint);
-        self.basis.as_ref().is_some_and(|basis| served == Some(basis.leaf))
+        !self.has_stale_bundle && self.basis.as_ref().is_some_and(|basis| served == Some(basis.leaf))
     }
 
     /// The same, judged.

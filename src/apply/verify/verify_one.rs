@@ -10,7 +10,7 @@ use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
-use super::{authority_check, file_checks, shown, unknown_leaf};
+use super::{authority_check, file_checks, revocation_check, shown, unknown_leaf};
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
@@ -89,6 +89,7 @@ fn look(
     let mut observed = observed?;
     if let (Some(observation), Some(_)) = (observation, &daemon) {
         observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
+        observed.not_tried.extend(revocation_check::not_tried(observation, invocation.judged_at()));
     }
     let elapsed = began.elapsed();
     let again = request.again(&options);
@@ -124,22 +125,22 @@ fn look(
         }
         _ => None,
     };
-    let seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
-    let serves_current = seen.as_ref().is_none_or(Seen::serves_current);
+    let mut seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
+    let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
-        && let Some(finding) = authority_check::finding(
-            invocation,
-            observation,
-            (name, &endpoint),
-            &options.within(observed.time_left),
-        )?
+        && let Some(finding) =
+            refused_ones(invocation, observation, (name, &endpoint), &options.within(observed.time_left))?
     {
         verdict.verified = false;
-        verdict.inconclusive_only =
-            finding.rule == Rule::Inconclusive && Finding::gravest(&findings) < Severity::Error;
+        let is_open_question = matches!(finding.rule, Rule::Inconclusive | Rule::RevokedNotTried);
+        verdict.inconclusive_only = is_open_question && Finding::gravest(&findings) < Severity::Error;
         line = message!("not verified: {}", finding.found);
+        if matches!(finding.rule, Rule::TrustIsStale | Rule::NotRevokedYet) {
+            seen = seen.map(Seen::with_stale_bundle);
+            serves_current = false;
+        }
         findings.push(finding);
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
@@ -155,6 +156,23 @@ fn look(
         verification.add_ports(&ports, &endpoint);
     }
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
+}
+
+/// The first who is let in and is not to be, or the other way round, of those that ca.pem alone tells apart.
+fn refused_ones(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    daemon: (&IdentityName, &Endpoint),
+    options: &DialOptions,
+) -> Result<Option<Finding>, Failure> {
+    let began = Instant::now();
+    match authority_check::finding(invocation, observation, daemon, options)? {
+        Some(finding) => Ok(Some(finding)),
+        None => {
+            let left = options.within(options.deadline.saturating_sub(began.elapsed()));
+            revocation_check::finding(invocation, observation, daemon, &left)
+        }
+    }
 }
 
 /// What kitcert.yaml accepts of a daemon is information.

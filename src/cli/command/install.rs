@@ -152,7 +152,8 @@ pub(in crate::cli) fn client(
     report = report.findings(findings);
     if let Some(line) = environment_line(request.tool, &installed.endpoint) {
         report = report
-            .line(message!("set too:  {}   # the config's host is ignored without docker or podman", line));
+            .line(message!("set too:  {}", line))
+            .line(message!("note:     the config's host is ignored without docker or podman"));
     }
     let next = use_command(place, &installed.endpoint);
     Ok(report.line(message!(
@@ -177,10 +178,8 @@ fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
             Word(&container),
             daemon
         ))
-        .line(message!(
-            "first:    docker rm -f {}   # if it is running: it keeps its previous files",
-            Word(&container)
-        ))
+        .line(message!("first:    docker rm -f {}", Word(&container)))
+        .line(message!("note:     if it is running, it keeps its previous files"))
 }
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`

@@ -70,8 +70,9 @@ pub struct IssueClientArguments {
     /// the SHA-256
     #[arg(long, value_name = "WORDS|HEX", requires = "csr")]
     pub fingerprint: Option<FingerprintPrefix>,
-    /// Accept another key than the client had; the old certificate works until it expires
-    #[arg(long, requires = "csr")]
+    /// With --csr, accept another key than the client had; else make a new one. The old certificate works until
+    /// it expires or is revoked
+    #[arg(long)]
     pub new_key: bool,
     /// Write a kit to this file, for `kitcert join` on the client's machine
     #[arg(long, value_name = "FILE")]

@@ -85,7 +85,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
             });
             let report = rotated.absent.iter().fold(report, |report, (name, why)| {
                 let text =
-                    message!("{}: {}; next: {kitcert} rotate {}   # when it is there again", name, why, name);
+                    message!("{}: {}; next: {kitcert} rotate {} (when it is there again)", name, why, name);
                 report.toned(Tone::Warning, text)
             });
             let failures = rotated.unplaced.values().chain(&rotated.failure);
@@ -105,7 +105,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
 /// A failure of one identity, with what to try.
 pub(super) fn with_try(failure: &Failure) -> Message {
     match failure.remedy() {
-        Some(command) => message!("{}; try: {}", failure, command),
+        Some(command) => message!("{}; try: {}", failure, command.in_one_line()),
         None => failure.message(),
     }
 }
@@ -324,6 +324,9 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
                 None => message!("next: restart it with its new files; then: {kitcert} rotate {}", name),
             };
             (Tone::Warning, message!("{}: {}; {}", name, why, next))
+        }
+        RolloutResult::Untried { why, word } => {
+            (Tone::Warning, message!("{} was restarted with its new files; {}; next: {}", name, why, word))
         }
         RolloutResult::Faulty { why } => {
             let text =

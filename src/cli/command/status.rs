@@ -165,7 +165,7 @@ fn of_rollover(progress: &RolloverProgress) -> Finding {
 fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
     let rule = row.state.rule()?;
     let severity = match row.state {
-        IdentityState::Ok | IdentityState::Retired => return None,
+        IdentityState::Ok | IdentityState::Retired | IdentityState::Revoked => return None,
         _ if row.accepted.is_some() => Severity::Info,
         IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
         IdentityState::KitOverdue
@@ -282,7 +282,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
     }
     let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
     match &status.next {
-        Some(next) => message!("{}; next: {}", text, words(next, state)),
+        Some(next) => message!("{}; next: {}", text, words(next, state).in_one_line()),
         None => text,
     }
 }

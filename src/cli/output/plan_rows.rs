@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::report::{Report, labeled};
+use super::report::Report;
 use super::style::Tone;
 use crate::apply::{Issued, MadeKit};
 use crate::message;
@@ -117,7 +117,7 @@ pub(in crate::cli) fn kit_warnings(report: Report, kit: &MadeKit) -> Report {
             message!("warning: {}: expected {}, found {}", finding.subject, finding.expected, finding.found);
         let report = report.toned(Tone::Warning, text);
         match &finding.fix {
-            Some(fix) => report.line(labeled(fix)),
+            Some(fix) => report.remedy(fix, finding.note.as_ref()),
             None => report,
         }
     });

@@ -197,8 +197,14 @@ impl Report {
                 }
                 None => report,
             };
-            finding.fix.iter().fold(report, |report, fix| report.line(labeled(fix)))
+            finding.fix.iter().fold(report, |report, fix| report.remedy(fix, finding.note.as_ref()))
         })
+    }
+
+    /// What to do, and what is to be known of it.
+    #[must_use]
+    pub(in crate::cli) fn remedy(self, fix: &Message, note: Option<&Message>) -> Report {
+        remedy_lines(fix, note).into_iter().fold(self, Report::line)
     }
 
     /// A completion script, which is made of the command line's definition alone.
@@ -275,9 +281,11 @@ fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, form: &CommandForm) -> 
 /// The text of a failure, as it goes to standard error; commands to paste have that form.
 #[must_use]
 pub(crate) fn failure_text(failure: &Failure, ink: Ink, form: &CommandForm) -> String {
-    let hint = failure.remedy().map(|remedy| format!("{}\n", form.of(&labeled(remedy))));
+    let hint = failure.remedy().map(Message::parted);
+    let hint = hint.map(|(fix, note)| remedy_lines(&fix, note.as_ref())).unwrap_or_default();
+    let hint: String = hint.iter().map(|line| format!("{}\n", form.of(line))).collect();
     let said = form.of(&failure.message());
-    format!("{} {said}\n{}", paint(ink, Tone::Bad, "error:"), hint.unwrap_or_default())
+    format!("{} {said}\n{hint}", paint(ink, Tone::Bad, "error:"))
 }
 
 /// The stable words of the causes, for whoever looks them up in kitcert-causes(7).
@@ -288,10 +296,10 @@ fn words(causes: &[Cause]) -> Message {
     }
 }
 
-/// A command after `try:`, and what no command does after `fix:`.
-#[must_use]
-pub(in crate::cli) fn labeled(remedy: &Message) -> Message {
-    if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) }
+/// A command after `try:`, and what no command does after `fix:`; then what is to be known of it.
+fn remedy_lines(remedy: &Message, note: Option<&Message>) -> Vec<Message> {
+    let remedy = if remedy.is_command() { message!("try: {}", remedy) } else { message!("fix: {}", remedy) };
+    std::iter::once(remedy).chain(note.map(|note| message!("note: {}", note))).collect()
 }
 
 /// How commands to paste are printed.
@@ -305,13 +313,15 @@ pub(in crate::cli) struct CommandForm {
 
 impl CommandForm {
     fn of(&self, message: &Message) -> Message {
-        message.pasted(self.before, self.state.as_ref())
+        message.pasted(self.before, self.state.as_ref()).in_one_line()
     }
 }
 
 /// The JSON object of a command that failed.
 #[must_use]
 pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
+    let (remedy, note) = failure.remedy().map(Message::parted).unzip();
+    let is_command = failure.remedy().is_some_and(Message::is_command);
     let members = members_of(&Everywhere {
         schema: SCHEMA,
         command,
@@ -324,8 +334,9 @@ pub(crate) fn failure_json(command: &str, failure: &Failure) -> String {
             subject: failure.subject(),
             expected: failure.what_was_expected(),
             found: failure.what_was_found(),
-            next: failure.remedy().filter(|remedy| remedy.is_command()),
-            fix: failure.remedy().filter(|remedy| !remedy.is_command()),
+            next: remedy.as_ref().filter(|_| is_command),
+            fix: remedy.as_ref().filter(|_| !is_command),
+            note: note.as_ref().and_then(Option::as_ref),
         }),
     });
     format!("{:#}\n", Value::Object(members))
@@ -371,6 +382,8 @@ struct ErrorMember<'a> {
     next: Option<&'a Message>,
     /// What to do, where no command does it.
     fix: Option<&'a Message>,
+    /// What is to be known of that command.
+    note: Option<&'a Message>,
 }
 
 /// None of an object of ours is anything but an object.

@@ -42,7 +42,7 @@ fn descriptor(rule: Rule) -> Value {
         "id": rule.as_str(),
         "shortDescription": {"text": rule.meaning()},
         "fullDescription": {"text": format!("{} Cause: {}.", rule.meaning(), rule.cause())},
-        "help": {"text": format!("Cause: {}.\nFix: {}.", rule.cause(), rule.fix())},
+        "help": {"text": format!("Cause: {}.\nFix: {}.", rule.cause(), rule.fix().in_one_line())},
     })
 }
 
@@ -78,7 +78,7 @@ fn message(finding: &Finding) -> String {
         true => format!("{}: {}", finding.subject, finding.found),
         false => format!("{}: expected {}, found {}", finding.subject, finding.expected, finding.found),
     };
-    for (word, more) in [("cause", &finding.cause), ("try", &finding.fix)] {
+    for (word, more) in [("cause", &finding.cause), ("try", &finding.fix), ("note", &finding.note)] {
         if let Some(more) = more {
             text.push_str(&format!("\n{word}: {more}"));
         }

@@ -117,7 +117,7 @@ pub fn edit_client_config(
 #[must_use]
 pub(crate) fn by_hand(failure: Failure, path: &Path, settings: &ClientSettings) -> Failure {
     let instead = match failure.remedy() {
-        Some(command) => message!("{}   # and this again; or let it say:", command),
+        Some(command) => message!("{}   # and this again; or let it say:", command.parted().0),
         None => message!("${EDITOR:-vi} {}   # so that it says this; then this command again:", Quoted(path)),
     };
     failure.hint(message!("{}\n{}", instead, Message::join(lines_to_add(settings), "\n")))

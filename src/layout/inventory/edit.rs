@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn install(root: &str) -> InstallEntry {
-        InstallEntry { layout: DaemonLayout::Earthly, root: root.into(), owner: None }
+        InstallEntry { layout: DaemonLayout::Earthly, root: root.into(), owner: None, key_group: None }
     }
 
     #[test]

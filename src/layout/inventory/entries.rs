@@ -72,6 +72,8 @@ pub struct AuthorityPolicy {
     pub lifetime: Lifetime,
     /// The type of every key, the CA's and the leaves'.
     pub key: KeyAlgorithm,
+    /// The group that may read the keys of the CAs beside their owner; None: nobody else.
+    pub key_group: Option<GroupName>,
 }
 
 /// A daemon.
@@ -114,6 +116,8 @@ pub struct InstallEntry {
     pub root: PathBuf,
     /// Whose the files are to be; None: whoever installs them.
     pub owner: Option<OwnerName>,
+    /// The group that may read the key beside its owner; None: nobody else.
+    pub key_group: Option<GroupName>,
 }
 
 /// When a daemon may be restarted.
@@ -158,6 +162,10 @@ pub struct OwnerName {
     user: String,
     group: String,
 }
+
+/// A group, its name or its number, as `chgrp` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupName(String);
 
 impl Inventory {
     /// How long before its end that identity's certificate is renewed.
@@ -211,6 +219,7 @@ impl Default for AuthorityPolicy {
             name: AuthorityName::default(),
             lifetime: AUTHORITY_LIFETIME,
             key: KeyAlgorithm::default(),
+            key_group: None,
         }
     }
 }
@@ -279,12 +288,8 @@ impl FromStr for OwnerName {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<OwnerName, Failure> {
-        let is_name = |name: &str| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte);
-            !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
-        };
         match text.split_once(':') {
-            Some((user, group)) if is_name(user) && is_name(group) => {
+            Some((user, group)) if is_account(user) && is_account(group) => {
                 Ok(OwnerName { user: user.to_owned(), group: group.to_owned() })
             }
             _ => Err(Failure::new("reading the owner", message!("{}", Word(text)))
@@ -293,6 +298,40 @@ impl FromStr for OwnerName {
                 .exit(ExitCode::Usage)),
         }
     }
+}
+
+impl GroupName {
+    /// The group's name or number.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<GroupName, Failure> {
+        if is_account(text) {
+            return Ok(GroupName(text.to_owned()));
+        }
+        Err(Failure::new("reading the group", message!("{}", Word(text)))
+            .expected("the name or the number of a group, such as backup or 1000")
+            .found("something else")
+            .exit(ExitCode::Usage))
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether it may be the name or the number of a user or a group.
+fn is_account(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-$".contains(&byte);
+    !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
 }
 
 impl fmt::Display for OwnerName {

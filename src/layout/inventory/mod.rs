@@ -23,4 +23,4 @@ mod write;
 pub use accept::Acceptance;
 pub use edit::{InventoryChange, edit_inventory};
 pub use entries::{AuthorityPolicy, ClientEntry, Defaults, Inventory};
-pub(crate) use entries::{DaemonEntry, InstallEntry, OwnerName, Renewal, RestartWhen};
+pub(crate) use entries::{DaemonEntry, GroupName, InstallEntry, OwnerName, Renewal, RestartWhen};

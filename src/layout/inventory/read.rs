@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::accept::{AcceptableRule, Acceptance, FoundText, Until};
 use super::entries::{
-    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, InstallEntry, Inventory, OwnerName, Renewal,
-    RestartWhen,
+    AuthorityPolicy, ClientEntry, DaemonEntry, Defaults, GroupName, InstallEntry, Inventory, OwnerName,
+    Renewal, RestartWhen,
 };
 use super::parsed::{Named, Parsed};
 use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};
@@ -58,6 +58,7 @@ impl Inventory {
                 name: authority.name.map(|Parsed(name)| name).unwrap_or_default(),
                 lifetime: authority.lifetime.map_or(AUTHORITY_LIFETIME, |Parsed(lifetime)| lifetime),
                 key: authority.key.map(|Parsed(key)| key).unwrap_or_default(),
+                key_group: authority.key_group.map(|Parsed(group)| group),
             },
             daemons: daemons.map(|(name, daemon)| (name, daemon.entry(&defaults))).collect(),
             clients: clients.map(|(name, client)| (name, client.entry(&defaults))).collect(),
@@ -155,6 +156,7 @@ struct WrittenAuthority {
     name: Option<Parsed<AuthorityName>>,
     lifetime: Option<Parsed<Lifetime>>,
     key: Option<Parsed<KeyAlgorithm>>,
+    key_group: Option<Parsed<GroupName>>,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +182,7 @@ struct WrittenInstall {
     layout: Parsed<crate::layout::DaemonLayout>,
     root: Option<PathBuf>,
     owner: Option<Parsed<OwnerName>>,
+    key_group: Option<Parsed<GroupName>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -289,7 +292,12 @@ fn install_entry<E: Error>(written: WrittenInstall) -> Result<InstallEntry, E> {
     if !root.is_absolute() || root.message().hides_a_value() {
         return Err(fault::carried(message!("install.root: expected an absolute path, found {}", root)));
     }
-    Ok(InstallEntry { layout: written.layout.0, root, owner: written.owner.map(|Parsed(owner)| owner) })
+    Ok(InstallEntry {
+        layout: written.layout.0,
+        root,
+        owner: written.owner.map(|Parsed(owner)| owner),
+        key_group: written.key_group.map(|Parsed(group)| group),
+    })
 }
 
 impl<'de> Deserialize<'de> for ReadClient {

@@ -15,8 +15,9 @@ impl Inventory {
     /// person writes.
     #[must_use]
     pub fn render(&self) -> String {
-        let AuthorityPolicy { name, lifetime, key } = &self.authority;
-        let authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
+        let AuthorityPolicy { name, lifetime, key, key_group } = &self.authority;
+        let mut authority = vec![text("name", name), text("lifetime", lifetime), text("key", key)];
+        authority.extend(key_group.as_ref().map(|group| text("key_group", group)));
         let defaults = &self.defaults;
         let daemons = self.daemons.iter().map(|(name, daemon)| named(name, daemon_node(daemon, defaults)));
         let clients = self.clients.iter().map(|(name, client)| named(name, client_node(client, defaults)));
@@ -107,6 +108,7 @@ pub(super) fn installed_field(folders: &[PathBuf]) -> (String, Node) {
 pub(super) fn install_fields(install: &InstallEntry) -> Fields {
     let mut fields = vec![text("layout", install.layout), text("root", install.root.display())];
     fields.extend(install.owner.as_ref().map(|owner| text("owner", owner)));
+    fields.extend(install.key_group.as_ref().map(|group| text("key_group", group)));
     fields
 }
 

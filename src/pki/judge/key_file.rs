@@ -17,15 +17,19 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
         (0, 0o040) => Severity::Warning,
         _ => Severity::Critical,
     };
+    let fix = match severity {
+        Severity::Warning => message!(
+            "chmod 0600 {}   # or, if the group is meant to read it, name it as key_group in kitcert.yaml",
+            Quoted(&path)
+        ),
+        _ => message!("chmod 0600 {}   # and issue a new key, if others were on this machine", Quoted(&path)),
+    };
     Some(
         Finding::new(Rule::KeyMode, severity, &path)
             .expected("mode 0600")
             .found(message!("mode {}", FileMode(mode)))
             .cause("anyone who can read this key can act as its owner")
-            .fix(message!(
-                "chmod 0600 {}   # and issue a new key, if others were on this machine",
-                Quoted(path)
-            )),
+            .fix(fix),
     )
 }
 

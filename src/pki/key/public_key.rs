@@ -16,7 +16,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::model::{Failure, Fingerprint, KeyAlgorithm};
+use crate::model::{DnsName, Failure, Fingerprint, KeyAlgorithm};
 
 /// A public key as the DER of its SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,12 @@ impl PublicKey {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::new(sha256(&self.spki))
+    }
+
+    /// The dNSName of this key in a client's certificate, by which a daemon can be made to refuse it.
+    #[must_use]
+    pub fn key_dns_name(&self) -> DnsName {
+        self.fingerprint().key_dns_name()
     }
 
     /// Why Go cannot read a certificate with this key, where it cannot. Whether the key is a point

@@ -3,6 +3,7 @@
 //! ```text
 //! contents   what a kit says, and whose it is
 //! text       its one form, printed and read
+//! mailed     what becomes of it on its way, undone
 //! sign       made, and opened with a passphrase
 //! receipt    the word of a client that it has its certificate
 //! ```
@@ -35,6 +36,7 @@
 //! whose key is at hand, so that clients of either recognize it.
 
 mod contents;
+mod mailed;
 mod receipt;
 mod sign;
 #[cfg(test)]

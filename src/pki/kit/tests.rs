@@ -97,7 +97,7 @@ fn every_flipped_byte_and_every_truncation_is_refused_as_damage() {
         };
         assert!(found(&text[..at]).contains(told), "cut off at {at}: {}", found(&text[..at]));
     }
-    assert!(found([text.as_slice(), b"more"].concat()).contains("cut off on its way"));
+    assert!(found([text.as_slice(), b"more"].concat()).contains("other text behind it"));
 }
 
 #[test]
@@ -137,6 +137,23 @@ fn each_fault_has_its_own_words() {
     assert!(found(vec![0; LARGEST_KIT]).contains("found something else"));
 }
 
+fn quoted(text: &str, quote: &str) -> String {
+    text.lines().map(|line| format!("{quote}{line}\n")).collect()
+}
+
+#[test]
+fn what_stands_around_a_kit_is_named() {
+    let text = kit().to_text();
+    let said = found(format!("Hello Ana,\n\n{text}"));
+    assert!(said.ends_with("found a kit with other text before it"), "{said}");
+    let said = found(format!("On Monday, Jo wrote:\n{}", quoted(&text, "> ")));
+    assert!(said.ends_with("found a kit with other text before it"), "{said}");
+    let said = found(format!("{text}-- \nJo\n"));
+    assert!(said.ends_with("found a kit with other text behind it"), "{said}");
+    let said = found(text.replace('=', "=3D"));
+    assert!(said.ends_with("found one that mail has encoded (quoted-printable)"), "{said}");
+}
+
 /// None of it changes what was signed.
 #[test]
 fn what_mail_does_to_the_ends_of_lines_is_no_damage() {
@@ -151,9 +168,21 @@ fn what_mail_does_to_the_ends_of_lines_is_no_damage() {
         text.trim_end().to_owned(),
         format!("\u{feff}{text}"),
         text.replace('\n', "\n\n"),
+        quoted(&text, "> "),
+        quoted(&text, ">> "),
+        quoted(&text, "    "),
+        quoted(&text.replace('\n', "\n\n"), "\t").replace("\t\n", "\n"),
+        quoted(&text, "> ").replace('\n', "\r\n"),
     ] {
         let read = Kit::from_text(mailed.as_bytes(), "ana.kit");
         assert!(read.as_ref().is_ok_and(|read| *read == kit), "{:?}", read.err().map(|why| why.to_string()));
+    }
+    for (mark, unit) in
+        [(&[0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), (&[0xfe, 0xff], u16::to_be_bytes)]
+    {
+        let text = text.replace('\n', "\r\n");
+        let utf16 = mark.iter().copied().chain(text.encode_utf16().flat_map(unit));
+        assert!(Kit::from_text(&utf16.collect::<Vec<u8>>(), "ana.kit").is_ok_and(|read| read == kit));
     }
     for damaged in [text.replace("name: ana", "name:  ana"), text.replace("name: ana", " name: ana")] {
         assert!(Kit::from_text(damaged.as_bytes(), "ana.kit").is_err());

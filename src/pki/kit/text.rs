@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::str::Lines;
 
-use zeroize::Zeroizing;
-
 use super::contents::{Kit, KitContents, KitSignature, LARGEST_KIT, Seal};
+use super::mailed::{as_written, is_kit};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Failure, Fingerprint, Hex, Message, Printable, Quoted, Timestamp};
@@ -35,7 +34,7 @@ impl Kit {
             let found = message!("more than {} bytes", LARGEST_KIT);
             return Err(Failure::new("reading the kit", subject).found(found).hint(ASK_AGAIN));
         }
-        let written = Kit::as_written(bytes);
+        let written = as_written(bytes);
         let kit = read(&written, bytes, &subject)?;
         let text = String::from_utf8_lossy(&written);
         let changed = |found: &'static str| {
@@ -62,18 +61,10 @@ impl Kit {
         Ok(kit)
     }
 
-    /// The file with its lines as they were written. Mail ends them in another way, adds an empty line,
-    /// leaves out the last newline: no line of a kit is empty, or ends with a blank.
-    fn as_written(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let lines = bytes.split(|byte| *byte == b'\n' || *byte == b'\r').map(<[u8]>::trim_ascii_end);
-        // It may be a key, by mistake.
-        let mut written = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
-        for line in lines.filter(|line| !line.is_empty()) {
-            written.extend_from_slice(line);
-            written.push(b'\n');
-        }
-        written
+    /// Whether a file claims to be a kit, or to have one among other text.
+    #[must_use]
+    pub(crate) fn is_claimed_by(bytes: &[u8]) -> bool {
+        is_kit(bytes)
     }
 
     /// The lines that the CAs sign.
@@ -123,6 +114,12 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
     };
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
+        if lines_of(bytes).any(|line| is_checksum(line)) {
+            return Err(wrong(
+                message!("a kit with other text before it"),
+                message!("delete the lines above the one that begins with {}", CHECKSUM),
+            ));
+        }
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
         return Err(wrong(found.message(), message!("{kitcert} inspect {}", Quoted(subject))));
     };
@@ -130,7 +127,15 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
     let whole = text.strip_prefix(b"\n");
     let is_right = |text: &&[u8]| Fingerprint::new(sha256(text)).to_string().as_bytes() == checksum;
     let Some(text) = whole.filter(is_right) else {
-        let found = if !received.ends_with(b"\n") || is_cut_off(text) {
+        if let Some(last) = followed_by_text(text) {
+            return Err(wrong(
+                message!("a kit with other text behind it"),
+                message!("delete the lines below the one that begins with {}", last),
+            ));
+        }
+        let found = if is_quoted_printable(text) {
+            "one that mail has encoded (quoted-printable)"
+        } else if !received.ends_with(b"\n") || is_cut_off(text) {
             "one that was cut off on its way: its last line is missing"
         } else {
             "one that was damaged on its way: its checksum is wrong"
@@ -148,10 +153,38 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
     }
 }
 
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty())
+}
+
+/// Whether a line is the first of a kit, but for what may stand in front of it.
+fn is_checksum(line: &[u8]) -> bool {
+    let begin = line.windows(CHECKSUM.len()).position(|octets| octets == CHECKSUM.as_bytes());
+    let value = begin.and_then(|at| line.get(at + CHECKSUM.len()..)?.strip_prefix(b": "));
+    value.is_some_and(|value| value.len() == CHECKSUM_DIGITS && value.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// What the last line of a kit begins with that is followed by others.
+fn followed_by_text(text: &[u8]) -> Option<&'static str> {
+    let last = last_of(text);
+    let is_last = |line: &[u8]| line.starts_with(last.as_bytes());
+    let behind = lines_of(text).skip_while(|line| !is_last(line)).skip_while(|line| is_last(line));
+    (behind.count() > 0).then_some(last)
+}
+
+/// Whether an equals sign is written by its number, as every value in base64 ends with one.
+fn is_quoted_printable(text: &[u8]) -> bool {
+    text.windows(ENCODED.len()).any(|octets| octets == ENCODED)
+}
+
+fn last_of(text: &[u8]) -> &'static str {
+    let has_key = text.windows(KEY.len()).any(|octets| octets == KEY);
+    if has_key { SEAL } else { SIGNATURE }
+}
+
 /// Whether the last line of a kit is not there, or not all of it.
 fn is_cut_off(text: &[u8]) -> bool {
-    let has_key = text.windows(KEY.len()).any(|octets| octets == KEY);
-    let last = if has_key { SEAL } else { SIGNATURE };
+    let last = last_of(text);
     let line = text.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|octet| *octet == b'\n').next());
     line.is_none_or(|line| !line.starts_with(last.as_bytes()))
 }
@@ -300,6 +333,8 @@ impl<'a> Reader<'a> {
 
 const CHECKSUM: &str = "sha256";
 const CHECKSUM_DIGITS: usize = 64;
+/// `=` in quoted-printable.
+const ENCODED: &[u8] = b"=3D";
 /// A line of its own.
 const KEY: &[u8] = b"\nkey:\n";
 const VERSION: &str = "kitcert-kit";

@@ -375,6 +375,13 @@ impl Certificate {
             && self.0.subject_key_identifier == other.0.subject_key_identifier
     }
 
+    /// Whether its own key made its signature. Of an anchor that excludes names, that is not so where the CA's
+    /// key was not at hand.
+    #[must_use]
+    pub fn is_self_signed(&self) -> bool {
+        self.is_self_issued() && self.is_signed_by(self.public_key())
+    }
+
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {

@@ -5,6 +5,7 @@
 //! distinguished_name    who it is of, and by
 //! extension             what stands in its extensions
 //! name_constraints      which names a CA's certificates may have
+//! exclusions            the names that a trust anchor excludes
 //! shape, der            which element stands where, and DER to the letter
 //! signature_algorithm   what it is signed with
 //! draft                 a certificate that rcgen has encoded, finished: its names and its signature
@@ -19,6 +20,7 @@ mod certificate;
 pub(super) mod der;
 mod distinguished_name;
 mod draft;
+mod exclusions;
 mod extension;
 mod name_constraints;
 mod quoted;
@@ -29,10 +31,12 @@ mod trust_bundle;
 pub use certificate::Certificate;
 pub(crate) use distinguished_name::DistinguishedName;
 pub(super) use draft::finish;
+pub use exclusions::Exclusions;
 pub(crate) use extension::NameKind;
 pub(super) use extension::{READ_BY_GO, name_of, oid, usages_of};
 pub(crate) use name_constraints::NameConstraints;
 pub(super) use quoted::{Identifier, InCertificate};
+pub(super) use shape::{EXTENSIONS, VERSION};
 pub(crate) use signature_algorithm::SignatureAlgorithm;
 pub(crate) use trust_bundle::DroppedBlock;
 pub use trust_bundle::TrustBundle;

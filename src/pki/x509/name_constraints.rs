@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use x509_parser::extensions::{GeneralName, GeneralSubtree, NameConstraints as Parsed};
 
 use super::extension::NameKind;
+use crate::model::{DnsName, Exclusion};
 
-/// The nameConstraints extension (RFC 5280 section 4.2.1.10), of the two kinds that concern
-/// BuildKit's certificates: DNS names and IP addresses. We never issue it.
+/// The nameConstraints extension (RFC 5280 section 4.2.1.10), of the kinds that Go honors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameConstraints {
     permitted: Vec<Subtree>,
@@ -21,8 +21,14 @@ enum Subtree {
         network: Vec<u8>,
         mask: Vec<u8>,
     },
-    /// E-mail addresses and URIs: Go honors these, and no BuildKit certificate has any.
-    OfOtherNames,
+    /// The mailboxes of a host, or with a leading dot of all hosts below a domain.
+    EmailHost(String),
+    Mailbox {
+        local: String,
+        host: String,
+    },
+    /// The URIs of a host.
+    Uri(String),
     /// Go refuses these where the extension is critical.
     Unknown,
     /// Go cannot read a certificate with one of these.
@@ -38,6 +44,31 @@ impl NameConstraints {
             permitted: read(&parsed.permitted_subtrees),
             excluded: read(&parsed.excluded_subtrees),
         }
+    }
+
+    /// The constraints that exclude these names and no others.
+    pub(super) fn excluding<'a>(names: impl IntoIterator<Item = &'a Exclusion>) -> NameConstraints {
+        NameConstraints { permitted: Vec::new(), excluded: names.into_iter().map(Subtree::of).collect() }
+    }
+
+    /// What is excluded, as far as it is single names: no networks, and nothing that begins with a dot.
+    pub(super) fn excluded(&self) -> impl Iterator<Item = Exclusion> {
+        self.excluded.iter().filter_map(Subtree::name)
+    }
+
+    /// Whether they exclude nothing, and only permit.
+    #[must_use]
+    pub fn exclude_nothing(&self) -> bool {
+        self.excluded.is_empty()
+    }
+
+    /// Whether both exclude the same, in whatever order.
+    #[must_use]
+    pub fn exclude_the_same_as(&self, other: &NameConstraints) -> bool {
+        let within = |one: &NameConstraints, other: &NameConstraints| {
+            one.excluded.iter().all(|subtree| other.excluded.contains(subtree))
+        };
+        within(self, other) && within(other, self)
     }
 
     /// Whether Go handles every constraint, so that it may be critical.
@@ -58,16 +89,14 @@ impl NameConstraints {
 
     /// Whether a certificate below may have that name. A kind of name of which none is permitted
     /// by name is permitted altogether. Go looks at names that it cannot match against constraints
-    /// only where there are some, and refuses them then. Constraints of e-mail addresses and URIs
-    /// are not followed here: what they concern is refused.
+    /// only where there are some, and refuses them then. E-mail addresses and URIs that readers take for
+    /// different ones are refused too.
     #[must_use]
     pub fn allow(&self, name: &NameKind) -> bool {
-        let concerns_others =
-            self.permitted.iter().chain(&self.excluded).any(|one| *one == Subtree::OfOtherNames);
         match name {
             NameKind::Dns(name) if !is_domain(name) => return false,
-            NameKind::Email(address) => return !concerns_others && is_plain_address(address),
-            NameKind::Uri(uri) => return !concerns_others && has_plain_host(uri),
+            NameKind::Email(address) if !is_plain_address(address) => return false,
+            NameKind::Uri(uri) if plain_host(uri).is_none() => return false,
             _ => {}
         }
         let excluded = self.excluded.iter().any(|subtree| subtree.excludes(name));
@@ -78,15 +107,45 @@ impl NameConstraints {
 }
 
 impl Subtree {
+    fn of(name: &Exclusion) -> Subtree {
+        match name {
+            Exclusion::Dns(name) => Subtree::Dns(name.as_str().to_owned()),
+            Exclusion::Ip(address) => {
+                let network = octets_of(address);
+                Subtree::Ip { mask: vec![0xff; network.len()], network }
+            }
+            Exclusion::Email(mailbox) => match mailbox.split_once('@') {
+                Some((local, host)) => Subtree::Mailbox { local: local.to_owned(), host: host.to_owned() },
+                None => Subtree::EmailHost(mailbox.clone()),
+            },
+            Exclusion::Uri(host) => Subtree::Uri(host.clone()),
+        }
+    }
+
+    /// The single name that it is.
+    fn name(&self) -> Option<Exclusion> {
+        match self {
+            Subtree::Dns(domain) => {
+                domain.parse().ok().filter(|name: &DnsName| !name.is_wildcard()).map(Exclusion::Dns)
+            }
+            Subtree::Ip { network, mask } if mask.iter().all(|octet| *octet == 0xff) => {
+                let four = <[u8; 4]>::try_from(network.as_slice()).map(IpAddr::from);
+                let sixteen = || <[u8; 16]>::try_from(network.as_slice()).map(IpAddr::from);
+                four.or_else(|_| sixteen()).ok().map(Exclusion::Ip)
+            }
+            Subtree::Mailbox { local, host } => Exclusion::email(&format!("{local}@{host}")),
+            Subtree::Uri(host) => Exclusion::uri(host),
+            Subtree::Ip { .. } | Subtree::EmailHost(_) | Subtree::Unknown | Subtree::Unreadable => None,
+        }
+    }
+
     /// Whether it excludes the name: one that is in it, or a wildcard that stands for one (as Go
     /// does since CVE-2025-61727).
     fn excludes(&self, name: &NameKind) -> bool {
+        let parent = |name: &str| name.find('.').and_then(|dot| name.get(dot..)).map(str::to_ascii_lowercase);
         let stands_for_one = || match (self, name) {
-            (Subtree::Dns(domain), NameKind::Dns(name)) => {
-                let parent =
-                    |name: &str| name.find('.').and_then(|dot| name.get(dot..)).map(str::to_ascii_lowercase);
-                name.starts_with('*')
-                    && parent(domain).is_some_and(|of_domain| parent(name) == Some(of_domain))
+            (Subtree::Dns(domain), NameKind::Dns(name)) if name.starts_with('*') => {
+                parent(domain).is_some_and(|of_domain| parent(name) == Some(of_domain))
             }
             _ => false,
         };
@@ -97,11 +156,18 @@ impl Subtree {
     fn holds(&self, name: &NameKind) -> Option<bool> {
         match (self, name) {
             (Subtree::Dns(domain), NameKind::Dns(name)) => Some(is_below(name, domain)),
+            (Subtree::EmailHost(domain), NameKind::Email(address)) => {
+                Some(address.split_once('@').is_some_and(|(_, host)| is_below(host, domain)))
+            }
+            (Subtree::Mailbox { local, host }, NameKind::Email(address)) => {
+                let is_it = |(own, at): (&str, &str)| own == local && at.eq_ignore_ascii_case(host);
+                Some(address.split_once('@').is_some_and(is_it))
+            }
+            (Subtree::Uri(domain), NameKind::Uri(uri)) => {
+                Some(plain_host(uri).is_some_and(|host| is_below(host, domain)))
+            }
             (Subtree::Ip { network, mask }, NameKind::Ip(address)) => {
-                let octets = match address {
-                    IpAddr::V4(address) => address.octets().to_vec(),
-                    IpAddr::V6(address) => address.octets().to_vec(),
-                };
+                let octets = octets_of(address);
                 let masked = |(octet, mask): (&u8, &u8)| octet & mask;
                 let own = octets.iter().zip(mask).map(masked);
                 let theirs = network.iter().zip(mask).map(masked);
@@ -112,14 +178,22 @@ impl Subtree {
     }
 }
 
-/// A domain holds itself and what is below it; with a leading dot, only what is below.
-fn is_below(name: &str, domain: &str) -> bool {
-    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
-    match (domain.as_str(), domain.strip_prefix('.')) {
-        ("", _) => true,
-        (_, Some(_)) => name.ends_with(&domain),
-        (domain, None) => name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
+fn octets_of(address: &IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
+}
+
+/// A domain holds itself and what is below it; with a leading dot, only what is below. Hundreds of these are
+/// compared with every name.
+fn is_below(name: &str, domain: &str) -> bool {
+    let Some((above, end)) = name.len().checked_sub(domain.len()).and_then(|at| name.split_at_checked(at))
+    else {
+        return false;
+    };
+    let is_apart = above.is_empty() || above.ends_with('.') || domain.is_empty() || domain.starts_with('.');
+    is_apart && end.eq_ignore_ascii_case(domain)
 }
 
 fn subtree_of(base: &GeneralName<'_>) -> Subtree {
@@ -132,16 +206,17 @@ fn subtree_of(base: &GeneralName<'_>) -> Subtree {
             readable(is_mask(mask) && !network.starts_with(&MAPPED), subtree)
         }
         GeneralName::IPAddress(_) | GeneralName::Invalid(..) => Subtree::Unreadable,
-        GeneralName::URI(domain) => {
-            readable(constrains(domain) && domain.parse::<IpAddr>().is_err(), Subtree::OfOtherNames)
-        }
-        GeneralName::RFC822Name(name) => {
-            let is_sound = match name.split_once('@') {
-                None => constrains(name),
-                Some((local, domain)) => is_plain_local(local) && is_domain(domain) && !domain.contains('@'),
-            };
-            readable(is_sound, Subtree::OfOtherNames)
-        }
+        GeneralName::URI(domain) => readable(
+            constrains(domain) && domain.parse::<IpAddr>().is_err(),
+            Subtree::Uri((*domain).to_owned()),
+        ),
+        GeneralName::RFC822Name(name) => match name.split_once('@') {
+            None => readable(constrains(name), Subtree::EmailHost((*name).to_owned())),
+            Some((local, host)) => readable(
+                is_plain_local(local) && is_domain(host) && !host.contains('@'),
+                Subtree::Mailbox { local: local.to_owned(), host: host.to_owned() },
+            ),
+        },
         _ => Subtree::Unknown,
     }
 }
@@ -174,12 +249,12 @@ fn is_plain(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet))
 }
 
-/// A URI with a host that is a name.
-fn has_plain_host(uri: &str) -> bool {
-    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+/// The host of a URI, if it is a name.
+fn plain_host(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
     let is_plain = host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.".contains(&octet));
-    !host.is_empty() && is_plain && is_domain(host) && host.parse::<IpAddr>().is_err()
+    (!host.is_empty() && is_plain && is_domain(host) && host.parse::<IpAddr>().is_err()).then_some(host)
 }
 
 /// Ones, then zeros.

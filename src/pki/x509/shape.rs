@@ -6,8 +6,8 @@
 
 use super::extension::oid;
 use crate::pki::element::{
-    BIT_STRING, Element, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, contents_of, only,
-    parts,
+    BIT_STRING, BOOLEAN, Element, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, contents_of,
+    only, parts,
 };
 
 /// Whether the octets have the shape of a certificate (RFC 5280 section 4.1), as strictly as Go's
@@ -108,11 +108,10 @@ fn all_are(der: &[u8], is_sound: impl Fn(u8) -> bool) -> bool {
     inner.is_some_and(|parts| parts.iter().all(|part| is_sound(part.0)))
 }
 
-const BOOLEAN: u8 = 0x01;
-pub(super) const VERSION: u8 = 0xa0;
+pub(in crate::pki) const VERSION: u8 = 0xa0;
 const ISSUER_ID: u8 = 0x81;
 const SUBJECT_ID: u8 = 0x82;
-const EXTENSIONS: u8 = 0xa3;
+pub(in crate::pki) const EXTENSIONS: u8 = 0xa3;
 /// The texts that Go reads in a name: UTF8, Numeric, Printable, T61, IA5 and BMP.
 const STRINGS: [u8; 6] = [0x0c, 0x12, 0x13, 0x14, 0x16, 0x1e];
 /// 1.2.840.10045.2.1

@@ -28,10 +28,11 @@ use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
     Timestamp,
 };
+use crate::plan::exclusions::is_as_meant;
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::{RolloverStage, bundle_of_daemon, refuse_lost_record};
+use crate::plan::rollover::{RolloverStage, bundle_of_daemon, refuse_lost_record, same_authorities};
 use crate::plan::status::IdentityState;
 use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
@@ -65,15 +66,19 @@ pub fn rotate(
     let daemons = observation.inventory.daemons.iter();
     // What shuts somebody out is committed for every daemon: whoever is at work on one rolls it out.
     planner.report_faults(&is_meant);
-    let is_free = |name: &IdentityName| is_emergency || !facts.left_alone.contains(name);
+    let pending = planner.rotation.lets_in.clone();
+    let is_free =
+        |name: &IdentityName| is_emergency || pending.contains_key(name) || !facts.left_alone.contains(name);
     let daemons: Vec<_> = daemons.filter(|(name, _)| is_meant(Role::Daemon, name) && is_free(name)).collect();
     for (name, entry) in daemons {
         planner.daemon(name, &entry.hosts, entry.lifetime)?;
     }
     let clients = observation.inventory.clients.iter();
-    for (name, entry) in clients.filter(|(name, _)| is_meant(Role::Client, name)) {
+    let has_clients = request.scope != RotationScope::Access;
+    for (name, entry) in clients.filter(|(name, _)| has_clients && is_meant(Role::Client, name)) {
         planner.client(name, entry.renew, entry.lifetime)?;
     }
+    planner.report_still_let_in();
     let inventory = &observation.inventory;
     planner.report_unlisted(Role::Daemon, |name| {
         inventory.daemons.contains_key(name) || !is_meant(Role::Daemon, name)
@@ -103,6 +108,10 @@ impl Planner<'_> {
             return Ok(());
         }
         let current = identity.and_then(|identity| identity.current.as_ref());
+        if self.request.scope == RotationScope::Access {
+            self.access(name, current);
+            return Ok(());
+        }
         let reason = match current {
             None => Some(Reason::NotIssued),
             Some(current) if !names_are(current.leaf(), hosts) => Some(Reason::HostsChanged),
@@ -123,28 +132,7 @@ impl Planner<'_> {
             (Some(_), Err(failure)) => self.cannot(Role::Daemon, name, failure),
             (None, _) => {}
         }
-        let bundle =
-            current.and_then(|current| bundle_of_daemon(self.rollover.as_ref(), self.observation, current));
-        // What has ended is of no use, whomever it trusts.
-        let is_good = |current: &&ObservedGeneration| current.leaf().validity().not_after >= self.now;
-        if let Some((current, trust)) = current.filter(is_good).zip(bundle)
-            && !self.trusts(current, &trust)
-        {
-            let fewer = current.trust.certificates().len() > trust.len();
-            let what = if fewer { "the new CA alone is trusted" } else { "another CA is trusted too" };
-            self.say(Role::Daemon, name, RotationAction::Renewed, what);
-            self.rotation.plan.state.push(StateStep::Rebundle {
-                role: Role::Daemon,
-                name: name.clone(),
-                from: current.number,
-                chain: current.chain.clone(),
-                generation: next_generation(self.observation, Role::Daemon, name),
-                trust,
-            });
-            self.rotation.daemons.push(name.clone());
-            return Ok(());
-        }
-        if current.is_none() {
+        if self.rebundle(name, current) || current.is_none() {
             return Ok(());
         }
         let is_placed = !self.facts.outdated.contains(&(Role::Daemon, name.clone()));
@@ -160,6 +148,51 @@ impl Planner<'_> {
         self.say(Role::Daemon, name, RotationAction::ToVerify, &reason);
         self.rotation.daemons.push(name.clone());
         Ok(())
+    }
+
+    /// Gives a daemon the bundle that it is to have, with the certificate that it has; whether that is another.
+    fn rebundle(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) -> bool {
+        // What has ended is of no use, whomever it trusts.
+        let Some(current) = current.filter(|one| one.leaf().validity().not_after >= self.now) else {
+            return false;
+        };
+        let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current);
+        let bundle = bundle.filter(|trust| !self.trusts(current, trust));
+        let what = match &bundle {
+            Some(trust) if current.trust.certificates().len() > trust.len() => {
+                message!("the new CA alone is trusted")
+            }
+            Some(_) => message!("another CA is trusted too"),
+            None if is_as_meant(self.observation, &current.trust, self.now) => return false,
+            None => {
+                let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
+                who.map_or(message!("nobody is refused any more who is not revoked"), |who| {
+                    message!("{} is to be refused", Message::few(who, ", "))
+                })
+            }
+        };
+        let trust = bundle.unwrap_or_else(|| same_authorities(self.observation, &current.trust));
+        self.say(Role::Daemon, name, RotationAction::Renewed, what);
+        self.rotation.plan.state.push(StateStep::Rebundle {
+            role: Role::Daemon,
+            name: name.clone(),
+            from: current.number,
+            chain: current.chain.clone(),
+            generation: next_generation(self.observation, Role::Daemon, name),
+            trust,
+        });
+        self.rotation.daemons.push(name.clone());
+        true
+    }
+
+    /// Of a daemon, only what its bundle excludes.
+    fn access(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) {
+        let is_changed = self.rebundle(name, current);
+        if !is_changed && self.rotation.lets_in.contains_key(name) {
+            let reason = message!("not verified since somebody is to be refused");
+            self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
+            self.rotation.daemons.push(name.clone());
+        }
     }
 
     /// The daemons that are not verified and that this rotation does nothing about, since others were
@@ -295,7 +328,8 @@ impl Planner<'_> {
     fn cannot(&mut self, role: Role, name: &IdentityName, failure: Failure) {
         match self.rollover.is_some() {
             true => {
-                let hint = failure.remedy().map(|hint| message!("; {}", hint)).unwrap_or_default();
+                let hint =
+                    failure.remedy().map(|hint| message!("; {}", hint.in_one_line())).unwrap_or_default();
                 let reason = message!("due, and waits: {}{}", failure.what_was_found(), hint);
                 self.say(role, name, RotationAction::Reported, reason);
             }

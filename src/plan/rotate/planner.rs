@@ -3,6 +3,7 @@
 use super::rotation::{RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow};
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
+use crate::plan::exclusions::pending;
 use crate::plan::rollover::Rollover;
 use crate::store::{Observation, ObservedAuthority};
 
@@ -27,6 +28,7 @@ impl<'a> Planner<'a> {
         let rotation = Rotation {
             rolls_over: rollover.is_some(),
             is_emergency: rollover.as_ref().is_some_and(|rollover| rollover.record.is_emergency()),
+            lets_in: pending(observation, now),
             ..Rotation::default()
         };
         Ok(Planner { request, observation, facts, now, rollover, rotation })

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;
 use crate::model::{AuthorityId, Contact, Failure, IdentityName, Message, Role, Selector, Timestamp};
+use crate::plan::exclusions::pending;
 use crate::plan::request::KeyRenewal;
 use crate::plan::steps::{Plan, StateStep};
 use crate::plan::summary::StepSummary;
@@ -56,6 +57,12 @@ impl RotateRequest {
             || observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
     }
 
+    /// Whether it is about shutting somebody out at once.
+    #[must_use]
+    pub(crate) fn is_urgent(&self, observation: &Observation, now: Timestamp) -> bool {
+        self.is_emergency(observation) || !pending(observation, now).is_empty()
+    }
+
     /// The command that asks for it, as far as it says which way a rollover goes.
     #[must_use]
     pub(crate) fn command(&self) -> Message {
@@ -79,6 +86,8 @@ pub enum RotationScope {
     Due,
     /// All that it is about.
     Forced,
+    /// None: only the daemons are given what shuts somebody out, or lets somebody in again.
+    Access,
 }
 
 /// Whether a rotation moves everything to another CA.
@@ -137,6 +146,9 @@ pub struct Rotation {
     pub rolls_over: bool,
     /// Whether nothing of a former CA may be trusted any more.
     pub is_emergency: bool,
+    /// The daemons that may let somebody in who is to be shut out at once, and whom: nobody waits for builds
+    /// there.
+    pub lets_in: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// The clients that would be locked out by what was not done for that reason.
     pub locked_out: BTreeSet<IdentityName>,
 }
@@ -235,6 +247,12 @@ impl Rotation {
             Role::Client => self.clients.retain(|one| one != name),
         }
         self.rows.retain(|row| row.identity.as_ref() != Some(&(role, name.clone())));
+    }
+
+    /// Whether somebody is to be shut out at once.
+    #[must_use]
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.is_emergency || !self.lets_in.is_empty()
     }
 
     /// Whether there is nothing to do; something may be to be said all the same.

@@ -4,6 +4,7 @@ use super::fresh_key;
 use super::world::{Fault, World};
 use crate::model::{AuthorityId, Generation, IdentityName, KeyAlgorithm, Role};
 use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, PublicKey, TrustBundle};
+use crate::plan::exclusions::{anchor, meant};
 use crate::plan::{self, AuthorityChoice, KeySource, Plan, Signing, StateStep};
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{
@@ -72,6 +73,11 @@ impl World {
                     self.set_rollover(RolloverRecord::new(*kind, from.clone(), to, self.now));
                 }
                 StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
+                StateStep::ChangeRevocations(record) => self.observation.revocations = Some(record.clone()),
+                StateStep::NoteRestarted(name, generation) => {
+                    self.observation.daemons.get_mut(name).unwrap().history.restarted = Some(*generation);
+                }
+                StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
                 StateStep::EndRollover(former) => {
                     self.observation.rollover = None;
                     for id in former {
@@ -90,7 +96,7 @@ impl World {
                     };
                     let leaf = self.authorities[&signer].issue(&request, &key).unwrap();
                     self.observation.issued.push(leaf.clone());
-                    let trust = self.bundle(&issuance.signing.trust, made.as_ref());
+                    let trust = self.bundle(issuance.role, &issuance.signing.trust, made.as_ref());
                     let set = ObservedGeneration {
                         number: issuance.generation,
                         chain: vec![leaf],
@@ -104,7 +110,7 @@ impl World {
                     let key = all.iter().find(|one| one.number == *from).unwrap().key;
                     let is_wrong = self.fault == Some(Fault::TooEarly) && *role == Role::Daemon;
                     let meant = if is_wrong { &trust[..1] } else { trust };
-                    let trust = self.bundle(meant, made.as_ref());
+                    let trust = self.bundle(*role, meant, made.as_ref());
                     let set = ObservedGeneration { number: *generation, chain: chain.clone(), trust, key };
                     self.put(*role, name, set);
                 }
@@ -201,10 +207,11 @@ impl World {
         }
     }
 
-    fn bundle(&self, trust: &[AuthorityChoice], made: Option<&AuthorityId>) -> TrustBundle {
+    fn bundle(&self, role: Role, trust: &[AuthorityChoice], made: Option<&AuthorityId>) -> TrustBundle {
+        let excluded = meant(&self.observation, self.now).filter(|_| role == Role::Daemon);
         let certificate = |choice: &AuthorityChoice| {
             let id = self.id(choice, made);
-            self.observation.authority(&id).unwrap().certificate.clone()
+            anchor(&self.observation.authority(&id).unwrap().certificate, excluded.as_ref())
         };
         TrustBundle::new(trust.iter().map(certificate).collect())
     }
@@ -274,7 +281,6 @@ impl World {
             generation: current.number,
             leaf: current.leaf().fingerprint(),
             bundle: current.trust.fingerprint(),
-            exclusions: None,
             dials: 13,
             not_tried: Vec::new(),
             started_at: self.now,

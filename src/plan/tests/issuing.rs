@@ -195,8 +195,12 @@ fn the_same_init_again_plans_nothing_and_another_names_its_difference() {
         |root: &str| Some(InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) });
     let mut installed = State::new();
     let builder = installed.observation.inventory.daemons.get_mut(&name("builder")).unwrap();
-    builder.install =
-        Some(InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None });
+    builder.install = Some(InstallEntry {
+        layout: DaemonLayout::ALL[0],
+        root: PathBuf::from("/"),
+        owner: None,
+        key_group: None,
+    });
     let placed = |root| {
         init(&InitRequest { install: install(root), ..initial() }, Some(&installed.observation), None, now())
     };
@@ -243,6 +247,7 @@ fn an_installation_is_noted_once_and_places_what_is_outdated() {
         name: name(named),
         install: InstallRequest { layout: DaemonLayout::ALL[0], root: PathBuf::from(root) },
         owner: None,
+        key_group: None,
     };
     let plan = |state: &State, request: &InstallDaemonRequest, there| {
         let plan = install_daemon(request, &state.observation, &placed(there)).unwrap();
@@ -250,8 +255,12 @@ fn an_installation_is_noted_once_and_places_what_is_outdated() {
     };
     assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::Outdated), (1, 1));
     let entry = state.observation.inventory.daemons.get_mut(&name("builder")).unwrap();
-    entry.install =
-        Some(InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None });
+    entry.install = Some(InstallEntry {
+        layout: DaemonLayout::ALL[0],
+        root: PathBuf::from("/"),
+        owner: None,
+        key_group: None,
+    });
     assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::Outdated), (0, 1));
     assert_eq!(plan(&state, &asked("builder", "/srv"), PlacedState::Outdated), (1, 1));
     assert_eq!(plan(&state, &asked("builder", "/"), PlacedState::UpToDate), (0, 0));

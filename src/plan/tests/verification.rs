@@ -52,7 +52,6 @@ fn a_record_counts_for_exactly_what_it_was_made_of() {
     assert_eq!(changed(|record| record.generation = numbered(2)), Some(Staleness::Generation(numbered(2))));
     assert_eq!(changed(|record| record.leaf = other), Some(Staleness::Leaf));
     assert_eq!(changed(|record| record.bundle = other), Some(Staleness::Bundle));
-    assert_eq!(changed(|record| record.exclusions = Some(other)), Some(Staleness::Exclusions));
     let endpoint = "tcp://builder.example.com:8373".parse().unwrap();
     assert_eq!(changed(|record| record.endpoint = endpoint), Some(Staleness::Endpoint));
     let name = "10.0.0.5".parse().unwrap();

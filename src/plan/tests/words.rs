@@ -142,7 +142,8 @@ fn what_becomes_of_generations_and_clients_is_said() {
 fn how_kitcert_yaml_changes_is_said() {
     let daemon = DaemonEntry::new(hosts(&["a.example"]), terms().endpoint, days(397));
     let client = || (name("ana"), ClientEntry::of_lifetime(days(90)));
-    let install = InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None };
+    let install =
+        InstallEntry { layout: DaemonLayout::ALL[0], root: PathBuf::from("/"), owner: None, key_group: None };
     let changes = vec![
         InventoryChange::AddDaemon(name("builder"), daemon),
         InventoryChange::AddClients(vec![client()]),

@@ -101,6 +101,7 @@ impl World {
             unread: std::collections::BTreeMap::new(),
             authorities: Vec::new(),
             rollover: None,
+            revocations: None,
             issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),
@@ -162,7 +163,9 @@ impl World {
                 self.excused.extend(rotation.locked_out.clone());
                 let is_said = |id: &AuthorityId| {
                     let of_it = rotation.rows.iter().filter(|row| row.kind == "ca" && row.name == id.short());
-                    of_it.into_iter().any(|row| row.reason.as_str().contains("does not know are to be locked out"))
+                    of_it
+                        .into_iter()
+                        .any(|row| row.reason.as_str().contains("does not know are to be locked out"))
                 };
                 let said: Vec<AuthorityId> =
                     self.authorities.keys().filter(|id| is_said(id)).cloned().collect();

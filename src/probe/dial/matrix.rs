@@ -288,7 +288,9 @@ fn terms<'a>(destination: &Destination, means: &'a Means, dial: Dial, opening: O
         // These are of the client's CA, and go only to a server that has proved itself.
         Caller::Expired => (Shown::Unwanted, always(means.expired.as_ref()), OnFault::BreakOff),
         Caller::WrongUsage => (Shown::Unwanted, always(means.wrong_usage.as_ref()), OnFault::BreakOff),
-        Caller::Distrusted => (Shown::Unwanted, always(means.client.as_ref()), OnFault::BreakOff),
+        Caller::Distrusted | Caller::Revoked => {
+            (Shown::Unwanted, always(means.client.as_ref()), OnFault::BreakOff)
+        }
     };
     let name = match dial {
         Dial::OtherHost(number) => {

@@ -152,7 +152,9 @@ pub fn judge(observed: &DialResults, expected: &Expected) -> Verdict {
     }
     // What fixes a cause in general, if nothing better is known.
     for finding in findings.iter_mut().filter(|finding| finding.fix.is_none()) {
-        finding.fix = finding.causes.first().map(|cause| cause.fix());
+        if let Some(cause) = finding.causes.first().copied() {
+            finding.set_fix(cause.fix());
+        }
     }
     let verified = is_complete && Finding::gravest(&findings) < Severity::Error;
     let is_open = |caller| evidence.lets_in(caller);

@@ -249,6 +249,7 @@ fn gravity(caller: Caller) -> (Rule, Severity) {
         Caller::Expired => (Rule::ExpiredAccepted, Severity::Error),
         Caller::WrongUsage => (Rule::WrongUsageAccepted, Severity::Error),
         Caller::Distrusted => (Rule::TrustIsStale, Severity::Error),
+        Caller::Revoked => (Rule::RevokedAccepted, Severity::Critical),
         Caller::NoCertificate | Caller::Client => (Rule::NoCertificateAccepted, Severity::Critical),
     }
 }

@@ -178,22 +178,25 @@ fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> 
         _ => fault.clone(),
     };
     fault.subject = expected.endpoint.message();
-    fault.fix = fault.fix.or_else(|| match (fault.rule, &expected.daemon) {
-        (Rule::ServerNameMismatch, Some(daemon)) => Some(message!(
+    if fault.fix.is_some() {
+        return fault;
+    }
+    let fix = match (fault.rule, &expected.daemon) {
+        (Rule::ServerNameMismatch, Some(daemon)) => message!(
             "add {} to the hosts of {} in kitcert.yaml, then: {kitcert} rotate {}",
             expected.endpoint.host(),
             daemon,
             daemon
-        )),
-        (Rule::ServerExpired, Some(daemon)) => Some(message!("{kitcert} rotate {}", daemon)),
-        (Rule::ServerUntrusted, _) if fault.causes == [Cause::ServedOtherCa] => Some(expected.reunite()),
-        (Rule::ServerNameMismatch, None) => Some(message!(
+        ),
+        (Rule::ServerExpired, Some(daemon)) => message!("{kitcert} rotate {}", daemon),
+        (Rule::ServerUntrusted, _) if fault.causes == [Cause::ServedOtherCa] => expected.reunite(),
+        (Rule::ServerNameMismatch, None) => message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",
             expected.endpoint.host()
-        )),
-        _ => Some(expected.reinstall()),
-    });
-    fault
+        ),
+        _ => expected.reinstall(),
+    };
+    fault.fix(fix)
 }
 
 /// Whom a daemon asks for their certificates tells a daemon with another's certificate from

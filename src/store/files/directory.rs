@@ -111,6 +111,12 @@ impl Directory {
         }
     }
 
+    /// Gives the folder itself another mode and owner.
+    pub(in crate::store) fn give(&self, access: Access) -> Result<(), Failure> {
+        set_access(&self.handle, access)
+            .map_err(|error| self.failure("giving its mode to", Path::new(""), error))
+    }
+
     /// Reads a file; `None` where there is nothing.
     pub(in crate::store) fn read(
         &self,

@@ -29,7 +29,7 @@ mod unnamed_file;
 mod user_file;
 pub(super) mod users;
 
-pub(crate) use privacy::Privacy;
+pub(crate) use privacy::{KeyReaders, Privacy};
 pub(crate) use processes::ProcessMark;
 pub(crate) use read::{
     ReadFile, exists, files_in, folders_in, read, read_if_present, read_standard_input, this_user,

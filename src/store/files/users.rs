@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::read::read_if_present;
 use crate::env::Environment;
+use crate::layout::GroupName;
 use crate::message;
 use crate::model::{ExitCode, Failure, Word};
 
@@ -80,6 +81,19 @@ impl Owner {
         };
         Ok(Owner { user, group })
     }
+}
+
+/// The number of a group: that of `/etc/group`, or the number itself.
+///
+/// # Errors
+/// A name that this machine does not know.
+pub(crate) fn group_id(name: &GroupName) -> Result<u32, Failure> {
+    named_group(&database("/etc/group")?, name.as_str()).or_else(|| number(name.as_str())).ok_or_else(|| {
+        Failure::new("reading key_group", name)
+            .expected("a group of this machine or a number")
+            .found("another name")
+            .hint("getent group")
+    })
 }
 
 /// A home folder, and whose the files in it must be.

@@ -10,7 +10,7 @@ use super::log::LogLine;
 use super::state_record::StateRecord;
 use crate::model::{ExitCode, Failure};
 use crate::store::files::directory::{Access, Directory, fresh_name};
-use crate::store::files::privacy::Privacy;
+use crate::store::files::privacy::{KeyReaders, Privacy};
 
 /// A change that is being written under `.stage-…` and is not seen yet. Several threads may add to
 /// it at once. Dropped without a commit, it leaves nothing behind.
@@ -53,10 +53,14 @@ impl<'lock> StagedChange<'lock> {
     /// # Errors
     /// A path that leaves the state, one that this change has already, a full disk.
     pub fn file(&self, relative: &Path, bytes: &[u8], mode: Privacy) -> Result<(), Failure> {
+        self.create(relative, bytes, Access { mode: mode.bits(), owner: None }).map(|_| ())
+    }
+
+    fn create(&self, relative: &Path, bytes: &[u8], access: Access) -> Result<Arc<Directory>, Failure> {
         let (folder, name) = self.folder_of(relative)?;
-        folder.create_file(name, bytes, Access { mode: mode.bits(), owner: None })?;
+        folder.create_file(name, bytes, access)?;
         self.entries.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(folder)
     }
 
     /// Adds a file that a person edits without any lock, made from what it was `before`; None: it was not
@@ -69,12 +73,19 @@ impl<'lock> StagedChange<'lock> {
         self.file(relative, bytes, Privacy::Private)
     }
 
-    /// Adds a private key: like [`StagedChange::file`], and always 0600.
+    /// Adds a private key: like [`StagedChange::file`], 0600, or 0640 for the group that may read it, which
+    /// then gets through its folder too.
     ///
     /// # Errors
-    /// Those of [`StagedChange::file`].
-    pub fn private_key(&self, relative: &Path, pem: &[u8]) -> Result<(), Failure> {
-        self.file(relative, pem, Privacy::Private)
+    /// Those of [`StagedChange::file`]; a group that this user cannot give a file to.
+    pub(crate) fn private_key(
+        &self,
+        relative: &Path,
+        pem: &[u8],
+        readers: KeyReaders,
+    ) -> Result<(), Failure> {
+        let folder = self.create(relative, pem, readers.access(None))?;
+        readers.folder().map_or(Ok(()), |access| folder.give(access))
     }
 
     /// Adds a symbolic link, or moves one that the state has.

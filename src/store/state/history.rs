@@ -29,6 +29,10 @@ pub struct DaemonHistory {
     /// have, and that this state has not issued; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub unknown_leaf: Option<String>,
+    /// The generation that the daemon was restarted with and that nothing here can try whole; null for none. It
+    /// is not restarted with it again and again.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub restarted: Option<Generation>,
     /// How many verifications have refuted the daemon. A verification that began at another number
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,

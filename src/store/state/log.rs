@@ -51,6 +51,10 @@ pub enum LogEvent {
     Opened,
     /// Nothing trusts a CA any more; an identity is neither renewed nor waited for.
     Retired,
+    /// The access of a client was taken away, or that of one of its keys.
+    Revoked,
+    /// That was taken back.
+    Unrevoked,
     /// An identity was given a certificate that it has had before, with other CAs to trust or the same.
     Rebundled,
     /// What another copy of this state has made is known here too.

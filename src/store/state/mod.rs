@@ -11,6 +11,7 @@
 //! history            daemons/<name>/identity.json
 //! verified           daemons/<name>/verified.json
 //! rollover_record    rollover.json
+//! revocation_record  revocations.json
 //! issued             issued/: every certificate until it is pruned
 //! requests           requests/: the developer's side of a state
 //! log, log_end       log.jsonl
@@ -35,6 +36,7 @@ mod observed;
 mod record_file;
 mod requests;
 mod required;
+mod revocation_record;
 mod rollover_record;
 mod state_directory;
 mod state_record;
@@ -52,6 +54,7 @@ pub(crate) use observed::{
     KeyPresence, ObservedAuthority, ObservedCopies, ObservedGeneration, ObservedIdentity,
 };
 pub(crate) use requests::{ObservedRequest, observe_request, request_generations};
+pub(crate) use revocation_record::{Revocation, RevocationRecord};
 pub(crate) use rollover_record::{RolloverKind, RolloverRecord};
 pub(crate) use state_directory::{DaemonLock, StateDirectory, StateLock};
 pub(crate) use state_record::StateRecord;

@@ -14,16 +14,18 @@ use super::observed::{
 };
 use super::record_file;
 use super::required::{chain, required};
+use super::revocation_record::read_revocations;
 use super::rollover_record::read_rollover;
 use super::state_directory::StateDirectory;
 use super::state_record::{StateRecord, parse_state_record};
 use super::verified::read_verified;
-use crate::layout::Inventory;
 use crate::layout::state_paths::{AUTHORITIES, CURRENT, INVENTORY, KITS, authority_folder, identity_folder};
+use crate::layout::{GroupName, Inventory};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{AuthorityId, Failure, FileMode, Generation, IdentityName, Quoted, Role, Word};
 use crate::pki::TrustBundle;
+use crate::store::files::privacy::KeyReaders;
 
 /// Reads a state, as far as `interest` goes.
 ///
@@ -51,6 +53,7 @@ fn observe_beside(
     inventory: Inventory,
     inventory_text: Vec<u8>,
 ) -> Result<Observation, Failure> {
+    let authorities = authorities(directory, inventory.authority.key_group.as_ref())?;
     let rollover = read_rollover(directory)?;
     let interest = match interest {
         Interest::Identities(_) | Interest::Everything if rollover.is_some() => &Interest::InUse,
@@ -61,8 +64,9 @@ fn observe_beside(
         state: read_state_record(directory)?,
         inventory,
         inventory_text,
-        authorities: authorities(directory)?,
+        authorities,
         rollover,
+        revocations: read_revocations(directory)?,
         issued: Vec::new(),
         unread: BTreeMap::new(),
         waiting_kits: waiting_kits(directory)?,
@@ -123,7 +127,10 @@ fn names_of(directory: &StateDirectory, interest: &Interest) -> Result<Vec<(Role
     }
 }
 
-fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Failure> {
+fn authorities(
+    directory: &StateDirectory,
+    key_group: Option<&GroupName>,
+) -> Result<Vec<ObservedAuthority>, Failure> {
     let mut authorities = Vec::new();
     for name in directory.list(Path::new(AUTHORITIES))? {
         let id: AuthorityId = name.parse().map_err(|failure: Failure| {
@@ -135,7 +142,7 @@ fn authorities(directory: &StateDirectory) -> Result<Vec<ObservedAuthority>, Fai
         let path = folder.join("ca.pem");
         let mut chain = chain(directory, &path)?;
         let key = folder.join("key.pem");
-        refuse_known_key(directory, &key)?;
+        refuse_known_key(directory, &key, key_group)?;
         authorities.push(ObservedAuthority {
             certificate: chain.swap_remove(0),
             key: key_presence(directory, &key)?,
@@ -265,13 +272,29 @@ pub(crate) fn observe_generation(
     })
 }
 
-/// Refuses a CA whose key others can read: each of them can issue what every daemon lets in.
-fn refuse_known_key(directory: &StateDirectory, path: &Path) -> Result<(), Failure> {
-    let Some(mode) = directory.mode(path)?.filter(|mode| mode & OTHERS_ANYTHING != 0) else { return Ok(()) };
+/// Refuses a CA whose key others can read than the group that a person has named: each of them can issue
+/// what every daemon lets in.
+fn refuse_known_key(
+    directory: &StateDirectory,
+    path: &Path,
+    key_group: Option<&GroupName>,
+) -> Result<(), Failure> {
+    let Some((mode, group)) = directory.mode_and_group(path)? else { return Ok(()) };
+    // A group that this machine does not know matters only if a key is some group's.
+    if KeyReaders::default().are_all_of(mode, group) || KeyReaders::named(key_group)?.are_all_of(mode, group)
+    {
+        return Ok(());
+    }
     let path = directory.path().join(path);
+    let expected = match key_group {
+        None => message!("a CA's key that its owner alone can read (0600)"),
+        Some(named) => {
+            message!("a CA's key that its owner alone can read (0600), or group {} too (0640)", named)
+        }
+    };
     Err(Failure::new("trusting", path.display())
-        .expected("a CA's key that its owner alone can read (0600)")
-        .found(message!("mode {}", FileMode(mode)))
+        .expected(expected)
+        .found(message!("mode {}, group {}", FileMode(mode), group))
         .hint(message!(
             "chmod 0600 {}   # and if others were on this machine: {kitcert} ca rollover start --compromised",
             Quoted(path.display())
@@ -282,6 +305,5 @@ fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, 
     Ok(if directory.has_key(path)? { KeyPresence::Present } else { KeyPresence::Absent })
 }
 
-const OTHERS_ANYTHING: u32 = 0o077;
 /// A hundred thousand clients, each with a line of its own.
 const LARGEST_INVENTORY: usize = 16 * 1024 * 1024;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::authority_record::AuthorityRecord;
 use super::client_record::ClientRecord;
 use super::history::DaemonHistory;
+use super::revocation_record::RevocationRecord;
 use super::rollover_record::RolloverRecord;
 use super::state_record::StateRecord;
 use super::verified::VerifiedRecord;
@@ -43,6 +44,8 @@ pub struct Observation {
     pub authorities: Vec<ObservedAuthority>,
     /// The rollover that is under way.
     pub rollover: Option<RolloverRecord>,
+    /// Whose access was taken away; None where nobody's ever was.
+    pub revocations: Option<RevocationRecord>,
     /// Every certificate that ever left and is kept still. Read only by [`Interest::InUse`].
     pub issued: Vec<Certificate>,
     /// The files beside them that cannot be read, by name, and why: whose certificates they are nobody

@@ -179,12 +179,12 @@ impl StateDirectory {
         self.folder.link_target(relative)
     }
 
-    /// The permission bits of a file or folder of the state; `None` where it is not there.
+    /// The permission bits and the group of a file or folder of the state; `None` where it is not there.
     ///
     /// # Errors
     /// Anything but absence.
-    pub fn mode(&self, relative: &Path) -> Result<Option<u32>, Failure> {
-        Ok(self.folder.look(relative)?.map(|stat| io_failure::permissions(&stat)))
+    pub fn mode_and_group(&self, relative: &Path) -> Result<Option<(u32, u32)>, Failure> {
+        Ok(self.folder.look(relative)?.map(|stat| (io_failure::permissions(&stat), stat.st_gid)))
     }
 
     /// Whether a crash left a committed change half in place: what is read then may be of either

@@ -38,10 +38,8 @@ pub struct VerifiedRecord {
     pub generation: Generation,
     /// The SHA-256 of that certificate.
     pub leaf: Fingerprint,
-    /// The SHA-256 of its ca.pem.
+    /// The SHA-256 of its ca.pem, whoever that excludes.
     pub bundle: Fingerprint,
-    /// The SHA-256 of what the bundle excludes; None if it excludes nobody.
-    pub exclusions: Option<Fingerprint>,
     /// How many dials were made.
     pub dials: u32,
     /// The dials for which there were no means.
@@ -128,9 +126,6 @@ struct Written {
     generation: Generation,
     leaf_sha256: String,
     bundle_sha256: String,
-    /// Null is written out, and a file without the member is not ours.
-    #[serde(deserialize_with = "Option::deserialize")]
-    exclusions_sha256: Option<String>,
     dials: u32,
     not_tried: Vec<String>,
     started_at: String,
@@ -153,7 +148,6 @@ impl Written {
             generation: record.generation,
             leaf_sha256: record.leaf.to_string(),
             bundle_sha256: record.bundle.to_string(),
-            exclusions_sha256: record.exclusions.map(|exclusions| exclusions.to_string()),
             dials: record.dials,
             not_tried: record.not_tried.clone(),
             started_at: record.started_at.to_string(),
@@ -170,7 +164,6 @@ impl Written {
         if self.schema != SCHEMA || !are_plain {
             return None;
         }
-        let exclusions = self.exclusions_sha256.map(|text| text.parse());
         Some(VerifiedRecord {
             dial_list: self.dial_list,
             kitcert: self.kitcert,
@@ -183,7 +176,6 @@ impl Written {
             generation: self.generation,
             leaf: self.leaf_sha256.parse().ok()?,
             bundle: self.bundle_sha256.parse().ok()?,
-            exclusions: exclusions.transpose().ok()?,
             dials: self.dials,
             not_tried: self.not_tried,
             started_at: Timestamp::parse(&self.started_at).ok()?,
@@ -224,7 +216,6 @@ mod tests {
             generation: numbered(7),
             leaf: Fingerprint::new([1; 32]),
             bundle: Fingerprint::new([2; 32]),
-            exclusions: None,
             dials: 13,
             not_tried: vec!["expired".to_owned()],
             started_at: Timestamp::from_unix(1_800_000_000),
@@ -235,10 +226,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let excluding = VerifiedRecord { exclusions: Some(Fingerprint::new([3; 32])), ..record() };
-        for record in [record(), excluding] {
-            assert_eq!(VerifiedRecord::parse(&record.to_bytes().unwrap()), Some(record));
-        }
+        assert_eq!(VerifiedRecord::parse(&record().to_bytes().unwrap()), Some(record()));
     }
 
     #[test]
@@ -257,7 +245,6 @@ mod tests {
             ("\"schema\": 1", "\"schema\": 2"),
             ("\"schema\": 1", "\"schema\": 1, \"more\": 1"),
             ("\"schema\": 1", "\"schema\": 1, \"schema\": 1"),
-            ("  \"exclusions_sha256\": null,\n", ""),
             ("\"generation\": 7", "\"generation\": -7"),
             ("tcp://", "http://"),
             ("\"verified_at\": \"2027", "\"verified_at\": \"soon"),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use crate::store::{Privacy, StagedChange, StateDirectory};
+use crate::store::{KeyReaders, Privacy, StagedChange, StateDirectory};
 
 const CERTIFICATE: &[u8] = &[b'c'; 900];
 const KEY: &[u8] = &[b'k'; 240];
@@ -16,7 +16,7 @@ fn client(change: &StagedChange<'_>, number: usize) {
     add(&Path::new("issued").join(format!("{number:032x}.pem")));
     add(&folder.join("gen-0001/ca.pem"));
     add(&folder.join("gen-0001/cert.pem"));
-    change.private_key(&folder.join("gen-0001/key.pem"), KEY).unwrap();
+    change.private_key(&folder.join("gen-0001/key.pem"), KEY, KeyReaders::default()).unwrap();
     change.link(&folder.join("current"), "gen-0001").unwrap();
 }
 

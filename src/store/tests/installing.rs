@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{imprint, mode, picture};
 use crate::model::ExitCode;
 use crate::store::files::crash_point;
-use crate::store::{CredentialBytes, InstallPlace, LinkState, Owner};
+use crate::store::{CredentialBytes, InstallPlace, KeyReaders, LinkState, Owner};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -22,6 +22,7 @@ fn placement(root: &Path) -> InstallPlace {
         folder: etc.join("kitcert"),
         links: ["ca.pem", "cert.pem", "key.pem"].map(|name| (etc.join(name), name)).to_vec(),
         owner: None,
+        key_readers: KeyReaders::default(),
         origin: None,
     }
 }
@@ -197,7 +198,13 @@ fn files_and_new_folders_become_the_owners() {
     std::os::unix::fs::chown(&home, Some(4321), Some(4322)).unwrap();
     let folder = home.join(".earthly/certs/kitcert");
     let owner = Some(Owner { user: 4321, group: 4322 });
-    let placement = InstallPlace { folder: folder.clone(), links: Vec::new(), owner, origin: None };
+    let placement = InstallPlace {
+        folder: folder.clone(),
+        links: Vec::new(),
+        owner,
+        key_readers: KeyReaders::default(),
+        origin: None,
+    };
     placement.install(&files("one"), numbered(1)).unwrap();
     let before = imprint(&home);
     placement.install(&files("one"), numbered(2)).unwrap();
@@ -215,7 +222,13 @@ fn links_lead_back_from_any_folder() {
     let base = tempfile::tempdir().unwrap();
     let link: PathBuf = base.path().join("etc/buildkit/tls/ca.pem");
     let folder = base.path().join("etc/kitcert");
-    let placement = InstallPlace { folder, links: vec![(link.clone(), "ca.pem")], owner: None, origin: None };
+    let placement = InstallPlace {
+        folder,
+        links: vec![(link.clone(), "ca.pem")],
+        owner: None,
+        key_readers: KeyReaders::default(),
+        origin: None,
+    };
     placement.install(&files("one"), numbered(1)).unwrap();
     assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("../../kitcert/current/ca.pem"));
     assert_eq!(std::fs::read(&link).unwrap(), b"ca");

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{PATIENCE, folder, imprint, mode, picture};
 use crate::model::{Failure, Timestamp};
 use crate::store::files::crash_point;
-use crate::store::{LogEvent, LogLine, Privacy, StagedChange, StateDirectory};
+use crate::store::{KeyReaders, LogEvent, LogLine, Privacy, StagedChange, StateDirectory};
 
 /// Adds to a change.
 type Fill = fn(&StagedChange<'_>) -> Result<(), Failure>;
@@ -33,11 +33,11 @@ fn first(change: &StagedChange<'_>) -> Result<(), Failure> {
     let add = |path: &str, text: &str| change.file(Path::new(path), text.as_bytes(), Privacy::Public);
     add("kitcert.yaml", "version: 1\n")?;
     add("ca/3f/ca.pem", "ca")?;
-    change.private_key(Path::new("ca/3f/key.pem"), b"ca key")?;
+    change.private_key(Path::new("ca/3f/key.pem"), b"ca key", KeyReaders::default())?;
     for (folder, serial) in [("daemons/builder", "01"), ("clients/ana", "02")] {
         add(&format!("issued/{serial}.pem"), serial)?;
         add(&format!("{folder}/gen-0001/cert.pem"), "old")?;
-        change.private_key(&Path::new(folder).join("gen-0001/key.pem"), b"old key")?;
+        change.private_key(&Path::new(folder).join("gen-0001/key.pem"), b"old key", KeyReaders::default())?;
         change.link(&Path::new(folder).join("current"), "gen-0001")?;
         change.record(&line(folder))?;
     }
@@ -50,7 +50,7 @@ fn second(change: &StagedChange<'_>) -> Result<(), Failure> {
     for (folder, serial) in [("daemons/builder", "03"), ("clients/ana", "04")] {
         add(&format!("issued/{serial}.pem"), serial)?;
         add(&format!("{folder}/gen-0002/cert.pem"), "new")?;
-        change.private_key(&Path::new(folder).join("gen-0002/key.pem"), b"new key")?;
+        change.private_key(&Path::new(folder).join("gen-0002/key.pem"), b"new key", KeyReaders::default())?;
         change.link(&Path::new(folder).join("current"), "gen-0002")?;
         change.record(&line(folder))?;
     }

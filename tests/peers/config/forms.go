@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"io"
 	"regexp"
 	"strings"
+	"unicode/utf16"
 
 	"gopkg.in/yaml.v3"
 )
@@ -16,7 +18,7 @@ var edited = []string{
 // forms names the forms of a file that an editor of lines may decline, as the nodes show them.
 func forms(bytes []byte, root *yaml.Node) []string {
 	found := []string{}
-	text := strings.TrimPrefix(string(bytes), "\ufeff")
+	text := strings.TrimPrefix(decoded(bytes), "\ufeff")
 	breaks := strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 	lines := strings.Split(breaks.Replace(text)+"\n", "\n")
 	if hasTextBehind(lines, root) {
@@ -130,7 +132,10 @@ func formsOfValue(key, value *yaml.Node, lines []string) []string {
 // isOdd tells keys that are no plain or simply quoted word: `? key`, tags, anchors, escapes.
 func isOdd(key *yaml.Node, lines []string) bool {
 	text := behind(key, lines)
-	before := lines[key.Line-1][:len(lines[key.Line-1])-len(text)]
+	before := ""
+	if key.Line >= 1 && key.Line <= len(lines) {
+		before = strings.TrimSuffix(lines[key.Line-1], text)
+	}
 	isExplicit := strings.HasSuffix(strings.TrimRight(before, " \t"), "?")
 	isEscaped := key.Style&yaml.DoubleQuotedStyle != 0 && strings.Contains(text[:closing(text)], "\\")
 	isMarked := key.Kind != yaml.ScalarNode || key.Anchor != "" || strings.HasPrefix(text, "!")
@@ -194,6 +199,26 @@ func isAtMargin(lines []string) bool {
 		}
 	}
 	return false
+}
+
+// decoded is a file's text as yaml.v3 reads it: of UTF-16, if its byte order mark says so.
+func decoded(bytes []byte) string {
+	if len(bytes) < 2 {
+		return string(bytes)
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case bytes[0] == 0xfe && bytes[1] == 0xff:
+		order = binary.BigEndian
+	case bytes[0] == 0xff && bytes[1] == 0xfe:
+	default:
+		return string(bytes)
+	}
+	units := make([]uint16, 0, len(bytes)/2)
+	for at := 2; at+1 < len(bytes); at += 2 {
+		units = append(units, order.Uint16(bytes[at:]))
+	}
+	return string(utf16.Decode(units))
 }
 
 // behind is the rest of a node's line, from its column on.

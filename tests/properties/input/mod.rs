@@ -1,6 +1,7 @@
 //! Whatever is read: wrong, damaged, mixed up, of somebody else.
 
 mod bad_input;
+mod carried;
 mod fed;
 mod fuzzed;
 mod inspected;

@@ -256,7 +256,9 @@ fn a_request_gives_its_key_and_nothing_else() {
 
         workspace.run(with(&asked, &["--fingerprint", &fingerprint])).succeeded();
         let issued = leaf(&workspace, &format!("state/clients/{name}/current/cert.pem"));
-        assert_eq!(issued.usable_names(), [format!("{name}.client.kitcert.internal").parse().unwrap()]);
+        let of_key = format!("{}.key.kitcert.internal", &fingerprint[..32]);
+        let names: Vec<_> = issued.usable_names().iter().map(ToString::to_string).collect();
+        assert_eq!(names, [format!("{name}.client.kitcert.internal"), of_key]);
         assert!(!workspace.path(&format!("state/clients/{name}/current/key.pem")).exists());
         let text = peers::run(
             std::process::Command::new(&openssl)

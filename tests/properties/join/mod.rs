@@ -3,3 +3,4 @@
 mod handed_over;
 pub mod joining;
 mod joining_stopped;
+mod mailed;

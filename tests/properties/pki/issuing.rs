@@ -217,8 +217,9 @@ fn a_request_is_granted_its_key_and_nothing_else() {
     assert_eq!(certificate.public_key(), greedy.public_key());
     assert!(!certificate.is_authority());
     assert_eq!(certificate.subject().to_string(), "CN=client ana");
+    let of_key = greedy.public_key().key_dns_name().to_string();
     let names: Vec<_> = certificate.usable_names().iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["ana.client.kitcert.internal"]);
+    assert_eq!(names, ["ana.client.kitcert.internal", &of_key]);
     assert_eq!(certificate.extended_key_usages(), Some(&[Role::Client.extended_key_usage()][..]));
 }
 

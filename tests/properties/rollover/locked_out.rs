@@ -252,7 +252,7 @@ fn a_daemon_and_a_client_of_one_name_are_told_apart() {
     let clients = || site.workspace.read("state/clients/builder/current/cert.pem");
     let client = clients();
     let said = site.workspace.run(["rollback", "builder"]).ended_with(2);
-    assert!(said.err.contains("try: kitcert rollback daemon/builder   # or client/builder\n"), "{said:?}");
+    assert!(said.err.contains("try: kitcert rollback daemon/builder\nnote: or client/builder\n"), "{said:?}");
     site.workspace.run(["rollback", "daemon/builder"]).succeeded();
     site.assert_served();
     assert_eq!(clients(), client);
@@ -318,7 +318,7 @@ fn which_ca_is_compromised_has_to_be_said_where_several_come_into_question() {
     assert!(said.out.contains("distrusted"), "{said:?}");
     let said = site.workspace.run(start).ended_with(2);
     assert!(said.err.contains("--compromised=KEYID"), "{said:?}");
-    let again = format!("kitcert ca rollover start --compromised={}   # the CA in use", serving_ca(&site));
+    let again = format!("kitcert ca rollover start --compromised={}\nnote: the CA in use", serving_ca(&site));
     assert!(said.err.contains(&again), "{said:?}");
     site.workspace.run(["ca", "rollover", "start", &format!("--compromised={id}")]).succeeded();
     assert!(!site.workspace.path("state/rollover.json").exists(), "that one is distrusted already");

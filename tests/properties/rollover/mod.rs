@@ -4,5 +4,5 @@ mod deciding;
 mod left_alone;
 pub mod locked_out;
 mod refusals_counted;
-mod rolling_over;
+pub mod rolling_over;
 mod wandering;

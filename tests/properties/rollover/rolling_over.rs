@@ -130,7 +130,7 @@ impl Fleet {
     }
 
     /// Every CA of the state.
-    fn authorities(&self) -> Vec<Certificate> {
+    pub fn authorities(&self) -> Vec<Certificate> {
         let entries = std::fs::read_dir(self.admin.path("state/ca")).unwrap();
         let read = |path: &Path| chain(&self.admin, path.join("ca.pem").to_str().unwrap()).remove(0);
         entries.map(|entry| read(&entry.unwrap().path())).collect()
@@ -195,7 +195,7 @@ impl Fleet {
         Crowd(self.daemons.iter().map(at).collect())
     }
 
-    fn restarts(&self) -> Vec<u64> {
+    pub fn restarts(&self) -> Vec<u64> {
         self.daemons.iter().map(|machine| machine.daemon.count("restarts")).collect()
     }
 
@@ -239,7 +239,7 @@ impl Fleet {
 
     /// How every daemon takes a client with the pair of that folder that trusts every CA.
     #[track_caller]
-    fn assert_dials(&self, folder: &str, expected: &str) {
+    pub fn assert_dials(&self, folder: &str, expected: &str) {
         let trust: String = self.authorities().iter().map(Certificate::to_pem).collect();
         let trust = self.admin.write("every-ca.pem", trust);
         for machine in &self.daemons {
@@ -261,7 +261,7 @@ impl Fleet {
     }
 
     /// A client that one of the CAs of the state issues behind its back.
-    fn member(&self, authority: &Certificate) -> String {
+    pub fn member(&self, authority: &Certificate) -> String {
         for entry in std::fs::read_dir(self.admin.path("state/ca")).unwrap() {
             let folder = entry.unwrap().path();
             let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
@@ -289,7 +289,7 @@ impl Fleet {
     }
 
     /// A copy of a client's files as they are now.
-    fn copy(&self, client: &str) -> String {
+    pub fn copy(&self, client: &str) -> String {
         let from = self.folder(client);
         for file in ["ca.pem", "cert.pem", "key.pem"] {
             self.admin.write_private(

@@ -60,11 +60,11 @@ fn result<'a>(report: &'a Value, kind: &str, name: &str) -> &'a Value {
     found.next().unwrap_or_else(|| panic!("nothing of {name}: {report:#}"))
 }
 
-/// Runs a command as it is printed, up to its comment.
+/// Runs a command as it is printed.
 #[track_caller]
 fn paste(workspace: &Workspace, printed: &Value) {
     let command = printed.as_str().unwrap_or_else(|| panic!("no command: {printed}"));
-    let words = command.split("   #").next().unwrap().split(' ').skip(1);
+    let words = command.split(' ').skip(1);
     workspace.run(words).succeeded();
 }
 

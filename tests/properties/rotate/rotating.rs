@@ -411,7 +411,7 @@ fn status_names_what_comes_next() {
     assert_eq!(next(), "kitcert verify builder", "not verified, without one");
 
     issue_to_another_machine(&site, "bob", 80);
-    let end_or_renewal = "kitcert issue client bob   # or, if nobody needs it: kitcert retire client/bob";
+    let end_or_renewal = "kitcert issue client bob (or, if nobody needs it: kitcert retire client/bob)";
     assert_eq!(next(), end_or_renewal, "its key is elsewhere");
     let text = site.workspace.read("state/kitcert.yaml");
     site.workspace.write("state/kitcert.yaml", text.replace("bob: {", "bob: {renew: auto, "));

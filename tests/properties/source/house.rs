@@ -179,15 +179,22 @@ fn nobody_judges_beside_the_judge() {
         ),
         (
             "a signature is checked",
-            &[".is_signed_by("],
-            // Which CA goes along with a leaf; whether a CA that was made is of its own key.
-            &["apply/change/staging.rs", "apply/kit.rs"],
+            &[".is_signed_by(", ".is_self_signed("],
+            // Which CA goes along with a leaf; whether a CA that was made is of its own key, or any is.
+            &["apply/change/staging.rs", "apply/kit.rs", "pki/x509/certificate.rs"],
         ),
         (
             "usages and constraints are read",
             &[".basic_constraints()", ".key_usage()", ".extended_key_usages()", ".name_constraints()"],
-            // Told as they are; whether a CA may be loaded; the cause of a refusal that was seen.
-            &["apply/inspect/pem_files.rs", "pki/authority.rs", "probe/verdict/client_refusal.rs"],
+            // Told as they are; what an anchor that excludes names keeps and excludes; whether a CA may be loaded;
+            // the cause of a refusal that was seen.
+            &[
+                "apply/inspect/pem_files.rs",
+                "pki/anchor.rs",
+                "pki/authority.rs",
+                "pki/x509/exclusions.rs",
+                "probe/verdict/client_refusal.rs",
+            ],
         ),
         ("a key is tried as a point", &[".is_a_point("], &[]),
         // The narrow doors, each with whom it is for.

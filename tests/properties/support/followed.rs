@@ -5,6 +5,10 @@
 //! that the variable names gets a line for each. Then `words::suggestions` holds what was carried out against every text
 //! of the source.
 //!
+//! What is suggested of other programs (`chmod`, `mv -n`, `openssl`) is pasted in a copy of the folder, and must end
+//! with 0. Of a program that this machine lacks it is noted that it was not. How all of them ended is held when all
+//! tests have run, since one test alone does not have what another has printed.
+//!
 //! `verify` is left to `suggested_verifications`, which carries out each of its forms: a dial that the test does not
 //! expect is not as if nothing had been.
 
@@ -30,13 +34,109 @@ pub fn follow(command: &Command, said: &Said) {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let Some(record) = record().filter(|_| command.get_program() == PROGRAM) else { return };
     for line in lines(said) {
-        for suggested in commands_in(&line) {
-            if SEEN.lock().unwrap().insert(format!("{:?} {line} {suggested}", command.get_current_dir())) {
-                carry_out(command, &suggested, &line, &record);
-            }
+        let is_new = |suggested: &str| {
+            SEEN.lock().unwrap().insert(format!("{:?} {line} {suggested}", command.get_current_dir()))
+        };
+        for suggested in commands_in(&line).into_iter().filter(|one| is_new(one)) {
+            carry_out(command, &suggested, &line, &record);
+        }
+        if let Some(foreign) = foreign_in(&line).filter(|one| is_new(one)) {
+            note(&record, &paste_in_a_copy(command, &foreign), &foreign, &line, "");
         }
     }
 }
+
+fn note(record: &Path, code: &str, suggested: &str, line: &str, why: &str) {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(record).unwrap();
+    file.write_all(format!("{code}\t{suggested}\t{line}\t{why}\n").as_bytes()).unwrap();
+}
+
+/// The command of another program that a line tells to paste.
+fn foreign_in(line: &str) -> Option<String> {
+    let pasted = line.strip_prefix("try: ")?.split(REMARK).next()?;
+    let is_foreign = |command: &str| !command.starts_with("kitcert ") && !command.starts_with("export ");
+    // What a whole line does is done by all of its parts.
+    pasted.split(" && ").all(is_foreign).then(|| pasted.to_owned())
+}
+
+/// Pastes it where nothing is lost, and says how it ended: by its exit code, or why it was not pasted.
+fn paste_in_a_copy(command: &Command, suggested: &str) -> String {
+    let program = suggested.split(' ').next().unwrap();
+    let is_there = |program: &str| {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
+    };
+    if program != EDITOR && !is_there(program) {
+        return "absent".to_owned();
+    }
+    if NOT_PASTED.iter().any(|(not, _)| *not == program) {
+        return "not pasted".to_owned();
+    }
+    let folder = command.get_current_dir().unwrap();
+    let parent = tempfile::tempdir().unwrap();
+    let copy = parent.path().join("copy");
+    // A socket or a file that goes away meanwhile is nobody's loss.
+    let _ = Command::new("cp").arg("-a").arg(folder).arg(&copy).output().unwrap();
+    let there = folder.display().to_string();
+    let (there, here) = (there.trim_end_matches('/'), copy.display().to_string());
+    let text = suggested.replace(there, &here);
+    let is_elsewhere = |word: &str| word.starts_with('/') && !word.starts_with(&here);
+    if text.split(' ').map(|word| word.trim_matches('\'')).any(is_elsewhere) {
+        return "elsewhere".to_owned();
+    }
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &text]).current_dir(&copy).env("EDITOR", "true").env("HOME", copy.join("home"));
+    Said::of(&peers::run(&mut shell, "")).code.to_string()
+}
+
+/// Programs that act on more than a folder, or need what a machine of tests may lack, and why.
+const NOT_PASTED: &[(&str, &str)] = &[
+    ("docker", "it would stop or make containers of this machine"),
+    ("timedatectl", "a container has no systemd to ask"),
+];
+/// What a machine of tests may lack.
+const ABSENT_SOMEWHERE: [&str; 4] = ["docker", "ip", "ss", "timedatectl"];
+/// How suggestions may end in 1, since what they lack a test does not have: words of the reason, and why.
+const FAILED: &[(&str, &str)] = &[
+    ("found nothing", "a kit, a request or a receipt goes to another machine, where the command is pasted"),
+    ("expected something there", "a kit, a request or a receipt goes to another machine"),
+    ("expected a directory with a kitcert.yaml", "it is pasted where the state is, on another machine"),
+    ("nothing to recover", "the words name recover for a copy of the state that is elsewhere"),
+];
+
+/// After a run of all tests with `KITCERT_FOLLOWED`, as `tests/run` makes one.
+#[test]
+#[ignore = "reads what a run of all tests has carried out"]
+fn all_that_was_carried_out_ended_as_the_manual_says() {
+    let record =
+        std::fs::read_to_string(record().expect("KITCERT_FOLLOWED names the record of a run")).unwrap();
+    let (mut wrong, mut pasted) = (BTreeSet::new(), 0);
+    for line in record.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [code, suggested, from, why] = fields[..] else { panic!("no record: {line}") };
+        let program = suggested.split(' ').next().unwrap();
+        let is_right = match code {
+            _ if program != "kitcert" => {
+                pasted += usize::from(code == "0");
+                let may_be_absent = ABSENT_SOMEWHERE.contains(&program);
+                matches!(code, "0" | "elsewhere" | "not pasted") || code == "absent" && may_be_absent
+            }
+            "0" | "2" | "3" | "4" | "6" => true,
+            "1" => FAILED.iter().any(|(words, _)| why.contains(words)),
+            _ => false,
+        };
+        if !is_right {
+            wrong.insert(format!("{suggested} ends with {code}: {why}\n    after: {from}"));
+        }
+    }
+    assert!(pasted > 20, "only {pasted} commands of other programs were pasted");
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const EDITOR: &str = "${EDITOR:-vi}";
+/// Between a command and what is to be said of it, as the source has it.
+const REMARK: &str = "   # ";
 
 /// A command may be refused once, if what it suggests instead is not.
 fn carry_out(command: &Command, suggested: &str, line: &str, record: &Path) {
@@ -53,8 +153,7 @@ fn carry_out(command: &Command, suggested: &str, line: &str, record: &Path) {
         let asks = ASKS_A_PERSON.iter().any(|words| second.err.contains(words));
         assert!(second.code != 2 || asks, "{suggested} leads to {next}, and that is refused: {second:?}");
     }
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(record).unwrap();
-    file.write_all(format!("{}\t{suggested}\t{line}\t{why}\n", done.code).as_bytes()).unwrap();
+    note(record, &done.code.to_string(), suggested, line, &why);
 }
 
 /// Nobody is at the terminal of a test; what is asked there is tried in `joining`.
@@ -68,9 +167,19 @@ fn lines(said: &Said) -> Vec<String> {
                 found.extend(text.lines().map(|line| line.trim_end_matches('.').to_owned()));
             }
             Value::Array(all) => all.iter().for_each(|one| strings(one, is_suggestion, found)),
-            Value::Object(members) => members
-                .iter()
-                .for_each(|(name, one)| strings(one, ["fix", "try", "next"].contains(&name.as_str()), found)),
+            Value::Object(members) => {
+                for (name, one) in members {
+                    let is_suggestion = ["fix", "try", "next"].contains(&name.as_str());
+                    let before = found.len();
+                    strings(one, is_suggestion, found);
+                    if let (true, Some(note)) = (is_suggestion, members.get("note").and_then(Value::as_str)) {
+                        found[before..]
+                            .iter_mut()
+                            .take(1)
+                            .for_each(|one| *one = format!("{one}{REMARK}{note}"));
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -80,14 +189,23 @@ fn lines(said: &Said) -> Vec<String> {
         Err(_) => found.extend(said.out.lines().map(plain)),
     }
     found.extend(said.err.lines().map(plain));
-    found.retain(|line| line.contains("kitcert ") && !line.starts_with("Usage: "));
-    found
+    // A remark has a line of its own.
+    let mut lines: Vec<String> = Vec::new();
+    for line in found {
+        match (line.strip_prefix("note: "), lines.last_mut()) {
+            (Some(note), Some(last)) => *last = format!("{last}{REMARK}{note}"),
+            _ => lines.push(line),
+        }
+    }
+    let is_pasted = |line: &str| line.contains("kitcert ") || line.starts_with("try: ");
+    lines.retain(|line| is_pasted(line) && !line.starts_with("Usage: "));
+    lines
 }
 
 /// Our own commands that a line suggests.
 fn commands_in(line: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let starts = [": ", "; ", "(", ", or ", " && ", "   # "];
+    let starts = [": ", "; ", "(", ", or ", " && ", REMARK];
     let at_start = line.starts_with("kitcert ").then_some(line);
     let behind = starts.iter().flat_map(|word| line.split(word).skip(1));
     for rest in at_start.into_iter().chain(behind).filter(|rest| rest.starts_with("kitcert ")) {

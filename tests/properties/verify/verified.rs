@@ -45,7 +45,6 @@ pub fn note_verified(workspace: &Workspace, observation: &Observation, at: Times
         generation: current.number,
         leaf: current.leaf().fingerprint(),
         bundle: current.trust.fingerprint(),
-        exclusions: None,
         dials: 0,
         not_tried: Vec::new(),
         started_at: at,

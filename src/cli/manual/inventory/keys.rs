@@ -134,6 +134,16 @@ pub(super) const KEYS: &[Key] = &[
         "The type of the CA's key, and of each new key, unless defaults.key names another.",
     ),
     key(
+        "ca.key_group",
+        "group, a name or a number",
+        Otherwise::Nothing("the owner of the state alone reads the keys of CAs"),
+        "backup",
+        "The group that may read the keys of CAs. Each member can issue certificates that every daemon accepts. The key \
+         of the next CA is written with mode 0640 for this group, in a folder with mode 0750. Those of the current CA, \
+         and the folders above it, stay as they are until you change them with chgrp and chmod. A key that another \
+         group can read, or everybody, is refused.",
+    ),
+    key(
         "defaults.daemon_lifetime",
         "duration, at most half of ca.lifetime",
         Otherwise::Value("397d"),
@@ -275,6 +285,14 @@ pub(super) const KEYS: &[Key] = &[
         Otherwise::Nothing("the user who installs the files"),
         "1000:1000",
         "Who owns the installed files.",
+    ),
+    key(
+        "daemons.NAME.install.key_group",
+        "group, a name or a number",
+        Otherwise::Nothing("the owner alone reads the key"),
+        "buildkit",
+        "The group that may read the installed key, for a daemon that runs as a member of it. The key is then written \
+         with mode 0640. After a change here, install the daemon's files again.",
     ),
     key(
         "clients.NAME.lifetime",

@@ -3,7 +3,7 @@
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE, LARGEST_NAMES};
 use crate::model::{Finding, Rule, Severity};
-use crate::pki::x509::{Certificate, DroppedBlock, TrustBundle};
+use crate::pki::x509::{Certificate, DroppedBlock, NameConstraints, TrustBundle};
 
 /// A `ca.pem` as a whole; its certificates one by one are for [`authority`].
 #[must_use]
@@ -26,6 +26,8 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
             findings.push(leaf_in_bundle(certificate));
         }
     }
+    findings
+        .extend(certificates.iter().filter_map(|certificate| differs_from_signer(certificate, certificates)));
     let size = |severity| Finding::new(Rule::BundleSize, severity, "the bundle");
     if certificates.is_empty() {
         findings.push(size(Severity::Error).expected("at least one certificate").found("none"));
@@ -61,6 +63,30 @@ fn second_of_a_key(certificate: &Certificate, other: &Certificate, (at, before):
         .found(message!("certificate {} has the key of certificate {}", at + 1, before + 1))
         .cause("whoever is excluded by one of them is let in by the other")
         .fix("delete the one that excludes fewer")
+}
+
+/// A chain may end in either of two CAs of which one signed the other, and is held to what that one excludes.
+fn differs_from_signer(certificate: &Certificate, among: &[Certificate]) -> Option<Finding> {
+    let of_another = |other: &&Certificate| {
+        certificate.issuer() == other.subject()
+            && certificate.public_key() != other.public_key()
+            && certificate.is_signed_by(other.public_key())
+    };
+    let excludes_the_same =
+        |one: &Certificate, other: &Certificate| match (one.name_constraints(), other.name_constraints()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.exclude_the_same_as(other),
+            (one, other) => one.or(other).is_none_or(NameConstraints::exclude_nothing),
+        };
+    let mut signers = among.iter().filter(of_another);
+    let signer = signers.find(|signer| !excludes_the_same(certificate, signer))?;
+    Some(
+        Finding::new(Rule::ExclusionsDiffer, Severity::Error, certificate.subject())
+            .expected(message!("the exclusions of {}, which signed it", signer.subject()))
+            .found("others")
+            .cause("whoever only one of the two excludes is let in by way of the other")
+            .fix("write the bundle again: {kitcert} install daemon"),
+    )
 }
 
 fn dropped(block: &DroppedBlock) -> Finding {

@@ -3,13 +3,14 @@
 use super::report::Report;
 use crate::message;
 use crate::model::Rule::{
-    AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, OutlivesIssuer, SerialNumber,
-    SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
+    AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, NamesExcluded, OutlivesIssuer,
+    SerialNumber, SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
+use crate::model::{Exclusion, Message, Printable};
 use crate::pki::judge::chain::unhandled_critical_extension;
 use crate::pki::key::PublicKeyKind;
-use crate::pki::x509::{Certificate, SignatureAlgorithm as Algorithm};
+use crate::pki::x509::{Certificate, Exclusions, SignatureAlgorithm as Algorithm};
 use crate::pki::x509::{Identifier, InCertificate, oid};
 
 pub(super) fn judge(report: &mut Report<'_>) {
@@ -184,7 +185,7 @@ fn judge_extensions(report: &mut Report<'_>) {
             report.add(UnexpectedExtension, Warning, "no critical policies", found, cause);
         }
     }
-    if certificate.criticality(oid::NAME_CONSTRAINTS).is_some() {
+    if certificate.criticality(oid::NAME_CONSTRAINTS).is_some() && !judge_exclusions(report) {
         let (severity, cause) = match certificate.is_authority() {
             true => (Info, "each verifier reads them in its own way (CVE-2025-58187, CVE-2025-61727)"),
             false => (Warning, "RFC 5280 section 4.2.1.10 has them in CAs alone"),
@@ -192,6 +193,28 @@ fn judge_extensions(report: &mut Report<'_>) {
         report.add(UnexpectedExtension, severity, "no name constraints", "name constraints", cause);
     }
 }
+
+/// Whether it is an anchor that excludes names for us; if so, whom it stops is told.
+fn judge_exclusions(report: &mut Report<'_>) -> bool {
+    let certificate = report.certificate;
+    let exclusions = Exclusions::of(certificate).filter(|_| Exclusions::canary_in(certificate).is_some());
+    let Some(exclusions) = exclusions.filter(|_| certificate.is_authority()) else { return false };
+    let shown = |name: &Exclusion| {
+        name.client().map_or_else(|| name.message(), |client| message!("client {}", client))
+    };
+    let first: Vec<Message> = exclusions.iter().take(MOST_SHOWN).map(shown).collect();
+    let more = exclusions.len().saturating_sub(first.len());
+    let names = match (exclusions.len(), more) {
+        (0, _) => message!("none"),
+        (count, 0) => message!("{}: {}", count, Message::join(&first, ", ")),
+        (count, more) => message!("{}: {} and {} more", count, Message::join(&first, ", "), more),
+    };
+    report.add(NamesExcluded, Info, "no excluded names", names, "access was taken away from these");
+    true
+}
+
+/// So many excluded names are shown one by one.
+const MOST_SHOWN: usize = 5;
 
 pub(super) fn judge_subject_of_leaf(report: &mut Report<'_>) {
     let certificate = report.certificate;

@@ -205,7 +205,7 @@ fn what_fixes_a_fault_is_told_for_whose_it_is() {
         Some("move to another CA: kitcert ca rollover start")
     );
     let ended = dates(&a_leaf(Role::Client, |_| ()), now().plus(Lifetime::days(91)));
-    assert_eq!(ended[0].fix.as_deref(), Some("kitcert rotate   # renews what is due"));
+    assert_eq!(ended[0].fix.as_deref(), Some("kitcert rotate"));
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! `revoke`, done: whose access is taken away is noted, and every daemon is brought to refuse him at once; or
+//! that is taken back, in the same way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::{Done, change_existing};
+use super::clock::ClockTrust;
+use super::install::remove_copies;
+use super::invocation::{Invocation, Mode};
+use super::rollout::{Restarting, RolloutResult};
+use super::rotate::{Rotated, RotationOrder, rotate};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Timestamp};
+use crate::plan::{
+    self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
+    StepSummary,
+};
+use crate::store::{Interest, Observation, observe};
+
+/// What is to become of somebody's access.
+#[derive(Clone, Debug)]
+pub(crate) enum AccessChange {
+    /// It is taken away.
+    Revoke(RevokeRequest),
+    /// It is given back.
+    Undo(IdentityName),
+    /// A person knows that the daemons refuse him.
+    Seen(IdentityName),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Revoked {
+    /// What was noted, or would be.
+    pub done: Done,
+    /// What the revocation stops, and what not.
+    pub planned: PlannedRevocation,
+    /// What became of the daemons.
+    pub rotated: Rotated,
+    /// The steps of all that, a row each.
+    pub steps: Vec<StepSummary>,
+    /// The daemons that still let somebody in who is revoked, and whom.
+    pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
+    /// Whether nothing here can try whether some daemon refuses them.
+    pub is_untried: bool,
+    /// The folders on this machine from which the files of the client were removed.
+    pub removed: Vec<Message>,
+    /// Why some were not.
+    pub unremoved: Vec<Failure>,
+}
+
+impl Revoked {
+    /// What the command ends with.
+    #[must_use]
+    pub(crate) fn exit(&self) -> ExitCode {
+        let unremoved = self.unremoved.iter().map(Failure::exit_code);
+        let pending = (!self.still_let_in.is_empty() || !self.planned.unstopped.is_empty())
+            .then_some(ExitCode::NotServed);
+        ExitCode::of_all(std::iter::once(self.rotated.exit()).chain(unremoved).chain(pending))
+    }
+}
+
+/// Takes somebody's access away at every daemon, or gives it back.
+///
+/// # Errors
+/// What [`plan::revoke`] and [`plan::undo`] refuse; no state, one that is busy or an old copy. Nothing is
+/// changed then. What goes wrong with a daemon is its own result.
+pub(crate) fn revoke(
+    invocation: &Invocation<'_>,
+    change: &AccessChange,
+    (restarting, jobs): (Restarting, usize),
+) -> Result<Revoked, Failure> {
+    let now = invocation.environment.now();
+    let planned = |observation: &Observation| match change {
+        AccessChange::Revoke(request) => plan::revoke(request, observation, now),
+        AccessChange::Undo(name) => Ok(of_plan(plan::undo(name, observation, now)?)),
+        AccessChange::Seen(name) => Ok(of_plan(plan::see(name, observation, now)?)),
+    };
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
+    let before = invocation.observe_in(&directory, &Interest::InUse)?;
+    let first = planned(&before)?;
+    let done = change_existing(invocation, &Interest::InUse, &|observation| Ok(planned(observation)?.plan))?;
+    let mut steps = done.plan.summary();
+    if invocation.mode == Mode::DryRun {
+        let rotated = foreseen(invocation, before, &first, now)?;
+        steps.extend(rotated.steps.iter().cloned());
+        return Ok(Revoked {
+            done,
+            planned: first,
+            rotated,
+            steps,
+            still_let_in: BTreeMap::new(),
+            is_untried: false,
+            removed: Vec::new(),
+            unremoved: Vec::new(),
+        });
+    }
+    let order = RotationOrder {
+        request: request(invocation),
+        at: None,
+        restarting,
+        jobs,
+        clock: ClockTrust::Checked,
+    };
+    let rotated = rotate(invocation, &order)?;
+    steps.extend(rotated.steps.iter().cloned());
+    let after = observe(&directory, &Interest::Everything)?;
+    let (mut removed, mut unremoved) = (Vec::new(), Vec::new());
+    if let AccessChange::Revoke(RevokeRequest { name, only_key: None, .. }) = change {
+        for (folder, result) in remove_copies(&after, name) {
+            match result {
+                Ok(true) => removed.push(folder),
+                Ok(false) => {}
+                Err(failure) => unremoved.push(failure),
+            }
+        }
+    }
+    let still_let_in = plan::pending(&after, invocation.environment.present());
+    let is_untried = rotated.rollouts.values().any(|one| matches!(one, RolloutResult::Untried { .. }));
+    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, is_untried, removed, unremoved })
+}
+
+/// Only what shuts somebody out, or lets somebody in again.
+fn request(invocation: &Invocation<'_>) -> RotateRequest {
+    RotateRequest { scope: RotationScope::Access, ..RotateRequest::new(invocation.contact()) }
+}
+
+/// What would become of the daemons, once that is noted.
+fn foreseen(
+    invocation: &Invocation<'_>,
+    mut observation: Observation,
+    planned: &PlannedRevocation,
+    now: Timestamp,
+) -> Result<Rotated, Failure> {
+    for step in &planned.plan.state {
+        if let StateStep::ChangeRevocations(record) = step {
+            observation.revocations = Some(record.clone());
+        }
+    }
+    let rotation = plan::rotate(&request(invocation), &observation, &RotationFacts::default(), now)?;
+    let steps = rotation.summary(&observation.inventory);
+    Ok(Rotated { rotation, steps, ..Rotated::default() })
+}
+
+fn of_plan(plan: Plan) -> PlannedRevocation {
+    PlannedRevocation { plan, ..PlannedRevocation::default() }
+}

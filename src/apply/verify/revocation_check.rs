@@ -1,0 +1,162 @@
+//! Where somebody's access was taken away: whether the daemon uses the ca.pem that says so, and refuses him.
+//!
+//! The bundle of a daemon excludes one name that is made from all others in it. Whoever shows a certificate
+//! with that name is refused by a daemon that uses this very bundle, and let in by one that uses another: so
+//! it is seen that a change has taken effect, the second revocation as well as one that is taken back.
+
+use std::time::Instant;
+
+use super::authority_check::{Meant, decided};
+use super::client::{Client, as_it_is, named};
+use super::dial::DialOptions;
+use crate::apply::invocation::Invocation;
+use crate::message;
+use crate::model::{
+    DnsName, Endpoint, Exclusion, Failure, Finding, IdentityName, Message, Printable as _, Role, Rule,
+    Severity, SubjectAltName, Timestamp,
+};
+use crate::pki::Exclusions;
+use crate::plan::whom;
+use crate::probe::{Dial, NotTried, Outcome};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, Revocation};
+
+/// The first who is let in although the daemon's current bundle excludes him.
+pub(super) fn finding(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    (name, endpoint): (&IdentityName, &Endpoint),
+    options: &DialOptions,
+) -> Result<Option<Finding>, Failure> {
+    let now = invocation.environment.now();
+    let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
+    let until = Instant::now() + options.deadline;
+    let try_as = |client: &Client| {
+        let (observed, is_refused) = decided(invocation, client, endpoint, (options, until), Meant::Refused);
+        match observed.dials().last().map(|dialed| (dialed.outcome, dialed.message())) {
+            Some((Outcome::Refused(_), _)) => Ended::Refused,
+            Some((Outcome::RefusedByEnd, _)) if is_refused => Ended::Refused,
+            Some((Outcome::Open | Outcome::LetIn | Outcome::Accepted, _)) => Ended::LetIn,
+            Some((_, why)) => Ended::Undecided(why),
+            None => Ended::Undecided(message!("it was not dialed")),
+        }
+    };
+    let excluding = excluding(observation, current);
+    for (authority, excluded) in excluding.iter().filter(|(authority, _)| authority.can_sign(now)) {
+        let as_named = |name: &DnsName| {
+            let name = SubjectAltName::Dns(name.clone());
+            named(invocation, observation, authority, name).map(|client| try_as(&client))
+        };
+        if let Some(finding) = stale(name, as_named(&excluded.canary())?) {
+            return Ok(Some(finding));
+        }
+        let Some(newest) = newest(observation, now) else { continue };
+        let excluded = newest.excluded.iter().find_map(|one| match one {
+            Exclusion::Dns(name) => Some(name),
+            _ => None,
+        });
+        if let Some(excluded) = excluded
+            && let Some(finding) = let_in(newest, as_named(excluded)?)
+        {
+            return Ok(Some(finding));
+        }
+    }
+    let is_tried = excluding.iter().any(|(authority, _)| authority.can_sign(now));
+    let Some(newest) = newest(observation, now).filter(|_| !is_tried) else { return Ok(None) };
+    match own_client(observation, newest) {
+        Some(own) => Ok(let_in(newest, try_as(&as_it_is(invocation, observation, own)?))),
+        None if newest.seen.is_some() => Ok(None),
+        None => {
+            let who = whom(newest);
+            let finding = Finding::new(Rule::RevokedNotTried, Severity::Error, &who)
+                .expected("refused")
+                .found(message!(
+                    "nothing here can try whether {} is refused: the key of the CA is not here",
+                    who
+                ));
+            Ok(Some(match &newest.client {
+                Some(client) => finding
+                    .fix(message!("{kitcert} revoke --seen {}   # when you have seen that it is", client)),
+                None => finding,
+            }))
+        }
+    }
+}
+
+/// Who is revoked and cannot be tried here.
+pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTried> {
+    let Some(newest) = newest(observation, now) else { return Vec::new() };
+    let has_key = observation.authorities.iter().any(|one| one.record.is_usable() && one.can_sign(now));
+    match has_key || own_client(observation, newest).is_some() {
+        true => Vec::new(),
+        false => {
+            let why = message!("{}: no key of the CA is here", whom(newest));
+            vec![NotTried { dial: Dial::Revoked, why }]
+        }
+    }
+}
+
+/// How the dial of somebody who is to be refused ended.
+enum Ended {
+    Refused,
+    LetIn,
+    Undecided(Message),
+}
+
+fn stale(name: &IdentityName, ended: Ended) -> Option<Finding> {
+    let subject = message!("whoever the current ca.pem of {} excludes", name);
+    let finding = |rule, found| Finding::new(rule, Severity::Error, subject).expected("refused").found(found);
+    match ended {
+        Ended::Refused => None,
+        Ended::LetIn => {
+            let found = message!("{} does not use its current ca.pem: whom that excludes is let in", name);
+            let cause = "it was not restarted since ca.pem changed, or nothing there heeds name constraints";
+            Some(finding(Rule::NotRevokedYet, found).cause(cause).fix(message!("{kitcert} rotate {}", name)))
+        }
+        Ended::Undecided(why) => {
+            let found = message!("whether {} uses its current ca.pem came to no verdict: {}", name, why);
+            Some(finding(Rule::Inconclusive, found))
+        }
+    }
+}
+
+fn let_in(revocation: &Revocation, ended: Ended) -> Option<Finding> {
+    let who = whom(revocation);
+    let finding = |rule, severity| Finding::new(rule, severity, &who).expected("refused");
+    match ended {
+        Ended::Refused => None,
+        Ended::LetIn => {
+            let found = message!("{} is let in, who is revoked", who);
+            Some(finding(Rule::RevokedAccepted, Severity::Critical).found(found))
+        }
+        Ended::Undecided(why) => {
+            let found = message!("whether {} is refused came to no verdict: {}", who, why);
+            Some(finding(Rule::Inconclusive, Severity::Error).found(found))
+        }
+    }
+}
+
+/// The CAs of a daemon's bundle that exclude somebody, and what.
+fn excluding<'a>(
+    observation: &'a Observation,
+    current: &ObservedGeneration,
+) -> Vec<(&'a ObservedAuthority, Exclusions)> {
+    let anchors = current.trust.certificates().iter();
+    let known = anchors.filter_map(|anchor| {
+        let mut all = observation.authorities.iter();
+        let authority = all.find(|one| one.certificate.is_of_same_authority(anchor))?;
+        Some((authority, Exclusions::of(anchor)?))
+    });
+    known.collect()
+}
+
+fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
+    observation.revocations.iter().flat_map(|record| record.active(now)).last()
+}
+
+/// The client that is revoked, if what it has is here, key and all.
+fn own_client<'a>(observation: &Observation, revocation: &'a Revocation) -> Option<&'a IdentityName> {
+    let client = revocation.client.as_ref()?;
+    let current = observation.current(Role::Client, client)?;
+    let excluded: Exclusions = revocation.excluded.iter().cloned().collect();
+    (current.key == KeyPresence::Present && excluded.stop(current.leaf())).then_some(client)
+}

@@ -1,0 +1,243 @@
+//! `kitcert revoke`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::rotate::{Jobs, restarting};
+use super::rotation_report::{Asked, told, with_try};
+use super::waiting::Waiting;
+use crate::apply::{
+    self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RolloutResult, RotationOrder,
+};
+use crate::cli::options::ChangeOptions;
+use crate::cli::output::{Changed, Report, Tone, show_steps};
+use crate::cli::session::Session;
+use crate::message;
+use crate::model::{
+    ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason, Role,
+    Selector, Timestamp,
+};
+use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope};
+
+/// `kitcert revoke`
+#[derive(Debug, Args)]
+pub struct RevokeArguments {
+    /// The client; daemon/NAME for what helps if a daemon's key was stolen
+    #[arg(value_name = "NAME")]
+    pub name: Selector,
+    /// Only this key of the client: the SHA-256 of the SubjectPublicKeyInfo, or its beginning
+    #[arg(long, value_name = "SHA256")]
+    pub only_key: Option<FingerprintPrefix>,
+    /// Also stop this certificate, which this state did not issue
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["undo", "seen"])]
+    pub cert: Vec<PathBuf>,
+    /// Why; it is remembered
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<RevocationReason>,
+    /// Give the client its access back
+    #[arg(long, conflicts_with_all = ["only_key", "reason", "seen"])]
+    pub undo: bool,
+    /// You have seen that the daemons refuse the client; for a CA without its key, where kitcert cannot try it
+    #[arg(long, conflicts_with_all = ["only_key", "reason"])]
+    pub seen: bool,
+    /// Do not restart any daemon; the client gets in until you do
+    #[arg(long, conflicts_with = "when_idle")]
+    pub no_restart: bool,
+    /// Restart each daemon only while no build runs there
+    #[arg(long)]
+    pub when_idle: bool,
+    /// How many daemons are restarted at the same time
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Whether to only print the plan.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
+pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Result<Report, Failure> {
+    let waiting = Waiting::shown_by(&session);
+    let watch = |progress| waiting.watch(progress);
+    let invocation = session.invocation("revoke", Some(asked.change), &watch)?;
+    if asked.name.role == Some(Role::Daemon) {
+        return of_daemon(&invocation, asked);
+    }
+    let name = asked.name.name.clone();
+    let change = match (asked.undo, asked.seen) {
+        (true, _) => AccessChange::Undo(name.clone()),
+        (_, true) => AccessChange::Seen(name.clone()),
+        (false, false) => AccessChange::Revoke(RevokeRequest {
+            name: name.clone(),
+            only_key: asked.only_key.clone(),
+            others: apply::certificates_in(&asked.cert)?,
+            reason: asked.reason.clone(),
+            by: invocation.contact(),
+        }),
+    };
+    let revoked = apply::revoke(&invocation, &change, (how(asked), asked.jobs.jobs.into()))?;
+    Ok(said(&invocation, asked, &name, &revoked))
+}
+
+/// What helps against whoever has a daemon's key: a new one, and the word that this closes nothing.
+fn of_daemon(invocation: &Invocation<'_>, asked: &RevokeArguments) -> Result<Report, Failure> {
+    let name = &asked.name.name;
+    if asked.undo || asked.seen || asked.only_key.is_some() || !asked.cert.is_empty() {
+        return Err(Failure::new("revoking daemon", name)
+            .expected(
+                "only how it is restarted: clients ask nobody whether a daemon's certificate still counts",
+            )
+            .found("what is for clients")
+            .exit(ExitCode::Usage));
+    }
+    let order = RotationOrder {
+        request: RotateRequest {
+            names: vec![asked.name.clone()],
+            scope: RotationScope::Forced,
+            key: KeyRenewal::Fresh,
+            ..RotateRequest::new(invocation.contact())
+        },
+        at: None,
+        restarting: how(asked),
+        jobs: asked.jobs.jobs.into(),
+        clock: ClockTrust::Checked,
+    };
+    let rotated = apply::rotate(invocation, &order)?;
+    let report = told(Report::new("revoke"), invocation, &rotated, asked_for(asked));
+    Ok(report
+        .toned(
+            Tone::Warning,
+            message!(
+                "whoever has the former key can still pass for {} until its former certificate ends, or its \
+                 clients trust another CA alone; next: {kitcert} ca rollover start",
+                name
+            ),
+        )
+        .even_if_quiet())
+}
+
+fn how(asked: &RevokeArguments) -> Restarting {
+    if asked.when_idle { Restarting::WhenIdle } else { restarting(asked.no_restart) }
+}
+
+fn said(
+    invocation: &Invocation<'_>,
+    asked: &RevokeArguments,
+    name: &IdentityName,
+    revoked: &Revoked,
+) -> Report {
+    let report = told(Report::new("revoke"), invocation, &revoked.rotated, asked_for(asked));
+    let report = report.object(&object(revoked)).exit(revoked.exit());
+    let warnings = warnings(name, revoked);
+    let report = warnings.into_iter().fold(report, |report, text| report.toned(Tone::Warning, text));
+    if !invocation.acts() {
+        return show_steps(report.exit(ExitCode::Done), revoked.steps.clone());
+    }
+    let is_changed = !revoked.done.plan.state.is_empty() || revoked.rotated.is_changed();
+    let report = report.changed(if is_changed { Changed::Yes } else { Changed::No });
+    let report = revoked.removed.iter().fold(report, |report, folder| {
+        report.line(message!("removed the files of client {} in {}", name, folder))
+    });
+    let report =
+        revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
+    let report = revoked.still_let_in.iter().fold(report, |report, (daemon, who)| {
+        let who = Message::few(who, ", ");
+        match revoked.rotated.rollouts.get(daemon) {
+            Some(RolloutResult::Untried { .. }) => {
+                report.toned(Tone::Warning, message!("not tried: whether {} refuses {}", daemon, who))
+            }
+            _ => report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", who, daemon)),
+        }
+    });
+    let is_done = revoked.exit() == ExitCode::Done;
+    match (asked.undo, asked.seen) {
+        (true, _) if is_done => report.toned(
+            Tone::Good,
+            message!("client {} is not revoked any more; next: {kitcert} invite {}", name, name),
+        ),
+        (_, true) if is_done => {
+            report.toned(Tone::Good, message!("noted that daemons refuse client {}", name))
+        }
+        (false, false) if is_done => match &asked.only_key {
+            None => report.toned(Tone::Good, message!("every daemon refuses client {}", name)),
+            Some(_) => report.toned(
+                Tone::Good,
+                message!(
+                    "every daemon refuses that key of client {}; next: {kitcert} issue client {} --new-key",
+                    name,
+                    name
+                ),
+            ),
+        },
+        _ if revoked.is_untried => report.toned(
+            Tone::Warning,
+            message!(
+                "not verified: try it with the client's files, or a copy of them; next: {kitcert} revoke --seen {}",
+                name
+            ),
+        ),
+        _ => report.toned(Tone::Bad, "not done; next: {kitcert} rotate"),
+    }
+}
+
+fn asked_for(asked: &RevokeArguments) -> Asked {
+    if asked.change.dry_run { Asked::Plan } else { Asked::Action }
+}
+
+/// What the revocation cannot do, and what else it does.
+fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
+    let unstopped = revoked.planned.unstopped.iter().map(|(serial, end)| {
+        message!(
+            "certificate {} of client {} has no name of its own, so that no daemon can refuse it; it ends on {}",
+            serial,
+            name,
+            end.date()
+        )
+    });
+    let nameless = &revoked.planned.has_nameless;
+    let nameless = (!nameless.is_empty()).then(|| {
+        message!(
+            "a server of gRPC's C core refuses every certificate without a name from now on: {}",
+            Message::few(nameless, ", ")
+        )
+    });
+    unstopped.chain(nameless).collect()
+}
+
+/// What the revocation stops.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct RevokeObject {
+    /// The serial numbers of the certificates that daemons refuse from then on, as far as they are known.
+    stopped: Vec<Message>,
+    /// The certificates of the client that no daemon can refuse.
+    unstopped: Vec<UnstoppedMember>,
+    /// The daemons that still let somebody in who is revoked, and whom.
+    still_let_in: BTreeMap<String, Vec<Message>>,
+    /// The folders on this machine from which the client's files were removed.
+    removed: Vec<Message>,
+}
+
+/// A certificate that no daemon can refuse.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UnstoppedMember {
+    /// Its serial number, hex.
+    serial: Message,
+    /// When it ends, RFC 3339.
+    expires: Timestamp,
+}
+
+fn object(revoked: &Revoked) -> RevokeObject {
+    let unstopped = revoked.planned.unstopped.iter();
+    let still = revoked.still_let_in.iter();
+    let whom = |who: &BTreeSet<Message>| who.iter().cloned().collect();
+    RevokeObject {
+        stopped: revoked.planned.stopped.clone(),
+        unstopped: unstopped
+            .map(|(serial, expires)| UnstoppedMember { serial: serial.message(), expires: *expires })
+            .collect(),
+        still_let_in: still.map(|(daemon, who)| (daemon.to_string(), whom(who))).collect(),
+        removed: revoked.removed.clone(),
+    }
+}

@@ -1,0 +1,331 @@
+//! `revoke`: somebody's access is taken away before the certificate ends, or given back.
+//!
+//! What is planned here is noted; the daemons' bundles follow from it ([`super::exclusions`]), by the rotation
+//! that comes next.
+
+use std::collections::BTreeSet;
+
+use super::exclusions::{meant, of_client, whom};
+use super::holders::client_of;
+use super::issuance::effective_validity;
+use super::steps::{Plan, StateStep};
+use crate::message;
+use crate::model::profile::{LARGEST_EXCLUSIONS, MOST_EXCLUSIONS};
+use crate::model::{
+    Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable,
+    RevocationReason, Role, Timestamp,
+};
+use crate::pki::{Certificate, Exclusions};
+use crate::store::{Observation, Revocation};
+
+/// Whose access is to be taken away.
+#[derive(Clone, Debug)]
+pub(crate) struct RevokeRequest {
+    /// The client.
+    pub name: IdentityName,
+    /// Only the key whose SHA-256 begins so; None for the client, whatever its key.
+    pub only_key: Option<FingerprintPrefix>,
+    /// Certificates of the client that this state did not issue.
+    pub others: Vec<Certificate>,
+    /// Why.
+    pub reason: Option<RevocationReason>,
+    /// Who says so.
+    pub by: Contact,
+}
+
+/// What a revocation does, and what it cannot do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlannedRevocation {
+    /// The changes of the state; none if it is noted already.
+    pub plan: Plan,
+    /// The certificates of the client that no name stops, by number, with their ends.
+    pub unstopped: Vec<(Message, Timestamp)>,
+    /// Those of its certificates that are stopped.
+    pub stopped: Vec<Message>,
+    /// Whether some client has a certificate without any name: gRPC's C core refuses all of these once a name
+    /// is excluded.
+    pub has_nameless: BTreeSet<IdentityName>,
+}
+
+/// Plans `revoke`, of an observation of what is in use.
+///
+/// # Errors
+/// A name that no client has, a key that is not one of its, a client that has no certificate that could be in
+/// use, an exclusion that would stop others too, and more exclusions than daemons can take.
+pub(crate) fn revoke(
+    request: &RevokeRequest,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<PlannedRevocation, Failure> {
+    let name = &request.name;
+    let failure = || Failure::new("revoking client", name);
+    let all = in_use(observation, now);
+    let known: Vec<&Certificate> =
+        all.iter().copied().filter(|leaf| client_of(leaf).as_ref() == Some(name)).collect();
+    let its: Vec<&Certificate> = known.into_iter().chain(&request.others).collect();
+    if its.is_empty() {
+        return Err(nobody(request, observation, now));
+    }
+    let only_key = request.only_key.as_ref().map(|prefix| key_of(prefix, &its, name)).transpose()?;
+    let is_meant = |leaf: &&&Certificate| only_key.is_none_or(|key| leaf.public_key().fingerprint() == key);
+    let stop: Vec<&Certificate> = its.iter().filter(is_meant).copied().collect();
+    let is_stopped_already = |leaf: &Certificate| {
+        let revoked = meant(observation, now);
+        revoked.is_some_and(|revoked| revoked.stop(leaf))
+    };
+    let stays = |leaf: &&Certificate| !stop.contains(leaf) && !is_stopped_already(leaf);
+    let others: Vec<&Certificate> = all.iter().copied().filter(stays).collect();
+    let mut excluded: BTreeSet<Exclusion> = BTreeSet::new();
+    let spares_others = |name: &Exclusion| {
+        let alone = Exclusions::from_iter([name.clone()]);
+        !others.iter().any(|other| alone.stop(other))
+    };
+    let own = Exclusion::Dns(name.client_dns_name());
+    if only_key.is_none() && spares_others(&own) {
+        excluded.insert(own);
+    }
+    let mut planned = PlannedRevocation::default();
+    for leaf in &stop {
+        // Its key, if that is among its names; else any name that nobody else has.
+        let names = Exclusions::candidates(leaf);
+        let of_key = Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name());
+        let has_key_name = names.contains(&of_key);
+        if has_key_name || only_key.is_none() {
+            excluded.extend(Some(of_key).filter(|_| has_key_name));
+        }
+        if !excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
+            excluded.extend(names.into_iter().find(spares_others));
+        }
+        let described = message!("{}", leaf.serial());
+        match excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
+            true => planned.stopped.push(described),
+            false => planned.unstopped.push((described, effective_validity(observation, leaf).not_after)),
+        }
+    }
+    let whom_else: BTreeSet<Message> = {
+        let together: Exclusions = excluded.iter().cloned().collect();
+        others.iter().filter(|other| together.stop(other)).map(|other| described(other)).collect()
+    };
+    if !whom_else.is_empty() {
+        return Err(failure()
+            .expected("names that stop nobody else")
+            .found(message!("some that stop {} too", Message::few(&whom_else, ", ")))
+            .hint(rollover()));
+    }
+    if excluded.is_empty() {
+        return Err(failure()
+            .expected("a certificate with a name that nobody else has")
+            .found("none with a name of its own: no daemon can tell it from others")
+            .hint(rollover()));
+    }
+    planned.has_nameless = others
+        .iter()
+        .filter(|leaf| Exclusions::candidates(leaf).is_empty())
+        .filter_map(|leaf| client_of(leaf))
+        .collect();
+    let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
+    // Of a CA with unknown holders there may be others with those names.
+    let open = observation.authorities.iter().filter(|one| one.record.is_open(now) && one.record.is_usable());
+    let ends = ends.chain(open.map(|one| one.certificate.validity().not_after));
+    let revocation = Revocation {
+        client: Some(name.clone()),
+        key: only_key,
+        excluded,
+        reason: request.reason.clone(),
+        by: request.by.clone(),
+        at: now,
+        needed_until: ends.max().unwrap_or(now),
+        seen: None,
+        undone: None,
+    };
+    planned.plan.state = steps(revocation, observation, now)?;
+    Ok(planned)
+}
+
+/// Plans `revoke --undo`: whatever was revoked of a client counts no more.
+///
+/// # Errors
+/// A client that is not revoked.
+pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.is_active(now);
+    let mut record = observation.revocations.clone().unwrap_or_default();
+    if !record.revocations.iter().any(is_meant) {
+        let revoked = record.active(now).filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
+        return Err(Failure::new("taking back the revocation of client", name)
+            .expected("a client that is revoked")
+            .found(message!("one that is not{}", name.did_you_mean(&revoked)))
+            .hint("{kitcert} status")
+            .exit(ExitCode::Usage));
+    }
+    for one in record.revocations.iter_mut().filter(|one| is_meant(one)) {
+        one.undone = Some(now);
+    }
+    let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
+    let again = was_retired.then(|| StateStep::WaitAgain(name.clone()));
+    let state = std::iter::once(StateStep::ChangeRevocations(record)).chain(again).collect();
+    Ok(Plan { state, ..Plan::default() })
+}
+
+/// Plans `revoke --seen`: a person knows that the daemons refuse a client, which nothing here can try.
+///
+/// # Errors
+/// A client that is not revoked.
+pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.is_active(now);
+    let mut record = observation.revocations.clone().unwrap_or_default();
+    if !record.revocations.iter().any(is_meant) {
+        return Err(Failure::new("noting that daemons refuse client", name)
+            .expected("a client that is revoked")
+            .found("one that is not")
+            .hint("{kitcert} status")
+            .exit(ExitCode::Usage));
+    }
+    for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.seen.is_none()) {
+        one.seen = Some(now);
+    }
+    let is_changed = observation.revocations.as_ref() != Some(&record);
+    let state = is_changed.then_some(StateStep::ChangeRevocations(record)).into_iter().collect();
+    Ok(Plan { state, ..Plan::default() })
+}
+
+/// Refuses to issue to a client whose access was taken away, or for a key of it that is revoked.
+///
+/// # Errors
+/// Such a client, or key.
+pub(super) fn refuse_revoked(
+    name: &IdentityName,
+    key: Option<&Fingerprint>,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let failure = || Failure::new("issuing a certificate for client", name);
+    if let Some(revocation) = of_client(observation, now, name) {
+        return Err(failure()
+            .expected("a client whose access was not taken away")
+            .found(message!("one that is revoked since {}", revocation.at.minute()))
+            .hint(message!("{kitcert} revoke --undo {}   # if it is to get in again", name)));
+    }
+    match key.filter(|key| is_key_revoked(name, key, observation, now)) {
+        None => Ok(()),
+        Some(key) => Err(failure()
+            .expected("a key that is not revoked")
+            .found(message!("{}, which is", key))
+            .hint(message!("{kitcert} issue client {} --new-key", name))),
+    }
+}
+
+/// Whether that key of a client is revoked, alone.
+pub(super) fn is_key_revoked(
+    name: &IdentityName,
+    key: &Fingerprint,
+    observation: &Observation,
+    now: Timestamp,
+) -> bool {
+    let mut active = observation.revocations.iter().flat_map(|record| record.active(now));
+    active.any(|one| one.client.as_ref() == Some(name) && one.key.as_ref() == Some(key))
+}
+
+fn steps(
+    revocation: Revocation,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Vec<StateStep>, Failure> {
+    let Some(name) = revocation.client.clone() else { return Ok(Vec::new()) };
+    let mut record = observation.revocations.clone().unwrap_or_default();
+    let is_same = |one: &&Revocation| {
+        one.client == revocation.client
+            && one.key == revocation.key
+            && one.is_active(now)
+            && one.excluded.is_superset(&revocation.excluded)
+            && one.needed_until >= revocation.needed_until
+    };
+    let mut state = Vec::new();
+    let is_whole = revocation.key.is_none();
+    if !record.active(now).any(|one| is_same(&one)) {
+        record.revocations.push(revocation);
+        let together: Exclusions = record.active(now).flat_map(|one| one.excluded.iter().cloned()).collect();
+        if together.len() > MOST_EXCLUSIONS || together.der_len() > LARGEST_EXCLUSIONS {
+            return Err(Failure::new("revoking client", name)
+                .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))
+                .found(together.len().message())
+                .hint(rollover()));
+        }
+        state.push(StateStep::ChangeRevocations(record));
+    }
+    if observation.waiting_kits.contains(&name) {
+        state.push(StateStep::WithdrawKit(name.clone()));
+    }
+    let client = observation.clients.get(&name);
+    if is_whole && client.is_some_and(|client| !client.is_retired()) {
+        state.push(StateStep::Retire(Role::Client, name));
+    }
+    Ok(state)
+}
+
+/// What leaves everybody behind who is not to get in, where names cannot.
+fn rollover() -> Message {
+    message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA")
+}
+
+/// Every certificate of a client that may be in use, of whomever.
+fn in_use(observation: &Observation, now: Timestamp) -> Vec<&Certificate> {
+    let mut all: Vec<&Certificate> = Vec::new();
+    let of_clients = observation.clients.values().flat_map(|client| {
+        let sets = client.current.iter().chain(&client.earlier).chain(&client.copies.sets);
+        sets.map(|set| set.leaf())
+    });
+    let issued = observation.issued.iter().filter(|leaf| client_of(leaf).is_some());
+    for leaf in of_clients.chain(issued) {
+        if effective_validity(observation, leaf).not_after >= now && !all.contains(&leaf) {
+            all.push(leaf);
+        }
+    }
+    all
+}
+
+/// The only key of a client that begins so.
+fn key_of(
+    prefix: &FingerprintPrefix,
+    its: &[&Certificate],
+    name: &IdentityName,
+) -> Result<Fingerprint, Failure> {
+    let keys: BTreeSet<Fingerprint> = its.iter().map(|leaf| leaf.public_key().fingerprint()).collect();
+    let meant: Vec<&Fingerprint> = keys.iter().filter(|key| prefix.matches(key)).collect();
+    match meant.as_slice() {
+        [key] => Ok(**key),
+        _ => Err(Failure::new("revoking a key of client", name)
+            .expected(Message::join(&keys, " or "))
+            .found(if meant.is_empty() { "another key" } else { "the beginning of several" })
+            .exit(ExitCode::Usage)),
+    }
+}
+
+fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) -> Failure {
+    let name = &request.name;
+    let failure = Failure::new("revoking client", name);
+    let is_known = observation.clients.contains_key(name) || observation.inventory.clients.contains_key(name);
+    match is_known {
+        true => failure
+            .expected("a certificate of it that is still valid")
+            .found(match of_client(observation, now, name) {
+                Some(revocation) => message!("{}, which is revoked already", whom(revocation)),
+                None => message!("none: nobody gets in as {}", name),
+            })
+            .hint("{kitcert} status"),
+        false => {
+            let known = observation.clients.keys().chain(observation.inventory.clients.keys());
+            failure
+                .expected("a client of this state")
+                .found(message!("another name{}", name.did_you_mean(known)))
+                .hint("{kitcert} status")
+                .exit(ExitCode::Usage)
+        }
+    }
+}
+
+fn described(leaf: &Certificate) -> Message {
+    match client_of(leaf) {
+        Some(client) => client.message(),
+        None => leaf.subject().message(),
+    }
+}

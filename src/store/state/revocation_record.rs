@@ -1,0 +1,96 @@
+//! `revocations.json`: whose access was taken away, as it was meant. No file means that nobody's ever was.
+//!
+//! What follows from it stands nowhere: which names the daemons' bundles exclude is derived each time.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::record_file::{self, Schema};
+use super::state_directory::StateDirectory;
+use crate::model::{Contact, Exclusion, Failure, Fingerprint, IdentityName, RevocationReason, Timestamp};
+
+/// Everybody whose access was taken away and for whom that has to be remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationRecord {
+    schema: Schema,
+    /// In the order in which they were made.
+    pub revocations: Vec<Revocation>,
+}
+
+/// A client whose access was taken away, or one of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// The client; null where a daemon's bundle excluded names of nobody who is known here.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub client: Option<IdentityName>,
+    /// The SHA-256 of the only key that is revoked; null where the client is, with every key.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub key: Option<Fingerprint>,
+    /// What the daemons' bundles exclude for it.
+    pub excluded: BTreeSet<Exclusion>,
+    /// Why.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub reason: Option<RevocationReason>,
+    /// Who said so.
+    pub by: Contact,
+    /// Since when.
+    pub at: Timestamp,
+    /// When the last certificate that it stops has ended.
+    pub needed_until: Timestamp,
+    /// Since when a person knows that the daemons refuse it, where nothing here can try that; else null.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub seen: Option<Timestamp>,
+    /// Since when it counts no more, because a person took it back; null while it counts.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub undone: Option<Timestamp>,
+}
+
+impl RevocationRecord {
+    /// Where it is, relative to the state.
+    #[must_use]
+    pub fn path() -> PathBuf {
+        PathBuf::from("revocations.json")
+    }
+
+    /// Those that count: nobody took them back, and some certificate that they stop has not ended.
+    pub fn active(&self, now: Timestamp) -> impl Iterator<Item = &Revocation> {
+        self.revocations.iter().filter(move |one| one.is_active(now))
+    }
+
+    /// Those that nobody took back.
+    pub fn standing(&self) -> impl Iterator<Item = &Revocation> {
+        self.revocations.iter().filter(|one| one.undone.is_none())
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        record_file::to_bytes(self)
+    }
+}
+
+impl Revocation {
+    /// Whether it counts.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.undone.is_none() && self.needed_until >= now
+    }
+
+    /// Whether it takes away the access of that client altogether, whatever its key.
+    #[must_use]
+    pub fn is_of_client(&self, name: &IdentityName) -> bool {
+        self.client.as_ref() == Some(name) && self.key.is_none()
+    }
+}
+
+pub(super) fn read_revocations(directory: &StateDirectory) -> Result<Option<RevocationRecord>, Failure> {
+    let path = Path::new("revocations.json");
+    let file = directory.read(path, record_file::LARGEST)?;
+    record_file::parse(file, &directory.path().join(path), "whose access was taken away")
+}

@@ -1,0 +1,3 @@
+//! Somebody's access is taken away.
+
+mod revoking;

@@ -1,0 +1,151 @@
+//! Somebody's access is taken away while everybody works: whoever is revoked is refused from the restart on,
+//! and nobody else ever is.
+
+use serde_json::Value;
+
+use crate::rollover::rolling_over::Fleet;
+
+const INSTALLED: [&str; 2] = ["ana", "ben"];
+const DEVELOPERS: [&str; 2] = ["dan", "eva"];
+
+fn fleet(test: &'static str) -> Option<Fleet> {
+    Fleet::new(test, INSTALLED.len(), &DEVELOPERS)
+}
+
+#[test]
+fn whoever_is_revoked_is_refused_everywhere_and_nobody_else_is() {
+    const TEST: &str = "whoever_is_revoked_is_refused_everywhere_and_nobody_else_is";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let mut crowd = fleet.crowd(&["ana", "ben", "eva"]);
+    crowd.assert_works();
+    fleet.assert_dials(&stolen, "accepted");
+    let said = fleet.admin.run(["revoke", "dan", "--reason", "laptop stolen", "--format", "json"]);
+    let said: Value = said.succeeded().json();
+    assert_eq!(said["still_let_in"], serde_json::json!({}), "{said:#}");
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    // Nothing is left to do, and every daemon is verified.
+    let status = fleet.admin.run(["status", "--check"]).succeeded().out;
+    assert!(status.contains("revoked"), "{status}");
+    let again = fleet.rotate(&[]).succeeded().out;
+    assert!(again.contains("nothing is due"), "{again}");
+    for refused in
+        [vec!["invite", "dan"], vec!["issue", "client", "dan"], vec!["issue", "client", "dan", "--new-key"]]
+    {
+        let said = fleet.admin.run(refused).ended_with(1);
+        assert!(said.err.contains("revoke --undo dan"), "{}", said.err);
+    }
+    fleet.admin.run(["revoke", "--undo", "dan"]).succeeded();
+    fleet.assert_dials(&stolen, "accepted");
+    crowd.assert_works();
+    fleet.admin.run(["verify", "--all"]).succeeded();
+}
+
+#[test]
+fn a_revoked_key_is_refused_and_its_owner_gets_in_with_another() {
+    const TEST: &str = "a_revoked_key_is_refused_and_its_owner_gets_in_with_another";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("ana");
+    let key = crate::rotate::rotating::leaf(&fleet.admin, &stolen).public_key().fingerprint().to_string();
+    let mut crowd = fleet.crowd(&["ben", "dan", "eva"]);
+    fleet.admin.run(["revoke", "ana", "--only-key", &key]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    let said = fleet.admin.run(["issue", "client", "ana"]).ended_with(1);
+    assert!(said.err.contains("--new-key"), "{}", said.err);
+    fleet.admin.run(["issue", "client", "ana", "--new-key"]).succeeded();
+    fleet.assert_dials(&fleet.admin.text("state/clients/ana/current"), "accepted");
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+}
+
+#[test]
+fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
+    const TEST: &str = "a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let mut crowd = fleet.crowd(&["ana", "ben", "eva"]);
+    fleet.daemons[1].daemon.ask("always refuse");
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    assert!(said.out.contains("STILL LETS IN dan on spare"), "{}", said.out);
+    assert!(!said.out.contains("on builder"), "{}", said.out);
+    crowd.assert_works();
+    fleet.admin.run(["status", "--check"]).ended_with(4);
+    fleet.admin.run(["verify", "spare"]).ended_with(3);
+    fleet.rotate(&[]).ended_with(6);
+    // The earlier generation does not come back with what let him in.
+    fleet.admin.run(["rollback", "builder"]).ended_with(1);
+    fleet.daemons[1].daemon.ask("forget");
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+#[test]
+fn a_second_revocation_and_one_taken_back_are_seen_on_the_wire() {
+    const TEST: &str = "a_second_revocation_and_one_taken_back_are_seen_on_the_wire";
+    let Some(fleet) = fleet(TEST) else { return };
+    let (of_dan, of_eva) = (fleet.copy("dan"), fleet.copy("eva"));
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    let restarts = fleet.restarts();
+    fleet.admin.run(["revoke", "eva"]).succeeded();
+    fleet.assert_dials(&of_eva, "refused");
+    assert!(fleet.restarts().iter().zip(&restarts).all(|(now, before)| *now == before + 1));
+    for machine in &fleet.daemons {
+        machine.daemon.ask("always vanish");
+    }
+    let inventory = fleet.admin.read("state/kitcert.yaml");
+    let hurried = inventory.replace("    restart: ", "    restart_timeout: 2s\n    restart: ");
+    fleet.admin.write("state/kitcert.yaml", hurried);
+    // A restart that is none changes nothing, and is not taken for one.
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    for machine in &fleet.daemons {
+        machine.daemon.ask("forget");
+    }
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&of_dan, "accepted");
+    fleet.assert_dials(&of_eva, "refused");
+}
+
+#[test]
+fn a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it() {
+    const TEST: &str = "a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let mut crowd = fleet.crowd(&["ana", "ben", "eva"]);
+    for entry in std::fs::read_dir(fleet.admin.path("state/ca")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path().join("key.pem")).unwrap();
+    }
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    assert!(said.out.contains("revoke --seen dan"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    crowd.assert_works();
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    // Of a client whose key is here the daemon is asked itself.
+    let of_ben = fleet.copy("ben");
+    drop(crowd);
+    fleet.admin.run(["revoke", "ben"]).succeeded();
+    fleet.assert_dials(&of_ben, "refused");
+    assert!(!std::path::Path::new(&fleet.folder("ben")).join("key.pem").exists());
+}
+
+#[test]
+fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
+    const TEST: &str = "a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    std::fs::remove_file(fleet.admin.path("state/revocations.json")).unwrap();
+    let said = fleet.rotate(&["--force"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("recover"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["recover"]).succeeded();
+    fleet.rotate(&["--force"]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["invite", "dan"]).ended_with(1);
+}
