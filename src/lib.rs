@@ -25,7 +25,7 @@
 //!
 //! A command observes what is there, a planner decides without touching anything, the new files
 //! are written beside the live ones, read back and judged as both peers would, and published by
-//! one rename. The daemon is believed only when it was dialled.
+//! one rename. The daemon is believed only when it was dialed.
 //!
 //! The first lines of each folder's `mod.rs` say what is in its files, and where something new goes.
 #![forbid(unsafe_code)]

@@ -45,10 +45,10 @@ pub enum Progress {
     Issued,
     /// All are, and are being made durable.
     Committing,
-    /// That many daemons are going to be dialled.
-    Dialling(u64),
+    /// That many daemons are going to be dialed.
+    Dialing(u64),
     /// One more was.
-    Dialled,
+    Dialed,
     /// A daemon is not restarted yet, for what it does; None: it is waited for no longer.
     Waiting(IdentityName, Option<Message>),
 }
@@ -129,24 +129,22 @@ impl Invocation<'_> {
     /// Half of a change is in place: somebody is at it right now, or was interrupted.
     fn interrupted(&self) -> Failure {
         Failure::new("reading the state", self.state.display())
-            .expected("a change that is finished")
-            .found("one that is under way, or was interrupted")
-            .hint("wait for the other command; if none runs, the next that changes something finishes the change")
+            .found("another command is changing it, or was interrupted")
+            .hint("wait for that command; if none is running, the next command that changes something finishes the change")
             .exit(ExitCode::Busy)
     }
 
     /// Why there is nothing to work on.
     pub(super) fn no_state(&self) -> Failure {
         let failure = Failure::new("opening the state", self.state.display())
-            .expected("a directory with a kitcert.yaml")
+            .expected("a folder with a kitcert.yaml")
             .found("none");
         let elsewhere = state_paths::elsewhere(self.environment, &self.state);
         match elsewhere.iter().find(|place| exists(place)) {
             // Another state than the one that every other command to paste names.
             Some(place) => failure.hint(message!("kitcert --state {} status", Quoted(place)).into_command()),
             None => failure.hint(
-                "if the CA is to be on this machine, kitcert init makes a state; if somebody sent you a kit, \
-                 kitcert join takes it",
+                "to create a CA on this machine: kitcert init; to use a kit that somebody sent you: kitcert join",
             ),
         }
     }

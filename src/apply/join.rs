@@ -1,5 +1,5 @@
 //! `join`, done: a kit is believed, its files are put where the tool reads them, and the daemon is
-//! dialled with them.
+//! dialed with them.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub(crate) struct JoinRequest {
     pub enable_tls: EnableTls,
     /// Whether files in place are replaced by some that are not verified.
     pub replacing: Replacing,
-    /// How the daemon is dialled.
+    /// How the daemon is dialed.
     pub options: DialOptions,
 }
 
@@ -237,7 +237,7 @@ impl Received {
             }
         }
         let hint = match invocation.environment.variable("SUDO_USER") {
-            Some(user) => message!("the same command without sudo, if {} made the request", Word(user)),
+            Some(user) => message!("run the same command without sudo, if {} made the request", Word(user)),
             None => message!(
                 "{kitcert} request {}   # and send that; or join on the machine where the request was made",
                 contents.name

@@ -4,56 +4,57 @@
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
 use crate::layout::move_aside;
-use crate::layout::state_paths::INVENTORY;
 use crate::message;
 use crate::model::{Failure, Quoted};
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, exists, observe_undescribed};
 
-/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on.
+/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on. None if neither is needed.
 ///
 /// # Errors
-/// No state, one that is neither, one without a CA, a file of it that cannot be read; a state that is busy.
+/// No state, one without a CA, a file of it that cannot be read; a state that is busy.
 /// Nothing is changed then.
-pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Recovery, Failure> {
+pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Option<Recovery>, Failure> {
     let directory = StateDirectory::find_undescribed(&invocation.state)?;
     let is_described = directory.is_none();
     let directory = match directory {
         Some(directory) => directory,
         None => invocation.open()?.ok_or_else(|| invocation.no_state())?,
     };
-    let recovery = planned(invocation, &directory, is_described)?.0;
-    if !invocation.acts() {
+    let recovery = planned(invocation, &directory, is_described)?.map(|(recovery, _)| recovery);
+    if !invocation.acts() || recovery.is_none() {
         return Ok(recovery);
     }
     let lock = directory.lock(invocation.command, PATIENCE)?;
     // Another command may have been there first.
-    let (recovery, observation) = planned(invocation, lock.state(), is_described)?;
+    let Some((recovery, observation)) = planned(invocation, lock.state(), is_described)? else {
+        return Ok(None);
+    };
     // No identity gets anything else than it has, so that the guard has nothing to judge.
     carry_out(invocation, &lock, Some(&observation), &recovery.plan)?;
-    Ok(recovery)
+    Ok(Some(recovery))
 }
 
 fn planned(
     invocation: &Invocation<'_>,
     directory: &StateDirectory,
     is_described: bool,
-) -> Result<(Recovery, Observation), Failure> {
+) -> Result<Option<(Recovery, Observation)>, Failure> {
     let now = invocation.environment.now();
     if !is_described {
         if StateDirectory::find_undescribed(&invocation.state)?.is_none() {
-            return Err(nothing_to_recover(invocation));
+            return Ok(None);
         }
         let observation = observe_undescribed(directory)?;
-        return Ok((plan::recover(&observation, now)?, observation));
+        return Ok(Some((plan::recover(&observation, now)?, observation)));
     }
     let observation = invocation.observe_in(directory, &Interest::InUse)?;
     let installed = installed(invocation, &observation);
     let unknown_leaves = unknown_leaves(invocation, &observation);
     let is_old = installed.iter().any(|one| one.standing.is_old());
     match is_old || !unknown_leaves.is_empty() || plan::has_forgotten(&observation, &installed) {
-        true => Ok((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation)),
-        false => Err(halves(invocation, &observation).unwrap_or_else(|| nothing_to_recover(invocation))),
+        true => Ok(Some((plan::catch_up(&observation, &installed, &unknown_leaves, now), observation))),
+        false => halves(invocation, &observation).map_or(Ok(None), Err),
     }
 }
 
@@ -74,10 +75,4 @@ fn halves(invocation: &Invocation<'_>, observation: &Observation) -> Option<Fail
                 move_aside(&there.folder, exists)
             )),
     )
-}
-
-fn nothing_to_recover(invocation: &Invocation<'_>) -> Failure {
-    Failure::new("recovering", invocation.state.join(INVENTORY).display())
-        .found("nothing to recover: the file exists, and this state has installed what its daemons read")
-        .hint("{kitcert} status")
 }

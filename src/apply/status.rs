@@ -79,7 +79,7 @@ fn log_faults(directory: &StateDirectory) -> Result<Vec<Message>, Failure> {
     let damaged = match log_end(directory) {
         LogEnd::Unreadable(why) => Some(why),
         LogEnd::Entry { is_damaged: true, .. } => {
-            Some(message!("log.jsonl has lines near its end that are no entries"))
+            Some(message!("log.jsonl has lines near its end that kitcert did not write"))
         }
         LogEnd::Empty | LogEnd::Entry { .. } => None,
     };

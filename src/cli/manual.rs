@@ -23,7 +23,7 @@ pub fn pages() -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     pages.insert("kitcert-rules.7".to_owned(), rules().into_bytes());
     pages.insert("kitcert-causes.7".to_owned(), causes().into_bytes());
     pages.insert("kitcert-json.7".to_owned(), json().into_bytes());
-    pages.insert("kitcert-verify.7".to_owned(), verdict::page().into_bytes());
+    pages.insert("kitcert-verify.7".to_owned(), verdict::written().into_bytes());
     pages.insert("kitcert.yaml.5".to_owned(), inventory::page().into_bytes());
     for (name, text) in page::WRITTEN {
         pages.insert(name.to_owned(), page::rendered(name, text).into_bytes());
@@ -40,6 +40,7 @@ fn rules() -> String {
         "Each finding names its rule by one of these words. They are stable, so monitoring may match on them. A \
          finding also names its own cause and fix; this page has the usual ones.",
     )]);
+    page::example(&mut page, include_str!("manual/examples/rules"));
     page.control("SH", ["RULES"]);
     for rule in Rule::ALL {
         page.control("TP", []).text([bold(rule.as_str())]).text([roman(rule.meaning())]);
@@ -69,6 +70,7 @@ fn causes() -> String {
          order of a connection: the network, what listens, its certificate, the client's, what answers, and whom else \
          it lets in. If what was seen fits several causes, all of them are named.",
     )]);
+    page::example(&mut page, include_str!("manual/examples/causes"));
     page.control("SH", ["CAUSES"]);
     for cause in Cause::ALL {
         page.control("TP", []).text([bold(cause.as_str())]).text([roman(cause.meaning())]);
@@ -94,6 +96,7 @@ fn json() -> String {
          command line is wrong. [] stands for each element of an array. Members are added without notice. If one \
          changes its meaning or is removed, schema is raised.",
     )]);
+    page::example(&mut page, include_str!("manual/examples/json"));
     for group in schema::GROUPS {
         let commands = match group.commands {
             [] => "every command".to_owned(),

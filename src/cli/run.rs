@@ -237,10 +237,10 @@ fn explain(
     environment: &Environment,
     console: &mut Console,
 ) -> u8 {
-    let coloured = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
+    let colored = |terminal: bool| terminal && environment.variable("NO_COLOR").is_none();
     let render = |terminal: bool| {
         let text = error.render();
-        if coloured(terminal) { text.ansi().to_string() } else { text.to_string() }
+        if colored(terminal) { text.ansi().to_string() } else { text.to_string() }
     };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let text = render(console.terminals().out);
@@ -263,7 +263,7 @@ fn explain(
     }
     let hint = format!("try: {command} --help");
     let text = usage::told_once(error, render(console.terminals().err));
-    // In colours, too.
+    // In colors, too.
     let lines = text.lines().map(|line| if line.starts_with("For more information") { &hint } else { line });
     let text: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     console.notify(&format!("{}\n", text.join("\n")));
@@ -301,7 +301,7 @@ fn refuse(failure: &Failure, arguments: &[OsString], environment: &Environment, 
         let is_plain = environment.variable("NO_COLOR").is_some() || !console.terminals().err;
         console.notify(&failure_text(
             failure,
-            if is_plain { Ink::Plain } else { Ink::Coloured },
+            if is_plain { Ink::Plain } else { Ink::Colored },
             &CommandForm::default(),
         ));
         return failure.exit_code().code();
@@ -349,8 +349,8 @@ fn ink(global: &GlobalOptions, environment: &Environment, terminal: bool) -> Ink
         && environment.variable("NO_COLOR").is_none()
         && environment.variable("TERM") != Some("dumb");
     match global.color {
-        ColorChoice::Always => Ink::Coloured,
-        ColorChoice::Auto if automatic => Ink::Coloured,
+        ColorChoice::Always => Ink::Colored,
+        ColorChoice::Auto if automatic => Ink::Colored,
         ColorChoice::Auto | ColorChoice::Never => Ink::Plain,
     }
 }

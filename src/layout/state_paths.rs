@@ -47,8 +47,8 @@ pub fn elsewhere(environment: &Environment, looked_for: &Path) -> Vec<PathBuf> {
 fn refuse_tilde(path: &Path, what: &'static str) -> Result<(), Failure> {
     match path.as_os_str().as_encoded_bytes().first() {
         Some(b'~') => Err(Failure::new("reading", what)
-            .expected("a path that the shell has completed")
-            .found("one that begins with ~, which the shell left as it was")
+            .expected("an absolute path")
+            .found("one that begins with ~, which the shell did not expand")
             .hint("write the path out, from / on")
             .exit(ExitCode::Usage)),
         _ => Ok(()),

@@ -70,23 +70,23 @@ causes! {
     NothingListens = "nothing-listens",
         told "the connection is refused at once",
         fix "start the daemon, or name the port on which it listens",
-    /// A firewall drops it, the port is not published, or the address is no machine's.
+    /// A firewall drops it, the port is not published, or no machine has that address.
     Filtered = "filtered",
         told "no answer to TCP at all within the deadline",
         fix "publish or open the port, 8372",
-    /// The network has no way there.
+    /// There is no route to that address.
     NoRoute = "no-route",
-        told "the system's own word",
-        fix "look for a route to it, and for a firewall on the way",
-    /// Something accepts connections and says nothing: a process that hangs, or a proxy without a daemon.
+        told "what the system reports",
+        fix "check the route to it, and firewalls on the way",
+    /// Something accepts connections but never answers: a process that hangs, or a proxy without a daemon.
     Silent = "silent",
         told "TCP connects, and no byte comes before the deadline",
         fix "restart the daemon, or name its port",
-    /// It completes TLS and then does not answer in time: overloaded, hanging, or far away.
+    /// It completes TLS, but does not answer in time: it is overloaded, hangs, or is far away.
     Unanswered = "unanswered",
-        told "the handshake is over, and no SETTINGS or no answer comes before the deadline",
-        fix "restart the daemon; a longer --timeout where it is only slow",
-    /// The daemon is starting, or a proxy before it has no daemon to pass on to.
+        told "the handshake succeeds, but no SETTINGS or no answer comes before the deadline",
+        fix "restart the daemon; or, if it is only slow, use a longer --timeout",
+    /// The daemon is starting, or a proxy in front of it has no daemon behind it.
     NotUpYet = "not-up-yet",
         told "the connection is accepted and ended before a ServerHello",
         fix "{kitcert} verify --wait",
@@ -110,19 +110,19 @@ causes! {
     ServedExpired = "served-expired",
         told "its dates, by the clock here",
         fix "{kitcert} rotate   # then restart the daemon, if its file is newer than what it serves",
-    /// The certificate that is served is not valid yet: it was made ahead, or a clock is wrong.
+    /// The certificate that is served is not valid yet, or a clock is wrong.
     ServedNotYetValid = "served-not-yet-valid",
         told "its dates, by the clock here",
         fix "date -u   # here, and on the machine that issued it",
     /// The certificate that is served is for other hosts.
     ServedOtherName = "served-other-name",
-        told "its subjectAltName against the host that is dialled",
+        told "its subjectAltName against the host that is dialed",
         fix "add the host in kitcert.yaml and {kitcert} rotate, or dial a host that it has",
     /// The certificate that is served has the IP address as a DNS name, which matches nothing.
     ServedIpAsDnsName = "served-ip-as-dns-name",
         told "the address stands there as dNSName",
         fix "issue another: earthly bootstrap makes such, kitcert does not",
-    /// The certificate that is served names the host in its common name alone, which Go ignores.
+    /// The certificate that is served has the host only in its common name, which Go ignores.
     ServedCommonNameOnly = "served-common-name-only",
         told "the host is in the subject, and no subjectAltName is there",
         fix "issue another",
@@ -134,22 +134,22 @@ causes! {
     ServedWeak = "served-weak",
         told "the signatures of its chain, and the kind of its key",
         fix "issue another",
-    /// The certificate that is served has something that makes Go refuse it, whoever issued it.
+    /// Go refuses the certificate that is served, whoever issued it.
     ServedUnacceptable = "served-unacceptable",
         told "its extensions, or those of its chain, read as Go reads them",
         fix "issue another; kitcert inspect on the daemon's machine says why",
-    /// The certificate that is served is of another CA: another daemon, or the wrong ca.pem here.
+    /// Another CA issued the certificate that is served: it is another daemon, or ca.pem here is wrong.
     ServedOtherCa = "served-other-ca",
-        told "nobody of its issuer's name is trusted here",
-        fix "take the ca.pem that belongs to the daemon, from a new kit; where its CA is: {kitcert} install client",
-    /// Something between here and the daemon ends TLS and shows a certificate of its own.
+        told "no CA of its issuer's name is trusted here",
+        fix "use the daemon's own ca.pem, from a new kit; on the CA's machine: {kitcert} install client",
+    /// A proxy in between ends TLS with its own certificate.
     TlsProxy = "tls-proxy",
-        told "another CA's certificate, and nobody is asked for theirs",
-        fix "pass TCP through unopened, or dial the daemon itself",
-    /// The certificate that is served is of a CA with the name of a trusted one and another key.
+        told "another CA's certificate, and no request for the client's",
+        fix "let the proxy pass TCP through, or dial the daemon directly",
+    /// A CA with the name of a trusted CA, but another key, issued the certificate that is served.
     ServedNamesakeCa = "served-namesake-ca",
         told "its issuer is trusted here by name, and the signature is not by that key",
-        fix "one of the two CAs was made anew under the old name: take the other ca.pem, or install again",
+        fix "one of the two CAs was created again under the same name: use the other ca.pem, or install again",
     /// The daemon's cert.pem lacks the intermediate behind its leaf.
     ServedIntermediateMissing = "served-intermediate-missing",
         told "what else was served leads to a trusted CA, the leaf does not",
@@ -158,19 +158,19 @@ causes! {
     DaemonTrustsOtherCa = "daemon-trusts-other-ca",
         told "the CAs that it asks for are not the client's",
         fix "{kitcert} install daemon   # then restart it",
-    /// The daemon trusts a CA with the name of the client's and another key.
+    /// The daemon trusts a CA with the same name as the client's, but another key.
     DaemonTrustsNamesakeCa = "daemon-trusts-namesake-ca",
         told "it asks for the client's CA by name, and alert 48 or 51 follows",
         fix "{kitcert} install daemon   # then restart it",
     /// The daemon has not been restarted since its files were replaced, or its container sees other files.
     NotRestarted = "not-restarted",
         told "it serves another certificate, or asks for other CAs, than its files say",
-        fix "restart the daemon: it reads its files once",
-    /// A block of the daemon's ca.pem is one that Go drops without a word.
+        fix "restart the daemon: it reads its files only at startup",
+    /// Go silently ignores a block of the daemon's ca.pem.
     BundleBlockDropped = "bundle-block-dropped",
         told "the file, where it is on this machine",
         fix "{kitcert} install daemon   # writes its ca.pem again; then restart it",
-    /// The client's certificate is of another CA than the one that its ca.pem names.
+    /// Another CA than the one in the client's ca.pem issued its certificate.
     ClientOfOtherCa = "client-of-other-ca",
         told "the daemon asks for a CA of the client's ca.pem, which did not issue its certificate",
         fix "{kitcert} install client   # all three files at once",
@@ -196,16 +196,16 @@ causes! {
         fix "{kitcert} install client   # a daemon's certificate lies where the client's should",
     /// The daemon's clock and the one here differ.
     ClocksDiffer = "clocks-differ",
-        told "alert 45, or one dated to be over that is let in: the finding says how far they are apart",
+        told "alert 45, or an expired certificate that gets in: the finding says how far apart they are",
         fix "date -u   # here, and on the daemon's machine",
-    /// It ends the connection and does not say why.
+    /// It closes the connection without saying why.
     RefusedUnsaid = "refused-unsaid",
         told "a close or a reset, without an alert",
-        fix "look into the daemon's log; then: {kitcert} install daemon, and restart it",
-    /// It refuses with an alert that several faults share.
+        fix "check the daemon's log; then: {kitcert} install daemon, and restart it",
+    /// It refuses with an alert that has several possible reasons.
     RefusedUnclear = "refused-unclear",
         told "the alert's number",
-        fix "look into the daemon's log; then: {kitcert} install daemon, and restart it",
+        fix "check the daemon's log; then: {kitcert} install daemon, and restart it",
     /// It has no cipher suite, or no group of a key exchange, that clients have.
     NoCommonCipher = "no-common-cipher",
         told "alert 40 or 71 before a ServerHello",
@@ -213,22 +213,22 @@ causes! {
     /// It speaks neither TLS 1.2 nor 1.3.
     NoCommonTlsVersion = "no-common-tls-version",
         told "alert 70",
-        fix "update the daemon, or what ends TLS before it",
-    /// A proxy before the daemon knows no server of that name.
+        fix "update the daemon, or the proxy that ends TLS in front of it",
+    /// A proxy in front of the daemon has no server of that name.
     UnknownServerName = "unknown-server-name",
         told "alert 112",
-        fix "dial the daemon itself, or pass TCP through unopened",
+        fix "let the proxy pass TCP through, or dial the daemon directly",
     /// It refuses h2, which a daemon speaks.
     ProtocolRefused = "protocol-refused",
         told "alert 120",
         fix "name the daemon's port; a web server without HTTP/2 is there",
-    /// It selects no protocol by ALPN, which buildctl from v0.19 and EarthBuild from 0.8.18 refuse.
+    /// It selects no protocol by ALPN, which buildctl since v0.19 and EarthBuild since 0.8.18 refuse.
     NoAlpn = "no-alpn",
         told "the handshake ends without a protocol",
         fix "update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for those clients",
-    /// TLS, and no HTTP/2 above it: another service, or a proxy that does not pass HTTP/2 on.
+    /// It speaks TLS, but not HTTP/2: another service, or a proxy that does not pass HTTP/2 on.
     NoHttp2 = "no-http2",
-        told "what comes after the handshake is no SETTINGS",
+        told "something other than SETTINGS follows the handshake",
         fix "name the daemon's port",
     /// A web server or a proxy answers, not BuildKit.
     WebServer = "web-server",
@@ -241,39 +241,39 @@ causes! {
     /// A proxy answers, with no daemon behind it.
     ProxyWithoutDaemon = "proxy-without-daemon",
         told "gRPC status 8 or 14, or HTTP 429, 502, 503 or 504",
-        fix "start the daemon that the proxy passes on to",
-    /// TLS lets us in, and something above it turns us away.
+        fix "start the daemon behind the proxy",
+    /// TLS lets the client in, but something behind it refuses the call.
     TurnedDownAboveTls = "turned-down-above-tls",
         told "gRPC status 7 or 16, or HTTP 4xx",
-        fix "look at what checks callers behind TLS; a daemon of BuildKit checks nobody there",
+        fix "check what filters calls behind TLS; BuildKit's daemon does not",
     /// The daemon has no worker, and so cannot build.
     NoWorker = "no-worker",
         told "ListWorkers is answered with none",
-        fix "the daemon's log tells why no worker started",
+        fix "the daemon's log says why no worker started",
     /// The daemon restarted meanwhile, or several answer at this name.
     SeveralDaemons = "several-daemons",
         told "dials see different certificates, CAs or signatures, or the client is accepted at first and refused at the end",
         fix "give each daemon behind a balancer the same files",
-    /// The daemon trusts a CA that is not in the client's trust bundle, beside the client's.
+    /// The daemon also trusts a CA that is not in the client's trust bundle.
     OtherCaTrusted = "other-ca-trusted",
         told "the CAs that it asks for",
-        fix "ask who runs the daemon: in a CA rollover it is meant; else take the other CA out of its ca.pem",
-    /// TLS has a certificate and a key, and no CA for its clients.
+        fix "ask its admin: a CA rollover has two CAs on purpose; otherwise remove the other CA from its ca.pem",
+    /// The daemon has a certificate and a key, but no client CA.
     NoClientCa = "no-client-ca",
-        told "nobody is asked for a certificate, and whoever has none is let in",
+        told "it does not ask for a certificate, and lets in a client without one",
         fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
-    /// The daemon asks for a certificate and does not insist on one.
+    /// The daemon asks for a certificate, but does not require one.
     CertificateOptional = "certificate-optional",
-        told "it asks for one, and lets in whoever has none",
-        fix "look at what ends TLS before it: Go's daemons insist",
-    /// It looks at the names in a certificate and not at its signature.
+        told "it asks for one, but lets in a client without one",
+        fix "check the proxy that ends TLS in front of it: Go's daemons require one",
+    /// It checks the names in a certificate, but not its signature.
     SignatureUnchecked = "signature-unchecked",
-        told "a certificate of an unknown CA is let in that has the client's CA's name, and none at all is not",
+        told "it lets in a certificate of an unknown CA with the right name, but nobody without a certificate",
         fix "give it the CA's certificate as its only client CA, and restart it",
-    /// It does not look at the usage of a certificate, so that a stolen daemon's key opens it.
+    /// It does not check the usage of a certificate, so a stolen daemon key gets in.
     UsageUnchecked = "usage-unchecked",
-        told "a daemon's certificate is let in as a client's",
-        fix "look at what ends TLS before it: Go's daemons look",
+        told "it lets in a daemon's certificate as a client's",
+        fix "check the proxy that ends TLS in front of it: Go's daemons check",
 }
 
 impl fmt::Display for Cause {

@@ -7,7 +7,7 @@ use super::{ExitCode, Failure, SubjectAltName, Word};
 
 /// The address of a daemon, `tcp://host:port`, as `buildkit_host` and `BUILDKIT_HOST` hold it.
 ///
-/// The host is both what is dialled and the name that the daemon's certificate must carry:
+/// The host is both what is dialed and the name that the daemon's certificate must carry:
 /// Earthly has no way to expect another (its client verifies the URL's host name).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -25,7 +25,7 @@ impl Endpoint {
         Endpoint { host, port }
     }
 
-    /// What is dialled, and what the daemon's certificate must name.
+    /// What is dialed, and what the daemon's certificate must name.
     #[must_use]
     pub fn host(&self) -> &SubjectAltName {
         &self.host

@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(failure().expected("a key").to_string(), "reading key.pem: expected a key");
         let whole = failure().expected("a key").found("nothing").hint("kitcert status");
         assert_eq!(whole.to_string(), "reading key.pem: expected a key, found nothing");
-        assert_eq!(Failure::new("dialling", "").to_string(), "dialling");
+        assert_eq!(Failure::new("dialing", "").to_string(), "dialing");
         assert_eq!((whole.doing().as_str(), whole.subject().as_str()), ("reading", "key.pem"));
         assert_eq!(
             (whole.what_was_expected().as_str(), whole.what_was_found().as_str()),

@@ -13,15 +13,15 @@ use define::rules;
 rules! {
     /// A client without a certificate is refused.
     NoCertificateAccepted = "no-certificate-accepted",
-        cause "TLS has a certificate and a key but no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is), or asks for a certificate and does not insist, for some names or versions",
+        cause "the daemon has no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is missing), or it asks for a certificate but does not require one, for some names or versions",
         fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
     /// The client's own certificate is accepted, and BuildKit answers.
     ClientRefused = "client-refused",
-        cause "the daemon trusts another CA, the certificate is withheld, over or of the wrong usage, or clocks differ: the finding says which",
+        cause "the daemon trusts another CA; or the certificate is not sent, has expired or is for another use; or clocks differ: the finding says which",
         fix "the command that the finding names",
     /// A certificate of an unknown CA, with the client's CA's name and key id, is refused.
     UnknownCaAccepted = "unknown-ca-accepted",
-        cause "the daemon accepts any certificate: it asks for one and does not verify it",
+        cause "the daemon accepts any certificate: it does not verify the one that it asks for",
         fix "give it the CA's certificate as its only client CA, and restart it",
     /// HTTP/2 without TLS is refused.
     PlaintextAccepted = "plaintext-accepted",
@@ -41,12 +41,12 @@ rules! {
         fix "try it with the client's files, or with a copy of them; then say so: {kitcert} revoke --help",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
-        cause "the server does not look at dates, or its clock is far behind",
-        fix "look at the server's clock, and at what ends TLS in front of it",
+        cause "the server does not check dates, or its clock is far behind",
+        fix "check the server's clock, and the proxy that ends TLS in front of it",
     /// A certificate with a daemon's usage is refused as a client's.
     WrongUsageAccepted = "wrong-usage-accepted",
-        cause "the server does not look at the extended key usage, so that a daemon's key opens it as a client's",
-        fix "look at what ends TLS in front of it: Go's servers refuse this",
+        cause "the server does not check the extended key usage, so a daemon's key gets in as a client's",
+        fix "check the proxy that ends TLS in front of it: Go's servers refuse this",
     /// The daemon asks every client for a certificate.
     AsksNobody = "asks-nobody",
         cause "the server has no client CA, for all names or for some of them",
@@ -65,31 +65,31 @@ rules! {
         fix "take it out of the name's records, or publish the port there too",
     /// The daemon names no CA that is not trusted here.
     OtherCaTrusted = "other-ca-trusted",
-        cause "its ca.pem holds another CA: every client of that CA can run code here",
-        fix "ask who runs the daemon: in a CA rollover it is meant; else take the other CA out of its ca.pem",
+        cause "its ca.pem also has another CA: every client of that CA can run code here",
+        fix "ask its admin: a CA rollover has two CAs on purpose; otherwise remove the other CA from its ca.pem",
     /// What answers without the daemon's name, under another certificate.
     OtherService = "other-service",
         cause "a proxy serves several names on this port",
-        fix "nothing, if the other service is meant to be there",
-    /// The daemon has come so far that it speaks TLS.
+        fix "none, if the other service belongs there",
+    /// The daemon speaks TLS.
     NotUpYet = "not-up-yet",
         cause "it is starting, or a proxy takes connections while the daemon behind it is down",
         fix "{kitcert} verify --wait",
     /// The daemon can be reached: its name resolves and its port answers.
     Unreachable = "unreachable",
         cause "nothing listens there, a firewall drops it, or the name does not resolve: the finding says which",
-        fix "start the daemon, open the port, or name the host by which it is known",
+        fix "start the daemon, open the port, or use the host name that resolves",
     /// What answers speaks TLS.
     NotTls = "not-tls",
         cause "another service has this port, or the daemon runs without TLS",
         fix "name the daemon's port (8372), or turn TLS on",
     /// The daemon's certificate chain ends in a trusted CA.
     ServerUntrusted = "server-untrusted",
-        cause "another CA issued it, be it of the same name; or something in between ends TLS",
-        fix "take the ca.pem that belongs to the daemon, from a new kit; where its CA is: {kitcert} install client",
-    /// The daemon's certificate names the host that is dialled.
+        cause "another CA issued it, perhaps one of the same name; or a proxy in between ends TLS",
+        fix "use the daemon's own ca.pem, from a new kit; on the CA's machine: {kitcert} install client",
+    /// The daemon's certificate names the host that is dialed.
     ServerNameMismatch = "server-name-mismatch",
-        cause "the certificate was issued for other names, has the IP address as a DNS name, or none at all",
+        cause "the certificate has other names, has the IP address as a DNS name, or has no names",
         fix "add the host to kitcert.yaml, then: {kitcert} rotate; or dial a name that it has",
     /// The daemon's certificate is valid now.
     ServerExpired = "server-expired",
@@ -106,10 +106,10 @@ rules! {
     /// What answers is BuildKit, with at least one worker.
     NotBuildkit = "not-buildkit",
         cause "the port is another gRPC service's or a proxy's, or the daemon has no worker that runs",
-        fix "name the daemon's port; look into the daemon's log for its workers",
+        fix "name the daemon's port; check the daemon's log for its workers",
     /// The daemon serves the certificate that is installed.
     ServedIsStale = "served-is-stale",
-        cause "the files were replaced and the daemon was not restarted: it reads them once",
+        cause "the files were replaced, but the daemon was not restarted: it reads them only at startup",
         fix "restart the daemon",
     /// The daemon serves a certificate that this state has issued.
     UnknownLeaf = "unknown-leaf",
@@ -117,16 +117,16 @@ rules! {
         fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised",
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
-        cause "ca.pem was replaced and the daemon was not restarted, or it drops a block of the file",
-        fix "restart the daemon; if that changes nothing, look into its ca.pem",
+        cause "ca.pem was replaced, but the daemon was not restarted; or it ignores a block of the file",
+        fix "restart the daemon; if that does not help, inspect its ca.pem",
     /// Every check comes to a verdict.
     Inconclusive = "inconclusive",
-        cause "a time-out, a limit on connections, or an end without a word that is not confirmed",
+        cause "a time-out, a limit on connections, or a close without an alert that repeats did not confirm",
         fix "verify again, with a longer --timeout, or with --pace if connections are limited",
-    /// No other port of the daemon's host has anything for whoever comes without credentials.
+    /// No other port of the daemon's host answers without credentials.
     ExposedPort = "exposed-port",
-        cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, and TLS covers none of them",
-        fix "publish the daemon's own port alone",
+        cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, without TLS",
+        fix "publish only the daemon's own port",
     /// A host that clients take for their own machine.
     LoopbackHost = "loopback-host",
         cause "earthly starts a container of its own for localhost, 127.0.0.1 and ::1 (earthly#2989)",
@@ -141,19 +141,19 @@ rules! {
         fix "run it as the owner of the state",
     /// The file can be read and is what it should be.
     UnreadableFile = "unreadable-file",
-        cause "it is missing, is a directory (docker makes one of a missing file), is not of this user, or holds something else",
+        cause "it is missing, is a folder (docker creates one for a missing file), belongs to another user, or is something else",
         fix "put the right file there",
     /// A key file is open to its owner alone.
     KeyMode = "key-mode",
-        cause "it was copied, or made by a tool that leaves keys open: earthly bootstrap gives 0444",
-        fix "take the permissions of others away; they may have read it, so issue another",
+        cause "it was copied, or created by a tool that leaves keys readable: earthly bootstrap uses 0444",
+        fix "remove the permissions of others; they may have read it, so issue another",
     /// A key belongs to its certificate.
     KeyMismatch = "key-mismatch",
         cause "the files of two identities, or of two generations, were mixed",
         fix "install all three files at once: {kitcert} install daemon, or {kitcert} install client",
     /// A chain ends in one of the trusted CAs.
     ChainUntrusted = "chain-untrusted",
-        cause "the certificate is of another CA, or the intermediate is missing from its file",
+        cause "another CA issued the certificate, or the intermediate is missing from its file",
         fix "install the ca.pem and the cert.pem that belong together",
     /// A certificate is valid now.
     Expired = "expired",
@@ -169,7 +169,7 @@ rules! {
         fix "{kitcert} rotate",
     /// A certificate is not valid for longer than its issuer.
     OutlivesIssuer = "outlives-issuer",
-        cause "the issuing tool does not clamp: the chain ends with its issuer all the same",
+        cause "the issuing tool did not limit it; the chain still ends with its issuer",
         fix "issue another, or roll the CA over: {kitcert} ca rollover start",
     /// A certificate is of version 3.
     CertificateVersion = "certificate-version",
@@ -185,7 +185,7 @@ rules! {
         fix "issue another, with ECDSA P-256 or Ed25519",
     /// A key that is strong enough for every peer.
     WeakKey = "weak-key",
-        cause "RSA below 2048 bits, or a curve or a point that peers refuse",
+        cause "RSA below 2048 bits, or a curve or point that peers refuse",
         fix "make another key",
     /// Subject and issuer are named.
     EmptySubject = "empty-subject",
@@ -209,7 +209,7 @@ rules! {
         fix "issue another: serverAuth for the daemon, clientAuth for clients",
     /// The subject key identifier is there and well made.
     SubjectKeyIdentifier = "subject-key-identifier",
-        cause "a tool left it out or filled in a word",
+        cause "a tool left it out, or put a text there",
         fix "issue another",
     /// The authority key identifier is there and is the issuer's.
     AuthorityKeyIdentifier = "authority-key-identifier",
@@ -218,18 +218,18 @@ rules! {
     /// There is a subjectAltName of usable names.
     SubjectAltName = "subject-alt-name",
         cause "only a common name, which Go ignores, or names that no verifier takes",
-        fix "issue another, for the host that is dialled",
+        fix "issue another, for the host that is dialed",
     /// An IP address stands as iPAddress, not as DNS name.
     IpAsDnsName = "ip-as-dns-name",
         cause "a tool took the address for a name (earthly bootstrap does): it matches nothing",
         fix "issue another; kitcert tells them apart",
     /// A DNS name has no underscore.
     UnderscoreInName = "underscore-in-name",
-        cause "Go and webpki take it, RFC 5280 and linters do not",
+        cause "Go and webpki accept it; RFC 5280 and linters do not",
         fix "use a name of letters, digits and hyphens",
     /// A wildcard is a whole left-most label, and was asked for.
     WildcardName = "wildcard-name",
-        cause "it speaks for every host of the domain",
+        cause "it is valid for every host of the domain",
         fix "name the hosts",
     /// No extension that makes a peer refuse.
     UnexpectedExtension = "unexpected-extension",
@@ -249,35 +249,35 @@ rules! {
         fix "issue another",
     /// Every block of a bundle is one that Go would load.
     BundleBlockDropped = "bundle-block-dropped",
-        cause "a damaged block, PEM headers, or something that is no certificate: Go drops it without a word and starts",
+        cause "a damaged block, PEM headers, or a block that is not a certificate: Go silently ignores it",
         fix "write the bundle again: {kitcert} install daemon, or {kitcert} install client",
     /// A bundle holds each certificate once.
     BundleDuplicate = "bundle-duplicate",
         cause "the file was appended to twice",
-        fix "take the second away",
+        fix "delete the second one",
     /// The leaf is the first certificate of its file, its intermediates come behind it.
     ChainOrder = "chain-order",
-        cause "the CA's certificate was put before the leaf: daemons and clients take the first for the leaf",
+        cause "the CA's certificate is before the leaf: daemons and clients use the first as the leaf",
         fix "move the leaf's block to the top of the file",
     /// A bundle holds CA certificates only.
     BundleHoldsLeaf = "bundle-holds-leaf",
-        cause "a certificate was pasted among the CAs: whoever has its key is trusted, or nobody",
+        cause "a leaf was pasted among the CAs: either the holder of its key is trusted, or nobody",
         fix "take it out",
-    /// A bundle has at least one certificate, no more CAs than are meant, and names that fit into a handshake.
+    /// A bundle has at least one certificate, few CAs, and names that fit into a handshake.
     BundleSize = "bundle-size",
         cause "an empty file, or a whole system's bundle",
-        fix "keep the CAs that are meant",
+        fix "keep only the CAs that you need",
     /// No private key stands where a certificate should.
     KeyInBundle = "key-in-bundle",
         cause "a .pem with everything in it was copied",
-        fix "take the key out; who could read the file has it, so issue another",
+        fix "delete the key; anyone who could read the file has it, so issue another",
     /// No private key stands in a config, a compose file or a manifest that is no Secret.
     KeyInConfig = "key-in-config",
         cause "it was pasted there: such files are shared, logged and committed",
-        fix "put the key into a file of its own; who could read the other has it, so issue another",
+        fix "put the key into its own file; anyone who could read this one has it, so issue another",
     /// A key is unencrypted PKCS#8 in one block.
     KeyFormat = "key-format",
-        cause "PKCS#1, SEC1 or an encrypted key: some reader does not take it",
+        cause "PKCS#1, SEC1 or an encrypted key: some programs cannot read it",
         fix "convert it with openssl pkcs8 -topk8 -nocrypt",
     /// A file is PEM as daemons and clients read it: no DER, no UTF-16, BEGIN and END at the edges of a line.
     WrongForm = "wrong-form",
@@ -287,22 +287,22 @@ rules! {
     RequestSignature = "request-signature",
         cause "the request was damaged or put together by hand",
         fix "make another request",
-    /// A kit is whole, and signed by a CA that it names.
+    /// A kit is complete, and signed by a CA that it names.
     KitRefused = "kit-refused",
-        cause "damaged on its way, or not by the CA that was told",
+        cause "damaged on its way, or signed by a CA with another fingerprint than you were told",
         fix "ask for it again",
     /// A kit may still be joined.
     KitPastDate = "kit-past-date",
-        cause "it lay around for longer than it may",
+        cause "its time is over",
         fix "ask for another",
     /// A receipt is by the key of the certificate that it names.
     ReceiptSignature = "receipt-signature",
         cause "it is for another certificate, or damaged",
-        fix "take the receipt that the last join printed",
+        fix "use the receipt that the last join printed",
     /// A configuration is one that its tool accepts.
     ConfigBroken = "config-broken",
         cause "tabs, a key twice, or templating: earthly refuses the file too",
-        fix "mend the line that is named",
+        fix "correct that line",
     /// TLS is on in the client's configuration.
     TlsDisabled = "tls-disabled",
         cause "tls_enabled: false",
@@ -325,7 +325,7 @@ rules! {
         fix "name the CA there, and restart the daemon",
     /// The CAs of registries are not taken for that of the daemon's clients.
     RegistryAuthority = "registry-ca",
-        cause "`[registry.*] ca` is for what the daemon pulls and pushes; its clients are judged by `[grpc.tls] ca`",
+        cause "`[registry.*] ca` is for what the daemon pulls and pushes; `[grpc.tls] ca` decides which clients get in",
         fix "name the clients' CA in `[grpc.tls] ca`",
     /// No variable of docker's breaks buildx.
     DockerVariables = "docker-tls-variables",
@@ -333,7 +333,7 @@ rules! {
         fix "unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH",
     /// A daemon trusts a CA of its own, and none that a whole company shares.
     SharedIssuer = "shared-issuer",
-        cause "a company's root was put into ca.pem: whoever has any certificate below it can run code there",
+        cause "a company's root was put into ca.pem: anyone with a certificate below it can run code there",
         fix "put a CA for this daemon's clients alone into ca.pem",
     /// A daemon's configuration has TLS for every TCP address.
     DaemonWithoutTls = "daemon-without-tls",
@@ -341,51 +341,51 @@ rules! {
         fix "add `[grpc.tls]` with cert, key and ca",
     /// A daemon's debug address is not open to other machines.
     DebugAddress = "debug-address",
-        cause "`debugAddress` gives profiles and more to whoever reaches it",
-        fix "bind it to 127.0.0.1, or take it out",
+        cause "`debugAddress` shows profiles and more to anyone who reaches it",
+        fix "bind it to 127.0.0.1, or delete it",
     /// Builds are not given more of the machine than they need.
     InsecureEntitlements = "insecure-entitlements",
         cause "`insecure-entitlements` lets builds leave their sandbox",
-        fix "take out what no build needs",
+        fix "delete those that no build needs",
     /// A key file belongs to root or to the user who reads it.
     KeyOwner = "key-owner",
         cause "it was copied by another user, who can read it and change it",
         fix "chown it to root or to the daemon's user",
     /// Every daemon and every client has a certificate of its own.
     CertificateShared = "certificate-shared",
-        cause "one was copied to several: nobody can be locked out alone, and a stolen key opens all",
+        cause "one was copied to several: none can be shut out alone, and one stolen key opens all",
         fix "issue one for each",
     /// A daemon was verified with its current credentials, and not too long ago.
     NotVerified = "not-verified",
-        cause "it has new credentials and was not restarted, or nobody has verified it since",
+        cause "it was not restarted, or not verified, since its credentials changed",
         fix "{kitcert} verify --all",
-    /// Whoever kitcert.yaml lists has a certificate, for the hosts that it lists.
+    /// Everyone in kitcert.yaml has a certificate, for the hosts listed there.
     NotIssued = "not-issued",
         cause "kitcert.yaml was edited since",
         fix "{kitcert} rotate",
     /// No kit waits to be handed over.
     KitWaiting = "kit-waiting",
         cause "a client was renewed whose key is on its own machine",
-        fix "hand it over, and confirm the client when it has joined",
+        fix "hand it over, and confirm the client once it has joined",
     /// No CA rollover is under way.
     RolloverUnderWay = "rollover-under-way",
         cause "clients have to move to another CA, or daemons have to be restarted",
-        fix "{kitcert} rotate   # names who waits for a kit or its receipt",
+        fix "{kitcert} rotate   # names those that it waits for",
     /// No CA is compromised.
     Emergency = "emergency",
         cause "a CA is compromised, and some daemon may still let its clients in",
         fix "{kitcert} rotate   # until it ends with 0",
-    /// What the state has of each identity can be read.
+    /// The state's files of each identity can be read.
     Unreadable = "unreadable",
         cause "a file of it was damaged, removed, or replaced by something else",
         fix "issue it a certificate, or retire it",
     /// The log can be read and appended to.
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
-        fix "move it away, if it is not needed; every command goes on without it",
+        fix "move it away, if you do not need it; every command works without it",
     /// kitcert.yaml lists every identity that has a certificate.
     NotListed = "not-listed",
-        cause "its entry was removed, or it came from another copy of the state",
+        cause "its entry was removed, or another copy of the state issued it",
         fix "list it again, or retire it",
     /// No CA's key lies where a client's tool looks for one.
     AuthorityKeyAtClient = "authority-key-at-client",

@@ -37,7 +37,7 @@ impl FromStr for SubjectAltName {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
             let address = address.to_canonical();
-            return match undialled(address) {
+            return match undialed(address) {
                 None => Ok(SubjectAltName::Ip(address)),
                 Some(found) => Err(Failure::new("reading the host", Word(text))
                     .expected("an address that a client dials, such as 10.0.0.5")
@@ -50,7 +50,7 @@ impl FromStr for SubjectAltName {
 }
 
 /// Why nobody dials an address: it stands for no machine, or for many. A daemon may listen at the first.
-fn undialled(address: IpAddr) -> Option<&'static str> {
+fn undialed(address: IpAddr) -> Option<&'static str> {
     match address {
         _ if address.is_unspecified() => Some("the address that stands for every address of a machine"),
         _ if address.is_multicast() => Some("a multicast address"),

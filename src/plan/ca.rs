@@ -63,7 +63,7 @@ pub(crate) fn finish(id: &AuthorityId, observation: &Observation) -> Result<Plan
 pub(crate) fn delete_former_keys(observation: &Observation) -> Result<Plan, Failure> {
     if observation.rollover.is_some() {
         return Err(Failure::new("deleting", "the keys of former CAs")
-            .expected("no rollover under way: they are needed to go back")
+            .expected("no rollover in progress: it needs them to go back")
             .found("one")
             .hint("{kitcert} rotate   # until nothing is left to do"));
     }
@@ -78,7 +78,7 @@ pub(crate) fn delete_former_keys(observation: &Observation) -> Result<Plan, Fail
 fn under_way(observation: &Observation) -> Result<&RolloverRecord, Failure> {
     observation.rollover.as_ref().ok_or_else(|| {
         Failure::new("deciding about the rollover of", observation.path.display())
-            .expected("one that is under way")
+            .expected("a rollover in progress")
             .found("none")
             .hint("{kitcert} status")
     })

@@ -96,7 +96,7 @@ pub(crate) fn catch_up(
         }
         match &one.unfit {
             Some(why) => {
-                note(subject, message!("its installed files were not taken in: {}", why));
+                note(subject, message!("its installed files could not be read: {}", why));
                 // Whatever another copy has put there is replaced by what is current here.
                 let known = one.origin.as_ref().map(|origin| StateStep::KnowInstalled {
                     name: name.clone(),
@@ -114,7 +114,7 @@ pub(crate) fn catch_up(
                     match out.is_empty() {
                         true => taken_in,
                         false => message!(
-                            "{}; once it serves that, it lets in no more, with what they have here: {}",
+                            "{}; once it serves that, it refuses the certificates here of: {}",
                             taken_in,
                             Message::few(&out, ", ")
                         ),
@@ -160,7 +160,7 @@ pub(crate) fn catch_up(
         };
         let clients = observation.clients.iter().filter(|(_, client)| is_of_it(client));
         let clients: BTreeSet<IdentityName> = clients.map(|(name, _)| name.clone()).collect();
-        let what = "no daemon is to trust it any more, so its clients need other certificates";
+        let what = "no daemon is to trust it, so its clients need new certificates";
         match clients.is_empty() {
             true => note(subject, message!("{}", what)),
             false => note(subject, message!("{}: {}", what, Message::few(&clients, ", "))),
@@ -169,11 +169,11 @@ pub(crate) fn catch_up(
     }
     for name in elsewhere {
         let subject = message!("daemon {}", name);
-        note(subject, message!("is not installed on this machine: what it serves is not known here"));
+        note(subject, message!("is not installed on this machine: what it serves is unknown here"));
     }
     let closed = kept.iter().filter(|one| !one.record.is_open(open_until));
     plan.state.extend(closed.map(|one| StateStep::Open(one.id.clone(), open_until)));
-    note(message!("clients"), message!("whoever got a certificate from another copy is not known here"));
+    note(message!("clients"), message!("clients that got a certificate from another copy are unknown here"));
     let inventory = observation.inventory.clone();
     Recovery { what: Recovered::Copy, plan, inventory, open_until, unknown, locked_out }
 }

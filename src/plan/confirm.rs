@@ -55,8 +55,10 @@ pub(crate) fn confirm(
     let (set, by) = match confirmation {
         Confirmation::Signed(receipt) => {
             let of_number = |set: &&ObservedGeneration| set.leaf().serial().to_string() == receipt.serial();
-            let expected = || failure().expected("a receipt for a certificate that it was given");
-            let set = generations().find(of_number).ok_or_else(|| expected().found("one for another"))?;
+            let expected = || failure().expected("a receipt for one of its certificates");
+            let set = generations()
+                .find(of_number)
+                .ok_or_else(|| expected().found("one for another certificate"))?;
             if !receipt.is_for(set.leaf()) {
                 return Err(expected().found("one signed with another key"));
             }

@@ -184,7 +184,7 @@ fn refuse_short_authority(request: &InitRequest) -> Result<(), Failure> {
 fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result<(), Failure> {
     let path = observation.path.as_path();
     let differs = |what: &'static str, there: &dyn Printable, asked: &dyn Printable, hint: Message| {
-        Err(Failure::new("initialising", path)
+        Err(Failure::new("initializing", path)
             .expected(message!("the {} that it was made with ({})", what, there))
             .found(asked)
             .hint(hint))

@@ -301,7 +301,7 @@ pub(crate) fn installable_generation(
         })),
         Some(current) if current.key == KeyPresence::Absent => Err(failure
             .expected("its key")
-            .found("a certificate alone: its key is where its request was made, or in its kit")
+            .found("a certificate without a key: the key is where the request was made, or in the kit")
             .hint(message!("{kitcert} invite {}", name))),
         Some(current) => Ok(current.number),
     }

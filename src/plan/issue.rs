@@ -275,7 +275,7 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
     Ok(DaemonEntry::new(request.hosts.clone(), endpoint, lifetime))
 }
 
-/// The endpoint that was given, or else the first host that can be dialled, on port 8372.
+/// The endpoint that was given, or else the first host that can be dialed, on port 8372.
 ///
 /// # Errors
 /// Wildcards alone, which nobody can dial.
@@ -292,10 +292,10 @@ pub(super) fn endpoint_of(given: Option<&Endpoint>, hosts: &[SubjectAltName]) ->
         }
         return Ok(endpoint.clone());
     }
-    let dialled = hosts.iter().find(|host| !matches!(host, SubjectAltName::Dns(name) if name.is_wildcard()));
-    dialled.map(|host| Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)).ok_or_else(|| {
+    let dialed = hosts.iter().find(|host| !matches!(host, SubjectAltName::Dns(name) if name.is_wildcard()));
+    dialed.map(|host| Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)).ok_or_else(|| {
         Failure::new("reading", "--host")
-            .expected("one host that can be dialled, or --endpoint")
+            .expected("one host that can be dialed, or --endpoint")
             .found("wildcards alone")
             .exit(ExitCode::Usage)
     })

@@ -109,7 +109,7 @@ impl Rebuilt<'_> {
         let guessed = || endpoint_of(None, &hosts).ok().or_else(|| self.used_endpoint(name));
         let Some(endpoint) = remembered.clone().or_else(guessed).filter(|_| !hosts.is_empty()) else {
             return self
-                .note(subject, message!("is left out: its certificate names no host that can be dialled"));
+                .note(subject, message!("is left out: its certificate names no host that can be dialed"));
         };
         if remembered.is_none() {
             self.note(subject.clone(), message!("endpoint: {} is a guess; addresses", endpoint));

@@ -231,12 +231,12 @@ impl<'a> Rollover<'a> {
     pub(super) fn progress(&self) -> RolloverProgress {
         let (stage, doing) = match self.stage {
             _ if self.record.is_emergency() => {
-                (3, "every daemon is to trust the new CA alone, and to refuse the former CA's clients")
+                (3, "every daemon is to trust only the new CA, and to refuse the previous CA's clients")
             }
             RolloverStage::Overlap => (1, "every daemon is to trust both CAs"),
             RolloverStage::Moving => (2, "every client is to get a certificate of the new CA"),
             RolloverStage::Switching | RolloverStage::Done => {
-                (3, "every daemon is to get a certificate of the new CA, and to trust it alone")
+                (3, "every daemon is to get a certificate of the new CA, and to trust only that CA")
             }
         };
         let mut waits_for: BTreeSet<Message> =
@@ -430,7 +430,7 @@ fn unable(rollover: &Rollover<'_>, current: Option<&ObservedGeneration>) -> Fail
 /// Why no CA of the state can sign.
 pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure {
     let failure = Failure::new("issuing with the CA of", observation.path.display())
-        .expected("a CA that is valid and whose key is at hand");
+        .expected("a valid CA whose key is here");
     let another = "{kitcert} ca rollover start   # move everything to a new CA, before what is issued ends";
     match observation.active_authority() {
         None => failure.found("no CA"),

@@ -53,7 +53,7 @@ impl StateStep {
             StateStep::ComeAfter(commit) => StepSummary {
                 step: "note",
                 subject: message!("state.json"),
-                detail: message!("it goes on after change {}", commit),
+                detail: message!("continues after change {}", commit),
             },
             StateStep::TakeInAuthority(certificate) => StepSummary {
                 step: "take in",
@@ -97,7 +97,7 @@ impl StateStep {
             StateStep::Prune { role, name, generation } => StepSummary {
                 step: "remove",
                 subject: message!("{} {}", role, name),
-                detail: message!("{}, which nothing needs any more", generation),
+                detail: message!("{}, no longer needed", generation),
             },
             StateStep::RemoveIssued(serial) => StepSummary {
                 step: "remove",
@@ -107,7 +107,7 @@ impl StateStep {
             StateStep::DestroyKey(id) => StepSummary {
                 step: "remove",
                 subject: message!("ca/{}/key.pem", id),
-                detail: message!("nothing is signed by it any more"),
+                detail: message!("it signs nothing any more"),
             },
             StateStep::Hold { name, held, .. } => StepSummary {
                 step: "note",
@@ -127,17 +127,17 @@ impl StateStep {
             StateStep::Distrust(id) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),
-                detail: message!("its key is known to somebody"),
+                detail: message!("somebody else has its key"),
             },
             StateStep::WaitAgain(name) => StepSummary {
                 step: "note",
                 subject: message!("client {}", name),
-                detail: message!("it is renewed and waited for again"),
+                detail: message!("renewed and waited for again"),
             },
             StateStep::Retire(role, name) => StepSummary {
                 step: "note",
                 subject: message!("{} {}", role, name),
-                detail: message!("it is neither renewed nor waited for any more"),
+                detail: message!("no longer renewed or waited for"),
             },
             StateStep::BeginRollover { kind, from, to } => StepSummary {
                 step: "move",
@@ -213,7 +213,7 @@ impl HandoverStep {
     fn summary(&self) -> StepSummary {
         let detail = match &self.content {
             Handover::Request(name) => message!("the request of {}", name),
-            Handover::Kit(terms) => message!("a kit without secrets {}", terms.summary()),
+            Handover::Kit(terms) => message!("a kit without a key, {}", terms.summary()),
             Handover::KitWithKey(terms) => {
                 message!("a kit with the key, under a new passphrase, {}", terms.summary())
             }

@@ -31,7 +31,7 @@ pub enum Dial {
     /// `C`: a certificate of a CA of which the daemon must let nobody in any more.
     Distrusted,
     /// `R`: a certificate with a name that the daemon's ca.pem excludes: that of a revoked client, or that by
-    /// which it is seen which ca.pem the daemon uses. Dialled beside the list.
+    /// which it is seen which ca.pem the daemon uses. Dialed beside the list.
     Revoked,
     /// `O`: the client's own certificate.
     Client,
@@ -63,7 +63,7 @@ pub enum Caller {
 }
 
 /// Whom a sound daemon refuses, the worst first. A caller of a CA that is distrusted, and one who is revoked,
-/// are dialled beside the list.
+/// are dialed beside the list.
 pub(super) const MUST_BE_REFUSED: [Caller; 5] =
     [Caller::NoCertificate, Caller::UnknownCa, Caller::Plaintext, Caller::Expired, Caller::WrongUsage];
 
@@ -186,7 +186,7 @@ fn combination(number: u8) -> Offers {
     Offers { sni, versions, alpn }
 }
 
-/// How many combinations of SNI, version and ALPN are dialled.
+/// How many combinations of SNI, version and ALPN are dialed.
 const COMBINATIONS: u8 = 15;
 /// The dial with a certificate of a CA that has a known one's name, and that CA beside it.
 pub(super) const NAMESAKE_WITH_CA: u8 = 16;

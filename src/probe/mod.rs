@@ -1,4 +1,4 @@
-//! The wire: what a daemon does when it is dialled, and what that proves.
+//! The wire: what a daemon does when it is dialed, and what that proves.
 //!
 //! [`probe`] dials, completes handshakes and asks BuildKit's read-only questions; async stays
 //! inside it. [`judge`] is a pure function of what was seen and of what should be. Nothing here
@@ -19,7 +19,7 @@
 //! version of the list rises. A new caller has besides:
 //!
 //! ```text
-//! dial/matrix, dial/run          when it is dialled, with which certificate, or why it is not
+//! dial/matrix, dial/run          when it is dialed, with which certificate, or why it is not
 //! dial/request                   what it is given, by apply/verify/dial and test_certificates
 //! verdict/refusal_checks         what it proves; verdict/evidence: whether it is required
 //! dial_list::MUST_BE_REFUSED     whether the daemon is open if it is let in
@@ -46,8 +46,7 @@ pub use outcome::{
 };
 pub use results::{
     AboveTls, Account, Activity, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage,
-    Dialled, Handshake, Idleness, NotDialled, NotTried, Pass, Port, PortAnswer, Unreachable, Withheld,
-    Worker,
+    Dialed, Handshake, Idleness, NotDialed, NotTried, Pass, Port, PortAnswer, Unreachable, Withheld, Worker,
 };
 #[cfg(test)]
 pub(crate) use tests::{Cast, endpoint};

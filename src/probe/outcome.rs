@@ -112,7 +112,7 @@ pub enum TlsVersion {
 pub enum Chain {
     /// Nothing.
     Unseen,
-    /// It proves the server to be the host that was dialled.
+    /// It proves the server to be the host that was dialed.
     Proven,
     /// It does not: another host's, or of another CA.
     Another,

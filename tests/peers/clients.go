@@ -62,7 +62,11 @@ func workingClients(arguments []string) error {
 	c.changed = sync.NewCond(&c.mutex)
 	flags := newFlags("clients")
 	flags.StringVar(&c.address, "addr", "", "")
-	flags.DurationVar(&c.pace, "pace", 5*time.Millisecond, "")
+	pace, err := time.ParseDuration(os.Getenv("KITCERT_PACE"))
+	if err != nil {
+		pace = 20 * time.Millisecond
+	}
+	flags.DurationVar(&c.pace, "pace", pace, "")
 	flags.Func("tlsdir", "", func(folder string) error {
 		c.people = append(c.people, &person{folder: folder})
 		return nil

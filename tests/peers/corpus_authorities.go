@@ -210,11 +210,11 @@ func withoutFlaw(s side) []flaw {
 	}
 	if s == ofDaemon {
 		all = append(all,
-			good("address", "dialled by an IPv4 address", func(d *draft) {
+			good("address", "dialed by an IPv4 address", func(d *draft) {
 				d.leaf.put(oidSAN, false, names(dns(host), ip("10.0.0.5")))
 				d.peer = "10.0.0.5"
 			}),
-			good("address-6", "dialled by an IPv6 address", func(d *draft) {
+			good("address-6", "dialed by an IPv6 address", func(d *draft) {
 				d.leaf.put(oidSAN, false, names(dns(host), ip("2001:db8::5")))
 				d.peer = "2001:db8::5"
 			}),
@@ -222,7 +222,7 @@ func withoutFlaw(s side) []flaw {
 				d.leaf.put(oidSAN, false, names(dns("localhost"), ip("127.0.0.1"), ip("::1")))
 				d.peer = "localhost"
 			}),
-			good("capitals", "dialled in capitals", func(d *draft) { d.peer = "BUILDER.example.com" }),
+			good("capitals", "dialed in capitals", func(d *draft) { d.peer = "BUILDER.example.com" }),
 			good("hundred-names", "a hundred names", func(d *draft) {
 				var all []asn1.RawValue
 				for number := range 99 {

@@ -146,7 +146,7 @@ func aboutUsages(s side) []flaw {
 }
 
 func aboutNames(s side) []flaw {
-	// The name of the side that is dialled stays, so that only the odd one can be the reason.
+	// The name of the side that is dialed stays, so that only the odd one can be the reason.
 	own := dns(host)
 	if s == ofClient {
 		own = dns("ana.client.kitcert.internal")
@@ -194,7 +194,7 @@ func aboutNames(s side) []flaw {
 			d.leaf.put(oidSAN, false, names(dns(host), ip("10.0.0.6")))
 			d.peer = "10.0.0.5"
 		}},
-		flaw{"names-address-as-dns-dialled", "the address that is dialled as dNSName, as Earthly's generator does", refused("server-name-mismatch"), func(d *draft) {
+		flaw{"names-address-as-dns-dialed", "the address that is dialed as dNSName, as Earthly's generator does", refused("server-name-mismatch"), func(d *draft) {
 			d.leaf.put(oidSAN, false, names(dns("10.0.0.5"), ip("127.0.0.1"), ip("::1")))
 			d.peer = "10.0.0.5"
 		}})

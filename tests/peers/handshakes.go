@@ -64,8 +64,8 @@ func handshake(listener net.Listener, fields []string) (string, error) {
 	ours.Time = theirs.Time
 	answered := make(chan error, 1)
 	go func() { answered <- answer(listener, theirs) }()
-	dialled := dial(listener.Addr().String(), ours)
-	return verdict(dialled, <-answered), nil
+	dialed := dial(listener.Addr().String(), ours)
+	return verdict(dialed, <-answered), nil
 }
 
 func answer(listener net.Listener, config *tls.Config) error {
@@ -98,22 +98,22 @@ func dial(address string, config *tls.Config) error {
 	return err
 }
 
-func verdict(dialled, answered error) string {
+func verdict(dialed, answered error) string {
 	var untrusted *tls.CertificateVerificationError
 	var misnamed x509.HostnameError
 	switch {
-	case dialled == nil && answered == nil:
+	case dialed == nil && answered == nil:
 		return "accepted"
-	case errors.As(dialled, &misnamed):
-		return fmt.Sprint("misnamed ", dialled)
-	case errors.As(dialled, &untrusted):
-		return fmt.Sprint("untrusted ", dialled)
-	case dialled != nil && errors.As(answered, &untrusted):
+	case errors.As(dialed, &misnamed):
+		return fmt.Sprint("misnamed ", dialed)
+	case errors.As(dialed, &untrusted):
+		return fmt.Sprint("untrusted ", dialed)
+	case dialed != nil && errors.As(answered, &untrusted):
 		return fmt.Sprint("refused ", answered)
-	case dialled != nil && answered != nil && answered.Error() == "tls: client didn't provide a certificate":
+	case dialed != nil && answered != nil && answered.Error() == "tls: client didn't provide a certificate":
 		return "none"
 	}
-	return fmt.Sprint("inconclusive ", dialled, answered)
+	return fmt.Sprint("inconclusive ", dialed, answered)
 }
 
 const patience = 5 * time.Second

@@ -151,9 +151,9 @@ pub(in crate::apply) fn refuse_misplaced(
 
 fn failure(invocation: &Invocation<'_>, found: Message) -> Failure {
     Failure::new("changing the state", invocation.state.display())
-        .expected("the only copy of it, and the one that installed the files of its daemons last")
+        .expected("the only copy of the state, or the one that last installed its daemons' files")
         .found(found)
 }
 
 /// Two copies in use are two sets of clients, of which each copy knows one.
-const WAY_OUT: &str = "{kitcert} recover   # in the copy that is to go on; remove the others";
+const WAY_OUT: &str = "{kitcert} recover   # in the copy that you keep; remove the others";

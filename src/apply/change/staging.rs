@@ -46,7 +46,7 @@ pub(in crate::apply) fn stage_rollover(
 ) -> Result<(), Failure> {
     staged.file(&RolloverRecord::path(), &rollover.to_bytes()?, Privacy::Private)?;
     let reason = match rollover.kind {
-        RolloverKind::Ordinary => message!("asked, or the former CA ends"),
+        RolloverKind::Ordinary => message!("asked for, or the previous CA expires"),
         RolloverKind::Back => message!("back"),
         RolloverKind::Compromised => message!("key compromised"),
     };
@@ -112,7 +112,7 @@ pub(in crate::apply) fn stage_other_trust(
     }
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
     if role == Role::Daemon {
-        // What a daemon serves is not known until it was dialled again.
+        // What a daemon serves is not known until it was dialed again.
         staged.remove(&VerifiedRecord::path(name))?;
     }
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");

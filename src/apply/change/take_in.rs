@@ -49,7 +49,7 @@ pub(in crate::apply) fn take_in(
     stage_public(staged, &set.join("cert.pem"), &files.certificate)?;
     stage_key(staged, &set, &PrivateKey::from_pem(&files.key, name)?)?;
     staged.link(&folder.join(state_paths::CURRENT), &generation.to_string())?;
-    // What a daemon serves is not known until it was dialled again.
+    // What a daemon serves is not known until it was dialed again.
     staged.remove(&VerifiedRecord::path(name))?;
     if let Some(leaf) = chain.first() {
         add_issued(invocation, staged, leaf)?;

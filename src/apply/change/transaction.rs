@@ -121,8 +121,7 @@ pub(in crate::apply) fn refuse_lock_out(
     }
     let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
-        .expected("credentials with which whoever gets in now gets in afterwards, and nobody else")
-        .found(message!("some that would {}", found.effect()))
+        .found(message!("this would {}", found.effect()))
         .hint(way_past))
 }
 

@@ -37,7 +37,7 @@ use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
 use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
-use crate::probe::{self, Asked, Dialled, Extent};
+use crate::probe::{self, Asked, Dialed, Extent};
 use crate::store::{
     Interest, KeyReaders, Observation, read, read_if_present, read_standard_input, this_user,
 };
@@ -239,7 +239,7 @@ pub(crate) fn inspect_endpoint(environment: &Environment, endpoint: &Endpoint) -
     let Some(handshake) = observed.handshake() else {
         let finding = Finding::new(Rule::NotTls, Severity::Error, endpoint)
             .expected("a TLS server")
-            .found(observed.first().map_or_else(|| message!("no answer"), Dialled::message));
+            .found(observed.first().map_or_else(|| message!("no answer"), Dialed::message));
         return Ok(Inspected::of("endpoint", Vec::new(), vec![finding]));
     };
     let mut facts = Vec::new();

@@ -49,8 +49,8 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)], now: Timestamp) -> Vec<Fin
                 Finding::new(Rule::KeyMismatch, Severity::Error, path.display())
                     .expected("the key of one of the certificates that were given with it")
                     .found("another key")
-                    .cause("the certificate and the key come from two different sets")
-                    .fix("install the set again: {kitcert} install daemon, or {kitcert} install client"),
+                    .cause("the certificate and the key belong to different identities or generations")
+                    .fix("install all three files again: {kitcert} install daemon, or {kitcert} install client"),
             ),
             Some((_, _, certificate)) if certificate.is_authority() => findings.push(
                 Finding::new(Rule::AuthorityKeyAtClient, Severity::Info, path.display())
@@ -72,7 +72,7 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)], now: Timestamp) -> Vec<Fin
                 Finding::new(Rule::CertificateShared, severity, path.display())
                     .expected("a certificate of its own")
                     .found(message!("that of {}", other.display()))
-                    .cause("access cannot be taken from one without taking it from the other")
+                    .cause("one cannot be shut out without the other")
                     .fix("issue each client a certificate of its own"),
             );
         }

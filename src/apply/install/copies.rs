@@ -67,8 +67,8 @@ pub(in crate::apply) fn refuse_useless(
     }
     // What another copy of the state has given it opens more than what this one has for it.
     Err(failure()
-        .expected("files that open what the installed ones open")
-        .found(message!("some that do not open {}", Message::few(&lost, ", ")))
+        .expected("files that get in where the installed ones do")
+        .found(message!("files that {} refuses", Message::few(&lost, ", ")))
         .hint(message!(
             "{kitcert} rotate --force client/{}   # a new certificate, if the CA in use is trusted there",
             name

@@ -46,7 +46,7 @@ impl Rollout<'_> {
             let current = match self.current() {
                 Ok(Some(current)) => current,
                 Ok(None) => {
-                    let why = message!("kitcert.yaml does not list it any more, or it has no certificate");
+                    let why = message!("it is no longer in kitcert.yaml, or has no certificate");
                     return RolloutResult::NotServed { why, command: None };
                 }
                 Err(failure) => return RolloutResult::Failed(failure),

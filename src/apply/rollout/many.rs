@@ -51,7 +51,7 @@ pub(in crate::apply) fn roll_out(
     };
     std::thread::scope(|scope| {
         for _ in 1..count {
-            // Dialling takes little of a stack, and there may be hundreds of threads.
+            // Dialing takes little of a stack, and there may be hundreds of threads.
             let thread = std::thread::Builder::new().stack_size(STACK);
             if thread.spawn_scoped(scope, work).is_err() {
                 // A machine that gives no more threads has given some, and here is one.

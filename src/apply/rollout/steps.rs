@@ -1,6 +1,6 @@
 //! The steps of one daemon's rollout: look at the state, place, restart, verify, record.
 //!
-//! The state is locked for as long as it is read or written, and never while a daemon is dialled or
+//! The state is locked for as long as it is read or written, and never while a daemon is dialed or
 //! restarted. So each step begins with what the state says now.
 
 use std::path::PathBuf;
@@ -188,7 +188,7 @@ impl Rollout<'_> {
         Ok(match self.record(look, cause)? {
             Recorded::Changed | Recorded::Unchanged => RolloutResult::Verified { remark: None },
             Recorded::Superseded => RolloutResult::NotServed {
-                why: message!("kitcert.yaml or its credentials were changed while it was dialled"),
+                why: message!("kitcert.yaml or its credentials were changed during the verification"),
                 command: restart_line(self.name, entry),
             },
         })
@@ -254,5 +254,5 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Among how many clients of the state one is looked for that can be dialled as.
+/// Among how many clients of the state one is looked for that can be dialed as.
 const CLIENTS_TRIED: usize = 16;

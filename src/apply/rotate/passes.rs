@@ -36,7 +36,7 @@ pub struct RotationOrder {
     pub clock: ClockTrust,
 }
 
-/// Rotates. With nothing due and everything verified, nothing is dialled, locked or written.
+/// Rotates. With nothing due and everything verified, nothing is dialed, locked or written.
 ///
 /// # Errors
 /// What [`plan::rotate`] refuses, a clock that does not fit the log or the daemons, no state, a state

@@ -114,6 +114,13 @@ impl Rotated {
     /// What a later pass did too.
     pub(super) fn add(&mut self, later: Rotated) {
         self.rotation.rows.retain(|row| row.action != RotationAction::Reported);
+        let is_said_again = |row: &RotationRow| {
+            let mut rows = later.rotation.rows.iter();
+            rows.any(|one| one.action == RotationAction::Reported && one.identity == row.identity)
+        };
+        for row in self.rotation.rows.iter_mut().filter(|row| is_said_again(row)) {
+            row.next = None;
+        }
         self.rotation.rows.extend(later.rotation.rows);
         self.rotation.rolls_over = later.rotation.rolls_over;
         self.rotation.is_emergency |= later.rotation.is_emergency;
@@ -235,7 +242,7 @@ impl Rotated {
             next: failure.remedy().map(|remedy| remedy.parted().0),
             ..result(outcome, failure.exit_code())
         };
-        let left = |outcome, exit| IdentityResult { why: Some(row.reason.clone()), ..result(outcome, exit) };
+        let left = |outcome, exit| IdentityResult { why: Some(row.why()), ..result(outcome, exit) };
         let mut unable = self.rotation.unable.iter();
         if let Some((_, failure)) = unable.find(|(whose, _)| Some(whose) == row.identity.as_ref()) {
             return failed(IdentityOutcome::Failed, failure);

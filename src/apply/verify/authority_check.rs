@@ -8,7 +8,7 @@ use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Role, Rule, Severity, Timestamp};
 use crate::pki::DistinguishedName;
-use crate::probe::{Dial, DialResults, Dialled, Extent, NotTried, Outcome};
+use crate::probe::{Dial, DialResults, Dialed, Extent, NotTried, Outcome};
 use crate::store::{Observation, ObservedAuthority};
 
 /// The first CA of the state whose clients are treated otherwise than ca.pem says, or as whose client
@@ -79,11 +79,11 @@ pub(super) fn decided(
     let mut observed = look();
     let mut is_refused = true;
     for _ in 0..REPEATS {
-        let dialled = observed.dials().last();
+        let dialed = observed.dials().last();
         // A client that belongs there and was cut off may get through the next time; of another, once
         // let in is in.
-        let is_cut_off = meant == Meant::LetIn && dialled.is_some_and(Dialled::is_cut_off);
-        let outcome = dialled.map(|dialled| dialled.outcome);
+        let is_cut_off = meant == Meant::LetIn && dialed.is_some_and(Dialed::is_cut_off);
+        let outcome = dialed.map(|dialed| dialed.outcome);
         if !is_cut_off && is_decisive(outcome) {
             break;
         }
@@ -110,7 +110,7 @@ fn judged(
     subject: &DistinguishedName,
     name: &IdentityName,
 ) -> Option<Finding> {
-    let dialled = observed.dials().last();
+    let dialed = observed.dials().last();
     let expected = if meant == Meant::LetIn { "accepted" } else { "refused" };
     let finding = |rule, found| {
         let finding = Finding::new(rule, Severity::Error, message!("a client of {}", subject));
@@ -121,26 +121,26 @@ fn judged(
         let cause = "the daemon was not restarted since its ca.pem changed";
         Some(finding.cause(cause).fix(message!("{kitcert} rotate {}", name)))
     };
-    match (dialled.map(|dialled| dialled.outcome), dialled) {
+    match (dialed.map(|dialed| dialed.outcome), dialed) {
         (Some(Outcome::Accepted), _) if meant == Meant::LetIn => None,
         (Some(Outcome::Refused(_)), _) if meant == Meant::Refused => None,
         (Some(Outcome::RefusedByEnd), _) if meant == Meant::Refused && is_refused => None,
-        (Some(Outcome::RefusedByEnd), Some(dialled)) if meant == Meant::Refused => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
+        (Some(Outcome::RefusedByEnd), Some(dialed)) if meant == Meant::Refused => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialed))
         }
         (Some(Outcome::Open | Outcome::LetIn), _) if meant == Meant::Refused => {
             stale(message!("a client of {} is let in, whom ca.pem does not name", subject))
         }
-        (Some(Outcome::LetIn), Some(dialled)) if dialled.is_cut_off() => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
+        (Some(Outcome::LetIn), Some(dialed)) if dialed.is_cut_off() => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialed))
         }
-        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(dialled)) => {
-            stale(message!("a client of {} is not let in: {}", subject, dialled))
+        (Some(Outcome::Refused(_) | Outcome::RefusedByEnd | Outcome::LetIn), Some(dialed)) => {
+            stale(message!("a client of {} is not let in: {}", subject, dialed))
         }
-        (_, Some(dialled)) => {
-            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialled))
+        (_, Some(dialed)) => {
+            finding(Rule::Inconclusive, message!("a client of {} came to no verdict: {}", subject, dialed))
         }
-        (_, None) => finding(Rule::Inconclusive, message!("a client of {} was not dialled as", subject)),
+        (_, None) => finding(Rule::Inconclusive, message!("a client of {} was not dialed as", subject)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! As whom a daemon is dialled.
+//! As whom a daemon is dialed.
 
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ pub(super) fn choose(
 
 /// buildctl has no variables for the files.
 fn no_files() -> Failure {
-    Failure::new("dialling", "what BUILDKIT_HOST says")
+    Failure::new("dialing", "what BUILDKIT_HOST says")
         .expected("--tlsdir DIR, or --ca, --cert and --key, since no variable names the files")
         .found("neither")
         .hint("name the folder with its files with --tlsdir, or each file with --ca, --cert and --key")
@@ -116,7 +116,7 @@ fn automatic(
     match signer(observation, accepted, now) {
         Some(signer) => fresh(invocation, observation, signer),
         None => Ok(Client {
-            described: message!("nobody: no client's key and no CA key is at hand"),
+            described: message!("nobody: there is no client key and no CA key here"),
             trust: all_of(observation),
             identity: None,
             authority: None,
@@ -154,7 +154,7 @@ pub(super) fn fresh(
         invocation.environment.present(),
     )?;
     Ok(Client {
-        described: message!("a probe certificate that stays in memory"),
+        described: message!("a temporary certificate that stays in memory"),
         trust: all_of(observation),
         identity: Some(identity),
         authority: Some(authority),
@@ -226,7 +226,7 @@ fn of_state(
     name: &IdentityName,
 ) -> Result<Client, Failure> {
     let failure = |expected: &'static str, found: &'static str| {
-        Failure::new("dialling as client", name).expected(expected).found(found).hint("{kitcert} status")
+        Failure::new("dialing as client", name).expected(expected).found(found).hint("{kitcert} status")
     };
     let current = observation.current(Role::Client, name).ok_or_else(|| {
         plan::fault_of(Role::Client, name, observation).unwrap_or_else(|| failure("a certificate", "none"))
@@ -234,7 +234,7 @@ fn of_state(
     if current.key == KeyPresence::Absent {
         return Err(failure(
             "its key",
-            "a certificate alone: its key is where its request was made, or in its kit",
+            "a certificate without a key: the key is where the request was made, or in the kit",
         ));
     }
     let folder = identity_folder(Role::Client, name).join("current");

@@ -46,7 +46,7 @@ impl ConfigChoice {
 }
 
 impl Configured {
-    /// The endpoint that the tool would dial; None where none is named that can be dialled. Why,
+    /// The endpoint that the tool would dial; None where none is named that can be dialed. Why,
     /// a finding says.
     pub(super) fn endpoint(&self) -> Option<Endpoint> {
         self.host.as_ref()?.text.parse().ok()

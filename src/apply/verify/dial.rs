@@ -1,4 +1,4 @@
-//! How a daemon is dialled, and all dials of one verification as one client.
+//! How a daemon is dialed, and all dials of one verification as one client.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::pki::{Certificate, PrivateKey};
 use crate::probe::{self, Activity, DialResults, Extent, Unreachable};
 use crate::store::{KeyPresence, Observation, read};
 
-/// How a daemon is dialled.
+/// How a daemon is dialed.
 #[derive(Clone, Debug)]
 pub(crate) struct DialOptions {
     /// The name that the daemon's certificate must have, if it is not the endpoint's host.
     pub server_name: Option<SubjectAltName>,
     /// The addresses to dial; none for those of kitcert.yaml, or else every one of the host.
     pub addresses: Vec<IpAddr>,
-    /// How often the whole list is dialled.
+    /// How often the whole list is dialed.
     pub samples: u16,
     /// How long to wait between two dials.
     pub pace: Duration,
@@ -137,7 +137,7 @@ pub(in crate::apply) fn activity(
 ) -> Option<Activity> {
     let observed = dial_once(invocation, client, endpoint, (options, Extent::Activity));
     let mut dials = observed.dials();
-    let is_down = dials.any(|dialled| dialled.account.unreachable == Some(Unreachable::Refused));
+    let is_down = dials.any(|dialed| dialed.account.unreachable == Some(Unreachable::Refused));
     match observed.answer() {
         Some(answer) => Some(answer.activity()),
         None if is_down => None,

@@ -1,4 +1,4 @@
-//! The local half of `verify`: the files at hand, judged before anybody is dialled.
+//! The local half of `verify`: the files at hand, judged before anybody is dialed.
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@
 //! ```text
 //! request               what is asked, and the command that asks for it
 //! target, client        whom to dial, and as whom
-//! file_checks           the files at hand, before anybody is dialled
+//! file_checks           the files at hand, before anybody is dialed
 //! client_config_check   the client's own config, as its tool reads it
 //! test_certificates     certificates that are made for one verification
 //! dial                  all dials as one client
@@ -70,11 +70,11 @@ pub(crate) struct FleetRequest {
     pub client: ClientChoice,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How each is dialled.
+    /// How each is dialed.
     pub options: DialOptions,
     /// What is looked at beside each.
     pub scope: Scope,
-    /// How many are dialled at the same time, at least 1.
+    /// How many are dialed at the same time, at least 1.
     pub jobs: usize,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct FleetRequest {
 pub(crate) struct Member {
     /// The daemon or endpoint to verify.
     pub target: Target,
-    /// What came of it; a failure if it could not even be dialled.
+    /// What came of it; a failure if it could not even be dialed.
     pub verification: Result<Verification, Failure>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn verify_fleet(
 ) -> Result<Vec<Member>, Failure> {
     let observation = observe(invocation, &request.client)?;
     let count = request.targets.len();
-    (invocation.progress)(Progress::Dialling(count as u64));
+    (invocation.progress)(Progress::Dialing(count as u64));
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Examined, Failure>>>> =
         Mutex::new(std::iter::repeat_with(|| None).take(count).collect());
@@ -112,7 +112,7 @@ pub(crate) fn verify_fleet(
                 scope: request.scope,
             };
             let examined = examine(invocation, observation.as_ref(), &one);
-            (invocation.progress)(Progress::Dialled);
+            (invocation.progress)(Progress::Dialed);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(result) = results.get_mut(index) {
                 *result = Some(examined);
@@ -121,7 +121,7 @@ pub(crate) fn verify_fleet(
     };
     std::thread::scope(|scope| {
         for _ in 0..request.jobs.clamp(1, count.max(1)) {
-            // Dialling takes little of a stack, and there may be hundreds of threads.
+            // Dialing takes little of a stack, and there may be hundreds of threads.
             let thread = std::thread::Builder::new().stack_size(STACK);
             if thread.spawn_scoped(scope, work).is_err() {
                 // A machine that gives no more threads has given some, or does it here.

@@ -17,7 +17,7 @@ pub(crate) struct VerifyRequest {
     pub client: ClientChoice,
     /// Which client's config is meant, where one is read.
     pub config: ConfigChoice,
-    /// How it is dialled.
+    /// How it is dialed.
     pub options: DialOptions,
     /// What is looked at beside the daemon.
     pub scope: Scope,

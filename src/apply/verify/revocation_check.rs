@@ -50,12 +50,12 @@ fn of_excluded(
     let until = Instant::now() + options.deadline;
     let try_as = |client: &Client| {
         let (observed, is_refused) = decided(invocation, client, endpoint, (options, until), Meant::Refused);
-        match observed.dials().last().map(|dialled| (dialled.outcome, dialled.message())) {
+        match observed.dials().last().map(|dialed| (dialed.outcome, dialed.message())) {
             Some((Outcome::Refused(_), _)) => Ended::Refused,
             Some((Outcome::RefusedByEnd, _)) if is_refused => Ended::Refused,
             Some((Outcome::Open | Outcome::LetIn | Outcome::Accepted, _)) => Ended::LetIn,
             Some((_, why)) => Ended::Undecided(why),
-            None => Ended::Undecided(message!("it was not dialled")),
+            None => Ended::Undecided(message!("it was not dialed")),
         }
     };
     let excluding = excluding(observation, current);

@@ -147,7 +147,7 @@ fn unknown_daemon(name: &IdentityName, observation: &Observation) -> Failure {
         .exit(ExitCode::Usage)
 }
 
-/// The daemon of the state that is dialled: the one that was named, else the one with exactly that
+/// The daemon of the state that is dialed: the one that was named, else the one with exactly that
 /// endpoint. Another port of its host is another server, and says nothing of the daemon.
 pub(super) fn daemon_of(
     target: &Target,
@@ -162,7 +162,7 @@ pub(super) fn daemon_of(
     found.map(|(name, daemon)| (name.clone(), daemon.clone()))
 }
 
-/// Among how many clients of the state one is looked for that can be dialled as.
+/// Among how many clients of the state one is looked for that can be dialed as.
 const CLIENTS_TRIED: usize = 16;
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(crate) enum Recorded {
 pub(super) struct Beside {
     /// Whether the daemon's files are at fault, or what it serves and trusts.
     pub daemon_is_at_fault: bool,
-    /// Whether whom we dialled as is: its config or its files.
+    /// Whether whom we dialed as is: its config or its files.
     pub client_is_at_fault: bool,
     /// Whether a daemon of the state serves its current generation; true of every other daemon.
     pub serves_current: bool,
@@ -66,7 +66,7 @@ pub(super) struct Beside {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Verification {
-    /// Who was dialled, or would have been.
+    /// Who was dialed, or would have been.
     pub target: Message,
     /// The same, if there was one.
     pub endpoint: Option<Endpoint>,
@@ -76,11 +76,11 @@ pub(crate) struct Verification {
     pub findings: Vec<Finding>,
     /// The verdict in one line.
     pub verdict: Message,
-    /// What the daemon showed of itself; None if nobody was dialled.
+    /// What the daemon showed of itself; None if nobody was dialed.
     pub daemon_facts: Option<DaemonFacts>,
     /// The certificates that both sides showed: whose, and which.
     pub certificates: Vec<(Message, Certificate)>,
-    /// How long all dials took together; None if nobody was dialled.
+    /// How long all dials took together; None if nobody was dialed.
     pub elapsed: Option<Duration>,
     /// What it says of the daemon.
     pub outcome: Outcome,
@@ -97,15 +97,15 @@ impl Verification {
         self.outcome == Outcome::Verified && Finding::gravest(&self.findings) < Severity::Error
     }
 
-    /// Nobody was dialled, since the tool could not dial either; the findings say why.
-    pub(super) fn undialled(endpoint: Option<Endpoint>, findings: Vec<Finding>) -> Verification {
+    /// Nobody was dialed, since the tool could not dial either; the findings say why.
+    pub(super) fn undialed(endpoint: Option<Endpoint>, findings: Vec<Finding>) -> Verification {
         let gravest = findings.iter().max_by_key(|finding| finding.severity);
         let why = gravest.map_or_else(Message::default, |finding| message!(": {}", finding.found));
         Verification {
             target: endpoint.map_or_else(|| message!("no endpoint"), |endpoint| endpoint.message()),
             endpoint: None,
             identity: message!("nobody"),
-            verdict: message!("not dialled{}", why),
+            verdict: message!("not dialed{}", why),
             findings,
             daemon_facts: None,
             certificates: Vec::new(),
@@ -116,18 +116,17 @@ impl Verification {
         }
     }
 
-    /// The state changed while the daemon was dialled: what was verified is not what is current.
+    /// The state changed while the daemon was dialed: what was verified is not what is current.
     pub(super) fn supersede(&mut self) {
         let again = message!("{kitcert} verify {}", self.target);
         self.outcome = Outcome::Inconclusive;
         self.findings.push(
             Finding::new(Rule::Inconclusive, Severity::Error, "state")
-                .expected("the credentials, the endpoint and the hosts to stay as they were dialled")
-                .found("a change of them, or a newer verification that found something wrong")
+                .expected("no change of the credentials, the endpoint or the hosts meanwhile")
+                .found("a change, or a newer verification that found something wrong")
                 .fix(&again),
         );
-        self.verdict =
-            message!("not verified: the state changed while the daemon was dialled; next: {}", again);
+        self.verdict = message!("not verified: the state changed during the verification; next: {}", again);
     }
 
     /// What else is open on the daemon's host. It makes no verification of the daemon less true.

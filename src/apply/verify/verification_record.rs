@@ -1,8 +1,8 @@
 //! What the state remembers of a verification: `verified.json` and the daemon's history.
 //!
-//! A daemon is dialled without a lock, and meanwhile another command may renew it, or find it open. So
+//! A daemon is dialed without a lock, and meanwhile another command may renew it, or find it open. So
 //! under the lock the state is looked at once more, and "verified" is written only if nothing has
-//! changed of what was dialled: the generation, its certificate, the bundle, the endpoint, the hosts,
+//! changed of what was dialed: the generation, its certificate, the bundle, the endpoint, the hosts,
 //! and the number of refutations.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,10 +65,10 @@ pub(super) struct Seen {
     /// What it serves, if its CA is closed and this state has not issued it.
     unknown_leaf: Option<Certificate>,
     is_up: bool,
-    /// Whether it was dialled as one of its clients, or let somebody in whoever dialled it, under its
+    /// Whether it was dialed as one of its clients, or let somebody in whoever dialed it, under its
     /// own name, and at every address that kitcert.yaml allows.
     is_as_clients_dial: bool,
-    /// Whether it was dialled where its clients dial it, or proved to be the host.
+    /// Whether it was dialed where its clients dial it, or proved to be the host.
     is_itself: bool,
     /// Whether somebody was let in by TLS who must not be, answered or not.
     lets_in: bool,
@@ -164,7 +164,7 @@ impl Evidence {
         self.seen.serves_current()
     }
 
-    /// Whether somebody gets in who must not.
+    /// Whether somebody gets in who must be refused.
     pub(crate) fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
     }
@@ -215,7 +215,7 @@ pub(in crate::apply) fn record(
     let observation = observe(lock.state(), &interest(lock.state(), evidence)?)?;
     let staged = lock.stage()?;
     let changes: Vec<Change> = evidence.iter().map(|one| Change::of(&observation, one)).collect();
-    // A daemon may have been dialled twice, by its name and by its endpoint: the gravest counts.
+    // A daemon may have been dialed twice, by its name and by its endpoint: the gravest counts.
     let mut of_daemons: BTreeMap<&IdentityName, (&Evidence, Change)> = BTreeMap::new();
     for (one, change) in evidence.iter().zip(&changes) {
         for name in concerned(&observation, one, change) {
@@ -380,8 +380,8 @@ impl Change {
                 history.note_refutation(invocation.environment.present());
                 history.unknown_leaf = evidence.seen.unknown_leaf.as_ref().map(Certificate::to_pem);
                 let what = match evidence.outcome {
-                    Outcome::Open => "somebody gets in who must not",
-                    _ => "it does not do as it must",
+                    Outcome::Open => "somebody gets in who must be refused",
+                    _ => "it does not behave as it must",
                 };
                 (*news == News::Yes).then(|| (LogEvent::Refuted, message!("{}", what)))
             }

@@ -26,7 +26,7 @@ use crate::store::Observation;
 /// if it is judged as of another time.
 ///
 /// # Errors
-/// No target that can be dialled, credentials that cannot be read, a state that cannot be read.
+/// No target that can be dialed, credentials that cannot be read, a state that cannot be read.
 /// Whatever is wrong with the daemon is a finding, not an error.
 pub(crate) fn verify(invocation: &Invocation<'_>, request: &VerifyRequest) -> Result<Verification, Failure> {
     let observation = observe(invocation, &request.client)?;
@@ -201,7 +201,7 @@ enum Prepared {
     Undialable(Box<Verification>),
 }
 
-/// What is dialled.
+/// What is dialed.
 struct Dialable {
     endpoint: Endpoint,
     /// The daemon of the state that has this endpoint.
@@ -229,21 +229,21 @@ fn prepare(
         configured.files = None;
     }
     let mut findings = config_findings(request, &configured);
-    let undialled = |findings| {
-        Ok(Prepared::Undialable(Box::new(Verification::undialled(configured.endpoint(), findings))))
+    let undialed = |findings| {
+        Ok(Prepared::Undialable(Box::new(Verification::undialed(configured.endpoint(), findings))))
     };
     let Some(endpoint) = endpoint_of(invocation, &request.target, observation, &configured)? else {
-        return undialled(findings);
+        return undialed(findings);
     };
     let daemon = daemon_of(&request.target, observation, &endpoint);
     let current = |name: &IdentityName| observation?.current(Role::Daemon, name);
     let accepted = daemon.as_ref().and_then(|(name, _)| current(name)).map(|current| &current.trust);
     let client = match choose(invocation, &request.client, observation, &configured, accepted) {
         Ok(Some(client)) => client,
-        Ok(None) => return undialled(findings),
+        Ok(None) => return undialed(findings),
         Err(failure) if is_about_config(request, &configured) => {
             findings.push(unusable(&failure));
-            return undialled(findings);
+            return undialed(findings);
         }
         Err(failure) => return Err(failure),
     };
@@ -343,12 +343,12 @@ fn is_config_meant(request: &VerifyRequest, observation: Option<&Observation>) -
         || (is_automatic && observation.is_none())
 }
 
-/// Whether what was dialled with, or would have been, comes from a config.
+/// Whether what was dialed with, or would have been, comes from a config.
 fn is_about_config(request: &VerifyRequest, configured: &Configured) -> bool {
     request.client == ClientChoice::Automatic && configured.files.is_some()
 }
 
-/// What is to be said of the config: of its host where that is dialled, of its files where nobody
+/// What is to be said of the config: of its host where that is dialed, of its files where nobody
 /// named others.
 fn config_findings(request: &VerifyRequest, configured: &Configured) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -365,7 +365,7 @@ fn unusable(failure: &Failure) -> Finding {
     let finding = Finding::new(Rule::UnreadableFile, Severity::Error, failure.subject())
         .expected(failure.what_was_expected())
         .found(failure.what_was_found())
-        .cause("the tool cannot use it either, tries for a minute and reports a time-out");
+        .cause("the tool cannot use it either: it tries for a minute, then reports a time-out");
     match failure.remedy() {
         Some(hint) => finding.fix(hint),
         None => finding,
@@ -420,7 +420,7 @@ fn not_recorded(failure: &Failure) -> Finding {
     Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
         .expected("the state to remember this verification")
         .found(failure.what_was_found())
-        .cause("status goes on saying what it said before")
+        .cause("status shows what it showed before")
 }
 
 /// A daemon that is perfect today may be served wrong files at its next restart: it is not verified
@@ -438,9 +438,9 @@ fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
 }
 
 fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
-    let row = |dialled: &probe::Dialled| {
-        let took = message!("{} ms", Tenths(dialled.elapsed.as_secs_f64() * 1e3));
-        vec![message!("  {}", dialled.dial), took, dialled.message()]
+    let row = |dialed: &probe::Dialed| {
+        let took = message!("{} ms", Tenths(dialed.elapsed.as_secs_f64() * 1e3));
+        vec![message!("  {}", dialed.dial), took, dialed.message()]
     };
     observed.dials().map(row).collect()
 }

@@ -144,9 +144,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
             let invocation = invocation(decide.change)?;
             let done = apply::delete_former_keys(&invocation)?;
             let told = match done.plan.state.len() {
-                0 => message!("no key of a former CA is here"),
-                1 => message!("1 key is removed here; copies and backups of it are yours to remove"),
-                keys => message!("{} keys are removed here; copies and backups are yours to remove", keys),
+                0 => message!("there is no key of a former CA here"),
+                1 => message!("1 key removed here; remove its copies and backups yourself"),
+                keys => message!("{} keys removed here; remove their copies and backups yourself", keys),
             };
             Ok(noted(name, &invocation, &done, told))
         }

@@ -48,9 +48,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Res
 pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
     let invocation = session.invocation("retire", Some(asked.change), UNWATCHED)?;
     let done = apply::retire(&invocation, (asked.name.role, &asked.name.name))?;
-    let told = message!(
-        "{} is neither renewed nor waited for any more; what it has is good until it ends",
-        asked.name
-    );
+    let told =
+        message!("{} is no longer renewed or waited for; its certificate works until it expires", asked.name);
     Ok(noted("retire", &invocation, &done, told))
 }

@@ -59,14 +59,17 @@ pub(in crate::cli) fn run(session: Session<'_>, run_line: RunLine) -> Result<Rep
 
     demo.say("3. The same daemon again, but somebody forgot its `ca`. TLS still looks perfect.")?;
     let unlocked = demo.start(port, &root, Door::Unlocked)?;
-    demo.say(&format!("   practice daemon on {}, which asks nobody\n", unlocked.address()))?;
+    demo.say(&format!(
+        "   practice daemon on {}, which does not ask for client certificates\n",
+        unlocked.address()
+    ))?;
     demo.kitcert(&["verify", "builder"], ExitCode::Verification)?;
     drop(unlocked);
 
     let report = Report::new("demo")
         .target(Endpoint::new("127.0.0.1".parse()?, port))
-        .toned(Tone::Good, "That was all of it, on this machine, for real; the directory is gone again.")
-        .line("Yours, on the machine of your daemon:");
+        .toned(Tone::Good, "All of that really ran on this machine; its folder is deleted.")
+        .line("To protect your own daemon, on its machine:");
     Ok(NEXT.into_iter().fold(report, |report, command| report.line(message!("  {}", command))))
 }
 

@@ -102,7 +102,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", invocation.state.display()));
     let verified = present.is_verified;
     let last = match (verified, changed) {
-        (true, Changed::No) => message!("nothing to do: it is all there, and verified"),
+        (true, Changed::No) => message!("nothing to do: everything is there, and verified"),
         (true, Changed::Yes) => message!("done; next: {kitcert} verify {}", request.name),
         (false, Changed::No) => {
             message!("nothing to do; not verified yet; next: {kitcert} verify {}", request.name)

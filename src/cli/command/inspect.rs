@@ -119,12 +119,29 @@ fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> 
 }
 
 fn show(report: Report, subject: &Path, mut inspected: Inspected) -> Report {
-    let rows = inspected
-        .facts
-        .iter()
-        .map(|(name, value)| (Tone::Plain, vec![message!("  {}", name), value.clone()]));
+    let rows = numbered(&inspected.facts).into_iter().map(|cells| (Tone::Plain, cells));
     let report = report.line(message!("{}  {}", subject.display(), inspected.kind)).table(rows.collect());
     show_findings(report, &mut inspected.findings).findings_at(&subject.message(), inspected.findings)
+}
+
+/// What a file says, each fact a row. Of several certificates, each has its number before its subject.
+fn numbered(facts: &[(&'static str, Message)]) -> Vec<Vec<Message>> {
+    let is_subject = |(name, _): &&(&'static str, Message)| *name == SUBJECT;
+    let are_several = facts.iter().filter(is_subject).count() > 1;
+    let mut count = 0;
+    let mut row = |fact: &(&'static str, Message)| {
+        let (name, value) = fact;
+        let name = match (are_several, is_subject(&fact)) {
+            (true, true) => {
+                count += 1;
+                message!("  {}. {}", count, name)
+            }
+            (true, false) => message!("     {}", name),
+            (false, _) => message!("  {}", name),
+        };
+        vec![name, value.clone()]
+    };
+    facts.iter().map(&mut row).collect()
 }
 
 /// The findings, worst last, and how many there are.
@@ -145,8 +162,8 @@ fn show_findings(report: Report, findings: &mut [Finding]) -> Report {
 fn last_line(report: Report, files: usize, findings: &[Finding]) -> Report {
     let count = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count();
     let found = match count {
-        0 if files > 1 => message!("nothing wrong with them"),
-        0 => message!("nothing wrong with it"),
+        0 if files > 1 => message!("nothing wrong"),
+        0 => message!("nothing wrong"),
         1 => message!("1 finding"),
         count => message!("{} findings", count),
     };
@@ -170,3 +187,6 @@ fn row(finding: &Finding) -> Vec<Message> {
     };
     vec![message!("  {}", severity), finding.rule.message(), text]
 }
+
+/// The fact that each certificate's begin with.
+const SUBJECT: &str = "subject";

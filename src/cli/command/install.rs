@@ -179,7 +179,7 @@ fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
             daemon
         ))
         .line(message!("first:    docker rm -f {}", Word(&container)))
-        .line(message!("note:     if it runs already, it keeps its former files"))
+        .line(message!("note:     if it is running, it keeps its previous files"))
 }
 
 /// `installed /etc/{ca,cert,key}.pem    key 0600`

@@ -85,7 +85,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
         .table(rows.collect());
     Ok(kit_warnings(report, kit)
         .line(message!(
-            "passphrase, shown once and kept nowhere; tell it to {} by another way than the kit:",
+            "passphrase, shown only now; tell it to {} separately from the kit, for example by phone:",
             name
         ))
         .line(message!("  {}", words))

@@ -128,7 +128,7 @@ pub(in crate::cli) fn client(
         Progress::Issuing(count) => bar.set_length(count),
         Progress::Issued => bar.inc(1),
         Progress::Committing => bar.set_message("making it durable"),
-        Progress::Dialling(_) | Progress::Dialled | Progress::Waiting(..) => {}
+        Progress::Dialing(_) | Progress::Dialed | Progress::Waiting(..) => {}
     };
     let invocation =
         Invocation { progress: &watch, ..session.invocation("issue client", Some(asked.change), UNWATCHED)? };
@@ -183,10 +183,7 @@ fn show_kit(report: Report, invocation: &Invocation<'_>, done: &Done, kit: &Made
         .object(&kit_object(kit))
         .table(rows.collect());
     kit_warnings(report, kit)
-        .line(message!(
-            "tell {} the CA's fingerprint by another way than the kit (voice, a chat that you trust):",
-            name
-        ))
+        .line(message!("tell {} the CA's fingerprint separately from the kit, for example by phone:", name))
         .line(message!("  {}", fingerprint.words()))
         .toned(Tone::Aside, message!("  or SHA-256 {}", fingerprint))
         .line(message!("then, on {}'s machine: kitcert join {}", name, Quoted(&kit.path)))
@@ -216,7 +213,7 @@ fn show(report: Report, invocation: &Invocation<'_>, done: &Done, next: Message)
     }
     let report = with_plan(report, done.plan.summary()).object(&issued_object(&done.issued));
     let report = match done.issued.as_slice() {
-        [] => return report.line("nothing to do: they have their certificates already"),
+        [] => return report.line("nothing to do: they have certificates already"),
         few if few.len() <= MOST_SHOWN => report.table(few.iter().map(issued_row).collect()),
         many => report.line(summary(many)),
     };
@@ -248,7 +245,7 @@ fn confirmed_key(
             let answer = session.console.ask(&question).ok_or_else(|| {
                 failure()
                     .expected("the fingerprint of its key")
-                    .found("nobody to ask")
+                    .found("no terminal to ask on")
                     .hint(ASK_ITS_OWNER)
                     .exit(ExitCode::Usage)
             })?;
@@ -270,7 +267,6 @@ fn progress_bar(session: &Session<'_>) -> ProgressBar {
 }
 
 /// What nobody can paste: the words are with somebody else.
-const ASK_ITS_OWNER: &str =
-    "ask the owner of the request for the words that kitcert request printed; give them with --fingerprint";
+const ASK_ITS_OWNER: &str = "ask the owner of the request for the words that kitcert request printed, and pass them with --fingerprint";
 const MOST_SHOWN: usize = 20;
 const JOIN_WITHIN: Lifetime = Lifetime::days(14);

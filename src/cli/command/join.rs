@@ -86,9 +86,9 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
     let installed = message!("{}/ca.pem, cert.pem, key.pem", place.folder.display());
     let mut rows = match placing {
         Placing::Placed => vec![row("installed", installed, "key 0600")],
-        Placing::Unchanged => vec![row("installed", installed, "already, nothing changed")],
+        Placing::Unchanged => vec![row("installed", installed, "unchanged")],
         Placing::Withheld | Placing::Planned => {
-            vec![row("kept", place.folder.message(), "what was there before; nothing changed")]
+            vec![row("kept", place.folder.message(), "unchanged")]
         }
     };
     if let (Some(config), true) = (&place.config, placing != Placing::Withheld) {
@@ -109,14 +109,16 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
         .findings(verification.findings)
         .exit(exit);
     match (placing, endpoint) {
-        (Placing::Withheld, _) => report
-            .toned(Tone::Bad, "not joined: what was there stays; to replace it unverified: --unverified"),
+        (Placing::Withheld, _) => report.toned(
+            Tone::Bad,
+            "not joined: the previous files stay; to replace them without verification: --unverified",
+        ),
         (_, Some(endpoint)) if is_verified => {
             report.line(message!("next: {}", use_command(&place, &endpoint)))
         }
         _ => {
             let again = verify_command(&place, &contents.endpoint);
-            report.toned(Tone::Bad, message!("joined, and not verified yet; once that is fixed: {}", again))
+            report.toned(Tone::Bad, message!("joined, but not verified yet; once that is fixed: {}", again))
         }
     }
 }
@@ -161,8 +163,8 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 contents.contact
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
-                missing("the fingerprint of its CA, as its sender told you by another way", received).hint(
-                    message!("ask {} for the words, and give them with --fingerprint", contents.contact),
+                missing("the fingerprint of its CA, which the sender tells you separately", received).hint(
+                    message!("ask {} for the words, and pass them with --fingerprint", contents.contact),
                 )
             })?;
             given.fingerprint = Some(answer.parse()?);
@@ -179,8 +181,8 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received).hint(message!(
-                    "write the passphrase, as {} told you, into a file of your own, and name that with \
-                         --passphrase-file",
+                    "write the passphrase that {} told you into a file that only you can read, and pass it with \
+                     --passphrase-file",
                     contents.contact
                 ))
             })?;
@@ -194,6 +196,6 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
 fn missing(what: &'static str, received: &Received) -> Failure {
     Failure::new("joining", message!("the kit of {}", received.kit().contents().name))
         .expected(what)
-        .found("nobody to ask")
+        .found("no terminal to ask on")
         .exit(ExitCode::Usage)
 }

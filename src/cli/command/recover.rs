@@ -22,8 +22,14 @@ pub struct RecoverArguments {
 
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Result<Report, Failure> {
     let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
-    let recovery = apply::recover(&invocation)?;
     let report = Report::new("recover").target(invocation.state.display());
+    let Some(recovery) = apply::recover(&invocation)? else {
+        let nothing = RecoverObject { unknown: Vec::new(), locked_out: Vec::new() };
+        let report = with_plan(report.object(&nothing), Vec::new());
+        return Ok(report.line(
+            "nothing to recover: kitcert.yaml is here, and the daemons have what this state installed",
+        ));
+    };
     let locked_out = recovery.locked_out.iter().map(Printable::message).collect();
     let report = report.object(&RecoverObject { unknown: recovery.unknown.clone(), locked_out });
     let report = match recovery.what {
@@ -46,10 +52,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
 /// What an old copy, or one of two, now knows, and what it cannot know.
 fn of_copy(report: Report, recovery: &Recovery) -> Report {
     report
-        .line(message!("this copy of the state goes on; what another copy did, as far as it is known:"))
+        .line(message!("this copy of the state continues; what is known of what another copy did:"))
         .table(unknown_rows(recovery))
         .line(message!(
-            "until {} a CA rollover waits for clients that are not known here",
+            "until {}, a CA rollover waits for clients that this state does not know",
             recovery.open_until.date()
         ))
 }
@@ -74,10 +80,10 @@ fn shown(report: Report, invocation: &Invocation<'_>, recovery: &Recovery) -> Re
     });
     let file = invocation.state.join("kitcert.yaml");
     limited(report, std::iter::once(authority).chain(daemons).chain(clients).collect())
-        .line(message!("check by hand in {}, as nothing else remembers it:", file.display()))
+        .line(message!("check these in {}; no other file records them:", file.display()))
         .table(unknown_rows(recovery))
         .line(message!(
-            "until {} a CA rollover waits for others, who may have certificates that this state lacks",
+            "until {}, a CA rollover waits for holders of certificates that this state does not know",
             recovery.open_until.date()
         ))
 }

@@ -69,7 +69,7 @@ fn show(report: Report, name: &IdentityName, request: &RequestRequest, key: &Req
             words: key.fingerprint.words(),
         })
         .table(rows.to_vec())
-        .line("and tell them the key's fingerprint by another way (voice, a chat that you trust):")
+        .line("and tell them the key's fingerprint separately, for example by phone:")
         .line(message!("  {}", key.fingerprint.words()))
         .toned(Tone::Aside, message!("  or SHA-256 {}", key.fingerprint))
         .line(message!(

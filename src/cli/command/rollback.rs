@@ -45,8 +45,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     };
     if let RolloutResult::RolledBack { generation, from, .. } = result {
         let text = message!(
-            "verified: {} serves {}, which has the certificate of {}, and nobody without a certificate of \
-             yours gets in",
+            "verified: {} serves {} (the certificate of {}), and only your clients get in",
             name,
             generation,
             from

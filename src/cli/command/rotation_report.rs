@@ -69,7 +69,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
                 true => report,
                 false => report.toned(
                     Tone::Bad,
-                    message!("no daemon lets in the installed files of {}", Message::few(&rotated.out, ", ")),
+                    message!("no daemon accepts the installed files of {}", Message::few(&rotated.out, ", ")),
                 ),
             };
             let report = rotated.parted.iter().fold(report, |report, (name, daemons)| {
@@ -77,7 +77,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
                 report.toned(
                     Tone::Bad,
                     message!(
-                        "{} has its new files, and is locked out of {} until that serves its own",
+                        "{} has its new files, and is locked out of {} until that daemon serves its new files",
                         name,
                         daemons
                     ),
@@ -93,7 +93,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
             let report = match (&rotated.failure, rotation.is_emergency && rotation.rolls_over) {
                 (Some(_), true) => report.toned(
                     Tone::Bad,
-                    "NOT DONE: whoever is to be shut out still gets in; next: {kitcert} rotate",
+                    "NOT DONE: those who must be shut out still get in; next: {kitcert} rotate",
                 ),
                 _ => report,
             };
@@ -177,7 +177,7 @@ fn object(rotated: &Rotated, asked: Asked) -> RotationObject {
             kind: result.kind,
             name: result.name,
             action: row.map(|row| row.action),
-            reason: row.map(|row| row.reason.clone()),
+            reason: row.map(RotationRow::why),
             expires: row.and_then(|row| row.expires),
             result: is_done.then_some(result.outcome),
             exit: is_done.then(|| result.exit.code()),
@@ -213,7 +213,7 @@ fn tally(rotated: &Rotated) -> Message {
 fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
     let cells = |row: &RotationRow| {
         let until = row.expires.map(|end| message!("until {}", end.date())).unwrap_or_default();
-        vec![row.kind.message(), row.name.clone(), row.action.as_str().message(), until, row.reason.clone()]
+        vec![row.kind.message(), row.name.clone(), row.action.as_str().message(), until, row.why()]
     };
     let tone = |row: &RotationRow| match row.action {
         RotationAction::Reported => Tone::Warning,
@@ -227,7 +227,7 @@ fn nothing(rotation: &Rotation) -> Message {
     if rotation.rows.iter().any(|row| row.action == RotationAction::Refused) {
         return message!("{}", NOT_DONE);
     }
-    let what = if rotation.rows.is_empty() { "nothing is due" } else { "nothing is to be done here" };
+    let what = if rotation.rows.is_empty() { "nothing is due" } else { "nothing to do on this machine" };
     held_by(rotation).unwrap_or_else(|| message!("{}; {}", what, about_the_others(rotation)))
 }
 
@@ -316,10 +316,7 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
     let (tone, text) = match result {
         RolloutResult::Verified { .. } => (
             Tone::Good,
-            message!(
-                "verified: {} serves its current credentials, and nobody without a certificate of yours gets in",
-                name
-            ),
+            message!("verified: {} serves its current credentials, and only your clients get in", name),
         ),
         RolloutResult::NotServed { why, command } => {
             let next = match command {
@@ -338,7 +335,7 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
         }
         RolloutResult::RolledBack { generation, from, why } => {
             let text = message!(
-                "rolled back: {} serves {}, which has the certificate of {}, again: {}",
+                "rolled back: {} serves {} (the certificate of {}) again: {}",
                 name,
                 generation,
                 from,
@@ -358,4 +355,4 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
     (result.exit(), tone, text)
 }
 
-const NOT_DONE: &str = "not done: what is refused, since it would lock somebody out";
+const NOT_DONE: &str = "not all done: what would lock somebody out was refused";

@@ -84,7 +84,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if status.has_unfinished_change {
         report = report.toned(
             Tone::Warning,
-            "an interrupted change waits; the next command that changes something finishes it",
+            "a change was interrupted; the next command that changes something finishes it",
         );
     }
     let kind = if status.is_old { Tone::Bad } else { Tone::Warning };
@@ -97,7 +97,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     if let Some(progress) = &status.rollover {
         report = report.toned(Tone::Warning, rotation_report::progress_line(progress));
         if progress.compromised {
-            last = message!("it is not over until everybody of that CA is refused; next: {kitcert} rotate");
+            last = message!("it is over once every client of that CA is refused; next: {kitcert} rotate");
         } else if !attention && !progress.waits_for.is_empty() {
             let next = progress.next.clone().unwrap_or(message!("{kitcert} rotate"));
             last = message!("the rollover waits; next: {}", next);
@@ -105,8 +105,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     if status.is_old {
         let old = message!(
-            "this state may not be the only one, or not the latest; next: {kitcert} recover, in the copy that is \
-             to go on"
+            "this may be an old copy of the state, or one of two; next: {kitcert} recover, in the copy that you keep"
         );
         return Ok(report.toned(Tone::Bad, old));
     }

@@ -109,8 +109,8 @@ impl VerifyArguments {
 pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Result<Report, Failure> {
     let bar = fleet_bar(&session);
     let watch = |progress| match progress {
-        Progress::Dialling(count) => bar.set_length(count),
-        Progress::Dialled => bar.inc(1),
+        Progress::Dialing(count) => bar.set_length(count),
+        Progress::Dialed => bar.inc(1),
         _ => {}
     };
     let invocation =
@@ -128,7 +128,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
     let mut members = apply::verify_fleet(&invocation, &request)?;
     bar.finish_and_clear();
     if !is_fleet && let Some(at) = members.iter().position(|member| member.verification.is_err()) {
-        // Of a few that were named, one that cannot be dialled is the command's own failure.
+        // Of a few that were named, one that cannot be dialed is the command's own failure.
         return members.swap_remove(at).verification.map(|_| Report::new("verify"));
     }
     let exit = |member: &Member| match &member.verification {
@@ -144,8 +144,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &VerifyArguments) -> Resu
     let now = session.environment.now();
     let mut report = Report::new("verify");
     if let Some(at) = asked.at {
-        report = report
-            .line(message!("judged as of {}; the dials were made now, and nothing is recorded", at.minute()));
+        report = report.line(message!("judged as of {}; the dials were made now; not recorded", at.minute()));
     }
     let report = match is_fleet {
         true => fleet(report, &members),
@@ -197,7 +196,7 @@ struct TargetMember {
     verdict: Message,
     /// Whether everything is as it must be.
     verified: bool,
-    /// How long its dials took together; null where nobody was dialled.
+    /// How long its dials took together; null where nobody was dialed.
     seconds: Option<f64>,
     /// Of its gravest finding.
     severity: Severity,
@@ -205,12 +204,12 @@ struct TargetMember {
     findings: Vec<Finding>,
 }
 
-/// The daemon that was dialled last, if several were.
+/// The daemon that was dialed last, if several were.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::cli) struct DaemonObject {
     /// The verdict in one line.
     verdict: Message,
-    /// What the daemon showed of itself; null where nobody was dialled.
+    /// What the daemon showed of itself; null where nobody was dialed.
     daemon: Option<DaemonFacts>,
 }
 

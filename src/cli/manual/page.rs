@@ -56,6 +56,16 @@ pub(super) fn rendered(file: &str, text: &str) -> String {
     page.render()
 }
 
+/// The section that shows a transcript: `examples/*`, which are tests too.
+pub(super) fn example(page: &mut Roff, transcript: &str) {
+    page.control("SH", ["EXAMPLE"]).control("nf", []);
+    // What is run unseen, and an exit code, is the tests' alone.
+    for line in transcript.lines().filter(|line| !line.starts_with("<!-- ") && !line.starts_with("? ")) {
+        page.text([roman(line)]);
+    }
+    page.control("fi", []);
+}
+
 /// What stands between backquotes or double asterisks is bold.
 fn inlines(text: &str) -> Vec<Inline> {
     let text = text.replace("**", "`");

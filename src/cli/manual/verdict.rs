@@ -2,16 +2,18 @@
 
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::page;
 use crate::probe::DIAL_LIST_VERSION;
 
 /// The page.
-pub(super) fn page() -> String {
+pub(super) fn written() -> String {
     let mut page = Roff::new();
     page.control("TH", ["kitcert-verify", "7"]).control("SH", ["NAME"]);
     page.text([roman(
         "kitcert-verify - what kitcert verify dials, what that proves, and what it cannot see",
     )]);
     page.control("SH", ["DESCRIPTION"]).text([roman(DESCRIPTION)]);
+    page::example(&mut page, include_str!("examples/verify"));
     section(&mut page, "AS WHOM, AND WITH WHICH FILES", CLIENT);
     section(&mut page, "DIALS", DIALS);
     page.control("PP", []).text([roman("No certificate and an unknown CA offer:")]);
@@ -134,7 +136,7 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("N15, U15", "The daemon's name; TLS 1.3 alone; ALPN h2."),
 ];
 
-const ORDER: &str = "A daemon that is dialled by its IP address gets neither N3, N4, N9, N10 nor U2, U5, U9, U10: an \
+const ORDER: &str = "A daemon that is dialed by its IP address gets neither N3, N4, N9, N10 nor U2, U5, U9, U10: an \
      address is never sent as SNI, and they would repeat others. All dials to one address are open at the same time, \
      and at most four addresses. A dial that ended without an alert, or before the server had shown its certificate, \
      is repeated alone, at most twice, in an irregular order with O; the second repeat writes first, as clients do. A dial for which nothing is at hand is named in \
@@ -197,7 +199,7 @@ const ADDRESSES: &[(&str, &str)] = &[
         "several daemons",
         "All dials in the daemon's name, and those in others that see its certificate, must see the same certificate, \
          the same CAs, and the same signatures within one version of TLS. If \
-         they do not, the whole list is dialled once more; if it differs again, several daemons answer.",
+         they do not, the whole list is dialed once more; if it differs again, several daemons answer.",
     ),
     (
         "other CAs",

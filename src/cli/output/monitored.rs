@@ -13,7 +13,7 @@ pub(crate) struct Monitored {
     pub findings: Vec<Finding>,
     /// The certificates that were seen.
     pub certificates: Vec<MonitoredCertificate>,
-    /// How long the dials took together, in seconds; None where nothing was dialled.
+    /// How long the dials took together, in seconds; None where nothing was dialed.
     pub seconds: Option<f64>,
     /// When it was looked at, where everything was as it must be.
     pub succeeded_at: Option<Timestamp>,

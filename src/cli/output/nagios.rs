@@ -89,7 +89,7 @@ pub(in crate::cli) fn failed(failure: &Failure) -> (String, u8) {
 
 fn headline(rows: &[(Status, &Monitored)]) -> String {
     match rows {
-        [] => "nothing was looked at".to_owned(),
+        [] => "nothing was checked".to_owned(),
         [(_, only)] => format!("{}: {}", only.name, said(only)),
         several => {
             let faulty = several.iter().filter(|(status, _)| *status != Status::Ok).count();

@@ -262,7 +262,7 @@ impl Block {
     }
 }
 
-/// Columns two blanks apart, aligned before they are coloured, without blanks at the ends.
+/// Columns two blanks apart, aligned before they are colored, without blanks at the ends.
 fn render_table(rows: &[(Tone, Vec<Message>)], ink: Ink, form: &CommandForm) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

@@ -1,7 +1,7 @@
 //! SARIF 2.1.0, which code hosts show beside a change.
 //!
 //! GitHub refuses a whole upload for one result without `physicalLocation`, and shows every result as an
-//! alert, whatever its `kind` says. So each result is at a file or at what was dialled, and what passed is left
+//! alert, whatever its `kind` says. So each result is at a file or at what was dialed, and what passed is left
 //! out.
 
 use std::path::Path;

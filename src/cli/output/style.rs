@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::model::Severity;
 
-/// How a line is coloured on a terminal.
+/// How a line is colored on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// As it is.
@@ -22,8 +22,8 @@ pub(crate) enum Tone {
 /// How text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
-    /// With colours.
-    Coloured,
+    /// With colors.
+    Colored,
     /// Without.
     Plain,
 }
@@ -39,7 +39,7 @@ pub(crate) fn tone_of(severity: Severity) -> Tone {
     }
 }
 
-/// The text in its tone, where there are colours.
+/// The text in its tone, where there are colors.
 #[must_use]
 pub(super) fn paint(ink: Ink, tone: Tone, text: &str) -> String {
     let style = match (ink, tone) {

@@ -107,7 +107,7 @@ pub fn edit_client_config(
         None => Err(by_hand(
             Failure::new("editing", path.display())
                 .expected("a form that can be edited safely")
-                .found("one that cannot; the file is as it was"),
+                .found("one that cannot; the file is unchanged"),
         )),
     }
 }

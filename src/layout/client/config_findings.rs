@@ -41,7 +41,7 @@ fn of_keys(config: &ClientConfig, misplaced: &[Misplaced], path: &Path) -> Vec<F
             Finding::new(Rule::ConfigBroken, Severity::Error, path.display())
                 .expected(meant)
                 .found(Word(key))
-                .cause("keys that the tool does not know are ignored without a word")
+                .cause("the tool silently ignores keys that it does not know")
                 .fix(message!("write {} for {}", meant, Word(key))),
         );
     }
@@ -179,7 +179,7 @@ fn about_shared_files(config: &ClientConfig, path: &Path) -> Vec<Finding> {
             Finding::new(Rule::ConfigPath, Severity::Warning, path.display())
                 .expected(message!("a file of its own for {} and {}", first.as_str(), second.as_str()))
                 .found("the same for both")
-                .cause("it works only where one file holds both, and is nearly always a slip")
+                .cause("it works only if one file holds both, and is nearly always a mistake")
                 .fix("{kitcert} install client")
         })
     });

@@ -125,7 +125,7 @@ impl ClientSituation<'_> {
             Finding::new(Rule::ConfigElsewhere, Severity::Warning, hidden.display())
                 .expected("either config.yml or config.yaml")
                 .found("both")
-                .cause(message!("{} reads config.yml and passes over this one", self.tool))
+                .cause(message!("{} reads config.yml and ignores this one", self.tool))
                 .fix(move_aside(&hidden, self.exists)),
         )
     }
@@ -139,7 +139,7 @@ impl ClientSituation<'_> {
             Finding::new(Rule::HostIgnored, Severity::Warning, self.place.path.display())
                 .expected(message!("buildkit_host to count: {}", shown(own)))
                 .found(message!("{}, which says {}", variable, shown(text)))
-                .cause("the variable goes before the config")
+                .cause("the variable overrides the config")
                 .fix(message!("unset {}", variable)),
         )
     }
@@ -159,10 +159,7 @@ impl ClientSituation<'_> {
             Finding::new(Rule::HostIgnored, Severity::Warning, self.place.path.display())
                 .expected(message!("docker, podman or {}", variable))
                 .found("none of them")
-                .cause(message!(
-                    "{} passes over buildkit_host where neither docker nor podman works",
-                    self.tool
-                ))
+                .cause(message!("{} ignores buildkit_host if neither docker nor podman works", self.tool))
                 .fix(message!("export {}={}", variable, endpoint))
         })
     }
@@ -196,7 +193,7 @@ impl ClientSituation<'_> {
                     "newer releases of earth then make a CA of their own, which the daemon does not know"
                 )
             }
-            (None, None) => message!("the tool tries for a minute and reports a time-out"),
+            (None, None) => message!("the tool tries for a minute, then reports a time-out"),
         };
         let fix = match (meant, endpoint) {
             (Some(meant), _) => message!("{}: {}", key, meant),

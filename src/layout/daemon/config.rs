@@ -119,7 +119,7 @@ impl DaemonConfig {
                 finding(Rule::ConfigPath, Severity::Warning)
                     .expected("an absolute path")
                     .found(Path::new(file))
-                    .cause("buildkitd looks for it in the folder in which it happens to be started")
+                    .cause("buildkitd looks for it in the folder in which it was started")
                     .fix("write the path from / on"),
             );
         }
@@ -138,7 +138,7 @@ impl DaemonConfig {
                 finding(Rule::RegistryAuthority, Severity::Info)
                     .expected("the CA of the daemon's clients in [grpc.tls] ca")
                     .found(message!("a CA or a key pair for {} in [registry]", names))
-                    .cause("it is not your link: it is for what the daemon pulls and pushes, not for who comes in")
+                    .cause("[registry] is for what the daemon pulls and pushes; it does not decide who may connect")
                     .fix(WHOLE_TLS),
             );
         }

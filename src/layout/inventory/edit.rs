@@ -186,7 +186,7 @@ fn by_hand(path: &Path, steps: &[Step]) -> Failure {
     let more = if left == 0 { message!("") } else { message!("\n… and {} more like these", left) };
     Failure::new("editing", path.display())
         .expected("a form that can be edited safely")
-        .found("one that cannot; the file is as it was")
+        .found("one that cannot; the file is unchanged")
         .hint(message!(
             "${EDITOR:-vi} {}   # so that it says:\n{}{}",
             path,

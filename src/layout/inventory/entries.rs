@@ -81,7 +81,7 @@ pub struct AuthorityPolicy {
 pub struct DaemonEntry {
     /// The names and addresses in its certificate; at least one.
     pub hosts: Vec<SubjectAltName>,
-    /// Where it is dialled.
+    /// Where it is dialed.
     pub endpoint: Endpoint,
     /// The addresses of the endpoint's host that count for the verdict; none for every one.
     pub addresses: Vec<IpAddr>,

@@ -23,7 +23,7 @@ use crate::model::{
 
 impl Inventory {
     /// Reads `kitcert.yaml`. Lifetimes that are left out are those of `defaults`; an endpoint that
-    /// is left out is the first host that can be dialled, on port 8372.
+    /// is left out is the first host that can be dialed, on port 8372.
     ///
     /// # Errors
     /// What is no YAML, a key that is unknown or stands twice (a misspelt key must not pass for a
@@ -250,8 +250,8 @@ impl<'de> Deserialize<'de> for ReadDaemon {
             Some(Parsed(endpoint)) => endpoint,
             None => {
                 let host = hosts.iter().find(|host| !is_wildcard(host));
-                let host = host
-                    .ok_or_else(|| fault::carried("expected an endpoint, or a host that can be dialled"))?;
+                let host =
+                    host.ok_or_else(|| fault::carried("expected an endpoint, or a host that can be dialed"))?;
                 Endpoint::new(host.clone(), Endpoint::DEFAULT_PORT)
             }
         };

@@ -25,9 +25,9 @@ pub(in crate::layout) fn fault(error: &serde_yaml::Error) -> Message {
     }
     let quoted = || words.split('`').nth(1).unwrap_or_default();
     match () {
-        () if words.contains("unknown field") => message!("a key that is not known: {}", Word(quoted())),
+        () if words.contains("unknown field") => message!("unknown key {}", Word(quoted())),
         () if words.contains("missing field") => message!("no key {}", Word(quoted())),
-        () if words.contains("duplicate") => message!("a key that is there twice"),
+        () if words.contains("duplicate") => message!("duplicate key"),
         () if words.contains("invalid value") || words.contains("invalid type") => {
             message!("a value that does not fit its type")
         }
@@ -95,7 +95,7 @@ mod tests {
             ("{}".to_owned(), "no key size"),
             (format!("size: 1\n  {secret}: 2\n"), "mapping values are not allowed"),
             (format!("size: \"{secret}\n"), "unexpected end of stream"),
-            (format!("size: 1\nsize: \"{secret}\"\n"), "there twice"),
+            (format!("size: 1\nsize: \"{secret}\"\n"), "duplicate key"),
             (format!("size:\n\t- {secret}"), "character that cannot start any token"),
         ] {
             let said = said(&text);

@@ -221,11 +221,11 @@ impl ChainFault {
                 ("the clock of this machine, or of the one that issued it, is wrong", "timedatectl status")
             }
             ChainFault::UnknownAuthority { .. } => (
-                "the other side has another CA, or an intermediate certificate was not sent along",
+                "the other side trusts another CA, or an intermediate certificate was not sent",
                 "{kitcert} status",
             ),
             ChainFault::SameNameOtherKey { .. } => (
-                "a CA was made again under the same name; the other side has the former one",
+                "a CA was created again under the same name; the other side has the previous one",
                 "{kitcert} status",
             ),
             ChainFault::MissingIntermediate { .. } => {
@@ -239,26 +239,26 @@ impl ChainFault {
                 ("the issuer needs cA=TRUE and keyCertSign for its signatures to count", NEW_AUTHORITY)
             }
             ChainFault::PathTooLong { .. } | ChainFault::NameNotAllowed { .. } => {
-                ("the CA was made for less than it is used for", NEW_AUTHORITY)
+                ("the CA's own limits exclude this use", NEW_AUTHORITY)
             }
             ChainFault::WeakSignature { .. } => ("Go has refused SHA-1 and MD5 since 1.18", RENEW),
             ChainFault::UnsupportedSignature { .. } => {
                 ("Go takes RSA-PSS with one hash for all and a salt of its length alone", RENEW)
             }
             ChainFault::UnverifiableSignature { .. } => {
-                ("Go may accept it; no other key type is worth that doubt", RENEW)
+                ("Go may accept it; another key type avoids the doubt", RENEW)
             }
             ChainFault::PoliciesRequired { .. } => {
                 ("Go refuses a path without the policies that a CA asks for", NEW_AUTHORITY)
             }
             ChainFault::CriticalExtension { .. } => {
-                ("a verifier must refuse what it does not know and is critical", RENEW)
+                ("a verifier must refuse a critical extension that it does not know", RENEW)
             }
         }
     }
 }
 
-const INSPECT: &str = "look into the file with the certificate and its intermediates";
+const INSPECT: &str = "inspect the file with the certificate and its intermediates";
 const RENEW: &str = "issue another certificate in its place";
 const NEW_AUTHORITY: &str = "move to another CA: {kitcert} ca rollover start";
 

@@ -1,4 +1,4 @@
-//! Whether a client reaches a daemon, decided without dialling: the steps of mutual TLS in their
+//! Whether a client reaches a daemon, decided without dialing: the steps of mutual TLS in their
 //! order, each as Go takes it.
 //!
 //! Both sides are given as their files say, so that what a change would do is known before it is

@@ -28,7 +28,7 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
         Finding::new(Rule::KeyMode, severity, &path)
             .expected("mode 0600")
             .found(message!("mode {}", FileMode(mode)))
-            .cause("whoever can read this key can be its owner")
+            .cause("anyone who can read this key can act as its owner")
             .fix(fix),
     )
 }
@@ -41,8 +41,8 @@ pub fn key_owner(path: impl Printable, owner: u32, user: u32) -> Option<Finding>
         Finding::new(Rule::KeyOwner, Severity::Warning, &path)
             .expected(message!("a file of root or of user {}", user))
             .found(message!("one of user {}", owner))
-            .cause("its owner can read and replace it, whatever its mode")
-            .fix(message!("chown {} {}   # unless that user is who reads it", user, Quoted(path)))
+            .cause("that user can read and replace it, whatever its mode")
+            .fix(message!("chown {} {}   # unless that user is meant to read it", user, Quoted(path)))
     })
 }
 
@@ -67,7 +67,7 @@ pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
             Finding::new(Rule::WrongForm, Severity::Warning, &path)
                 .expected(message!("lines of text, of {} bytes at the most", LONGEST_LINE))
                 .found("a longer line, or one that is no text, beside the blocks")
-                .cause("Go passes over it; openssl and what is built on it may find no block behind it")
+                .cause("Go ignores it; openssl, and programs built on it, may find no block after it")
                 .fix(message!("delete the lines before the first block of {}", Quoted(path))),
         );
     }
@@ -76,7 +76,7 @@ pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
         Finding::new(Rule::WrongForm, Severity::Warning, &path)
             .expected("no blank line between BEGIN and END")
             .found(message!("{} in line {} with one", spaced.label, spaced.line))
-            .cause("Go passes over blank lines; openssl and what is built on it find no block there")
+            .cause("Go ignores blank lines; openssl, and programs built on it, find no block there")
             .fix(message!("sed -i '/^[[:space:]]*$/d' {}", Quoted(path))),
     )
 }
@@ -91,7 +91,7 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
             about(Severity::Warning)
                 .expected("a key that kitcert can sign with: ECDSA on P-256 or P-384, Ed25519, usual RSA")
                 .found(message!("{}: kitcert cannot sign with it; daemons and clients can", file.kind()))
-                .cause("nobody can be dialled with it here, so that it stays not verified"),
+                .cause("it cannot be used for dialing here, so it stays not verified"),
         );
     }
     if file.has_other_half {
@@ -99,7 +99,9 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
             about(Severity::Warning)
                 .expected("the public half of this key behind it")
                 .found("another's")
-                .cause("Go makes the public half itself; openssl and what is built on it refuse the key")
+                .cause(
+                    "Go computes the public half itself; openssl, and programs built on it, refuse the key",
+                )
                 .fix("issue another key and certificate"),
         );
     }

@@ -31,7 +31,7 @@ pub enum Refusal {
     Chain(ChainFault),
     /// The certificate is for other hosts.
     Host {
-        /// The host that is dialled.
+        /// The host that is dialed.
         host: SubjectAltName,
         /// The hosts that the certificate is for.
         names: Vec<SubjectAltName>,
@@ -149,7 +149,7 @@ impl Refusal {
                     } else {
                         Message::join(names, ", ")
                     })
-                    .cause("clients compare the host that they dial with the names in the certificate")
+                    .cause("clients compare the host that they dial with the certificate's names")
                     .fix("add the host in kitcert.yaml, then: {kitcert} rotate")
             }
             Refusal::LeafNotFirst { position } => {
@@ -162,7 +162,7 @@ impl Refusal {
             Refusal::OtherKey => Finding::new(Rule::KeyMismatch, Severity::Error, &key)
                 .expected("the key of the certificate beside it")
                 .found("another key")
-                .cause("the certificate and the key come from two different sets")
+                .cause("the certificate and the key belong to different identities or generations")
                 .fix(message!("{kitcert} inspect {} {}", Quoted(&certificate), Quoted(&key))),
         }
     }

@@ -28,7 +28,7 @@ impl Passphrase {
             if place > 0 {
                 words.push(' ');
             }
-            // The list has 2048 words, so that the remainder favours none.
+            // The list has 2048 words, so that the remainder favors none.
             words.push_str(list[usize::from(u16::from_be_bytes(random()?)) % list.len()]);
         }
         Ok(Passphrase(words))

@@ -81,7 +81,7 @@ impl Kit {
             .expected(message!("a kit signed by the CA with the fingerprint that you gave ({}…)", told))
             .found(message!("one of {}", found))
             .hint(message!(
-                "ask {} for the fingerprint, and by which way this kit came",
+                "ask {} to read the fingerprint out again; if it is the same, somebody replaced this kit on its way",
                 self.contents.contact
             )))
     }

@@ -33,7 +33,7 @@
 //! There is one form for one kit: whatever is not to the byte what [`Kit::to_text`] would print is
 //! refused. The checksum tells a kit that was cut off or mangled from one that somebody changed;
 //! only signature and seal speak of who made it. During a CA rollover a kit is signed by each CA
-//! whose key is at hand, so that clients of either recognise it.
+//! whose key is at hand, so that clients of either recognize it.
 
 mod contents;
 mod mailed;

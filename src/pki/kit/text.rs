@@ -44,7 +44,7 @@ impl Kit {
                 .hint(ASK_AGAIN)
         };
         if kit.to_text() != text {
-            return Err(changed("another form of it: somebody edited it"));
+            return Err(changed("another form: somebody edited it"));
         }
         if kit.signatures.is_empty() {
             return Err(changed("no signature"));
@@ -55,9 +55,7 @@ impl Kit {
                 return Err(changed("a signature of a CA that it does not name"));
             };
             if !authority.public_key().signed(body.as_bytes(), &signature.signature) {
-                return Err(changed(
-                    "a signature that does not hold: it was changed, or made by somebody else",
-                ));
+                return Err(changed("a wrong signature: it was changed, or made by somebody else"));
             }
         }
         Ok(kit)
@@ -110,7 +108,7 @@ fn put(text: &mut String, key: &str, value: std::fmt::Arguments<'_>) {
 fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure> {
     let wrong = |found: Message, hint: Message| {
         Failure::new("reading the kit", subject)
-            .expected("a kit, as kitcert issue client --kit and kitcert invite write it")
+            .expected("a kit, as kitcert invite or kitcert issue client --kit writes it")
             .found(found)
             .hint(hint)
     };
@@ -140,7 +138,7 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
         } else if !received.ends_with(b"\n") || is_cut_off(text) {
             "one that was cut off on its way: its last line is missing"
         } else {
-            "one that was damaged on its way: its checksum is another's"
+            "one that was damaged on its way: its checksum is wrong"
         };
         return Err(wrong(found.message(), message!(ASK_AGAIN)));
     };

@@ -7,7 +7,7 @@ use x509_parser::extensions::{GeneralName, GeneralSubtree, NameConstraints as Pa
 use super::extension::NameKind;
 use crate::model::{DnsName, Exclusion};
 
-/// The nameConstraints extension (RFC 5280 section 4.2.1.10), of the kinds that Go honours.
+/// The nameConstraints extension (RFC 5280 section 4.2.1.10), of the kinds that Go honors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameConstraints {
     permitted: Vec<Subtree>,

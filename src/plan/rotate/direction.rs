@@ -47,14 +47,14 @@ impl Planner<'_> {
             rollover::daemons(observation).map(|(name, _)| name.clone()).collect();
         for name in daemons {
             let what = match is_emergency {
-                true => "to be restarted at once with a certificate of the new CA, which alone it trusts",
+                true => "to be restarted at once, trusting only the new CA",
                 false => "to be restarted twice: to trust both CAs, and to trust the new one alone",
             };
             self.say(Role::Daemon, &name, RotationAction::Reported, what);
         }
         let from = from.iter().filter_map(|id| observation.authority(id));
         for open in from.filter(|one| is_emergency && one.record.is_open(now)) {
-            let what = "whoever has a certificate of it that is not known here is to be locked out";
+            let what = "holders of certificates that this state does not know are to be locked out";
             self.rotation.rows.push(about_authority(
                 &open.id,
                 RotationAction::Reported,
@@ -75,6 +75,7 @@ impl Planner<'_> {
         let faulty = observation.clients.iter().filter(|(_, client)| is_faulty(client));
         clients.extend(faulty.map(|(name, _)| (name.clone(), false)));
         for (name, is_here) in clients {
+            let is_listed = self.observation.inventory.clients.contains_key(&name);
             match (is_emergency, is_here) {
                 (_, true) => {
                     self.say(
@@ -86,11 +87,19 @@ impl Planner<'_> {
                 }
                 (true, false) => {
                     self.rotation.locked_out.insert(name.clone());
-                    let what = "to be locked out until it has its new certificate";
+                    let what = match is_listed {
+                        true => "to be locked out until it has its new certificate",
+                        false => "to be locked out for good: kitcert.yaml does not list it",
+                    };
                     self.say(Role::Client, &name, RotationAction::Reported, what);
                 }
                 (false, false) => {
-                    let what = "to get a new certificate by a kit or by hand; the rollover waits for it";
+                    let what = match is_listed {
+                        true => "to get a new certificate by a kit or by hand; the rollover waits for it",
+                        false => {
+                            "to get no new certificate: kitcert.yaml does not list it; the rollover waits for it"
+                        }
+                    };
                     self.say(Role::Client, &name, RotationAction::Reported, what);
                 }
             }
@@ -208,7 +217,7 @@ impl Planner<'_> {
             RolloverKind::Compromised => {
                 return Err(failure()
                     .expected("a CA whose key nobody else knows")
-                    .found("one that is compromised: only forward")
+                    .found("a compromised CA: it can only go on")
                     .hint("{kitcert} rotate"));
             }
             RolloverKind::Ordinary => {}
@@ -228,7 +237,7 @@ impl Planner<'_> {
                 let gone = Message::join(rollover.from.iter().map(|one| one.id.short()), " and ");
                 return Err(failure()
                     .expected("its key, since some have certificates of the new CA alone")
-                    .found(message!("only forward: the key of CA {} is gone", gone))
+                    .found(message!("it can only go on: the key of CA {} is gone", gone))
                     .hint("{kitcert} rotate"));
             }
             None => rollover.from.first().copied().unwrap_or(rollover.to),

@@ -45,6 +45,7 @@ impl Planner<'_> {
                 name: Path::new(ISSUED).join(file).display().message(),
                 action: RotationAction::Reported,
                 reason,
+                next: None,
                 expires: None,
                 identity: None,
                 holds_rollover,

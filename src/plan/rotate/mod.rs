@@ -197,7 +197,7 @@ impl Planner<'_> {
         };
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, and its key is elsewhere: sign another request of it, or let kitcert.yaml say renew: auto; if \
+                "due, but its key is on another machine: sign another request, or set renew: auto in kitcert.yaml; if \
                  nobody needs it: {kitcert} retire client/{}",
                 name
             );
@@ -234,7 +234,7 @@ impl Planner<'_> {
             };
             let kit = waiting(self.observation, name, issuer);
             if let Some(row) = self.rotation.rows.last_mut() {
-                row.reason = message!("{}; {}{}", row.reason, kit, rekey);
+                row.next = Some(message!("{}{}", kit, rekey));
             }
         }
         Ok(())
@@ -357,6 +357,7 @@ impl Planner<'_> {
             name: name.message(),
             action,
             reason: reason.as_str().message(),
+            next: None,
             expires: Some(validity.not_after),
             identity: Some((role, name.clone())),
             holds_rollover: false,

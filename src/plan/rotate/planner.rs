@@ -63,6 +63,7 @@ impl<'a> Planner<'a> {
             name: name.message(),
             action,
             reason: reason.message(),
+            next: None,
             expires: None,
             identity: Some((role, name.clone())),
             holds_rollover,
@@ -79,7 +80,7 @@ pub(super) fn waiting(
     let issuer = issuer.filter(|_| observation.authorities.len() > 1);
     let words = issuer.map(|issuer| {
         let words = issuer.certificate.fingerprint().words();
-        message!("; if join asks for the CA's fingerprint, by another way: {}", words)
+        message!("; if join asks for the CA's fingerprint, tell it separately: {}", words)
     });
     message!("hand over {}/kits/{}.kit{}", observation.path, name, words.unwrap_or_default())
 }

@@ -65,8 +65,7 @@ impl Planner<'_> {
         let former = Message::join(&rollover.record.from, " and ");
         for name in left {
             let todo = message!(
-                "STILL LETS IN whoever has a certificate of CA {}, and nobody renews it: stop it; then: {kitcert} ca \
-                 rollover finish {}",
+                "STILL LETS IN clients of CA {}, and is retired: stop it; then: {kitcert} ca rollover finish {}",
                 former,
                 former
             );
@@ -94,11 +93,13 @@ impl Planner<'_> {
             hosts.entry(out.client).or_default().extend(out.hosts);
         }
         for (name, hosts) in hosts {
+            let is_listed = self.observation.inventory.clients.contains_key(&name);
             let reason = match (hosts.is_empty(), self.facts.stuck.get(&name)) {
                 (false, _) => {
                     message!("locked out: no certificate names {} any more", Message::few(&hosts, ", "))
                 }
                 (true, Some(why)) => message!("locked out: {}", why),
+                (true, None) if !is_listed => message!("locked out: kitcert.yaml does not list it"),
                 (true, None) => message!("locked out until it has its new certificate"),
             };
             self.say(Role::Client, &name, RotationAction::LockedOut, reason);
@@ -193,7 +194,7 @@ impl Planner<'_> {
         let is_own = all.iter().filter(is_left).any(|holder| Some(holder.key) == own);
         if let Some(other) = all.iter().find(is_left).filter(|_| !is_own) {
             return message!(
-                "its other key {} has a certificate of a CA that goes: sign another request of it with --new-key, or: {}",
+                "its other key {} still has a certificate of the old CA: sign another request with --new-key, or: {}",
                 other.key,
                 skip
             );
@@ -221,6 +222,7 @@ pub(super) fn about_authority(id: &AuthorityId, action: RotationAction, reason: 
         name: id.short(),
         action,
         reason,
+        next: None,
         expires: None,
         identity: None,
         holds_rollover: false,

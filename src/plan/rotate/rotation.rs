@@ -164,12 +164,22 @@ pub struct RotationRow {
     pub action: RotationAction,
     /// Why, or what is left for a person to do.
     pub reason: Message,
+    /// What is left for a person to do where something is done, too.
+    pub next: Option<Message>,
     /// The end of its certificate, in RFC 3339, where it gets a new one.
     pub expires: Option<Timestamp>,
     /// Which identity it is; None for a CA.
     pub identity: Option<(Role, IdentityName)>,
     /// Whether a rollover waits for it.
     pub holds_rollover: bool,
+}
+
+impl RotationRow {
+    /// The reason, and what is left to do.
+    #[must_use]
+    pub fn why(&self) -> Message {
+        self.next.as_ref().map_or_else(|| self.reason.clone(), |next| message!("{}; {}", self.reason, next))
+    }
 }
 
 /// What becomes of an identity.

@@ -237,7 +237,7 @@ fn only_a_client_whose_key_is_here_is_installed() {
     assert_eq!(refused(&state, "ana"), None);
     assert_eq!(refused(&state, "zoe").as_deref(), Some("none"));
     state.issue_client("zoe", now(), KeyPresence::Absent);
-    assert!(refused(&state, "zoe").unwrap().starts_with("a certificate alone"));
+    assert!(refused(&state, "zoe").unwrap().starts_with("a certificate without a key"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn rotated(state: &State, request: &RotateRequest) -> Result<Rotation, Failure> 
 /// What is said of everybody: kind, name, action, reason.
 pub(super) fn told(rotation: &Rotation) -> Vec<String> {
     let told = rotation.rows.iter();
-    told.map(|row| format!("{} {} {}: {}", row.kind, row.name, row.action.as_str(), row.reason)).collect()
+    told.map(|row| format!("{} {} {}: {}", row.kind, row.name, row.action.as_str(), row.why())).collect()
 }
 
 fn due(leaf: &Certificate) -> Timestamp {
@@ -181,7 +181,7 @@ fn a_receipt_counts_for_a_certificate_that_was_given_and_by_its_key() {
     );
     let found = |result: Result<Plan, Failure>| result.unwrap_err().what_was_found().to_owned();
     assert_eq!(found(signed(&current, &another)), "one signed with another key");
-    assert_eq!(found(signed(&earlier, &own)), "one for another");
+    assert_eq!(found(signed(&earlier, &own)), "one for another certificate");
 }
 
 #[test]

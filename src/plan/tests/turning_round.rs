@@ -127,10 +127,10 @@ fn going_back_is_refused_where_only_forward_leads_out() {
     let former = world.active();
     world.rotate_as(&start(), Restart::Works).unwrap();
     world.lose_key(&former);
-    assert!(refused(&mut world).starts_with("only forward: the key of CA"), "bob's kit is out");
+    assert!(refused(&mut world).starts_with("it can only go on: the key of CA"), "bob's kit is out");
     let mut distrusted = with_bob();
     distrusted.rotate_as(&compromised(), Restart::Never).unwrap();
-    assert_eq!(refused(&mut distrusted), "one that is compromised: only forward");
+    assert_eq!(refused(&mut distrusted), "a compromised CA: it can only go on");
 }
 
 #[test]

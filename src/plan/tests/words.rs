@@ -105,7 +105,7 @@ fn what_becomes_of_cas_is_said() {
         "move|everything|from CA 01234567 to CA abcd",
         "move|everything|to CA abcd, without waiting for zoe",
         "end|the rollover|nothing trusts CA 01234567 any more",
-        "remove|ca/0123/key.pem|nothing is signed by it any more",
+        "remove|ca/0123/key.pem|it signs nothing any more",
     ];
     assert_eq!(rows, expected);
 }
@@ -129,10 +129,10 @@ fn what_becomes_of_generations_and_clients_is_said() {
     let expected = [
         "create|/state|mode 0700",
         "make|request ana|gen-0001, a new ecdsa-p256 key that stays here",
-        "remove|client ana|gen-0002, which nothing needs any more",
+        "remove|client ana|gen-0002, no longer needed",
         "note|client ana|it has gen-0003",
         "note|client ana|it uses daemon builder at builder.example.com",
-        "note|client ana|it is neither renewed nor waited for any more",
+        "note|client ana|no longer renewed or waited for",
         &format!("write|kits/ana.kit|{FOR}"),
     ];
     assert_eq!(rows, expected);
@@ -176,14 +176,14 @@ fn what_is_placed_and_handed_over_follows_the_state_and_removals_come_last() {
     };
     let rows = words(&plan(Handover::KitWithKey(terms())));
     let expected = [
-        "note|client zoe|it is neither renewed nor waited for any more",
+        "note|client zoe|no longer renewed or waited for",
         "install|client ana|/etc/ca.pem /etc/cert.pem -> /etc/kitcert/gen-0004, key 0600",
         "install|daemon builder|/etc/ca.pem /etc/cert.pem -> /etc/kitcert/gen-0004, key 0600",
         &format!("write|ana.kit|a kit with the key, under a new passphrase, {FOR}"),
         "remove|clients/ana/*/key.pem|the client has it from the kit",
     ];
     assert_eq!(rows, expected);
-    assert_eq!(words(&plan(Handover::Kit(terms())))[3], format!("write|ana.kit|a kit without secrets {FOR}"));
+    assert_eq!(words(&plan(Handover::Kit(terms())))[3], format!("write|ana.kit|a kit without a key, {FOR}"));
     let request = plan(Handover::Request(name("ana")));
     assert_eq!(words(&request)[3], "write|ana.kit|the request of ana");
     assert_eq!(request.placed_daemon(), Some(&name("builder")));

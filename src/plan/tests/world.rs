@@ -163,7 +163,9 @@ impl World {
                 self.excused.extend(rotation.locked_out.clone());
                 let is_said = |id: &AuthorityId| {
                     let of_it = rotation.rows.iter().filter(|row| row.kind == "ca" && row.name == id.short());
-                    of_it.into_iter().any(|row| row.reason.as_str().contains("not known here"))
+                    of_it
+                        .into_iter()
+                        .any(|row| row.reason.as_str().contains("does not know are to be locked out"))
                 };
                 let said: Vec<AuthorityId> =
                     self.authorities.keys().filter(|id| is_said(id)).cloned().collect();

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::model::{Rule, Severity};
 use crate::practice::{self, PracticeDaemon};
 use crate::probe::{
-    AddressResult, Asked, Cast, Dial, DialResults, DialStage, Dialled, Facts, Outcome, Request, Unreachable,
+    AddressResult, Asked, Cast, Dial, DialResults, DialStage, Dialed, Facts, Outcome, Request, Unreachable,
     Withheld, endpoint as endpoint_at, judge, probe,
 };
 
 /// The outcomes of all attempts at that dial.
 fn outcomes(observed: &DialResults, dial: Dial) -> Vec<Outcome> {
-    observed.dials().filter(|dialled| dialled.dial == dial).map(|dialled| dialled.outcome).collect()
+    observed.dials().filter(|dialed| dialed.dial == dial).map(|dialed| dialed.outcome).collect()
 }
 
 fn is_refused(observed: &DialResults, dial: Dial) -> bool {
@@ -26,7 +26,7 @@ fn is_of_http1(dial: Dial) -> bool {
     matches!(dial, Dial::NoCertificate(14) | Dial::UnknownCa(14))
 }
 
-fn first(observed: &DialResults) -> &Dialled {
+fn first(observed: &DialResults) -> &Dialed {
     observed.first().unwrap()
 }
 
@@ -68,11 +68,11 @@ fn a_locked_daemon_accepts_the_client_and_refuses_all_others() {
 
 /// Every dial is opened before any has been refused, and the client's is the last of each phase.
 #[test]
-fn the_list_is_dialled_in_its_order() {
+fn the_list_is_dialed_in_its_order() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let observed = cast.probe(daemon.address().port());
-    let list: Vec<String> = observed.dials().map(|dialled| dialled.dial.to_string()).collect();
+    let list: Vec<String> = observed.dials().map(|dialed| dialed.dial.to_string()).collect();
     let expected = "P H N1 N2 N5 N6 N7 N8 N11 N12 N13 N14 N15 U1 U3 U4 U6 U7 U8 U11 U12 U13 U14 U15 U16 \
                     U17 U18 U19 W E O N1' O'";
     assert_eq!(list.join(" "), expected);
@@ -100,8 +100,8 @@ fn nothing_of_the_clients_goes_to_a_daemon_of_another_name_or_ca() {
     let observed = cast.probe(daemon.address().port());
     assert_eq!(first(&observed).account.faults[0].rule, Rule::ServerNameMismatch);
     for dial in [Dial::Client, Dial::Expired, Dial::WrongUsage] {
-        let sent = |dialled: &Dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.finished);
-        assert!(!observed.dials().any(|dialled| dialled.dial == dial && sent(dialled)), "{dial}");
+        let sent = |dialed: &Dialed| matches!(dialed.facts, Facts::Tls(facts) if facts.finished);
+        assert!(!observed.dials().any(|dialed| dialed.dial == dial && sent(dialed)), "{dial}");
     }
     assert_eq!(observed.handshake().unwrap().leaf().unwrap(), cast.server.chain[0]);
 
@@ -168,7 +168,7 @@ fn a_silent_listener_ends_at_its_deadline() {
     assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(outcomes(&observed, Dial::Client), [Outcome::NotUpYet]);
     assert_eq!(first(&observed).account.stage, Some(DialStage::Handshake));
-    assert!(observed.dials().all(|dialled| dialled.is_timed_out()));
+    assert!(observed.dials().all(|dialed| dialed.is_timed_out()));
 }
 
 #[test]
@@ -238,12 +238,12 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_the_probe() {
     let too_long = "an answer of more than 1 MiB";
     for (port, expected) in [(hostile(plain, 4 << 20), too_long), (hostile(many_headers, 1), "HTTP/2")] {
         let observed = cast.probe(port);
-        let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
+        let plain = observed.dials().find(|dialed| dialed.dial == Dial::Plaintext).unwrap();
         assert_eq!(plain.outcome, Outcome::LetIn);
         assert!(plain.account.trouble.as_ref().unwrap().contains(expected), "{plain:?}");
     }
     let observed = cast.probe_within(hostile(plain, 1), Duration::from_secs(1));
-    let plain = observed.dials().find(|dialled| dialled.dial == Dial::Plaintext).unwrap();
+    let plain = observed.dials().find(|dialed| dialed.dial == Dial::Plaintext).unwrap();
     assert!(plain.is_timed_out(), "{plain:?}");
     assert_eq!(plain.account.stage, Some(DialStage::Call));
 }
@@ -331,7 +331,7 @@ fn a_daemon_that_is_not_up_yet_is_waited_for_and_the_first_server_hello_decides(
 }
 
 #[test]
-fn every_address_is_dialled_and_one_where_nothing_listens_is_named() {
+fn every_address_is_dialed_and_one_where_nothing_listens_is_named() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let endpoint = endpoint_at(daemon.address().port());
@@ -345,7 +345,7 @@ fn every_address_is_dialled_and_one_where_nothing_listens_is_named() {
 }
 
 #[test]
-fn a_host_beyond_those_that_are_dialled_is_said_not_to_be_tried() {
+fn a_host_beyond_those_that_are_dialed_is_said_not_to_be_tried() {
     let cast = Cast::new("127.0.0.1");
     let daemon = PracticeDaemon::start(0, &cast.server, Some(&cast.trust)).unwrap();
     let endpoint = endpoint_at(daemon.address().port());
@@ -372,7 +372,7 @@ fn with_a_pace_no_two_dials_are_open_at_once_and_samples_repeat_the_list() {
     let endpoint = endpoint_at(daemon.address().port());
     let request = cast.request(&endpoint, Duration::from_secs(10));
     let observed = probe(&Request { pace: Duration::from_millis(1), samples: 2, ..request });
-    assert!(observed.dials().all(|dialled| dialled.is_alone));
+    assert!(observed.dials().all(|dialed| dialed.is_alone));
     assert_eq!(observed.addresses[0].passes.len(), 2);
     assert!(judge(&observed, &cast.expected("127.0.0.1")).verified);
 }

@@ -18,7 +18,7 @@ use crate::probe::dial_list::{
     Caller, Dial, NAMESAKE_WITH_CA, SELF_SIGNED, Sni, UNRELATED, UNRELATED_WITH_CA,
 };
 use crate::probe::outcome::{End, Outcome, Shown, classify};
-use crate::probe::results::{Dialled, Pass};
+use crate::probe::results::{Dialed, Pass};
 use crate::probe::verdict::settle::needs_repeat;
 
 /// What is at hand for the dials of every address.
@@ -33,7 +33,7 @@ pub(super) struct Means {
     pub(super) expired: Option<Prepared>,
     pub(super) wrong_usage: Option<Prepared>,
     pub(super) pace: Duration,
-    /// How much of the list is dialled.
+    /// How much of the list is dialed.
     pub(super) extent: Extent,
     /// A name that no server can know.
     pub(super) foreign: ServerName<'static>,
@@ -63,7 +63,7 @@ pub(super) async fn pass(destination: &Destination, means: &Means) -> Pass {
     }
     let mut second = other_hosts(means, &pass);
     second.extend([Dial::NoCertificateAgain, Dial::ClientAgain]);
-    if pass.dials.iter().any(Dialled::is_cut_off) {
+    if pass.dials.iter().any(Dialed::is_cut_off) {
         // Where a limit on connections cut somebody off, two at once would cut each other off.
         for dial in second {
             if !has_time_for_another(destination, means) {
@@ -130,8 +130,8 @@ pub(super) fn sni(host: &SubjectAltName) -> Option<ServerName<'static>> {
 /// Whether more than the first dials can tell anything: the server shows a certificate that is in
 /// order, and does not refuse the client by a clear word.
 fn is_worth_more(pass: &Pass) -> bool {
-    let speaks_tls = pass.dials.iter().any(Dialled::saw_server_hello);
-    let is_refused = |client: &Dialled| match client.outcome {
+    let speaks_tls = pass.dials.iter().any(Dialed::saw_server_hello);
+    let is_refused = |client: &Dialed| match client.outcome {
         Outcome::Refused(_) => true,
         Outcome::LetIn => !client.is_cut_off(),
         _ => client.is_untrusted(),
@@ -143,7 +143,7 @@ fn is_worth_more(pass: &Pass) -> bool {
 fn is_every_one_cut_off(pass: &Pass) -> bool {
     let client = pass.last(Dial::Client);
     let is_cut = client.is_some_and(|client| matches!(client.end(), End::Eof | End::Reset));
-    is_cut && !pass.dials.iter().any(Dialled::saw_server_hello)
+    is_cut && !pass.dials.iter().any(Dialed::saw_server_hello)
 }
 
 /// How long it takes until the server has seen the end of the dial before.
@@ -215,7 +215,7 @@ fn irregular(pending: &[Dial], has_client: bool) -> Vec<Dial> {
 }
 
 /// Opens them in that order, all at once; with a pace, one after the other.
-async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec<Dialled> {
+async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec<Dialed> {
     if means.pace.is_zero() {
         let is_alone = list.len() == 1;
         let dials =
@@ -235,7 +235,7 @@ async fn at_once(destination: &Destination, means: &Means, list: &[Dial]) -> Vec
     dials
 }
 
-async fn alone(destination: &Destination, means: &Means, dial: Dial, opening: Opening) -> Dialled {
+async fn alone(destination: &Destination, means: &Means, dial: Dial, opening: Opening) -> Dialed {
     make(destination, means, dial, (true, opening)).await
 }
 
@@ -244,14 +244,14 @@ async fn make(
     means: &Means,
     dial: Dial,
     (is_alone, opening): (bool, Opening),
-) -> Dialled {
+) -> Dialed {
     let seen = match (terms(destination, means, dial, opening), dial) {
         (Some(terms), _) => secure(destination, terms).await,
         (None, Dial::PlaintextHttp1) => plaintext_http1(destination).await,
         (None, _) => plaintext(destination).await,
     };
     let outcome = classify(&seen.facts);
-    Dialled {
+    Dialed {
         dial,
         is_alone,
         facts: seen.facts,

@@ -29,9 +29,9 @@ pub struct Request<'a> {
     pub expired: Option<&'a CertificateAndKey>,
     /// An identity of the client's CA with a daemon's usage.
     pub wrong_usage: Option<&'a CertificateAndKey>,
-    /// How much of the list is dialled.
+    /// How much of the list is dialed.
     pub extent: Extent,
-    /// How often the whole list is dialled; at least once.
+    /// How often the whole list is dialed; at least once.
     pub samples: u16,
     /// How long to wait between two dials; then no two are open at once.
     pub pace: Duration,
@@ -43,7 +43,7 @@ pub struct Request<'a> {
     pub now: Timestamp,
 }
 
-/// How much of the list is dialled.
+/// How much of the list is dialed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All of it.

@@ -17,7 +17,7 @@ use super::tls::{Prepared, foreign_name, server_name};
 use crate::message;
 use crate::model::{Endpoint, Failure, Message, Printable, Remark, SubjectAltName};
 use crate::probe::dial_list::Dial;
-use crate::probe::results::{AddressSeen, DialResults, NotDialled, NotTried, Pass};
+use crate::probe::results::{AddressSeen, DialResults, NotDialed, NotTried, Pass};
 use crate::probe::verdict::agreement::{Passes, differences};
 
 /// Dials the daemon in every way that the request has means for, and says what was seen.
@@ -29,7 +29,7 @@ use crate::probe::verdict::agreement::{Passes, differences};
 pub fn probe(request: &Request<'_>) -> DialResults {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return not_dialled(NotDialled::Broken(error.message())),
+        Err(error) => return not_dialed(NotDialed::Broken(error.message())),
     };
     let observed = runtime.block_on(run(request));
     // A resolver that hangs is a thread that hangs; nobody waits for it.
@@ -41,7 +41,7 @@ async fn run(request: &Request<'_>) -> DialResults {
     let began = Instant::now();
     let means = match means(request) {
         Ok(means) => means,
-        Err(failure) => return not_dialled(NotDialled::Broken(failure.message())),
+        Err(failure) => return not_dialed(NotDialed::Broken(failure.message())),
     };
     let mut pause = SHORTEST_PAUSE;
     let mut look_began = began;
@@ -49,7 +49,7 @@ async fn run(request: &Request<'_>) -> DialResults {
         let mut observed = once(request, &means, look_began).await;
         observed.time_left = request.deadline.saturating_sub(look_began.elapsed());
         let has_answered = observed.saw_server_hello() || observed.speaks_plainly();
-        let is_decided = has_answered || observed.not_dialled.is_some();
+        let is_decided = has_answered || observed.not_dialed.is_some();
         if is_decided || began.elapsed() + pause > request.wait {
             return observed;
         }
@@ -65,10 +65,10 @@ async fn once(request: &Request<'_>, means: &Means, began: Instant) -> DialResul
     let end = began + request.deadline;
     let addresses = match addresses(request, began + request.deadline / SHARE_OF_RESOLVING).await {
         Ok(addresses) => addresses,
-        Err(why) => return not_dialled(NotDialled::Unresolved(why)),
+        Err(why) => return not_dialed(NotDialed::Unresolved(why)),
     };
     if addresses.len() > MOST_ADDRESSES {
-        return not_dialled(NotDialled::TooManyAddresses(addresses.len()));
+        return not_dialed(NotDialed::TooManyAddresses(addresses.len()));
     }
     let leaf = request.expired.and_then(|identity| identity.chain.first());
     let mut observed = DialResults {
@@ -109,7 +109,7 @@ fn hosts_beyond(means: &Means) -> Vec<NotTried> {
     let not_tried = |(host, number): (&ServerName<'_>, u8)| {
         let host =
             host.to_str().parse().map_or(message!("another host"), |host: SubjectAltName| host.message());
-        let why = message!("{}: no more than 8 other hosts are dialled", host);
+        let why = message!("{}: no more than 8 other hosts are dialed", host);
         NotTried { dial: Dial::OtherHost(number), why }
     };
     beyond.iter().zip(numbers).map(not_tried).collect()
@@ -156,7 +156,7 @@ async fn glance_at_the_first(means: &Means, destinations: &[Destination], observ
         let is_last = index + 1 == destinations.len();
         let limit = if is_last { destination.until } else { Instant::now() + HEAD_START };
         let Ok(pass) = timeout_at(limit, glance(destination, means)).await else { continue };
-        let is_reached = pass.dials.iter().any(|dialled| dialled.account.unreachable.is_none());
+        let is_reached = pass.dials.iter().any(|dialed| dialed.account.unreachable.is_none());
         observed.addresses = vec![AddressSeen { address: destination.address, passes: vec![pass] }];
         if is_reached {
             return;
@@ -235,11 +235,11 @@ fn resolver_error(error: &std::io::Error) -> Message {
     Remark(&error.to_string()).message()
 }
 
-fn not_dialled(why: NotDialled) -> DialResults {
-    DialResults { not_dialled: Some(why), ..DialResults::default() }
+fn not_dialed(why: NotDialed) -> DialResults {
+    DialResults { not_dialed: Some(why), ..DialResults::default() }
 }
 
-/// More are not dialled, and the daemon is not verified.
+/// More are not dialed, and the daemon is not verified.
 const MOST_ADDRESSES: usize = 16;
 const MOST_AT_ONCE: usize = 4;
 /// Of the deadline, what the resolver may take.

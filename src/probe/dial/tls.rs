@@ -90,7 +90,7 @@ pub(super) fn open(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
     notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The notes as they were: what is learnt of another service stays so whatever follows, also where the
+/// The notes as they were: what is learned of another service stays so whatever follows, also where the
 /// time is up meanwhile.
 pub(super) struct KeptNotes<'a> {
     notes: &'a SharedNotes,

@@ -9,7 +9,7 @@ use crate::pki::{
 };
 
 /// One certificate of each kind, all for clients and good now, with the names of the client that is
-/// dialled as: whoever decides by these alone lets them in.
+/// dialed as: whoever decides by these alone lets them in.
 pub struct UnknownCa {
     /// Of a CA with the name and the key identifier of a known one, and another key; and that CA.
     pub namesake: CertificateAndKey,

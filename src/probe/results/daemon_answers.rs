@@ -66,7 +66,7 @@ impl Printable for Activity {
             Activity::Building(builds) => message!("{} builds are running", builds),
             Activity::InUse(1) => message!("1 session is open"),
             Activity::InUse(sessions) => message!("{} sessions are open", sessions),
-            Activity::NotTold => message!("nobody could tell whether a build was running"),
+            Activity::NotTold => message!("the daemon does not say whether a build is running"),
         }
     }
 }

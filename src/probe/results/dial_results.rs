@@ -11,7 +11,7 @@ use crate::probe::outcome::{Call, Chain, End, Facts, Outcome, PlainReply, Refuse
 
 /// One dial that was made.
 #[derive(Clone, Debug)]
-pub struct Dialled {
+pub struct Dialed {
     /// Which of the list.
     pub dial: Dial,
     /// Whether no other dial to that address was open at the time.
@@ -55,7 +55,7 @@ pub struct Account {
 #[derive(Clone, Debug, Default)]
 pub struct Pass {
     /// The dials, repeats included, in the order in which they were opened.
-    pub dials: Vec<Dialled>,
+    pub dials: Vec<Dialed>,
 }
 
 /// What was seen at one address.
@@ -79,19 +79,19 @@ pub struct NotTried {
 /// All that a probe saw of one daemon.
 #[derive(Clone, Debug, Default)]
 pub struct DialResults {
-    /// Each address that was dialled.
+    /// Each address that was dialed.
     pub addresses: Vec<AddressSeen>,
     /// Whether the host is an IP address, so that no dial has a name for SNI.
     pub is_ip_address: bool,
     /// How many addresses the name has.
     pub resolved: usize,
-    /// Why nothing was dialled, where nothing was.
-    pub not_dialled: Option<NotDialled>,
+    /// Why nothing was dialed, where nothing was.
+    pub not_dialed: Option<NotDialed>,
     /// The addresses to which a person has narrowed the dials; none for all.
     pub narrowed_to: Vec<IpAddr>,
     /// Whether the last pass was made because the one before it saw several daemons.
     pub is_second_look: bool,
-    /// The dials for which there were no means, and the hosts beyond those that are dialled.
+    /// The dials for which there were no means, and the hosts beyond those that are dialed.
     pub not_tried: Vec<NotTried>,
     /// When the certificate ended that was shown as expired, where one was.
     pub expired_since: Option<Timestamp>,
@@ -101,18 +101,18 @@ pub struct DialResults {
     pub time_left: Duration,
 }
 
-/// Why nothing was dialled.
+/// Why nothing was dialed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotDialled {
+pub enum NotDialed {
     /// The name does not resolve; the resolver's words.
     Unresolved(Message),
-    /// The name has more addresses than are dialled.
+    /// The name has more addresses than are dialed.
     TooManyAddresses(usize),
     /// Something on this side.
     Broken(Message),
 }
 
-impl Dialled {
+impl Dialed {
     /// Whether a whole ServerHello came.
     #[must_use]
     pub fn saw_server_hello(&self) -> bool {
@@ -174,7 +174,7 @@ impl Dialled {
 }
 
 /// One clause: `refused: alert 116 (certificate required)`.
-impl Printable for Dialled {
+impl Printable for Dialed {
     fn message(&self) -> Message {
         match self.outcome {
             Outcome::Accepted => message!("accepted"),
@@ -185,14 +185,14 @@ impl Printable for Dialled {
                 None => message!("let in by TLS; then {}", self.ending()),
             },
             Outcome::NotServed => message!("not served: {}", self.ending()),
-            Outcome::AsksNobody => message!("the server asks nobody for a certificate"),
+            Outcome::AsksNobody => message!("the server does not ask for a certificate"),
             Outcome::OtherService => message!("another service answers"),
             Outcome::NotUpYet | Outcome::Inconclusive(_) => self.trouble(),
         }
     }
 }
 
-impl Dialled {
+impl Dialed {
     /// By what it was refused.
     pub(crate) fn refusal(&self) -> Message {
         match self.outcome {
@@ -235,7 +235,7 @@ impl Dialled {
         let stage = self.account.stage.unwrap_or(DialStage::Connecting);
         match self.end() {
             End::Alert(alert) => message!("alert {} ({})", alert, alert_name(alert)),
-            End::Eof => message!("closed without a word"),
+            End::Eof => message!("closed without an alert"),
             End::Reset => message!("reset"),
             End::TimedOut => message!("the time was up while {}", stage.doing()),
             End::NotListening => message!("connection refused"),
@@ -250,21 +250,21 @@ impl Dialled {
 impl Pass {
     /// The last attempt at that dial.
     #[must_use]
-    pub fn last(&self, dial: Dial) -> Option<&Dialled> {
-        self.dials.iter().rev().find(|dialled| dialled.dial == dial)
+    pub fn last(&self, dial: Dial) -> Option<&Dialed> {
+        self.dials.iter().rev().find(|dialed| dialed.dial == dial)
     }
 
     /// Every attempt at that dial, with its place in the order.
-    pub(crate) fn attempts(&self, dial: Dial) -> impl Iterator<Item = (usize, &Dialled)> {
-        self.dials.iter().enumerate().filter(move |(_, dialled)| dialled.dial == dial)
+    pub(crate) fn attempts(&self, dial: Dial) -> impl Iterator<Item = (usize, &Dialed)> {
+        self.dials.iter().enumerate().filter(move |(_, dialed)| dialed.dial == dial)
     }
 
     /// The dials that were made, each once, in the order of their first attempts.
     pub(crate) fn list(&self) -> Vec<Dial> {
         let mut list = Vec::new();
-        for dialled in &self.dials {
-            if !list.contains(&dialled.dial) {
-                list.push(dialled.dial);
+        for dialed in &self.dials {
+            if !list.contains(&dialed.dial) {
+                list.push(dialed.dial);
             }
         }
         list
@@ -279,7 +279,7 @@ impl AddressSeen {
     }
 
     /// Every dial to it.
-    pub fn dials(&self) -> impl Iterator<Item = &Dialled> {
+    pub fn dials(&self) -> impl Iterator<Item = &Dialed> {
         self.passes.iter().flat_map(|pass| &pass.dials)
     }
 
@@ -295,67 +295,62 @@ impl AddressSeen {
         self.all_end(End::Unreached)
     }
 
-    /// Nothing that was not dialled is said of anybody.
+    /// Nothing that was not dialed is said of anybody.
     fn all_end(&self, end: End) -> bool {
-        self.dials().next().is_some() && self.dials().all(|dialled| dialled.end() == end)
+        self.dials().next().is_some() && self.dials().all(|dialed| dialed.end() == end)
     }
 }
 
 impl DialResults {
     /// Every dial to every address.
-    pub fn dials(&self) -> impl Iterator<Item = &Dialled> {
+    pub fn dials(&self) -> impl Iterator<Item = &Dialed> {
         self.addresses.iter().flat_map(AddressSeen::dials)
     }
 
     /// The client's own dial that says most: one that was accepted, else the last to an address
     /// that answers.
     #[must_use]
-    pub fn client(&self) -> Option<&Dialled> {
+    pub fn client(&self) -> Option<&Dialed> {
         self.telling(Dial::Client)
     }
 
     /// The same; without a certificate of the client's, one without any.
     #[must_use]
-    pub fn first(&self) -> Option<&Dialled> {
+    pub fn first(&self) -> Option<&Dialed> {
         self.client().or_else(|| self.telling(Dial::NoCertificate(1)))
     }
 
-    fn telling(&self, dial: Dial) -> Option<&Dialled> {
-        let rank = |dialled: &&Dialled| {
-            let is_accepted = dialled.outcome == Outcome::Accepted;
-            (
-                is_accepted,
-                dialled.saw_chain(),
-                dialled.saw_server_hello(),
-                dialled.account.unreachable.is_none(),
-            )
+    fn telling(&self, dial: Dial) -> Option<&Dialed> {
+        let rank = |dialed: &&Dialed| {
+            let is_accepted = dialed.outcome == Outcome::Accepted;
+            (is_accepted, dialed.saw_chain(), dialed.saw_server_hello(), dialed.account.unreachable.is_none())
         };
-        self.dials().filter(|dialled| dialled.dial == dial).max_by_key(rank)
+        self.dials().filter(|dialed| dialed.dial == dial).max_by_key(rank)
     }
 
-    /// Whether any server that was dialled proved to be the host.
+    /// Whether any server that was dialed proved to be the host.
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.dials().any(|dialled| matches!(dialled.facts, Facts::Tls(facts) if facts.chain == Chain::Proven))
+        self.dials().any(|dialed| matches!(dialed.facts, Facts::Tls(facts) if facts.chain == Chain::Proven))
     }
 
     /// Whether any dial saw a ServerHello.
     #[must_use]
     pub fn saw_server_hello(&self) -> bool {
-        self.dials().any(Dialled::saw_server_hello)
+        self.dials().any(Dialed::saw_server_hello)
     }
 
     /// Whether something that is no TLS answered a dial without TLS. A server without TLS closes on a
     /// ClientHello, and its reset may overtake the bytes that would have shown it there.
     #[must_use]
     pub fn speaks_plainly(&self) -> bool {
-        self.dials().any(|dialled| match dialled.facts {
+        self.dials().any(|dialed| match dialed.facts {
             Facts::Plain(facts) => {
                 let has_spoken = matches!(
                     facts.reply,
                     PlainReply::Settings | PlainReply::Http1 | PlainReply::BadRequest | PlainReply::Other
                 );
-                has_spoken || dialled.outcome == Outcome::Open
+                has_spoken || dialed.outcome == Outcome::Open
             }
             Facts::Tls(_) => false,
         })
@@ -364,15 +359,15 @@ impl DialResults {
     /// What the daemon showed of itself under its own name, from the dial that saw the most.
     #[must_use]
     pub fn handshake(&self) -> Option<&Handshake> {
-        let seen = |dialled: &&Dialled| {
-            let handshake = &dialled.handshake;
-            (handshake.asked != Asked::Nothing, handshake.agreed.is_some(), dialled.dial == Dial::Client)
+        let seen = |dialed: &&Dialed| {
+            let handshake = &dialed.handshake;
+            (handshake.asked != Asked::Nothing, handshake.agreed.is_some(), dialed.dial == Dial::Client)
         };
         self.dials()
-            .filter(|dialled| matches!(dialled.dial, Dial::Client | Dial::NoCertificate(1)))
-            .filter(|dialled| dialled.saw_chain())
+            .filter(|dialed| matches!(dialed.dial, Dial::Client | Dial::NoCertificate(1)))
+            .filter(|dialed| dialed.saw_chain())
             .max_by_key(seen)
-            .map(|dialled| &dialled.handshake)
+            .map(|dialed| &dialed.handshake)
     }
 
     /// What the daemon told us, if the client was accepted.
@@ -385,7 +380,7 @@ impl DialResults {
     /// The address that answered, or the first.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        let answers = |seen: &&AddressSeen| seen.dials().any(Dialled::saw_server_hello);
+        let answers = |seen: &&AddressSeen| seen.dials().any(Dialed::saw_server_hello);
         let first = self.addresses.iter().find(answers).or_else(|| self.addresses.first());
         first.map(|seen| seen.address)
     }

@@ -8,5 +8,5 @@ pub use daemon_answers::{
     AboveTls, Activity, Agreed, Answer, Asked, BuildkitVersion, DialStage, Handshake, Idleness, Unreachable,
     Withheld, Worker,
 };
-pub use dial_results::{Account, AddressSeen, DialResults, Dialled, NotDialled, NotTried, Pass};
+pub use dial_results::{Account, AddressSeen, DialResults, Dialed, NotDialed, NotTried, Pass};
 pub use port::{Port, PortAnswer};

@@ -45,7 +45,7 @@ impl Printable for PortAnswer {
             PortAnswer::Silent => message!("open, and silent"),
             PortAnswer::Http2 => message!("HTTP/2 without TLS"),
             PortAnswer::Http1 => message!("HTTP without TLS"),
-            PortAnswer::TlsForAnyone => message!("TLS that asks nobody for a certificate"),
+            PortAnswer::TlsForAnyone => message!("TLS that does not ask for a certificate"),
             PortAnswer::TlsOptional => message!("TLS that asks for a certificate, and goes on without one"),
             PortAnswer::TlsRefused => message!("TLS that refuses whoever has no certificate"),
             PortAnswer::Tls => message!("TLS"),

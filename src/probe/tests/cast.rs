@@ -59,7 +59,7 @@ impl Cast {
         }
     }
 
-    /// What this machine knows of the daemon that was dialled.
+    /// What this machine knows of the daemon that was dialed.
     pub(crate) fn expected(&self, host: &str) -> Expected {
         Expected {
             again: crate::probe::Again {

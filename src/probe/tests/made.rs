@@ -9,7 +9,7 @@ use crate::probe::outcome::{
     Call, Chain, End, Facts, PlainFacts, PlainReply, Shown, TlsFacts, TlsVersion, classify,
 };
 use crate::probe::results::{
-    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage, Dialled,
+    AboveTls, Account, AddressSeen, Agreed, Answer, Asked, BuildkitVersion, DialResults, DialStage, Dialed,
     Handshake, Pass, Unreachable, Worker,
 };
 
@@ -96,7 +96,7 @@ pub(crate) fn handshake(cast: &Cast) -> Handshake {
     }
 }
 
-pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
+pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialed {
     let facts = match dial {
         Dial::Plaintext | Dial::PlaintextHttp1 => {
             let reply = if facts.settings { PlainReply::Settings } else { PlainReply::Nothing };
@@ -113,7 +113,7 @@ pub(crate) fn made(cast: &Cast, dial: Dial, (facts, account): Made) -> Dialled {
         }
     };
     let has_chain = matches!(facts, Facts::Tls(facts) if facts.chain != Chain::Unseen);
-    Dialled {
+    Dialed {
         dial,
         is_alone: false,
         facts,

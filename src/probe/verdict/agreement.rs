@@ -11,7 +11,7 @@ use crate::model::{Cause, Finding, Message, Printable as _, Rule, Severity};
 use crate::pki::DistinguishedName;
 use crate::probe::dial_list::{Dial, Sni};
 use crate::probe::outcome::{Chain, Facts, TlsVersion};
-use crate::probe::results::{Asked, DialResults, Dialled, Pass};
+use crate::probe::results::{Asked, DialResults, Dialed, Pass};
 
 /// The findings about daemons that differ, and about CAs that are not trusted here.
 pub(super) fn all(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
@@ -59,7 +59,7 @@ fn other_authorities(evidence: &Evidence<'_>, expected: &Expected) -> Option<Fin
     let described = |name: &DistinguishedName| match allowed(name, expected) {
         0 => name.message(),
         1 => message!("another CA that is called {} too", name),
-        ours => message!("another CA that is called {}, as {} of ours are", name, ours),
+        ours => message!("another CA that is called {}, as {} of this state's are", name, ours),
     };
     let (severity, expected) = match &expected.known_authorities {
         Some(_) => (Severity::Error, "CAs of this state alone"),
@@ -78,8 +78,8 @@ pub(super) fn named_beyond(evidence: &Evidence<'_>, expected: &Expected) -> BTre
     evidence
         .observed
         .dials()
-        .filter(|dialled| is_compared(dialled))
-        .filter_map(|dialled| match &dialled.handshake.asked {
+        .filter(|dialed| is_compared(dialed))
+        .filter_map(|dialed| match &dialed.handshake.asked {
             Asked::For(names) => Some(names),
             Asked::Nothing => None,
         })
@@ -123,10 +123,10 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
     let mut newer = Values::new("the signatures that are accepted in TLS 1.3");
     let mut older = Values::new("the signatures that are accepted in TLS 1.2");
     let mut asking = Values::new("whether a certificate is asked for");
-    for (address, dialled) in compared(observed, passes) {
-        let handshake = &dialled.handshake;
+    for (address, dialed) in compared(observed, passes) {
+        let handshake = &dialed.handshake;
         // A proxy may have another rule for another name, version or protocol.
-        if dialled.dial.offers() == Dial::Client.offers() {
+        if dialed.dial.offers() == Dial::Client.offers() {
             let (bytes, described) = match handshake.asked {
                 Asked::For(_) => (b"asked", message!("asked for")),
                 Asked::Nothing => (b"never", message!("not asked for")),
@@ -145,7 +145,7 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
         schemes.sort_unstable();
         let bytes = schemes.iter().flat_map(|scheme| scheme.to_be_bytes()).collect();
         let described = Message::join(&schemes, " ");
-        match version(dialled) {
+        match version(dialed) {
             Some(TlsVersion::Tls13) => newer.add(Some(bytes), described, address),
             Some(TlsVersion::Tls12) => older.add(Some(bytes), described, address),
             None => {}
@@ -154,28 +154,28 @@ pub(crate) fn differences(observed: &DialResults, passes: Passes) -> Vec<Differe
     [leaf, asking, authorities, newer, older].into_iter().filter_map(Values::difference).collect()
 }
 
-fn compared(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialled)> {
+fn compared(observed: &DialResults, passes: Passes) -> impl Iterator<Item = (SocketAddr, &Dialed)> {
     observed.addresses.iter().flat_map(move |seen| {
         let first = match passes {
             Passes::All => 0,
             Passes::Last => seen.passes.len().saturating_sub(1),
         };
         let dials = seen.passes.iter().skip(first).flat_map(|pass: &Pass| &pass.dials);
-        dials.filter(|dialled| is_compared(dialled)).map(|dialled| (seen.address, dialled))
+        dials.filter(|dialed| is_compared(dialed)).map(|dialed| (seen.address, dialed))
     })
 }
 
 /// One that shows another certificate under the daemon's own name is another server, whomever it lets in.
-fn is_compared(dialled: &Dialled) -> bool {
-    matches!(dialled.facts, Facts::Tls(facts) if match facts.chain {
+fn is_compared(dialed: &Dialed) -> bool {
+    matches!(dialed.facts, Facts::Tls(facts) if match facts.chain {
         Chain::Proven => true,
         Chain::Another => facts.sni == Sni::Name,
         Chain::Unseen => false,
     })
 }
 
-fn version(dialled: &Dialled) -> Option<TlsVersion> {
-    match dialled.facts {
+fn version(dialed: &Dialed) -> Option<TlsVersion> {
+    match dialed.facts {
         Facts::Tls(facts) => facts.version,
         Facts::Plain(_) => None,
     }

@@ -10,11 +10,11 @@ use crate::message;
 use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::probe::dial_list::{Caller, Dial};
 use crate::probe::outcome::{End, Outcome, Why};
-use crate::probe::results::{AboveTls, Answer, DialStage, Dialled};
+use crate::probe::results::{AboveTls, Answer, DialStage, Dialed};
 
 /// The findings about the client's own certificate.
 pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
-    if evidence.observed.not_dialled.is_some() {
+    if evidence.observed.not_dialed.is_some() {
         return Vec::new();
     }
     if expected.client.is_none() {
@@ -31,18 +31,16 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
         let found = match exhibit.settled {
             Settled::Passed(_) => None,
             // What is wrong with the server, or that nobody is there, has its own finding.
-            _ if server_checks::explains(evidence, exhibit.dialled()) => None,
-            _ if exhibit.dialled().dial == Dial::ClientAgain => again(evidence, exhibit, expected),
+            _ if server_checks::explains(evidence, exhibit.dialed()) => None,
+            _ if exhibit.dialed().dial == Dial::ClientAgain => again(evidence, exhibit, expected),
             _ => not_accepted(evidence, exhibit, expected),
         };
         findings.extend(found.filter(|finding| !findings.contains(finding)));
-        let is_no_buildkit = |dialled: &Dialled| {
-            dialled.outcome == Outcome::AsksNobody
-                && dialled.account.answer.is_none()
-                && !dialled.is_untrusted()
+        let is_no_buildkit = |dialed: &Dialed| {
+            dialed.outcome == Outcome::AsksNobody && dialed.account.answer.is_none() && !dialed.is_untrusted()
         };
-        if is_no_buildkit(exhibit.dialled()) {
-            findings.push(turned_down(exhibit.dialled(), expected));
+        if is_no_buildkit(exhibit.dialed()) {
+            findings.push(turned_down(exhibit.dialed(), expected));
         }
     }
     if let Some(answer) = evidence.observed.answer() {
@@ -57,13 +55,13 @@ pub(super) fn client(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Findin
 
 /// It was accepted at first, and at the end it is not.
 fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
-    let dialled = exhibit.dialled();
+    let dialed = exhibit.dialed();
     let finding = Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client)
         .expected("accepted, as before the other dials")
-        .found(message!("{} ({})", dialled, places(evidence.observed, &[exhibit])));
-    Some(match dialled.outcome {
-        _ if dialled.is_unavailable() => finding.because(&[Cause::ProxyWithoutDaemon]),
-        _ if dialled.is_cut_off() => finding.cause(CUT).fix(expected.again.paced()),
+        .found(message!("{} ({})", dialed, places(evidence.observed, &[exhibit])));
+    Some(match dialed.outcome {
+        _ if dialed.is_unavailable() => finding.because(&[Cause::ProxyWithoutDaemon]),
+        _ if dialed.is_cut_off() => finding.cause(CUT).fix(expected.again.paced()),
         Outcome::AsksNobody => {
             let found = asks_nobody(evidence, exhibit, expected)?;
             found.because(&[Cause::SeveralDaemons, Cause::NoClientCa]).cause(ASKS_NO_MORE)
@@ -71,34 +69,34 @@ fn again(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) ->
         Outcome::Refused(_) | Outcome::LetIn => {
             finding.because(&[Cause::SeveralDaemons]).fix(expected.again.same())
         }
-        _ if dialled.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(expected.again.longer()),
+        _ if dialed.is_timed_out() => finding.because(&[Cause::Unanswered]).fix(expected.again.longer()),
         _ => finding.cause(CUT).fix(expected.again.paced()),
     })
 }
 
 fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
-    let dialled = exhibit.dialled();
+    let dialed = exhibit.dialed();
     let found = || match exhibit.settled {
         Settled::Undecided(_) if evidence.observed.addresses.len() > 1 => {
-            message!("{} ({})", dialled, places(evidence.observed, &[exhibit]))
+            message!("{} ({})", dialed, places(evidence.observed, &[exhibit]))
         }
-        _ => message!("{}, {}", dialled, when(dialled)),
+        _ => message!("{}, {}", dialed, when(dialed)),
     };
-    Some(match (dialled.outcome, how(dialled)) {
+    Some(match (dialed.outcome, how(dialed)) {
         (Outcome::Refused(_) | Outcome::RefusedByEnd, Some(how)) => {
-            refusal(refused(found()), &how, &dialled.handshake, expected)
+            refusal(refused(found()), &how, &dialed.handshake, expected)
         }
-        (Outcome::Inconclusive(Why::Alert(40 | 71)), _) if !dialled.saw_server_hello() => {
+        (Outcome::Inconclusive(Why::Alert(40 | 71)), _) if !dialed.saw_server_hello() => {
             inconclusive(found()).because(&[Cause::NoCommonCipher])
         }
         // 80 (internal_error) is also what an overloaded server says.
-        (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialled.saw_chain() && alert != 80 => {
-            refusal(refused(found()), &how, &dialled.handshake, expected)
+        (Outcome::Inconclusive(Why::Alert(alert)), Some(how)) if !dialed.saw_chain() && alert != 80 => {
+            refusal(refused(found()), &how, &dialed.handshake, expected)
         }
-        (Outcome::LetIn, _) => turned_down(dialled, expected),
+        (Outcome::LetIn, _) => turned_down(dialed, expected),
         (Outcome::AsksNobody, _) => return asks_nobody(evidence, exhibit, expected),
-        (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialled.message())
-            .because(&[if dialled.account.stage == Some(DialStage::Handshake) {
+        (Outcome::Inconclusive(Why::TimedOut), _) => inconclusive(dialed.message())
+            .because(&[if dialed.account.stage == Some(DialStage::Handshake) {
                 Cause::Silent
             } else {
                 Cause::Unanswered
@@ -107,7 +105,7 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expec
         (Outcome::Inconclusive(Why::Other | Why::Broken), _) => {
             Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
-                .found(dialled)
+                .found(dialed)
                 .because(&[Cause::NoHttp2])
         }
         _ => inconclusive(found()).cause(CUT).fix(expected.again.paced()),
@@ -118,14 +116,14 @@ fn not_accepted(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expec
 fn asks_nobody(evidence: &Evidence<'_>, exhibit: &Exhibit<'_>, expected: &Expected) -> Option<Finding> {
     let is_told = evidence
         .of(Caller::NoCertificate)
-        .any(|other| matches!(other.dialled().outcome, Outcome::Open | Outcome::AsksNobody));
+        .any(|other| matches!(other.dialed().outcome, Outcome::Open | Outcome::AsksNobody));
     (!is_told).then(|| refusal_checks::asked_nobody(&[exhibit], evidence, expected))
 }
 
 /// By what and when the client was refused, for causes.
-fn how(dialled: &Dialled) -> Option<HowRefused> {
-    let is_over = dialled.is_after_handshake();
-    match dialled.end() {
+fn how(dialed: &Dialed) -> Option<HowRefused> {
+    let is_over = dialed.is_after_handshake();
+    match dialed.end() {
         End::Alert(alert) => Some(HowRefused::Alert(alert)),
         End::Eof | End::Reset if is_over => Some(HowRefused::EndAfterHandshake),
         End::Eof | End::Reset => Some(HowRefused::EndInHandshake),
@@ -133,20 +131,20 @@ fn how(dialled: &Dialled) -> Option<HowRefused> {
     }
 }
 
-fn turned_down(dialled: &Dialled, expected: &Expected) -> Finding {
-    match &dialled.account.above {
-        Some(above) => turned_down_above(above, dialled),
-        None if dialled.is_timed_out() => {
-            inconclusive(dialled.ending()).because(&[Cause::Unanswered]).fix(expected.again.longer())
+fn turned_down(dialed: &Dialed, expected: &Expected) -> Finding {
+    match &dialed.account.above {
+        Some(above) => turned_down_above(above, dialed),
+        None if dialed.is_timed_out() => {
+            inconclusive(dialed.ending()).because(&[Cause::Unanswered]).fix(expected.again.longer())
         }
         // A limit on connections ends one so, too.
-        None if dialled.is_cut_off() => inconclusive(dialled.message())
+        None if dialed.is_cut_off() => inconclusive(dialed.message())
             .because(&[Cause::NoHttp2])
             .cause(message!("a proxy that does not pass HTTP/2 on; or {}", CUT_BY))
             .fix(expected.again.paced()),
         None => Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
             .expected("BuildKit's gRPC")
-            .found(dialled)
+            .found(dialed)
             .because(&[Cause::NoHttp2]),
     }
 }
@@ -184,10 +182,10 @@ fn buildkit(answer: &Answer) -> Finding {
     }
 }
 
-fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
+fn turned_down_above(above: &AboveTls, dialed: &Dialed) -> Finding {
     let found = message!("turned down by {}", above);
     match above {
-        _ if dialled.is_unavailable() => inconclusive(found).because(&[Cause::ProxyWithoutDaemon]),
+        _ if dialed.is_unavailable() => inconclusive(found).because(&[Cause::ProxyWithoutDaemon]),
         AboveTls::Http(_) | AboveTls::Http2(_) => {
             let finding = Finding::new(Rule::NotBuildkit, Severity::Error, Caller::Client)
                 .expected("BuildKit's gRPC")
@@ -199,7 +197,7 @@ fn turned_down_above(above: &AboveTls, dialled: &Dialled) -> Finding {
             }
         }
         AboveTls::Grpc { status: 7 | 16, .. } => refused(found).because(&[Cause::TurnedDownAboveTls]),
-        AboveTls::Grpc { .. } => refused(dialled.message()).because(&[Cause::ProxyWithoutDaemon]),
+        AboveTls::Grpc { .. } => refused(dialed.message()).because(&[Cause::ProxyWithoutDaemon]),
     }
 }
 
@@ -211,8 +209,8 @@ fn inconclusive(found: Message) -> Finding {
     Finding::new(Rule::Inconclusive, Severity::Error, Caller::Client).expected("accepted").found(found)
 }
 
-fn when(dialled: &Dialled) -> &'static str {
-    if dialled.is_after_handshake() { "after the handshake" } else { "during the handshake" }
+fn when(dialed: &Dialed) -> &'static str {
+    if dialed.is_after_handshake() { "after the handshake" } else { "during the handshake" }
 }
 
 const ASKS_NO_MORE: &str = "it asked for a certificate at first, and then it did not: another daemon answered, or it opens after a while";

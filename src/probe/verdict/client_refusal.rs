@@ -163,7 +163,7 @@ fn alert_received(
         70 => finding.because(&[Cause::NoCommonTlsVersion]).fix("update the daemon"),
         112 => finding
             .because(&[Cause::UnknownServerName])
-            .fix("dial the daemon itself, or pass TCP through unopened"),
+            .fix("dial the daemon directly, or let the proxy pass TCP through"),
         120 => finding.because(&[Cause::ProtocolRefused]).fix("name the daemon's port, or update the daemon"),
         116 => unclear("no certificate arrived, though one was sent: a proxy between does not pass it on")
             .fix(expected.reinstall()),

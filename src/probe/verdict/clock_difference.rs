@@ -68,8 +68,8 @@ pub(super) fn bounds(observed: &DialResults, expected: &Expected) -> Option<Cloc
     let accepted = observed.answer().is_some();
     let leaf = expected.client.as_ref().and_then(|chain| chain.first()).filter(|_| accepted)?;
     let is_refused = |outcome| matches!(outcome, Outcome::Refused(_));
-    let mut dials = observed.dials().filter(|dialled| dialled.dial.caller() == Caller::Expired);
-    let refused = dials.any(|dialled| is_refused(dialled.outcome));
+    let mut dials = observed.dials().filter(|dialed| dialed.dial.caller() == Caller::Expired);
+    let refused = dials.any(|dialed| is_refused(dialed.outcome));
     let since = observed.expired_since.filter(|_| refused);
     let from = since.map_or(leaf.validity().not_before, |since| since.max(leaf.validity().not_before));
     Some(ClockBounds { from, until: leaf.validity().not_after })

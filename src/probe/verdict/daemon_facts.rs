@@ -10,12 +10,12 @@ use super::clock_difference::{self, ClockBounds};
 use super::expected::Expected;
 use crate::model::{Message, Printable, Timestamp};
 use crate::probe::dial_list::DIAL_LIST_VERSION;
-use crate::probe::results::{Asked, DialResults, Dialled, Handshake, Port};
+use crate::probe::results::{Asked, DialResults, Dialed, Handshake, Port};
 
 /// What a daemon showed of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DaemonFacts {
-    /// Each address that was dialled, with its port.
+    /// Each address that was dialed, with its port.
     pub addresses: Vec<Message>,
     /// The one that answered.
     pub address: Option<Message>,
@@ -48,7 +48,7 @@ pub struct DaemonFacts {
     /// Each dial that was made, repeats included.
     pub dials: Vec<DialFacts>,
     /// The dials that were not made: nothing was at hand, or a host is beyond the 8 others that are
-    /// dialled.
+    /// dialed.
     pub not_tried: Vec<NotTriedFacts>,
     /// What answers beside it, in words, by the port's number. There with `--ports`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,12 +137,12 @@ pub(super) fn facts(observed: &DialResults, expected: &Expected) -> DaemonFacts 
     }
 }
 
-fn dial(address: SocketAddr, dialled: &Dialled) -> DialFacts {
+fn dial(address: SocketAddr, dialed: &Dialed) -> DialFacts {
     DialFacts {
-        dial: dialled.dial.message(),
+        dial: dialed.dial.message(),
         address: address.message(),
-        outcome: dialled.outcome.as_str(),
-        described: dialled.message(),
-        milliseconds: dialled.elapsed.as_micros() as f64 / 1e3,
+        outcome: dialed.outcome.as_str(),
+        described: dialed.message(),
+        milliseconds: dialed.elapsed.as_micros() as f64 / 1e3,
     }
 }

@@ -8,7 +8,7 @@ use crate::message;
 use crate::model::Message;
 use crate::probe::dial_list::{Caller, Dial};
 use crate::probe::outcome::Outcome;
-use crate::probe::results::{AddressSeen, DialResults, Dialled, Pass};
+use crate::probe::results::{AddressSeen, DialResults, Dialed, Pass};
 
 /// One dial at one address, and what it proves.
 #[derive(Clone, Copy)]
@@ -24,12 +24,12 @@ pub(super) struct Evidence<'a> {
 }
 
 impl<'a> Exhibit<'a> {
-    pub(super) fn dialled(&self) -> &'a Dialled {
-        self.settled.dialled()
+    pub(super) fn dialed(&self) -> &'a Dialed {
+        self.settled.dialed()
     }
 
     pub(super) fn caller(&self) -> Caller {
-        self.dialled().dial.caller()
+        self.dialed().dial.caller()
     }
 }
 
@@ -43,7 +43,7 @@ impl<'a> Evidence<'a> {
                 let counts = |exhibit: &Exhibit<'_>| {
                     let is_of_another = exhibit.caller() != Caller::Client;
                     let is_failure = matches!(exhibit.settled, Settled::Failed(_));
-                    let lets_in = is_of_another || exhibit.dialled().outcome == Outcome::AsksNobody;
+                    let lets_in = is_of_another || exhibit.dialed().outcome == Outcome::AsksNobody;
                     !observed.is_second_look || is_last || (is_failure && lets_in)
                 };
                 let settled = pass.list().into_iter().filter_map(|dial| settle(pass, dial));
@@ -62,7 +62,7 @@ impl<'a> Evidence<'a> {
             && reached.all(|seen| {
                 let accepted = |dial: Dial| {
                     self.exhibits.iter().any(|exhibit| {
-                        let is_it = exhibit.address == seen.address && exhibit.dialled().dial == dial;
+                        let is_it = exhibit.address == seen.address && exhibit.dialed().dial == dial;
                         is_it && matches!(exhibit.settled, Settled::Passed(_))
                     })
                 };
@@ -101,7 +101,7 @@ impl<'a> Evidence<'a> {
 
     /// Whether somebody who must not get in was answered.
     pub(super) fn lets_in(&self, caller: Caller) -> bool {
-        self.of(caller).any(|exhibit| exhibit.dialled().outcome == Outcome::Open)
+        self.of(caller).any(|exhibit| exhibit.dialed().outcome == Outcome::Open)
     }
 }
 
@@ -119,8 +119,8 @@ fn required(has_name: bool) -> impl Iterator<Item = Dial> {
 pub(super) fn places(observed: &DialResults, exhibits: &[&Exhibit<'_>]) -> Message {
     let mut dials: Vec<Dial> = Vec::new();
     for exhibit in exhibits {
-        if !dials.contains(&exhibit.dialled().dial) {
-            dials.push(exhibit.dialled().dial);
+        if !dials.contains(&exhibit.dialed().dial) {
+            dials.push(exhibit.dialed().dial);
         }
     }
     let dials = Message::join(dials, ", ");

@@ -10,7 +10,7 @@ use crate::pki::{Certificate, DistinguishedName, TrustBundle};
 /// What this machine knows of the daemon, to compare with what was seen.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// Whom the probe dialled.
+    /// Whom the probe dialed.
     pub endpoint: Endpoint,
     /// As whom, in words: `client ana`.
     pub identity: Message,
@@ -41,11 +41,11 @@ pub struct Expected {
     pub renew: Option<Message>,
     /// Which daemon it is, if it is installed from here.
     pub layout: Option<DaemonLayout>,
-    /// How it is dialled in the same way once more.
+    /// How it is dialed in the same way once more.
     pub again: Again,
 }
 
-/// The command that dials a daemon as it was dialled before.
+/// The command that dials a daemon as it was dialed before.
 #[derive(Clone, Debug)]
 pub struct Again {
     /// The command, without how long its dials may take.

@@ -7,7 +7,7 @@ use crate::message;
 use crate::model::{Finding, Message, Rule, Severity};
 use crate::probe::dial_list::Caller;
 use crate::probe::outcome::{Outcome, Why};
-use crate::probe::results::{AboveTls, NotDialled};
+use crate::probe::results::{AboveTls, NotDialed};
 
 /// The one line that matters.
 pub(super) fn summary(
@@ -29,7 +29,9 @@ pub(super) fn summary(
     match findings.iter().filter(|one| one.severity >= Severity::Error).map(|one| one.rule).next() {
         Some(Rule::Unreachable) => not_verified(message!("the daemon cannot be reached")),
         Some(Rule::NotTls) => not_verified(message!("what answers does not speak TLS")),
-        Some(Rule::NotUpYet) => not_verified(message!("the daemon is not up yet, or something before it is")),
+        Some(Rule::NotUpYet) => {
+            not_verified(message!("the daemon is not up yet, or a proxy in front of it is"))
+        }
         Some(
             Rule::ServerUntrusted
             | Rule::ServerNameMismatch
@@ -37,7 +39,7 @@ pub(super) fn summary(
             | Rule::ServerUsage
             | Rule::WeakKey,
         ) => not_verified(message!(
-            "the daemon's certificate is at fault, so nothing of the client's was sent"
+            "the daemon's certificate is at fault, so the client's certificate was not sent"
         )),
         Some(Rule::ClientRefused) => refused_line(evidence),
         _ => not_verified(why_not(evidence, findings, expected)),
@@ -80,15 +82,15 @@ fn refused_line(evidence: &Evidence<'_>) -> Message {
 fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -> Message {
     let observed = evidence.observed;
     let errors = || findings.iter().filter(|finding| finding.severity >= Severity::Error);
-    match &observed.not_dialled {
-        Some(NotDialled::TooManyAddresses(count)) => {
+    match &observed.not_dialed {
+        Some(NotDialed::TooManyAddresses(count)) => {
             return message!("{} addresses are too many to dial", count);
         }
-        Some(_) => return message!("nothing was dialled"),
+        Some(_) => return message!("nothing was dialed"),
         None => {}
     }
     if expected.client.is_none() {
-        return message!("there was no client certificate to try");
+        return message!("there was no client certificate to dial with");
     }
     let client = observed.client();
     if client.is_some_and(|client| matches!(client.account.above, Some(AboveTls::Http(_)))) {
@@ -103,16 +105,16 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
         return message!("several daemons answer, and they differ");
     }
     if is_rule(Rule::AsksNobody) {
-        return message!("the server asks nobody for a certificate");
+        return message!("the server does not ask for a certificate");
     }
     let others = evidence.exhibits.iter().filter(|exhibit| exhibit.caller() != Caller::Client);
-    let mut let_in = others.map(|exhibit| exhibit.dialled());
-    if let Some(let_in) = let_in.find(|dialled| dialled.outcome == Outcome::LetIn) {
+    let mut let_in = others.map(|exhibit| exhibit.dialed());
+    if let Some(let_in) = let_in.find(|dialed| dialed.outcome == Outcome::LetIn) {
         return match &let_in.account.above {
             Some(_) => {
-                message!("TLS lets in whoever has no right to come in; only HTTP or gRPC turns them away")
+                message!("TLS lets in those who must be refused; only HTTP or gRPC turns them away")
             }
-            None => message!("TLS lets in whoever has no right to come in"),
+            None => message!("TLS lets in those who must be refused"),
         };
     }
     if is_rule(Rule::AddressNotJudged) {

@@ -201,7 +201,7 @@ fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {
             AddressResult::NotServed
         } else if seen.is_unreached() {
             AddressResult::NotJudged
-        } else if here().any(|exhibit| exhibit.dialled().outcome == Outcome::Open) {
+        } else if here().any(|exhibit| exhibit.dialed().outcome == Outcome::Open) {
             AddressResult::Open
         } else if here().any(|exhibit| has_failed(exhibit.settled)) {
             AddressResult::Failed
@@ -217,12 +217,12 @@ fn addresses(evidence: &Evidence<'_>) -> Vec<AddressVerdict> {
 
 fn dials(observed: &DialResults) -> Vec<DialRow> {
     let rows = observed.addresses.iter().flat_map(|seen| {
-        seen.dials().map(|dialled| DialRow {
-            id: dialled.dial.message(),
+        seen.dials().map(|dialed| DialRow {
+            id: dialed.dial.message(),
             address: seen.address,
-            outcome: dialled.outcome.as_str(),
-            described: dialled.message(),
-            milliseconds: dialled.elapsed.as_micros() as f64 / 1e3,
+            outcome: dialed.outcome.as_str(),
+            described: dialed.message(),
+            milliseconds: dialed.elapsed.as_micros() as f64 / 1e3,
         })
     });
     rows.collect()

@@ -60,15 +60,13 @@ fn finding(port: &Port, endpoint: &Endpoint) -> Option<Finding> {
     let finding = Finding::new(Rule::ExposedPort, severity, subject).expected(NOBODY).found(&port.answer);
     let custom = PORTS.iter().find(|(number, _)| *number == port.number).map(|(_, custom)| *custom);
     Some(match custom.filter(|_| severity >= Severity::Warning) {
-        Some(custom) => {
-            finding.cause(message!("port {} is by custom {}", port.number, custom)).fix(message!(
-                "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
-                endpoint.port(),
-                port.number
-            ))
-        }
+        Some(custom) => finding.cause(message!("port {} is usually {}", port.number, custom)).fix(message!(
+            "publish port {} alone, not {}: docker run -p, or the firewall of that machine",
+            endpoint.port(),
+            port.number
+        )),
         None => finding,
     })
 }
 
-const NOBODY: &str = "nothing for whoever has no certificate";
+const NOBODY: &str = "nothing that answers without a certificate";

@@ -11,7 +11,7 @@ use crate::probe::dial_list::{
     Caller, Dial, MUST_BE_REFUSED, NAMESAKE_WITH_CA, SELF_SIGNED, UNRELATED, UNRELATED_WITH_CA,
 };
 use crate::probe::outcome::{Call, Outcome, Why};
-use crate::probe::results::{AboveTls, Asked, Dialled};
+use crate::probe::results::{AboveTls, Asked, Dialed};
 
 /// The findings of each of them that was tried, and of an unknown CA that was not. Whoever was refused
 /// is left out if the client's own findings say already that it was not accepted.
@@ -44,7 +44,7 @@ fn of_caller(
     let those = |wanted: &dyn Fn(&Exhibit<'_>) -> bool| -> Vec<&Exhibit<'_>> {
         exhibits.iter().copied().filter(|exhibit| wanted(exhibit)).collect()
     };
-    let of_outcome = |outcome| those(&|exhibit| exhibit.dialled().outcome == outcome);
+    let of_outcome = |outcome| those(&|exhibit| exhibit.dialed().outcome == outcome);
     let mut findings = Vec::new();
     let open = of_outcome(Outcome::Open);
     findings.extend((!open.is_empty()).then(|| let_in(caller, &open, exhibits.len(), evidence, expected)));
@@ -82,14 +82,14 @@ fn let_in(
     let finding = Finding::new(rule, severity, caller).expected("refused").found(found);
     let fix = expected.give();
     let all = |of: &dyn Fn(&Exhibit<'_>) -> bool| open.iter().all(|exhibit| of(exhibit));
-    if all(&|exhibit| exhibit.dialled().account.is_resumed) {
+    if all(&|exhibit| exhibit.dialed().account.is_resumed) {
         return finding
             .cause("a session of another service's name is resumed under the daemon's, without a certificate")
             .fix("give the other service a port of its own, or ask for a certificate under its name too");
     }
     if all(&|exhibit| {
         matches!(
-            exhibit.dialled().dial,
+            exhibit.dialed().dial,
             Dial::UnknownCa(NAMESAKE_WITH_CA | SELF_SIGNED | UNRELATED | UNRELATED_WITH_CA)
         )
     }) {
@@ -110,14 +110,14 @@ fn let_in(
 /// TLS.
 fn let_in_by_tls(caller: Caller, let_in: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Finding {
     let (rule, _) = gravity(caller);
-    let dialled = let_in.first().map(|exhibit| exhibit.dialled());
-    let found = dialled.map(Printable::message).unwrap_or_default();
+    let dialed = let_in.first().map(|exhibit| exhibit.dialed());
+    let found = dialed.map(Printable::message).unwrap_or_default();
     let finding = Finding::new(rule, Severity::Error, caller).expected("refused by TLS").found(message!(
         "{} ({})",
         found,
         places(evidence.observed, let_in)
     ));
-    let above = dialled.and_then(|dialled| dialled.account.above.as_ref());
+    let above = dialed.and_then(|dialed| dialed.account.above.as_ref());
     match above {
         _ if caller == Caller::Plaintext => finding
             .because(&[Cause::WebServer])
@@ -139,7 +139,7 @@ pub(super) fn asked_nobody(asked: &[&Exhibit<'_>], evidence: &Evidence<'_>, expe
         .expected("a request for a client certificate")
         .found(message!("none ({})", places(evidence.observed, asked)))
         .because(&[Cause::NoClientCa])
-        .cause("the server asks nobody for a certificate")
+        .cause("the server does not ask for a certificate")
         .fix(expected.give())
 }
 
@@ -161,17 +161,17 @@ fn undecided(
     let mut left: Vec<&Exhibit<'_>> =
         exhibits.iter().copied().filter(|exhibit| matches!(exhibit.settled, Settled::Undecided(_))).collect();
     while let Some(first) = left.first().copied() {
-        let said = first.dialled().message();
+        let said = first.dialed().message();
         let (alike, others): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|exhibit| exhibit.dialled().message() == said);
+            left.into_iter().partition(|exhibit| exhibit.dialed().message() == said);
         left = others;
-        findings.push(without_verdict((caller, first.dialled()), &said, &alike, evidence, expected));
+        findings.push(without_verdict((caller, first.dialed()), &said, &alike, evidence, expected));
     }
     findings
 }
 
 fn without_verdict(
-    (caller, dialled): (Caller, &Dialled),
+    (caller, dialed): (Caller, &Dialed),
     said: &Message,
     alike: &[&Exhibit<'_>],
     evidence: &Evidence<'_>,
@@ -182,24 +182,24 @@ fn without_verdict(
     let finding = Finding::new(Rule::Inconclusive, severity, caller)
         .expected("an alert, or an end that is confirmed")
         .found(message!("{} ({})", said, places(evidence.observed, alike)));
-    match dialled.outcome {
-        _ if dialled.is_timed_out() => finding
+    match dialed.outcome {
+        _ if dialed.is_timed_out() => finding
             .because(&[Cause::Unanswered])
             .cause("silence is no refusal: the daemon may only be slow")
             .fix(expected.again.longer()),
         Outcome::RefusedByEnd => finding
-            .cause("an end without a word counts only if it is repeated between dials of the client that are accepted")
+            .cause("a close without an alert counts only if it is repeated between accepted dials of the client")
             .fix(expected.again.longer()),
         Outcome::NotServed => {
             finding.cause("it counts only while the daemon's own name is served before and after").fix(expected.again.longer())
         }
         Outcome::NotUpYet | Outcome::Inconclusive(Why::EndedEarly | Why::Unreached) => finding
-            .cause("the connection ended before the server had shown whom it lets in: a limit on connections, or a restart")
+            .cause("the connection ended before the server could refuse anybody: a limit on connections, or a restart")
             .fix(expected.again.paced()),
         Outcome::Inconclusive(Why::NotSent) => finding
             .cause("the server accepts no signature of that certificate's key, so that it was not sent and not judged")
             .fix(expected.again.same()),
-        Outcome::Inconclusive(_) if dialled.is_unavailable() => {
+        Outcome::Inconclusive(_) if dialed.is_unavailable() => {
             finding.because(&[Cause::ProxyWithoutDaemon])
         }
         Outcome::Inconclusive(Why::Alert(_)) => finding
@@ -214,9 +214,9 @@ fn refused(caller: Caller, passed: &[&Exhibit<'_>], tried: usize, evidence: &Evi
     let (rule, _) = gravity(caller);
     let mut said: Vec<Message> = Vec::new();
     for exhibit in passed {
-        let one = match exhibit.dialled().outcome {
-            Outcome::Refused(_) | Outcome::RefusedByEnd => exhibit.dialled().refusal(),
-            _ => exhibit.dialled().message(),
+        let one = match exhibit.dialed().outcome {
+            Outcome::Refused(_) | Outcome::RefusedByEnd => exhibit.dialed().refusal(),
+            _ => exhibit.dialed().message(),
         };
         if !said.contains(&one) {
             said.push(one);
@@ -238,7 +238,7 @@ fn untried(caller: Caller, evidence: &Evidence<'_>) -> Option<Finding> {
         Finding::new(Rule::Inconclusive, Severity::Error, caller)
             .expected("refused")
             .found("not tried")
-            .cause("there was no certificate of an unknown CA to show")
+            .cause("there was no certificate of an unknown CA to dial with")
     })
 }
 
@@ -255,7 +255,7 @@ fn gravity(caller: Caller) -> (Rule, Severity) {
 }
 
 fn cause_of_acceptance(caller: Caller, open: &[&Exhibit<'_>], evidence: &Evidence<'_>) -> Option<Cause> {
-    let asks = open.iter().all(|exhibit| exhibit.dialled().handshake.asked != Asked::Nothing);
+    let asks = open.iter().all(|exhibit| exhibit.dialed().handshake.asked != Asked::Nothing);
     let lets_anyone_in = evidence.lets_in(Caller::NoCertificate);
     Some(match (caller, lets_anyone_in, asks) {
         (Caller::Plaintext, _, _) => Cause::PlaintextDaemon,

@@ -10,7 +10,7 @@ use crate::model::{Cause, Finding, Message, Printable, Rule, Severity};
 use crate::pki::{DistinguishedName, TrustBundle};
 use crate::probe::dial_list::Dial;
 use crate::probe::outcome::{Outcome, Why};
-use crate::probe::results::{AboveTls, Asked, DialResults, DialStage, Dialled, NotDialled, Unreachable};
+use crate::probe::results::{AboveTls, Asked, DialResults, DialStage, Dialed, NotDialed, Unreachable};
 
 /// A host that Earthly's client takes for its own machine.
 pub(super) fn host(expected: &Expected) -> Option<Finding> {
@@ -26,33 +26,33 @@ pub(super) fn host(expected: &Expected) -> Option<Finding> {
 
 /// Why nothing more than the first dials can tell anything.
 enum Obstacle<'a> {
-    /// Nothing was dialled.
-    NotDialled(&'a NotDialled),
+    /// Nothing was dialed.
+    NotDialed(&'a NotDialed),
     /// Nobody can be connected to.
     Unreachable(&'a Unreachable),
     /// What answers does not speak TLS.
     NotTls,
     /// Its certificate is at fault.
-    Untrusted(&'a Dialled),
+    Untrusted(&'a Dialed),
     /// It has not come so far as a ServerHello.
-    NotUpYet(&'a Dialled),
+    NotUpYet(&'a Dialed),
 }
 
 fn obstacle<'a>(evidence: &Evidence<'a>) -> Option<Obstacle<'a>> {
     let observed = evidence.observed;
-    if let Some(why) = &observed.not_dialled {
-        return Some(Obstacle::NotDialled(why));
+    if let Some(why) = &observed.not_dialed {
+        return Some(Obstacle::NotDialed(why));
     }
     let mut dials = observed.dials().peekable();
     dials.peek()?;
-    if dials.all(|dialled| dialled.account.unreachable.is_some()) {
-        let why = observed.dials().find_map(|dialled| dialled.account.unreachable.as_ref())?;
+    if dials.all(|dialed| dialed.account.unreachable.is_some()) {
+        let why = observed.dials().find_map(|dialed| dialed.account.unreachable.as_ref())?;
         return Some(Obstacle::Unreachable(why));
     }
     let untrusted = observed.first().filter(|first| first.is_untrusted());
     let untrusted = untrusted.or_else(|| {
-        let first = |dialled: &&Dialled| matches!(dialled.dial, Dial::Client | Dial::NoCertificate(1));
-        observed.dials().filter(first).find(|dialled| dialled.is_untrusted())
+        let first = |dialed: &&Dialed| matches!(dialed.dial, Dial::Client | Dial::NoCertificate(1));
+        observed.dials().filter(first).find(|dialed| dialed.is_untrusted())
     });
     if let Some(untrusted) = untrusted {
         return Some(Obstacle::Untrusted(untrusted));
@@ -60,12 +60,12 @@ fn obstacle<'a>(evidence: &Evidence<'a>) -> Option<Obstacle<'a>> {
     if observed.saw_server_hello() {
         return None;
     }
-    let is_alert = |dialled: &Dialled| matches!(dialled.outcome, Outcome::Inconclusive(Why::Alert(_)));
+    let is_alert = |dialed: &Dialed| matches!(dialed.outcome, Outcome::Inconclusive(Why::Alert(_)));
     let first = observed.first()?;
     if is_alert(first) {
         return None;
     }
-    if observed.speaks_plainly() || observed.dials().any(|dialled| dialled.account.is_no_tls) {
+    if observed.speaks_plainly() || observed.dials().any(|dialed| dialed.account.is_no_tls) {
         return Some(Obstacle::NotTls);
     }
     Some(Obstacle::NotUpYet(first))
@@ -77,21 +77,21 @@ pub(super) fn has_said_it_all(evidence: &Evidence<'_>) -> bool {
 }
 
 /// The same of one dial of the client's: an address that refuses connections has its own finding.
-pub(super) fn explains(evidence: &Evidence<'_>, dialled: &Dialled) -> bool {
-    has_said_it_all(evidence) || dialled.is_untrusted() || dialled.account.unreachable.is_some()
+pub(super) fn explains(evidence: &Evidence<'_>, dialed: &Dialed) -> bool {
+    has_said_it_all(evidence) || dialed.is_untrusted() || dialed.account.unreachable.is_some()
 }
 
 /// Whether somebody answers, speaks TLS, and shows a certificate that clients accept.
 pub(super) fn server(evidence: &Evidence<'_>, expected: &Expected) -> Vec<Finding> {
     match obstacle(evidence) {
-        Some(Obstacle::NotDialled(why)) => vec![not_dialled(why, expected)],
+        Some(Obstacle::NotDialed(why)) => vec![not_dialed(why, expected)],
         Some(Obstacle::Unreachable(why)) => vec![unreachable(why, expected)],
         Some(Obstacle::NotTls) => vec![not_tls(evidence.observed, expected)],
-        Some(Obstacle::Untrusted(dialled)) => {
-            let faults = dialled.account.faults.iter();
+        Some(Obstacle::Untrusted(dialed)) => {
+            let faults = dialed.account.faults.iter();
             faults.map(|fault| at_endpoint(fault, evidence.observed, expected)).collect()
         }
-        Some(Obstacle::NotUpYet(dialled)) => vec![not_up_yet(dialled, expected)],
+        Some(Obstacle::NotUpYet(dialed)) => vec![not_up_yet(dialed, expected)],
         None => verified(evidence.observed, expected).into_iter().collect(),
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn addresses(evidence: &Evidence<'_>) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for seen in &evidence.observed.addresses {
-        let why = seen.dials().find_map(|dialled| dialled.account.unreachable.as_ref());
+        let why = seen.dials().find_map(|dialed| dialed.account.unreachable.as_ref());
         let why = why.map(Printable::message).unwrap_or_default();
         if seen.is_not_served() {
             findings.push(
@@ -122,7 +122,7 @@ pub(super) fn addresses(evidence: &Evidence<'_>) -> Vec<Finding> {
                 Finding::new(Rule::AddressNotJudged, Severity::Error, seen.address)
                     .expected("every address of the name to be judged")
                     .found(why)
-                    .cause("whoever can reach that address may be let in there")
+                    .cause("anyone who can reach that address may get in there")
                     .fix("verify from a machine that reaches it, or name the addresses that count: --address, or addresses: in kitcert.yaml"),
             );
         }
@@ -130,29 +130,29 @@ pub(super) fn addresses(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-fn not_dialled(why: &NotDialled, expected: &Expected) -> Finding {
+fn not_dialed(why: &NotDialed, expected: &Expected) -> Finding {
     match why {
-        NotDialled::Unresolved(why) => unreachable(&Unreachable::Dns(why.clone()), expected),
-        NotDialled::TooManyAddresses(count) => {
+        NotDialed::Unresolved(why) => unreachable(&Unreachable::Dns(why.clone()), expected),
+        NotDialed::TooManyAddresses(count) => {
             Finding::new(Rule::AddressNotJudged, Severity::Error, &expected.endpoint)
                 .expected("at most 16 addresses")
                 .found(message!("{} addresses", count))
-                .cause("so many are not dialled, and none that is not dialled is verified")
+                .cause("kitcert dials no more than that, and an address that was not dialed is not verified")
                 .fix("name the addresses that count: --address, or addresses: in kitcert.yaml")
         }
-        NotDialled::Broken(why) => Finding::new(Rule::Inconclusive, Severity::Error, &expected.endpoint)
+        NotDialed::Broken(why) => Finding::new(Rule::Inconclusive, Severity::Error, &expected.endpoint)
             .expected("a dial")
             .found(why),
     }
 }
 
 /// Nothing was asked for yet, so that nobody was refused.
-fn not_up_yet(dialled: &Dialled, expected: &Expected) -> Finding {
+fn not_up_yet(dialed: &Dialed, expected: &Expected) -> Finding {
     let finding = Finding::new(Rule::NotUpYet, Severity::Error, &expected.endpoint)
         .expected("a ServerHello")
-        .found(dialled);
-    if dialled.is_timed_out() {
-        let is_silent = dialled.account.stage == Some(DialStage::Handshake);
+        .found(dialed);
+    if dialed.is_timed_out() {
+        let is_silent = dialed.account.stage == Some(DialStage::Handshake);
         return finding
             .because(&[if is_silent { Cause::Silent } else { Cause::Unanswered }])
             .fix(expected.restart());
@@ -237,8 +237,8 @@ fn unreachable(why: &Unreachable, expected: &Expected) -> Finding {
 
 fn not_tls(observed: &DialResults, expected: &Expected) -> Finding {
     let finding = Finding::new(Rule::NotTls, Severity::Error, &expected.endpoint).expected("TLS");
-    let plain = observed.dials().filter(|dialled| dialled.dial == Dial::Plaintext);
-    let plain = plain.max_by_key(|dialled| dialled.outcome == Outcome::Open);
+    let plain = observed.dials().filter(|dialed| dialed.dial == Dial::Plaintext);
+    let plain = plain.max_by_key(|dialed| dialed.outcome == Outcome::Open);
     if plain.is_some_and(|plain| plain.outcome == Outcome::Open) {
         return finding
             .found("BuildKit without TLS")

@@ -2,32 +2,32 @@
 
 use crate::probe::dial_list::{Caller, Dial, Versions};
 use crate::probe::outcome::{End, Facts, Outcome, TlsVersion};
-use crate::probe::results::{Dialled, Pass};
+use crate::probe::results::{Dialed, Pass};
 
 /// What the attempts at one dial prove.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Settled<'a> {
     /// It ended as it must.
-    Passed(&'a Dialled),
+    Passed(&'a Dialed),
     /// It did not.
-    Failed(&'a Dialled),
+    Failed(&'a Dialed),
     /// It was made, and proves nothing either way.
-    Undecided(&'a Dialled),
+    Undecided(&'a Dialed),
 }
 
 impl<'a> Settled<'a> {
     /// The attempt that says so.
-    pub(crate) fn dialled(self) -> &'a Dialled {
+    pub(crate) fn dialed(self) -> &'a Dialed {
         match self {
-            Settled::Passed(dialled) | Settled::Failed(dialled) | Settled::Undecided(dialled) => dialled,
+            Settled::Passed(dialed) | Settled::Failed(dialed) | Settled::Undecided(dialed) => dialed,
         }
     }
 }
 
 /// Whether another attempt may tell more.
 pub(crate) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
-    let outcomes = || pass.attempts(dial).map(|(_, dialled)| dialled.outcome);
-    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    let outcomes = || pass.attempts(dial).map(|(_, dialed)| dialed.outcome);
+    let attempts = || pass.attempts(dial).map(|(_, dialed)| dialed);
     if attempts().any(is_failure) || outcomes().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
         return false;
     }
@@ -46,15 +46,15 @@ pub(crate) fn needs_repeat(pass: &Pass, dial: Dial) -> bool {
 
 /// What the attempts at that dial prove, once the pass is complete; None if there was none.
 pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
-    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
+    let attempts = || pass.attempts(dial).map(|(_, dialed)| dialed);
     let last = attempts().last()?;
-    let failures = attempts().filter(|dialled| is_failure(dialled));
+    let failures = attempts().filter(|dialed| is_failure(dialed));
     // Of several failures the gravest: who was answered is in.
-    if let Some(failure) = failures.max_by_key(|dialled| dialled.outcome == Outcome::Open) {
+    if let Some(failure) = failures.max_by_key(|dialed| dialed.outcome == Outcome::Open) {
         return Some(Settled::Failed(failure));
     }
     let has_passed = match dial.caller() {
-        Caller::Client => attempts().find(|dialled| dialled.outcome == Outcome::Accepted),
+        Caller::Client => attempts().find(|dialed| dialed.outcome == Outcome::Accepted),
         _ => refused(pass, dial),
     };
     Some(match has_passed {
@@ -67,10 +67,10 @@ pub(super) fn settle(pass: &Pass, dial: Dial) -> Option<Settled<'_>> {
 /// Whether one such outcome decides against the daemon, whatever other attempts say. Whoever must not get in
 /// and was let in is in; a client that was let in and cut off may get through the next time, and one that a
 /// proxy answers while its daemon is away was not judged.
-fn is_failure(dialled: &Dialled) -> bool {
-    let is_clients = dialled.dial.caller() == Caller::Client;
-    match dialled.outcome {
-        Outcome::LetIn if is_clients && dialled.is_cut_off() => false,
+fn is_failure(dialed: &Dialed) -> bool {
+    let is_clients = dialed.dial.caller() == Caller::Client;
+    match dialed.outcome {
+        Outcome::LetIn if is_clients && dialed.is_cut_off() => false,
         Outcome::Open | Outcome::LetIn | Outcome::AsksNobody => true,
         Outcome::Refused(_) => is_clients,
         Outcome::Accepted => !is_clients,
@@ -83,13 +83,13 @@ fn is_failure(dialled: &Dialled) -> bool {
 }
 
 /// The attempt by which somebody who must not get in is refused.
-fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
-    let attempts = || pass.attempts(dial).map(|(_, dialled)| dialled);
-    if let Some(by_word) = attempts().find(|dialled| matches!(dialled.outcome, Outcome::Refused(_))) {
+fn refused(pass: &Pass, dial: Dial) -> Option<&Dialed> {
+    let attempts = || pass.attempts(dial).map(|(_, dialed)| dialed);
+    if let Some(by_word) = attempts().find(|dialed| matches!(dialed.outcome, Outcome::Refused(_))) {
         return Some(by_word);
     }
     let last = attempts().last()?;
-    let all_end_so = |outcome| attempts().all(|dialled| dialled.outcome == outcome);
+    let all_end_so = |outcome| attempts().all(|dialed| dialed.outcome == outcome);
     let is_refused = match last.outcome {
         Outcome::RefusedByEnd if dial.caller() == Caller::Plaintext && all_reached_the_chain(pass) => {
             all_end_so(Outcome::RefusedByEnd)
@@ -100,8 +100,8 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
             all_end_so(Outcome::NotServed) && is_told && is_served_by_name(pass, last)
         }
         // An attempt that came to nothing says nothing against it.
-        Outcome::OtherService => attempts().all(|dialled| {
-            matches!(dialled.outcome, Outcome::OtherService | Outcome::NotUpYet | Outcome::Inconclusive(_))
+        Outcome::OtherService => attempts().all(|dialed| {
+            matches!(dialed.outcome, Outcome::OtherService | Outcome::NotUpYet | Outcome::Inconclusive(_))
         }),
         _ => false,
     };
@@ -111,26 +111,26 @@ fn refused(pass: &Pass, dial: Dial) -> Option<&Dialled> {
 /// The alerts that say of themselves that a version, a name or a protocol is not served, or an answer in
 /// another version. Other alerts, and an
 /// end, are also what an overloaded server says.
-fn is_told_by_alert(dialled: &Dialled) -> bool {
-    matches!(dialled.end(), End::Alert(70 | 112 | 120)) || is_answered_in_tls12_alone(dialled)
+fn is_told_by_alert(dialed: &Dialed) -> bool {
+    matches!(dialed.end(), End::Alert(70 | 112 | 120)) || is_answered_in_tls12_alone(dialed)
 }
 
-fn is_answered_in_tls12_alone(dialled: &Dialled) -> bool {
-    matches!(dialled.facts, Facts::Tls(facts) if facts.answers_in_tls12_alone())
+fn is_answered_in_tls12_alone(dialed: &Dialed) -> bool {
+    matches!(dialed.facts, Facts::Tls(facts) if facts.answers_in_tls12_alone())
 }
 
 /// How often the dial ended without a word when it was repeated alone, between two of the client's
 /// that were accepted.
 fn confirmations(pass: &Pass, dial: Dial) -> usize {
-    let is_clients = |dialled: &&Dialled| dialled.dial.caller() == Caller::Client && dialled.is_alone;
+    let is_clients = |dialed: &&Dialed| dialed.dial.caller() == Caller::Client && dialed.is_alone;
     let is_accepted =
-        |dialled: Option<&Dialled>| dialled.is_some_and(|dialled| dialled.outcome == Outcome::Accepted);
+        |dialed: Option<&Dialed>| dialed.is_some_and(|dialed| dialed.outcome == Outcome::Accepted);
     let is_between = |at: usize| {
         let (before, after) = pass.dials.split_at(at);
         is_accepted(before.iter().rev().find(is_clients))
             && is_accepted(after.iter().skip(1).find(is_clients))
     };
-    let repeats = pass.attempts(dial).skip(1).filter(|(_, dialled)| dialled.is_alone);
+    let repeats = pass.attempts(dial).skip(1).filter(|(_, dialed)| dialed.is_alone);
     repeats.filter(|(at, _)| is_between(*at)).count()
 }
 
@@ -142,8 +142,8 @@ fn all_reached_the_chain(pass: &Pass) -> bool {
         dial.caller() != Caller::Plaintext && !is_later
     };
     let reached = |dial: Dial| {
-        let first = pass.attempts(dial).next().map(|(_, dialled)| dialled);
-        first.is_some_and(|dialled| dialled.saw_chain() || is_told_by_alert(dialled))
+        let first = pass.attempts(dial).next().map(|(_, dialed)| dialed);
+        first.is_some_and(|dialed| dialed.saw_chain() || is_told_by_alert(dialed))
     };
     pass.list().into_iter().filter(is_of_phase_1).all(reached)
 }
@@ -151,7 +151,7 @@ fn all_reached_the_chain(pass: &Pass) -> bool {
 /// Whether dials with the daemon's name reached its chain before and after. Of a version of TLS that is
 /// not served they did so in the other, and whoever was turned away by its version was judged by that:
 /// an alert that is about versions says nothing of certificates.
-fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
+fn is_served_by_name(pass: &Pass, not_served: &Dialed) -> bool {
     let versions = not_served.dial.offers().versions;
     let is_of_tls13_alone =
         versions == Versions::Tls13 && matches!(not_served.end(), End::Alert(40) | End::Broken);
@@ -162,10 +162,10 @@ fn is_served_by_name(pass: &Pass, not_served: &Dialled) -> bool {
         Versions::Both => false,
     };
     let reached = |dial: Dial| {
-        pass.attempts(dial).any(|(_, dialled)| {
+        pass.attempts(dial).any(|(_, dialed)| {
             let is_in_the_other =
-                matches!(dialled.facts, Facts::Tls(facts) if facts.version.is_some_and(is_other));
-            dialled.saw_chain() && (is_in_the_other || !is_about_version)
+                matches!(dialed.facts, Facts::Tls(facts) if facts.version.is_some_and(is_other));
+            dialed.saw_chain() && (is_in_the_other || !is_about_version)
         })
     };
     let is_judged = || {

@@ -4,7 +4,7 @@ use crate::pki::DistinguishedName;
 use crate::probe::dial::no_connection;
 use crate::probe::dial_list::{Dial, Sni, Versions};
 use crate::probe::outcome::{Chain, End, Facts, TlsFacts};
-use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialled, Unreachable, Withheld};
+use crate::probe::results::{AboveTls, Account, Agreed, Answer, Asked, NotDialed, Unreachable, Withheld};
 use crate::probe::tests::cast::Cast;
 use crate::probe::tests::made::*;
 
@@ -66,7 +66,7 @@ fn no_dial_that_is_not_a_refusal_is_ever_verified() {
             assert!(!verdict.summary.starts_with("verified"), "{dial} {what}: {}", verdict.summary);
         }
         let mut without = observed(&cast, &[]);
-        without.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != dial);
+        without.addresses[0].passes[0].dials.retain(|dialed| dialed.dial != dial);
         let is_required = !matches!(dial, Dial::WrongUsage | Dial::Expired);
         assert_eq!(judge(&without, &cast.expected(HOST)).verified, !is_required, "without {dial}");
     }
@@ -163,12 +163,12 @@ fn another_server_under_the_daemons_own_name_is_another_daemon_whoever_vouches_f
     let of_others = Cast::new(HOST);
     for (sni, is_verified) in [(Sni::Name, false), (Sni::Foreign, true)] {
         let mut differs = pass(&cast, &[]);
-        for dialled in &mut differs.dials {
-            if let Facts::Tls(facts) = &mut dialled.facts
+        for dialed in &mut differs.dials {
+            if let Facts::Tls(facts) = &mut dialed.facts
                 && (facts.sni, facts.versions) == (sni, Versions::Tls12)
             {
                 facts.chain = Chain::Another;
-                dialled.handshake.chain = handshake(&of_others).chain;
+                dialed.handshake.chain = handshake(&of_others).chain;
             }
         }
         let mut seen = seen_at(&[("192.0.2.1:8372", differs.clone())]);
@@ -221,8 +221,8 @@ fn a_ca_beyond_our_bundle_is_a_warning_without_a_state_and_an_error_with_one() {
     let other = Cast::new("other.example");
     let mut seen = observed(&cast, &[]);
     let named = |cast: &Cast| cast.trust.certificates()[0].subject().clone();
-    for dialled in &mut seen.addresses[0].passes[0].dials {
-        dialled.handshake.asked = Asked::For(vec![named(&cast), named(&other)]);
+    for dialed in &mut seen.addresses[0].passes[0].dials {
+        dialed.handshake.asked = Asked::For(vec![named(&cast), named(&other)]);
     }
     let expected = Expected { installed_trust: None, ..cast.expected(HOST) };
     let verdict = judge(&seen, &expected);
@@ -266,7 +266,7 @@ fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
     ] {
         let mut seen = all(&cast, &made);
         // Nor did the plaintext that was sent.
-        seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial != Dial::Plaintext);
+        seen.addresses[0].passes[0].dials.retain(|dialed| dialed.dial != Dial::Plaintext);
         let verdict = judge(&seen, &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(rule, Severity::Error)], "{:#?}", verdict.findings);
         assert_eq!(verdict.findings[0].causes, [cause]);
@@ -274,11 +274,11 @@ fn a_daemon_that_cannot_be_reached_is_one_error_with_its_cause() {
         assert_eq!(verdict.unreachable, rule == Rule::Unreachable);
     }
     for (why, rule) in [
-        (NotDialled::Unresolved("x".into()), Rule::Unreachable),
-        (NotDialled::TooManyAddresses(50), Rule::AddressNotJudged),
+        (NotDialed::Unresolved("x".into()), Rule::Unreachable),
+        (NotDialed::TooManyAddresses(50), Rule::AddressNotJudged),
     ] {
         let verdict =
-            judge(&DialResults { not_dialled: Some(why), ..DialResults::default() }, &cast.expected(HOST));
+            judge(&DialResults { not_dialed: Some(why), ..DialResults::default() }, &cast.expected(HOST));
         assert_eq!(worst(&verdict), [(rule, Severity::Error)]);
         assert!(!verdict.verified);
     }
@@ -328,7 +328,7 @@ fn a_certificate_that_was_not_sent_is_told_with_the_reason() {
         {
             let mut seen = observed(&cast, &[(Dial::Client, made.clone())]);
             let dials = &mut seen.addresses[0].passes[0].dials;
-            let client = dials.iter_mut().find(|dialled| dialled.dial == Dial::Client).unwrap();
+            let client = dials.iter_mut().find(|dialed| dialed.dial == Dial::Client).unwrap();
             client.handshake.withheld = Some(withheld);
             let verdict = judge(&seen, &cast.expected(HOST));
             let finding = refusal_of(&verdict);
@@ -363,8 +363,8 @@ fn no_name_that_a_daemon_asks_for_steers_a_terminal() {
     let name = DistinguishedName::from_der(&der);
     assert!(name.common_name().is_some_and(|name| name.contains('\x1b')));
     let mut seen = observed(&cast, &[]);
-    for dialled in &mut seen.addresses[0].passes[0].dials {
-        dialled.handshake.asked = Asked::For(vec![name.clone()]);
+    for dialed in &mut seen.addresses[0].passes[0].dials {
+        dialed.handshake.asked = Asked::For(vec![name.clone()]);
     }
     let verdict = judge(&seen, &cast.expected(HOST));
     let asks_for = verdict.facts.asks_for.unwrap()[0].to_string();
@@ -391,8 +391,8 @@ fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
     assert_eq!(verdict.findings.iter().filter(|one| one.fix.as_deref() == fix).count(), 2);
 
     let mut silent = observed(&cast, &[]);
-    for dialled in &mut silent.addresses[0].passes[0].dials {
-        dialled.handshake.asked = Asked::For(Vec::new());
+    for dialed in &mut silent.addresses[0].passes[0].dials {
+        dialed.handshake.asked = Asked::For(Vec::new());
     }
     let verdict = judge(&silent, &cast.expected(HOST));
     let unknown = verdict.findings.iter().find(|finding| finding.rule == Rule::TrustIsStale).unwrap();
@@ -404,8 +404,8 @@ fn a_daemon_that_was_not_restarted_is_told_by_what_it_serves_and_asks_for() {
 fn a_daemon_without_alpn_and_a_loopback_host_are_warnings_and_still_verified() {
     let cast = Cast::new("127.0.0.1");
     let mut seen = observed(&cast, &[]);
-    for dialled in &mut seen.addresses[0].passes[0].dials {
-        dialled.handshake.agreed = Some(Agreed { version: "TLS 1.3", protocol: None });
+    for dialed in &mut seen.addresses[0].passes[0].dials {
+        dialed.handshake.agreed = Some(Agreed { version: "TLS 1.3", protocol: None });
     }
     let verdict = judge(&seen, &cast.expected("127.0.0.1"));
     let warnings = [(Rule::LoopbackHost, Severity::Warning), (Rule::NoAlpn, Severity::Warning)];
@@ -434,7 +434,7 @@ fn without_the_clients_certificate_or_one_of_an_unknown_ca_nothing_is_verified()
     let cast = Cast::new(HOST);
     for missing in [Caller::Client, Caller::UnknownCa] {
         let mut seen = observed(&cast, &[]);
-        seen.addresses[0].passes[0].dials.retain(|dialled| dialled.dial.caller() != missing);
+        seen.addresses[0].passes[0].dials.retain(|dialed| dialed.dial.caller() != missing);
         let mut expected = cast.expected(HOST);
         expected.client = expected.client.filter(|_| missing != Caller::Client);
         let verdict = judge(&seen, &expected);

@@ -10,29 +10,29 @@ use crate::model::Failure;
 
 /// A failure of `doing` something to `path`, with what the system's error means.
 pub(in crate::store) fn failure(doing: &'static str, path: &Path, error: Errno) -> Failure {
-    let (expected, found) = match error {
-        Errno::NOSPC => ("room on the disk", "the disk is full"),
-        Errno::DQUOT => ("room in the disk quota", "the quota is used up"),
-        Errno::ROFS => ("a file system that can be written", "a read-only file system"),
-        Errno::ACCESS | Errno::PERM => ("permission", "the system denies it to this user"),
-        Errno::NOENT => ("something there", "nothing"),
-        Errno::EXIST => ("nothing there yet", "something of that name"),
-        Errno::NOTEMPTY => ("an empty folder", "a folder with something in it"),
-        Errno::NOTDIR => ("a folder", "something else on the way there"),
-        Errno::ISDIR => ("a file", "a folder"),
-        Errno::LOOP => ("no symbolic link", "one, or a circle of them"),
-        Errno::XDEV => ("one file system", "two (a rename cannot cross them)"),
-        Errno::MFILE | Errno::NFILE => ("a free file handle", "too many open files"),
-        Errno::NAMETOOLONG => ("a shorter path", "one that the file system cannot hold"),
-        Errno::INTR => ("a call that is finished", "one that a signal cut short"),
-        Errno::IO => ("a disk that answers", "an input/output error of the device"),
-        Errno::FBIG => ("a smaller file", "one beyond what this user or file system may write"),
-        Errno::INVAL => ("a path and a mode that the file system knows", "others"),
-        Errno::BUSY => ("a file that can be replaced", "one that is mounted here, or in use by the system"),
-        Errno::NXIO => ("a file", "a socket or a pipe that nobody reads"),
+    let found = match error {
+        Errno::NOSPC => "the disk is full",
+        Errno::DQUOT => "the disk quota is used up",
+        Errno::ROFS => "the file system is read-only",
+        Errno::ACCESS | Errno::PERM => "permission denied",
+        Errno::NOENT => "no such file or folder",
+        Errno::EXIST => "it exists already",
+        Errno::NOTEMPTY => "the folder is not empty",
+        Errno::NOTDIR => "a part of the path is not a folder",
+        Errno::ISDIR => "it is a folder, not a file",
+        Errno::LOOP => "it is a symbolic link, or a circle of them",
+        Errno::XDEV => "a rename cannot cross file systems",
+        Errno::MFILE | Errno::NFILE => "too many open files",
+        Errno::NAMETOOLONG => "the path is too long for this file system",
+        Errno::INTR => "a signal interrupted it",
+        Errno::IO => "the device reports an input/output error",
+        Errno::FBIG => "the file is larger than this user or file system may write",
+        Errno::INVAL => "the file system does not accept this path or mode",
+        Errno::BUSY => "it is mounted here, or in use by the system",
+        Errno::NXIO => "it is a socket, or a pipe that nobody reads",
         _ => return Failure::new(doing, path.display()).found(error),
     };
-    Failure::new(doing, path.display()).expected(expected).found(found)
+    Failure::new(doing, path.display()).found(found)
 }
 
 /// The same for an error that came through the standard library.
@@ -87,12 +87,12 @@ mod tests {
     fn a_full_disk_and_a_read_only_one_are_told_in_words_with_the_path() {
         for (error, word) in [
             (Errno::NOSPC, "the disk is full"),
-            (Errno::ROFS, "a read-only file system"),
-            (Errno::ACCESS, "denies"),
-            (Errno::NOTDIR, "expected a folder"),
+            (Errno::ROFS, "read-only"),
+            (Errno::ACCESS, "denied"),
+            (Errno::NOTDIR, "not a folder"),
             (Errno::LOOP, "symbolic link"),
             (Errno::XDEV, "cannot cross"),
-            (Errno::INTR, "a signal cut short"),
+            (Errno::INTR, "a signal interrupted"),
         ] {
             let line = failure("writing", Path::new("/x/key.pem"), error).to_string();
             assert!(line.starts_with("writing /x/key.pem: ") && line.contains(word), "{line}");

@@ -40,10 +40,7 @@ impl FileLock {
                     std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Failure::new("locking", what)
-                        .expected("nobody at work on it")
-                        .found(holder(&file))
-                        .exit(ExitCode::Busy));
+                    return Err(Failure::new("locking", what).found(holder(&file)).exit(ExitCode::Busy));
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(io_failure::failure_of_io("locking", &path, &error));
@@ -85,8 +82,10 @@ fn holder(file: &File) -> Message {
     let length = file.read_at(&mut holder, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(holder.get(..length).unwrap_or_default()).into_owned();
     match text.trim_end().split_once(' ') {
-        Some((process, command)) => message!("process {} at work on it: {}", Word(process), Line(command)),
-        None => message!("another command at work on it"),
+        Some((process, command)) => {
+            message!("locked by another kitcert process (pid {}): {}", Word(process), Line(command))
+        }
+        None => message!("locked by another kitcert process"),
     }
 }
 

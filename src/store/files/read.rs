@@ -253,11 +253,11 @@ mod tests {
         assert!(read_if_present(&path("nothing"), 9).is_ok_and(|file| file.is_none()));
         assert!(read_if_present(&path("dangling"), 9).is_ok_and(|file| file.is_none()));
         for (name, words) in [
-            ("nothing", "found nothing"),
+            ("nothing", "no such file"),
             ("pipe", "found a named pipe"),
             ("", "found a folder"),
             ("circle", "a circle"),
-            ("file/below", "expected a folder"),
+            ("file/below", "not a folder"),
         ] {
             let failure = read(&path(name), 9).err().unwrap().to_string();
             assert!(failure.contains(words), "{name}: {failure}");

@@ -33,7 +33,7 @@ pub struct ClientRecord {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Use {
-    /// The daemon that is dialled.
+    /// The daemon that is dialed.
     pub daemon: IdentityName,
     /// The name or address by which the client dials it.
     pub host: SubjectAltName,

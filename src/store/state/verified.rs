@@ -22,7 +22,7 @@ pub struct VerifiedRecord {
     pub dial_list: u32,
     /// The version of kitcert.
     pub kitcert: String,
-    /// Where it was dialled.
+    /// Where it was dialed.
     pub endpoint: Endpoint,
     /// The name that its certificate was verified for.
     pub server_name: SubjectAltName,

@@ -18,7 +18,7 @@ fn the_second_is_busy_and_told_who_holds_it() {
     let held = state.lock("rotate", Duration::ZERO).unwrap();
     let failure = other.lock("issue client", Duration::ZERO).err().unwrap();
     assert_eq!(failure.exit_code(), ExitCode::Busy);
-    let holder = format!("process {} at work on it: rotate", std::process::id());
+    let holder = format!("locked by another kitcert process (pid {}): rotate", std::process::id());
     assert_eq!(*failure.what_was_found(), holder);
     drop(held);
     assert!(other.lock("issue client", PATIENCE).is_ok());

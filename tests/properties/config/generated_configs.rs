@@ -1,8 +1,10 @@
-//! Configs of every shape that was seen, and of many that were not, mixed by a seed.
+//! Configs of every shape that was seen, and of many that were not, mixed by what is drawn.
 //!
 //! A config is made of pieces, so that a test knows without reading it which octets an edit may
 //! touch: the values of the five keys in the real `global`, a null that becomes a mapping, and
 //! the place within braces where keys are added. Everything else must be kept.
+
+use crate::support::drawn::Row;
 
 /// A part of a config.
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ impl Piece {
 pub const KEYS: [&str; 7] =
     ["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey", "buildkitd_tlscert", "buildkitd_tlskey"];
 
-/// The config of that seed; `is_damaged` tells whether its pieces were shaken afterwards, so that
+/// A config; `is_damaged` tells whether its pieces were shaken afterwards, so that
 /// they no longer tell which octets may be touched.
 pub struct GeneratedConfig {
     pub pieces: Vec<Piece>,
@@ -39,9 +41,8 @@ pub struct GeneratedConfig {
 }
 
 impl GeneratedConfig {
-    pub fn of_seed(seed: u64) -> GeneratedConfig {
-        let mut writer =
-            Writer { is_tame: false, is_unclear: false, draw: Draw::new(seed), pieces: Vec::new() };
+    pub fn of(draw: Draw) -> GeneratedConfig {
+        let mut writer = Writer { is_tame: false, is_unclear: false, draw, pieces: Vec::new() };
         writer.document();
         let Writer { mut draw, mut pieces, is_unclear, .. } = writer;
         if draw.chance(3) {
@@ -63,19 +64,15 @@ impl GeneratedConfig {
 }
 
 /// Random numbers from a seed, the same ones on every machine (SplitMix64).
-pub struct Draw(u64);
+pub struct Draw(Row);
 
 impl Draw {
-    pub fn new(seed: u64) -> Draw {
-        Draw(seed)
+    pub fn of(row: &[u32]) -> Draw {
+        Draw(Row::new(row))
     }
 
     pub fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).unwrap()).unwrap()
+        self.0.below(limit)
     }
 
     /// True in that many of a hundred.

@@ -72,7 +72,7 @@ fn a_default_that_does_not_fit_is_refused_with_its_line() {
     for (wrong, word) in [
         ("defaults: {client_lifetime: 6y}", "half of the CA's lifetime"),
         ("defaults: {client_lifetime: 6}", "duration"),
-        ("defaults: {lifetime: 6d}", "not known"),
+        ("defaults: {lifetime: 6d}", "unknown key"),
         ("defaults: {key: rsa}", "ecdsa"),
     ] {
         workspace.write("state/kitcert.yaml", format!("{text}{wrong}\n"));

@@ -24,7 +24,7 @@ fn a_verification_that_waits_for_the_lock_writes_nothing_about_what_is_not_curre
         site.rotate(&["--force", "builder"]).succeeded();
         let before = record();
         let said = held.finish().ended_with(3);
-        assert!(said.out.contains("the state changed while"), "{round}: {}", said.out);
+        assert!(said.out.contains("the state changed during"), "{round}: {}", said.out);
         assert_eq!(record(), before, "{round}: the record is older than what is current");
         site.assert_served();
         site.workspace.run(["status", "--check"]).succeeded();
@@ -55,7 +55,7 @@ fn a_verification_that_began_before_a_refutation_is_not_recorded() {
         let open = Daemon::on_files(&workspace, folder, port, &["--no-ca"]);
         workspace.run(["verify", "builder"]).ended_with(3);
         let said = held.finish().ended_with(3);
-        assert!(said.out.contains("the state changed while"), "{}", said.out);
+        assert!(said.out.contains("the state changed during"), "{}", said.out);
         assert_eq!(generation(&workspace, "builder", "verified"), None);
         workspace.run(["status", "--check"]).ended_with(4);
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::rotate::rotating::Site;
 use crate::support::held::Held;
+use crate::support::interference::place;
 use crate::support::numbers::number;
 use crate::support::peers;
 use crate::support::whole::assert_whole;
@@ -67,10 +68,10 @@ fn locks(site: &Site, arguments: &[&str], test: &str) -> Option<usize> {
     Some(std::fs::read_to_string(trace).unwrap().matches(" flock(").count())
 }
 
-/// The locks at which one of them is held: some of all, another part with each run of more.
+/// The locks at which one of them is held: some of all, others with each seed.
 fn chosen(all: usize, first: usize) -> Vec<usize> {
     let wanted = number("KITCERT_RACES", RACES).min(all);
-    (0..wanted).map(|nth| 1 + (first + nth * all / wanted) % all).collect()
+    (0..wanted).map(|nth| 1 + (first + place(nth, wanted, all)) % all).collect()
 }
 
 #[test]

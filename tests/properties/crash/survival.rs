@@ -80,8 +80,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// So many kills and so many errors of one command are tried, evenly spread, unless
 /// `KITCERT_INTERFERENCES` says otherwise.
-const KILLS: usize = 20;
-const FAILURES: usize = 20;
+const KILLS: usize = 10;
+const FAILURES: usize = 10;
 /// The code of whoever did not end by itself.
 const KILLED: i32 = -1;
 
@@ -196,13 +196,13 @@ pub fn finishes(scenario: &Scenario<'_>, (old, new): (&Record, &Record), moment:
 const INIT: [&str; 5] = ["init", "--host", "127.0.0.1", "--client", "ana"];
 
 /// A state with a daemon, and one client.
-fn initialised() -> Workspace {
+fn initialized() -> Workspace {
     let workspace = Workspace::new();
     workspace.run(INIT).succeeded();
     workspace
 }
 
-fn assert_initialised(it: &Workspace) {
+fn assert_initialized(it: &Workspace) {
     for file in ["state/clients/ana/current/key.pem", "state/daemons/builder/current/key.pem"] {
         assert!(it.path(file).exists(), "{file}");
     }
@@ -212,7 +212,7 @@ fn assert_initialised(it: &Workspace) {
 
 #[test]
 fn init_survives() {
-    survives("init_survives", &Scenario::new(&Workspace::new(), &INIT, &assert_initialised));
+    survives("init_survives", &Scenario::new(&Workspace::new(), &INIT, &assert_initialized));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn init_with_an_installation_survives() {
     let install = format!("--install={}", workspace.text("root"));
     let arguments = [&INIT[..], &[install.as_str()]].concat();
     let finished = |it: &Workspace| {
-        assert_initialised(it);
+        assert_initialized(it);
         assert!(it.path("root/etc/key.pem").exists());
     };
     survives("init_with_an_installation_survives", &Scenario::new(&workspace, &arguments, &finished));
@@ -235,12 +235,12 @@ fn issue_survives() {
         assert_eq!(it.read("state/kitcert.yaml").matches("bob").count(), 1);
         assert_eq!(it.read("state/log.jsonl").matches("client bob").count(), 1);
     };
-    survives("issue_survives", &Scenario::new(&initialised(), &arguments, &scenario_of));
+    survives("issue_survives", &Scenario::new(&initialized(), &arguments, &scenario_of));
 }
 
 #[test]
 fn a_bulk_issue_survives() {
-    let workspace = initialised();
+    let workspace = initialized();
     let names =
         workspace.write("home/names", (0..50).map(|number| format!("c{number}\n")).collect::<String>());
     let finished = |it: &Workspace| {
@@ -268,7 +268,7 @@ fn an_answer_to_a_request_survives() {
 
 #[test]
 fn install_daemon_survives() {
-    let workspace = initialised();
+    let workspace = initialized();
     let root = workspace.text("root");
     let finished = |it: &Workspace| assert!(it.path("root/etc/key.pem").exists());
     let arguments = ["install", "daemon", "--root", &root];
@@ -277,7 +277,7 @@ fn install_daemon_survives() {
 
 #[test]
 fn install_client_survives() {
-    let workspace = initialised();
+    let workspace = initialized();
     workspace.write("home/.earthly/config.yml", "# mine\nglobal:\n  cache_size_mb: 300\n");
     let finished = |it: &Workspace| {
         let config = it.read("home/.earthly/config.yml");
@@ -296,7 +296,7 @@ fn request_survives() {
         assert_eq!(it.read("zoe.csr"), it.read("state/requests/zoe/current/request.csr"));
         assert_eq!(folders(&it.path("state/requests/zoe")).len(), 2, "one generation, and current");
     };
-    survives("request_survives", &Scenario::new(&initialised(), &["request", "zoe"], &finished));
+    survives("request_survives", &Scenario::new(&initialized(), &["request", "zoe"], &finished));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn invite_survives() {
         let current = it.read("state/clients/ana/current/cert.pem");
         assert_eq!(kit.contents().leaf().to_pem(), current, "the kit is that of the present certificate");
     };
-    let workspace = initialised();
+    let workspace = initialized();
     let scenario = Scenario::new(&workspace, &["invite", "ana"], &finished);
     survives("invite_survives", &Scenario { is_settled: false, ..scenario });
 }
@@ -340,7 +340,7 @@ fn rotate_survives() {
 
 #[test]
 fn rollback_survives() {
-    let workspace = initialised();
+    let workspace = initialized();
     let former = leaf(&workspace, "state/clients/ana/current").serial().to_string();
     workspace.run(["rotate", "--force", "ana"]).succeeded();
     let finished =
@@ -369,7 +369,7 @@ fn whatever_moment_a_command_is_killed_at_it_leaves_a_whole_state() {
 
 /// Kills so many commands, each at a moment that is drawn; how many had not ended before.
 fn killed_at_random(kills: usize, numbers: &mut Numbers) -> usize {
-    let workspace = initialised();
+    let workspace = initialized();
     let root = workspace.text("root");
     workspace.run(["install", "daemon", "--root", &root]).succeeded();
     let command = |which: usize, number: usize| {
@@ -411,5 +411,5 @@ fn killed_at_random(kills: usize, numbers: &mut Numbers) -> usize {
     killed
 }
 
-const KILLS_OF_A_STATE: usize = 100;
-const KILLS_AT_RANDOM: usize = 300;
+const KILLS_OF_A_STATE: usize = 50;
+const KILLS_AT_RANDOM: usize = 150;

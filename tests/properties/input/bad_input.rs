@@ -242,14 +242,14 @@ fn identities_and_states_that_are_not_there_are_named() {
             nothing,
             "issue client b --csr {}/no.csr",
             1,
-            &["{}/no.csr", "expected something there, found nothing"],
+            &["{}/no.csr", "no such file or folder"],
         ),
         case(
             "a file that is not there",
             nothing,
             "inspect {}/no.pem",
             1,
-            &["{}/no.pem", "expected", "found nothing"],
+            &["{}/no.pem", "no such file or folder"],
         ),
         case(
             "no state",
@@ -258,7 +258,7 @@ fn identities_and_states_that_are_not_there_are_named() {
             1,
             &[
                 "{}/state",
-                "expected a directory with a kitcert.yaml",
+                "expected a folder with a kitcert.yaml",
                 "found none",
                 "fix: if the CA is to be on this machine",
             ],
@@ -683,7 +683,7 @@ fn a_state_that_is_busy_says_so_and_is_safe_to_retry() {
     let before = workspace.snapshot();
     let said = workspace.run(["issue", "client", "bob"]).ended_with(5);
     assert!(said.err.contains(&workspace.text("state")), "{}", said.err);
-    assert!(said.err.contains("expected nobody at work on it, found"), "{}", said.err);
+    assert!(said.err.contains("locked by another kitcert process"), "{}", said.err);
     before.assert_is(&workspace.snapshot(), "a busy state");
     workspace.run(["status"]).succeeded();
     workspace.run(["issue", "client", "ana"]).succeeded();

@@ -2,7 +2,7 @@
 //! refused, nothing unsound is called sound, and every reason is the real one.
 //!
 //! The files are made by `tests/peers/inputs.py`, and the answers are Go's `LoadX509KeyPair`,
-//! `AppendCertsFromPEM` and `Verify`, openssl in its strict mode, and a daemon of Go's that is dialled.
+//! `AppendCertsFromPEM` and `Verify`, openssl in its strict mode, and a daemon of Go's that is dialed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ struct Row {
     kind: &'static str,
     /// What the gravest finding is, and one that must be among them; none where nothing is at fault.
     inspected: Option<(&'static str, &'static str)>,
-    /// What the last line of `verify` begins with, where a daemon of that CA is dialled.
+    /// What the last line of `verify` begins with, where a daemon of that CA is dialed.
     verified: &'static str,
 }
 
@@ -33,7 +33,7 @@ const fn row(
 }
 
 const VERIFIED: &str = "verified: ";
-const NO_CLIENT: &str = "not verified: there was no client certificate to try";
+const NO_CLIENT: &str = "not verified: there was no client certificate to dial with";
 const CANNOT_SIGN: Option<(&str, &str)> = Some(("warning", "key-format"));
 const FORM: Option<(&str, &str)> = Some(("error", "wrong-form"));
 

@@ -227,13 +227,13 @@ fn each_tool_joins_where_it_reads_its_files() {
         assert!(said.out.contains(&next), "{tool}: {}", said.out);
         let folder = machines.developer.path("home").join(folder);
         assert!(folder.join("key.pem").exists(), "{tool}");
-        let dialled = machines.developer.run([
+        let dialed = machines.developer.run([
             "verify",
             &format!("tcp://127.0.0.1:{}", machines.port),
             "--tlsdir",
             folder.to_str().unwrap(),
         ]);
-        dialled.succeeded();
+        dialed.succeeded();
     }
 }
 
@@ -320,7 +320,7 @@ fn a_kit_that_must_not_be_joined_changes_nothing_and_says_why() {
     let cases: [(&str, Vec<u8>, &[&str], &str); 11] = [
         ("truncated", good[..good.len() / 2].into(), &by_fingerprint, "cut off on its way"),
         ("flipped", flipped.clone().into(), &by_fingerprint, "damaged on its way"),
-        ("changed", with_checksum(&flipped).into(), &by_fingerprint, "a signature that does not hold"),
+        ("changed", with_checksum(&flipped).into(), &by_fingerprint, "a wrong signature"),
         ("signed by nobody", with_checksum(&unsigned).into(), &by_fingerprint, "found no signature"),
         ("other CA", other_past.kit(2, &endpoint).into(), &by_fingerprint, "signed by the CA with the"),
         (
@@ -376,7 +376,7 @@ fn a_renewal_needs_no_fingerprint_and_what_works_stays_unless_the_new_is_verifie
     let endpoint = format!("tcp://127.0.0.1:{}", Daemon::free_port());
     developer.write("ana.kit", past.kit(3, &endpoint));
     let first = join(&developer, &["--fingerprint", &past.fingerprint()]).ended_with(3);
-    assert!(first.out.contains("joined, and not verified yet"), "{}", first.out);
+    assert!(first.out.contains("joined, but not verified yet"), "{}", first.out);
     assert!(first.out.contains("the daemon cannot be reached"), "{}", first.out);
 
     developer.write("ana.kit", past.kit(1, &endpoint));

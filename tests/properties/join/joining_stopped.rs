@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::join::joining::{Machines, fingerprint};
 use crate::support::interference::{Fault, Threads, calls, interfered, spread};
+use crate::support::numbers::number;
 use crate::support::peers;
 use crate::support::workspace::Workspace;
 
@@ -73,7 +74,7 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
 }
 
 /// So many of the calls are tried.
-const MOMENTS: usize = 30;
+const MOMENTS: usize = 12;
 
 /// Kills `join` at one moment after another, from the same beginning, and joins again.
 fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: &dyn Fn(&str)) {
@@ -87,7 +88,8 @@ fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: 
         assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
     };
     copy(&home, &beginning);
-    let calls = spread(&calls(developer, strace, Threads::All, &arguments), MOMENTS);
+    let calls =
+        spread(&calls(developer, strace, Threads::All, &arguments), number("KITCERT_MOMENTS", MOMENTS));
     let mut killed = 0;
     for call in calls {
         copy(&beginning, &home);

@@ -217,6 +217,6 @@ impl Drop for Ended<'_> {
     }
 }
 
-const RACES: usize = 100;
+const RACES: usize = 40;
 /// The user that owns nothing.
 const NOBODY: u32 = 65_534;

@@ -34,7 +34,7 @@ fn authority(algorithm: KeyAlgorithm) -> CertificateAuthority {
     CertificateAuthority::create(&request, &PrivateKey::generate(algorithm).ok().unwrap()).ok().unwrap()
 }
 
-/// The mixes of names that daemons are given, the host that is dialled first.
+/// The mixes of names that daemons are given, the host that is dialed first.
 fn mixes_of_hosts() -> Vec<Vec<String>> {
     let long_label = format!("{}.example", "a".repeat(63));
     let long_name = [60, 60, 60, 60].map(|length| "b".repeat(length)).join(".") + ".example";

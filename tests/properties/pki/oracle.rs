@@ -220,7 +220,7 @@ impl Meeting<'_> {
 
     fn told(&self) -> String {
         format!(
-            "{} that accepts {}, dialled by {} that trusts {} as {} at {}",
+            "{} that accepts {}, dialed by {} that trusts {} as {} at {}",
             self.daemon.name, self.accepts.name, self.client.name, self.trusts.name, self.host, self.at
         )
     }

@@ -110,7 +110,7 @@ fn a_compromise_is_not_forgotten_when_a_restart_fails() {
     let start = ["ca", "rollover", "start", "--compromised"];
     let said = site.workspace.run(start.iter().chain(&["--dry-run"])).succeeded();
     before.assert_is(&site.workspace.snapshot(), "a dry run");
-    assert!(said.out.contains("which alone it trusts"), "it describes the emergency: {said:?}");
+    assert!(said.out.contains("trusting only the new CA"), "it describes the emergency: {said:?}");
 
     site.daemon.ask("always refuse");
     let copies = site.workspace.read(&format!("{COPIES}/cert.pem"));
@@ -195,7 +195,7 @@ fn a_state_that_was_restored_from_before_a_compromise_lets_nobody_in_again() {
         }
         let said = site.workspace.run(["recover"]).succeeded();
         assert_eq!(site.workspace.read("root/etc/ca.pem"), installed, "{when}: nothing is placed");
-        site.workspace.run(["recover"]).ended_with(1);
+        site.workspace.run(["recover"]).succeeded();
         if when == "before" {
             // The key of the CA that is trusted now is in the copy that was lost.
             let second = serving_ca(&site);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::figures::publish;
 use crate::rotate::rotating::{Site, generations, leaf, serial, workspace_aged};
 use crate::support::daemon::Daemon;
-use crate::support::interference::{Call, Fault, Threads, calls, interfered};
+use crate::support::interference::{Call, Fault, Threads, calls, interfered, place};
 use crate::support::numbers::number;
 use crate::support::peers;
 use crate::support::supervised::{SupervisedDaemon, WorkingClients};
@@ -476,7 +476,7 @@ fn killed_and_run_again(fleet: &Fleet, strace: &Path, arguments: &[&str], at: &C
 
 /// So many rollovers are each killed once in each of their two runs, unless `KITCERT_ROLLOVERS`
 /// says otherwise.
-const ROLLOVERS: usize = 4;
+const ROLLOVERS: usize = 2;
 
 #[test]
 fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
@@ -492,7 +492,7 @@ fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     assert!(starting.len().min(ending.len()) > 20, "strace saw only {starting:?} and {ending:?}");
 
     let tried = number("KITCERT_ROLLOVERS", ROLLOVERS).min(starting.len().max(ending.len()));
-    let of = |index: usize, moments: &[Call]| moments[index * moments.len() / tried].clone();
+    let of = |index: usize, moments: &[Call]| moments[place(index, tried, moments.len())].clone();
     let mut killed = 0;
     for index in 0..tried {
         let (old, count) = (fleet.target(), fleet.authorities().len());
@@ -626,7 +626,7 @@ fn a_rollover_that_has_moved_clients_is_taken_back_and_nobody_is_refused() {
 }
 
 /// So many times it is taken back, and killed meanwhile, unless `KITCERT_ROLLBACKS` says otherwise.
-const ROLLBACKS: usize = 3;
+const ROLLBACKS: usize = 2;
 
 #[test]
 fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() {
@@ -647,7 +647,7 @@ fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() 
         fleet.hand_over("dan", &new);
         let mut crowd = fleet.crowd(&["ana", "dan"]);
         crowd.assert_works();
-        killed_and_run_again(&fleet, &strace, &run, &moments[index * moments.len() / tried]);
+        killed_and_run_again(&fleet, &strace, &run, &moments[place(index, tried, moments.len())]);
         let old = fleet.target();
         assert_ne!(old.fingerprint(), new.fingerprint());
         fleet.assert_client("ana", &[&old, &new], &old);

@@ -84,7 +84,7 @@ fn the_key_of_a_former_ca_is_destroyed_when_asked_and_no_rollover_needs_it() {
     assert!(status.contains("step 2 of 3") && status.contains("waits for client ana"), "{status}");
     for more in [&[][..], &["--dry-run"]] {
         let said = site.workspace.run(DELETE.iter().chain(more));
-        assert!(said.ended_with(1).err.contains("no rollover under way"));
+        assert!(said.ended_with(1).err.contains("no rollover in progress"));
     }
     site.workspace.run(["confirm", "ana"]).succeeded();
     site.rotate(&[]).succeeded();

@@ -116,7 +116,7 @@ fn leaves(tree: &str) -> Vec<Vec<String>> {
     paths.collect()
 }
 
-/// The paths that stand in the code itself, from the root or from a neighbour.
+/// The paths that stand in the code itself, from the root or from a neighbor.
 fn inline(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for beginning in ["crate::", "super::", "self::"] {
@@ -136,7 +136,7 @@ fn inline(text: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// A path as from the root of the house; a neighbour that is named by itself is a module's child.
+/// A path as from the root of the house; a neighbor that is named by itself is a module's child.
 fn absolute(module: &[String], path: &[String]) -> Vec<String> {
     let mut here = module.to_vec();
     let mut parts = path.iter().peekable();

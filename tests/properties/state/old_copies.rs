@@ -101,7 +101,7 @@ fn two_copies_that_are_used_in_turns_are_told_on_both_sides() {
         let taken_in = workspace.read("other/daemons/builder/current/cert.pem");
         assert_eq!(taken_in, workspace.read("root/etc/cert.pem"));
         let quiet = workspace.snapshot();
-        run(&workspace, "other", "recover").ended_with(1);
+        run(&workspace, "other", "recover").succeeded();
         quiet.assert_is(&workspace.snapshot(), "a second recover");
         let status = run(&workspace, "other", "status --format json").succeeded();
         assert_eq!(status.json()["state_is_old"], false, "{status:?}");
@@ -247,7 +247,7 @@ fn a_served_certificate_that_this_state_has_not_issued_is_told_with_all_that_it_
 
     let said = run(workspace, "other", "recover").succeeded();
     assert!(said.out.contains("ca rollover start --compromised"), "{said:?}");
-    run(workspace, "other", "recover").ended_with(1);
+    run(workspace, "other", "recover").succeeded();
     run(workspace, "other", "issue client new").succeeded();
     // From then on there may be others of that CA, and one is no news.
     site.rotate(&["--force", "builder"]).succeeded();
@@ -273,11 +273,11 @@ fn what_cannot_be_taken_in_is_replaced_after_recover_and_told_no_more() {
         run(&workspace, "old", "status --check").ended_with(3);
         run(&workspace, "old", "rotate").ended_with(1);
         let said = run(&workspace, "old", "recover").succeeded();
-        assert!(said.out.contains("not taken in"), "{damage}: {said:?}");
+        assert!(said.out.contains("could not be read"), "{damage}: {said:?}");
         // Nothing restarts the daemon here.
         run(&workspace, "old", "rotate --no-restart").ended_with(6);
         let status = run(&workspace, "old", "status --format json").succeeded();
         assert_eq!(status.json()["state_is_old"], false, "{damage}: {}", status.out);
-        run(&workspace, "old", "recover").ended_with(1);
+        run(&workspace, "old", "recover").succeeded();
     }
 }

@@ -157,7 +157,7 @@ fn carry_out(command: &Command, suggested: &str, line: &str, record: &Path) {
 }
 
 /// Nobody is at the terminal of a test; what is asked there is tried in `joining`.
-const ASKS_A_PERSON: [&str; 1] = ["found nobody to ask"];
+const ASKS_A_PERSON: [&str; 1] = ["found no terminal to ask on"];
 
 /// The lines of an output in which something is suggested, of text or of JSON.
 fn lines(said: &Said) -> Vec<String> {

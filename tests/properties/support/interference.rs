@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::numbers::seed;
 use crate::support::workspace::{Said, Workspace};
 
 /// What changes a disk.
@@ -189,5 +190,12 @@ fn is_elsewhere(line: &str) -> bool {
 /// So many of them, evenly spread.
 pub fn spread<T: Clone>(all: &[T], most: usize) -> Vec<T> {
     let tried = most.min(all.len());
-    (0..tried).map(|index| all[index * all.len() / tried].clone()).collect()
+    (0..tried).map(|index| all[place(index, tried, all.len())].clone()).collect()
+}
+
+/// The place of one of so many that are evenly spread over a row of that length. Each seed has others, so that what
+/// one leaves out another tries.
+pub fn place(index: usize, tried: usize, length: usize) -> usize {
+    let distance = (length / tried).max(1) as u64;
+    index * length / tried + usize::try_from(seed() % distance).unwrap()
 }

@@ -14,7 +14,7 @@ pub struct Case {
     /// What is sent, the leaf first.
     pub sent: Vec<String>,
     pub at: Timestamp,
-    /// The host that is dialled, where the case has one that a client can dial.
+    /// The host that is dialed, where the case has one that a client can dial.
     pub host: Option<SubjectAltName>,
     /// Whether it names a peer by another kind of name.
     pub has_foreign_name: bool,

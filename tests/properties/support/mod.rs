@@ -1,6 +1,7 @@
 //! The harness: a machine of one's own, daemons and servers to dial, counterparts, and what every test asks of what is said.
 
 pub mod daemon;
+pub mod drawn;
 pub mod entities;
 pub mod followed;
 pub mod held;

@@ -1,19 +1,19 @@
-//! Numbers that look drawn, and are the same in every run; and how many somebody asks for.
+//! Numbers that look drawn, and are the same in every run of one seed; and how many somebody asks for.
 
 /// Marsaglia's xorshift64, multiplied (xorshift64*).
 pub struct Numbers(u64);
 
 impl Default for Numbers {
     fn default() -> Numbers {
-        Numbers(0x9e37_79b9_7f4a_7c15)
+        Numbers::of(0)
     }
 }
 
 impl Numbers {
-    /// Another sequence for each seed.
-    pub fn of(seed: usize) -> Numbers {
-        let Numbers(first) = Numbers::default();
-        Numbers(first ^ (seed as u64).wrapping_mul(0x2545_f491_4f6c_dd1d))
+    /// Another sequence for each of these, and for each seed of the run.
+    pub fn of(which: usize) -> Numbers {
+        let first = 0x9e37_79b9_7f4a_7c15 ^ (which as u64).wrapping_mul(0x2545_f491_4f6c_dd1d);
+        Numbers((first ^ seed().wrapping_mul(0xd134_2543_de82_ef95)).max(1))
     }
 
     /// The next below that limit, or 0 where there is none.
@@ -23,6 +23,15 @@ impl Numbers {
         self.0 ^= self.0 >> 27;
         let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
         usize::try_from(drawn).unwrap() % limit.max(1)
+    }
+}
+
+/// What this run draws from: `KITCERT_SEED`, in hex. `tests/run` takes it from the commit, so that each commit tries
+/// others; without it, 0.
+pub fn seed() -> u64 {
+    match std::env::var("KITCERT_SEED").as_deref() {
+        Ok(text) => u64::from_str_radix(text, 16).expect("KITCERT_SEED is up to 16 hex digits"),
+        Err(_) => 0,
     }
 }
 

@@ -23,7 +23,7 @@ pub fn learn(path: &Path) {
     let mut secrets = SECRETS.lock().unwrap();
     for key in text.split(BEGIN).skip(1) {
         let body: String = key.lines().take_while(|line| !line.starts_with('-')).collect();
-        let Some(secret) = body.get(SECRET).filter(|_| !is_mislabelled(&body)) else { continue };
+        let Some(secret) = body.get(SECRET).filter(|_| !is_mislabeled(&body)) else { continue };
         let hex: String = decoded(secret).iter().map(|byte| format!("{byte:02x}")).collect();
         // The line that ends within it is one more character of the file.
         let file = encoded(format!("{BEGIN}{key}").as_bytes());
@@ -37,7 +37,7 @@ pub fn learn(path: &Path) {
 
 /// Whether a key is SEC1 or PKCS#1 (RFC 5915 section 3, RFC 8017 appendix A.1.2) under the label of PKCS#8: there the
 /// name of the curve, which every such key has, is where the secret would be.
-fn is_mislabelled(body: &str) -> bool {
+fn is_mislabeled(body: &str) -> bool {
     let bytes = decoded(body.get(..16).unwrap_or_default());
     let header = match bytes.get(1) {
         Some(0x81) => 3,
@@ -68,7 +68,7 @@ const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
 const SECRET: std::ops::Range<usize> = 48..88;
 
 #[test]
-fn a_key_that_was_learnt_is_found_in_each_of_its_forms() {
+fn a_key_that_was_learned_is_found_in_each_of_its_forms() {
     let body: String = (0..120).map(|at| char::from(b'A' + (at * 7 % 26) as u8)).collect();
     let file = format!("{BEGIN}{}\n{}\n-----END PRIVATE KEY-----\n", &body[..64], &body[64..]);
     let folder = tempfile::tempdir().unwrap();

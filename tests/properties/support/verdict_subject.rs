@@ -171,7 +171,7 @@ impl Verdict {
 impl Tally {
     /// Asks for the verdict as often as the environment says.
     pub fn ask(&mut self, case: &str, subject: &Subject, why_wrong: impl Fn(&Verdict) -> Option<String>) {
-        for run in 1..=number(RUNS, 2) {
+        for run in 1..=number(RUNS, 1) {
             let verdict = subject.verdict();
             let case = format!("{case}, run {run}, {:?}", verdict.elapsed);
             let why = why_wrong(&verdict);

@@ -897,7 +897,7 @@ fn is_summed_up(verdict: &Verdict) -> bool {
         Some(Rule::NoCertificateAccepted | Rule::UnknownCaAccepted | Rule::NotTls) => "OPEN",
         Some(Rule::ClientRefused) => "CLOSED: ",
         Some(Rule::ServerUntrusted | Rule::ServerNameMismatch | Rule::ServerExpired | Rule::ServerUsage) => {
-            "not verified: the daemon's certificate is at fault, so nothing of the client's was sent"
+            "not verified: the daemon's certificate is at fault, so the client's certificate was not sent"
         }
         _ => "not verified",
     };

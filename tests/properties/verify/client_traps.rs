@@ -114,7 +114,7 @@ fn a_host_that_is_passed_over_is_a_warning_with_the_variable_to_set() {
 }
 
 #[test]
-fn a_host_that_a_variable_overrides_is_a_warning_and_the_variable_is_dialled() {
+fn a_host_that_a_variable_overrides_is_a_warning_and_the_variable_is_dialed() {
     let client = Client::new();
     client.edit(&client.endpoint(), "tcp://elsewhere.example:8372");
     let mut command = client.command(&[]);
@@ -283,18 +283,18 @@ fn tls_that_is_turned_off_and_misspelt_keys_are_errors() {
 }
 
 #[test]
-fn a_host_that_cannot_be_dialled_is_told_and_nobody_is_dialled() {
+fn a_host_that_cannot_be_dialed_is_told_and_nobody_is_dialed() {
     let client = Client::new();
     client.edit(&client.endpoint(), "tcp://127.0.0.1");
     let said = client.verify(&[]).ended_with(3);
     assert_eq!(trap(&said, "config-endpoint", "error")["fix"], "buildkit_host: tcp://127.0.0.1:8372");
-    assert!(said.json()["verdict"].as_str().unwrap().starts_with("not dialled"), "{said:?}");
+    assert!(said.json()["verdict"].as_str().unwrap().starts_with("not dialed"), "{said:?}");
 
     client.edit("tcp://127.0.0.1", "docker-container://earthly-buildkitd");
     std::fs::rename(client.workspace.path("moved"), client.workspace.path("state")).unwrap();
     let said = client.verify(&[]).succeeded();
     trap(&said, "config-endpoint", "warning");
-    assert_eq!(said.json()["target"], client.endpoint(), "the only daemon of the state is dialled");
+    assert_eq!(said.json()["target"], client.endpoint(), "the only daemon of the state is dialed");
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_file_that_the_tool_cannot_read_either_is_an_error() {
     client.edit("tlscert: ./certs/cert.pem", "tlscert: ./certs/bad.pem");
     let said = client.verify(&[]).ended_with(3);
     trap(&said, "unreadable-file", "error");
-    assert!(said.json()["verdict"].as_str().unwrap().starts_with("not dialled"), "{said:?}");
+    assert!(said.json()["verdict"].as_str().unwrap().starts_with("not dialed"), "{said:?}");
 }
 
 #[test]

@@ -122,8 +122,8 @@ fn a_stale_config_says_nothing_of_the_daemon() {
 }
 
 #[test]
-fn a_refutation_counts_however_the_daemon_was_dialled() {
-    const TEST: &str = "a_refutation_counts_however_the_daemon_was_dialled";
+fn a_refutation_counts_however_the_daemon_was_dialed() {
+    const TEST: &str = "a_refutation_counts_however_the_daemon_was_dialed";
     // Its name, its endpoint, and a time.
     for way in [&["builder", ENDPOINT][..], &[ENDPOINT, "builder"], &["builder", "--at", "2030-01-01"]] {
         let Some((subject, _first, daemon)) = verified(TEST) else { return };

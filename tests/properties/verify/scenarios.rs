@@ -50,7 +50,7 @@ fn an_open_daemon_is_called_open() {
     assert_eq!(verdict.summary, "OPEN: anyone who reaches this port can run code here");
     assert_eq!(
         cause_of(&verdict, Rule::NoCertificateAccepted),
-        "TLS has a certificate and a key, and no CA for its clients"
+        "the daemon has a certificate and a key, but no client CA"
     );
 
     let Some(verdict) = verdict_of(&Scenario::sound(), &["--plaintext"]) else { return };

@@ -235,7 +235,7 @@ fn another_port_of_a_daemons_host_says_nothing_of_the_daemon() {
 }
 
 #[test]
-fn a_daemon_that_was_dialled_otherwise_than_its_clients_do_is_not_recorded_as_verified() {
+fn a_daemon_that_was_dialed_otherwise_than_its_clients_do_is_not_recorded_as_verified() {
     let port = Daemon::free_port();
     let workspace = Workspace::with_state_for(port);
     let _daemon = Daemon::start(&workspace, port, &[]);

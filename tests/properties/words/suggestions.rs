@@ -146,7 +146,7 @@ fn is_of(line: &str, text: &str) -> bool {
 
 /// What no test carries out as it was printed, and why. All of them are parsed.
 const NOT_CARRIED_OUT: &[(&str, &str)] = &[
-    ("NOT DONE: whoever is to be shut out still gets in; next: {kitcert} rotate", BY_ROTATE),
+    ("NOT DONE: those who must be shut out still get in; next: {kitcert} rotate", BY_ROTATE),
     ("add the host in kitcert.yaml and {kitcert} rotate, or dial a host that it has", EDITED_FIRST),
     ("add the host in kitcert.yaml, then: {kitcert} rotate", EDITED_FIRST),
     ("add {} to the hosts of {} in kitcert.yaml, then: {kitcert} rotate {}", EDITED_FIRST),
@@ -156,16 +156,13 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "an emergency without the old key; locked_out types that command for its CA",
     ),
     ("issue another, or roll the CA over: {kitcert} ca rollover start", GENERAL),
-    ("look into the daemon's log; then: {kitcert} install daemon, and restart it", GENERAL),
+    ("check the daemon's log; then: {kitcert} install daemon, and restart it", GENERAL),
     ("put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", GENERAL),
     (
         "put the CA's certificate in its place: {kitcert} status",
         "a leaf among the CAs of a file: which CA belongs there, a person finds out",
     ),
-    (
-        "take the ca.pem that belongs to the daemon, from a new kit; where its CA is: {kitcert} install client",
-        GENERAL,
-    ),
+    ("use the daemon's own ca.pem, from a new kit; on the CA's machine: {kitcert} install client", GENERAL),
     (
         "{kitcert} ca rollover start --compromised={}",
         "told of a run that was interrupted; locked_out types it to begin one",
@@ -176,7 +173,7 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
     ),
     (
         "{kitcert} inspect {} {}",
-        "files of two sets that are dialled with; inspected runs it on two such files",
+        "files of two sets that are dialed with; inspected runs it on two such files",
     ),
     ("{kitcert} install client   # a daemon's certificate lies where the client's should", GENERAL),
     ("{kitcert} install client   # all three files at once", GENERAL),

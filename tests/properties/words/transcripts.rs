@@ -50,8 +50,9 @@ fn the_readme_shows_what_the_program_prints() {
 #[test]
 fn manual_pages_show_what_the_program_prints() {
     let pages = files_in("src/cli/manual/pages");
-    assert!(!pages.is_empty());
-    pages.iter().for_each(|page| compare(page));
+    let examples = files_in("src/cli/manual/examples");
+    assert!(!pages.is_empty() && !examples.is_empty());
+    pages.iter().chain(&examples).for_each(|page| compare(page));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
             size(Severity::Warning)
                 .expected(message!("the CAs that are meant, {} at the most", LARGEST_BUNDLE))
                 .found(certificates.len())
-                .cause("whoever has a certificate of any of them is trusted: a whole system's bundle is too broad")
+                .cause("anyone with a certificate of any of them is trusted: a whole system's bundle is too broad")
                 .fix("delete the blocks of CAs that are not meant"),
         );
     }
@@ -95,7 +95,7 @@ fn dropped(block: &DroppedBlock) -> Finding {
         return Finding::new(Rule::KeyInBundle, Severity::Critical, subject)
             .expected("certificates only")
             .found("a private key")
-            .cause("bundles are handed to everybody; whoever has read this one may have the key")
+            .cause("bundles go to everybody; anyone who has read this one may have the key")
             .fix(
                 "delete the block, and issue another certificate, under a new name, to whom the key belongs",
             );
@@ -103,7 +103,7 @@ fn dropped(block: &DroppedBlock) -> Finding {
     Finding::new(Rule::BundleBlockDropped, Severity::Error, subject)
         .expected("a certificate that Go loads")
         .found(message!("{} that {}", block.label, block.why))
-        .cause("Go passes it over without a word, and the daemon starts without that CA")
+        .cause("Go silently ignores it, and the daemon starts without that CA")
         .fix("copy the certificate again from where it came")
 }
 

@@ -174,7 +174,7 @@ fn judge_extensions(report: &mut Report<'_>) {
         && identifier != oid::AUTHORITY_INFORMATION
     {
         let found = message!("{}, critical", Identifier(identifier));
-        let cause = "a verifier must refuse what it does not know and is critical";
+        let cause = "a verifier must refuse a critical extension that it does not know";
         report.add(UnexpectedExtension, Error, "no critical extension that peers do not know", found, cause);
     }
     for identifier in [oid::POLICIES, oid::POLICY_MAPPINGS, oid::POLICY_CONSTRAINTS, oid::INHIBIT_ANY_POLICY]

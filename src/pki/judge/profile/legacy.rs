@@ -15,7 +15,7 @@ pub(super) fn judge_leaf(report: &mut Report<'_>) {
     }
     if report.certificate.validity().seconds() > LONGEST_SENSIBLE.seconds() {
         let days = report.certificate.validity().seconds() / Lifetime::days(1).seconds();
-        let cause = "nothing but its end takes a certificate's power away: daemons read no CRL";
+        let cause = "a certificate works until it expires: daemons read no CRL";
         report.add(
             LegacyGenerator,
             Warning,
@@ -44,7 +44,7 @@ fn judge_origin(report: &mut Report<'_>, found: &'static str) {
 fn judge_not_before(report: &mut Report<'_>) {
     let found =
         message!("valid from {}, when it was made", report.certificate.validity().not_before.minute());
-    let cause = "the generator sets no date back; peers whose clocks are behind refused it at first";
+    let cause = "peers whose clocks are behind refuse it at first";
     report.add(LegacyGenerator, Info, "valid from an hour before it was made", found, cause);
 }
 

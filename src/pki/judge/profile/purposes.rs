@@ -11,7 +11,7 @@ pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
     let certificate = report.certificate;
     if let Some(constraints) = certificate.basic_constraints() {
         if constraints.is_authority {
-            let cause = "whoever holds its key can issue certificates of their own";
+            let cause = "anyone with its key can issue certificates";
             report.add(BasicConstraints, Error, "cA=FALSE", "cA=TRUE", cause);
         } else if constraints.path_length.is_some() {
             let cause = "openssl -x509_strict refuses it";
@@ -55,18 +55,18 @@ fn judge_daemon_usages(report: &mut Report<'_>) {
     let expected = "serverAuth alone";
     match report.certificate.extended_key_usages() {
         None | Some([]) => {
-            let cause = "Go then allows every use: the daemon's key opens the daemon's door too";
+            let cause = "Go then allows every use: the daemon's key gets in as a client's";
             report.add(ExtendedKeyUsage, Warning, expected, "no extendedKeyUsage", cause);
         }
         Some(usages) if usages.contains(&Usage::Any) => {
-            let cause = "Go then allows every use: the daemon's key opens the daemon's door too";
+            let cause = "Go then allows every use: the daemon's key gets in as a client's";
             report.add(ExtendedKeyUsage, Warning, expected, list(usages), cause);
         }
         Some(usages) if !usages.contains(&Usage::ServerAuth) => {
             report.add(ExtendedKeyUsage, Error, expected, list(usages), "every client refuses such a daemon");
         }
         Some(usages) if usages.contains(&Usage::ClientAuth) => {
-            let cause = "the daemon's key opens the daemon's door too";
+            let cause = "the daemon's key then gets in as a client's";
             report.add(ExtendedKeyUsage, Warning, expected, list(usages), cause);
         }
         Some([_]) => {}
@@ -76,7 +76,7 @@ fn judge_daemon_usages(report: &mut Report<'_>) {
 
 fn judge_client_usages(report: &mut Report<'_>) {
     let expected = "clientAuth alone";
-    let impersonates = "whoever steals the client's key can stand in for a daemon";
+    let impersonates = "a stolen client key can play the daemon";
     match report.certificate.extended_key_usages() {
         None | Some([]) => {
             report.add(ExtendedKeyUsage, report.strict, expected, "no extendedKeyUsage", impersonates);

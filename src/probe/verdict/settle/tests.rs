@@ -9,8 +9,8 @@ const N1: Dial = Dial::NoCertificate(1);
 const N3: Dial = Dial::NoCertificate(3);
 
 /// That dial, made again while no other was open.
-fn alone(cast: &Cast, dial: Dial, how: &Made) -> Dialled {
-    Dialled { is_alone: true, ..made(cast, dial, how.clone()) }
+fn alone(cast: &Cast, dial: Dial, how: &Made) -> Dialed {
+    Dialed { is_alone: true, ..made(cast, dial, how.clone()) }
 }
 
 /// A sound pass but for that dial, and those repeats of it and of the client.
@@ -53,7 +53,7 @@ fn an_end_without_a_word_counts_if_it_is_repeated_twice_between_accepted_dials_o
 
 /// haproxy's `tcp-request session reject` closes only after TLS has let the client in.
 #[test]
-fn a_client_that_is_cut_off_is_dialled_again_and_one_that_is_turned_down_is_not() {
+fn a_client_that_is_cut_off_is_dialed_again_and_one_that_is_turned_down_is_not() {
     let cast = Cast::new("127.0.0.1");
     let let_in = |end| (TlsFacts { ticket: true, ..ended(end).0 }, Default::default());
     for dial in [Dial::Client, Dial::ClientAgain] {
@@ -149,7 +149,7 @@ fn one_version_is_not_served_only_if_the_same_caller_is_judged_in_both() {
             assert!(!has_passed(&pass(&cast, &[not_served(), (newer, how)]), old), "{old}, {newer}");
         }
         let mut without = sound.clone();
-        without.dials.retain(|dialled| dialled.dial != newer);
+        without.dials.retain(|dialed| dialed.dial != newer);
         assert!(!has_passed(&without, old), "{old}");
     }
 }
