@@ -38,6 +38,7 @@ pub(super) fn judge_embedded(
         let mut part = judge(pem, &FileFacts { path: &path, mode: None }, now);
         without_commands(&mut part, &path);
         inspected.findings.extend(fault.clone());
+        inspected.findings.extend(called_otherwise(text, &part, &path));
         inspected.facts.push(("holds", message!("{} in {}", part.kind, Word(&text.name))));
         inspected.facts.extend(part.facts.iter().cloned());
         if part.contents.key.is_some()
@@ -55,6 +56,7 @@ pub(super) fn judge_embedded(
         parts = rest;
         let own: Vec<(PathBuf, Inspected)> = own.into_iter().map(|(_, path, part)| (path, part)).collect();
         let together = compare(&own, now);
+        inspected.findings.extend(of_another_key(&own).filter(|_| !has_error(&together)));
         inspected.findings.extend(own.into_iter().flat_map(|(_, part)| part.findings));
         inspected.findings.extend(together);
     }
@@ -97,6 +99,49 @@ fn misnamed(text: &ManifestText) -> Option<(Zeroizing<Vec<u8>>, Option<Finding>)
         (true, None) => Some((Zeroizing::new(bytes.to_vec()), Some(not_coded(text)))),
         (false, _) => Some((Zeroizing::new(bytes.to_vec()), None)),
     }
+}
+
+/// A pair as Kubernetes calls its files, whose key is not that of the first certificate.
+fn of_another_key(parts: &[(PathBuf, Inspected)]) -> Option<Finding> {
+    let part = |names: [&str; 2]| {
+        parts.iter().find(|(path, _)| {
+            let name = path.to_string_lossy();
+            names.iter().any(|one| name.ends_with(&format!("#{one}")))
+        })
+    };
+    let (_, certificate) = part(["tls.crt", "cert.pem"])?;
+    let (path, key) = part(["tls.key", "key.pem"])?;
+    let first = certificate.contents.certificates.first()?;
+    (key.contents.key.as_ref()? != first.public_key()).then(|| {
+        Finding::new(Rule::KeyMismatch, Severity::Error, path)
+            .expected("the key of the first certificate")
+            .found("another's")
+            .cause("no daemon and no client starts with the two")
+    })
+}
+
+fn has_error(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity >= Severity::Error)
+}
+
+/// What a file of a Secret is not that its name says: whoever mounts it reads it as that.
+fn called_otherwise(text: &ManifestText, part: &Inspected, path: &Path) -> Option<Finding> {
+    let (stem, extension) = text.name.rsplit_once('.')?;
+    let is_key = extension == "key" || extension == "pem" && stem.ends_with("key");
+    let is_certificate =
+        ["crt", "cert"].contains(&extension) || extension == "pem" && ["ca", "cert"].contains(&stem);
+    let expected = match () {
+        () if is_key && part.contents.key.is_none() => "a private key, as its name says",
+        () if is_certificate && part.contents.certificates.is_empty() => "certificates, as its name says",
+        () => return None,
+    };
+    let is_told = part.findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    (text.kind == ManifestKind::Secret && !is_told).then(|| {
+        Finding::new(Rule::UnreadableFile, Severity::Error, path)
+            .expected(expected)
+            .found(&part.kind)
+            .cause("whoever mounts the Secret reads it as that")
+    })
 }
 
 fn has_blocks(bytes: &[u8]) -> bool {
