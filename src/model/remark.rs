@@ -1,6 +1,7 @@
 //! What is to be said of a command to paste, and where it is printed.
 
 use super::Message;
+use crate::message;
 
 impl Message {
     /// A command without its remark, and the remark. It is written behind three blanks and a `#`, and printed
@@ -22,7 +23,7 @@ impl Message {
     #[must_use]
     pub fn in_one_line(&self) -> Message {
         match self.parted() {
-            (command, Some(remark)) => Message::compose("{} ({})", &[command, remark]),
+            (command, Some(remark)) => message!("{} ({})", command, remark),
             (command, None) => command,
         }
     }
