@@ -14,15 +14,10 @@ use super::extension::{
 use super::name_constraints::NameConstraints;
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
-use crate::message;
-use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, Role, SerialNumber, SubjectAltName,
-    Timestamp, Validity,
+    ExtendedKeyUsage, Failure, Fingerprint, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
-use crate::pki::form::WrongForm;
 use crate::pki::key::{PublicKey, sha256};
-use crate::pki::pem::PemBlock;
 
 /// An X.509 certificate: its DER, and what verifiers look at, read from it once. A clone is the same one.
 #[derive(Clone, Debug)]
@@ -109,46 +104,6 @@ impl Certificate {
             return Err(broken("an element that is not what belongs there"));
         }
         Certificate::of(der, &parsed).ok_or_else(|| broken("an extension that cannot be read"))
-    }
-
-    /// Reads the certificates of a PEM file, leaf first, as Go's `LoadX509KeyPair` does: other blocks are
-    /// passed over, such as a key. `subject` is the path or name for messages.
-    ///
-    /// # Errors
-    /// No certificate, a damaged block, which Go passes over so that another certificate is the leaf, a
-    /// form that no consumer reads, or more than 64 KiB.
-    pub fn chain_from_pem(bytes: &[u8], subject: impl Printable) -> Result<Vec<Certificate>, Failure> {
-        let wrong = |found: Message| {
-            let failure = Failure::new("reading the certificate", &subject)
-                .expected("CERTIFICATE blocks in PEM")
-                .found(found);
-            match WrongForm::of(bytes) {
-                Some(form) => failure.hint(form.repair(&subject)),
-                None => failure.hint(message!("{kitcert} inspect {}", Quoted(&subject))),
-            }
-        };
-        let read = |block: &PemBlock| {
-            let damaged = |why: Message| wrong(message!("{} in line {}", why, block.line));
-            let contents = block.contents.as_ref();
-            let contents = contents.map_err(|fault| damaged(message!("a block that {}", fault)))?;
-            Certificate::from_der(contents).map_err(|failure| damaged(failure.what_was_found().message()))
-        };
-        if bytes.len() > LARGEST_PEM {
-            return Err(wrong(message!("{} bytes", bytes.len())));
-        }
-        if let Some((_, form)) = WrongForm::mend(bytes) {
-            return Err(wrong(form.message()));
-        }
-        let blocks = PemBlock::all_of(bytes);
-        let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
-        let chain = certificates.map(read).collect::<Result<Vec<_>, _>>()?;
-        match (chain.is_empty(), blocks.first(), WrongForm::of(bytes)) {
-            (false, ..) => Ok(chain),
-            _ if bytes.is_empty() => Err(wrong("an empty file".into())),
-            (true, _, Some(form)) => Err(wrong(form.message())),
-            (true, Some(block), None) => Err(wrong(message!("{} in line {}", block.label, block.line))),
-            (true, None, None) => Err(wrong("no PEM block".into())),
-        }
     }
 
     fn of(der: &[u8], parsed: &X509Certificate<'_>) -> Option<Certificate> {
@@ -430,7 +385,7 @@ impl Eq for Certificate {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pki::specimens::{a_leaf, root};
+    use crate::pki::specimens::root;
 
     #[test]
     fn a_signature_that_was_right_says_nothing_of_another_key() {
@@ -442,16 +397,5 @@ mod tests {
             assert!(leaf.is_signed_by(ours.public_key()));
         }
         assert!(!leaf.clone().is_signed_by(other.public_key()));
-    }
-
-    #[test]
-    fn a_file_of_certificates_has_64_kib_at_the_most() {
-        let leaf = a_leaf(Role::Client, |_| ());
-        let mut file = leaf.to_pem().into_bytes();
-        file.resize(LARGEST_PEM, b'\n');
-        assert_eq!(Certificate::chain_from_pem(&file, "cert.pem").unwrap(), [leaf]);
-        file.push(b'\n');
-        let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
-        assert_eq!(failure.what_was_found(), "65537 bytes");
     }
 }

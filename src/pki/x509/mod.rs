@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! certificate           a certificate, read once
+//! pem_chain             the certificates of a file in PEM
 //! distinguished_name    who it is of, and by
 //! extension             what stands in its extensions
 //! uri                   which URIs Go reads
@@ -24,6 +25,7 @@ mod draft;
 mod exclusions;
 mod extension;
 mod name_constraints;
+mod pem_chain;
 mod quoted;
 mod shape;
 mod signature_algorithm;
