@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::authorities::read_key;
 use super::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
-use crate::layout::{CredentialFile, move_aside};
+use crate::layout::{CredentialFile, GroupName, move_aside};
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Fingerprint, Generation, IdentityName, Message, Role, SubjectAltName};
 use crate::pki::judge::{Credentials, require};
@@ -53,7 +53,7 @@ pub(super) fn observe_daemon(
         folder: root.join(layout.folder()),
         links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
         owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
-        key_readers: KeyReaders::named(request.key_group.as_ref())?,
+        key_readers: KeyReaders::named(request.key_group.as_ref().map(GroupName::as_str))?,
         origin: None,
     };
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));

@@ -41,6 +41,8 @@ pub(crate) struct ManifestText {
     pub object: usize,
     /// The key that it stands behind, where that could be a file's name.
     pub name: String,
+    /// Whether it is base64 of what is meant, as in `data` of a Secret.
+    pub is_coded: bool,
     /// The text.
     pub text: Zeroizing<String>,
 }
@@ -118,10 +120,15 @@ fn take_object(root: &Value, objects: &mut usize, found: &mut Vec<ManifestText>)
     };
     let object = *objects;
     *objects += 1;
-    walk(root, "", DEEPEST, &mut |name, text| {
-        let text = Zeroizing::new(text.to_owned());
-        found.push(ManifestText { kind, object, name: name.to_owned(), text });
-    });
+    for (key, value) in root.as_mapping().into_iter().flatten() {
+        let key = key.as_str().unwrap_or_default();
+        let is_coded = kind == ManifestKind::Secret && key == "data";
+        let own = if is_file_name(key) { key } else { "" };
+        walk(value, own, DEEPEST, &mut |name, text| {
+            let text = Zeroizing::new(text.to_owned());
+            found.push(ManifestText { kind, object, name: name.to_owned(), is_coded, text });
+        });
+    }
 }
 
 fn walk<'a>(value: &'a Value, name: &'a str, depth: usize, found: &mut dyn FnMut(&str, &str)) {

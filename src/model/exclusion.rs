@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::{DnsName, Failure, IdentityName};
+use super::{DnsName, Failure, Fingerprint, IdentityName};
 
 /// One excluded subtree of the name constraints in a trust anchor (RFC 5280 section 4.2.1.10): a certificate
 /// with such a name is refused.
@@ -26,6 +26,15 @@ impl Exclusion {
     pub fn client(&self) -> Option<IdentityName> {
         match self {
             Exclusion::Dns(name) => IdentityName::of_client_dns_name(name),
+            Exclusion::Ip(_) | Exclusion::Email(_) | Exclusion::Uri(_) => None,
+        }
+    }
+
+    /// The beginning of the SHA-256 of the key that it stops, if it is a key's name.
+    #[must_use]
+    pub(crate) fn key(&self) -> Option<[u8; 16]> {
+        match self {
+            Exclusion::Dns(name) => Fingerprint::beginning_in(name),
             Exclusion::Ip(_) | Exclusion::Email(_) | Exclusion::Uri(_) => None,
         }
     }
@@ -148,5 +157,14 @@ mod tests {
         assert_eq!(client("dns:ci--linux.client.kitcert.internal").as_deref(), Some("ci.linux"));
         assert_eq!(client("dns:builder.example.com"), None);
         assert_eq!(client("ip:10.0.0.7"), None);
+    }
+
+    #[test]
+    fn the_key_that_is_stopped_is_told_by_its_beginning() {
+        let stopped = Fingerprint::new([0xab; 32]);
+        assert_eq!(Exclusion::Dns(stopped.key_dns_name()).key(), Some([0xab; 16]));
+        for other in ["dns:ana.client.kitcert.internal", "dns:abab.key.kitcert.internal", "ip:10.0.0.7"] {
+            assert_eq!(other.parse::<Exclusion>().unwrap().key(), None, "{other}");
+        }
     }
 }

@@ -49,6 +49,13 @@ impl Fingerprint {
         self.label_in(KEY_DOMAIN)
     }
 
+    /// The first 128 bits of the fingerprint of the key whose name that is; None for any other name.
+    #[must_use]
+    pub(crate) fn beginning_in(name: &DnsName) -> Option<[u8; SHORTEST / 2]> {
+        let label = name.as_str().strip_suffix(KEY_DOMAIN)?.strip_suffix('.')?;
+        Hex::parse(label)?.try_into().ok()
+    }
+
     /// Its first 128 bits as the one label of a name in `domain`: all 64 digits do not fit into a label.
     #[must_use]
     pub(crate) fn label_in(&self, domain: &str) -> DnsName {

@@ -27,14 +27,14 @@ use super::unparsed::{printed_line, printed_path, printed_remark, printed_word, 
 /// `kitcert`, and [`Message::pasted`] can have it name the state that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Message {
-    text: String,
-    hides: bool,
+    pub(super) text: String,
+    pub(super) hides: bool,
     /// Where in `text` the program's name ends, of each command to paste.
-    commands: Vec<usize>,
+    pub(super) commands: Vec<usize>,
     /// Whether it is a command from its first word on.
-    is_command: bool,
+    pub(super) is_command: bool,
     /// Where in `text` a command ends that a remark follows; only words of the source begin one.
-    remark: Option<usize>,
+    pub(super) remark: Option<usize>,
 }
 
 /// A value that a message may contain.
@@ -75,7 +75,7 @@ impl Message {
                 self.text.push_str(PROGRAM);
                 self.commands.push(self.text.len());
             }
-            self.remark = self.remark.or(part.find(REMARK).map(|at| self.text.len() + at));
+            self.remark = self.remark.or(part.find("   # ").map(|at| self.text.len() + at));
             self.text.push_str(part);
         }
     }
@@ -174,30 +174,6 @@ impl Message {
     #[must_use]
     pub fn is_command(&self) -> bool {
         self.is_command
-    }
-
-    /// A command without its remark, and the remark. It is written behind three blanks and a `#`, and printed
-    /// on a line of its own: an interactive zsh takes no comments.
-    #[must_use]
-    pub fn parted(&self) -> (Message, Option<Message>) {
-        let Some(at) = self.remark else { return (self.clone(), None) };
-        let begin = at + REMARK.len();
-        let (command, remark) = (self.text[..at].to_owned(), self.text[begin..].to_owned());
-        let (of_command, of_remark): (Vec<usize>, Vec<usize>) =
-            self.commands.iter().partition(|end| **end <= at);
-        let commands = of_remark.into_iter().map(|end| end - begin).collect();
-        let remark = Message { text: remark, commands, hides: self.hides, ..Message::default() };
-        (Message { text: command, commands: of_command, remark: None, ..*self }, Some(remark))
-    }
-
-    /// A command with its remark in brackets, for where there is one line: so it is printed and serialized
-    /// wherever nobody has parted the two.
-    #[must_use]
-    pub fn in_one_line(&self) -> Message {
-        match self.parted() {
-            (command, Some(remark)) => Message::compose("{} ({})", &[command, remark]),
-            (command, None) => command,
-        }
     }
 
     /// The same words, which are a command that somebody wrote into kitcert.yaml.
@@ -401,30 +377,12 @@ impl Printable for Remark<'_> {
 
 /// What a shell calls this program.
 const PROGRAM: &str = "kitcert";
-/// What is between a command and what is to be said of it.
-const REMARK: &str = "   # ";
 /// A line of a terminal holds about so many names beside what is said of them.
 const MOST_NAMED: usize = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_remark_is_parted_from_its_command_and_no_value_begins_one() {
-        let path = Path::new("a   # b");
-        let told = message!("chmod 0600 {}   # and {kitcert} status", path);
-        let (command, remark) = told.parted();
-        assert_eq!((command.as_str(), remark.as_deref()), ("chmod 0600 a   # b", Some("and kitcert status")));
-        assert!(command.is_command() && command.parted().1.is_none());
-        assert_eq!(remark.unwrap().pasted("sudo ", None), "and sudo kitcert status");
-        let said = message!("try: {}", message!("{kitcert} rotate {}   # then {kitcert} verify", path));
-        let (command, remark) = said.pasted("sudo ", Some(&message!("/s"))).parted();
-        assert_eq!(command, "try: sudo kitcert --state /s rotate a   # b");
-        assert_eq!(remark.unwrap(), "then sudo kitcert --state /s verify");
-        assert_eq!(told.in_one_line(), "chmod 0600 a   # b (and kitcert status)");
-        assert_eq!(serde_json::to_value(&told).unwrap(), "chmod 0600 a   # b (and kitcert status)");
-    }
 
     #[test]
     fn a_message_is_its_words_with_the_values_in_their_places() {

@@ -19,6 +19,7 @@
 //! failure, exit                the one form of an error, and what a command tells the shell
 //! programs                     the programs that a command to paste may begin with
 //! message                      what a message may contain: never a key by accident
+//! remark                       what is to be said of a command, and where
 //! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
 //! in_files, in_schema          the same values in our files, and in the schema of the JSON
 //! contact, revocation_reason   whom to ask, and why access was taken away
@@ -52,6 +53,7 @@ mod name;
 mod printable;
 pub mod profile;
 mod programs;
+mod remark;
 mod renew_before;
 mod revocation_reason;
 mod role;

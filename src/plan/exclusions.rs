@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::steps::AuthorityChoice;
 use crate::message;
 use crate::model::{Exclusion, IdentityName, Message, Printable, Timestamp};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
@@ -17,10 +18,12 @@ pub(crate) fn meant(observation: &Observation, now: Timestamp) -> Option<Exclusi
 }
 
 /// The certificate of a CA as daemons are given it, without a signature that counts: whoever trusts a
-/// certificate does not check it.
-pub(super) fn anchor(certificate: &Certificate, meant: Option<&Exclusions>) -> Certificate {
-    let excluding = meant.and_then(|meant| certificate.excluding(meant, None).ok());
-    excluding.unwrap_or_else(|| certificate.clone())
+/// certificate does not check it. None where it cannot exclude all that it is to: then it is not given at all.
+pub(super) fn anchor(certificate: &Certificate, meant: Option<&Exclusions>) -> Option<Certificate> {
+    match meant {
+        None => Some(certificate.clone()),
+        Some(meant) => certificate.excluding(meant, None).ok(),
+    }
 }
 
 /// Whether a daemon's bundle excludes what it is to, and nothing that somebody has taken back. What is there
@@ -28,7 +31,7 @@ pub(super) fn anchor(certificate: &Certificate, meant: Option<&Exclusions>) -> C
 pub(super) fn is_as_meant(observation: &Observation, trust: &TrustBundle, now: Timestamp) -> bool {
     let Some(meant) = meant(observation, now) else { return true };
     let ended: BTreeSet<&Exclusion> = recorded(observation, |one| one.undone.is_none());
-    anchors(observation, trust).all(|anchor| match Exclusions::of(anchor) {
+    excluded(observation, trust).into_iter().all(|has| match has {
         None => meant.is_empty(),
         Some(has) => {
             meant.iter().all(|one| has.contains(one))
@@ -40,9 +43,10 @@ pub(super) fn is_as_meant(observation: &Observation, trust: &TrustBundle, now: T
 /// What a bundle excludes and no record tells of: the state lost it.
 pub(super) fn unrecorded(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Exclusion> {
     let known = recorded(observation, |_| true);
-    let excluded = anchors(observation, trust).filter_map(Exclusions::of);
-    let excluded = excluded.flat_map(|excluded| excluded.iter().cloned().collect::<Vec<_>>());
-    excluded.filter(|one| !known.contains(one)).collect()
+    let excluded = excluded(observation, trust).into_iter().flatten();
+    let names: BTreeSet<Exclusion> =
+        excluded.flat_map(|one| one.iter().cloned().collect::<Vec<_>>()).collect();
+    names.into_iter().filter(|name| !known.contains(name)).collect()
 }
 
 /// Those whose access was taken away and whom a bundle does not exclude.
@@ -51,12 +55,37 @@ pub(crate) fn let_in<'a>(
     trust: &TrustBundle,
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
-    let of_anchors: Vec<Option<Exclusions>> = anchors(observation, trust).map(Exclusions::of).collect();
+    let of_anchors = excluded(observation, trust);
     let is_excluded = |name: &Exclusion| {
         of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(|has| has.contains(name)))
     };
     let active = observation.revocations.iter().flat_map(|record| record.active(now));
     active.filter(|one| !one.excluded.iter().all(is_excluded)).collect()
+}
+
+/// The CAs of the state in a bundle, in their order.
+pub(super) fn same_authorities(observation: &Observation, trust: &TrustBundle) -> Vec<AuthorityChoice> {
+    let known = |anchor: &Certificate| {
+        observation.authorities.iter().find(|one| one.certificate.is_of_same_authority(anchor))
+    };
+    // One certificate a CA: a second one of the same key voids what the first excludes.
+    let mut trusted: Vec<AuthorityChoice> = Vec::new();
+    for one in trust.certificates().iter().filter_map(known).map(|one| AuthorityChoice::Of(one.id.clone())) {
+        if !trusted.contains(&one) {
+            trusted.push(one);
+        }
+    }
+    trusted
+}
+
+/// Those who are to get in again and whom a bundle excludes still.
+pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Message> {
+    let excluded: Vec<Exclusions> = excluded(observation, trust).into_iter().flatten().collect();
+    let is_kept_out = |one: &&Revocation| {
+        one.undone.is_some() && one.excluded.iter().any(|name| excluded.iter().any(|has| has.contains(name)))
+    };
+    let all = observation.revocations.iter().flat_map(|record| &record.revocations);
+    all.filter(is_kept_out).map(whom).collect()
 }
 
 /// The daemons that may let somebody in whose access was taken away, and whom. They count for as long as what
@@ -101,13 +130,22 @@ fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> 
     all.filter(|one| counts(one)).flat_map(|one| &one.excluded).collect()
 }
 
-/// The certificates of the state's CAs in a bundle: what else is there is trusted for itself alone.
-fn anchors<'a>(
-    observation: &'a Observation,
-    trust: &'a TrustBundle,
-) -> impl Iterator<Item = &'a Certificate> {
-    let is_known = |anchor: &&Certificate| {
-        observation.authorities.iter().any(|one| one.certificate.is_of_same_authority(anchor))
+/// What each certificate of the state's CAs in a bundle excludes beside what that CA excludes itself; None for
+/// one that excludes nothing for us. What else is in the bundle is trusted for itself alone.
+fn excluded(observation: &Observation, trust: &TrustBundle) -> Vec<Option<Exclusions>> {
+    let of_anchor = |anchor: &Certificate| {
+        let mut all = observation.authorities.iter();
+        let authority = all.find(|one| one.certificate.is_of_same_authority(anchor))?;
+        Some(excluded_for_us(anchor, &authority.certificate))
     };
-    trust.certificates().iter().filter(is_known)
+    trust.certificates().iter().filter_map(of_anchor).collect()
+}
+
+/// What a certificate of a CA excludes beside what that CA's own excludes; None for one that excludes nothing
+/// for us.
+pub(crate) fn excluded_for_us(anchor: &Certificate, original: &Certificate) -> Option<Exclusions> {
+    Exclusions::canary_in(anchor)?;
+    let own = Exclusions::of(original).unwrap_or_default();
+    let names = Exclusions::of(anchor)?;
+    Some(names.iter().filter(|name| !own.contains(name)).cloned().collect())
 }

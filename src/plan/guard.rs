@@ -157,8 +157,7 @@ impl<'a> Guard<'a> {
 
     fn set(&self, role: Role, leaf: Leaf<'a>, trust: &[AuthorityChoice]) -> Set<'a> {
         let excluded = meant(self.observation, self.now).filter(|_| role == Role::Daemon);
-        let certificate =
-            |choice: &AuthorityChoice| Some(anchor(self.certificate(choice)?, excluded.as_ref()));
+        let certificate = |choice: &AuthorityChoice| anchor(self.certificate(choice)?, excluded.as_ref());
         Set {
             leaf,
             trust: Cow::Owned(TrustBundle::new(trust.iter().filter_map(certificate).collect())),

@@ -4,9 +4,9 @@
 //! something has shut out since. Only where every CA of the earlier bundle is still meant to be trusted
 //! does that bundle come back too.
 
+use super::exclusions::same_authorities;
 use super::fault::fault_of;
 use super::issuance::next_generation;
-use super::rollover::same_authorities;
 use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use super::summary::StepSummary;

@@ -37,7 +37,7 @@ use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::{Certificate, TrustBundle};
+use crate::pki::Certificate;
 use crate::store::{
     KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord,
 };
@@ -389,21 +389,6 @@ pub(super) fn bundle_of_daemon(
         true => rollover.is_of_target(current.leaf()).then(|| vec![choice(rollover.to)]),
         false => Some(rollover.both()),
     }
-}
-
-/// The CAs of the state in a bundle, in their order.
-pub(super) fn same_authorities(observation: &Observation, trust: &TrustBundle) -> Vec<AuthorityChoice> {
-    let known = |anchor: &Certificate| {
-        observation.authorities.iter().find(|one| one.certificate.is_of_same_authority(anchor)).map(choice)
-    };
-    // One certificate a CA: a second one of the same key voids what the first excludes.
-    let mut trusted: Vec<AuthorityChoice> = Vec::new();
-    for one in trust.certificates().iter().filter_map(known) {
-        if !trusted.contains(&one) {
-            trusted.push(one);
-        }
-    }
-    trusted
 }
 
 /// The daemons of kitcert.yaml that have a certificate, or may have one, and are not retired.

@@ -234,6 +234,7 @@ fn inventory(count: usize) -> Inventory {
             name: AuthorityName::default(),
             lifetime: Lifetime::days(3650),
             key: KeyAlgorithm::EcdsaP256,
+            key_group: None,
         },
         daemons: Default::default(),
         clients: clients(0..count).into_iter().collect(),

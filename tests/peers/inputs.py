@@ -55,7 +55,7 @@ def authority(subject, key, begins=-100, ends=3000):
     return builder.sign(key, hashes.SHA256())
 
 
-def leaf(ca, ca_key, public, names, usage, pss=None):
+def leaf(ca, ca_key, public, names, usage, pss=None, more=()):
     builder = x509.CertificateBuilder().subject_name(name((Part.COMMON_NAME, "leaf"))).issuer_name(ca.subject)
     builder = builder.public_key(public).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(days(-1)).not_valid_after(days(60))
@@ -67,6 +67,8 @@ def leaf(ca, ca_key, public, names, usage, pss=None):
     builder = builder.add_extension(issuer, False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+    for identifier, value in more:
+        builder = builder.add_extension(x509.UnrecognizedExtension(ObjectIdentifier(identifier), value), False)
     return builder.sign(ca_key, hashes.SHA256(), rsa_padding=pss)
 
 
@@ -237,8 +239,13 @@ def signatures_and_names(plain):
         ("san-uri", [x509.UniformResourceIdentifier("spiffe://acme/ana")]),
         ("san-email", [x509.RFC822Name("ana@example.com")]),
         ("san-other", [principal]),
+        ("san-uri-bad", [x509.UniformResourceIdentifier("https://a..b/")]),
     ]:
         cert = leaf(plain.ca, plain.ca_key, plain.key.public_key(), names, Usage.CLIENT_AUTH)
+        plain.put(kind, cert=pem(cert))
+    for kind, bits in [("netscape-client", 0x80), ("netscape-server", 0x40)]:
+        more = [("2.16.840.1.113730.1.1", bytes([3, 2, 6, bits]))]
+        cert = leaf(plain.ca, plain.ca_key, plain.key.public_key(), OWN, Usage.CLIENT_AUTH, more=more)
         plain.put(kind, cert=pem(cert))
 
 

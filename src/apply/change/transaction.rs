@@ -18,8 +18,8 @@ use crate::apply::authorities::{Authorities, Issuing, try_issuers};
 use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::apply::kit_contents::waiting_kit;
-use crate::layout::edit_inventory;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
+use crate::layout::{GroupName, edit_inventory};
 use crate::message;
 use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
@@ -248,7 +248,9 @@ pub(in crate::apply) fn carry_out(
                 let request = AuthorityRequest { name: name.clone(), validity: *validity };
                 let authority = CertificateAuthority::create(&request, &key)?;
                 let policy = observation.map(|observation| &observation.inventory.authority);
-                let readers = KeyReaders::named(policy.and_then(|policy| policy.key_group.as_ref()))?;
+                let readers = KeyReaders::named(
+                    policy.and_then(|policy| policy.key_group.as_ref()).map(GroupName::as_str),
+                )?;
                 stage_authority(&staged, &authority, (&key, readers))?;
                 staged.record(&authority_line(invocation, authority.certificate()))?;
                 authorities.made = Some(authority);

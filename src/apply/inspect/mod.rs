@@ -30,6 +30,7 @@ use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;
 use crate::env::Environment;
+use crate::layout::GroupName;
 use crate::layout::state_paths::AUTHORITIES;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
@@ -39,7 +40,7 @@ use crate::model::{
 use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialed, Extent};
 use crate::store::{
-    Interest, KeyReaders, Observation, read, read_if_present, read_standard_input, this_user,
+    Interest, KeyReaders, Observation, lies_in, read, read_if_present, read_standard_input, this_user,
 };
 
 /// Reads and judges a file.
@@ -68,9 +69,7 @@ fn readers_of(invocation: &Invocation<'_>, path: &Path) -> KeyReaders {
     let named = || {
         let directory = invocation.open().ok()??;
         let (_, Observation { inventory, .. }) = invocation.observe(&Interest::Inventory).ok()?;
-        let real = std::fs::canonicalize(path).ok()?;
-        let is_in =
-            |folder: &Path| std::fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
+        let is_in = |folder: &Path| lies_in(path, folder);
         if is_in(&directory.path().join(AUTHORITIES)) {
             return inventory.authority.key_group;
         }
@@ -80,7 +79,7 @@ fn readers_of(invocation: &Invocation<'_>, path: &Path) -> KeyReaders {
             .find(|install| is_in(&install.root.join(install.layout.folder())))
             .and_then(|install| install.key_group)
     };
-    KeyReaders::named(named().as_ref()).unwrap_or_default()
+    KeyReaders::named(named().as_ref().map(GroupName::as_str)).unwrap_or_default()
 }
 
 /// Reads and judges standard input.

@@ -8,7 +8,7 @@ use super::client::Client;
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
-use crate::layout::{CredentialFile, DaemonEntry};
+use crate::layout::{CredentialFile, DaemonEntry, GroupName};
 use crate::message;
 use crate::model::profile::LARGEST_BUNDLE_FILE;
 use crate::model::{
@@ -205,7 +205,7 @@ impl SetPaths {
             None => findings.push(missing(&self.key).fix(fix)),
             Some(file) => {
                 let group = entry.install.as_ref().and_then(|install| install.key_group.as_ref());
-                if !KeyReaders::named(group)?.are_all_of(file.mode, file.group) {
+                if !KeyReaders::named(group.map(GroupName::as_str))?.are_all_of(file.mode, file.group) {
                     findings.extend(judge::key_mode(self.key.display(), file.mode));
                 }
             }

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::authority_check::{Meant, decided};
+use super::authority_check::{self, Meant, decided};
 use super::client::{Client, as_it_is, named};
 use super::dial::DialOptions;
 use crate::apply::invocation::Invocation;
@@ -20,8 +20,26 @@ use crate::plan::whom;
 use crate::probe::{Dial, NotTried, Outcome};
 use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, Revocation};
 
-/// The first who is let in although the daemon's current bundle excludes him.
+/// The first who is let in and is not to be, or the other way round, of those whom ca.pem alone tells apart: the
+/// clients of each CA, and whoever is revoked.
 pub(super) fn finding(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    daemon: (&IdentityName, &Endpoint),
+    options: &DialOptions,
+) -> Result<Option<Finding>, Failure> {
+    let began = Instant::now();
+    match authority_check::finding(invocation, observation, daemon, options)? {
+        Some(finding) => Ok(Some(finding)),
+        None => {
+            let left = options.within(options.deadline.saturating_sub(began.elapsed()));
+            of_excluded(invocation, observation, daemon, &left)
+        }
+    }
+}
+
+/// The first who is let in although the daemon's current bundle excludes him.
+fn of_excluded(
     invocation: &Invocation<'_>,
     observation: &Observation,
     (name, endpoint): (&IdentityName, &Endpoint),
@@ -41,12 +59,12 @@ pub(super) fn finding(
         }
     };
     let excluding = excluding(observation, current);
-    for (authority, excluded) in excluding.iter().filter(|(authority, _)| authority.can_sign(now)) {
+    for (authority, canary) in excluding.iter().filter(|(authority, _)| authority.can_sign(now)) {
         let as_named = |name: &DnsName| {
             let name = SubjectAltName::Dns(name.clone());
             named(invocation, observation, authority, name).map(|client| try_as(&client))
         };
-        if let Some(finding) = stale(name, as_named(&excluded.canary())?) {
+        if let Some(finding) = stale(name, as_named(canary)?) {
             return Ok(Some(finding));
         }
         let Some(newest) = newest(observation, now) else { continue };
@@ -135,16 +153,16 @@ fn let_in(revocation: &Revocation, ended: Ended) -> Option<Finding> {
     }
 }
 
-/// The CAs of a daemon's bundle that exclude somebody, and what.
+/// The CAs of a daemon's bundle that exclude somebody, and the name by which that is seen.
 fn excluding<'a>(
     observation: &'a Observation,
     current: &ObservedGeneration,
-) -> Vec<(&'a ObservedAuthority, Exclusions)> {
+) -> Vec<(&'a ObservedAuthority, DnsName)> {
     let anchors = current.trust.certificates().iter();
     let known = anchors.filter_map(|anchor| {
         let mut all = observation.authorities.iter();
         let authority = all.find(|one| one.certificate.is_of_same_authority(anchor))?;
-        Some((authority, Exclusions::of(anchor)?))
+        Some((authority, Exclusions::canary_in(anchor)?))
     });
     known.collect()
 }

@@ -130,8 +130,12 @@ fn look(
     let mut line = last_line(&verdict, &findings);
     if let (Some(observation), Some((name, _)), true) =
         (observation, &daemon, verdict.verified && serves_current)
-        && let Some(finding) =
-            refused_ones(invocation, observation, (name, &endpoint), &options.within(observed.time_left))?
+        && let Some(finding) = revocation_check::finding(
+            invocation,
+            observation,
+            (name, &endpoint),
+            &options.within(observed.time_left),
+        )?
     {
         verdict.verified = false;
         let is_open_question = matches!(finding.rule, Rule::Inconclusive | Rule::RevokedNotTried);
@@ -156,23 +160,6 @@ fn look(
         verification.add_ports(&ports, &endpoint);
     }
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
-}
-
-/// The first who is let in and is not to be, or the other way round, of those that ca.pem alone tells apart.
-fn refused_ones(
-    invocation: &Invocation<'_>,
-    observation: &Observation,
-    daemon: (&IdentityName, &Endpoint),
-    options: &DialOptions,
-) -> Result<Option<Finding>, Failure> {
-    let began = Instant::now();
-    match authority_check::finding(invocation, observation, daemon, options)? {
-        Some(finding) => Ok(Some(finding)),
-        None => {
-            let left = options.within(options.deadline.saturating_sub(began.elapsed()));
-            revocation_check::finding(invocation, observation, daemon, &left)
-        }
-    }
 }
 
 /// What kitcert.yaml accepts of a daemon is information.

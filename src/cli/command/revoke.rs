@@ -1,6 +1,6 @@
 //! `kitcert revoke`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -214,9 +214,18 @@ pub(in crate::cli) struct RevokeObject {
     /// The certificates of the client that no daemon can refuse.
     unstopped: Vec<UnstoppedMember>,
     /// The daemons that still let somebody in who is revoked, and whom.
-    still_let_in: BTreeMap<String, Vec<Message>>,
+    still_let_in: Vec<LetInMember>,
     /// The folders on this machine from which the client's files were removed.
     removed: Vec<Message>,
+}
+
+/// A daemon that lets somebody in who is revoked.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LetInMember {
+    /// The daemon's name.
+    daemon: Message,
+    /// Whom it lets in.
+    who: Vec<Message>,
 }
 
 /// A certificate that no daemon can refuse.
@@ -237,7 +246,9 @@ fn object(revoked: &Revoked) -> RevokeObject {
         unstopped: unstopped
             .map(|(serial, expires)| UnstoppedMember { serial: serial.message(), expires: *expires })
             .collect(),
-        still_let_in: still.map(|(daemon, who)| (daemon.to_string(), whom(who))).collect(),
+        still_let_in: still
+            .map(|(daemon, who)| LetInMember { daemon: daemon.message(), who: whom(who) })
+            .collect(),
         removed: revoked.removed.clone(),
     }
 }

@@ -56,6 +56,14 @@ impl WrongForm {
         Some((pem?, form))
     }
 
+    /// What a text is the base64 of, line breaks passed over as Go does; None for another text.
+    #[must_use]
+    pub fn from_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let is_of_text = |byte: &u8| !matches!(byte, b'\n' | b'\r');
+        let bare = Zeroizing::new(text.iter().copied().filter(is_of_text).collect::<Vec<_>>());
+        decode_text(&bare).ok()
+    }
+
     /// The shell command that puts the file as every consumer reads it in the place of the other, mode
     /// 0600.
     #[must_use]

@@ -98,7 +98,7 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
         findings.push(
             about(Severity::Warning)
                 .expected("the public half of this key behind it")
-                .found("another's")
+                .found("another's, or one that is damaged")
                 .cause(
                     "Go computes the public half itself; openssl, and programs built on it, refuse the key",
                 )

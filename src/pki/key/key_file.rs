@@ -148,8 +148,10 @@ impl FoundKey {
                 FoundKey::Other(OtherKey { kind, public_key })
             }
         };
-        let has_other_half = match (&key, structure.public_key()) {
-            (FoundKey::Ours(key), Some(half)) => *key.public_key() != half,
+        let has_other_half = match (&structure, &key, structure.public_key()) {
+            (KeyStructure::Elliptic { is_odd: true, .. }, ..) => true,
+            (_, FoundKey::Ours(key), Some(half)) => *key.public_key() != half,
+            (KeyStructure::Elliptic { point, .. }, _, None) => point.is_some(),
             _ => false,
         };
         Some((key, encoding, has_other_half))

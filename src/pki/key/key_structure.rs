@@ -29,6 +29,8 @@ pub(super) enum KeyStructure<'a> {
         scalar: &'a [u8],
         /// The public half, where it is there.
         point: Option<&'a [u8]>,
+        /// Whether something else than a curve and a public half is behind the number.
+        is_odd: bool,
     },
     /// PKCS#8 of another algorithm.
     Other {
@@ -150,7 +152,13 @@ fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<KeyStructure<'
     };
     let curve = known.or_else(|| inner(CURVE, OBJECT_IDENTIFIER))?;
     let point = inner(PUBLIC, BIT_STRING).and_then(|bits| bits.strip_prefix(&[0]));
-    Some(KeyStructure::Elliptic { curve, scalar, point })
+    let is_whole = |(tag, contents): &(u8, &[u8])| match *tag {
+        CURVE => only(contents, OBJECT_IDENTIFIER).is_some(),
+        PUBLIC => only(contents, BIT_STRING).is_some_and(|bits| bits.starts_with(&[0])),
+        _ => false,
+    };
+    let is_odd = !rest.iter().all(is_whole);
+    Some(KeyStructure::Elliptic { curve, scalar, point, is_odd })
 }
 
 /// The tags `[0]` and `[1]` of RFC 5915.

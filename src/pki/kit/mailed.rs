@@ -68,11 +68,12 @@ fn without_quote<'a>(line: &'a [u8], quote: &[u8]) -> Option<&'a [u8]> {
 
 /// The same text in UTF-8, if its byte order mark says that it is UTF-16.
 fn text_of_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (units, unit): (&[u8], fn([u8; 2]) -> u16) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+    let (units, is_little) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (rest, true),
+        [0xfe, 0xff, rest @ ..] => (rest, false),
         _ => return None,
     };
+    let unit = |two: [u8; 2]| if is_little { u16::from_le_bytes(two) } else { u16::from_be_bytes(two) };
     // Each unit becomes three bytes at the most.
     let mut text = Zeroizing::new(Vec::with_capacity(units.len() / 2 * 3 + 3));
     let units = units.chunks_exact(2).map(|two| unit([two[0], two[1]]));

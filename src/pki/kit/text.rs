@@ -114,7 +114,7 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
     };
     let begins_so = bytes.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
     let Some(rest) = begins_so else {
-        if lines_of(bytes).any(|line| is_checksum(line)) {
+        if lines_of(bytes).any(is_checksum) {
             return Err(wrong(
                 message!("a kit with other text before it"),
                 message!("delete the lines above the one that begins with {}", CHECKSUM),

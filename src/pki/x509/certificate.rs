@@ -17,7 +17,7 @@ use super::signature_algorithm::SignatureAlgorithm;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, SerialNumber, SubjectAltName,
+    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, Role, SerialNumber, SubjectAltName,
     Timestamp, Validity,
 };
 use crate::pki::form::WrongForm;
@@ -45,6 +45,7 @@ struct Contents {
     subject_key_identifier: Option<Vec<u8>>,
     authority_key_identifier: Option<Vec<u8>>,
     name_constraints: Option<NameConstraints>,
+    netscape_roles: Option<Vec<Role>>,
     extensions: Vec<ExtensionSummary>,
     /// The key that is known to have signed it. A run asks the same of many certificates and few
     /// CAs, and a signature costs more than all the rest of a chain.
@@ -74,6 +75,11 @@ impl Contents {
             }
             ParsedExtension::NameConstraints(constraints) => {
                 self.name_constraints = Some(NameConstraints::of(constraints));
+            }
+            ParsedExtension::NSCertType(kind) => {
+                let roles = [(kind.ssl_client(), Role::Client), (kind.ssl_server(), Role::Daemon)];
+                let roles = roles.into_iter().filter_map(|(is_there, role)| is_there.then_some(role));
+                self.netscape_roles = Some(roles.collect());
             }
             _ => {}
         }
@@ -165,6 +171,7 @@ impl Certificate {
             subject_key_identifier: None,
             authority_key_identifier: None,
             name_constraints: None,
+            netscape_roles: None,
             extensions: Vec::new(),
             signed_by: OnceLock::new(),
         };
@@ -326,6 +333,12 @@ impl Certificate {
         self.0.extensions.iter().find(same).map(|extension| extension.critical)
     }
 
+    /// Whom Netscape's certificate type lets use it; None where there is no such extension.
+    #[must_use]
+    pub(in crate::pki) fn netscape_roles(&self) -> Option<&[Role]> {
+        self.0.netscape_roles.as_deref()
+    }
+
     /// The first extension that is there twice.
     #[must_use]
     pub fn repeated_extension(&self) -> Option<&str> {
@@ -417,7 +430,6 @@ impl Eq for Certificate {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Role;
     use crate::pki::specimens::{a_leaf, root};
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use x509_parser::extensions::{ExtendedKeyUsage as Usages, GeneralName};
 
+use super::uri;
 use crate::model::ExtendedKeyUsage;
 
 /// The basicConstraints extension (RFC 5280 section 4.2.1.9).
@@ -124,7 +125,8 @@ pub(in crate::pki) fn name_of(name: &GeneralName<'_>) -> NameKind {
             (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
             _ => NameKind::Malformed(format!("an IP address of {} octets", octets.len())),
         },
-        GeneralName::URI(uri) => NameKind::Uri((*uri).to_owned()),
+        GeneralName::URI(uri) if uri::is_read_by_go(uri) => NameKind::Uri((*uri).to_owned()),
+        GeneralName::URI(_) => NameKind::Malformed("a URI that is none".to_owned()),
         GeneralName::RFC822Name(address) => NameKind::Email((*address).to_owned()),
         GeneralName::Invalid(..) => NameKind::Malformed("a name that is no text".to_owned()),
         _ => NameKind::Other,
@@ -199,6 +201,7 @@ mod tests {
             (GeneralName::IPAddress(&[0; 16]), "::"),
             (GeneralName::IPAddress(&[10, 0, 0]), "an IP address of 3 octets"),
             (GeneralName::URI("spiffe://a/b"), "spiffe://a/b"),
+            (GeneralName::URI("::::bad"), "a URI that is none"),
             (GeneralName::RFC822Name("ana@example.com"), "ana@example.com"),
             (GeneralName::Invalid(Tag(2), &[0xff]), "a name that is no text"),
             (GeneralName::RegisteredID("1.2.3".parse().unwrap()), "a name of another kind"),

@@ -4,6 +4,7 @@
 //! certificate           a certificate, read once
 //! distinguished_name    who it is of, and by
 //! extension             what stands in its extensions
+//! uri                   which URIs Go reads
 //! name_constraints      which names a CA's certificates may have
 //! exclusions            the names that a trust anchor excludes
 //! shape, der            which element stands where, and DER to the letter
@@ -27,6 +28,7 @@ mod quoted;
 mod shape;
 mod signature_algorithm;
 mod trust_bundle;
+mod uri;
 
 pub use certificate::Certificate;
 pub(crate) use distinguished_name::DistinguishedName;

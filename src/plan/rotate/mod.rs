@@ -4,12 +4,14 @@
 //! ```text
 //! rotation         what is asked, what is looked at, and what is to be done
 //! planner          a rotation on its way, which the others add their steps to
+//! bundles          which CAs a daemon trusts, and whom it excludes
 //! direction        whether a rollover begins, turns round or ends
 //! rollover_steps   what it means for each identity, and the guard's word
 //! prune            what is cleared away
 //! faults           what is said of those of whom something cannot be read
 //! ```
 
+mod bundles;
 mod direction;
 mod faults;
 mod planner;
@@ -28,11 +30,10 @@ use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
     Timestamp,
 };
-use crate::plan::exclusions::is_as_meant;
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
-use crate::plan::rollover::{RolloverStage, bundle_of_daemon, refuse_lost_record, same_authorities};
+use crate::plan::rollover::{RolloverStage, refuse_lost_record};
 use crate::plan::status::IdentityState;
 use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
@@ -148,51 +149,6 @@ impl Planner<'_> {
         self.say(Role::Daemon, name, RotationAction::ToVerify, &reason);
         self.rotation.daemons.push(name.clone());
         Ok(())
-    }
-
-    /// Gives a daemon the bundle that it is to have, with the certificate that it has; whether that is another.
-    fn rebundle(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) -> bool {
-        // What has ended is of no use, whomever it trusts.
-        let Some(current) = current.filter(|one| one.leaf().validity().not_after >= self.now) else {
-            return false;
-        };
-        let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current);
-        let bundle = bundle.filter(|trust| !self.trusts(current, trust));
-        let what = match &bundle {
-            Some(trust) if current.trust.certificates().len() > trust.len() => {
-                message!("the new CA alone is trusted")
-            }
-            Some(_) => message!("another CA is trusted too"),
-            None if is_as_meant(self.observation, &current.trust, self.now) => return false,
-            None => {
-                let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
-                who.map_or(message!("nobody is refused any more who is not revoked"), |who| {
-                    message!("{} is to be refused", Message::few(who, ", "))
-                })
-            }
-        };
-        let trust = bundle.unwrap_or_else(|| same_authorities(self.observation, &current.trust));
-        self.say(Role::Daemon, name, RotationAction::Renewed, what);
-        self.rotation.plan.state.push(StateStep::Rebundle {
-            role: Role::Daemon,
-            name: name.clone(),
-            from: current.number,
-            chain: current.chain.clone(),
-            generation: next_generation(self.observation, Role::Daemon, name),
-            trust,
-        });
-        self.rotation.daemons.push(name.clone());
-        true
-    }
-
-    /// Of a daemon, only what its bundle excludes.
-    fn access(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) {
-        let is_changed = self.rebundle(name, current);
-        if !is_changed && self.rotation.lets_in.contains_key(name) {
-            let reason = message!("not verified since somebody is to be refused");
-            self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
-            self.rotation.daemons.push(name.clone());
-        }
     }
 
     /// The daemons that are not verified and that this rotation does nothing about, since others were

@@ -50,23 +50,6 @@ impl Planner<'_> {
         }
     }
 
-    /// The daemons that nobody renews any more and that let somebody in whose access was taken away.
-    pub(super) fn report_still_let_in(&mut self) {
-        let is_renewed = |name: &IdentityName| {
-            let daemon = self.observation.daemons.get(name);
-            self.observation.inventory.daemons.contains_key(name)
-                && daemon.is_some_and(|daemon| !daemon.is_retired())
-        };
-        let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));
-        for (name, who) in left.collect::<Vec<_>>() {
-            let todo = message!(
-                "STILL LETS IN {}, and nobody renews it: stop it, or list it again",
-                Message::few(&who, ", ")
-            );
-            self.say(Role::Daemon, &name, RotationAction::Reported, todo);
-        }
-    }
-
     /// In an emergency, the daemons that nobody renews any more and that let the thief in.
     fn report_daemons_that_are_left_alone(&mut self) {
         let Some(rollover) = self.rollover.as_ref().filter(|rollover| rollover.record.is_emergency()) else {

@@ -211,7 +211,7 @@ impl World {
         let excluded = meant(&self.observation, self.now).filter(|_| role == Role::Daemon);
         let certificate = |choice: &AuthorityChoice| {
             let id = self.id(choice, made);
-            anchor(&self.observation.authority(&id).unwrap().certificate, excluded.as_ref())
+            anchor(&self.observation.authority(&id).unwrap().certificate, excluded.as_ref()).unwrap()
         };
         TrustBundle::new(trust.iter().map(certificate).collect())
     }

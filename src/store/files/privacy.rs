@@ -2,7 +2,6 @@
 
 use super::directory::Access;
 use super::users::{Owner, group_id};
-use crate::layout::GroupName;
 use crate::model::Failure;
 
 /// Who may read a file.
@@ -34,7 +33,7 @@ impl KeyReaders {
     ///
     /// # Errors
     /// A group that this machine does not know.
-    pub(crate) fn named(group: Option<&GroupName>) -> Result<KeyReaders, Failure> {
+    pub(crate) fn named(group: Option<&str>) -> Result<KeyReaders, Failure> {
         Ok(KeyReaders(group.map(group_id).transpose()?))
     }
 

@@ -54,6 +54,13 @@ pub(crate) fn exists(path: &Path) -> bool {
     !matches!(rustix::fs::stat(path), Err(Errno::NOENT | Errno::NOTDIR))
 }
 
+/// Whether a file is in a folder, or below, wherever links lead.
+#[must_use]
+pub(crate) fn lies_in(file: &Path, folder: &Path) -> bool {
+    let (file, folder) = (std::fs::canonicalize(file), std::fs::canonicalize(folder));
+    file.is_ok_and(|file| folder.is_ok_and(|folder| file.starts_with(folder)))
+}
+
 /// The files in a folder, by name, links that lead to files included and hidden ones left out; None
 /// where the path is no folder.
 ///

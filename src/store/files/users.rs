@@ -7,7 +7,6 @@ use rustix::io::Errno;
 
 use super::read::read_if_present;
 use crate::env::Environment;
-use crate::layout::GroupName;
 use crate::message;
 use crate::model::{ExitCode, Failure, Word};
 
@@ -87,9 +86,9 @@ impl Owner {
 ///
 /// # Errors
 /// A name that this machine does not know.
-pub(crate) fn group_id(name: &GroupName) -> Result<u32, Failure> {
-    named_group(&database("/etc/group")?, name.as_str()).or_else(|| number(name.as_str())).ok_or_else(|| {
-        Failure::new("reading key_group", name)
+pub(crate) fn group_id(name: &str) -> Result<u32, Failure> {
+    named_group(&database("/etc/group")?, name).or_else(|| number(name)).ok_or_else(|| {
+        Failure::new("reading key_group", Word(name))
             .expected("a group of this machine or a number")
             .found("another name")
             .hint("getent group")

@@ -281,7 +281,8 @@ fn refuse_known_key(
 ) -> Result<(), Failure> {
     let Some((mode, group)) = directory.mode_and_group(path)? else { return Ok(()) };
     // A group that this machine does not know matters only if a key is some group's.
-    if KeyReaders::default().are_all_of(mode, group) || KeyReaders::named(key_group)?.are_all_of(mode, group)
+    if KeyReaders::default().are_all_of(mode, group)
+        || KeyReaders::named(key_group.map(GroupName::as_str))?.are_all_of(mode, group)
     {
         return Ok(());
     }

@@ -195,8 +195,14 @@ fn nothing_that_carries_credentials_makes_inspect_panic_or_tell_a_key_or_trust_w
         let told = judged.iter().filter(|one| one.is_told);
         wrong.extend(told.map(|one| format!("{} tells a part of a key", one.seed)));
         let mountable: Vec<&Judged> = judged.iter().filter(|one| one.folder.is_some()).collect();
-        let folders: Vec<_> = mountable.iter().map(|one| (one.folder.clone().unwrap(), "client")).collect();
-        for (one, go) in mountable.iter().zip(words_of_go(&go, &folders, now)) {
+        let words = |role: &'static str| {
+            let folders: Vec<_> = mountable.iter().map(|one| (one.folder.clone().unwrap(), role)).collect();
+            words_of_go(&go, &folders, now)
+        };
+        // Whether it is for a client or for a daemon a Secret does not say.
+        let words = words("client").into_iter().zip(words("server"));
+        for (one, (as_client, as_daemon)) in mountable.iter().zip(words) {
+            let go = as_client.and(as_daemon);
             secrets += 1;
             let is_sound = one.gravest < Severity::Warning;
             sound += usize::from(is_sound);

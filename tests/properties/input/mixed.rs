@@ -248,6 +248,7 @@ fn nothing_mangled_mixed_or_misnamed_is_sound_to_kitcert_alone() {
     let all: Vec<usize> = (0..count).collect();
     for seeds in all.chunks(BATCH) {
         let place = tempfile::tempdir().unwrap();
+        let known = wrong.len();
         let judged: Vec<(Judged, PathBuf, bool, Option<String>)> = seeds
             .par_iter()
             .map(|seed| {
@@ -287,6 +288,9 @@ fn nothing_mangled_mixed_or_misnamed_is_sound_to_kitcert_alone() {
                 }
                 *counted += 1;
             }
+        }
+        if wrong.len() > known {
+            println!("kept: {}", place.keep().display());
         }
     }
     println!("{count} sets: {sound} sound, {accepted} accepted by Go, refused of these: {kinds:?}");

@@ -17,6 +17,8 @@ const DNS: u8 = 0x82;
 const URI: u8 = 0x86;
 const IP: u8 = 0x87;
 
+const ODD: [&str; 3] = ["\"ana\"@example.com", "https://ana@example.com/", "https://b.example.com:443/"];
+
 /// Bases of constraints: a tag of GeneralName, and the octets.
 fn bases() -> Vec<(u8, Vec<u8>)> {
     let domains = [
@@ -102,10 +104,18 @@ fn names() -> Vec<SanType> {
         "a_b.example.com",
     ];
     let addresses = ["10.0.0.1", "10.1.9.9", "10.1.2.3", "11.0.0.1", "fd00:1::9", "fd00:2::7", "::"];
-    let mails =
-        ["ana@example.com", "ana@b.example.com", "ana", "\"ana\"@example.com", "ana@example..com", "a@b@c"];
+    let mails = [
+        "ana@example.com",
+        "Ana@EXAMPLE.com",
+        "ana@b.example.com",
+        "ana",
+        "\"ana\"@example.com",
+        "ana@example..com",
+        "a@b@c",
+    ];
     let uris = [
         "spiffe://example.com/ana",
+        "spiffe://B.EXAMPLE.com?ana",
         "https://b.example.com:443/",
         "https://10.0.0.1/",
         "mailto:ana@example.com",
@@ -178,8 +188,8 @@ fn every_name_under_every_constraint_is_judged_as_go_does() {
     for (((side, (tag, octets), _), name), (ours, (by_go, said))) in
         pairs.iter().zip(ours.iter().zip(&verdicts))
     {
-        // What such constraints say of such names is not followed: where they meet, we refuse.
-        let is_left_out = matches!(name, SanType::Rfc822Name(_) | SanType::URI(_));
+        // What readers take for different names we refuse, whatever is constrained.
+        let is_left_out = ODD.iter().any(|odd| format!("{name:?}").contains(&format!("{odd:?}")));
         if ours != by_go && (*ours || !is_left_out) {
             let base = String::from_utf8_lossy(octets);
             differ.push(format!("{side:02x} {tag:02x} {base:?}, {name:?}: ours {ours}, {said}"));

@@ -366,6 +366,8 @@ fn plan_sees_of_store_its_values_alone() {
         "ObservedIdentity",
         "ObservedRequest",
         "Origin",
+        "Revocation",
+        "RevocationRecord",
         "RolloverKind",
         "RolloverRecord",
         "StateRecord",

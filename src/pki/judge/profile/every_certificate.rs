@@ -7,7 +7,7 @@ use crate::model::Rule::{
     SerialNumber, SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
-use crate::model::{Exclusion, Message, Printable};
+use crate::model::{Exclusion, Hex, Message, Printable};
 use crate::pki::judge::chain::unhandled_critical_extension;
 use crate::pki::key::PublicKeyKind;
 use crate::pki::x509::{Certificate, Exclusions, SignatureAlgorithm as Algorithm};
@@ -199,22 +199,21 @@ fn judge_exclusions(report: &mut Report<'_>) -> bool {
     let certificate = report.certificate;
     let exclusions = Exclusions::of(certificate).filter(|_| Exclusions::canary_in(certificate).is_some());
     let Some(exclusions) = exclusions.filter(|_| certificate.is_authority()) else { return false };
-    let shown = |name: &Exclusion| {
-        name.client().map_or_else(|| name.message(), |client| message!("client {}", client))
+    let names: Vec<Message> = exclusions.iter().map(whom).collect();
+    let found = match names.len() {
+        0 => message!("nobody is refused by name"),
+        count => message!("{} refused by name: {}", count, Message::few(&names, ", ")),
     };
-    let first: Vec<Message> = exclusions.iter().take(MOST_SHOWN).map(shown).collect();
-    let more = exclusions.len().saturating_sub(first.len());
-    let names = match (exclusions.len(), more) {
-        (0, _) => message!("none"),
-        (count, 0) => message!("{}: {}", count, Message::join(&first, ", ")),
-        (count, more) => message!("{}: {} and {} more", count, Message::join(&first, ", "), more),
-    };
-    report.add(NamesExcluded, Info, "no excluded names", names, "access was taken away from these");
+    report.findings.push(report.finding(NamesExcluded, Info).found(found));
     true
 }
 
-/// So many excluded names are shown one by one.
-const MOST_SHOWN: usize = 5;
+/// An excluded name as a person knows it.
+fn whom(name: &Exclusion) -> Message {
+    let client = name.client().map(|client| message!("client {}", client));
+    let key = || name.key().map(|key| message!("key {}", Hex(&key)));
+    client.or_else(key).unwrap_or_else(|| name.message())
+}
 
 pub(super) fn judge_subject_of_leaf(report: &mut Report<'_>) {
     let certificate = report.certificate;

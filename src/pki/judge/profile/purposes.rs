@@ -23,6 +23,11 @@ pub(super) fn judge_leaf(report: &mut Report<'_>, role: Role) {
         Role::Daemon => judge_daemon_usages(report),
         Role::Client => judge_client_usages(report),
     }
+    if certificate.netscape_roles().is_some_and(|roles| !roles.contains(&role)) {
+        let expected = message!("Netscape's certificate type to name a {}, if it is there", role);
+        let cause = "openssl refuses the certificate for all that it does not name; Go passes over it";
+        report.add(ExtendedKeyUsage, Warning, expected, "one that does not", cause);
+    }
     if certificate.criticality(oid::EXTENDED_KEY_USAGE) == Some(true) {
         let cause = "linters and some verifiers do not expect it";
         report.add(ExtendedKeyUsage, Warning, "not critical", "critical", cause);

@@ -1,0 +1,79 @@
+//! What a daemon's bundle is to say now: which CAs it trusts, and whom it excludes.
+
+use super::planner::Planner;
+use super::rotation::RotationAction;
+use crate::message;
+use crate::model::{IdentityName, Message, Role};
+use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
+use crate::plan::issuance::next_generation;
+use crate::plan::rollover::bundle_of_daemon;
+use crate::plan::steps::StateStep;
+use crate::store::ObservedGeneration;
+
+impl Planner<'_> {
+    /// Gives a daemon the bundle that it is to have, with the certificate that it has; whether that is another.
+    pub(super) fn rebundle(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) -> bool {
+        // What has ended is of no use, whomever it trusts.
+        let Some(current) = current.filter(|one| one.leaf().validity().not_after >= self.now) else {
+            return false;
+        };
+        let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current);
+        let bundle = bundle.filter(|trust| !self.trusts(current, trust));
+        let what = match &bundle {
+            Some(trust) if current.trust.certificates().len() > trust.len() => {
+                message!("the new CA alone is trusted")
+            }
+            Some(_) => message!("another CA is trusted too"),
+            None if is_as_meant(self.observation, &current.trust, self.now) => return false,
+            None => {
+                let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
+                let again = || Message::few(kept_out(self.observation, &current.trust), ", ");
+                who.map_or_else(
+                    || message!("to let {} in again", again()),
+                    |who| message!("to refuse {}", Message::few(who, ", ")),
+                )
+            }
+        };
+        let trust = bundle.unwrap_or_else(|| same_authorities(self.observation, &current.trust));
+        self.say(Role::Daemon, name, RotationAction::Renewed, what);
+        self.rotation.plan.state.push(StateStep::Rebundle {
+            role: Role::Daemon,
+            name: name.clone(),
+            from: current.number,
+            chain: current.chain.clone(),
+            generation: next_generation(self.observation, Role::Daemon, name),
+            trust,
+        });
+        self.rotation.daemons.push(name.clone());
+        true
+    }
+
+    /// Of a daemon, only what its bundle excludes.
+    pub(super) fn access(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) {
+        let is_changed = self.rebundle(name, current);
+        if !is_changed && self.rotation.lets_in.contains_key(name) {
+            let who = self.rotation.lets_in.get(name);
+            let who = who.map(|who| Message::few(who, ", ")).unwrap_or_default();
+            let reason = message!("not seen yet to refuse {}", who);
+            self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
+            self.rotation.daemons.push(name.clone());
+        }
+    }
+
+    /// The daemons that nobody renews any more and that let somebody in whose access was taken away.
+    pub(super) fn report_still_let_in(&mut self) {
+        let is_renewed = |name: &IdentityName| {
+            let daemon = self.observation.daemons.get(name);
+            self.observation.inventory.daemons.contains_key(name)
+                && daemon.is_some_and(|daemon| !daemon.is_retired())
+        };
+        let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));
+        for (name, who) in left.collect::<Vec<_>>() {
+            let todo = message!(
+                "STILL LETS IN {}, and nobody renews it: stop it, or list it again",
+                Message::few(&who, ", ")
+            );
+            self.say(Role::Daemon, &name, RotationAction::Reported, todo);
+        }
+    }
+}
