@@ -239,7 +239,7 @@ impl Received {
         let hint = match invocation.environment.variable("SUDO_USER") {
             Some(user) => message!("run the same command without sudo, if {} made the request", Word(user)),
             None => message!(
-                "{kitcert} request {}   # and send that; or join on the machine where the request was made",
+                "{kitcert} request {}   # send that; or join on the machine where the request was made",
                 contents.name
             ),
         };

@@ -90,8 +90,8 @@ mod tests {
         let secret = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVnp";
         for (text, words) in [
             (format!("size: {secret}"), "does not fit its type"),
-            (format!("{secret}: 1"), "a key that is not known: a value of 51 characters"),
-            ("sice: 1".to_owned(), "a key that is not known: sice"),
+            (format!("{secret}: 1"), "unknown key a value of 51 characters"),
+            ("sice: 1".to_owned(), "unknown key sice"),
             ("{}".to_owned(), "no key size"),
             (format!("size: 1\n  {secret}: 2\n"), "mapping values are not allowed"),
             (format!("size: \"{secret}\n"), "unexpected end of stream"),

@@ -22,7 +22,7 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
             "chmod 0600 {}   # or, if the group is meant to read it, name it as key_group in kitcert.yaml",
             Quoted(&path)
         ),
-        _ => message!("chmod 0600 {}   # and issue a new key, if others were on this machine", Quoted(&path)),
+        _ => message!("chmod 0600 {}   # then issue a new key, if others use this machine", Quoted(&path)),
     };
     Some(
         Finding::new(Rule::KeyMode, severity, &path)

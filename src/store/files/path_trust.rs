@@ -73,12 +73,12 @@ pub(in crate::store) fn distrust_file(path: &Path, owner: u32, mode: u32) -> Opt
     if !is_root_or_us(owner) {
         return Some(
             refused("a file of root or of this user", message!("user {} as its owner", owner))
-                .hint(message!("ls -l {}   # and look at what that user has written in it", Quoted(path))),
+                .hint(message!("ls -l {}   # look at what that user has written in it", Quoted(path))),
         );
     }
     (mode & WRITABLE_BY_OTHERS != 0).then(|| {
         refused("a file that only its owner can write", message!("mode {}, owner {}", FileMode(mode), owner))
-            .hint(message!("chmod go-w {}   # and look at what was written in it", Quoted(path)))
+            .hint(message!("chmod go-w {}   # look at what was written in it", Quoted(path)))
     })
 }
 

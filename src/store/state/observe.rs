@@ -297,7 +297,7 @@ fn refuse_known_key(
         .expected(expected)
         .found(message!("mode {}, group {}", FileMode(mode), group))
         .hint(message!(
-            "chmod 0600 {}   # and if others were on this machine: {kitcert} ca rollover start --compromised",
+            "chmod 0600 {}   # then, if others use this machine: {kitcert} ca rollover start --compromised",
             Quoted(path.display())
         )))
 }

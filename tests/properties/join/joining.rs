@@ -382,7 +382,7 @@ fn a_renewal_needs_no_fingerprint_and_what_works_stays_unless_the_new_is_verifie
     developer.write("ana.kit", past.kit(1, &endpoint));
     let before = developer.snapshot();
     let kept = join(&developer, &[]).ended_with(3);
-    assert!(kept.out.ends_with("to replace it unverified: --unverified\n"), "{}", kept.out);
+    assert!(kept.out.ends_with("to replace them without verification: --unverified\n"), "{}", kept.out);
     before.assert_is(&developer.snapshot(), "a renewal that could not be verified");
     let replaced = join(&developer, &["--unverified", "--format", "json"]).ended_with(3).json();
     assert_eq!(replaced["placing"], "placed");
