@@ -17,8 +17,8 @@ use super::signature_algorithm::SignatureAlgorithm;
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{
-    ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, Role, SerialNumber, SubjectAltName,
-    Timestamp, Validity,
+    AuthorityId, ExtendedKeyUsage, Failure, Fingerprint, Message, Printable, Quoted, Role, SerialNumber,
+    SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::form::WrongForm;
 use crate::pki::key::{PublicKey, sha256};
@@ -308,6 +308,19 @@ impl Certificate {
         self.0.subject_key_identifier.as_deref()
     }
 
+    /// The key identifier of a CA: that of its certificate, or where none can be used what it would be.
+    #[must_use]
+    pub fn key_identifier(&self) -> Vec<u8> {
+        let own = self.subject_key_identifier().filter(|own| (1..=64).contains(&own.len()));
+        own.map_or_else(|| self.0.public_key.key_identifier(), <[u8]>::to_vec)
+    }
+
+    /// Which CA it is a certificate of.
+    #[must_use]
+    pub fn authority_id(&self) -> AuthorityId {
+        AuthorityId::of(&self.key_identifier())
+    }
+
     /// The keyIdentifier of authorityKeyIdentifier, if it is there.
     #[must_use]
     pub fn authority_key_identifier(&self) -> Option<&[u8]> {
@@ -395,6 +408,14 @@ impl Certificate {
         self.is_self_issued() && self.is_signed_by(self.public_key())
     }
 
+    /// Whether another certificate names this one as its issuer: by the name, and by the key identifiers where
+    /// both have one. That is no proof that it has signed it.
+    #[must_use]
+    pub fn is_named_by(&self, issued: &Certificate) -> bool {
+        let keys = (issued.authority_key_identifier(), self.subject_key_identifier());
+        self.0.subject == issued.0.issuer && !matches!(keys, (Some(named), Some(own)) if named != own)
+    }
+
     /// Whether `issuer`'s key made this certificate's signature. Names are not compared.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &PublicKey) -> bool {
@@ -428,30 +449,4 @@ impl PartialEq for Certificate {
 impl Eq for Certificate {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pki::specimens::{a_leaf, root};
-
-    #[test]
-    fn a_signature_that_was_right_says_nothing_of_another_key() {
-        let (ours, other) = (root(|_| ()), root(|_| ()));
-        let leaf = ours.leaf(Role::Client, |_| ());
-        let (ours, other) = (ours.certificate, other.certificate);
-        for _ in 0..2 {
-            assert!(!leaf.is_signed_by(other.public_key()));
-            assert!(leaf.is_signed_by(ours.public_key()));
-        }
-        assert!(!leaf.clone().is_signed_by(other.public_key()));
-    }
-
-    #[test]
-    fn a_file_of_certificates_has_64_kib_at_the_most() {
-        let leaf = a_leaf(Role::Client, |_| ());
-        let mut file = leaf.to_pem().into_bytes();
-        file.resize(LARGEST_PEM, b'\n');
-        assert_eq!(Certificate::chain_from_pem(&file, "cert.pem").unwrap(), [leaf]);
-        file.push(b'\n');
-        let failure = Certificate::chain_from_pem(&file, "cert.pem").unwrap_err();
-        assert_eq!(failure.what_was_found(), "65537 bytes");
-    }
-}
+mod tests;
