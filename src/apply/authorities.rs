@@ -19,6 +19,8 @@ pub(super) struct Authorities<'a> {
     observation: Option<&'a Observation>,
     /// The one that it makes, once it is made.
     pub made: Option<CertificateAuthority>,
+    /// What leads from that to the CA that has certified it.
+    pub made_chain: Vec<Certificate>,
     /// What daemons are given of each, so that all of a change are given the same.
     excluding: Mutex<BTreeMap<AuthorityChoice, Certificate>>,
 }
@@ -28,7 +30,13 @@ impl<'a> Authorities<'a> {
         invocation: &'a Invocation<'a>,
         observation: Option<&'a Observation>,
     ) -> Authorities<'a> {
-        Authorities { invocation, observation, made: None, excluding: Mutex::default() }
+        Authorities {
+            invocation,
+            observation,
+            made: None,
+            made_chain: Vec::new(),
+            excluding: Mutex::default(),
+        }
     }
 
     fn certificate(&self, choice: &AuthorityChoice) -> Result<&Certificate, Failure> {
@@ -42,7 +50,7 @@ impl<'a> Authorities<'a> {
     /// Which it is.
     pub(super) fn id(&self, choice: &AuthorityChoice) -> Result<AuthorityId, Failure> {
         let certificate = self.certificate(choice)?;
-        Ok(AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()))
+        Ok(certificate.authority_id())
     }
 
     /// The bundle of a set. Here alone is decided what a daemon's says: each CA's certificate excludes whose
@@ -55,8 +63,10 @@ impl<'a> Authorities<'a> {
             Role::Client => None,
         };
         let certificate = |choice: &AuthorityChoice| match &excluded {
-            None => self.certificate(choice).cloned(),
-            Some(excluded) => self.excluding(choice, excluded),
+            Some(excluded) if !self.observed(choice).is_some_and(ObservedAuthority::is_pinned) => {
+                self.excluding(choice, excluded)
+            }
+            _ => self.certificate(choice).cloned(),
         };
         Ok(TrustBundle::new(trust.iter().map(certificate).collect::<Result<_, _>>()?))
     }
@@ -96,8 +106,12 @@ impl<'a> Authorities<'a> {
                 Some(authority_of(self.invocation, observed)?)
             }
         };
+        let chain = match self.observed(&signing.issuer) {
+            Some(observed) => observed.chain.clone(),
+            None => self.made_chain.clone(),
+        };
         let trust = self.bundle(role, &signing.trust)?;
-        Ok(Issuing { authority, trust_pem: trust.to_pem().into_bytes(), trust })
+        Ok(Issuing { chain, authority, trust_pem: trust.to_pem().into_bytes(), trust })
     }
 
     fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
@@ -118,6 +132,8 @@ impl<'a> Authorities<'a> {
 pub(super) struct Issuing {
     /// None: the CA that this very change makes.
     pub authority: Option<CertificateAuthority>,
+    /// What daemons send behind their certificates, of a CA that another has certified.
+    pub chain: Vec<Certificate>,
     /// The CAs of the set.
     pub trust: TrustBundle,
     /// The same, as ca.pem.

@@ -1,8 +1,8 @@
 //! `init`, done.
 
-use super::change::change_state;
+use super::change::{Supplies, change_state_with};
 use super::invocation::{Invocation, Mode};
-use super::placed::{PlacedDaemon, observe_daemon};
+use super::placed::{PlacedDaemon, observe_adopted, observe_daemon};
 use crate::model::{Endpoint, Failure, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::{self, InitRequest, InstallDaemonRequest, Placed, Plan};
@@ -37,24 +37,35 @@ pub struct Present {
 /// What [`plan::init`] refuses; a root where foreign files stand in the way, before anything is
 /// written; a disk that does not take the files.
 pub fn init(invocation: &Invocation<'_>, request: &InitRequest) -> Result<Initialized, Failure> {
+    init_with(invocation, request, &Supplies::default())
+}
+
+/// The same, with what is taken over.
+pub(crate) fn init_with(
+    invocation: &Invocation<'_>,
+    request: &InitRequest,
+    supplies: &Supplies,
+) -> Result<Initialized, Failure> {
     let clients = request.clients.iter().map(|name| (Role::Client, name.clone()));
     let identities: Vec<_> = std::iter::once((Role::Daemon, request.name.clone())).chain(clients).collect();
     let interest = Interest::Identities(identities.clone());
     let placement = |observation: Option<&Observation>| -> Result<Option<PlacedDaemon>, Failure> {
         let Some(install) = &request.install else { return Ok(None) };
-        let request = InstallDaemonRequest {
-            name: request.name.clone(),
-            install: install.clone(),
-            owner: None,
-            key_group: None,
-        };
-        observe_daemon(invocation, &request, observation).map(Some)
+        let owner = request.adopted.as_ref().and_then(|adopted| adopted.owner.clone());
+        let (name, install) = (request.name.clone(), install.clone());
+        let request = InstallDaemonRequest { name, install, owner, key_group: None };
+        match (observation, &supplies.daemon) {
+            (None, Some(files)) => observe_adopted(&request, files).map(Some),
+            (observation, _) => observe_daemon(invocation, &request, observation).map(Some),
+        }
     };
     let planner = |observation: Option<&Observation>| {
+        // Files of another daemon stand in the way of nothing that was asked for.
+        plan::init(request, observation, None, invocation.environment.now())?;
         let placed: Option<Placed> = placement(observation)?.map(|placed| placed.observed);
         plan::init(request, observation, placed.as_ref(), invocation.environment.now())
     };
-    let plan = change_state(invocation, &interest, &planner)?.plan;
+    let plan = change_state_with(invocation, &interest, &planner, supplies)?.plan;
     if invocation.mode != Mode::Apply {
         return Ok(Initialized { plan, present: None });
     }

@@ -116,7 +116,7 @@ pub(crate) fn receive(
     let config = request.config.as_deref();
     let endpoint = &kit.contents().endpoint;
     let place = client_place(tool, invocation.environment, &home, config, Some(endpoint), &exists)?;
-    let placed = copies_in(&place.folder, Role::Client, owner).observe()?;
+    let placed = copies_in(&place.folder, Role::Client, owner).observe(None)?;
     let installed = placed.current.and_then(|current| current.files);
     let membership = installed.as_ref().and_then(membership);
     let standing = kit_standing(&kit, membership.as_ref(), invocation.environment.now())?;

@@ -13,6 +13,7 @@
 //! status, inspect, verify, install     these too
 //! change                               the one transaction in which credentials change
 //! rollout                              daemons are brought to serve their credentials
+//! adopt                                what others have made, taken over
 //! authorities                          the CAs of a state, to sign and to be trusted
 //! kit, kit_contents, waiting_kits      kits: made, what they say, and those that wait
 //! client_copies, placed                what stands where files are installed
@@ -20,6 +21,7 @@
 //! input_file, hand_over, output        files that a person names: read, handed over, results
 //! ```
 
+mod adopt;
 mod authorities;
 mod ca;
 mod change;
@@ -48,12 +50,14 @@ mod status;
 mod verify;
 mod waiting_kits;
 
+pub(crate) use adopt::{Probed, Survey, Takeover, TakeoverRequest};
 pub use ca::confirm;
 pub(crate) use ca::{delete_former_keys, finish, retire, skip};
 pub(crate) use change::{Done, Issued};
 pub use clock::ClockTrust;
 pub(crate) use init::Present;
 pub use init::init;
+pub(crate) use init::init_with;
 pub(crate) use input_file::{certificates_in, confirmation_of, names_in, passphrase_in, request_in};
 pub use inspect::judged_bytes;
 pub(crate) use inspect::{

@@ -15,7 +15,7 @@ use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
     CredentialBytes, InstallPlace, KeyReaders, LinkState, Observation, ObservedGeneration, Origin, Owner,
-    PlacedFiles, StateDirectory, exists, observe_lineage, read,
+    PlaceStyle, PlacedFiles, StateDirectory, exists, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
@@ -47,20 +47,24 @@ pub(super) fn observe_daemon(
     request: &InstallDaemonRequest,
     observation: Option<&Observation>,
 ) -> Result<PlacedDaemon, Failure> {
-    let root = &request.install.root;
     let layout = request.install.layout;
-    let mut placement = InstallPlace {
-        folder: root.join(layout.folder()),
-        links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
-        owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
-        key_readers: KeyReaders::named(request.key_group.as_ref().map(GroupName::as_str))?,
-        origin: None,
-    };
+    let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
+    let history =
+        directory.as_ref().map(|directory| observe_lineage(directory, &request.name)).transpose()?;
+    let adopted = history.and_then(|(_, history)| history.adopted);
+    let mut placement = place_of(request)?;
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));
     let read = |current: &ObservedGeneration| {
         read_set(&invocation.state, Role::Daemon, &request.name, current.number)
     };
     let files = current.map(read).transpose()?;
+    if layout.is_in_place() {
+        // What was taken over stands there as it did.
+        let is_adopted = |files: &CredentialBytes| {
+            adopted.as_ref().is_some_and(|adopted| adopted.sha256 == files.checksum())
+        };
+        placement.style = PlaceStyle::Kept { plain: files.as_ref().is_some_and(is_adopted) };
+    }
     let (mut observed, placed) = look(&placement, files.as_ref())?;
     let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
     let lineage = directory.map(|directory| observe_lineage(&directory, &request.name)).transpose()?;
@@ -94,6 +98,29 @@ pub(super) fn observe_daemon(
     Ok(PlacedDaemon { placement, files, there, origin, observed })
 }
 
+/// Looks at where a daemon reads the files with which it is taken over; no state knows it yet.
+pub(super) fn observe_adopted(
+    request: &InstallDaemonRequest,
+    files: &CredentialBytes,
+) -> Result<PlacedDaemon, Failure> {
+    let placement = InstallPlace { style: PlaceStyle::Kept { plain: true }, ..place_of(request)? };
+    let (observed, placed) = look(&placement, Some(files))?;
+    let (there, origin) = placed.current.map(|current| (current.files, current.origin)).unwrap_or_default();
+    Ok(PlacedDaemon { placement, files: None, there, origin, observed })
+}
+
+fn place_of(request: &InstallDaemonRequest) -> Result<InstallPlace, Failure> {
+    let (root, layout) = (&request.install.root, request.install.layout);
+    Ok(InstallPlace {
+        folder: root.join(layout.folder()),
+        links: layout.links().into_iter().map(|(path, file)| (root.join(path), file.file_name())).collect(),
+        owner: request.owner.as_ref().map(|owner| Owner::parse(&owner.to_string())).transpose()?,
+        style: PlaceStyle::Links,
+        key_readers: KeyReaders::named(request.key_group.as_ref().map(GroupName::as_str))?,
+        origin: None,
+    })
+}
+
 /// The certificate of the set that is current at a place.
 fn current_leaf(placed: &PlacedFiles, folder: &Path) -> Option<Certificate> {
     let files = placed.current.as_ref()?.files.as_ref()?;
@@ -116,10 +143,10 @@ pub(super) fn observe_placement(
 }
 
 fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Placed, PlacedFiles), Failure> {
-    let placed = placement.observe()?;
+    let placed = placement.observe(files)?;
     let foreign = placement.links.iter().zip(&placed.links).filter_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
-        LinkState::Absent | LinkState::Ours => None,
+        LinkState::Absent | LinkState::Ours | LinkState::Plain => None,
     });
     let foreign: Vec<_> = foreign.collect();
     if let Some((path, what)) = foreign.first() {
@@ -131,7 +158,7 @@ fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Pl
     }
     let is_current =
         |files: &CredentialBytes| placed.current.as_ref().is_some_and(|current| current.holds(files));
-    let same = files.is_some_and(is_current) && placed.links.iter().all(|link| *link == LinkState::Ours);
+    let same = files.is_some_and(is_current) && placement.is_linked(&placed);
     if !same {
         placement.refuse_unwritable()?;
     }

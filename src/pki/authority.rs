@@ -86,11 +86,8 @@ impl CertificateAuthority {
         key: &PrivateKey,
         validity: Validity,
     ) -> Result<CertificateAuthority, Failure> {
-        let identifier = original
-            .subject_key_identifier()
-            .map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
         let parameters = parameters(original.subject(), validity)?;
-        CertificateAuthority::self_signed(parameters, original.subject(), identifier, key)
+        CertificateAuthority::self_signed(parameters, original.subject(), original.key_identifier(), key)
     }
 
     fn self_signed(
@@ -126,7 +123,8 @@ impl CertificateAuthority {
                 .found(found)
                 .hint(message!("{kitcert} inspect {}", Quoted(&subject))))
         };
-        if !certificate.is_authority() {
+        // Before version 3 there was no way to say it.
+        if !certificate.is_authority() && certificate.version() >= 3 {
             return wrong("a CA certificate (basicConstraints cA)", "an end-entity certificate");
         }
         if certificate.key_usage().is_some_and(|usage| !usage.key_cert_sign) {
@@ -135,13 +133,25 @@ impl CertificateAuthority {
         if certificate.public_key() != key.public_key() {
             return wrong("the key of this certificate", "another key");
         }
-        let Some(identifier) = certificate.subject_key_identifier() else {
-            return wrong("a CA with a subject key identifier", "one without");
-        };
         let mut parameters = parameters(certificate.subject(), certificate.validity())?;
-        parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.to_vec());
+        parameters.key_identifier_method = KeyIdMethod::PreSpecified(certificate.key_identifier());
         let signer = Signer::new(key)?;
         Ok(CertificateAuthority { issuer: Issuer::new(parameters, signer.unsigned()), signer, certificate })
+    }
+
+    /// The CA of `original`, which another CA has certified, as daemons and clients are to trust it: openssl
+    /// takes no CA for an anchor that has an issuer. It has the name, the key, its identifier, the dates and
+    /// the serial number of the original, which leaves may name.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::create`].
+    pub(crate) fn anchor_of(
+        original: &Certificate,
+        key: &PrivateKey,
+    ) -> Result<CertificateAuthority, Failure> {
+        let mut parameters = parameters(original.subject(), original.validity())?;
+        parameters.serial_number = Some(rcgen::SerialNumber::from_slice(original.serial().octets()));
+        CertificateAuthority::self_signed(parameters, original.subject(), original.key_identifier(), key)
     }
 
     /// The CA's own certificate.

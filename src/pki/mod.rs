@@ -37,7 +37,7 @@ pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
 pub use form::WrongForm;
 pub use key::{FoundKey, KeyFile};
-pub(crate) use key::{KeyEncoding, PublicKeyKind, checksum};
+pub(crate) use key::{GivenKey, KeyEncoding, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};
 pub use kit::{Kit, KitContents, Receipt};
 pub use request::CertificateRequest;

@@ -37,13 +37,20 @@ pub(crate) fn skip(
 }
 
 /// Plans `ca rollover finish`: the rollover does not wait for those who may have certificates of a CA
-/// that nobody here knows of, and for no proof that they are refused.
+/// that nobody here knows of, and for no proof that they are refused. A CA that daemons trust for the sake
+/// of earlier clients alone is trusted no more, with a rollover or without.
 ///
 /// # Errors
 /// No rollover under way, and a CA that it does not move away from.
 pub(crate) fn finish(id: &AuthorityId, observation: &Observation) -> Result<Plan, Failure> {
+    let known = observation.authority_like(id);
+    let id = known.map_or(id, |authority| &authority.id);
+    if let Some(known) = known.filter(|known| known.record.clients_only) {
+        let is_trusted = known.record.retired.is_none();
+        let state = is_trusted.then(|| StateStep::DropAuthority(id.clone())).into_iter().collect();
+        return Ok(Plan { state, ..Plan::default() });
+    }
     let record = under_way(observation)?;
-    let id = observation.authority_like(id).map_or(id, |authority| &authority.id);
     if !record.from.contains(id) {
         return Err(Failure::new("finishing the rollover from", message!("CA {}", id))
             .expected(Message::join(&record.from, " or "))

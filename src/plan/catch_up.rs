@@ -12,7 +12,7 @@ use super::recovery::{Recovered, Recovery, Unknown};
 use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;
-use crate::model::{AuthorityId, Contact, DnsName, Exclusion, IdentityName, Message, Role, Timestamp};
+use crate::model::{Contact, DnsName, Exclusion, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Origin, Revocation};
 
@@ -73,7 +73,7 @@ pub(crate) fn catch_up(
     });
     plan.state.extend(commits.max().map(StateStep::ComeAfter));
     for anchor in unknown_anchors(observation, installed) {
-        let id = AuthorityId::of(anchor.subject_key_identifier().unwrap_or_default());
+        let id = anchor.authority_id();
         plan.state.push(StateStep::TakeInAuthority(anchor.clone()));
         plan.state.push(StateStep::Open(id.clone(), open_until));
         note(
@@ -232,7 +232,7 @@ fn forgotten_revocations(
 fn unknown_anchors<'a>(observation: &Observation, installed: &'a [Installed]) -> Vec<&'a Certificate> {
     let mut anchors: Vec<&Certificate> = Vec::new();
     for anchor in installed.iter().flat_map(|one| one.trust.certificates()) {
-        let id = AuthorityId::of(anchor.subject_key_identifier().unwrap_or_default());
+        let id = anchor.authority_id();
         if observation.authority(&id).is_none() && !anchors.contains(&anchor) {
             anchors.push(anchor);
         }

@@ -131,10 +131,11 @@ fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> 
 }
 
 /// What each certificate of the state's CAs in a bundle excludes beside what that CA excludes itself; None for
-/// one that excludes nothing for us. What else is in the bundle is trusted for itself alone.
+/// one that excludes nothing for us. What else is in the bundle is trusted for itself alone, and so is what may be
+/// a client's own certificate.
 fn excluded(observation: &Observation, trust: &TrustBundle) -> Vec<Option<Exclusions>> {
     let of_anchor = |anchor: &Certificate| {
-        let mut all = observation.authorities.iter();
+        let mut all = observation.authorities.iter().filter(|one| !one.is_pinned());
         let authority = all.find(|one| one.certificate.is_of_same_authority(anchor))?;
         Some(excluded_for_us(anchor, &authority.certificate))
     };

@@ -18,7 +18,8 @@ use crate::model::{AuthorityId, Exclusion, Fingerprint, IdentityName, Role, Subj
 use crate::pki::judge::{Credentials, Peer, admit, connect};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{
-    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord, Use,
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, OpenUntil,
+    RolloverRecord, Use,
 };
 
 /// What a plan does to those who may be using what they have.
@@ -157,7 +158,15 @@ impl<'a> Guard<'a> {
 
     fn set(&self, role: Role, leaf: Leaf<'a>, trust: &[AuthorityChoice]) -> Set<'a> {
         let excluded = meant(self.observation, self.now).filter(|_| role == Role::Daemon);
-        let certificate = |choice: &AuthorityChoice| anchor(self.certificate(choice)?, excluded.as_ref());
+        let is_pinned = |choice: &AuthorityChoice| match choice {
+            AuthorityChoice::Made => false,
+            AuthorityChoice::Of(id) => {
+                self.observation.authority(id).is_some_and(ObservedAuthority::is_pinned)
+            }
+        };
+        let certificate = |choice: &AuthorityChoice| {
+            anchor(self.certificate(choice)?, excluded.as_ref().filter(|_| !is_pinned(choice)))
+        };
         Set {
             leaf,
             trust: Cow::Owned(TrustBundle::new(trust.iter().filter_map(certificate).collect())),
@@ -236,7 +245,8 @@ impl<'a> Guard<'a> {
             .is_some_and(|rollover| rollover.skipped.contains(client) && rollover.from.contains(&issuer.id))
     }
 
-    /// The CAs that a daemon would trust no more although others may have certificates of them.
+    /// The CAs that a daemon would trust no more although others may have certificates of them, and those of
+    /// which its certificate would be no more although others may trust nothing else.
     fn open_ones_dropped(&self, name: &IdentityName, next: &Set<'_>) -> BTreeSet<AuthorityId> {
         let Some(daemon) = self.observation.daemons.get(name) else { return BTreeSet::new() };
         let finished = self.observation.rollover.as_ref().map(|rollover| &rollover.finished);
@@ -245,15 +255,28 @@ impl<'a> Guard<'a> {
                 && authority.record.is_usable()
                 && authority.certificate.validity().not_after >= self.now
                 && finished.is_none_or(|finished| !finished.contains(&authority.id))
-                && !next.trust.trusts(&authority.certificate)
         };
         let open = self.observation.authorities.iter().filter(is_waited_for);
-        let is_trusted = |authority: &&ObservedAuthority| {
-            daemon
-                .served()
-                .any(|served| served.trust.trusts(&authority.certificate) && !self.has_to_change(served))
+        let is_lost = |authority: &&ObservedAuthority| {
+            let is_of_it = |leaf: &Certificate| leaf.issuer() == authority.certificate.subject();
+            let is_served = |served: &ObservedGeneration| {
+                is_of_it(served.leaf()) && !served.leaf().usable_names().is_empty() && self.goes_on(served)
+            };
+            let next_is_of_it = match &next.leaf {
+                Leaf::Issued(chain) => chain.iter().any(is_of_it),
+                Leaf::Planned { issuer, .. } => self
+                    .certificate(issuer)
+                    .is_some_and(|issuer| issuer.subject() == authority.certificate.subject()),
+            };
+            // Of a CA that was restored, clients have what this state gives them: they trust its others too.
+            let trust_it_alone = authority.record.open_until == OpenUntil::Always;
+            daemon.served().filter(|served| !self.has_to_change(served)).any(|served| {
+                let drops =
+                    served.trust.trusts(&authority.certificate) && !next.trust.trusts(&authority.certificate);
+                drops || (trust_it_alone && !next_is_of_it && is_served(served))
+            })
         };
-        open.filter(is_trusted).map(|authority| authority.id.clone()).collect()
+        open.filter(is_lost).map(|authority| authority.id.clone()).collect()
     }
 
     /// What becomes of a holder that reaches the daemon as it may be. The hosts that it dials and that the

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::adopt::{AdoptedDaemon, ImportedAuthority};
 use super::install::{InstallRequest, Placed, placement_step, refuse_unfit};
 use super::issue::endpoint_of;
 use super::repetition::refuse_repetition;
@@ -45,6 +46,10 @@ pub struct InitRequest {
     pub key: KeyAlgorithm,
     /// Where the daemon's files are installed too.
     pub install: Option<InstallRequest>,
+    /// The CA that goes on, which was made elsewhere; None: one is made.
+    pub import: Option<ImportedAuthority>,
+    /// The daemon that was set up by others; None: its certificate is issued.
+    pub adopted: Option<AdoptedDaemon>,
 }
 
 impl InitRequest {
@@ -90,7 +95,8 @@ pub fn init(
 }
 
 fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
-    let authority = Validity::issued(now, request.authority_lifetime, BACKDATING);
+    let made = Validity::issued(now, request.authority_lifetime, BACKDATING);
+    let authority = request.import.as_ref().map_or(made, |import| import.certificate.validity());
     let issue = |role, name: &IdentityName, hosts: Vec<SubjectAltName>, lifetime| {
         StateStep::Issue(Issuance {
             role,
@@ -105,15 +111,29 @@ fn fresh(request: &InitRequest, now: Timestamp) -> Result<Plan, Failure> {
     };
     let mut state = vec![
         StateStep::Create(request.state.clone()),
-        StateStep::MakeAuthority {
-            name: request.authority_name.clone(),
-            algorithm: request.key,
-            validity: authority,
+        match &request.import {
+            Some(ImportedAuthority { certificate, chain }) => {
+                StateStep::ImportAuthority { certificate: certificate.clone(), chain: chain.clone() }
+            }
+            None => StateStep::MakeAuthority {
+                name: request.authority_name.clone(),
+                algorithm: request.key,
+                validity: authority,
+            },
         },
-        issue(Role::Daemon, &request.name, request.hosts.clone(), request.defaults().lifetime(Role::Daemon)),
     ];
+    match &request.adopted {
+        Some(adopted) => state.extend(adopted.steps(&request.name)),
+        None => {
+            let lifetime = request.defaults().lifetime(Role::Daemon);
+            state.push(issue(Role::Daemon, &request.name, request.hosts.clone(), lifetime));
+        }
+    }
+    // A daemon that does not trust the new CA yet would let nobody of it in: they come with a rotation.
+    let is_trusted = request.adopted.as_ref().is_none_or(|adopted| adopted.issuers().next().is_none());
     let lifetime = request.defaults().lifetime(Role::Client);
-    state.extend(request.clients.iter().map(|name| issue(Role::Client, name, Vec::new(), lifetime)));
+    let clients = request.clients.iter().filter(|_| is_trusted);
+    state.extend(clients.map(|name| issue(Role::Client, name, Vec::new(), lifetime)));
     state.push(StateStep::Inventory(InventoryStep::Write(Box::new(inventory(request)?))));
     Ok(Plan { state, ..Plan::default() })
 }
@@ -158,7 +178,7 @@ fn daemon_entry(request: &InitRequest) -> Result<DaemonEntry, Failure> {
         install: request.install.as_ref().map(|install| InstallEntry {
             layout: install.layout,
             root: install.root.clone(),
-            owner: None,
+            owner: request.adopted.as_ref().and_then(|adopted| adopted.owner.clone()),
             key_group: None,
         }),
         ..DaemonEntry::new(request.hosts.clone(), endpoint, request.defaults().lifetime(Role::Daemon))
@@ -200,6 +220,16 @@ fn refuse_difference(request: &InitRequest, observation: &Observation) -> Result
     }
     if policy.key != request.key {
         return differs("key type", &policy.key, &request.key, another);
+    }
+    let imported =
+        request.import.iter().map(|import| (import.certificate.authority_id(), &import.certificate));
+    let adopted = request.adopted.iter().flat_map(|adopted| &adopted.anchors);
+    let adopted = adopted.map(|anchor| (anchor.id.clone(), &anchor.certificate));
+    for (id, certificate) in imported.chain(adopted) {
+        if observation.authority(&id).is_none() {
+            let there = join(observation.authorities.iter().map(|one| one.certificate.subject()));
+            return differs("CA", &there, certificate.subject(), another);
+        }
     }
     let mut asked = daemon_entry(request)?;
     asked.lifetime = request.daemon_lifetime.unwrap_or_else(|| inventory.defaults.lifetime(Role::Daemon));

@@ -144,7 +144,9 @@ pub(crate) fn refuse_unfit(
         });
     }
     refuse_more_trust(name, placed, observation)?;
-    let Some(there) = &placed.current else { return Ok(()) };
+    let adopted = observation.and_then(|one| one.daemons.get(name)?.history.adopted);
+    let is_adopted = |there: &Certificate| adopted.is_some_and(|adopted| adopted.leaf == there.fingerprint());
+    let Some(there) = placed.current.as_ref().filter(|there| !is_adopted(there)) else { return Ok(()) };
     let is_known_here = observation.is_some_and(|observation| {
         observation.authorities.iter().any(|authority| authority.certificate.subject() == there.issuer())
     });
@@ -206,6 +208,7 @@ fn refuse_more_trust(
     let rollover = observation.rollover.as_ref().filter(|rollover| !rollover.is_emergency());
     let meant = observation.authorities.iter().filter(|one| {
         observation.active_authority().is_some_and(|active| active.id == one.id)
+            || (one.record.clients_only && one.record.is_usable())
             || rollover.is_some_and(|rollover| rollover.from.contains(&one.id))
     });
     let meant: Vec<&Certificate> = meant.map(|one| &one.certificate).collect();

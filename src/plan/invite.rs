@@ -4,7 +4,8 @@ use super::issuance::{is_due, next_generation, validity};
 use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
 use super::revoke::{is_key_revoked, refuse_revoked};
-use super::rollover::{Rollover, signing};
+use super::rollover::Rollover;
+use super::signing::signing;
 use super::steps::{
     Handover, HandoverStep, InventoryStep, Issuance, KeyRemoval, KeySource, Plan, Reason, StateStep,
 };

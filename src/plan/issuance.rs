@@ -14,8 +14,7 @@ pub(super) fn authority_due_from(observation: &Observation, validity: Validity) 
 
 /// From when until when a certificate is good for its peers: within its issuer's own validity.
 pub(super) fn effective_validity(observation: &Observation, leaf: &Certificate) -> Validity {
-    let mut authorities = observation.authorities.iter().map(|authority| &authority.certificate);
-    let issuer = authorities.find(|authority| authority.subject() == leaf.issuer());
+    let issuer = observation.issuer_of(leaf).map(|issuer| &issuer.certificate);
     issuer.map_or(leaf.validity(), |issuer| leaf.validity().within(issuer.validity()))
 }
 

@@ -6,7 +6,8 @@ use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_genera
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
 use super::revoke::refuse_revoked;
-use super::rollover::{Rollover, signing};
+use super::rollover::Rollover;
+use super::signing::signing;
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
 use crate::layout::{ClientEntry, DaemonEntry, InventoryChange};
 use crate::message;
@@ -279,7 +280,7 @@ fn described_daemon(request: &IssueDaemonRequest, observation: &Observation) -> 
 ///
 /// # Errors
 /// Wildcards alone, which nobody can dial.
-pub(super) fn endpoint_of(given: Option<&Endpoint>, hosts: &[SubjectAltName]) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint_of(given: Option<&Endpoint>, hosts: &[SubjectAltName]) -> Result<Endpoint, Failure> {
     if let Some(endpoint) = given {
         // No client would take the daemon's certificate for that of the host that it dials.
         if !hosts.is_empty() && !hosts.iter().any(|host| host.covers(endpoint.host())) {

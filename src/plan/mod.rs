@@ -8,6 +8,7 @@
 //! ```text
 //! steps, summary                   what a plan is made of, and in words
 //! init, issue, install, request    the planners of these commands
+//! adopt                            what init takes over
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and former generations
 //! revoke, exclusions               whose access is taken away, and what daemons exclude for it
@@ -15,7 +16,7 @@
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
 //! issuance                         when a certificate is due, with which key, for how long
-//! rollover                         how far a CA rollover is, and who signs in it
+//! rollover, signing                how far a CA rollover is; who signs, and whom a set trusts
 //! guard, lock_out                  whom a plan would lock out, and in words
 //! holders, uses, reach             what each client may hold, dials, and is let in with
 //! verification                     whether a daemon may be called verified now
@@ -28,6 +29,7 @@
 //! CA rollover: its stage in `rollover`, when it begins, turns or ends in `rotate/direction`, what it means for
 //! each identity in `rotate/rollover_steps`, what a person decides in `ca`; and `tests/walk` must hold.
 
+mod adopt;
 mod ca;
 mod catch_up;
 mod choice;
@@ -55,6 +57,7 @@ mod revoke;
 mod rollback;
 mod rollover;
 mod rotate;
+mod signing;
 mod standing;
 mod status;
 mod steps;
@@ -66,6 +69,7 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{AdoptedAnchor, AdoptedDaemon, ImportedAuthority};
 pub(crate) use ca::{delete_former_keys, finish, skip};
 pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
@@ -84,7 +88,7 @@ pub(crate) use install::{
 pub(crate) use invite::{InviteRequest, invite};
 pub(crate) use issuance::longest_leaf;
 pub use issue::{IssueClientsRequest, KeyChange, issue_clients};
-pub(crate) use issue::{IssueDaemonRequest, issue_daemon};
+pub(crate) use issue::{IssueDaemonRequest, endpoint_of, issue_daemon};
 pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
 pub(crate) use kit::KitRequest;
 pub(crate) use next_step::{NextStep, next_step};

@@ -220,9 +220,9 @@ mod tests {
 
     use super::*;
     use crate::model::profile::BACKDATING;
-    use crate::model::{AuthorityId, Validity, numbered};
+    use crate::model::{Validity, numbered};
     use crate::pki::{AuthorityRequest, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
-    use crate::store::{AuthorityRecord, KeyPresence, ObservedGeneration, Use};
+    use crate::store::{AuthorityRecord, KeyPresence, ObservedGeneration, OpenUntil, Use};
 
     fn now() -> Timestamp {
         Timestamp::from_unix(1_800_000_000)
@@ -247,7 +247,8 @@ mod tests {
             let authority = CertificateAuthority::create(&request, &key).unwrap();
             let certificate = authority.certificate().clone();
             let observed = ObservedAuthority {
-                id: AuthorityId::of(certificate.subject_key_identifier().unwrap()),
+                chain: Vec::new(),
+                id: certificate.authority_id(),
                 certificate,
                 key: KeyPresence::Present,
                 record: AuthorityRecord::default(),
@@ -337,7 +338,7 @@ mod tests {
         };
         let in_a_month = now().plus(Lifetime::days(30));
         assert_eq!(until(&remains.recovered()), [in_a_month]);
-        remains.observation.authorities[0].record.open_until = Some(in_a_month);
+        remains.observation.authorities[0].record.open_until = OpenUntil::Time(in_a_month);
         assert!(until(&remains.recovered()).is_empty());
         let week = remains.issue(Role::Daemon, "b", &["b"], "300d").current.clone().unwrap();
         remains.observation.daemons.clear();

@@ -35,7 +35,6 @@ use super::fault::is_faulty;
 use super::holders::{Holder, holders, unread};
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
-use crate::model::profile::SWITCH_BEFORE;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{
@@ -65,6 +64,8 @@ pub(super) struct Rollover<'a> {
     pub(super) daemons_left: BTreeSet<IdentityName>,
     /// The clients of which a key may still need a former CA.
     pub(super) clients_left: BTreeSet<IdentityName>,
+    /// The CAs that daemons trust besides: they take no part in it.
+    pub(super) kept: Vec<&'a ObservedAuthority>,
     /// The former CAs of which there may be certificates that nobody here knows of.
     pub(super) open: BTreeSet<AuthorityId>,
     /// The certificates that cannot be read and that nobody here is known to have: any client's.
@@ -114,6 +115,7 @@ impl<'a> Rollover<'a> {
                 .map(|one| one.id.clone())
                 .collect(),
             from,
+            kept: observation.kept_for_clients(now).collect(),
             unread: unread(observation).map(|(_, failure)| failure).collect(),
             stage: RolloverStage::Overlap,
             daemons_left: BTreeSet::new(),
@@ -184,10 +186,13 @@ impl<'a> Rollover<'a> {
         set.trust.trusts(&self.to.certificate)
     }
 
-    /// Whether a daemon's set is of the new CA alone.
+    /// Whether a daemon's set is of the new CA alone, but for those that take no part in the rollover.
     pub(super) fn is_switched(&self, set: &ObservedGeneration) -> bool {
-        self.is_of_target(set.leaf())
-            && matches!(set.trust.certificates(), [only] if only.is_of_same_authority(&self.to.certificate))
+        let stays = |anchor: &Certificate| {
+            let mut all = std::iter::once(&self.to).chain(&self.kept);
+            all.any(|one| one.certificate.is_of_same_authority(anchor))
+        };
+        self.is_of_target(set.leaf()) && self.is_trusted_by(set) && set.trust.certificates().iter().all(stays)
     }
 
     /// Whether the new CA has issued it.
@@ -208,8 +213,20 @@ impl<'a> Rollover<'a> {
     }
 
     /// The CAs that clients trust until it is over, and daemons until they switch.
-    fn both(&self) -> Vec<AuthorityChoice> {
-        std::iter::once(self.to).chain(self.from.iter().copied()).map(choice).collect()
+    pub(super) fn both(&self, role: Role) -> Vec<AuthorityChoice> {
+        let parts = std::iter::once(self.to).chain(self.from.iter().copied());
+        parts.map(choice).chain(self.besides(role)).collect()
+    }
+
+    /// The CAs that an identity of that role trusts besides.
+    fn besides(&self, role: Role) -> impl Iterator<Item = AuthorityChoice> {
+        self.kept.iter().filter(move |_| role == Role::Daemon).map(|one| choice(one))
+    }
+
+    /// The new CA signs, and of those that take part in it, it alone is trusted.
+    pub(super) fn new_alone(&self, role: Role) -> Signing {
+        let trust = std::iter::once(choice(self.to)).chain(self.besides(role)).collect();
+        Signing { issuer: choice(self.to), trust }
     }
 
     /// What a person does next about it.
@@ -256,7 +273,8 @@ impl<'a> Rollover<'a> {
 /// The CAs of which a state shows a rollover, of which rollover.json says nothing: without one, a single CA
 /// is in use. Which way it went and why is not guessed.
 fn of_lost_record(observation: &Observation) -> Vec<&ObservedAuthority> {
-    let in_use = observation.authorities.iter().filter(|one| one.record.retired.is_none());
+    let in_use = observation.authorities.iter();
+    let in_use = in_use.filter(|one| one.record.retired.is_none() && !one.record.clients_only);
     let in_use: Vec<_> = in_use.filter(|_| observation.rollover.is_none()).collect();
     if in_use.len() > 1 { in_use } else { Vec::new() }
 }
@@ -298,99 +316,6 @@ pub(crate) fn rollover_progress(
     Ok(Rollover::of(observation, now)?.map(|rollover| rollover.progress()))
 }
 
-/// Who signs for an identity now, and whom its set trusts.
-///
-/// # Errors
-/// Nobody who may: no CA that can sign, or a rollover that has not come so far.
-pub(super) fn signing(
-    rollover: Option<&Rollover<'_>>,
-    observation: &Observation,
-    role: Role,
-    name: &IdentityName,
-    now: Timestamp,
-) -> Result<Signing, Failure> {
-    let Some(rollover) = rollover else {
-        refuse_lost_record(observation)?;
-        let issuer = observation.issuing_authority(now).ok_or_else(|| no_authority(observation, now))?;
-        return Ok(Signing::alone(choice(issuer)));
-    };
-    let target = Some(rollover.to).filter(|to| to.can_sign(now));
-    let new_alone = |target: Option<&ObservedAuthority>| {
-        target.map(|target| Signing::alone(choice(target))).ok_or_else(|| no_authority(observation, now))
-    };
-    let trust = rollover.both();
-    let current = observation.current(role, name);
-    let former = || {
-        let own = current.and_then(|current| observation.issuer_of(current.leaf()));
-        let own = own.filter(|own| rollover.from.iter().any(|one| one.id == own.id));
-        own.into_iter().chain(rollover.from.iter().copied()).find(|one| one.can_sign(now))
-    };
-    let is_switched = current.is_some_and(|current| rollover.is_switched(current));
-    match (role, rollover.stage) {
-        _ if rollover.record.is_emergency() => new_alone(target),
-        (Role::Daemon, RolloverStage::Switching | RolloverStage::Done) => new_alone(target),
-        (Role::Daemon, _) if is_switched => new_alone(target),
-        (Role::Daemon, stage) => {
-            let keeps = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
-            // A former CA without its key signs nothing, and waiting would lock out more; but clients come
-            // first, who do not know the new CA's daemon before.
-            let is_last_moment =
-                current.is_some_and(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
-            let is_in_time =
-                stage == RolloverStage::Moving && is_last_moment && are_all_handed(rollover, observation);
-            // With what has ended nobody gets in, so that nobody is out for the sake of the new CA.
-            let may_switch = is_in_time || current.is_some_and(|one| one.leaf().validity().not_after < now);
-            let issuer = if keeps { target } else { former().or(target.filter(|_| may_switch)) };
-            let issuer = issuer.ok_or_else(|| unable(rollover, current))?;
-            Ok(Signing { issuer: choice(issuer), trust })
-        }
-        (Role::Client, RolloverStage::Overlap) => {
-            let has_moved = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
-            let is_begun = || {
-                let mut served = daemons(observation).flat_map(|(_, daemon)| daemon.served());
-                served.any(|served| rollover.is_switched(served))
-            };
-            let issuer = match has_moved || is_begun() {
-                true => target.ok_or_else(|| no_authority(observation, now))?,
-                false => former().ok_or_else(|| unable(rollover, current))?,
-            };
-            Ok(Signing { issuer: choice(issuer), trust })
-        }
-        (Role::Client, _) => {
-            let issuer = target.ok_or_else(|| no_authority(observation, now))?;
-            Ok(Signing { issuer: choice(issuer), trust })
-        }
-    }
-}
-
-/// Whether every client that is renewed here has been given a certificate of the new CA.
-fn are_all_handed(rollover: &Rollover<'_>, observation: &Observation) -> bool {
-    let listed = observation.inventory.clients.keys().filter_map(|name| observation.clients.get(name));
-    let mut waiting = listed.filter(|client| !client.is_retired());
-    waiting.all(|client| client.current.as_ref().is_none_or(|current| rollover.is_of_target(current.leaf())))
-}
-
-/// Whom a daemon's bundle is to name now, whatever certificate it has; None where it is as it may be.
-pub(super) fn bundle_of_daemon(
-    rollover: Option<&Rollover<'_>>,
-    observation: &Observation,
-    current: &ObservedGeneration,
-) -> Option<Vec<AuthorityChoice>> {
-    let Some(rollover) = rollover else {
-        let is_gone =
-            |one: &ObservedAuthority| !one.record.is_usable() && current.trust.trusts(&one.certificate);
-        let active = observation.active_authority().filter(|active| active.record.is_usable())?;
-        return observation.authorities.iter().any(is_gone).then(|| vec![choice(active)]);
-    };
-    let is_to_switch = matches!(rollover.stage, RolloverStage::Switching | RolloverStage::Done);
-    match is_to_switch || rollover.record.is_emergency() {
-        _ if rollover.is_switched(current) => None,
-        // What has a certificate of the new CA already keeps it; what has none gets one.
-        true => rollover.is_of_target(current.leaf()).then(|| vec![choice(rollover.to)]),
-        false => Some(rollover.both()),
-    }
-}
-
 /// The daemons of kitcert.yaml that have a certificate, or may have one, and are not retired.
 pub(super) fn daemons(observation: &Observation) -> impl Iterator<Item = (&IdentityName, &ObservedIdentity)> {
     let listed = observation.inventory.daemons.keys();
@@ -410,21 +335,6 @@ fn known<'a>(observation: &'a Observation, id: &AuthorityId) -> Result<&'a Obser
 
 pub(super) fn choice(authority: &ObservedAuthority) -> AuthorityChoice {
     AuthorityChoice::Of(authority.id.clone())
-}
-
-/// Why nothing is signed now of a rollover whose former CA cannot sign.
-fn unable(rollover: &Rollover<'_>, current: Option<&ObservedGeneration>) -> Failure {
-    let former = Message::join(rollover.from.iter().map(|one| one.id.short()), " or ");
-    let failure = Failure::new("issuing with", message!("CA {}", former))
-        .expected("its key")
-        .found("none, and the daemons do not all trust the new CA yet");
-    match current {
-        Some(current) => {
-            let end = current.leaf().validity().not_after.minus(SWITCH_BEFORE);
-            failure.hint(message!("{kitcert} rotate   # at the latest at {}", end.minute()))
-        }
-        None => failure.hint("{kitcert} rotate   # until every daemon trusts the new CA"),
-    }
 }
 
 /// Why no CA of the state can sign.

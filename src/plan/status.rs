@@ -17,7 +17,7 @@ use crate::model::{
     DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Rule, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
-use crate::store::{Observation, ObservedIdentity};
+use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, ObservedIdentity};
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -195,7 +195,9 @@ pub(crate) fn status(
         let due = authority_due_from(observation, validity);
         let state = match end_state(validity, now) {
             _ if !authority.record.is_usable() => IdentityState::Retired,
-            IdentityState::Ok if due < now => IdentityState::Due,
+            // What nothing is issued by is not renewed either: its clients go when it ends.
+            IdentityState::Expired if is_adopted(authority) => IdentityState::Retired,
+            IdentityState::Ok if due < now && !is_adopted(authority) => IdentityState::Due,
             state => state,
         };
         let window = Some((validity, due));
@@ -306,6 +308,11 @@ fn last_verification(state: &VerificationState<'_>, now: Timestamp) -> Option<La
 /// A host name as it is; whatever else a machine calls itself, by its length.
 fn printed_host(host: &str) -> Message {
     host.parse::<DnsName>().map_or_else(|_| Word(host).message(), |name| name.message())
+}
+
+/// Whether a CA came with a daemon that was taken over, without its key.
+fn is_adopted(authority: &ObservedAuthority) -> bool {
+    authority.record.origin == AuthorityOrigin::Adopted
 }
 
 fn identity_state(

@@ -45,6 +45,34 @@ pub enum StateStep {
         /// From when until when.
         validity: Validity,
     },
+    /// Take in a CA that was made elsewhere, with its key. It is the one that the plan makes, for what is
+    /// issued by it.
+    ImportAuthority {
+        /// Its certificate, as daemons and clients are to trust it.
+        certificate: Certificate,
+        /// What leads from it to the CA that has certified it.
+        chain: Vec<Certificate>,
+    },
+    /// Take in a CA that a daemon trusts already, without its key.
+    AdoptAuthority {
+        /// What it is called here.
+        id: AuthorityId,
+        /// Its certificate.
+        certificate: Certificate,
+        /// Whether it is trusted for the sake of clients alone.
+        clients_only: bool,
+    },
+    /// What a daemon has, which was made elsewhere, becomes its first generation.
+    Adopt {
+        /// The daemon.
+        name: IdentityName,
+        /// Its certificate, leaf first.
+        chain: Vec<Certificate>,
+        /// Whether it was seen to serve that.
+        worked: bool,
+    },
+    /// No daemon is to trust a CA any more, which was trusted for the sake of clients alone.
+    DropAuthority(AuthorityId),
     /// Begin to move everything to a CA.
     BeginRollover {
         /// Why.

@@ -12,7 +12,7 @@ use super::steps::{
 };
 use crate::layout::InventoryChange;
 use crate::message;
-use crate::model::{AuthorityId, Message, Printable, Role};
+use crate::model::{AuthorityId, Generation, Message, Printable, Role};
 use crate::store::RolloverKind;
 
 /// A step as one row of a printed plan.
@@ -74,6 +74,40 @@ impl StateStep {
                 step: "note",
                 subject: message!("daemon {}", name),
                 detail: message!("what is installed is {} of another copy, and may be replaced", generation),
+            },
+            StateStep::ImportAuthority { certificate, .. } => StepSummary {
+                step: "take in",
+                subject: message!("CA {}", certificate.authority_id().short()),
+                detail: message!(
+                    "{}, with its key, until {}",
+                    certificate.subject(),
+                    certificate.validity().not_after.date()
+                ),
+            },
+            StateStep::AdoptAuthority { id, certificate, clients_only } => StepSummary {
+                step: "take in",
+                subject: message!("CA {}", id.short()),
+                detail: match clients_only {
+                    true => message!("{}, which stays trusted for its clients", certificate.subject()),
+                    false => message!("{}, without its key", certificate.subject()),
+                },
+            },
+            StateStep::Adopt { name, chain, .. } => StepSummary {
+                step: "take over",
+                subject: message!("daemon {}", name),
+                detail: match chain.first() {
+                    Some(leaf) => message!(
+                        "{}, as it is, until {}",
+                        Generation::after(None),
+                        leaf.validity().not_after.date()
+                    ),
+                    None => Message::default(),
+                },
+            },
+            StateStep::DropAuthority(id) => StepSummary {
+                step: "note",
+                subject: message!("CA {}", id.short()),
+                detail: message!("no daemon is to trust it any more"),
             },
             StateStep::Open(id, until) => StepSummary {
                 step: "note",

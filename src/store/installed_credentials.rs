@@ -1,15 +1,15 @@
 //! Installed copies: what a daemon or a client reads, generation by generation behind one link.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use zeroize::Zeroizing;
 
 use crate::layout::move_aside;
 use crate::message;
-use crate::model::{ExitCode, Failure, Fingerprint, Generation, Message, Printable, Quoted};
+use crate::model::{ExitCode, Failure, Generation, Message, Printable, Quoted};
 use crate::store::exists;
 use crate::store::files::directory::{Access, Directory, fresh_name, make_durable};
 use crate::store::files::io_failure;
@@ -17,7 +17,12 @@ use crate::store::files::lock::FileLock;
 use crate::store::files::path_trust::{NewFolders, create_trusted, open_trusted, refuse_unwritable};
 use crate::store::files::privacy::{KeyReaders, Privacy};
 use crate::store::files::users::Owner;
-use crate::store::origin::{Origin, set_checksum};
+use crate::store::origin::Origin;
+use crate::store::placed_files::{
+    AUTHORITY, CERTIFICATE, CredentialBytes, KEY, LinkState, PlacedFiles, PlacedGeneration, STAGED,
+    remove_former, remove_leftovers,
+};
+use crate::store::plain_files::{PlaceStyle, access_of, access_of_same, file_instead, link_instead};
 
 /// Where copies are installed.
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ pub(crate) struct InstallPlace {
     pub links: Vec<(PathBuf, &'static str)>,
     /// Whose the files become; otherwise this process's user.
     pub owner: Option<Owner>,
+    /// Whether plain files may stand where links belong.
+    pub style: PlaceStyle,
     /// Who may read the key beside its owner.
     pub key_readers: KeyReaders,
     /// From which state they come, where that is noted. Of two processes that put such files there at the
@@ -36,85 +43,47 @@ pub(crate) struct InstallPlace {
     pub origin: Option<Origin>,
 }
 
-/// The three files of a daemon or a client. Without Debug, since one is a key.
-pub(crate) struct CredentialBytes {
-    /// `ca.pem`.
-    pub authority: Vec<u8>,
-    /// `cert.pem`.
-    pub certificate: Vec<u8>,
-    /// `key.pem`.
-    pub key: Zeroizing<Vec<u8>>,
-}
-
-/// What is installed.
-pub(crate) struct PlacedFiles {
-    /// The generation that `current` leads to.
-    pub current: Option<PlacedGeneration>,
-    /// A number above all that are there.
-    pub next: Generation,
-    /// Each link of the placement, in its order.
-    pub links: Vec<LinkState>,
-}
-
-/// One installed generation.
-pub(crate) struct PlacedGeneration {
-    /// Its files; `None` where one is missing.
-    pub files: Option<CredentialBytes>,
-    /// From which state it comes; `None` where that is not noted, or not as we note it.
-    pub origin: Option<Origin>,
-    /// Whether modes and owner are what [`InstallPlace::install`] would give.
-    access_is_right: bool,
-}
-
-/// What is at a place where a link belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LinkState {
-    /// Nothing.
-    Absent,
-    /// The link.
-    Ours,
-    /// Something that is not ours to overwrite.
-    Foreign {
-        /// What it is: "a file", "a symbolic link to x".
-        what: Message,
-    },
-}
+/// Puts something at the name of a path in its folder, that leads to a file of the set or holds it.
+type Put<'a> = &'a dyn Fn(&Directory, &Path, &Path, &'static str) -> Result<(), Failure>;
 
 impl InstallPlace {
-    /// Looks at what is installed.
+    /// Looks at what is installed, or at the plain files of a set that is to be.
     ///
     /// # Errors
     /// Folders on the way that others can write in; a `current` that is no link to a generation;
     /// files that cannot be read.
-    pub(crate) fn observe(&self) -> Result<PlacedFiles, Failure> {
-        let links =
-            self.links.iter().map(|(path, file)| self.look_at_link(path, file)).collect::<Result<_, _>>()?;
+    pub(crate) fn observe(&self, files: Option<&CredentialBytes>) -> Result<PlacedFiles, Failure> {
         self.refuse_link()?;
-        let Some(folder) = open_trusted(&self.folder, &self.trusted())? else {
-            return Ok(PlacedFiles { current: None, next: Generation::after(None), links });
-        };
-        let entries = folder.entries()?;
-        let highest: Option<Generation> = entries.iter().filter_map(|(name, _)| name.parse().ok()).max();
-        let current = match folder.link_target(CURRENT)? {
-            None => None,
-            Some(target) => Some(self.look_at_generation(&folder, &target)?),
-        };
-        Ok(PlacedFiles { current, next: Generation::after(highest), links })
+        let mut placed = PlacedFiles { current: None, next: Generation::after(None), links: Vec::new() };
+        if let Some(folder) = open_trusted(&self.folder, &self.trusted())? {
+            let entries = folder.entries()?;
+            let highest: Option<Generation> = entries.iter().filter_map(|(name, _)| name.parse().ok()).max();
+            placed.next = Generation::after(highest);
+            placed.current = match folder.link_target(CURRENT)? {
+                None => None,
+                Some(target) => Some(self.look_at_generation(&folder, &target)?),
+            };
+        }
+        let there = placed.current.as_ref().and_then(|current| current.files.as_ref()).or(files);
+        let links = self.links.iter().map(|(path, file)| self.look_at_link(path, file, there));
+        placed.links = links.collect::<Result<_, _>>()?;
+        Ok(placed)
     }
 
     /// Installs a set as generation `number`, all of it or nothing: the files are written and made
     /// durable beside the present ones, one rename makes them current, and links that are missing
     /// are made. Where all of it is so already, nothing is written. Certificates get 0644, the key
-    /// 0600, or 0640 for the group that may read it, and the folders 0755.
+    /// 0600, or 0640 for the group that may read it, and the folders 0755; in a folder that others have set up,
+    /// files are like those before them. There, plain files give way to links before anything else is current.
     ///
     /// # Errors
     /// Something foreign at the place of a link (nothing is written then); a generation of that
     /// number that is there already, or something else put there since `number` was the next; what fails on
     /// a disk.
     pub(crate) fn install(&self, files: &CredentialBytes, number: Generation) -> Result<(), Failure> {
-        let placed = self.observe()?;
+        let placed = self.observe(Some(files))?;
         self.refuse_foreign(&placed.links)?;
-        if placed.holds(files) && self.is_noted(&placed, files) {
+        if self.holds(&placed, files) && self.is_noted(&placed, files) {
             return Ok(());
         }
         let new_folders = NewFolders { last: FOLDER_MODE, owner: self.owner };
@@ -127,7 +96,8 @@ impl InstallPlace {
             )?),
             None => None,
         };
-        let placed = self.observe()?;
+        let placed = self.observe(Some(files))?;
+        self.refuse_foreign(&placed.links)?;
         let is_current = placed.current.as_ref().is_some_and(|generation| generation.holds(files))
             && self.is_noted(&placed, files);
         if self.origin.is_some() && !is_current && placed.next != number {
@@ -151,11 +121,76 @@ impl InstallPlace {
                 Ok((create_trusted(parent, &self.trusted(), new_folders)?, path, *file))
             })
             .collect::<Result<Vec<_>, Failure>>()?;
+        let access = self.access(&placed, files)?;
+        if placed.current.is_some() && !self.style.is_plain() {
+            self.exchange(&placed.links, &LinkState::Plain, &|parent, name, path, file| {
+                link_instead(parent, name, &self.target_of(path, file))
+            })?;
+        }
         if !is_current {
-            self.write_generation(&folder, files, number)?;
+            self.write_generation(&folder, files, &access, number)?;
         }
         self.make_links(&links)?;
+        if self.style.is_plain() {
+            self.exchange(&placed.links, &LinkState::Ours, &|parent, name, _, file| {
+                file_instead(parent, name, files.file(file), self.access_in(&access, file))
+            })?;
+        }
         remove_former(&folder, number)
+    }
+
+    /// Who can read a new file: as one before it where that is kept.
+    fn access_in(&self, kept: &BTreeMap<&'static str, Access>, file: &str) -> Access {
+        let own = || if file == KEY { self.key_readers.access(self.owner) } else { self.public() };
+        kept.get(file).copied().unwrap_or_else(own)
+    }
+
+    /// Puts something else where that stands now.
+    fn exchange(&self, states: &[LinkState], there: &LinkState, put: Put<'_>) -> Result<(), Failure> {
+        let meant = self.links.iter().zip(states).filter(|(_, state)| *state == there);
+        for ((path, file), _) in meant {
+            let (parent, name) = (path.parent().unwrap_or(path), path.file_name());
+            let parent = open_trusted(parent, &self.trusted())?;
+            if let (Some(parent), Some(name)) = (parent, name) {
+                put(&parent, Path::new(name), path, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who can read each file of a new generation, where that is kept: as those that are there.
+    fn access(
+        &self,
+        placed: &PlacedFiles,
+        files: &CredentialBytes,
+    ) -> Result<BTreeMap<&'static str, Access>, Failure> {
+        if !self.style.is_kept() {
+            return Ok(BTreeMap::new());
+        }
+        if let Some(current) = &placed.current {
+            return Ok(current.access.clone());
+        }
+        let mut access = BTreeMap::new();
+        for (path, file) in &self.links {
+            let (parent, name) = (path.parent().unwrap_or(path), path.file_name());
+            if let (Some(parent), Some(name)) = (open_trusted(parent, &self.trusted())?, name)
+                && let Some(same) = access_of_same(&parent, Path::new(name), files.file(file))?
+            {
+                access.insert(*file, same);
+            }
+        }
+        Ok(access)
+    }
+
+    /// Whether that set is current, and every link or file there.
+    fn holds(&self, placed: &PlacedFiles, files: &CredentialBytes) -> bool {
+        placed.current.as_ref().is_some_and(|current| current.holds(files)) && self.is_linked(placed)
+    }
+
+    /// Whether all that leads to the current set stands where it belongs.
+    pub(crate) fn is_linked(&self, placed: &PlacedFiles) -> bool {
+        let wanted = if self.style.is_plain() { LinkState::Plain } else { LinkState::Ours };
+        placed.links.iter().all(|link| *link == wanted)
     }
 
     /// Removes everything that was installed there, and the links to it; whether something was there. What is
@@ -168,7 +203,7 @@ impl InstallPlace {
         let mut was_there = false;
         for (path, file) in &self.links {
             let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
-            if self.look_at_link(path, file)? != LinkState::Ours {
+            if self.look_at_link(path, file, None)? != LinkState::Ours {
                 continue;
             }
             if let Some(parent) = open_trusted(parent, &self.trusted())? {
@@ -234,7 +269,8 @@ impl InstallPlace {
                 .expected("a generation, such as gen-0001")
                 .found("another name")
         })?;
-        let mut generation = PlacedGeneration { files: None, origin: None, access_is_right: false };
+        let mut generation =
+            PlacedGeneration { files: None, origin: None, access_is_right: false, access: BTreeMap::new() };
         let Some(inside) = folder.folder(target)? else { return Ok(generation) };
         let read = |name: &str| inside.read(name, LARGEST_FILE);
         let origin = read(ORIGIN)?;
@@ -247,9 +283,12 @@ impl InstallPlace {
                     owner.is_none_or(|owner| (owner.user, owner.group) == (file.owner, file.group));
                 is_owned && file.mode == mode
             };
-            generation.access_is_right = ours(&authority, self.public())
-                && ours(&certificate, self.public())
-                && ours(&key, self.key_readers.access(self.owner));
+            generation.access_is_right = self.style.is_kept()
+                || ours(&authority, self.public())
+                    && ours(&certificate, self.public())
+                    && ours(&key, self.key_readers.access(self.owner));
+            let all = [(AUTHORITY, &authority), (CERTIFICATE, &certificate), (KEY, &key)];
+            generation.access = all.into_iter().map(|(name, file)| (name, access_of(file))).collect();
             generation.files = Some(CredentialBytes {
                 authority: authority.bytes.to_vec(),
                 certificate: certificate.bytes.to_vec(),
@@ -259,7 +298,12 @@ impl InstallPlace {
         Ok(generation)
     }
 
-    fn look_at_link(&self, path: &Path, file: &str) -> Result<LinkState, Failure> {
+    fn look_at_link(
+        &self,
+        path: &Path,
+        file: &str,
+        there: Option<&CredentialBytes>,
+    ) -> Result<LinkState, Failure> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io_failure::failure("looking at", path, Errno::INVAL));
         };
@@ -272,6 +316,13 @@ impl InstallPlace {
                     return Ok(LinkState::Ours);
                 }
                 message!("a symbolic link to {}", Path::new(&target))
+            }
+            Some(FileType::RegularFile) if self.style.is_kept() => {
+                let bytes = there.map(|there| there.file(file)).unwrap_or_default();
+                if access_of_same(&folder, Path::new(name), bytes)?.is_some() {
+                    return Ok(LinkState::Plain);
+                }
+                message!("a file that is not of this daemon's current credentials")
             }
             Some(other) => io_failure::kind(other).message(),
         };
@@ -298,7 +349,7 @@ impl InstallPlace {
             .zip(states)
             .filter_map(|((path, _), state)| match state {
                 LinkState::Foreign { what } => Some((path.as_path(), what)),
-                LinkState::Absent | LinkState::Ours => None,
+                LinkState::Absent | LinkState::Ours | LinkState::Plain => None,
             })
             .collect();
         let Some((path, what)) = foreign.first() else { return Ok(()) };
@@ -313,6 +364,7 @@ impl InstallPlace {
         &self,
         folder: &Directory,
         files: &CredentialBytes,
+        access: &BTreeMap<&'static str, Access>,
         number: Generation,
     ) -> Result<(), Failure> {
         let name = number.to_string();
@@ -325,7 +377,7 @@ impl InstallPlace {
         remove_leftovers(folder)?;
         let staged = fresh_name(STAGED)?;
         let link = fresh_name(STAGED)?;
-        let written = self.stage_generation(folder, files, &staged).and_then(|()| {
+        let written = self.stage_generation(folder, files, access, &staged).and_then(|()| {
             folder.rename(&staged, folder, &name)?;
             folder.make_link(&name, &link)?;
             folder.sync()?;
@@ -342,15 +394,13 @@ impl InstallPlace {
         &self,
         folder: &Directory,
         files: &CredentialBytes,
+        kept: &BTreeMap<&'static str, Access>,
         name: &str,
     ) -> Result<(), Failure> {
         let staged = folder.make_folder(name, Access { mode: FOLDER_MODE, owner: self.owner })?;
-        for (name, bytes, access) in [
-            (AUTHORITY, files.authority.as_slice(), self.public()),
-            (CERTIFICATE, files.certificate.as_slice(), self.public()),
-            (KEY, files.key.as_slice(), self.key_readers.access(self.owner)),
-        ] {
-            let file = staged.create_file(name, bytes, access)?;
+        for name in [AUTHORITY, CERTIFICATE, KEY] {
+            let access = self.access_in(kept, name);
+            let file = staged.create_file(name, files.file(name), access)?;
             make_durable(&file, &staged.path().join(name))?;
         }
         if let Some(origin) = &self.origin {
@@ -382,64 +432,7 @@ impl InstallPlace {
     }
 }
 
-impl PlacedFiles {
-    /// Whether that set is current, and every link there.
-    fn holds(&self, files: &CredentialBytes) -> bool {
-        self.current.as_ref().is_some_and(|current| current.holds(files))
-            && self.links.iter().all(|link| *link == LinkState::Ours)
-    }
-}
-
-impl CredentialBytes {
-    /// What tells it from every other.
-    #[must_use]
-    pub(crate) fn checksum(&self) -> Fingerprint {
-        set_checksum(&self.authority, &self.certificate)
-    }
-}
-
-impl PlacedGeneration {
-    /// Whether it is that set, byte for byte, with the modes and the owner that it would get.
-    #[must_use]
-    pub(crate) fn holds(&self, files: &CredentialBytes) -> bool {
-        self.access_is_right
-            && self.files.as_ref().is_some_and(|there| {
-                there.authority == files.authority
-                    && there.certificate == files.certificate
-                    && there.key == files.key
-            })
-    }
-}
-
-/// Removes what an install left that was stopped in the middle.
-fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
-    for (name, _) in folder.entries()? {
-        if name.starts_with(STAGED) {
-            folder.remove_whole(&name)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes the generations before the last few: whoever opened one a moment ago has it open still.
-fn remove_former(folder: &Directory, number: Generation) -> Result<(), Failure> {
-    for (name, _) in folder.entries()? {
-        if name.parse().is_ok_and(|former: Generation| {
-            former.number().saturating_add(KEPT_GENERATIONS) < number.number()
-        }) {
-            folder.remove_whole(&name)?;
-        }
-    }
-    Ok(())
-}
-
-/// How many generations stay beside the current one.
-const KEPT_GENERATIONS: u32 = 3;
 const CURRENT: &str = "current";
-const STAGED: &str = ".stage-";
-const AUTHORITY: &str = "ca.pem";
-const CERTIFICATE: &str = "cert.pem";
-const KEY: &str = "key.pem";
 const ORIGIN: &str = "origin.json";
 /// Putting files in place takes far less.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,6 +4,8 @@
 //! files                   bytes, kept whole, private and durable
 //! state                   the state directory with its one transaction
 //! installed_credentials   what is installed for a daemon or a client
+//! placed_files            the files of one set, and what leads to them
+//! plain_files             plain files where links belong
 //! origin                  origin.json: from which state that comes
 //! ```
 //!
@@ -14,6 +16,8 @@
 mod files;
 mod installed_credentials;
 mod origin;
+mod placed_files;
+mod plain_files;
 mod state;
 
 pub(crate) use files::{
@@ -21,14 +25,17 @@ pub(crate) use files::{
     ScratchDirectory, UnnamedFile, earthly_home, exists, files_in, folders_in, lies_in, read,
     read_if_present, read_standard_input, refuse_irreplaceable, replace_file, sudo_caller, this_user,
 };
-pub(crate) use installed_credentials::{CredentialBytes, InstallPlace, LinkState, PlacedFiles};
+pub(crate) use installed_credentials::InstallPlace;
 pub(crate) use origin::{Origin, set_checksum};
+pub(crate) use placed_files::{CredentialBytes, LinkState, PlacedFiles};
+pub(crate) use plain_files::PlaceStyle;
 pub(crate) use state::{
-    AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent,
-    LogLine, ObservedAuthority, ObservedCopies, ObservedGeneration, ObservedIdentity, ObservedRequest,
-    Revocation, RevocationRecord, RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock,
-    StateRecord, Use, VerifiedAddress, glance, log_end, logs_put_aside, observe, observe_generation,
-    observe_lineage, observe_request, observe_undescribed, request_generations,
+    AdoptedGeneration, AuthorityOrigin, AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held,
+    HeldBy, KeyPresence, LogEnd, LogEvent, LogLine, ObservedAuthority, ObservedCopies, ObservedGeneration,
+    ObservedIdentity, ObservedRequest, OpenUntil, Revocation, RevocationRecord, RolloverKind, RolloverRecord,
+    StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress, glance, log_end,
+    logs_put_aside, observe, observe_generation, observe_lineage, observe_request, observe_undescribed,
+    request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -12,6 +12,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod adopt;
 mod config;
 mod crash;
 #[path = "../figures.rs"]

@@ -5,16 +5,20 @@
 //! ```text
 //! transaction   the one way in which a state changes; each step of a plan, done
 //! staging       what it writes for one identity or one CA
+//! adopting      CAs and a daemon that others have made
+//! supplies      what is taken in and is no part of a plan
 //! records       what is remembered beside the certificates
 //! old_copy      whether the state is the only one and the latest
 //! take_in       what another copy of the state has made, made known here
 //! log_lines     what commands write into the log
 //! ```
 
+mod adopting;
 mod log_lines;
 mod old_copy;
 mod records;
 mod staging;
+mod supplies;
 mod take_in;
 mod transaction;
 
@@ -23,5 +27,6 @@ pub(super) use old_copy::{
     faults, installed, is_issued, placed, refuse_misplaced, refuse_old_copy, unknown_leaves, way_out,
 };
 pub(crate) use staging::Issued;
+pub(crate) use supplies::Supplies;
 pub(crate) use transaction::Done;
-pub(super) use transaction::{carry_out, change_existing, change_state, refuse_lock_out};
+pub(super) use transaction::{carry_out, change_existing, change_state, change_state_with, refuse_lock_out};

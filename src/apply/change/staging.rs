@@ -8,16 +8,16 @@ use crate::apply::authorities::{Authorities, Issuing, read_key};
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
-use crate::model::profile::LARGEST_PEM;
-use crate::model::{
-    AuthorityId, Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role,
-};
+use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
+use crate::model::{Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role};
 use crate::pki::judge::{Credentials, require};
-use crate::pki::{Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey};
+use crate::pki::{
+    Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey, TrustBundle,
+};
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason, whom};
 use crate::store::{
-    KeyReaders, LogEvent, Observation, Privacy, Revocation, RevocationRecord, RolloverKind, RolloverRecord,
-    StagedChange, VerifiedRecord, exists, read, set_checksum,
+    KeyReaders, LogEvent, Observation, Privacy, ReadFile, Revocation, RevocationRecord, RolloverKind,
+    RolloverRecord, StagedChange, VerifiedRecord, exists, read, read_if_present, set_checksum,
 };
 
 /// A certificate that was issued.
@@ -101,11 +101,23 @@ pub(in crate::apply) fn stage_other_trust(
         false => None,
     };
     let trust = authorities.bundle(role, trust)?;
+    // What was set up by others comes back as it was, with whatever stands between its blocks.
+    let first = folder.join(Generation::after(None).to_string());
+    let files = [&former, &first].into_iter().filter_map(|one| {
+        let path = invocation.state.join(one).join("ca.pem");
+        read_if_present(&path, LARGEST_BUNDLE_FILE).ok().flatten()
+    });
+    let is_same = |file: &ReadFile| {
+        let bundle = TrustBundle::from_pem(&file.bytes, former.display());
+        bundle.is_ok_and(|bundle| bundle.certificates() == trust.certificates())
+    };
+    let same = files.into_iter().find(is_same).map(|file| file.bytes.to_vec());
+    let trust_pem = same.unwrap_or_else(|| trust.to_pem().into_bytes());
     let public_key = key.as_ref().map(PrivateKey::public_key);
     let credentials = Credentials { role, chain: &chain, key: public_key, trust: &trust };
     require(&credentials, name, &[], invocation.environment.now())?;
     let generation = number.to_string();
-    stage_public(staged, &folder.join(&generation).join("ca.pem"), trust.to_pem().as_bytes())?;
+    stage_public(staged, &folder.join(&generation).join("ca.pem"), &trust_pem)?;
     stage_public(staged, &folder.join(&generation).join("cert.pem"), &certificate)?;
     if let Some(key) = &key {
         stage_key(staged, &folder.join(&generation), key)?;
@@ -118,7 +130,7 @@ pub(in crate::apply) fn stage_other_trust(
     let anchors = Message::join(trust.certificates().iter().map(Certificate::subject), " and ");
     let reason = message!("{}: the certificate of {}, and trust in {}", number, from, anchors);
     staged.record(&line(invocation, LogEvent::Rebundled, message!("{} {}", role, name), reason))?;
-    Ok(set_checksum(trust.to_pem().as_bytes(), &certificate))
+    Ok(set_checksum(&trust_pem, &certificate))
 }
 
 /// A key and the request for it, on the developer's side.
@@ -163,12 +175,11 @@ pub(in crate::apply) fn stage_identity(
         validity: issuance.validity,
     };
     let certificate = authority.issue(&request, key.public())?;
-    let credentials = Credentials {
-        role: issuance.role,
-        chain: std::slice::from_ref(&certificate),
-        key: Some(key.public()),
-        trust: &issuing.trust,
-    };
+    // Behind it comes what leads to the CA that others trust.
+    let behind = issuing.chain.iter().filter(|_| issuance.role == Role::Daemon);
+    let chain: Vec<Certificate> = std::iter::once(&certificate).chain(behind).cloned().collect();
+    let credentials =
+        Credentials { role: issuance.role, chain: &chain, key: Some(key.public()), trust: &issuing.trust };
     require(&credentials, &issuance.name, &issuance.hosts, invocation.environment.now())?;
     let pem = certificate.to_pem();
     let folder = identity_folder(issuance.role, &issuance.name);
@@ -176,12 +187,14 @@ pub(in crate::apply) fn stage_identity(
     let set = folder.join(&generation);
     staged.file(&state_paths::issued(certificate.serial()), pem.as_bytes(), Privacy::Public)?;
     stage_public(staged, &set.join("ca.pem"), &issuing.trust_pem)?;
-    stage_public(staged, &set.join("cert.pem"), pem.as_bytes())?;
+    let chain_pem: String = chain.iter().map(Certificate::to_pem).collect();
+    stage_public(staged, &set.join("cert.pem"), chain_pem.as_bytes())?;
     if let IssuedKey::Ours(key) = &key {
         stage_key(staged, &set, key)?;
     }
     staged.link(&folder.join(state_paths::CURRENT), &generation)?;
-    let sha256 = (issuance.role == Role::Daemon).then(|| set_checksum(&issuing.trust_pem, pem.as_bytes()));
+    let sha256 =
+        (issuance.role == Role::Daemon).then(|| set_checksum(&issuing.trust_pem, chain_pem.as_bytes()));
     Ok(Issued {
         role: issuance.role,
         name: issuance.name.clone(),
@@ -232,7 +245,7 @@ pub(in crate::apply) fn stage_authority(
     (key, readers): (&PrivateKey, KeyReaders),
 ) -> Result<(), Failure> {
     let certificate = authority.certificate();
-    let folder = authority_folder(&AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default()));
+    let folder = authority_folder(&certificate.authority_id());
     if !certificate.is_signed_by(key.public_key()) {
         return Err(Failure::new("making", certificate.subject())
             .expected("a CA signed by its own key")
@@ -242,6 +255,17 @@ pub(in crate::apply) fn stage_authority(
     stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
     stage_key_for(staged, &folder, (key, readers))
+}
+
+/// The key file of a daemon that others have set up, to the byte.
+pub(in crate::apply) fn stage_key_file(
+    staged: &StagedChange<'_>,
+    folder: &Path,
+    bytes: &[u8],
+) -> Result<(), Failure> {
+    let path = folder.join("key.pem");
+    staged.private_key(&path, bytes, KeyReaders::default())?;
+    staged.is_as_written(&path, bytes)
 }
 
 /// A key that its owner alone may read.

@@ -6,7 +6,7 @@ use super::staging::{stage_key, stage_public};
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::{self, authority_folder, identity_folder};
 use crate::message;
-use crate::model::{AuthorityId, ExitCode, Failure, Fingerprint, Generation, IdentityName, Printable, Role};
+use crate::model::{ExitCode, Failure, Fingerprint, Generation, IdentityName, Printable, Role};
 use crate::pki::{Certificate, PrivateKey};
 use crate::store::{LogEvent, Observation, StagedChange, VerifiedRecord, exists};
 
@@ -16,7 +16,7 @@ pub(in crate::apply) fn take_in_authority(
     staged: &StagedChange<'_>,
     certificate: &Certificate,
 ) -> Result<(), Failure> {
-    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap_or_default());
+    let id = certificate.authority_id();
     let pem = certificate.to_pem();
     stage_public(staged, &authority_folder(&id).join("ca.pem"), pem.as_bytes())?;
     add_issued(invocation, staged, certificate)?;
@@ -71,7 +71,7 @@ pub(in crate::apply) fn take_in_leaf(
     staged.record(&line(invocation, LogEvent::TakenIn, subject, message!("it serves {}", leaf.serial())))
 }
 
-fn add_issued(
+pub(super) fn add_issued(
     invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     certificate: &Certificate,

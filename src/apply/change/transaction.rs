@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::adopting::{adopt, adopt_authority, import_authority};
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
@@ -13,6 +14,7 @@ use super::staging::{
     Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request,
     stage_revocations, stage_rollover,
 };
+use super::supplies::Supplies;
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::apply::authorities::{Authorities, Issuing, try_issuers};
 use crate::apply::client_copies::read_client_copies;
@@ -21,12 +23,12 @@ use crate::apply::kit_contents::waiting_kit;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::layout::{GroupName, edit_inventory};
 use crate::message;
-use crate::model::{Failure, IdentityName, Printable, Role, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
-    Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies, RolloverRecord, StagedChange,
-    StateDirectory, StateLock, observe,
+    AuthorityOrigin, AuthorityRecord, Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies,
+    OpenUntil, RolloverRecord, StagedChange, StateDirectory, StateLock, observe,
 };
 
 /// What a command did, or would do.
@@ -49,6 +51,16 @@ pub(in crate::apply) fn change_state(
     invocation: &Invocation<'_>,
     interest: &Interest,
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
+) -> Result<Done, Failure> {
+    change_state_with(invocation, interest, planner, &Supplies::default())
+}
+
+/// The same, with what was made elsewhere.
+pub(in crate::apply) fn change_state_with(
+    invocation: &Invocation<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
+    supplies: &Supplies,
 ) -> Result<Done, Failure> {
     let found = invocation.open()?;
     let observation =
@@ -81,7 +93,7 @@ pub(in crate::apply) fn change_state(
         return Ok(Done { plan, issued: Vec::new() });
     }
     refuse_lock_out(lock.state(), (observation.as_ref(), &copies), &plan, now)?;
-    let issued = carry_out(invocation, &lock, observation.as_ref(), &plan)?;
+    let issued = carry_out_with(invocation, &lock, (observation.as_ref(), supplies), &plan)?;
     Ok(Done { plan, issued })
 }
 
@@ -130,6 +142,15 @@ pub(in crate::apply) fn carry_out(
     invocation: &Invocation<'_>,
     lock: &StateLock<'_>,
     observation: Option<&Observation>,
+    plan: &Plan,
+) -> Result<Vec<Issued>, Failure> {
+    carry_out_with(invocation, lock, (observation, &Supplies::default()), plan)
+}
+
+fn carry_out_with(
+    invocation: &Invocation<'_>,
+    lock: &StateLock<'_>,
+    (observation, supplies): (Option<&Observation>, &Supplies),
     plan: &Plan,
 ) -> Result<Vec<Issued>, Failure> {
     let staged = lock.stage()?;
@@ -205,6 +226,34 @@ pub(in crate::apply) fn carry_out(
                     staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
                 }
             }
+            StateStep::DropAuthority(id) => {
+                records.authority(id).retired = Some(invocation.environment.now());
+                let reason = message!("asked");
+                staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
+            }
+            StateStep::ImportAuthority { certificate, chain } => {
+                let authority = supplies.authority(certificate)?;
+                import_authority(invocation, &staged, (certificate, chain), supplies.authority_key()?)?;
+                *records.authority(&certificate.authority_id()) =
+                    AuthorityRecord::of_others(AuthorityOrigin::Imported, false);
+                authorities.made = Some(authority);
+                authorities.made_chain.clone_from(chain);
+            }
+            StateStep::AdoptAuthority { id, certificate, clients_only } => {
+                adopt_authority(invocation, &staged, id, certificate)?;
+                *records.authority(id) = AuthorityRecord::of_others(AuthorityOrigin::Adopted, *clients_only);
+            }
+            StateStep::Adopt { name, chain, worked } => {
+                let generation = Generation::after(None);
+                let adopted =
+                    adopt(invocation, &staged, name, (generation, chain), supplies.files_of(name)?)?;
+                let history = records.daemon(name);
+                history.note_made(generation, adopted.sha256);
+                history.adopted = Some(adopted);
+                if *worked {
+                    history.note_worked(generation, invocation.environment.present());
+                }
+            }
             StateStep::ComeAfter(commit) => staged.come_after(*commit),
             StateStep::TakeInAuthority(certificate) => take_in_authority(invocation, &staged, certificate)?,
             StateStep::TakeInLeaf(name, leaf) => {
@@ -222,7 +271,7 @@ pub(in crate::apply) fn carry_out(
             }
             StateStep::Open(id, until) => {
                 let record = records.authority(id);
-                record.open_until = record.open_until.max(Some(*until));
+                record.open_until = record.open_until.max(OpenUntil::Time(*until));
                 let reason = message!("until {}", until);
                 staged.record(&line(invocation, LogEvent::Opened, message!("ca {}", id), reason))?;
             }

@@ -65,7 +65,7 @@ pub(super) fn judge_embedded(
 
 /// The file that a text is, or becomes where it is used, with what is wrong with how it is written; None for
 /// another text.
-fn credentials_in(text: &ManifestText) -> Option<(Zeroizing<Vec<u8>>, Option<Finding>)> {
+pub(in crate::apply) fn credentials_in(text: &ManifestText) -> Option<(Zeroizing<Vec<u8>>, Option<Finding>)> {
     let bytes = text.text.as_bytes();
     let is_file = |bytes: &[u8]| has_blocks(bytes) || WrongForm::of(bytes).is_some();
     match text.kind {

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use self::configs::{judge_toml, judge_yaml};
 use self::document::FileFacts;
+pub(super) use self::embedded::credentials_in;
 use self::embedded::judge_embedded;
 use self::pem_files::{facts_of, judge_certificates, judge_key, judge_request};
 use super::invocation::Invocation;

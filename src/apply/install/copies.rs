@@ -17,7 +17,7 @@ use crate::pki::{Certificate, PrivateKey};
 use crate::plan::{self, PlacedState, Reached};
 use crate::store::{
     CredentialBytes, InstallPlace, KeyPresence, KeyReaders, Observation, ObservedGeneration, Owner,
-    RolloverRecord, exists,
+    PlaceStyle, RolloverRecord, exists,
 };
 
 /// Where the copies of an identity are, below the folder in which the client's tool reads them.
@@ -31,6 +31,7 @@ pub(in crate::apply) fn copies_in(folder: &Path, role: Role, owner: Option<Owner
         folder,
         links: links.into_iter().map(link).collect(),
         owner,
+        style: PlaceStyle::Links,
         key_readers: KeyReaders::default(),
         origin: None,
     }
@@ -177,7 +178,7 @@ pub(in crate::apply) fn remove_copies(
             return Ok(false);
         }
         let place = InstallPlace { owner: Owner::of(&place.folder)?, ..place };
-        let there = place.observe()?.current.and_then(|current| current.files);
+        let there = place.observe(None)?.current.and_then(|current| current.files);
         // Another client's files may be in that folder by now.
         let is_its = there.is_some_and(|files| {
             let leaf = Certificate::chain_from_pem(&files.certificate, folder.display());
@@ -245,7 +246,7 @@ fn own_key(
     placement: &InstallPlace,
     current: &ObservedGeneration,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-    let there = placement.observe()?.current.and_then(|current| current.files);
+    let there = placement.observe(None)?.current.and_then(|current| current.files);
     let Some(files) = there else { return Ok(None) };
     let key = PrivateKey::from_pem(&files.key, placement.folder.display());
     Ok(key.is_ok_and(|key| key.public_key() == current.leaf().public_key()).then_some(files.key))

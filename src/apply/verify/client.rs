@@ -10,7 +10,9 @@ use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, SubjectAltName, Timestamp};
+use crate::model::{
+    ExitCode, Failure, IdentityName, KeyAlgorithm, Message, Printable, Role, SubjectAltName, Timestamp,
+};
 use crate::pki::{Certificate, CertificateAuthority, FoundKey, KeyFile, TrustBundle, WrongForm, judge};
 use crate::plan;
 use crate::probe::CertificateAndKey;
@@ -66,14 +68,16 @@ pub(super) fn choose(
             let observation = observation.ok_or_else(|| invocation.no_state())?;
             of_state(invocation, observation, name)?
         }
-        ClientChoice::Directory(folder) => of_files(&CredentialPaths::in_tls_directory(folder, exists))?,
-        ClientChoice::Files { authority, certificate, key } => of_files(&CredentialPaths {
+        ClientChoice::Directory(folder) => {
+            client_of_files(&CredentialPaths::in_tls_directory(folder, exists))?
+        }
+        ClientChoice::Files { authority, certificate, key } => client_of_files(&CredentialPaths {
             authority: authority.clone(),
             certificate: certificate.clone(),
             key: key.clone(),
         })?,
         ClientChoice::Automatic => match (&configured.files, observation) {
-            (Some(files), _) => of_files(files)?,
+            (Some(files), _) => client_of_files(files)?,
             (None, Some(observation)) => automatic(invocation, observation, accepted)?,
             (None, None) if configured.is_of_buildctl() => return Err(no_files()),
             (None, None) if configured.host.is_some() => return Ok(None),
@@ -162,6 +166,18 @@ pub(super) fn fresh(
     })
 }
 
+/// A client of a CA that no state has yet, which trusts those CAs.
+pub(in crate::apply) fn client_of_authority(
+    authority: CertificateAuthority,
+    trust: TrustBundle,
+    algorithm: KeyAlgorithm,
+    now: Timestamp,
+) -> Result<Client, Failure> {
+    let identity = probe_identity(&authority, Role::Client, algorithm, now)?;
+    let described = message!("a probe certificate that stays in memory");
+    Ok(Client { described, trust, identity: Some(identity), authority: Some(authority), files: None })
+}
+
 /// Whoever shows a certificate of that CA with these names, made for this moment.
 pub(super) fn named(
     invocation: &Invocation<'_>,
@@ -248,7 +264,7 @@ fn of_state(
     })
 }
 
-fn of_files(files: &CredentialPaths) -> Result<Client, Failure> {
+pub(in crate::apply) fn client_of_files(files: &CredentialPaths) -> Result<Client, Failure> {
     // A form that no consumer reads has a finding of its own.
     let mended = |path: &Path| {
         let bytes = read(path, LARGEST_BUNDLE_FILE)?.bytes;

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::pki::{Certificate, KeyFile, TrustBundle, WrongForm};
-use crate::store::{KeyReaders, Observation, ObservedGeneration, read_if_present};
+use crate::store::{KeyReaders, Observation, read_if_present};
 
 /// What the daemon would read at its next start.
 #[derive(Default)]
@@ -56,9 +56,10 @@ pub(super) fn is_installed(
     name: &IdentityName,
     entry: &DaemonEntry,
 ) -> Result<bool, Failure> {
-    let current = observation.current(Role::Daemon, name);
-    let Some((installed, current)) = installed_paths(entry).zip(current) else { return Ok(false) };
-    let findings = installed.compare(entry, &message!("{kitcert} install daemon {}", name), current)?;
+    let Some((installed, issued)) = installed_paths(entry).zip(issued_paths(observation, name)) else {
+        return Ok(false);
+    };
+    let findings = installed.compare(entry, &message!("{kitcert} install daemon {}", name), &issued)?;
     Ok(Finding::gravest(&findings) < Severity::Error)
 }
 
@@ -73,13 +74,17 @@ pub(super) fn daemon_findings(
     let folder = invocation.state.join(identity_folder(Role::Daemon, name)).join("current");
     let issued = SetPaths::in_folder(&folder);
     let hosts = std::slice::from_ref(endpoint.host());
-    let mut findings = issued.judge(Role::Daemon, name, hosts, invocation.judged_at())?;
-    if let (Some(installed), Some(current)) =
-        (installed_paths(entry), observation.current(Role::Daemon, name))
-    {
+    let daemon = observation.daemons.get(name);
+    let leaf = daemon.and_then(|daemon| Some(daemon.current.as_ref()?.leaf().fingerprint()));
+    let adopted = daemon.and_then(|daemon| daemon.history.adopted);
+    // What was taken over was not issued by our profile: what no client refuses is no fault of it.
+    let is_adopted = adopted.is_some_and(|adopted| Some(adopted.leaf) == leaf);
+    let standard = if is_adopted { Standard::InUse } else { Standard::Profile };
+    let mut findings = issued.judge((Role::Daemon, standard), name, hosts, invocation.judged_at())?;
+    if let (Some(installed), Some(issued)) = (installed_paths(entry), issued_paths(observation, name)) {
         let fix = way_out(invocation, observation, name)
             .unwrap_or_else(|| message!("{kitcert} install daemon {}", name));
-        findings.extend(installed.compare(entry, &fix, current)?);
+        findings.extend(installed.compare(entry, &fix, &issued)?);
     }
     Ok(findings)
 }
@@ -92,7 +97,15 @@ pub(super) fn client_findings(invocation: &Invocation<'_>, client: &Client) -> R
         certificate: files.certificate.clone(),
         key: files.key.clone(),
     };
-    paths.judge(Role::Client, &client.described, &[], invocation.judged_at())
+    // A client's files are whoever's: what no daemon refuses is no fault of theirs.
+    paths.judge((Role::Client, Standard::InUse), &client.described, &[], invocation.judged_at())
+}
+
+/// The files of a daemon's current generation in the state.
+fn issued_paths(observation: &Observation, name: &IdentityName) -> Option<SetPaths> {
+    let current = observation.current(Role::Daemon, name)?;
+    let folder = observation.path.join(identity_folder(Role::Daemon, name));
+    Some(SetPaths::in_folder(&folder.join(current.number.to_string())))
 }
 
 fn installed_paths(entry: &DaemonEntry) -> Option<SetPaths> {
@@ -128,7 +141,7 @@ impl SetPaths {
     /// Judges a set by the profile and by the peer's rules; a set without fault is a pass.
     fn judge(
         &self,
-        role: Role,
+        (role, standard): (Role, Standard),
         whose: impl Printable,
         hosts: &[SubjectAltName],
         now: Timestamp,
@@ -143,11 +156,6 @@ impl SetPaths {
         let chain = Certificate::chain_from_pem(&certificate, &self.certificate)?;
         let trust = TrustBundle::from_pem(&authority, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
-        let standard = match role {
-            Role::Daemon => Standard::Profile,
-            // A client's files are whoever's: what no daemon refuses is no fault of theirs.
-            Role::Client => Standard::InUse,
-        };
         let (key, of_key) = self.key()?;
         let key = key.as_ref().and_then(KeyFile::public_key);
         let credentials = Credentials { role, chain: &chain, key, trust: &trust };
@@ -182,15 +190,15 @@ impl SetPaths {
         &self,
         entry: &DaemonEntry,
         fix: &Message,
-        current: &ObservedGeneration,
+        issued: &SetPaths,
     ) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
-        let issued =
-            [(&self.certificate, current.leaf().to_pem()), (&self.authority, current.trust.to_pem())];
-        for (path, expected) in issued {
+        for (path, issued) in [(&self.certificate, &issued.certificate), (&self.authority, &issued.authority)]
+        {
+            let expected = self.read(issued)?.map(|file| file.bytes);
             let finding = match self.read(path)? {
                 None => missing(path).fix(fix),
-                Some(file) if *file.bytes != *expected.as_bytes() => {
+                Some(file) if Some(&file.bytes) != expected.as_ref() => {
                     Finding::new(Rule::ServedIsStale, Severity::Error, path.display())
                         .expected("what was issued last")
                         .found("another file")

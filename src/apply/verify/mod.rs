@@ -39,7 +39,7 @@ mod verification_record;
 mod verify_one;
 
 pub(crate) use self::client::ClientChoice;
-pub(super) use self::client::{Client, asking, fresh_for};
+pub(super) use self::client::{Client, asking, client_of_authority, client_of_files, fresh_for};
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::{activity, dial_once};

@@ -20,7 +20,7 @@ pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -
     // container anew.
     let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
     match install {
-        Some(install) => Some(CommandLine(&restart_command(install.layout, name)).message()),
+        Some(install) => Some(CommandLine(&restart_command(install.layout, name)?).message()),
         None => managed().map(|container| message!("docker rm -f {}", Word(&container))),
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn give_line(name: &IdentityName, entry: &DaemonEntry, is_installed: 
             name
         ));
     };
-    let start = start_command(install.layout, &install.root, name, entry.endpoint.port()).ok()?;
+    let start = start_command(install.layout, &install.root, name, entry.endpoint.port()).ok()??;
     let first = match is_installed {
         true => Message::default(),
         false => message!("{kitcert} install daemon {} && ", name),
@@ -96,7 +96,7 @@ fn container(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
     let install = entry.install.as_ref()?;
     let words: Vec<&str> = entry.restart.iter().map(String::as_str).collect();
     match words.as_slice() {
-        [] => restart_command(install.layout, name).pop(),
+        [] => restart_command(install.layout, name)?.pop(),
         ["docker", "restart", container] => Some((*container).to_owned()),
         _ => None,
     }

@@ -90,7 +90,16 @@ pub(crate) struct Verification {
     pub recorded: Recorded,
 }
 
+/// What a verification calls the certificate of the daemon.
+pub(super) const SERVED: &str = "served";
+
 impl Verification {
+    /// The certificate that the daemon served.
+    pub(in crate::apply) fn served(&self) -> Option<&Certificate> {
+        let served = self.certificates.iter().find(|(what, _)| what.as_str() == SERVED);
+        served.map(|(_, certificate)| certificate)
+    }
+
     /// Whether the daemon is verified, and nothing else is wrong that was looked at.
     #[must_use]
     pub(crate) fn is_verified(&self) -> bool {

@@ -8,7 +8,7 @@ use super::dial::{DialOptions, dial};
 use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
-use super::verification::{Beside, Outcome, Recorded, Verification};
+use super::verification::{Beside, Outcome, Recorded, SERVED, Verification};
 use super::verification_record::{Evidence, Seen, record_anew};
 use super::{authority_check, file_checks, revocation_check, shown, unknown_leaf};
 use crate::apply::change::way_out;
@@ -317,7 +317,7 @@ fn verification(parts: Parts<'_>, observed: &DialResults) -> Verification {
     findings.extend(verdict.findings);
     let served = observed.handshake().and_then(probe::Handshake::leaf);
     let ours = client.identity.and_then(|identity| identity.chain.into_iter().next());
-    let served = served.map(|leaf| (message!("served"), leaf));
+    let served = served.map(|leaf| (SERVED.message(), leaf));
     let ours = ours.map(|leaf| (client.described.clone(), leaf));
     Verification {
         target: endpoint.message(),

@@ -11,7 +11,7 @@ use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::Session;
 use crate::message;
 use crate::model::{AuthorityId, Failure, IdentityName, Message};
-use crate::plan::{AuthorityRotation, RotateRequest};
+use crate::plan::{AuthorityRotation, RotateRequest, StateStep};
 
 /// `kitcert ca`
 #[derive(Debug, Subcommand)]
@@ -134,10 +134,17 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
         CaCommand::Rollover(RolloverCommand::Finish(finish)) => {
             let invocation = invocation(finish.change)?;
             let done = apply::finish(&invocation, &finish.id)?;
-            let told = message!(
-                "the rollover does not wait for unknown holders of CA {}; next: {kitcert} rotate",
-                finish.id.short()
-            );
+            let drops = |step: &StateStep| matches!(step, StateStep::DropAuthority(_));
+            let told = match done.plan.state.iter().any(drops) {
+                true => message!(
+                    "no daemon is to trust CA {} any more; next: {kitcert} rotate",
+                    finish.id.short()
+                ),
+                false => message!(
+                    "the rollover does not wait for unknown holders of CA {}; next: {kitcert} rotate",
+                    finish.id.short()
+                ),
+            };
             Ok(noted(name, &invocation, &done, told))
         }
         CaCommand::DeleteFormerKeys(decide) => {

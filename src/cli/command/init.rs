@@ -1,30 +1,30 @@
 //! `kitcert init`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::install;
-use crate::apply::{self, Present};
+use crate::apply::{self, Outcome, Present, Probed, Survey, Takeover, TakeoverRequest};
 use crate::cli::options::{ChangeOptions, client_name, daemon_name};
 use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::layout::DaemonLayout;
 use crate::message;
 use crate::model::{
-    AuthorityName, Contact, Endpoint, Failure, IdentityName, KeyAlgorithm, Lifetime, Message, Printable,
-    SubjectAltName,
+    AuthorityName, Contact, Endpoint, ExitCode, Failure, Finding, IdentityName, KeyAlgorithm, Lifetime,
+    Message, Printable, Severity, SubjectAltName,
 };
-use crate::pki::Certificate;
-use crate::plan::{InitRequest, InstallRequest};
+use crate::pki::{Certificate, Passphrase};
+use crate::plan::{AdoptedDaemon, InitRequest, InstallRequest};
 
 /// `kitcert init`
 #[derive(Debug, Args)]
 pub struct InitArguments {
     /// A DNS name or IP address that clients use; give it once for each
-    #[arg(long = "host", value_name = "HOST", required = true)]
+    #[arg(long = "host", value_name = "HOST", required_unless_present = "adopt")]
     pub hosts: Vec<SubjectAltName>,
     /// The daemon's name in this state
     #[arg(long, value_name = "NAME", default_value = "builder", value_parser = daemon_name)]
@@ -59,6 +59,25 @@ pub struct InitArguments {
     /// Which daemon program the files are for
     #[arg(long, value_name = "LAYOUT", default_value = "earthly", requires = "install")]
     pub layout: DaemonLayout,
+    /// Take over a running daemon: the folder with its ca.pem, cert.pem and key.pem, or a Kubernetes
+    /// Secret with them; - is one from standard input
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["install", "layout"])]
+    pub adopt: Option<PathBuf>,
+    /// The certificate of an existing CA that is to go on
+    #[arg(long, value_name = "FILE", requires = "ca_key", conflicts_with = "ca_name")]
+    pub ca: Option<PathBuf>,
+    /// The key of that CA, or of the CA of the daemon that is taken over; it may be encrypted PKCS#8
+    #[arg(long, value_name = "FILE")]
+    pub ca_key: Option<PathBuf>,
+    /// What leads from that CA to the root that has certified it
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    pub chain: Option<PathBuf>,
+    /// Read the passphrase of the CA key from a file; - is standard input [default: ask]
+    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    pub ca_passphrase_file: Option<PathBuf>,
+    /// Take the CA key even if others may know it
+    #[arg(long)]
+    pub keep_ca: bool,
     /// Allow a host such as *.example.com
     #[arg(long)]
     pub allow_wildcard: bool,
@@ -67,16 +86,32 @@ pub struct InitArguments {
     pub change: ChangeOptions,
 }
 
-pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
+pub(in crate::cli) fn run(mut session: Session<'_>, asked: &InitArguments) -> Result<Report, Failure> {
     super::issue::refuse_wildcards(&asked.hosts, asked.allow_wildcard)?;
     let invocation = session.invocation("init", Some(asked.change), UNWATCHED)?;
+    refuse_lone_key(asked)?;
+    let mut survey = Survey::of(
+        &invocation,
+        TakeoverRequest {
+            daemon: asked.adopt.clone(),
+            authority: asked.ca.clone(),
+            key: asked.ca_key.clone(),
+            chain: asked.chain.clone(),
+            keeps_known_key: asked.keep_ca,
+        },
+    )?;
+    if let Some(path) = survey.locked().map(Path::to_owned) {
+        survey.unlock(&passphrase(&mut session, asked, &path)?)?;
+    }
+    let Takeover { import, adopted, hosts, install: place, supplies, remarks, probed } =
+        survey.take_over(&invocation, &asked.hosts, asked.endpoint.as_ref())?;
     let install = asked
         .install
         .as_ref()
         .map(|root| Ok(InstallRequest { root: session.environment.absolute(root)?, layout: asked.layout }));
     let request = InitRequest {
         state: invocation.state.clone(),
-        hosts: asked.hosts.clone(),
+        hosts,
         name: asked.name.clone(),
         clients: asked.clients.clone(),
         endpoint: asked.endpoint.clone(),
@@ -86,20 +121,33 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         client_lifetime: asked.client_lifetime,
         contact: asked.contact.clone(),
         key: asked.key,
-        install: install.transpose()?,
+        install: install.transpose()?.or(place),
+        import,
+        adopted,
     };
-    let done = apply::init(&invocation, &request)?;
+    let done = apply::init_with(&invocation, &request, &supplies)?;
     let report = Report::new("init").target(invocation.state.display());
+    let report = remarks.into_iter().fold(report, |report, remark| report.line(remark));
+    let report = probed.into_iter().fold(report, show_probed);
     let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
     let mut report = with_plan(report, done.plan.summary()).changed(changed).table(rows(present));
-    if let Some(install) = request.install.as_ref().filter(|_| changed == Changed::Yes) {
+    let is_made = changed == Changed::Yes && request.adopted.is_none();
+    if let Some(install) = request.install.as_ref().filter(|_| is_made) {
         report = report.line(install::installed_line(install.layout, &install.root));
         let endpoint = &present.endpoint;
         report = install::start_lines(report, install.layout, &install.root, &request.name, endpoint)?;
     }
     report =
         report.toned(Tone::Warning, message!("back up   {} (holds the CA key)", invocation.state.display()));
+    let adopted = request.adopted.iter().filter(|_| changed == Changed::Yes);
+    report = adopted.flat_map(AdoptedDaemon::issuers).fold(report, |report, from| {
+        report.line(message!(
+            "CA {} stays trusted until it ends, or until: {kitcert} ca rollover finish {}",
+            from.id.short(),
+            from.id
+        ))
+    });
     let verified = present.is_verified;
     let last = match (verified, changed) {
         (true, Changed::No) => message!("nothing to do: everything is there, and verified"),
@@ -107,9 +155,55 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InitArguments) -> Result
         (false, Changed::No) => {
             message!("nothing to do; not verified yet; next: {kitcert} verify {}", request.name)
         }
+        (false, Changed::Yes) if request.adopted.is_some() => message!("taken over; next: {kitcert} rotate"),
         (false, Changed::Yes) => not_verified(&request),
     };
     Ok(report.object(&InitObject { verified }).line(last))
+}
+
+/// A CA key goes with the CA's certificate, or with a daemon that trusts that CA.
+fn refuse_lone_key(asked: &InitArguments) -> Result<(), Failure> {
+    match (&asked.ca_key, &asked.ca, &asked.adopt) {
+        (Some(_), None, None) => Err(Failure::new("reading", "--ca-key")
+            .expected("--ca with the certificate of that CA, or --adopt")
+            .found("neither")
+            .hint("name the CA's certificate with --ca")
+            .exit(ExitCode::Usage)),
+        _ => Ok(()),
+    }
+}
+
+/// The passphrase of a CA key, from a file or from the person at the terminal.
+fn passphrase(session: &mut Session<'_>, asked: &InitArguments, key: &Path) -> Result<Passphrase, Failure> {
+    let words = match &asked.ca_passphrase_file {
+        Some(path) => apply::passphrase_in(path)?,
+        None => session.console.ask_secret(&message!("passphrase of {}: ", key.display())),
+    };
+    let words = words.ok_or_else(|| {
+        Failure::new("decrypting the key of the CA", key.display())
+            .expected("its passphrase")
+            .found("nobody to ask")
+            .hint("write the passphrase into a file of your own, and name that with --ca-passphrase-file")
+            .exit(ExitCode::Usage)
+    })?;
+    Passphrase::verbatim(&words)
+}
+
+/// What was seen of a daemon before it was taken over.
+fn show_probed(report: Report, probed: Probed) -> Report {
+    let Probed { verification, serves_it } = probed;
+    let worst = Finding::gravest(&verification.findings) >= Severity::Error;
+    let tone = if verification.is_verified() { Tone::Good } else { Tone::Warning };
+    let said = match serves_it {
+        true => message!("it serves this certificate; {}", verification.verdict),
+        false => message!("it does not answer: {}", verification.verdict),
+    };
+    let report = report.toned(tone, message!("probed    {}: {}", verification.target, said));
+    let is_open = verification.outcome == Outcome::Open;
+    match is_open && worst {
+        true => report.findings(verification.findings).exit(ExitCode::Verification),
+        false => report,
+    }
 }
 
 /// What `kitcert init` prints besides.

@@ -196,7 +196,7 @@ pub(super) fn start_lines(
     name: &IdentityName,
     endpoint: &Endpoint,
 ) -> Result<Report, Failure> {
-    let start = start_command(layout, root, name, endpoint.port())?;
+    let Some(start) = start_command(layout, root, name, endpoint.port())? else { return Ok(report) };
     let report = report.object(&StartObject { start: start.words() });
     let lines = start.rendered_lines().into_iter().enumerate();
     Ok(lines.fold(report, |report, (number, line)| match number {

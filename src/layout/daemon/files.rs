@@ -17,6 +17,14 @@ pub enum DaemonLayout {
     Earthbuild,
     /// moby's `buildkitd`, with the paths of its documentation (docs/buildkitd.toml.md).
     Buildkit,
+    /// `{ca,cert,key}.pem` in a folder of its own, as moby's examples have it.
+    Files,
+    /// `ca.crt`, `tls.crt` and `tls.key` in a folder of its own, as Kubernetes has it.
+    FilesCrt,
+    /// `tlsca.crt`, `tls.crt` and `tls.key` in a folder of its own.
+    FilesTlsca,
+    /// `{ca_cert,buildkit_cert,buildkit_key}.pem` in a folder of its own, as later EarthBuild reads them.
+    FilesEarth,
 }
 
 /// One file of a set, be it a daemon's or a client's.
@@ -48,8 +56,15 @@ impl CredentialFile {
 
 impl DaemonLayout {
     /// Every layout, the default first.
-    pub const ALL: [DaemonLayout; 3] =
-        [DaemonLayout::Earthly, DaemonLayout::Earthbuild, DaemonLayout::Buildkit];
+    pub const ALL: [DaemonLayout; 7] = [
+        DaemonLayout::Earthly,
+        DaemonLayout::Earthbuild,
+        DaemonLayout::Buildkit,
+        DaemonLayout::Files,
+        DaemonLayout::FilesCrt,
+        DaemonLayout::FilesTlsca,
+        DaemonLayout::FilesEarth,
+    ];
 
     /// The word for it on a command line and in kitcert.yaml.
     #[must_use]
@@ -58,14 +73,31 @@ impl DaemonLayout {
             DaemonLayout::Earthly => "earthly",
             DaemonLayout::Earthbuild => "earthbuild",
             DaemonLayout::Buildkit => "buildkit",
+            DaemonLayout::Files => "files",
+            DaemonLayout::FilesCrt => "files-crt",
+            DaemonLayout::FilesTlsca => "files-tlsca",
+            DaemonLayout::FilesEarth => "files-earth",
+        }
+    }
+
+    /// Whether the root is the folder of the files itself, whatever program reads it: a mount of that folder
+    /// has everything. New files have the owners and modes of those before them.
+    #[must_use]
+    pub fn is_in_place(self) -> bool {
+        match self {
+            DaemonLayout::Earthly | DaemonLayout::Earthbuild | DaemonLayout::Buildkit => false,
+            DaemonLayout::Files
+            | DaemonLayout::FilesCrt
+            | DaemonLayout::FilesTlsca
+            | DaemonLayout::FilesEarth => true,
         }
     }
 
     /// The folder of the installed generations, below the daemon's root: it holds `gen-NNNN` and
-    /// `current`, and is the same for every layout.
+    /// `current`.
     #[must_use]
     pub fn folder(self) -> &'static str {
-        "etc/kitcert"
+        if self.is_in_place() { "kitcert" } else { "etc/kitcert" }
     }
 
     /// The paths that the daemon reads, below its root, with the file that each stands for. Each
@@ -76,6 +108,10 @@ impl DaemonLayout {
             DaemonLayout::Earthly => &[EARTHLY],
             DaemonLayout::Earthbuild => &[EARTHLY, EARTHBUILD],
             DaemonLayout::Buildkit => &[BUILDKIT],
+            DaemonLayout::Files => &[["ca.pem", "cert.pem", "key.pem"]],
+            DaemonLayout::FilesCrt => &[["ca.crt", "tls.crt", "tls.key"]],
+            DaemonLayout::FilesTlsca => &[["tlsca.crt", "tls.crt", "tls.key"]],
+            DaemonLayout::FilesEarth => &[["ca_cert.pem", "buildkit_cert.pem", "buildkit_key.pem"]],
         };
         paths.iter().flat_map(|set| set.iter().copied().zip(CredentialFile::ALL)).collect()
     }
@@ -90,6 +126,10 @@ impl DaemonLayout {
                 vec![earthly, "etc/earth-certs/{ca_cert,buildkit_cert,buildkit_key}.pem"]
             }
             DaemonLayout::Buildkit => vec!["etc/buildkit/{tlsca.crt,tls.crt,tls.key}"],
+            DaemonLayout::Files => vec!["{ca,cert,key}.pem"],
+            DaemonLayout::FilesCrt => vec!["{ca.crt,tls.crt,tls.key}"],
+            DaemonLayout::FilesTlsca => vec!["{tlsca.crt,tls.crt,tls.key}"],
+            DaemonLayout::FilesEarth => vec!["{ca_cert,buildkit_cert,buildkit_key}.pem"],
         }
     }
 }
@@ -100,7 +140,7 @@ impl FromStr for DaemonLayout {
     fn from_str(text: &str) -> Result<DaemonLayout, Failure> {
         DaemonLayout::ALL.into_iter().find(|layout| layout.as_str() == text).ok_or_else(|| {
             Failure::new("reading the layout", message!("{}", Word(text)))
-                .expected("earthly, earthbuild or buildkit")
+                .expected("earthly, earthbuild, buildkit, files, files-crt, files-tlsca or files-earth")
                 .found("another word")
                 .exit(ExitCode::Usage)
         })
@@ -128,7 +168,8 @@ mod tests {
             for file in CredentialFile::ALL {
                 assert!(layout.links().iter().any(|(_, linked)| *linked == file), "{layout} {file:?}");
             }
-            assert!(layout.links().iter().all(|(path, _)| path.starts_with("etc/")));
+            let inside = if layout.is_in_place() { "" } else { "etc/" };
+            assert!(layout.links().iter().all(|(path, _)| path.starts_with(inside)));
         }
     }
 

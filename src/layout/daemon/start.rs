@@ -46,12 +46,14 @@ impl StartCommand {
 ///
 /// # Errors
 /// A root that is relative, or no UTF-8, which no argument of Docker can hold.
+///
+/// None where it is not known which program reads the files.
 pub(crate) fn start_command(
     layout: DaemonLayout,
     root: &Path,
     daemon: &IdentityName,
     port: u16,
-) -> Result<StartCommand, Failure> {
+) -> Result<Option<StartCommand>, Failure> {
     let failure = |found: &'static str| {
         Failure::new("writing the start command for", root.display())
             .expected("an absolute path in UTF-8")
@@ -60,7 +62,7 @@ pub(crate) fn start_command(
     if !root.is_absolute() {
         return Err(failure("a relative one"));
     }
-    let image = Image::of(layout);
+    let Some(image) = Image::of(layout) else { return Ok(None) };
     let container = image.container_of(daemon);
     let mut lines: Vec<Vec<String>> = vec![
         words(&["docker", "run", "-d", "--name", &container]),
@@ -85,13 +87,14 @@ pub(crate) fn start_command(
         *at += line.len();
         Some(start)
     });
-    Ok(StartCommand { line_starts: starts.collect(), arguments: lines.concat() })
+    Ok(Some(StartCommand { line_starts: starts.collect(), arguments: lines.concat() }))
 }
 
-/// The program with its arguments that restarts the container of [`start_command`].
+/// The program with its arguments that restarts the container of [`start_command`]; None where that is not
+/// known.
 #[must_use]
-pub(crate) fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Vec<String> {
-    words(&["docker", "restart", &Image::of(layout).container_of(daemon)])
+pub(crate) fn restart_command(layout: DaemonLayout, daemon: &IdentityName) -> Option<Vec<String>> {
+    Some(words(&["docker", "restart", &Image::of(layout)?.container_of(daemon)]))
 }
 
 /// What is known of a daemon's image.
@@ -115,8 +118,8 @@ impl Image {
         }
     }
 
-    fn of(layout: DaemonLayout) -> Image {
-        match layout {
+    fn of(layout: DaemonLayout) -> Option<Image> {
+        Some(match layout {
             DaemonLayout::Earthly => Image {
                 reference: "earthly/buildkitd:v0.8.16",
                 container: "earthly-buildkitd",
@@ -138,7 +141,11 @@ impl Image {
                 environment: &[],
                 arguments: &BUILDKIT_ARGUMENTS,
             },
-        }
+            DaemonLayout::Files
+            | DaemonLayout::FilesCrt
+            | DaemonLayout::FilesTlsca
+            | DaemonLayout::FilesEarth => return None,
+        })
     }
 }
 
@@ -170,7 +177,12 @@ mod tests {
     use super::*;
 
     fn start(layout: DaemonLayout, root: &str) -> StartCommand {
-        start_command(layout, Path::new(root), &"builder".parse().unwrap(), 9000).unwrap()
+        start_command(layout, Path::new(root), &"builder".parse().unwrap(), 9000).unwrap().unwrap()
+    }
+
+    /// Which program reads the files of the others is not known.
+    fn with_an_image() -> impl Iterator<Item = DaemonLayout> {
+        DaemonLayout::ALL.into_iter().filter(|layout| !layout.is_in_place())
     }
 
     fn one_line(start: &StartCommand) -> Message {
@@ -179,7 +191,7 @@ mod tests {
 
     #[test]
     fn each_file_is_mounted_once_where_the_daemon_reads_it() {
-        for layout in DaemonLayout::ALL {
+        for layout in with_an_image() {
             let arguments = start(layout, "/srv/builder").arguments;
             for (path, _) in layout.links() {
                 let mount = format!("type=bind,src=/srv/builder/{path},dst=/{path},readonly");
@@ -194,7 +206,7 @@ mod tests {
 
     #[test]
     fn one_port_is_published_and_all_of_the_tls_is_on() {
-        for layout in DaemonLayout::ALL {
+        for layout in with_an_image() {
             let start = start(layout, "/");
             let published: Vec<_> = start.arguments.windows(2).filter(|pair| pair[0] == "-p").collect();
             assert_eq!(published, [["-p", "9000:8372"]]);
@@ -230,7 +242,7 @@ mod tests {
 
     #[test]
     fn several_lines_say_the_same_as_one() {
-        for layout in DaemonLayout::ALL {
+        for layout in with_an_image() {
             let start = start(layout, "/srv/my builder");
             let lines = start.rendered_lines();
             let joined: Vec<_> = lines.iter().map(|line| line.trim_start().trim_end_matches(" \\")).collect();
@@ -241,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_restart_names_the_container_that_was_started() {
-        for layout in DaemonLayout::ALL {
-            let name = restart_command(layout, &"builder".parse().unwrap()).pop().unwrap();
+        for layout in with_an_image() {
+            let name = restart_command(layout, &"builder".parse().unwrap()).unwrap().pop().unwrap();
             assert!(one_line(&start(layout, "/")).contains(&format!("--name {name} ")));
         }
     }

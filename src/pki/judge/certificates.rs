@@ -40,14 +40,22 @@ fn has_current_copy(certificate: &Certificate, among: &[Certificate], now: Times
     })
 }
 
-/// The client's chain and the CAs of a kit, by the profile. `signer` is the CA that signed the kit.
+/// The client's chain of a kit, by the profile, and its CAs. `signer` is the CA that signed the kit.
 #[must_use]
 pub fn kit_certificates<'a>(
     certificates: impl IntoIterator<Item = &'a Certificate>,
     signer: Option<&Certificate>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let judged = certificates.into_iter().map(|certificate| one(certificate, Role::Client, signer, now));
+    let judged = certificates.into_iter().map(|certificate| match certificate.is_authority() {
+        false => one(certificate, Role::Client, signer, now),
+        // Others may have made it: what no peer refuses is no fault of the kit.
+        true => {
+            let mut findings = profile::dates(certificate, now);
+            findings.extend(profile::authority(certificate, None, Standard::InUse));
+            findings
+        }
+    });
     judged.flatten().collect()
 }
 

@@ -136,7 +136,7 @@ impl PrivateKey {
 }
 
 impl FoundKey {
-    fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding, bool)> {
+    pub(super) fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding, bool)> {
         let (structure, encoding) = KeyStructure::of(&der)?;
         let ours = PrivateKey::from_der(der.clone(), encoding).or_else(|| in_our_words(&structure));
         let key = match ours {

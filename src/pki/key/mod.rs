@@ -6,6 +6,7 @@
 //! public_key      the public half, as certificates have it
 //! encrypted_key   a private key under a passphrase
 //! passphrase      what opens it
+//! given_key       the key of a CA that another program made
 //! key_file        the key of a PEM file, whether or not we can sign with it
 //! key_structure   what stands in its DER, whatever its label says
 //! public_half     the public half of a number that stands alone in its file
@@ -19,6 +20,7 @@
 //! that does not leave a device would be another kind of `signer`, opened in `apply/authorities`.
 
 mod encrypted_key;
+mod given_key;
 mod key_file;
 mod key_structure;
 mod passphrase;
@@ -28,6 +30,7 @@ mod public_key;
 mod signer;
 
 pub(crate) use encrypted_key::EncryptedKey;
+pub(crate) use given_key::GivenKey;
 pub use key_file::{FoundKey, KeyFile};
 pub(crate) use key_structure::KeyEncoding;
 pub use passphrase::Passphrase;

@@ -52,6 +52,21 @@ impl Passphrase {
         Ok(Passphrase(words))
     }
 
+    /// The passphrase of a file that another program made, exactly as it is: but for the end of its line.
+    ///
+    /// # Errors
+    /// Nothing at all.
+    pub(crate) fn verbatim(text: &str) -> Result<Passphrase, Failure> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err(Failure::new("reading", "the passphrase")
+                .expected("its characters")
+                .found("nothing"));
+        }
+        Ok(Passphrase(Zeroizing::new(text.to_owned())))
+    }
+
     /// The door to the person: its words, in lower case, one blank between them.
     #[must_use]
     pub fn expose_words(&self) -> &str {

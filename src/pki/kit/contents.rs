@@ -105,7 +105,7 @@ impl KitContents {
     }
 
     pub(super) fn authority(&self, key_identifier: &[u8]) -> Option<&Certificate> {
-        self.trust.iter().find(|one| one.subject_key_identifier() == Some(key_identifier))
+        self.trust.iter().find(|one| one.key_identifier() == key_identifier)
     }
 }
 

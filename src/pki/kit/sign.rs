@@ -40,7 +40,7 @@ impl Kit {
         let text = self.body();
         for authority in authorities {
             let certificate = authority.certificate();
-            let key_identifier = certificate.subject_key_identifier().unwrap_or_default().to_vec();
+            let key_identifier = certificate.key_identifier();
             if !self.contents.trust.contains(certificate) {
                 return Err(self
                     .failure("signing")

@@ -6,7 +6,7 @@ use crate::message;
 use crate::model::{IdentityName, Message, Role};
 use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
 use crate::plan::issuance::next_generation;
-use crate::plan::rollover::bundle_of_daemon;
+use crate::plan::signing::bundle_of_daemon;
 use crate::plan::steps::StateStep;
 use crate::store::ObservedGeneration;
 
@@ -17,12 +17,13 @@ impl Planner<'_> {
         let Some(current) = current.filter(|one| one.leaf().validity().not_after >= self.now) else {
             return false;
         };
-        let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current);
+        let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current, self.now);
         let bundle = bundle.filter(|trust| !self.trusts(current, trust));
         let what = match &bundle {
-            Some(trust) if current.trust.certificates().len() > trust.len() => {
-                message!("the new CA alone is trusted")
-            }
+            Some(trust) if current.trust.certificates().len() > trust.len() => match &self.rollover {
+                Some(_) => message!("the new CA alone is trusted"),
+                None => message!("a CA is trusted no more"),
+            },
             Some(_) => message!("another CA is trusted too"),
             None if is_as_meant(self.observation, &current.trust, self.now) => return false,
             None => {

@@ -138,7 +138,7 @@ impl Planner<'_> {
         let authorities = self.observation.authorities.iter();
         // Several, if the record of a rollover between them is lost.
         let in_use: Vec<&ObservedAuthority> =
-            authorities.filter(|one| one.record.retired.is_none()).collect();
+            authorities.filter(|one| one.record.retired.is_none() && !one.record.clients_only).collect();
         if in_use.iter().any(|one| one.record.compromised.is_some()) && in_use.len() > 1 {
             return rollover::refuse_lost_record(self.observation);
         }
@@ -264,7 +264,10 @@ impl Planner<'_> {
         let parts: Vec<&ObservedAuthority> = match &self.rollover {
             Some(rollover) => std::iter::once(rollover.to).chain(rollover.from.iter().copied()).collect(),
             // Several, if the record of a rollover between them is lost.
-            None => self.observation.authorities.iter().filter(|one| one.record.retired.is_none()).collect(),
+            None => {
+                let all = self.observation.authorities.iter();
+                all.filter(|one| one.record.retired.is_none() && !one.record.clients_only).collect()
+            }
         };
         if parts.iter().any(|one| one.id == bad) {
             let is_good = |one: &&&ObservedAuthority| {
@@ -297,7 +300,8 @@ impl Planner<'_> {
         let failure = || Failure::new("distrusting", "a CA").exit(ExitCode::Usage);
         let all = &self.observation.authorities;
         let Some(which) = which else {
-            let usable: Vec<&ObservedAuthority> = all.iter().filter(|one| one.record.is_usable()).collect();
+            let usable = all.iter().filter(|one| one.record.is_usable() && !one.record.clients_only);
+            let usable: Vec<&ObservedAuthority> = usable.collect();
             let was_one = all.iter().any(|one| one.record.compromised.is_some());
             return match usable.as_slice() {
                 [only] if !was_one && self.rollover.is_none() => Ok(Some(only.id.clone())),
@@ -323,6 +327,11 @@ impl Planner<'_> {
                 .expected(Message::join(all.iter().map(|one| &one.id), " or "))
                 .found("another")
                 .hint("{kitcert} status")),
+            // It signs nothing here: that no daemon trusts it any more is all there is to do.
+            Some(known) if known.record.clients_only => Err(failure()
+                .expected("a CA that signs")
+                .found("one that daemons trust for the sake of earlier clients alone")
+                .hint(message!("{kitcert} ca rollover finish {} && {kitcert} rotate", known.id))),
             // Of one that is noted without a rollover away from it, the record of that is lost.
             Some(known) if known.record.compromised.is_some() => {
                 let is_lost = known.record.retired.is_none() && self.rollover.is_none();

@@ -125,6 +125,7 @@ impl Planner<'_> {
         };
         match (reason.or(rolls), signing) {
             (Some(reason), Ok(signing)) => {
+                self.report_left_behind(name, current, &signing);
                 let key = self.key(current, kept_or_new(current, self.observation));
                 self.issue(Role::Daemon, name, hosts, lifetime, key, reason, signing)?;
                 self.rotation.daemons.push(name.clone());

@@ -9,9 +9,10 @@ use crate::model::{AuthorityId, Failure, Fingerprint, IdentityName, Message, Rol
 use crate::plan::guard::{Judgement, judge};
 use crate::plan::holders::{Holder, holders};
 use crate::plan::kit::issuer_of_kit;
-use crate::plan::rollover::{self, RolloverStage};
+use crate::plan::rollover::RolloverStage;
+use crate::plan::signing;
 use crate::plan::steps::{AuthorityChoice, Reason, Signing};
-use crate::store::{KeyPresence, ObservedGeneration};
+use crate::store::{KeyPresence, ObservedGeneration, OpenUntil};
 
 impl Planner<'_> {
     /// Those whom kitcert.yaml lists no more get no certificate of the new CA; until theirs of the
@@ -73,6 +74,35 @@ impl Planner<'_> {
         }
     }
 
+    /// Whoever trusts a CA of others alone does not know a daemon any more that gets a certificate of another:
+    /// its own ends, and the key of that CA is not here.
+    pub(super) fn report_left_behind(
+        &mut self,
+        name: &IdentityName,
+        current: Option<&ObservedGeneration>,
+        signing: &Signing,
+    ) {
+        let Some(leaf) = current.map(ObservedGeneration::leaf) else { return };
+        let Some(former) = self.observation.issuer_of(leaf) else { return };
+        let is_finished =
+            self.rollover.as_ref().is_some_and(|rollover| rollover.record.finished.contains(&former.id));
+        let is_void = leaf.usable_names().is_empty() || leaf.validity().not_after < self.now;
+        if former.record.open_until != OpenUntil::Always
+            || is_finished
+            || is_void
+            || !former.record.is_usable()
+            || signing.issuer == AuthorityChoice::Of(former.id.clone())
+        {
+            return;
+        }
+        let reason = message!(
+            "whoever trusts it alone does not know {} any more, whose certificate of it ends on {}: its key is not here",
+            name,
+            leaf.validity().not_after.date()
+        );
+        self.rotation.rows.push(about_authority(&former.id, RotationAction::LockedOut, reason));
+    }
+
     /// What would lock somebody out is not done, unless that is wanted; everything else is.
     pub(super) fn guard(&mut self) {
         let Judgement { refused, locked_out } =
@@ -120,7 +150,7 @@ impl Planner<'_> {
 
     /// Who signs for an identity, and whom its set trusts.
     pub(super) fn signing(&self, role: Role, name: &IdentityName) -> Result<Signing, Failure> {
-        rollover::signing(self.rollover.as_ref(), self.observation, role, name, self.now)
+        signing::signing(self.rollover.as_ref(), self.observation, role, name, self.now)
     }
 
     /// Whether a set is of another CA than it should be.

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::model::{AuthorityId, Timestamp};
 use crate::pki::{Certificate, DistinguishedName, TrustBundle};
-use crate::store::{KeyPresence, ObservedGeneration};
+use crate::store::{KeyPresence, ObservedGeneration, OpenUntil};
 
 /// The SHA-256 of a state in words.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,11 @@ impl Words<'_> {
         let key = if one.key == KeyPresence::Present { "k" } else { "-" };
         let end = one.record.compromised.map_or("", |_| "x");
         let retired = one.record.retired.map_or("", |_| "r");
-        let open = one.record.open_until.map_or(0, |until| self.months(until).max(0));
+        let open = match one.record.open_until {
+            OpenUntil::Never => 0,
+            OpenUntil::Time(until) => self.months(until).max(0),
+            OpenUntil::Always => i64::MAX,
+        };
         format!("{at}{key}{end}{retired}{open}")
     }
 

@@ -8,8 +8,8 @@ use crate::plan::exclusions::{anchor, meant};
 use crate::plan::{self, AuthorityChoice, KeySource, Plan, Signing, StateStep};
 use crate::probe::DIAL_LIST_VERSION;
 use crate::store::{
-    AuthorityRecord, HeldBy, KeyPresence, ObservedAuthority, ObservedGeneration, ObservedIdentity,
-    RolloverRecord, Vantage, VerifiedRecord,
+    AuthorityOrigin, AuthorityRecord, HeldBy, KeyPresence, ObservedAuthority, ObservedGeneration,
+    ObservedIdentity, OpenUntil, RolloverRecord, Vantage, VerifiedRecord,
 };
 
 impl World {
@@ -60,9 +60,10 @@ impl World {
                     let authority = CertificateAuthority::create(&request, &key).ok().unwrap();
                     let certificate = authority.certificate().clone();
                     let other = CertificateAuthority::create(&request, &key).ok().unwrap();
-                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
+                    let id = certificate.authority_id();
                     let (key, record) = (KeyPresence::Present, AuthorityRecord::default());
-                    let observed = ObservedAuthority { id: id.clone(), certificate, key, record };
+                    let observed =
+                        ObservedAuthority { id: id.clone(), certificate, chain: Vec::new(), key, record };
                     self.observation.authorities.insert(0, observed);
                     self.authorities.insert(id.clone(), std::rc::Rc::new(authority));
                     self.anchors.insert(id.clone(), other.certificate().clone());
@@ -166,12 +167,24 @@ impl World {
                         }
                     }
                 }
-                StateStep::Open(id, until) => self.record_of(id).open_until = Some(*until),
+                StateStep::AdoptAuthority { id, certificate, clients_only } => {
+                    let record = AuthorityRecord::of_others(AuthorityOrigin::Adopted, *clients_only);
+                    let (id, certificate, key) = (id.clone(), certificate.clone(), KeyPresence::Absent);
+                    let chain = Vec::new();
+                    let adopted = ObservedAuthority { id, certificate, chain, key, record };
+                    self.observation.authorities.push(adopted);
+                }
+                StateStep::DropAuthority(id) => {
+                    let now = self.now;
+                    self.record_of(id).retired = Some(now);
+                }
+                StateStep::Open(id, until) => self.record_of(id).open_until = OpenUntil::Time(*until),
                 StateStep::ComeAfter(commit) => self.commit = self.commit.max(*commit),
                 StateStep::TakeInAuthority(certificate) => {
-                    let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
+                    let id = certificate.authority_id();
                     let (key, record) = (KeyPresence::Absent, AuthorityRecord::default());
-                    let taken = ObservedAuthority { id, certificate: certificate.clone(), key, record };
+                    let (certificate, chain) = (certificate.clone(), Vec::new());
+                    let taken = ObservedAuthority { id, certificate, chain, key, record };
                     self.observation.authorities.insert(0, taken);
                 }
                 StateStep::TakeInLeaf(_, leaf) => self.observation.issued.push(leaf.clone()),
@@ -183,6 +196,8 @@ impl World {
                     self.refresh(Role::Daemon, name);
                 }
                 StateStep::Create(_)
+                | StateStep::ImportAuthority { .. }
+                | StateStep::Adopt { .. }
                 | StateStep::KnowInstalled { .. }
                 | StateStep::Inventory(_)
                 | StateStep::Request { .. }

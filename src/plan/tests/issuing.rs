@@ -162,6 +162,8 @@ fn initial() -> InitRequest {
         contact: None,
         key: KeyAlgorithm::EcdsaP256,
         install: None,
+        import: None,
+        adopted: None,
     }
 }
 

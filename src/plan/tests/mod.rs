@@ -1,6 +1,7 @@
 //! Planners, asked about states that are made up in memory: every decision, and both sides of every
 //! bound.
 
+mod adopted;
 mod alike;
 mod carried_out;
 mod emptiness;
@@ -100,7 +101,13 @@ fn authority_of(validity: Validity) -> CertificateAuthority {
 fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
     let certificate = authority.certificate().clone();
     let id = AuthorityId::of(certificate.subject_key_identifier().unwrap());
-    ObservedAuthority { id, certificate, key: KeyPresence::Present, record: AuthorityRecord::default() }
+    ObservedAuthority {
+        id,
+        certificate,
+        chain: Vec::new(),
+        key: KeyPresence::Present,
+        record: AuthorityRecord::default(),
+    }
 }
 
 /// One generation, current; nobody has verified it.

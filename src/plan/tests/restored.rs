@@ -7,6 +7,7 @@ use crate::model::{AuthorityId, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::{AuthorityRotation, Installed, Recovery, RotateRequest, Standing};
 use crate::plan::{catch_up, finish, retire};
+use crate::store::OpenUntil;
 
 impl World {
     /// A copy of the state that may be restored later.
@@ -124,7 +125,7 @@ fn in_an_emergency_of_a_ca_with_unknown_holders_that_is_said() {
     };
     assert!(!distrust(&world));
     let known = world.observation.authorities.iter_mut().find(|one| one.id == former).unwrap();
-    known.record.open_until = Some(open_until);
+    known.record.open_until = OpenUntil::Time(open_until);
     assert!(distrust(&world));
 }
 

@@ -8,7 +8,7 @@ use crate::plan::{
     AuthorityRotation, Confirmation, RotateRequest, Rotation, RotationScope, StateStep, confirm,
     delete_former_keys, finish, retire, rollover_progress, skip,
 };
-use crate::store::{KeyPresence, Observation};
+use crate::store::{KeyPresence, Observation, OpenUntil};
 
 pub(super) fn machine(named: &str, number: u8) -> Machine {
     (name(named), number)
@@ -287,7 +287,7 @@ fn an_open_ca_leaves_a_bundle_only_by_a_persons_word_or_its_end() {
     let mut world = with_bob();
     let former = world.active();
     let until = world.now.plus(super::days(500));
-    world.observation.authorities[0].record.open_until = Some(until);
+    world.observation.authorities[0].record.open_until = OpenUntil::Time(until);
     world.rotate_as(&start(), Restart::Works).unwrap();
     world.take(machine("bob", 1));
     world.confirm(&machine("bob", 1));

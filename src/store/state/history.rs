@@ -25,6 +25,9 @@ pub struct DaemonHistory {
     /// What this state has made, the latest last: whatever else is installed for the daemon was made by a
     /// copy of this state, or by hand.
     pub made: Vec<MadeGeneration>,
+    /// What it had when it was taken over; null for a daemon that was made here.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub adopted: Option<AdoptedGeneration>,
     /// In PEM, a certificate that the daemon was seen to serve at last, of a CA whose key nobody else should
     /// have, and that this state has not issued; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -63,6 +66,16 @@ pub struct MadeGeneration {
     #[serde(rename = "gen")]
     pub generation: Generation,
     /// The SHA-256 of its ca.pem followed by its cert.pem.
+    pub sha256: Fingerprint,
+}
+
+/// What a daemon had that was set up by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptedGeneration {
+    /// The SHA-256 of its certificate: no profile of ours was asked when that was issued.
+    pub leaf: Fingerprint,
+    /// The SHA-256 of its ca.pem followed by its cert.pem: where exactly that is installed, plain files are.
     pub sha256: Fingerprint,
 }
 

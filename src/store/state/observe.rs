@@ -144,7 +144,8 @@ fn authorities(
         let key = folder.join("key.pem");
         refuse_known_key(directory, &key, key_group)?;
         authorities.push(ObservedAuthority {
-            certificate: chain.swap_remove(0),
+            certificate: chain.remove(0),
+            chain,
             key: key_presence(directory, &key)?,
             record: read_authority_record(directory, &id)?,
             id,

@@ -66,6 +66,9 @@ pub struct ObservedAuthority {
     pub id: AuthorityId,
     /// Its certificate.
     pub certificate: Certificate,
+    /// Of a CA that another has certified, what daemons send behind their own certificates for whoever trusts
+    /// the other: its certificate from there first.
+    pub chain: Vec<Certificate>,
     /// Whether its key lies beside it.
     pub key: KeyPresence,
     /// What else is remembered of it.
@@ -152,10 +155,18 @@ impl Observation {
         match &self.rollover {
             Some(rollover) => self.authority(&rollover.to),
             None => {
-                let usable = self.authorities.iter().find(|authority| authority.record.is_usable());
-                usable.or_else(|| self.authorities.first())
+                let mut own = self.authorities.iter().filter(|authority| !authority.record.clients_only);
+                let usable = own.clone().find(|authority| authority.record.is_usable());
+                usable.or_else(|| own.next())
             }
         }
+    }
+
+    /// The CAs that daemons trust besides, for the sake of clients that have certificates of them.
+    pub fn kept_for_clients(&self, now: Timestamp) -> impl Iterator<Item = &ObservedAuthority> {
+        self.authorities.iter().filter(move |one| {
+            one.record.clients_only && one.record.is_usable() && one.certificate.validity().not_after >= now
+        })
     }
 
     /// Notes what the copies of clients on this machine hold.
@@ -185,10 +196,16 @@ impl Observation {
         }
     }
 
-    /// The CA of that certificate: no two CAs share a name.
+    /// The CA of that certificate. No two CAs that were made here share a name; of others that do, it is
+    /// the one whose key the certificate names.
     #[must_use]
     pub fn issuer_of(&self, leaf: &Certificate) -> Option<&ObservedAuthority> {
-        self.authorities.iter().find(|authority| authority.certificate.subject() == leaf.issuer())
+        let mut named =
+            self.authorities.iter().filter(|authority| authority.certificate.subject() == leaf.issuer());
+        let first = named.next()?;
+        let Some(second) = named.next() else { return Some(first) };
+        let mut all = [first, second].into_iter().chain(named);
+        Some(all.find(|one| one.certificate.is_named_by(leaf)).unwrap_or(first))
     }
 
     /// The CA that everything is moved to, if it can sign; without a rollover, the youngest in use that can.
@@ -205,6 +222,13 @@ impl Observation {
 }
 
 impl ObservedAuthority {
+    /// Whether it may be a client's own certificate, which a daemon trusts as it is and no other in its place.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        let signs = self.certificate.key_usage().is_some_and(|usage| usage.key_cert_sign);
+        self.record.clients_only && !signs
+    }
+
     /// Whether it is valid and its key is at hand.
     #[must_use]
     pub fn can_sign(&self, now: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{imprint, mode, picture};
 use crate::model::ExitCode;
 use crate::store::files::crash_point;
-use crate::store::{CredentialBytes, InstallPlace, KeyReaders, LinkState, Owner};
+use crate::store::{CredentialBytes, InstallPlace, KeyReaders, LinkState, Owner, PlaceStyle};
 
 /// Puts something where a file of ours would go.
 type Plant = fn(&Path);
@@ -19,6 +19,7 @@ type Plant = fn(&Path);
 fn placement(root: &Path) -> InstallPlace {
     let etc = root.join("etc");
     InstallPlace {
+        style: PlaceStyle::Links,
         folder: etc.join("kitcert"),
         links: ["ca.pem", "cert.pem", "key.pem"].map(|name| (etc.join(name), name)).to_vec(),
         owner: None,
@@ -51,7 +52,7 @@ fn an_install_is_read_through_the_links_with_the_right_modes() {
     let base = tempfile::tempdir().unwrap();
     let root = base.path().join("root");
     let placement = placement(&root);
-    let before = placement.observe().ok().unwrap();
+    let before = placement.observe(None).ok().unwrap();
     assert!(before.current.is_none() && before.next == numbered(1));
     assert!(before.links.iter().all(|link| *link == LinkState::Absent));
     placement.install(&files("one"), numbered(1)).unwrap();
@@ -69,7 +70,7 @@ fn an_install_is_read_through_the_links_with_the_right_modes() {
     ] {
         assert_eq!(mode(&etc.join(name)), expected, "{name}");
     }
-    let after = placement.observe().ok().unwrap();
+    let after = placement.observe(None).ok().unwrap();
     let current = after.current.unwrap();
     assert_eq!(std::fs::read_link(etc.join("kitcert/current")).unwrap(), Path::new("gen-0002"));
     assert_eq!(after.next, numbered(3));
@@ -178,7 +179,7 @@ fn an_install_that_is_stopped_anywhere_leaves_the_old_set_or_the_new() {
             if outcome.is_ok() {
                 break;
             }
-            let next = placement.observe().ok().unwrap().next;
+            let next = placement.observe(None).ok().unwrap().next;
             placement.install(&files("two"), next).unwrap();
             assert_eq!(read_as_a_daemon(base.path()), pair("two"));
             let names = picture(base.path());
@@ -202,6 +203,7 @@ fn files_and_new_folders_become_the_owners() {
         folder: folder.clone(),
         links: Vec::new(),
         owner,
+        style: PlaceStyle::Links,
         key_readers: KeyReaders::default(),
         origin: None,
     };
@@ -226,6 +228,7 @@ fn links_lead_back_from_any_folder() {
         folder,
         links: vec![(link.clone(), "ca.pem")],
         owner: None,
+        style: PlaceStyle::Links,
         key_readers: KeyReaders::default(),
         origin: None,
     };

@@ -114,6 +114,8 @@ pub fn workspace_aged(days: u32, port: u16) -> Workspace {
         contact: None,
         key: KeyAlgorithm::EcdsaP256,
         install: None,
+        import: None,
+        adopted: None,
     };
     apply::init(&invocation, &request).unwrap();
     workspace

@@ -167,6 +167,8 @@ impl World {
             contact: None,
             key: KeyAlgorithm::EcdsaP256,
             install: None,
+            import: None,
+            adopted: None,
         };
         apply::init(&invocation(&workspace, &environment, "init"), &request).unwrap();
         let issuing = invocation(&workspace, &environment, "issue client");

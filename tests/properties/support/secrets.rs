@@ -23,14 +23,26 @@ pub fn learn(path: &Path) {
     let mut secrets = SECRETS.lock().unwrap();
     for key in text.split(BEGIN).skip(1) {
         let body: String = key.lines().take_while(|line| !line.starts_with('-')).collect();
-        let Some(secret) = body.get(SECRET).filter(|_| !is_mislabeled(&body)) else { continue };
+        let range = secret_of(&body);
+        let Some(secret) = body.get(range.clone()).filter(|_| !is_mislabeled(&body)) else { continue };
         let hex: String = decoded(secret).iter().map(|byte| format!("{byte:02x}")).collect();
         // The line that ends within it is one more character of the file.
         let file = encoded(format!("{BEGIN}{key}").as_bytes());
         let in_file = |at: usize| (BEGIN.len() + at).div_ceil(3) * 4;
-        let in_file = file.get(in_file(SECRET.start)..in_file(SECRET.end)).unwrap_or_default();
+        let in_file = file.get(in_file(range.start)..in_file(range.end)).unwrap_or_default();
         for form in [secret, &hex, in_file] {
             secrets.extend(form.as_bytes().windows(WINDOW).filter_map(|part| Part::try_from(part).ok()));
+        }
+    }
+}
+
+/// Where the secret is in the base64 of a PKCS#8 key. An RSA key begins with what its certificate says too.
+fn secret_of(body: &str) -> std::ops::Range<usize> {
+    match body.get(..40).is_some_and(|head| head.contains(RSA)) {
+        false => SECRET,
+        true => {
+            let start = body.len() * 9 / 20;
+            start..start + SECRET.len()
         }
     }
 }
@@ -64,7 +76,9 @@ pub fn are_given_to(command: &Command) -> bool {
 }
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
-/// Characters of the base64 of a PKCS#8 key, whatever its kind.
+/// What names the kind of an RSA key (RFC 8017 appendix A.1), in base64.
+const RSA: &str = "BgkqhkiG9w0BAQEFAASC";
+/// Characters of the base64 of a PKCS#8 key of another kind.
 const SECRET: std::ops::Range<usize> = 48..88;
 
 #[test]

@@ -106,7 +106,7 @@ fn closed_sets_of_words_are_completed() {
         "text json sarif",
         "auto always never",
         "ecdsa-p256 ecdsa-p384 ed25519",
-        "earthly earthbuild buildkit",
+        "earthly earthbuild buildkit files files-crt files-tlsca files-earth",
         "earthly earthbuild buildctl buildx",
         "warning",
         "bash elvish fish powershell zsh",

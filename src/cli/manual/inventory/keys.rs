@@ -267,10 +267,12 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "daemons.NAME.install.layout",
-        "earthly, earthbuild or buildkit",
+        "earthly, earthbuild, buildkit, files, files-crt, files-tlsca or files-earth",
         Otherwise::Required,
         "buildkit",
-        "Which daemon it is, and so which paths it reads.",
+        "Which daemon it is, and so which paths it reads. With files it reads ca.pem, cert.pem and key.pem in the root \
+         itself; with files-crt ca.crt, tls.crt and tls.key, with files-tlsca tlsca.crt, tls.crt and tls.key, with \
+         files-earth ca_cert.pem, buildkit_cert.pem and buildkit_key.pem.",
     ),
     key(
         "daemons.NAME.install.root",
