@@ -2,6 +2,7 @@
 //! that is taken back, in the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::change::{Done, change_existing};
 use super::clock::ClockTrust;
@@ -9,12 +10,13 @@ use super::install::remove_copies;
 use super::invocation::{Invocation, Mode};
 use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
-use crate::model::{ExitCode, Failure, IdentityName, Message, Timestamp};
+use crate::message;
+use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::plan::{
     self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
     StepSummary,
 };
-use crate::store::{Interest, Observation, observe};
+use crate::store::{Interest, Observation, exists, observe};
 
 /// What is to become of somebody's access.
 #[derive(Clone, Debug)]
@@ -40,8 +42,8 @@ pub(crate) struct Revoked {
     pub steps: Vec<StepSummary>,
     /// The daemons that still let somebody in who is revoked, and whom.
     pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
-    /// Whether nothing here can try whether some daemon refuses them.
-    pub is_untried: bool,
+    /// The daemons of which nothing here can try whether they refuse them, and whom.
+    pub not_tried: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// The folders on this machine from which the files of the client were removed.
     pub removed: Vec<Message>,
     /// Why some were not.
@@ -53,8 +55,8 @@ impl Revoked {
     #[must_use]
     pub(crate) fn exit(&self) -> ExitCode {
         let unremoved = self.unremoved.iter().map(Failure::exit_code);
-        let pending = (!self.still_let_in.is_empty() || !self.planned.unstopped.is_empty())
-            .then_some(ExitCode::NotServed);
+        let is_pending = !self.still_let_in.is_empty() || !self.not_tried.is_empty();
+        let pending = (is_pending || !self.planned.unstopped.is_empty()).then_some(ExitCode::NotServed);
         ExitCode::of_all(std::iter::once(self.rotated.exit()).chain(unremoved).chain(pending))
     }
 }
@@ -81,15 +83,17 @@ pub(crate) fn revoke(
     let done = change_existing(invocation, &Interest::InUse, &|observation| Ok(planned(observation)?.plan))?;
     let mut steps = done.plan.summary();
     if invocation.mode == Mode::DryRun {
+        let to_remove = removals(change, &before);
         let rotated = foreseen(invocation, before, &first, now)?;
         steps.extend(rotated.steps.iter().cloned());
+        steps.extend(to_remove);
         return Ok(Revoked {
             done,
             planned: first,
             rotated,
             steps,
             still_let_in: BTreeMap::new(),
-            is_untried: false,
+            not_tried: BTreeMap::new(),
             removed: Vec::new(),
             unremoved: Vec::new(),
         });
@@ -114,9 +118,24 @@ pub(crate) fn revoke(
             }
         }
     }
-    let still_let_in = plan::pending(&after, invocation.environment.present());
-    let is_untried = rotated.rollouts.values().any(|one| matches!(one, RolloutResult::Untried { .. }));
-    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, is_untried, removed, unremoved })
+    let pending = plan::pending(&after, invocation.environment.present());
+    let is_untried = |name: &IdentityName| {
+        rotated.rollouts.get(name).is_some_and(|one| matches!(one, RolloutResult::Untried { .. }))
+    };
+    let (not_tried, still_let_in) = pending.into_iter().partition(|(name, _)| is_untried(name));
+    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, not_tried, removed, unremoved })
+}
+
+/// The folders on this machine from which files would be removed, a row each.
+fn removals(change: &AccessChange, observation: &Observation) -> Vec<StepSummary> {
+    let AccessChange::Revoke(RevokeRequest { name, only_key: None, .. }) = change else { return Vec::new() };
+    let folders = observation.inventory.installed(Role::Client, name).unwrap_or_default();
+    let row = |folder: &PathBuf| StepSummary {
+        step: "remove",
+        subject: message!("client {}", name),
+        detail: message!("its files in {}", folder.display()),
+    };
+    folders.iter().filter(|folder| exists(folder)).map(row).collect()
 }
 
 /// Only what shuts somebody out, or lets somebody in again.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::exclusions::{unrecorded, whom};
+use super::exclusions::{let_in, unrecorded, whom};
 use super::holders::client_of;
 use super::issuance::next_generation;
 use super::reach::not_let_in;
@@ -86,6 +86,19 @@ pub(crate) fn catch_up(
         );
     }
     for one in old() {
+        for revocation in let_in(observation, &one.trust, now) {
+            let undo = revocation.client.as_ref();
+            let undo =
+                undo.map(|client| message!("; if that was taken back: {kitcert} revoke --undo {}", client));
+            note(
+                message!("daemon {}", one.daemon),
+                message!(
+                    "is to let in {}, who is revoked here, and refuses that again after the next rotation{}",
+                    whom(revocation),
+                    undo.unwrap_or_default()
+                ),
+            );
+        }
         let name = &one.daemon;
         let subject = message!("daemon {}", name);
         let current = observation.current(Role::Daemon, name);

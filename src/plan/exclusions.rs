@@ -9,7 +9,7 @@ use super::steps::AuthorityChoice;
 use crate::message;
 use crate::model::{Exclusion, IdentityName, Message, Printable, Timestamp};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
-use crate::store::{Observation, ObservedIdentity, Revocation};
+use crate::store::{Observation, ObservedGeneration, ObservedIdentity, Revocation};
 
 /// What the bundles of daemons are to exclude now; None where nobody's access was ever taken away.
 pub(crate) fn meant(observation: &Observation, now: Timestamp) -> Option<Exclusions> {
@@ -88,17 +88,27 @@ pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeS
     all.filter(is_kept_out).map(whom).collect()
 }
 
-/// The daemons that may let somebody in whose access was taken away, and whom. They count for as long as what
-/// they may serve is valid, whether or not anybody renews them.
+/// The daemons that may let somebody in whose access was taken away, and whom. Those that somebody renews
+/// count whatever they serve, since a thief does not mind that a certificate has ended; the others for as long
+/// as what they may serve is valid.
 pub(crate) fn pending(
     observation: &Observation,
     now: Timestamp,
 ) -> BTreeMap<IdentityName, BTreeSet<Message>> {
-    let who = |daemon: &ObservedIdentity| -> BTreeSet<Message> {
-        let served = daemon.served().filter(|served| served.leaf().validity().not_after >= now);
-        served.flat_map(|served| let_in(observation, &served.trust, now)).map(whom).collect()
+    let who = |name: &IdentityName, daemon: &ObservedIdentity| -> BTreeSet<Message> {
+        let is_renewed = observation.inventory.daemons.contains_key(name) && !daemon.is_retired();
+        let may_serve =
+            |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
+        // What it had before nobody knows of one that was never verified.
+        if !daemon.is_served_known() && daemon.current.iter().any(|current| may_serve(&current)) {
+            return observation.revocations.iter().flat_map(|record| record.active(now)).map(whom).collect();
+        }
+        let served = daemon.served().filter(may_serve);
+        let let_in = served.flat_map(|served| let_in(observation, &served.trust, now));
+        // Of one that nobody renews, a person says that it is stopped.
+        let_in.filter(|one| is_renewed || one.seen.is_none()).map(whom).collect()
     };
-    let of_daemons = observation.daemons.iter().map(|(name, daemon)| (name.clone(), who(daemon)));
+    let of_daemons = observation.daemons.iter().map(|(name, daemon)| (name.clone(), who(name, daemon)));
     of_daemons.filter(|(_, who)| !who.is_empty()).collect()
 }
 
@@ -112,17 +122,14 @@ pub(crate) fn whom(revocation: &Revocation) -> Message {
 }
 
 /// Whether the access of a client was taken away, whatever its key.
-pub(crate) fn is_revoked(observation: &Observation, client: &IdentityName, now: Timestamp) -> bool {
-    of_client(observation, now, client).is_some()
+pub(crate) fn is_revoked(observation: &Observation, client: &IdentityName) -> bool {
+    of_client(observation, client).is_some()
 }
 
-/// By what the access of a client was taken away, whatever its key.
-pub(super) fn of_client<'a>(
-    observation: &'a Observation,
-    now: Timestamp,
-    client: &IdentityName,
-) -> Option<&'a Revocation> {
-    observation.revocations.iter().flat_map(|record| record.active(now)).find(|one| one.is_of_client(client))
+/// By what the access of a client was taken away, whatever its key: until a person takes that back, and not
+/// only until its certificates have ended, since daemons may refuse its name for longer.
+pub(super) fn of_client<'a>(observation: &'a Observation, client: &IdentityName) -> Option<&'a Revocation> {
+    observation.revocations.iter().flat_map(|record| record.standing()).find(|one| one.is_of_client(client))
 }
 
 fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> BTreeSet<&Exclusion> {

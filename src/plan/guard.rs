@@ -98,7 +98,7 @@ pub(crate) fn judge(
             return true;
         }
         let open = guard.open_ones_dropped(name, next);
-        let let_in = guard.let_in_again(name, next);
+        let let_in = guard.let_in_again(next);
         let mut found = LockOut { open, let_in, ..LockOut::default() };
         for holder in holders.iter().filter(|holder| !allowed.contains(&holder.client)) {
             match guard.fate(holder, name, next, &mut found.hosts) {
@@ -185,7 +185,7 @@ impl<'a> Guard<'a> {
     /// hosts, as many CAs are trusted, and no more names are excluded. Nor does it let in again whom the state
     /// has forgotten.
     fn only_adds(&self, role: Role, name: &IdentityName, next: &Set<'_>) -> bool {
-        if role == Role::Daemon && !self.let_in_again(name, next).is_empty() {
+        if role == Role::Daemon && !self.let_in_again(next).is_empty() {
             return false;
         }
         let Some(identity) = self.observation.identities(role).get(name) else { return true };
@@ -205,15 +205,15 @@ impl<'a> Guard<'a> {
         })
     }
 
-    /// What a daemon refuses, would not refuse any more, and nobody is noted to have taken back.
-    fn let_in_again(&self, name: &IdentityName, next: &Set<'_>) -> BTreeSet<Exclusion> {
-        let Some(daemon) = self.observation.daemons.get(name) else { return BTreeSet::new() };
+    /// What a daemon refuses, this one or another, and would not be refused by what is about to be trusted,
+    /// although nobody is noted to have taken it back.
+    fn let_in_again(&self, next: &Set<'_>) -> BTreeSet<Exclusion> {
         let goes_on = |anchor: &&Certificate| next.trust.trusts(anchor);
         let kept = |served: &ObservedGeneration| {
             let anchors = served.trust.certificates().iter().filter(goes_on).cloned();
             unrecorded(self.observation, &TrustBundle::new(anchors.collect()))
         };
-        daemon.served().flat_map(kept).collect()
+        self.observation.daemons.values().flat_map(ObservedIdentity::served).flat_map(kept).collect()
     }
 
     pub(super) fn is_emergency(&self) -> bool {

@@ -49,11 +49,11 @@ pub(crate) fn invite(
         }
         None => new_client(*lifetime, observation)?,
     };
-    refuse_revoked(name, None, observation, now)?;
+    refuse_revoked(name, None, observation)?;
     let current = observation.current(Role::Client, name);
     let is_good = |current: &&ObservedGeneration| {
         let key = current.leaf().public_key().fingerprint();
-        current.key == KeyPresence::Present && !is_key_revoked(name, &key, observation, now)
+        current.key == KeyPresence::Present && !is_key_revoked(&key, observation)
     };
     let own_key = current.filter(is_good);
     let issue = |key: KeySource| {

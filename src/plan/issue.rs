@@ -5,7 +5,7 @@ use super::fault::is_faulty;
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
-use super::revoke::refuse_revoked;
+use super::revoke::{is_key_revoked, refuse_revoked};
 use super::rollover::Rollover;
 use super::signing::signing;
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
@@ -179,13 +179,17 @@ pub fn issue_clients(
             let endpoint = request.kit.as_ref().and_then(|kit| kit.endpoint_to_remember(&name, observation));
             added.push((name.clone(), ClientEntry { endpoint, ..entry.clone() }));
         }
-        if request.names.is_empty() && is_revoked(observation, &name, now) {
+        if request.names.is_empty() && is_revoked(observation, &name) {
             continue;
         }
         let has_fresh_key = request.requested_key.is_none() && request.key_change == KeyChange::Accepted;
         let kept = observation.current(Role::Client, &name).filter(|_| !has_fresh_key);
         let key = request.requested_key.as_ref().or(kept.map(|current| current.leaf().public_key()));
-        refuse_revoked(&name, key.map(PublicKey::fingerprint).as_ref(), observation, now)?;
+        let key = key.map(PublicKey::fingerprint);
+        if request.names.is_empty() && key.is_some_and(|key| is_key_revoked(&key, observation)) {
+            continue;
+        }
+        refuse_revoked(&name, key.as_ref(), observation)?;
         if let Some(current) = observation.current(Role::Client, &name) {
             let has_key = |key: &PublicKey| key == current.leaf().public_key();
             let is_same = request.requested_key.as_ref().is_none_or(has_key);

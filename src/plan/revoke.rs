@@ -62,9 +62,11 @@ pub(crate) fn revoke(
     let all = in_use(observation, now);
     let known: Vec<&Certificate> =
         all.iter().copied().filter(|leaf| client_of(leaf).as_ref() == Some(name)).collect();
-    let its: Vec<&Certificate> = known.into_iter().chain(&request.others).collect();
+    refuse_others(request, observation)?;
+    let others = request.others.iter().filter(|other| !known.contains(other));
+    let its: Vec<&Certificate> = known.iter().copied().chain(others).collect();
     if its.is_empty() {
-        return Err(nobody(request, observation, now));
+        return Err(nobody(request, observation));
     }
     let only_key = request.only_key.as_ref().map(|prefix| key_of(prefix, &its, name)).transpose()?;
     let is_meant = |leaf: &&&Certificate| only_key.is_none_or(|key| leaf.public_key().fingerprint() == key);
@@ -145,12 +147,16 @@ pub(crate) fn revoke(
 /// Plans `revoke --undo`: whatever was revoked of a client counts no more.
 ///
 /// # Errors
-/// A client that is not revoked.
+/// A client that never was revoked.
 pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.is_active(now);
+    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.undone.is_none();
     let mut record = observation.revocations.clone().unwrap_or_default();
     if !record.revocations.iter().any(is_meant) {
-        let revoked = record.active(now).filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
+        // What was taken back already and is not in effect yet is to come into effect.
+        if record.revocations.iter().any(|one| one.client.as_ref() == Some(name)) {
+            return Ok(Plan::default());
+        }
+        let revoked = record.standing().filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
         return Err(Failure::new("taking back the revocation of client", name)
             .expected("a client that is revoked")
             .found(message!("one that is not{}", name.did_you_mean(&revoked)))
@@ -196,16 +202,15 @@ pub(super) fn refuse_revoked(
     name: &IdentityName,
     key: Option<&Fingerprint>,
     observation: &Observation,
-    now: Timestamp,
 ) -> Result<(), Failure> {
     let failure = || Failure::new("issuing a certificate for client", name);
-    if let Some(revocation) = of_client(observation, now, name) {
+    if let Some(revocation) = of_client(observation, name) {
         return Err(failure()
             .expected("a client whose access was not taken away")
             .found(message!("one that is revoked since {}", revocation.at.minute()))
             .hint(message!("{kitcert} revoke --undo {}   # if it is to get in again", name)));
     }
-    match key.filter(|key| is_key_revoked(name, key, observation, now)) {
+    match key.filter(|key| is_key_revoked(key, observation)) {
         None => Ok(()),
         Some(key) => Err(failure()
             .expected("a key that is not revoked")
@@ -214,15 +219,34 @@ pub(super) fn refuse_revoked(
     }
 }
 
-/// Whether that key of a client is revoked, alone.
-pub(super) fn is_key_revoked(
-    name: &IdentityName,
-    key: &Fingerprint,
-    observation: &Observation,
-    now: Timestamp,
-) -> bool {
-    let mut active = observation.revocations.iter().flat_map(|record| record.active(now));
-    active.any(|one| one.client.as_ref() == Some(name) && one.key.as_ref() == Some(key))
+/// Whether that key is revoked, alone or with its client. Who has it has it for good: it gets no certificate
+/// under another name either, nor once those that it had have ended.
+pub(super) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
+    let of_key = Exclusion::Dns(key.key_dns_name());
+    let mut standing = observation.revocations.iter().flat_map(|record| record.standing());
+    standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key))
+}
+
+/// Refuses a certificate that is nobody's whose access is to be taken away.
+fn refuse_others(request: &RevokeRequest, observation: &Observation) -> Result<(), Failure> {
+    let failure = || Failure::new("revoking client", &request.name).exit(ExitCode::Usage);
+    for other in &request.others {
+        if other.is_authority() {
+            return Err(failure()
+                .expected("a certificate of the client in --cert")
+                .found(message!("that of the CA {}", other.subject())));
+        }
+        let is_known = |client: &IdentityName| {
+            observation.clients.contains_key(client) || observation.inventory.clients.contains_key(client)
+        };
+        let whose = client_of(other).filter(|client| *client != request.name && is_known(client));
+        if let Some(client) = whose {
+            return Err(failure()
+                .expected("a certificate of the client in --cert")
+                .found(message!("one of client {}, which is revoked by its own name", client)));
+        }
+    }
+    Ok(())
 }
 
 fn steps(
@@ -240,7 +264,7 @@ fn steps(
             && one.needed_until >= revocation.needed_until
     };
     let mut state = Vec::new();
-    let is_whole = revocation.key.is_none();
+    let only_key = revocation.key;
     if !record.active(now).any(|one| is_same(&one)) {
         record.revocations.push(revocation);
         let together: Exclusions = record.active(now).flat_map(|one| one.excluded.iter().cloned()).collect();
@@ -252,11 +276,15 @@ fn steps(
         }
         state.push(StateStep::ChangeRevocations(record));
     }
-    if observation.waiting_kits.contains(&name) {
+    let client = observation.clients.get(&name);
+    let current = client.and_then(|client| client.current.as_ref());
+    // The kit of another key is for whoever is to get in with that.
+    let is_of_it = only_key
+        .is_none_or(|key| current.is_none_or(|current| current.leaf().public_key().fingerprint() == key));
+    if is_of_it && observation.waiting_kits.contains(&name) {
         state.push(StateStep::WithdrawKit(name.clone()));
     }
-    let client = observation.clients.get(&name);
-    if is_whole && client.is_some_and(|client| !client.is_retired()) {
+    if only_key.is_none() && client.is_some_and(|client| !client.is_retired()) {
         state.push(StateStep::Retire(Role::Client, name));
     }
     Ok(state)
@@ -300,14 +328,14 @@ fn key_of(
     }
 }
 
-fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) -> Failure {
+fn nobody(request: &RevokeRequest, observation: &Observation) -> Failure {
     let name = &request.name;
     let failure = Failure::new("revoking client", name);
     let is_known = observation.clients.contains_key(name) || observation.inventory.clients.contains_key(name);
     match is_known {
         true => failure
             .expected("a certificate of it that is still valid")
-            .found(match of_client(observation, now, name) {
+            .found(match of_client(observation, name) {
                 Some(revocation) => message!("{}, which is revoked already", whom(revocation)),
                 None => message!("none: nobody gets in as {}", name),
             })

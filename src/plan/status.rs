@@ -255,7 +255,7 @@ fn rows_of(
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = match (identity.is_retired(), is_listed) {
             _ if role == Role::Daemon && lets_in.contains_key(name) => IdentityState::LetsInRevoked,
-            _ if role == Role::Client && is_revoked(observation, name, now) => IdentityState::Revoked,
+            _ if role == Role::Client && is_revoked(observation, name) => IdentityState::Revoked,
             (true, _) => IdentityState::Retired,
             // Nobody renews it, and whoever has removed it knows that it ends.
             (false, false) if waits => IdentityState::KitWaiting,

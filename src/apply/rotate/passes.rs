@@ -79,10 +79,7 @@ pub fn rotate(invocation: &Invocation<'_>, order: &RotationOrder) -> Result<Rota
     try_issuers(invocation, Some(&observation), &rotation.plan)?;
     if order.clock == ClockTrust::Checked {
         let disagreeing = disagreeing_clocks(invocation, &observation, &rotation, &order.request)?;
-        // Whoever has a stolen key is shut out everywhere, whatever a daemon takes the time for.
-        if !order.request.is_urgent(&observation, now) {
-            work.left_alone = disagreeing;
-        }
+        work.left_alone = disagreeing;
     }
     let mut rotated = work.pass(Sight::Whole)?;
     // Each stage of a rollover is planned from what the one before has verified.
@@ -190,8 +187,11 @@ impl Work<'_> {
         let lock = directory.lock(invocation.command, patience)?;
         let mut observation = observe(directory, &Interest::Everything)?;
         observation.note_copies(&surroundings.copies);
-        let is_urgent = self.order.request.is_urgent(&observation, self.now);
-        let left_alone = self.left_alone.iter().filter(|_| !is_urgent);
+        // Whoever has a stolen key is shut out everywhere, whatever a daemon takes the time for.
+        let is_emergency = self.order.request.is_emergency(&observation);
+        let pending = plan::pending(&observation, self.now);
+        let is_left = |name: &IdentityName| !is_emergency && !pending.contains_key(name);
+        let left_alone = self.left_alone.iter().filter(|(name, _)| is_left(name));
         let left_alone = left_alone.map(|(name, failure)| (name.clone(), Err(failure.clone())));
         let mut locks: BTreeMap<IdentityName, Result<DaemonLock, Failure>> = left_alone.collect();
         let rotation = loop {

@@ -127,6 +127,7 @@ impl Rotated {
         self.rotation.locked_out.extend(later.rotation.locked_out);
         self.rotation.unable = later.rotation.unable;
         self.rotation.unverified = later.rotation.unverified;
+        self.rotation.left_letting_in = later.rotation.left_letting_in;
         self.steps.extend(later.steps);
         self.issued.extend(later.issued);
         self.rollouts.extend(later.rollouts);
@@ -159,8 +160,10 @@ impl Rotated {
     /// What the command ends with.
     #[must_use]
     pub fn exit(&self) -> ExitCode {
-        // Until a client of a CA that is compromised is refused everywhere, nothing is done.
-        let is_pending = self.rotation.is_emergency && self.rotation.rolls_over;
+        // Until a client of a CA that is compromised, or one that is revoked, is refused everywhere, nothing
+        // is done.
+        let is_pending = self.rotation.is_emergency && self.rotation.rolls_over
+            || !self.rotation.left_letting_in.is_empty();
         let pending = is_pending.then_some(ExitCode::NotServed);
         ExitCode::of_all(std::iter::once(self.outcome()).chain(pending))
     }

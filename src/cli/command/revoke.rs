@@ -1,6 +1,6 @@
 //! `kitcert revoke`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,9 +10,7 @@ use serde::Serialize;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, told, with_try};
 use super::waiting::Waiting;
-use crate::apply::{
-    self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RolloutResult, RotationOrder,
-};
+use crate::apply::{self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RotationOrder};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
@@ -41,7 +39,8 @@ pub struct RevokeArguments {
     /// Give the client its access back
     #[arg(long, conflicts_with_all = ["only_key", "reason", "seen"])]
     pub undo: bool,
-    /// You have seen that the daemons refuse the client; for a CA without its key, where kitcert cannot try it
+    /// You have seen that the daemons refuse the client, or are stopped; for a CA without its key, and for
+    /// daemons that nobody renews, where kitcert cannot try it
     #[arg(long, conflicts_with_all = ["only_key", "reason"])]
     pub seen: bool,
     /// Do not restart any daemon; the client gets in until you do
@@ -143,13 +142,11 @@ fn said(
     let report =
         revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
     let report = revoked.still_let_in.iter().fold(report, |report, (daemon, who)| {
+        report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", Message::few(who, ", "), daemon))
+    });
+    let report = revoked.not_tried.iter().fold(report, |report, (daemon, who)| {
         let who = Message::few(who, ", ");
-        match revoked.rotated.rollouts.get(daemon) {
-            Some(RolloutResult::Untried { .. }) => {
-                report.toned(Tone::Warning, message!("not tried: whether {} refuses {}", daemon, who))
-            }
-            _ => report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", who, daemon)),
-        }
+        report.toned(Tone::Warning, message!("not tried: whether {} refuses {}", daemon, who))
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
@@ -171,14 +168,26 @@ fn said(
                 ),
             ),
         },
-        _ if revoked.is_untried => report.toned(
+        _ if !revoked.not_tried.is_empty() => report.toned(
             Tone::Warning,
             message!(
                 "not verified: try it with the client's files, or a copy of them; next: {kitcert} revoke --seen {}",
                 name
             ),
         ),
-        _ => report.toned(Tone::Bad, "not done; next: {kitcert} rotate"),
+        _ if revoked.still_let_in.is_empty() && revoked.rotated.exit() == ExitCode::Done => report.toned(
+            Tone::Bad,
+            "not done: what no daemon can refuse gets in until it ends; next: {kitcert} ca rollover start",
+        ),
+        _ => {
+            let is_left =
+                |daemon: &IdentityName| revoked.rotated.rotation.left_letting_in.contains(daemon);
+            let left = &revoked.still_let_in;
+            match !left.is_empty() && left.keys().all(is_left) {
+                true => report.toned(Tone::Bad, "not done: nobody renews what still lets them in"),
+                false => report.toned(Tone::Bad, "not done; next: {kitcert} rotate"),
+            }
+        }
     }
 }
 
@@ -215,11 +224,13 @@ pub(in crate::cli) struct RevokeObject {
     unstopped: Vec<UnstoppedMember>,
     /// The daemons that still let somebody in who is revoked, and whom.
     still_let_in: Vec<LetInMember>,
+    /// The daemons of which nothing here can try whether they refuse everybody who is revoked, and whom.
+    not_tried: Vec<LetInMember>,
     /// The folders on this machine from which the client's files were removed.
     removed: Vec<Message>,
 }
 
-/// A daemon that lets somebody in who is revoked.
+/// A daemon that lets somebody in who is revoked, or may.
 #[derive(Debug, Serialize, JsonSchema)]
 struct LetInMember {
     /// The daemon's name.
@@ -239,16 +250,20 @@ struct UnstoppedMember {
 
 fn object(revoked: &Revoked) -> RevokeObject {
     let unstopped = revoked.planned.unstopped.iter();
-    let still = revoked.still_let_in.iter();
-    let whom = |who: &BTreeSet<Message>| who.iter().cloned().collect();
+    let named = |who: &BTreeMap<IdentityName, BTreeSet<Message>>| -> Vec<LetInMember> {
+        let member = |(daemon, who): (&IdentityName, &BTreeSet<Message>)| LetInMember {
+            daemon: daemon.message(),
+            who: who.iter().cloned().collect(),
+        };
+        who.iter().map(member).collect()
+    };
     RevokeObject {
         stopped: revoked.planned.stopped.clone(),
         unstopped: unstopped
             .map(|(serial, expires)| UnstoppedMember { serial: serial.message(), expires: *expires })
             .collect(),
-        still_let_in: still
-            .map(|(daemon, who)| LetInMember { daemon: daemon.message(), who: whom(who) })
-            .collect(),
+        still_let_in: named(&revoked.still_let_in),
+        not_tried: named(&revoked.not_tried),
         removed: revoked.removed.clone(),
     }
 }

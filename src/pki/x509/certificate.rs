@@ -15,7 +15,8 @@ use super::name_constraints::NameConstraints;
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::model::{
-    AuthorityId, ExtendedKeyUsage, Failure, Fingerprint, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
+    AuthorityId, ExtendedKeyUsage, Failure, Fingerprint, Role, SerialNumber, SubjectAltName, Timestamp,
+    Validity,
 };
 use crate::pki::key::{PublicKey, sha256};
 

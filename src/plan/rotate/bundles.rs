@@ -4,11 +4,11 @@ use super::planner::Planner;
 use super::rotation::RotationAction;
 use crate::message;
 use crate::model::{IdentityName, Message, Role};
-use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
+use crate::plan::exclusions::{is_as_meant, kept_out, let_in, same_authorities};
 use crate::plan::issuance::next_generation;
 use crate::plan::signing::bundle_of_daemon;
 use crate::plan::steps::StateStep;
-use crate::store::ObservedGeneration;
+use crate::store::{ObservedGeneration, ObservedIdentity};
 
 impl Planner<'_> {
     /// Gives a daemon the bundle that it is to have, with the certificate that it has; whether that is another.
@@ -51,14 +51,22 @@ impl Planner<'_> {
 
     /// Of a daemon, only what its bundle excludes.
     pub(super) fn access(&mut self, name: &IdentityName, current: Option<&ObservedGeneration>) {
-        let is_changed = self.rebundle(name, current);
-        if !is_changed && self.rotation.lets_in.contains_key(name) {
-            let who = self.rotation.lets_in.get(name);
-            let who = who.map(|who| Message::few(who, ", ")).unwrap_or_default();
-            let reason = message!("not seen yet to refuse {}", who);
-            self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
-            self.rotation.daemons.push(name.clone());
+        if self.rebundle(name, current) || current.is_none() {
+            return;
         }
+        let reason = match self.rotation.lets_in.get(name) {
+            Some(who) => message!("not seen yet to refuse {}", Message::few(who, ", ")),
+            // It may have been given other files since.
+            None => message!("to be seen again to refuse whoever is revoked"),
+        };
+        let daemon = self.observation.daemons.get(name);
+        if daemon.is_some_and(ObservedIdentity::has_worked)
+            && !self.facts.outdated.contains(&(Role::Daemon, name.clone()))
+        {
+            self.rotation.verified_again.insert(name.clone());
+        }
+        self.say(Role::Daemon, name, RotationAction::ToVerify, reason);
+        self.rotation.daemons.push(name.clone());
     }
 
     /// The daemons that nobody renews any more and that let somebody in whose access was taken away.
@@ -70,10 +78,18 @@ impl Planner<'_> {
         };
         let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));
         for (name, who) in left.collect::<Vec<_>>() {
+            let daemon = self.observation.daemons.get(&name);
+            let served = daemon.into_iter().flat_map(ObservedIdentity::served);
+            let mut let_in = served.flat_map(|served| let_in(self.observation, &served.trust, self.now));
+            let client = let_in.find_map(|one| one.client.as_ref().filter(|_| one.seen.is_none()));
+            let next =
+                client.map(|client| message!("; if it is stopped: {kitcert} revoke --seen {}", client));
             let todo = message!(
-                "STILL LETS IN {}, and nobody renews it: stop it, or list it again",
-                Message::few(&who, ", ")
+                "STILL LETS IN {}, and nobody renews it: stop it, or list it again{}",
+                Message::few(&who, ", "),
+                next.unwrap_or_default()
             );
+            self.rotation.left_letting_in.insert(name.clone());
             self.say(Role::Daemon, &name, RotationAction::Reported, todo);
         }
     }

@@ -33,6 +33,7 @@ use crate::model::{
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
+use crate::plan::revoke::is_key_revoked;
 use crate::plan::rollover::{RolloverStage, refuse_lost_record};
 use crate::plan::status::IdentityState;
 use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
@@ -52,11 +53,13 @@ pub fn rotate(
     now: Timestamp,
 ) -> Result<Rotation, Failure> {
     refuse_unknown(request, observation)?;
-    if matches!(request.authority, AuthorityRotation::IfNeeded | AuthorityRotation::Back) {
+    // Whom a daemon refuses waits for no rollover, and begins none.
+    let is_access = request.scope == RotationScope::Access;
+    if !is_access && matches!(request.authority, AuthorityRotation::IfNeeded | AuthorityRotation::Back) {
         refuse_lost_record(observation)?;
     }
     let mut planner = Planner::new(request, observation, facts, now)?;
-    if planner.changes_direction()? {
+    if !is_access && planner.changes_direction()? {
         return Ok(planner.rotation);
     }
     let is_emergency = planner.rotation.is_emergency;
@@ -75,7 +78,7 @@ pub fn rotate(
         planner.daemon(name, &entry.hosts, entry.lifetime)?;
     }
     let clients = observation.inventory.clients.iter();
-    let has_clients = request.scope != RotationScope::Access;
+    let has_clients = !is_access || is_emergency;
     for (name, entry) in clients.filter(|(name, _)| has_clients && is_meant(Role::Client, name)) {
         planner.client(name, entry.renew, entry.lifetime)?;
     }
@@ -109,7 +112,9 @@ impl Planner<'_> {
             return Ok(());
         }
         let current = identity.and_then(|identity| identity.current.as_ref());
-        if self.request.scope == RotationScope::Access {
+        // With what has ended it serves nobody who looks at it, and still lets a thief in who does not.
+        let has_ended = |one: &ObservedGeneration| one.leaf().validity().not_after < self.now;
+        if self.request.scope == RotationScope::Access && !current.is_some_and(has_ended) {
             self.access(name, current);
             return Ok(());
         }
@@ -196,6 +201,11 @@ impl Planner<'_> {
                 return Ok(());
             }
         };
+        if is_elsewhere && current.is_some_and(|one| self.is_key_revoked(one)) {
+            let hint = message!("due, and its key is revoked: sign a request of another key with --new-key");
+            self.report((Role::Client, name), (Rule::ExpiresSoon, IdentityState::Due), hint);
+            return Ok(());
+        }
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
                 "due, but its key is on another machine: sign another request, or set renew: auto in kitcert.yaml; if \
@@ -322,11 +332,16 @@ impl Planner<'_> {
     fn key(&self, current: Option<&ObservedGeneration>, kept: KeySource) -> KeySource {
         let is_over = self.request.key == KeyRenewal::Fresh
             || self.rotation.is_emergency
-            || current.is_some_and(|one| self.is_old(one));
+            || current.is_some_and(|one| self.is_old(one) || self.is_key_revoked(one));
         match kept {
             KeySource::Kept { .. } if is_over => KeySource::New(self.observation.inventory.leaf_key()),
             kept => kept,
         }
+    }
+
+    /// Whether a set has a key that is to let nobody in any more.
+    fn is_key_revoked(&self, current: &ObservedGeneration) -> bool {
+        is_key_revoked(&current.leaf().public_key().fingerprint(), self.observation)
     }
 
     /// Whether the first certificate of a key was issued more than a year ago.

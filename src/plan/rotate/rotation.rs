@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;
 use crate::model::{AuthorityId, Contact, Failure, IdentityName, Message, Role, Selector, Timestamp};
-use crate::plan::exclusions::pending;
 use crate::plan::request::KeyRenewal;
 use crate::plan::steps::{Plan, StateStep};
 use crate::plan::summary::StepSummary;
@@ -55,12 +54,6 @@ impl RotateRequest {
     pub(crate) fn is_emergency(&self, observation: &Observation) -> bool {
         matches!(self.authority, AuthorityRotation::Compromised(_))
             || observation.rollover.as_ref().is_some_and(RolloverRecord::is_emergency)
-    }
-
-    /// Whether it is about shutting somebody out at once.
-    #[must_use]
-    pub(crate) fn is_urgent(&self, observation: &Observation, now: Timestamp) -> bool {
-        self.is_emergency(observation) || !pending(observation, now).is_empty()
     }
 
     /// The command that asks for it, as far as it says which way a rollover goes.
@@ -149,6 +142,8 @@ pub struct Rotation {
     /// The daemons that may let somebody in who is to be shut out at once, and whom: nobody waits for builds
     /// there.
     pub lets_in: BTreeMap<IdentityName, BTreeSet<Message>>,
+    /// Those of them that nobody renews.
+    pub left_letting_in: BTreeSet<IdentityName>,
     /// The clients that would be locked out by what was not done for that reason.
     pub locked_out: BTreeSet<IdentityName>,
 }

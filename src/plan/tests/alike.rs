@@ -1,8 +1,10 @@
 //! Which states of a world differ in nothing that counts.
 
+use std::collections::BTreeSet;
+
 use super::world::World;
-use crate::model::{AuthorityId, Timestamp};
-use crate::pki::{Certificate, DistinguishedName, TrustBundle};
+use crate::model::{AuthorityId, Exclusion, Timestamp};
+use crate::pki::{Certificate, DistinguishedName, Exclusions, TrustBundle};
 use crate::store::{KeyPresence, ObservedGeneration, OpenUntil};
 
 /// The SHA-256 of a state in words.
@@ -74,7 +76,22 @@ impl Words<'_> {
             trust.certificates().iter().map(|anchor| self.named(anchor.subject())).collect();
         let mut names: Vec<String> = ids.iter().map(|id| self.ca(id)).collect();
         names.sort();
-        names.join(",")
+        let excluded = trust.certificates().iter().filter_map(Exclusions::of);
+        let excluded: BTreeSet<String> =
+            excluded.flat_map(|of| of.iter().map(|one| self.excluded(one)).collect::<Vec<_>>()).collect();
+        format!("{}-{excluded:?}", names.join(","))
+    }
+
+    /// An excluded name, or whose key that is.
+    fn excluded(&self, one: &Exclusion) -> String {
+        let mut held = self.world.holds.iter();
+        let machine = held
+            .find(|(_, held)| Exclusion::Dns(held.leaf.public_key().fingerprint().key_dns_name()) == *one);
+        match (one.client(), machine) {
+            (Some(client), _) => client.to_string(),
+            (None, Some((machine, _))) => format!("{machine:?}"),
+            (None, None) => "a former key".to_owned(),
+        }
     }
 
     fn set(&mut self, set: &ObservedGeneration) {
@@ -94,6 +111,15 @@ impl Words<'_> {
                 let finished: Vec<String> = rollover.finished.iter().map(|id| self.ca(id)).collect();
                 self.add(format!("{:?} {from:?} {to} {:?} {finished:?}", rollover.kind, rollover.skipped));
             }
+        }
+        for one in observation.revocations.iter().flat_map(|record| &record.revocations) {
+            let excluded: BTreeSet<String> = one.excluded.iter().map(|one| self.excluded(one)).collect();
+            let (undone, months) = (one.undone.is_some(), self.months(one.needed_until).max(-1));
+            self.add(format!(
+                "revoked {:?} {} {excluded:?} {undone} {months}",
+                one.client,
+                one.key.is_some()
+            ));
         }
         let active = self.ca(&world.active());
         self.add(active);
@@ -132,6 +158,8 @@ impl Words<'_> {
             let (leaf, trust) = (self.issuer(&held.leaf), self.bundle(&held.trust));
             self.add(format!("\n{} {} {leaf}/{trust}", machine.0, machine.1));
         }
-        self.add(format!("\n{:?} {:?}", observation.waiting_kits, world.excused));
+        let thieves: Vec<bool> =
+            world.holds.iter().map(|((client, _), held)| world.is_revoked(client, &held.leaf)).collect();
+        self.add(format!("\n{:?} {:?} {thieves:?}", observation.waiting_kits, world.excused));
     }
 }

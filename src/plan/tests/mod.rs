@@ -11,6 +11,7 @@ mod joining;
 mod kits;
 mod requesting;
 mod restored;
+mod revoking;
 mod rolling_over;
 mod rotating;
 mod status;

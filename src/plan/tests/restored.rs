@@ -6,7 +6,7 @@ use super::world::{Restart, TWO_DAEMONS, World};
 use crate::model::{AuthorityId, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::{AuthorityRotation, Installed, Recovery, RotateRequest, Standing};
-use crate::plan::{catch_up, finish, retire};
+use crate::plan::{catch_up, finish, has_forgotten, retire};
 use crate::store::OpenUntil;
 
 impl World {
@@ -31,8 +31,25 @@ impl World {
         self.installed.values().any(|(commit, _)| *commit > self.commit)
     }
 
+    /// Whether an installed bundle refuses somebody of whom the state does not know.
+    pub(super) fn has_forgotten(&self) -> bool {
+        has_forgotten(&self.observation, &self.all_installed())
+    }
+
     /// What `recover` would do to an old copy; None where the state is none.
     fn recovery(&self) -> Option<Recovery> {
+        let installed = self.all_installed();
+        let is_unknown = |leaf: &Certificate| {
+            !self.is_known(leaf) && !installed.iter().any(|one| one.chain.first() == Some(leaf))
+        };
+        let served = self.serves.iter().filter(|(_, served)| is_unknown(&served.leaf));
+        let served: Vec<(IdentityName, Certificate)> =
+            served.map(|(daemon, served)| (daemon.clone(), served.leaf.clone())).collect();
+        let is_needed = self.is_old() || self.has_forgotten();
+        is_needed.then(|| catch_up(&self.observation, &installed, &served, self.now))
+    }
+
+    fn all_installed(&self) -> Vec<Installed> {
         let installed = self.installed.iter().map(|(daemon, (commit, set))| Installed {
             daemon: daemon.clone(),
             standing: if *commit > self.commit { Standing::Later(*commit) } else { Standing::Ours },
@@ -41,14 +58,7 @@ impl World {
             trust: set.trust.clone(),
             unfit: None,
         });
-        let installed: Vec<Installed> = installed.collect();
-        let is_unknown = |leaf: &Certificate| {
-            !self.is_known(leaf) && !installed.iter().any(|one| one.chain.first() == Some(leaf))
-        };
-        let served = self.serves.iter().filter(|(_, served)| is_unknown(&served.leaf));
-        let served: Vec<(IdentityName, Certificate)> =
-            served.map(|(daemon, served)| (daemon.clone(), served.leaf.clone())).collect();
-        self.is_old().then(|| catch_up(&self.observation, &installed, &served, self.now))
+        installed.collect()
     }
 
     /// What `recover` does; whether there is something to do.

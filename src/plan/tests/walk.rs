@@ -1,6 +1,6 @@
 //! Every state that a rollover can come to, breadth first: two daemons, three clients, two keys of one of
-//! them, and whatever may happen. Nobody is out who was not named, and from every state there is a way to
-//! the end.
+//! them, and whatever may happen. Nobody is out who was not named, nobody gets in again whose access was taken
+//! away, and from every state there is a way to the end.
 //!
 //! `KITCERT_WALK_DEPTH` sets how far it goes.
 
@@ -38,6 +38,14 @@ enum Event {
     /// The state is as it was in the beginning.
     Restore,
     Recover,
+    /// The access of a client is taken away.
+    Revoke(&'static str, Restart),
+    /// That of the key that a machine holds.
+    RevokeKey(usize, Restart),
+    /// It is given back.
+    Undo(&'static str, Restart),
+    /// revocations.json is lost.
+    Forget,
     /// A month passes.
     Wait,
     /// Half a life of a daemon's certificate passes.
@@ -50,7 +58,7 @@ enum Which {
     To,
 }
 
-const EVENTS: [Event; 29] = [
+const EVENTS: [Event; 35] = [
     Event::Rotate(Restart::Works),
     Event::Rotate(Restart::Fails),
     Event::Rotate(Restart::Never),
@@ -78,6 +86,12 @@ const EVENTS: [Event; 29] = [
     Event::Retire(Role::Daemon, "spare"),
     Event::Restore,
     Event::Recover,
+    Event::Revoke("bob", Restart::Works),
+    Event::Revoke("bob", Restart::Fails),
+    Event::RevokeKey(2, Restart::Works),
+    Event::RevokeKey(0, Restart::Never),
+    Event::Undo("bob", Restart::Fails),
+    Event::Forget,
     Event::Wait,
     Event::WaitLong,
 ];
@@ -158,6 +172,13 @@ fn happens(world: &mut World, event: Event) -> bool {
         Event::Retire(role, named) => world.retire(role, named),
         Event::Restore => world.restore(),
         Event::Recover => world.recover(),
+        Event::Revoke(client, restart) => world.revoke(client, None, restart),
+        Event::RevokeKey(machine, restart) => {
+            let (client, number) = machines()[machine].clone();
+            world.revoke(client.as_str(), Some(number), restart)
+        }
+        Event::Undo(client, restart) => world.undo(client, restart),
+        Event::Forget => world.forget_revocations(),
         Event::Wait => {
             world.now = world.now.plus(days(31));
             true
@@ -178,7 +199,8 @@ fn out(before: &World, after: &World) -> Vec<(Machine, IdentityName)> {
             let machine = (client.clone(), *number);
             let has_ended = is_over(&before.holds[&machine].leaf) || is_over(&before.serves[daemon].leaf);
             let is_retired = after.observation.daemons[daemon].is_retired();
-            !after.excused.contains(client) && !has_ended && !is_retired
+            let is_revoked = after.is_revoked(client, &before.holds[&machine].leaf);
+            !after.excused.contains(client) && !has_ended && !is_retired && !is_revoked
         })
         .collect()
 }
@@ -257,6 +279,8 @@ fn way_to_the_end(world: &World, alike: Alike, ways: &mut Ways) -> Option<usize>
 struct Walked {
     transitions: usize,
     violations: Vec<String>,
+    /// Where somebody gets in again whose access was taken away, or does unsaid.
+    let_in: Vec<String>,
     /// Of each state, how many steps it is from its end.
     ways: Vec<Option<usize>>,
     stuck: Vec<String>,
@@ -311,6 +335,11 @@ fn walk(depth: usize, fault: Option<Fault>) -> Walked {
                     }
                     continue;
                 }
+                let (again, unsaid) = (next.in_again(&world), next.in_unsaid());
+                if !again.is_empty() || !unsaid.is_empty() {
+                    walked.let_in.push(format!("{:?}: in again {again:?}, unsaid {unsaid:?}", path()));
+                    continue;
+                }
                 next.forgive();
                 let alike = Alike::of(&next);
                 let count = seen.len();
@@ -342,17 +371,19 @@ fn nobody_is_out_unsaid_and_every_state_has_a_way_to_the_end() {
     let walked = walk(depth, None);
     let ways = walked.shortest_ways();
     println!(
-        "{} states, {} transitions to depth {depth}, {} violations, {} without a way to the end; of {} steps at \
-         most: {ways:?}",
+        "{} states, {} transitions to depth {depth}, {} violations, {} let in, {} without a way to the end; of {} \
+         steps at most: {ways:?}",
         walked.ways.len(),
         walked.transitions,
         walked.violations.len(),
+        walked.let_in.len(),
         walked.stuck.len(),
         ways.keys().max().unwrap()
     );
     let shown = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(walked.violations.is_empty(), "{}", shown(&walked.violations));
     assert!(walked.stuck.is_empty(), "{}", shown(&walked.stuck));
+    assert!(walked.let_in.is_empty(), "{}", shown(&walked.let_in));
 }
 
 #[test]

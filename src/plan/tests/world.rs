@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::{fresh_key, hosts, name, now, user};
 use crate::layout::Inventory;
-use crate::model::{AuthorityId, Failure, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp};
-use crate::pki::{Certificate, CertificateAuthority, TrustBundle};
+use crate::model::{
+    AuthorityId, Exclusion, Failure, Fingerprint, IdentityName, KeyAlgorithm, Role, SubjectAltName, Timestamp,
+};
+use crate::pki::{Certificate, CertificateAuthority, Exclusions, TrustBundle};
 use crate::plan::{self, EarlierGeneration, KeySource, Plan, RotateRequest, Rotation, RotationFacts};
 use crate::store::{
     HeldBy, KeyPresence, Observation, ObservedCopies, ObservedGeneration, ObservedIdentity, RolloverRecord,
@@ -87,6 +89,8 @@ pub(super) struct World {
     pub(super) holds: BTreeMap<Machine, InUse>,
     /// Who is out since somebody said so, or was named when it happened.
     pub(super) excused: BTreeSet<IdentityName>,
+    /// Whose access was taken away, whatever the state knows of it: with every key, or with that one.
+    pub(super) revoked: BTreeSet<(IdentityName, Option<Fingerprint>)>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -119,6 +123,7 @@ impl World {
             serves: BTreeMap::new(),
             holds: BTreeMap::new(),
             excused: BTreeSet::new(),
+            revoked: BTreeSet::new(),
             fault: None,
         };
         world.make_authority();
@@ -397,7 +402,8 @@ impl World {
         for (machine, client) in &self.holds {
             for (daemon, served) in &self.serves {
                 let trusts = |set: &InUse, leaf: &Certificate| {
-                    set.trust.certificates().iter().any(|anchor| anchor.subject() == leaf.issuer())
+                    let mut anchors = set.trust.certificates().iter();
+                    anchors.any(|anchor| anchor.subject() == leaf.issuer() && !excludes(anchor, leaf))
                 };
                 let is_good = |leaf: &Certificate| leaf.validity().contains(self.now);
                 let host = self.observation.inventory.daemons[daemon].endpoint.host();
@@ -418,6 +424,15 @@ impl World {
     pub(super) fn active(&self) -> AuthorityId {
         self.observation.active_authority().unwrap().id.clone()
     }
+}
+
+/// Whether an anchor excludes one of the names of a certificate, each by itself.
+fn excludes(anchor: &Certificate, leaf: &Certificate) -> bool {
+    let Some(excluded) = Exclusions::of(anchor) else { return false };
+    leaf.usable_names().into_iter().any(|name| match name {
+        SubjectAltName::Dns(name) => excluded.contains(&Exclusion::Dns(name)),
+        SubjectAltName::Ip(address) => excluded.contains(&Exclusion::Ip(address)),
+    })
 }
 
 /// The hosts of an entry, changed.

@@ -1,3 +1,4 @@
 //! Somebody's access is taken away.
 
+mod let_in_again;
 mod revoking;

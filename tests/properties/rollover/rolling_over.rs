@@ -188,6 +188,18 @@ impl Fleet {
         self.crowd_on(&folders)
     }
 
+    /// Those clients at work at one of the daemons.
+    pub fn crowd_of_one(&self, daemon: usize, clients: &[&str]) -> Crowd {
+        let folders: Vec<String> = clients.iter().map(|client| self.folder(client)).collect();
+        let port = self.daemons[daemon].port;
+        Crowd(vec![WorkingClients::start(self.test, &self.admin, port, &folders, &[]).unwrap()])
+    }
+
+    /// Somebody at work with the copy of a client's files.
+    pub fn crowd_at(&self, client: &str) -> Crowd {
+        self.crowd_on(&[self.admin.text(&format!("copies/{client}"))])
+    }
+
     fn crowd_on(&self, folders: &[String]) -> Crowd {
         let at = |machine: &Machine| {
             WorkingClients::start(self.test, &self.admin, machine.port, folders, &[]).unwrap()
@@ -240,18 +252,23 @@ impl Fleet {
     /// How every daemon takes a client with the pair of that folder that trusts every CA.
     #[track_caller]
     pub fn assert_dials(&self, folder: &str, expected: &str) {
+        (0..self.daemons.len()).for_each(|daemon| self.assert_dials_one(daemon, folder, expected));
+    }
+
+    /// The same of one daemon.
+    #[track_caller]
+    pub fn assert_dials_one(&self, daemon: usize, folder: &str, expected: &str) {
         let trust: String = self.authorities().iter().map(Certificate::to_pem).collect();
         let trust = self.admin.write("every-ca.pem", trust);
-        for machine in &self.daemons {
-            let program = peers::program("go-peer", self.test).unwrap();
-            let mut command = Command::new(program);
-            command.args(["client", "--addr", &format!("127.0.0.1:{}", machine.port), "--ca", &trust]);
-            for name in ["cert", "key"] {
-                command.arg(format!("--{name}")).arg(Path::new(folder).join(format!("{name}.pem")));
-            }
-            let said = self.admin.finish(command, "");
-            assert_eq!(said.out.split(' ').next(), Some(expected), "{}: {said:?}", machine.name);
+        let machine = &self.daemons[daemon];
+        let program = peers::program("go-peer", self.test).unwrap();
+        let mut command = Command::new(program);
+        command.args(["client", "--addr", &format!("127.0.0.1:{}", machine.port), "--ca", &trust]);
+        for name in ["cert", "key"] {
+            command.arg(format!("--{name}")).arg(Path::new(folder).join(format!("{name}.pem")));
         }
+        let said = self.admin.finish(command, "");
+        assert_eq!(said.out.split(' ').next(), Some(expected), "{}: {said:?}", machine.name);
     }
 
     /// A client of another CA with the name and the key identifier of that one.
@@ -302,6 +319,11 @@ impl Fleet {
 }
 
 impl Machine {
+    /// Where something is in its place.
+    pub fn path(&self, path: &str) -> std::path::PathBuf {
+        self.place.path(path)
+    }
+
     #[track_caller]
     fn assert_trusts(&self, trust: &[&Certificate]) {
         let installed = chain(&self.place, "root/etc/ca.pem");

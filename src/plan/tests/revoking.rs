@@ -1,0 +1,198 @@
+//! Whose access is taken away, in a world where restarts fail, states are restored and time passes.
+
+use std::collections::BTreeSet;
+
+use super::rotating::asked;
+use super::world::{Machine, Restart, TWO_DAEMONS, World};
+use super::{days, name, user};
+use crate::model::{Exclusion, FingerprintPrefix, IdentityName, Role};
+use crate::pki::Certificate;
+use crate::plan::{
+    self, AuthorityChoice, IssueClientsRequest, KeyChange, KeyRenewal, RevokeRequest, RotateRequest,
+    RotationScope, Signing, StateStep,
+};
+
+impl World {
+    /// What `revoke` does, with every key of a client or with the one that a machine holds; whether it does it.
+    pub(super) fn revoke(&mut self, client: &str, machine: Option<u8>, restart: Restart) -> bool {
+        let client = name(client);
+        let held =
+            machine.map(|machine| self.holds[&(client.clone(), machine)].leaf.public_key().fingerprint());
+        let only_key = held.map(|key| key.to_string().parse::<FingerprintPrefix>().unwrap());
+        let request =
+            RevokeRequest { name: client.clone(), only_key, others: Vec::new(), reason: None, by: user() };
+        let Ok(planned) = plan::revoke(&request, &self.observation, self.now) else { return false };
+        self.revoked.insert((client, held));
+        self.carry_out(&planned.plan);
+        self.roll_access_out(restart);
+        true
+    }
+
+    /// What `revoke --undo` does; whether it does it.
+    pub(super) fn undo(&mut self, client: &str, restart: Restart) -> bool {
+        let client = name(client);
+        let Ok(plan) = plan::undo(&client, &self.observation, self.now) else { return false };
+        self.revoked.retain(|(revoked, _)| *revoked != client);
+        self.carry_out(&plan);
+        self.roll_access_out(restart);
+        true
+    }
+
+    fn roll_access_out(&mut self, restart: Restart) {
+        let request = RotateRequest { scope: RotationScope::Access, ..asked() };
+        self.rotate_as(&request, restart).unwrap();
+    }
+
+    /// revocations.json is lost; whether there was one.
+    pub(super) fn forget_revocations(&mut self) -> bool {
+        self.observation.revocations.take().is_some()
+    }
+
+    /// Whether whoever has that certificate is to get in nowhere.
+    pub(super) fn is_revoked(&self, client: &IdentityName, leaf: &Certificate) -> bool {
+        let key = leaf.public_key().fingerprint();
+        self.revoked.contains(&(client.clone(), None)) || self.revoked.contains(&(client.clone(), Some(key)))
+    }
+
+    /// Who is revoked and gets in.
+    fn thieves(&self) -> BTreeSet<(Machine, IdentityName)> {
+        let mut reached = self.reached();
+        reached.retain(|(machine, _)| self.is_revoked(&machine.0, &self.holds[machine].leaf));
+        reached
+    }
+
+    /// Who is revoked, gets in, and did not before.
+    pub(super) fn in_again(&self, before: &World) -> Vec<(Machine, IdentityName)> {
+        let before = before.reached();
+        self.thieves().into_iter().filter(|one| !before.contains(one)).collect()
+    }
+
+    /// Who is revoked and gets in, where nothing says so.
+    pub(super) fn in_unsaid(&self) -> Vec<(Machine, IdentityName)> {
+        if self.is_old() {
+            return Vec::new();
+        }
+        let pending = plan::pending(&self.observation, self.now);
+        let is_said = |daemon: &IdentityName| {
+            pending.contains_key(daemon)
+                || !plan::verification(&self.observation, daemon, self.now).is_verified()
+        };
+        self.thieves().into_iter().filter(|(_, daemon)| !is_said(daemon)).collect()
+    }
+}
+
+fn spare() -> IdentityName {
+    name("spare")
+}
+
+#[test]
+fn a_name_that_daemons_may_refuse_still_is_issued_to_only_after_its_revocation_is_taken_back() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("bob", None, Restart::Works));
+    let issue = |world: &World| {
+        let request = IssueClientsRequest {
+            names: vec![name("bob")],
+            lifetime: None,
+            requested_key: None,
+            key_change: KeyChange::Accepted,
+            kit: None,
+            user: user(),
+        };
+        plan::issue_clients(&request, &world.observation, world.now).map(drop)
+    };
+    // Also once all that it had has ended: the bundles are what they were.
+    for _ in 0..2 {
+        let refused = issue(&world).unwrap_err().to_string();
+        assert!(refused.contains("revoked since"), "{refused}");
+        world.now = world.now.plus(days(100));
+    }
+    assert!(world.undo("bob", Restart::Works));
+    issue(&world).unwrap();
+    let served = &world.serves[&spare()];
+    let of_bob = Exclusion::Dns(name("bob").client_dns_name());
+    let excludes = |anchor| crate::pki::Exclusions::of(anchor).is_some_and(|has| has.contains(&of_bob));
+    assert!(!served.trust.certificates().iter().any(excludes));
+}
+
+#[test]
+fn a_daemon_whose_certificate_has_ended_is_brought_to_refuse_too() {
+    let mut world = World::new(TWO_DAEMONS);
+    // Of a client whose certificate lives longer than those of the daemons.
+    world.observation.inventory.clients.get_mut(&name("bob")).unwrap().lifetime =
+        crate::model::Lifetime::days(1200);
+    let key = world.holds[&(name("bob"), 1)].leaf.public_key().clone();
+    world.issue(Role::Client, &name("bob"), plan::KeySource::Requested(key));
+    world.now = world.now.plus(days(500));
+    let ended = world.serves[&spare()].leaf.clone();
+    assert!(ended.validity().not_after < world.now);
+    assert!(world.revoke("bob", None, Restart::Fails));
+    assert!(plan::pending(&world.observation, world.now).contains_key(&spare()));
+    world.roll_access_out(Restart::Works);
+    assert!(plan::pending(&world.observation, world.now).is_empty());
+    let served = &world.serves[&spare()];
+    let of_bob = Exclusion::Dns(name("bob").client_dns_name());
+    let excludes = |anchor| crate::pki::Exclusions::of(anchor).is_some_and(|has| has.contains(&of_bob));
+    assert!(served.trust.certificates().iter().all(excludes) && served.leaf != ended);
+}
+
+#[test]
+fn a_state_that_has_forgotten_whom_its_daemons_refuse_gives_no_other_daemon_a_bundle() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("bob", None, Restart::Works) && world.forget_revocations());
+    let plan = plan::Plan {
+        state: vec![StateStep::Issue(plan::Issuance {
+            role: Role::Daemon,
+            name: name("third"),
+            hosts: super::hosts(&["third.example.com"]),
+            validity: world.serves[&spare()].leaf.validity(),
+            generation: crate::model::Generation::after(None),
+            key: plan::KeySource::New(crate::model::KeyAlgorithm::EcdsaP256),
+            reason: plan::Reason::Asked,
+            signing: Signing::alone(AuthorityChoice::Of(world.active())),
+        })],
+        ..plan::Plan::default()
+    };
+    assert!(plan::needs_holders(&plan, &world.observation));
+    let judged = plan::judge(&plan, &world.observation, &BTreeSet::new(), world.now);
+    assert_eq!(judged.refused.len(), 1, "{judged:?}");
+}
+
+#[test]
+fn more_than_three_hundred_names_are_refused_with_another_way() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("bob", None, Restart::Works));
+    let record = world.observation.revocations.as_mut().unwrap();
+    let mut others = record.revocations[0].clone();
+    others.client = None;
+    let label = |number| Exclusion::Dns(name(&format!("c{number}")).client_dns_name());
+    others.excluded = (0..297).map(label).collect();
+    record.revocations.push(others);
+    // Two names are those of bob, one is cleo's key.
+    assert!(world.revoke("cleo", Some(1), Restart::Works));
+    assert!(!world.revoke("cleo", Some(2), Restart::Works));
+    let request =
+        RevokeRequest { name: name("ana"), only_key: None, others: Vec::new(), reason: None, by: user() };
+    let refused = plan::revoke(&request, &world.observation, world.now).unwrap_err();
+    assert!(refused.to_string().contains("302"), "{refused}");
+    assert!(refused.remedy().unwrap().to_string().contains("ca rollover start"));
+    assert!(world.undo("bob", Restart::Works) && world.revoke("cleo", Some(2), Restart::Works));
+}
+
+#[test]
+fn a_key_that_is_revoked_is_not_certified_when_its_client_is_renewed() {
+    let mut world = World::new(TWO_DAEMONS);
+    let leaf = |world: &World, client: &str| world.holds[&(name(client), 1)].leaf.clone();
+    let keys = ["ana", "bob"].map(|client| leaf(&world, client).public_key().clone());
+    assert!(world.revoke("ana", Some(1), Restart::Works) && world.revoke("bob", Some(1), Restart::Works));
+    let before = world.observation.issued.len();
+    for later in [0, 80, 100] {
+        world.now = world.now.plus(days(later));
+        let request = RotateRequest { scope: RotationScope::Forced, key: KeyRenewal::Keep, ..asked() };
+        world.rotate_as(&request, Restart::Works).unwrap();
+        let issued = &world.observation.issued[before..];
+        assert!(!issued.iter().any(|leaf| keys.contains(leaf.public_key())));
+        assert!(world.in_again(&World::new(TWO_DAEMONS)).is_empty());
+    }
+    // Whose key is here has another.
+    assert_ne!(*leaf(&world, "ana").public_key(), keys[0]);
+}
