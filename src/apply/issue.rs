@@ -1,5 +1,6 @@
 //! `issue`, done.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::change::{Done, change_existing};
@@ -29,7 +30,10 @@ pub(crate) fn issue_daemon(
 ) -> Result<IssuedDaemon, Failure> {
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let root = plan::other_root(&request.name, &observation.inventory);
-    let interest = Interest::Identities(vec![(Role::Daemon, request.name.clone())]);
+    // What the others refuse, it is to refuse too.
+    let names = observation.inventory.daemons.keys().chain([&request.name]);
+    let names: BTreeSet<_> = names.map(|name| (Role::Daemon, name.clone())).collect();
+    let interest = Interest::Identities(names.into_iter().collect());
     let done = change_existing(invocation, &interest, &|observation| {
         plan::issue_daemon(request, observation, invocation.environment.now())
     })?;

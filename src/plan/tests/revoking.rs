@@ -69,7 +69,8 @@ impl World {
 
     /// Who is revoked and gets in, where nothing says so.
     pub(super) fn in_unsaid(&self) -> Vec<(Machine, IdentityName)> {
-        if self.is_old() {
+        // What is to be recovered first is said by whatever would place a bundle.
+        if self.is_old() || self.has_forgotten() {
             return Vec::new();
         }
         let pending = plan::pending(&self.observation, self.now);
