@@ -4,6 +4,7 @@
 //! certificate           a certificate, read once
 //! distinguished_name    who it is of, and by
 //! extension             what stands in its extensions
+//! authority_hint        what else an authorityKeyIdentifier says of the issuer
 //! uri                   which URIs Go reads
 //! name_constraints      which names a CA's certificates may have
 //! shape, der            which element stands where, and DER to the letter
@@ -16,6 +17,7 @@
 //! It signs nothing and judges nothing: whether a peer accepts what is read here is for
 //! [`judge`](super::judge).
 
+mod authority_hint;
 mod certificate;
 pub(super) mod der;
 mod distinguished_name;
