@@ -55,7 +55,7 @@ def authority(subject, key, begins=-100, ends=3000):
     return builder.sign(key, hashes.SHA256())
 
 
-def leaf(ca, ca_key, public, names, usage, pss=None, more=()):
+def leaf(ca, ca_key, public, names, usage, pss=None, more=(), serial=None):
     builder = x509.CertificateBuilder().subject_name(name((Part.COMMON_NAME, "leaf"))).issuer_name(ca.subject)
     builder = builder.public_key(public).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(days(-1)).not_valid_after(days(60))
@@ -64,6 +64,8 @@ def leaf(ca, ca_key, public, names, usage, pss=None, more=()):
     builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), False)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    if serial:
+        issuer = x509.AuthorityKeyIdentifier(issuer.key_identifier, [x509.DirectoryName(ca.issuer)], serial)
     builder = builder.add_extension(issuer, False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
@@ -242,6 +244,10 @@ def signatures_and_names(plain):
         ("san-uri-bad", [x509.UniformResourceIdentifier("https://a..b/")]),
     ]:
         cert = leaf(plain.ca, plain.ca_key, plain.key.public_key(), names, Usage.CLIENT_AUTH)
+        plain.put(kind, cert=pem(cert))
+    for kind, more in [("issuer-by-serial", 0), ("issuer-by-another-serial", 1)]:
+        serial = plain.ca.serial_number + more
+        cert = leaf(plain.ca, plain.ca_key, plain.key.public_key(), OWN, Usage.CLIENT_AUTH, serial=serial)
         plain.put(kind, cert=pem(cert))
     for kind, bits in [("netscape-client", 0x80), ("netscape-server", 0x40)]:
         more = [("2.16.840.1.113730.1.1", bytes([3, 2, 6, bits]))]

@@ -6,6 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
+use super::authority_hint::AuthorityHint;
 use super::der::{self, Place};
 use super::distinguished_name::DistinguishedName;
 use super::extension::{
@@ -40,6 +41,7 @@ struct Contents {
     names: Option<Vec<NameKind>>,
     subject_key_identifier: Option<Vec<u8>>,
     authority_key_identifier: Option<Vec<u8>>,
+    authority_hint: Option<AuthorityHint>,
     name_constraints: Option<NameConstraints>,
     netscape_roles: Option<Vec<Role>>,
     extensions: Vec<ExtensionSummary>,
@@ -126,6 +128,7 @@ impl Certificate {
             names: None,
             subject_key_identifier: None,
             authority_key_identifier: None,
+            authority_hint: None,
             name_constraints: None,
             netscape_roles: None,
             extensions: Vec::new(),
@@ -139,6 +142,9 @@ impl Certificate {
                 && shape::is_an_extension(&identifier, extension.value);
             if !is_sound && READ_BY_GO.contains(&identifier.as_str()) {
                 return None;
+            }
+            if identifier == oid::AUTHORITY_KEY_IDENTIFIER {
+                contents.authority_hint = Some(AuthorityHint::of(extension.value));
             }
             contents.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
             contents.take(parsed);
@@ -300,6 +306,12 @@ impl Certificate {
     pub fn criticality(&self, identifier: &str) -> Option<bool> {
         let same = |extension: &&ExtensionSummary| extension.identifier == identifier;
         self.0.extensions.iter().find(same).map(|extension| extension.critical)
+    }
+
+    /// What its authorityKeyIdentifier says of the issuer's certificate beside the key.
+    #[must_use]
+    pub(in crate::pki) fn authority_hint(&self) -> Option<&AuthorityHint> {
+        self.0.authority_hint.as_ref()
     }
 
     /// Whom Netscape's certificate type lets use it; None where there is no such extension.

@@ -5,6 +5,7 @@
 //! pem_chain             the certificates of a file in PEM
 //! distinguished_name    who it is of, and by
 //! extension             what stands in its extensions
+//! authority_hint        what else an authorityKeyIdentifier says of the issuer
 //! uri                   which URIs Go reads
 //! name_constraints      which names a CA's certificates may have
 //! exclusions            the names that a trust anchor excludes
@@ -18,6 +19,7 @@
 //! It signs nothing and judges nothing: whether a peer accepts what is read here is for
 //! [`judge`](super::judge).
 
+mod authority_hint;
 mod certificate;
 pub(super) mod der;
 mod distinguished_name;

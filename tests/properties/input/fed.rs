@@ -80,6 +80,8 @@ const ROWS: &[Row] = &[
     row("san-email", None, VERIFIED),
     row("san-other", None, VERIFIED),
     row("san-uri-bad", Some(("error", "unreadable-file")), "not verified: "),
+    row("issuer-by-serial", None, VERIFIED),
+    row("issuer-by-another-serial", Some(("warning", "authority-key-identifier")), VERIFIED),
     row("netscape-client", None, VERIFIED),
     row("netscape-server", Some(("warning", "extended-key-usage")), VERIFIED),
     row("ca-crlf", None, VERIFIED),

@@ -148,6 +148,10 @@ fn judge_key_identifiers(report: &mut Report<'_>) {
         }
         Some(_) => {}
     }
+    if certificate.is_self_issued() {
+        // Whatever it is signed with: openssl takes it for its own issuer by this alone.
+        judge_hint(report, certificate);
+    }
     if certificate.authority_key_identifier().is_none() && !certificate.is_self_issued() {
         let cause = "openssl -x509_strict and Python's default context refuse it";
         report.add(AuthorityKeyIdentifier, report.strict, "the issuer's key identifier", "none", cause);
@@ -261,6 +265,21 @@ pub(super) fn judge_with_issuer(report: &mut Report<'_>, issuer: &Certificate) {
         }
         _ => {}
     }
+    judge_hint(report, issuer);
+}
+
+/// Whom openssl finds by issuer and serial number, too.
+fn judge_hint(report: &mut Report<'_>, issuer: &Certificate) {
+    let Some(hint) = report.certificate.authority_hint() else { return };
+    let is_another = hint.serial.as_ref().is_some_and(|serial| serial != issuer.serial())
+        || hint.issuer.as_ref().is_some_and(|name| name != issuer.issuer());
+    let found = match (is_another, hint.is_odd) {
+        (true, _) => "another issuer or serial number",
+        (false, true) => "what is none",
+        (false, false) => return,
+    };
+    let cause = "openssl finds no issuer; Go looks at the key identifier alone";
+    report.add(AuthorityKeyIdentifier, Warning, "the issuer's own certificate, if it is named", found, cause);
 }
 
 const A_HASH: &str = "a hash of the key";
