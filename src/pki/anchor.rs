@@ -64,6 +64,13 @@ impl Certificate {
         Certificate::from_der(&element(SEQUENCE, &all))
     }
 
+    /// Whether its key usage says that it signs certificates (RFC 5280 section 4.2.1.3): without that, it may be
+    /// somebody's own.
+    #[must_use]
+    pub fn says_that_it_signs(&self) -> bool {
+        self.key_usage().is_some_and(|usage| usage.key_cert_sign)
+    }
+
     /// Whether it says of no other key that it made the signature.
     fn names_own_key(&self) -> bool {
         let by = self.authority_key_identifier();

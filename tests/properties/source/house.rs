@@ -365,6 +365,7 @@ fn plan_sees_of_store_its_values_alone() {
         "ObservedGeneration",
         "ObservedIdentity",
         "ObservedRequest",
+        "OpenUntil",
         "Origin",
         "Revocation",
         "RevocationRecord",
