@@ -38,7 +38,7 @@ rules! {
     /// Whether whoever is revoked is refused can be tried.
     RevokedNotTried = "revoked-not-tried",
         cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
-        fix "try it with the client's files, or with a copy of them; then say so: {kitcert} revoke --help",
+        fix "try it with the files of the client, or with a copy of them; the finding names the command that says so",
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not check dates, or its clock is far behind",

@@ -347,7 +347,10 @@ fn the_json_has_every_member_of_its_schema() {
     assert!(report["verdict"].is_string() && report["daemon"].is_object(), "{report:#}");
     for finding in report["findings"].as_array().unwrap() {
         let members: Vec<_> = finding.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members, ["cause", "causes", "expected", "fix", "found", "rule", "severity", "subject"]);
+        assert_eq!(
+            members,
+            ["cause", "causes", "expected", "fix", "found", "note", "rule", "severity", "subject"]
+        );
     }
     let failed = workspace.run(["verify", "nobody", "--format", "json"]).ended_with(2).json();
     assert_eq!((&failed["schema"], &failed["exit"]), (&Value::from(1), &Value::from(2)));
