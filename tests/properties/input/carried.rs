@@ -32,6 +32,10 @@ const OF_A_SECRET: &[(&str, &str)] = &[
     ("chain-order", "the leaf must come first in what is shown"),
     ("key-format", "a key under a label or in a form that others than Go refuse"),
     ("unreadable-file", "one of its values is no credential, though the three that count are"),
+    ("expired", "of several certificates one has ended that no chain needs"),
+    ("not-yet-valid", "of several certificates one is not valid yet that no chain needs"),
+    ("outlives-issuer", "of two copies of the CA it outlives the one that has ended, which no chain needs"),
+    ("unexpected-extension", "a leaf beside the CA has one that nobody knows, and no chain needs it there"),
 ];
 
 fn base64(bytes: &[u8]) -> String {
