@@ -23,11 +23,6 @@ use crate::support::secrets;
 const NAMES: [&str; 3] = ["ca.crt", "tls.crt", "tls.key"];
 /// Why kitcert refuses a Secret that Go accepts, beside the reasons of its files.
 const OF_A_SECRET: &[(&str, &str)] = &[
-    (
-        "not-yet-valid",
-        "a CA behind the leaf is not valid yet: Go finds another way, who builds one path does not",
-    ),
-    ("expired", "a CA behind the leaf has expired: Go finds another way, who builds one path does not"),
     ("client-chain", "the leaf is in the bundle, and is not of its CA"),
     ("chain-order", "the leaf must come first in what is shown"),
     ("key-format", "a key under a label or in a form that others than Go refuse"),

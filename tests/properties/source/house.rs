@@ -204,6 +204,7 @@ fn nobody_judges_beside_the_judge() {
             "a key file is judged",
             &["key_mode(", "key_owner(", "::key_file(", "::wrong_form(", "::spaced_blocks("],
             &[
+                "apply/adopt/mod.rs",
                 "apply/inspect/embedded.rs",
                 "apply/inspect/mod.rs",
                 "apply/inspect/pem_files.rs",
@@ -355,6 +356,8 @@ fn commands_to_paste_are_written_as_such() {
 #[test]
 fn plan_sees_of_store_its_values_alone() {
     let values = [
+        "AuthorityOrigin",
+        "AuthorityRecord",
         "ClientRecord",
         "DaemonHistory",
         "Held",
