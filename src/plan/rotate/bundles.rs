@@ -56,6 +56,8 @@ impl Planner<'_> {
         }
         let reason = match self.rotation.lets_in.get(name) {
             Some(who) => message!("not seen yet to refuse {}", Message::few(who, ", ")),
+            // An earlier pass of this run has seen it.
+            None if self.facts.has_begun => return,
             // It may have been given other files since.
             None => message!("to be seen again to refuse whoever is revoked"),
         };

@@ -197,3 +197,15 @@ fn a_key_that_is_revoked_is_not_certified_when_its_client_is_renewed() {
     // Whose key is here has another.
     assert_ne!(*leaf(&world, "ana").public_key(), keys[0]);
 }
+
+#[test]
+fn a_daemon_is_seen_again_once_in_a_run() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("bob", None, Restart::Works));
+    let request = RotateRequest { scope: RotationScope::Access, ..asked() };
+    for (has_begun, daemons) in [(false, 2), (true, 0)] {
+        let facts = plan::RotationFacts { has_begun, ..plan::RotationFacts::default() };
+        let rotation = plan::rotate(&request, &world.observation, &facts, world.now).unwrap();
+        assert_eq!(rotation.daemons.len(), daemons);
+    }
+}
