@@ -7,7 +7,8 @@ use super::waiting_kits::used_meanwhile;
 use crate::message;
 use crate::model::{Failure, Message, Quoted, Timestamp};
 use crate::plan::{
-    self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_lost_record, rollover_progress,
+    self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_forgotten, refuse_lost_record,
+    rollover_progress,
 };
 use crate::store::{Interest, LogEnd, StateDirectory, log_end, logs_put_aside};
 
@@ -40,6 +41,8 @@ pub(crate) struct Status {
     pub misplaced: Vec<Message>,
     /// Why nothing is issued while the state shows a rollover and rollover.json is gone.
     pub lost_rollover: Option<Failure>,
+    /// Why no daemon is given another bundle while revocations.json lacks whom they refuse.
+    pub lost_revocations: Option<Failure>,
     /// How far the rollover is that is under way.
     pub rollover: Option<RolloverProgress>,
     /// What is wrong with the log.
@@ -68,6 +71,7 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
         is_old,
         misplaced,
         lost_rollover: refuse_lost_record(&observation).err(),
+        lost_revocations: refuse_forgotten(&observation).err(),
         rollover: rollover_progress(&observation, now)?,
         log_faults: log_faults(&directory)?,
         rows,

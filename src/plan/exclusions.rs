@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::steps::AuthorityChoice;
 use crate::message;
-use crate::model::{Exclusion, IdentityName, Message, Printable, Timestamp};
+use crate::model::{Exclusion, Failure, IdentityName, Message, Printable, Timestamp};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{Observation, ObservedGeneration, ObservedIdentity, Revocation};
 
@@ -47,6 +47,23 @@ pub(super) fn unrecorded(observation: &Observation, trust: &TrustBundle) -> BTre
     let names: BTreeSet<Exclusion> =
         excluded.flat_map(|one| one.iter().cloned().collect::<Vec<_>>()).collect();
     names.into_iter().filter(|name| !known.contains(name)).collect()
+}
+
+/// Refuses a state that has lost whom its daemons refuse.
+///
+/// # Errors
+/// Such a state: what the daemons exclude, and how it comes to know that again.
+pub(crate) fn refuse_forgotten(observation: &Observation) -> Result<(), Failure> {
+    let served = observation.daemons.values().flat_map(ObservedIdentity::served);
+    let forgotten = served.flat_map(|served| unrecorded(observation, &served.trust));
+    let forgotten: BTreeSet<Exclusion> = forgotten.collect();
+    match forgotten.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new("reading", observation.path.join("revocations.json").display())
+            .expected("all whom the daemons refuse")
+            .found(message!("nothing of {}", Message::few(&forgotten, ", ")))
+            .hint("{kitcert} recover   # takes in whom the daemons refuse")),
+    }
 }
 
 /// Those whose access was taken away and whom a bundle does not exclude.

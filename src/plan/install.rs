@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::exclusions::unrecorded;
 use super::fault::fault_of;
+use super::revoke::refuse_revoked;
 use super::standing::Standing;
 use super::steps::{ConfigStep, InventoryStep, PlacementStep, Plan, StateStep};
 use crate::layout::{
@@ -296,6 +297,9 @@ pub(crate) fn installable_generation(
     observation: &Observation,
 ) -> Result<Generation, Failure> {
     let failure = Failure::new("installing client", name);
+    let key =
+        observation.current(Role::Client, name).map(|current| current.leaf().public_key().fingerprint());
+    refuse_revoked("installing client", name, key.as_ref(), observation)?;
     match observation.current(Role::Client, name) {
         None => Err(fault_of(Role::Client, name, observation).unwrap_or_else(|| {
             let known = observation.inventory.clients.keys().filter(|known| *known != name);

@@ -49,7 +49,7 @@ pub(crate) fn invite(
         }
         None => new_client(*lifetime, observation)?,
     };
-    refuse_revoked(name, None, observation)?;
+    refuse_revoked("issuing a certificate for client", name, None, observation)?;
     let current = observation.current(Role::Client, name);
     let is_good = |current: &&ObservedGeneration| {
         let key = current.leaf().public_key().fingerprint();

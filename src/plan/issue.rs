@@ -189,7 +189,7 @@ pub fn issue_clients(
         if request.names.is_empty() && key.is_some_and(|key| is_key_revoked(&key, observation)) {
             continue;
         }
-        refuse_revoked(&name, key.as_ref(), observation)?;
+        refuse_revoked("issuing a certificate for client", &name, key.as_ref(), observation)?;
         if let Some(current) = observation.current(Role::Client, &name) {
             let has_key = |key: &PublicKey| key == current.leaf().public_key();
             let is_same = request.requested_key.as_ref().is_none_or(has_key);

@@ -199,11 +199,12 @@ pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp
 /// # Errors
 /// Such a client, or key.
 pub(super) fn refuse_revoked(
+    doing: &'static str,
     name: &IdentityName,
     key: Option<&Fingerprint>,
     observation: &Observation,
 ) -> Result<(), Failure> {
-    let failure = || Failure::new("issuing a certificate for client", name);
+    let failure = || Failure::new(doing, name);
     if let Some(revocation) = of_client(observation, name) {
         return Err(failure()
             .expected("a client whose access was not taken away")

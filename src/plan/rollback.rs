@@ -7,6 +7,7 @@
 use super::exclusions::same_authorities;
 use super::fault::fault_of;
 use super::issuance::next_generation;
+use super::revoke::refuse_revoked;
 use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use super::summary::StepSummary;
@@ -248,6 +249,12 @@ fn objections_to(
     let validity = files.leaf().validity();
     if !validity.contains(now) {
         objections.push(message!("is valid from {} until {}", validity.not_before, validity.not_after));
+    }
+    let key = files.leaf().public_key().fingerprint();
+    if role == Role::Client
+        && refuse_revoked("going back with client", name, Some(&key), observation).is_err()
+    {
+        objections.push(message!("is revoked"));
     }
     let issuer = observation.issuer_of(files.leaf());
     if issuer.is_none_or(|issuer| !issuer.record.is_usable()) {

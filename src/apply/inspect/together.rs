@@ -1,12 +1,13 @@
 //! Several files, judged together: which key is whose, and who has what others have too.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::document::Inspected;
 use crate::message;
 use crate::model::{Failure, Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
-use crate::pki::Certificate;
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
+use crate::pki::{Certificate, TrustBundle};
 use crate::store;
 
 /// The files that are meant by a path: itself, or the files in it where it is a folder; of a folder of
@@ -98,7 +99,7 @@ fn judge_chain(
         return if is_told { Vec::new() } else { vec![refusal.finding(path, path)] };
     }
     let Some(leaf) = chain.first().filter(|leaf| !leaf.is_authority()) else { return Vec::new() };
-    let all = || files.iter().filter(|(_, file)| file.contents.trust.is_some());
+    let all = || files.iter().filter(|(path, file)| trust_of(path, file).is_some());
     let near: Vec<_> = all().filter(beside).collect();
     let bundles = if near.is_empty() { all().collect() } else { near };
     let role = judge::role_of(leaf);
@@ -108,9 +109,9 @@ fn judge_chain(
         Role::Client => Vec::new(),
     };
     let names = FileNames { certificate: path, key: own.map_or(path, |(path, _)| path) };
-    let judged = bundles.iter().filter_map(|(_, bundle)| {
-        let trust = bundle.contents.trust.as_ref()?;
-        let credentials = Credentials { role, chain, key, trust };
+    let judged = bundles.iter().filter_map(|(place, bundle)| {
+        let trust = trust_of(place, bundle)?;
+        let credentials = Credentials { role, chain, key, trust: &trust };
         let findings = judge::credentials(&credentials, &hosts, (Standard::InUse, now), names);
         let told = file.findings.iter().chain(&bundle.findings);
         let told: Vec<Rule> = told.map(|told| told.rule).collect();
@@ -119,6 +120,19 @@ fn judge_chain(
     // One that accepts it is enough: which of them is meant is not known.
     judged.min_by_key(|findings| Finding::gravest(findings)).unwrap_or_default()
 }
+
+/// The CAs of a file that peers are given as their bundle: whatever certificates it holds, if it is called so.
+fn trust_of<'a>(path: &Path, file: &'a Inspected) -> Option<Cow<'a, TrustBundle>> {
+    let contents = &file.contents;
+    let name = path.to_string_lossy();
+    let name = name.rsplit(['#', '/']).next().unwrap_or_default();
+    let is_called_so = CALLED_BUNDLES.contains(&name) && !contents.certificates.is_empty();
+    let of_name = is_called_so.then(|| Cow::Owned(TrustBundle::new(contents.certificates.clone())));
+    contents.trust.as_ref().map(Cow::Borrowed).or(of_name)
+}
+
+/// What the bundle is called beside a certificate and its key: by Kubernetes, by kitcert and moby, by Earthly.
+const CALLED_BUNDLES: [&str; 3] = ["ca.crt", "ca.pem", "ca_cert.pem"];
 
 /// So many files of a folder are read.
 pub(crate) const MOST_FILES: usize = 64;

@@ -41,8 +41,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     // In the second stage people are waited for; in the others a rotation goes on.
     let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
     let is_locked_out = rows.iter().any(|row| row.state == IdentityState::KitOverdue);
+    let lost = status.lost_rollover.as_ref().or(status.lost_revocations.as_ref());
     let exit = match asked.check {
-        true if status.is_old || status.lost_rollover.is_some() || is_locked_out => ExitCode::Verification,
+        true if status.is_old || lost.is_some() || is_locked_out => ExitCode::Verification,
         true if attention || is_emergency || !status.misplaced.is_empty() => ExitCode::Due,
         _ => ExitCode::Done,
     };
@@ -55,6 +56,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
             rollover: status.rollover.as_ref(),
             state_is_old: status.is_old,
             rollover_is_lost: status.lost_rollover.is_some(),
+            revocations_are_lost: status.lost_revocations.is_some(),
             timeline: asked.timeline.then_some(&status.windows),
         })
         .about(monitored(&invocation.state, &status))
@@ -64,7 +66,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         let is_told = |row: &&StatusRow| !session.global.quiet || row.needs_attention();
         report = report.table(table(rows.iter().filter(is_told)));
     }
-    let is_faulty = status.is_old || !status.misplaced.is_empty() || !status.log_faults.is_empty();
+    let is_faulty =
+        status.is_old || lost.is_some() || !status.misplaced.is_empty() || !status.log_faults.is_empty();
     if attention || is_emergency || is_faulty {
         report = report.even_if_quiet();
     }
@@ -109,7 +112,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         );
         return Ok(report.toned(Tone::Bad, old));
     }
-    if let Some(lost) = &status.lost_rollover {
+    if let Some(lost) = lost {
         return Ok(report.toned(Tone::Bad, rotation_report::with_try(lost)));
     }
     Ok(report.toned(if attention || is_emergency { Tone::Warning } else { Tone::Plain }, last))
@@ -322,6 +325,8 @@ pub(in crate::cli) struct StatusObject<'a> {
     state_is_old: bool,
     /// Whether several CAs are in use and rollover.json is gone.
     rollover_is_lost: bool,
+    /// Whether the daemons refuse somebody of whom revocations.json says nothing.
+    revocations_are_lost: bool,
     /// From when until when each certificate is good; there with `--timeline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<&'a Vec<Window>>,

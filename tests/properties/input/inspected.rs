@@ -126,6 +126,13 @@ fn a_secret_of_kubernetes_is_opened_and_judged() {
     workspace.write_private("secret.yaml", torn);
     let said = inspect(&workspace, ["secret.yaml"]).ended_with(3);
     assert_eq!(rules(&said, "error"), ["chain-untrusted"], "{}", said.out);
+    // A leaf in place of the bundle, alone and before its CA.
+    let other = read("other/clients/ana/gen-0001", "cert.pem");
+    for ca in [other.clone(), format!("{other}{}", read("mixed", "ca.pem"))] {
+        workspace.write_private("secret.yaml", secret(&ca, &read(own, "cert.pem"), &read(own, "key.pem")));
+        let said = inspect(&workspace, ["secret.yaml"]).ended_with(3);
+        assert!(rules(&said, "error").contains(&"chain-untrusted".to_owned()), "{}", said.out);
+    }
     workspace.write("readable.yaml", sound);
     std::fs::set_permissions(workspace.path("readable.yaml"), Permissions::from_mode(0o644)).unwrap();
     assert_eq!(rules(&inspect(&workspace, ["readable.yaml"]).ended_with(3), "critical"), ["key-mode"]);

@@ -140,6 +140,9 @@ fn a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it
     drop(crowd);
     fleet.admin.run(["revoke", "ben"]).succeeded();
     fleet.assert_dials(&of_ben, "refused");
+    let said = fleet.admin.run(["install", "client", "ben", "--tool", "buildctl"]).ended_with(1);
+    assert!(said.err.contains("revoke --undo ben"), "{}", said.err);
+    fleet.admin.run(["rollback", "client/ben"]).ended_with(1);
     assert!(!std::path::Path::new(&fleet.folder("ben")).join("key.pem").exists());
 }
 
@@ -150,6 +153,8 @@ fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
     let stolen = fleet.copy("dan");
     fleet.admin.run(["revoke", "dan"]).succeeded();
     std::fs::remove_file(fleet.admin.path("state/revocations.json")).unwrap();
+    let status = fleet.admin.run(["status", "--check"]).ended_with(3).out;
+    assert!(status.contains("revocations.json") && status.contains("recover"), "{status}");
     let said = fleet.rotate(&["--force"]);
     assert_ne!(said.code, 0, "{said:?}");
     assert!(said.out.contains("recover"), "{}", said.out);
