@@ -147,6 +147,22 @@ fn a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it
 }
 
 #[test]
+fn a_daemon_whose_key_was_stolen_gets_another_and_is_said_to_be_imitable_still() {
+    const TEST: &str = "a_daemon_whose_key_was_stolen_gets_another_and_is_said_to_be_imitable_still";
+    let Some(fleet) = fleet(TEST) else { return };
+    let key =
+        || crate::rotate::rotating::leaf(&fleet.admin, "state/daemons/builder/current").public_key().clone();
+    let (stolen, spare) = (key(), fleet.daemons[1].daemon.serial());
+    let mut crowd = fleet.crowd(&["ana", "dan", "eva"]);
+    let said = fleet.admin.run(["revoke", "daemon/builder"]).succeeded().out;
+    assert!(said.contains("can still pass for builder"), "{said}");
+    assert_ne!(key(), stolen);
+    assert_eq!(fleet.daemons[1].daemon.serial(), spare);
+    crowd.assert_works();
+    fleet.admin.run(["revoke", "daemon/builder", "--undo"]).ended_with(2);
+}
+
+#[test]
 fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
     const TEST: &str = "a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again";
     let Some(fleet) = fleet(TEST) else { return };

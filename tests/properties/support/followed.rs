@@ -100,7 +100,12 @@ const ABSENT_SOMEWHERE: [&str; 4] = ["docker", "ip", "ss", "timedatectl"];
 const FAILED: &[(&str, &str)] = &[
     ("found nothing", "a kit, a request or a receipt goes to another machine, where the command is pasted"),
     ("expected something there", "a kit, a request or a receipt goes to another machine"),
-    ("expected a directory with a kitcert.yaml", "it is pasted where the state is, on another machine"),
+    ("expected a folder with a kitcert.yaml", "it is pasted where the state is, on another machine"),
+    ("no such file or folder", "a kit or a request goes to another machine, where the command is pasted"),
+    (
+        "the certificate of a CA in ca/, from a backup",
+        "what recover needs is in a backup that the test lacks",
+    ),
     ("nothing to recover", "the words name recover for a copy of the state that is elsewhere"),
 ];
 
@@ -116,12 +121,16 @@ fn all_that_was_carried_out_ended_as_the_manual_says() {
         let [code, suggested, from, why] = fields[..] else { panic!("no record: {line}") };
         let program = suggested.split(' ').next().unwrap();
         let is_right = match code {
+            // It says why that is no request, which is what it is for.
+            "1" if suggested.starts_with("openssl req ") => true,
             _ if program != "kitcert" => {
                 pasted += usize::from(code == "0");
                 let may_be_absent = ABSENT_SOMEWHERE.contains(&program);
                 matches!(code, "0" | "elsewhere" | "not pasted") || code == "absent" && may_be_absent
             }
             "0" | "2" | "3" | "4" | "6" => true,
+            // What it was to do went on, and not all of it succeeded: each has a result of its own.
+            "1" if why.is_empty() => true,
             "1" => FAILED.iter().any(|(words, _)| why.contains(words)),
             _ => false,
         };

@@ -156,6 +156,30 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "an emergency without the old key; locked_out types that command for its CA",
     ),
     ("issue another, or roll the CA over: {kitcert} ca rollover start", GENERAL),
+    (
+        "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
+        GENERAL,
+    ),
+    (
+        "{kitcert} recover   # takes in whom the daemons refuse",
+        "the tests of revoke run it after they saw it",
+    ),
+    (
+        "; if that was taken back: {kitcert} revoke --undo {}",
+        "said of a backup from before somebody got in again",
+    ),
+    (
+        "{kitcert} ca rollover start   # and retire whoever is not to move to the new CA",
+        "unit tests hold who is refused with it, such as one name too many",
+    ),
+    (
+        "{kitcert} revoke --seen {}   # when you have seen that it is",
+        "the tests of revoke run it after they have seen the refusal",
+    ),
+    (
+        "not done: what no daemon can refuse gets in until it ends; next: {kitcert} ca rollover start",
+        "only a certificate without any name brings it about",
+    ),
     ("check the daemon's log; then: {kitcert} install daemon, and restart it", GENERAL),
     ("put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", GENERAL),
     (
