@@ -107,6 +107,8 @@ const FAILED: &[(&str, &str)] = &[
         "what recover needs is in a backup that the test lacks",
     ),
     ("nothing to recover", "the words name recover for a copy of the state that is elsewhere"),
+    ("found only some of them", "half of what another copy has installed is taken in by nobody"),
+    ("that its owner alone can read", "the remark is for whoever has done what stands before it"),
 ];
 
 /// After a run of all tests with `KITCERT_FOLLOWED`, as `tests/run` makes one.
@@ -123,6 +125,8 @@ fn all_that_was_carried_out_ended_as_the_manual_says() {
         let is_right = match code {
             // It says why that is no request, which is what it is for.
             "1" if suggested.starts_with("openssl req ") => true,
+            // Nobody has that name, which is what is to be seen.
+            "2" if program == "getent" => true,
             _ if program != "kitcert" => {
                 pasted += usize::from(code == "0");
                 let may_be_absent = ABSENT_SOMEWHERE.contains(&program);
