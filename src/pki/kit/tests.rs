@@ -150,7 +150,9 @@ fn what_stands_around_a_kit_is_named() {
     assert!(said.ends_with("found a kit with other text before it"), "{said}");
     let said = found(format!("{text}-- \nJo\n"));
     assert!(said.ends_with("found a kit with other text behind it"), "{said}");
-    let said = found(text.replace('=', "=3D"));
+    // Whether base64 ends in one depends on how long the signatures are.
+    let padded = std::iter::repeat_with(|| kit().to_text()).find(|text| text.contains('=')).unwrap();
+    let said = found(padded.replace('=', "=3D"));
     assert!(said.ends_with("found one that mail has encoded (quoted-printable)"), "{said}");
 }
 
