@@ -64,16 +64,19 @@ pub(crate) fn request_in(path: &Path) -> Result<CertificateRequest, Failure> {
     CertificateRequest::from_pem(&read(path, LARGEST_PEM)?.bytes, path)
 }
 
-/// The certificates that some files begin with.
+/// The certificates of some files, without those of CAs behind them.
 ///
 /// # Errors
 /// A file that cannot be read, or that holds no certificate.
 pub(crate) fn certificates_in(paths: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
-    let first = |path: &PathBuf| {
-        let mut chain = Certificate::chain_from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
-        Ok(chain.swap_remove(0))
-    };
-    paths.iter().map(first).collect()
+    let mut certificates = Vec::new();
+    for path in paths {
+        let chain = Certificate::chain_from_pem(&read(path, LARGEST_PEM)?.bytes, path)?;
+        let is_alone = chain.len() == 1;
+        // What stands behind somebody's certificate is its CA's.
+        certificates.extend(chain.into_iter().filter(|one| is_alone || !one.is_authority()));
+    }
+    Ok(certificates)
 }
 
 /// The passphrase that a file holds; None where it holds no text.

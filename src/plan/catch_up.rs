@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::exclusions::{let_in, unrecorded, whom};
+use super::exclusions::{end_of_open_authorities, let_in, unrecorded, whom};
 use super::holders::client_of;
 use super::issuance::next_generation;
 use super::reach::not_let_in;
@@ -214,7 +214,7 @@ fn forgotten_revocations(
             reason: None,
             by: by.clone(),
             at: now,
-            needed_until: until,
+            needed_until: end_of_open_authorities(observation, now).max(Some(until)).unwrap_or(until),
             seen: None,
             undone: None,
         });

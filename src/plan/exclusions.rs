@@ -49,6 +49,12 @@ pub(super) fn unrecorded(observation: &Observation, trust: &TrustBundle) -> BTre
     names.into_iter().filter(|name| !known.contains(name)).collect()
 }
 
+/// When the last CA ends of which others may have certificates that nobody here knows of.
+pub(super) fn end_of_open_authorities(observation: &Observation, now: Timestamp) -> Option<Timestamp> {
+    let open = observation.authorities.iter().filter(|one| one.record.is_open(now) && one.record.is_usable());
+    open.map(|one| one.certificate.validity().not_after).max()
+}
+
 /// Refuses a state that has lost whom its daemons refuse.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::exclusions::{meant, of_client, whom};
+use super::exclusions::{end_of_open_authorities, meant, of_client, whom};
 use super::holders::client_of;
 use super::issuance::effective_validity;
 use super::steps::{Plan, StateStep};
@@ -42,6 +42,8 @@ pub(crate) struct PlannedRevocation {
     pub unstopped: Vec<(Message, Timestamp)>,
     /// Those of its certificates that are stopped.
     pub stopped: Vec<Message>,
+    /// The names that others of the same CA, whom nobody here knows, may have too.
+    pub by_name: BTreeSet<Exclusion>,
     /// Whether some client has a certificate without any name: gRPC's C core refuses all of these once a name
     /// is excluded.
     pub has_nameless: BTreeSet<IdentityName>,
@@ -90,16 +92,17 @@ pub(crate) fn revoke(
     for leaf in &stop {
         // Its key, if that is among its names; else any name that nobody else has.
         let names = Exclusions::candidates(leaf);
-        let of_key = Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name());
-        let has_key_name = names.contains(&of_key);
-        if has_key_name || only_key.is_none() {
-            excluded.extend(Some(of_key).filter(|_| has_key_name));
-        }
+        // Also where it is not among its names: whoever has the key gets no other certificate for it.
+        excluded.insert(Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name()));
         if !excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
-            excluded.extend(names.into_iter().find(spares_others));
+            let name = names.into_iter().find(|name| spares_others(name) && !is_of_many(name));
+            planned.by_name.extend(name.clone().filter(|_| is_of_open_authority(leaf, observation, now)));
+            excluded.extend(name);
         }
         let described = message!("{}", leaf.serial());
-        match excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
+        let is_stopped = excluded.iter().cloned().collect::<Exclusions>().stop(leaf);
+        // What a daemon trusts as it is excludes nobody, and others of that CA are let in by it.
+        match is_stopped && !is_trusted_as_it_is(leaf, observation) {
             true => planned.stopped.push(described),
             false => planned.unstopped.push((described, effective_validity(observation, leaf).not_after)),
         }
@@ -114,10 +117,10 @@ pub(crate) fn revoke(
             .found(message!("some that stop {} too", Message::few(&whom_else, ", ")))
             .hint(rollover()));
     }
-    if excluded.is_empty() {
+    if planned.stopped.is_empty() {
         return Err(failure()
-            .expected("a certificate with a name that nobody else has")
-            .found("none with a name of its own: no daemon can tell it from others")
+            .expected("a certificate with a name that nobody else has, of a CA that can exclude it")
+            .found("none: no daemon can tell it from others, or it is trusted as it is")
             .hint(rollover()));
     }
     planned.has_nameless = others
@@ -127,8 +130,7 @@ pub(crate) fn revoke(
         .collect();
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
     // Of a CA with unknown holders there may be others with those names.
-    let open = observation.authorities.iter().filter(|one| one.record.is_open(now) && one.record.is_usable());
-    let ends = ends.chain(open.map(|one| one.certificate.validity().not_after));
+    let ends = ends.chain(end_of_open_authorities(observation, now));
     let revocation = Revocation {
         client: Some(name.clone()),
         key: only_key,
@@ -144,13 +146,36 @@ pub(crate) fn revoke(
     Ok(planned)
 }
 
-/// Plans `revoke --undo`: whatever was revoked of a client counts no more.
+/// Whether that name is one that certificates of many have: of moby's example, and what points to whoever asks.
+fn is_of_many(name: &Exclusion) -> bool {
+    match name {
+        Exclusion::Dns(name) => !name.as_str().contains('.') || name.as_str() == "localhost.localdomain",
+        Exclusion::Ip(address) => address.is_loopback() || address.is_unspecified(),
+        Exclusion::Email(_) | Exclusion::Uri(_) => false,
+    }
+}
+
+/// Whether others may have certificates of its CA that nobody here knows of.
+fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Timestamp) -> bool {
+    observation.issuer_of(leaf).is_none_or(|issuer| issuer.record.is_open(now))
+}
+
+/// Whether a daemon trusts it, or its CA, by a certificate that is never given another form.
+fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
+    let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+    pinned.any(|one| one.certificate == *leaf || one.certificate.subject() == leaf.issuer())
+}
+
+/// Plans `revoke --undo`: what was revoked of a client counts no more. Where it was revoked whatever its key,
+/// what was revoked of a key alone stays.
 ///
 /// # Errors
 /// A client that never was revoked.
 pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.undone.is_none();
+    let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.undone.is_none();
     let mut record = observation.revocations.clone().unwrap_or_default();
+    let is_whole = record.revocations.iter().any(|one| is_of_client(one) && one.key.is_none());
+    let is_meant = |one: &Revocation| is_of_client(one) && (one.key.is_none() || !is_whole);
     if !record.revocations.iter().any(is_meant) {
         // What was taken back already and is not in effect yet is to come into effect.
         if record.revocations.iter().any(|one| one.client.as_ref() == Some(name)) {

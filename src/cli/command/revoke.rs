@@ -205,6 +205,12 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
             end.date()
         )
     });
+    let by_name = revoked.planned.by_name.iter().map(|name| {
+        message!(
+            "whoever else has a certificate with {} is refused too: others of its CA are not known here",
+            name
+        )
+    });
     let nameless = &revoked.planned.has_nameless;
     let nameless = (!nameless.is_empty()).then(|| {
         message!(
@@ -212,7 +218,7 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
             Message::few(nameless, ", ")
         )
     });
-    unstopped.chain(nameless).collect()
+    unstopped.chain(by_name).chain(nameless).collect()
 }
 
 /// What the revocation stops.

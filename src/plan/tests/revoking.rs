@@ -209,3 +209,40 @@ fn a_daemon_is_seen_again_once_in_a_run() {
         assert_eq!(rotation.daemons.len(), daemons);
     }
 }
+
+#[test]
+fn a_client_that_gets_in_again_does_not_get_its_stolen_key_back() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("cleo", Some(1), Restart::Works) && world.revoke("cleo", None, Restart::Works));
+    let stolen = world.holds[&(name("cleo"), 1)].leaf.public_key().fingerprint();
+    let plan = plan::undo(&name("cleo"), &world.observation, world.now).unwrap();
+    world.carry_out(&plan);
+    let standing: Vec<_> =
+        world.observation.revocations.iter().flat_map(|record| record.standing()).collect();
+    assert_eq!(standing.len(), 1);
+    assert_eq!(standing[0].key, Some(stolen));
+    // Asked for once more, that is taken back too.
+    world.carry_out(&plan::undo(&name("cleo"), &world.observation, world.now).unwrap());
+    assert!(world.observation.revocations.iter().all(|record| record.standing().next().is_none()));
+}
+
+#[test]
+fn a_certificate_of_elsewhere_is_never_stopped_by_a_name_that_many_have() {
+    let world = World::new(TWO_DAEMONS);
+    let authority = &world.authorities[&world.active()];
+    let validity = world.serves[&spare()].leaf.validity();
+    let anybody = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        authority.issue_named(&names, validity, &super::fresh_key()).unwrap()
+    };
+    let planned = |names: &[&str]| {
+        let (name, others) = (name("zoe"), vec![anybody(names)]);
+        let request = RevokeRequest { name, only_key: None, others, reason: None, by: user() };
+        plan::revoke(&request, &world.observation, world.now)
+    };
+    for shared in [&["client"][..], &["localhost"], &["127.0.0.1", "::1"], &["localhost", "client"]] {
+        assert!(planned(shared).is_err(), "{shared:?}");
+    }
+    let own = planned(&["client", "zoe.example.com"]).unwrap();
+    assert_eq!((own.stopped.len(), own.unstopped.len()), (1, 0));
+}
