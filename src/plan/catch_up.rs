@@ -1,7 +1,7 @@
 //! `recover` of a state that is not the only one, or not the latest: an old copy, as of a backup, or one of two
 //! copies that are both in use. Only additions: nothing is placed, restarted or put back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusions::{end_of_open_authorities, let_in, unrecorded, whom};
 use super::holders::client_of;
@@ -12,7 +12,7 @@ use super::recovery::{Recovered, Recovery, Unknown};
 use super::standing::Standing;
 use super::steps::{Plan, StateStep};
 use crate::message;
-use crate::model::{Contact, DnsName, Exclusion, IdentityName, Message, Role, Timestamp};
+use crate::model::{Contact, Exclusion, Fingerprint, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Origin, Revocation};
 
@@ -206,11 +206,29 @@ fn forgotten_revocations(
     }
     let mut record = observation.revocations.clone().unwrap_or_default();
     let mut state = Vec::new();
-    let mut add = |client, key, excluded| {
+    let key_named = |name: &Exclusion| {
+        let of_key =
+            |leaf: &&Certificate| Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name()) == *name;
+        observation.issued.iter().find(of_key)
+    };
+    let whole: BTreeSet<IdentityName> = forgotten.iter().filter_map(Exclusion::client).collect();
+    let mut excluded: BTreeMap<(Option<IdentityName>, Option<Fingerprint>), BTreeSet<Exclusion>> =
+        BTreeMap::new();
+    for name in forgotten {
+        let leaf = key_named(&name);
+        let client = name.client().or_else(|| leaf.and_then(client_of));
+        // Of whom every key is refused, each is refused for that.
+        let is_whole = client.as_ref().is_some_and(|client| whole.contains(client));
+        let key = leaf.map(|leaf| leaf.public_key().fingerprint()).filter(|_| !is_whole);
+        excluded.entry((client, key)).or_default().insert(name);
+    }
+    for ((client, key), excluded) in excluded {
+        let is_known = |name: &&IdentityName| key.is_none() && observation.clients.contains_key(*name);
+        state.extend(client.iter().find(is_known).map(|name| StateStep::Retire(Role::Client, name.clone())));
         record.revocations.push(Revocation {
             client,
             key,
-            excluded: BTreeSet::from_iter([excluded]),
+            excluded,
             reason: None,
             by: by.clone(),
             at: now,
@@ -218,25 +236,6 @@ fn forgotten_revocations(
             seen: None,
             undone: None,
         });
-    };
-    let key_named = |name: &DnsName| {
-        let of_key = |leaf: &&Certificate| leaf.public_key().fingerprint().key_dns_name() == *name;
-        let leaf = observation.issued.iter().find(of_key)?;
-        Some((client_of(leaf), leaf.public_key().fingerprint()))
-    };
-    for excluded in forgotten {
-        let client = excluded.client();
-        let key = match &excluded {
-            Exclusion::Dns(name) if client.is_none() => key_named(name),
-            _ => None,
-        };
-        if let Some(name) = client.clone().filter(|name| observation.clients.contains_key(name)) {
-            state.push(StateStep::Retire(Role::Client, name));
-        }
-        match key {
-            Some((client, key)) => add(client, Some(key), excluded),
-            None => add(client, None, excluded),
-        }
     }
     std::iter::once(StateStep::ChangeRevocations(record)).chain(state).collect()
 }

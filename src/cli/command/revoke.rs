@@ -152,7 +152,7 @@ fn said(
     match (asked.undo, asked.seen) {
         (true, _) if is_done => report.toned(
             Tone::Good,
-            message!("client {} is not revoked any more; next: {kitcert} invite {}", name, name),
+            message!("client {} gets in again, also with every key that it had before", name),
         ),
         (_, true) if is_done => {
             report.toned(Tone::Good, message!("noted that daemons refuse client {}", name))

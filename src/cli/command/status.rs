@@ -172,6 +172,7 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         _ if row.accepted.is_some() => Severity::Info,
         IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
         IdentityState::KitOverdue
+        | IdentityState::LetsInRevoked
         | IdentityState::NotYetValid
         | IdentityState::Expired
         | IdentityState::Unreadable => Severity::Error,
@@ -262,6 +263,7 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
 
 fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
+        IdentityState::LetsInRevoked,
         IdentityState::Unreadable,
         IdentityState::Expired,
         IdentityState::KitOverdue,

@@ -81,7 +81,9 @@ fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
     assert!(said.out.contains("STILL LETS IN dan on spare"), "{}", said.out);
     assert!(!said.out.contains("on builder"), "{}", said.out);
     crowd.assert_works();
-    fleet.admin.run(["status", "--check"]).ended_with(4);
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    let last = status.lines().last().unwrap();
+    assert!(last.contains("LETS IN") && last.contains("kitcert") && last.contains("rotate"), "{status}");
     fleet.admin.run(["verify", "spare"]).ended_with(3);
     fleet.rotate(&[]).ended_with(6);
     // The earlier generation does not come back with what let him in.

@@ -27,6 +27,9 @@ pub struct WorkingClients {
     answers: BufReader<ChildStdout>,
 }
 
+/// How often a daemon is started whose port is taken, and the pause between.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long something is awaited that ought to happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,11 +51,20 @@ impl SupervisedDaemon {
         for name in ["cert", "key", "ca"] {
             command.arg(format!("--{name}")).arg(folder.join(format!("{name}.pem")));
         }
-        let mut child = command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.starts_with("listening "), "{line}");
-        Some(SupervisedDaemon { child, program, control })
+        command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A connection that somebody else opens may have the port for a moment.
+        for _ in 0..TRIES {
+            let mut child = command.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            if line.starts_with("listening ") {
+                return Some(SupervisedDaemon { child, program, control });
+            }
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            std::thread::sleep(PAUSE);
+        }
+        panic!("it does not listen on port {port}")
     }
 
     /// The command that restarts it, for kitcert.yaml.
