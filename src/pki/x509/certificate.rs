@@ -134,7 +134,9 @@ impl Certificate {
             extensions: Vec::new(),
             signed_by: OnceLock::new(),
         };
-        for extension in parsed.extensions() {
+        // Go passes over the extensions of a certificate that is not of version 3.
+        let extensions = if contents.version == 3 { parsed.extensions() } else { &[] };
+        for extension in extensions {
             let identifier = extension.oid.to_id_string();
             let parsed = extension.parsed_extension();
             let is_sound = parsed.error().is_none()

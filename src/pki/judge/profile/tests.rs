@@ -251,7 +251,10 @@ fn what_rcgen_cannot_make_is_named_too() {
         (&serial(0x41), &serial(0xc1), Rule::SerialNumber, Severity::Error),
     ] {
         let says = told(&leaf(&patched(&certificate, from, to), Role::Daemon, None));
-        assert_eq!(says, [(rule, severity)]);
+        // Of another version its extensions count for nothing, and what they lack is told too.
+        let is_alone = rule != Rule::CertificateVersion;
+        assert_eq!(says.first(), Some(&(rule, severity)));
+        assert_eq!(says.len() == 1, is_alone, "{says:?}");
     }
 }
 
