@@ -105,9 +105,11 @@ pub(crate) fn revoke(
         jobs,
         clock: ClockTrust::Checked,
     };
-    let rotated = rotate(invocation, &order)?;
+    // It is noted by now: what goes wrong from here on is told beside who gets in still.
+    let rotated = rotate(invocation, &order)
+        .unwrap_or_else(|failure| Rotated { failure: Some(failure), ..Rotated::default() });
     steps.extend(rotated.steps.iter().cloned());
-    let after = observe(&directory, &Interest::Everything)?;
+    let after = observe(&directory, &Interest::Everything).unwrap_or_else(|_| noted(before, &done.plan));
     let (mut removed, mut unremoved) = (Vec::new(), Vec::new());
     if let AccessChange::Revoke(RevokeRequest { name, only_key: None, .. }) = change {
         for (folder, result) in remove_copies(&after, name) {
@@ -143,18 +145,24 @@ fn request(invocation: &Invocation<'_>) -> RotateRequest {
     RotateRequest { scope: RotationScope::Access, ..RotateRequest::new(invocation.contact()) }
 }
 
-/// What would become of the daemons, once that is noted.
-fn foreseen(
-    invocation: &Invocation<'_>,
-    mut observation: Observation,
-    planned: &PlannedRevocation,
-    now: Timestamp,
-) -> Result<Rotated, Failure> {
-    for step in &planned.plan.state {
+/// What is known once whose access is taken away or given back is noted.
+fn noted(mut observation: Observation, plan: &Plan) -> Observation {
+    for step in &plan.state {
         if let StateStep::ChangeRevocations(record) = step {
             observation.revocations = Some(record.clone());
         }
     }
+    observation
+}
+
+/// What would become of the daemons, once that is noted.
+fn foreseen(
+    invocation: &Invocation<'_>,
+    observation: Observation,
+    planned: &PlannedRevocation,
+    now: Timestamp,
+) -> Result<Rotated, Failure> {
+    let observation = noted(observation, &planned.plan);
     let rotation = plan::rotate(&request(invocation), &observation, &RotationFacts::default(), now)?;
     let steps = rotation.summary(&observation.inventory);
     Ok(Rotated { rotation, steps, ..Rotated::default() })

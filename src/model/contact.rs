@@ -32,24 +32,29 @@ impl FromStr for Contact {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Contact, Failure> {
-        let length = text.chars().count();
-        // It is in every kit: what must not be printed must not be there.
-        let is_public = !Line(text).message().hides_a_value() && !holds_drawn_hex(text);
-        if is_public && (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen)
-        {
-            return Ok(Contact(text.to_owned()));
-        }
-        Err(Failure::new("reading", "the contact")
-            .expected("1 to 200 characters in one line, without blanks at the ends")
-            .found(if !is_public {
-                message!("what looks like a part of a key")
-            } else if length == 0 || length > LONGEST {
-                message!("{} characters", length)
-            } else {
-                message!("a control character, or a blank at an end")
-            })
-            .exit(ExitCode::Usage))
+        one_line(text, "the contact").map(Contact)
     }
+}
+
+/// A person's own words, where they are one line that is safe to print: no control characters, no blanks at the
+/// ends, 1 to 200 characters, and nothing that looks like a part of a key. `what` is for the message.
+pub(super) fn one_line(text: &str, what: &'static str) -> Result<String, Failure> {
+    let length = text.chars().count();
+    // It is kept and shown: what must not be printed must not be there.
+    let is_public = !Line(text).message().hides_a_value() && !holds_drawn_hex(text);
+    if is_public && (1..=LONGEST).contains(&length) && text.trim() == text && !text.chars().any(is_unseen) {
+        return Ok(text.to_owned());
+    }
+    Err(Failure::new("reading", what)
+        .expected("1 to 200 characters in one line, without blanks at the ends")
+        .found(if !is_public {
+            message!("what looks like a part of a key")
+        } else if length == 0 || length > LONGEST {
+            message!("{} characters", length)
+        } else {
+            message!("a control character, or a blank at an end")
+        })
+        .exit(ExitCode::Usage))
 }
 
 impl fmt::Display for Contact {

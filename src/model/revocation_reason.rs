@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::unparsed::{holds_drawn_hex, is_unseen};
-use super::{ExitCode, Failure, Line, Printable as _};
-use crate::message;
+use super::Failure;
+use super::contact::one_line;
 
 /// Why somebody's access was taken away, in a person's own words: `laptop stolen, ticket 4711`.
 ///
@@ -29,21 +28,7 @@ impl FromStr for RevocationReason {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<RevocationReason, Failure> {
-        let length = text.chars().count();
-        // It is in the state and in what is printed: what must not be there must not be in it.
-        let is_public = !Line(text).message().hides_a_value() && !holds_drawn_hex(text);
-        let is_line = text.trim() == text && !text.chars().any(is_unseen);
-        if is_public && is_line && (1..=LONGEST).contains(&length) {
-            return Ok(RevocationReason(text.to_owned()));
-        }
-        Err(Failure::new("reading", "the reason")
-            .expected("1 to 200 characters in one line, without blanks at the ends")
-            .found(match is_public {
-                true if is_line => message!("{} characters", length),
-                true => message!("a control character, or a blank at an end"),
-                false => message!("what looks like a part of a key"),
-            })
-            .exit(ExitCode::Usage))
+        one_line(text, "the reason").map(RevocationReason)
     }
 }
 
@@ -52,8 +37,6 @@ impl fmt::Display for RevocationReason {
         f.pad(&self.0)
     }
 }
-
-const LONGEST: usize = 200;
 
 #[cfg(test)]
 mod tests {

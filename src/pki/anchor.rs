@@ -100,7 +100,9 @@ fn constrained(original: &Certificate, exclusions: &Exclusions, algorithm: &[u8]
             _ => element(*tag, contents),
         });
     }
-    let before = has(EXTENSIONS).map_or(Some(Vec::new()), |all| parts(only(all, SEQUENCE)?))?;
+    // Those of an older version count for nothing, and would from now on.
+    let extensions_before = has(EXTENSIONS).filter(|_| original.version() == 3);
+    let before = extensions_before.map_or(Some(Vec::new()), |all| parts(only(all, SEQUENCE)?))?;
     let extensions = extensions(original, &before, exclusions)?;
     made.extend(element(EXTENSIONS, &element(SEQUENCE, &extensions)));
     Some(element(SEQUENCE, &made))

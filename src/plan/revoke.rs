@@ -149,11 +149,14 @@ pub(crate) fn revoke(
 /// Whether that name is one that certificates of many have: of moby's example, and what points to whoever asks.
 fn is_of_many(name: &Exclusion) -> bool {
     match name {
-        Exclusion::Dns(name) => !name.as_str().contains('.') || name.as_str() == "localhost.localdomain",
+        Exclusion::Dns(name) => OF_MANY.contains(&name.as_str()),
         Exclusion::Ip(address) => address.is_loopback() || address.is_unspecified(),
         Exclusion::Email(_) | Exclusion::Uri(_) => false,
     }
 }
+
+/// moby's example calls every client so; the others are the machine that asks.
+const OF_MANY: [&str; 3] = ["client", "localhost", "localhost.localdomain"];
 
 /// Whether others may have certificates of its CA that nobody here knows of.
 fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Timestamp) -> bool {
@@ -192,7 +195,7 @@ pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestam
         one.undone = Some(now);
     }
     let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
-    let again = was_retired.then(|| StateStep::WaitAgain(name.clone()));
+    let again = (is_whole && was_retired).then(|| StateStep::WaitAgain(name.clone()));
     let state = std::iter::once(StateStep::ChangeRevocations(record)).chain(again).collect();
     Ok(Plan { state, ..Plan::default() })
 }

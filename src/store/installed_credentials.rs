@@ -167,14 +167,15 @@ impl InstallPlace {
         if !self.style.is_kept() {
             return Ok(BTreeMap::new());
         }
-        if let Some(current) = &placed.current {
-            return Ok(current.access.clone());
-        }
-        let mut access = BTreeMap::new();
-        for (path, file) in &self.links {
+        let current = placed.current.as_ref();
+        let mut access = current.map(|current| current.access.clone()).unwrap_or_default();
+        let there = current.and_then(|current| current.files.as_ref()).unwrap_or(files);
+        // Who may read a plain file, a person may have changed since it was taken over.
+        let counts = |state: &LinkState| current.is_none() || *state == LinkState::Plain;
+        for ((path, file), _) in self.links.iter().zip(&placed.links).filter(|(_, state)| counts(state)) {
             let (parent, name) = (path.parent().unwrap_or(path), path.file_name());
             if let (Some(parent), Some(name)) = (open_trusted(parent, &self.trusted())?, name)
-                && let Some(same) = access_of_same(&parent, Path::new(name), files.file(file))?
+                && let Some(same) = access_of_same(&parent, Path::new(name), there.file(file))?
             {
                 access.insert(*file, same);
             }

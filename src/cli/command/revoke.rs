@@ -152,7 +152,7 @@ fn said(
     match (asked.undo, asked.seen) {
         (true, _) if is_done => report.toned(
             Tone::Good,
-            message!("client {} gets in again, also with every key that it had before", name),
+            message!("client {} gets in again, with every key but those that were revoked with --only-key", name),
         ),
         (_, true) if is_done => {
             report.toned(Tone::Good, message!("noted that daemons refuse client {}", name))

@@ -30,7 +30,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
         .unable
         .iter()
         .fold(report, |report, (_, failure)| report.toned(Tone::Bad, with_try(failure)));
-    if rotation.is_empty() && rotated.rollouts.is_empty() {
+    if rotation.is_empty() && rotated.rollouts.is_empty() && rotated.failure.is_none() {
         let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
         return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };

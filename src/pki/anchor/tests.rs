@@ -156,6 +156,19 @@ fn of_version_1(original: &Certificate) -> Certificate {
 }
 
 #[test]
+fn extensions_that_counted_for_nothing_do_not_count_from_now_on() {
+    let original = root(|_| ()).certificate;
+    let der: Vec<u8> = original.der().to_vec();
+    let at = der.windows(5).position(|part| part == [0xa0, 3, 2, 1, 2]).unwrap();
+    let older = [&der[..at + 4], &[1], &der[at + 5..]].concat();
+    let older = Certificate::from_der(&older).unwrap();
+    assert_eq!((older.version(), older.extensions().len()), (2, 0));
+    let made = without_key(&older, &[BEN]);
+    assert_eq!((made.version(), made.is_authority(), made.extensions().len()), (3, true, 2));
+    assert_eq!(made.repeated_extension(), None);
+}
+
+#[test]
 fn a_ca_of_version_1_becomes_one_of_version_3() {
     let authority = root(|_| ());
     let original = of_version_1(&authority.certificate);

@@ -51,6 +51,9 @@ func forms(bytes []byte, root *yaml.Node) []string {
 	if tabBeforeComment.MatchString(text) {
 		found = append(found, "a tab before a comment")
 	}
+	if tabBeforeEnd.MatchString(text) {
+		found = append(found, "a tab before a closing brace")
+	}
 	if root == nil {
 		return found
 	}
@@ -85,6 +88,9 @@ func forms(bytes []byte, root *yaml.Node) []string {
 		}
 		if value.Style&yaml.FlowStyle != 0 && value.Line != key.Line {
 			found = append(found, "braces of global on another line")
+		}
+		if value.Kind == yaml.ScalarNode && value.Value != "" && value.Line != key.Line {
+			found = append(found, "a null of global on another line")
 		}
 		if strings.HasPrefix(behind(value, lines), "!") {
 			found = append(found, "global has a tag")
@@ -252,6 +258,7 @@ var (
 	colonInBraces    = regexp.MustCompile(`:[,\[\]{}]`)
 	oddLineBreak     = regexp.MustCompile("\r[^\n]|\r$|\u0085|\u2028|\u2029")
 	tabBeforeComment = regexp.MustCompile(`(?m)^ *:? *\t\s*#`)
+	tabBeforeEnd = regexp.MustCompile(`(?m)^ *\t[ \t]*[}\]]`)
 	longNumber       = regexp.MustCompile(`\d{19}`)
 	closeQuote       = regexp.MustCompile(`\w:["']|\w ["']|["'}\]]#`)
 	tagWithBrackets  = regexp.MustCompile(`!\S*[\[\]{}]`)

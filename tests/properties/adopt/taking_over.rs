@@ -186,6 +186,21 @@ fn a_certificate_that_its_ca_cannot_renew_gives_way_in_its_last_two_days_and_who
 }
 
 #[test]
+fn a_key_that_was_closed_after_the_takeover_is_not_opened_again() {
+    const TEST: &str = "a_key_that_was_closed_after_the_takeover_is_not_opened_again";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    sh(&site.admin.path("certs"), "chmod 0440 key.pem");
+    site.adopt(&[]).succeeded();
+    assert!(!site.admin.path("certs/key.pem").is_symlink());
+    sh(&site.admin.path("certs"), "chmod 0400 key.pem");
+    site.rotate().succeeded();
+    assert!(site.admin.path("certs/key.pem").is_symlink());
+    let mode =
+        std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(site.admin.path("certs/key.pem")).unwrap());
+    assert_eq!(mode & 0o777, 0o400);
+}
+
+#[test]
 fn a_daemon_goes_back_to_the_plain_files_that_it_had() {
     const TEST: &str = "a_daemon_goes_back_to_the_plain_files_that_it_had";
     for (maker, words) in

@@ -96,6 +96,29 @@ fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
 }
 
 #[test]
+fn a_revocation_that_is_noted_and_not_rolled_out_says_who_gets_in_still() {
+    const TEST: &str = "a_revocation_that_is_noted_and_not_rolled_out_says_who_gets_in_still";
+    let Some(fleet) = fleet(TEST) else { return };
+    // A restart that takes kitcert.yaml away: nothing can be read afterwards.
+    let inventory = fleet.admin.read("state/kitcert.yaml");
+    let path = fleet.admin.text("state/kitcert.yaml");
+    let restart = serde_json::json!(["sh", "-c", format!("rm -f {path}; exit 1")]);
+    let others = inventory.lines().map(|line| match line.starts_with("    restart: ") {
+        true => format!("    restart: {restart}\n"),
+        false => format!("{line}\n"),
+    });
+    fleet.admin.write("state/kitcert.yaml", others.collect::<String>());
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6).out;
+    for daemon in ["builder", "spare"] {
+        assert!(said.contains(&format!("STILL LETS IN dan on {daemon}")), "{said}");
+    }
+    assert!(!said.contains("nothing is due"), "{said}");
+    fleet.admin.write("state/kitcert.yaml", inventory);
+    fleet.rotate(&[]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+#[test]
 fn a_second_revocation_and_one_taken_back_are_seen_on_the_wire() {
     const TEST: &str = "a_second_revocation_and_one_taken_back_are_seen_on_the_wire";
     let Some(fleet) = fleet(TEST) else { return };

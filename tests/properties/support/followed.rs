@@ -106,7 +106,6 @@ const FAILED: &[(&str, &str)] = &[
         "the certificate of a CA in ca/, from a backup",
         "what recover needs is in a backup that the test lacks",
     ),
-    ("nothing to recover", "the words name recover for a copy of the state that is elsewhere"),
     ("found only some of them", "half of what another copy has installed is taken in by nobody"),
     ("that its owner alone can read", "the remark is for whoever has done what stands before it"),
 ];
