@@ -14,14 +14,16 @@ use crate::pki::judge::{Credentials, require};
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan::{InstallDaemonRequest, Placed, PlacedState, Standing, standing};
 use crate::store::{
-    CredentialBytes, InstallPlace, KeyReaders, LinkState, Observation, ObservedGeneration, Origin, Owner,
-    PlaceStyle, PlacedFiles, StateDirectory, exists, observe_lineage, read,
+    CredentialBytes, InstallPlace, KeyReaders, LinkState, MadeGeneration, Observation, ObservedGeneration,
+    Origin, Owner, PlaceStyle, PlacedFiles, StateDirectory, exists, observe_lineage, read,
 };
 
 /// A daemon's files, and the place for them.
 pub(super) struct PlacedDaemon {
     placement: InstallPlace,
     files: Option<CredentialBytes>,
+    /// What stands there still as it was taken over, where whoever took it over did not come to note that there.
+    taken_over: Option<CredentialBytes>,
     /// The set that is there, if it can be read.
     pub there: Option<CredentialBytes>,
     /// What is noted beside it.
@@ -33,10 +35,18 @@ pub(super) struct PlacedDaemon {
 impl PlacedDaemon {
     /// Puts the files in place.
     pub(super) fn install(&self) -> Result<(), Failure> {
-        match &self.files {
-            Some(files) => self.placement.install(files, self.observed.next_generation),
-            None => Ok(()),
+        let Some(files) = &self.files else { return Ok(()) };
+        let mut number = self.observed.next_generation;
+        if let Some(taken_over) = &self.taken_over {
+            let as_it_is = InstallPlace {
+                style: PlaceStyle::Kept { plain: true },
+                origin: None,
+                ..self.placement.clone()
+            };
+            as_it_is.install(taken_over, number)?;
+            number = Generation::after(Some(number));
         }
+        self.placement.install(files, number)
     }
 }
 
@@ -51,21 +61,29 @@ pub(super) fn observe_daemon(
     let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
     let history =
         directory.as_ref().map(|directory| observe_lineage(directory, &request.name)).transpose()?;
-    let adopted = history.and_then(|(_, history)| history.adopted);
+    let history = history.map(|(_, history)| history);
     let mut placement = place_of(request)?;
     let current = observation.and_then(|observation| observation.current(Role::Daemon, &request.name));
     let read = |current: &ObservedGeneration| {
         read_set(&invocation.state, Role::Daemon, &request.name, current.number)
     };
     let files = current.map(read).transpose()?;
+    let mut before = None;
     if layout.is_in_place() {
         // What was taken over stands there as it did.
-        let is_adopted = |files: &CredentialBytes| {
-            adopted.as_ref().is_some_and(|adopted| adopted.sha256 == files.checksum())
+        let sets = history.iter().flat_map(|history| &history.made);
+        let adopted = history.as_ref().and_then(|history| history.adopted).map(|adopted| adopted.sha256);
+        let is_adopted = |sha256: &Fingerprint| adopted.as_ref() == Some(sha256);
+        let is_plain = files.as_ref().is_some_and(|files| is_adopted(&files.checksum()));
+        placement.style = PlaceStyle::Kept { plain: is_plain };
+        let mut adopted = sets.filter(|made| !is_plain && is_adopted(&made.sha256));
+        let read = |made: &MadeGeneration| {
+            read_set(&invocation.state, Role::Daemon, &request.name, made.generation).ok()
         };
-        placement.style = PlaceStyle::Kept { plain: files.as_ref().is_some_and(is_adopted) };
+        before = adopted.find_map(read);
     }
-    let (mut observed, placed) = look(&placement, files.as_ref())?;
+    let (mut observed, placed) = look(&placement, files.as_ref(), before.as_ref())?;
+    let taken_over = before.filter(|_| placed.current.is_none() && placed.links.contains(&LinkState::Plain));
     let directory = observation.map(|_| StateDirectory::find(&invocation.state)).transpose()?.flatten();
     let lineage = directory.map(|directory| observe_lineage(&directory, &request.name)).transpose()?;
     let (own, history) = lineage.unwrap_or_default();
@@ -95,7 +113,7 @@ pub(super) fn observe_daemon(
         sha256: files.checksum(),
     });
     let (there, origin) = placed.current.map(|current| (current.files, current.origin)).unwrap_or_default();
-    Ok(PlacedDaemon { placement, files, there, origin, observed })
+    Ok(PlacedDaemon { placement, files, taken_over, there, origin, observed })
 }
 
 /// Looks at where a daemon reads the files with which it is taken over; no state knows it yet.
@@ -104,9 +122,9 @@ pub(super) fn observe_adopted(
     files: &CredentialBytes,
 ) -> Result<PlacedDaemon, Failure> {
     let placement = InstallPlace { style: PlaceStyle::Kept { plain: true }, ..place_of(request)? };
-    let (observed, placed) = look(&placement, Some(files))?;
+    let (observed, placed) = look(&placement, Some(files), None)?;
     let (there, origin) = placed.current.map(|current| (current.files, current.origin)).unwrap_or_default();
-    Ok(PlacedDaemon { placement, files: None, there, origin, observed })
+    Ok(PlacedDaemon { placement, files: None, taken_over: None, there, origin, observed })
 }
 
 fn place_of(request: &InstallDaemonRequest) -> Result<InstallPlace, Failure> {
@@ -139,11 +157,16 @@ pub(super) fn observe_placement(
     placement: &InstallPlace,
     files: Option<&CredentialBytes>,
 ) -> Result<Placed, Failure> {
-    look(placement, files).map(|(observed, _)| observed)
+    look(placement, files, None).map(|(observed, _)| observed)
 }
 
-fn look(placement: &InstallPlace, files: Option<&CredentialBytes>) -> Result<(Placed, PlacedFiles), Failure> {
-    let placed = placement.observe(files)?;
+/// Looks at a place where those files belong, and where those of before may stand as plain ones.
+fn look(
+    placement: &InstallPlace,
+    files: Option<&CredentialBytes>,
+    before: Option<&CredentialBytes>,
+) -> Result<(Placed, PlacedFiles), Failure> {
+    let placed = placement.observe(before.or(files))?;
     let foreign = placement.links.iter().zip(&placed.links).filter_map(|((path, _), state)| match state {
         LinkState::Foreign { what } => Some((path, what)),
         LinkState::Absent | LinkState::Ours | LinkState::Plain => None,

@@ -45,7 +45,7 @@ mod verified;
 pub(crate) use authority_record::{AuthorityOrigin, AuthorityRecord, OpenUntil};
 pub(crate) use change::StagedChange;
 pub(crate) use client_record::{ClientRecord, Held, HeldBy, Use};
-pub(crate) use history::{AdoptedGeneration, DaemonHistory};
+pub(crate) use history::{AdoptedGeneration, DaemonHistory, MadeGeneration};
 pub(crate) use log::{LogEvent, LogLine};
 pub(crate) use log_end::{LogEnd, log_end, logs_put_aside};
 pub(crate) use observe::{glance, observe, observe_generation, observe_lineage, observe_undescribed};

@@ -29,10 +29,17 @@ fn what_a_daemon_reads_is_whole_wherever_a_takeover_is_killed() {
     let moving = calls(&measured, &strace, Threads::First, ["rotate"]);
     assert!(adopting.len().min(moving.len()) > 20, "strace saw only {adopting:?} and {moving:?}");
     let tried = number("KITCERT_TAKEOVERS", TAKEOVERS);
-    for call in spread(&adopting, tried) {
+    for (at, call) in spread(&adopting, tried).into_iter().enumerate() {
         let workspace = fresh();
         let before = ["ca", "cert", "key"].map(|name| workspace.read(&format!("certs/{name}.pem")));
         interfered(&workspace, &strace, Threads::First, adopt, &call, Fault::Kill);
+        if at % 2 == 1 && workspace.path("state/kitcert.yaml").exists() {
+            // Cron comes first.
+            workspace.run(["rotate"]).ended_with(6);
+            assert_matches(&workspace.path("certs"), &format!("init, killed at {call}, then rotate"));
+            assert!(workspace.path("certs/key.pem").is_symlink(), "init, killed at {call}, then rotate");
+            continue;
+        }
         workspace.run(adopt).succeeded();
         let after = ["ca", "cert", "key"].map(|name| workspace.read(&format!("certs/{name}.pem")));
         assert!(before == after, "init, killed at {call}");
@@ -48,4 +55,22 @@ fn what_a_daemon_reads_is_whole_wherever_a_takeover_is_killed() {
         assert_matches(&workspace.path("certs"), "rotated again");
         assert!(workspace.path("certs/key.pem").is_symlink(), "rotate, killed at {call}");
     }
+}
+
+#[test]
+fn a_takeover_that_did_not_come_to_note_its_files_is_gone_on_with_by_rotate() {
+    const TEST: &str = "a_takeover_that_did_not_come_to_note_its_files_is_gone_on_with_by_rotate";
+    let Some(pki) = Pki::new(Maker::OpensslEc, 365, TEST) else { return };
+    let endpoint = format!("tcp://127.0.0.1:{}", Daemon::free_port());
+    let workspace = Workspace::new();
+    pki.place_daemon(&workspace, "certs");
+    let before = workspace.read("certs/ca.pem");
+    workspace.run(["init", "--adopt", "certs", "--endpoint", &endpoint]).succeeded();
+    // As if init had been killed once the state knew of it.
+    std::fs::remove_dir_all(workspace.path("certs/kitcert")).unwrap();
+    workspace.run(["rotate"]).ended_with(6);
+    assert!(workspace.path("certs/key.pem").is_symlink());
+    assert!(workspace.read("certs/ca.pem") != before);
+    assert_matches(&workspace.path("certs"), "rotated");
+    assert_eq!(workspace.read("certs/kitcert/gen-0001/ca.pem"), before);
 }
