@@ -11,7 +11,7 @@ use super::invocation::{Invocation, Mode};
 use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
 use crate::message;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
     self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
     StepSummary,
@@ -42,7 +42,7 @@ pub(crate) struct Revoked {
     pub steps: Vec<StepSummary>,
     /// The daemons that still let somebody in who is revoked, and whom.
     pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
-    /// The daemons of which nothing here can try whether they refuse them, and whom.
+    /// The daemons of which nothing here can try whether they refuse them, or let them in again, and whom.
     pub not_tried: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// The folders on this machine from which the files of the client were removed.
     pub removed: Vec<Message>,
@@ -84,9 +84,10 @@ pub(crate) fn revoke(
     let mut steps = done.plan.summary();
     if invocation.mode == Mode::DryRun {
         let to_remove = removals(change, &before);
-        let rotated = foreseen(invocation, before, &first, now)?;
+        let mut rotated = foreseen(invocation, before, &first, now)?;
         steps.extend(rotated.steps.iter().cloned());
         steps.extend(to_remove);
+        rotated.steps.clone_from(&steps);
         return Ok(Revoked {
             done,
             planned: first,
@@ -124,7 +125,12 @@ pub(crate) fn revoke(
     let is_untried = |name: &IdentityName| {
         rotated.rollouts.get(name).is_some_and(|one| matches!(one, RolloutResult::Untried { .. }))
     };
-    let (not_tried, still_let_in) = pending.into_iter().partition(|(name, _)| is_untried(name));
+    let (mut not_tried, still_let_in): (BTreeMap<_, _>, _) =
+        pending.into_iter().partition(|(name, _)| is_untried(name));
+    if let AccessChange::Undo(client) = change {
+        let untried = rotated.rollouts.keys().filter(|name| is_untried(name));
+        not_tried.extend(untried.map(|name| (name.clone(), BTreeSet::from([client.message()]))));
+    }
     Ok(Revoked { done, planned: first, rotated, steps, still_let_in, not_tried, removed, unremoved })
 }
 

@@ -198,6 +198,10 @@ causes! {
     ClocksDiffer = "clocks-differ",
         told "alert 45, or an expired certificate that gets in: the finding says how far apart they are",
         fix "date -u   # here, and on the daemon's machine",
+    /// The client's access, or that of its key, was revoked.
+    ClientRevoked = "client-revoked",
+        told "alert 42 from a daemon that asks for certificates of the client's CA",
+        fix "ask the admin of the daemon for a new kit, and join it",
     /// It closes the connection without saying why.
     RefusedUnsaid = "refused-unsaid",
         told "a close or a reset, without an alert",

@@ -31,11 +31,11 @@ rules! {
     RevokedAccepted = "revoked-accepted",
         cause "what ends TLS there does not enforce the name constraints of the CA's certificate",
         fix "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
-    /// The daemon uses the ca.pem that refuses whoever is revoked.
+    /// The daemon uses the ca.pem that says who is revoked.
     NotRevokedYet = "not-revoked-yet",
-        cause "the daemon was not restarted since somebody was revoked, or has another ca.pem",
+        cause "the daemon was not restarted since somebody was revoked or let in again, or has another ca.pem",
         fix "{kitcert} rotate",
-    /// Whether whoever is revoked is refused can be tried.
+    /// Whether whoever is revoked is refused, and who is not any more is let in, can be tried.
     RevokedNotTried = "revoked-not-tried",
         cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
         fix "try it with the files of the client, or with a copy of them; the finding names the command that says so",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::exclusions::{end_of_open_authorities, meant, of_client, whom};
+use super::exclusions::{end_of_open_authorities, meant, of_client, refuse_forgotten, whom};
 use super::holders::client_of;
 use super::issuance::effective_validity;
 use super::steps::{Plan, StateStep};
@@ -86,8 +86,10 @@ pub(crate) fn revoke(
     };
     let own = Exclusion::Dns(name.client_dns_name());
     if only_key.is_none() && spares_others(&own) {
-        excluded.insert(own);
+        excluded.insert(own.clone());
     }
+    // Its next certificates have the client's name, too.
+    let is_kept = |name: &Exclusion| is_of_many(name) || (only_key.is_some() && *name == own);
     let mut planned = PlannedRevocation::default();
     for leaf in &stop {
         // Its key, if that is among its names; else any name that nobody else has.
@@ -95,7 +97,7 @@ pub(crate) fn revoke(
         // Also where it is not among its names: whoever has the key gets no other certificate for it.
         excluded.insert(Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name()));
         if !excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
-            let name = names.into_iter().find(|name| spares_others(name) && !is_of_many(name));
+            let name = names.into_iter().find(|name| spares_others(name) && !is_kept(name));
             planned.by_name.extend(name.clone().filter(|_| is_of_open_authority(leaf, observation, now)));
             excluded.extend(name);
         }
@@ -193,6 +195,8 @@ pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestam
     }
     for one in record.revocations.iter_mut().filter(|one| is_meant(one)) {
         one.undone = Some(now);
+        // Whoever saw that daemons refuse him has not seen that they let him in.
+        one.seen = None;
     }
     let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
     let again = (is_whole && was_retired).then(|| StateStep::WaitAgain(name.clone()));
@@ -200,16 +204,19 @@ pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestam
     Ok(Plan { state, ..Plan::default() })
 }
 
-/// Plans `revoke --seen`: a person knows that the daemons refuse a client, which nothing here can try.
+/// Plans `revoke --seen`: a person knows that the daemons refuse a client, or let it in again, which nothing
+/// here can try.
 ///
 /// # Errors
-/// A client that is not revoked.
+/// A client that never was revoked.
 pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && one.is_active(now);
+    let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.needed_until >= now;
     let mut record = observation.revocations.clone().unwrap_or_default();
+    let stands = record.revocations.iter().any(|one| is_of_client(one) && one.undone.is_none());
+    let is_meant = |one: &Revocation| is_of_client(one) && one.undone.is_none() == stands;
     if !record.revocations.iter().any(is_meant) {
-        return Err(Failure::new("noting that daemons refuse client", name)
-            .expected("a client that is revoked")
+        return Err(Failure::new("noting what daemons do with client", name)
+            .expected("a client that is revoked, or was")
             .found("one that is not")
             .hint("{kitcert} status")
             .exit(ExitCode::Usage));
@@ -225,7 +232,7 @@ pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp
 /// Refuses to issue to a client whose access was taken away, or for a key of it that is revoked.
 ///
 /// # Errors
-/// Such a client, or key.
+/// Such a client, or key, and a state that has lost who is revoked.
 pub(super) fn refuse_revoked(
     doing: &'static str,
     name: &IdentityName,
@@ -233,6 +240,7 @@ pub(super) fn refuse_revoked(
     observation: &Observation,
 ) -> Result<(), Failure> {
     let failure = || Failure::new(doing, name);
+    refuse_forgotten(observation)?;
     if let Some(revocation) = of_client(observation, name) {
         return Err(failure()
             .expected("a client whose access was not taken away")

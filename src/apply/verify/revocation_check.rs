@@ -79,35 +79,43 @@ fn of_excluded(
         }
     }
     let is_tried = excluding.iter().any(|(authority, _)| authority.can_sign(now));
-    let Some(newest) = newest(observation, now).filter(|_| !is_tried) else { return Ok(None) };
-    match own_client(observation, newest) {
-        Some(own) => Ok(let_in(newest, try_as(&as_it_is(invocation, observation, own)?))),
-        None if newest.seen.is_some() => Ok(None),
-        None => {
-            let who = whom(newest);
-            let finding = Finding::new(Rule::RevokedNotTried, Severity::Error, &who)
-                .expected("refused")
-                .found(message!(
-                    "nothing here can try whether {} is refused: the key of the CA is not here",
-                    who
-                ));
-            Ok(Some(match &newest.client {
-                Some(client) => finding
-                    .fix(message!("{kitcert} revoke --seen {}   # when you have seen that it is", client)),
-                None => finding,
-            }))
+    let Some(latest) = latest(observation, now).filter(|_| !is_tried) else { return Ok(None) };
+    match own_client(observation, latest, now) {
+        Some(own) => {
+            let ended = try_as(&as_it_is(invocation, observation, own)?);
+            Ok(if latest.undone.is_none() { let_in(latest, ended) } else { kept_out(latest, ended) })
         }
+        None if latest.seen.is_some() => Ok(None),
+        None => Ok(Some(untried(latest))),
+    }
+}
+
+/// Nothing here can try whether the latest change has taken effect.
+fn untried(latest: &Revocation) -> Finding {
+    let who = whom(latest);
+    let meant = if latest.undone.is_none() { "refused" } else { "let in again" };
+    let finding = Finding::new(Rule::RevokedNotTried, Severity::Error, &who).expected(meant).found(message!(
+        "nothing here can try whether {} is {}: the key of the CA is not here",
+        who,
+        meant
+    ));
+    match &latest.client {
+        Some(client) => {
+            finding.fix(message!("{kitcert} revoke --seen {}   # when you have seen that it is", client))
+        }
+        None => finding,
     }
 }
 
 /// Who is revoked and cannot be tried here.
 pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTried> {
-    let Some(newest) = newest(observation, now) else { return Vec::new() };
+    let record = observation.revocations.as_ref();
+    let Some(latest) = record.and_then(|record| record.latest(now)) else { return Vec::new() };
     let has_key = observation.authorities.iter().any(|one| one.record.is_usable() && one.can_sign(now));
-    match has_key || own_client(observation, newest).is_some() {
+    match has_key || own_client(observation, latest, now).is_some() {
         true => Vec::new(),
         false => {
-            let why = message!("{}: no key of the CA is here", whom(newest));
+            let why = message!("{}: no key of the CA is here", whom(latest));
             vec![NotTried { dial: Dial::Revoked, why }]
         }
     }
@@ -153,6 +161,21 @@ fn let_in(revocation: &Revocation, ended: Ended) -> Option<Finding> {
     }
 }
 
+/// Who is to get in again.
+fn kept_out(revocation: &Revocation, ended: Ended) -> Option<Finding> {
+    let who = whom(revocation);
+    let finding =
+        |rule, found| Finding::new(rule, Severity::Error, &who).expected("let in again").found(found);
+    match ended {
+        Ended::LetIn => None,
+        Ended::Refused => Some(finding(Rule::NotRevokedYet, message!("{} is refused still", who))),
+        Ended::Undecided(why) => {
+            let found = message!("whether {} is let in came to no verdict: {}", who, why);
+            Some(finding(Rule::Inconclusive, found))
+        }
+    }
+}
+
 /// The CAs of a daemon's bundle that exclude somebody, and the name by which that is seen.
 fn excluding<'a>(
     observation: &'a Observation,
@@ -171,10 +194,21 @@ fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
     observation.revocations.iter().flat_map(|record| record.active(now)).last()
 }
 
-/// The client that is revoked, if what it has is here, key and all.
-fn own_client<'a>(observation: &Observation, revocation: &'a Revocation) -> Option<&'a IdentityName> {
+/// What changed last of a client. Names of nobody that is known here came from what the daemon had already.
+fn latest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
+    let record = observation.revocations.as_ref()?;
+    record.latest(now).filter(|latest| latest.client.is_some())
+}
+
+/// The client whose access was changed, if what it has is here and valid, key and all.
+fn own_client<'a>(
+    observation: &Observation,
+    revocation: &'a Revocation,
+    now: Timestamp,
+) -> Option<&'a IdentityName> {
     let client = revocation.client.as_ref()?;
     let current = observation.current(Role::Client, client)?;
     let excluded: Exclusions = revocation.excluded.iter().cloned().collect();
-    (current.key == KeyPresence::Present && excluded.stop(current.leaf())).then_some(client)
+    let is_whole = current.key == KeyPresence::Present && current.leaf().validity().contains(now);
+    (is_whole && excluded.stop(current.leaf())).then_some(client)
 }

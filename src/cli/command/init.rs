@@ -127,6 +127,13 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &InitArguments) -> Re
     };
     let done = apply::init_with(&invocation, &request, &supplies)?;
     let report = Report::new("init").target(invocation.state.display());
+    // Of a state that is there, nothing that was said of the taking over happens.
+    let is_there = done.present.is_some() && done.plan.is_empty();
+    let remarks = match is_there && asked.ca_key.is_some() {
+        true => vec![message!("the state keeps its CAs as they are: --ca-key changes nothing")],
+        false if is_there => Vec::new(),
+        false => remarks,
+    };
     let report = remarks.into_iter().fold(report, |report, remark| report.line(remark));
     let report = probed.into_iter().fold(report, show_probed);
     let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };

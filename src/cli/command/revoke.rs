@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, told, with_try};
 use super::waiting::Waiting;
-use crate::apply::{self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RotationOrder};
+use crate::apply::{
+    self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RolloutResult, RotationOrder,
+};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
@@ -39,8 +41,8 @@ pub struct RevokeArguments {
     /// Give the client its access back
     #[arg(long, conflicts_with_all = ["only_key", "reason", "seen"])]
     pub undo: bool,
-    /// You have seen that the daemons refuse the client, or are stopped; for a CA without its key, and for
-    /// daemons that nobody renews, where kitcert cannot try it
+    /// You have seen that the daemons refuse the client, or let it in again, or are stopped; for a CA without
+    /// its key, and for daemons that nobody renews, where kitcert cannot try it
     #[arg(long, conflicts_with_all = ["only_key", "reason"])]
     pub seen: bool,
     /// Do not restart any daemon; the client gets in until you do
@@ -127,13 +129,19 @@ fn said(
     name: &IdentityName,
     revoked: &Revoked,
 ) -> Report {
-    let report = told(Report::new("revoke"), invocation, &revoked.rotated, asked_for(asked));
-    let report = report.object(&object(revoked)).exit(revoked.exit());
-    let warnings = warnings(name, revoked);
-    let report = warnings.into_iter().fold(report, |report, text| report.toned(Tone::Warning, text));
+    let warned = |report: Report| {
+        warnings(name, revoked).into_iter().fold(report, |report, text| report.toned(Tone::Warning, text))
+    };
     if !invocation.acts() {
-        return show_steps(report.exit(ExitCode::Done), revoked.steps.clone());
+        let report = warned(Report::new("revoke").target(invocation.state.display()));
+        let report = report.object(&object(revoked));
+        return match revoked.rotated.rotation.is_empty() {
+            true => show_steps(report, revoked.steps.clone()),
+            false => told(report, invocation, &revoked.rotated, Asked::Plan).exit(ExitCode::Done),
+        };
     }
+    let report = told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Action);
+    let report = warned(report.object(&object(revoked)).exit(revoked.exit()));
     let is_changed = !revoked.done.plan.state.is_empty() || revoked.rotated.is_changed();
     let report = report.changed(if is_changed { Changed::Yes } else { Changed::No });
     let report = revoked.removed.iter().fold(report, |report, folder| {
@@ -145,8 +153,11 @@ fn said(
         report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", Message::few(who, ", "), daemon))
     });
     let report = revoked.not_tried.iter().fold(report, |report, (daemon, who)| {
-        let who = Message::few(who, ", ");
-        report.toned(Tone::Warning, message!("not tried: whether {} refuses {}", daemon, who))
+        let does = if asked.undo { "lets in" } else { "refuses" };
+        report.toned(
+            Tone::Warning,
+            message!("not tried: whether {} {} {}", daemon, does, Message::few(who, ", ")),
+        )
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
@@ -155,7 +166,7 @@ fn said(
             message!("client {} gets in again, with every key but those that were revoked with --only-key", name),
         ),
         (_, true) if is_done => {
-            report.toned(Tone::Good, message!("noted that daemons refuse client {}", name))
+            report.toned(Tone::Good, message!("noted what daemons do with client {}", name))
         }
         (false, false) if is_done => match &asked.only_key {
             None => report.toned(Tone::Good, message!("every daemon refuses client {}", name)),
@@ -183,10 +194,16 @@ fn said(
             let is_left =
                 |daemon: &IdentityName| revoked.rotated.rotation.left_letting_in.contains(daemon);
             let left = &revoked.still_let_in;
-            match !left.is_empty() && left.keys().all(is_left) {
-                true => report.toned(Tone::Bad, "not done: nobody renews what still lets them in"),
-                false => report.toned(Tone::Bad, "not done; next: {kitcert} rotate"),
-            }
+            let is_unrestarted = |daemon: &IdentityName| {
+                matches!(revoked.rotated.rollouts.get(daemon), Some(RolloutResult::NotServed { .. }))
+            };
+            let all = |is_so: &dyn Fn(&IdentityName) -> bool| !left.is_empty() && left.keys().all(is_so);
+            let text = match (all(&is_left), all(&is_unrestarted)) {
+                (true, _) => "not done: nobody renews what still lets them in",
+                (_, true) => "not done until every daemon above is restarted; then: {kitcert} rotate",
+                (false, false) => "not done; next: {kitcert} rotate",
+            };
+            report.toned(Tone::Bad, text)
         }
     }
 }
@@ -230,7 +247,8 @@ pub(in crate::cli) struct RevokeObject {
     unstopped: Vec<UnstoppedMember>,
     /// The daemons that still let somebody in who is revoked, and whom.
     still_let_in: Vec<LetInMember>,
-    /// The daemons of which nothing here can try whether they refuse everybody who is revoked, and whom.
+    /// The daemons of which nothing here can try whether they refuse whoever is revoked, or let in who is not
+    /// any more, and whom.
     not_tried: Vec<LetInMember>,
     /// The folders on this machine from which the client's files were removed.
     removed: Vec<Message>,

@@ -248,3 +248,23 @@ fn a_certificate_of_elsewhere_is_never_stopped_by_a_name_that_many_have() {
         assert_eq!((own.stopped.len(), own.unstopped.len()), (1, 0));
     }
 }
+
+#[test]
+fn a_key_that_is_not_among_its_certificates_names_is_never_stopped_by_the_name_that_the_client_keeps() {
+    let world = World::new(TWO_DAEMONS);
+    let authority = &world.authorities[&world.active()];
+    let validity = world.serves[&spare()].leaf.validity();
+    let planned = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let other = authority.issue_named(&names, validity, &super::fresh_key()).unwrap();
+        let only_key = Some(other.public_key().fingerprint().to_string().parse().unwrap());
+        let request =
+            RevokeRequest { name: name("zoe"), only_key, others: vec![other], reason: None, by: user() };
+        plan::revoke(&request, &world.observation, world.now)
+    };
+    let own = "zoe.client.kitcert.internal";
+    assert!(planned(&[own]).is_err());
+    let planned = planned(&[own, "laptop.example.com"]).unwrap();
+    assert_eq!((planned.stopped.len(), planned.unstopped.len()), (1, 0));
+    assert!(!format!("{:?}", planned.plan.state).contains(own));
+}

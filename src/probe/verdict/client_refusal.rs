@@ -167,6 +167,18 @@ fn alert_received(
         120 => finding.because(&[Cause::ProtocolRefused]).fix("name the daemon's port, or update the daemon"),
         116 => unclear("no certificate arrived, though one was sent: a proxy between does not pass it on")
             .fix(expected.reinstall()),
+        42 if is_asked_for(leaf, &handshake.asked) => {
+            let said = message!(
+                "the daemon asks for certificates of {}, and refuses this one: most likely it was revoked; an \
+                 older daemon says this of every fault",
+                leaf.issuer()
+            );
+            let fix = match &expected.daemon {
+                Some(_) => message!("{kitcert} status   # names who is revoked"),
+                None => expected.reunite(),
+            };
+            finding.because(&[Cause::ClientRevoked, Cause::RefusedUnclear]).cause(said).fix(fix)
+        }
         42 | 43 | 46 => unclear("an older daemon says this of every fault; most likely it trusts another CA")
             .fix(expected.reinstall()),
         40 => unclear("in TLS 1.2 this is said of a certificate that is missing or does not fit")
@@ -219,6 +231,13 @@ fn unknown_authority(
             Cause::ClientIntermediateMissing,
         ])
         .fix(expected.reinstall())
+}
+
+/// Whether a daemon asks for certificates of the CA that issued this one, which has the name that daemons can
+/// exclude.
+fn is_asked_for(leaf: &Certificate, asked: &Asked) -> bool {
+    let has_name = IdentityName::of_client(&leaf.usable_names()).is_some();
+    has_name && matches!(asked, Asked::For(names) if names.contains(leaf.issuer()))
 }
 
 fn names(asked: &Asked) -> Message {

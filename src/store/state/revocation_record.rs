@@ -41,7 +41,8 @@ pub struct Revocation {
     pub at: Timestamp,
     /// When the last certificate that it stops has ended.
     pub needed_until: Timestamp,
-    /// Since when a person knows that the daemons refuse it, where nothing here can try that; else null.
+    /// Since when a person knows that the daemons refuse it, or let it in again once it was taken back, where
+    /// nothing here can try that; else null.
     #[serde(deserialize_with = "Option::deserialize")]
     pub seen: Option<Timestamp>,
     /// Since when it counts no more, because a person took it back; null while it counts.
@@ -59,6 +60,13 @@ impl RevocationRecord {
     /// Those that count: nobody took them back, and some certificate that they stop has not ended.
     pub fn active(&self, now: Timestamp) -> impl Iterator<Item = &Revocation> {
         self.revocations.iter().filter(move |one| one.is_active(now))
+    }
+
+    /// What was changed last, of those that some certificate is left for: made, or taken back.
+    #[must_use]
+    pub fn latest(&self, now: Timestamp) -> Option<&Revocation> {
+        let needed = self.revocations.iter().filter(|one| one.needed_until >= now);
+        needed.max_by_key(|one| one.undone.unwrap_or(one.at))
     }
 
     /// Those that nobody took back.

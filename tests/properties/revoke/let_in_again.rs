@@ -419,6 +419,7 @@ fn a_dry_run_says_what_is_done_and_writes_nothing() {
     let said = fleet.admin.run(["revoke", "ben", "--dry-run"]).succeeded();
     assert_eq!(listing(&fleet), before);
     println!("{}", said.out);
+    assert_eq!(said.out.matches("nothing was changed").count(), 1, "{}", said.out);
     assert!(said.out.contains(&fleet.folder("ben")), "{}", said.out);
     let real = fleet.admin.run(["revoke", "ben"]).succeeded();
     println!("{}", real.out);

@@ -160,6 +160,12 @@ fn a_revocation_without_the_cas_key_is_in_effect_and_says_that_nobody_can_try_it
     crowd.assert_works();
     fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
     fleet.admin.run(["status", "--check"]).succeeded();
+    // What was seen of dan then says nothing of the bundle that lets him in again.
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).ended_with(6);
+    assert!(said.out.contains("revoke --seen dan") && !said.out.contains("verified by"), "{}", said.out);
+    fleet.assert_dials(&stolen, "accepted");
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
     // Of a client whose key is here the daemon is asked itself.
     let of_ben = fleet.copy("ben");
     drop(crowd);

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use kitcert::model::{Cause, Finding, KeyAlgorithm, Lifetime, Role, Rule, Severity};
-use kitcert::pki::{Certificate, CertificateAuthority, PrivateKey, TrustBundle};
+use kitcert::pki::{Certificate, CertificateAuthority, Exclusions, PrivateKey, TrustBundle};
 use kitcert::probe::{CertificateAndKey, Verdict};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
@@ -146,6 +146,12 @@ fn trusting(make: impl Fn(&Scenario) -> TrustBundle) -> Scenario {
     let scenario = sound();
     let client_authorities = make(&scenario);
     Scenario { installed_trust: Some(client_authorities.clone()), client_authorities, ..scenario }
+}
+
+/// The scenario's CA, so that it lets everybody in but the client.
+fn excluding_the_client(scenario: &Scenario) -> TrustBundle {
+    let excluded: Exclusions = Exclusions::candidates(&scenario.client.chain[0]).into_iter().collect();
+    TrustBundle::new(vec![scenario.authority.made.certificate().excluding(&excluded, None).unwrap()])
 }
 
 fn issuer_of(authority: &Authority) -> Issuer<'static, KeyPair> {
@@ -622,6 +628,12 @@ fn where_the_client_is_at_fault() -> Vec<Row> {
             &[(Rule::ClientRefused, &[Cause::ClientSignatureUnsupported])],
         ),
         row(
+            "the client's was revoked",
+            trusting(excluding_the_client),
+            go(&[]),
+            &[(Rule::ClientRefused, &[Cause::ClientRevoked, Cause::RefusedUnclear])],
+        ),
+        row(
             "its clock is behind, and the client's is not valid there",
             sound(),
             go(&["--clock-offset", "-3h"]),
@@ -661,7 +673,7 @@ fn where_the_handshake_fails() -> Vec<Row> {
             "a name that the client's certificate lacks",
             sound(),
             openssl(&["-alpn", "h2", "-verify_ip", "192.0.2.1"]),
-            &[(Rule::ClientRefused, &[Cause::RefusedUnclear])],
+            &[(Rule::ClientRefused, &[Cause::ClientRevoked, Cause::RefusedUnclear])],
         ),
         row(
             "HTTP/1.1 alone",
