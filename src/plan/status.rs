@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::exclusions::{is_revoked, pending};
+use super::exclusions::{is_revoked, pending, whom};
 use super::fault::{fault_of, is_faulty};
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
@@ -17,14 +17,15 @@ use crate::model::{
     DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Rule, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
-use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, ObservedIdentity};
+use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, ObservedIdentity, Revocation};
 
 /// One row of `status`: a CA, a daemon or a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct StatusRow {
     /// `ca`, `daemon` or `client`.
     pub kind: &'static str,
-    /// A CA's key identifier, shortened; an identity's name.
+    /// A CA's key identifier, shortened; an identity's name; of a client that this state does not know, and of one of
+    /// whom a key alone is revoked, who is revoked.
     pub name: Message,
     /// When it ends: the earliest of itself and its issuer. RFC 3339.
     pub expires: Option<Timestamp>,
@@ -205,7 +206,19 @@ pub(crate) fn status(
     });
     let identities =
         [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, in_use, now));
-    authorities.chain(identities).collect()
+    authorities.chain(identities).chain(others_revoked(observation, now)).collect()
+}
+
+/// Whoever is revoked and is no row of a client: one whom this state did not issue to, and a key alone.
+fn others_revoked(observation: &Observation, now: Timestamp) -> impl Iterator<Item = StatusRow> + '_ {
+    let is_row = |one: &Revocation| {
+        let on_disk = one.client.as_ref().map(|name| observation.clients.contains_key(name));
+        one.key.is_none() && on_disk == Some(true)
+    };
+    let active = observation.revocations.iter().flat_map(move |record| record.active(now));
+    active
+        .filter(move |one| !is_row(one))
+        .map(move |one| row("client", whom(one), None, message!("-"), IdentityState::Revoked, now))
 }
 
 fn rows_of(

@@ -62,6 +62,8 @@ fn a_revoked_key_is_refused_and_its_owner_gets_in_with_another() {
     fleet.admin.run(["revoke", "ana", "--only-key", &key]).succeeded();
     fleet.assert_dials(&stolen, "refused");
     crowd.assert_works();
+    let said = fleet.admin.run(["status"]).succeeded();
+    assert!(said.out.contains(&format!("ana with key {}", &key[..16])), "{}", said.out);
     let said = fleet.admin.run(["issue", "client", "ana"]).ended_with(1);
     assert!(said.err.contains("--new-key"), "{}", said.err);
     fleet.admin.run(["issue", "client", "ana", "--new-key"]).succeeded();
