@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exclusions::{end_of_open_authorities, let_in, unrecorded, whom};
+use super::exclusions::{end_of_open_authorities, forgotten, let_in, unrecorded, whom};
 use super::holders::client_of;
 use super::issuance::next_generation;
 use super::reach::not_let_in;
@@ -33,9 +33,14 @@ pub(crate) struct Installed {
     pub unfit: Option<Message>,
 }
 
-/// Whether what is installed refuses somebody of whom this state does not know.
+/// Whether what is installed, or may be served, refuses somebody of whom this state does not know.
 pub(crate) fn has_forgotten(observation: &Observation, installed: &[Installed]) -> bool {
-    installed.iter().any(|one| !unrecorded(observation, &one.trust).is_empty())
+    !all_forgotten(observation, installed).is_empty()
+}
+
+fn all_forgotten(observation: &Observation, installed: &[Installed]) -> BTreeSet<Exclusion> {
+    let of_installed = installed.iter().flat_map(|one| unrecorded(observation, &one.trust));
+    of_installed.chain(forgotten(observation)).collect()
 }
 
 /// Plans `recover` of such a state. What is installed becomes current here; a CA that it trusts is known
@@ -198,8 +203,7 @@ fn forgotten_revocations(
     until: Timestamp,
     now: Timestamp,
 ) -> Vec<StateStep> {
-    let forgotten = installed.iter().flat_map(|one| unrecorded(observation, &one.trust));
-    let forgotten: BTreeSet<Exclusion> = forgotten.collect();
+    let forgotten = all_forgotten(observation, installed);
     let Ok(by) = "kitcert recover".parse::<Contact>() else { return Vec::new() };
     if forgotten.is_empty() {
         return Vec::new();

@@ -55,14 +55,18 @@ pub(super) fn end_of_open_authorities(observation: &Observation, now: Timestamp)
     open.map(|one| one.certificate.validity().not_after).max()
 }
 
+/// What its daemons exclude, by what they may serve, and no record of this state tells of.
+pub(super) fn forgotten(observation: &Observation) -> BTreeSet<Exclusion> {
+    let served = observation.daemons.values().flat_map(ObservedIdentity::served);
+    served.flat_map(|served| unrecorded(observation, &served.trust)).collect()
+}
+
 /// Refuses a state that has lost whom its daemons refuse.
 ///
 /// # Errors
 /// Such a state: what the daemons exclude, and how it comes to know that again.
 pub(crate) fn refuse_forgotten(observation: &Observation) -> Result<(), Failure> {
-    let served = observation.daemons.values().flat_map(ObservedIdentity::served);
-    let forgotten = served.flat_map(|served| unrecorded(observation, &served.trust));
-    let forgotten: BTreeSet<Exclusion> = forgotten.collect();
+    let forgotten = forgotten(observation);
     match forgotten.is_empty() {
         true => Ok(()),
         false => Err(Failure::new("reading", observation.path.join("revocations.json").display())

@@ -7,6 +7,7 @@ use super::world::{Machine, Restart, TWO_DAEMONS, World};
 use super::{days, name, user};
 use crate::model::{Exclusion, FingerprintPrefix, IdentityName, Role};
 use crate::pki::Certificate;
+use crate::plan::rollover::Rollover;
 use crate::plan::{
     self, AuthorityChoice, IssueClientsRequest, KeyChange, KeyRenewal, RevokeRequest, RotateRequest,
     RotationScope, Signing, StateStep,
@@ -74,8 +75,13 @@ impl World {
             return Vec::new();
         }
         let pending = plan::pending(&self.observation, self.now);
+        // In an emergency it is said of a daemon that it lets every client of that CA in.
+        let rollover = Rollover::of(&self.observation, self.now).ok().flatten();
+        let left = rollover.filter(|one| one.record.is_emergency()).map(|one| one.daemons_left);
+        let left = left.unwrap_or_default();
         let is_said = |daemon: &IdentityName| {
             pending.contains_key(daemon)
+                || left.contains(daemon)
                 || !plan::verification(&self.observation, daemon, self.now).is_verified()
         };
         self.thieves().into_iter().filter(|(_, daemon)| !is_said(daemon)).collect()

@@ -12,7 +12,7 @@ use super::world::{Fault, Machine, Restart, TWO_DAEMONS, World, with_hosts};
 use super::{days, name};
 use crate::model::{AuthorityId, IdentityName, Role};
 use crate::pki::Certificate;
-use crate::plan::{AuthorityRotation, RotateRequest, RotationScope, skip};
+use crate::plan::{AuthorityRotation, RotateRequest, RotationScope, refuse_forgotten, skip};
 
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -381,9 +381,10 @@ fn nobody_is_out_unsaid_and_every_state_has_a_way_to_the_end() {
         ways.keys().max().unwrap()
     );
     let shown = |list: &[String]| list.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
-    assert!(walked.violations.is_empty(), "{}", shown(&walked.violations));
-    assert!(walked.let_in.is_empty(), "{}", shown(&walked.let_in));
-    assert!(walked.stuck.is_empty(), "{}", shown(&walked.stuck));
+    let Walked { violations, let_in, stuck, .. } = &walked;
+    let faults = [("out unsaid", violations), ("let in", let_in), ("without a way to the end", stuck)];
+    let faults = faults.map(|(what, list)| format!("{what}:\n{}", shown(list))).join("\n");
+    assert!([violations, let_in, stuck].into_iter().all(Vec::is_empty), "{faults}");
 }
 
 #[test]
@@ -391,5 +392,22 @@ fn a_fault_that_locks_somebody_out_is_found() {
     for fault in [Fault::TooEarly, Fault::TakenForReceived, Fault::Unguarded] {
         let walked = walk(5, Some(fault));
         assert!(!walked.violations.is_empty(), "{fault:?}");
+    }
+}
+
+#[test]
+fn whatever_the_guard_leaves_to_recover_recover_takes_in() {
+    use Event::{Forget, Revoke, Start, Undo, WaitLong};
+    for path in [
+        [Revoke("bob", Restart::Works), WaitLong, Start(Restart::Fails), Forget],
+        [Start(Restart::Fails), Revoke("bob", Restart::Works), Undo("bob", Restart::Fails), Forget],
+    ] {
+        let mut world = World::new(TWO_DAEMONS);
+        for event in path {
+            assert!(happens(&mut world, event), "{event:?}");
+        }
+        assert!(refuse_forgotten(&world.observation).is_err(), "{path:?}");
+        assert!(world.has_forgotten() && world.recover(), "{path:?}");
+        refuse_forgotten(&world.observation).unwrap();
     }
 }
