@@ -33,7 +33,8 @@ pub use client::{
 pub(crate) use client::{
     ClientHost, ClientPlace, ClientSituation, ClientTool, ConfigPlace, DaemonSet, TlsPath, about_host,
     by_hand, client_generations, client_links, client_place, daemon_generations, daemon_links,
-    environment_line, find_tool, is_on_path, managed_container, use_command, verify_command,
+    endpoint_of_folder, environment_line, find_tool, is_on_path, managed_container, unconfigured_folder,
+    use_command, verify_command,
 };
 pub(crate) use command_line::{CommandLine, move_aside, put_aside};
 pub(crate) use credential_paths::CredentialPaths;

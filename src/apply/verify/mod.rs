@@ -10,6 +10,7 @@
 //! target, client        whom to dial, and as whom
 //! file_checks           the files at hand, before anybody is dialed
 //! client_config_check   the client's own config, as its tool reads it
+//! joined                files of tools that have no config
 //! test_certificates     certificates that are made for one verification
 //! dial                  all dials as one client
 //! verify_one            one verification: prepare, dial, judge
@@ -27,6 +28,7 @@ mod client;
 mod client_config_check;
 mod dial;
 mod file_checks;
+mod joined;
 mod remedies;
 mod request;
 mod revocation_check;

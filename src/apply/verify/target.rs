@@ -104,7 +104,7 @@ pub(super) fn endpoint_of(
             {
                 Ok(None)
             }
-            None => the_only_endpoint(invocation, observation).map(Some),
+            None => the_only_endpoint(invocation, observation, &configured.joined).map(Some),
         },
     }
 }
@@ -113,6 +113,7 @@ pub(super) fn endpoint_of(
 fn the_only_endpoint(
     invocation: &Invocation<'_>,
     observation: Option<&Observation>,
+    joined: &[Endpoint],
 ) -> Result<Endpoint, Failure> {
     let undecided = |there: Message, hint: Message| {
         Failure::new("choosing", "a daemon to verify")
@@ -133,7 +134,20 @@ fn the_only_endpoint(
         }
         None => Err(undecided(
             message!("no state"),
-            message!("name the daemon's endpoint, and the folder with the client's files with --tlsdir"),
+            match joined.first() {
+                Some(first) => {
+                    message!(
+                        "{kitcert} verify {}   # one of those that were joined: {}",
+                        first,
+                        Message::few(joined, ", ")
+                    )
+                }
+                None => {
+                    message!(
+                        "name the daemon's endpoint, and the folder with the client's files with --tlsdir"
+                    )
+                }
+            },
         )),
     }
 }

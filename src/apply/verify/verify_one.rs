@@ -220,14 +220,11 @@ fn prepare(
     observation: Option<&Observation>,
     request: &VerifyRequest,
 ) -> Result<Prepared, Failure> {
-    let mut configured = match is_config_meant(request, observation) {
+    let configured = match is_config_meant(request, observation) {
         true => configured(invocation, &request.config)?,
         false => Configured::default(),
     };
-    if observation.is_some() && configured.host.is_none() && !request.config.is_made() {
-        // A config that names no host says nothing of the daemon of the state.
-        configured.files = None;
-    }
+    let configured = configured.beside(invocation, observation, request)?;
     let mut findings = config_findings(request, &configured);
     let undialed = |findings| {
         Ok(Prepared::Undialable(Box::new(Verification::undialed(configured.endpoint(), findings))))

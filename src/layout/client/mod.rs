@@ -38,7 +38,8 @@ pub(crate) use diagnosis::{ClientHost, ClientSituation, is_on_path};
 pub(crate) use find_tool::find_tool;
 pub(crate) use place::{
     ClientPlace, ConfigPlace, DaemonSet, client_generations, client_links, client_place, daemon_generations,
-    daemon_links, environment_line, managed_container, use_command, verify_command,
+    daemon_links, endpoint_of_folder, environment_line, managed_container, unconfigured_folder, use_command,
+    verify_command,
 };
 pub(crate) use tls_path::TlsPath;
 pub(crate) use tool::ClientTool;

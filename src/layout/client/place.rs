@@ -13,7 +13,7 @@ use crate::env::Environment;
 use crate::layout::command_line::{CommandLine, csv_field};
 use crate::layout::daemon::CredentialFile;
 use crate::message;
-use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable, SubjectAltName};
+use crate::model::{Endpoint, ExitCode, Failure, Finding, Message, Printable};
 
 /// Where a tool's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -320,19 +320,34 @@ fn unconfigured(
     home: &Path,
     endpoint: Option<&Endpoint>,
 ) -> Result<ClientPlace, Failure> {
-    let host = endpoint.map(Endpoint::host).map(SubjectAltName::to_string).ok_or_else(|| {
+    let endpoint = endpoint.ok_or_else(|| {
         Failure::new("choosing the folder for", tool)
             .expected("the endpoint of its daemon")
             .found("none")
             .hint("name the daemon's endpoint: tcp://, its host, a colon and its port")
             .exit(ExitCode::Usage)
     })?;
+    // Two daemons of one host may be of two CAs.
+    let name = format!("{}-{}", endpoint.host(), endpoint.port());
+    let folder = unconfigured_folder(tool, environment, home).join(name);
+    Ok(ClientPlace { tool, folder, config: None })
+}
+
+/// The folder in which a tool without a config has a folder for each daemon.
+#[must_use]
+pub(crate) fn unconfigured_folder(tool: ClientTool, environment: &Environment, home: &Path) -> PathBuf {
     // A relative XDG_CONFIG_HOME is to be ignored (XDG Base Directory Specification).
     let configured =
         environment.variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = configured.unwrap_or_else(|| home.join(".config"));
-    let folder = base.join("kitcert").join(tool.as_str()).join(host);
-    Ok(ClientPlace { tool, folder, config: None })
+    configured.unwrap_or_else(|| home.join(".config")).join("kitcert").join(tool.as_str())
+}
+
+/// The daemon whose files are in a folder of that name there.
+#[must_use]
+pub(crate) fn endpoint_of_folder(name: &str) -> Option<Endpoint> {
+    let (host, port) = name.rsplit_once('-')?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    format!("tcp://{host}:{port}").parse().ok()
 }
 
 fn first_variable<'a>(environment: &'a Environment, names: &[&str]) -> Option<&'a str> {

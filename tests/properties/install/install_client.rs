@@ -188,10 +188,10 @@ fn each_tool_gets_its_files_and_the_command_that_uses_them() {
         ("earthbuild", "home/.earth/certs", "earth +build"),
         (
             "buildctl",
-            "home/.config/kitcert/buildctl/builder.example.com",
+            "home/.config/kitcert/buildctl/builder.example.com-8372",
             "buildctl --addr tcp://builder.example.com:8372 --tlsdir ",
         ),
-        ("buildx", "home/.config/kitcert/buildx/builder.example.com", "docker buildx create"),
+        ("buildx", "home/.config/kitcert/buildx/builder.example.com-8372", "docker buildx create"),
     ] {
         let workspace = Workspace::with_state();
         let said = install(&workspace, &["--tool", tool]).succeeded();

@@ -218,13 +218,14 @@ fn each_tool_joins_where_it_reads_its_files() {
         ("earthbuild", ".earth/certs", "next: earth +build".to_owned()),
         (
             "buildctl",
-            ".config/kitcert/buildctl/127.0.0.1",
+            ".config/kitcert/buildctl/127.0.0.1-PORT",
             format!("next: buildctl --addr tcp://127.0.0.1:{} --tlsdir /", machines.port),
         ),
-        ("buildx", ".config/kitcert/buildx/127.0.0.1", "next: docker buildx create".to_owned()),
+        ("buildx", ".config/kitcert/buildx/127.0.0.1-PORT", "next: docker buildx create".to_owned()),
     ] {
         let said = machines.join(&["--tool", tool, "--fingerprint", told]).succeeded();
         assert!(said.out.contains(&next), "{tool}: {}", said.out);
+        let folder = folder.replace("PORT", &machines.port.to_string());
         let folder = machines.developer.path("home").join(folder);
         assert!(folder.join("key.pem").exists(), "{tool}");
         let dialed = machines.developer.run([
@@ -235,6 +236,27 @@ fn each_tool_joins_where_it_reads_its_files() {
         ]);
         dialed.succeeded();
     }
+}
+
+#[test]
+fn verify_knows_the_daemon_that_was_joined_with_a_tool_that_has_no_config() {
+    let machines = Machines::new();
+    let _daemon = machines.start_daemon();
+    let answer = machines.kit(&[]);
+    let told = fingerprint(&answer);
+    machines.join(&["--tool", "buildctl", "--fingerprint", told]).succeeded();
+    let endpoint = format!("tcp://127.0.0.1:{}", machines.port);
+    let verified = |arguments: &[&str]| {
+        let said = machines.developer.run(["verify"].iter().chain(arguments)).succeeded();
+        assert!(said.out.contains("verified: ") && said.out.contains(&endpoint), "{}", said.out);
+    };
+    verified(&[]);
+    verified(&[&endpoint]);
+    verified(&["--tool", "buildctl"]);
+    let folder = machines.developer.path("home/.config/kitcert/buildctl");
+    std::fs::rename(folder.join(format!("127.0.0.1-{}", machines.port)), folder.join("moved")).unwrap();
+    let said = machines.developer.run(["verify"]).ended_with(2);
+    assert!(said.err.contains("--tlsdir"), "{}", said.err);
 }
 
 /// A CA of thirty days ago, and a client's key.

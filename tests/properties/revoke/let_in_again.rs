@@ -353,7 +353,7 @@ fn the_copies_of_a_revoked_client_go_from_every_home() {
     let mut command = fleet.admin.command(install);
     command.env("HOME", &home);
     fleet.admin.finish(command, "").succeeded();
-    let second = home.join(".config/kitcert/buildctl/localhost");
+    let second = home.join(format!(".config/kitcert/buildctl/localhost-{}", fleet.daemons[0].port));
     let has = |folder: &Path| folder.join("key.pem").exists();
     assert!(has(&second) && has(Path::new(&fleet.folder("ben"))));
     fleet.admin.run(["revoke", "ben"]).succeeded();

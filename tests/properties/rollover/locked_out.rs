@@ -336,15 +336,15 @@ fn a_home_that_is_gone_is_waited_for() {
     let mut command = site.workspace.command(install);
     command.env("HOME", &other);
     site.workspace.finish(command, "").succeeded();
-    let folder = "other-home/.config/kitcert/buildctl/localhost";
-    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    let folder = format!("other-home/.config/kitcert/buildctl/localhost-{}", site.port);
+    assert!(is_let_in(&site, &site.workspace.text(&folder), &format!("{folder}/ca.pem")));
     let away = site.workspace.text("away");
     std::fs::rename(&other, &away).unwrap();
     let said = site.workspace.run(["ca", "rollover", "start"]).succeeded();
     assert!(said.out.contains("the rollover waits for ana"), "{said:?}");
     std::fs::rename(&away, &other).unwrap();
-    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    assert!(is_let_in(&site, &site.workspace.text(&folder), &format!("{folder}/ca.pem")));
     site.rotate(&[]).succeeded();
-    assert!(is_let_in(&site, &site.workspace.text(folder), &format!("{folder}/ca.pem")));
+    assert!(is_let_in(&site, &site.workspace.text(&folder), &format!("{folder}/ca.pem")));
     assert!(!site.workspace.path("state/rollover.json").exists(), "it is over");
 }

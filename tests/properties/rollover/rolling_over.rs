@@ -49,7 +49,7 @@ pub struct Crowd(Vec<WorkingClients>);
 /// The clients that are installed on the admin's machine: the tool, the home, where its files are.
 const INSTALLED: [(&str, &str, &str, &str); 3] = [
     ("ana", "earthly", "home", ".earthly/certs"),
-    ("ben", "buildctl", "home-of-ben", ".config/kitcert/buildctl/localhost"),
+    ("ben", "buildctl", "home-of-ben", ".config/kitcert/buildctl"),
     ("cas", "earthbuild", "home-of-cas", ".earth/certs"),
 ];
 
@@ -177,6 +177,7 @@ impl Fleet {
     /// Where a client has its copies.
     pub fn folder(&self, client: &str) -> String {
         match INSTALLED.iter().find(|(name, ..)| *name == client) {
+            Some((_, "buildctl", home, folder)) => self.admin.only_in(&format!("{home}/{folder}")),
             Some((_, _, home, folder)) => self.admin.text(&format!("{home}/{folder}")),
             None => self.developer(client).folder(),
         }
@@ -339,7 +340,7 @@ impl Machine {
 
 impl Developer {
     fn folder(&self) -> String {
-        self.machine.text("home/.config/kitcert/buildctl/127.0.0.1")
+        self.machine.only_in("home/.config/kitcert/buildctl")
     }
 
     /// Joins a kit, told by another way which CA it is of, and is let in; the receipt.

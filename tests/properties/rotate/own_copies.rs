@@ -10,9 +10,13 @@ use crate::rollover::locked_out::{gets_in, is_let_in, site};
 use crate::rotate::rotating::Site;
 
 const HOME: &str = "other-home";
-const COPIES: &str = "other-home/.config/kitcert/buildctl/localhost";
 const START: [&str; 3] = ["ca", "rollover", "start"];
 const EMERGENCY: [&str; 4] = ["ca", "rollover", "start", "--compromised"];
+
+/// Where his copies are.
+fn copies(site: &Site) -> String {
+    format!("{HOME}/.config/kitcert/buildctl/localhost-{}", site.port)
+}
 
 /// A site with a second client, ben, installed in a home of his own.
 fn with_ben(test: &str) -> Option<Site> {
@@ -30,18 +34,18 @@ fn with_ben(test: &str) -> Option<Site> {
 
 /// Whether ben gets in with what is in his home.
 fn ben_gets_in(site: &Site) -> bool {
-    is_let_in(site, &site.workspace.text(COPIES), &format!("{COPIES}/ca.pem"))
+    is_let_in(site, &site.workspace.text(&copies(site)), &format!("{}/ca.pem", copies(site)))
 }
 
 /// What `rsync -L` leaves of a home: plain files, and nothing of where the links led.
 fn flatten(site: &Site) {
     for name in ["ca.pem", "cert.pem", "key.pem"] {
-        let path = format!("{COPIES}/{name}");
+        let path = format!("{}/{name}", copies(site));
         let bytes = site.workspace.read(&path);
         std::fs::remove_file(site.workspace.path(&path)).unwrap();
         site.workspace.write_private(&path, bytes);
     }
-    std::fs::remove_dir_all(site.workspace.path(&format!("{COPIES}/kitcert"))).unwrap();
+    std::fs::remove_dir_all(site.workspace.path(&format!("{}/kitcert", copies(&site)))).unwrap();
 }
 
 /// Takes the home away, or puts it back.
@@ -81,7 +85,7 @@ fn a_receipt_of_another_machine_does_not_stand_for_the_copies_here() {
         if home == "flat" {
             assert!(!is_over(&site), "{report:#}");
             let why = row(&report)["why"].to_string();
-            assert!(why.contains("holds the rollover") && why.contains(COPIES), "{report:#}");
+            assert!(why.contains("holds the rollover") && why.contains(&copies(&site)), "{report:#}");
             let status = site.workspace.run(["status"]).succeeded().out;
             assert!(status.contains("waits for client ben"), "{status}");
             let said = site.workspace.run(["issue", "daemon", "builder"]);
@@ -126,7 +130,7 @@ fn copies_that_cannot_be_replaced_are_not_called_done() {
         match what {
             "flat" => flatten(&site),
             _ => {
-                let link = site.workspace.path(&format!("{COPIES}/cert.pem"));
+                let link = site.workspace.path(&format!("{}/cert.pem", copies(&site)));
                 std::fs::remove_file(&link).unwrap();
                 symlink("kitcert/gen-0001/cert.pem", &link).unwrap();
             }
@@ -154,7 +158,8 @@ fn copies_that_cannot_be_replaced_are_not_called_done() {
         site.rotate(&[]).succeeded();
         assert!(ben_gets_in(&site), "{what}: {way}");
         // The key that was put aside is the person's to remove.
-        let _ = std::fs::remove_file(site.workspace.path(&format!("{COPIES}/key.pem.before-kitcert")));
+        let _ =
+            std::fs::remove_file(site.workspace.path(&format!("{}/key.pem.before-kitcert", copies(&site))));
     }
 }
 

@@ -166,6 +166,14 @@ impl Workspace {
         Snapshot(entries)
     }
 
+    /// What alone is in a folder.
+    pub fn only_in(&self, folder: &str) -> String {
+        let mut there = std::fs::read_dir(self.path(folder)).unwrap();
+        let only = there.next().unwrap().unwrap().path();
+        assert!(there.next().is_none(), "more than one in {folder}");
+        only.to_str().unwrap().to_owned()
+    }
+
     /// Every file of that name.
     pub fn files_named(&self, name: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
