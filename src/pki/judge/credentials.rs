@@ -1,6 +1,6 @@
 //! The files of one identity, judged together.
 
-use super::peer::{Peer, Refusal};
+use super::peer::{Peer, Refusal, no_points};
 use super::profile::{self, Standard};
 use crate::message;
 use crate::model::{
@@ -90,6 +90,8 @@ pub fn credentials(
         findings.extend(profile::leaf(leaf, role, issuer, standard));
         findings.extend(profile::dates(leaf, now));
     }
+    // A peer reads every certificate that it is sent.
+    findings.extend(no_points(chain));
     findings.extend(profile::bundle(trust));
     findings.extend(shared_issuer(role, chain, trust));
     findings.extend(no_root(&Peer { trust, accepts: role, host: None, now }, chain));

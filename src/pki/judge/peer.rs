@@ -189,7 +189,7 @@ impl fmt::Display for Refusal {
 }
 
 /// The certificates whose key is none, which Go cannot read.
-fn no_points(chain: &[Certificate]) -> Vec<Finding> {
+pub(super) fn no_points(chain: &[Certificate]) -> Vec<Finding> {
     let without = chain.iter().filter(|certificate| !certificate.public_key().is_a_point());
     let fault = |certificate: &Certificate| ChainFault::Unreadable {
         certificate: certificate.subject().clone(),
@@ -264,6 +264,8 @@ mod tests {
         let spki = sound.public_key().spki_der();
         let last = spki.len() - 32;
         let broken = patched(&sound, &spki[last..], &[0xff; 32]);
-        assert_eq!(rules(&no_points(&[sound, broken])), [Rule::UnexpectedExtension]);
+        assert_eq!(rules(&no_points(&[sound.clone(), broken.clone()])), [Rule::UnexpectedExtension]);
+        let bundled = super::super::profile::bundle(&TrustBundle::new(vec![broken]));
+        assert!(rules(&bundled).contains(&Rule::BundleBlockDropped));
     }
 }

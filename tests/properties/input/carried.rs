@@ -29,6 +29,7 @@ const OF_A_SECRET: &[(&str, &str)] = &[
     ("unreadable-file", "one of its values is no credential, though the three that count are"),
     ("expired", "of several certificates one has ended that no chain needs"),
     ("not-yet-valid", "of several certificates one is not valid yet that no chain needs"),
+    ("extended-key-usage", "of several certificates one is for something else, and no chain needs it"),
     ("outlives-issuer", "of two copies of the CA it outlives the one that has ended, which no chain needs"),
     ("unexpected-extension", "a leaf beside the CA has one that nobody knows, and no chain needs it there"),
 ];

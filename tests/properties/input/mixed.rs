@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use kitcert::model::{Failure, Finding, Role, Severity, Timestamp};
-use kitcert::pki::judge::{self, Credentials, FileNames, Standard};
+use kitcert::pki::judge::{self, Credentials, FileNames, Peer, Standard};
 use kitcert::pki::{Certificate, KeyFile, TrustBundle};
 use rayon::prelude::*;
 
@@ -119,6 +119,9 @@ fn judged(set: &Set, now: Timestamp) -> Judged {
         findings.extend(judge::spaced_blocks(bytes, *file));
     }
     findings.extend(judge::credentials(&credentials, &[], (Standard::InUse, now), names));
+    // As inspect and a dial do, each CA by itself.
+    let daemon = Peer { trust: &trust, accepts: Role::Client, host: None, now };
+    findings.extend(daemon.further_findings(&chain));
     let error = findings.iter().find(|one| one.severity >= Severity::Error);
     Judged {
         is_sound: Finding::gravest(&findings) < Severity::Warning,

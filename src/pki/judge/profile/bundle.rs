@@ -12,7 +12,15 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
     let certificates = bundle.certificates();
     for (at, certificate) in certificates.iter().enumerate() {
         let before = certificates.get(..at).unwrap_or_default();
-        if before.contains(certificate) {
+        if !certificate.public_key().is_a_point() {
+            findings.push(
+                Finding::new(Rule::BundleBlockDropped, Severity::Error, certificate.subject())
+                    .expected("a certificate that Go loads")
+                    .found("one with a key that is no point of its curve")
+                    .cause("Go silently ignores it, and the daemon starts without that CA")
+                    .fix("copy the certificate again from where it came"),
+            );
+        } else if before.contains(certificate) {
             findings.push(
                 Finding::new(Rule::BundleDuplicate, Severity::Warning, certificate.subject())
                     .expected("each certificate once")
