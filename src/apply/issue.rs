@@ -64,6 +64,9 @@ pub fn issue_clients(
     }
     let interest = if request.names.is_empty() {
         Interest::Everything
+    } else if request.requested_key.is_some() {
+        // Nobody else is to have that key.
+        Interest::InUse
     } else {
         Interest::Identities(request.names.iter().map(|name| (Role::Client, name.clone())).collect())
     };

@@ -14,7 +14,7 @@ use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
     self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
-    StepSummary,
+    StepSummary, UndoRequest,
 };
 use crate::store::{Interest, Observation, exists, observe};
 
@@ -24,7 +24,7 @@ pub(crate) enum AccessChange {
     /// It is taken away.
     Revoke(RevokeRequest),
     /// It is given back.
-    Undo(IdentityName),
+    Undo(UndoRequest),
     /// A person knows that the daemons refuse him.
     Seen(IdentityName),
 }
@@ -74,7 +74,7 @@ pub(crate) fn revoke(
     let now = invocation.environment.now();
     let planned = |observation: &Observation| match change {
         AccessChange::Revoke(request) => plan::revoke(request, observation, now),
-        AccessChange::Undo(name) => Ok(of_plan(plan::undo(name, observation, now)?)),
+        AccessChange::Undo(request) => Ok(of_plan(plan::undo(request, observation, now)?)),
         AccessChange::Seen(name) => Ok(of_plan(plan::see(name, observation, now)?)),
     };
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
@@ -127,7 +127,7 @@ pub(crate) fn revoke(
     };
     let (mut not_tried, still_let_in): (BTreeMap<_, _>, _) =
         pending.into_iter().partition(|(name, _)| is_untried(name));
-    if let AccessChange::Undo(client) = change {
+    if let AccessChange::Undo(UndoRequest { name: client, .. }) = change {
         let untried = rotated.rollouts.keys().filter(|name| is_untried(name));
         not_tried.extend(untried.map(|name| (name.clone(), BTreeSet::from([client.message()]))));
     }

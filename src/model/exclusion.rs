@@ -39,6 +39,19 @@ impl Exclusion {
         }
     }
 
+    /// Whether what excludes this name excludes that one too: the same, or one below it.
+    #[must_use]
+    pub fn covers(&self, other: &Exclusion) -> bool {
+        let is_below = |name: &str, above: &str| {
+            name.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        match (self, other) {
+            (Exclusion::Dns(own), Exclusion::Dns(other)) => is_below(other.as_str(), own.as_str()),
+            (Exclusion::Uri(own), Exclusion::Uri(other)) => is_below(other, own),
+            _ => self == other,
+        }
+    }
+
     /// The mailbox, if every verifier takes the text for the same one.
     #[must_use]
     pub fn email(text: &str) -> Option<Exclusion> {
@@ -148,6 +161,29 @@ mod tests {
             "other:example.com",
         ] {
             assert!(text.parse::<Exclusion>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_covers_itself_and_what_is_below_it() {
+        let covers = |one: &str, other: &str| {
+            one.parse::<Exclusion>().unwrap().covers(&other.parse::<Exclusion>().unwrap())
+        };
+        for (one, other) in [
+            ("dns:example.com", "dns:example.com"),
+            ("dns:example.com", "dns:ana.example.com"),
+            ("uri:corp", "uri:a.corp"),
+            ("ip:10.0.0.7", "ip:10.0.0.7"),
+        ] {
+            assert!(covers(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("dns:example.com", "dns:badexample.com"),
+            ("dns:ana.example.com", "dns:example.com"),
+            ("dns:example.com", "uri:example.com"),
+            ("email:ana@example.com", "email:ana@a.example.com"),
+        ] {
+            assert!(!covers(one, other), "{one} {other}");
         }
     }
 

@@ -11,10 +11,12 @@ use crate::model::{Exclusion, Failure, IdentityName, Message, Printable, Timesta
 use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{Observation, ObservedGeneration, ObservedIdentity, Revocation};
 
-/// What the bundles of daemons are to exclude now; None where nobody's access was ever taken away.
+/// What the bundles of daemons are to exclude now; None where nobody's access is taken away: then each CA's own
+/// certificate is in them again, since Go refuses names that it cannot compare once anything is excluded.
 pub(crate) fn meant(observation: &Observation, now: Timestamp) -> Option<Exclusions> {
     let record = observation.revocations.as_ref()?;
-    Some(record.active(now).flat_map(|one| one.excluded.iter().cloned()).collect())
+    let names: BTreeSet<&Exclusion> = record.active(now).flat_map(|one| &one.excluded).collect();
+    (!names.is_empty()).then(|| names.into_iter().cloned().collect())
 }
 
 /// The certificate of a CA as daemons are given it, without a signature that counts: whoever trusts a
@@ -29,7 +31,7 @@ pub(super) fn anchor(certificate: &Certificate, meant: Option<&Exclusions>) -> O
 /// Whether a daemon's bundle excludes what it is to, and nothing that somebody has taken back. What is there
 /// for certificates that have ended meanwhile may stay.
 pub(super) fn is_as_meant(observation: &Observation, trust: &TrustBundle, now: Timestamp) -> bool {
-    let Some(meant) = meant(observation, now) else { return true };
+    let meant = meant(observation, now).unwrap_or_default();
     let ended: BTreeSet<&Exclusion> = recorded(observation, |one| one.undone.is_none());
     excluded(observation, trust).into_iter().all(|has| match has {
         None => meant.is_empty(),
@@ -105,14 +107,15 @@ pub(super) fn same_authorities(observation: &Observation, trust: &TrustBundle) -
     trusted
 }
 
-/// Those who are to get in again and whom a bundle excludes still.
+/// Those who are to get in again and whom a bundle excludes still, for nothing that stands.
 pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Message> {
     let excluded: Vec<Exclusions> = excluded(observation, trust).into_iter().flatten().collect();
-    let is_kept_out = |one: &&Revocation| {
-        one.undone.is_some() && one.excluded.iter().any(|name| excluded.iter().any(|has| has.contains(name)))
-    };
+    let standing = recorded(observation, |one| one.undone.is_none());
+    let is_kept_out =
+        |name: &&Exclusion| !standing.contains(*name) && excluded.iter().any(|has| has.contains(name));
     let all = observation.revocations.iter().flat_map(|record| &record.revocations);
-    all.filter(is_kept_out).map(whom).collect()
+    let undone = all.filter(|one| one.undone.is_some() && one.excluded.iter().any(|name| is_kept_out(&name)));
+    undone.map(whom).collect()
 }
 
 /// The daemons that may let somebody in whose access was taken away, and whom. Those that somebody renews

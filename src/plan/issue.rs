@@ -2,10 +2,11 @@
 
 use super::exclusions::is_revoked;
 use super::fault::is_faulty;
+use super::holders::client_of;
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
-use super::revoke::{is_key_revoked, refuse_revoked};
+use super::revoke::{in_use, is_key_revoked, refuse_revoked};
 use super::rollover::Rollover;
 use super::signing::signing;
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};
@@ -190,6 +191,9 @@ pub fn issue_clients(
             continue;
         }
         refuse_revoked("issuing a certificate for client", &name, key.as_ref(), observation)?;
+        if let Some(key) = &request.requested_key {
+            refuse_anothers(&name, key, observation, now)?;
+        }
         if let Some(current) = observation.current(Role::Client, &name) {
             let has_key = |key: &PublicKey| key == current.leaf().public_key();
             let is_same = request.requested_key.as_ref().is_none_or(has_key);
@@ -250,6 +254,23 @@ pub fn issue_clients(
 ///
 /// # Errors
 /// A lifetime of more than half the CA's.
+/// Refuses a key that another client has: neither of the two could be revoked without the other.
+fn refuse_anothers(
+    name: &IdentityName,
+    key: &PublicKey,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let with_key = in_use(observation, now).into_iter().filter(|leaf| leaf.public_key() == key);
+    match with_key.filter_map(client_of).find(|other| other != name) {
+        None => Ok(()),
+        Some(other) => Err(Failure::new("issuing a certificate for client", name)
+            .expected("a key that no other client has")
+            .found(message!("that of client {}: neither could be revoked without the other", other))
+            .hint(message!("let {} make a key of its own, on its machine: kitcert request {}", name, name))),
+    }
+}
+
 pub(super) fn new_client(
     lifetime: Option<Lifetime>,
     observation: &Observation,

@@ -11,7 +11,7 @@
 //! adopt                            what init takes over
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and former generations
-//! revoke, exclusions               whose access is taken away, and what daemons exclude for it
+//! revoke, undo, exclusions         whose access is taken away, and what daemons exclude for it
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
@@ -63,6 +63,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod undo;
 mod uses;
 mod verification;
 
@@ -96,7 +97,7 @@ pub(crate) use reach::{Reached, is_out, lost, reached};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke, see, undo};
+pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke};
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
 pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
@@ -110,4 +111,5 @@ pub(crate) use steps::{
 
 pub(crate) use summary::StepSummary;
 pub(crate) use timeline::{Window, timeline};
+pub(crate) use undo::{UndoRequest, see, undo};
 pub(crate) use verification::verification;

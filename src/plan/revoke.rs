@@ -44,6 +44,11 @@ pub(crate) struct PlannedRevocation {
     pub stopped: Vec<Message>,
     /// The names that others of the same CA, whom nobody here knows, may have too.
     pub by_name: BTreeSet<Exclusion>,
+    /// The other clients that have one of its keys: whoever has that gets in as each of them.
+    pub shares_key_with: BTreeSet<IdentityName>,
+    /// Whether clients that nobody here knows may have names that cannot be compared with any: the first exclusion
+    /// makes Go refuse these.
+    pub may_stop_unknown: bool,
     /// Whether some client has a certificate without any name: gRPC's C core refuses all of these once a name
     /// is excluded.
     pub has_nameless: BTreeSet<IdentityName>,
@@ -68,7 +73,7 @@ pub(crate) fn revoke(
     let others = request.others.iter().filter(|other| !known.contains(other));
     let its: Vec<&Certificate> = known.iter().copied().chain(others).collect();
     if its.is_empty() {
-        return Err(nobody(request, observation));
+        return Err(nobody(request, observation, now));
     }
     let only_key = request.only_key.as_ref().map(|prefix| key_of(prefix, &its, name)).transpose()?;
     let is_meant = |leaf: &&&Certificate| only_key.is_none_or(|key| leaf.public_key().fingerprint() == key);
@@ -95,14 +100,19 @@ pub(crate) fn revoke(
         // Its key, if that is among its names; else any name that nobody else has.
         let names = Exclusions::candidates(leaf);
         // Also where it is not among its names: whoever has the key gets no other certificate for it.
-        excluded.insert(Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name()));
-        if !excluded.iter().cloned().collect::<Exclusions>().stop(leaf) {
+        let of_key = Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name());
+        if only_key.is_some() || spares_others(&of_key) {
+            excluded.insert(of_key);
+        }
+        let with_key = others.iter().filter(|other| other.public_key() == leaf.public_key());
+        planned.shares_key_with.extend(with_key.filter_map(|other| client_of(other)));
+        if !excluded.iter().cloned().collect::<Exclusions>().name(leaf) {
             let name = names.into_iter().find(|name| spares_others(name) && !is_kept(name));
             planned.by_name.extend(name.clone().filter(|_| is_of_open_authority(leaf, observation, now)));
             excluded.extend(name);
         }
         let described = message!("{}", leaf.serial());
-        let is_stopped = excluded.iter().cloned().collect::<Exclusions>().stop(leaf);
+        let is_stopped = excluded.iter().cloned().collect::<Exclusions>().name(leaf);
         // What a daemon trusts as it is excludes nobody, and others of that CA are let in by it.
         match is_stopped && !is_trusted_as_it_is(leaf, observation) {
             true => planned.stopped.push(described),
@@ -117,14 +127,16 @@ pub(crate) fn revoke(
         return Err(failure()
             .expected("names that stop nobody else")
             .found(message!("some that stop {} too", Message::few(&whom_else, ", ")))
-            .hint(rollover()));
+            .hint(rollover(observation)));
     }
     if planned.stopped.is_empty() {
         return Err(failure()
             .expected("a certificate with a name that nobody else has, of a CA that can exclude it")
             .found("none: no daemon can tell it from others, or it is trusted as it is")
-            .hint(rollover()));
+            .hint(rollover(observation)));
     }
+    let has_begun = observation.revocations.iter().any(|record| record.active(now).next().is_some());
+    planned.may_stop_unknown = !has_begun && end_of_open_authorities(observation, now).is_some();
     planned.has_nameless = others
         .iter()
         .filter(|leaf| Exclusions::candidates(leaf).is_empty())
@@ -171,64 +183,6 @@ fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
     pinned.any(|one| one.certificate == *leaf || one.certificate.subject() == leaf.issuer())
 }
 
-/// Plans `revoke --undo`: what was revoked of a client counts no more. Where it was revoked whatever its key,
-/// what was revoked of a key alone stays.
-///
-/// # Errors
-/// A client that never was revoked.
-pub(crate) fn undo(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.undone.is_none();
-    let mut record = observation.revocations.clone().unwrap_or_default();
-    let is_whole = record.revocations.iter().any(|one| is_of_client(one) && one.key.is_none());
-    let is_meant = |one: &Revocation| is_of_client(one) && (one.key.is_none() || !is_whole);
-    if !record.revocations.iter().any(is_meant) {
-        // What was taken back already and is not in effect yet is to come into effect.
-        if record.revocations.iter().any(|one| one.client.as_ref() == Some(name)) {
-            return Ok(Plan::default());
-        }
-        let revoked = record.standing().filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
-        return Err(Failure::new("taking back the revocation of client", name)
-            .expected("a client that is revoked")
-            .found(message!("one that is not{}", name.did_you_mean(&revoked)))
-            .hint("{kitcert} status")
-            .exit(ExitCode::Usage));
-    }
-    for one in record.revocations.iter_mut().filter(|one| is_meant(one)) {
-        one.undone = Some(now);
-        // Whoever saw that daemons refuse him has not seen that they let him in.
-        one.seen = None;
-    }
-    let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
-    let again = (is_whole && was_retired).then(|| StateStep::WaitAgain(name.clone()));
-    let state = std::iter::once(StateStep::ChangeRevocations(record)).chain(again).collect();
-    Ok(Plan { state, ..Plan::default() })
-}
-
-/// Plans `revoke --seen`: a person knows that the daemons refuse a client, or let it in again, which nothing
-/// here can try.
-///
-/// # Errors
-/// A client that never was revoked.
-pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.needed_until >= now;
-    let mut record = observation.revocations.clone().unwrap_or_default();
-    let stands = record.revocations.iter().any(|one| is_of_client(one) && one.undone.is_none());
-    let is_meant = |one: &Revocation| is_of_client(one) && one.undone.is_none() == stands;
-    if !record.revocations.iter().any(is_meant) {
-        return Err(Failure::new("noting what daemons do with client", name)
-            .expected("a client that is revoked, or was")
-            .found("one that is not")
-            .hint("{kitcert} status")
-            .exit(ExitCode::Usage));
-    }
-    for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.seen.is_none()) {
-        one.seen = Some(now);
-    }
-    let is_changed = observation.revocations.as_ref() != Some(&record);
-    let state = is_changed.then_some(StateStep::ChangeRevocations(record)).into_iter().collect();
-    Ok(Plan { state, ..Plan::default() })
-}
-
 /// Refuses to issue to a client whose access was taken away, or for a key of it that is revoked.
 ///
 /// # Errors
@@ -245,7 +199,10 @@ pub(super) fn refuse_revoked(
         return Err(failure()
             .expected("a client whose access was not taken away")
             .found(message!("one that is revoked since {}", revocation.at.minute()))
-            .hint(message!("{kitcert} revoke --undo {}   # if it is to get in again", name)));
+            .hint(message!(
+                "{kitcert} revoke --undo {} --new-key   # if it is to get in again, with another key alone",
+                name
+            )));
     }
     match key.filter(|key| is_key_revoked(key, observation)) {
         None => Ok(()),
@@ -309,7 +266,7 @@ fn steps(
             return Err(Failure::new("revoking client", name)
                 .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))
                 .found(together.len().message())
-                .hint(rollover()));
+                .hint(rollover(observation)));
         }
         state.push(StateStep::ChangeRevocations(record));
     }
@@ -328,12 +285,15 @@ fn steps(
 }
 
 /// What leaves everybody behind who is not to get in, where names cannot.
-fn rollover() -> Message {
-    message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA")
+fn rollover(observation: &Observation) -> Message {
+    match observation.rollover.as_ref().and_then(|rollover| rollover.from.first()) {
+        Some(from) => message!("{kitcert} ca rollover finish {}   # once everybody else has moved", from),
+        None => message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA"),
+    }
 }
 
 /// Every certificate of a client that may be in use, of whomever.
-fn in_use(observation: &Observation, now: Timestamp) -> Vec<&Certificate> {
+pub(super) fn in_use(observation: &Observation, now: Timestamp) -> Vec<&Certificate> {
     let mut all: Vec<&Certificate> = Vec::new();
     let of_clients = observation.clients.values().flat_map(|client| {
         let sets = client.current.iter().chain(&client.earlier).chain(&client.copies.sets);
@@ -365,7 +325,7 @@ fn key_of(
     }
 }
 
-fn nobody(request: &RevokeRequest, observation: &Observation) -> Failure {
+fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) -> Failure {
     let name = &request.name;
     let failure = Failure::new("revoking client", name);
     let is_known = observation.clients.contains_key(name) || observation.inventory.clients.contains_key(name);
@@ -379,11 +339,15 @@ fn nobody(request: &RevokeRequest, observation: &Observation) -> Failure {
             .hint("{kitcert} status"),
         false => {
             let known = observation.clients.keys().chain(observation.inventory.clients.keys());
-            failure
+            let failure = failure
                 .expected("a client of this state")
                 .found(message!("another name{}", name.did_you_mean(known)))
-                .hint("{kitcert} status")
-                .exit(ExitCode::Usage)
+                .exit(ExitCode::Usage);
+            match end_of_open_authorities(observation, now).is_some() {
+                true => failure
+                    .hint("a client of a CA that was taken over: name its certificate with --cert, too"),
+                false => failure.hint("{kitcert} status"),
+            }
         }
     }
 }

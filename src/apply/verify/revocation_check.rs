@@ -48,8 +48,8 @@ fn of_excluded(
     let now = invocation.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
     let until = Instant::now() + options.deadline;
-    let try_as = |client: &Client| {
-        let (observed, is_refused) = decided(invocation, client, endpoint, (options, until), Meant::Refused);
+    let try_as = |client: &Client, meant| {
+        let (observed, is_refused) = decided(invocation, client, endpoint, (options, until), meant);
         match observed.dials().last().map(|dialed| (dialed.outcome, dialed.message())) {
             Some((Outcome::Refused(_), _)) => Ended::Refused,
             Some((Outcome::RefusedByEnd, _)) if is_refused => Ended::Refused,
@@ -58,32 +58,37 @@ fn of_excluded(
             None => Ended::Undecided(message!("it was not dialed")),
         }
     };
+    let as_named = |authority: &ObservedAuthority, name: &DnsName, meant| {
+        let name = SubjectAltName::Dns(name.clone());
+        named(invocation, observation, authority, name).map(|client| try_as(&client, meant))
+    };
     let excluding = excluding(observation, current);
     for (authority, canary) in excluding.iter().filter(|(authority, _)| authority.can_sign(now)) {
-        let as_named = |name: &DnsName| {
-            let name = SubjectAltName::Dns(name.clone());
-            named(invocation, observation, authority, name).map(|client| try_as(&client))
-        };
-        if let Some(finding) = stale(name, as_named(canary)?) {
+        if let Some(finding) = stale(name, as_named(authority, canary, Meant::Refused)?) {
             return Ok(Some(finding));
         }
         let Some(newest) = newest(observation, now) else { continue };
-        let excluded = newest.excluded.iter().find_map(|one| match one {
-            Exclusion::Dns(name) => Some(name),
-            _ => None,
-        });
+        let excluded = newest.excluded.iter().find_map(dns_name);
         if let Some(excluded) = excluded
-            && let Some(finding) = let_in(newest, as_named(excluded)?)
+            && let Some(finding) = let_in(newest, as_named(authority, excluded, Meant::Refused)?)
         {
             return Ok(Some(finding));
         }
     }
-    let is_tried = excluding.iter().any(|(authority, _)| authority.can_sign(now));
-    let Some(latest) = latest(observation, now).filter(|_| !is_tried) else { return Ok(None) };
+    let Some(latest) = latest(observation, now) else { return Ok(None) };
+    if let (Some(authority), Some(name)) = (signer(observation, current, now), lifted(observation, latest)) {
+        return Ok(kept_out(latest, as_named(authority, name, Meant::LetIn)?));
+    }
+    if excluding.iter().any(|(authority, _)| authority.can_sign(now)) {
+        return Ok(None);
+    }
     match own_client(observation, latest, now) {
         Some(own) => {
-            let ended = try_as(&as_it_is(invocation, observation, own)?);
-            Ok(if latest.undone.is_none() { let_in(latest, ended) } else { kept_out(latest, ended) })
+            let client = as_it_is(invocation, observation, own)?;
+            Ok(match latest.undone {
+                None => let_in(latest, try_as(&client, Meant::Refused)),
+                Some(_) => kept_out(latest, try_as(&client, Meant::LetIn)),
+            })
         }
         None if latest.seen.is_some() => Ok(None),
         None => Ok(Some(untried(latest))),
@@ -194,6 +199,37 @@ fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
     observation.revocations.iter().flat_map(|record| record.active(now)).last()
 }
 
+/// A CA of a daemon's bundle that can sign.
+fn signer<'a>(
+    observation: &'a Observation,
+    current: &ObservedGeneration,
+    now: Timestamp,
+) -> Option<&'a ObservedAuthority> {
+    let mut all = observation.authorities.iter().filter(|one| one.record.is_usable() && one.can_sign(now));
+    all.find(|one| {
+        current.trust.certificates().iter().any(|anchor| one.certificate.is_of_same_authority(anchor))
+    })
+}
+
+/// A name that was excluded for what has been taken back, and is not for anything else.
+fn lifted<'a>(observation: &Observation, latest: &'a Revocation) -> Option<&'a DnsName> {
+    let standing: Vec<&Exclusion> = observation
+        .revocations
+        .iter()
+        .flat_map(|record| record.standing())
+        .flat_map(|one| &one.excluded)
+        .collect();
+    let is_free = |name: &&Exclusion| !standing.iter().any(|excluded| excluded.covers(name));
+    latest.excluded.iter().filter(|_| latest.undone.is_some()).filter(is_free).find_map(dns_name)
+}
+
+fn dns_name(name: &Exclusion) -> Option<&DnsName> {
+    match name {
+        Exclusion::Dns(name) => Some(name),
+        Exclusion::Ip(_) | Exclusion::Email(_) | Exclusion::Uri(_) => None,
+    }
+}
+
 /// What changed last of a client. Names of nobody that is known here came from what the daemon had already.
 fn latest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
     let record = observation.revocations.as_ref()?;
@@ -210,5 +246,5 @@ fn own_client<'a>(
     let current = observation.current(Role::Client, client)?;
     let excluded: Exclusions = revocation.excluded.iter().cloned().collect();
     let is_whole = current.key == KeyPresence::Present && current.leaf().validity().contains(now);
-    (is_whole && excluded.stop(current.leaf())).then_some(client)
+    (is_whole && excluded.name(current.leaf())).then_some(client)
 }

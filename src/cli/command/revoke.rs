@@ -18,10 +18,10 @@ use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
 use crate::message;
 use crate::model::{
-    ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason, Role,
-    Selector, Timestamp,
+    Exclusion, ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason,
+    Role, Selector, Timestamp,
 };
-use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope};
+use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub struct RevokeArguments {
     /// The client; daemon/NAME for what helps if a daemon's key was stolen
     #[arg(value_name = "NAME")]
     pub name: Selector,
-    /// Only this key of the client: the SHA-256 of the SubjectPublicKeyInfo, or its beginning
+    /// Only this key of the client: the SHA-256 of the SubjectPublicKeyInfo, or its first 32 digits
     #[arg(long, value_name = "SHA256")]
     pub only_key: Option<FingerprintPrefix>,
     /// Also stop this certificate, which this state did not issue
@@ -38,9 +38,12 @@ pub struct RevokeArguments {
     /// Why; it is remembered
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<RevocationReason>,
-    /// Give the client its access back
-    #[arg(long, conflicts_with_all = ["only_key", "reason", "seen"])]
+    /// Give the client its access back, also with the keys that it had; with --only-key, that key's
+    #[arg(long, conflicts_with_all = ["reason", "seen"])]
     pub undo: bool,
+    /// With --undo: the keys that it had stay revoked, and it gets in with another one alone
+    #[arg(long, requires = "undo", conflicts_with = "only_key")]
+    pub new_key: bool,
     /// You have seen that the daemons refuse the client, or let it in again, or are stopped; for a CA without
     /// its key, and for daemons that nobody renews, where kitcert cannot try it
     #[arg(long, conflicts_with_all = ["only_key", "reason"])]
@@ -68,7 +71,12 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
     }
     let name = asked.name.name.clone();
     let change = match (asked.undo, asked.seen) {
-        (true, _) => AccessChange::Undo(name.clone()),
+        (true, _) => AccessChange::Undo(UndoRequest {
+            name: name.clone(),
+            only_key: asked.only_key.clone(),
+            with_new_key: asked.new_key,
+            by: invocation.contact(),
+        }),
         (_, true) => AccessChange::Seen(name.clone()),
         (false, false) => AccessChange::Revoke(RevokeRequest {
             name: name.clone(),
@@ -85,7 +93,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
 /// What helps against whoever has a daemon's key: a new one, and the word that this closes nothing.
 fn of_daemon(invocation: &Invocation<'_>, asked: &RevokeArguments) -> Result<Report, Failure> {
     let name = &asked.name.name;
-    if asked.undo || asked.seen || asked.only_key.is_some() || !asked.cert.is_empty() {
+    if asked.undo || asked.seen || asked.new_key || asked.only_key.is_some() || !asked.cert.is_empty() {
         return Err(Failure::new("revoking daemon", name)
             .expected(
                 "only how it is restarted: clients ask nobody whether a daemon's certificate still counts",
@@ -161,10 +169,7 @@ fn said(
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
-        (true, _) if is_done => report.toned(
-            Tone::Good,
-            message!("client {} gets in again, with every key but those that were revoked with --only-key", name),
-        ),
+        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name)),
         (_, true) if is_done => {
             report.toned(Tone::Good, message!("noted what daemons do with client {}", name))
         }
@@ -208,6 +213,23 @@ fn said(
     }
 }
 
+/// How the client gets in again.
+fn in_again(asked: &RevokeArguments, name: &IdentityName) -> Message {
+    match (&asked.only_key, asked.new_key) {
+        (Some(_), _) => message!("client {} gets in again with that key", name),
+        (None, true) => {
+            message!("client {} gets in again, with another key alone; next: {kitcert} invite {}", name, name)
+        }
+        (None, false) => message!(
+            "client {} gets in again, with the keys that it had; if one was stolen: {kitcert} revoke {} && \
+             {kitcert} revoke --undo {} --new-key",
+            name,
+            name,
+            name
+        ),
+    }
+}
+
 fn asked_for(asked: &RevokeArguments) -> Asked {
     if asked.change.dry_run { Asked::Plan } else { Asked::Action }
 }
@@ -223,9 +245,28 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
         )
     });
     let by_name = revoked.planned.by_name.iter().map(|name| {
+        let below = match name {
+            Exclusion::Dns(_) | Exclusion::Uri(_) => ", or a name below it,",
+            Exclusion::Ip(_) | Exclusion::Email(_) => "",
+        };
         message!(
-            "whoever else has a certificate with {} is refused too: others of its CA are not known here",
-            name
+            "whoever else has a certificate with {}{} is refused too: others of its CA are not known here",
+            name,
+            below
+        )
+    });
+    let shared = &revoked.planned.shares_key_with;
+    let shared = (!shared.is_empty()).then(|| {
+        message!(
+            "its key is that of {} too, as whom it gets in still; to stop that: {kitcert} revoke {}",
+            Message::few(shared, ", "),
+            Message::join(shared.iter().take(1), "")
+        )
+    });
+    let may_stop = revoked.planned.may_stop_unknown.then(|| {
+        message!(
+            "of a CA that was taken over, clients that are not known here are refused too if a name of theirs cannot \
+             be compared: a host name with a blank, a mailbox without a host, a URI without one or with an address"
         )
     });
     let nameless = &revoked.planned.has_nameless;
@@ -235,7 +276,7 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
             Message::few(nameless, ", ")
         )
     });
-    unstopped.chain(by_name).chain(nameless).collect()
+    unstopped.chain(by_name).chain(shared).chain(may_stop).chain(nameless).collect()
 }
 
 /// What the revocation stops.

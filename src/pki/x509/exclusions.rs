@@ -25,16 +25,22 @@ impl Exclusions {
         Exclusions { names, constraints }
     }
 
-    /// The names by which an anchor could stop a certificate, each alone, in its order.
+    /// The names by which an anchor could stop a certificate, each alone, in its order: those that every verifier
+    /// reads in the same way.
     #[must_use]
     pub fn candidates(leaf: &Certificate) -> Vec<Exclusion> {
         let candidate = |name: &NameKind| match name {
-            NameKind::Dns(name) => name.parse().ok().map(Exclusion::Dns),
+            NameKind::Dns(name) => {
+                let name: DnsName = name.parse().ok()?;
+                (!name.is_wildcard()).then_some(Exclusion::Dns(name))
+            }
             NameKind::Ip(address) => Some(Exclusion::Ip(*address)),
             NameKind::Email(mailbox) => Exclusion::email(mailbox),
             NameKind::Uri(uri) => {
                 let rest = uri.split_once("://").map(|(_, rest)| rest)?;
-                Exclusion::uri(rest.split(['/', '?', '#', ':']).next()?)
+                // OpenSSL takes what is before an @ for the host.
+                let host = rest.split(['/', '?', '#']).next().filter(|host| !host.contains('@'))?;
+                Exclusion::uri(host.split(':').next()?)
             }
             NameKind::Malformed(_) | NameKind::Other => None,
         };
@@ -65,8 +71,18 @@ impl Exclusions {
         canary_of(&self.names)
     }
 
+    /// Whether one of a certificate's own names is excluded, or is below one that is: whatever verifier heeds
+    /// name constraints refuses it.
+    #[must_use]
+    pub fn name(&self, leaf: &Certificate) -> bool {
+        Exclusions::candidates(leaf)
+            .iter()
+            .any(|name| self.names.iter().any(|excluded| excluded.covers(name)))
+    }
+
     /// Whether an anchor with these exclusions stops a certificate, by Go's rules: one of its names is excluded
-    /// or is below one that is, or cannot be compared. A certificate without names is never stopped.
+    /// or is below one that is, or cannot be compared, for which other verifiers let it in. A certificate without
+    /// names is never stopped.
     #[must_use]
     pub fn stop(&self, leaf: &Certificate) -> bool {
         leaf.names().unwrap_or_default().iter().any(|name| !self.constraints.allow(name))

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::rotating::asked;
 use super::world::{Machine, Restart, TWO_DAEMONS, World};
 use super::{days, name, user};
-use crate::model::{Exclusion, FingerprintPrefix, IdentityName, Role};
+use crate::model::{Exclusion, Fingerprint, FingerprintPrefix, IdentityName, Role};
 use crate::pki::Certificate;
 use crate::plan::rollover::Rollover;
 use crate::plan::{
     self, AuthorityChoice, IssueClientsRequest, KeyChange, KeyRenewal, RevokeRequest, RotateRequest,
-    RotationScope, Signing, StateStep,
+    RotationScope, Signing, StateStep, UndoRequest,
 };
 
 impl World {
@@ -31,9 +31,15 @@ impl World {
 
     /// What `revoke --undo` does; whether it does it.
     pub(super) fn undo(&mut self, client: &str, restart: Restart) -> bool {
-        let client = name(client);
-        let Ok(plan) = plan::undo(&client, &self.observation, self.now) else { return false };
-        self.revoked.retain(|(revoked, _)| *revoked != client);
+        self.undo_as(&undoing(client), restart)
+    }
+
+    fn undo_as(&mut self, request: &UndoRequest, restart: Restart) -> bool {
+        let Ok(plan) = plan::undo(request, &self.observation, self.now) else { return false };
+        let is_meant = |key: &Fingerprint| request.only_key.as_ref().is_some_and(|only| only.matches(key));
+        self.revoked.retain(|(client, key)| {
+            *client != request.name || key.as_ref().map_or(request.only_key.is_some(), |key| !is_meant(key))
+        });
         self.carry_out(&plan);
         self.roll_access_out(restart);
         true
@@ -86,6 +92,11 @@ impl World {
         };
         self.thieves().into_iter().filter(|(_, daemon)| !is_said(daemon)).collect()
     }
+}
+
+/// A client gets in again with all that it had.
+fn undoing(client: &str) -> UndoRequest {
+    UndoRequest { name: name(client), only_key: None, with_new_key: false, by: user() }
 }
 
 fn spare() -> IdentityName {
@@ -221,15 +232,15 @@ fn a_client_that_gets_in_again_does_not_get_its_stolen_key_back() {
     let mut world = World::new(TWO_DAEMONS);
     assert!(world.revoke("cleo", Some(1), Restart::Works) && world.revoke("cleo", None, Restart::Works));
     let stolen = world.holds[&(name("cleo"), 1)].leaf.public_key().fingerprint();
-    let plan = plan::undo(&name("cleo"), &world.observation, world.now).unwrap();
+    let plan = plan::undo(&undoing("cleo"), &world.observation, world.now).unwrap();
     world.carry_out(&plan);
     let standing: Vec<_> =
         world.observation.revocations.iter().flat_map(|record| record.standing()).collect();
     assert_eq!(standing.len(), 1);
     assert_eq!(standing[0].key, Some(stolen));
-    // Asked for once more, that is taken back too.
-    world.carry_out(&plan::undo(&name("cleo"), &world.observation, world.now).unwrap());
-    assert!(world.observation.revocations.iter().all(|record| record.standing().next().is_none()));
+    // Asked for once more, too.
+    world.carry_out(&plan::undo(&undoing("cleo"), &world.observation, world.now).unwrap());
+    assert_eq!(world.observation.revocations.iter().flat_map(|record| record.standing()).count(), 1);
 }
 
 #[test]
@@ -273,4 +284,39 @@ fn a_key_that_is_not_among_its_certificates_names_is_never_stopped_by_the_name_t
     let planned = planned(&[own, "laptop.example.com"]).unwrap();
     assert_eq!((planned.stopped.len(), planned.unstopped.len()), (1, 0));
     assert!(!format!("{:?}", planned.plan.state).contains(own));
+}
+
+#[test]
+fn what_is_revoked_of_a_key_is_taken_back_by_that_key_alone() {
+    let mut world = World::new(TWO_DAEMONS);
+    let key = |world: &World, machine| world.holds[&(name("cleo"), machine)].leaf.public_key().fingerprint();
+    let (stolen, other) = (key(&world, 1), key(&world, 2));
+    assert!(world.revoke("cleo", Some(1), Restart::Works));
+    let refused = plan::undo(&undoing("cleo"), &world.observation, world.now).unwrap_err();
+    assert!(refused.remedy().unwrap().to_string().contains(&format!("--only-key {stolen}")), "{refused}");
+    assert!(world.revoke("cleo", None, Restart::Works));
+    for _ in 0..2 {
+        assert!(world.undo("cleo", Restart::Works));
+        let is_key_revoked = |key| super::super::revoke::is_key_revoked(key, &world.observation);
+        assert!(is_key_revoked(&stolen) && !is_key_revoked(&other));
+        assert_eq!(world.in_again(&World::new(TWO_DAEMONS)), []);
+    }
+    let only_key = Some(stolen.to_string().parse().unwrap());
+    assert!(world.undo_as(&UndoRequest { only_key, ..undoing("cleo") }, Restart::Works));
+    assert!(!super::super::revoke::is_key_revoked(&stolen, &world.observation));
+}
+
+#[test]
+fn a_client_that_gets_in_with_another_key_alone_does_not_with_those_that_it_had() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("cleo", None, Restart::Works));
+    assert!(world.undo_as(&UndoRequest { with_new_key: true, ..undoing("cleo") }, Restart::Works));
+    let meant = plan::meant(&world.observation, world.now).unwrap();
+    for (machine, held) in world.holds.iter().filter(|((client, _), _)| *client == name("cleo")) {
+        assert!(meant.stop(&held.leaf), "{machine:?}");
+    }
+    assert!(!meant.contains(&Exclusion::Dns(name("cleo").client_dns_name())));
+    // Each of them is one that can be taken back by itself.
+    let record = world.observation.revocations.as_ref().unwrap();
+    assert_eq!(record.active(world.now).filter(|one| one.key.is_some()).count(), 2);
 }

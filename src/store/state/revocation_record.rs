@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::record_file::{self, Schema};
 use super::state_directory::StateDirectory;
+use crate::layout::move_aside;
+use crate::message;
 use crate::model::{Contact, Exclusion, Failure, Fingerprint, IdentityName, RevocationReason, Timestamp};
+use crate::store::exists;
 
 /// Everybody whose access was taken away and for whom that has to be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,12 +77,18 @@ impl RevocationRecord {
         self.revocations.iter().filter(|one| one.undone.is_none())
     }
 
-    /// The file.
+    /// The file, which is read back before it is written anywhere: without it nobody can be revoked any more.
     ///
     /// # Errors
-    /// None that a caller could cause.
+    /// What would not be read as what it is.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        record_file::to_bytes(self)
+        let bytes = record_file::to_bytes(self)?;
+        match serde_json::from_slice::<RevocationRecord>(&bytes) {
+            Ok(same) if same == *self => Ok(bytes),
+            _ => {
+                Err(Failure::new("writing", "revocations.json").found("a name that could not be read again"))
+            }
+        }
     }
 }
 
@@ -100,5 +109,9 @@ impl Revocation {
 pub(super) fn read_revocations(directory: &StateDirectory) -> Result<Option<RevocationRecord>, Failure> {
     let path = Path::new("revocations.json");
     let file = directory.read(path, record_file::LARGEST)?;
-    record_file::parse(file, &directory.path().join(path), "whose access was taken away")
+    let path = directory.path().join(path);
+    record_file::parse(file, &path, "whose access was taken away").map_err(|failure| {
+        let aside = move_aside(&path, exists);
+        failure.hint(message!("{} && {kitcert} recover   # takes in whom the daemons refuse", aside))
+    })
 }

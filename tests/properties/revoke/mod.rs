@@ -1,4 +1,5 @@
 //! Somebody's access is taken away.
 
 mod let_in_again;
+mod names_of_others;
 mod revoking;
