@@ -102,12 +102,17 @@ pub(crate) fn confirmation_of(
     if let Ok(receipt) = text.parse() {
         return Ok(Confirmation::Signed(receipt));
     }
+    let name = text.parse::<Selector>().and_then(|selector| selector.name_of(Role::Client));
     let path = environment.absolute(given)?;
     if exists(&path) {
-        let file = read(&path, LARGEST_PEM)?;
-        return String::from_utf8_lossy(&file.bytes).parse().map(Confirmation::Signed);
+        let receipt = read(&path, LARGEST_PEM)
+            .and_then(|file| String::from_utf8_lossy(&file.bytes).parse().map(Confirmation::Signed));
+        // A folder, or another file, may be called as a client is.
+        let is_name = name.is_ok() && !text.contains('.');
+        if receipt.is_ok() || !is_name {
+            return receipt;
+        }
     }
-    let name = text.parse::<Selector>().and_then(|selector| selector.name_of(Role::Client));
     name.map(|name| Confirmation::Told(name, key)).map_err(|failure| failure.exit(ExitCode::Usage))
 }
 

@@ -144,7 +144,8 @@ impl Invocation<'_> {
             // Another state than the one that every other command to paste names.
             Some(place) => failure.hint(message!("kitcert --state {} status", Quoted(place)).into_command()),
             None => failure.hint(
-                "to create a CA on this machine: kitcert init; to use a kit that somebody sent you: kitcert join",
+                "to create a CA on this machine: kitcert init; to use a kit that somebody sent you: kitcert join; if you \
+                 have joined: kitcert verify",
             ),
         }
     }

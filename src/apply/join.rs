@@ -22,7 +22,8 @@ use crate::pki::{Certificate, Kit, Passphrase, PrivateKey, Receipt, TrustBundle,
 use crate::plan::{Evidence, KitStanding, Membership, Plan, kit_standing};
 use crate::probe::CertificateAndKey;
 use crate::store::{
-    CredentialBytes, Home, StateDirectory, earthly_home, exists, read_if_present, request_generations,
+    CredentialBytes, Home, StateDirectory, earthly_home, exists, is_program, read_if_present,
+    request_generations,
 };
 
 /// What `join` was asked for.
@@ -111,7 +112,7 @@ pub(crate) fn receive(
     let Home { path: home, owner } = earthly_home(invocation.environment)?;
     let tool = match request.tool {
         Some(tool) => tool,
-        None => find_tool(invocation.environment, &home, &exists)?,
+        None => find_tool(invocation.environment, &home, (&exists, &is_program))?,
     };
     let config = request.config.as_deref();
     let endpoint = &kit.contents().endpoint;

@@ -13,6 +13,8 @@ pub(crate) enum NextStep {
     /// A new certificate for a client whose key is elsewhere, and whose renewal kitcert.yaml leaves
     /// to a person.
     IssueClient(IdentityName),
+    /// Another key for a client whose key is revoked.
+    NewKey(IdentityName),
     /// The verification of one daemon.
     Verify(IdentityName),
     /// The verification of several.
@@ -38,6 +40,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option
     Some(match cure {
         Cure::Rotate => NextStep::Rotate,
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
+        Cure::NewKey => NextStep::NewKey(name.clone()),
         Cure::Verify if alike > 1 => NextStep::VerifyAll,
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
@@ -50,6 +53,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option
 enum Cure {
     Rotate,
     IssueClient,
+    NewKey,
     Verify,
     HandOver,
     Retire,
@@ -76,6 +80,7 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
                 _ => Cure::Rotate,
             }
         }
+        IdentityState::KeyRevoked => Cure::NewKey,
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,

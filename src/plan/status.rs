@@ -10,6 +10,7 @@ use super::exclusions::{is_revoked, pending, whom};
 use super::fault::{fault_of, is_faulty};
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
+use super::revoke::is_key_revoked;
 use super::verification::{VerificationState, verification};
 use crate::layout::Acceptance;
 use crate::message;
@@ -121,6 +122,8 @@ pub(crate) enum IdentityState {
     HostsChanged,
     /// kitcert.yaml lists it, and it has no certificate.
     NotIssued,
+    /// The key of a client is revoked, and it has no other one.
+    KeyRevoked,
     /// It is not valid yet.
     NotYetValid,
     /// A daemon may let somebody in whose access was taken away.
@@ -152,7 +155,9 @@ impl IdentityState {
             }
             IdentityState::NotVerified => Rule::NotVerified,
             IdentityState::Due | IdentityState::NotRenewable => Rule::ExpiresSoon,
-            IdentityState::HostsChanged | IdentityState::NotIssued => Rule::NotIssued,
+            IdentityState::HostsChanged | IdentityState::NotIssued | IdentityState::KeyRevoked => {
+                Rule::NotIssued
+            }
             IdentityState::NotYetValid => Rule::NotYetValid,
             IdentityState::Expired => Rule::Expired,
             IdentityState::Unreadable => Rule::Unreadable,
@@ -175,6 +180,7 @@ impl fmt::Display for IdentityState {
             IdentityState::KitOverdue => "kit waiting, and the certificate in use has expired",
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
+            IdentityState::KeyRevoked => "its key is revoked",
             IdentityState::NotYetValid => "not yet valid",
             IdentityState::LetsInRevoked => "LETS IN a revoked client",
             IdentityState::Expired => "expired",
@@ -273,6 +279,9 @@ fn rows_of(
             // Nobody renews it, and whoever has removed it knows that it ends.
             (false, false) if waits => IdentityState::KitWaiting,
             (false, false) => IdentityState::NotListed,
+            (false, true) if is_key_revoked(&leaf.public_key().fingerprint(), observation) => {
+                IdentityState::KeyRevoked
+            }
             (false, true) => state,
         };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);

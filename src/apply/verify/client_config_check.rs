@@ -13,7 +13,7 @@ use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{Endpoint, ExitCode, Failure, Finding, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::judge::{Credentials, check};
 use crate::pki::{Certificate, KeyEncoding, PrivateKey, PublicKeyKind, TrustBundle};
-use crate::store::{earthly_home, exists, read_if_present};
+use crate::store::{earthly_home, exists, is_program, read_if_present};
 
 /// Which config was asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Tools<'_> {
     }
 
     fn is_installed(&self, tool: ClientTool) -> bool {
-        is_on_path(self.invocation.environment, tool.program(), &exists)
+        is_on_path(self.invocation.environment, tool.program(), &is_program)
     }
 
     /// The one whose config is there; of two, and of none, the one that is on PATH.

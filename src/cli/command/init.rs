@@ -203,7 +203,10 @@ fn show_probed(report: Report, probed: Probed) -> Report {
     let tone = if verification.is_verified() { Tone::Good } else { Tone::Warning };
     let said = match serves_it {
         true => message!("it serves this certificate; {}", verification.verdict),
-        false => message!("it does not answer: {}", verification.verdict),
+        false => message!(
+            "it does not answer: {}; where it listens elsewhere, change its endpoint in kitcert.yaml",
+            verification.verdict
+        ),
     };
     let report = report.toned(tone, message!("probed    {}: {}", verification.target, said));
     let is_open = verification.outcome == Outcome::Open;

@@ -98,7 +98,7 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
     report = report.table(rows);
     if let Some(receipt) = &receipt {
         report = report
-            .line(message!("receipt, for {} (kitcert inspect RECEIPT checks it):", contents.contact))
+            .line(message!("receipt: send it to {}, who types kitcert confirm RECEIPT:", contents.contact))
             .line(message!("  {}", receipt));
     }
     let Some(verification) = verification else { return report };

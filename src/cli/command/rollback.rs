@@ -45,7 +45,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RollbackArguments) -> Re
     };
     if let RolloutResult::RolledBack { generation, from, .. } = result {
         let text = message!(
-            "verified: {} serves {} (the certificate of {}), and only your clients get in",
+            "verified: {} serves {} (the certificate of {}), and lets in only clients of its CAs",
             name,
             generation,
             from

@@ -274,8 +274,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
         several => report.toned(
             Tone::Good,
             message!(
-                "verified: {} daemons serve their current credentials, and nobody without a certificate of \
-                 yours gets in",
+                "verified: {} daemons serve their current credentials, and let in only clients of their CAs",
                 several.len()
             ),
         ),
@@ -316,7 +315,10 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
     let (tone, text) = match result {
         RolloutResult::Verified { .. } => (
             Tone::Good,
-            message!("verified: {} serves its current credentials, and only your clients get in", name),
+            message!(
+                "verified: {} serves its current credentials, and lets in only clients of its CAs",
+                name
+            ),
         ),
         RolloutResult::NotServed { why, command } => {
             let next = match command {

@@ -187,6 +187,9 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         return Some(finding.fix(remedy.clone()));
     }
     Some(match (row.state, &row.identity) {
+        (IdentityState::KeyRevoked, Some((_, name))) => {
+            finding.fix(message!("{kitcert} issue client {} --new-key", name))
+        }
         (IdentityState::NotListed, Some((role, name))) => {
             finding.fix(message!("list it in kitcert.yaml again, or: {kitcert} retire {}/{}", role, name))
         }
@@ -272,6 +275,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
         IdentityState::KitEnding,
         IdentityState::Due,
         IdentityState::NotIssued,
+        IdentityState::KeyRevoked,
         IdentityState::HostsChanged,
         IdentityState::NotVerified,
         IdentityState::KitWaiting,
@@ -300,13 +304,16 @@ fn words(next: &NextStep, state: &Path) -> Message {
             name,
             name
         ),
+        NextStep::NewKey(name) => message!("{kitcert} issue client {} --new-key", name),
         NextStep::Retire(role, name) => message!("{kitcert} retire {}/{}", role, name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),
         NextStep::RollOver => message!("{kitcert} ca rollover start"),
         NextStep::HandOver(name) => message!(
-            "hand over {}/kits/{}.kit, or, if nobody needs it: {kitcert} retire client/{}",
+            "hand over {}/kits/{}.kit; once it is joined: {kitcert} confirm {}; if nobody needs it: {kitcert} retire \
+             client/{}",
             state.display(),
+            name,
             name,
             name
         ),

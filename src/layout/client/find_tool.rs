@@ -16,9 +16,9 @@ use crate::model::{ExitCode, Failure};
 pub(crate) fn find_tool(
     environment: &Environment,
     home: &Path,
-    exists: &dyn Fn(&Path) -> bool,
+    (exists, is_program): (&dyn Fn(&Path) -> bool, &dyn Fn(&Path) -> bool),
 ) -> Result<ClientTool, Failure> {
-    let is_installed = |tool: &ClientTool| is_on_path(environment, tool.program(), exists);
+    let is_installed = |tool: &ClientTool| is_on_path(environment, tool.program(), is_program);
     let has_config = |tool: &ClientTool| {
         let place = client_place(*tool, environment, home, None, None, exists);
         place.ok().and_then(|place| place.config).is_some_and(|config| exists(&config.path))
@@ -57,7 +57,7 @@ mod tests {
     fn found(there: &[&str]) -> Result<ClientTool, Failure> {
         let environment = Environment::made_up(Timestamp::from_unix(0), &[("PATH", "/usr/bin:/opt/bin")]);
         let exists = |path: &Path| there.iter().any(|one| Path::new(one) == path);
-        find_tool(&environment, Path::new("/home/ana"), &exists)
+        find_tool(&environment, Path::new("/home/ana"), (&exists, &exists))
     }
 
     #[test]

@@ -208,8 +208,9 @@ impl Planner<'_> {
         }
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, but its key is on another machine: sign another request, or set renew: auto in kitcert.yaml; if \
-                 nobody needs it: {kitcert} retire client/{}",
+                "due, but its key is on another machine: {kitcert} issue client {} makes a kit, renew: auto in kitcert.yaml \
+                 does so each time; if nobody needs it: {kitcert} retire client/{}",
+                name,
                 name
             );
             self.report((Role::Client, name), (Rule::ExpiresSoon, IdentityState::Due), hint);
@@ -273,7 +274,12 @@ impl Planner<'_> {
             self.say_it_waits(Role::Client, name, hint);
         } else if self.waits_for(name) {
             let kit = waiting(self.observation, name, issuer_of_kit(name, self.observation));
-            let reason = message!("{}; if nobody needs it: {kitcert} retire client/{}", kit, name);
+            let reason = message!(
+                "{}; once it is joined: {kitcert} confirm {}; if nobody needs it: {kitcert} retire client/{}",
+                kit,
+                name,
+                name
+            );
             self.report((Role::Client, name), (Rule::KitWaiting, IdentityState::KitWaiting), reason);
         }
     }

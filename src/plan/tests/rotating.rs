@@ -146,8 +146,10 @@ fn a_kit_that_waits_is_told_of_until_its_client_has_it_or_nothing_lets_it_in() {
     let mut state = State::new();
     state.issue_client("ana", now(), KeyPresence::Absent);
     state.observation.waiting_kits.insert(name("ana"));
-    let waits =
-        ["client ana reported: hand over /state/kits/ana.kit; if nobody needs it: kitcert retire client/ana"];
+    let waits = [
+        "client ana reported: hand over /state/kits/ana.kit; once it is joined: kitcert confirm ana; if nobody \
+             needs it: kitcert retire client/ana",
+    ];
     assert_eq!(told(&rotated(&state, &asked()).unwrap()), waits);
     let said = |named: &str| confirm(&Confirmation::Told(name(named), None), &state.observation, now());
     let plan = said("ana").unwrap();

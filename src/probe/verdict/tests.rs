@@ -291,9 +291,13 @@ fn refusal_of(verdict: &Verdict) -> &Finding {
 #[test]
 fn the_cause_of_our_refusal_is_told_by_the_alert() {
     let cast = Cast::new(HOST);
-    for (code, cause) in
-        [(116, "no certificate arrived"), (48, "another key"), (45, "clock"), (42, "another CA")]
-    {
+    for (code, cause) in [
+        (116, "no certificate arrived"),
+        (48, "another key"),
+        (45, "clock"),
+        (43, "another CA"),
+        (42, "revoked"),
+    ] {
         let verdict = judge(&observed(&cast, &[(Dial::Client, alert(code))]), &cast.expected(HOST));
         let finding = refusal_of(&verdict);
         assert!(finding.cause.as_ref().unwrap().contains(cause), "{code}: {:?}", finding.cause);

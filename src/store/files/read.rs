@@ -54,6 +54,14 @@ pub(crate) fn exists(path: &Path) -> bool {
     !matches!(rustix::fs::stat(path), Err(Errno::NOENT | Errno::NOTDIR))
 }
 
+/// Whether a program is at a path, links followed. What this user cannot look into is no program for him.
+#[must_use]
+pub(crate) fn is_program(path: &Path) -> bool {
+    let is_executable = |stat: &rustix::fs::Stat| stat.st_mode & 0o111 != 0;
+    rustix::fs::stat(path)
+        .is_ok_and(|stat| io_failure::file_type(&stat) == FileType::RegularFile && is_executable(&stat))
+}
+
 /// Whether a file is in a folder, or below, wherever links lead.
 #[must_use]
 pub(crate) fn lies_in(file: &Path, folder: &Path) -> bool {

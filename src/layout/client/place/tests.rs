@@ -98,16 +98,28 @@ fn an_installation_name_stays_one_folder() {
 }
 
 #[test]
-fn tools_without_a_config_keep_a_folder_for_each_host() {
+fn tools_without_a_config_keep_a_folder_for_each_daemon_that_says_which() {
     let folder = |variables| {
         place(&Asked { tool: ClientTool::Buildctl, variables, config: None, there: &[] }).unwrap().folder
     };
-    let below = "kitcert/buildctl/builder.example.com";
+    let below = "kitcert/buildctl/builder.example.com-8372";
     assert_eq!(folder(&[]), Path::new(HOME).join(".config").join(below));
     assert_eq!(folder(&[("XDG_CONFIG_HOME", "/cfg")]), Path::new("/cfg").join(below));
     assert_eq!(folder(&[("XDG_CONFIG_HOME", "cfg")]), Path::new(HOME).join(".config").join(below));
     let environment = Environment::made_up(Timestamp::from_unix(0), &[]);
     assert!(client_place(ClientTool::Buildx, &environment, Path::new(HOME), None, None, &|_| false).is_err());
+    for endpoint in ["tcp://builder.example.com:8372", "tcp://[2001:db8::5]:1234", "tcp://10.0.0.5:8372"] {
+        let endpoint: Endpoint = endpoint.parse().unwrap();
+        let place =
+            client_place(ClientTool::Buildx, &environment, Path::new(HOME), None, Some(&endpoint), &|_| {
+                false
+            });
+        let name = place.unwrap().folder.file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(endpoint_of_folder(&name), Some(endpoint));
+    }
+    for other in ["builder.example.com", "builder.example.com-", "-1", "a-b"] {
+        assert_eq!(endpoint_of_folder(other), None, "{other}");
+    }
 }
 
 #[test]
@@ -116,9 +128,9 @@ fn the_next_command_names_the_files_where_no_config_does() {
     assert_eq!(
         command(ClientTool::Buildctl),
         "buildctl --addr tcp://builder.example.com:8372 --tlsdir \
-         /home/ana/.config/kitcert/buildctl/builder.example.com debug workers"
+         /home/ana/.config/kitcert/buildctl/builder.example.com-8372 debug workers"
     );
-    let folder = "/home/ana/.config/kitcert/buildx/builder.example.com";
+    let folder = "/home/ana/.config/kitcert/buildx/builder.example.com-8372";
     assert_eq!(
         command(ClientTool::Buildx),
         format!(
@@ -141,7 +153,7 @@ fn a_config_that_only_an_option_names_is_named_in_every_next_command() {
     let by_variable = asked(None, &[("EARTHLY_CONFIG", "/x.yml")]);
     assert_eq!(use_command(&by_variable, &endpoint()), "earthly +build");
     assert_eq!(verify_command(&by_variable, &endpoint()), "kitcert verify --tool earthly");
-    let buildctl = "/home/ana/.config/kitcert/buildctl/builder.example.com";
+    let buildctl = "/home/ana/.config/kitcert/buildctl/builder.example.com-8372";
     assert_eq!(
         verify_command(&plain(ClientTool::Buildctl), &endpoint()),
         format!("kitcert verify tcp://builder.example.com:8372 --tlsdir {buildctl}")
