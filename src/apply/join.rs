@@ -112,7 +112,7 @@ pub(crate) fn receive(
     let Home { path: home, owner } = earthly_home(invocation.environment)?;
     let tool = match request.tool {
         Some(tool) => tool,
-        None => find_tool(invocation.environment, &home, (&exists, &is_program))?,
+        None => find_tool(invocation.environment, &home, &exists, &is_program)?,
     };
     let config = request.config.as_deref();
     let endpoint = &kit.contents().endpoint;

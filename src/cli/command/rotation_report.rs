@@ -234,9 +234,13 @@ fn nothing(rotation: &Rotation) -> Message {
 /// Whether every daemon is verified that was not looked at.
 fn about_the_others(rotation: &Rotation) -> Message {
     let names = |between| Message::join(&rotation.unverified, between);
-    match rotation.unverified.is_empty() {
-        true => message!("every daemon is verified"),
-        false => message!("not verified: {}; next: {kitcert} rotate {}", names(", "), names(" ")),
+    match (rotation.unverified.is_empty(), rotation.left_letting_in.is_empty()) {
+        (true, true) => message!("every daemon is verified"),
+        (true, false) => {
+            let left = Message::join(&rotation.left_letting_in, ", ");
+            message!("whoever is revoked gets in still: {}", left)
+        }
+        (false, _) => message!("not verified: {}; next: {kitcert} rotate {}", names(", "), names(" ")),
     }
 }
 

@@ -16,7 +16,8 @@ use crate::model::{ExitCode, Failure};
 pub(crate) fn find_tool(
     environment: &Environment,
     home: &Path,
-    (exists, is_program): (&dyn Fn(&Path) -> bool, &dyn Fn(&Path) -> bool),
+    exists: &dyn Fn(&Path) -> bool,
+    is_program: &dyn Fn(&Path) -> bool,
 ) -> Result<ClientTool, Failure> {
     let is_installed = |tool: &ClientTool| is_on_path(environment, tool.program(), is_program);
     let has_config = |tool: &ClientTool| {
@@ -57,7 +58,7 @@ mod tests {
     fn found(there: &[&str]) -> Result<ClientTool, Failure> {
         let environment = Environment::made_up(Timestamp::from_unix(0), &[("PATH", "/usr/bin:/opt/bin")]);
         let exists = |path: &Path| there.iter().any(|one| Path::new(one) == path);
-        find_tool(&environment, Path::new("/home/ana"), (&exists, &exists))
+        find_tool(&environment, Path::new("/home/ana"), &exists, &exists)
     }
 
     #[test]
