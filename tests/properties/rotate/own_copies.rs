@@ -45,7 +45,7 @@ fn flatten(site: &Site) {
         std::fs::remove_file(site.workspace.path(&path)).unwrap();
         site.workspace.write_private(&path, bytes);
     }
-    std::fs::remove_dir_all(site.workspace.path(&format!("{}/kitcert", copies(&site)))).unwrap();
+    std::fs::remove_dir_all(site.workspace.path(&format!("{}/kitcert", copies(site)))).unwrap();
 }
 
 /// Takes the home away, or puts it back.
