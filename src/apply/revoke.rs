@@ -11,12 +11,12 @@ use super::invocation::{Invocation, Mode};
 use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
 use crate::message;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Printable as _, Role, Timestamp};
+use crate::model::{ExitCode, Failure, Fingerprint, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
     self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
     StepSummary, UndoRequest,
 };
-use crate::store::{Interest, Observation, exists, observe};
+use crate::store::{Interest, Observation, Revocation, exists, observe};
 
 /// What is to become of somebody's access.
 #[derive(Clone, Debug)]
@@ -25,8 +25,18 @@ pub(crate) enum AccessChange {
     Revoke(RevokeRequest),
     /// It is given back.
     Undo(UndoRequest),
-    /// A person knows that the daemons refuse him.
+    /// A person knows that the daemons refuse him, or let him in again.
     Seen(IdentityName),
+}
+
+impl AccessChange {
+    fn name(&self) -> &IdentityName {
+        match self {
+            AccessChange::Revoke(request) => &request.name,
+            AccessChange::Undo(request) => &request.name,
+            AccessChange::Seen(name) => name,
+        }
+    }
 }
 
 /// What came of it.
@@ -48,6 +58,8 @@ pub(crate) struct Revoked {
     pub removed: Vec<Message>,
     /// Why some were not.
     pub unremoved: Vec<Failure>,
+    /// What of the client is revoked now: None for every key.
+    pub revoked_now: BTreeSet<Option<Fingerprint>>,
 }
 
 impl Revoked {
@@ -97,6 +109,7 @@ pub(crate) fn revoke(
             not_tried: BTreeMap::new(),
             removed: Vec::new(),
             unremoved: Vec::new(),
+            revoked_now: BTreeSet::new(),
         });
     }
     let order = RotationOrder {
@@ -131,7 +144,20 @@ pub(crate) fn revoke(
         let untried = rotated.rollouts.keys().filter(|name| is_untried(name));
         not_tried.extend(untried.map(|name| (name.clone(), BTreeSet::from([client.message()]))));
     }
-    Ok(Revoked { done, planned: first, rotated, steps, still_let_in, not_tried, removed, unremoved })
+    let of_client = |one: &&Revocation| one.client.as_ref() == Some(change.name());
+    let standing = after.revocations.iter().flat_map(|record| record.standing());
+    let revoked_now = standing.filter(of_client).map(|one| one.key).collect();
+    Ok(Revoked {
+        done,
+        planned: first,
+        rotated,
+        steps,
+        still_let_in,
+        not_tried,
+        removed,
+        unremoved,
+        revoked_now,
+    })
 }
 
 /// The folders on this machine from which files would be removed, a row each.

@@ -250,11 +250,10 @@ pub fn issue_clients(
     Ok(Plan { state, handover, ..Plan::default() })
 }
 
-/// A client that kitcert.yaml does not list yet.
+/// Refuses a key that another client has: neither of the two could be revoked without the other.
 ///
 /// # Errors
-/// A lifetime of more than half the CA's.
-/// Refuses a key that another client has: neither of the two could be revoked without the other.
+/// Such a key.
 fn refuse_anothers(
     name: &IdentityName,
     key: &PublicKey,
@@ -271,6 +270,10 @@ fn refuse_anothers(
     }
 }
 
+/// A client that kitcert.yaml does not list yet.
+///
+/// # Errors
+/// A lifetime of more than half the CA's.
 pub(super) fn new_client(
     lifetime: Option<Lifetime>,
     observation: &Observation,

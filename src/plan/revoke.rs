@@ -1,4 +1,4 @@
-//! `revoke`: somebody's access is taken away before the certificate ends, or given back.
+//! `revoke`: somebody's access is taken away before the certificate ends.
 //!
 //! What is planned here is noted; the daemons' bundles follow from it ([`super::exclusions`]), by the rotation
 //! that comes next.
@@ -94,7 +94,7 @@ pub(crate) fn revoke(
         excluded.insert(own.clone());
     }
     // Its next certificates have the client's name, too.
-    let is_kept = |name: &Exclusion| is_of_many(name) || (only_key.is_some() && *name == own);
+    let is_kept = |name: &Exclusion| is_of_many(name) || *name == own;
     let mut planned = PlannedRevocation::default();
     for leaf in &stop {
         // Its key, if that is among its names; else any name that nobody else has.
@@ -106,7 +106,9 @@ pub(crate) fn revoke(
         }
         let with_key = others.iter().filter(|other| other.public_key() == leaf.public_key());
         planned.shares_key_with.extend(with_key.filter_map(|other| client_of(other)));
-        if !excluded.iter().cloned().collect::<Exclusions>().name(leaf) {
+        // The client's own name may be let in again, and this certificate not.
+        let beside = excluded.iter().filter(|name| **name != own).cloned().collect::<Exclusions>();
+        if !beside.name(leaf) {
             let name = names.into_iter().find(|name| spares_others(name) && !is_kept(name));
             planned.by_name.extend(name.clone().filter(|_| is_of_open_authority(leaf, observation, now)));
             excluded.extend(name);

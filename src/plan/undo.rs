@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::holders::client_of;
 use super::revoke::in_use;
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{
-    Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Timestamp,
+    Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable,
+    Timestamp,
 };
+use crate::pki::{Certificate, Exclusions};
 use crate::store::{Observation, Revocation, RevocationRecord};
 
 /// What is to be taken back of what was revoked of a client.
@@ -27,7 +30,7 @@ pub(crate) struct UndoRequest {
 /// where that very key is named.
 ///
 /// # Errors
-/// A client, or a key, that never was revoked.
+/// A client, or a key, that never was revoked; with `with_new_key`, a certificate that only the client's name stops.
 pub(crate) fn undo(
     request: &UndoRequest,
     observation: &Observation,
@@ -41,17 +44,23 @@ pub(crate) fn undo(
     };
     let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && is_named(one);
     let mut record = observation.revocations.clone().unwrap_or_default();
-    let mut kept: Vec<Revocation> = Vec::new();
-    let standing = record.revocations.iter().filter(|one| is_meant(one) && one.undone.is_none());
-    for one in standing.filter(|_| *with_new_key) {
-        kept.extend(of_keys(one, observation, by, now));
+    let (standing, undone): (Vec<&Revocation>, Vec<&Revocation>) =
+        record.revocations.iter().filter(|one| is_meant(one)).partition(|one| one.undone.is_none());
+    if standing.is_empty() && undone.is_empty() {
+        return Err(not_revoked(request, &record));
     }
-    if !record.revocations.iter().any(|one| is_meant(one) && one.undone.is_none()) {
+    let mut kept = Vec::new();
+    if *with_new_key {
+        // Also of what was taken back already, with the keys: they are revoked again.
+        let last = standing.last().or(undone.last());
+        kept = last.map(|last| of_keys(last, observation, by, now)).transpose()?.unwrap_or_default();
+        let known: BTreeSet<&Exclusion> =
+            record.standing().filter(|one| !is_meant(one)).flat_map(|one| &one.excluded).collect();
+        kept.retain(|one| !one.excluded.iter().all(|name| known.contains(name)));
+    }
+    if standing.is_empty() && kept.is_empty() {
         // What was taken back already and is not in effect yet is to come into effect.
-        return match record.revocations.iter().any(is_meant) {
-            true => Ok(Plan::default()),
-            false => Err(not_revoked(name, &record)),
-        };
+        return Ok(Plan::default());
     }
     for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.undone.is_none()) {
         one.undone = Some(now);
@@ -66,43 +75,79 @@ pub(crate) fn undo(
 }
 
 /// The same revocation, of the client's keys alone: its name may get in again.
-fn of_keys(whole: &Revocation, observation: &Observation, by: &Contact, now: Timestamp) -> Vec<Revocation> {
+///
+/// # Errors
+/// A certificate that only the client's name stops.
+fn of_keys(
+    whole: &Revocation,
+    observation: &Observation,
+    by: &Contact,
+    now: Timestamp,
+) -> Result<Vec<Revocation>, Failure> {
     let own = whole.client.as_ref().map(|client| Exclusion::Dns(client.client_dns_name()));
-    let mut left: BTreeSet<Exclusion> =
+    let all: BTreeSet<Exclusion> =
         whole.excluded.iter().filter(|name| Some(*name) != own.as_ref()).cloned().collect();
     let same = |client: Option<&IdentityName>, key: Option<Fingerprint>, excluded: BTreeSet<Exclusion>| {
         let (client, by) = (client.cloned(), by.clone());
         Revocation { client, key, excluded, by, at: now, seen: None, undone: None, ..whole.clone() }
     };
-    let keys =
-        in_use(observation, Timestamp::from_unix(0)).into_iter().map(|leaf| leaf.public_key().fingerprint());
+    let its = in_use(observation, Timestamp::from_unix(0)).into_iter();
+    let its: Vec<&Certificate> = its.filter(|leaf| client_of(leaf) == whole.client).collect();
+    let mut left = all.clone();
     let mut made = Vec::new();
-    for key in keys {
+    for key in its.iter().map(|leaf| leaf.public_key().fingerprint()) {
         if let Some(name) = left.take(&Exclusion::Dns(key.key_dns_name())) {
             made.push(same(whole.client.as_ref(), Some(key), [name].into()));
         }
     }
-    // Names of certificates that this state did not issue.
-    let others = (!left.is_empty()).then(|| same(None, None, left));
-    made.extend(others);
-    made
+    // Of certificates that this state did not issue, only the names are known here: as many as there are keys.
+    let (keys, names): (Vec<_>, Vec<_>) = left.iter().partition(|name| name.key().is_some());
+    let stay: Exclusions = all.into_iter().collect();
+    let is_valid = |leaf: &&Certificate| leaf.validity().not_after >= now;
+    if keys.len() > names.len() || its.iter().copied().filter(is_valid).any(|leaf| !stay.name(leaf)) {
+        let name = whole.client.iter().next().map(Printable::message).unwrap_or_default();
+        return Err(Failure::new("letting in with another key alone client", name)
+            .expected("certificates that daemons refuse by a name of their own")
+            .found("one that they can tell by the client's name alone")
+            .hint("invite the person under another name"));
+    }
+    made.extend((!left.is_empty()).then(|| same(None, None, left)));
+    Ok(made)
 }
 
-fn not_revoked(name: &IdentityName, record: &RevocationRecord) -> Failure {
+fn not_revoked(request: &UndoRequest, record: &RevocationRecord) -> Failure {
+    let name = &request.name;
     let failure = Failure::new("taking back the revocation of client", name).exit(ExitCode::Usage);
-    let mut keys =
-        record.standing().filter(|one| one.client.as_ref() == Some(name)).filter_map(|one| one.key);
-    if let Some(key) = keys.next() {
-        return failure
+    let its: Vec<&Revocation> = record.standing().filter(|one| one.client.as_ref() == Some(name)).collect();
+    let keys: Vec<Fingerprint> = its.iter().filter_map(|one| one.key).collect();
+    let listed = Message::join(&keys, " and ");
+    match (&request.only_key, keys.as_slice()) {
+        (Some(_), [_, ..]) => {
+            failure.expected(message!("a key that is revoked: {}", listed)).found("another one")
+        }
+        (Some(_), []) if !its.is_empty() => failure
+            .expected("a client of which a key alone is revoked")
+            .found("one that is revoked with every key")
+            .hint("{kitcert} status"),
+        (None, [_, ..]) if request.with_new_key => failure
+            .expected("a client that is revoked with every key")
+            .found(message!("one that gets in with any key but {}", listed))
+            .hint(message!("{kitcert} invite {}", name)),
+        (None, [key]) => failure
             .expected("a client that is revoked with every key, or --only-key")
             .found("one of which a key alone is revoked")
-            .hint(message!("{kitcert} revoke --undo {} --only-key {}", name, key));
+            .hint(message!("{kitcert} revoke --undo {} --only-key {}   # lets that key in again", name, key)),
+        (None, [_, ..]) => failure
+            .expected("a client that is revoked with every key, or --only-key with the key")
+            .found(message!("one of which keys alone are revoked: {}", listed)),
+        (_, []) => {
+            let revoked = record.standing().filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
+            failure
+                .expected("a client that is revoked")
+                .found(message!("one that is not{}", name.did_you_mean(&revoked)))
+                .hint("{kitcert} status")
+        }
     }
-    let revoked = record.standing().filter_map(|one| one.client.clone()).collect::<BTreeSet<_>>();
-    failure
-        .expected("a client that is revoked")
-        .found(message!("one that is not{}", name.did_you_mean(&revoked)))
-        .hint("{kitcert} status")
 }
 
 /// Plans `revoke --seen`: a person knows that the daemons refuse a client, or let it in again, which nothing
@@ -113,16 +158,14 @@ fn not_revoked(name: &IdentityName, record: &RevocationRecord) -> Failure {
 pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
     let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.needed_until >= now;
     let mut record = observation.revocations.clone().unwrap_or_default();
-    let stands = record.revocations.iter().any(|one| is_of_client(one) && one.undone.is_none());
-    let is_meant = |one: &Revocation| is_of_client(one) && one.undone.is_none() == stands;
-    if !record.revocations.iter().any(is_meant) {
+    if !record.revocations.iter().any(is_of_client) {
         return Err(Failure::new("noting what daemons do with client", name)
             .expected("a client that is revoked, or was")
             .found("one that is not")
             .hint("{kitcert} status")
             .exit(ExitCode::Usage));
     }
-    for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.seen.is_none()) {
+    for one in record.revocations.iter_mut().filter(|one| is_of_client(one) && one.seen.is_none()) {
         one.seen = Some(now);
     }
     let is_changed = observation.revocations.as_ref() != Some(&record);

@@ -189,7 +189,7 @@ pub(super) fn named(
     let algorithm = observation.inventory.leaf_key();
     let identity = named_identity(&authority, name, algorithm, invocation.environment.present())?;
     Ok(Client {
-        described: message!("a revoked client"),
+        described: message!("a temporary certificate of a name that was revoked"),
         trust: all_of(observation),
         identity: Some(identity),
         authority: None,

@@ -1,5 +1,6 @@
 //! What `join` and `install client` have put where tools without a config read it: a folder for each daemon.
 
+use super::client::ClientChoice;
 use super::client_config_check::Configured;
 use super::request::VerifyRequest;
 use super::target::Target;
@@ -12,10 +13,14 @@ use crate::store::{Observation, earthly_home, exists, folders_in};
 ///
 /// # Errors
 /// A home that cannot be found out, and folders that cannot be read.
-fn joined(invocation: &Invocation<'_>) -> Result<Vec<(Endpoint, CredentialPaths)>, Failure> {
+fn joined(
+    invocation: &Invocation<'_>,
+    tool: Option<ClientTool>,
+) -> Result<Vec<(Endpoint, CredentialPaths)>, Failure> {
     let home = earthly_home(invocation.environment)?.path;
     let mut found: Vec<(Endpoint, CredentialPaths)> = Vec::new();
-    for tool in [ClientTool::Buildctl, ClientTool::Buildx] {
+    let all = [ClientTool::Buildctl, ClientTool::Buildx];
+    for tool in all.into_iter().filter(|one| tool.is_none_or(|tool| tool == *one)) {
         let folder = unconfigured_folder(tool, invocation.environment, &home);
         if !exists(&folder) {
             continue;
@@ -48,16 +53,18 @@ impl Configured {
             // A config that names no host says nothing of the daemon of the state.
             self.files = None;
         }
+        let is_meant = request.client == ClientChoice::Automatic;
         let is_of_config =
             request.config.path.is_some() || request.config.tool.is_some_and(ClientTool::has_config);
-        match observation.is_none() && !is_of_config {
-            true => Ok(self.with_joined(&request.target, joined(invocation)?)),
+        match observation.is_none() && is_meant && !is_of_config {
+            true => Ok(self.with_joined(&request.target, joined(invocation, request.config.tool)?)),
             false => Ok(self),
         }
     }
 
     /// Adds what was joined: the files for the daemon that is dialed, and the daemon itself where only one is known.
     fn with_joined(mut self, target: &Target, joined: Vec<(Endpoint, CredentialPaths)>) -> Configured {
+        let own = self.endpoint().filter(|_| self.files.is_some());
         if let (Target::Configured, None, [(endpoint, _)]) = (target, &self.host, joined.as_slice()) {
             self.host = Some(ClientHost { text: endpoint.to_string(), variable: None });
         }
@@ -65,7 +72,6 @@ impl Configured {
             Target::Endpoint(endpoint) => Some(endpoint.clone()),
             Target::Configured | Target::Daemon(_) => self.endpoint(),
         };
-        let own = self.endpoint().filter(|_| self.files.is_some());
         if let Some((_, files)) = joined.iter().find(|(endpoint, _)| Some(endpoint) == dialed.as_ref())
             && own != dialed
         {

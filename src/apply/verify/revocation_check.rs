@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::authority_check::{self, Meant, decided};
-use super::client::{Client, as_it_is, named};
+use super::client::{Client, as_it_is, named, signer};
 use super::dial::DialOptions;
 use crate::apply::invocation::Invocation;
 use crate::message;
@@ -16,7 +16,7 @@ use crate::model::{
     Severity, SubjectAltName, Timestamp,
 };
 use crate::pki::Exclusions;
-use crate::plan::whom;
+use crate::plan::{meant, whom};
 use crate::probe::{Dial, NotTried, Outcome};
 use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, Revocation};
 
@@ -75,58 +75,64 @@ fn of_excluded(
             return Ok(Some(finding));
         }
     }
-    let Some(latest) = latest(observation, now) else { return Ok(None) };
-    if let (Some(authority), Some(name)) = (signer(observation, current, now), lifted(observation, latest)) {
-        return Ok(kept_out(latest, as_named(authority, name, Meant::LetIn)?));
+    if let Some(authority) = signer(observation, Some(&current.trust), now) {
+        // Where a bundle excludes somebody, its canary was refused: it is this one.
+        let lifted = lifted(observation, now).filter(|_| excluding.is_empty());
+        return match lifted {
+            Some((undone, name)) => Ok(kept_out(undone, as_named(authority, name, Meant::LetIn)?)),
+            None => Ok(None),
+        };
     }
-    if excluding.iter().any(|(authority, _)| authority.can_sign(now)) {
-        return Ok(None);
-    }
-    match own_client(observation, latest, now) {
-        Some(own) => {
-            let client = as_it_is(invocation, observation, own)?;
-            Ok(match latest.undone {
-                None => let_in(latest, try_as(&client, Meant::Refused)),
-                Some(_) => kept_out(latest, try_as(&client, Meant::LetIn)),
-            })
+    for change in changes(observation, now) {
+        let finding = match own_client(observation, change, current, now) {
+            Some(own) => {
+                let client = as_it_is(invocation, observation, own)?;
+                match change.undone {
+                    None => let_in(change, try_as(&client, Meant::Refused)),
+                    Some(_) => kept_out(change, try_as(&client, Meant::LetIn)),
+                }
+            }
+            None => change.seen.is_none().then(|| untried(change)),
+        };
+        if finding.is_some() {
+            return Ok(finding);
         }
-        None if latest.seen.is_some() => Ok(None),
-        None => Ok(Some(untried(latest))),
     }
+    Ok(None)
 }
 
-/// Nothing here can try whether the latest change has taken effect.
-fn untried(latest: &Revocation) -> Finding {
-    let who = whom(latest);
-    let meant = if latest.undone.is_none() { "refused" } else { "let in again" };
+/// Nothing here can try whether a change has taken effect.
+fn untried(change: &Revocation) -> Finding {
+    let who = whom(change);
+    let meant = if change.undone.is_none() { "refused" } else { "let in again" };
     let finding = Finding::new(Rule::RevokedNotTried, Severity::Error, &who).expected(meant).found(message!(
         "nothing here can try whether {} is {}: the key of the CA is not here",
         who,
         meant
     ));
-    match &latest.client {
-        Some(client) => {
-            finding.fix(message!("{kitcert} revoke --seen {}   # when you have seen that it is", client))
-        }
+    match &change.client {
+        Some(client) => finding.fix(message!(
+            "{kitcert} revoke --seen {}   # once you have seen that it is {}",
+            client,
+            meant
+        )),
         None => finding,
     }
 }
 
-/// Who is revoked and cannot be tried here.
-pub(super) fn not_tried(observation: &Observation, now: Timestamp) -> Vec<NotTried> {
-    let record = observation.revocations.as_ref();
-    let Some(latest) = record.and_then(|record| record.latest(now)) else { return Vec::new() };
-    let has_key = observation.authorities.iter().any(|one| one.record.is_usable() && one.can_sign(now));
-    match has_key || own_client(observation, latest, now).is_some() {
-        true => Vec::new(),
-        false => {
-            let why = message!("{}: no key of the CA is here", whom(latest));
-            vec![NotTried { dial: Dial::Revoked, why }]
-        }
+/// What has changed and cannot be tried here.
+pub(super) fn not_tried(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Vec<NotTried> {
+    let Some(current) = observation.current(Role::Daemon, daemon) else { return Vec::new() };
+    if signer(observation, Some(&current.trust), now).is_some() {
+        return Vec::new();
     }
+    let untried =
+        changes(observation, now).filter(|one| own_client(observation, one, current, now).is_none());
+    let why = |one: &Revocation| message!("{}: no key of the CA is here", whom(one));
+    untried.map(|one| NotTried { dial: Dial::Revoked, why: why(one) }).collect()
 }
 
-/// How the dial of somebody who is to be refused ended.
+/// How the dial of somebody whose access was changed ended.
 enum Ended {
     Refused,
     LetIn,
@@ -199,28 +205,14 @@ fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
     observation.revocations.iter().flat_map(|record| record.active(now)).last()
 }
 
-/// A CA of a daemon's bundle that can sign.
-fn signer<'a>(
-    observation: &'a Observation,
-    current: &ObservedGeneration,
-    now: Timestamp,
-) -> Option<&'a ObservedAuthority> {
-    let mut all = observation.authorities.iter().filter(|one| one.record.is_usable() && one.can_sign(now));
-    all.find(|one| {
-        current.trust.certificates().iter().any(|anchor| one.certificate.is_of_same_authority(anchor))
-    })
-}
-
 /// A name that was excluded for what has been taken back, and is not for anything else.
-fn lifted<'a>(observation: &Observation, latest: &'a Revocation) -> Option<&'a DnsName> {
-    let standing: Vec<&Exclusion> = observation
-        .revocations
-        .iter()
-        .flat_map(|record| record.standing())
-        .flat_map(|one| &one.excluded)
-        .collect();
-    let is_free = |name: &&Exclusion| !standing.iter().any(|excluded| excluded.covers(name));
-    latest.excluded.iter().filter(|_| latest.undone.is_some()).filter(is_free).find_map(dns_name)
+fn lifted(observation: &Observation, now: Timestamp) -> Option<(&Revocation, &DnsName)> {
+    let record = observation.revocations.as_ref()?;
+    let is_free = |name: &&Exclusion| {
+        !record.standing().flat_map(|one| &one.excluded).any(|excluded| excluded.covers(name))
+    };
+    let mut undone = changes(observation, now).filter(|one| one.undone.is_some());
+    undone.find_map(|one| Some((one, one.excluded.iter().filter(is_free).find_map(dns_name)?)))
 }
 
 fn dns_name(name: &Exclusion) -> Option<&DnsName> {
@@ -230,21 +222,33 @@ fn dns_name(name: &Exclusion) -> Option<&DnsName> {
     }
 }
 
-/// What changed last of a client. Names of nobody that is known here came from what the daemon had already.
-fn latest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
-    let record = observation.revocations.as_ref()?;
-    record.latest(now).filter(|latest| latest.client.is_some())
+/// Whom some certificate is left of that is to be refused, or let in again, the latest change first. Names of nobody
+/// that is known here came from what the daemon had already; and what is excluded for something else is not let in.
+fn changes(observation: &Observation, now: Timestamp) -> impl Iterator<Item = &Revocation> {
+    let meant = meant(observation, now).unwrap_or_default();
+    let record = observation.revocations.iter().flat_map(|record| record.revocations.iter().rev());
+    let counts = move |one: &&Revocation| {
+        let is_lifted = || one.excluded.iter().any(|name| !meant.contains(name));
+        one.client.is_some() && one.needed_until >= now && (one.undone.is_none() || is_lifted())
+    };
+    record.filter(counts)
 }
 
-/// The client whose access was changed, if what it has is here and valid, key and all.
+/// The client whose access was changed, if what it has is here and valid, key and all, and shows the change.
 fn own_client<'a>(
     observation: &Observation,
-    revocation: &'a Revocation,
+    change: &'a Revocation,
+    current: &ObservedGeneration,
     now: Timestamp,
 ) -> Option<&'a IdentityName> {
-    let client = revocation.client.as_ref()?;
-    let current = observation.current(Role::Client, client)?;
-    let excluded: Exclusions = revocation.excluded.iter().cloned().collect();
-    let is_whole = current.key == KeyPresence::Present && current.leaf().validity().contains(now);
-    (is_whole && excluded.name(current.leaf())).then_some(client)
+    let client = change.client.as_ref()?;
+    let own = observation.current(Role::Client, client)?;
+    let leaf = own.leaf();
+    let changed: Exclusions = change.excluded.iter().cloned().collect();
+    let is_whole = own.key == KeyPresence::Present && leaf.validity().contains(now) && changed.name(leaf);
+    let is_to_get_in = || {
+        let is_stopped = meant(observation, now).is_some_and(|meant| meant.stop(leaf));
+        !is_stopped && current.trust.subjects().contains(&leaf.issuer())
+    };
+    (is_whole && (change.undone.is_none() || is_to_get_in())).then_some(client)
 }

@@ -87,9 +87,9 @@ fn look(
         (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
     let mut observed = observed?;
-    if let (Some(observation), Some(_)) = (observation, &daemon) {
+    if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
-        observed.not_tried.extend(revocation_check::not_tried(observation, invocation.judged_at()));
+        observed.not_tried.extend(revocation_check::not_tried(observation, name, invocation.judged_at()));
     }
     let elapsed = began.elapsed();
     let again = request.again(&options);

@@ -18,8 +18,8 @@ use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
 use crate::message;
 use crate::model::{
-    Exclusion, ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason,
-    Role, Selector, Timestamp,
+    Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
+    RevocationReason, Role, Selector, Timestamp,
 };
 use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope, UndoRequest};
 
@@ -169,7 +169,7 @@ fn said(
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
-        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name)),
+        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, &revoked.revoked_now)),
         (_, true) if is_done => {
             report.toned(Tone::Good, message!("noted what daemons do with client {}", name))
         }
@@ -213,17 +213,24 @@ fn said(
     }
 }
 
-/// How the client gets in again.
-fn in_again(asked: &RevokeArguments, name: &IdentityName) -> Message {
-    match (&asked.only_key, asked.new_key) {
-        (Some(_), _) => message!("client {} gets in again with that key", name),
-        (None, true) => {
+/// How the client gets in again, if it does.
+fn in_again(
+    asked: &RevokeArguments,
+    name: &IdentityName,
+    revoked_now: &BTreeSet<Option<Fingerprint>>,
+) -> Message {
+    if revoked_now.contains(&None) {
+        return message!("client {} is revoked still, with every key; next: {kitcert} status", name);
+    }
+    let stay = Message::join(revoked_now.iter().flatten(), " and ");
+    match (&asked.only_key, asked.new_key, stay.is_empty()) {
+        (Some(_), ..) => message!("client {} gets in again with that key", name),
+        (None, true, _) => {
             message!("client {} gets in again, with another key alone; next: {kitcert} invite {}", name, name)
         }
-        (None, false) => message!(
-            "client {} gets in again, with the keys that it had; if one was stolen: {kitcert} revoke {} && \
-             {kitcert} revoke --undo {} --new-key",
-            name,
+        (None, false, false) => message!("client {} gets in again, but not with {}", name, stay),
+        (None, false, true) => message!(
+            "client {} gets in again, with the keys that it had; if one was stolen: {kitcert} revoke --undo {} --new-key",
             name,
             name
         ),

@@ -34,7 +34,8 @@ impl Exclusions {
                 let name: DnsName = name.parse().ok()?;
                 (!name.is_wildcard()).then_some(Exclusion::Dns(name))
             }
-            NameKind::Ip(address) => Some(Exclusion::Ip(*address)),
+            // Go cannot read an IPv4 address in the clothes of IPv6.
+            NameKind::Ip(address) => (address.to_canonical() == *address).then_some(Exclusion::Ip(*address)),
             NameKind::Email(mailbox) => Exclusion::email(mailbox),
             NameKind::Uri(uri) => {
                 let rest = uri.split_once("://").map(|(_, rest)| rest)?;

@@ -59,7 +59,7 @@ impl Planner<'_> {
             // An earlier pass of this run has seen it.
             None if self.facts.has_begun => return,
             // It may have been given other files since.
-            None => message!("to be seen again to refuse whoever is revoked"),
+            None => message!("to be verified again"),
         };
         let daemon = self.observation.daemons.get(name);
         if daemon.is_some_and(ObservedIdentity::has_worked)

@@ -320,3 +320,40 @@ fn a_client_that_gets_in_with_another_key_alone_does_not_with_those_that_it_had(
     let record = world.observation.revocations.as_ref().unwrap();
     assert_eq!(record.active(world.now).filter(|one| one.key.is_some()).count(), 2);
 }
+
+#[test]
+fn a_certificate_of_elsewhere_stays_out_when_its_client_gets_in_with_another_key() {
+    let world = World::new(TWO_DAEMONS);
+    let authority = &world.authorities[&world.active()];
+    let validity = world.serves[&spare()].leaf.validity();
+    let revoked = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let other = authority.issue_named(&names, validity, &super::fresh_key()).unwrap();
+        let others = vec![other.clone()];
+        let request = RevokeRequest { name: name("bob"), only_key: None, others, reason: None, by: user() };
+        let mut world = world.clone();
+        world.carry_out(&plan::revoke(&request, &world.observation, world.now).unwrap().plan);
+        (world, other)
+    };
+    let again = UndoRequest { with_new_key: true, ..undoing("bob") };
+    let (mut world, other) = revoked(&["bob.client.kitcert.internal", "laptop.example.com"]);
+    world.carry_out(&plan::undo(&again, &world.observation, world.now).unwrap());
+    assert!(plan::meant(&world.observation, world.now).unwrap().name(&other));
+    // Of one that has the client's name alone nothing else can be refused.
+    let (world, _) = revoked(&["bob.client.kitcert.internal"]);
+    assert!(plan::undo(&again, &world.observation, world.now).is_err());
+}
+
+#[test]
+fn another_key_alone_may_be_asked_for_once_everything_was_taken_back() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("cleo", None, Restart::Works) && world.undo("cleo", Restart::Works));
+    assert_eq!(plan::meant(&world.observation, world.now), None);
+    let again = UndoRequest { with_new_key: true, ..undoing("cleo") };
+    for _ in 0..2 {
+        world.carry_out(&plan::undo(&again, &world.observation, world.now).unwrap());
+        let meant = plan::meant(&world.observation, world.now).unwrap();
+        assert!(meant.stop(&world.holds[&(name("cleo"), 1)].leaf));
+        assert_eq!(meant.len(), 2);
+    }
+}

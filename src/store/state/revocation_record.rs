@@ -65,13 +65,6 @@ impl RevocationRecord {
         self.revocations.iter().filter(move |one| one.is_active(now))
     }
 
-    /// What was changed last, of those that some certificate is left for: made, or taken back.
-    #[must_use]
-    pub fn latest(&self, now: Timestamp) -> Option<&Revocation> {
-        let needed = self.revocations.iter().filter(|one| one.needed_until >= now);
-        needed.max_by_key(|one| one.undone.unwrap_or(one.at))
-    }
-
     /// Those that nobody took back.
     pub fn standing(&self) -> impl Iterator<Item = &Revocation> {
         self.revocations.iter().filter(|one| one.undone.is_none())
