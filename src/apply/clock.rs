@@ -197,4 +197,4 @@ const EXPIRED_CERTIFICATE: u8 = 45;
 
 /// As many as `verify` dials.
 const DIALLED_AT_ONCE: usize = 256;
-const STACK: usize = 1024 * 1024;
+const STACK: usize = 2 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::message;
-use crate::model::{Message, Printable, Quoted, is_cut_key, shell_word};
+use crate::model::{Message, Printable, Quoted, is_cut_key, is_on_disk, shell_word};
 
 /// A command in words, as a message shows it: each word that may be shown, quoted for a shell.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,9 @@ pub(crate) struct CommandLine<'a>(pub &'a [String]);
 impl Printable for CommandLine<'_> {
     fn message(&self) -> Message {
         let word = |word: &String| ShellWord(word).message();
-        match is_cut_key(&self.0.join(" ")) {
+        // What is on this disk is no piece of a key.
+        let others: Vec<&str> = self.0.iter().map(String::as_str).filter(|word| !is_on_disk(word)).collect();
+        match is_cut_key(&others.join(" ")) {
             true => message!("{} … (its words are not shown)", Message::join(self.0.first().map(word), "")),
             false => Message::join(self.0.iter().map(word), " ").into_command(),
         }

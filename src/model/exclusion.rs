@@ -41,7 +41,7 @@ impl Exclusion {
 
     /// Whether what excludes this name excludes that one too: the same, or one below it.
     #[must_use]
-    pub fn covers(&self, other: &Exclusion) -> bool {
+    pub fn excludes(&self, other: &Exclusion) -> bool {
         let is_below = |name: &str, above: &str| {
             name.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
@@ -165,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_covers_itself_and_what_is_below_it() {
-        let covers = |one: &str, other: &str| {
-            one.parse::<Exclusion>().unwrap().covers(&other.parse::<Exclusion>().unwrap())
+    fn a_name_excludes_itself_and_what_is_below_it() {
+        let excludes = |one: &str, other: &str| {
+            one.parse::<Exclusion>().unwrap().excludes(&other.parse::<Exclusion>().unwrap())
         };
         for (one, other) in [
             ("dns:example.com", "dns:example.com"),
@@ -175,7 +175,7 @@ mod tests {
             ("uri:corp", "uri:a.corp"),
             ("ip:10.0.0.7", "ip:10.0.0.7"),
         ] {
-            assert!(covers(one, other), "{one} {other}");
+            assert!(excludes(one, other), "{one} {other}");
         }
         for (one, other) in [
             ("dns:example.com", "dns:badexample.com"),
@@ -183,7 +183,7 @@ mod tests {
             ("dns:example.com", "uri:example.com"),
             ("email:ana@example.com", "email:ana@a.example.com"),
         ] {
-            assert!(!covers(one, other), "{one} {other}");
+            assert!(!excludes(one, other), "{one} {other}");
         }
     }
 

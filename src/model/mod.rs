@@ -98,5 +98,5 @@ pub(crate) use shell::{Quoted, shell_word};
 pub(crate) use subject_alt_name::DnsName;
 pub use subject_alt_name::SubjectAltName;
 pub use timestamp::Timestamp;
-pub(crate) use unparsed::is_cut_key;
+pub(crate) use unparsed::{is_cut_key, is_on_disk};
 pub use validity::Validity;

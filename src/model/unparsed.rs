@@ -184,6 +184,12 @@ fn has_colon_hex(text: &str) -> bool {
     text.split_whitespace().any(is_row)
 }
 
+/// Whether a word is the absolute path of something that exists.
+pub(crate) fn is_on_disk(word: &str) -> bool {
+    let path = Path::new(word);
+    path.is_absolute() && path.symlink_metadata().is_ok()
+}
+
 /// Whether a text is a key that was cut into pieces so short that none of them tells it: what is left without
 /// all that parts the pieces is judged, over more characters than one piece has.
 pub(crate) fn is_cut_key(text: &str) -> bool {

@@ -69,4 +69,4 @@ fn guarded<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const STACK: usize = 1024 * 1024;
+const STACK: usize = 4 * 1024 * 1024;

@@ -201,4 +201,4 @@ pub(crate) fn listed_targets(path: &Path) -> Result<Vec<Target>, Failure> {
 }
 
 const LARGEST_LIST: usize = 16 * 1024 * 1024;
-const STACK: usize = 1024 * 1024;
+const STACK: usize = 2 * 1024 * 1024;

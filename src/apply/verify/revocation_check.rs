@@ -209,7 +209,7 @@ fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
 fn lifted(observation: &Observation, now: Timestamp) -> Option<(&Revocation, &DnsName)> {
     let record = observation.revocations.as_ref()?;
     let is_free = |name: &&Exclusion| {
-        !record.standing().flat_map(|one| &one.excluded).any(|excluded| excluded.covers(name))
+        !record.standing().flat_map(|one| &one.excluded).any(|excluded| excluded.excludes(name))
     };
     let mut undone = changes(observation, now).filter(|one| one.undone.is_some());
     undone.find_map(|one| Some((one, one.excluded.iter().filter(is_free).find_map(dns_name)?)))

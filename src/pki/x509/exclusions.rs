@@ -78,7 +78,7 @@ impl Exclusions {
     pub fn name(&self, leaf: &Certificate) -> bool {
         Exclusions::candidates(leaf)
             .iter()
-            .any(|name| self.names.iter().any(|excluded| excluded.covers(name)))
+            .any(|name| self.names.iter().any(|excluded| excluded.excludes(name)))
     }
 
     /// Whether an anchor with these exclusions stops a certificate, by Go's rules: one of its names is excluded

@@ -208,8 +208,7 @@ impl Planner<'_> {
         }
         if is_elsewhere && renew == Renewal::Manual && rolls.is_none() {
             let hint = message!(
-                "due, but its key is on another machine: {kitcert} issue client {} makes a kit, renew: auto in kitcert.yaml \
-                 does so each time; if nobody needs it: {kitcert} retire client/{}",
+                "due, but its key is elsewhere: {kitcert} issue client {}; if nobody needs it: {kitcert} retire client/{}",
                 name,
                 name
             );

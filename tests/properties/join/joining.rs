@@ -254,6 +254,16 @@ fn verify_knows_the_daemon_that_was_joined_with_a_tool_that_has_no_config() {
     verified(&[&endpoint]);
     verified(&["--tool", "buildctl"]);
     let folder = machines.developer.path("home/.config/kitcert/buildctl");
+    // Of two daemons, one has to be named.
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(folder.join(format!("127.0.0.1-{}", machines.port)))
+        .arg(folder.join("zz.example.com-8372"))
+        .status();
+    assert!(status.unwrap().success());
+    let said = machines.developer.run(["verify"]).ended_with(2);
+    assert!(said.err.contains(&format!("try: kitcert verify {endpoint}")), "{}", said.err);
+    std::fs::remove_dir_all(folder.join("zz.example.com-8372")).unwrap();
     std::fs::rename(folder.join(format!("127.0.0.1-{}", machines.port)), folder.join("moved")).unwrap();
     let said = machines.developer.run(["verify"]).ended_with(2);
     assert!(said.err.contains("--tlsdir"), "{}", said.err);

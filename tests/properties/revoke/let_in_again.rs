@@ -444,3 +444,78 @@ fn names_that_begin_or_end_alike_are_not_each_others() {
     let said = fleet.admin.run(["revoke", "bb"]).ended_with(2);
     assert!(said.err.contains("did you mean"), "{}", said.err);
 }
+
+#[test]
+fn a_record_that_cannot_be_read_gives_way_to_what_the_daemons_refuse() {
+    const TEST: &str = "a_record_that_cannot_be_read_gives_way_to_what_the_daemons_refuse";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.write("state/revocations.json", "{}");
+    let said = fleet.admin.run(["rotate"]).ended_with(1);
+    assert!(said.err.contains("&& kitcert recover"), "{}", said.err);
+    let record = fleet.admin.path("state/revocations.json");
+    std::fs::rename(&record, fleet.admin.path("state/revocations.json.before-kitcert")).unwrap();
+    fleet.admin.run(["recover"]).succeeded();
+    assert!(fleet.admin.read("state/revocations.json").contains("dns:dan.client.kitcert.internal"));
+    fleet.rotate(&["--force"]);
+    fleet.assert_dials(&stolen, "refused");
+}
+
+#[test]
+fn what_was_revoked_of_a_key_is_given_back_by_that_key_alone() {
+    const TEST: &str = "what_was_revoked_of_a_key_is_given_back_by_that_key_alone";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("ana");
+    let key = key_of(&fleet, &stolen);
+    fleet.admin.run(["revoke", "ana", "--only-key", &key]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "ana", "--new-key"]).ended_with(2);
+    assert!(said.err.contains("try: kitcert invite ana"), "{}", said.err);
+    let said = fleet.admin.run(["revoke", "--undo", "ana"]).ended_with(2);
+    assert!(said.err.contains(&format!("--only-key {key}")), "{}", said.err);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["revoke", "ana"]).succeeded();
+    let said = fleet.admin.run(["verify", "builder", "--client", "ana"]).ended_with(3);
+    assert!(said.out.contains("client-revoked") && said.out.contains("try: kitcert status"), "{}", said.out);
+    let said = fleet.admin.run(["revoke", "--undo", "ana", "--only-key", &key]).succeeded();
+    assert!(said.out.contains("revoked still, with every key"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["revoke", "ana", "--only-key", &key]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "ana"]).succeeded();
+    assert!(said.out.contains(&format!("but not with {key}")), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["revoke", "--undo", "ana", "--only-key", &key]).succeeded();
+    fleet.assert_dials(&stolen, "accepted");
+    // Who was let in too far is let in with another key alone.
+    fleet.admin.run(["revoke", "ana"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "ana"]).succeeded();
+    fleet.assert_dials(&stolen, "accepted");
+    let said = fleet.admin.run(["revoke", "--undo", "ana", "--new-key"]).succeeded();
+    assert!(said.out.contains("with another key alone"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["issue", "client", "ana", "--new-key"]).succeeded();
+    fleet.assert_dials(&fleet.admin.text("state/clients/ana/current"), "accepted");
+}
+
+#[test]
+fn without_the_cas_key_no_change_is_in_effect_before_it_was_tried_or_seen() {
+    const TEST: &str = "without_the_cas_key_no_change_is_in_effect_before_it_was_tried_or_seen";
+    let Some(fleet) = fleet(TEST) else { return };
+    let of_dan = fleet.copy("dan");
+    for entry in std::fs::read_dir(fleet.admin.path("state/ca")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path().join("key.pem")).unwrap();
+    }
+    // The daemons go on with their first bundle, which lets everybody in.
+    for arguments in [&["revoke", "dan"][..], &["revoke", "ana"], &["revoke", "--undo", "ana"]] {
+        let said = fleet.admin.run(arguments.iter().chain(&["--no-restart"]));
+        assert_eq!(said.code, 6, "{arguments:?}: {said:?}");
+    }
+    fleet.assert_dials(&of_dan, "accepted");
+    for daemon in ["builder", "spare"] {
+        assert_fails(&fleet.admin.run(["verify", daemon]));
+    }
+    assert_fails(&fleet.rotate(&[]));
+    fleet.assert_dials(&of_dan, "refused");
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}

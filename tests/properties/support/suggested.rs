@@ -101,7 +101,7 @@ fn example(command: &str) -> Vec<String> {
         let value = match before.as_slice() {
             [.., "--endpoint"] => "tcp://builder.example.com:8372",
             [.., "--host"] => "builder.example.com",
-            [.., "--key-id"] | [.., "finish"] => "0123456789abcdef0123456789abcdef01234567",
+            [.., "--key-id" | "--only-key" | "finish"] => "0123456789abcdef0123456789abcdef01234567",
             [.., "--root"] => "/srv/builder",
             [.., "--layout"] => "earthly",
             [.., "--tool"] => "earthly",

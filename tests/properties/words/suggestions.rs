@@ -169,11 +169,19 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "said of a backup from before somebody got in again",
     ),
     (
+        "{kitcert} ca rollover finish {}   # once everybody else has moved",
+        "said in the rollover of a CA that was taken over without its key; adopt finishes one",
+    ),
+    (
+        "its key is that of {} too, as whom it gets in still; to stop that: {kitcert} revoke {}",
+        "two clients get one key no more; of states from before that",
+    ),
+    (
         "{kitcert} ca rollover start   # and retire whoever is not to move to the new CA",
         "unit tests hold who is refused with it, such as one name too many",
     ),
     (
-        "{kitcert} revoke --seen {}   # when you have seen that it is",
+        "{kitcert} revoke --seen {}   # once you have seen that it is {}",
         "the tests of revoke run it after they have seen the refusal",
     ),
     (
