@@ -144,8 +144,12 @@ pub fn assert_can_be_pasted(said: &str) {
     for line in said.lines() {
         let line = plain(line);
         for word in ["try: ", "next: ", "then: ", "or: "] {
-            let after = line.split(word).skip(1).filter(|after| after.starts_with("kitcert "));
-            after.for_each(|after| assert_is_known(command_at_start(after), &line));
+            // `error: kitcert has a fault` is no command behind `or:`.
+            let is_word = |at: usize| !line[..at].ends_with(char::is_alphabetic);
+            let places = line.match_indices(word).filter(|(at, _)| is_word(*at));
+            let after = places.map(|(at, _)| &line[at + word.len()..]);
+            let commands = after.filter(|after| after.starts_with("kitcert "));
+            commands.for_each(|after| assert_is_known(command_at_start(after), &line));
         }
         let Some(pasted) = line.strip_prefix("try: ") else { continue };
         assert!(!pasted.contains('…') && !pasted.contains(" # "), "{line}");
