@@ -879,7 +879,12 @@ fn every_cause_is_named_where_it_is_brought_about_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let files = row.scenario.files(folder.path());
         let Some(running) = (row.start)(&row.scenario, &files) else { continue };
-        let verdict = row.scenario.verdict(running.host, running.port);
+        let mut verdict = row.scenario.verdict(running.host, running.port);
+        let is_inconclusive = |(rule, _): &Fault| *rule == Rule::Inconclusive;
+        if verdict.inconclusive_only && !row.faults.iter().any(is_inconclusive) {
+            // A busy machine came to no verdict in time, which is no wrong cause.
+            verdict = row.scenario.verdict(running.host, running.port);
+        }
         brought_about += 1;
         let told = at_fault(&verdict).filter(|one| Some(one.rule) != row.in_some_runs);
         let told: Vec<_> = told.map(|one| (one.rule, one.causes.as_slice())).collect();
