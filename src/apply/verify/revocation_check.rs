@@ -75,10 +75,19 @@ fn of_excluded(
             return Ok(Some(finding));
         }
     }
-    if let Some(authority) = signer(observation, Some(&current.trust), now) {
-        // Where a bundle excludes somebody, its canary was refused: it is this one.
-        let lifted = lifted(observation, now).filter(|_| excluding.is_empty());
-        return match lifted {
+    // A canary was refused: the daemon uses this very bundle.
+    if excluding.iter().any(|(authority, _)| authority.can_sign(now)) {
+        return Ok(None);
+    }
+    if let Some(authority) = signer(observation, Some(&current.trust), now).filter(|_| excluding.is_empty()) {
+        // A bundle from before a revocation that is noted excludes nobody.
+        let newest = newest(observation, now);
+        if let Some((newest, name)) =
+            newest.and_then(|one| Some((one, one.excluded.iter().find_map(dns_name)?)))
+        {
+            return Ok(let_in(newest, as_named(authority, name, Meant::Refused)?));
+        }
+        return match lifted(observation, now) {
             Some((undone, name)) => Ok(kept_out(undone, as_named(authority, name, Meant::LetIn)?)),
             None => Ok(None),
         };

@@ -98,6 +98,18 @@ fn once_nobody_is_revoked_whoever_has_a_name_that_cannot_be_compared_gets_in_aga
         assert!(trust.certificates().iter().all(|anchor| Exclusions::of(anchor).is_none()));
     }
     fleet.admin.run(["status", "--check"]).succeeded();
+    // A revocation that is noted, and that no bundle has yet: nobody calls that verified.
+    let record = fleet.admin.read("state/revocations.json");
+    let at = record.find("\"undone\": \"").unwrap();
+    let end = at + record[at..].find('\n').unwrap();
+    let noted = format!("{}\"undone\": null{}", &record[..at], &record[end..]);
+    fleet.admin.write_private("state/revocations.json", noted);
+    for daemon in ["builder", "spare"] {
+        let said = fleet.admin.run(["verify", daemon]);
+        assert!(said.code != 0 && said.out.contains("dan is let in, who is revoked"), "{said:?}");
+    }
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&of_dan, "refused");
 }
 
 #[test]
