@@ -2,7 +2,7 @@
 //!
 //! With `KITCERT_FOLLOWED` set, as `tests/run` does, each command that an output suggests is run where that output
 //! came from: with `--dry-run`, if it changes something, so that the test goes on as if nothing had been. The file
-//! that the variable names gets a line for each. Then `words::suggestions` holds what was carried out against every text
+//! that the variable names gets a line for each, with a mark where the test draws what it does. Then `words::suggestions` holds what was carried out against every text
 //! of the source.
 //!
 //! What is suggested of other programs (`chmod`, `mv -n`, `openssl`) is pasted in a copy of the folder, and must end
@@ -20,6 +20,7 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
+use crate::support::numbers::draws;
 use crate::support::peers;
 use crate::support::suggested::{command_at_start, plain, shell_words};
 use crate::support::workspace::{PROGRAM, Said};
@@ -46,9 +47,13 @@ pub fn follow(command: &Command, said: &Said) {
     }
 }
 
+/// What the record says of a test that draws.
+pub const DRAWN: &str = "drawn";
+
 fn note(record: &Path, code: &str, suggested: &str, line: &str, why: &str) {
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(record).unwrap();
-    file.write_all(format!("{code}\t{suggested}\t{line}\t{why}\n").as_bytes()).unwrap();
+    let by = if draws() { DRAWN } else { "" };
+    file.write_all(format!("{code}\t{suggested}\t{line}\t{why}\t{by}\n").as_bytes()).unwrap();
 }
 
 /// The command of another program that a line tells to paste.
@@ -119,7 +124,7 @@ fn all_that_was_carried_out_ended_as_the_manual_says() {
     let (mut wrong, mut pasted) = (BTreeSet::new(), 0);
     for line in record.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [code, suggested, from, why] = fields[..] else { panic!("no record: {line}") };
+        let [code, suggested, from, why, _] = fields[..] else { panic!("no record: {line}") };
         let program = suggested.split(' ').next().unwrap();
         let is_right = match code {
             // It says why that is no request, which is what it is for.

@@ -1,5 +1,11 @@
 //! Numbers that look drawn, and are the same in every run of one seed; and how many somebody asks for.
 
+use std::cell::Cell;
+
+thread_local! {
+    static DRAWS: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Marsaglia's xorshift64, multiplied (xorshift64*).
 pub struct Numbers(u64);
 
@@ -29,10 +35,16 @@ impl Numbers {
 /// What this run draws from: `KITCERT_SEED`, in hex. `tests/run` takes it from the commit, so that each commit tries
 /// others; without it, 0.
 pub fn seed() -> u64 {
+    DRAWS.set(true);
     match std::env::var("KITCERT_SEED").as_deref() {
         Ok(text) => u64::from_str_radix(text, 16).expect("KITCERT_SEED is up to 16 hex digits"),
         Err(_) => 0,
     }
+}
+
+/// Whether this test has drawn anything: the next run may not come to where it is.
+pub fn draws() -> bool {
+    DRAWS.get()
 }
 
 /// How many, from that variable; `all` is all of them.
