@@ -19,6 +19,9 @@ def main():
     question, answer, program = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3:]
     child, terminal = pty.fork()
     if child == 0:
+        # Whoever runs in the background of a shell has them ignored.
+        for key in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(key, signal.SIG_DFL)
         os.execv(program[0], program)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.alarm(120)
