@@ -190,6 +190,7 @@ impl Received {
                 trust,
                 identity: Some(CertificateAndKey { chain: contents.chain.clone(), key }),
                 authority: None,
+                expired: None,
                 files: None,
             };
             let verification = verify_as(invocation, client, &contents.endpoint, &request.options)?;

@@ -16,6 +16,7 @@
 //! adopt                                what others have made, taken over
 //! authorities                          the CAs of a state, to sign and to be trusted
 //! kit, kit_contents, waiting_kits      kits: made, what they say, and those that wait
+//! test_certificates                    those that a daemon must refuse
 //! client_copies, placed                what stands where files are installed
 //! clock                                whether the clock can be believed
 //! input_file, hand_over, output        files that a person names: read, handed over, results
@@ -47,6 +48,7 @@ mod rollback;
 mod rollout;
 mod rotate;
 mod status;
+mod test_certificates;
 mod verify;
 mod waiting_kits;
 

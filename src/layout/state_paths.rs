@@ -77,6 +77,11 @@ pub(crate) fn authority_folder(id: &AuthorityId) -> PathBuf {
     Path::new(AUTHORITIES).join(id.as_str())
 }
 
+/// The folder of a certificate of a CA that has expired, with its key.
+pub(crate) fn expired_folder(id: &AuthorityId) -> PathBuf {
+    authority_folder(id).join("expired")
+}
+
 /// The folder of an identity.
 pub(crate) fn identity_folder(role: Role, name: &IdentityName) -> PathBuf {
     Path::new(role.folder()).join(name.as_str())

@@ -20,7 +20,7 @@
 //!
 //! ```text
 //! dial/matrix, dial/run          when it is dialed, with which certificate, or why it is not
-//! dial/request                   what it is given, by apply/verify/dial and test_certificates
+//! dial/request                   what it is given, by apply/verify/dial
 //! verdict/refusal_checks         what it proves; verdict/evidence: whether it is required
 //! dial_list::MUST_BE_REFUSED     whether the daemon is open if it is let in
 //! cli/manual/verdict             its words

@@ -44,6 +44,7 @@ pub(super) fn probe(
             trust: found.trust.clone(),
             identity: None,
             authority: None,
+            expired: None,
             files: None,
         },
     };

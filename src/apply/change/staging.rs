@@ -6,10 +6,13 @@ use std::path::Path;
 use super::log_lines::line;
 use crate::apply::authorities::{Authorities, Issuing, read_key};
 use crate::apply::invocation::Invocation;
+use crate::apply::test_certificates::expired_identity;
 use crate::layout::state_paths::{self, authority_folder, identity_folder, request_folder};
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
-use crate::model::{Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role};
+use crate::model::{
+    Failure, Fingerprint, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role, Timestamp,
+};
 use crate::pki::judge::{Credentials, require};
 use crate::pki::{
     Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey, PublicKey, TrustBundle,
@@ -255,6 +258,21 @@ pub(in crate::apply) fn stage_authority(
     stage_public(staged, &state_paths::issued(certificate.serial()), pem.as_bytes())?;
     stage_public(staged, &folder.join("ca.pem"), pem.as_bytes())?;
     stage_key_for(staged, &folder, (key, readers))
+}
+
+/// What shows that a daemon refuses whoever has expired, once the CA's key is not at hand any more; none of a CA
+/// that cannot issue it.
+pub(in crate::apply) fn stage_expired(
+    staged: &StagedChange<'_>,
+    authority: &CertificateAuthority,
+    algorithm: KeyAlgorithm,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let Ok(expired) = expired_identity(authority, algorithm, now) else { return Ok(()) };
+    let folder = state_paths::expired_folder(&authority.certificate().authority_id());
+    let pem: String = expired.chain.iter().map(Certificate::to_pem).collect();
+    stage_public(staged, &folder.join("cert.pem"), pem.as_bytes())?;
+    stage_key(staged, &folder, &expired.key)
 }
 
 /// The key file of a daemon that others have set up, to the byte.

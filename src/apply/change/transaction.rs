@@ -11,7 +11,7 @@ use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
-    Issued, stage_authority, stage_identity, stage_other_trust, stage_public, stage_request,
+    Issued, stage_authority, stage_expired, stage_identity, stage_other_trust, stage_public, stage_request,
     stage_revocations, stage_rollover,
 };
 use super::supplies::Supplies;
@@ -21,9 +21,9 @@ use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::apply::kit_contents::waiting_kit;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
-use crate::layout::{GroupName, edit_inventory};
+use crate::layout::{GroupName, Inventory, edit_inventory};
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Printable, Role, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
@@ -156,6 +156,7 @@ fn carry_out_with(
     let staged = lock.stage()?;
     let mut authorities = Authorities::new(invocation, observation);
     let mut records = Records::new(observation);
+    let now = invocation.environment.present();
     for step in &plan.state {
         match step {
             StateStep::Create(_) | StateStep::Issue(_) | StateStep::Kit(_) => {}
@@ -233,6 +234,7 @@ fn carry_out_with(
             }
             StateStep::ImportAuthority { certificate, chain } => {
                 let authority = supplies.authority(certificate)?;
+                stage_expired(&staged, &authority, leaf_key(plan, observation), now)?;
                 import_authority(invocation, &staged, (certificate, chain), supplies.authority_key()?)?;
                 *records.authority(&certificate.authority_id()) =
                     AuthorityRecord::of_others(AuthorityOrigin::Imported, false);
@@ -301,6 +303,7 @@ fn carry_out_with(
                     policy.and_then(|policy| policy.key_group.as_ref()).map(GroupName::as_str),
                 )?;
                 stage_authority(&staged, &authority, (&key, readers))?;
+                stage_expired(&staged, &authority, leaf_key(plan, observation), now)?;
                 staged.record(&authority_line(invocation, authority.certificate()))?;
                 authorities.made = Some(authority);
             }
@@ -365,6 +368,16 @@ fn issue_all(
     } else {
         issuances.par_iter().map(issue_one).collect()
     }
+}
+
+/// The type of a leaf's key, as the state says or is to say.
+fn leaf_key(plan: &Plan, observation: Option<&Observation>) -> KeyAlgorithm {
+    let written = plan.state.iter().find_map(|step| match step {
+        StateStep::Inventory(InventoryStep::Write(inventory)) => Some(&**inventory),
+        _ => None,
+    });
+    let inventory = written.or(observation.map(|observation| &observation.inventory));
+    inventory.map(Inventory::leaf_key).unwrap_or_default()
 }
 
 /// Renewals of clients that hold their keys themselves.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::client_config_check::Configured;
-use super::test_certificates::{named_identity, probe_identity};
 use crate::apply::authorities::{authority_of, read_key};
 use crate::apply::invocation::Invocation;
+use crate::apply::test_certificates::{named_identity, probe_identity};
 use crate::layout::CredentialPaths;
-use crate::layout::state_paths::identity_folder;
+use crate::layout::state_paths::{expired_folder, identity_folder};
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
@@ -15,8 +15,10 @@ use crate::model::{
 };
 use crate::pki::{Certificate, CertificateAuthority, FoundKey, KeyFile, TrustBundle, WrongForm, judge};
 use crate::plan;
-use crate::probe::CertificateAndKey;
-use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
+use crate::probe::{CertificateAndKey, algorithm_of};
+use crate::store::{
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, StateDirectory, exists, read,
+};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub(in crate::apply) struct Client {
     pub identity: Option<CertificateAndKey>,
     /// The CA, where its key is at hand.
     pub authority: Option<CertificateAuthority>,
+    /// Where it is not, a certificate of the CA that has expired.
+    pub expired: Option<CertificateAndKey>,
     /// Where its files are, for findings about them.
     pub files: Option<CredentialPaths>,
 }
@@ -124,6 +128,7 @@ fn automatic(
             trust: all_of(observation),
             identity: None,
             authority: None,
+            expired: None,
             files: None,
         }),
     }
@@ -162,6 +167,7 @@ pub(super) fn fresh(
         trust: all_of(observation),
         identity: Some(identity),
         authority: Some(authority),
+        expired: None,
         files: None,
     })
 }
@@ -175,7 +181,14 @@ pub(in crate::apply) fn client_of_authority(
 ) -> Result<Client, Failure> {
     let identity = probe_identity(&authority, Role::Client, algorithm, now)?;
     let described = message!("a probe certificate that stays in memory");
-    Ok(Client { described, trust, identity: Some(identity), authority: Some(authority), files: None })
+    Ok(Client {
+        described,
+        trust,
+        identity: Some(identity),
+        authority: Some(authority),
+        expired: None,
+        files: None,
+    })
 }
 
 /// Whoever shows a certificate of that CA with these names, made for this moment.
@@ -193,6 +206,7 @@ pub(super) fn named(
         trust: all_of(observation),
         identity: Some(identity),
         authority: None,
+        expired: None,
         files: None,
     })
 }
@@ -255,11 +269,14 @@ fn of_state(
     }
     let folder = identity_folder(Role::Client, name).join("current");
     let key = read_key(&invocation.state, &folder.join("key.pem"))?;
+    let authority = authority(invocation, observation)?;
+    let expired = authority.is_none().then(|| kept_expired(invocation, observation, current)).flatten();
     Ok(Client {
         described: message!("client {}", name),
         trust: current.trust.clone(),
         identity: Some(CertificateAndKey { chain: current.chain.clone(), key }),
-        authority: authority(invocation, observation)?,
+        authority,
+        expired,
         files: Some(CredentialPaths::in_folder(&invocation.state.join(&folder))),
     })
 }
@@ -284,8 +301,26 @@ pub(in crate::apply) fn client_of_files(files: &CredentialPaths) -> Result<Clien
         trust,
         identity,
         authority: None,
+        expired: None,
         files: Some(files.clone()),
     })
+}
+
+/// The certificate of that CA of that client's that is kept since it has expired, with a key of the client's kind:
+/// another a daemon may refuse for its kind alone. None where there is none that can be read.
+fn kept_expired(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    current: &ObservedGeneration,
+) -> Option<CertificateAndKey> {
+    let folder = expired_folder(&observation.issuer_of(current.leaf())?.id);
+    let path = folder.join("cert.pem");
+    let chain = StateDirectory::read_in(&invocation.state, &path, LARGEST_PEM).ok()?.bytes;
+    let chain = Certificate::chain_from_pem(&chain, &path).ok()?;
+    let key = read_key(&invocation.state, &folder.join("key.pem")).ok()?;
+    let has_ended = chain.first()?.validity().not_after < invocation.environment.now();
+    let is_alike = algorithm_of(chain.first()) == algorithm_of(Some(current.leaf()));
+    (has_ended && is_alike).then_some(CertificateAndKey { chain, key })
 }
 
 fn authority(

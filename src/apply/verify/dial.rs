@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::client::Client;
-use super::test_certificates::test_certificates;
 use crate::apply::invocation::Invocation;
+use crate::apply::test_certificates::test_certificates;
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::model::profile::LARGEST_PEM;
@@ -108,7 +108,7 @@ pub(super) fn dial(
     }
     let request = probe::Request {
         unknown_ca: made.unknown_ca.as_ref(),
-        expired: made.expired.as_ref(),
+        expired: made.expired.as_ref().or(client.expired.as_ref()),
         wrong_usage: made.wrong_usage.as_ref(),
         ..request(invocation, client, endpoint, options)
     };

@@ -11,7 +11,6 @@
 //! file_checks           the files at hand, before anybody is dialed
 //! client_config_check   the client's own config, as its tool reads it
 //! joined                files of tools that have no config
-//! test_certificates     certificates that are made for one verification
 //! dial                  all dials as one client
 //! verify_one            one verification: prepare, dial, judge
 //! authority_check       with several CAs: whom of each it lets in
@@ -34,7 +33,6 @@ mod request;
 mod revocation_check;
 mod shown;
 mod target;
-mod test_certificates;
 mod unknown_leaf;
 mod verification;
 mod verification_record;

@@ -1,11 +1,14 @@
 //! What `verify` finds is recorded, is shown by `status`, and counts no more when something else is
 //! issued; and what it finds is told in the same words on a screen and in JSON.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use kitcert::model::{IdentityName, Timestamp};
 use kitcert::probe::DIAL_LIST_VERSION;
 use kitcert::store::{Observation, Vantage, VerifiedRecord};
 use serde_json::Value;
 
+use crate::rotate::rotating::workspace_aged;
 use crate::support::daemon::Daemon;
 use crate::support::peers;
 use crate::support::workspace::{Snapshot, Workspace};
@@ -378,4 +381,32 @@ fn the_demo_tells_the_story_and_leaves_nothing() {
     let names =
         |snapshot: &crate::support::workspace::Snapshot| format!("{snapshot:?}").matches("inode").count();
     assert_eq!(names(&before), names(&workspace.snapshot()), "the demo left something behind");
+}
+
+/// The CA was made three days ago, and its key taken away since: what had expired then shows it of today.
+#[test]
+fn that_an_expired_certificate_is_refused_is_tried_without_the_ca_s_key() {
+    const SKIPPED: &str = "that_an_expired_certificate_is_refused_is_tried_without_the_ca_s_key";
+    if peers::program("go-peer", SKIPPED).is_none() {
+        return;
+    }
+    let port = Daemon::free_port();
+    let workspace = workspace_aged(3, port);
+    for folder in std::fs::read_dir(workspace.path("state/ca")).unwrap() {
+        let folder = folder.unwrap().path();
+        std::fs::remove_file(folder.join("key.pem")).unwrap();
+        let left = std::fs::metadata(folder.join("expired/key.pem")).unwrap();
+        assert_eq!(left.permissions().mode() & 0o777, 0o600);
+    }
+    let sound = Daemon::start(&workspace, port, &[]);
+    let said = workspace.run(["verify", "--format", "json"]).succeeded().json();
+    let dials = said["daemon"]["dials"].as_array().unwrap();
+    assert!(dials.iter().any(|one| one["dial"] == "E" && one["outcome"] == "refused"), "{said}");
+    drop(sound);
+    // By its clock, nothing has expired that had when the CA was made.
+    let behind = Daemon::start(&workspace, port, &["--clock-offset", "-72h30m"]);
+    let said = workspace.run(["verify", "--format", "json"]).ended_with(3).json();
+    let found = said["findings"].as_array().unwrap().iter().any(|one| one["rule"] == "expired-accepted");
+    assert!(found, "{said}");
+    drop(behind);
 }

@@ -1,5 +1,6 @@
-//! Certificates that are made for one verification: those that a daemon must refuse, and one
-//! of a client of this moment. None of them ever leaves memory.
+//! Certificates that are made to try a daemon with: those that it must refuse, and one of a client of this moment.
+//! None of them leaves memory but the expired one, which is kept for when the CA's key is not at hand: it can never
+//! let anybody in. One that was revoked is not kept, since `revoke --undo` would make it one that lets in.
 
 use crate::model::profile::{BACKDATING, PROBE_LIFETIME};
 use crate::model::{
@@ -73,7 +74,7 @@ pub(super) fn named_identity(
 }
 
 /// A certificate that ended five minutes ago: longer than clocks should differ.
-fn expired_identity(
+pub(super) fn expired_identity(
     authority: &CertificateAuthority,
     algorithm: KeyAlgorithm,
     now: Timestamp,
