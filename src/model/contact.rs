@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::unparsed::{holds_drawn_hex, is_unseen};
-use super::{ExitCode, Failure, Line, Printable as _};
+use super::{ExitCode, Failure, Line, Message, Printable as _};
 use crate::message;
 
 /// Whom a developer asks about a daemon, in the admin's own words: `jo@example.com, #builders`.
@@ -18,7 +18,15 @@ impl Contact {
     /// The user of that number, where nothing better is known.
     #[must_use]
     pub fn of_user_id(user_id: u32) -> Contact {
-        Contact(format!("user {user_id}"))
+        Contact(format!("{USER}{user_id}"))
+    }
+
+    /// Whom to ask, as a developer is told: nobody is called `root`.
+    #[must_use]
+    pub fn person(&self) -> Message {
+        let is_number = |user: &str| user.parse::<u32>().is_ok();
+        let is_nobody = self.0 == "root" || self.0.strip_prefix(USER).is_some_and(is_number);
+        if is_nobody { message!("your admin") } else { self.message() }
     }
 
     /// The words.
@@ -64,10 +72,23 @@ impl fmt::Display for Contact {
 }
 
 const LONGEST: usize = 200;
+/// Before the number of a user.
+const USER: &str = "user ";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_developer_is_sent_to_a_person() {
+        let person = |contact: Contact| contact.person().to_string();
+        for nobody in ["root".parse().unwrap(), Contact::of_user_id(0), Contact::of_user_id(1000)] {
+            assert_eq!(person(nobody), "your admin");
+        }
+        for somebody in ["jo", "user nine", "root of builder"] {
+            assert_eq!(person(somebody.parse().unwrap()), somebody);
+        }
+    }
 
     #[test]
     fn a_contact_is_one_line_that_is_safe_to_print() {

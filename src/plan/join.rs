@@ -118,5 +118,5 @@ fn failure(name: &IdentityName) -> Failure {
 }
 
 fn ask_for_another(contents: &KitContents) -> Message {
-    message!("ask {} for a new kit", contents.contact)
+    message!("ask {} for a new kit", contents.contact.person())
 }

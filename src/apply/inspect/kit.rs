@@ -44,7 +44,7 @@ pub(super) fn judge_kit(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> I
             Finding::new(Rule::KitPastDate, Severity::Error, subject)
                 .expected(message!("a kit that may be joined now, {}", now))
                 .found(message!("one that was to be joined before {}", contents.join_before))
-                .fix(message!("ask {} for a new kit", contents.contact)),
+                .fix(message!("ask {} for a new kit", contents.contact.person())),
         );
     }
     let certificates = contents.chain.iter().chain(&contents.trust);

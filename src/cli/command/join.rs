@@ -98,7 +98,10 @@ fn show(report: Report, session: &Session<'_>, joined: Joined, contents: &KitCon
     report = report.table(rows);
     if let Some(receipt) = &receipt {
         report = report
-            .line(message!("receipt: send it to {}, who types kitcert confirm RECEIPT:", contents.contact))
+            .line(message!(
+                "receipt: send it to {}, who types kitcert confirm RECEIPT:",
+                contents.contact.person()
+            ))
             .line(message!("  {}", receipt));
     }
     let Some(verification) = verification else { return report };
@@ -160,11 +163,14 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                 "this kit lets {} use {}\nthe CA's fingerprint, as {} told you (twelve words, or at least 32 hex digits): ",
                 contents.name,
                 contents.endpoint,
-                contents.contact
+                contents.contact.person()
             );
             let answer = session.console.ask(&question).ok_or_else(|| {
                 missing("the fingerprint of its CA, which the sender tells you separately", received).hint(
-                    message!("ask {} for the words, and pass them with --fingerprint", contents.contact),
+                    message!(
+                        "ask {} for the words, and pass them with --fingerprint",
+                        contents.contact.person()
+                    ),
                 )
             })?;
             given.fingerprint = Some(answer.parse()?);
@@ -176,14 +182,14 @@ fn evidence(session: &mut Session<'_>, asked: &JoinArguments, received: &Receive
                     "this kit lets {} use {}\npassphrase, as {} told you: ",
                     contents.name,
                     contents.endpoint,
-                    contents.contact
+                    contents.contact.person()
                 )),
             };
             let words = words.ok_or_else(|| {
                 missing("its passphrase", received).hint(message!(
                     "write the passphrase that {} told you into a file that only you can read, and pass it with \
                      --passphrase-file",
-                    contents.contact
+                    contents.contact.person()
                 ))
             })?;
             given.passphrase = Some(Passphrase::typed(&words)?);

@@ -82,7 +82,7 @@ impl Kit {
             .found(message!("one of {}", found))
             .hint(message!(
                 "ask {} to read the fingerprint out again; if it is the same, somebody replaced this kit on its way",
-                self.contents.contact
+                self.contents.contact.person()
             )))
     }
 

@@ -70,8 +70,8 @@ impl Kit {
                 .found("another")
                 .hint(message!(
                     "type the words as {} told them, or ask {} for a new kit",
-                    self.contents.contact,
-                    self.contents.contact
+                    self.contents.contact.person(),
+                    self.contents.contact.person()
                 ))
         })?;
         key.unlock(passphrase)

@@ -40,7 +40,7 @@ fn a_kit_is_joined_until_its_last_second_and_from_the_first_of_its_certificate()
     assert_eq!(standing(begins).unwrap(), KitStanding::New);
     assert_eq!(standing(now().plus(days(14))).unwrap(), KitStanding::New);
     let late = standing(now().plus(days(14)).plus(seconds(1)));
-    assert_eq!(hint(late), "ask root for a new kit");
+    assert_eq!(hint(late), "ask your admin for a new kit");
     let early = standing(begins.minus(seconds(1))).unwrap_err();
     assert!(early.what_was_found().contains("is this clock right?"), "{early}");
 }
@@ -51,7 +51,7 @@ fn a_kit_with_anothers_certificate_is_refused() {
     let kit = kit(&state, leaf(&state, "bob", now(), now().plus(days(90))));
     let refused = kit_standing(&kit, None, now());
     assert!(refused.as_ref().unwrap_err().what_was_found().contains("bob"));
-    assert_eq!(hint(refused), "ask root for a new kit");
+    assert_eq!(hint(refused), "ask your admin for a new kit");
 }
 
 #[test]

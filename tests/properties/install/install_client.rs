@@ -2,7 +2,6 @@
 //! `verify` that dials what the config says.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 
 use crate::support::daemon::Daemon;
 use crate::support::workspace::{Said, Workspace};
@@ -152,11 +151,10 @@ fn the_tools_own_daemon_gets_the_files_of_the_daemon_at_hand() {
     assert_eq!(mode(&workspace, "home/.earthly/certs/daemon_key.pem"), 0o600);
     assert!(said.out.contains("docker rm -f earthly-buildkitd"), "{}", said.out);
     let keys = workspace.files_named("key.pem");
-    let (installed, of_state): (Vec<_>, Vec<_>) =
-        keys.into_iter().partition(|path| path.starts_with(workspace.path("home")));
-    let is_leafs = |path: &Path| path.iter().any(|part| part == "daemons" || part == "clients");
-    let of_authority = of_state.iter().filter(|path| !is_leafs(path)).map(std::fs::read);
-    let of_authority: Vec<_> = of_authority.map(Result::unwrap).collect();
+    let installed: Vec<_> =
+        keys.into_iter().filter(|path| path.starts_with(workspace.path("home"))).collect();
+    let of_authority: Vec<_> =
+        workspace.keys_of_cas("state").iter().map(|key| std::fs::read(key).unwrap()).collect();
     assert_eq!((of_authority.len(), installed.len()), (1, 2));
     for path in installed {
         assert!(!of_authority.contains(&std::fs::read(path).unwrap()), "the CA's key stays in the state");

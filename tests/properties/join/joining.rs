@@ -116,7 +116,7 @@ fn a_developer_joins_and_no_key_is_ever_on_the_admins_side() {
     let is_own = |path: &Path| {
         ["ca", "daemons"].iter().any(|kind| path.starts_with(machines.admin.path("state").join(kind)))
     };
-    assert!(keys.len() == 2 && keys.iter().all(|path| is_own(path)), "{keys:?}");
+    assert!(keys.len() == 3 && keys.iter().all(|path| is_own(path)), "{keys:?}");
     let installed = machines.developer.path("home/.earthly/certs/key.pem");
     assert_eq!(installed.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 

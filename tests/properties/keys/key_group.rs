@@ -39,14 +39,8 @@ fn add(workspace: &Workspace, begin: &str, words: &str) {
     workspace.write("state/kitcert.yaml", text.replace(begin, &format!("{begin}{words}")));
 }
 
-/// Whether it is a CA's own key, and none of the certificate that is kept since it has expired.
-fn is_of_ca(workspace: &Workspace, path: &Path) -> bool {
-    path.starts_with(workspace.path("state/ca")) && !path.ends_with("expired/key.pem")
-}
-
 fn key_of_ca(workspace: &Workspace) -> PathBuf {
-    let mut keys = workspace.files_named("key.pem");
-    keys.retain(|path| is_of_ca(workspace, path));
+    let mut keys = workspace.keys_of_cas("state");
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys.remove(0)
 }
@@ -113,8 +107,8 @@ fn the_key_of_the_next_ca_is_written_for_the_named_group() {
     let first = key_of_ca(&workspace);
     add(&workspace, "ca: {", &format!("key_group: {GROUP}, "));
     workspace.run(["ca", "rollover", "start"]);
-    let mut keys = workspace.files_named("key.pem");
-    keys.retain(|path| is_of_ca(&workspace, path) && *path != first);
+    let mut keys = workspace.keys_of_cas("state");
+    keys.retain(|path| *path != first);
     assert_eq!(keys.len(), 1, "{keys:?}");
     assert_eq!(mode_and_group(&keys[0]), (0o640, GROUP));
     assert_eq!(mode_and_group(keys[0].parent().unwrap()), (0o750, GROUP));

@@ -174,6 +174,14 @@ impl Workspace {
         only.to_str().unwrap().to_owned()
     }
 
+    /// The keys of the CAs of that state.
+    pub fn keys_of_cas(&self, state: &str) -> Vec<PathBuf> {
+        let folder = self.path(state).join("ca");
+        let all = self.files_named("key.pem");
+        // Beside it lies that of a certificate that has expired.
+        all.into_iter().filter(|key| key.ancestors().nth(2) == Some(&folder)).collect()
+    }
+
     /// Every file of that name.
     pub fn files_named(&self, name: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();

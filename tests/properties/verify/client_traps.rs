@@ -316,11 +316,8 @@ fn the_same_file_twice_is_a_warning() {
 #[test]
 fn a_cas_key_at_the_client_is_a_warning() {
     let client = Client::new();
-    let key = client.workspace.files_named("key.pem").into_iter().find(|path| {
-        let is_leafs = path.iter().any(|part| part == "daemons" || part == "clients");
-        path.starts_with(client.workspace.path("moved")) && !is_leafs
-    });
-    std::fs::copy(key.unwrap(), client.workspace.path("home/.earthly/certs/ca_key.pem")).unwrap();
+    let key = client.workspace.keys_of_cas("moved").remove(0);
+    std::fs::copy(key, client.workspace.path("home/.earthly/certs/ca_key.pem")).unwrap();
     let found = trap(&client.verify(&[]).succeeded(), "authority-key-at-client", "warning");
     let cause = found["cause"].as_str().unwrap();
     assert!(cause.contains("for anybody") && cause.contains("`earthly bootstrap` fails"), "{cause}");
