@@ -330,7 +330,7 @@ pub(super) fn protocol(observed: &DialResults, expected: &Expected) -> Option<Fi
     Some(match &agreed.protocol {
         Some(protocol) => finding(Severity::Pass).found(protocol),
         // Its image is so, and the clients that it is made for do not mind.
-        None if expected.layout == Some(DaemonLayout::Earthly) => {
+        None if is_earthlys(observed, expected.layout) => {
             finding(Severity::Info).found("no protocol").because(&[Cause::NoAlpn]).cause(
                 "Earthly's daemon selects none; buildctl from v0.19 and EarthBuild from 0.8.18 refuse that",
             )
@@ -344,6 +344,21 @@ pub(super) fn protocol(observed: &DialResults, expected: &Expected) -> Option<Fi
             )
             .fix("update the daemon, or set GRPC_ENFORCE_ALPN_ENABLED=false for those clients"),
     })
+}
+
+/// Whether it is Earthly's daemon, by the layout of its files; or, where that only names a folder, as for what was
+/// taken over, by its answer: Earthly's alone tell how long they have been idle.
+fn is_earthlys(observed: &DialResults, layout: Option<DaemonLayout>) -> bool {
+    match layout {
+        Some(DaemonLayout::Earthly) => true,
+        Some(
+            DaemonLayout::Files
+            | DaemonLayout::FilesCrt
+            | DaemonLayout::FilesTlsca
+            | DaemonLayout::FilesEarth,
+        ) => observed.answer().is_some_and(|answer| answer.idleness.is_some()),
+        Some(DaemonLayout::Earthbuild | DaemonLayout::Buildkit) | None => false,
+    }
 }
 
 /// What is to be done where somebody else listens.
