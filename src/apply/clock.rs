@@ -26,7 +26,7 @@ pub enum ClockTrust {
 }
 
 /// A clock that is behind what the log has seen, or further ahead than any certificate lives, would
-/// have everything issued anew, or nothing.
+/// have everything issued again, or nothing.
 ///
 /// # Errors
 /// Such a clock.

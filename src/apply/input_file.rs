@@ -18,7 +18,7 @@ use crate::store::{exists, read, read_standard_input};
 /// The file's bytes, or those of standard input.
 ///
 /// # Errors
-/// It cannot be read, or has more than `largest` octets.
+/// It cannot be read, or has more than `largest` bytes.
 pub(super) fn read_input(path: &Path, largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if path == Path::new("-") { read_standard_input(largest) } else { Ok(read(path, largest)?.bytes) }
 }
@@ -116,6 +116,6 @@ pub(crate) fn confirmation_of(
     name.map(|name| Confirmation::Told(name, key)).map_err(|failure| failure.exit(ExitCode::Usage))
 }
 
-/// A hundred thousand names of the greatest length, in octets.
+/// A hundred thousand names of the greatest length, in bytes.
 const LARGEST_LIST: usize = 100_000 * 64;
 const LARGEST_PASSPHRASE: usize = 1024;

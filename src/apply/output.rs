@@ -7,17 +7,17 @@ use crate::model::Failure;
 use crate::store::{Existing, Parents, Privacy, Replacement, read_if_present, replace_file, sudo_caller};
 
 /// Writes a result by one rename, so that whoever reads the file, such as a collector of metrics,
-/// reads the former or this; anybody may read it, for that is what it is for.
+/// reads the previous or this; anybody may read it, for that is what it is for.
 ///
 /// # Errors
 /// Those of [`replace_file`].
 pub(crate) fn write_result(environment: &Environment, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let owner = sudo_caller(environment)?;
     let path = &environment.absolute(path)?;
-    let former = read_if_present(path, LARGEST_RESULT)?;
+    let previous = read_if_present(path, LARGEST_RESULT)?;
     replace_file(&Replacement {
         path,
-        expected: former.as_ref().map(|file| file.bytes.as_slice()),
+        expected: previous.as_ref().map(|file| file.bytes.as_slice()),
         bytes,
         mode: Privacy::Public,
         owner,

@@ -21,7 +21,7 @@ pub(crate) struct RolledBack {
     pub result: Option<RolloutResult>,
 }
 
-/// Puts a former generation back: for a daemon it is placed, restarted and verified, for a client
+/// Puts a previous generation back: for a daemon it is placed, restarted and verified, for a client
 /// its installed copies are replaced.
 ///
 /// # Errors

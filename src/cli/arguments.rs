@@ -73,7 +73,7 @@ pub enum Command {
     /// that a restored state lacks may be in use: until the longest lifetime has passed, a CA rollover waits
     /// for their holders.
     Recover(RecoverArguments),
-    /// Move to another CA, or delete the keys of former CAs
+    /// Move to another CA, or delete the keys of previous CAs
     #[command(subcommand, disable_help_subcommand = true)]
     Ca(CaCommand),
     /// Create a key and a certificate request

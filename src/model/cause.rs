@@ -51,7 +51,7 @@ macro_rules! causes {
                 match self { $(Cause::$variant => $told,)+ }
             }
 
-            /// What mends it, in general; a finding knows better.
+            /// What fixes it, in general; a finding knows better.
             #[must_use]
             pub fn fix(self) -> Message {
                 let words = match self { $(Cause::$variant => $fix,)+ };

@@ -62,7 +62,7 @@ pub struct Finding {
     /// The same in stable words, where it was told from what a daemon did; several where that does
     /// not tell which of them it is.
     pub causes: Vec<Cause>,
-    /// A command, or a line to change, that mends it.
+    /// A command, or a line to change, that fixes it.
     pub fix: Option<Message>,
     /// What is to be known of that command.
     pub note: Option<Message>,
@@ -114,7 +114,7 @@ impl Finding {
         self
     }
 
-    /// What mends it, a command perhaps with a remark; nothing if a value in it cannot be printed.
+    /// What fixes it, a command perhaps with a remark; nothing if a value in it cannot be printed.
     #[must_use]
     pub fn fix(mut self, fix: impl Printable) -> Finding {
         self.set_fix(fix);

@@ -11,7 +11,7 @@ use crate::message;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint with those octets.
+    /// The fingerprint with those bytes.
     #[must_use]
     pub fn new(octets: [u8; 32]) -> Fingerprint {
         Fingerprint(octets)
@@ -24,7 +24,7 @@ impl Fingerprint {
         Hex(head).message()
     }
 
-    /// Its octets.
+    /// Its bytes.
     #[must_use]
     pub fn octets(&self) -> &[u8; 32] {
         &self.0

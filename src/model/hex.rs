@@ -1,8 +1,8 @@
-//! Octets as text.
+//! Bytes as text.
 
 use std::fmt;
 
-/// Octets, shown in lower-case hex, two digits each and nothing between.
+/// Bytes, shown in lower-case hex, two digits each and nothing between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hex<'a>(pub &'a [u8]);
 
@@ -13,7 +13,7 @@ impl fmt::Display for Hex<'_> {
 }
 
 impl Hex<'_> {
-    /// The octets of a text that [`Hex`] shows; None for any other, upper-case digits among them,
+    /// The bytes of a text that [`Hex`] shows; None for any other, upper-case digits among them,
     /// so that a value has one form.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {

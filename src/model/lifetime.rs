@@ -40,7 +40,7 @@ impl Lifetime {
     }
 
     /// The longest lifetime of a certificate whose CA has this one: half of it. With a longer one, a new
-    /// certificate would be due before the last one of the former CA is replaced, and every rollover
+    /// certificate would be due before the last one of the previous CA is replaced, and every rollover
     /// would be followed by the next.
     #[must_use]
     pub fn longest_leaf(self) -> Lifetime {

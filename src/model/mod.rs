@@ -20,7 +20,7 @@
 //! programs                     the programs that a command to paste may begin with
 //! message                      what a message may contain: never a key by accident
 //! remark                       what is to be said of a command, and where
-//! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, octets
+//! unparsed, shell, hex         texts in a message: what nobody parsed, quoted, bytes
 //! in_files, in_schema          the same values in our files, and in the schema of the JSON
 //! contact, revocation_reason   whom to ask, and why access was taken away
 //! file_mode                    the permission bits of a file

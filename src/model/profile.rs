@@ -18,7 +18,7 @@ pub const AUTHORITY_LIFETIME: Lifetime = Lifetime::days(3_650);
 /// waited for that is not up, or builds.
 pub const PROBE_LIFETIME: Lifetime = Lifetime::days(2);
 
-/// No file that we read as PEM, configuration or list of names is larger, in octets. Parsers
+/// No file that we read as PEM, configuration or list of names is larger, in bytes. Parsers
 /// elsewhere were quadratic in it (CVE-2024-12401, CVE-2025-61723).
 pub const LARGEST_PEM: usize = 64 * 1024;
 
@@ -26,10 +26,10 @@ pub const LARGEST_PEM: usize = 64 * 1024;
 /// Another's bundle may: a whole system's is read, and its breadth is warned of.
 pub const LARGEST_BUNDLE: usize = 16;
 
-/// No bundle that we read is larger, in octets: ten times a system's.
+/// No bundle that we read is larger, in bytes: ten times a system's.
 pub const LARGEST_BUNDLE_FILE: usize = 2 * 1024 * 1024;
 
-/// So many octets of names fit into the CertificateRequest of a daemon, with two for the length of each
+/// So many bytes of names fit into the CertificateRequest of a daemon, with two for the length of each
 /// (RFC 8446 section 4.2.4); of more Go makes no handshake.
 pub const LARGEST_NAMES: usize = 65_535;
 
@@ -40,7 +40,7 @@ pub const MOST_NAMES: usize = 100;
 /// and at 300 a handshake has 18 KB of it.
 pub const MOST_EXCLUSIONS: usize = 300;
 
-/// No anchor's name constraints are longer, in octets: session tickets of more than 64 KiB cut off every client
+/// No anchor's name constraints are longer, in bytes: session tickets of more than 64 KiB cut off every client
 /// that offers one.
 pub const LARGEST_EXCLUSIONS: usize = 32 * 1024;
 

@@ -40,7 +40,7 @@ impl RenewBefore {
     }
 }
 
-/// The last octets of our serial numbers are random.
+/// The last bytes of our serial numbers are random.
 fn jitter(life: i64, serial: &SerialNumber) -> i64 {
     let last = serial.octets().iter().rev().take(2);
     let drawn = last.fold(0_i64, |drawn, octet| drawn * 256 + i64::from(*octet));

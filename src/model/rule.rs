@@ -175,7 +175,7 @@ rules! {
     CertificateVersion = "certificate-version",
         cause "a tool made it without extensions",
         fix "issue another",
-    /// A serial number is positive and has at most 20 octets and at least 64 random bits.
+    /// A serial number is positive and has at most 20 bytes and at least 64 random bits.
     SerialNumber = "serial-number",
         cause "a constant or a counter (earthly's CA has 2021), zero, negative, or longer than RFC 5280 allows",
         fix "issue another",

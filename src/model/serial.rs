@@ -4,21 +4,21 @@ use std::fmt;
 
 use super::Hex;
 
-/// The serial number of a certificate, as its big-endian octets (RFC 5280 section 4.1.2.2).
+/// The serial number of a certificate, as its big-endian bytes (RFC 5280 section 4.1.2.2).
 ///
-/// Ours have 16 octets of which the first bit is 0; a certificate made elsewhere can have fewer,
+/// Ours have 16 bytes of which the first bit is 0; a certificate made elsewhere can have fewer,
 /// more, or a negative number, which is for the lint to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumber(Vec<u8>);
 
 impl SerialNumber {
-    /// The octets of the DER INTEGER, a leading zero octet that only keeps it positive included.
+    /// The bytes of the DER INTEGER, a leading zero byte that only keeps it positive included.
     #[must_use]
     pub fn from_der_octets(octets: &[u8]) -> SerialNumber {
         SerialNumber(octets.to_vec())
     }
 
-    /// A number of 16 octets out of that much randomness: the first bit is cleared, so that it is
+    /// A number of 16 bytes out of that much randomness: the first bit is cleared, so that it is
     /// positive, and the second set, so that it is never short and never 0. 126 bits are random.
     #[must_use]
     pub fn from_random(mut octets: [u8; 16]) -> SerialNumber {
@@ -26,7 +26,7 @@ impl SerialNumber {
         SerialNumber(octets.to_vec())
     }
 
-    /// The octets, big-endian.
+    /// The bytes, big-endian.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.0
@@ -45,7 +45,7 @@ impl SerialNumber {
     }
 }
 
-/// Lower-case hex, two digits an octet.
+/// Lower-case hex, two digits a byte.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0).fmt(f)

@@ -69,7 +69,7 @@ impl fmt::Display for SubjectAltName {
 }
 
 /// A host name as a certificate carries it: lower case, A-labels (RFC 5890), letters, digits,
-/// hyphens and underscores, labels of at most 63 and in all 253 octets, no trailing dot.
+/// hyphens and underscores, labels of at most 63 and in all 253 bytes, no trailing dot.
 ///
 /// The left-most label may be a whole wildcard, which callers allow only where it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -232,7 +232,7 @@ impl CertificateAuthority {
     }
 
     /// Signs a text that is no certificate, such as a kit, with the CA's key. What is signed must
-    /// begin with words that say what it is: a certificate begins with the octet 0x30.
+    /// begin with words that say what it is: a certificate begins with the byte 0x30.
     pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Failure> {
         self.signer.sign(text)
     }
@@ -285,7 +285,7 @@ impl CertificateAuthority {
     }
 }
 
-/// Parameters with every default of rcgen that is a trap set anew: its validity is 1975 to 4096,
+/// Parameters with every default of rcgen that is a trap set again: its validity is 1975 to 4096,
 /// and its serial number a hash of the key, which a renewal would repeat. The name comes when the draft is
 /// finished; whether there is one decides whether rcgen makes the alternative names critical.
 fn parameters(subject: &DistinguishedName, validity: Validity) -> Result<CertificateParams, Failure> {

@@ -27,7 +27,7 @@ pub(in crate::pki) fn contents_of(element: Element<'_>, tag: u8) -> Option<&[u8]
 }
 
 /// The length of an element, and what follows it. No certificate that we read is longer than
-/// three octets of length can say.
+/// three bytes of length can say.
 pub(in crate::pki) fn length_of(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let count = match first {

@@ -57,8 +57,8 @@ impl CertificateRequest {
             return Err(wrong(message!("{} bytes", bytes.len())));
         }
         // Nobody else has to read it: whatever became of it on its way does no harm.
-        let mended = WrongForm::mend(bytes);
-        let bytes = mended.as_ref().map_or(bytes, |(pem, _)| pem.as_slice());
+        let fixed = WrongForm::fix(bytes);
+        let bytes = fixed.as_ref().map_or(bytes, |(pem, _)| pem.as_slice());
         let mut blocks = PemBlock::all_of(bytes).into_iter();
         let Some(block) = blocks.next() else {
             return Err(wrong(if bytes.is_empty() { "an empty file" } else { "no PEM block" }.message()));

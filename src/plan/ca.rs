@@ -1,5 +1,5 @@
 //! `ca`: what a person decides about a rollover beside its beginning and its end, and about the keys of
-//! former CAs.
+//! previous CAs.
 
 use super::holders::holders;
 use super::steps::{Plan, StateStep};
@@ -69,16 +69,16 @@ pub(crate) fn finish(id: &AuthorityId, observation: &Observation) -> Result<Plan
 /// A rollover that is under way: they are needed to go back.
 pub(crate) fn delete_former_keys(observation: &Observation) -> Result<Plan, Failure> {
     if observation.rollover.is_some() {
-        return Err(Failure::new("deleting", "the keys of former CAs")
+        return Err(Failure::new("deleting", "the keys of previous CAs")
             .expected("no rollover in progress: it needs them to go back")
             .found("one")
             .hint("{kitcert} rotate   # until nothing is left to do"));
     }
-    let former = observation
+    let previous = observation
         .authorities
         .iter()
         .filter(|one| one.record.retired.is_some() && one.key == KeyPresence::Present);
-    let state = former.map(|one| StateStep::DestroyKey(one.id.clone())).collect();
+    let state = previous.map(|one| StateStep::DestroyKey(one.id.clone())).collect();
     Ok(Plan { state, ..Plan::default() })
 }
 

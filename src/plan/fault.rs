@@ -4,7 +4,7 @@ use crate::message;
 use crate::model::{Failure, IdentityName, Role};
 use crate::store::{Observation, ObservedIdentity};
 
-/// Why something of an identity cannot be read, with a command that mends it; None where all of it can,
+/// Why something of an identity cannot be read, with a command that fixes it; None where all of it can,
 /// and of one that is retired: nothing of that is needed any more.
 pub(crate) fn fault_of(role: Role, name: &IdentityName, observation: &Observation) -> Option<Failure> {
     let identity = observation.identities(role).get(name).filter(|identity| !identity.is_retired())?;

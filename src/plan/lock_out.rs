@@ -50,7 +50,7 @@ impl LockOut {
         self.let_in.extend(other.let_in);
     }
 
-    /// How a person does it in spite of that, or mends what is in the way; None if a CA of unknown holders is
+    /// How a person does it in spite of that, or fixes what is in the way; None if a CA of unknown holders is
     /// not to go by a word.
     pub(crate) fn way_past(&self, role: Role, name: &IdentityName) -> Option<Message> {
         if !self.let_in.is_empty() {

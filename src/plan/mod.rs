@@ -10,7 +10,7 @@
 //! init, issue, install, request    the planners of these commands
 //! adopt                            what init takes over
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
-//! rotate, rollback                 renewals, rollovers and former generations
+//! rotate, rollback                 renewals, rollovers and previous generations
 //! revoke, undo, exclusions         whose access is taken away, and what daemons exclude for it
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found

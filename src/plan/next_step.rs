@@ -5,7 +5,7 @@ use crate::layout::Renewal;
 use crate::model::{IdentityName, Role};
 use crate::store::{KeyPresence, Observation};
 
-/// What mends the state of the identities that need attention.
+/// What fixes the state of the identities that need attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NextStep {
     /// What a rotation does by itself.

@@ -4,8 +4,8 @@
 //! derived each time: from what each daemon may serve and what each client may hold.
 //!
 //! ```text
-//! a daemon serves    A  not the new CA's clients, a certificate of a former CA
-//!                    B  clients of both, a certificate of a former CA
+//! a daemon serves    A  not the new CA's clients, a certificate of a previous CA
+//!                    B  clients of both, a certificate of a previous CA
 //!                    D  clients of both, a certificate of the new CA
 //!                    C  clients of the new CA alone, with a certificate of it
 //!                    X  one or another of these: it was changed and nothing was verified since
@@ -14,17 +14,17 @@
 //!                    k2 nothing else is in use any more
 //!
 //! stage      while                          daemons                    clients
-//! Overlap    some daemon is A or X          get both CAs to trust      renewed by the former CA
+//! Overlap    some daemon is A or X          get both CAs to trust      renewed by the previous CA
 //! Moving     all are B, C or D              as they are                get one of the new CA
 //! Switching  every key is k2 or excused     to C, one by one           get one of the new CA
-//! Done       every daemon is C              the record goes            drop the former CA when renewed
+//! Done       every daemon is C              the record goes            drop the previous CA when renewed
 //! ```
 //!
 //! Where no daemon counts, since all are retired or not in kitcert.yaml, it is done when every key is k2 or
 //! excused: one that comes back serves what it served.
 //!
 //! An emergency knows no stage: every daemon goes to C at once, and the record goes when a client of the
-//! former CA is refused everywhere.
+//! previous CA is refused everywhere.
 
 use std::collections::BTreeSet;
 
@@ -62,15 +62,15 @@ pub(super) struct Rollover<'a> {
     pub(super) stage: RolloverStage,
     /// The daemons that do not serve yet what the stage asks of them.
     pub(super) daemons_left: BTreeSet<IdentityName>,
-    /// The clients of which a key may still need a former CA.
+    /// The clients of which a key may still need a previous CA.
     pub(super) clients_left: BTreeSet<IdentityName>,
     /// The CAs that daemons trust besides: they take no part in it.
     pub(super) kept: Vec<&'a ObservedAuthority>,
-    /// The former CAs of which there may be certificates that nobody here knows of.
+    /// The previous CAs of which there may be certificates that nobody here knows of.
     pub(super) open: BTreeSet<AuthorityId>,
     /// The certificates that cannot be read and that nobody here is known to have: any client's.
     pub(super) unread: Vec<&'a Failure>,
-    /// In an emergency, the former CAs of which nobody can try whether their clients are refused.
+    /// In an emergency, the previous CAs of which nobody can try whether their clients are refused.
     pub(super) untried: BTreeSet<AuthorityId>,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Rollover<'a> {
 pub(crate) struct RolloverProgress {
     /// The CA that everything is moved to.
     pub to: AuthorityId,
-    /// Whether nothing of the former CAs may be trusted any more.
+    /// Whether nothing of the previous CAs may be trusted any more.
     pub compromised: bool,
     /// The stage, from 1 to 3.
     pub stage: u8,
@@ -175,10 +175,10 @@ impl<'a> Rollover<'a> {
     /// is good.
     fn lets_in_former(&self, daemon: &ObservedIdentity, now: Timestamp) -> bool {
         let from = self.from.iter().filter(|one| !self.record.finished.contains(&one.id));
-        let former: Vec<&Certificate> = from.map(|one| &one.certificate).collect();
+        let previous: Vec<&Certificate> = from.map(|one| &one.certificate).collect();
         daemon.served().any(|served| {
             let is_good = served.leaf().validity().not_after >= now;
-            is_good && former.iter().any(|authority| served.trust.trusts(authority))
+            is_good && previous.iter().any(|authority| served.trust.trusts(authority))
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) fn signing(
     };
     let trust = rollover.both(role);
     let current = observation.current(role, name);
-    let former = || {
+    let previous = || {
         let own = current.and_then(|current| observation.issuer_of(current.leaf()));
         let own = own.filter(|own| rollover.from.iter().any(|one| one.id == own.id));
         own.into_iter().chain(rollover.from.iter().copied()).find(|one| one.can_sign(now))
@@ -43,7 +43,7 @@ pub(super) fn signing(
         (Role::Daemon, _) if is_switched => new_alone(target),
         (Role::Daemon, stage) => {
             let keeps = current.is_some_and(|current| rollover.is_of_target(current.leaf()));
-            // A former CA without its key signs nothing, and waiting would lock out more; but clients come
+            // A previous CA without its key signs nothing, and waiting would lock out more; but clients come
             // first, who do not know the new CA's daemon before.
             let is_last_moment =
                 current.is_some_and(|current| current.leaf().validity().not_after <= now.plus(SWITCH_BEFORE));
@@ -55,7 +55,7 @@ pub(super) fn signing(
                 one.leaf().validity().not_after < now || one.leaf().usable_names().is_empty()
             };
             let may_switch = is_in_time || current.is_some_and(is_void);
-            let issuer = if keeps { target } else { former().or(target.filter(|_| may_switch)) };
+            let issuer = if keeps { target } else { previous().or(target.filter(|_| may_switch)) };
             let issuer = issuer.ok_or_else(|| unable(rollover, current))?;
             Ok(Signing { issuer: choice(issuer), trust })
         }
@@ -67,7 +67,7 @@ pub(super) fn signing(
             };
             let issuer = match has_moved || is_begun() {
                 true => target.ok_or_else(|| no_authority(observation, now))?,
-                false => former().ok_or_else(|| unable(rollover, current))?,
+                false => previous().ok_or_else(|| unable(rollover, current))?,
             };
             Ok(Signing { issuer: choice(issuer), trust })
         }
@@ -108,10 +108,10 @@ pub(super) fn bundle_of_daemon(
     }
 }
 
-/// Why nothing is signed now of a rollover whose former CA cannot sign.
+/// Why nothing is signed now of a rollover whose previous CA cannot sign.
 fn unable(rollover: &Rollover<'_>, current: Option<&ObservedGeneration>) -> Failure {
-    let former = Message::join(rollover.from.iter().map(|one| one.id.short()), " or ");
-    let failure = Failure::new("issuing with", message!("CA {}", former))
+    let previous = Message::join(rollover.from.iter().map(|one| one.id.short()), " or ");
+    let failure = Failure::new("issuing with", message!("CA {}", previous))
         .expected("its key")
         .found("none, and the daemons do not all trust the new CA yet");
     match current {

@@ -40,7 +40,7 @@ pub(crate) struct StatusRow {
     pub state: IdentityState,
     /// Why something of it cannot be read; null where all of it can.
     pub fault: Option<Message>,
-    /// The command that mends that.
+    /// The command that fixes that.
     #[serde(rename = "try")]
     pub remedy: Option<Message>,
     /// That kitcert.yaml accepts this, if it does.

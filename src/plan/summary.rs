@@ -218,10 +218,10 @@ impl StateStep {
                 subject: message!("kits/{}.kit", name),
                 detail: message!("it is not handed over any more"),
             },
-            StateStep::EndRollover(former) => StepSummary {
+            StateStep::EndRollover(previous) => StepSummary {
                 step: "end",
                 subject: message!("the rollover"),
-                detail: message!("nothing trusts {} any more", cas(former)),
+                detail: message!("nothing trusts {} any more", cas(previous)),
             },
             StateStep::Rebundle { role, name, from, generation, trust, .. } => StepSummary {
                 step: "trust",

@@ -31,14 +31,14 @@ pub(crate) struct Window {
     pub due: Option<Timestamp>,
     /// How many certificates of an identity were replaced and are still good; 0 for the one that is
     /// in use.
-    pub former: usize,
+    pub previous: usize,
 }
 
 impl Window {
     /// Whether it is of that row of `status`, and in use.
     #[must_use]
     pub(crate) fn is_of(&self, row: &StatusRow) -> bool {
-        (self.kind, &self.name, self.former) == (row.kind, &row.name, 0)
+        (self.kind, &self.name, self.previous) == (row.kind, &row.name, 0)
     }
 }
 
@@ -77,7 +77,7 @@ fn of_identity(observation: &Observation, role: Role, name: &IdentityName, now: 
     let common_name = name.common_name(role);
     let is_trusted =
         |leaf: &Certificate| observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.is_usable());
-    let former: BTreeMap<_, _> = observation
+    let previous: BTreeMap<_, _> = observation
         .issued
         .iter()
         .filter(|leaf| is_trusted(leaf))
@@ -86,21 +86,24 @@ fn of_identity(observation: &Observation, role: Role, name: &IdentityName, now: 
         .map(|leaf| (leaf.serial().to_string(), (leaf, effective_validity(observation, leaf))))
         .filter(|(_, (_, validity))| validity.not_after >= now)
         .collect();
-    let replaced = former.values().map(|(_, validity)| *validity).reduce(|one, other| Validity {
+    let replaced = previous.values().map(|(_, validity)| *validity).reduce(|one, other| Validity {
         not_before: one.not_before.min(other.not_before),
         not_after: one.not_after.max(other.not_after),
     });
     let replaced = replaced.map(|validity| {
-        let mut issuers: Vec<_> = former.values().map(|(leaf, _)| issuer_of(leaf)).collect();
+        let mut issuers: Vec<_> = previous.values().map(|(leaf, _)| issuer_of(leaf)).collect();
         issuers.sort_unstable();
         issuers.dedup();
-        Window { former: former.len(), ..window(kind, name.message(), Message::join(issuers, " "), validity) }
+        Window {
+            previous: previous.len(),
+            ..window(kind, name.message(), Message::join(issuers, " "), validity)
+        }
     });
     in_use.into_iter().chain(replaced).collect()
 }
 
 fn window(kind: &'static str, name: Message, issuer: Message, validity: Validity) -> Window {
-    Window { kind, name, issuer, begin: validity.not_before, end: validity.not_after, due: None, former: 0 }
+    Window { kind, name, issuer, begin: validity.not_before, end: validity.not_after, due: None, previous: 0 }
 }
 
 fn issuer_of(leaf: &Certificate) -> Message {

@@ -99,8 +99,8 @@ pub(super) fn remove_leftovers(folder: &Directory) -> Result<(), Failure> {
 /// Removes the generations before the last few: whoever opened one a moment ago has it open still.
 pub(super) fn remove_former(folder: &Directory, number: Generation) -> Result<(), Failure> {
     for (name, _) in folder.entries()? {
-        if name.parse().is_ok_and(|former: Generation| {
-            former.number().saturating_add(KEPT_GENERATIONS) < number.number()
+        if name.parse().is_ok_and(|previous: Generation| {
+            previous.number().saturating_add(KEPT_GENERATIONS) < number.number()
         }) {
             folder.remove_whole(&name)?;
         }

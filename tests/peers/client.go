@@ -66,7 +66,7 @@ func clientConfig(address, ca, cert, key, name string) (*tls.Config, error) {
 	return config, nil
 }
 
-// The fourth octet of a frame is its type; 4 is SETTINGS (RFC 9113 section 6.5).
+// The fourth byte of a frame is its type; 4 is SETTINGS (RFC 9113 section 6.5).
 const settingsFrame = 4
 
 func tell(state tls.ConnectionState, frame []byte, err error) error {

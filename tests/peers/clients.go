@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// clients are people who work while certificates are rotated: each reads its files anew for each
+// clients are people who work while certificates are rotated: each reads its files again for each
 // handshake, one after the other.
 type clients struct {
 	address string

@@ -62,7 +62,7 @@ type judged struct {
 }
 
 // corpus prints the corpus. Every key is derived from its name and every signature is
-// deterministic, so that the same program always prints the same octets.
+// deterministic, so that the same program always prints the same bytes.
 func corpus(_ []string) error {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", " ")
@@ -236,7 +236,7 @@ func prime(bits int, name string) *big.Int {
 	return candidate
 }
 
-// stream is octets that follow from a name.
+// stream is bytes that follow from a name.
 func stream(name string, count int) []byte {
 	var octets []byte
 	for block := uint32(0); len(octets) < count; block++ {

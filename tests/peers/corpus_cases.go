@@ -278,7 +278,7 @@ func constraints(permitted, excluded []asn1.RawValue) []byte {
 	}{subtrees(permitted), subtrees(excluded)}))
 }
 
-// flipped changes the last bit of the last octet: the signature's.
+// flipped changes the last bit of the last byte: the signature's.
 func flipped(der []byte) []byte {
 	changed := bytes.Clone(der)
 	changed[len(changed)-1] ^= 1

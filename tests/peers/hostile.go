@@ -128,7 +128,7 @@ func flood(w io.Writer, octets []byte) {
 	}
 }
 
-// drip writes an octet at a time.
+// drip writes a byte at a time.
 func drip(w io.Writer, octets []byte) {
 	for _, one := range octets {
 		if _, err := w.Write([]byte{one}); err != nil {
@@ -166,7 +166,7 @@ func setting(pairs ...uint32) (body []byte) {
 	return body
 }
 
-// ok200 is HPACK (RFC 7541) for ":status: 200", fields that and a field of 100 octets, over and over.
+// ok200 is HPACK (RFC 7541) for ":status: 200", fields that and a field of 100 bytes, over and over.
 var (
 	ok200  = []byte{0x88}
 	fields = slices.Repeat(concat([]byte("\x00\x01a\x64"), bytes.Repeat([]byte("x"), 100)), 150)

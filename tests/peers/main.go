@@ -36,7 +36,7 @@
 //	    silent; prints the URL of each, then "listening"
 //	peers hostile --way WAY --cert FILE --key FILE --ca FILE
 //	    a daemon that lets its clients in, and then wants their memory, their time or their terminal:
-//	    endless headers, huge frames, octets that drip; without --way it names the ways
+//	    endless headers, huge frames, bytes that drip; without --way it names the ways
 //	peers unanswered --addr HOST:PORT
 //	    an address at which connections are neither accepted nor refused
 //	peers check-bundle FILE
@@ -50,7 +50,7 @@
 //	    and AppendCertsFromPEM take its cert.pem, key.pem and ca.pem, and whether a peer with the same
 //	    ca.pem accepts the chain at that time: "ok", or "refused ERROR"
 //	peers corpus
-//	    the corpus of fixtures/corpus, always the same octets: chains of which one thing is wrong, in
+//	    the corpus of fixtures/corpus, always the same bytes: chains of which one thing is wrong, in
 //	    the schema of C2SP's x509-limbo
 //	peers client --addr HOST:PORT --ca FILE [--cert FILE --key FILE] [--name HOST]
 //	    a client that reads before it writes: "accepted TLS-VERSION alpn=PROTOCOL",
@@ -62,7 +62,7 @@
 //	    sends no certificate) or "refused ERROR" (the daemon refuses it); the last is
 //	    "inconclusive ERROR" where a dial ends in another way
 //	peers supervise --control SOCKET --addr HOST:PORT --cert FILE --key FILE --ca FILE [serve's options]
-//	    a daemon that can be restarted: it stops, closes its connections, loads its files anew, which
+//	    a daemon that can be restarted: it stops, closes its connections, loads its files again, which
 //	    it never does otherwise, and listens at the same port. A connection to the socket says one
 //	    line and hears one JSON object, with "error" where it failed, else how the daemon stands and
 //	    what was counted:
@@ -86,7 +86,7 @@
 //	    its environment in a file, as JSON
 //	peers clients --addr HOST:PORT --tlsdir DIR... [--read DIR...] [--pace DURATION]
 //	    one client a --tlsdir, handshaking in a loop, and one reader a --read; each reads the pair of
-//	    its folder anew every time. For "count" on standard input it prints what was counted, as
+//	    its folder again every time. For "count" on standard input it prints what was counted, as
 //	    JSON; for "settle" too, once every client has been let in, or refused, once more. Ends with its
 //	    input
 //

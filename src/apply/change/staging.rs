@@ -65,7 +65,8 @@ pub(in crate::apply) fn stage_revocations(
 ) -> Result<(), Failure> {
     staged.file(&RevocationRecord::path(), &record.to_bytes()?, Privacy::Private)?;
     let before = observation.and_then(|observation| observation.revocations.as_ref());
-    let stood = |one: &Revocation| before.is_some_and(|before| before.standing().any(|former| former == one));
+    let stood =
+        |one: &Revocation| before.is_some_and(|before| before.standing().any(|previous| previous == one));
     for one in record.standing().filter(|one| !stood(one) && one.seen.is_none()) {
         let reason = one.reason.as_ref().map_or(message!("asked"), Printable::message);
         staged.record(&line(invocation, LogEvent::Revoked, message!("client {}", whom(one)), reason))?;
@@ -93,12 +94,12 @@ pub(in crate::apply) fn stage_other_trust(
     trust: &[AuthorityChoice],
 ) -> Result<Fingerprint, Failure> {
     let folder = identity_folder(role, name);
-    let former = folder.join(from.to_string());
-    let path = invocation.state.join(&former).join("cert.pem");
+    let previous = folder.join(from.to_string());
+    let path = invocation.state.join(&previous).join("cert.pem");
     let certificate = read(&path, LARGEST_PEM)?.bytes;
     let chain = Certificate::chain_from_pem(&certificate, &path)?;
     // A client's key may be elsewhere.
-    let place = former.join("key.pem");
+    let place = previous.join("key.pem");
     let key = match role == Role::Daemon || exists(&invocation.state.join(&place)) {
         true => Some(read_key(&invocation.state, &place)?),
         false => None,
@@ -106,12 +107,12 @@ pub(in crate::apply) fn stage_other_trust(
     let trust = authorities.bundle(role, trust)?;
     // What was set up by others comes back as it was, with whatever stands between its blocks.
     let first = folder.join(Generation::after(None).to_string());
-    let files = [&former, &first].into_iter().filter_map(|one| {
+    let files = [&previous, &first].into_iter().filter_map(|one| {
         let path = invocation.state.join(one).join("ca.pem");
         read_if_present(&path, LARGEST_BUNDLE_FILE).ok().flatten()
     });
     let is_same = |file: &ReadFile| {
-        let bundle = TrustBundle::from_pem(&file.bytes, former.display());
+        let bundle = TrustBundle::from_pem(&file.bytes, previous.display());
         bundle.is_ok_and(|bundle| bundle.certificates() == trust.certificates())
     };
     let same = files.into_iter().find(is_same).map(|file| file.bytes.to_vec());

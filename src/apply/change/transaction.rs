@@ -219,9 +219,9 @@ fn carry_out_with(
                 records.daemon(name).restarted = Some(*generation);
             }
             StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
-            StateStep::EndRollover(former) => {
+            StateStep::EndRollover(previous) => {
                 staged.remove(&RolloverRecord::path())?;
-                for id in former {
+                for id in previous {
                     records.authority(id).retired = Some(invocation.environment.now());
                     let reason = message!("nothing trusts it any more");
                     staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;

@@ -80,7 +80,7 @@ pub(in crate::apply) fn credentials_in(text: &ManifestText) -> Option<(Zeroizing
             // `KEY=-----BEGIN …` is how a variable is written, and who reads it may know what a `\n` is.
             let begin = bytes.windows(BEGIN.len()).position(|part| part == BEGIN);
             let bytes = begin.map_or(bytes, |at| bytes.get(at..).unwrap_or_default());
-            match WrongForm::mend(bytes) {
+            match WrongForm::fix(bytes) {
                 Some((pem, _)) => Some((pem, None)),
                 None => has_blocks(bytes).then(|| (Zeroizing::new(bytes.to_vec()), None)),
             }
@@ -157,13 +157,13 @@ fn not_coded(text: &ManifestText) -> Finding {
         .fix("write it under stringData, which is plain text")
 }
 
-/// A part has no file of its own that a command could mend.
+/// A part has no file of its own that a command could fix.
 fn without_commands(part: &mut Inspected, path: &Path) {
     let name = path.display().to_string();
     for finding in
         part.findings.iter_mut().filter(|one| one.fix.as_ref().is_some_and(|fix| fix.contains(&name)))
     {
-        finding.set_fix("mend the file that this was made from, and make it again");
+        finding.set_fix("fix the file that this was made from, and make it again");
     }
 }
 

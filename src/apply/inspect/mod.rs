@@ -131,7 +131,7 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if !has_blocks && let Some(inspected) = judge_embedded(bytes, file, now, inspect_bytes) {
         return inspected;
     }
-    if let Some((pem, form)) = WrongForm::mend(bytes) {
+    if let Some((pem, form)) = WrongForm::fix(bytes) {
         let mut inspected = inspect_bytes(&pem, file, now);
         inspected.findings.push(judge::wrong_form(form, file.path));
         return inspected;

@@ -100,8 +100,8 @@ impl Rollout<'_> {
     fn shut_out(&self, Current { observation, .. }: &Current) -> Option<Message> {
         let rollover = observation.rollover.as_ref().filter(|rollover| rollover.is_emergency());
         let of_rollover = rollover.map(|rollover| {
-            let former = Message::join(rollover.from.iter().map(AuthorityId::short), " and ");
-            message!("whoever has a certificate of CA {}", former)
+            let previous = Message::join(rollover.from.iter().map(AuthorityId::short), " and ");
+            message!("whoever has a certificate of CA {}", previous)
         });
         let revoked = pending(observation, self.invocation.environment.now()).remove(self.name);
         let all: Vec<Message> = of_rollover.into_iter().chain(revoked.into_iter().flatten()).collect();

@@ -25,7 +25,7 @@ pub enum RolloutResult {
         /// The command by which a person says that he has seen it.
         word: Message,
     },
-    /// It serves its current credentials, and verification found errors that no others would mend.
+    /// It serves its current credentials, and verification found errors that no others would fix.
     Faulty {
         /// The verdict.
         why: Message,

@@ -13,7 +13,7 @@ use crate::model::{Failure, IdentityName, Message, Role, Timestamp};
 use crate::plan::{Issuance, KeySource, PlacedState, Plan, StateStep};
 use crate::store::{Observation, StateDirectory, exists};
 
-/// The clients whose kits wait, and whom no former certificate lets in any more.
+/// The clients whose kits wait, and whom no previous certificate lets in any more.
 pub(super) fn lapsed(
     directory: &StateDirectory,
     observation: &Observation,

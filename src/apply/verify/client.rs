@@ -283,12 +283,12 @@ fn of_state(
 
 pub(in crate::apply) fn client_of_files(files: &CredentialPaths) -> Result<Client, Failure> {
     // A form that no consumer reads has a finding of its own.
-    let mended = |path: &Path| {
+    let fixed = |path: &Path| {
         let bytes = read(path, LARGEST_BUNDLE_FILE)?.bytes;
-        Ok::<_, Failure>(WrongForm::mend(&bytes).map_or(bytes, |(pem, _)| pem))
+        Ok::<_, Failure>(WrongForm::fix(&bytes).map_or(bytes, |(pem, _)| pem))
     };
-    let trust = TrustBundle::from_pem(&mended(&files.authority)?, &files.authority)?;
-    let chain = Certificate::chain_from_pem(&mended(&files.certificate)?, &files.certificate)?;
+    let trust = TrustBundle::from_pem(&fixed(&files.authority)?, &files.authority)?;
+    let chain = Certificate::chain_from_pem(&fixed(&files.certificate)?, &files.certificate)?;
     // So has a key that cannot sign, and a leaf behind its CA.
     let key = KeyFile::read(&read(&files.key, LARGEST_PEM)?.bytes, &files.key)?;
     let is_misplaced = judge::leaf_not_first(&chain, key.public_key()).is_some();

@@ -151,8 +151,8 @@ impl SetPaths {
             return Ok(vec![missing(&self.certificate)]);
         };
         let Some(authority) = self.read(&self.authority)? else { return Ok(vec![missing(&self.authority)]) };
-        let (certificate, of_certificate) = mended(certificate.bytes);
-        let (authority, of_authority) = mended(authority.bytes);
+        let (certificate, of_certificate) = fixed(certificate.bytes);
+        let (authority, of_authority) = fixed(authority.bytes);
         let chain = Certificate::chain_from_pem(&certificate, &self.certificate)?;
         let trust = TrustBundle::from_pem(&authority, &self.authority)?;
         let Some(leaf) = chain.first() else { return Ok(vec![missing(&self.certificate)]) };
@@ -227,8 +227,8 @@ impl SetPaths {
 }
 
 /// A file as consumers would read it, and the form in which they do not.
-fn mended(bytes: Zeroizing<Vec<u8>>) -> (Zeroizing<Vec<u8>>, Option<WrongForm>) {
-    match WrongForm::mend(&bytes) {
+fn fixed(bytes: Zeroizing<Vec<u8>>) -> (Zeroizing<Vec<u8>>, Option<WrongForm>) {
+    match WrongForm::fix(&bytes) {
         Some((pem, form)) => (pem, Some(form)),
         None => (bytes, None),
     }

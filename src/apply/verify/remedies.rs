@@ -17,7 +17,7 @@ pub(in crate::apply) fn restart_line(name: &IdentityName, entry: &DaemonEntry) -
     // How moby's daemon was started, and with which flags, is not ours to know.
     let install = entry.install.as_ref().filter(|install| install.layout != DaemonLayout::Buildkit);
     // A client's tool compares the paths of the files and not what is in them: it has to make the
-    // container anew.
+    // container again.
     let managed = || entry.installed.iter().find_map(|folder| managed_container(folder));
     match install {
         Some(install) => Some(CommandLine(&restart_command(install.layout, name)?).message()),

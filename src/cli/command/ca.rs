@@ -30,7 +30,7 @@ pub enum RolloverCommand {
     Start(StartArguments),
     /// Do not wait for these clients; they are locked out until they have new certificates
     Skip(SkipArguments),
-    /// Go back to the former CA, without locking anybody out
+    /// Go back to the previous CA, without locking anybody out
     Abort(AbortArguments),
     /// Do not wait for holders of certificates that this state does not know
     Finish(FinishArguments),
@@ -151,7 +151,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &CaCommand) -> Result<Rep
             let invocation = invocation(decide.change)?;
             let done = apply::delete_former_keys(&invocation)?;
             let told = match done.plan.state.len() {
-                0 => message!("there is no key of a former CA here"),
+                0 => message!("there is no key of a previous CA here"),
                 1 => message!("1 key removed here; remove its copies and backups yourself"),
                 keys => message!("{} keys removed here; remove their copies and backups yourself", keys),
             };

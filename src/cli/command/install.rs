@@ -164,7 +164,7 @@ pub(in crate::cli) fn client(
 }
 
 /// What becomes of a daemon that the client's tool starts itself: the tool compares the paths of
-/// its files and not what is in them, so that a daemon that runs already keeps its former ones.
+/// its files and not what is in them, so that a daemon that runs already keeps its previous ones.
 fn managed_daemon_lines(report: Report, installed: &InstalledClient) -> Report {
     let (Some(daemon), Some(config)) = (installed.plan.placed_daemon(), &installed.place.config) else {
         return report;

@@ -119,7 +119,7 @@ fn of_daemon(invocation: &Invocation<'_>, asked: &RevokeArguments) -> Result<Rep
         .toned(
             Tone::Warning,
             message!(
-                "whoever has the former key can still pass for {} until its former certificate ends, or its \
+                "whoever has the previous key can still pass for {} until its previous certificate ends, or its \
                  clients trust another CA alone; next: {kitcert} ca rollover start",
                 name
             ),

@@ -35,7 +35,7 @@ pub(in crate::cli) fn timeline(
 pub(in crate::cli) const LEGEND: &str = "= good   - due   | now   > and on";
 
 fn name(window: &Window) -> Message {
-    match window.former {
+    match window.previous {
         0 => window.name.clone(),
         1 => message!("{}, replaced", window.name),
         count => message!("{}, {} replaced", window.name, count),
@@ -128,9 +128,9 @@ mod tests {
         Timestamp::parse(date).unwrap()
     }
 
-    fn window(kind: &'static str, begin: &str, end: &str, due: Option<&str>, former: usize) -> Window {
+    fn window(kind: &'static str, begin: &str, end: &str, due: Option<&str>, previous: usize) -> Window {
         let (name, issuer) = ("builder".into(), "self".into());
-        Window { kind, name, issuer, begin: at(begin), end: at(end), due: due.map(at), former }
+        Window { kind, name, issuer, begin: at(begin), end: at(end), due: due.map(at), previous }
     }
 
     fn drawn(windows: &[Window], now: &str, columns: usize) -> Vec<String> {

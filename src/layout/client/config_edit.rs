@@ -75,7 +75,7 @@ pub struct ConfigChange {
 
 /// Sets `buildkit_host`, `tls_enabled`, `tlsca`, `tlscert` and `tlskey` below `global` in a config,
 /// and `buildkitd_tlscert` and `buildkitd_tlskey` where they are given;
-/// None is a file that is not there. Every other octet stays as it is: comments, order, line
+/// None is a file that is not there. Every other byte stays as it is: comments, order, line
 /// ends, further documents.
 ///
 /// # Errors
@@ -157,7 +157,7 @@ fn node(change: &ConfigChange) -> Node {
 }
 
 /// Whether the edited text says what the document said, but for those keys, and the documents that
-/// follow are the same octets.
+/// follow are the same bytes.
 fn only_these_changed(before: &Document<'_>, edited: &str, keys: &[ConfigChange], path: &Path) -> bool {
     let Ok(after) = Document::parse(edited.as_bytes(), path) else { return false };
     let (Some(merged_before), Some(merged_after)) = (merged(&before.value), merged(&after.value)) else {

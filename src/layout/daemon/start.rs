@@ -41,7 +41,7 @@ impl StartCommand {
 /// and publishes `port`, and no other.
 ///
 /// Each file is a mount of its own: `--mount` refuses a file that is missing, where `-v` would
-/// make a directory of that name, and Docker follows the links anew at each restart. The
+/// make a directory of that name, and Docker follows the links again at each restart. The
 /// container's host name is the daemon's, by which BuildKit calls its workers.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ impl Acceptance {
     }
 }
 
-/// What a person wrote of a finding; at most a thousand octets.
+/// What a person wrote of a finding; at most a thousand bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundText(String);
 
@@ -65,7 +65,7 @@ impl FromStr for FoundText {
         match text.len() {
             1..=LONGEST => Ok(FoundText(text.to_owned())),
             length => {
-                Err(Failure::new("reading", "what was found").expected("1 to 1000 octets").found(length))
+                Err(Failure::new("reading", "what was found").expected("1 to 1000 bytes").found(length))
             }
         }
     }

@@ -30,7 +30,7 @@ pub enum InventoryChange {
     AddInstalled(Role, IdentityName, PathBuf),
 }
 
-/// The text of `kitcert.yaml` after some changes. Every octet that is not part of a change stays:
+/// The text of `kitcert.yaml` after some changes. Every byte that is not part of a change stays:
 /// comments, quotes, order, line ends. What is there already as it should be is left alone.
 ///
 /// # Errors

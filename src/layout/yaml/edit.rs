@@ -150,8 +150,8 @@ fn replaced(text: &str, entry: &Entry, node: &Node) -> Option<Splice> {
     if !tags.all(|tag| ["!!str", "!!bool"].contains(&tag)) {
         return None;
     }
-    let former = &text[entry.value.clone()];
-    let is_list = former.starts_with('[') && former.ends_with(']');
+    let previous = &text[entry.value.clone()];
+    let is_list = previous.starts_with('[') && previous.ends_with(']');
     let value = match (node, entry.shape) {
         (Node::List(_), Shape::Opaque) if is_list => node.inline(),
         (_, Shape::Nested | Shape::Opaque) => return None,

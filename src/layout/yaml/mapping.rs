@@ -37,7 +37,7 @@ pub(super) enum Context {
     Flow,
 }
 
-/// A key with its value. All numbers are offsets in the text, in octets.
+/// A key with its value. All numbers are offsets in the text, in bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,

@@ -1,4 +1,4 @@
-//! How a rule is written down: its sentence, its word, what brings it about and what mends it, in one place.
+//! How a rule is written down: its sentence, its word, what brings it about and what fixes it, in one place.
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, cause $cause:literal, fix $fix:literal,)+) => {
@@ -29,7 +29,7 @@ macro_rules! rules {
                 match self { $(Rule::$variant => $cause,)+ }
             }
 
-            /// What mends it, in general; a finding knows better.
+            /// What fixes it, in general; a finding knows better.
             #[must_use]
             pub fn fix(self) -> Message {
                 let words = match self { $(Rule::$variant => $fix,)+ };

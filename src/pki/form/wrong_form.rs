@@ -51,7 +51,7 @@ impl WrongForm {
     /// The file as it would be once [`WrongForm::repair`] was run; None where it need not be, or
     /// cannot be done here.
     #[must_use]
-    pub fn mend(file: &[u8]) -> Option<(Zeroizing<Vec<u8>>, WrongForm)> {
+    pub fn fix(file: &[u8]) -> Option<(Zeroizing<Vec<u8>>, WrongForm)> {
         let (form, pem) = read(file)?;
         Some((pem?, form))
     }
@@ -186,7 +186,7 @@ fn of_der(kind: DerKind) -> &'static str {
 
 /// A text of UTF-16, with a byte order mark or by its first character.
 fn utf16(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    // Where the octet is that every character of PEM has, of the two.
+    // Where the byte is that every character of PEM has, of the two.
     let (bytes, at) = match file {
         [0xff, 0xfe, rest @ ..] => (rest, 0),
         [0xfe, 0xff, rest @ ..] => (rest, 1),
@@ -249,8 +249,8 @@ mod tests {
         let leaf = a_leaf(Role::Client, |_| ());
         for (form, file) in mangled(&leaf.to_pem()) {
             assert_eq!(WrongForm::of(&file), Some(form));
-            let (pem, mended) = WrongForm::mend(&file).unwrap();
-            assert_eq!(mended, form);
+            let (pem, fixed) = WrongForm::fix(&file).unwrap();
+            assert_eq!(fixed, form);
             assert_eq!(
                 Certificate::chain_from_pem(&pem, "cert.pem").unwrap(),
                 std::slice::from_ref(&leaf),
@@ -261,8 +261,8 @@ mod tests {
         }
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).ok().unwrap();
         for (form, file) in mangled(&key.expose_pem()) {
-            let (pem, mended) = WrongForm::mend(&file).unwrap();
-            assert_eq!(mended, form);
+            let (pem, fixed) = WrongForm::fix(&file).unwrap();
+            assert_eq!(fixed, form);
             let read = PrivateKey::from_pem(&pem, "key.pem").ok().unwrap();
             assert!(read.public_key() == key.public_key(), "{form}");
             let failure = PrivateKey::from_pem(&file, "key.pem").err().unwrap();
@@ -277,7 +277,7 @@ mod tests {
             [pem.clone(), format!("\u{feff}# ours\n{pem}"), pem.replace('\n', "\r\n"), format!("x\n{pem}")]
         {
             assert_eq!(WrongForm::of(file.as_bytes()), None, "{file}");
-            assert!(WrongForm::mend(file.as_bytes()).is_none());
+            assert!(WrongForm::fix(file.as_bytes()).is_none());
         }
         for file in [&b""[..], b"words", b"AAAA", b"\x30\x00", b"\xff\xfe", b"{}", b"global:\n"] {
             assert_eq!(WrongForm::of(file), None, "{file:?}");
@@ -297,7 +297,7 @@ mod tests {
             (WrongForm::OpenSsh, block("OPENSSH PRIVATE KEY")),
         ] {
             assert_eq!(WrongForm::of(file.as_bytes()), Some(form));
-            assert!(WrongForm::mend(file.as_bytes()).is_none());
+            assert!(WrongForm::fix(file.as_bytes()).is_none());
         }
     }
 }

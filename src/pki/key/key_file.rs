@@ -52,7 +52,7 @@ impl KeyFile {
     /// # Errors
     /// No key, an encrypted one, one that is damaged, or more than 64 KiB.
     pub fn read(bytes: &[u8], subject: impl Printable) -> Result<KeyFile, Failure> {
-        match WrongForm::mend(bytes) {
+        match WrongForm::fix(bytes) {
             Some((pem, form)) => Ok(KeyFile { form: Some(form), ..KeyFile::from_pem(&pem, subject)? }),
             None => KeyFile::from_pem(bytes, subject),
         }

@@ -119,12 +119,12 @@ impl fmt::Display for Cost {
     }
 }
 
-/// Random octets.
+/// Random bytes.
 pub(in crate::pki) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
     let mut octets = [0; LENGTH];
     SystemRandom::new()
         .fill(&mut octets)
-        .map_err(|_| Failure::new("making", "random octets").found("no random numbers"))?;
+        .map_err(|_| Failure::new("making", "random bytes").found("no random numbers"))?;
     Ok(octets)
 }
 

@@ -109,5 +109,5 @@ impl KitContents {
     }
 }
 
-/// No kit is larger, in octets: a bundle of 16 certificates fits twice.
+/// No kit is larger, in bytes: a bundle of 16 certificates fits twice.
 pub(crate) const LARGEST_KIT: usize = 64 * 1024;

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! ```text
-//! sha256: 0b6e…                                    of every octet behind this line: against accidents
+//! sha256: 0b6e…                                    of every byte behind this line: against accidents
 //! kitcert-kit: 1                                   the version of the form
 //! name: ana
 //! endpoint: tcp://builder.example.com:8372

@@ -80,7 +80,7 @@ impl FromStr for Receipt {
     }
 }
 
-/// What is signed. A certificate begins with another octet, and what a TLS client signs with 64
+/// What is signed. A certificate begins with another byte, and what a TLS client signs with 64
 /// blanks (RFC 8446 section 4.4.3), so that one cannot stand for another.
 fn statement(name: &IdentityName, serial: &str) -> String {
     format!("{PREFIX}{name}:{serial}:")

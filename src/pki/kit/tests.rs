@@ -110,7 +110,7 @@ fn every_change_by_somebody_who_mends_the_checksum_is_refused() {
             let mut changed = text.clone();
             changed[at] ^= change;
             let said = found(with_checksum(&changed));
-            assert!(!said.is_empty(), "octet {at} was changed by {change:#x}: {said}");
+            assert!(!said.is_empty(), "byte {at} was changed by {change:#x}: {said}");
             whys.insert(said.rsplit("found ").next().unwrap().to_owned());
         }
     }
@@ -267,7 +267,7 @@ fn a_kit_with_a_key_is_opened_by_its_passphrase_and_only_as_it_was_made() {
         }
         if let Ok(changed) = Kit::from_text(&with_checksum(&changed), "ana.kit") {
             opened += 1;
-            assert!(changed.open(&passphrase).is_err(), "octet {at}");
+            assert!(changed.open(&passphrase).is_err(), "byte {at}");
         }
     }
     assert!(opened > 80, "only the seal's own digits are left to the passphrase, not {opened}");

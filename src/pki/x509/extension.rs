@@ -35,9 +35,9 @@ pub struct KeyUsage {
 pub enum NameKind {
     /// A dNSName, to the letter.
     Dns(String),
-    /// An iPAddress of 4 or 16 octets.
+    /// An iPAddress of 4 or 16 bytes.
     Ip(IpAddr),
-    /// One that Go cannot read, described: an iPAddress of 5 octets, a dNSName beyond ASCII.
+    /// One that Go cannot read, described: an iPAddress of 5 bytes, a dNSName beyond ASCII.
     Malformed(String),
     /// A uniformResourceIdentifier, to the letter.
     Uri(String),
@@ -123,7 +123,7 @@ pub(in crate::pki) fn name_of(name: &GeneralName<'_>) -> NameKind {
         {
             (Ok(four), _) => NameKind::Ip(four.into()),
             (_, Ok(sixteen)) => NameKind::Ip(sixteen.into()),
-            _ => NameKind::Malformed(format!("an IP address of {} octets", octets.len())),
+            _ => NameKind::Malformed(format!("an IP address of {} bytes", octets.len())),
         },
         GeneralName::URI(uri) if uri::is_read_by_go(uri) => NameKind::Uri((*uri).to_owned()),
         GeneralName::URI(_) => NameKind::Malformed("a URI that is none".to_owned()),
@@ -199,7 +199,7 @@ mod tests {
             (GeneralName::DNSName("a.example\x07"), "a.example\\u{7}"),
             (GeneralName::IPAddress(&[10, 0, 0, 5]), "10.0.0.5"),
             (GeneralName::IPAddress(&[0; 16]), "::"),
-            (GeneralName::IPAddress(&[10, 0, 0]), "an IP address of 3 octets"),
+            (GeneralName::IPAddress(&[10, 0, 0]), "an IP address of 3 bytes"),
             (GeneralName::URI("spiffe://a/b"), "spiffe://a/b"),
             (GeneralName::URI("::::bad"), "a URI that is none"),
             (GeneralName::RFC822Name("ana@example.com"), "ana@example.com"),

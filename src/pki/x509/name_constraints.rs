@@ -264,7 +264,7 @@ fn is_mask(mask: &[u8]) -> bool {
     bits.is_sorted_by(|one, next| one >= next)
 }
 
-/// The first octets of an IPv4 address in the clothes of IPv6.
+/// The first bytes of an IPv4 address in the clothes of IPv6.
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 #[cfg(test)]

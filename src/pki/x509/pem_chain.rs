@@ -33,7 +33,7 @@ impl Certificate {
         if bytes.len() > LARGEST_PEM {
             return Err(wrong(message!("{} bytes", bytes.len())));
         }
-        if let Some((_, form)) = WrongForm::mend(bytes) {
+        if let Some((_, form)) = WrongForm::fix(bytes) {
             return Err(wrong(form.message()));
         }
         let blocks = PemBlock::all_of(bytes);

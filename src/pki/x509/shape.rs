@@ -10,7 +10,7 @@ use crate::pki::element::{
     only, parts,
 };
 
-/// Whether the octets have the shape of a certificate (RFC 5280 section 4.1), as strictly as Go's
+/// Whether the bytes have the shape of a certificate (RFC 5280 section 4.1), as strictly as Go's
 /// `x509.ParseCertificate` looks at it, to the two names of the signature's algorithm.
 pub(super) fn is_a_certificate(der: &[u8]) -> bool {
     judge(der).is_some()

@@ -112,7 +112,7 @@ impl TrustBundle {
         subjects
     }
 
-    /// How many octets they take in a CertificateRequest, with the two of each length.
+    /// How many bytes they take in a CertificateRequest, with the two of each length.
     #[must_use]
     pub fn length_of_subjects(&self) -> usize {
         // Go names the subject of each certificate, as often as it is there.

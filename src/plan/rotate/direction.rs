@@ -205,7 +205,7 @@ impl Planner<'_> {
 
     /// Goes back to the CA from which everything came.
     fn turn_round(&mut self) -> Result<(), Failure> {
-        let failure = || Failure::new("going back to the former CA of", self.observation.path.display());
+        let failure = || Failure::new("going back to the previous CA of", self.observation.path.display());
         let Some(rollover) = &self.rollover else {
             return Err(failure()
                 .expected("a CA rollover in progress")
@@ -222,7 +222,7 @@ impl Planner<'_> {
             }
             RolloverKind::Ordinary => {}
         }
-        let former = rollover.from.iter().find(|one| one.can_sign(self.now)).copied();
+        let previous = rollover.from.iter().find(|one| one.can_sign(self.now)).copied();
         let has_begun = || {
             let daemons = rollover::daemons(self.observation);
             let mut served = daemons.flat_map(|(_, daemon)| daemon.served());
@@ -231,8 +231,8 @@ impl Planner<'_> {
             served.any(|set| rollover.is_of_target(set.leaf()))
                 || held.any(|one| rollover.is_of_target(one.leaf()))
         };
-        let former = match former {
-            Some(former) => former,
+        let previous = match previous {
+            Some(previous) => previous,
             None if has_begun() => {
                 let gone = Message::join(rollover.from.iter().map(|one| one.id.short()), " and ");
                 return Err(failure()
@@ -242,7 +242,7 @@ impl Planner<'_> {
             }
             None => rollover.from.first().copied().unwrap_or(rollover.to),
         };
-        self.turn_to(former, RolloverKind::Back);
+        self.turn_to(previous, RolloverKind::Back);
         Ok(())
     }
 

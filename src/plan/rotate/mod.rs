@@ -312,7 +312,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a kit waits for a client whose former certificate still lets it in; a client that
+    /// Whether a kit waits for a client whose previous certificate still lets it in; a client that
     /// nothing lets in any more asks by itself.
     fn waits_for(&self, name: &IdentityName) -> bool {
         self.observation.waiting_kits.contains(name) && !self.facts.lapsed.contains(name)

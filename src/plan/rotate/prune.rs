@@ -68,7 +68,7 @@ fn needless_generations(
         .collect()
 }
 
-/// How many former generations are kept, for a person who wants to look at them.
+/// How many previous generations are kept, for a person who wants to look at them.
 const KEPT_GENERATIONS: usize = 3;
 
 /// How many that have worked are kept to go back to: the latest may be the current one.

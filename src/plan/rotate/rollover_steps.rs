@@ -63,12 +63,12 @@ impl Planner<'_> {
         };
         let left: Vec<IdentityName> =
             rollover.daemons_left.iter().filter(|name| !is_renewed(name)).cloned().collect();
-        let former = Message::join(&rollover.record.from, " and ");
+        let previous = Message::join(&rollover.record.from, " and ");
         for name in left {
             let todo = message!(
                 "STILL LETS IN clients of CA {}, and is retired: stop it; then: {kitcert} ca rollover finish {}",
-                former,
-                former
+                previous,
+                previous
             );
             self.say_it_waits(Role::Daemon, &name, todo);
         }
@@ -83,15 +83,15 @@ impl Planner<'_> {
         signing: &Signing,
     ) {
         let Some(leaf) = current.map(ObservedGeneration::leaf) else { return };
-        let Some(former) = self.observation.issuer_of(leaf) else { return };
+        let Some(previous) = self.observation.issuer_of(leaf) else { return };
         let is_finished =
-            self.rollover.as_ref().is_some_and(|rollover| rollover.record.finished.contains(&former.id));
+            self.rollover.as_ref().is_some_and(|rollover| rollover.record.finished.contains(&previous.id));
         let is_void = leaf.usable_names().is_empty() || leaf.validity().not_after < self.now;
-        if former.record.open_until != OpenUntil::Always
+        if previous.record.open_until != OpenUntil::Always
             || is_finished
             || is_void
-            || !former.record.is_usable()
-            || signing.issuer == AuthorityChoice::Of(former.id.clone())
+            || !previous.record.is_usable()
+            || signing.issuer == AuthorityChoice::Of(previous.id.clone())
         {
             return;
         }
@@ -100,7 +100,7 @@ impl Planner<'_> {
             name,
             leaf.validity().not_after.date()
         );
-        self.rotation.rows.push(about_authority(&former.id, RotationAction::LockedOut, reason));
+        self.rotation.rows.push(about_authority(&previous.id, RotationAction::LockedOut, reason));
     }
 
     /// What would lock somebody out is not done, unless that is wanted; everything else is.
@@ -171,7 +171,7 @@ impl Planner<'_> {
                 let is_part = |id: &AuthorityId| rollover.to.id == *id || rollover.record.from.contains(id);
                 rollover.stage > RolloverStage::Overlap || !issuer.is_some_and(|issuer| is_part(&issuer.id))
             }
-            // A client that trusts the former CA alone does not know its daemon tomorrow.
+            // A client that trusts the previous CA alone does not know its daemon tomorrow.
             (Some(rollover), Role::Client) => {
                 let knows = current.trust.trusts(&rollover.to.certificate);
                 return (!is_same || (rollover.stage > RolloverStage::Overlap && !knows))

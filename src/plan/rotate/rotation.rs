@@ -104,7 +104,7 @@ pub enum AuthorityRotation {
 pub struct RotationFacts {
     /// Whether this run has begun a rollover, or gone on with one: it begins no other.
     pub has_begun: bool,
-    /// The clients whose kits wait and whose former certificates have all expired.
+    /// The clients whose kits wait and whose previous certificates have all expired.
     pub lapsed: BTreeSet<IdentityName>,
     /// The daemons that stay as they are: another command is at work on them, or their clocks and the one
     /// here disagree.
@@ -137,7 +137,7 @@ pub struct Rotation {
     pub unable: Vec<((Role, IdentityName), Failure)>,
     /// Whether a rollover is under way.
     pub rolls_over: bool,
-    /// Whether nothing of a former CA may be trusted any more.
+    /// Whether nothing of a previous CA may be trusted any more.
     pub is_emergency: bool,
     /// The daemons that may let somebody in who is to be shut out at once, and whom: nobody waits for builds
     /// there.

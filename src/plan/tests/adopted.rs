@@ -25,13 +25,13 @@ fn made(world: &World) -> StateStep {
 /// A daemon that was taken over without the key of its CA. Bob is of that CA.
 fn adopted() -> (World, AuthorityId) {
     let mut world = with_bob();
-    let former = world.active();
+    let previous = world.active();
     world.observation.authorities[0].record = AuthorityRecord::of_others(AuthorityOrigin::Adopted, false);
     world.observation.authorities[0].key = KeyPresence::Absent;
-    let (kind, from, to) = (RolloverKind::Ordinary, vec![former.clone()], AuthorityChoice::Made);
+    let (kind, from, to) = (RolloverKind::Ordinary, vec![previous.clone()], AuthorityChoice::Made);
     let state = vec![made(&world), StateStep::BeginRollover { kind, from, to }];
     world.carry_out(&Plan { state, ..Plan::default() });
-    (world, former)
+    (world, previous)
 }
 
 /// A certificate that the daemon trusts besides.
@@ -62,23 +62,23 @@ fn forced() -> RotateRequest {
 
 #[test]
 fn an_adopted_ca_never_leaves_a_bundle_by_counting() {
-    let (mut world, former) = adopted();
+    let (mut world, previous) = adopted();
     nobody_is_out(&mut world, "both are trusted", |world| drop(world.rotate(Restart::Works)));
     for _ in 0..3 {
         world.take(machine("bob", 1));
         world.confirm(&machine("bob", 1));
         world.rotate(Restart::Works);
-        assert_eq!(stage(&world), Some((2, vec![format!("unknown holders of CA {former}")])));
-        assert!(trusts(&world, &former));
+        assert_eq!(stage(&world), Some((2, vec![format!("unknown holders of CA {previous}")])));
+        assert!(trusts(&world, &previous));
         world.rotate_as(&forced(), Restart::Works).unwrap();
     }
 }
 
 #[test]
 fn its_daemons_certificate_gives_way_in_its_last_two_days_and_not_before() {
-    let (mut world, former) = adopted();
+    let (mut world, previous) = adopted();
     world.rotate(Restart::Works);
-    let of_former = world.observation.authority(&former).unwrap().certificate.subject().clone();
+    let of_former = world.observation.authority(&previous).unwrap().certificate.subject().clone();
     let end = leaf(&world).validity().not_after;
     world.now = end.minus(SWITCH_BEFORE).minus(super::seconds(60));
     let rotation = world.rotate(Restart::Works);
@@ -88,12 +88,12 @@ fn its_daemons_certificate_gives_way_in_its_last_two_days_and_not_before() {
     let said = told(&rotation);
     assert!(said.iter().any(|row| row.contains("does not know builder")), "{said:?}");
     assert_ne!(leaf(&world).issuer(), &of_former);
-    assert!(trusts(&world, &former), "its clients are let in, if they come");
+    assert!(trusts(&world, &previous), "its clients are let in, if they come");
 }
 
 #[test]
 fn a_certificate_of_another_ca_locks_out_whoever_trusts_an_adopted_one_alone() {
-    let (mut world, former) = adopted();
+    let (mut world, previous) = adopted();
     world.rotate(Restart::Works);
     let both = world.observation.authorities.iter().map(|one| AuthorityChoice::Of(one.id.clone()));
     let to = world.observation.rollover.as_ref().unwrap().to.clone();
@@ -112,8 +112,8 @@ fn a_certificate_of_another_ca_locks_out_whoever_trusts_an_adopted_one_alone() {
         let judgement = judge(&plan, &world.observation, &std::collections::BTreeSet::new(), world.now);
         judgement.refused.into_iter().flat_map(|(.., found)| found.open).collect::<Vec<_>>()
     };
-    assert_eq!(refused(&world), std::slice::from_ref(&former));
-    world.carry_out(&finish(&former, &world.observation).unwrap());
+    assert_eq!(refused(&world), std::slice::from_ref(&previous));
+    world.carry_out(&finish(&previous, &world.observation).unwrap());
     assert!(refused(&world).is_empty(), "a person has said that they have moved");
 }
 

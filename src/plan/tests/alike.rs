@@ -90,7 +90,7 @@ impl Words<'_> {
         match (one.client(), machine) {
             (Some(client), _) => client.to_string(),
             (None, Some((machine, _))) => format!("{machine:?}"),
-            (None, None) => "a former key".to_owned(),
+            (None, None) => "a previous key".to_owned(),
         }
     }
 

@@ -79,9 +79,9 @@ impl World {
                     self.observation.daemons.get_mut(name).unwrap().history.restarted = Some(*generation);
                 }
                 StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
-                StateStep::EndRollover(former) => {
+                StateStep::EndRollover(previous) => {
                     self.observation.rollover = None;
-                    for id in former {
+                    for id in previous {
                         self.record_of(id).retired = Some(self.now);
                     }
                 }

@@ -125,7 +125,7 @@ fn the_clients_of_a_ca_that_no_daemon_is_to_trust_any_more_are_named() {
 #[test]
 fn in_an_emergency_of_a_ca_with_unknown_holders_that_is_said() {
     let mut world = World::new(TWO_DAEMONS);
-    let former = world.active();
+    let previous = world.active();
     let open_until = world.now.plus(super::days(100));
     let distrust = |world: &World| {
         let authority = AuthorityRotation::Compromised(None);
@@ -134,7 +134,7 @@ fn in_an_emergency_of_a_ca_with_unknown_holders_that_is_said() {
         told(&rotation).iter().any(|row| row.contains("does not know are to be locked out"))
     };
     assert!(!distrust(&world));
-    let known = world.observation.authorities.iter_mut().find(|one| one.id == former).unwrap();
+    let known = world.observation.authorities.iter_mut().find(|one| one.id == previous).unwrap();
     known.record.open_until = OpenUntil::Time(open_until);
     assert!(distrust(&world));
 }

@@ -54,7 +54,7 @@ pub(super) fn nobody_is_out(world: &mut World, what: &str, change: impl FnOnce(&
 #[test]
 fn daemons_trust_both_then_clients_move_then_daemons_switch() {
     let mut world = World::new(TWO_DAEMONS);
-    let former = world.active();
+    let previous = world.active();
     nobody_is_out(&mut world, "start", |world| {
         let rotation = world.rotate_as(&start(), Restart::Works).unwrap();
         assert!(told(&rotation).contains(&"daemon spare renewed: another CA is trusted too".to_owned()));
@@ -64,7 +64,7 @@ fn daemons_trust_both_then_clients_move_then_daemons_switch() {
     // Whoever pastes it without a look has said nothing of clients that nobody knows to have moved.
     let next = rollover_progress(&world.observation, world.now).unwrap().unwrap().next.unwrap();
     assert!(next.starts_with("kitcert rotate --dry-run"), "{next}");
-    assert_ne!(world.active(), former);
+    assert_ne!(world.active(), previous);
     for (who, left) in [(machine("bob", 1), vec!["client cleo"]), (machine("cleo", 2), vec!["client cleo"])] {
         nobody_is_out(&mut world, "a kit", |world| {
             world.take(who.clone());
@@ -80,7 +80,7 @@ fn daemons_trust_both_then_clients_move_then_daemons_switch() {
         world.rotate(Restart::Works);
     });
     assert_eq!(stage(&world), None, "it is over");
-    let record = &world.observation.authority(&former).unwrap().record;
+    let record = &world.observation.authority(&previous).unwrap().record;
     assert!(record.retired.is_some() && !record.is_usable());
     assert!(world.rotate(Restart::Works).plan.is_empty());
     let reached = world.reached();
@@ -98,8 +98,8 @@ daemons: {builder: {hosts: [builder.example.com], lifetime: 100d}}
 clients: {bob: {lifetime: 300d}}
 ",
     );
-    let former = world.active();
-    world.lose_key(&former);
+    let previous = world.active();
+    world.lose_key(&previous);
     nobody_is_out(&mut world, "begun", |world| {
         let rotation = world.rotate_as(&start(), Restart::Works).unwrap();
         assert!(told(&rotation).contains(&"daemon builder renewed: another CA is trusted too".to_owned()));
@@ -239,16 +239,16 @@ fn a_rollover_whose_record_is_lost_is_neither_guessed_nor_overlooked() {
         assert_eq!(stage(&world), None, "{steps}");
     }
     let mut world = with_bob();
-    let former = world.active();
+    let previous = world.active();
     world.rotate_as(&compromised(), Restart::Never).unwrap();
     let new = world.active();
     world.observation.rollover = None;
     for request in [asked(), start()] {
         let failure = world.rotate_as(&request, Restart::Works).unwrap_err();
         let next = failure.remedy().unwrap().to_string();
-        assert!(next.starts_with(&format!("kitcert ca rollover start --compromised={former}")), "{next}");
+        assert!(next.starts_with(&format!("kitcert ca rollover start --compromised={previous}")), "{next}");
     }
-    let again = RotateRequest { authority: AuthorityRotation::Compromised(Some(former)), ..asked() };
+    let again = RotateRequest { authority: AuthorityRotation::Compromised(Some(previous)), ..asked() };
     world.rotate_as(&again, Restart::Works).unwrap();
     assert_eq!((stage(&world), world.active()), (None, new));
 }
@@ -285,19 +285,19 @@ fn a_ca_is_its_name_and_key_whichever_certificate_of_it_is_trusted() {
 #[test]
 fn an_open_ca_leaves_a_bundle_only_by_a_persons_word_or_its_end() {
     let mut world = with_bob();
-    let former = world.active();
+    let previous = world.active();
     let until = world.now.plus(super::days(500));
     world.observation.authorities[0].record.open_until = OpenUntil::Time(until);
     world.rotate_as(&start(), Restart::Works).unwrap();
     world.take(machine("bob", 1));
     world.confirm(&machine("bob", 1));
     world.rotate(Restart::Works);
-    assert_eq!(stage(&world), Some((2, vec![format!("unknown holders of CA {former}")])));
+    assert_eq!(stage(&world), Some((2, vec![format!("unknown holders of CA {previous}")])));
     let mut waited = world.clone();
     waited.now = until.plus(super::seconds(1));
     waited.take(machine("bob", 1));
     assert!(stage(&waited).is_none_or(|(stage, _)| stage == 3), "its time is up: {:?}", stage(&waited));
-    let plan = finish(&former, &world.observation).unwrap();
+    let plan = finish(&previous, &world.observation).unwrap();
     world.carry_out(&plan);
     world.rotate(Restart::Works);
     assert_eq!(stage(&world), None);
@@ -390,12 +390,12 @@ fn of_a_client_with_new_files_the_daemons_are_named_that_serve_old_ones() {
     assert_eq!((reached(&world).is_some, reached(&world).missed), (true, [name("spare")].into()));
     // A retired one that would let it in does not count beside one that is not retired.
     let set = world.earlier(Role::Client, &name("ana")).remove(0).files.unwrap();
-    let former = |world: &World| crate::plan::reached(&name("ana"), &set, &world.observation, world.now);
+    let previous = |world: &World| crate::plan::reached(&name("ana"), &set, &world.observation, world.now);
     let current = world.observation.daemons[&name("spare")].worked_before.clone();
     world.observation.daemons.get_mut(&name("spare")).unwrap().current = current;
-    assert!(former(&world).is_some);
+    assert!(previous(&world).is_some);
     world.observation.daemons.get_mut(&name("spare")).unwrap().history.retired = Some(now);
-    assert!(!former(&world).is_some);
+    assert!(!previous(&world).is_some);
 }
 
 #[test]
@@ -410,14 +410,14 @@ fn former_keys_are_removed_when_nothing_needs_them() {
         plan.state.into_iter().filter_map(id).collect()
     };
     assert_eq!(steps(&world.observation), []);
-    let former = world.active();
+    let previous = world.active();
     world.rotate_as(&start(), Restart::Works).unwrap();
     assert_eq!(delete_former_keys(&world.observation).unwrap_err().what_was_found(), "one");
     let plan = skip(&[name("bob")], &world.observation, world.now).unwrap();
     world.carry_out(&plan);
     world.rotate(Restart::Works);
-    assert_eq!(steps(&world.observation), std::slice::from_ref(&former));
-    world.lose_key(&former);
+    assert_eq!(steps(&world.observation), std::slice::from_ref(&previous));
+    world.lose_key(&previous);
     assert_eq!(steps(&world.observation), []);
 }
 

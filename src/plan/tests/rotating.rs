@@ -85,8 +85,8 @@ fn a_name_that_nobody_has_is_refused_and_one_that_somebody_has_or_had_is_not() {
     let refused = only("zoe", &state).unwrap_err();
     assert_eq!((refused.what_was_found().as_str(), refused.exit_code()), ("another name", ExitCode::Usage));
     state.issue_client("zoe", now(), KeyPresence::Present);
-    state.issue_daemon("former", &["former.example.com"], now());
-    for known in ["zoe", "former", "ana", "builder"] {
+    state.issue_daemon("previous", &["previous.example.com"], now());
+    for known in ["zoe", "previous", "ana", "builder"] {
         assert!(only(known, &state).is_ok(), "{known}");
     }
     let listed_alone = State::of(INVENTORY);

@@ -153,14 +153,14 @@ fn what_is_listed_and_not_issued_or_issued_and_not_listed_is_told() {
 #[test]
 fn a_kit_that_waits_is_pressing_once_half_of_its_time_is_over_and_overdue_when_the_old_certificate_is() {
     let mut state = State::new();
-    let former = state.client("ana").leaf().clone();
+    let previous = state.client("ana").leaf().clone();
     state.observation.waiting_kits.insert(name("ana"));
     let at = |when: Timestamp, in_use: &BTreeMap<_, _>| {
         let rows = status(&state.observation, in_use, when);
         rows.into_iter().find(|row| row.kind == "client").unwrap().state
     };
-    let in_use = BTreeMap::from([(name("ana"), former.clone())]);
-    let end = former.validity().not_after;
+    let in_use = BTreeMap::from([(name("ana"), previous.clone())]);
+    let end = previous.validity().not_after;
     let due = row(&state, "client", now()).due.unwrap();
     let half = u32::try_from(end.seconds_since(due) / 2).unwrap();
     assert_eq!(at(end.minus(seconds(half)), &in_use), IdentityState::Due);
@@ -175,11 +175,12 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
     let mut state = State::new();
     let current = state.client("ana").leaf().clone();
     let end = now().plus(days(10));
-    let former = |named, until| {
+    let previous = |named, until| {
         let validity = Validity { not_before: now().minus(days(80)), not_after: until };
         state.leaf(Role::Client, named, &[], validity)
     };
-    let issued = [current.clone(), former("ana", end), former("ana", end.minus(days(1))), former("bob", end)];
+    let issued =
+        [current.clone(), previous("ana", end), previous("ana", end.minus(days(1))), previous("bob", end)];
     state.observation.issued = issued.to_vec();
     let windows = |at| {
         let windows = timeline(&state.observation, at).into_iter();
@@ -187,13 +188,13 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
     };
     let at_first = windows(now());
     assert_eq!(
-        at_first.iter().map(|window| window.former).collect::<Vec<_>>(),
+        at_first.iter().map(|window| window.previous).collect::<Vec<_>>(),
         [0, 2],
         "bob's are not ana's"
     );
     assert_eq!((at_first[1].begin, at_first[1].end), (now().minus(days(80)), end));
     assert_eq!((at_first[0].end, at_first[1].due), (current.validity().not_after, None));
-    assert_eq!(windows(end)[1].former, 1);
+    assert_eq!(windows(end)[1].previous, 1);
     assert_eq!(windows(end.plus(seconds(1))).len(), 1);
     let identifier = state.authority.certificate().subject_key_identifier().unwrap();
     assert_eq!(at_first[0].issuer, Hex(&identifier[..4]).to_string());
@@ -208,6 +209,6 @@ fn a_timeline_has_what_is_in_use_and_what_it_replaced_for_as_long_as_that_is_goo
     );
     assert_eq!(all[0].due, row(&state, "ca", now()).due);
     state.observation.authorities[0].record.retired = Some(now());
-    let windows = timeline(&state.observation, now()).into_iter().filter(|window| window.former > 0);
+    let windows = timeline(&state.observation, now()).into_iter().filter(|window| window.previous > 0);
     assert_eq!(windows.count(), 0, "nothing trusts their CA any more");
 }

@@ -46,9 +46,9 @@ clients: {ana: {installed: [/home/ana/.certs]}}
     assert_eq!(stage(&world), None, "ana is on this machine");
     let refused = world.roll_back(Role::Client, &name("ana"), Restart::Works).unwrap_err();
     assert!(refused.contains("is of a CA that nothing trusts any more"), "{refused}");
-    // Somebody put the former files back by hand.
-    let former = world.earlier(Role::Client, &name("ana")).remove(0).files.unwrap();
-    world.observation.clients.get_mut(&name("ana")).unwrap().current = Some(former);
+    // Somebody put the previous files back by hand.
+    let previous = world.earlier(Role::Client, &name("ana")).remove(0).files.unwrap();
+    world.observation.clients.get_mut(&name("ana")).unwrap().current = Some(previous);
     let rotation = world.rotate(Restart::Works);
     assert_eq!(told(&rotation)[0], "client ana renewed: another CA");
     assert!(world.reached().contains(&(machine("ana", 1), name("builder"))));
@@ -57,14 +57,14 @@ clients: {ana: {installed: [/home/ana/.certs]}}
 #[test]
 fn a_compromise_is_remembered_until_every_daemon_refuses_the_ca() {
     let mut world = with_bob();
-    let former = world.active();
+    let previous = world.active();
     let rotation = world.rotate_as(&compromised(), Restart::Fails).unwrap();
     assert_eq!(rotation.locked_out.iter().map(ToString::to_string).collect::<Vec<_>>(), ["bob"]);
     let rollover = world.observation.rollover.clone().unwrap();
-    assert_eq!((rollover.kind, rollover.from), (RolloverKind::Compromised, vec![former.clone()]));
+    assert_eq!((rollover.kind, rollover.from), (RolloverKind::Compromised, vec![previous.clone()]));
     let current = world.observation.current(Role::Daemon, &name("builder")).unwrap();
     assert!(
-        !current.trust.certificates().contains(&world.observation.authority(&former).unwrap().certificate),
+        !current.trust.certificates().contains(&world.observation.authority(&previous).unwrap().certificate),
         "it does not go back to what lets the thief in"
     );
     for _ in 0..3 {
@@ -73,14 +73,14 @@ fn a_compromise_is_remembered_until_every_daemon_refuses_the_ca() {
     }
     world.rotate(Restart::Works);
     assert_eq!(stage(&world), None);
-    assert!(world.observation.authority(&former).unwrap().record.compromised.is_some());
+    assert!(world.observation.authority(&previous).unwrap().record.compromised.is_some());
     // Its key is not here: that it is refused cannot be tried, and a person says so.
     let mut keyless = with_bob();
-    let former = keyless.active();
-    keyless.lose_key(&former);
+    let previous = keyless.active();
+    keyless.lose_key(&previous);
     keyless.rotate_as(&compromised(), Restart::Works).unwrap();
-    assert_eq!(stage(&keyless), Some((3, vec![format!("kitcert ca rollover finish {former}")])));
-    let plan = finish(&former, &keyless.observation).unwrap();
+    assert_eq!(stage(&keyless), Some((3, vec![format!("kitcert ca rollover finish {previous}")])));
+    let plan = finish(&previous, &keyless.observation).unwrap();
     keyless.carry_out(&plan);
     keyless.rotate(Restart::Works);
     assert_eq!(stage(&keyless), None);
@@ -90,7 +90,7 @@ fn a_compromise_is_remembered_until_every_daemon_refuses_the_ca() {
 fn going_back_ends_from_each_stage_and_locks_nobody_out() {
     for steps in 0..4 {
         let mut world = with_bob();
-        let former = world.active();
+        let previous = world.active();
         let restart = if steps == 0 { Restart::Never } else { Restart::Works };
         world.rotate_as(&start(), restart).unwrap();
         if steps >= 2 {
@@ -107,13 +107,13 @@ fn going_back_ends_from_each_stage_and_locks_nobody_out() {
             }
         });
         for _ in 0..3 {
-            nobody_is_out(&mut world, "a kit of the former CA", |world| {
+            nobody_is_out(&mut world, "a kit of the previous CA", |world| {
                 world.take(machine("bob", 1));
                 world.confirm(&machine("bob", 1));
                 world.rotate(Restart::Works);
             });
         }
-        assert_eq!((stage(&world), world.active()), (None, former), "after {steps} steps");
+        assert_eq!((stage(&world), world.active()), (None, previous), "after {steps} steps");
         assert!(world.reached().contains(&(machine("bob", 1), name("builder"))));
     }
 }
@@ -124,9 +124,9 @@ fn going_back_is_refused_where_only_forward_leads_out() {
     let refused =
         |world: &mut World| world.rotate_as(&back(), Restart::Works).unwrap_err().what_was_found().to_owned();
     assert_eq!(refused(&mut world), "none");
-    let former = world.active();
+    let previous = world.active();
     world.rotate_as(&start(), Restart::Works).unwrap();
-    world.lose_key(&former);
+    world.lose_key(&previous);
     assert!(refused(&mut world).starts_with("it can only go on: the key of CA"), "bob's kit is out");
     let mut distrusted = with_bob();
     distrusted.rotate_as(&compromised(), Restart::Never).unwrap();
@@ -136,12 +136,12 @@ fn going_back_is_refused_where_only_forward_leads_out() {
 #[test]
 fn of_a_compromised_new_ca_everything_goes_back_at_once() {
     let mut world = with_bob();
-    let former = world.active();
+    let previous = world.active();
     world.rotate_as(&start(), Restart::Works).unwrap();
     let new = world.active();
     let distrust = RotateRequest { authority: AuthorityRotation::Compromised(Some(new.clone())), ..asked() };
     world.rotate_as(&distrust, Restart::Works).unwrap();
-    assert_eq!((stage(&world), world.active()), (None, former));
+    assert_eq!((stage(&world), world.active()), (None, previous));
     assert!(world.observation.authority(&new).unwrap().record.compromised.is_some());
     assert!(world.reached().contains(&(machine("bob", 1), name("builder"))), "bob has not joined the kit");
 }
@@ -150,17 +150,17 @@ fn of_a_compromised_new_ca_everything_goes_back_at_once() {
 fn in_an_emergency_a_client_does_not_go_back_to_what_no_daemon_lets_in() {
     let mut world = World::new(TWO_DAEMONS);
     world.rotate_as(&start(), Restart::Works).unwrap();
-    let former = world.observation.rollover.as_ref().unwrap().from[0].clone();
+    let previous = world.observation.rollover.as_ref().unwrap().from[0].clone();
     let back_to_former = |world: &mut World| world.roll_back(Role::Client, &name("ana"), Restart::Works);
     let distrust = |id| RotateRequest { authority: AuthorityRotation::Compromised(Some(id)), ..asked() };
     let mut failing = world.clone();
     back_to_former(&mut failing).unwrap();
-    failing.rotate_as(&distrust(former.clone()), Restart::Fails).unwrap();
+    failing.rotate_as(&distrust(previous.clone()), Restart::Fails).unwrap();
     nobody_is_out(&mut failing, "the daemons serve what they did", |world| {
         back_to_former(world).unwrap_err();
     });
     let to = world.active();
-    world.lose_key(&former);
+    world.lose_key(&previous);
     world.rotate_as(&distrust(to), Restart::Works).unwrap();
     nobody_is_out(&mut world, "the daemons serve a third CA", |world| {
         back_to_former(world).unwrap_err();

@@ -241,8 +241,8 @@ fn pushed(world: &World, push: Push) -> World {
             }
         }
         Push::Finish => {
-            let former = world.observation.rollover.as_ref().map(|one| one.from.clone());
-            for id in former.unwrap_or_default() {
+            let previous = world.observation.rollover.as_ref().map(|one| one.from.clone());
+            for id in previous.unwrap_or_default() {
                 world.finish(&id);
             }
         }

@@ -366,7 +366,7 @@ impl World {
         lost.key = KeyPresence::Absent;
     }
 
-    /// Whoever was named and is in everywhere again is to be named anew, once nothing that was said before
+    /// Whoever was named and is in everywhere again is to be named again, once nothing that was said before
     /// is still to come.
     pub(super) fn forgive(&mut self) {
         let rollover = self.observation.rollover.as_ref();

@@ -91,7 +91,7 @@ fn octet(numbers: &mut Numbers) -> u8 {
     u8::try_from(numbers.below(256)).unwrap()
 }
 
-/// Octets changed, left out or put in.
+/// Bytes changed, left out or put in.
 fn scramble(numbers: &mut Numbers, octets: &mut Vec<u8>) {
     for _ in 0..=numbers.below(4) {
         let at = numbers.below(octets.len() + 1);

@@ -212,7 +212,7 @@ fn of_another_ca(fault: Finding, observed: &DialResults, expected: &Expected) ->
         Some(Asked::For(names)) if names.iter().any(is_trusted) => fault
             .because(&[Cause::ServedOtherCa])
             .cause("it lets in clients of a CA that is trusted here, and shows a certificate of another: the wrong files are installed there"),
-        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!("another daemon, which lets in clients of {}; or its CA was replaced, and the client still has its former files", list(&names.iter().collect::<Vec<_>>()))),
+        Some(Asked::For(names)) if !names.is_empty() => fault.because(&[Cause::ServedOtherCa]).cause(message!("another daemon, which lets in clients of {}; or its CA was replaced, and the client still has its previous files", list(&names.iter().collect::<Vec<_>>()))),
         Some(Asked::For(_)) => fault,
         Some(Asked::Nothing) | None => fault.because(&[Cause::TlsProxy, Cause::ServedOtherCa]),
     }

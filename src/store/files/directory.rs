@@ -127,7 +127,7 @@ impl Directory {
         read_at(&self.handle, name, &self.path.join(name), Links::Refused, largest)
     }
 
-    /// Reads the last `most` octets of a file; `None` where there is nothing.
+    /// Reads the last `most` bytes of a file; `None` where there is nothing.
     pub(in crate::store) fn read_tail(
         &self,
         name: impl AsRef<Path>,

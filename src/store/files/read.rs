@@ -31,7 +31,7 @@ pub struct ReadFile {
 ///
 /// # Errors
 /// Nothing there; no permission; a folder, a pipe or a device (opened without waiting for a
-/// writer); more than `largest` octets.
+/// writer); more than `largest` bytes.
 pub(crate) fn read(path: &Path, largest: usize) -> Result<ReadFile, Failure> {
     let hint = || message!("ls -l {}", Quoted(io_failure::parent_of(path)));
     let absent = || io_failure::failure("reading", path, Errno::NOENT).hint(hint());
@@ -129,7 +129,7 @@ pub(crate) fn this_user() -> u32 {
 /// Reads standard input to its end.
 ///
 /// # Errors
-/// More than `largest` octets, or none that can be read.
+/// More than `largest` bytes, or none that can be read.
 pub(crate) fn read_standard_input(largest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Without std's buffer, which would keep a copy; as large as it may be, since what grows leaves
     // its beginnings behind.
@@ -178,7 +178,7 @@ pub(in crate::store) struct Tail {
     pub(in crate::store) is_whole: bool,
 }
 
-/// Reads the last `most` octets of `name` in the folder of that handle, however large it is.
+/// Reads the last `most` bytes of `name` in the folder of that handle, however large it is.
 pub(in crate::store) fn read_tail_at(
     folder: impl AsFd,
     name: &Path,
@@ -226,12 +226,12 @@ fn read_to_end(
     largest: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let too_large = || {
-        Failure::new("reading", path.display()).expected(message!("at most {} octets", largest)).found("more")
+        Failure::new("reading", path.display()).expected(message!("at most {} bytes", largest)).found("more")
     };
     if size > largest {
         return Err(too_large());
     }
-    // One octet more than the file has, so that the end is seen without growing: a vector that
+    // One byte more than the file has, so that the end is seen without growing: a vector that
     // grows leaves a copy of the key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(size.saturating_add(1)));
     let limit = u64::try_from(largest).unwrap_or(u64::MAX).saturating_add(1);
@@ -278,7 +278,7 @@ mod tests {
             assert!(failure.contains(words), "{name}: {failure}");
         }
         let failure = read(&path("file"), 3).err().unwrap().to_string();
-        assert!(failure.ends_with("expected at most 3 octets, found more"), "{failure}");
+        assert!(failure.ends_with("expected at most 3 bytes, found more"), "{failure}");
     }
 
     #[test]

@@ -284,7 +284,7 @@ const OWNER_WRITES: u32 = 0o200;
 const NEW_FOLDER: u32 = 0o755;
 const MOST_LINKS: usize = 40;
 const STAGED: &str = ".kitcert-";
-/// Far longer than a command takes from the first octet of a file to its last name.
+/// Far longer than a command takes from the first byte of a file to its last name.
 const SECONDS_OF_A_COMMAND: i64 = 600;
 /// Far more than a person writes into a config.
 const LARGEST: usize = 16 << 20;

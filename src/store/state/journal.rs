@@ -267,7 +267,7 @@ fn append_once(file: &File, before: u64, lines: &[u8]) -> std::io::Result<()> {
     file.read_exact_at(&mut tail, before)?;
     let place = match lines.strip_prefix(tail.as_slice()) {
         Some([]) => return Ok(()),
-        // Cut off in the middle by a crash: the same octets are written over the part.
+        // Cut off in the middle by a crash: the same bytes are written over the part.
         Some(_) if length >= before => before,
         // Somebody else has changed the log in between; nothing of theirs is lost.
         _ => length,

@@ -61,7 +61,7 @@ pub enum LogEvent {
     TakenIn,
     /// A client's key was removed, since the client has it.
     KeyRemoved,
-    /// The key of a former CA was removed.
+    /// The key of a previous CA was removed.
     KeyDestroyed,
     /// A person believes the clock, although it does not fit the entry before.
     ClockTrusted,

@@ -68,7 +68,7 @@ impl RolloverRecord {
         PathBuf::from("rollover.json")
     }
 
-    /// Whether nothing of the former CAs may be trusted.
+    /// Whether nothing of the previous CAs may be trusted.
     #[must_use]
     pub fn is_emergency(&self) -> bool {
         self.kind == RolloverKind::Compromised

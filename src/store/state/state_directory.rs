@@ -102,7 +102,7 @@ impl StateDirectory {
     /// `None` where it is not there.
     ///
     /// # Errors
-    /// Anything but absence: no permission, no file, more than `largest` octets; a file that others own or
+    /// Anything but absence: no permission, no file, more than `largest` bytes; a file that others own or
     /// can write, and one in a folder that they can.
     pub fn read(&self, relative: &Path, largest: usize) -> Result<Option<ReadFile>, Failure> {
         self.trust_folders(relative.parent())?;

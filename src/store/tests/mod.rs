@@ -27,7 +27,7 @@ fn picture(folder: &Path) -> BTreeMap<String, String> {
     gather(folder, folder, &mut found, |metadata, content| {
         format!("{:o} {content}", metadata.permissions().mode() & 0o7777)
     });
-    // Which state it is, is drawn anew each time.
+    // Which state it is, is drawn again each time.
     if let Some(record) = found.get_mut("state.json") {
         *record = record.lines().filter(|line| !line.contains("\"id\"")).collect();
     }

@@ -1,8 +1,8 @@
 // Config-peer judges edits of Earthly's config.yml with the parser that Earthly reads it with.
 //
 // Standard input is a row of cases. Each is three parts: the file before, the file after, and the
-// values wanted as a JSON object of keys of global. A part is its length, as four octets, highest
-// first, and then that many octets; the length 0xffffffff says that there is no such file, since
+// values wanted as a JSON object of keys of global. A part is its length, as four bytes, highest
+// first, and then that many bytes; the length 0xffffffff says that there is no such file, since
 // the edit was refused. For each case one JSON object is printed on a line of its own:
 //
 //	before      why the file before is refused; empty if it is read

@@ -10,7 +10,7 @@ import (
 )
 
 // global has the keys of earthly's config.go, v0.8.16, that an edit sets or is refused for, with their types. What
-// else a config says is kept octet by octet, whatever Earthly thinks of it.
+// else a config says is kept byte by byte, whatever Earthly thinks of it.
 type global struct {
 	BuildkitHost     string `yaml:"buildkit_host"`
 	TLSCA            string `yaml:"tlsca"`

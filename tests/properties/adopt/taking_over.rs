@@ -79,7 +79,7 @@ impl Site {
     }
 
     /// The CA that everything is moved away from.
-    pub fn former(&self) -> String {
+    pub fn previous(&self) -> String {
         self.rollover().unwrap()["from"][0].as_str().unwrap().to_owned()
     }
 }
@@ -121,7 +121,7 @@ fn without_its_key_a_ca_stays_until_a_person_says_so_and_nobody_is_refused() {
         assert_eq!((site.trust().len(), site.daemon.count("restarts")), (2, 1), "{maker:?}");
         site.assert_nobody_was_refused();
 
-        site.admin.run(["ca", "rollover", "finish", &site.former()]).succeeded();
+        site.admin.run(["ca", "rollover", "finish", &site.previous()]).succeeded();
         site.rotate().succeeded();
         assert_eq!((site.trust().len(), site.rollover()), (1, None), "{maker:?}");
         site.assert_keeps_out();
@@ -166,10 +166,10 @@ fn a_certificate_that_its_ca_cannot_renew_gives_way_in_its_last_two_days_and_who
     {
         let Some(mut site) = Site::new(maker, days, TEST) else { continue };
         site.adopt(&["--client", "zoe"]).succeeded();
-        let former = site.former();
+        let previous = site.previous();
         let said = site.rotate().succeeded();
         let is_named = said.out.lines().any(|line| {
-            line.contains(&former[..8])
+            line.contains(&previous[..8])
                 && line.contains("locked out")
                 && line.contains("does not know builder")
         });

@@ -1,5 +1,5 @@
 //! The config's editor on generated configs, judged by yaml.v3, which is what Earthly reads its
-//! config with, and octet by octet.
+//! config with, and byte by byte.
 //!
 //! `KITCERT_CONFIGS` sets how many configs, and `KITCERT_SEED` chooses others. Of those that
 //! fail, one is shown as simple as it can be made.
@@ -73,7 +73,7 @@ impl Case {
     fn judged(&self, judgement: &Judgement) -> Result<Outcome, String> {
         match &self.outcome {
             Err(failure) => self.refused(failure, judgement),
-            // What Earthly does not take is no better and no worse: its other octets are as they were.
+            // What Earthly does not take is no better and no worse: its other bytes are as they were.
             Ok(ConfigEdit::Changed { bytes, .. }) if !judgement.before.is_empty() => {
                 self.edited(bytes).map(|_| Outcome::Broken)
             }
@@ -192,7 +192,7 @@ impl Comparison<'_> {
         if self.matches(0, 0, 0, &mut furthest) {
             return Ok(());
         }
-        Err(format!("another octet changed, behind {:?}", &self.after[..furthest]))
+        Err(format!("another byte changed, behind {:?}", &self.after[..furthest]))
     }
 
     /// Whether the pieces from `piece`, the first from `offset` on, make the text from `at` on.

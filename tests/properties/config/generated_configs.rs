@@ -1,6 +1,6 @@
 //! Configs of every shape that was seen, and of many that were not, mixed by what is drawn.
 //!
-//! A config is made of pieces, so that a test knows without reading it which octets an edit may
+//! A config is made of pieces, so that a test knows without reading it which bytes an edit may
 //! touch: the values of the five keys in the real `global`, a null that becomes a mapping, and
 //! the place within braces where keys are added. Everything else must be kept.
 
@@ -20,7 +20,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    /// Its octets in the config.
+    /// Its bytes in the config.
     pub fn text(&self) -> &str {
         match self {
             Piece::Kept(text) | Piece::Value(_, text) | Piece::Emptied(text) => text,
@@ -34,7 +34,7 @@ pub const KEYS: [&str; 7] =
     ["buildkit_host", "tls_enabled", "tlsca", "tlscert", "tlskey", "buildkitd_tlscert", "buildkitd_tlskey"];
 
 /// A config; `is_damaged` tells whether its pieces were shaken afterwards, so that
-/// they no longer tell which octets may be touched.
+/// they no longer tell which bytes may be touched.
 pub struct GeneratedConfig {
     pub pieces: Vec<Piece>,
     pub is_damaged: bool,
@@ -528,7 +528,7 @@ fn finish_lines(draw: &mut Draw, pieces: &mut [Piece]) {
     }
 }
 
-/// A few octets or lines removed, doubled, moved or put in.
+/// A few bytes or lines removed, doubled, moved or put in.
 fn damaged(draw: &mut Draw, mut text: String) -> String {
     for _ in 0..=draw.below(3) {
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();

@@ -3,7 +3,7 @@
 //! command again goes on from there.
 //!
 //! The disk keeps the order of its names, as journalling file systems do, but for one of the names
-//! since the last sync that may be missing; and it keeps no octet of a file that was not synced.
+//! since the last sync that may be missing; and it keeps no byte of a file that was not synced.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -139,7 +139,7 @@ fn text(argument: &str) -> Option<String> {
     String::from_utf8(bytes(argument)?).ok()
 }
 
-/// The octets of a string as strace writes it, with C's escapes.
+/// The bytes of a string as strace writes it, with C's escapes.
 fn bytes(argument: &str) -> Option<Vec<u8>> {
     let mut rest = argument.strip_prefix('"')?.strip_suffix('"')?.bytes().peekable();
     let mut read = Vec::new();

@@ -26,7 +26,7 @@ pub struct Scenario<'a> {
     pub ends: i32,
     /// How it may end when it is run again after it was stopped.
     pub ends_again: &'a [i32],
-    /// Whether it changes nothing once it was done: a kit is made anew each time.
+    /// Whether it changes nothing once it was done: a kit is made again each time.
     pub is_settled: bool,
     /// What holds once it was run again.
     pub finished: &'a dyn Fn(&Workspace),
@@ -109,7 +109,7 @@ pub fn survives(test: &str, scenario: &Scenario<'_>) {
         let code = loop {
             beginning.restore();
             let code = try_one(scenario, &strace, (&old, &new), &at, *fault);
-            // Threads share their work out anew every time, so that none may come as far as one did;
+            // Threads share their work out again every time, so that none may come as far as one did;
             // but one of them comes to its share.
             if *fault != Fault::Kill || code == KILLED || at.number == 1 {
                 break code;
@@ -341,10 +341,10 @@ fn rotate_survives() {
 #[test]
 fn rollback_survives() {
     let workspace = initialized();
-    let former = leaf(&workspace, "state/clients/ana/current").serial().to_string();
+    let previous = leaf(&workspace, "state/clients/ana/current").serial().to_string();
     workspace.run(["rotate", "--force", "ana"]).succeeded();
     let finished =
-        |it: &Workspace| assert_eq!(leaf(it, "state/clients/ana/current").serial().to_string(), former);
+        |it: &Workspace| assert_eq!(leaf(it, "state/clients/ana/current").serial().to_string(), previous);
     let scenario = Scenario::new(&workspace, &["rollback", "ana"], &finished);
     // Once it is back, there is none before it.
     survives("rollback_survives", &Scenario { ends_again: &[0, 1], ..scenario });

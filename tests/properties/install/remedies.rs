@@ -1,4 +1,4 @@
-//! The command that a finding prints mends what it found, and breaks nothing else.
+//! The command that a finding prints fixes what it found, and breaks nothing else.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn installed(port: u16) -> Workspace {
     workspace
 }
 
-/// What mends a finding of that rule.
+/// What fixes a finding of that rule.
 fn fix(workspace: &Workspace, rule: &str) -> String {
     let report = run(workspace, "verify builder --format json").ended_with(3).json();
     let findings = report["findings"].as_array().unwrap().iter();
@@ -46,7 +46,7 @@ fn a_daemon_that_runs_without_its_files_is_to_be_made_anew_with_them() {
         }
         assert!(start.contains("BUILDKIT_TLS_ENABLED=true"), "{start}");
 
-        // What was issued anew is put there first.
+        // What was issued again is put there first.
         run(&workspace, "rotate --force client/ana").ended_with(0);
         std::fs::remove_dir_all(workspace.path("root")).unwrap();
         let told = fix(&workspace, rule);

@@ -364,7 +364,7 @@ fn a_kit_that_must_not_be_joined_changes_nothing_and_says_why() {
         ("past its date", past.kit(20, &endpoint).into(), &by_fingerprint, "was to be joined before"),
         ("superseded", past.kit(4, &endpoint).into(), &by_fingerprint, "found an older one"),
         ("wrong passphrase", sealed.to_text().into(), &by_passphrase, "the passphrase that was shown"),
-        ("zeros", vec![0; 100_000_000], &by_fingerprint, "at most 65536 octets"),
+        ("zeros", vec![0; 100_000_000], &by_fingerprint, "at most 65536 bytes"),
         ("empty", Vec::new(), &by_fingerprint, "found an empty file"),
     ];
     let mut said_before = std::collections::BTreeSet::new();
@@ -506,11 +506,11 @@ fn a_renewal_of_a_key_that_is_elsewhere_waits_in_the_state_as_a_kit() {
     let kit = machines.admin.read("state/kits/ana.kit");
     assert!(!kit.contains("PRIVATE KEY"), "{kit}");
     let kit = Kit::from_text(kit.as_bytes(), "ana.kit").unwrap();
-    let former = Kit::from_text(machines.developer.read("ana.kit").as_bytes(), "ana.kit").unwrap();
+    let previous = Kit::from_text(machines.developer.read("ana.kit").as_bytes(), "ana.kit").unwrap();
     assert!(kit.is_of(&fingerprint(&answer).parse().unwrap()).is_ok());
-    assert!(kit.contents().leaf().public_key() == former.contents().leaf().public_key());
+    assert!(kit.contents().leaf().public_key() == previous.contents().leaf().public_key());
     assert_eq!(kit.contents().join_before, kit.contents().leaf().validity().not_after);
-    assert_eq!(kit.contents().endpoint, former.contents().endpoint);
+    assert_eq!(kit.contents().endpoint, previous.contents().endpoint);
     let at = later.plus(Lifetime::days(1)).to_string();
     let status = machines.admin.run(["status", "--at", &at]).succeeded();
     assert!(status.out.contains("kit waiting"), "{}", status.out);

@@ -13,7 +13,7 @@ use crate::figures::publish;
 use crate::support::entities::{authority, client, now, root, signed};
 use crate::support::peers;
 
-/// Every certificate that differs from a sound one in one octet.
+/// Every certificate that differs from a sound one in one byte.
 fn mutants() -> Vec<Vec<u8>> {
     let mut mutants = Vec::new();
     for file in ["ca.pem", "client.pem"] {

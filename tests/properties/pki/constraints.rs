@@ -19,7 +19,7 @@ const IP: u8 = 0x87;
 
 const ODD: [&str; 3] = ["\"ana\"@example.com", "https://ana@example.com/", "https://b.example.com:443/"];
 
-/// Bases of constraints: a tag of GeneralName, and the octets.
+/// Bases of constraints: a tag of GeneralName, and the bytes.
 fn bases() -> Vec<(u8, Vec<u8>)> {
     let domains = [
         "",

@@ -56,7 +56,7 @@ fn client_of(state: &State) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// How long it takes until the daemon's SETTINGS are here, how many octets came until then, and whether the
+/// How long it takes until the daemon's SETTINGS are here, how many bytes came until then, and whether the
 /// session was resumed.
 fn handshake(config: &Arc<ClientConfig>, port: u16) -> (Duration, usize, bool) {
     let began = Instant::now();
@@ -126,11 +126,11 @@ fn the_cost_of_a_handshake_with_excluded_names_is_known() {
         times[RUNS / 2].as_secs_f64()
     });
     let times = |one: f64| format!("{:.2} times", one / none);
-    println!("30: {}, {MOST_EXCLUSIONS}: {}, {received:?} octets", times(few), times(most));
+    println!("30: {}, {MOST_EXCLUSIONS}: {}, {received:?} bytes", times(few), times(most));
     publish("revocation", "a handshake with Go's TLS at 30 excluded names, to one at none", times(few), None);
     publish("revocation", "the same at 300", times(most), None);
     let aim = Aim { words: "under 64 KiB, which a ticket holds", is_met: received[2] < 65_536 };
     assert!(aim.is_met, "{received:?}");
     let octets = format!("{} · {} · {}", received[0], received[1], received[2]);
-    publish("revocation", "octets that a client receives in it, at 0 · 30 · 300", octets, Some(aim));
+    publish("revocation", "bytes that a client receives in it, at 0 · 30 · 300", octets, Some(aim));
 }

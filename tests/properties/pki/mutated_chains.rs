@@ -139,7 +139,7 @@ fn owned(parts: Vec<&[u8]>) -> Vec<Vec<u8>> {
     parts.into_iter().map(<[u8]>::to_vec).collect()
 }
 
-/// What is in the element that those octets begin with.
+/// What is in the element that those bytes begin with.
 fn contents(der: &[u8]) -> Option<&[u8]> {
     let (header, length) = header(der)?;
     der.get(header..header + length)

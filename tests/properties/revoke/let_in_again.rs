@@ -201,7 +201,7 @@ fn a_revocation_that_is_made_again_looks_at_every_daemon_again() {
     let restarts = fleet.restarts();
     fleet.admin.run(["revoke", "dan"]).succeeded();
     assert_eq!(fleet.restarts(), restarts, "what refuses him is not restarted");
-    // Somebody puts the former file back, by hand.
+    // Somebody puts the previous file back, by hand.
     let real = std::fs::canonicalize(spare.path("root/etc/ca.pem")).unwrap();
     std::fs::write(&real, before).unwrap();
     spare.daemon.ask("restart");
@@ -319,9 +319,9 @@ fn a_restart_that_takes_up_the_former_bundle_is_not_taken_for_a_refusal() {
     // As a server that heeds no name constraints: the same certificate, and a ca.pem without exclusions.
     for file in ["ca.pem", "cert.pem", "key.pem"] {
         let served = fleet.daemons[1].path(&format!("root/etc/{file}"));
-        fleet.admin.write_private(&format!("former/{file}"), std::fs::read(served).unwrap().as_slice());
+        fleet.admin.write_private(&format!("previous/{file}"), std::fs::read(served).unwrap().as_slice());
     }
-    fleet.daemons[1].daemon.ask(&format!("always wrong {}", fleet.admin.text("former")));
+    fleet.daemons[1].daemon.ask(&format!("always wrong {}", fleet.admin.text("previous")));
     let inventory = fleet.admin.read("state/kitcert.yaml");
     let hurried = inventory.replace("    restart: ", "    restart_timeout: 2s\n    restart: ");
     fleet.admin.write("state/kitcert.yaml", hurried);

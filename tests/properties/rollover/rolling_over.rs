@@ -696,7 +696,7 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
         leaves.map(|leaf| leaf.public_key().fingerprint().to_string()).collect()
     };
     let former_keys = keys(&fleet);
-    let former = ["ana", "dan", "fay"].map(|client| fleet.copy(client));
+    let previous = ["ana", "dan", "fay"].map(|client| fleet.copy(client));
     let said = fleet.admin.run(["ca", "rollover", "start", "--compromised"]).succeeded();
     let new = fleet.target();
     assert_ne!(new.subject(), old.subject());
@@ -705,10 +705,10 @@ fn a_compromised_ca_is_trusted_no_more_at_once() {
     }
     fleet.assert_daemons(&[&new], &new);
     assert_eq!(fleet.restarts(), [1, 1]);
-    for (key, former) in keys(&fleet).iter().zip(&former_keys) {
-        assert_ne!(key, former, "a daemon's key was kept");
+    for (key, previous) in keys(&fleet).iter().zip(&former_keys) {
+        assert_ne!(key, previous, "a daemon's key was kept");
     }
-    for client in former.iter().chain([&fleet.member(&old)]) {
+    for client in previous.iter().chain([&fleet.member(&old)]) {
         fleet.assert_dials(client, "refused");
     }
     fleet.assert_unknown_cas_refused();

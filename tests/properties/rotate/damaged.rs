@@ -1,5 +1,5 @@
 //! A damaged file of one identity is that identity's own result: everybody else is renewed, verified and
-//! moved, what is damaged is never taken for moved or absent, and what is printed mends it.
+//! moved, what is damaged is never taken for moved or absent, and what is printed fixes it.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;

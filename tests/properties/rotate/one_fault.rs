@@ -256,7 +256,7 @@ fn an_emergency_beside_a_rotation_that_waits_is_rolled_out_at_once() {
     const TEST: &str = "an_emergency_beside_a_rotation_that_waits_is_rolled_out_at_once";
     let Some(site) = Site::new(TEST) else { return };
     site.describe("restart_when", &json!("idle"));
-    let former = site.workspace.read("state/daemons/builder/current/ca.pem");
+    let previous = site.workspace.read("state/daemons/builder/current/ca.pem");
     site.daemon.ask("idle 1 0");
     let asked = site.daemon.count("information");
     std::thread::scope(|scope| {
@@ -270,7 +270,7 @@ fn an_emergency_beside_a_rotation_that_waits_is_rolled_out_at_once() {
     });
     site.assert_served();
     let trusted = site.workspace.read("root/etc/ca.pem");
-    assert!(!trusted.contains(former.trim()), "the daemon still trusts the CA that is compromised");
+    assert!(!trusted.contains(previous.trim()), "the daemon still trusts the CA that is compromised");
 }
 
 #[test]
@@ -382,13 +382,13 @@ fn in_an_emergency_a_daemon_whose_clock_is_wrong_stops_no_other() {
     let _ = std::fs::remove_file(place.path("control"));
     let options = ["--clock-offset=87600h"];
     let Some(_wrong) = SupervisedDaemon::start(TEST, &place, "root/etc", port, &options) else { return };
-    let former = park.admin.read("state/daemons/one/current/ca.pem");
+    let previous = park.admin.read("state/daemons/one/current/ca.pem");
     let said = park.admin.run(["ca", "rollover", "start", "--compromised"]);
     assert!([6, 7].contains(&said.code), "{said:?}");
     for machine in &park.machines {
         let trusted = machine.place.read("root/etc/ca.pem");
-        assert!(!trusted.contains(former.trim()), "{}: {said:?}", machine.name);
+        assert!(!trusted.contains(previous.trim()), "{}: {said:?}", machine.name);
         assert_eq!(machine.daemon.serial(), Some(park.current(&machine.name)), "{said:?}");
     }
-    assert!(!place.read("root/etc/ca.pem").contains(former.trim()), "its files shut the thief out too");
+    assert!(!place.read("root/etc/ca.pem").contains(previous.trim()), "its files shut the thief out too");
 }

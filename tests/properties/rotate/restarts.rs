@@ -1,5 +1,5 @@
 //! A rotation's second half: the daemon is restarted, and what it serves then is verified; if it is
-//! not what was placed, the former set is back, and served, or it is said in so many words that
+//! not what was placed, the previous set is back, and served, or it is said in so many words that
 //! the daemon is down.
 
 use std::collections::BTreeMap;
@@ -19,19 +19,19 @@ fn site_in_a_hurry(test: &str) -> Option<Site> {
     Some(site)
 }
 
-/// The rotation of a daemon at whose restart something goes wrong: exit 1, and the former set is
+/// The rotation of a daemon at whose restart something goes wrong: exit 1, and the previous set is
 /// current, installed and served; the next rotation succeeds.
 fn ends_with_the_former_set(site: &Site, mishap: &str) -> Said {
-    let former = site.current();
+    let previous = site.current();
     site.daemon.ask(mishap);
     let said = site.rotate(&["builder"]).ended_with(1);
     assert!(!said.err.contains("panicked"), "{}", said.err);
-    site.assert_serves(&former);
+    site.assert_serves(&previous);
     let told = format!("{}{}", said.out, said.err);
     assert!(told.contains(&site.generation("current")), "which set is served is not said: {told}");
     site.daemon.ask("forget");
     site.rotate(&["builder"]).succeeded();
-    assert_ne!(site.current().serial(), former.serial());
+    assert_ne!(site.current().serial(), previous.serial());
     site.assert_served();
     said
 }
@@ -75,8 +75,8 @@ fn a_daemon_that_starts_with_anothers_files_gets_its_former_ones() {
 fn a_daemon_that_starts_with_its_former_files_keeps_them() {
     const TEST: &str = "a_daemon_that_starts_with_its_former_files_keeps_them";
     let Some(site) = site_in_a_hurry(TEST) else { return };
-    let former = site.workspace.text("state/daemons/builder/gen-0001");
-    ends_with_the_former_set(&site, &format!("always wrong {former}"));
+    let previous = site.workspace.text("state/daemons/builder/gen-0001");
+    ends_with_the_former_set(&site, &format!("always wrong {previous}"));
 }
 
 #[test]
@@ -141,12 +141,12 @@ fn an_open_daemon_whose_restart_fails_is_called_open() {
 fn a_restart_command_that_is_not_there_leaves_the_former_set_served() {
     const TEST: &str = "a_restart_command_that_is_not_there_leaves_the_former_set_served";
     let Some(site) = site_in_a_hurry(TEST) else { return };
-    let former = site.current();
+    let previous = site.current();
     let restart = site.workspace.text("bin/no such program");
     site.describe("restart", &json!([restart]));
     let said = site.rotate(&["builder"]).ended_with(1);
     assert!(said.out.contains("no such program"), "{}", said.out);
-    site.assert_serves(&former);
+    site.assert_serves(&previous);
     site.describe("restart", &json!(site.daemon.restart()));
     site.rotate(&["builder"]).succeeded();
     site.assert_served();
@@ -167,13 +167,13 @@ fn told_not_to_restart_the_next_rotation_verifies() {
 
 fn awaits_a_restart_by_hand(site: &Site, more: &[&str]) {
     let rotate = |code| site.rotate(&[&["builder"], more].concat()).ended_with(code);
-    let former = site.current();
+    let previous = site.current();
     let said = rotate(6);
     assert!(last_line(&said).contains("restart"), "{}{}", said.out, said.err);
-    assert_ne!(site.current().serial(), former.serial());
+    assert_ne!(site.current().serial(), previous.serial());
     let waiting = serial(&site.workspace, "root/etc");
     assert_eq!(waiting, site.current().serial().to_string(), "installed, and current");
-    assert_eq!(site.daemon.serial(), Some(former.serial().to_string()));
+    assert_eq!(site.daemon.serial(), Some(previous.serial().to_string()));
 
     rotate(6);
     assert_eq!(generations(&site.workspace, "daemons/builder"), ["gen-0001", "gen-0002"]);
@@ -253,7 +253,7 @@ fn a_restart_command_that_says_much_holds_nothing_up() {
     let say = "/usr/bin/head -c 1000000 /dev/zero; /usr/bin/head -c 1000000 /dev/zero >&2";
     site.describe("restart", &restart_after(&site, say));
     let said = site.rotate(&["--force", "builder"]).succeeded();
-    assert!(said.out.len() + said.err.len() < 10_000, "{} octets", said.out.len() + said.err.len());
+    assert!(said.out.len() + said.err.len() < 10_000, "{} bytes", said.out.len() + said.err.len());
     site.assert_served();
 }
 

@@ -20,11 +20,11 @@ fn rollback(workspace: &Workspace, arguments: &[&str]) -> Said {
 
 /// The rollback of `builder`, after which that certificate is served again.
 #[track_caller]
-fn goes_back(site: &Site, former: &Certificate) {
+fn goes_back(site: &Site, previous: &Certificate) {
     let report = rollback(&site.workspace, &["builder", "--format", "json"]).succeeded().json();
     assert_eq!(report["changed"], true, "{report:#}");
     assert_eq!(site.generation("current"), format!("gen-{:04}", report["generation"].as_u64().unwrap()));
-    site.assert_serves(former);
+    site.assert_serves(previous);
 }
 
 /// What `~/.earthly/certs` has is the client's current set.
@@ -57,7 +57,7 @@ fn a_rollback_serves_the_former_set_and_the_next_rotation_goes_on_from_it() {
     site.assert_served();
     assert_eq!(site.generation("current"), "gen-0004");
     let third = site.current();
-    assert!([&first, &second].iter().all(|former| former.serial() != third.serial()));
+    assert!([&first, &second].iter().all(|previous| previous.serial() != third.serial()));
     assert_eq!(leaf(&site.workspace, "state/daemons/builder/gen-0002").serial(), second.serial());
 }
 
@@ -188,9 +188,9 @@ fn a_handful_of_generations_stays_and_what_a_rollback_needs_is_among_them() {
     const TEST: &str = "a_handful_of_generations_stays_and_what_a_rollback_needs_is_among_them";
     let Some(site) = Site::new(TEST) else { return };
     site.workspace.run(["install", "client", "ana"]).succeeded();
-    let mut former = site.current();
+    let mut previous = site.current();
     for _ in 0..8 {
-        former = site.current();
+        previous = site.current();
         site.rotate(&["--force"]).succeeded();
     }
     site.assert_served();
@@ -202,7 +202,7 @@ fn a_handful_of_generations_stays_and_what_a_rollback_needs_is_among_them() {
         assert!(left.iter().any(|one| *one == current.to_string_lossy()), "{folder}: {left:?}");
     }
     assert_eq!(site.generation("current"), "gen-0009");
-    goes_back(&site, &former);
+    goes_back(&site, &previous);
     rollback(&site.workspace, &["ana"]).succeeded();
     assert_installed(&site.workspace);
 }
@@ -346,7 +346,7 @@ fn a_kit_waits_until_its_client_is_known_to_have_it() {
 
 #[test]
 fn a_receipt_that_is_by_another_key_or_for_nobody_is_refused_and_one_of_before_ends_nothing() {
-    let (machines, _daemon, former) = joined_machines();
+    let (machines, _daemon, previous) = joined_machines();
     let receipt = renewed(&machines);
     let (statement, signature) = receipt.rsplit_once(':').unwrap();
     let flipped = if signature.ends_with('0') { "1" } else { "0" };
@@ -364,7 +364,7 @@ fn a_receipt_that_is_by_another_key_or_for_nobody_is_refused_and_one_of_before_e
     admin.run(["confirm", "kitcert-receipt:1:ana"]).ended_with(2);
     before.assert_is(&admin.snapshot(), "a receipt that proves nothing");
     // What it had before it has still; the kit waits for its own receipt.
-    admin.run(["confirm", &former]).succeeded();
+    admin.run(["confirm", &previous]).succeeded();
     assert!(admin.path("state/kits/ana.kit").exists());
 }
 

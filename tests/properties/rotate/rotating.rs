@@ -192,12 +192,12 @@ fn nothing_due_is_silence_without_a_dial_or_a_write() {
 #[test]
 fn a_due_daemon_is_renewed_restarted_and_verified() {
     let Some(site) = Site::aged("a_due_daemon_is_renewed_restarted_and_verified", 300) else { return };
-    let former = site.current();
+    let previous = site.current();
     let report = site.rotate(&["builder", "--format", "json"]).succeeded().json();
     assert_eq!(report["changed"], true, "{report:#}");
     assert_eq!(action(&report, "builder"), "renewed", "{report:#}");
-    assert_ne!(site.current().serial(), former.serial());
-    assert!(site.current().public_key() == former.public_key(), "the key was not kept");
+    assert_ne!(site.current().serial(), previous.serial());
+    assert!(site.current().public_key() == previous.public_key(), "the key was not kept");
     site.assert_served();
     assert_eq!(site.daemon.count("restarts"), 1);
     let log = site.workspace.read("state/log.jsonl");
@@ -214,12 +214,12 @@ fn a_due_daemon_is_renewed_restarted_and_verified() {
 fn a_due_client_is_renewed_with_its_key_and_no_daemon_restarts() {
     const TEST: &str = "a_due_client_is_renewed_with_its_key_and_no_daemon_restarts";
     let Some(site) = Site::aged(TEST, 80) else { return };
-    let former = leaf(&site.workspace, "state/clients/ana/current");
+    let previous = leaf(&site.workspace, "state/clients/ana/current");
     let report = site.rotate(&["--format", "json"]).succeeded().json();
     assert_eq!((action(&report, "ana"), &report["changed"]), ("renewed".to_owned(), &Value::Bool(true)));
     let renewed = leaf(&site.workspace, "state/clients/ana/current");
-    assert_ne!(renewed.serial(), former.serial());
-    assert!(renewed.public_key() == former.public_key(), "the key was not kept");
+    assert_ne!(renewed.serial(), previous.serial());
+    assert!(renewed.public_key() == previous.public_key(), "the key was not kept");
     assert_eq!(generations(&site.workspace, "daemons/builder"), ["gen-0001"]);
     assert_eq!(site.daemon.count("attempts"), 0);
     let said = site.rotate(&[]).succeeded();
@@ -246,20 +246,20 @@ fn force_renews_what_is_named_and_nothing_else() {
 #[test]
 fn a_new_key_is_made_when_it_is_asked_for() {
     let Some(site) = Site::new("a_new_key_is_made_when_it_is_asked_for") else { return };
-    let former = site.current();
+    let previous = site.current();
     site.rotate(&["--force", "builder"]).succeeded();
-    assert!(site.current().public_key() == former.public_key(), "a renewal changed the key");
+    assert!(site.current().public_key() == previous.public_key(), "a renewal changed the key");
     site.rotate(&["--force", "--new-key", "builder"]).succeeded();
-    assert!(site.current().public_key() != former.public_key(), "--new-key kept the key");
+    assert!(site.current().public_key() != previous.public_key(), "--new-key kept the key");
     site.assert_served();
 }
 
 #[test]
 fn a_key_older_than_a_year_is_not_renewed_again() {
     let Some(site) = Site::aged("a_key_older_than_a_year_is_not_renewed_again", 380) else { return };
-    let former = site.current();
+    let previous = site.current();
     site.rotate(&["builder"]).succeeded();
-    assert!(site.current().public_key() != former.public_key(), "a key of 380 days was kept");
+    assert!(site.current().public_key() != previous.public_key(), "a key of 380 days was kept");
     site.assert_served();
 }
 
@@ -351,7 +351,7 @@ fn a_client_elsewhere_is_renewed_by_a_kit_without_secrets_where_that_is_wanted()
     let Some(site) = Site::aged(TEST, 80) else { return };
     site.rotate(&["ana"]).succeeded();
     issue_to_another_machine(&site, "bob", 80);
-    let former = leaf(&site.workspace, "state/clients/bob/current");
+    let previous = leaf(&site.workspace, "state/clients/bob/current");
     let said = site.rotate(&[]);
     assert!(said.out.contains("bob"), "a renewal that nobody makes is not told: {said:?}");
     assert!(!site.workspace.path("state/kits/bob.kit").exists());
@@ -364,8 +364,8 @@ fn a_client_elsewhere_is_renewed_by_a_kit_without_secrets_where_that_is_wanted()
     let kit = site.workspace.read("state/kits/bob.kit");
     assert!(!kit.contains("PRIVATE KEY"), "{kit}");
     let renewed = leaf(&site.workspace, "state/clients/bob/current");
-    assert_ne!(renewed.serial(), former.serial());
-    assert!(renewed.public_key() == former.public_key(), "the key was not kept");
+    assert_ne!(renewed.serial(), previous.serial());
+    assert!(renewed.public_key() == previous.public_key(), "the key was not kept");
     let again = site.rotate(&[]).succeeded();
     assert!(again.out.contains("bob"), "a kit that waits is not told: {}", again.out);
     assert_eq!(generations(&site.workspace, "clients/bob"), ["gen-0001", "gen-0002"]);

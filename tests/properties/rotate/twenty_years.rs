@@ -378,8 +378,8 @@ impl World {
         assert_eq!(left(validity, at), validity.life(), "{}: {name}", time(at));
         assert!(validity.not_after <= self.authority.not_after, "{name} outlives its CA");
         assert!(validity.not_before >= self.authority.not_before, "{name} is older than its CA");
-        let kept = self.newest.get(name).filter(|former| former.key == *leaf.public_key());
-        let key_since = kept.map_or(at, |former| former.key_since);
+        let kept = self.newest.get(name).filter(|previous| previous.key == *leaf.public_key());
+        let key_since = kept.map_or(at, |previous| previous.key_since);
         let is_ours = name != "elsewhere";
         assert!(!is_ours || at - key_since <= 365 * DAY, "{}: {name} keeps an old key", time(at));
         assert!(is_ours || key_since == self.begin.unix(), "{}: {name} has another key", time(at));
@@ -403,7 +403,7 @@ impl World {
         let was_off = at - self.last_on > 2 * DAY;
         for (name, held) in &mut self.clients {
             if *name == "week" && was_off && left(held.validity(), peers) < 0 {
-                // Three weeks off are more than a week; the first run mends it.
+                // Three weeks off are more than a week; the first run fixes it.
                 self.lapses += i64::from(held.since != i64::MIN);
                 held.since = i64::MIN;
                 continue;

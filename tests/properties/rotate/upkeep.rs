@@ -1,5 +1,5 @@
 //! What a rotation clears away and what it reaches besides the daemon: what has expired, what
-//! failed, the key of a former CA, and the files of a daemon that a client's tool starts.
+//! failed, the key of a previous CA, and the files of a daemon that a client's tool starts.
 
 use serde_json::json;
 
@@ -36,11 +36,11 @@ fn the_files_of_a_daemon_that_a_tool_starts_are_renewed_with_it() {
     let noted = workspace.read("state/kitcert.yaml");
     assert_eq!(noted.matches(&format!("installed: [{folder}]")).count(), 2, "{noted}");
 
-    let former = leaf(&workspace, "state/daemons/builder/current");
+    let previous = leaf(&workspace, "state/daemons/builder/current");
     let said = workspace.run(["rotate", "--force", "builder"]).ended_with(6);
     assert!(last_line(&said).contains("docker rm -f earthly-buildkitd"), "{said:?}");
     let current = leaf(&workspace, "state/daemons/builder/current");
-    assert_ne!(current.serial(), former.serial());
+    assert_ne!(current.serial(), previous.serial());
     for (installed, file) in [("daemon_cert.pem", "cert.pem"), ("daemon_key.pem", "key.pem")] {
         let current = workspace.read(&format!("state/daemons/builder/current/{file}"));
         assert_eq!(workspace.read(&format!("{folder}/{installed}")), current, "{installed}");

@@ -16,7 +16,7 @@ fn a_long_user_name_stops_no_rotation() {
         }
     }
     let longest = workspace.read("state/log.jsonl").lines().map(str::len).max();
-    assert!(longest < Some(4096), "{longest:?} octets");
+    assert!(longest < Some(4096), "{longest:?} bytes");
 }
 
 /// Puts something there that no log is, or no line of it.

@@ -74,8 +74,8 @@ fn monitoring_is_told_of_a_rollover_and_of_an_emergency() {
 
     site.describe("restart_timeout", &json!("1s"));
     site.daemon.ask("always refuse");
-    let former = site.current();
-    let issuer = former.authority_key_identifier().unwrap();
+    let previous = site.current();
+    let issuer = previous.authority_key_identifier().unwrap();
     let id: String = issuer.iter().map(|byte| format!("{byte:02x}")).collect();
     site.workspace.run(["ca", "rollover", "start", &format!("--compromised={id}")]).ended_with(6);
     let said = site.workspace.run(["status", "--format", "nagios"]).ended_with(2);

@@ -247,10 +247,10 @@ fn the_timeline_shows_what_was_replaced_for_as_long_as_it_opens_a_door() {
         let report = workspace.run(status).succeeded().json();
         let rows = report["timeline"].as_array().unwrap().clone();
         let of_ana = rows.into_iter().filter(|row| row["name"] == "ana");
-        of_ana.map(|row| (row["former"].as_u64().unwrap(), row["until"].clone())).collect::<Vec<_>>()
+        of_ana.map(|row| (row["previous"].as_u64().unwrap(), row["until"].clone())).collect::<Vec<_>>()
     };
     let now = windows(&[]);
-    assert_eq!(now.iter().map(|(former, _)| *former).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(now.iter().map(|(previous, _)| *previous).collect::<Vec<_>>(), [0, 1]);
     let later = replaced_at.plus(kitcert::model::Lifetime::days(89)).to_string();
     assert_eq!(windows(&["--at", &later]), now);
     let after = replaced_at.plus(kitcert::model::Lifetime::days(91)).to_string();

@@ -547,13 +547,13 @@ fn where_whom_it_trusts_keeps_us_out() -> Vec<Row> {
             "it was not restarted since its cert.pem changed",
             sound(),
             |scenario, files| {
-                let former = Scenario {
+                let previous = Scenario {
                     server: issued(&scenario.authority, Role::Daemon, HOST, scenario.now),
                     ..sound()
                 };
                 let folder = files.cert.parent().unwrap();
-                std::fs::write(&files.cert, former.server.chain[0].to_pem()).unwrap();
-                std::fs::write(&files.key, former.server.key.expose_pem().as_bytes()).unwrap();
+                std::fs::write(&files.cert, previous.server.chain[0].to_pem()).unwrap();
+                std::fs::write(&files.key, previous.server.key.expose_pem().as_bytes()).unwrap();
                 go(&[])(scenario, &Files::in_folder(folder))
             },
             &[(Rule::ServedIsStale, &[Cause::NotRestarted])],

@@ -136,12 +136,12 @@ fn a_compromised_ca_that_is_trusted_and_not_named_is_never_verified() {
     const TEST: &str = "a_compromised_ca_that_is_trusted_and_not_named_is_never_verified";
     let mut tally = Tally::default();
     let subject = Subject::of(&["localhost", OTHER_NAME]);
-    let former = subject.workspace.read("state/daemons/builder/current/ca.pem");
-    let former = subject.workspace.write("former.pem", former);
+    let previous = subject.workspace.read("state/daemons/builder/current/ca.pem");
+    let previous = subject.workspace.write("previous.pem", previous);
     subject.workspace.run(["ca", "rollover", "start", "--compromised", "--no-restart"]);
-    let options = ["--trusts-unnamed", &former];
+    let options = ["--trusts-unnamed", &previous];
     let Some(server) = Server::go(&subject.files(), &options, TEST) else { return };
-    tally.expect_refuted("a former CA", subject.at(server.port), &["trust-is-stale"]);
+    tally.expect_refuted("a previous CA", subject.at(server.port), &["trust-is-stale"]);
     let Some(server) = Server::go(&subject.files(), &[], TEST) else { return };
     let sound = subject.at(server.port).verdict();
     assert_eq!(sound.said.code, 0, "{}", sound.evidence());

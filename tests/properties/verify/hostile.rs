@@ -18,7 +18,7 @@ fn ways(go: &Path) -> Vec<String> {
     list.split(", ").map(str::to_owned).collect()
 }
 
-/// What `verify` says, how long it took, and the most memory that it had at once, in octets.
+/// What `verify` says, how long it took, and the most memory that it had at once, in bytes.
 fn verified(workspace: &Workspace, time: &Path, port: u16) -> (Said, Duration, usize) {
     let mut starter = Command::new(time);
     starter.args(["--quiet", "--format", "%M", "--output"]).arg(workspace.path("peak"));
@@ -60,7 +60,7 @@ fn a_hostile_daemon_neither_hangs_nor_bloats_nor_steers_verify() {
         peaks.push((peak, way));
     }
     let (peak, way) = peaks.iter().max().unwrap();
-    assert!(*peak < usual + MOST_MEMORY, "{way}: {peak} instead of {usual} octets");
+    assert!(*peak < usual + MOST_MEMORY, "{way}: {peak} instead of {usual} bytes");
     let value =
         format!("{:.1} MB ({way}); {:.1} MB with a sound one", *peak as f64 / 1e6, usual as f64 / 1e6);
     let aim = Aim { words: "every one ends in time, 16 MB more at the most", is_met: true };

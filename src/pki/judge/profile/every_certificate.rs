@@ -32,7 +32,7 @@ fn judge_serial(report: &mut Report<'_>) {
     let serial = report.certificate.serial();
     let octets = serial.octets();
     let significant = octets.iter().skip_while(|octet| **octet == 0).count();
-    let expected = "a positive number of at most 20 octets, 64 bits of it random";
+    let expected = "a positive number of at most 20 bytes, 64 bits of it random";
     if serial.is_negative() {
         report.add(SerialNumber, Error, expected, "a negative number", "Go has refused these since 1.23");
     } else if serial.is_zero() {
@@ -91,7 +91,7 @@ fn judge_key(report: &mut Report<'_>) {
                 Warning,
                 expected,
                 kind,
-                "some verifiers refuse a size that is no whole octets",
+                "some verifiers refuse a size that is no whole bytes",
             );
         }
         PublicKeyKind::Rsa(..2048) => {

@@ -6,7 +6,7 @@
 //! purposes            what it may be used for
 //! bundle              a bundle as a whole
 //! legacy              the marks of generators that are known for their flaws
-//! report              what is found of one certificate, and what mends it
+//! report              what is found of one certificate, and what fixes it
 //! ```
 //!
 //! Only deviations are returned. [`leaf`] and [`authority`] look at no clock and run on every certificate

@@ -35,7 +35,7 @@ pub(super) fn judge(report: &mut Report<'_>, role: Role) {
             }
             NameKind::Ip(_) if name.is_unreadable_to_go() => {
                 let cause = "Go cannot read such a certificate";
-                report.add(SubjectAltName, Error, "an IPv4 address of 4 octets", name, cause);
+                report.add(SubjectAltName, Error, "an IPv4 address of 4 bytes", name, cause);
             }
             NameKind::Ip(_) | NameKind::Uri(_) | NameKind::Email(_) | NameKind::Other => {}
         }

@@ -1,4 +1,4 @@
-//! What is found of one certificate, and what mends it.
+//! What is found of one certificate, and what fixes it.
 
 use crate::message;
 use crate::model::{Finding, Printable, Role, Rule, Severity};
@@ -23,7 +23,7 @@ pub(super) struct Report<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// What mends a certificate's every fault.
+/// What fixes a certificate's every fault.
 #[derive(Clone, Copy)]
 pub(super) enum Fix {
     NewDaemon,
@@ -66,7 +66,7 @@ impl<'a> Report<'a> {
         Finding::new(rule, severity, self.certificate.subject())
     }
 
-    /// A fault that a new certificate mends.
+    /// A fault that a new certificate fixes.
     pub(super) fn add(
         &mut self,
         rule: Rule,
