@@ -15,6 +15,7 @@
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
+//! identity_state                   how each stands, in one word
 //! issuance                         when a certificate is due, with which key, for how long
 //! rollover, signing                how far a CA rollover is; who signs, and whom a set trusts
 //! guard, lock_out                  whom a plan would lock out, and in words
@@ -38,6 +39,7 @@ mod exclusions;
 mod fault;
 mod guard;
 mod holders;
+mod identity_state;
 mod init;
 mod install;
 mod invite;
@@ -80,6 +82,7 @@ pub(crate) use exclusions::{meant, pending, refuse_forgotten, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;
+pub(crate) use identity_state::IdentityState;
 pub use init::{InitRequest, init};
 pub(crate) use install::{
     ConfigFile, InstallClientRequest, InstallDaemonRequest, InstallRequest, ManagedDaemonRequest, Placed,
@@ -103,7 +106,7 @@ pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progres
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
 pub use rotate::{RotateRequest, RotationAction, RotationRow, rotate};
 pub(crate) use standing::{Standing, standing};
-pub(crate) use status::{IdentityState, LastVerification, StatusRow, status};
+pub(crate) use status::{LastVerification, StatusRow, status};
 pub(crate) use steps::{
     AuthorityChoice, Handover, InventoryStep, Issuance, KeyRemoval, KeySource, KitTerms, Plan, Reason,
     Signing, StateStep,

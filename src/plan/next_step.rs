@@ -1,6 +1,7 @@
 //! `status`: what a person does next.
 
-use super::status::{IdentityState, StatusRow};
+use super::identity_state::IdentityState;
+use super::status::StatusRow;
 use crate::layout::Renewal;
 use crate::model::{IdentityName, Role};
 use crate::store::{KeyPresence, Observation};
@@ -15,6 +16,8 @@ pub(crate) enum NextStep {
     IssueClient(IdentityName),
     /// Another key for a client whose key is revoked.
     NewKey(IdentityName),
+    /// A person's word of whoever is revoked, which nothing here can try.
+    Seen(IdentityName),
     /// The verification of one daemon.
     Verify(IdentityName),
     /// The verification of several.
@@ -41,6 +44,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option
         Cure::Rotate => NextStep::Rotate,
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
         Cure::NewKey => NextStep::NewKey(name.clone()),
+        Cure::Seen => NextStep::Seen(name.clone()),
         Cure::Verify if alike > 1 => NextStep::VerifyAll,
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
@@ -54,6 +58,7 @@ enum Cure {
     Rotate,
     IssueClient,
     NewKey,
+    Seen,
     Verify,
     HandOver,
     Retire,
@@ -81,6 +86,7 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
             }
         }
         IdentityState::KeyRevoked => Cure::NewKey,
+        IdentityState::RefusalNotTried => return Some((Cure::Seen, not_seen(observation)?)),
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
@@ -95,6 +101,12 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
         | IdentityState::Unreadable => return None,
     };
     Some((cure, name.clone()))
+}
+
+/// The client whose revocation nobody has seen in effect.
+fn not_seen(observation: &Observation) -> Option<IdentityName> {
+    let mut standing = observation.revocations.as_ref()?.standing();
+    standing.find(|one| one.seen.is_none() && one.client.is_some())?.client.clone()
 }
 
 /// Whether a rotation has a CA whose key is here; in a rollover it is the rotation that knows.

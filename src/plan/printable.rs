@@ -1,6 +1,6 @@
 //! The values of this layer that a message may contain.
 
-use super::status::IdentityState;
+use super::identity_state::IdentityState;
 use super::verification::Staleness;
 use crate::model::parsed;
 

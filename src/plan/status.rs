@@ -1,13 +1,13 @@
 //! `status`: what exists, when it ends, and what needs attention.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::exclusions::{is_revoked, pending, whom};
 use super::fault::{fault_of, is_faulty};
+use super::identity_state::IdentityState;
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
 use super::revoke::is_key_revoked;
@@ -15,7 +15,7 @@ use super::verification::{VerificationState, verification};
 use crate::layout::Acceptance;
 use crate::message;
 use crate::model::{
-    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Rule, Timestamp, Validity, Word,
+    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
 use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, ObservedIdentity, Revocation};
@@ -91,102 +91,6 @@ pub(crate) struct VerificationVantage {
     pub host: Message,
     /// The effective user id.
     pub uid: u32,
-}
-
-/// How a CA or an identity stands. The order is that of urgency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum IdentityState {
-    /// Nothing to do.
-    Ok,
-    /// An identity is neither renewed nor waited for any more; a CA is trusted by nobody any more, or is
-    /// not to be.
-    Retired,
-    /// The access of a client was taken away.
-    Revoked,
-    /// It is on disk, and kitcert.yaml does not list it.
-    NotListed,
-    /// It was renewed, and its kit waits in `kits/` to be handed over.
-    KitWaiting,
-    /// No verification of it counts: there was none, or it is stale.
-    NotVerified,
-    /// Little of its lifetime is left: a third, or what kitcert.yaml says; for a CA, less than a new leaf
-    /// would need.
-    Due,
-    /// It ends within a month, and its CA cannot renew it: the key is not here.
-    NotRenewable,
-    /// Its kit waits, and the certificate that it has until then has used up half of the time that was
-    /// left for handing the kit over.
-    KitEnding,
-    /// kitcert.yaml gives a daemon other hosts than its certificate has.
-    HostsChanged,
-    /// kitcert.yaml lists it, and it has no certificate.
-    NotIssued,
-    /// The key of a client is revoked, and it has no other one.
-    KeyRevoked,
-    /// It is not valid yet.
-    NotYetValid,
-    /// A daemon may let somebody in whose access was taken away.
-    LetsInRevoked,
-    /// Its kit waits, and the certificate that it has until then is over.
-    KitOverdue,
-    /// It is over.
-    Expired,
-    /// Something of it cannot be read.
-    Unreadable,
-}
-
-impl IdentityState {
-    /// Whether `status --check` and a rotation have something to do about it.
-    #[must_use]
-    pub(crate) fn needs_attention(self) -> bool {
-        self >= IdentityState::NotVerified
-    }
-
-    /// The rule by which it is told, and accepted; None where there is nothing to tell.
-    #[must_use]
-    pub(crate) fn rule(self) -> Option<Rule> {
-        Some(match self {
-            IdentityState::Ok | IdentityState::Retired | IdentityState::Revoked => return None,
-            IdentityState::LetsInRevoked => Rule::NotRevokedYet,
-            IdentityState::NotListed => Rule::NotListed,
-            IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => {
-                Rule::KitWaiting
-            }
-            IdentityState::NotVerified => Rule::NotVerified,
-            IdentityState::Due | IdentityState::NotRenewable => Rule::ExpiresSoon,
-            IdentityState::HostsChanged | IdentityState::NotIssued | IdentityState::KeyRevoked => {
-                Rule::NotIssued
-            }
-            IdentityState::NotYetValid => Rule::NotYetValid,
-            IdentityState::Expired => Rule::Expired,
-            IdentityState::Unreadable => Rule::Unreadable,
-        })
-    }
-}
-
-impl fmt::Display for IdentityState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            IdentityState::Ok => "ok",
-            IdentityState::Retired => "retired",
-            IdentityState::Revoked => "revoked",
-            IdentityState::NotListed => "not listed",
-            IdentityState::KitWaiting => "kit waiting",
-            IdentityState::NotVerified => "not verified",
-            IdentityState::Due => "due",
-            IdentityState::NotRenewable => "ends, and its CA cannot renew it",
-            IdentityState::KitEnding => "kit waiting, and the certificate in use ends soon",
-            IdentityState::KitOverdue => "kit waiting, and the certificate in use has expired",
-            IdentityState::HostsChanged => "hosts changed",
-            IdentityState::NotIssued => "not issued",
-            IdentityState::KeyRevoked => "its key is revoked",
-            IdentityState::NotYetValid => "not yet valid",
-            IdentityState::LetsInRevoked => "LETS IN a revoked client",
-            IdentityState::Expired => "expired",
-            IdentityState::Unreadable => "unreadable",
-        })
-    }
 }
 
 /// Every CA, daemon and client of the state as of `now`, in that order, by name. Of the clients whose
@@ -273,7 +177,13 @@ fn rows_of(
         let state = if waits { state.max(kit_state(observation, name, in_use, now)) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = match (identity.is_retired(), is_listed) {
-            _ if role == Role::Daemon && lets_in.contains_key(name) => IdentityState::LetsInRevoked,
+            _ if role == Role::Daemon && lets_in.contains_key(name) => {
+                // What it was restarted with excludes them; a person has to look.
+                match identity.history.restarted == Some(current.number) {
+                    true => IdentityState::RefusalNotTried,
+                    false => IdentityState::LetsInRevoked,
+                }
+            }
             _ if role == Role::Client && is_revoked(observation, name) => IdentityState::Revoked,
             (true, _) => IdentityState::Retired,
             // Nobody renews it, and whoever has removed it knows that it ends.

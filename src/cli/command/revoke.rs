@@ -44,7 +44,7 @@ pub struct RevokeArguments {
     /// With --undo: the keys that it had stay revoked, and it gets in with another one alone
     #[arg(long, requires = "undo", conflicts_with = "only_key")]
     pub new_key: bool,
-    /// You have seen that the daemons refuse the client, or let it in again, or are stopped; for a CA without
+    /// Afterwards: you have seen that the daemons refuse the client, or let it in again, or are stopped; for a CA without
     /// its key, and for daemons that nobody renews, where kitcert cannot try it
     #[arg(long, conflicts_with_all = ["only_key", "reason"])]
     pub seen: bool,

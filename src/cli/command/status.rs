@@ -173,6 +173,7 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         IdentityState::KitWaiting | IdentityState::NotListed => Severity::Info,
         IdentityState::KitOverdue
         | IdentityState::LetsInRevoked
+        | IdentityState::RefusalNotTried
         | IdentityState::NotYetValid
         | IdentityState::Expired
         | IdentityState::Unreadable => Severity::Error,
@@ -267,6 +268,7 @@ fn tone_of(window: &Window, rows: &[StatusRow]) -> Tone {
 fn last_line(status: &Status, state: &Path) -> Message {
     let states = [
         IdentityState::LetsInRevoked,
+        IdentityState::RefusalNotTried,
         IdentityState::Unreadable,
         IdentityState::Expired,
         IdentityState::KitOverdue,
@@ -304,6 +306,9 @@ fn words(next: &NextStep, state: &Path) -> Message {
             name,
             name
         ),
+        NextStep::Seen(name) => {
+            message!("{kitcert} revoke --seen {}   # once you have seen that it is {}", name, "refused")
+        }
         NextStep::NewKey(name) => message!("{kitcert} issue client {} --new-key", name),
         NextStep::Retire(role, name) => message!("{kitcert} retire {}/{}", role, name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),

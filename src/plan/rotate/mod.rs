@@ -30,12 +30,12 @@ use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
     Timestamp,
 };
+use crate::plan::identity_state::IdentityState;
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
 use crate::plan::revoke::is_key_revoked;
 use crate::plan::rollover::{RolloverStage, refuse_lost_record};
-use crate::plan::status::IdentityState;
 use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};

@@ -188,16 +188,15 @@ fn means(request: &Request<'_>) -> Result<Means, Failure> {
 
 /// The dials for which there are no means.
 fn not_tried(request: &Request<'_>) -> Vec<NotTried> {
-    // With the CA's key at hand, the other one was made.
-    let why_not_expired = match request.wrong_usage {
-        Some(_) => "the CA is too young to have issued one that has expired",
-        None => "the CA's key is not here",
-    };
     let missing = [
         (request.client.is_none(), Dial::Client, "no client certificate is at hand"),
         (request.unknown_ca.is_none(), Dial::UnknownCa(1), "no CA is at hand to imitate"),
         (request.wrong_usage.is_none(), Dial::WrongUsage, "neither the daemon's key nor the CA's is here"),
-        (request.expired.is_none(), Dial::Expired, why_not_expired),
+        (
+            request.expired.is_none(),
+            Dial::Expired,
+            "neither such a certificate of the CA nor its key is here",
+        ),
     ];
     let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
     missing.map(|(_, dial, why)| NotTried { dial, why: why.message() }).collect()

@@ -1,15 +1,17 @@
 //! CAs, daemons and clients as the programs make them that admins use.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::support::peers;
 use crate::support::workspace::Workspace;
 
 /// Who makes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Maker {
     /// openssl's command line, with keys on P-256.
     OpensslEc,
@@ -43,14 +45,19 @@ pub struct Pki {
     pub clients: Vec<[PathBuf; 2]>,
 }
 
-const EASYRSA: &str = "/usr/share/easy-rsa/easyrsa";
+/// What is made once, or cannot be.
+type Once = Arc<OnceLock<Option<Made>>>;
 
-impl Pki {
-    /// Made by that program, for `localhost` and `127.0.0.1`; `None`, and a skip, without it. The daemon's
-    /// certificate lives for so many days where the maker lets one choose.
-    pub fn new(maker: Maker, days: u32, test: &str) -> Option<Pki> {
-        let folder = tempfile::Builder::new().prefix("kitcert-pki-").tempdir().unwrap();
-        let made = match maker {
+/// What a maker has made: its files with their modes, by their paths.
+struct Made {
+    files: Vec<(PathBuf, u32, Vec<u8>)>,
+    names: Names,
+}
+
+impl Made {
+    fn new(maker: Maker, days: u32, test: &str) -> Option<Made> {
+        let folder = folder();
+        let names = match maker {
             Maker::OpensslEc | Maker::OpensslRsa | Maker::Earthly => {
                 peers::program("openssl", test)?;
                 openssl(folder.path(), maker, days)
@@ -62,13 +69,50 @@ impl Pki {
             }
             Maker::EasyRsa => {
                 if !Path::new(EASYRSA).exists() {
-                    peers::skip(test, "no easyrsa");
                     return None;
                 }
                 easyrsa(folder.path())
             }
         };
-        let [authority, key, daemon, ana, ben] = made;
+        let files = names.iter().flatten().filter(|name| !name.is_empty()).map(|name| {
+            let path = folder.path().join(name);
+            let mode = path.metadata().unwrap().permissions().mode();
+            (PathBuf::from(name), mode, std::fs::read(path).unwrap())
+        });
+        Some(Made { files: files.collect(), names })
+    }
+
+    fn write(&self, folder: &Path) {
+        for (name, mode, bytes) in &self.files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(*mode)).unwrap();
+        }
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("kitcert-pki-").tempdir().unwrap()
+}
+
+const EASYRSA: &str = "/usr/share/easy-rsa/easyrsa";
+
+impl Pki {
+    /// Made by that program, for `localhost` and `127.0.0.1`; `None`, and a skip, without it. The daemon's
+    /// certificate lives for so many days where the maker lets one choose.
+    ///
+    /// The program runs once for all tests: making keys takes longer than most of what is done with them.
+    pub fn new(maker: Maker, days: u32, test: &str) -> Option<Pki> {
+        static MADE: Mutex<BTreeMap<(Maker, u32), Once>> = Mutex::new(BTreeMap::new());
+        let once = Arc::clone(MADE.lock().unwrap().entry((maker, days)).or_default());
+        let Some(made) = once.get_or_init(|| Made::new(maker, days, test)) else {
+            peers::skip(test, &format!("no {maker:?}"));
+            return None;
+        };
+        let folder = folder();
+        made.write(folder.path());
+        let [authority, key, daemon, ana, ben] = made.names;
         let path = |name: &str| folder.path().join(name);
         let pair = |[certificate, key]: [&str; 2]| [path(certificate), path(key)];
         Some(Pki {

@@ -252,7 +252,7 @@ impl Disk {
 
 /// So many power cuts of a command are tried, evenly spread, unless `KITCERT_POWER_CUTS` says
 /// otherwise.
-const POWER_CUTS: usize = 15;
+const POWER_CUTS: usize = 8;
 
 /// Cuts the power after a call of a command, or with a name missing then; and runs it again.
 fn survives_power_cuts(test: &str, scenario: &Scenario<'_>) -> usize {

@@ -111,7 +111,7 @@ fn at_once(run: impl Fn() -> Said + Sync) -> Vec<Said> {
 }
 
 /// Of so many calls one is interfered with, unless `KITCERT_MOMENTS` says otherwise.
-const MOMENTS: usize = 15;
+const MOMENTS: usize = 8;
 
 const FORCED: [&str; 3] = ["rotate", "--force", "builder"];
 

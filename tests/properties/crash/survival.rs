@@ -80,8 +80,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// So many kills and so many errors of one command are tried, evenly spread, unless
 /// `KITCERT_INTERFERENCES` says otherwise.
-const KILLS: usize = 10;
-const FAILURES: usize = 10;
+const KILLS: usize = 5;
+const FAILURES: usize = 5;
 /// The code of whoever did not end by itself.
 const KILLED: i32 = -1;
 
@@ -412,4 +412,4 @@ fn killed_at_random(kills: usize, numbers: &mut Numbers) -> usize {
 }
 
 const KILLS_OF_A_STATE: usize = 50;
-const KILLS_AT_RANDOM: usize = 150;
+const KILLS_AT_RANDOM: usize = 80;

@@ -74,7 +74,7 @@ fn a_file_that_cannot_be_handed_over_is_refused_before_anything_is_made_for_it()
 }
 
 /// So many of the calls are tried.
-const MOMENTS: usize = 12;
+const MOMENTS: usize = 6;
 
 /// Kills `join` at one moment after another, from the same beginning, and joins again.
 fn survives(machines: &Machines, strace: &Path, arguments: &[&str], after_kill: &dyn Fn(&str)) {

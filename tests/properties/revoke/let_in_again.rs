@@ -516,6 +516,9 @@ fn without_the_cas_key_no_change_is_in_effect_before_it_was_tried_or_seen() {
     }
     assert_fails(&fleet.rotate(&[]));
     fleet.assert_dials(&of_dan, "refused");
+    let said = fleet.admin.run(["status", "--check"]).ended_with(4);
+    assert!(said.out.contains("not tried whether it refuses") && !said.out.contains("LETS IN"), "{said:?}");
+    assert!(said.out.contains("next: kitcert revoke --seen dan"), "{said:?}");
     fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
     fleet.admin.run(["status", "--check"]).succeeded();
 }

@@ -28,7 +28,7 @@ fn the_man_pages_are_those_that_the_definitions_make() {
         let written = std::fs::read_to_string(folder.join(name)).unwrap();
         let made = String::from_utf8_lossy(page);
         let other = made.lines().zip(written.lines()).find(|(made, written)| made != written);
-        assert!(made == written, "{name}: KITCERT_UPDATE=1 writes it anew: {other:?}");
+        assert!(made == written, "{name}: KITCERT_UPDATE=1 writes it again: {other:?}");
     }
 }
 

@@ -214,7 +214,8 @@ pub(super) const KEYS: &[Key] = &[
         Otherwise::Nothing("rotate prints what to do and ends with exit code 6"),
         "[docker, restart, earthly-buildkitd]",
         "The command that restarts the daemon. It is run without a shell, in the state directory; the program is one of \
-         PATH, or a path from / on.",
+         PATH, or a path from / on. It has to end the daemon: a proxy that is only reloaded keeps open connections, of \
+         whoever was revoked too.",
     ),
     key(
         "daemons.NAME.restart_when",
