@@ -5,6 +5,7 @@ use std::fmt;
 use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
 
+use super::element::parts;
 use crate::message;
 use crate::model::{Message, Printable};
 
@@ -46,6 +47,16 @@ impl PemBlock {
     /// a BEGIN or END that is indented is text to Go, and so it is here.
     #[must_use]
     pub(crate) fn all_of(bytes: &[u8]) -> Vec<PemBlock> {
+        PemBlock::scan(bytes).0
+    }
+
+    /// The line of the first END without a BEGIN before it, counted from 1: what is left of a block.
+    #[must_use]
+    pub(crate) fn first_lone_end(bytes: &[u8]) -> Option<usize> {
+        PemBlock::scan(bytes).1
+    }
+
+    fn scan(bytes: &[u8]) -> (Vec<PemBlock>, Option<usize>) {
         let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
         let ended = lines.len() - 1;
         for (at, line) in lines.iter_mut().enumerate() {
@@ -53,11 +64,14 @@ impl PemBlock {
             let bare = line.strip_suffix(b"\r").filter(|_| at < ended);
             *line = without_blanks(bare.unwrap_or(*line));
         }
-        let mut blocks = Vec::new();
+        let (mut blocks, mut lone_end) = (Vec::new(), None);
         let mut at = 0;
         while at < lines.len() {
             let Some(label) = label_of(lines[at], b"-----BEGIN ") else {
                 at += 1;
+                if label_of(lines[at - 1], b"-----END ").is_some() {
+                    lone_end.get_or_insert(at);
+                }
                 continue;
             };
             let end = lines[at + 1..].iter().position(|line| line.starts_with(b"-----"));
@@ -67,9 +81,23 @@ impl PemBlock {
             let is_spaced =
                 lines.get(at + 1..end).is_some_and(|within| within.iter().any(|line| line.is_empty()));
             blocks.push(PemBlock { label: PemLabel::of(label), line: at + 1, is_spaced, contents });
-            at = end;
+            at = if closed { end + 1 } else { end };
         }
-        blocks
+        (blocks, lone_end)
+    }
+
+    /// Why a program that reads every block stops at this one; None where it is whole. A block of PEM
+    /// holds one value of DER (RFC 7468 section 2), but for the forms that OpenSSH and GnuPG made.
+    #[must_use]
+    pub(crate) fn fault(&self) -> Option<Message> {
+        let is_of_others = ["SSH", "PGP"].iter().any(|maker| self.label.as_str().contains(maker));
+        match &self.contents {
+            Err(fault) => Some(fault.message()),
+            Ok(der) if !is_of_others && parts(der).is_none_or(|parts| parts.len() != 1) => {
+                Some("holds no DER".into())
+            }
+            Ok(_) => None,
+        }
     }
 }
 
@@ -258,6 +286,23 @@ mod tests {
                 ("CMS", 15, None),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_left_of_a_block_is_noticed() {
+        let whole = "-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n";
+        let file = |before: &str| PemBlock::first_lone_end(format!("{before}{whole}").as_bytes());
+        assert_eq!((file(""), file(whole), file("a\n-----END CMS\n")), (None, None, None));
+        assert_eq!(file("AAAA\n-----END CMS-----\n"), Some(2));
+        assert_eq!(file("-----END CMS-----\nAAAA\n-----BEGIN CMS-----\n"), Some(1));
+        let fault = |label: &str, body: &str| {
+            let file = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+            PemBlock::all_of(file.as_bytes())[0].fault().map(|fault| fault.to_string())
+        };
+        assert_eq!((fault("CMS", "MAA="), fault("OPENSSH PRIVATE KEY", "AAAA")), (None, None));
+        assert_eq!(fault("CMS", "MAAwAA=="), Some("holds no DER".into()));
+        assert_eq!(fault("SOMETHING", "AAAB"), Some("holds no DER".into()));
+        assert_eq!(fault("CMS", "!"), Some("is not base64".into()));
     }
 
     #[test]

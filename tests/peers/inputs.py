@@ -230,6 +230,14 @@ def several_in_one(plain):
     plain.put("leaf-behind-ca", cert=pem(plain.ca) + cert)
 
 
+def with_a_broken_block(plain):
+    cert, begin, end = pem(plain.cert), "-----BEGIN X509 CRL-----\n", "-----END X509 CRL-----\n"
+    plain.put("broken-no-end", cert=begin + cert)
+    plain.put("broken-no-begin", cert=end + cert)
+    plain.put("broken-base64", cert=cert + begin + "!\n" + end)
+    plain.put("broken-of-no-kind", cert=block("ANYTHING", b"\0\0\0") + cert)
+
+
 def signatures_and_names(plain):
     signer = Kind(name((Part.COMMON_NAME, "RSA CA")), rsa.generate_private_key(65537, 2048))
     for kind, salt in [("pss-salt-20", 20), ("pss-salt-32", 32), ("pss-salt-most", 222)]:
@@ -302,6 +310,7 @@ def main():
         keys,
         forms_of_a_key,
         several_in_one,
+        with_a_broken_block,
         signatures_and_names,
         forms,
         unsound,

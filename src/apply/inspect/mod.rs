@@ -141,7 +141,7 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if has("CERTIFICATE REQUEST") {
         return judge_request(bytes, file);
     }
-    let spaced = judge::spaced_blocks(bytes, file.path);
+    let spaced = judge::read_by_go_alone(bytes, file.path);
     let with_spaces = |mut inspected: Inspected| {
         inspected.findings.extend(spaced.clone());
         inspected

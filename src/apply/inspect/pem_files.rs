@@ -82,8 +82,11 @@ fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     let finding = |block: &DroppedBlock| {
         let (rule, severity) = if block.label.is_private_key() {
             (Rule::KeyInBundle, Severity::Critical)
-        } else {
+        } else if block.label == "CERTIFICATE" {
             (Rule::BundleBlockDropped, Severity::Error)
+        } else {
+            // What was never a certificate is missed by nobody.
+            (Rule::BundleBlockDropped, Severity::Warning)
         };
         Finding::new(rule, severity, file.path.display()).expected("certificates alone").found(message!(
             "{} in line {} that {}",

@@ -161,8 +161,8 @@ impl SetPaths {
         let credentials = Credentials { role, chain: &chain, key, trust: &trust };
         let names = FileNames { certificate: &self.certificate, key: &self.key };
         let mut findings = judge::credentials(&credentials, hosts, (standard, now), names);
-        findings.extend(judge::spaced_blocks(&certificate, &self.certificate));
-        findings.extend(judge::spaced_blocks(&authority, &self.authority));
+        findings.extend(judge::read_by_go_alone(&certificate, &self.certificate));
+        findings.extend(judge::read_by_go_alone(&authority, &self.authority));
         findings.extend(of_certificate.map(|form| judge::wrong_form(form, &self.certificate)));
         findings.extend(of_authority.map(|form| judge::wrong_form(form, &self.authority)));
         findings.extend(of_key);
@@ -179,7 +179,7 @@ impl SetPaths {
         let Some(file) = self.read(&self.key)? else { return Ok((None, Vec::new())) };
         let mut findings: Vec<Finding> = judge::key_mode(self.key.display(), file.mode).into_iter().collect();
         let key = KeyFile::read(&file.bytes, &self.key)?;
-        findings.extend(judge::spaced_blocks(&file.bytes, &self.key));
+        findings.extend(judge::read_by_go_alone(&file.bytes, &self.key));
         let told = judge::key_file(&key, &self.key).into_iter();
         findings.extend(told.filter(|finding| finding.severity >= Severity::Warning));
         Ok((Some(key), findings))

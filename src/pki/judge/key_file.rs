@@ -56,11 +56,30 @@ pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
         .fix(form.repair(path))
 }
 
-/// Blocks that Go reads and openssl does not: with blank lines within, or behind lines that it cannot pass
-/// over.
+/// What Go passes over and openssl may stop at: blank lines within a block, lines too long for it, and
+/// blocks that are broken. A CERTIFICATE that is broken is a matter of its own.
 #[must_use]
-pub fn spaced_blocks(bytes: &[u8], path: impl Printable) -> Option<Finding> {
+pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
     let blocks = PemBlock::all_of(bytes);
+    let broken = blocks.iter().filter(|block| block.label != "CERTIFICATE").find_map(|block| {
+        let why = block.fault()?;
+        Some(message!("{} in line {} that {}", block.label, block.line, why))
+    });
+    let lone_end = || {
+        let line = PemBlock::first_lone_end(bytes)?;
+        Some(message!("an END in line {} without its BEGIN", line))
+    };
+    if let Some(found) = broken.or_else(lone_end) {
+        return Some(
+            Finding::new(Rule::WrongForm, Severity::Warning, &path)
+                .expected("whole blocks, from BEGIN to END")
+                .found(found)
+                .cause(
+                    "Go ignores what is left of a block; openssl, and programs built on it, may stop there",
+                )
+                .fix(message!("delete that block from {}, or copy the file again", Quoted(path))),
+        );
+    }
     let is_endless = |line: &[u8]| line.len() > LONGEST_LINE || line.contains(&0);
     if !blocks.is_empty() && bytes.split(|byte| *byte == b'\n').any(is_endless) {
         return Some(

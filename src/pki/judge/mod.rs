@@ -18,7 +18,7 @@
 //!
 //! Other doors are for one caller each: [`would_send`] for the TLS client of a dial, [`leaf_not_first`] for
 //! whoever dials with a file, [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it,
-//! and [`key_mode`], [`key_owner`], [`key_file`], [`wrong_form`] and [`spaced_blocks`] for whoever has looked
+//! and [`key_mode`], [`key_owner`], [`key_file`], [`wrong_form`] and [`read_by_go_alone`] for whoever has looked
 //! at a file of PEM.
 
 mod certificates;
@@ -37,6 +37,6 @@ pub use chain::would_send;
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
 pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};
-pub use key_file::{key_file, key_mode, key_owner, spaced_blocks, wrong_form};
+pub use key_file::{key_file, key_mode, key_owner, read_by_go_alone, wrong_form};
 pub use peer::{Peer, Refusal};
 pub use profile::Standard;

@@ -31,6 +31,7 @@ const OF_A_SECRET: &[(&str, &str)] = &[
     ("not-yet-valid", "of several certificates one is not valid yet that no chain needs"),
     ("extended-key-usage", "of several certificates one is for something else, and no chain needs it"),
     ("outlives-issuer", "of two copies of the CA it outlives the one that has ended, which no chain needs"),
+    ("subject-key-identifier", "a CA has none, and openssl in its strict mode and Python refuse that"),
     ("unexpected-extension", "a leaf beside the CA has one that nobody knows, and no chain needs it there"),
 ];
 

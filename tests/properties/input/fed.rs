@@ -35,6 +35,7 @@ const fn row(
 const VERIFIED: &str = "verified: ";
 const NO_CLIENT: &str = "not verified: there was no client certificate to dial with";
 const CANNOT_SIGN: Option<(&str, &str)> = Some(("warning", "key-format"));
+const BROKEN: Option<(&str, &str)> = Some(("warning", "wrong-form"));
 const FORM: Option<(&str, &str)> = Some(("error", "wrong-form"));
 
 /// The table of what was tried, with what is right.
@@ -73,6 +74,10 @@ const ROWS: &[Row] = &[
     row("key-and-another", None, VERIFIED),
     row("key-and-parameters", None, VERIFIED),
     row("leaf-behind-ca", Some(("error", "chain-order")), NO_CLIENT),
+    row("broken-no-end", BROKEN, VERIFIED),
+    row("broken-no-begin", BROKEN, VERIFIED),
+    row("broken-base64", BROKEN, VERIFIED),
+    row("broken-of-no-kind", BROKEN, VERIFIED),
     row("pss-salt-20", Some(("error", "signature-algorithm")), "CLOSED: "),
     row("pss-salt-32", None, VERIFIED),
     row("pss-salt-most", Some(("error", "signature-algorithm")), "CLOSED: "),

@@ -116,7 +116,7 @@ fn judged(set: &Set, now: Timestamp) -> Judged {
     let names = FileNames { certificate: &"cert.pem", key: &"key.pem" };
     let mut findings = judge::key_file(&key, "key.pem");
     for (file, bytes) in FILES.iter().zip(&set.files) {
-        findings.extend(judge::spaced_blocks(bytes, *file));
+        findings.extend(judge::read_by_go_alone(bytes, *file));
     }
     findings.extend(judge::credentials(&credentials, &[], (Standard::InUse, now), names));
     // As inspect and a dial do, each CA by itself.

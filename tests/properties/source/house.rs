@@ -202,7 +202,7 @@ fn nobody_judges_beside_the_judge() {
         ("the profile alone is asked", &["new_leaf(", "new_authority("], &["pki/authority.rs"]),
         (
             "a key file is judged",
-            &["key_mode(", "key_owner(", "::key_file(", "::wrong_form(", "::spaced_blocks("],
+            &["key_mode(", "key_owner(", "::key_file(", "::wrong_form(", "::read_by_go_alone("],
             &[
                 "apply/adopt/mod.rs",
                 "apply/inspect/embedded.rs",
