@@ -114,7 +114,7 @@ impl<'a> Authorities<'a> {
         Ok(Issuing { chain, authority, trust_pem: trust.to_pem().into_bytes(), trust })
     }
 
-    fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
+    pub(super) fn observed(&self, choice: &AuthorityChoice) -> Option<&ObservedAuthority> {
         match choice {
             AuthorityChoice::Made => None,
             AuthorityChoice::Of(identifier) => self.observation?.authority(identifier),

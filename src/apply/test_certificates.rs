@@ -2,12 +2,17 @@
 //! None of them leaves memory but the expired one, which is kept for when the CA's key is not at hand: it can never
 //! let anybody in. One that was revoked is not kept, since `revoke --undo` would make it one that lets in.
 
-use crate::model::profile::{BACKDATING, PROBE_LIFETIME};
+use std::path::Path;
+
+use super::authorities::read_key;
+use crate::layout::state_paths::expired_folder;
+use crate::model::profile::{BACKDATING, LARGEST_PEM, PROBE_LIFETIME};
 use crate::model::{
     Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::{CertificateAndKey, UnknownCa, algorithm_of};
+use crate::store::{ObservedAuthority, StateDirectory};
 
 /// Those that a daemon must refuse.
 #[derive(Default)]
@@ -87,6 +92,24 @@ pub(super) fn expired_identity(
         validity: Validity { not_before: ago(3_600), not_after: ago(300) },
     };
     identity(authority, algorithm, &request)
+}
+
+/// The certificate of a CA that is kept since it has expired. None where there is none, or one that a daemon refuses
+/// for another reason than its end: of another CA, or with another key.
+pub(super) fn kept_expired(
+    state: &Path,
+    issuer: &ObservedAuthority,
+    now: Timestamp,
+) -> Option<CertificateAndKey> {
+    let folder = expired_folder(&issuer.id);
+    let path = folder.join("cert.pem");
+    let chain = StateDirectory::read_in(state, &path, LARGEST_PEM).ok()?.bytes;
+    let chain = Certificate::chain_from_pem(&chain, &path).ok()?;
+    let key = read_key(state, &folder.join("key.pem")).ok()?;
+    let leaf = chain.first()?;
+    let is_whole =
+        leaf.is_signed_by(issuer.certificate.public_key()) && leaf.public_key() == key.public_key();
+    (is_whole && leaf.validity().not_after < now).then_some(CertificateAndKey { chain, key })
 }
 
 fn identity(

@@ -178,8 +178,12 @@ fn rows_of(
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = match (identity.is_retired(), is_listed) {
             _ if role == Role::Daemon && lets_in.contains_key(name) => {
-                // What it was restarted with excludes them; a person has to look.
-                match identity.history.restarted == Some(current.number) {
+                // What it was restarted with excludes them. Without a key of its CAs a person has to look.
+                let can_be_tried = observation
+                    .authorities
+                    .iter()
+                    .any(|one| one.can_sign(now) && current.trust.trusts(&one.certificate));
+                match identity.history.restarted == Some(current.number) && !can_be_tried {
                     true => IdentityState::RefusalNotTried,
                     false => IdentityState::LetsInRevoked,
                 }

@@ -16,7 +16,7 @@ use super::staging::{
 };
 use super::supplies::Supplies;
 use super::take_in::{take_in, take_in_authority, take_in_leaf};
-use crate::apply::authorities::{Authorities, Issuing, try_issuers};
+use crate::apply::authorities::{Authorities, Issuing, authority_of, try_issuers};
 use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::apply::kit_contents::waiting_kit;
@@ -25,10 +25,10 @@ use crate::layout::{GroupName, Inventory, edit_inventory};
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
-use crate::plan::{self, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
+use crate::plan::{self, AuthorityChoice, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
     AuthorityOrigin, AuthorityRecord, Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies,
-    OpenUntil, RolloverRecord, StagedChange, StateDirectory, StateLock, observe,
+    OpenUntil, RolloverRecord, StagedChange, StateDirectory, StateLock, exists, observe,
 };
 
 /// What a command did, or would do.
@@ -324,6 +324,7 @@ fn carry_out_with(
         Vec::new()
     } else {
         let issued = issue_all(invocation, &staged, &authorities, &issuances)?;
+        keep_expired_of_issuers(invocation, &staged, &authorities, (plan, observation))?;
         stage_kits(&staged, plan, &issued, &authorities)?;
         issued
     };
@@ -368,6 +369,25 @@ fn issue_all(
     } else {
         issuances.par_iter().map(issue_one).collect()
     }
+}
+
+/// What is kept of a CA since it has expired is made again where it was lost, while the CA's key is at hand. Damaged it
+/// stays: nothing of a CA is ever replaced.
+fn keep_expired_of_issuers(
+    invocation: &Invocation<'_>,
+    staged: &StagedChange<'_>,
+    authorities: &Authorities<'_>,
+    (plan, observation): (&Plan, Option<&Observation>),
+) -> Result<(), Failure> {
+    let issuers: BTreeSet<&AuthorityChoice> = plan.issuances().map(|one| &one.signing.issuer).collect();
+    let now = invocation.environment.present();
+    for observed in issuers.into_iter().filter_map(|issuer| authorities.observed(issuer)) {
+        if !exists(&invocation.state.join(state_paths::expired_folder(&observed.id))) {
+            let authority = authority_of(invocation, observed)?;
+            stage_expired(staged, &authority, leaf_key(plan, observation), now)?;
+        }
+    }
+    Ok(())
 }
 
 /// The type of a leaf's key, as the state says or is to say.

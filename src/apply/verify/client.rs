@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::client_config_check::Configured;
 use crate::apply::authorities::{authority_of, read_key};
 use crate::apply::invocation::Invocation;
-use crate::apply::test_certificates::{named_identity, probe_identity};
+use crate::apply::test_certificates::{kept_expired, named_identity, probe_identity};
 use crate::layout::CredentialPaths;
-use crate::layout::state_paths::{expired_folder, identity_folder};
+use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
@@ -16,9 +16,7 @@ use crate::model::{
 use crate::pki::{Certificate, CertificateAuthority, FoundKey, KeyFile, TrustBundle, WrongForm, judge};
 use crate::plan;
 use crate::probe::{CertificateAndKey, algorithm_of};
-use crate::store::{
-    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, StateDirectory, exists, read,
-};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, exists, read};
 
 /// As whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,7 +268,14 @@ fn of_state(
     let folder = identity_folder(Role::Client, name).join("current");
     let key = read_key(&invocation.state, &folder.join("key.pem"))?;
     let authority = authority(invocation, observation)?;
-    let expired = authority.is_none().then(|| kept_expired(invocation, observation, current)).flatten();
+    // One of another kind of key a daemon may refuse for its kind alone.
+    let is_alike =
+        |kept: &CertificateAndKey| algorithm_of(kept.chain.first()) == algorithm_of(Some(current.leaf()));
+    let kept = || {
+        let issuer = observation.issuer_of(current.leaf())?;
+        kept_expired(&invocation.state, issuer, invocation.environment.now()).filter(is_alike)
+    };
+    let expired = if authority.is_none() { kept() } else { None };
     Ok(Client {
         described: message!("client {}", name),
         trust: current.trust.clone(),
@@ -304,23 +309,6 @@ pub(in crate::apply) fn client_of_files(files: &CredentialPaths) -> Result<Clien
         expired: None,
         files: Some(files.clone()),
     })
-}
-
-/// The certificate of that CA of that client's that is kept since it has expired, with a key of the client's kind:
-/// another a daemon may refuse for its kind alone. None where there is none that can be read.
-fn kept_expired(
-    invocation: &Invocation<'_>,
-    observation: &Observation,
-    current: &ObservedGeneration,
-) -> Option<CertificateAndKey> {
-    let folder = expired_folder(&observation.issuer_of(current.leaf())?.id);
-    let path = folder.join("cert.pem");
-    let chain = StateDirectory::read_in(&invocation.state, &path, LARGEST_PEM).ok()?.bytes;
-    let chain = Certificate::chain_from_pem(&chain, &path).ok()?;
-    let key = read_key(&invocation.state, &folder.join("key.pem")).ok()?;
-    let has_ended = chain.first()?.validity().not_after < invocation.environment.now();
-    let is_alike = algorithm_of(chain.first()) == algorithm_of(Some(current.leaf()));
-    (has_ended && is_alike).then_some(CertificateAndKey { chain, key })
 }
 
 fn authority(

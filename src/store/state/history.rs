@@ -151,6 +151,8 @@ impl DaemonHistory {
     pub fn note_refutation(&mut self, at: Timestamp) {
         self.refutations = self.refutations.saturating_add(1);
         self.refuted_at = Some(at);
+        // What could not be tried was tried since, and does not hold.
+        self.restarted = None;
     }
 
     /// The file.

@@ -1,16 +1,18 @@
 //! Every certificate that we issue is one that others accept: openssl at its strictest, Go, and a
 //! linter.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kitcert::model::{IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity};
 use kitcert::pki::{
-    AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, LeafRequest, PrivateKey,
-    PublicKey,
+    AuthorityRequest, Certificate, CertificateAuthority, CertificateRequest, KeyFile, LeafRequest,
+    PrivateKey, PublicKey,
 };
 
 use crate::support::peers;
+use crate::support::workspace::Workspace;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23").unwrap()
@@ -275,4 +277,33 @@ fn what_is_no_certificate_is_refused_and_named() {
     assert!(found(certificate.replace("MII", "MI").as_bytes()).contains("line 1"));
     assert!(found(&vec![b'A'; 10_000_000]).contains("bytes"));
     assert!(found("-----BEGIN X-----\n".repeat(3_000).as_bytes()).contains("line 1"));
+}
+
+/// Whatever is there in its place, a client gets a certificate.
+#[test]
+fn what_is_kept_of_a_ca_since_it_has_expired_is_made_again_where_it_was_lost() {
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "localhost", "--client", "ana"]).succeeded();
+    let folder = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap().unwrap().path();
+    let folder = folder.join("expired");
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let issue = || workspace.run(["issue", "client", "ana", "--new-key"]).succeeded();
+    let before = std::fs::read(&key).unwrap();
+    issue();
+    assert!(std::fs::read(&key).unwrap() == before, "what is there is left as it is");
+    std::fs::remove_dir_all(&folder).unwrap();
+    issue();
+    let (made_cert, made_key) = (std::fs::read(&cert).unwrap(), std::fs::read(&key).unwrap());
+    assert!(made_key != before);
+    let chain = Certificate::chain_from_pem(&made_cert, "cert.pem").unwrap();
+    assert!(KeyFile::read(&made_key, "key.pem").unwrap().public_key() == Some(chain[0].public_key()));
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let in_its_place: [&dyn Fn(); 2] =
+        [&|| std::fs::create_dir_all(&key).unwrap(), &|| std::fs::write(&folder, "").unwrap()];
+    for damage in in_its_place {
+        let _ = std::fs::remove_file(&folder);
+        let _ = std::fs::remove_dir_all(&folder);
+        damage();
+        issue();
+    }
 }

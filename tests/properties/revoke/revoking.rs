@@ -213,3 +213,25 @@ fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
     fleet.assert_dials(&stolen, "refused");
     fleet.admin.run(["invite", "dan"]).ended_with(1);
 }
+
+/// What nobody can try is tried once the key is back: nobody is asked to look, and nothing is restarted.
+#[test]
+fn a_revocation_that_nobody_could_try_is_tried_once_the_ca_s_key_is_back() {
+    const TEST: &str = "a_revocation_that_nobody_could_try_is_tried_once_the_ca_s_key_is_back";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let folder = std::fs::read_dir(fleet.admin.path("state/ca")).unwrap().next().unwrap().unwrap().path();
+    let (key, elsewhere) = (folder.join("key.pem"), fleet.admin.path("key.pem"));
+    std::fs::rename(&key, &elsewhere).unwrap();
+    fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.lines().last().unwrap().contains("revoke --seen dan"), "{status}");
+    std::fs::rename(&elsewhere, &key).unwrap();
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(!status.contains("--seen") && status.lines().last().unwrap().contains("rotate"), "{status}");
+    let restarts = fleet.restarts();
+    fleet.rotate(&[]).succeeded();
+    assert_eq!(fleet.restarts(), restarts, "what refuses him is not restarted");
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["status", "--check"]).succeeded();
+}

@@ -180,8 +180,14 @@ fn nobody_judges_beside_the_judge() {
         (
             "a signature is checked",
             &[".is_signed_by(", ".is_self_signed("],
-            // Which CA goes along with a leaf; whether a CA that was made is of its own key, or any is.
-            &["apply/change/staging.rs", "apply/kit.rs", "pki/x509/certificate.rs"],
+            // Which CA goes along with a leaf; whether a CA that was made is of its own key, or any is; whether what is
+            // kept of a CA is of that CA.
+            &[
+                "apply/change/staging.rs",
+                "apply/kit.rs",
+                "apply/test_certificates.rs",
+                "pki/x509/certificate.rs",
+            ],
         ),
         (
             "usages and constraints are read",

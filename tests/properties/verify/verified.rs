@@ -402,6 +402,20 @@ fn that_an_expired_certificate_is_refused_is_tried_without_the_ca_s_key() {
     let said = workspace.run(["verify", "--format", "json"]).succeeded().json();
     let dials = said["daemon"]["dials"].as_array().unwrap();
     assert!(dials.iter().any(|one| one["dial"] == "E" && one["outcome"] == "refused"), "{said}");
+    // One of another CA a daemon refuses whatever it makes of the end.
+    let other = workspace_aged(3, port);
+    let expired_in = |workspace: &Workspace| {
+        let of_state = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap();
+        of_state.unwrap().path().join("expired")
+    };
+    let kept = workspace.path("kept");
+    std::fs::rename(expired_in(&workspace), &kept).unwrap();
+    std::fs::rename(expired_in(&other), expired_in(&workspace)).unwrap();
+    let said = workspace.run(["verify", "--format", "json"]).succeeded().json();
+    let dials = said["daemon"]["dials"].as_array().unwrap();
+    assert!(!dials.iter().any(|one| one["dial"] == "E"), "{said}");
+    std::fs::remove_dir_all(expired_in(&workspace)).unwrap();
+    std::fs::rename(kept, expired_in(&workspace)).unwrap();
     drop(sound);
     // By its clock, nothing has expired that had when the CA was made.
     let behind = Daemon::start(&workspace, port, &["--clock-offset", "-72h30m"]);
