@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::element::parts;
@@ -119,22 +120,23 @@ fn decode(lines: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
     }
     let length = within.iter().map(|line| line.len()).sum();
     let mut text = Zeroizing::new(Vec::with_capacity(length));
-    let written = within.iter().flat_map(|line| line.iter());
-    text.extend(written.filter(|octet| !matches!(octet, b' ' | b'\t' | b'\r')));
+    for part in within.iter().flat_map(|line| line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))) {
+        text.extend_from_slice(part);
+    }
     decode_text(&text)
 }
 
 /// The bytes that a text of base64 stands for.
 pub(super) fn decode_text(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, PemFault> {
-    let mut contents = Zeroizing::new(vec![0; text.len()]);
-    let decoded = Base64::decode(text, &mut contents).map_err(|_| PemFault::Damaged)?.len();
+    let mut contents = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let decoded = STANDARD.decode_slice(text, &mut contents).map_err(|_| PemFault::Damaged)?;
     contents.truncate(decoded);
     Ok(contents)
 }
 
 /// The PEM of a secret: one block, of which nothing but the result is left behind in memory.
 pub(super) fn encode_secret(label: &str, der: &[u8]) -> Zeroizing<String> {
-    let octets = Zeroizing::new(Base64::encode_string(der));
+    let octets = Zeroizing::new(STANDARD.encode(der));
     let around = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
     // As large as it will be: a text that grows leaves its beginnings behind.
     let mut pem =

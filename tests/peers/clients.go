@@ -62,11 +62,7 @@ func workingClients(arguments []string) error {
 	c.changed = sync.NewCond(&c.mutex)
 	flags := newFlags("clients")
 	flags.StringVar(&c.address, "addr", "", "")
-	pace, err := time.ParseDuration(os.Getenv("KITCERT_PACE"))
-	if err != nil {
-		pace = 20 * time.Millisecond
-	}
-	flags.DurationVar(&c.pace, "pace", pace, "")
+	flags.DurationVar(&c.pace, "pace", 20*time.Millisecond, "")
 	flags.Func("tlsdir", "", func(folder string) error {
 		c.people = append(c.people, &person{folder: folder})
 		return nil
