@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, Weak};
 
 use kitcert::model::Timestamp;
 use serde_json::Value;
@@ -126,18 +127,25 @@ const ROWS: &[Row] = &[
     row("key-of-another", Some(("error", "key-mismatch")), "CLOSED: "),
 ];
 
-/// Where a kind's files are; None, and a skip, without what makes them.
-pub fn made(test: &str) -> Option<tempfile::TempDir> {
+/// Where a kind's files are; None, and a skip, without what makes them. They are made once for the tests that run at
+/// the same time: a key of RSA-8192 takes seconds.
+pub fn made(test: &str) -> Option<Arc<tempfile::TempDir>> {
+    static MADE: Mutex<Weak<tempfile::TempDir>> = Mutex::new(Weak::new());
     let python = peers::program("python3", test)?;
     peers::program("openssl", test)?;
+    let mut made = MADE.lock().unwrap();
+    if let Some(folder) = made.upgrade() {
+        return Some(folder);
+    }
     if !Command::new(&python).args(["-c", "import cryptography"]).output().unwrap().status.success() {
         peers::skip(test, "cryptography is not here");
         return None;
     }
-    let folder = tempfile::Builder::new().prefix("kitcert-fed-").tempdir().unwrap();
+    let folder = Arc::new(tempfile::Builder::new().prefix("kitcert-fed-").tempdir().unwrap());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/inputs.py");
-    let made = peers::run(Command::new(python).arg(script).arg(folder.path()), "");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let output = peers::run(Command::new(python).arg(script).arg(folder.path()), "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    *made = Arc::downgrade(&folder);
     Some(folder)
 }
 

@@ -10,6 +10,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use kitcert::cli::command_line;
 use regex::Regex;
@@ -250,6 +251,32 @@ fn stories(text: &str, is_transcript: bool) -> Vec<Vec<Step>> {
     stories
 }
 
+/// kitcert, the daemon, and links to what this machine has in /usr, but for the tools whose presence is the
+/// transcript's to say. They are a thousand, and the same for every story.
+fn programs_in_path(daemon: &Path) -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for program in ["/usr/sbin", "/usr/bin"].iter().flat_map(|folder| files_in(folder)) {
+            let name = program.file_name().unwrap();
+            if !TOOLS.iter().any(|tool| name == *tool) {
+                let link = folder.join(name);
+                // In the PATH the second of two comes first.
+                let _ = std::fs::remove_file(&link);
+                std::os::unix::fs::symlink(&program, link).unwrap();
+            }
+        }
+        for (from, to) in [(Path::new(PROGRAM), "kitcert"), (daemon, "go-peer")] {
+            std::fs::copy(from, folder.join(to)).unwrap();
+        }
+        folder
+    })
+}
+
+const TOOLS: [&str; 7] = ["docker", "podman", "earthly", "earth", "buildctl", "kitcert", "go-peer"];
+
 /// Runs a story; None, and a skip, where no machine can be made for it.
 fn on_a_machine_of_its_own(story: &[Step], name: &str) -> Option<Vec<Ended>> {
     let test = "what the pages show";
@@ -268,8 +295,6 @@ fn on_a_machine_of_its_own(story: &[Step], name: &str) -> Option<Vec<Ended>> {
     std::fs::create_dir(&transcript).unwrap();
     let tools = root("tests/transcripts");
     let programs = [
-        (PathBuf::from(PROGRAM), bin.join("kitcert")),
-        (daemon, bin.join("go-peer")),
         (tools.join("docker"), bin.join("docker")),
         (tools.join("docker"), bin.join("podman")),
         (tools.join("docker"), bin.join("earthly")),
@@ -295,6 +320,7 @@ fn on_a_machine_of_its_own(story: &[Step], name: &str) -> Option<Vec<Ended>> {
         .arg(tools.join("sandbox"))
         .arg(folder.path())
         .arg(story.len().to_string())
+        .arg(programs_in_path(&daemon))
         .output()
         .unwrap();
     assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
