@@ -64,7 +64,7 @@ impl AuthorityKey {
     }
 }
 
-/// Judges a CA by what its peers would make of what it issues, for those hosts. `anchored` says whether peers
+/// Judges a CA by what its peers would make of what it issues, for those hosts. `place` is where it is; `anchored` says whether peers
 /// trust that very certificate already; else they are given one that openssl takes for an anchor too.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ impl AuthorityKey {
 pub(super) fn judged(
     (certificate, chain): (&Certificate, &[Certificate]),
     key: &PrivateKey,
-    hosts: &[SubjectAltName],
+    (hosts, place): (&[SubjectAltName], &Message),
     (anchored, now): (bool, Timestamp),
 ) -> Result<ImportedAuthority, Failure> {
     let subject = || message!("CA {}", certificate.subject());
@@ -82,9 +82,10 @@ pub(super) fn judged(
             .found(found)
             .hint("let kitcert make a CA of its own: leave out --ca and --ca-key")
     };
-    let authority = CertificateAuthority::load(certificate.clone(), key, subject())?;
+    let authority = CertificateAuthority::load(certificate.clone(), key, place)?;
     let is_root = certificate.is_named_by(certificate);
-    let trust = TrustBundle::new(vec![certificate.clone()]);
+    let trust = TrustBundle::from_pem(certificate.to_pem().as_bytes(), place)
+        .map_err(|unread| refused(message!("the CA itself"), unread.what_was_found().message()))?;
     for (role, hosts) in [(Role::Daemon, hosts), (Role::Client, &[])] {
         let name: IdentityName = "probe".parse()?;
         let hosts = match (role, hosts) {

@@ -30,7 +30,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::pki::judge::{self, Credentials, Refusal, check};
-use crate::pki::{Certificate, CertificateAuthority, GivenKey, KeyFile, Passphrase, PrivateKey};
+use crate::pki::{Certificate, CertificateAuthority, GivenKey, KeyFile, Passphrase, PrivateKey, TrustBundle};
 use crate::plan::{AdoptedDaemon, ImportedAuthority, InstallRequest, endpoint_of};
 use crate::store::read;
 
@@ -164,7 +164,9 @@ impl Survey {
                     "the CA's key is copied into the state; {} stays where it is",
                     path.display()
                 ));
-                Some(authority(&request, found.as_ref(), key, (&hosts, now))?)
+                let import = authority(&request, found.as_ref(), key, (&hosts, now))?;
+                remarks.extend(strictly(&import, now));
+                Some(import)
             }
             _ => None,
         };
@@ -253,6 +255,19 @@ fn refuse_open_key(found: &FoundDaemon) -> Result<(), Failure> {
         )))
 }
 
+/// What strict peers refuse a CA for that Go accepts.
+fn strictly(import: &ImportedAuthority, now: Timestamp) -> impl Iterator<Item = Message> {
+    let findings = judge::certificate_file(&TrustBundle::new(vec![import.certificate.clone()]), now);
+    let refused = findings.into_iter().filter(|finding| finding.severity >= Severity::Error);
+    refused.map(|finding| {
+        message!(
+            "strict peers, such as Python, refuse whatever this CA issues: expected {}, found {}",
+            finding.expected,
+            finding.found
+        )
+    })
+}
+
 /// The CA of a key: what was named, or whichever of the daemon's it belongs to.
 fn authority(
     request: &TakeoverRequest,
@@ -284,7 +299,11 @@ fn authority(
     }
     let behind = named.iter().flatten().filter(|one| *one != certificate).chain(&chain);
     let chain: Vec<Certificate> = behind.cloned().collect();
-    ca_key::judged((certificate, &chain), key, hosts, (anchored, now))
+    let place = match (&request.authority, found) {
+        (Some(path), _) => path.display().message(),
+        (None, found) => found.map(|found| found.place.clone()).unwrap_or_default(),
+    };
+    ca_key::judged((certificate, &chain), key, (hosts, &place), (anchored, now))
 }
 
 /// What is to be said of a daemon's files; a failure where they do not belong together.

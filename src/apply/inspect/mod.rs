@@ -6,10 +6,12 @@
 //! configs     configs, and kitcert.yaml
 //! embedded    credentials within YAML or JSON: a Kubernetes Secret, a compose file
 //! records     what kitcert itself remembers: the log and its records
+//! called      what files are called, and whether each holds that
 //! together    several files: which key is whose, and who has what others have too
 //! document    what was seen
 //! ```
 
+mod called;
 mod configs;
 mod document;
 mod embedded;
@@ -131,6 +133,11 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if !has_blocks && let Some(inspected) = judge_embedded(bytes, file, now, inspect_bytes) {
         return inspected;
     }
+    let extension = file.path.extension().and_then(|extension| extension.to_str());
+    // A text in it that is PEM makes no PEM file of a config; and PEM is no TOML.
+    if extension == Some("toml") && toml::from_slice::<toml::Table>(bytes).is_ok() {
+        return with_key_within(judge_toml(bytes, file), bytes, file);
+    }
     if let Some((pem, form)) = WrongForm::fix(bytes) {
         let mut inspected = inspect_bytes(&pem, file, now);
         inspected.findings.push(judge::wrong_form(form, file.path));
@@ -152,15 +159,10 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if labels.iter().any(|label| label.is_private_key()) {
         return with_spaces(judge_key(bytes, file));
     }
-    let ends = |words: &[&str]| {
-        let extension = file.path.extension().and_then(|extension| extension.to_str());
-        labels.is_empty() && extension.is_some_and(|extension| words.contains(&extension))
-    };
-    if ends(&["yml", "yaml"]) {
-        return judge_yaml(bytes, file);
-    }
-    if ends(&["toml"]) {
-        return judge_toml(bytes, file);
+    match extension.filter(|_| labels.is_empty()) {
+        Some("yml" | "yaml") => return with_key_within(judge_yaml(bytes, file), bytes, file),
+        Some("toml") => return judge_toml(bytes, file),
+        _ => {}
     }
     if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
         return record;
@@ -168,18 +170,8 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
     if let Some(form) = WrongForm::of(bytes) {
         return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);
     }
-    // Whatever surrounds it, whoever reads the file has the key.
-    let has_key = bytes.windows(KEY_WORDS.len()).any(|part| part == KEY_WORDS);
-    if has_key {
-        let mut inspected = Inspected::of("unknown", Vec::new(), Vec::new());
-        inspected.findings.extend(file.mode.and_then(|mode| judge::key_mode(file.path.display(), mode)));
-        inspected.findings.push(
-            Finding::new(Rule::KeyInConfig, Severity::Error, file.path.display())
-                .expected("a private key in a file of its own")
-                .found("one in something else")
-                .cause("no daemon and no client reads a key from it, and whoever reads the file has it"),
-        );
-        return inspected;
+    if has_key(bytes) {
+        return with_key_within(Inspected::of("unknown", Vec::new(), Vec::new()), bytes, file);
     }
     let found = match (bytes.is_empty(), labels.first()) {
         (true, _) => message!("an empty file"),
@@ -190,6 +182,24 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
         .expected("certificates, a key or a request in PEM, a kit, a receipt, a .yml or a .toml file")
         .found(found);
     Inspected::of("unknown", Vec::new(), vec![finding])
+}
+
+fn has_key(bytes: &[u8]) -> bool {
+    bytes.windows(KEY_WORDS.len()).any(|part| part == KEY_WORDS)
+}
+
+/// The same with what is to be said of a key within: whatever surrounds it, whoever reads the file has it.
+fn with_key_within(mut inspected: Inspected, bytes: &[u8], file: &FileFacts<'_>) -> Inspected {
+    if has_key(bytes) {
+        inspected.findings.extend(file.mode.and_then(|mode| judge::key_mode(file.path.display(), mode)));
+        inspected.findings.push(
+            Finding::new(Rule::KeyInConfig, Severity::Error, file.path.display())
+                .expected("a private key in a file of its own")
+                .found("one in something else")
+                .cause("no daemon and no client reads a key from it, and whoever reads the file has it"),
+        );
+    }
+    inspected
 }
 
 fn receipt_in(bytes: &[u8]) -> Option<Receipt> {

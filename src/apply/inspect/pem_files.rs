@@ -1,9 +1,12 @@
 //! Files of PEM: certificates, a key, a request.
 
+use super::called::is_called_bundle;
 use super::document::{Contents, Facts, FileFacts, Inspected};
 use crate::message;
 use crate::model::{Finding, Message, Printable, Rule, Severity, Timestamp};
-use crate::pki::{Certificate, CertificateRequest, DroppedBlock, KeyFile, TrustBundle, WrongForm, judge};
+use crate::pki::{
+    Certificate, CertificateRequest, DroppedBlock, KeyFile, PublicKey, TrustBundle, WrongForm, judge,
+};
 
 /// What a certificate says, line by line.
 pub(super) fn facts_of(certificate: &Certificate) -> Facts {
@@ -40,10 +43,14 @@ pub(super) fn judge_certificates(bytes: &[u8], file: &FileFacts<'_>, now: Timest
     let certificates = bundle.certificates();
     let is_bundle = certificates.first().is_some_and(Certificate::is_authority);
     let mut findings = judge::certificate_file(&bundle, now);
-    // A key beside its own certificate, as haproxy and nginx have it, is a key file too.
-    let own_key = KeyFile::read(bytes, file.path).ok().filter(|key| {
-        key.public_key().is_some_and(|key| certificates.iter().any(|one| one.public_key() == key))
-    });
+    // A key beside its own certificate, as haproxy and nginx have it, is a key file too; but nobody hands out the
+    // key of a CA.
+    let is_own = |key: &PublicKey, one: &Certificate| {
+        one.public_key() == key && !(is_bundle && is_called_bundle(file.path))
+    };
+    let own_key = KeyFile::read(bytes, file.path)
+        .ok()
+        .filter(|key| key.public_key().is_some_and(|key| certificates.iter().any(|one| is_own(key, one))));
     let misplaced = judge::leaf_not_first(certificates, own_key.as_ref().and_then(KeyFile::public_key));
     if own_key.is_some() {
         findings.retain(|finding| finding.rule != Rule::KeyInBundle);

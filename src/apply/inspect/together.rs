@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::called::{is_called_bundle, misnamed};
 use super::document::Inspected;
 use crate::message;
 use crate::model::{Failure, Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
@@ -79,6 +80,7 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)], now: Timestamp) -> Vec<Fin
         }
     }
     findings.extend(files.iter().flat_map(|chain| judge_chain(chain, files, now)));
+    findings.extend(misnamed(files));
     findings
 }
 
@@ -124,15 +126,10 @@ fn judge_chain(
 /// The CAs of a file that peers are given as their bundle: whatever certificates it holds, if it is called so.
 fn trust_of<'a>(path: &Path, file: &'a Inspected) -> Option<Cow<'a, TrustBundle>> {
     let contents = &file.contents;
-    let name = path.to_string_lossy();
-    let name = name.rsplit(['#', '/']).next().unwrap_or_default();
-    let is_called_so = CALLED_BUNDLES.contains(&name) && !contents.certificates.is_empty();
+    let is_called_so = is_called_bundle(path) && !contents.certificates.is_empty();
     let of_name = is_called_so.then(|| Cow::Owned(TrustBundle::new(contents.certificates.clone())));
     contents.trust.as_ref().map(Cow::Borrowed).or(of_name)
 }
-
-/// What the bundle is called beside a certificate and its key: by Kubernetes, by kitcert and moby, by Earthly.
-const CALLED_BUNDLES: [&str; 3] = ["ca.crt", "ca.pem", "ca_cert.pem"];
 
 /// So many files of a folder are read.
 pub(crate) const MOST_FILES: usize = 64;

@@ -113,7 +113,8 @@ fn shared_issuer(role: Role, chain: &[Certificate], trust: &TrustBundle) -> Opti
         let is_anchor = |anchor: &Certificate| anchor.subject() == link.issuer() && !link.is_self_issued();
         link.is_authority() && trust.certificates().iter().any(is_anchor)
     };
-    let link = chain.iter().skip(1).find(is_below).filter(|_| role == Role::Daemon)?;
+    let mut links = chain.iter().skip(1).chain(trust.certificates());
+    let link = links.find(is_below).filter(|_| role == Role::Daemon)?;
     Some(
         Finding::new(Rule::SharedIssuer, Severity::Warning, link.issuer())
             .expected("a CA for this daemon's clients alone in its ca.pem")
@@ -130,12 +131,18 @@ fn no_root(peer: &Peer<'_>, chain: &[Certificate]) -> Option<Finding> {
     let own = anchor.subject_key_identifier();
     let is_of_another =
         anchor.authority_key_identifier().is_some_and(|issuer| own.is_some_and(|own| own != issuer));
-    (!anchor.is_self_issued() || is_of_another).then(|| {
+    // With the root in the bundle, they find it.
+    let is_root = |one: &Certificate| one.is_self_issued() && one.subject() == anchor.issuer();
+    let has_root = !anchor.is_self_issued() && peer.trust.certificates().iter().any(is_root);
+    (!has_root && (!anchor.is_self_issued() || is_of_another)).then(|| {
         Finding::new(Rule::ChainUntrusted, Severity::Warning, anchor.subject())
             .expected("a self-signed certificate of the CA in ca.pem")
             .found(message!("one that {} issued", anchor.issuer()))
             .cause("Go and gRPC's C core take an intermediate for an anchor; openssl, Python, nginx and haproxy do not")
-            .fix("put the root into ca.pem too, or a self-signed certificate of the same CA in its place")
+            .fix(
+                "put a self-signed certificate of the same CA in its place; or the root beside it, if whoever has a \
+                 certificate below the root may get in",
+            )
     })
 }
 

@@ -105,7 +105,15 @@ pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
 pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
     let mut findings: Vec<_> = file.form.map(|form| wrong_form(form, &path)).into_iter().collect();
     let about = |severity| Finding::new(Rule::KeyFormat, severity, &path);
-    if let FoundKey::Other(_) = &file.key {
+    if matches!(&file.key, FoundKey::Other(key) if !key.kind.is_read_by_go()) {
+        findings.push(
+            about(Severity::Error)
+                .expected("a key that daemons and clients can sign with")
+                .found(message!("{}: Go does not read such a key", file.kind()))
+                .cause("no daemon and no client starts with it")
+                .fix("issue another key and certificate"),
+        );
+    } else if let FoundKey::Other(_) = &file.key {
         findings.push(
             about(Severity::Warning)
                 .expected("a key that kitcert can sign with: ECDSA on P-256 or P-384, Ed25519, usual RSA")

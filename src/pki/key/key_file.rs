@@ -130,7 +130,10 @@ impl PrivateKey {
             FoundKey::Ours(key) => Ok(key),
             FoundKey::Other(key) => Err(Failure::new("reading the private key", subject)
                 .expected("a key of ECDSA on P-256 or P-384, of Ed25519, or of RSA with 2048 to 4096 bits")
-                .found(message!("{}, with which kitcert cannot sign; daemons and clients can", key.kind))),
+                .found(match key.kind.is_read_by_go() {
+                    true => message!("{}, with which kitcert cannot sign; daemons and clients can", key.kind),
+                    false => message!("{}, with which nobody here can sign", key.kind),
+                })),
         }
     }
 }

@@ -9,6 +9,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
     VerificationAlgorithm,
 };
+use x509_parser::der_parser::der::Tag;
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_SIG_ED25519,
 };
@@ -40,8 +41,21 @@ pub enum PublicKeyKind {
     OtherCurve(String),
     /// ML-DSA (FIPS 204), by its parameters: Go has taken it since 1.27, ring and openssl 3.0 do not.
     MlDsa(&'static str),
-    /// Anything else, by the object identifier of its algorithm.
+    /// Anything else, by the object identifier of its algorithm; empty for one that is too long to be told.
     Other(String),
+}
+
+impl PublicKeyKind {
+    /// Whether Go reads such a private key, so that a daemon or a client may have it: what else there is
+    /// is for nobody's TLS.
+    #[must_use]
+    pub fn is_read_by_go(&self) -> bool {
+        match self {
+            PublicKeyKind::OtherCurve(curve) => curve == P224,
+            PublicKeyKind::Other(_) => false,
+            _ => true,
+        }
+    }
 }
 
 impl PublicKey {
@@ -183,8 +197,10 @@ impl fmt::Display for PublicKeyKind {
             PublicKeyKind::Generated(algorithm) => algorithm.fmt(f),
             PublicKeyKind::Rsa(bits) => f.pad(&format!("rsa-{bits}")),
             PublicKeyKind::EcdsaP521 => f.pad("ecdsa-p521"),
+            PublicKeyKind::OtherCurve(curve) if curve.is_empty() => f.pad("ecdsa on a curve without a name"),
             PublicKeyKind::OtherCurve(curve) => f.pad(&format!("ecdsa on {curve}")),
             PublicKeyKind::MlDsa(name) => f.pad(name),
+            PublicKeyKind::Other(identifier) if identifier.is_empty() => f.pad("an unknown algorithm"),
             PublicKeyKind::Other(identifier) => f.pad(identifier),
         }
     }
@@ -208,7 +224,14 @@ pub(in crate::pki) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
     let identifier = &spki.algorithm.algorithm;
-    let curve = || spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    // Whatever else stands there is not told: of a key's file it may be the key.
+    let curve = || {
+        let named =
+            spki.algorithm.parameters.as_ref().filter(|parameters| {
+                parameters.tag() == Tag::Oid && parameters.data.len() <= LONGEST_IDENTIFIER
+            });
+        named.and_then(|parameters| parameters.as_oid().ok())
+    };
     if *identifier == OID_SIG_ED25519 {
         return PublicKeyKind::Generated(KeyAlgorithm::Ed25519);
     }
@@ -231,10 +254,14 @@ fn kind_of(spki: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
             "2.16.840.1.101.3.4.3.17" => PublicKeyKind::MlDsa("ml-dsa-44"),
             "2.16.840.1.101.3.4.3.18" => PublicKeyKind::MlDsa("ml-dsa-65"),
             "2.16.840.1.101.3.4.3.19" => PublicKeyKind::MlDsa("ml-dsa-87"),
+            _ if identifier.as_bytes().len() > LONGEST_IDENTIFIER => PublicKeyKind::Other(String::new()),
             other => PublicKeyKind::Other(other.to_owned()),
         },
     }
 }
+
+/// Bytes of an object identifier that is told; those of algorithms and curves have ten at the most.
+const LONGEST_IDENTIFIER: usize = 16;
 
 /// secp224r1, which Go reads and TLS does not use.
 const P224: &str = "1.3.132.0.33";

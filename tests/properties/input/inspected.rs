@@ -278,3 +278,55 @@ fn what_earthly_generates_is_called_what_it_is() {
         assert!(rules(&said, severity).iter().any(|told| told == rule), "{severity} {rule}: {}", said.out);
     }
 }
+
+#[test]
+fn a_file_of_a_set_that_holds_what_another_should_is_named() {
+    let workspace = Workspace::with_state();
+    let [ca, cert, key] =
+        ["ca", "cert", "key"].map(|file| workspace.read(&format!("state/clients/ana/gen-0001/{file}.pem")));
+    for (place, files, rule) in [
+        ("key-as-ca", [&key, &cert, &key], "bundle-holds-leaf"),
+        ("swapped-ca", [&cert, &ca, &key], "chain-order"),
+        ("swapped-key", [&ca, &key, &cert], "key-format"),
+        ("cert-as-key", [&ca, &cert, &cert], "key-format"),
+    ] {
+        for (file, text) in ["ca", "cert", "key"].iter().zip(files) {
+            workspace.write_private(&format!("{place}/{file}.pem"), text);
+        }
+        let said = inspect(&workspace, [place]).ended_with(3);
+        assert!(rules(&said, "error").iter().any(|told| told == rule), "{place}: {}", said.out);
+    }
+    for (file, text) in [("ca", &ca), ("cert", &cert)] {
+        workspace.write_private(&format!("folder/{file}.pem"), text);
+    }
+    std::fs::create_dir(workspace.path("folder/key.pem")).unwrap();
+    let said = inspect(&workspace, ["folder"]).ended_with(3);
+    assert_eq!(rules(&said, "error"), ["unreadable-file"], "{}", said.out);
+    // The key of a CA in what is handed to everybody.
+    let own = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap().unwrap().path();
+    let both = format!("{ca}{}", std::fs::read_to_string(own.join("key.pem")).unwrap());
+    workspace.write_private("known/ca.pem", both);
+    let said = inspect(&workspace, ["known/ca.pem"]).ended_with(3);
+    assert_eq!(rules(&said, "critical"), ["key-in-bundle"], "{}", said.out);
+}
+
+#[test]
+fn a_config_with_a_key_in_it_is_judged_as_a_config_and_the_key_is_told() {
+    let workspace = Workspace::with_state();
+    let key = workspace.read("state/clients/ana/gen-0001/key.pem");
+    let indented: String = key.lines().map(|line| format!("# {line}\n")).collect();
+    for (name, text) in [
+        (
+            "grpc.toml",
+            format!("[grpc]\naddress = [\"tcp://0.0.0.0:8372\"]\n[grpc.tls]\nkey = \"\"\"\n{key}\"\"\"\n"),
+        ),
+        ("registry.toml", format!("[registry.\"docker.io\"]\nkeypair = [{{key = '''\n{key}'''}}]\n")),
+        ("comment.toml", format!("{indented}[grpc]\naddress = [\"tcp://0.0.0.0:8372\"]\n")),
+        ("comment.yml", format!("{indented}global:\n  tls_enabled: true\n")),
+    ] {
+        workspace.write_private(name, text);
+        let said = inspect(&workspace, [name]);
+        assert!(rules(&said, "error").iter().any(|rule| rule == "key-in-config"), "{name}: {}", said.out);
+        assert!(!said.out.contains("private key\"") && said.out.contains("config"), "{name}: {}", said.out);
+    }
+}
