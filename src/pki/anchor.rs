@@ -64,6 +64,32 @@ impl Certificate {
         Certificate::from_der(&element(SEQUENCE, &all))
     }
 
+    /// The CA's certificate without what [`Certificate::excluding`] has added: to the byte what it was, where that
+    /// had no key. What the CA constrains itself cannot be told apart, and goes too. None for one that excludes nothing
+    /// for us.
+    #[must_use]
+    pub fn without_exclusions(&self) -> Option<Certificate> {
+        Exclusions::canary_in(self)?;
+        let [(_, body), (_, algorithm), (_, signature)]: [Element<'_>; 3] =
+            parts(only(self.der(), SEQUENCE)?)?.try_into().ok()?;
+        let mut made = Vec::new();
+        for (tag, contents) in parts(body)? {
+            if tag == EXTENSIONS {
+                let mut kept = Vec::new();
+                for (_, extension) in parts(only(contents, SEQUENCE)?)? {
+                    if parts(extension)?.first()?.1 != NAME_CONSTRAINTS {
+                        kept.extend(element(SEQUENCE, extension));
+                    }
+                }
+                made.extend(element(EXTENSIONS, &element(SEQUENCE, &kept)));
+            } else {
+                made.extend(element(tag, contents));
+            }
+        }
+        let all = [element(SEQUENCE, &made), element(SEQUENCE, algorithm), element(BIT_STRING, signature)];
+        Certificate::from_der(&element(SEQUENCE, &all.concat())).ok()
+    }
+
     /// Whether its key usage says that it signs certificates (RFC 5280 section 4.2.1.3): without that, it may be
     /// somebody's own.
     #[must_use]

@@ -79,7 +79,9 @@ pub(crate) fn catch_up(
     plan.state.extend(commits.max().map(StateStep::ComeAfter));
     for anchor in unknown_anchors(observation, installed) {
         let id = anchor.authority_id();
-        plan.state.push(StateStep::TakeInAuthority(anchor.clone()));
+        // What it excludes for a daemon is in revocations.json, and may be taken back there.
+        let authority = anchor.without_exclusions().unwrap_or_else(|| anchor.clone());
+        plan.state.push(StateStep::TakeInAuthority(authority));
         plan.state.push(StateStep::Open(id.clone(), open_until));
         note(
             message!("CA {}", id.short()),

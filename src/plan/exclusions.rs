@@ -129,14 +129,22 @@ pub(crate) fn pending(
         let is_renewed = observation.inventory.daemons.contains_key(name) && !daemon.is_retired();
         let may_serve =
             |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
+        // A person's word counts of one that nobody renews, and of one that was restarted with what excludes whoever
+        // is meant, where nothing here can try it.
+        let current = daemon.current.as_ref();
+        let is_restarted = current.is_some_and(|current| {
+            daemon.history.restarted == Some(current.number)
+                && let_in(observation, &current.trust, now).is_empty()
+        });
+        let counts = |one: &&Revocation| one.seen.is_none() || is_renewed && !is_restarted;
         // What it had before nobody knows of one that was never verified.
         if !daemon.is_served_known() && daemon.current.iter().any(|current| may_serve(&current)) {
-            return observation.revocations.iter().flat_map(|record| record.active(now)).map(whom).collect();
+            let active = observation.revocations.iter().flat_map(|record| record.active(now));
+            return active.filter(counts).map(whom).collect();
         }
         let served = daemon.served().filter(may_serve);
         let let_in = served.flat_map(|served| let_in(observation, &served.trust, now));
-        // Of one that nobody renews, a person says that it is stopped.
-        let_in.filter(|one| is_renewed || one.seen.is_none()).map(whom).collect()
+        let_in.filter(counts).map(whom).collect()
     };
     let of_daemons = observation.daemons.iter().map(|(name, daemon)| (name.clone(), who(name, daemon)));
     of_daemons.filter(|(_, who)| !who.is_empty()).collect()

@@ -225,8 +225,13 @@ impl Rollout<'_> {
         }
         let daemon = current.observation.daemons.get(self.name);
         let is_restarted = daemon.is_some_and(|daemon| daemon.history.restarted == Some(current.number));
-        if let Some(word) = look.word.clone().filter(|_| is_restarted) {
-            return Ok(Some(RolloutResult::Untried { why: look.why, word }));
+        match look.word.clone() {
+            Some(word) if is_restarted => return Ok(Some(RolloutResult::Untried { why: look.why, word })),
+            // Another restart shows no more than the last one did.
+            None if is_restarted && look.outcome == Outcome::Inconclusive && look.evidence.is_up() => {
+                return Ok(Some(RolloutResult::NotServed { why: look.why, command: None }));
+            }
+            _ => {}
         }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {

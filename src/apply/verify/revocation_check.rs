@@ -110,6 +110,11 @@ fn of_excluded(
     Ok(None)
 }
 
+/// The latest change that nobody has seen in effect, where there is neither a client nor a CA's key to dial with.
+pub(super) fn unseen(observation: &Observation, now: Timestamp) -> Option<Finding> {
+    changes(observation, now).find(|change| change.seen.is_none()).map(untried)
+}
+
 /// Nothing here can try whether a change has taken effect.
 fn untried(change: &Revocation) -> Finding {
     let who = whom(change);

@@ -146,6 +146,9 @@ fn look(
             serves_current = false;
         }
         findings.push(finding);
+    } else if let (Some(observation), Some(_), None) = (observation, &daemon, &client.identity) {
+        // Where nobody is left to dial as, it is not even seen that a client gets in.
+        findings.extend(revocation_check::unseen(observation, invocation.judged_at()));
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

@@ -233,14 +233,21 @@ fn nothing(rotation: &Rotation) -> Message {
 
 /// Whether every daemon is verified that was not looked at.
 fn about_the_others(rotation: &Rotation) -> Message {
-    let names = |between| Message::join(&rotation.unverified, between);
+    let is_told = |name: &&IdentityName| {
+        rotation.rows.iter().any(|row| row.identity.as_ref().is_some_and(|(_, told)| told == *name))
+    };
+    let untold: Vec<_> = rotation.unverified.iter().filter(|name| !is_told(name)).collect();
+    let next = match untold.is_empty() {
+        true => message!("{kitcert} status"),
+        false => message!("{kitcert} rotate {}", Message::join(untold, " ")),
+    };
     match (rotation.unverified.is_empty(), rotation.left_letting_in.is_empty()) {
         (true, true) => message!("every daemon is verified"),
         (true, false) => {
             let left = Message::join(&rotation.left_letting_in, ", ");
             message!("whoever is revoked gets in still: {}", left)
         }
-        (false, _) => message!("not verified: {}; next: {kitcert} rotate {}", names(", "), names(" ")),
+        (false, _) => message!("not verified: {}; next: {}", Message::join(&rotation.unverified, ", "), next),
     }
 }
 

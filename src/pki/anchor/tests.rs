@@ -259,3 +259,11 @@ fn an_anchor_of_rsa_keeps_a_signature_of_its_form() {
     let made = without_key(&original, &[BEN]);
     assert_same_authority(&made, &original);
 }
+
+#[test]
+fn without_what_was_excluded_it_is_the_ca_s_own_certificate_again() {
+    let original = an_authority(|_| ());
+    assert_eq!(without_key(&original, &[BEN]).without_exclusions(), Some(original.clone()));
+    assert_eq!(without_key(&original, &[]).without_exclusions(), Some(original.clone()));
+    assert_eq!(original.without_exclusions(), None);
+}

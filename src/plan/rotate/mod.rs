@@ -158,14 +158,14 @@ impl Planner<'_> {
     }
 
     /// The daemons that are not verified and that this rotation does nothing about, since others were
-    /// named.
+    /// named, or something of theirs cannot be read.
     fn report_unverified(&mut self) {
         let is_passed_over = |name: &&IdentityName| {
             let daemon = self.observation.daemons.get(*name);
             !self.rotation.daemons.contains(name)
                 && daemon.is_none_or(|daemon| daemon.history.retired.is_none())
-                && !self.is_faulty(Role::Daemon, name)
-                && !verification(self.observation, name, self.now).is_verified()
+                && (self.is_faulty(Role::Daemon, name)
+                    || !verification(self.observation, name, self.now).is_verified())
         };
         let listed = self.observation.inventory.daemons.keys();
         self.rotation.unverified = listed.filter(is_passed_over).cloned().collect();

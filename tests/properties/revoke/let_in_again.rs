@@ -190,6 +190,36 @@ fn an_earlier_backup_is_not_used_and_is_told_by_the_daemons_whom_they_refuse() {
     fleet.assert_dials(&of_ana, "refused");
 }
 
+/// The CA that the rollover made is known from the daemons' files alone, which exclude dan already.
+#[test]
+fn after_a_rollover_that_a_backup_does_not_know_nothing_is_renewed_again_and_again() {
+    const TEST: &str = "after_a_rollover_that_a_backup_does_not_know_nothing_is_renewed_again_and_again";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    copied(&fleet.admin.path("state"), &fleet.admin.path("backup"));
+    fleet.admin.run(START).succeeded();
+    fleet.rotate(&[]);
+    restore(&fleet, "backup");
+    fleet.admin.run(["recover"]).succeeded();
+    fleet.rotate(&[]);
+    fleet.admin.run(START);
+    fleet.rotate(&[]);
+    let restarts = fleet.restarts();
+    for _ in 0..2 {
+        let said = fleet.rotate(&[]);
+        assert!(!said.out.contains("to refuse dan"), "{}", said.out);
+    }
+    assert_eq!(fleet.restarts(), restarts);
+    let status = fleet.admin.run(["status"]).out;
+    assert!(!status.contains("LETS IN"), "{status}");
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["revoke", "--undo", "dan"]);
+    fleet.rotate(&[]);
+    let status = fleet.admin.run(["status"]).out;
+    assert!(!status.contains("LETS IN"), "{status}");
+}
+
 #[test]
 fn a_revocation_that_is_made_again_looks_at_every_daemon_again() {
     const TEST: &str = "a_revocation_that_is_made_again_looks_at_every_daemon_again";

@@ -235,3 +235,35 @@ fn a_revocation_that_nobody_could_try_is_tried_once_the_ca_s_key_is_back() {
     fleet.assert_dials(&stolen, "refused");
     fleet.admin.run(["status", "--check"]).succeeded();
 }
+
+/// Neither a client nor a CA's key is left to dial with: it is said that nobody can try it, and a person's word ends
+/// it, without another restart.
+#[test]
+fn of_the_only_client_it_is_said_that_nobody_can_try_whether_he_is_refused() {
+    const TEST: &str = "of_the_only_client_it_is_said_that_nobody_can_try_whether_he_is_refused";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    for client in ["ana", "ben"] {
+        fleet.admin.run(["retire", &format!("client/{client}")]);
+    }
+    let stolen = fleet.copy("dan");
+    for entry in std::fs::read_dir(fleet.admin.path("state/ca")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path().join("key.pem")).unwrap();
+    }
+    for entry in std::fs::read_dir(fleet.admin.path("state/clients")).unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.ends_with("dan") {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    assert!(said.out.contains("revoke --seen dan") && !said.out.contains("STILL LETS IN"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    let restarts = fleet.restarts();
+    let said = fleet.admin.run(["revoke", "--seen", "dan"]);
+    assert!(!said.out.contains("STILL LETS IN"), "{}", said.out);
+    let said = fleet.rotate(&[]);
+    assert!(!said.out.contains("STILL LETS IN"), "{}", said.out);
+    assert_eq!(fleet.restarts(), restarts, "what refuses him is not restarted");
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
+}
