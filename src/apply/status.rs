@@ -10,7 +10,7 @@ use crate::plan::{
     self, NextStep, RolloverProgress, StatusRow, Window, next_step, refuse_forgotten, refuse_lost_record,
     rollover_progress,
 };
-use crate::store::{Interest, LogEnd, StateDirectory, log_end, logs_put_aside};
+use crate::store::{Interest, KeyPresence, LogEnd, StateDirectory, log_end, logs_put_aside};
 
 /// Whether the windows of the certificates are wanted too, for which each that was ever issued is
 /// read.
@@ -47,6 +47,15 @@ pub(crate) struct Status {
     pub rollover: Option<RolloverProgress>,
     /// What is wrong with the log.
     pub log_faults: Vec<Message>,
+    /// Whether the key of a CA is here that may issue.
+    pub can_sign: bool,
+}
+
+impl Status {
+    /// Why the state is not to be changed as it is, if records of it are lost.
+    pub(crate) fn lost(&self) -> Option<&Failure> {
+        self.lost_rollover.as_ref().or(self.lost_revocations.as_ref())
+    }
 }
 
 /// Looks at the whole state.
@@ -74,6 +83,10 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
         lost_revocations: refuse_forgotten(&observation).err(),
         rollover: rollover_progress(&observation, now)?,
         log_faults: log_faults(&directory)?,
+        can_sign: observation
+            .authorities
+            .iter()
+            .any(|one| one.record.is_usable() && one.key == KeyPresence::Present),
         rows,
     })
 }

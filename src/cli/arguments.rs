@@ -55,7 +55,8 @@ pub enum Command {
     Confirm(ConfirmArguments),
     /// Stop renewing a daemon or a client
     ///
-    /// Its certificate works until it expires. Nothing waits for it any more. `issue` and `invite` undo this.
+    /// Its certificate works until it expires, or a rollover of its CA ends. Nothing waits for it any more. `issue` and
+    /// `invite` undo this.
     Retire(RetireArguments),
     /// Take a client's access away at once, and verify that every daemon refuses it
     ///

@@ -383,6 +383,10 @@ rules! {
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
         fix "move it away, if you do not need it; every command works without it",
+    /// The state is the only copy that is in use, and knows what its daemons have.
+    OldCopy = "old-copy",
+        cause "the state was restored from a backup, or two copies of it are in use, or another program changed files",
+        fix "{kitcert} recover, in the copy that you keep",
     /// kitcert.yaml lists every identity that has a certificate.
     NotListed = "not-listed",
         cause "its entry was removed, or another copy of the state issued it",

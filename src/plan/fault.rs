@@ -22,7 +22,9 @@ pub(crate) fn fault_of(role: Role, name: &IdentityName, observation: &Observatio
         ),
         false => message!("{kitcert} retire {}/{}   # or restore it from a backup", role, name),
     };
-    identity.fault.clone().map(|fault| fault.hint(hint))
+    // Whose folder others may write in is whole, and its owner says how that is remedied.
+    let is_remedied = |fault: &Failure| *fault.doing() == "trusting" && fault.remedy().is_some();
+    identity.fault.clone().map(|fault| if is_remedied(&fault) { fault } else { fault.hint(hint) })
 }
 
 /// Whether something of an identity cannot be read that somebody may still need.

@@ -250,7 +250,7 @@ pub fn issue_clients(
     Ok(Plan { state, handover, ..Plan::default() })
 }
 
-/// Refuses a key that another client has: neither of the two could be revoked without the other.
+/// Refuses a key that somebody else has: of two clients neither could be revoked without the other.
 ///
 /// # Errors
 /// Such a key.
@@ -260,14 +260,20 @@ fn refuse_anothers(
     observation: &Observation,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let with_key = in_use(observation, now).into_iter().filter(|leaf| leaf.public_key() == key);
-    match with_key.filter_map(client_of).find(|other| other != name) {
-        None => Ok(()),
-        Some(other) => Err(Failure::new("issuing a certificate for client", name)
-            .expected("a key that no other client has")
-            .found(message!("that of client {}: neither could be revoked without the other", other))
-            .hint(message!("let {} make a key of its own, on its machine: kitcert request {}", name, name))),
-    }
+    let is_of_authority = observation.authorities.iter().any(|one| one.certificate.public_key() == key);
+    let mut daemons = observation.daemons.values().filter_map(|daemon| daemon.current.as_ref());
+    let is_of_daemon = daemons.any(|current| current.leaf().public_key() == key);
+    let mut with_key = in_use(observation, now).into_iter().filter(|leaf| leaf.public_key() == key);
+    let found = match with_key.find_map(|leaf| client_of(leaf).filter(|other| other != name)) {
+        _ if is_of_authority => message!("that of a CA"),
+        _ if is_of_daemon => message!("that of a daemon"),
+        Some(other) => message!("that of client {}: neither could be revoked without the other", other),
+        None => return Ok(()),
+    };
+    Err(Failure::new("issuing a certificate for client", name)
+        .expected("a key that nobody else has")
+        .found(found)
+        .hint(message!("let {} make a key of its own, on its machine: kitcert request {}", name, name)))
 }
 
 /// A client that kitcert.yaml does not list yet.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::document::Inspected;
-use super::together::MOST_FILES;
 use crate::message;
 use crate::model::{Finding, Rule, Severity};
 use crate::pki::Certificate;
@@ -94,7 +93,7 @@ fn holds_something_else(path: &Path, part: Part, file: &Inspected) -> Option<Fin
 }
 
 fn in_the_place_of_a_file(path: &Path) -> Option<Finding> {
-    let is_folder = store::files_in(path, MOST_FILES).is_ok_and(|files| files.is_some());
+    let is_folder = store::exists(path) && !matches!(store::files_in(path, 1), Ok(None));
     is_folder.then(|| {
         Finding::new(Rule::UnreadableFile, Severity::Error, path.display())
             .expected("a file")

@@ -48,7 +48,9 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Res
 pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
     let invocation = session.invocation("retire", Some(asked.change), UNWATCHED)?;
     let done = apply::retire(&invocation, (asked.name.role, &asked.name.name))?;
-    let told =
-        message!("{} is no longer renewed or waited for; its certificate works until it expires", asked.name);
+    let told = message!(
+        "{} is no longer renewed or waited for; its certificate works until it expires, or a rollover of its CA ends",
+        asked.name
+    );
     Ok(noted("retire", &invocation, &done, told))
 }

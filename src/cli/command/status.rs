@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     // In the second stage people are waited for; in the others a rotation goes on.
     let is_emergency = status.rollover.as_ref().is_some_and(|one| one.compromised || one.stage != 2);
     let is_locked_out = rows.iter().any(|row| row.state == IdentityState::KitOverdue);
-    let lost = status.lost_rollover.as_ref().or(status.lost_revocations.as_ref());
+    let lost = status.lost();
     let exit = match asked.check {
         true if status.is_old || lost.is_some() || is_locked_out => ExitCode::Verification,
         true if attention || is_emergency || !status.misplaced.is_empty() => ExitCode::Due,
@@ -92,6 +92,12 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     let kind = if status.is_old { Tone::Bad } else { Tone::Warning };
     report = status.misplaced.iter().fold(report, |report, one| report.toned(kind, one.clone()));
+    if !status.can_sign {
+        report = report.toned(
+            Tone::Warning,
+            "the key of no CA is here, so that nothing is issued or renewed; if it is lost: {kitcert} ca rollover start",
+        );
+    }
     let mut last = last_line(&status, &invocation.state);
     if asked.timeline {
         let drawing = drawn(&status.windows, now, session.console.columns(), |one| tone_of(one, rows));
@@ -107,9 +113,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
         }
     }
     if status.is_old {
-        let old = message!(
-            "this may be an old copy of the state, or one of two; next: {kitcert} recover, in the copy that you keep"
-        );
+        let old = message!("{}; next: {kitcert} recover, in the copy that you keep", OLD);
         return Ok(report.toned(Tone::Bad, old));
     }
     if let Some(lost) = lost {
@@ -117,6 +121,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     }
     Ok(report.toned(if attention || is_emergency { Tone::Warning } else { Tone::Plain }, last))
 }
+
+const OLD: &str = "this may be an old copy of the state, or one of two";
 
 /// What monitoring reads of it.
 fn monitored(state: &Path, status: &Status) -> Monitored {
@@ -129,6 +135,7 @@ fn monitored(state: &Path, status: &Status) -> Monitored {
     let faults = rows.iter().filter(|row| row.needs_attention()).count();
     let rollover = status.rollover.as_ref().map(of_rollover);
     let verdict = match faults {
+        _ if status.is_old => OLD.message(),
         0 => message!("nothing is due; every daemon is verified"),
         1 => message!("1 needs attention"),
         faults => message!("{} need attention", faults),
@@ -141,6 +148,19 @@ fn monitored(state: &Path, status: &Status) -> Monitored {
     findings.extend(status.log_faults.iter().map(|fault| {
         let finding = Finding::new(Rule::LogDamaged, Severity::Warning, message!("log.jsonl"));
         finding.expected("a log that can be read and appended to").found(fault).fix(Rule::LogDamaged.fix())
+    }));
+    let severity = if status.is_old { Severity::Error } else { Severity::Warning };
+    findings.extend(status.misplaced.iter().map(|one| {
+        let finding = Finding::new(Rule::OldCopy, severity, state.display());
+        finding.expected("what this copy of the state has made").found(one).fix(Rule::OldCopy.fix())
+    }));
+    findings.extend(status.lost().map(|lost| {
+        let finding = Finding::new(Rule::Unreadable, Severity::Error, lost.subject());
+        let finding = finding.expected(lost.what_was_expected()).found(lost.what_was_found());
+        match lost.remedy() {
+            Some(remedy) => finding.fix(remedy),
+            None => finding,
+        }
     }));
     let is_sound = Finding::gravest(&findings) < Severity::Warning;
     Monitored {

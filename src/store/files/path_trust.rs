@@ -52,7 +52,8 @@ pub(in crate::store) fn distrust(path: &Path, stat: &Stat, allowed: &[u32]) -> O
     let is_trusted = |user: u32| is_root_or_us(user) || allowed.contains(&user);
     if !is_trusted(stat.st_uid) {
         let found = message!("user {} as its owner", stat.st_uid);
-        return Some(refused("a folder of root or of this user", found));
+        let own = message!("ls -ld {}   # chown it, if that user is not to write in it", Quoted(path));
+        return Some(refused("a folder of root or of this user", found).hint(own));
     }
     let is_sticky = mode & STICKY != 0 && is_root_or_us(stat.st_uid);
     if mode & WRITABLE_BY_OTHERS != 0 && !is_sticky {

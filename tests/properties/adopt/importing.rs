@@ -222,3 +222,58 @@ fn a_ca_that_another_has_certified_is_anchored_itself_and_daemons_send_what_lead
         1
     );
 }
+
+/// Go drops such a CA without a word, and what it issued would be in the state all the same.
+#[test]
+fn a_ca_that_nobody_loads_is_refused_and_one_that_strict_peers_refuse_is_told() {
+    const TEST: &str = "a_ca_that_nobody_loads_is_refused_and_one_that_strict_peers_refuse_is_told";
+    if peers::program("openssl", TEST).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let make = |more: &str| {
+        sh(
+            folder.path(),
+            &format!(
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem \
+                 -days 3650 -subj /CN=ours {more} 2>/dev/null && chmod 0600 ca.key"
+            ),
+        );
+    };
+    make("-set_serial -7");
+    let workspace = Workspace::new();
+    let said = import(&workspace, &path("ca.pem"), &path("ca.key"), &[]).ended_with(1);
+    assert!(said.err.contains("negative"), "{}", said.err);
+    assert!(!workspace.path("state").exists(), "nothing is made of it");
+    make("");
+    let said = import(&workspace, &path("ca.pem"), &path("ca.key"), &[]).succeeded();
+    assert!(said.out.contains("strict peers") || said.err.contains("strict peers"), "{said:?}");
+}
+
+/// Neither of the two could be revoked without the other, and a CA's key is for nothing else.
+#[test]
+fn a_request_with_the_key_of_a_ca_or_of_a_daemon_is_refused() {
+    const TEST: &str = "a_request_with_the_key_of_a_ca_or_of_a_daemon_is_refused";
+    if peers::program("openssl", TEST).is_none() {
+        return;
+    }
+    let workspace = Workspace::with_state();
+    let ca = std::fs::read_dir(workspace.path("state/ca")).unwrap().next().unwrap().unwrap().path();
+    for key in [ca.join("key.pem"), workspace.path("state/daemons/builder/current/key.pem")] {
+        sh(
+            &workspace.path("state"),
+            &format!("openssl req -new -key {} -subj /CN=x -out x.csr", key.display()),
+        );
+        let csr = workspace.text("state/x.csr");
+        let hash = format!(
+            "openssl pkey -in {} -pubout -outform DER | sha256sum | cut -c1-64 > hash",
+            key.display()
+        );
+        sh(&workspace.path("state"), &hash);
+        let print = workspace.read("state/hash").trim().to_owned();
+        let said =
+            workspace.run(["issue", "client", "xk", "--csr", &csr, "--fingerprint", &print]).ended_with(1);
+        assert!(said.err.contains("a key that nobody else has"), "{}", said.err);
+    }
+}

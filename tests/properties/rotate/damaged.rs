@@ -103,6 +103,9 @@ fn a_damaged_file_of_one_identity_stops_nobody_else_and_what_is_printed_mends_it
         if kind == "client" {
             assert_eq!(result(&report, "daemon", "builder")["result"], "done", "{case}: {report:#}");
             workspace.run(["verify", "builder"]).succeeded();
+        } else {
+            let said = workspace.run(["rotate"]);
+            assert!(!said.out.contains("every daemon is verified"), "{case}: {}", said.out);
         }
         // A key is read only when it is needed.
         if *what != "its key is garbled" {

@@ -69,6 +69,11 @@ fn assert_told(workspace: &Workspace, state: &str, words: &str) {
     run(workspace, state, "status --check").ended_with(3);
     let said = run(workspace, state, "status --format json").succeeded();
     assert_eq!(said.json()["state_is_old"], true, "{said:?}");
+    // Monitoring is told too.
+    let said = run(workspace, state, "status --format nagios").ended_with(2);
+    assert!(said.out.contains("old copy"), "{said:?}");
+    let said = run(workspace, state, "status --format prometheus");
+    assert!(!said.out.contains("\nkitcert_last_success_timestamp_seconds{"), "{}", said.out);
     for line in
         ["issue client new", "rotate", "rotate --force builder", "install daemon builder", "rollback builder"]
     {
