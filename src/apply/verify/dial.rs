@@ -11,9 +11,10 @@ use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Endpoint, Failure, IdentityName, Role, SubjectAltName};
+use crate::pki::judge::{self, ChainFault, Credentials, Refusal};
 use crate::pki::{Certificate, PrivateKey};
 use crate::probe::{self, Activity, DialResults, Extent, Unreachable};
-use crate::store::{KeyPresence, Observation, read};
+use crate::store::{KeyPresence, Observation, ObservedGeneration, read};
 
 /// How a daemon is dialed.
 #[derive(Clone, Debug)]
@@ -79,7 +80,15 @@ impl DialOptions {
         name: &IdentityName,
     ) -> DialOptions {
         let current = observation.current(Role::Daemon, name);
-        let current = current.filter(|current| current.key == KeyPresence::Present);
+        // One that is for clients too, or for nothing in particular, shows nothing of what it is refused for.
+        let is_wrong_for_a_client = |current: &ObservedGeneration| {
+            let files =
+                Credentials { role: Role::Client, chain: &current.chain, key: None, trust: &current.trust };
+            let refusals = judge::check(&files, &[], invocation.environment.now()).err().unwrap_or_default();
+            matches!(refusals.as_slice(), [Refusal::Chain(ChainFault::WrongUsage { .. })])
+        };
+        let current =
+            current.filter(|current| current.key == KeyPresence::Present && is_wrong_for_a_client(current));
         let key = identity_folder(Role::Daemon, name).join("current").join("key.pem");
         self.leaf = current.map(|current| (current.chain.clone(), invocation.state.join(key)));
         self

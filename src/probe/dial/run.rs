@@ -191,7 +191,11 @@ fn not_tried(request: &Request<'_>) -> Vec<NotTried> {
     let missing = [
         (request.client.is_none(), Dial::Client, "no client certificate is at hand"),
         (request.unknown_ca.is_none(), Dial::UnknownCa(1), "no CA is at hand to imitate"),
-        (request.wrong_usage.is_none(), Dial::WrongUsage, "neither the daemon's key nor the CA's is here"),
+        (
+            request.wrong_usage.is_none(),
+            Dial::WrongUsage,
+            "no certificate that is for daemons alone can be had here",
+        ),
         (
             request.expired.is_none(),
             Dial::Expired,

@@ -130,3 +130,19 @@ fn the_same_request_again_changes_nothing_and_another_daemon_is_another_matter()
     let said = site.admin.run(["init", "--adopt", &folder, "--endpoint", &endpoint]).ended_with(1);
     assert!(said.err.contains("the CA that it was made with"), "{said:?}");
 }
+
+/// Earthly's own generator gives both usages to both sides: that such a daemon lets its own certificate in as a client's
+/// says nothing of what it looks at.
+#[test]
+fn of_a_daemon_whose_certificate_is_for_clients_too_it_is_not_said_that_it_checks_no_usage() {
+    const TEST: &str =
+        "of_a_daemon_whose_certificate_is_for_clients_too_it_is_not_said_that_it_checks_no_usage";
+    let Some(site) = Site::new(Maker::Earthly, 365, TEST) else { return };
+    let folder = site.admin.text("certs");
+    let endpoint = format!("tcp://127.0.0.1:{}", site.port);
+    let workspace = Workspace::new();
+    workspace.run(["init", "--adopt", &folder, "--endpoint", &endpoint]).succeeded();
+    let said = workspace.run(["verify", "builder", "--format", "json"]);
+    assert!(!said.out.contains("usage-unchecked"), "{}", said.out);
+    assert!(said.out.contains("no certificate that is for daemons alone"), "{}", said.out);
+}
