@@ -224,7 +224,10 @@ impl Planner<'_> {
         let is_own = all.iter().filter(is_left).any(|holder| Some(holder.key) == own);
         if let Some(other) = all.iter().find(is_left).filter(|_| !is_own) {
             return message!(
-                "its other key {} still has a certificate of the old CA: sign another request with --new-key, or: {}",
+                "its other key {} still has a certificate of the old CA, maybe in a kit that nobody has joined; if \
+                 nobody uses that key: {kitcert} revoke {} --only-key {}, else: {}",
+                other.key,
+                name,
                 other.key,
                 skip
             );

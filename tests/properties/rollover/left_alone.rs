@@ -50,3 +50,34 @@ fn a_rollover_without_a_daemon_waits_for_the_clients_and_nobody_is_out_when_it_c
         site.assert_served();
     }
 }
+
+/// Its passphrase was lost, so that a second kit was made: nobody has the key of the first.
+#[test]
+fn a_kit_that_nobody_has_joined_holds_a_rollover_until_its_key_is_revoked() {
+    const TEST: &str = "a_kit_that_nobody_has_joined_holds_a_rollover_until_its_key_is_revoked";
+    let Some(site) = Site::new(TEST) else { return };
+    let workspace = &site.workspace;
+    workspace.run(["install", "client", "ana"]).succeeded();
+    for kit in ["one.kit", "two.kit"] {
+        workspace.run(["invite", "ben", "--output", &workspace.text(kit)]).succeeded();
+    }
+    workspace.run(["ca", "rollover", "start"]);
+    site.rotate(&[]);
+    let told = workspace.run(["confirm", "ben"]);
+    let key = told.err.lines().find_map(|line| line.split("--key-id ").nth(1));
+    workspace.run(["status"]);
+    let second = {
+        let chain = workspace.read("state/clients/ben/current/cert.pem");
+        let leaf = kitcert::pki::Certificate::chain_from_pem(chain.as_bytes(), "cert.pem").unwrap().remove(0);
+        leaf.public_key().fingerprint().to_string()
+    };
+    assert!(key.is_some());
+    workspace.run(["confirm", "ben", "--key-id", &second]).succeeded();
+    let said = site.rotate(&["--dry-run"]);
+    let word = "kitcert revoke ben --only-key ";
+    let all = format!("{}{}", said.out, said.err);
+    let other: String = all.split(word).nth(1).unwrap_or_else(|| panic!("{all}")).chars().take(64).collect();
+    workspace.run(["revoke", "ben", "--only-key", &other]).succeeded();
+    site.rotate(&[]);
+    assert!(!workspace.path("state/rollover.json").exists(), "{}", workspace.run(["status"]).out);
+}
