@@ -69,7 +69,7 @@ causes! {
     /// Nothing listens on that port.
     NothingListens = "nothing-listens",
         told "the connection is refused at once",
-        fix "start the daemon, or name the port on which it listens",
+        fix "start the daemon, name the port on which it listens, or look for a firewall that rejects the connection",
     /// A firewall drops it, the port is not published, or no machine has that address.
     Filtered = "filtered",
         told "no answer to TCP at all within the deadline",

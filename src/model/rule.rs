@@ -386,7 +386,7 @@ rules! {
     /// The state is the only copy that is in use, and knows what its daemons have.
     OldCopy = "old-copy",
         cause "the state was restored from a backup, or two copies of it are in use, or another program changed files",
-        fix "{kitcert} recover, in the copy that you keep",
+        fix "{kitcert} recover   # in the copy that you keep",
     /// kitcert.yaml lists every identity that has a certificate.
     NotListed = "not-listed",
         cause "its entry was removed, or another copy of the state issued it",

@@ -345,11 +345,14 @@ fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) ->
                 .expected("a client of this state")
                 .found(message!("another name{}", name.did_you_mean(known)))
                 .exit(ExitCode::Usage);
-            match end_of_open_authorities(observation, now).is_some() {
-                true => failure
-                    .hint("a client of a CA that was taken over: name its certificate with --cert, too"),
-                false => failure.hint("{kitcert} status"),
-            }
+            let is_daemon = observation.daemons.contains_key(name);
+            failure.hint(match (is_daemon, end_of_open_authorities(observation, now)) {
+                (true, _) => message!("{kitcert} revoke daemon/{}", name),
+                (false, Some(_)) => {
+                    message!("a client of a CA that was taken over: name its certificate with --cert, too")
+                }
+                (false, None) => message!("{kitcert} status"),
+            })
         }
     }
 }

@@ -159,7 +159,8 @@ fn stale(name: &IdentityName, ended: Ended) -> Option<Finding> {
     match ended {
         Ended::Refused => None,
         Ended::LetIn => {
-            let found = message!("{} does not use its current ca.pem: whom that excludes is let in", name);
+            let found =
+                message!("{} does not use its current ca.pem: whoever that excludes gets in still", name);
             let cause = "it was not restarted since ca.pem changed, or nothing there heeds name constraints";
             Some(finding(Rule::NotRevokedYet, found).cause(cause).fix(message!("{kitcert} rotate {}", name)))
         }

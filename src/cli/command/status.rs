@@ -311,7 +311,12 @@ fn last_line(status: &Status, state: &Path) -> Message {
     if counts.is_empty() {
         return message!("nothing is due; every daemon is verified");
     }
-    let text = Message::join(counts.iter().map(|(count, state)| message!("{} {}", count, state)), ", ");
+    let counted = |(count, state): &(usize, IdentityState)| match state {
+        IdentityState::KeyRevoked => message!("{} with a revoked key", count),
+        IdentityState::KitWaiting => message!("{} for whom a kit waits", count),
+        state => message!("{} {}", count, state),
+    };
+    let text = Message::join(counts.iter().map(counted), ", ");
     match &status.next {
         Some(next) => message!("{}; next: {}", text, words(next, state).in_one_line()),
         None => text,

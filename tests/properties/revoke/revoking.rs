@@ -267,3 +267,11 @@ fn of_the_only_client_it_is_said_that_nobody_can_try_whether_he_is_refused() {
     let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
     assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
 }
+
+#[test]
+fn who_names_a_daemon_is_told_how_a_daemon_is_revoked() {
+    const TEST: &str = "who_names_a_daemon_is_told_how_a_daemon_is_revoked";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    let said = fleet.admin.run(["revoke", "spare"]).ended_with(2);
+    assert!(said.err.contains("revoke daemon/spare"), "{}", said.err);
+}
