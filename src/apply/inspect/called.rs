@@ -70,7 +70,8 @@ pub(super) fn misnamed(files: &[(PathBuf, Inspected)]) -> Vec<Finding> {
 fn holds_something_else(path: &Path, part: Part, file: &Inspected) -> Option<Finding> {
     let certificates = &file.contents.certificates;
     let is_fine = match part {
-        Part::Bundle => certificates.iter().any(|one| one.is_authority() || one.is_self_issued()),
+        // One that is trusted for itself is a bundle too.
+        Part::Bundle => !certificates.is_empty(),
         Part::Certificate => !certificates.iter().all(Certificate::is_authority),
         Part::Key => file.contents.key.is_some() || file.kind.as_str().contains("key"),
     };

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use kitcert::model::{Failure, Finding, Role, Severity, Timestamp};
 use kitcert::pki::judge::{self, Credentials, FileNames, Peer, Standard};
-use kitcert::pki::{Certificate, KeyFile, TrustBundle};
+use kitcert::pki::{Certificate, KeyFile, TrustBundle, WrongForm};
 use rayon::prelude::*;
 
 use crate::figures::{Aim, publish};
@@ -118,6 +118,8 @@ fn judged(set: &Set, now: Timestamp) -> Judged {
     for (file, bytes) in FILES.iter().zip(&set.files) {
         findings.extend(judge::read_by_go_alone(bytes, *file));
     }
+    // A bundle in a form that nobody reads is read all the same, and told.
+    findings.extend(WrongForm::fix(ca).map(|(_, form)| judge::wrong_form(form, "ca.pem")));
     findings.extend(judge::credentials(&credentials, &[], (Standard::InUse, now), names));
     // As inspect and a dial do, each CA by itself.
     let daemon = Peer { trust: &trust, accepts: Role::Client, host: None, now };
