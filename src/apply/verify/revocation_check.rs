@@ -87,10 +87,13 @@ fn of_excluded(
         {
             return Ok(let_in(newest, as_named(authority, name, Meant::Refused)?));
         }
-        return match lifted(observation, now) {
-            Some((undone, name)) => Ok(kept_out(undone, as_named(authority, name, Meant::LetIn)?)),
-            None => Ok(None),
-        };
+        // A bundle without a canary is known by none: one from before may exclude any of them.
+        for (undone, name) in lifted(observation, now) {
+            if let Some(finding) = kept_out(undone, as_named(authority, name, Meant::LetIn)?) {
+                return Ok(Some(finding));
+            }
+        }
+        return Ok(None);
     }
     for change in changes(observation, now) {
         let finding = match own_client(observation, change, current, now) {
@@ -220,14 +223,14 @@ fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
     observation.revocations.iter().flat_map(|record| record.active(now)).last()
 }
 
-/// A name that was excluded for what has been taken back, and is not for anything else.
-fn lifted(observation: &Observation, now: Timestamp) -> Option<(&Revocation, &DnsName)> {
-    let record = observation.revocations.as_ref()?;
+/// What has been taken back, each with a name that was excluded for it and is not for anything else.
+fn lifted(observation: &Observation, now: Timestamp) -> Vec<(&Revocation, &DnsName)> {
+    let Some(record) = observation.revocations.as_ref() else { return Vec::new() };
     let is_free = |name: &&Exclusion| {
         !record.standing().flat_map(|one| &one.excluded).any(|excluded| excluded.excludes(name))
     };
-    let mut undone = changes(observation, now).filter(|one| one.undone.is_some());
-    undone.find_map(|one| Some((one, one.excluded.iter().filter(is_free).find_map(dns_name)?)))
+    let undone = changes(observation, now).filter(|one| one.undone.is_some());
+    undone.filter_map(|one| Some((one, one.excluded.iter().filter(is_free).find_map(dns_name)?))).collect()
 }
 
 fn dns_name(name: &Exclusion) -> Option<&DnsName> {

@@ -275,3 +275,17 @@ fn who_names_a_daemon_is_told_how_a_daemon_is_revoked() {
     let said = fleet.admin.run(["revoke", "spare"]).ended_with(2);
     assert!(said.err.contains("revoke daemon/spare"), "{}", said.err);
 }
+
+/// The last exclusion goes, and with it the canary: whoever was let in before says nothing of the other.
+#[test]
+fn two_revocations_that_are_taken_back_last_first_are_both_seen_on_the_wire() {
+    const TEST: &str = "two_revocations_that_are_taken_back_last_first_are_both_seen_on_the_wire";
+    let Some(fleet) = fleet(TEST) else { return };
+    let (of_dan, of_eva) = (fleet.copy("dan"), fleet.copy("eva"));
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["revoke", "eva"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "eva"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "dan"]).succeeded();
+    fleet.assert_dials(&of_eva, "accepted");
+    fleet.assert_dials(&of_dan, "accepted");
+}
