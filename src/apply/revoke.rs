@@ -60,6 +60,8 @@ pub(crate) struct Revoked {
     pub unremoved: Vec<Failure>,
     /// What of the client is revoked now: None for every key.
     pub revoked_now: BTreeSet<Option<Fingerprint>>,
+    /// The daemons of which a person has said what becomes of the client there, and when: nothing here can try it.
+    pub said: BTreeMap<IdentityName, Timestamp>,
 }
 
 impl Revoked {
@@ -110,6 +112,7 @@ pub(crate) fn revoke(
             removed: Vec::new(),
             unremoved: Vec::new(),
             revoked_now: BTreeSet::new(),
+            said: BTreeMap::new(),
         });
     }
     let order = RotationOrder {
@@ -147,11 +150,13 @@ pub(crate) fn revoke(
     let of_client = |one: &&Revocation| one.client.as_ref() == Some(change.name());
     let standing = after.revocations.iter().flat_map(|record| record.standing());
     let revoked_now = standing.filter(of_client).map(|one| one.key).collect();
+    let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         done,
         planned: first,
         rotated,
         steps,
+        said,
         still_let_in,
         not_tried,
         removed,

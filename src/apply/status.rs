@@ -75,7 +75,7 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
     Ok(Status {
         now,
         has_unfinished_change: directory.has_unfinished_change()?,
-        next: next_step(&rows, &observation),
+        next: next_step(&rows, &observation, now),
         windows: if is_wanted { plan::timeline(&observation, now) } else { Vec::new() },
         is_old,
         misplaced,

@@ -165,7 +165,8 @@ pub(crate) fn catch_up(
         if let StateStep::ChangeRevocations(record) = &step {
             let before = observation.revocations.as_ref().map_or(0, |before| before.revocations.len());
             let who = Message::few(record.revocations.iter().skip(before).map(whom), ", ");
-            note(message!("revocations.json"), message!("the daemons refuse {}: revoked here too", who));
+            let what = message!("the installed ca.pem excludes {}: revoked here too", who);
+            note(message!("revocations.json"), what);
         }
         plan.state.push(step);
     }
@@ -231,15 +232,18 @@ fn forgotten_revocations(
     for ((client, key), excluded) in excluded {
         let is_known = |name: &&IdentityName| key.is_none() && observation.clients.contains_key(*name);
         state.extend(client.iter().find(is_known).map(|name| StateStep::Retire(Role::Client, name.clone())));
+        let issued = observation.issued.iter().filter(|leaf| client.is_some() && client_of(leaf) == client);
+        let issuers = issued.filter_map(|leaf| observation.issuer_of(leaf));
+        let authorities = issuers.map(|issuer| issuer.id.clone()).collect();
         record.revocations.push(Revocation {
             client,
             key,
             excluded,
+            authorities,
             reason: None,
             by: by.clone(),
             at: now,
             needed_until: end_of_open_authorities(observation, now).max(Some(until)).unwrap_or(until),
-            seen: None,
             undone: None,
         });
     }

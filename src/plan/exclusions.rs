@@ -3,13 +3,13 @@
 //! The names are in the certificate of each CA that a daemon is given. They follow from revocations.json alone,
 //! so that whatever else changes a bundle (a renewal, a rollover, a rollback) excludes the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::steps::AuthorityChoice;
 use crate::message;
 use crate::model::{Exclusion, Failure, IdentityName, Message, Printable, Timestamp};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
-use crate::store::{Observation, ObservedGeneration, ObservedIdentity, Revocation};
+use crate::store::{Observation, ObservedIdentity, Revocation};
 
 /// What the bundles of daemons are to exclude now; None where nobody's access is taken away: then each CA's own
 /// certificate is in them again, since Go refuses names that it cannot compare once anything is excluded.
@@ -85,11 +85,28 @@ pub(crate) fn let_in<'a>(
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
     let of_anchors = excluded(observation, trust);
-    let is_excluded = |name: &Exclusion| {
-        of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(|has| has.contains(name)))
-    };
     let active = observation.revocations.iter().flat_map(|record| record.active(now));
-    active.filter(|one| !one.excluded.iter().all(is_excluded)).collect()
+    active.filter(|one| !do_all_exclude(&of_anchors, &one.excluded)).collect()
+}
+
+/// Whether a bundle is as a change of somebody's access wants it: it excludes whom that takes away, and nothing any
+/// more for whom it gives back.
+pub(super) fn is_in_effect(observation: &Observation, trust: &TrustBundle, change: &Revocation) -> bool {
+    let of_anchors = excluded(observation, trust);
+    match change.undone {
+        None => do_all_exclude(&of_anchors, &change.excluded),
+        Some(_) => {
+            let standing = recorded(observation, |one| one.undone.is_none());
+            let mut lifted = change.excluded.iter().filter(|name| !standing.contains(name));
+            !lifted.any(|name| of_anchors.iter().flatten().any(|has| has.contains(name)))
+        }
+    }
+}
+
+/// Whether the certificate of each CA excludes all of these names.
+fn do_all_exclude(of_anchors: &[Option<Exclusions>], names: &BTreeSet<Exclusion>) -> bool {
+    let excludes = |has: &Exclusions| names.iter().all(|name| has.contains(name));
+    of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(excludes))
 }
 
 /// The CAs of the state in a bundle, in their order.
@@ -116,38 +133,6 @@ pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeS
     let all = observation.revocations.iter().flat_map(|record| &record.revocations);
     let undone = all.filter(|one| one.undone.is_some() && one.excluded.iter().any(|name| is_kept_out(&name)));
     undone.map(whom).collect()
-}
-
-/// The daemons that may let somebody in whose access was taken away, and whom. Those that somebody renews
-/// count whatever they serve, since a thief does not mind that a certificate has ended; the others for as long
-/// as what they may serve is valid.
-pub(crate) fn pending(
-    observation: &Observation,
-    now: Timestamp,
-) -> BTreeMap<IdentityName, BTreeSet<Message>> {
-    let who = |name: &IdentityName, daemon: &ObservedIdentity| -> BTreeSet<Message> {
-        let is_renewed = observation.inventory.daemons.contains_key(name) && !daemon.is_retired();
-        let may_serve =
-            |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
-        // A person's word counts of one that nobody renews, and of one that was restarted with what excludes whoever
-        // is meant, where nothing here can try it.
-        let current = daemon.current.as_ref();
-        let is_restarted = current.is_some_and(|current| {
-            daemon.history.restarted == Some(current.number)
-                && let_in(observation, &current.trust, now).is_empty()
-        });
-        let counts = |one: &&Revocation| one.seen.is_none() || is_renewed && !is_restarted;
-        // What it had before nobody knows of one that was never verified.
-        if !daemon.is_served_known() && daemon.current.iter().any(|current| may_serve(&current)) {
-            let active = observation.revocations.iter().flat_map(|record| record.active(now));
-            return active.filter(counts).map(whom).collect();
-        }
-        let served = daemon.served().filter(may_serve);
-        let let_in = served.flat_map(|served| let_in(observation, &served.trust, now));
-        let_in.filter(counts).map(whom).collect()
-    };
-    let of_daemons = observation.daemons.iter().map(|(name, daemon)| (name.clone(), who(name, daemon)));
-    of_daemons.filter(|(_, who)| !who.is_empty()).collect()
 }
 
 /// Whose access a revocation takes away, in words.

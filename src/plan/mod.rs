@@ -12,6 +12,7 @@
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and previous generations
 //! revoke, undo, exclusions         whose access is taken away, and what daemons exclude for it
+//! access                           which change of it is in effect where, and who can tell
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
@@ -30,6 +31,7 @@
 //! CA rollover: its stage in `rollover`, when it begins, turns or ends in `rotate/direction`, what it means for
 //! each identity in `rotate/rollover_steps`, what a person decides in `ca`; and `tests/walk` must hold.
 
+mod access;
 mod adopt;
 mod ca;
 mod catch_up;
@@ -72,13 +74,14 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use access::{can_be_told_by_name, changes, in_question, own_client, pending, said, see, untried};
 pub use adopt::{AdoptedAnchor, AdoptedDaemon, ImportedAuthority};
 pub(crate) use ca::{delete_former_keys, finish, skip};
 pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
-pub(crate) use exclusions::{meant, pending, refuse_forgotten, whom};
+pub(crate) use exclusions::{meant, refuse_forgotten, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;
@@ -114,5 +117,5 @@ pub(crate) use steps::{
 
 pub(crate) use summary::StepSummary;
 pub(crate) use timeline::{Window, timeline};
-pub(crate) use undo::{UndoRequest, see, undo};
+pub(crate) use undo::{UndoRequest, undo};
 pub(crate) use verification::verification;

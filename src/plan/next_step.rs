@@ -1,9 +1,10 @@
 //! `status`: what a person does next.
 
+use super::access::in_question;
 use super::identity_state::IdentityState;
 use super::status::StatusRow;
 use crate::layout::Renewal;
-use crate::model::{IdentityName, Role};
+use crate::model::{IdentityName, Role, Timestamp};
 use crate::store::{KeyPresence, Observation};
 
 /// What fixes the state of the identities that need attention.
@@ -32,11 +33,11 @@ pub(crate) enum NextStep {
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
 #[must_use]
-pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation) -> Option<NextStep> {
+pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Timestamp) -> Option<NextStep> {
     let cures: Vec<_> = rows
         .iter()
         .filter(|row| row.accepted.is_none())
-        .filter_map(|row| cure(row, observation).map(|(cure, name)| (cure, name, row)))
+        .filter_map(|row| cure(row, observation, now).map(|(cure, name)| (cure, name, row)))
         .collect();
     let (cure, name, row) = cures.iter().max_by_key(|(cure, _, row)| (*cure == Cure::Rotate, row.state))?;
     let alike = cures.iter().filter(|(other, ..)| other == cure).count();
@@ -65,7 +66,7 @@ enum Cure {
     RollOver,
 }
 
-fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityName)> {
+fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(Cure, IdentityName)> {
     let (role, name) = row.identity.as_ref()?;
     let inventory = &observation.inventory;
     let daemon = inventory.daemons.get(name).filter(|_| *role == Role::Daemon);
@@ -86,7 +87,7 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
             }
         }
         IdentityState::KeyRevoked => Cure::NewKey,
-        IdentityState::RefusalNotTried => return Some((Cure::Seen, not_seen(observation)?)),
+        IdentityState::RefusalNotTried => return Some((Cure::Seen, not_seen(observation, name, now)?)),
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
@@ -103,10 +104,9 @@ fn cure(row: &StatusRow, observation: &Observation) -> Option<(Cure, IdentityNam
     Some((cure, name.clone()))
 }
 
-/// The client whose revocation nobody has seen in effect.
-fn not_seen(observation: &Observation) -> Option<IdentityName> {
-    let mut standing = observation.revocations.as_ref()?.standing();
-    standing.find(|one| one.seen.is_none() && one.client.is_some())?.client.clone()
+/// The client of whom nobody has seen whether a daemon refuses him.
+fn not_seen(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Option<IdentityName> {
+    in_question(observation, daemon, now).into_iter().find_map(|one| one.client.clone())
 }
 
 /// Whether a rotation has a CA whose key is here; in a rollover it is the rotation that knows.

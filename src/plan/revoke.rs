@@ -147,15 +147,16 @@ pub(crate) fn revoke(
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
     // Of a CA with unknown holders there may be others with those names.
     let ends = ends.chain(end_of_open_authorities(observation, now));
+    let issuers = stop.iter().filter_map(|leaf| observation.issuer_of(leaf));
     let revocation = Revocation {
         client: Some(name.clone()),
         key: only_key,
         excluded,
+        authorities: issuers.map(|issuer| issuer.id.clone()).collect(),
         reason: request.reason.clone(),
         by: request.by.clone(),
         at: now,
         needed_until: ends.max().unwrap_or(now),
-        seen: None,
         undone: None,
     };
     planned.plan.state = steps(revocation, observation, now)?;
@@ -257,6 +258,7 @@ fn steps(
             && one.key == revocation.key
             && one.is_active(now)
             && one.excluded.is_superset(&revocation.excluded)
+            && one.authorities.is_superset(&revocation.authorities)
             && one.needed_until >= revocation.needed_until
     };
     let mut state = Vec::new();

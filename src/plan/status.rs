@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::exclusions::{is_revoked, pending, whom};
+use super::access::{awaits_word, pending};
+use super::exclusions::{is_revoked, whom};
 use super::fault::{fault_of, is_faulty};
 use super::identity_state::IdentityState;
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
@@ -178,12 +179,7 @@ fn rows_of(
         let state = state.max(renewal_state(observation, leaf, validity, now));
         let state = match (identity.is_retired(), is_listed) {
             _ if role == Role::Daemon && lets_in.contains_key(name) => {
-                // What it was restarted with excludes them. Without a key of its CAs a person has to look.
-                let can_be_tried = observation
-                    .authorities
-                    .iter()
-                    .any(|one| one.can_sign(now) && current.trust.trusts(&one.certificate));
-                match identity.history.restarted == Some(current.number) && !can_be_tried {
+                match awaits_word(observation, name, now) {
                     true => IdentityState::RefusalNotTried,
                     false => IdentityState::LetsInRevoked,
                 }

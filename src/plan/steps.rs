@@ -11,7 +11,7 @@ use crate::model::{
     Message, Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{Certificate, PublicKey, TrustBundle};
-use crate::store::{Held, RevocationRecord, RolloverKind, RolloverRecord, Use};
+use crate::store::{AccessHistory, Held, RevocationRecord, RolloverKind, RolloverRecord, Use};
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
 /// is one; the config is edited last, when the files that it names are there. What is handed over
@@ -109,8 +109,8 @@ pub enum StateStep {
         /// What it is.
         sha256: Fingerprint,
     },
-    /// A daemon was restarted with that generation, and nothing here can try all that it is to refuse.
-    NoteRestarted(IdentityName, Generation),
+    /// Note whether a daemon has taken up whom it is to refuse, and whom to let in.
+    NoteAccess(IdentityName, AccessHistory),
     /// Note that a rollover goes on in another way.
     ChangeRollover(RolloverRecord),
     /// Note whose access is taken away, or given back.

@@ -208,10 +208,16 @@ impl StateStep {
                     who => message!("revoked: {}", who),
                 },
             },
-            StateStep::NoteRestarted(name, generation) => StepSummary {
+            StateStep::NoteAccess(name, access) => StepSummary {
                 step: "note",
                 subject: message!("daemon {}", name),
-                detail: message!("it was restarted with {}", generation),
+                detail: match (access.seen.last(), access.restarted) {
+                    (Some(seen), _) => {
+                        message!("what you have seen of client {} at {}", seen.client, seen.generation)
+                    }
+                    (None, Some(generation)) => message!("it was restarted with {}", generation),
+                    (None, None) => message!("other files stood at its place"),
+                },
             },
             StateStep::WithdrawKit(name) => StepSummary {
                 step: "remove",

@@ -1,4 +1,4 @@
-//! `revoke --undo` and `--seen`: what was revoked counts no more, and what a person saw of it.
+//! `revoke --undo`: what was revoked counts no more.
 
 use std::collections::BTreeSet;
 
@@ -64,8 +64,6 @@ pub(crate) fn undo(
     }
     for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.undone.is_none()) {
         one.undone = Some(now);
-        // Whoever saw that daemons refuse him has not seen that they let him in.
-        one.seen = None;
     }
     record.revocations.extend(kept);
     let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
@@ -89,7 +87,7 @@ fn of_keys(
         whole.excluded.iter().filter(|name| Some(*name) != own.as_ref()).cloned().collect();
     let same = |client: Option<&IdentityName>, key: Option<Fingerprint>, excluded: BTreeSet<Exclusion>| {
         let (client, by) = (client.cloned(), by.clone());
-        Revocation { client, key, excluded, by, at: now, seen: None, undone: None, ..whole.clone() }
+        Revocation { client, key, excluded, by, at: now, undone: None, ..whole.clone() }
     };
     let its = in_use(observation, Timestamp::from_unix(0)).into_iter();
     let its: Vec<&Certificate> = its.filter(|leaf| client_of(leaf) == whole.client).collect();
@@ -148,27 +146,4 @@ fn not_revoked(request: &UndoRequest, record: &RevocationRecord) -> Failure {
                 .hint("{kitcert} status")
         }
     }
-}
-
-/// Plans `revoke --seen`: a person knows that the daemons refuse a client, or let it in again, which nothing
-/// here can try.
-///
-/// # Errors
-/// A client that never was revoked.
-pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
-    let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.needed_until >= now;
-    let mut record = observation.revocations.clone().unwrap_or_default();
-    if !record.revocations.iter().any(is_of_client) {
-        return Err(Failure::new("noting what daemons do with client", name)
-            .expected("a client that is revoked, or was")
-            .found("one that is not")
-            .hint("{kitcert} status")
-            .exit(ExitCode::Usage));
-    }
-    for one in record.revocations.iter_mut().filter(|one| is_of_client(one) && one.seen.is_none()) {
-        one.seen = Some(now);
-    }
-    let is_changed = observation.revocations.as_ref() != Some(&record);
-    let state = is_changed.then_some(StateStep::ChangeRevocations(record)).into_iter().collect();
-    Ok(Plan { state, ..Plan::default() })
 }

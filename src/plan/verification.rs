@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::access::untried;
 use crate::model::{Generation, IdentityName, Lifetime, Role, Timestamp};
-use crate::probe::DIAL_LIST_VERSION;
+use crate::probe::{DIAL_LIST_VERSION, Dial};
 use crate::store::{Observation, VerifiedRecord};
 
 /// Whether the current generation of a daemon may be called verified.
@@ -34,6 +35,8 @@ pub(crate) enum Staleness {
     Addresses,
     /// It was made by an older list of dials.
     DialList,
+    /// Whether somebody is refused could not be tried then, and can be now: a CA's key is back.
+    Untried,
     /// It is dated in the future.
     Future,
     /// It is older than kitcert.yaml allows.
@@ -77,12 +80,17 @@ fn staleness(
     let Some(current) = observation.current(Role::Daemon, name) else {
         return Some(Staleness::Generation(record.generation));
     };
+    let refusal = Dial::Revoked.to_string();
     let of_files = [
         (record.generation != current.number, Staleness::Generation(record.generation)),
         (record.leaf != current.leaf().fingerprint(), Staleness::Leaf),
         (record.bundle != current.trust.fingerprint(), Staleness::Bundle),
         (record.dial_list != DIAL_LIST_VERSION, Staleness::DialList),
         (record.verified_at > now, Staleness::Future),
+        (
+            record.not_tried.contains(&refusal) && untried(observation, name, now).is_empty(),
+            Staleness::Untried,
+        ),
     ];
     let of_files = of_files.into_iter().find(|(differs, _)| *differs);
     let of_entry = || {
@@ -112,6 +120,9 @@ impl fmt::Display for Staleness {
             Staleness::Hosts => f.write_str("it was verified with other hosts"),
             Staleness::Addresses => f.write_str("it was verified at other addresses"),
             Staleness::DialList => f.write_str("it was verified by another version of kitcert"),
+            Staleness::Untried => {
+                f.write_str("it was not tried then whether it refuses who is revoked, which can be tried now")
+            }
             Staleness::Future => f.write_str("the time of its last verification is in the future"),
             Staleness::Age(limit) => write!(f, "its last verification is older than {limit}"),
         }

@@ -30,12 +30,12 @@ pub(crate) use origin::{Origin, set_checksum};
 pub(crate) use placed_files::{CredentialBytes, LinkState, PlacedFiles};
 pub(crate) use plain_files::PlaceStyle;
 pub(crate) use state::{
-    AdoptedGeneration, AuthorityOrigin, AuthorityRecord, ClientRecord, DaemonHistory, DaemonLock, Held,
-    HeldBy, KeyPresence, LogEnd, LogEvent, LogLine, MadeGeneration, ObservedAuthority, ObservedCopies,
-    ObservedGeneration, ObservedIdentity, ObservedRequest, OpenUntil, Revocation, RevocationRecord,
-    RolloverKind, RolloverRecord, StagedChange, StateDirectory, StateLock, StateRecord, Use, VerifiedAddress,
-    glance, log_end, logs_put_aside, observe, observe_generation, observe_lineage, observe_request,
-    observe_undescribed, request_generations,
+    AccessHistory, AdoptedGeneration, AuthorityOrigin, AuthorityRecord, ClientRecord, DaemonHistory,
+    DaemonLock, Held, HeldBy, KeyPresence, LogEnd, LogEvent, LogLine, MadeGeneration, ObservedAuthority,
+    ObservedCopies, ObservedGeneration, ObservedIdentity, ObservedRequest, OpenUntil, Revocation,
+    RevocationRecord, RolloverKind, RolloverRecord, SeenAccess, StagedChange, StateDirectory, StateLock,
+    StateRecord, Use, VerifiedAddress, glance, log_end, logs_put_aside, observe, observe_generation,
+    observe_lineage, observe_request, observe_undescribed, request_generations,
 };
 pub use state::{Interest, Observation, Vantage, VerifiedRecord};
 

@@ -67,7 +67,7 @@ pub(in crate::apply) fn stage_revocations(
     let before = observation.and_then(|observation| observation.revocations.as_ref());
     let stood =
         |one: &Revocation| before.is_some_and(|before| before.standing().any(|previous| previous == one));
-    for one in record.standing().filter(|one| !stood(one) && one.seen.is_none()) {
+    for one in record.standing().filter(|one| !stood(one)) {
         let reason = one.reason.as_ref().map_or(message!("asked"), Printable::message);
         staged.record(&line(invocation, LogEvent::Revoked, message!("client {}", whom(one)), reason))?;
     }

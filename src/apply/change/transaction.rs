@@ -215,9 +215,7 @@ fn carry_out_with(
             StateStep::ChangeRevocations(record) => {
                 stage_revocations(invocation, &staged, observation, record)?;
             }
-            StateStep::NoteRestarted(name, generation) => {
-                records.daemon(name).restarted = Some(*generation);
-            }
+            StateStep::NoteAccess(name, access) => records.daemon(name).access = access.clone(),
             StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
             StateStep::EndRollover(previous) => {
                 staged.remove(&RolloverRecord::path())?;

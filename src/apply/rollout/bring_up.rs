@@ -112,6 +112,9 @@ impl Rollout<'_> {
         let number = current.number;
         let ended = |result| Ok(Attempt::Ended(result, number));
         let is_placed = self.is_placed(&current);
+        if !is_placed && self.is_misplaced(&current) {
+            self.note_misplaced(number)?;
+        }
         if is_placed {
             let Some(_turn) = self.turn(turns, &current) else { return Ok(Attempt::Superseded) };
             if let Some(result) = self.without_restart(&current)? {
@@ -224,14 +227,14 @@ impl Rollout<'_> {
             return self.verified(&look, &current.entry, None).map(Some);
         }
         let daemon = current.observation.daemons.get(self.name);
-        let is_restarted = daemon.is_some_and(|daemon| daemon.history.restarted == Some(current.number));
-        match look.word.clone() {
-            Some(word) if is_restarted => return Ok(Some(RolloutResult::Untried { why: look.why, word })),
-            // Another restart shows no more than the last one did.
-            None if is_restarted && look.outcome == Outcome::Inconclusive && look.evidence.is_up() => {
-                return Ok(Some(RolloutResult::NotServed { why: look.why, command: None }));
-            }
-            _ => {}
+        let is_restarted =
+            daemon.is_some_and(|daemon| daemon.history.access.restarted == Some(current.number));
+        // Another restart shows no more than the last one did.
+        if is_restarted && look.outcome == Outcome::Inconclusive && look.evidence.is_up() {
+            return Ok(Some(match look.word {
+                Some(word) => RolloutResult::Untried { why: look.why, word },
+                None => RolloutResult::NotServed { why: look.why, command: None },
+            }));
         }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {
@@ -246,7 +249,18 @@ impl Rollout<'_> {
             }
             None => return Ok(None),
         };
-        self.not_restarted(&look, current, message!("{}; {}", look.why, why)).map(Some)
+        let why = match &look.word {
+            Some(word) if current.entry.restart.is_empty() => {
+                message!(
+                    "{}; {}: restart it, see whether that is so, and then: {}",
+                    look.why,
+                    why,
+                    word.parted().0
+                )
+            }
+            _ => message!("{}; {}", look.why, why),
+        };
+        self.not_restarted(&look, current, why).map(Some)
     }
 
     fn not_restarted(&self, look: &Look, current: &Current, why: Message) -> Result<RolloutResult, Failure> {

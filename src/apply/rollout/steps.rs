@@ -20,7 +20,10 @@ use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role, Rule};
 use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, Plan, StateStep, refuse_unfit};
-use crate::store::{Interest, Observation, StateDirectory, StateLock, observe, observe_generation};
+use crate::store::{
+    AccessHistory, CredentialBytes, Interest, Observation, StateDirectory, StateLock, observe,
+    observe_generation,
+};
 
 /// The rollout of one daemon, by whoever has its lock.
 pub(in crate::apply) struct Rollout<'a> {
@@ -106,6 +109,21 @@ impl Rollout<'_> {
             Err(_) => false,
         };
         is_installed && self.copies(observation).are_outdated().is_ok_and(|is| !is)
+    }
+
+    /// Whether what stands at its place is neither what is current nor what it was last known to use.
+    pub(super) fn is_misplaced(&self, current: &Current) -> bool {
+        let Current { observation, entry, number } = current;
+        let Some(daemon) = observation.daemons.get(self.name) else { return false };
+        let Ok(Some(placed)) = placed(self.invocation, observation, self.name, entry) else { return false };
+        let there = placed.there.as_ref().map(CredentialBytes::checksum);
+        let of = |generation: Generation| {
+            let mut made = daemon.history.made.iter();
+            made.any(|one| one.generation == generation && Some(one.sha256) == there)
+        };
+        let access = &daemon.history.access;
+        let is_known = [access.restarted, access.shown].contains(&Some(*number));
+        !of(*number) && (is_known || !access.shown.is_none_or(of))
     }
 
     /// Puts its files where it reads them.
@@ -197,7 +215,7 @@ impl Rollout<'_> {
     /// Takes the record back of a daemon that serves its current files and still does not do as it
     /// must, and of one that lets somebody in, whatever it serves.
     pub(super) fn refute(&self, look: &Look) -> Result<(), Failure> {
-        if look.outcome == Outcome::Open || look.evidence.serves_current() {
+        if look.evidence.is_access_wrong() || look.evidence.serves_current() {
             self.record(look, None)?;
         }
         Ok(())
@@ -205,11 +223,31 @@ impl Rollout<'_> {
 
     /// Notes that it was restarted with a generation of which nothing here can try everything.
     pub(super) fn note_restarted(&self, number: Generation) -> Result<(), Failure> {
+        self.note_access(number, |access| AccessHistory { restarted: Some(number), ..access })
+    }
+
+    /// Notes that other files stood at its place than those that it was last known to use: it may have taken them
+    /// up, and nobody knows whom it lets in.
+    pub(super) fn note_misplaced(&self, number: Generation) -> Result<(), Failure> {
+        self.note_access(number, |_| AccessHistory::default())
+    }
+
+    fn note_access(
+        &self,
+        number: Generation,
+        changed: impl Fn(AccessHistory) -> AccessHistory,
+    ) -> Result<(), Failure> {
         let lock = self.lock_state()?;
         let Some(current) = self.current_under(&lock)?.filter(|current| current.number == number) else {
             return Ok(());
         };
-        let step = StateStep::NoteRestarted(self.name.clone(), number);
+        let daemon = current.observation.daemons.get(self.name);
+        let before = daemon.map(|daemon| daemon.history.access.clone()).unwrap_or_default();
+        let after = changed(before.clone());
+        if after == before {
+            return Ok(());
+        }
+        let step = StateStep::NoteAccess(self.name.clone(), after);
         let plan = Plan { state: vec![step], ..Plan::default() };
         carry_out(self.invocation, &lock, Some(&current.observation), &plan).map(drop)
     }

@@ -119,7 +119,7 @@ fn automatic(
     if let Some((name, _)) = usable {
         return of_state(invocation, observation, name);
     }
-    match signer(observation, accepted, now) {
+    match observation.signer(accepted, now) {
         Some(signer) => fresh(invocation, observation, signer),
         None => Ok(Client {
             described: message!("nobody: there is no client key and no CA key here"),
@@ -130,20 +130,6 @@ fn automatic(
             files: None,
         }),
     }
-}
-
-/// A CA of the state that can sign, and of which the daemon takes clients.
-pub(super) fn signer<'a>(
-    observation: &'a Observation,
-    accepted: Option<&TrustBundle>,
-    now: Timestamp,
-) -> Option<&'a ObservedAuthority> {
-    let is_accepted = |authority: &&ObservedAuthority| {
-        accepted.is_none_or(|accepted| accepted.trusts(&authority.certificate))
-    };
-    let issuing = observation.issuing_authority(now).filter(is_accepted);
-    let mut able = observation.authorities.iter().filter(|authority| authority.can_sign(now));
-    issuing.or_else(|| able.find(is_accepted))
 }
 
 /// A client of that CA whose certificate begins now, whatever became of those that were issued
@@ -227,7 +213,7 @@ pub(in crate::apply) fn fresh_for(
 ) -> Result<Option<Client>, Failure> {
     let identity = observation.daemons.get(name);
     let served = identity.and_then(|identity| identity.served().next());
-    let signer = signer(observation, served.map(|set| &set.trust), invocation.environment.now());
+    let signer = observation.signer(served.map(|set| &set.trust), invocation.environment.now());
     signer.map(|signer| fresh(invocation, observation, signer)).transpose()
 }
 

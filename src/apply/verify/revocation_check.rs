@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::authority_check::{self, Meant, decided};
-use super::client::{Client, as_it_is, named, signer};
+use super::client::{Client, as_it_is, named};
 use super::dial::DialOptions;
 use crate::apply::invocation::Invocation;
 use crate::message;
@@ -16,9 +16,9 @@ use crate::model::{
     Severity, SubjectAltName, Timestamp,
 };
 use crate::pki::Exclusions;
-use crate::plan::{meant, whom};
+use crate::plan::{self, can_be_told_by_name, changes, in_question, own_client, whom};
 use crate::probe::{Dial, NotTried, Outcome};
-use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration, Revocation};
+use crate::store::{Observation, ObservedAuthority, ObservedGeneration, Revocation};
 
 /// The first who is let in and is not to be, or the other way round, of those whom ca.pem alone tells apart: the
 /// clients of each CA, and whoever is revoked.
@@ -75,27 +75,29 @@ fn of_excluded(
             return Ok(Some(finding));
         }
     }
-    // A canary was refused: the daemon uses this very bundle.
-    if excluding.iter().any(|(authority, _)| authority.can_sign(now)) {
-        return Ok(None);
-    }
-    if let Some(authority) = signer(observation, Some(&current.trust), now).filter(|_| excluding.is_empty()) {
+    let signer = observation.signer(Some(&current.trust), now);
+    if let Some(authority) = signer.filter(|_| excluding.is_empty()) {
         // A bundle from before a revocation that is noted excludes nobody.
         let newest = newest(observation, now);
-        if let Some((newest, name)) =
-            newest.and_then(|one| Some((one, one.excluded.iter().find_map(dns_name)?)))
+        let excluded = newest.and_then(|one| Some((one, one.excluded.iter().find_map(dns_name)?)));
+        if let Some((newest, name)) = excluded
+            && let Some(finding) = let_in(newest, as_named(authority, name, Meant::Refused)?)
         {
-            return Ok(let_in(newest, as_named(authority, name, Meant::Refused)?));
+            return Ok(Some(finding));
         }
         // A bundle without a canary is known by none: one from before may exclude any of them.
-        for (undone, name) in lifted(observation, now) {
+        for (undone, name) in lifted(observation, now).into_iter().filter(|_| excluded.is_none()) {
             if let Some(finding) = kept_out(undone, as_named(authority, name, Meant::LetIn)?) {
                 return Ok(Some(finding));
             }
         }
-        return Ok(None);
     }
+    let in_question = in_question(observation, name, now);
     for change in changes(observation, now) {
+        // What was tried by name is tried.
+        if can_be_told_by_name(observation, change, current, now) {
+            continue;
+        }
         let finding = match own_client(observation, change, current, now) {
             Some(own) => {
                 let client = as_it_is(invocation, observation, own)?;
@@ -104,7 +106,7 @@ fn of_excluded(
                     Some(_) => kept_out(change, try_as(&client, Meant::LetIn)),
                 }
             }
-            None => change.seen.is_none().then(|| untried(change)),
+            None => in_question.contains(&change).then(|| untried(change)),
         };
         if finding.is_some() {
             return Ok(finding);
@@ -114,8 +116,8 @@ fn of_excluded(
 }
 
 /// The latest change that nobody has seen in effect, where there is neither a client nor a CA's key to dial with.
-pub(super) fn unseen(observation: &Observation, now: Timestamp) -> Option<Finding> {
-    changes(observation, now).find(|change| change.seen.is_none()).map(untried)
+pub(super) fn unseen(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Option<Finding> {
+    in_question(observation, daemon, now).first().map(|change| untried(change))
 }
 
 /// Nothing here can try whether a change has taken effect.
@@ -139,13 +141,8 @@ fn untried(change: &Revocation) -> Finding {
 
 /// What has changed and cannot be tried here.
 pub(super) fn not_tried(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Vec<NotTried> {
-    let Some(current) = observation.current(Role::Daemon, daemon) else { return Vec::new() };
-    if signer(observation, Some(&current.trust), now).is_some() {
-        return Vec::new();
-    }
-    let untried =
-        changes(observation, now).filter(|one| own_client(observation, one, current, now).is_none());
     let why = |one: &Revocation| message!("{}: no key of the CA is here", whom(one));
+    let untried = plan::untried(observation, daemon, now).into_iter();
     untried.map(|one| NotTried { dial: Dial::Revoked, why: why(one) }).collect()
 }
 
@@ -238,35 +235,4 @@ fn dns_name(name: &Exclusion) -> Option<&DnsName> {
         Exclusion::Dns(name) => Some(name),
         Exclusion::Ip(_) | Exclusion::Email(_) | Exclusion::Uri(_) => None,
     }
-}
-
-/// Whom some certificate is left of that is to be refused, or let in again, the latest change first. Names of nobody
-/// that is known here came from what the daemon had already; and what is excluded for something else is not let in.
-fn changes(observation: &Observation, now: Timestamp) -> impl Iterator<Item = &Revocation> {
-    let meant = meant(observation, now).unwrap_or_default();
-    let record = observation.revocations.iter().flat_map(|record| record.revocations.iter().rev());
-    let counts = move |one: &&Revocation| {
-        let is_lifted = || one.excluded.iter().any(|name| !meant.contains(name));
-        one.client.is_some() && one.needed_until >= now && (one.undone.is_none() || is_lifted())
-    };
-    record.filter(counts)
-}
-
-/// The client whose access was changed, if what it has is here and valid, key and all, and shows the change.
-fn own_client<'a>(
-    observation: &Observation,
-    change: &'a Revocation,
-    current: &ObservedGeneration,
-    now: Timestamp,
-) -> Option<&'a IdentityName> {
-    let client = change.client.as_ref()?;
-    let own = observation.current(Role::Client, client)?;
-    let leaf = own.leaf();
-    let changed: Exclusions = change.excluded.iter().cloned().collect();
-    let is_whole = own.key == KeyPresence::Present && leaf.validity().contains(now) && changed.name(leaf);
-    let is_to_get_in = || {
-        let is_stopped = meant(observation, now).is_some_and(|meant| meant.stop(leaf));
-        !is_stopped && current.trust.subjects().contains(&leaf.issuer())
-    };
-    (is_whole && (change.undone.is_none() || is_to_get_in())).then_some(client)
 }

@@ -22,8 +22,8 @@ use crate::model::{
 use crate::pki::Certificate;
 use crate::probe::{AddressVerdict, DIAL_LIST_VERSION, DialResults, Handshake, Verdict};
 use crate::store::{
-    DaemonHistory, Interest, LogEvent, LogLine, Observation, Privacy, StagedChange, StateDirectory,
-    StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
+    AccessHistory, DaemonHistory, Interest, LogEvent, LogLine, Observation, Privacy, StagedChange,
+    StateDirectory, StateLock, Vantage, VerifiedAddress, VerifiedRecord, observe,
 };
 
 /// What a verification is about. If any of it is different later, it was about something else.
@@ -74,6 +74,8 @@ pub(super) struct Seen {
     lets_in: bool,
     /// Whether it was seen to use another ca.pem than its current one.
     has_stale_bundle: bool,
+    /// Whether somebody was seen to get in, or to be kept out, who is not to be.
+    is_access_wrong: bool,
     record: Option<VerifiedRecord>,
 }
 
@@ -120,6 +122,7 @@ impl Seen {
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
             lets_in: verdict.lets_in,
             has_stale_bundle: false,
+            is_access_wrong: false,
             is_itself: options.addresses == entry.addresses || observed.is_proven(),
             record,
         }
@@ -130,9 +133,10 @@ impl Seen {
         Seen { unknown_leaf, ..self }
     }
 
-    /// The same, with another ca.pem than its current one.
-    pub(super) fn with_stale_bundle(self) -> Seen {
-        Seen { has_stale_bundle: true, ..self }
+    /// The same, with whether somebody was seen to get in, or to be kept out, who is not to be, and whether that
+    /// shows another ca.pem than its current one.
+    pub(super) fn with_access(self, is_access_wrong: bool, has_stale_bundle: bool) -> Seen {
+        Seen { is_access_wrong, has_stale_bundle, ..self }
     }
 
     /// Whether the current generation is what it serves.
@@ -167,6 +171,12 @@ impl Evidence {
     /// Whether somebody gets in who must be refused.
     pub(crate) fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
+    }
+
+    /// Whether somebody was seen to get in, or to be kept out, who is not to be: what was known of that before
+    /// counts no more.
+    pub(crate) fn is_access_wrong(&self) -> bool {
+        self.is_open() || self.seen.is_access_wrong
     }
 
     fn lets_in(&self) -> bool {
@@ -308,7 +318,7 @@ impl Change {
             Outcome::Verified => {
                 let Some(record) = &seen.record else { return Change::Superseded };
                 let is_of_same = previous.is_some_and(|previous| says_the_same(previous, record));
-                let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
+                let has_worked = daemon.is_some_and(|daemon| daemon.has_worked() && daemon.is_shown());
                 let is_recent = previous.is_some_and(|previous| {
                     (0..REFRESHED_AFTER.seconds())
                         .contains(&record.verified_at.seconds_since(previous.verified_at))
@@ -378,6 +388,9 @@ impl Change {
             Change::Refute(news) => {
                 staged.remove(&place)?;
                 history.note_refutation(invocation.environment.present());
+                if evidence.is_access_wrong() {
+                    history.access = AccessHistory::default();
+                }
                 history.unknown_leaf = evidence.seen.unknown_leaf.as_ref().map(Certificate::to_pem);
                 let what = match evidence.outcome {
                     Outcome::Open => "somebody gets in who must be refused",

@@ -141,14 +141,13 @@ fn look(
         let is_open_question = matches!(finding.rule, Rule::Inconclusive | Rule::RevokedNotTried);
         verdict.inconclusive_only = is_open_question && Finding::gravest(&findings) < Severity::Error;
         line = message!("not verified: {}", finding.found);
-        if matches!(finding.rule, Rule::TrustIsStale | Rule::NotRevokedYet) {
-            seen = seen.map(Seen::with_stale_bundle);
-            serves_current = false;
-        }
+        let is_stale = matches!(finding.rule, Rule::TrustIsStale | Rule::NotRevokedYet);
+        seen = seen.map(|seen| seen.with_access(!is_open_question, is_stale));
+        serves_current &= !is_stale;
         findings.push(finding);
-    } else if let (Some(observation), Some(_), None) = (observation, &daemon, &client.identity) {
+    } else if let (Some(observation), Some((name, _)), None) = (observation, &daemon, &client.identity) {
         // Where nobody is left to dial as, it is not even seen that a client gets in.
-        findings.extend(revocation_check::unseen(observation, invocation.judged_at()));
+        findings.extend(revocation_check::unseen(observation, name, invocation.judged_at()));
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

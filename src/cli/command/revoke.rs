@@ -21,7 +21,7 @@ use crate::model::{
     Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
     RevocationReason, Role, Selector, Timestamp,
 };
-use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope, UndoRequest};
+use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope, StateStep, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -170,16 +170,15 @@ fn said(
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
         (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, &revoked.revoked_now)),
-        (_, true) if is_done => {
-            report.toned(Tone::Good, message!("noted what daemons do with client {}", name))
-        }
+        (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
         (false, false) if is_done => match &asked.only_key {
-            None => report.toned(Tone::Good, message!("every daemon refuses client {}", name)),
+            None => report.toned(Tone::Good, message!("every daemon refuses client {}{}", name, of_person(revoked))),
             Some(_) => report.toned(
                 Tone::Good,
                 message!(
-                    "every daemon refuses that key of client {}; next: {kitcert} issue client {} --new-key",
+                    "every daemon refuses that key of client {}{}; next: {kitcert} issue client {} --new-key",
                     name,
+                    of_person(revoked),
                     name
                 ),
             ),
@@ -210,6 +209,27 @@ fn said(
             };
             report.toned(Tone::Bad, text)
         }
+    }
+}
+
+/// Of which daemons it was noted what a person has seen.
+fn noted(name: &IdentityName, revoked: &Revoked) -> Message {
+    let daemon = |step: &StateStep| match step {
+        StateStep::NoteAccess(daemon, _) => Some(daemon.message()),
+        _ => None,
+    };
+    match Message::join(revoked.done.plan.state.iter().filter_map(daemon), " and ") {
+        none if none.is_empty() => message!("nothing to note: no daemon waits for a word of client {}", name),
+        daemons => message!("noted what you have seen of client {} on {}", name, daemons),
+    }
+}
+
+/// Of which daemons a person has said so.
+fn of_person(revoked: &Revoked) -> Message {
+    let said = revoked.said.iter().map(|(daemon, at)| message!("{} on {}", daemon, at.date()));
+    match Message::join(said, ", ") {
+        none if none.is_empty() => none,
+        said => message!("; nothing here can try that, it was said of {}", said),
     }
 }
 

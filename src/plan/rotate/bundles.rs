@@ -4,7 +4,8 @@ use super::planner::Planner;
 use super::rotation::RotationAction;
 use crate::message;
 use crate::model::{IdentityName, Message, Role};
-use crate::plan::exclusions::{is_as_meant, kept_out, let_in, same_authorities};
+use crate::plan::access::may_let_in;
+use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
 use crate::plan::issuance::next_generation;
 use crate::plan::signing::bundle_of_daemon;
 use crate::plan::steps::StateStep;
@@ -81,9 +82,8 @@ impl Planner<'_> {
         let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));
         for (name, who) in left.collect::<Vec<_>>() {
             let daemon = self.observation.daemons.get(&name);
-            let served = daemon.into_iter().flat_map(ObservedIdentity::served);
-            let mut let_in = served.flat_map(|served| let_in(self.observation, &served.trust, self.now));
-            let client = let_in.find_map(|one| one.client.as_ref().filter(|_| one.seen.is_none()));
+            let let_in = daemon.map(|daemon| may_let_in(self.observation, (&name, daemon), self.now));
+            let client = let_in.into_iter().flatten().find_map(|one| one.client.as_ref());
             let next =
                 client.map(|client| message!("; if it is stopped: {kitcert} revoke --seen {}", client));
             let todo = message!(

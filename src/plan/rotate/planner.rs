@@ -3,7 +3,7 @@
 use super::rotation::{RotateRequest, Rotation, RotationAction, RotationFacts, RotationRow};
 use crate::message;
 use crate::model::{Failure, IdentityName, Message, Printable, Role, Timestamp};
-use crate::plan::exclusions::pending;
+use crate::plan::access::pending;
 use crate::plan::rollover::Rollover;
 use crate::store::{Observation, ObservedAuthority};
 

@@ -75,8 +75,8 @@ impl World {
                 }
                 StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
                 StateStep::ChangeRevocations(record) => self.observation.revocations = Some(record.clone()),
-                StateStep::NoteRestarted(name, generation) => {
-                    self.observation.daemons.get_mut(name).unwrap().history.restarted = Some(*generation);
+                StateStep::NoteAccess(name, access) => {
+                    self.observation.daemons.get_mut(name).unwrap().history.access = access.clone();
                 }
                 StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
                 StateStep::EndRollover(previous) => {

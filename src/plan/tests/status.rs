@@ -70,7 +70,7 @@ fn what_its_ca_cannot_renew_is_told_a_month_before_its_end() {
     assert_eq!(row(&state, "daemon", at).state, IdentityState::NotRenewable);
     assert!(IdentityState::NotRenewable.needs_attention());
     let rows = status(&state.observation, &BTreeMap::new(), at);
-    assert_eq!(next_step(&rows, &state.observation), Some(NextStep::RollOver));
+    assert_eq!(next_step(&rows, &state.observation, at), Some(NextStep::RollOver));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::access_history::AccessHistory;
 use super::record_file::{self, Schema};
 use super::state_directory::StateDirectory;
 use crate::layout::state_paths::identity_folder;
@@ -32,10 +33,8 @@ pub struct DaemonHistory {
     /// have, and that this state has not issued; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub unknown_leaf: Option<String>,
-    /// The generation that the daemon was restarted with and that nothing here can try whole; null for none. It
-    /// is not restarted with it again and again.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub restarted: Option<Generation>,
+    /// Whether it has taken up whom it is to refuse, and whom to let in.
+    pub access: AccessHistory,
     /// How many verifications have refuted the daemon. A verification that began at another number
     /// began before a refutation, whatever any clock says, and is not recorded.
     pub refutations: u64,
@@ -100,6 +99,7 @@ impl DaemonHistory {
 
     /// Notes that a generation was verified.
     pub fn note_worked(&mut self, generation: Generation, at: Timestamp) {
+        self.access.shown = Some(generation);
         self.refuted.retain(|one| *one != generation);
         if self.worked.last().is_some_and(|last| last.generation == generation) {
             return;
@@ -111,9 +111,11 @@ impl DaemonHistory {
     }
 
     /// Notes that another copy of the state has put a generation in place: of all that is known here it alone
-    /// is what the daemon serves and may go back to. What had worked before is of the past.
+    /// is what the daemon serves and may go back to. What had worked before is of the past, and whether it has
+    /// taken up whom that excludes nobody has seen.
     pub fn take_over(&mut self, generation: Generation, at: Timestamp) {
         self.worked = vec![WorkedGeneration { generation, at }];
+        self.access = AccessHistory::default();
     }
 
     /// Notes that this state has made a generation.
@@ -151,8 +153,6 @@ impl DaemonHistory {
     pub fn note_refutation(&mut self, at: Timestamp) {
         self.refutations = self.refutations.saturating_add(1);
         self.refuted_at = Some(at);
-        // What could not be tried was tried since, and does not hold.
-        self.restarted = None;
     }
 
     /// The file.

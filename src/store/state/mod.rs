@@ -9,6 +9,7 @@
 //! authority_record   ca/<key id>/ca.json
 //! client_record      clients/<name>/identity.json
 //! history            daemons/<name>/identity.json
+//! access_history     of that, whom the daemon has been seen to let in and to refuse
 //! verified           daemons/<name>/verified.json
 //! rollover_record    rollover.json
 //! revocation_record  revocations.json
@@ -23,6 +24,7 @@
 //! `apply/verify/verification_record`. A file that must appear before or after others has a `Rank` in
 //! `journal`. Names that other layers need are in `layout/state_paths`.
 
+mod access_history;
 mod authority_record;
 mod change;
 mod client_record;
@@ -42,6 +44,7 @@ mod state_directory;
 mod state_record;
 mod verified;
 
+pub(crate) use access_history::{AccessHistory, SeenAccess};
 pub(crate) use authority_record::{AuthorityOrigin, AuthorityRecord, OpenUntil};
 pub(crate) use change::StagedChange;
 pub(crate) use client_record::{ClientRecord, Held, HeldBy, Use};

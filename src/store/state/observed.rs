@@ -219,6 +219,18 @@ impl Observation {
             }
         }
     }
+
+    /// A CA that can sign, and of which a daemon takes clients that trusts those; the one that everything is moved
+    /// to first.
+    #[must_use]
+    pub fn signer(&self, accepted: Option<&TrustBundle>, now: Timestamp) -> Option<&ObservedAuthority> {
+        let is_accepted = |authority: &&ObservedAuthority| {
+            accepted.is_none_or(|accepted| accepted.trusts(&authority.certificate))
+        };
+        let issuing = self.issuing_authority(now).filter(is_accepted);
+        let mut able = self.authorities.iter().filter(|authority| authority.can_sign(now));
+        issuing.or_else(|| able.find(is_accepted))
+    }
 }
 
 impl ObservedAuthority {
@@ -261,6 +273,13 @@ impl ObservedIdentity {
     #[must_use]
     pub fn has_worked(&self) -> bool {
         self.current.as_ref().is_some_and(|current| self.history.has_worked(current.number))
+    }
+
+    /// Whether a daemon was verified with what is current, and nothing has spoken against that since: it refuses
+    /// whomever that excludes.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| self.history.access.shown == Some(current.number))
     }
 }
 

@@ -11,7 +11,9 @@ use super::record_file::{self, Schema};
 use super::state_directory::StateDirectory;
 use crate::layout::move_aside;
 use crate::message;
-use crate::model::{Contact, Exclusion, Failure, Fingerprint, IdentityName, RevocationReason, Timestamp};
+use crate::model::{
+    AuthorityId, Contact, Exclusion, Failure, Fingerprint, IdentityName, RevocationReason, Timestamp,
+};
 use crate::store::exists;
 
 /// Everybody whose access was taken away and for whom that has to be remembered.
@@ -35,6 +37,9 @@ pub struct Revocation {
     pub key: Option<Fingerprint>,
     /// What the daemons' bundles exclude for it.
     pub excluded: BTreeSet<Exclusion>,
+    /// The CAs that have issued what it stops, as far as they are known here: by a certificate of another CA nobody
+    /// can try it.
+    pub authorities: BTreeSet<AuthorityId>,
     /// Why.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reason: Option<RevocationReason>,
@@ -44,10 +49,6 @@ pub struct Revocation {
     pub at: Timestamp,
     /// When the last certificate that it stops has ended.
     pub needed_until: Timestamp,
-    /// Since when a person knows that the daemons refuse it, or let it in again once it was taken back, where
-    /// nothing here can try that; else null.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub seen: Option<Timestamp>,
     /// Since when it counts no more, because a person took it back; null while it counts.
     #[serde(deserialize_with = "Option::deserialize")]
     pub undone: Option<Timestamp>,
@@ -90,6 +91,12 @@ impl Revocation {
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.undone.is_none() && self.needed_until >= now
+    }
+
+    /// When somebody's access was changed by it last.
+    #[must_use]
+    pub fn changed_at(&self) -> Timestamp {
+        self.undone.unwrap_or(self.at)
     }
 
     /// Whether it takes away the access of that client altogether, whatever its key.

@@ -3,3 +3,4 @@
 mod let_in_again;
 mod names_of_others;
 mod revoking;
+mod said_by_a_person;

@@ -363,6 +363,7 @@ fn commands_to_paste_are_written_as_such() {
 #[test]
 fn plan_sees_of_store_its_values_alone() {
     let values = [
+        "AccessHistory",
         "AuthorityOrigin",
         "AuthorityRecord",
         "ClientRecord",
@@ -381,6 +382,7 @@ fn plan_sees_of_store_its_values_alone() {
         "RevocationRecord",
         "RolloverKind",
         "RolloverRecord",
+        "SeenAccess",
         "StateRecord",
         "Use",
         "VerifiedRecord",

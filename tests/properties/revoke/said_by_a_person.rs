@@ -1,0 +1,182 @@
+//! Where nothing here can try whether somebody is refused, a person says so: of the daemons that were restarted with
+//! what refuses him, of what they have then, and until something speaks against it.
+
+use std::path::PathBuf;
+
+use crate::rollover::rolling_over::Fleet;
+
+const DEVELOPERS: [&str; 2] = ["dan", "eva"];
+
+fn fleet(test: &'static str) -> Option<Fleet> {
+    Fleet::new(test, 2, &DEVELOPERS)
+}
+
+/// The CA's key is somewhere else: where it belongs, and where it is.
+fn without_the_key(fleet: &Fleet) -> (PathBuf, PathBuf) {
+    let folder = std::fs::read_dir(fleet.admin.path("state/ca")).unwrap().next().unwrap().unwrap().path();
+    std::fs::create_dir(fleet.admin.path("elsewhere")).unwrap();
+    let places = (folder.join("key.pem"), fleet.admin.path("elsewhere/key.pem"));
+    std::fs::rename(&places.0, &places.1).unwrap();
+    places
+}
+
+/// A daemon is restarted with that ca.pem, as whoever restores a file by hand does it.
+fn restart_with(fleet: &Fleet, daemon: usize, bundle: &[u8]) {
+    let machine = &fleet.daemons[daemon];
+    let real = std::fs::canonicalize(machine.path("root/etc/ca.pem")).unwrap();
+    std::fs::write(&real, bundle).unwrap();
+    machine.daemon.ask("restart");
+}
+
+fn bundle(fleet: &Fleet, daemon: usize) -> Vec<u8> {
+    std::fs::read(fleet.daemons[daemon].path("root/etc/ca.pem")).unwrap()
+}
+
+#[test]
+fn a_person_s_word_counts_for_no_daemon_whose_restart_has_failed() {
+    const TEST: &str = "a_person_s_word_counts_for_no_daemon_whose_restart_has_failed";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    without_the_key(&fleet);
+    fleet.daemons[1].daemon.ask("always refuse");
+    for arguments in [&["revoke", "dan"][..], &["revoke", "--seen", "dan"], &["revoke", "dan"]] {
+        let said = fleet.admin.run(arguments).ended_with(6);
+        assert!(said.out.contains("STILL LETS IN dan on spare"), "{arguments:?}: {}", said.out);
+        fleet.assert_dials_one(1, &stolen, "accepted");
+        let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+        assert!(status.contains("LETS IN a revoked client"), "{status}");
+    }
+    fleet.daemons[1].daemon.ask("forget");
+    let said = fleet.rotate(&[]).ended_with(6);
+    assert!(!said.out.contains("STILL LETS IN") && said.out.contains("revoke --seen dan"), "{}", said.out);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["status", "--check"]).ended_with(4);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    // What only a person has said is not called anything else.
+    let said = fleet.admin.run(["revoke", "dan"]).succeeded();
+    assert!(said.out.contains("it was said of builder on") && said.out.contains("spare on"), "{}", said.out);
+}
+
+#[test]
+fn a_person_s_word_is_of_no_use_once_other_files_stood_at_the_daemon_s_place() {
+    const TEST: &str = "a_person_s_word_is_of_no_use_once_other_files_stood_at_the_daemon_s_place";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let before = bundle(&fleet, 1);
+    without_the_key(&fleet);
+    fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    restart_with(&fleet, 1, &before);
+    fleet.assert_dials_one(1, &stolen, "accepted");
+    let restarts = fleet.restarts();
+    let said = fleet.rotate(&[]).ended_with(6);
+    assert!(said.out.contains("revoke --seen dan"), "{}", said.out);
+    assert_eq!(fleet.restarts()[1], restarts[1] + 1, "it is restarted with what refuses him");
+    assert_eq!(fleet.restarts()[0], restarts[0]);
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["status", "--check"]).ended_with(4);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+#[test]
+fn what_a_person_has_said_is_tried_once_the_ca_s_key_is_back() {
+    const TEST: &str = "what_a_person_has_said_is_tried_once_the_ca_s_key_is_back";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let before = bundle(&fleet, 1);
+    let (key, elsewhere) = without_the_key(&fleet);
+    fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    // He was mistaken: it went on with its former ca.pem, and nothing at its place shows that.
+    let current = bundle(&fleet, 1);
+    restart_with(&fleet, 1, &before);
+    let real = std::fs::canonicalize(fleet.daemons[1].path("root/etc/ca.pem")).unwrap();
+    std::fs::write(&real, current).unwrap();
+    fleet.assert_dials_one(1, &stolen, "accepted");
+    std::fs::rename(&elsewhere, &key).unwrap();
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.lines().last().unwrap().contains("rotate"), "{status}");
+    let restarts = fleet.restarts();
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    assert_eq!(fleet.restarts(), [restarts[0], restarts[1] + 1]);
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+/// Who gets in as it is seen on the wire was not refused, whatever was said.
+#[test]
+fn a_dial_that_sees_somebody_in_takes_a_person_s_word_away() {
+    const TEST: &str = "a_dial_that_sees_somebody_in_takes_a_person_s_word_away";
+    let Some(fleet) = fleet(TEST) else { return };
+    let before = bundle(&fleet, 1);
+    let (key, elsewhere) = without_the_key(&fleet);
+    fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    let current = bundle(&fleet, 1);
+    restart_with(&fleet, 1, &before);
+    let real = std::fs::canonicalize(fleet.daemons[1].path("root/etc/ca.pem")).unwrap();
+    std::fs::write(&real, current).unwrap();
+    std::fs::rename(&elsewhere, &key).unwrap();
+    fleet.admin.run(["verify", "spare"]).ended_with(3);
+    std::fs::rename(&key, &elsewhere).unwrap();
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.contains("LETS IN a revoked client"), "{status}");
+    let restarts = fleet.restarts();
+    fleet.rotate(&[]).ended_with(6);
+    assert_eq!(fleet.restarts(), [restarts[0], restarts[1] + 1]);
+}
+
+#[test]
+fn nobody_is_asked_again_after_a_renewal_and_of_the_latest_revocation_alone() {
+    const TEST: &str = "nobody_is_asked_again_after_a_renewal_and_of_the_latest_revocation_alone";
+    let Some(fleet) = fleet(TEST) else { return };
+    let (of_dan, of_eva) = (fleet.copy("dan"), fleet.copy("eva"));
+    let (key, elsewhere) = without_the_key(&fleet);
+    fleet.admin.run(["revoke", "dan"]).ended_with(6);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    let said = fleet.admin.run(["revoke", "eva"]).ended_with(6);
+    assert!(said.out.contains("--seen eva") && !said.out.contains("--seen dan"), "{}", said.out);
+    fleet.admin.run(["revoke", "--seen", "eva"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    std::fs::rename(&elsewhere, &key).unwrap();
+    fleet.rotate(&["--force"]).succeeded();
+    std::fs::rename(&key, &elsewhere).unwrap();
+    fleet.rotate(&[]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    fleet.assert_dials(&of_dan, "refused");
+    fleet.assert_dials(&of_eva, "refused");
+    // Of whom gets in again it is asked once more.
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).ended_with(6);
+    assert!(said.out.contains("--seen dan") && !said.out.contains("--seen eva"), "{}", said.out);
+    fleet.admin.run(["revoke", "--seen", "dan"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    fleet.assert_dials(&of_dan, "accepted");
+    fleet.assert_dials(&of_eva, "refused");
+}
+
+/// After a restored backup nobody knows what the daemons have taken up.
+#[test]
+fn what_another_copy_has_put_in_place_is_not_taken_for_served() {
+    const TEST: &str = "what_another_copy_has_put_in_place_is_not_taken_for_served";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let copied = |from: &str, to: &str| {
+        let of = |name: &str| fleet.admin.path(name);
+        let status = std::process::Command::new("cp").arg("-a").args([of(from), of(to)]).status().unwrap();
+        assert!(status.success());
+    };
+    copied("state", "backup");
+    fleet.admin.run(["revoke", "dan", "--no-restart"]).ended_with(6);
+    fleet.assert_dials(&stolen, "accepted");
+    std::fs::remove_dir_all(fleet.admin.path("state")).unwrap();
+    copied("backup", "state");
+    let said = fleet.admin.run(["recover"]).succeeded();
+    assert!(!said.out.contains("the daemons refuse dan"), "{}", said.out);
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.contains("LETS IN a revoked client"), "{status}");
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
