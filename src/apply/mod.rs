@@ -9,7 +9,7 @@
 //! invocation                           what every deed needs to know of its command
 //! init, issue, request, join           these commands, done
 //! rotate, rollback, recover, ca        these too, and `confirm` and `retire` in `ca`
-//! revoke                               whose access is taken away
+//! revoke, revoke_daemon                whose access is taken away; a daemon's stolen key
 //! status, inspect, verify, install     these too
 //! change                               the one transaction in which credentials change
 //! rollout                              daemons are brought to serve their credentials
@@ -44,6 +44,7 @@ mod printable;
 mod recover;
 mod request;
 mod revoke;
+mod revoke_daemon;
 mod rollback;
 mod rollout;
 mod rotate;
@@ -78,6 +79,7 @@ pub(crate) use output::write_result;
 pub(crate) use recover::recover;
 pub(crate) use request::{RequestedKey, request};
 pub(crate) use revoke::{AccessChange, Revoked, revoke};
+pub(crate) use revoke_daemon::{RevokedDaemon, revoke_daemon};
 pub(crate) use rollback::rollback;
 pub use rollout::{Restarting, RolloutResult};
 pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};

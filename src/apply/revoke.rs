@@ -54,6 +54,10 @@ pub(crate) struct Revoked {
     pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// The daemons of which nothing here can try whether they refuse them, or let them in again, and whom.
     pub not_tried: BTreeMap<IdentityName, BTreeSet<Message>>,
+    /// The daemons that let somebody in whom no name stops, whom, and until when.
+    pub unstoppable: BTreeMap<IdentityName, BTreeMap<Message, Timestamp>>,
+    /// What helps against them.
+    pub way_past: Message,
     /// The folders on this machine from which the files of the client were removed.
     pub removed: Vec<Message>,
     /// Why some were not.
@@ -69,8 +73,9 @@ impl Revoked {
     #[must_use]
     pub(crate) fn exit(&self) -> ExitCode {
         let unremoved = self.unremoved.iter().map(Failure::exit_code);
-        let is_pending = !self.still_let_in.is_empty() || !self.not_tried.is_empty();
-        let pending = (is_pending || !self.planned.unstopped.is_empty()).then_some(ExitCode::NotServed);
+        let is_pending =
+            !self.still_let_in.is_empty() || !self.not_tried.is_empty() || !self.unstoppable.is_empty();
+        let pending = is_pending.then_some(ExitCode::NotServed);
         ExitCode::of_all(std::iter::once(self.rotated.exit()).chain(unremoved).chain(pending))
     }
 }
@@ -109,6 +114,8 @@ pub(crate) fn revoke(
             steps,
             still_let_in: BTreeMap::new(),
             not_tried: BTreeMap::new(),
+            unstoppable: BTreeMap::new(),
+            way_past: Message::default(),
             removed: Vec::new(),
             unremoved: Vec::new(),
             revoked_now: BTreeSet::new(),
@@ -152,6 +159,8 @@ pub(crate) fn revoke(
     let revoked_now = standing.filter(of_client).map(|one| one.key).collect();
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
+        unstoppable: plan::unstoppable(&after, invocation.environment.present()),
+        way_past: plan::rollover_past(&after),
         done,
         planned: first,
         rotated,
@@ -183,7 +192,7 @@ fn request(invocation: &Invocation<'_>) -> RotateRequest {
 }
 
 /// What is known once whose access is taken away or given back is noted.
-fn noted(mut observation: Observation, plan: &Plan) -> Observation {
+pub(super) fn noted(mut observation: Observation, plan: &Plan) -> Observation {
     for step in &plan.state {
         if let StateStep::ChangeRevocations(record) = step {
             observation.revocations = Some(record.clone());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusions::{is_as_meant, is_in_effect, let_in, meant, whom};
 use super::steps::{Plan, StateStep};
-use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Timestamp};
+use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::Exclusions;
 use crate::store::{
     KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, Revocation, SeenAccess,
@@ -37,7 +37,7 @@ pub(super) fn may_let_in<'a>(
     let is_known = daemon.is_served_known() && (!daemon.has_worked() || daemon.is_shown());
     if !is_known && daemon.current.iter().any(|current| may_serve(&current)) {
         let active = observation.revocations.iter().flat_map(|record| record.active(now));
-        return active.filter(is_not_said).collect();
+        return active.filter(|one| one.is_by_name()).filter(is_not_said).collect();
     }
     let served = daemon.served().filter(may_serve);
     let mut all: Vec<&Revocation> = Vec::new();
@@ -47,6 +47,27 @@ pub(super) fn may_let_in<'a>(
         }
     }
     all
+}
+
+/// The daemons that let somebody in whom no name stops, and whom, until when: by the CAs that they trust.
+pub(crate) fn unstoppable(
+    observation: &Observation,
+    now: Timestamp,
+) -> BTreeMap<IdentityName, BTreeMap<Message, Timestamp>> {
+    let end_at = |daemon: &ObservedIdentity, change: &Revocation| {
+        let is_trusted = |id: &AuthorityId| {
+            let known = observation.authority(id);
+            known.is_some_and(|one| daemon.served().any(|served| served.trust.trusts(&one.certificate)))
+        };
+        let ends = change.unstopped.iter().filter(|(id, end)| **end >= now && is_trusted(id));
+        ends.map(|(_, end)| *end).max()
+    };
+    let of_daemon = |daemon: &ObservedIdentity| -> BTreeMap<Message, Timestamp> {
+        let active = observation.revocations.iter().flat_map(|record| record.active(now));
+        active.filter_map(|change| Some((whom(change), end_at(daemon, change)?))).collect()
+    };
+    let all = observation.daemons.iter().map(|(name, daemon)| (name.clone(), of_daemon(daemon)));
+    all.filter(|(_, who)| !who.is_empty()).collect()
 }
 
 /// Whether somebody renews a daemon.

@@ -237,9 +237,12 @@ fn forgotten_revocations(
         let authorities = issuers.map(|issuer| issuer.id.clone()).collect();
         record.revocations.push(Revocation {
             client,
+            daemon: None,
             key,
             excluded,
             authorities,
+            pinned: BTreeSet::new(),
+            unstopped: BTreeMap::new(),
             reason: None,
             by: by.clone(),
             at: now,

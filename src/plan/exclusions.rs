@@ -86,7 +86,16 @@ pub(crate) fn let_in<'a>(
 ) -> Vec<&'a Revocation> {
     let of_anchors = excluded(observation, trust);
     let active = observation.revocations.iter().flat_map(|record| record.active(now));
-    active.filter(|one| !do_all_exclude(&of_anchors, &one.excluded)).collect()
+    active
+        .filter(|one| !do_all_exclude(&of_anchors, &one.excluded) || is_pinned(observation, trust, one))
+        .collect()
+}
+
+/// Whether a bundle has what is trusted for itself alone of somebody whose access was taken away.
+fn is_pinned(observation: &Observation, trust: &TrustBundle, change: &Revocation) -> bool {
+    let pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+    let mut of_change = pinned.filter(|one| change.pinned.contains(&one.id));
+    of_change.any(|one| trust.trusts(&one.certificate))
 }
 
 /// Whether a bundle is as a change of somebody's access wants it: it excludes whom that takes away, and nothing any
@@ -94,7 +103,7 @@ pub(crate) fn let_in<'a>(
 pub(super) fn is_in_effect(observation: &Observation, trust: &TrustBundle, change: &Revocation) -> bool {
     let of_anchors = excluded(observation, trust);
     match change.undone {
-        None => do_all_exclude(&of_anchors, &change.excluded),
+        None => do_all_exclude(&of_anchors, &change.excluded) && !is_pinned(observation, trust, change),
         Some(_) => {
             let standing = recorded(observation, |one| one.undone.is_none());
             let mut lifted = change.excluded.iter().filter(|name| !standing.contains(name));
@@ -106,7 +115,7 @@ pub(super) fn is_in_effect(observation: &Observation, trust: &TrustBundle, chang
 /// Whether the certificate of each CA excludes all of these names.
 fn do_all_exclude(of_anchors: &[Option<Exclusions>], names: &BTreeSet<Exclusion>) -> bool {
     let excludes = |has: &Exclusions| names.iter().all(|name| has.contains(name));
-    of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(excludes))
+    names.is_empty() || of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(excludes))
 }
 
 /// The CAs of the state in a bundle, in their order.
@@ -137,10 +146,11 @@ pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeS
 
 /// Whose access a revocation takes away, in words.
 pub(crate) fn whom(revocation: &Revocation) -> Message {
-    match (&revocation.client, &revocation.key) {
-        (Some(client), None) => client.message(),
-        (Some(client), Some(key)) => message!("{} with key {}", client, key.short()),
-        (None, _) => Message::few(&revocation.excluded, ", "),
+    match (&revocation.client, &revocation.key, &revocation.daemon) {
+        (Some(client), None, _) => client.message(),
+        (Some(client), Some(key), _) => message!("{} with key {}", client, key.short()),
+        (None, _, Some(daemon)) => message!("whoever has the previous key of {}", daemon),
+        (None, _, None) => Message::few(&revocation.excluded, ", "),
     }
 }
 

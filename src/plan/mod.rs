@@ -12,6 +12,7 @@
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and previous generations
 //! revoke, undo, exclusions         whose access is taken away, and what daemons exclude for it
+//! revoke_daemon                    what is noted where a daemon's key was stolen
 //! access                           which change of it is in effect where, and who can tell
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
@@ -58,6 +59,7 @@ mod recovery;
 mod repetition;
 mod request;
 mod revoke;
+mod revoke_daemon;
 mod rollback;
 mod rollover;
 mod rotate;
@@ -74,7 +76,9 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use access::{can_be_told_by_name, changes, in_question, own_client, pending, said, see, untried};
+pub(crate) use access::{
+    can_be_told_by_name, changes, in_question, own_client, pending, said, see, unstoppable, untried,
+};
 pub use adopt::{AdoptedAnchor, AdoptedDaemon, ImportedAuthority};
 pub(crate) use ca::{delete_former_keys, finish, skip};
 pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
@@ -103,7 +107,8 @@ pub(crate) use reach::{Reached, is_out, lost, reached};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke};
+pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke, rollover_past};
+pub(crate) use revoke_daemon::revoke_daemon;
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
 pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};
 pub(crate) use rotate::{AuthorityRotation, Rotation, RotationFacts, RotationScope};

@@ -1,10 +1,10 @@
 //! `status`: what a person does next.
 
-use super::access::in_question;
+use super::access::{in_question, pending};
 use super::identity_state::IdentityState;
 use super::status::StatusRow;
 use crate::layout::Renewal;
-use crate::model::{IdentityName, Role, Timestamp};
+use crate::model::{AuthorityId, IdentityName, Role, Timestamp};
 use crate::store::{KeyPresence, Observation};
 
 /// What fixes the state of the identities that need attention.
@@ -27,8 +27,10 @@ pub(crate) enum NextStep {
     HandOver(IdentityName),
     /// The end of an identity that kitcert.yaml does not list any more.
     Retire(Role, IdentityName),
-    /// Another CA, since the one that is in use cannot sign.
+    /// Another CA, since the one that is in use cannot sign, or lets somebody in whom no name stops.
     RollOver,
+    /// The end of what holds the move to it.
+    Finish(AuthorityId),
 }
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
@@ -50,7 +52,10 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
         Cure::Retire => NextStep::Retire(row.identity.as_ref()?.0, name.clone()),
-        Cure::RollOver => NextStep::RollOver,
+        Cure::RollOver => match observation.rollover.as_ref().and_then(|rollover| rollover.from.first()) {
+            Some(from) => NextStep::Finish(from.clone()),
+            None => NextStep::RollOver,
+        },
     })
 }
 
@@ -90,6 +95,7 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         IdentityState::RefusalNotTried => return Some((Cure::Seen, not_seen(observation, name, now)?)),
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
+        IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::RollOver,
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
         IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => Cure::HandOver,
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,

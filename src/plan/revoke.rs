@@ -3,20 +3,21 @@
 //! What is planned here is noted; the daemons' bundles follow from it ([`super::exclusions`]), by the rotation
 //! that comes next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusions::{end_of_open_authorities, meant, of_client, refuse_forgotten, whom};
 use super::holders::client_of;
 use super::issuance::effective_validity;
 use super::steps::{Plan, StateStep};
+use crate::layout::state_paths::authority_folder;
 use crate::message;
 use crate::model::profile::{LARGEST_EXCLUSIONS, MOST_EXCLUSIONS};
 use crate::model::{
-    Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable,
-    RevocationReason, Role, Timestamp,
+    AuthorityId, Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName,
+    Message, Printable, RevocationReason, Role, Timestamp,
 };
-use crate::pki::{Certificate, Exclusions};
-use crate::store::{Observation, Revocation};
+use crate::pki::{Certificate, Exclusions, judge};
+use crate::store::{Observation, ObservedAuthority, Revocation};
 
 /// Whose access is to be taken away.
 #[derive(Clone, Debug)]
@@ -96,6 +97,7 @@ pub(crate) fn revoke(
     // Its next certificates have the client's name, too.
     let is_kept = |name: &Exclusion| is_of_many(name) || *name == own;
     let mut planned = PlannedRevocation::default();
+    let (mut pins, mut left) = (BTreeSet::new(), BTreeMap::new());
     for leaf in &stop {
         // Its key, if that is among its names; else any name that nobody else has.
         let names = Exclusions::candidates(leaf);
@@ -103,6 +105,14 @@ pub(crate) fn revoke(
         let of_key = Exclusion::Dns(leaf.public_key().fingerprint().key_dns_name());
         if only_key.is_some() || spares_others(&of_key) {
             excluded.insert(of_key);
+        }
+        if let Some(pin) = pin_of(leaf, observation) {
+            pins.insert(pin.id.clone());
+            // Of another CA it would get in by that.
+            if leaf.is_self_issued() {
+                planned.stopped.push(leaf.serial().message());
+                continue;
+            }
         }
         let with_key = others.iter().filter(|other| other.public_key() == leaf.public_key());
         planned.shares_key_with.extend(with_key.filter_map(|other| client_of(other)));
@@ -118,7 +128,14 @@ pub(crate) fn revoke(
         // What a daemon trusts as it is excludes nobody, and others of that CA are let in by it.
         match is_stopped && !is_trusted_as_it_is(leaf, observation) {
             true => planned.stopped.push(described),
-            false => planned.unstopped.push((described, effective_validity(observation, leaf).not_after)),
+            false => {
+                let end = effective_validity(observation, leaf).not_after;
+                planned.unstopped.push((described, end));
+                if let Some(issuer) = observation.issuer_of(leaf) {
+                    let last = left.entry(issuer.id.clone()).or_insert(end);
+                    *last = end.max(*last);
+                }
+            }
         }
     }
     let whom_else: BTreeSet<Message> = {
@@ -129,13 +146,13 @@ pub(crate) fn revoke(
         return Err(failure()
             .expected("names that stop nobody else")
             .found(message!("some that stop {} too", Message::few(&whom_else, ", ")))
-            .hint(rollover(observation)));
+            .hint(rollover_past(observation)));
     }
     if planned.stopped.is_empty() {
         return Err(failure()
             .expected("a certificate with a name that nobody else has, of a CA that can exclude it")
             .found("none: no daemon can tell it from others, or it is trusted as it is")
-            .hint(rollover(observation)));
+            .hint(rollover_past(observation)));
     }
     let has_begun = observation.revocations.iter().any(|record| record.active(now).next().is_some());
     planned.may_stop_unknown = !has_begun && end_of_open_authorities(observation, now).is_some();
@@ -150,9 +167,12 @@ pub(crate) fn revoke(
     let issuers = stop.iter().filter_map(|leaf| observation.issuer_of(leaf));
     let revocation = Revocation {
         client: Some(name.clone()),
+        daemon: None,
         key: only_key,
         excluded,
         authorities: issuers.map(|issuer| issuer.id.clone()).collect(),
+        pinned: pins,
+        unstopped: left,
         reason: request.reason.clone(),
         by: request.by.clone(),
         at: now,
@@ -180,10 +200,15 @@ fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Time
     observation.issuer_of(leaf).is_none_or(|issuer| issuer.record.is_open(now))
 }
 
-/// Whether a daemon trusts it, or its CA, by a certificate that is never given another form.
+/// Whether a daemon trusts its CA by a certificate that is never given another form.
 fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
-    let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned());
-    pinned.any(|one| one.certificate == *leaf || one.certificate.subject() == leaf.issuer())
+    let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned() && one.record.is_usable());
+    pinned.any(|one| one.certificate.subject() == leaf.issuer())
+}
+
+/// What daemons trust for its own sake, if that is this certificate.
+fn pin_of<'a>(leaf: &Certificate, observation: &'a Observation) -> Option<&'a ObservedAuthority> {
+    observation.authorities.iter().find(|one| one.is_pinned() && one.certificate == *leaf)
 }
 
 /// Refuses to issue to a client whose access was taken away, or for a key of it that is revoked.
@@ -228,7 +253,12 @@ pub(super) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bo
 fn refuse_others(request: &RevokeRequest, observation: &Observation) -> Result<(), Failure> {
     let failure = || Failure::new("revoking client", &request.name).exit(ExitCode::Usage);
     for other in &request.others {
-        if other.is_authority() {
+        if !judge::is_for(other, Role::Client) {
+            return Err(failure()
+                .expected("a certificate of the client in --cert")
+                .found("one that is for daemons alone, with which no client gets in"));
+        }
+        if other.is_authority() && pin_of(other, observation).is_none() {
             return Err(failure()
                 .expected("a certificate of the client in --cert")
                 .found(message!("that of the CA {}", other.subject())));
@@ -259,9 +289,13 @@ fn steps(
             && one.is_active(now)
             && one.excluded.is_superset(&revocation.excluded)
             && one.authorities.is_superset(&revocation.authorities)
+            && one.pinned.is_superset(&revocation.pinned)
+            && one.unstopped == revocation.unstopped
             && one.needed_until >= revocation.needed_until
     };
-    let mut state = Vec::new();
+    let is_trusted = |id: &&AuthorityId| observation.authority(id).is_some_and(|one| one.record.is_usable());
+    let dropped = revocation.pinned.iter().filter(is_trusted).cloned().map(StateStep::DropAuthority);
+    let mut state: Vec<StateStep> = dropped.collect();
     let only_key = revocation.key;
     if !record.active(now).any(|one| is_same(&one)) {
         record.revocations.push(revocation);
@@ -270,7 +304,7 @@ fn steps(
             return Err(Failure::new("revoking client", name)
                 .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))
                 .found(together.len().message())
-                .hint(rollover(observation)));
+                .hint(rollover_past(observation)));
         }
         state.push(StateStep::ChangeRevocations(record));
     }
@@ -289,7 +323,7 @@ fn steps(
 }
 
 /// What leaves everybody behind who is not to get in, where names cannot.
-fn rollover(observation: &Observation) -> Message {
+pub(crate) fn rollover_past(observation: &Observation) -> Message {
     match observation.rollover.as_ref().and_then(|rollover| rollover.from.first()) {
         Some(from) => message!("{kitcert} ca rollover finish {}   # once everybody else has moved", from),
         None => message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA"),
@@ -348,6 +382,14 @@ fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) ->
                 .found(message!("another name{}", name.did_you_mean(known)))
                 .exit(ExitCode::Usage);
             let is_daemon = observation.daemons.contains_key(name);
+            // What a bundle names is called by nothing but its own subject.
+            let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+            let pin =
+                pinned.find(|one| one.certificate.subject().common_name().as_deref() == Some(name.as_str()));
+            if let Some(pin) = pin {
+                let file = observation.path.join(authority_folder(&pin.id)).join("ca.pem");
+                return failure.hint(message!("{kitcert} revoke {} --cert {}", name, file.display()));
+            }
             failure.hint(match (is_daemon, end_of_open_authorities(observation, now)) {
                 (true, _) => message!("{kitcert} revoke daemon/{}", name),
                 (false, Some(_)) => {

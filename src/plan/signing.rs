@@ -96,8 +96,11 @@ pub(super) fn bundle_of_daemon(
         let is_gone =
             |one: &ObservedAuthority| !one.record.is_usable() && current.trust.trusts(&one.certificate);
         let active = observation.active_authority().filter(|active| active.record.is_usable())?;
+        let is_missing = |one: &ObservedAuthority| !current.trust.trusts(&one.certificate);
+        let is_other =
+            observation.authorities.iter().any(is_gone) || observation.kept_for_clients(now).any(is_missing);
         let stays = std::iter::once(active).chain(observation.kept_for_clients(now));
-        return observation.authorities.iter().any(is_gone).then(|| stays.map(choice).collect());
+        return is_other.then(|| stays.map(choice).collect());
     };
     let is_to_switch = matches!(rollover.stage, RolloverStage::Switching | RolloverStage::Done);
     match is_to_switch || rollover.record.is_emergency() {

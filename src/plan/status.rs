@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::access::{awaits_word, pending};
+use super::access::{awaits_word, pending, unstoppable};
 use super::exclusions::{is_revoked, whom};
 use super::fault::{fault_of, is_faulty};
 use super::identity_state::IdentityState;
@@ -147,7 +147,7 @@ fn rows_of(
         Role::Client => observation.inventory.clients.keys().collect(),
     };
     let on_disk = observation.identities(role);
-    let lets_in = pending(observation, now);
+    let (lets_in, unstoppable) = (pending(observation, now), unstoppable(observation, now));
     let faulty = on_disk.keys().filter_map(|name| {
         let fault = fault_of(role, name, observation)?;
         Some(StatusRow {
@@ -184,6 +184,7 @@ fn rows_of(
                     false => IdentityState::LetsInRevoked,
                 }
             }
+            _ if role == Role::Daemon && unstoppable.contains_key(name) => IdentityState::LetsInRevoked,
             _ if role == Role::Client && is_revoked(observation, name) => IdentityState::Revoked,
             (true, _) => IdentityState::Retired,
             // Nobody renews it, and whoever has removed it knows that it ends.

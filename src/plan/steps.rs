@@ -109,6 +109,8 @@ pub enum StateStep {
         /// What it is.
         sha256: Fingerprint,
     },
+    /// Note that what daemons trusted for the sake of a client alone is trusted again.
+    TrustAgain(AuthorityId),
     /// Note whether a daemon has taken up whom it is to refuse, and whom to let in.
     NoteAccess(IdentityName, AccessHistory),
     /// Note that a rollover goes on in another way.

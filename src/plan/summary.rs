@@ -109,6 +109,11 @@ impl StateStep {
                 subject: message!("CA {}", id.short()),
                 detail: message!("no daemon is to trust it any more"),
             },
+            StateStep::TrustAgain(id) => StepSummary {
+                step: "note",
+                subject: message!("CA {}", id.short()),
+                detail: message!("daemons are to trust it again"),
+            },
             StateStep::Open(id, until) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),

@@ -7,8 +7,8 @@ use super::revoke::in_use;
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{
-    Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable,
-    Timestamp,
+    AuthorityId, Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName,
+    Message, Printable, Timestamp,
 };
 use crate::pki::{Certificate, Exclusions};
 use crate::store::{Observation, Revocation, RevocationRecord};
@@ -62,13 +62,18 @@ pub(crate) fn undo(
         // What was taken back already and is not in effect yet is to come into effect.
         return Ok(Plan::default());
     }
+    let mut again: BTreeSet<AuthorityId> = BTreeSet::new();
     for one in record.revocations.iter_mut().filter(|one| is_meant(one) && one.undone.is_none()) {
         one.undone = Some(now);
+        again.extend(one.pinned.iter().cloned());
     }
     record.revocations.extend(kept);
+    again.retain(|id| !record.standing().any(|one| one.pinned.contains(id)));
+    let trusted_again = again.into_iter().map(StateStep::TrustAgain);
     let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
-    let again = (only_key.is_none() && was_retired).then(|| StateStep::WaitAgain(name.clone()));
-    let state = std::iter::once(StateStep::ChangeRevocations(record)).chain(again).collect();
+    let waited_for = (only_key.is_none() && was_retired).then(|| StateStep::WaitAgain(name.clone()));
+    let changed = std::iter::once(StateStep::ChangeRevocations(record));
+    let state = changed.chain(trusted_again).chain(waited_for).collect();
     Ok(Plan { state, ..Plan::default() })
 }
 

@@ -230,6 +230,7 @@ fn carry_out_with(
                 let reason = message!("asked");
                 staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
             }
+            StateStep::TrustAgain(id) => records.authority(id).retired = None,
             StateStep::ImportAuthority { certificate, chain } => {
                 let authority = supplies.authority(certificate)?;
                 stage_expired(&staged, &authority, leaf_key(plan, observation), now)?;

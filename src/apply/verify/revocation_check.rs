@@ -217,7 +217,8 @@ fn excluding<'a>(
 }
 
 fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
-    observation.revocations.iter().flat_map(|record| record.active(now)).last()
+    let active = observation.revocations.iter().flat_map(|record| record.active(now));
+    active.filter(|one| !one.excluded.is_empty()).last()
 }
 
 /// What has been taken back, each with a name that was excluded for it and is not for anything else.

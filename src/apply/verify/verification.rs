@@ -156,6 +156,32 @@ impl Verification {
     }
 }
 
+/// A daemon that is perfect today may be served wrong files at its next restart: it is not verified
+/// then either.
+pub(super) fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
+    let mut faults = files.iter().filter(|finding| finding.severity >= Severity::Error);
+    let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
+    let said = if verdict.verified { message!("not verified") } else { verdict.summary.clone() };
+    match (faults.next(), not_installed.and_then(|finding| finding.fix.as_ref())) {
+        (None, _) => verdict.summary.clone(),
+        (_, Some(fix)) => message!("{}: what was issued last is not installed; next: {}", said, fix),
+        (Some(first), None) => {
+            let more = match faults.count() {
+                0 => Message::default(),
+                others => message!("; and {} more in the files", others),
+            };
+            message!(
+                "{}: {}: expected {}, found {}{}",
+                said,
+                first.subject,
+                first.expected,
+                first.found,
+                more
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use super::dial::{DialOptions, dial};
 use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
-use super::verification::{Beside, Outcome, Recorded, SERVED, Verification};
+use super::verification::{Beside, Outcome, Recorded, SERVED, Verification, last_line};
 use super::verification_record::{Evidence, Seen, record_anew};
 use super::{authority_check, file_checks, revocation_check, shown, unknown_leaf};
 use crate::apply::change::way_out;
@@ -420,20 +420,6 @@ fn not_recorded(failure: &Failure) -> Finding {
         .expected("the state to remember this verification")
         .found(failure.what_was_found())
         .cause("status shows what it showed before")
-}
-
-/// A daemon that is perfect today may be served wrong files at its next restart: it is not verified
-/// then either.
-fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
-    let faults = files.iter().filter(|finding| finding.severity >= Severity::Error).count();
-    let not_installed = files.iter().find(|finding| finding.rule == Rule::ServedIsStale);
-    let said = if verdict.verified { message!("not verified") } else { verdict.summary.clone() };
-    match (faults, not_installed.and_then(|finding| finding.fix.as_ref())) {
-        (0, _) => verdict.summary.clone(),
-        (_, Some(fix)) => message!("{}: what was issued last is not installed; next: {}", said, fix),
-        (1, None) => message!("{}: 1 fault in the files", said),
-        (faults, None) => message!("{}: {} faults in the files", said, faults),
-    }
 }
 
 fn timings(observed: &DialResults) -> Vec<Vec<Message>> {

@@ -19,6 +19,7 @@ pub(super) mod join;
 pub(super) mod recover;
 pub(super) mod request;
 pub(super) mod revoke;
+mod revoke_daemon;
 pub(super) mod rollback;
 pub(super) mod rotate;
 mod rotation_report;

@@ -7,12 +7,11 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::revoke_daemon;
 use super::rotate::{Jobs, restarting};
-use super::rotation_report::{Asked, told, with_try};
+use super::rotation_report::{Asked, still_let_in, told, with_try};
 use super::waiting::Waiting;
-use crate::apply::{
-    self, AccessChange, ClockTrust, Invocation, Restarting, Revoked, RolloutResult, RotationOrder,
-};
+use crate::apply::{self, AccessChange, Invocation, Restarting, Revoked, RolloutResult};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
@@ -21,7 +20,7 @@ use crate::model::{
     Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
     RevocationReason, Role, Selector, Timestamp,
 };
-use crate::plan::{KeyRenewal, RevokeRequest, RotateRequest, RotationScope, StateStep, UndoRequest};
+use crate::plan::{RevokeRequest, StateStep, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -67,7 +66,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
     let watch = |progress| waiting.watch(progress);
     let invocation = session.invocation("revoke", Some(asked.change), &watch)?;
     if asked.name.role == Some(Role::Daemon) {
-        return of_daemon(&invocation, asked);
+        let for_clients =
+            asked.undo || asked.seen || asked.new_key || asked.only_key.is_some() || !asked.cert.is_empty();
+        let way = (how(asked), asked.jobs.jobs.into());
+        return revoke_daemon::run(&invocation, &asked.name.name, (asked.reason.as_ref(), for_clients), way);
     }
     let name = asked.name.name.clone();
     let change = match (asked.undo, asked.seen) {
@@ -88,43 +90,6 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
     };
     let revoked = apply::revoke(&invocation, &change, (how(asked), asked.jobs.jobs.into()))?;
     Ok(said(&invocation, asked, &name, &revoked))
-}
-
-/// What helps against whoever has a daemon's key: a new one, and the word that this closes nothing.
-fn of_daemon(invocation: &Invocation<'_>, asked: &RevokeArguments) -> Result<Report, Failure> {
-    let name = &asked.name.name;
-    if asked.undo || asked.seen || asked.new_key || asked.only_key.is_some() || !asked.cert.is_empty() {
-        return Err(Failure::new("revoking daemon", name)
-            .expected(
-                "only how it is restarted: clients ask nobody whether a daemon's certificate still counts",
-            )
-            .found("what is for clients")
-            .exit(ExitCode::Usage));
-    }
-    let order = RotationOrder {
-        request: RotateRequest {
-            names: vec![asked.name.clone()],
-            scope: RotationScope::Forced,
-            key: KeyRenewal::Fresh,
-            ..RotateRequest::new(invocation.contact())
-        },
-        at: None,
-        restarting: how(asked),
-        jobs: asked.jobs.jobs.into(),
-        clock: ClockTrust::Checked,
-    };
-    let rotated = apply::rotate(invocation, &order)?;
-    let report = told(Report::new("revoke"), invocation, &rotated, asked_for(asked));
-    Ok(report
-        .toned(
-            Tone::Warning,
-            message!(
-                "whoever has the previous key can still pass for {} until its previous certificate ends, or its \
-                 clients trust another CA alone; next: {kitcert} ca rollover start",
-                name
-            ),
-        )
-        .even_if_quiet())
 }
 
 fn how(asked: &RevokeArguments) -> Restarting {
@@ -160,6 +125,7 @@ fn said(
     let report = revoked.still_let_in.iter().fold(report, |report, (daemon, who)| {
         report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", Message::few(who, ", "), daemon))
     });
+    let report = still_let_in(report, &revoked.unstoppable);
     let report = revoked.not_tried.iter().fold(report, |report, (daemon, who)| {
         let does = if asked.undo { "lets in" } else { "refuses" };
         report.toned(
@@ -190,9 +156,9 @@ fn said(
                 name
             ),
         ),
-        _ if revoked.still_let_in.is_empty() && revoked.rotated.exit() == ExitCode::Done => report.toned(
+        _ if revoked.still_let_in.is_empty() && !revoked.unstoppable.is_empty() => report.toned(
             Tone::Bad,
-            "not done: what no daemon can refuse gets in until it ends; next: {kitcert} ca rollover start",
+            message!("not done: what no daemon can refuse gets in until it ends; next: {}", revoked.way_past.parted().0),
         ),
         _ => {
             let is_left =
@@ -255,10 +221,6 @@ fn in_again(
             name
         ),
     }
-}
-
-fn asked_for(asked: &RevokeArguments) -> Asked {
-    if asked.change.dry_run { Asked::Plan } else { Asked::Action }
 }
 
 /// What the revocation cannot do, and what else it does.

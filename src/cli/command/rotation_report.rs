@@ -251,6 +251,17 @@ fn about_the_others(rotation: &Rotation) -> Message {
     }
 }
 
+/// Whom no name stops, on which daemon.
+pub(super) fn still_let_in(
+    report: Report,
+    unstoppable: &BTreeMap<IdentityName, BTreeMap<Message, Timestamp>>,
+) -> Report {
+    let all = unstoppable.iter().flat_map(|(daemon, who)| who.iter().map(move |one| (daemon, one)));
+    all.fold(report, |report, (daemon, (who, end))| {
+        report.toned(Tone::Bad, message!("STILL LETS IN {} on {}, until {}", who, daemon, end.date()))
+    })
+}
+
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
     let names =

@@ -339,6 +339,9 @@ fn words(next: &NextStep, state: &Path) -> Message {
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),
         NextStep::RollOver => message!("{kitcert} ca rollover start"),
+        NextStep::Finish(from) => {
+            message!("{kitcert} ca rollover finish {}   # once everybody else has moved", from)
+        }
         NextStep::HandOver(name) => message!(
             "hand over {}/kits/{}.kit; once it is joined: {kitcert} confirm {}; if nobody needs it: {kitcert} retire \
              client/{}",

@@ -253,14 +253,20 @@ fn judge_signature(child: &Certificate, issuer: &Certificate) -> Result<(), (Nea
     Err((Nearness::OtherKey, ChainFault::UnverifiableSignature { certificate: subject, algorithm }))
 }
 
+/// Whether a certificate's own extendedKeyUsage lets it be a daemon's, or a client's: one without the extension is for
+/// everything (RFC 5280, section 4.2.1.12).
+#[must_use]
+pub fn is_for(certificate: &Certificate, role: Role) -> bool {
+    let usages = certificate.extended_key_usages().unwrap_or_default();
+    let wanted = role.extended_key_usage();
+    usages.is_empty() || usages.contains(&wanted) || usages.contains(&ExtendedKeyUsage::Any)
+}
+
 /// What Go asks of a whole path: usages nested from the anchor down, and name constraints.
 fn judge_path(path: &[&Certificate], role: Role) -> Result<(), ChainFault> {
-    let wanted = role.extended_key_usage();
     for certificate in path.iter().rev() {
-        let usages = certificate.extended_key_usages().unwrap_or_default();
-        let allowed =
-            usages.is_empty() || usages.contains(&wanted) || usages.contains(&ExtendedKeyUsage::Any);
-        if !allowed {
+        if !is_for(certificate, role) {
+            let usages = certificate.extended_key_usages().unwrap_or_default();
             let found = usages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let certificate = certificate.subject().clone();
             return Err(ChainFault::WrongUsage { certificate, role, found });

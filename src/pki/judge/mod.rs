@@ -33,7 +33,7 @@ mod profile;
 pub use certificates::{
     bundle, certificate_file, kit_certificates, new_authority, new_leaf, role_of, served_certificates,
 };
-pub use chain::would_send;
+pub use chain::{is_for, would_send};
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
 pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};

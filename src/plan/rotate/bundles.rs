@@ -4,11 +4,13 @@ use super::planner::Planner;
 use super::rotation::RotationAction;
 use crate::message;
 use crate::model::{IdentityName, Message, Role};
-use crate::plan::access::may_let_in;
+use crate::plan::access::{may_let_in, unstoppable};
 use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
 use crate::plan::issuance::next_generation;
+use crate::plan::revoke::rollover_past;
+use crate::plan::rollover::Rollover;
 use crate::plan::signing::bundle_of_daemon;
-use crate::plan::steps::StateStep;
+use crate::plan::steps::{AuthorityChoice, StateStep};
 use crate::store::{ObservedGeneration, ObservedIdentity};
 
 impl Planner<'_> {
@@ -20,20 +22,23 @@ impl Planner<'_> {
         };
         let bundle = bundle_of_daemon(self.rollover.as_ref(), self.observation, current, self.now);
         let bundle = bundle.filter(|trust| !self.trusts(current, trust));
+        let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
+        let to_refuse = || who.map(|who| message!("to refuse {}", Message::few(who, ", ")));
         let what = match &bundle {
-            Some(trust) if current.trust.certificates().len() > trust.len() => match &self.rollover {
-                Some(_) => message!("the new CA alone is trusted"),
-                None => message!("a CA is trusted no more"),
-            },
+            Some(trust) if current.trust.certificates().len() > trust.len() => {
+                let is_old = |rollover: &Rollover<'_>| {
+                    rollover.from.iter().any(|one| trust.contains(&AuthorityChoice::Of(one.id.clone())))
+                };
+                match self.rollover.as_ref().is_some_and(|rollover| !is_old(rollover)) {
+                    true => message!("the new CA alone is trusted"),
+                    false => to_refuse().unwrap_or_else(|| message!("a CA is trusted no more")),
+                }
+            }
             Some(_) => message!("another CA is trusted too"),
             None if is_as_meant(self.observation, &current.trust, self.now) => return false,
             None => {
-                let who = self.rotation.lets_in.get(name).filter(|who| !who.is_empty());
                 let again = || Message::few(kept_out(self.observation, &current.trust), ", ");
-                who.map_or_else(
-                    || message!("to let {} in again", again()),
-                    |who| message!("to refuse {}", Message::few(who, ", ")),
-                )
+                to_refuse().unwrap_or_else(|| message!("to let {} in again", again()))
             }
         };
         let trust = bundle.unwrap_or_else(|| same_authorities(self.observation, &current.trust));
@@ -72,13 +77,24 @@ impl Planner<'_> {
         self.rotation.daemons.push(name.clone());
     }
 
-    /// The daemons that nobody renews any more and that let somebody in whose access was taken away.
+    /// The daemons that nobody renews any more and that let somebody in whose access was taken away, and those that
+    /// let somebody in whom no name stops.
     pub(super) fn report_still_let_in(&mut self) {
         let is_renewed = |name: &IdentityName| {
             let daemon = self.observation.daemons.get(name);
             self.observation.inventory.daemons.contains_key(name)
                 && daemon.is_some_and(|daemon| !daemon.is_retired())
         };
+        for (name, who) in unstoppable(self.observation, self.now) {
+            let who = who.iter().map(|(who, end)| message!("{} until {}", who, end.date()));
+            let todo = message!(
+                "STILL LETS IN {}: no daemon can refuse that certificate; next: {}",
+                Message::few(who, ", "),
+                rollover_past(self.observation).parted().0
+            );
+            self.rotation.left_letting_in.insert(name.clone());
+            self.say(Role::Daemon, &name, RotationAction::Reported, todo);
+        }
         let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));
         for (name, who) in left.collect::<Vec<_>>() {
             let daemon = self.observation.daemons.get(&name);

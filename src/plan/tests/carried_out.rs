@@ -78,6 +78,7 @@ impl World {
                 StateStep::NoteAccess(name, access) => {
                     self.observation.daemons.get_mut(name).unwrap().history.access = access.clone();
                 }
+                StateStep::TrustAgain(id) => self.record_of(id).retired = None,
                 StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
                 StateStep::EndRollover(previous) => {
                     self.observation.rollover = None;

@@ -2,7 +2,7 @@
 //!
 //! What follows from it stands nowhere: which names the daemons' bundles exclude is derived each time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,13 +25,16 @@ pub struct RevocationRecord {
     pub revocations: Vec<Revocation>,
 }
 
-/// A client whose access was taken away, or one of its keys.
+/// A client whose access was taken away, or one of its keys; or a daemon whose key somebody else has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
-    /// The client; null where a daemon's bundle excluded names of nobody who is known here.
+    /// The client; null where a daemon's bundle excluded names of nobody who is known here, and of a daemon.
     #[serde(deserialize_with = "Option::deserialize")]
     pub client: Option<IdentityName>,
+    /// The daemon with whose previous certificate whoever has its key gets in as a client; else null.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub daemon: Option<IdentityName>,
     /// The SHA-256 of the only key that is revoked; null where the client is, with every key.
     #[serde(deserialize_with = "Option::deserialize")]
     pub key: Option<Fingerprint>,
@@ -40,6 +43,10 @@ pub struct Revocation {
     /// The CAs that have issued what it stops, as far as they are known here: by a certificate of another CA nobody
     /// can try it.
     pub authorities: BTreeSet<AuthorityId>,
+    /// What was trusted for itself alone, by the id of its key, and is to be trusted no more.
+    pub pinned: BTreeSet<AuthorityId>,
+    /// The CAs that have issued certificates that no name stops, and when the last of each ends.
+    pub unstopped: BTreeMap<AuthorityId, Timestamp>,
     /// Why.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reason: Option<RevocationReason>,
@@ -91,6 +98,12 @@ impl Revocation {
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.undone.is_none() && self.needed_until >= now
+    }
+
+    /// Whether it stops somebody, by name or by trusting something no more.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        !self.excluded.is_empty() || !self.pinned.is_empty()
     }
 
     /// When somebody's access was changed by it last.

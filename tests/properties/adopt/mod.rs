@@ -4,5 +4,6 @@ mod importing;
 mod killed;
 mod known_keys;
 mod makers;
+mod revoked;
 mod taking_over;
 mod told;

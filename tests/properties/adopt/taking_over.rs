@@ -250,7 +250,7 @@ fn a_daemon_goes_back_to_the_plain_files_that_it_had() {
 }
 
 /// A client of its own, whose self-signed certificate the daemon's bundle names.
-fn pin_client(site: &Site, name: &str) -> String {
+pub fn pin_client(site: &Site, name: &str) -> String {
     let folder = site.pki.path(name);
     std::fs::create_dir(&folder).unwrap();
     let request = format!(

@@ -196,10 +196,6 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "{kitcert} revoke --seen {}   # once you have seen that it is {}",
         "the tests of revoke run it after they have seen the refusal",
     ),
-    (
-        "not done: what no daemon can refuse gets in until it ends; next: {kitcert} ca rollover start",
-        "only a certificate without any name brings it about",
-    ),
     ("check the daemon's log; then: {kitcert} install daemon, and restart it", GENERAL),
     ("put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", GENERAL),
     (

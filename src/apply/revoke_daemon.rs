@@ -1,0 +1,86 @@
+//! `revoke daemon/NAME`, done: it gets another key, and what whoever has the previous one can still do is said.
+
+use std::collections::BTreeMap;
+
+use super::change::change_existing;
+use super::clock::ClockTrust;
+use super::invocation::{Invocation, Mode};
+use super::revoke::noted;
+use super::rollout::Restarting;
+use super::rotate::{Rotated, RotationOrder, rotate};
+use crate::model::{ExitCode, Failure, IdentityName, Message, RevocationReason, Role, Selector, Timestamp};
+use crate::plan::{self, KeyRenewal, RotateRequest, RotationScope};
+use crate::store::{Interest, Observation, observe};
+
+/// What came of it that a daemon's key is somebody else's, too.
+#[derive(Debug)]
+pub(crate) struct RevokedDaemon {
+    /// What became of the daemon.
+    pub rotated: Rotated,
+    /// Whether it goes on with the key that it had.
+    pub keeps_key: bool,
+    /// The daemons that let somebody in whom no name stops, whom, and until when.
+    pub unstoppable: BTreeMap<IdentityName, BTreeMap<Message, Timestamp>>,
+    /// What helps against whoever passes for the daemon, or gets in with its previous certificate.
+    pub way_past: Message,
+}
+
+impl RevokedDaemon {
+    /// What the command ends with.
+    #[must_use]
+    pub(crate) fn exit(&self) -> ExitCode {
+        let is_pending = self.keeps_key || !self.unstoppable.is_empty();
+        let pending = is_pending.then_some(ExitCode::NotServed);
+        ExitCode::of_all(std::iter::once(self.rotated.exit()).chain(pending))
+    }
+}
+
+/// Gives a daemon another key, and notes what whoever has the previous one can do with it.
+///
+/// # Errors
+/// A daemon that has no certificate; no state, one that is busy or an old copy. Nothing is changed then. What goes
+/// wrong with the daemon is its own result.
+pub(crate) fn revoke_daemon(
+    invocation: &Invocation<'_>,
+    name: &IdentityName,
+    reason: Option<&RevocationReason>,
+    (restarting, jobs): (Restarting, usize),
+) -> Result<RevokedDaemon, Failure> {
+    let now = invocation.environment.now();
+    let by = invocation.contact();
+    let planned = |observation: &Observation| plan::revoke_daemon(name, (reason, &by), observation, now);
+    let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
+    let before = invocation.observe_in(&directory, &Interest::InUse)?;
+    let first = planned(&before)?;
+    change_existing(invocation, &Interest::InUse, &planned)?;
+    let selector = Selector { role: Some(Role::Daemon), name: name.clone() };
+    let order = RotationOrder {
+        request: RotateRequest {
+            names: vec![selector],
+            scope: RotationScope::Forced,
+            key: KeyRenewal::Fresh,
+            ..RotateRequest::new(invocation.contact())
+        },
+        at: None,
+        restarting,
+        jobs,
+        clock: ClockTrust::Checked,
+    };
+    let rotated = rotate(invocation, &order)?;
+    let key = |observation: &Observation| {
+        let current = observation.current(Role::Daemon, name)?;
+        Some(current.leaf().public_key().fingerprint())
+    };
+    let after = match invocation.mode {
+        Mode::Look | Mode::DryRun => noted(before.clone(), &first),
+        Mode::Apply => {
+            observe(&directory, &Interest::Everything).unwrap_or_else(|_| noted(before.clone(), &first))
+        }
+    };
+    Ok(RevokedDaemon {
+        rotated,
+        keeps_key: invocation.acts() && key(&after) == key(&before),
+        unstoppable: plan::unstoppable(&after, invocation.environment.present()),
+        way_past: plan::rollover_past(&after),
+    })
+}

@@ -1,0 +1,175 @@
+//! Somebody's access is taken away at a daemon that was taken over: by certificates that others have issued.
+
+use super::makers::{Maker, sh};
+use super::taking_over::{Site, pin_client};
+use crate::support::supervised::WorkingClients;
+
+/// How often whoever has the files of that folder was let in.
+fn accepted(test: &'static str, site: &Site, folder: &str) -> u64 {
+    let folder = [site.admin.text(folder)];
+    let mut clients = WorkingClients::start(test, &site.admin, site.port, &folder, &[]).unwrap();
+    clients.settle()["accepted"].as_u64().unwrap()
+}
+
+/// A certificate of the CA for a new key, with that extension and no other.
+fn certificate(site: &Site, folder: &str, subject: &str, extension: &str) -> String {
+    let place = site.pki.path(folder);
+    std::fs::create_dir(&place).unwrap();
+    let script = format!(
+        "openssl ecparam -name prime256v1 -genkey -noout -out key.pem
+         openssl req -new -key key.pem -subj '{subject}' -out new.csr; echo '{extension}' > new.ext
+         openssl x509 -req -in new.csr -CA {} -CAkey {} -set_serial 0x$(openssl rand -hex 8) -days 90 \
+           -extfile new.ext -out cert.pem",
+        site.pki.authority.display(),
+        site.pki.key()
+    );
+    sh(&place, &script);
+    site.admin.write(&format!("{folder}/ca.pem"), std::fs::read(&site.pki.authority).unwrap());
+    for file in ["cert.pem", "key.pem"] {
+        site.admin.write(&format!("{folder}/{file}"), std::fs::read(place.join(file)).unwrap());
+    }
+    site.admin.text(&format!("{folder}/cert.pem"))
+}
+
+/// That the daemon refuses a client of the new CA says nothing of one of the CA without its key, whom it may let in
+/// by another file.
+#[test]
+fn of_a_client_of_a_ca_without_its_key_it_is_said_that_nobody_can_try_him() {
+    const TEST: &str = "of_a_client_of_a_ca_without_its_key_it_is_said_that_nobody_can_try_him";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    site.adopt(&["--client", "zoe"]).succeeded();
+    site.rotate().succeeded();
+    let cert = site.admin.text("client-1/cert.pem");
+    let revoke = ["revoke", "bob", "--cert", &cert];
+    let said = site.admin.run(revoke).ended_with(6);
+    assert!(said.out.contains("not tried: whether builder refuses bob"), "{}", said.out);
+    assert!(!said.out.contains("every daemon refuses"), "{}", said.out);
+    let status = site.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.lines().last().unwrap().contains("kitcert revoke --seen bob"), "{status}");
+    assert_eq!(accepted(TEST, &site, "client-1"), 0);
+    site.assert_lets_in("zoe");
+    site.admin.run(["revoke", "--seen", "bob"]).succeeded();
+    site.admin.run(["status", "--check"]).succeeded();
+    assert!(site.admin.run(revoke).succeeded().out.contains("it was said of builder on"));
+    // That nothing is excluded any more is seen as a client of the new CA.
+    site.admin.run(["revoke", "--undo", "bob"]).succeeded();
+    assert!(accepted(TEST, &site, "client-1") > 0);
+    site.admin.run(["status", "--check"]).succeeded();
+}
+
+#[test]
+fn a_stolen_pair_of_a_daemon_that_is_for_clients_too_is_said_to_get_in_until_it_does_not() {
+    const TEST: &str =
+        "a_stolen_pair_of_a_daemon_that_is_for_clients_too_is_said_to_get_in_until_it_does_not";
+    for with_key in [true, false] {
+        let Some(site) = Site::new(Maker::Earthly, 365, TEST) else { return };
+        site.pki.place_daemon(&site.admin, "stolen");
+        let key = site.pki.key();
+        let with = ["--client", "zoe", "--ca-key", &key, "--keep-ca"];
+        site.adopt(if with_key { &with } else { &with[..2] }).succeeded();
+        site.rotate().succeeded();
+        let before = site.daemon.serial();
+        for _ in 0..2 {
+            let said = site.admin.run(["revoke", "daemon/builder"]).ended_with(6).out;
+            assert!(
+                said.contains("STILL LETS IN whoever has the previous key of builder on builder"),
+                "{said}"
+            );
+            let last = said.lines().last().unwrap();
+            let helps = if with_key { "ca rollover start" } else { "ca rollover finish" };
+            assert!(last.starts_with("not done: ") && last.contains(helps), "{last}");
+            assert_eq!(last.contains("keeps its key"), !with_key, "{last}");
+            assert_eq!(site.daemon.serial() == before, !with_key);
+            let status = site.admin.run(["status", "--check"]).ended_with(4).out;
+            assert!(status.contains("LETS IN a revoked client"), "{status}");
+            assert!(status.lines().last().unwrap().contains(helps), "{status}");
+            assert!(accepted(TEST, &site, "stolen") > 0, "as it is said");
+        }
+        let said = site.rotate().ended_with(6).out;
+        assert!(said.contains("STILL LETS IN whoever has the previous key of builder"), "{said}");
+        if with_key {
+            site.admin.run(["ca", "rollover", "start"]);
+            site.rotate();
+        }
+        site.admin.run(["confirm", "zoe"]).succeeded();
+        site.admin.run(["ca", "rollover", "finish", &site.previous()]).succeeded();
+        site.rotate().succeeded();
+        assert_eq!(accepted(TEST, &site, "stolen"), 0);
+        site.admin.run(["status", "--check"]).succeeded();
+        site.assert_lets_in("zoe");
+    }
+}
+
+#[test]
+fn what_no_daemon_can_refuse_is_remembered_until_its_ca_is_not_trusted() {
+    const TEST: &str = "what_no_daemon_can_refuse_is_remembered_until_its_ca_is_not_trusted";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let named = certificate(&site, "named", "/CN=dan", "subjectAltName=DNS:dan.example,DNS:dan");
+    let nameless = certificate(&site, "nameless", "/CN=dan", "keyUsage=critical,digitalSignature");
+    let of_daemon = certificate(&site, "server", "/CN=web", "extendedKeyUsage=serverAuth");
+    let key = site.pki.key();
+    site.adopt(&["--client", "zoe", "--ca-key", &key]).succeeded();
+    site.rotate().succeeded();
+    let said = site.admin.run(["revoke", "dan", "--cert", &of_daemon]).ended_with(2);
+    assert!(said.err.contains("for daemons alone"), "{}", said.err);
+    let revoke = ["revoke", "dan", "--cert", &named, "--cert", &nameless];
+    for _ in 0..2 {
+        let said = site.admin.run(revoke).ended_with(6).out;
+        assert!(said.contains("STILL LETS IN dan on builder, until"), "{said}");
+        assert!(!said.contains("every daemon refuses"), "{said}");
+        let status = site.admin.run(["status", "--check"]).ended_with(4).out;
+        assert!(status.contains("LETS IN a revoked client"), "{status}");
+        assert!(status.lines().last().unwrap().contains("ca rollover start"), "{status}");
+        assert_eq!(accepted(TEST, &site, "named"), 0);
+        assert!(accepted(TEST, &site, "nameless") > 0, "as it is said");
+    }
+    assert!(site.rotate().ended_with(6).out.contains("STILL LETS IN dan until"));
+    site.admin.run(["ca", "rollover", "start"]);
+    site.rotate();
+    site.admin.run(["confirm", "zoe"]).succeeded();
+    site.admin.run(["ca", "rollover", "finish", &site.previous()]).succeeded();
+    site.rotate().succeeded();
+    assert_eq!(accepted(TEST, &site, "nameless"), 0);
+    site.admin.run(["status", "--check"]).succeeded();
+}
+
+/// A bundle that names a client's own certificate trusts that for itself: no name stops it, and it is taken out.
+#[test]
+fn a_client_that_the_bundle_names_is_thrown_out_by_its_certificate_and_gets_in_again() {
+    const TEST: &str = "a_client_that_the_bundle_names_is_thrown_out_by_its_certificate_and_gets_in_again";
+    for with_key in [true, false] {
+        let Some(mut site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+        let folders = ["fay", "gus"].map(|name| pin_client(&site, name));
+        let issued = certificate(&site, "ida", "/CN=ida", "subjectAltName=DNS:ida");
+        let bundle = site.admin.read("certs/ca.pem");
+        site.admin.write("certs/ca.pem", format!("{bundle}{}", site.admin.read("ida/cert.pem")));
+        site.daemon.ask("restart");
+        let key = site.pki.key();
+        let with = ["--client", "zoe", "--ca-key", &key];
+        site.adopt(if with_key { &with } else { &with[..2] }).succeeded();
+        site.rotate();
+        let before = site.trust().len();
+        let mut stays = WorkingClients::start(TEST, &site.admin, site.port, &folders[1..], &[]).unwrap();
+        let said = site.admin.run(["revoke", "fay"]).ended_with(2);
+        let hint = said.err.lines().find_map(|line| line.strip_prefix("try: kitcert ")).unwrap().to_owned();
+        let said = site.admin.run(hint.split(' '));
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.out.contains("every daemon refuses client fay"), "{}", said.out);
+        assert_eq!((accepted(TEST, &site, "fay"), site.trust().len()), (0, before - 1));
+        site.admin.run(["status", "--check"]).succeeded();
+        // One that the CA has issued gets in by neither.
+        let said = site.admin.run(["revoke", "ida", "--cert", &issued]);
+        assert_eq!(said.code, if with_key { 0 } else { 6 }, "{said:?}");
+        site.admin.run(["revoke", "--seen", "ida"]).succeeded();
+        assert_eq!((accepted(TEST, &site, "ida"), site.trust().len()), (0, before - 2));
+        site.admin.run(["status", "--check"]).succeeded();
+        site.rotate().succeeded();
+        assert_eq!(accepted(TEST, &site, "fay"), 0);
+        site.admin.run(["revoke", "--undo", "fay"]).succeeded();
+        assert!(accepted(TEST, &site, "fay") > 0, "{with_key}");
+        assert_eq!((accepted(TEST, &site, "ida"), site.trust().len()), (0, before - 1));
+        site.admin.run(["status", "--check"]).succeeded();
+        assert_eq!(stays.settle()["refused"], 0);
+        site.assert_nobody_was_refused();
+    }
+}
