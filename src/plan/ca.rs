@@ -74,10 +74,9 @@ pub(crate) fn delete_former_keys(observation: &Observation) -> Result<Plan, Fail
             .found("one")
             .hint("{kitcert} rotate   # until nothing is left to do"));
     }
-    let previous = observation
-        .authorities
-        .iter()
-        .filter(|one| one.record.retired.is_some() && one.key == KeyPresence::Present);
+    let previous = observation.authorities.iter().filter(|one| {
+        one.record.retired.is_some() && (one.key == KeyPresence::Present || one.key_fault.is_some())
+    });
     let state = previous.map(|one| StateStep::DestroyKey(one.id.clone())).collect();
     Ok(Plan { state, ..Plan::default() })
 }

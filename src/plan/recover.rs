@@ -251,6 +251,7 @@ mod tests {
                 id: certificate.authority_id(),
                 certificate,
                 key: KeyPresence::Present,
+                key_fault: None,
                 record: AuthorityRecord::default(),
             };
             let observation = Observation {

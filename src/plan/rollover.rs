@@ -344,6 +344,7 @@ pub(super) fn no_authority(observation: &Observation, now: Timestamp) -> Failure
     let another = "{kitcert} ca rollover start   # move everything to a new CA, before what is issued ends";
     match observation.active_authority() {
         None => failure.found("no CA"),
+        Some(ObservedAuthority { key_fault: Some(fault), .. }) => fault.clone(),
         Some(authority) if authority.key == KeyPresence::Absent => {
             failure.found(message!("no key.pem in ca/{}", authority.id)).hint(another)
         }

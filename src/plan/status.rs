@@ -16,7 +16,7 @@ use super::verification::{VerificationState, verification};
 use crate::layout::Acceptance;
 use crate::message;
 use crate::model::{
-    DnsName, Hex, IdentityName, Lifetime, Message, Printable, Role, Timestamp, Validity, Word,
+    DnsName, Failure, Hex, IdentityName, Lifetime, Message, Printable, Role, Timestamp, Validity, Word,
 };
 use crate::pki::Certificate;
 use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, ObservedIdentity, Revocation};
@@ -112,8 +112,14 @@ pub(crate) fn status(
             IdentityState::Ok if due < now && !is_adopted(authority) => IdentityState::Due,
             state => state,
         };
+        let fault = authority.key_fault.as_ref().filter(|_| authority.record.is_usable());
+        let state = if fault.is_some() { IdentityState::Unreadable } else { state };
         let window = Some((validity, due));
-        row("ca", authority.id.short(), window, message!("self"), state, now)
+        StatusRow {
+            fault: fault.map(Failure::message),
+            remedy: fault.and_then(|fault| fault.remedy()).map(|remedy| remedy.parted().0),
+            ..row("ca", authority.id.short(), window, message!("self"), state, now)
+        }
     });
     let identities =
         [Role::Daemon, Role::Client].into_iter().flat_map(|role| rows_of(observation, role, in_use, now));

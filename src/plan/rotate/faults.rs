@@ -33,6 +33,20 @@ impl Planner<'_> {
                 }
             }
         }
+        let faulty = observation.authorities.iter().filter(|one| one.record.is_usable());
+        for (authority, fault) in faulty.filter_map(|one| Some((one, one.key_fault.as_ref()?))) {
+            let next = fault.remedy().map(|remedy| message!("; {}", remedy.parted().0));
+            self.rotation.rows.push(RotationRow {
+                kind: "ca",
+                name: authority.id.short(),
+                action: RotationAction::Reported,
+                reason: message!("{}{}", fault, next.unwrap_or_default()),
+                next: None,
+                expires: None,
+                identity: None,
+                holds_rollover: false,
+            });
+        }
         let holds_rollover = self.rollover.is_some();
         for (file, failure) in unread(observation) {
             let reason = message!(

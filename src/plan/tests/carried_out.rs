@@ -62,8 +62,14 @@ impl World {
                     let other = CertificateAuthority::create(&request, &key).ok().unwrap();
                     let id = certificate.authority_id();
                     let (key, record) = (KeyPresence::Present, AuthorityRecord::default());
-                    let observed =
-                        ObservedAuthority { id: id.clone(), certificate, chain: Vec::new(), key, record };
+                    let observed = ObservedAuthority {
+                        id: id.clone(),
+                        certificate,
+                        chain: Vec::new(),
+                        key,
+                        key_fault: None,
+                        record,
+                    };
                     self.observation.authorities.insert(0, observed);
                     self.authorities.insert(id.clone(), std::rc::Rc::new(authority));
                     self.anchors.insert(id.clone(), other.certificate().clone());
@@ -172,7 +178,7 @@ impl World {
                     let record = AuthorityRecord::of_others(AuthorityOrigin::Adopted, *clients_only);
                     let (id, certificate, key) = (id.clone(), certificate.clone(), KeyPresence::Absent);
                     let chain = Vec::new();
-                    let adopted = ObservedAuthority { id, certificate, chain, key, record };
+                    let adopted = ObservedAuthority { id, certificate, chain, key, key_fault: None, record };
                     self.observation.authorities.push(adopted);
                 }
                 StateStep::DropAuthority(id) => {
@@ -185,7 +191,7 @@ impl World {
                     let id = certificate.authority_id();
                     let (key, record) = (KeyPresence::Absent, AuthorityRecord::default());
                     let (certificate, chain) = (certificate.clone(), Vec::new());
-                    let taken = ObservedAuthority { id, certificate, chain, key, record };
+                    let taken = ObservedAuthority { id, certificate, chain, key, key_fault: None, record };
                     self.observation.authorities.insert(0, taken);
                 }
                 StateStep::TakeInLeaf(_, leaf) => self.observation.issued.push(leaf.clone()),

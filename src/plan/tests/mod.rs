@@ -107,6 +107,7 @@ fn observed(authority: &CertificateAuthority) -> ObservedAuthority {
         certificate,
         chain: Vec::new(),
         key: KeyPresence::Present,
+        key_fault: None,
         record: AuthorityRecord::default(),
     }
 }

@@ -24,7 +24,7 @@ use crate::layout::{GroupName, Inventory};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{AuthorityId, Failure, FileMode, Generation, IdentityName, Quoted, Role, Word};
-use crate::pki::TrustBundle;
+use crate::pki::{Certificate, PrivateKey, TrustBundle};
 use crate::store::files::privacy::KeyReaders;
 
 /// Reads a state, as far as `interest` goes.
@@ -143,16 +143,47 @@ fn authorities(
         let mut chain = chain(directory, &path)?;
         let key = folder.join("key.pem");
         refuse_known_key(directory, &key, key_group)?;
+        let certificate = chain.remove(0);
+        let (key, key_fault) = authority_key(directory, &key, &certificate)?;
         authorities.push(ObservedAuthority {
-            certificate: chain.remove(0),
+            key,
+            key_fault,
+            certificate,
             chain,
-            key: key_presence(directory, &key)?,
             record: read_authority_record(directory, &id)?,
             id,
         });
     }
     authorities.sort_by_key(|authority| Reverse(authority.certificate.validity().not_before));
     Ok(authorities)
+}
+
+/// Whether a CA's key is at hand, and why what lies there is of no use.
+fn authority_key(
+    directory: &StateDirectory,
+    path: &Path,
+    certificate: &Certificate,
+) -> Result<(KeyPresence, Option<Failure>), Failure> {
+    if !directory.has_key(path)? {
+        return Ok((KeyPresence::Absent, None));
+    }
+    let subject = directory.path().join(path);
+    let read = || {
+        let file = directory.read(path, LARGEST_PEM)?;
+        file.map(|file| PrivateKey::from_pem(&file.bytes, subject.display())).transpose()
+    };
+    let fault = match read() {
+        Ok(Some(key)) if key.public_key() == certificate.public_key() => {
+            return Ok((KeyPresence::Present, None));
+        }
+        Ok(None) => return Ok((KeyPresence::Absent, None)),
+        Ok(Some(_)) => Failure::new("loading the key of", certificate.subject())
+            .expected(message!("its own, as of a backup, in {}", subject.display()))
+            .found("another key"),
+        Err(failure) => failure,
+    };
+    let hint = "{kitcert} ca rollover start   # if no backup has that key";
+    Ok((KeyPresence::Absent, Some(fault.hint(hint))))
 }
 
 fn waiting_kits(directory: &StateDirectory) -> Result<BTreeSet<IdentityName>, Failure> {

@@ -71,6 +71,9 @@ pub struct ObservedAuthority {
     pub chain: Vec<Certificate>,
     /// Whether its key lies beside it.
     pub key: KeyPresence,
+    /// Why what lies there is of no use: then its key counts as kept elsewhere, so that nobody stays in who is to be
+    /// out for the sake of a file.
+    pub key_fault: Option<Failure>,
     /// What else is remembered of it.
     pub record: AuthorityRecord,
 }

@@ -180,3 +180,30 @@ fn what_another_copy_has_put_in_place_is_not_taken_for_served() {
     fleet.assert_dials(&stolen, "refused");
     fleet.admin.run(["status", "--check"]).succeeded();
 }
+
+/// What lies where the CA's key belongs and is of no use counts as no key: nobody stays in for the sake of a file.
+#[test]
+fn a_ca_key_that_cannot_be_used_holds_up_no_revocation_and_is_told() {
+    const TEST: &str = "a_ca_key_that_cannot_be_used_holds_up_no_revocation_and_is_told";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let of_eva = fleet.copy("eva");
+    let (key, elsewhere) = without_the_key(&fleet);
+    let others = fleet.admin.read("state/clients/ana/current/key.pem");
+    for (client, there, stays_out) in [("dan", others.as_str(), &stolen), ("eva", "-----BEGIN", &of_eva)] {
+        fleet.admin.write_private(key.to_str().unwrap(), there.as_bytes());
+        let said = fleet.admin.run(["revoke", client]).ended_with(6);
+        assert!(!said.out.contains("STILL LETS IN"), "{}", said.out);
+        fleet.assert_dials(stays_out, "refused");
+        let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+        assert!(status.contains("unreadable") && status.contains("ca rollover start"), "{status}");
+        let said = fleet.rotate(&[]).out;
+        assert!(said.contains("reported"), "{said}");
+        let said = fleet.admin.run(["issue", "client", "gus"]).ended_with(1);
+        assert!(said.err.contains("ca rollover start"), "{}", said.err);
+    }
+    std::fs::remove_file(&key).unwrap();
+    std::fs::rename(&elsewhere, &key).unwrap();
+    fleet.rotate(&[]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+}
